@@ -1,0 +1,2 @@
+//! Claviger: the key-bearer in front of the Logto Management API.
+pub mod emulator;
