@@ -18,7 +18,7 @@ pub enum TenantName {
 }
 
 /// One request as it arrived.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Recorded {
     /// Counts from 0 in the order of arrival.
     pub number: usize,
@@ -38,6 +38,24 @@ pub struct Recorded {
     pub body: Vec<u8>,
     /// The status that was answered; `None` if there was no answer (yet).
     pub status: Option<u16>,
+}
+
+impl std::fmt::Debug for Recorded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let headers: Vec<String> =
+            self.headers.iter().map(|(name, value)| format!("{name}: {}", text(value))).collect();
+        f.debug_struct("Recorded")
+            .field("number", &self.number)
+            .field("connection", &self.connection)
+            .field("request", &format_args!("{} {}", self.method, self.target_text()))
+            .field("headers", &headers)
+            .field("tenant", &self.tenant)
+            .field("body_len", &self.body_len)
+            .field("body", &text(&self.body))
+            .field("status", &self.status)
+            .finish()
+    }
 }
 
 impl Recorded {
