@@ -396,9 +396,8 @@ fn create_mfa(call: &mut Call<'_>) -> Outcome {
     let id = call.store.new_id(21);
     let secret = call.store.new_secret();
     let codes: Vec<String> = (0..10).map(|_| call.store.new_id(10)).collect();
-    let created_at = httpdate::fmt_http_date(
-        std::time::UNIX_EPOCH + std::time::Duration::from_millis(call.now),
-    );
+    let since = std::time::Duration::from_millis(call.now);
+    let created_at = humantime::format_rfc3339_millis(std::time::UNIX_EPOCH + since).to_string();
     let user = user(call)?;
     let backup = kind == "BackupCode";
     user.mfa.push(Mfa { id, created_at, kind: kind.clone(), remain_codes: backup.then_some(codes.len()) });
