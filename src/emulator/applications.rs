@@ -66,8 +66,11 @@ fn list(call: &mut Call<'_>) -> Outcome {
     let kinds: Vec<String> = call.query.values("types").map(str::to_owned).collect();
     let (store, lister, _) = call.lister();
     let rows = store.applications.iter().rev().filter(|row| {
-        let values =
-            [("id", Some(row.id.as_str())), ("name", Some(&row.name)), ("description", row.description.as_deref())];
+        let values = [
+            ("id", Some(row.id.as_str())),
+            ("name", Some(&row.name)),
+            ("description", row.description.as_deref()),
+        ];
         (kinds.is_empty() || kinds.contains(&row.kind))
             && third_party.is_none_or(|wanted| wanted == row.is_third_party)
             && search.matches(&values)
@@ -218,7 +221,8 @@ fn rename_secret(call: &mut Call<'_>) -> Outcome {
         free_name(call, &id, &name)?;
     }
     let mut secrets = call.store.secrets.iter_mut();
-    let row = secrets.find(|row| row.application_id == id && row.name == old).ok_or_else(ApiError::not_found)?;
+    let row =
+        secrets.find(|row| row.application_id == id && row.name == old).ok_or_else(ApiError::not_found)?;
     row.name = name;
     Ok(Answer::ok(row))
 }

@@ -137,16 +137,14 @@ impl Issues {
                 path: path(),
                 message: "Invalid".to_owned(),
             }),
-            (Kind::OneOf(names), Value::String(text)) => {
-                (!names.contains(&text.as_str())).then(|| Issue {
-                    validation: None,
-                    code: "invalid_enum_value",
-                    expected: None,
-                    received: Some(text.clone()),
-                    path: path(),
-                    message: format!("Invalid enum value. Expected {}", quoted(names)),
-                })
-            }
+            (Kind::OneOf(names), Value::String(text)) => (!names.contains(&text.as_str())).then(|| Issue {
+                validation: None,
+                code: "invalid_enum_value",
+                expected: None,
+                received: Some(text.clone()),
+                path: path(),
+                message: format!("Invalid enum value. Expected {}", quoted(names)),
+            }),
             (Kind::SomeTexts, Value::Array(values)) if values.is_empty() => Some(Issue {
                 validation: None,
                 code: "too_small",

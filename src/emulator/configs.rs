@@ -4,8 +4,8 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
-use super::check::{self, Issues, Kind, Need};
 use super::body::Parsed;
+use super::check::{self, Issues, Kind, Need};
 use super::errors::{ApiError, Outcome};
 use super::jwt::Algorithm;
 use super::operations::Call;
@@ -57,7 +57,7 @@ fn rotate(call: &mut Call<'_>) -> Outcome {
         return keys(call);
     }
     let algorithm = match body.get("signingKeyAlgorithm").and_then(Value::as_str) {
-        Some("RSA" => Algorithm::Rs256,
+        Some("RSA") => Algorithm::Rs256,
         _ => Algorithm::Es384,
     };
     let id = call.store.new_id(21);
@@ -80,8 +80,7 @@ fn camel(path: &str) -> &str {
 
 fn list_customizers(call: &Call<'_>) -> Answer {
     let rows = call.store.customizers.iter();
-    let rows: Vec<Value> =
-        rows.map(|(path, value)| json!({ "key": camel(path), "value": value })).collect();
+    let rows: Vec<Value> = rows.map(|(path, value)| json!({ "key": camel(path), "value": value })).collect();
     Answer::ok(&rows)
 }
 
@@ -93,7 +92,8 @@ fn show_customizer(call: &Call<'_>) -> Outcome {
 
 fn set_customizer(call: &mut Call<'_>) -> Outcome {
     let body = call.body();
-    let rules = [("script", Need::Required, Kind::Text), ("environmentVariables", Need::Optional, Kind::Object)];
+    let rules =
+        [("script", Need::Required, Kind::Text), ("environmentVariables", Need::Optional, Kind::Object)];
     check::object(&body, &rules)?;
     let path = call.param(0).to_owned();
     if !matches!(path.as_str(), "client-credentials" | "access-token") {
@@ -151,8 +151,6 @@ fn user_asset(call: &Call<'_>) -> ApiError {
         Parsed::Multipart => {
             ApiError::bad_request("storage.not_configured", "Storage provider is not configured.")
         }
-        Parsed::Absent | Parsed::Value(_) => {
-            Issues::required("object", &[]).attach(check::invalid("files"))
-        }
+        Parsed::Absent | Parsed::Value(_) => Issues::required("object", &[]).attach(check::invalid("files")),
     }
 }

@@ -54,9 +54,13 @@ pub(super) fn answer(shared: &Shared, method: &Method, path: &str, payload: &Pay
                 None => wrong(&"seconds must be a whole number"),
             }
         }
-        (_, "/__emulator/faults" | "/__emulator/recorded" | "/__emulator/rotate-keys" | "/__emulator/token-ttl") => {
-            Answer::text(StatusCode::METHOD_NOT_ALLOWED)
-        }
+        (
+            _,
+            "/__emulator/faults"
+            | "/__emulator/recorded"
+            | "/__emulator/rotate-keys"
+            | "/__emulator/token-ttl",
+        ) => Answer::text(StatusCode::METHOD_NOT_ALLOWED),
         _ => Answer::text(StatusCode::NOT_FOUND),
     };
     answer.family(Family::NoOrigin).without_etag().with(header::CACHE_CONTROL, "no-store")

@@ -99,8 +99,7 @@ fn oidc(shared: &Shared, received: &Received<'_>, origin: &str) -> Answer {
         }
         (method, _) => {
             shared.recorder.surprise(received.number, "an OIDC route that no proxy needs");
-            let description =
-                format!("unrecognized route or not allowed method ({method} on {path})");
+            let description = format!("unrecognized route or not allowed method ({method} on {path})");
             token::OidcError::new(StatusCode::NOT_FOUND, "invalid_request", &description)
                 .into_answer(received.uri.query())
                 .family(Family::NoOrigin)

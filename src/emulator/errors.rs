@@ -83,7 +83,8 @@ impl ApiError {
     }
 
     pub(super) fn invalid_input(detail: &str) -> Self {
-        Self::bad_request("request.invalid_input", &format!("Input is invalid. {detail}")).data(&serde_json::Map::new())
+        Self::bad_request("request.invalid_input", &format!("Input is invalid. {detail}"))
+            .data(&serde_json::Map::new())
     }
 
     pub(super) fn unauthorized() -> Self {

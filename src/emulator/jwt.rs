@@ -211,9 +211,10 @@ pub(super) fn verify(
 
     let algorithm = header.get("alg").and_then(Value::as_str).unwrap_or_default();
     let kid = header.get("kid").and_then(Value::as_str);
-    let mut matching = trusted.iter().flat_map(|keys| keys.all()).filter(|key| {
-        key.algorithm().name() == algorithm && kid.is_none_or(|kid| kid == key.kid)
-    });
+    let mut matching = trusted
+        .iter()
+        .flat_map(|keys| keys.all())
+        .filter(|key| key.algorithm().name() == algorithm && kid.is_none_or(|kid| kid == key.kid));
     let key = match (matching.next(), matching.next()) {
         (Some(key), None) => key,
         (Some(_), Some(_)) => {
@@ -271,9 +272,7 @@ impl Key {
             Algorithm::Es384 => {
                 Pair::Ec(EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).map_err(failed)?)
             }
-            Algorithm::Rs256 => {
-                Pair::Rsa(rsa::KeyPair::generate(rsa::KeySize::Rsa2048).map_err(failed)?)
-            }
+            Algorithm::Rs256 => Pair::Rsa(rsa::KeyPair::generate(rsa::KeySize::Rsa2048).map_err(failed)?),
         };
         let digest = digest::digest(&digest::SHA256, pair.public().as_slice());
         Ok(Self { id, created_at, kid: URL_SAFE_NO_PAD.encode(digest), pair })

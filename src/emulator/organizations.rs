@@ -135,8 +135,10 @@ fn create(call: &mut Call<'_>) -> Outcome {
 
 fn update(call: &mut Call<'_>) -> Outcome {
     let body = call.body();
-    let optional: Vec<Rule> =
-        RULES.iter().map(|(key, need, kind)| (*key, if *key == "name" { Need::Optional } else { *need }, *kind)).collect();
+    let optional: Vec<Rule> = RULES
+        .iter()
+        .map(|(key, need, kind)| (*key, if *key == "name" { Need::Optional } else { *need }, *kind))
+        .collect();
     check::object(&body, &optional)?;
     let row = organization(call)?;
     change(row, &body);
@@ -159,9 +161,9 @@ fn list_users(call: &mut Call<'_>) -> Outcome {
     let members: Vec<&str> = seconds(&store.organization_users, id).collect();
     let fits = |user: &User| {
         let texts = [Some(&user.id), user.username.as_ref(), user.primary_email.as_ref(), user.name.as_ref()];
-        wanted.as_ref().is_none_or(|wanted| {
-            texts.iter().flatten().any(|text| text.to_lowercase().contains(wanted))
-        })
+        wanted
+            .as_ref()
+            .is_none_or(|wanted| texts.iter().flatten().any(|text| text.to_lowercase().contains(wanted)))
     };
     let rows = store.users.iter().rev().filter(|row| members.contains(&row.id.as_str()) && fits(row));
     lister.list(rows.map(|row| Member { row, organization_roles: [] }).collect())
@@ -178,7 +180,11 @@ fn list_applications(call: &mut Call<'_>) -> Outcome {
 }
 
 /// The ids of the body, all of which exist; as does the organization (otherwise 422, not 404).
-fn members(call: &Call<'_>, key: &'static str, known: impl Fn(&Store, &str) -> bool) -> Result<Vec<String>, ApiError> {
+fn members(
+    call: &Call<'_>,
+    key: &'static str,
+    known: impl Fn(&Store, &str) -> bool,
+) -> Result<Vec<String>, ApiError> {
     let body = call.body();
     check::object(&body, &[(key, Need::Required, Kind::Texts)])?;
     let wanted = ids(&body, key);
@@ -241,7 +247,11 @@ fn replace_applications(call: &mut Call<'_>) -> Outcome {
 
 fn remove(call: &mut Call<'_>, pairs: fn(&mut Store) -> &mut Pairs) -> Outcome {
     let (id, member) = (call.param(0).to_owned(), call.param(1).to_owned());
-    if unlink(pairs(call.store), &id, &member) { Ok(Answer::no_content()) } else { Err(ApiError::not_found()) }
+    if unlink(pairs(call.store), &id, &member) {
+        Ok(Answer::no_content())
+    } else {
+        Err(ApiError::not_found())
+    }
 }
 
 fn empty_of_organization(call: &mut Call<'_>) -> Outcome {

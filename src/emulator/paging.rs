@@ -111,11 +111,9 @@ pub(super) fn list<T: Serialize>(asked: &Asked<'_>, items: Vec<T>) -> Outcome {
     if page < last {
         links.push(("next", page + 1.0));
     }
-    let mut answer =
-        Answer::ok(&shown).with(HeaderName::from_static("total-number"), total.to_string());
+    let mut answer = Answer::ok(&shown).with(HeaderName::from_static("total-number"), total.to_string());
     for (rel, page) in links {
-        let link =
-            format!("<{}{}?{}>; rel=\"{rel}\"", asked.origin, asked.path, asked.query.with_page(page));
+        let link = format!("<{}{}?{}>; rel=\"{rel}\"", asked.origin, asked.path, asked.query.with_page(page));
         answer = answer.with(header::LINK, link);
     }
     Ok(answer)

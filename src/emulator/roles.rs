@@ -74,7 +74,11 @@ fn list(call: &mut Call<'_>) -> Outcome {
     let kind = call.query.first("type").map(str::to_owned);
     let (store, lister, _) = call.lister();
     let rows = store.roles.iter().rev().filter(|row| {
-        let values = [("id", Some(row.id.as_str())), ("name", Some(&row.name)), ("description", Some(&row.description))];
+        let values = [
+            ("id", Some(row.id.as_str())),
+            ("name", Some(&row.name)),
+            ("description", Some(&row.description)),
+        ];
         kind.as_ref().is_none_or(|kind| *kind == row.kind) && search.matches(&values)
     });
     let rows = rows.map(|row| {
@@ -96,7 +100,8 @@ fn list(call: &mut Call<'_>) -> Outcome {
 
 fn name_in_use(call: &Call<'_>, body: &Value, own: Option<&str>) -> Result<(), ApiError> {
     let wanted = body.get("name").and_then(Value::as_str);
-    let taken = call.store.roles.iter().any(|row| own != Some(row.id.as_str()) && Some(row.name.as_str()) == wanted);
+    let taken =
+        call.store.roles.iter().any(|row| own != Some(row.id.as_str()) && Some(row.name.as_str()) == wanted);
     if taken {
         let message = format!("This role name {} is already in use.", wanted.unwrap_or_default());
         return Err(ApiError::unprocessable("role.name_in_use", &message));
@@ -164,7 +169,8 @@ fn list_users(call: &mut Call<'_>) -> Outcome {
 fn list_applications(call: &mut Call<'_>) -> Outcome {
     role(call)?;
     let (store, lister, params) = call.lister();
-    let members: Vec<&str> = firsts(&store.application_roles, params.first().map_or("", String::as_str)).collect();
+    let members: Vec<&str> =
+        firsts(&store.application_roles, params.first().map_or("", String::as_str)).collect();
     lister.list(store.applications.iter().rev().filter(|row| members.contains(&row.id.as_str())).collect())
 }
 

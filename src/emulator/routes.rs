@@ -41,9 +41,8 @@ pub(super) enum Found {
     Nothing,
 }
 
-static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
-    include_str!("routes.tsv").lines().filter_map(Route::parse).collect()
-});
+static ROUTES: LazyLock<Vec<Route>> =
+    LazyLock::new(|| include_str!("routes.tsv").lines().filter_map(Route::parse).collect());
 
 /// Looks a path up, `/api` included. HEAD finds the operation of GET.
 pub(super) fn find(method: &Method, path: &str) -> Found {
@@ -57,7 +56,8 @@ pub(super) fn find(method: &Method, path: &str) -> Found {
         if route.method == *wanted && best.is_none_or(|(most, _)| literals > most) {
             best = Some((literals, route));
         }
-        let names: &[&str] = if route.method == Method::GET { &["HEAD", "GET"] } else { &[route.method.as_str()] };
+        let names: &[&str] =
+            if route.method == Method::GET { &["HEAD", "GET"] } else { &[route.method.as_str()] };
         for name in names {
             if !allowed.contains(name) {
                 allowed.push(name);

@@ -50,8 +50,7 @@ impl Search {
             None | Some("or") => Joint::Or,
             Some("and") => Joint::And,
             Some(other) => {
-                let detail =
-                    format!("Search joint mode `{other}` is not valid, expect one of or, and.");
+                let detail = format!("Search joint mode `{other}` is not valid, expect one of or, and.");
                 return Err(ApiError::invalid_input(&detail));
             }
         };
@@ -119,8 +118,7 @@ fn known_field(name: &str, fields: &[Field]) -> Result<&'static str, ApiError> {
         return Ok(field);
     }
     let columns: Vec<&str> = fields.iter().map(|(_, column)| *column).collect();
-    let detail =
-        format!("Search field `{name}` is not valid, expect one of {}.", columns.join(", "));
+    let detail = format!("Search field `{name}` is not valid, expect one of {}.", columns.join(", "));
     Err(ApiError::invalid_input(&detail))
 }
 

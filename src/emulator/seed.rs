@@ -35,10 +35,10 @@ pub(super) fn world(options: &Options, endpoint: &str, now: u64) -> io::Result<W
     };
     add_client(&mut admin_store, &m_default, now);
 
-    let admin_endpoint =
-        options.admin_authority.as_deref().map_or("http://admin.invalid".to_owned(), |name| {
-            format!("http://{name}")
-        });
+    let admin_endpoint = options
+        .admin_authority
+        .as_deref()
+        .map_or("http://admin.invalid".to_owned(), |name| format!("http://{name}"));
     Ok(World {
         default: tenant(endpoint, store, now)?,
         admin: tenant(&admin_endpoint, admin_store, now)?,
@@ -91,7 +91,13 @@ fn add_client(store: &mut Store, client: &Client, now: u64) {
     store.set_management_role(&client.id, client.role);
 }
 
-pub(super) fn application(tenant_id: &'static str, id: &str, name: &str, kind: &str, now: u64) -> Application {
+pub(super) fn application(
+    tenant_id: &'static str,
+    id: &str,
+    name: &str,
+    kind: &str,
+    now: u64,
+) -> Application {
     Application {
         tenant_id,
         id: id.to_owned(),
@@ -187,7 +193,12 @@ fn demo_organization(tenant_id: &'static str, n: usize, now: u64) -> Organizatio
 
 fn demo_applications(store: &mut Store, now: u64) {
     let tenant = store.tenant;
-    let kinds = [("demo-web", "Traditional"), ("demo-spa", "SPA"), ("demo-native", "Native"), ("demo-m2m", "MachineToMachine")];
+    let kinds = [
+        ("demo-web", "Traditional"),
+        ("demo-spa", "SPA"),
+        ("demo-native", "Native"),
+        ("demo-m2m", "MachineToMachine"),
+    ];
     for (id, kind) in kinds {
         let mut app = application(tenant, id, id, kind, now);
         if kind == "Traditional" {

@@ -178,7 +178,9 @@ fn surprises(shared: &Shared, number: usize, headers: &HeaderMap, tenant: Tenant
     if tenant == TenantName::Admin {
         shared.recorder.surprise(number, "the Host chose the admin tenant");
     }
-    for name in ["development-user-id", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-for", "forwarded"] {
+    for name in
+        ["development-user-id", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-for", "forwarded"]
+    {
         if headers.contains_key(name) {
             shared.recorder.surprise(number, format!("header {name}"));
         }

@@ -112,7 +112,8 @@ struct Credentials {
 
 /// The answer to a preflight request.
 pub(super) fn preflight(headers: &HeaderMap) -> Answer {
-    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or_default();
+    let text =
+        |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or_default();
     Answer::no_content()
         .with(header::ACCESS_CONTROL_ALLOW_ORIGIN, text(header::ORIGIN))
         .with(header::ACCESS_CONTROL_MAX_AGE, "3600")
@@ -304,7 +305,8 @@ impl Attempt<'_> {
     }
 
     fn check_origin(&self, store: &Store, id: &str) -> Result<(), OidcError> {
-        let Some(origin) = self.received.headers.get(header::ORIGIN).and_then(|value| value.to_str().ok()) else {
+        let Some(origin) = self.received.headers.get(header::ORIGIN).and_then(|value| value.to_str().ok())
+        else {
             return Ok(());
         };
         let application = store.applications.iter().find(|row| row.id == id);

@@ -68,7 +68,11 @@ fn is_phone(text: &str) -> bool {
 fn is_email(text: &str) -> bool {
     let valid = |part: &str| !part.is_empty() && !part.contains([' ', '@']);
     text.split_once('@').is_some_and(|(local, domain)| {
-        valid(local) && valid(domain) && domain.contains('.') && !domain.starts_with('.') && !domain.ends_with('.')
+        valid(local)
+            && valid(domain)
+            && domain.contains('.')
+            && !domain.starts_with('.')
+            && !domain.ends_with('.')
     })
 }
 
@@ -95,11 +99,7 @@ fn searchable(user: &User) -> [(&str, Option<&str>); 5] {
 }
 
 /// The users that pass `keep` and the search of the query, newest first.
-pub(super) fn found<'a>(
-    store: &'a Store,
-    search: &Search,
-    keep: impl Fn(&User) -> bool,
-) -> Vec<&'a User> {
+pub(super) fn found<'a>(store: &'a Store, search: &Search, keep: impl Fn(&User) -> bool) -> Vec<&'a User> {
     let matching = store.users.iter().rev().filter(|user| search.matches(&searchable(user)) && keep(user));
     matching.collect()
 }
@@ -385,7 +385,11 @@ fn delete_token(call: &mut Call<'_>) -> Outcome {
     let (user_id, name) = (call.param(0).to_owned(), call.param(1).to_owned());
     let before = call.store.personal_tokens.len();
     call.store.personal_tokens.retain(|row| row.user_id != user_id || row.name != name);
-    if call.store.personal_tokens.len() == before { Err(ApiError::not_found()) } else { Ok(Answer::no_content()) }
+    if call.store.personal_tokens.len() == before {
+        Err(ApiError::not_found())
+    } else {
+        Ok(Answer::no_content())
+    }
 }
 
 fn create_mfa(call: &mut Call<'_>) -> Outcome {

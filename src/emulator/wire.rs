@@ -70,7 +70,8 @@ pub(super) struct RawHead {
 
 impl RawHead {
     fn parse(head: &[u8], method: &str) -> Option<Self> {
-        let mut lines = head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        let mut lines =
+            head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
         let line = lines.next()?.strip_prefix(method.as_bytes())?.strip_prefix(b" ")?;
         let version = memchr::memmem::rfind(line, b" HTTP/1.")?;
         let target = line.get(..version)?.to_vec();
