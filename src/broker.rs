@@ -60,17 +60,22 @@ impl TokenRequest {
         if head.method != Method::POST {
             return Err(BrokerError::Method);
         }
-        let is_form = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
-            let essence = value.split(';').next().unwrap_or_default().trim();
-            essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
-        });
+        let is_form =
+            head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(
+                |value| {
+                    let essence = value.split(';').next().unwrap_or_default().trim();
+                    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+                },
+            );
         if !is_form {
             return Err(BrokerError::Form);
         }
         let body = tokio::time::timeout(patience, Limited::new(body, MAX_FORM).collect())
             .await
             .map_err(|_| BrokerError::Form)?
-            .map_err(|error| if error.is::<LengthLimitError>() { BrokerError::TooLarge } else { BrokerError::Form })?;
+            .map_err(|error| {
+                if error.is::<LengthLimitError>() { BrokerError::TooLarge } else { BrokerError::Form }
+            })?;
         Self::parse(head.headers.get(header::AUTHORIZATION), &body.to_bytes())
     }
 
@@ -169,7 +174,8 @@ mod tests {
 
     fn parse(authorization: Option<&str>, form: &str) -> Result<Option<(String, String)>, String> {
         let authorization = authorization.map(|text| HeaderValue::from_str(text).unwrap());
-        let request = TokenRequest::parse(authorization.as_ref(), form.as_bytes()).map_err(|e| e.to_string())?;
+        let request =
+            TokenRequest::parse(authorization.as_ref(), form.as_bytes()).map_err(|e| e.to_string())?;
         Ok(request.client().map(|(id, secret)| (id.to_owned(), String::from_utf8(secret.to_vec()).unwrap())))
     }
 

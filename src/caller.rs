@@ -17,14 +17,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, header};
 
-pub use claviger_token::Seal;
+pub use claviger_token::{Seal, SealError};
 
-use crate::{
-    clock::Clock,
-    config,
-    headers::CLAVIGER_KEY,
-    ids::CallerIndex,
-};
+use crate::{clock::Clock, config, headers::CLAVIGER_KEY, ids::CallerIndex};
 
 /// The other end of a connection, and which listener it came in by.
 #[derive(Debug, Clone, Copy)]
@@ -189,10 +184,9 @@ impl std::fmt::Debug for Callers {
 
 /// Every identity of every caller, with the caller's place.
 fn identities(config: &[config::Caller]) -> impl Iterator<Item = (CallerIndex, &config::Identity)> {
-    config
-        .iter()
-        .enumerate()
-        .flat_map(|(index, caller)| caller.identify.iter().map(move |identity| (CallerIndex(index), identity)))
+    config.iter().enumerate().flat_map(|(index, caller)| {
+        caller.identify.iter().map(move |identity| (CallerIndex(index), identity))
+    })
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::{
     error::Failure,
     headers,
     listen::watch::Busy,
-    observe::{Record, RequestId, Source},
+    observe::{RequestId, Source},
     pipeline::Pipeline,
     reply::{Body, problem},
 };
@@ -94,7 +94,8 @@ impl Hosts {
             return Err(EdgeError::Host);
         }
         let foreign_site = head.headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site");
-        let foreign_origin = head.headers.get(header::ORIGIN).is_some_and(|origin| !self.is_our_origin(origin));
+        let foreign_origin =
+            head.headers.get(header::ORIGIN).is_some_and(|origin| !self.is_our_origin(origin));
         if foreign_site || foreign_origin { Err(EdgeError::CrossSite) } else { Ok(()) }
     }
 
@@ -141,10 +142,20 @@ mod tests {
 
     #[test]
     fn b18_a_loopback_listener_answers_to_its_own_names() {
-        for host in ["127.0.0.1:3600", "127.9.9.9", "localhost:80", "LOCALHOST", "[::1]:3600", "claviger.test:1"] {
+        for host in
+            ["127.0.0.1:3600", "127.9.9.9", "localhost:80", "LOCALHOST", "[::1]:3600", "claviger.test:1"]
+        {
             assert_eq!(check(&[("host", host)]), Ok(()), "{host}");
         }
-        for host in ["evil.example", "localhost.evil.example", "127.0.0.1.nip.io", "u@localhost", "", "a b", "10.0.0.1"] {
+        for host in [
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.nip.io",
+            "u@localhost",
+            "",
+            "a b",
+            "10.0.0.1",
+        ] {
             assert_eq!(check(&[("host", host)]), Err(EdgeError::Host), "{host}");
         }
         assert_eq!(check(&[]), Err(EdgeError::Host));

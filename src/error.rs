@@ -156,7 +156,10 @@ impl Failure {
             Self::Policy(refusal) => match refusal {
                 Refusal::Target(TargetError::NotFound) => table::NOT_FOUND,
                 Refusal::Target(
-                    TargetError::NotOriginForm | TargetError::Query | TargetError::TenantHeader | TargetError::TenantConflict,
+                    TargetError::NotOriginForm
+                    | TargetError::Query
+                    | TargetError::TenantHeader
+                    | TargetError::TenantConflict,
                 )
                 | Refusal::TenantNotNamed(_) => table::BAD_REQUEST,
                 Refusal::Path(_) => table::PATH_AMBIGUOUS,
@@ -182,10 +185,11 @@ impl Failure {
             },
             Self::Upstream(error) => match error {
                 UpstreamError::Unreachable(SendError::Broken(_)) => table::UPSTREAM_BROKEN,
-                UpstreamError::Unreachable(SendError::Connect(_) | SendError::ConnectTimeout(_) | SendError::Closed(_)) => {
-                    table::UPSTREAM_UNREACHABLE
-                }
+                UpstreamError::Unreachable(
+                    SendError::Connect(_) | SendError::ConnectTimeout(_) | SendError::Closed(_),
+                ) => table::UPSTREAM_UNREACHABLE,
                 UpstreamError::Timeout(_) => table::UPSTREAM_TIMEOUT,
+                UpstreamError::Spent => table::UPSTREAM_BROKEN,
                 UpstreamError::Deadline(_) => table::DEADLINE,
                 UpstreamError::Invalid(_) => table::UPSTREAM_INVALID,
                 UpstreamError::TokenRejected(..) => table::TOKEN_REJECTED,
@@ -195,7 +199,9 @@ impl Failure {
                 UpstreamError::Body(RequestBodyError::Broken(_)) => table::BAD_REQUEST,
             },
             Self::Broker(BrokerError::Method) => table::METHOD,
-            Self::Broker(BrokerError::GrantType) => Description { oauth: "unsupported_grant_type", ..table::BAD_REQUEST },
+            Self::Broker(BrokerError::GrantType) => {
+                Description { oauth: "unsupported_grant_type", ..table::BAD_REQUEST }
+            }
             Self::Broker(BrokerError::Form | BrokerError::Credentials) => table::BAD_REQUEST,
             Self::Broker(BrokerError::TooLarge) => table::BODY_TOO_LARGE,
             Self::Broker(BrokerError::Seal(_)) | Self::Panic => table::INTERNAL,
@@ -205,9 +211,11 @@ impl Failure {
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Limit(LimitError::Rate { wait, .. } | LimitError::Quota { wait, .. } | LimitError::Identifications { wait }) => {
-                Some(*wait)
-            }
+            Self::Limit(
+                LimitError::Rate { wait, .. }
+                | LimitError::Quota { wait, .. }
+                | LimitError::Identifications { wait },
+            ) => Some(*wait),
             Self::Limit(LimitError::Overloaded { .. }) => Some(Duration::from_secs(1)),
             Self::Token(error) => Some(error.retry_after(Instant::now())),
             _ => None,

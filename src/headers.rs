@@ -67,7 +67,8 @@ pub fn forwarded(from: &HeaderMap) -> HeaderMap {
 /// `Alt-Svc`, which would lead the caller past this proxy.
 pub fn strip_answer(headers: &mut HeaderMap) {
     if headers.contains_key(header::CONNECTION) {
-        let names: Vec<HeaderName> = headers.keys().filter(|n| is_connection_listed(headers, n)).cloned().collect();
+        let names: Vec<HeaderName> =
+            headers.keys().filter(|n| is_connection_listed(headers, n)).cloned().collect();
         for name in names {
             headers.remove(name);
         }
@@ -101,10 +102,7 @@ mod tests {
     use super::*;
 
     fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs
-            .iter()
-            .map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v)))
-            .collect()
+        pairs.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))).collect()
     }
 
     #[test]

@@ -5,9 +5,12 @@
 //! request takes; [`pipeline`] is that way in code.
 #![forbid(unsafe_code)]
 
+pub mod admin;
+pub mod app;
 pub mod broker;
 pub mod caller;
 pub mod catalog;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod edge;
@@ -22,6 +25,6 @@ pub mod pipeline;
 pub mod policy;
 pub mod reply;
 pub mod secret;
-mod silence;
+pub mod silence;
 pub mod token;
 pub mod upstream;

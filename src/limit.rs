@@ -10,7 +10,12 @@ mod bucket;
 mod in_flight;
 mod peers;
 
-use std::{collections::{HashMap, HashSet}, hash::Hash, sync::{Arc, Mutex, PoisonError}, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    hash::Hash,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 pub use bucket::Bucket;
 pub use in_flight::{InFlight, Slot};

@@ -16,9 +16,16 @@ use crate::{
     edge::{self, Connection, EdgeError, Hosts},
     error::Failure,
     headers,
-    limit::{Peers, admit::{Admission, Admitted}},
+    ids::TenantIndex,
+    limit::{
+        Peers,
+        admit::{Admission, Admitted},
+    },
     observe::{Metrics, OperationCells, Record, RequestId, Source, cells::CellTable},
-    policy::{grants::{Action, Grants, Operation}, target::{self, Target}},
+    policy::{
+        grants::{Action, Grants, Operation},
+        target::{self, Target},
+    },
     reply::{Base, Body, links},
     upstream::{Upstream, client::Sending, replay::Prepared},
 };
@@ -56,14 +63,16 @@ impl Pipeline {
             target @ Target::Token { .. } => {
                 record.asks_for_token = true;
                 let form = TokenRequest::read(&head, body, self.config.timeouts.body).await?;
-                let caller = self.identify(connection, &Presented::by_client(&connection.peer, form.client()))?;
+                let caller =
+                    self.identify(connection, &Presented::by_client(&connection.peer, form.client()))?;
                 let permit = self.policy.permit(caller, &target, &head.method)?;
                 record.cells = self.cells.of(&permit);
                 let admitted = self.limits.admit(permit)?;
                 self.issue(&admitted)
             }
             target @ Target::Api { .. } => {
-                let caller = self.identify(connection, &Presented::by_headers(&connection.peer, &head.headers))?;
+                let caller =
+                    self.identify(connection, &Presented::by_headers(&connection.peer, &head.headers))?;
                 let permit = self.policy.permit(caller, &target, &head.method)?;
                 record.cells = self.cells.of(&permit);
                 let admitted = self.limits.admit(permit)?;
@@ -98,7 +107,8 @@ impl Pipeline {
         let upstream = &self.upstreams[admitted.tenant().0];
         let timeouts = &self.config.timeouts;
         let deadline = record.started + timeouts.deadline;
-        let body = Prepared::read(&head.method, &head.headers, body, &self.config.limits, timeouts.body).await?;
+        let body =
+            Prepared::read(&head.method, &head.headers, body, &self.config.limits, timeouts.body).await?;
         let slot = self.before(deadline, admitted.place()).await??;
         let sending = Sending { head, target: &operation.target, worker: connection.worker, deadline };
         let answer = upstream.send(sending, body, record).await?;
@@ -106,7 +116,13 @@ impl Pipeline {
         headers::strip_answer(&mut answered.headers);
         answered.headers.append(http::header::VIA, headers::VIA);
         let base = || self.base(head);
-        links::rebuild(&mut answered.headers, base, operation.target.path(), operation.target.query(), upstream.endpoint());
+        links::rebuild(
+            &mut answered.headers,
+            base,
+            operation.target.path(),
+            operation.target.query(),
+            upstream.endpoint(),
+        );
         record.source = Source::Upstream;
         Ok(Response::from_parts(answered, Body::upstream(body, answer.lease, slot, timeouts.body)))
     }
@@ -130,7 +146,8 @@ impl Pipeline {
     /// The record of a request that begins.
     pub fn record(&self, request: &Request<Incoming>, id: RequestId) -> Record {
         let method = request.method().clone();
-        let mut record = Record::begin(id, method, self.anonymous.clone(), self.metrics.clone(), self.config.log.requests);
+        let mut record =
+            Record::begin(id, method, self.anonymous.clone(), self.metrics.clone(), self.config.log.requests);
         record.trace = request.headers().get(headers::TRACEPARENT).cloned();
         record
     }
@@ -138,6 +155,11 @@ impl Pipeline {
     /// The configuration that this is made of.
     pub fn config(&self) -> &Arc<Config> {
         &self.config
+    }
+
+    /// Requests under way to a tenant.
+    pub fn in_flight(&self, tenant: TenantIndex) -> usize {
+        self.limits.in_flight(tenant)
     }
 
     /// The upstreams, in the order of the tenants.

@@ -44,7 +44,9 @@ impl UpstreamError {
     /// What the retry rules need to know; `None` where another try is out of the question.
     fn outcome(&self) -> Option<retry::Outcome<'static>> {
         match self {
-            Self::Unreachable(error) => Some(retry::Outcome::Failed { unsent: error.unsent(), label: error.label() }),
+            Self::Unreachable(error) => {
+                Some(retry::Outcome::Failed { unsent: error.unsent(), label: error.label() })
+            }
             Self::Timeout(_) => Some(retry::Outcome::Failed { unsent: false, label: "timeout" }),
             _ => None,
         }

@@ -27,7 +27,10 @@ impl ApiKeys {
             return None;
         }
         let presented = Digest::of(key);
-        self.keys.get_key_value(&presented).filter(|(digest, _)| digest.matches(&presented)).map(|(_, index)| *index)
+        self.keys
+            .get_key_value(&presented)
+            .filter(|(digest, _)| digest.matches(&presented))
+            .map(|(_, index)| *index)
     }
 }
 

@@ -117,7 +117,11 @@ pub(super) struct ClavigerToken {
 
 impl ClavigerToken {
     pub(super) fn new(config: &[config::Caller], seal: Seal, clock: Clock) -> Self {
-        let callers = config.iter().enumerate().map(|(index, caller)| (caller.name.clone(), CallerIndex(index))).collect();
+        let callers = config
+            .iter()
+            .enumerate()
+            .map(|(index, caller)| (caller.name.clone(), CallerIndex(index)))
+            .collect();
         Self { seal, clock, callers }
     }
 
@@ -134,7 +138,9 @@ impl Way for ClavigerToken {
 
     fn identify(&self, presented: &Presented<'_>) -> Finding {
         match presented.credential {
-            Some(Credential::Bearer(token)) if token.starts_with(PREFIX.as_bytes()) && token.len() <= MAX_LEN => {
+            Some(Credential::Bearer(token))
+                if token.starts_with(PREFIX.as_bytes()) && token.len() <= MAX_LEN =>
+            {
                 self.find(token).map_or(Finding::False, Finding::Known)
             }
             _ => Finding::Nothing,

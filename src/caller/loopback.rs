@@ -9,7 +9,8 @@ pub(super) struct Loopback {
 
 impl Loopback {
     pub(super) fn new(config: &[config::Caller]) -> Self {
-        let caller = identities(config).find(|(_, i)| matches!(i, config::Identity::Loopback)).map(|(index, _)| index);
+        let caller =
+            identities(config).find(|(_, i)| matches!(i, config::Identity::Loopback)).map(|(index, _)| index);
         Self { caller }
     }
 }

@@ -55,12 +55,17 @@ impl Fixture {
 
     fn identify(&self, presented: &Presented<'_>) -> Result<(&str, &'static str), Unidentified> {
         let seconds = self.seconds.clone();
-        let clock = Clock::with_wall(move || UNIX_EPOCH + Duration::from_secs(seconds.load(Ordering::Relaxed)));
+        let clock =
+            Clock::with_wall(move || UNIX_EPOCH + Duration::from_secs(seconds.load(Ordering::Relaxed)));
         let caller = Callers::new(&self.config, self.seal.clone(), clock).identify(presented)?;
         Ok((self.config[caller.index().0].name.as_str(), caller.way()))
     }
 
-    fn by(&self, peer: &Peer, headers: &[(&'static str, &str)]) -> Result<(&str, &'static str), Unidentified> {
+    fn by(
+        &self,
+        peer: &Peer,
+        headers: &[(&'static str, &str)],
+    ) -> Result<(&str, &'static str), Unidentified> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
@@ -98,9 +103,16 @@ fn several_credentials_are_none() {
     let f = Fixture::new();
     let twice = [("authorization", "Bearer new-key"), ("authorization", "Bearer new-key")];
     assert_eq!(f.by(&LOOPBACK, &twice), Err(Unidentified));
-    assert_eq!(f.by(&LOOPBACK, &[("claviger-key", "new-key"), ("claviger-key", "user-key")]), Err(Unidentified));
+    assert_eq!(
+        f.by(&LOOPBACK, &[("claviger-key", "new-key"), ("claviger-key", "user-key")]),
+        Err(Unidentified)
+    );
     let both = [("claviger-key", "new-key"), ("authorization", "Bearer whatever")];
-    assert_eq!(f.by(&NETWORK, &both), Ok(("keyed", "api_key")), "Claviger-Key is the one that is meant for us");
+    assert_eq!(
+        f.by(&NETWORK, &both),
+        Ok(("keyed", "api_key")),
+        "Claviger-Key is the one that is meant for us"
+    );
 }
 
 #[test]
@@ -128,7 +140,9 @@ fn unix_peers_by_uid_and_the_rest_by_locality() {
 #[test]
 fn a_client_of_the_broker_is_name_and_key_or_local() {
     let f = Fixture::new();
-    let by = |peer, id, secret: &'static str| f.identify(&Presented::by_client(peer, Some((id, secret.as_bytes()))));
+    let by = |peer, id, secret: &'static str| {
+        f.identify(&Presented::by_client(peer, Some((id, secret.as_bytes()))))
+    };
     assert_eq!(by(&NETWORK, "keyed", "new-key"), Ok(("keyed", "api_key")));
     assert_eq!(by(&NETWORK, "user", "new-key"), Err(Unidentified), "somebody else's key");
     assert_eq!(by(&NETWORK, "keyed", "wrong"), Err(Unidentified));
@@ -151,7 +165,8 @@ fn a_claviger_token_lasts_as_long_as_it_says_and_no_longer() {
 #[test]
 fn a_foreign_or_changed_claviger_token_is_refused_even_where_locality_would_do() {
     let f = Fixture::new();
-    let foreign = Seal::new(None).unwrap().issue(&f.config[0].name, f.now(), Duration::from_secs(600)).unwrap();
+    let foreign =
+        Seal::new(None).unwrap().issue(&f.config[0].name, f.now(), Duration::from_secs(600)).unwrap();
     let own = f.seal.issue(&f.config[0].name, f.now(), Duration::from_secs(600)).unwrap();
     let mut changed = own.expose().to_vec();
     changed[20] ^= 1;
@@ -167,7 +182,8 @@ fn replicas_with_the_same_key_accept_each_others_tokens() {
     let secret = Secret::new(b"shared between replicas".to_vec());
     let mut f = Fixture::new();
     f.seal = Seal::new(Some(&secret)).unwrap();
-    let token = Seal::new(Some(&secret)).unwrap().issue(&f.config[2].name, f.now(), Duration::from_secs(60)).unwrap();
+    let token =
+        Seal::new(Some(&secret)).unwrap().issue(&f.config[2].name, f.now(), Duration::from_secs(60)).unwrap();
     let header = format!("Bearer {}", std::str::from_utf8(token.expose()).unwrap());
     assert_eq!(f.by(&NETWORK, &[("authorization", &header)]), Ok(("user", "claviger_token")));
 }

@@ -29,8 +29,10 @@ pub struct Admitted {
 impl Admission {
     /// Resolves the limits of `config`.
     pub fn new(config: &Config, limits: &Limits) -> Self {
-        let caller = |c: &crate::config::Caller| (c.name.clone(), c.rate.map(|rate| limits.caller(&c.name, rate)));
-        let places = |t: &Arc<crate::config::Tenant>| limits.in_flight(&t.name, t.max_in_flight, config.limits.queue);
+        let caller =
+            |c: &crate::config::Caller| (c.name.clone(), c.rate.map(|rate| limits.caller(&c.name, rate)));
+        let places =
+            |t: &Arc<crate::config::Tenant>| limits.in_flight(&t.name, t.max_in_flight, config.limits.queue);
         Self {
             callers: config.callers.iter().map(caller).collect(),
             in_flight: config.tenants.iter().map(places).collect(),

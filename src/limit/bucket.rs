@@ -122,7 +122,8 @@ mod tests {
     async fn over_a_long_time_exactly_the_rate_passes() {
         let bucket = Bucket::new(Some(rate(200, 10, 200)));
         let start = Instant::now();
-        let passed = (0..100_000u64).filter(|ms| bucket.take(start + Duration::from_millis(*ms)).is_ok()).count();
+        let passed =
+            (0..100_000u64).filter(|ms| bucket.take(start + Duration::from_millis(*ms)).is_ok()).count();
         assert_eq!(passed, 200 + 20 * 100 - 1);
     }
 
@@ -142,7 +143,8 @@ mod tests {
         let bucket = Bucket::new(Some(rate(1000, 3600, 1000)));
         let now = Instant::now();
         let count = || (0..1000).filter(|_| bucket.take(now).is_ok()).count();
-        let total: usize = std::thread::scope(|s| [s.spawn(count), s.spawn(count)].map(|t| t.join().unwrap()).iter().sum());
+        let total: usize =
+            std::thread::scope(|s| [s.spawn(count), s.spawn(count)].map(|t| t.join().unwrap()).iter().sum());
         assert_eq!(total, 1000);
     }
 }

@@ -9,7 +9,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{bind::{Bound, Socket}, serve::serve, worker::Workers};
+use super::{
+    bind::{Bound, Socket},
+    serve::serve,
+    worker::Workers,
+};
 use crate::{
     caller::{Peer, Reach},
     edge::Connection,
@@ -88,7 +92,11 @@ impl Hall {
         let peer = Peer {
             listener: reach,
             address: if let Accepted::Tcp(_, address) = &accepted { Some(*address) } else { None },
-            uid: if let Accepted::Unix(stream) = &accepted { stream.peer_cred().ok().map(|peer| peer.uid()) } else { None },
+            uid: if let Accepted::Unix(stream) = &accepted {
+                stream.peer_cred().ok().map(|peer| peer.uid())
+            } else {
+                None
+            },
         };
         let (pipeline, drain, metrics) = (self.pipeline.clone(), self.drain.clone(), self.metrics.clone());
         // Registered with this runtime until here, with the worker's from here on.

@@ -88,7 +88,9 @@ fn bind_unix(path: &Path, mode: u32) -> io::Result<std::os::unix::net::UnixListe
     use std::os::unix::net::{UnixListener, UnixStream};
 
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
-    if is_socket && UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
+    if is_socket
+        && UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+    {
         std::fs::remove_file(path)?;
     }
     let listener = UnixListener::bind(path)?;
@@ -99,8 +101,12 @@ fn bind_unix(path: &Path, mode: u32) -> io::Result<std::os::unix::net::UnixListe
 fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => "Another process listens there: stop it, or choose another address.",
-        io::ErrorKind::PermissionDenied => "Choose a port above 1023 or a directory that this user may write to.",
-        io::ErrorKind::AddrNotAvailable => "This machine does not have the address: check it, or use 127.0.0.1 or 0.0.0.0.",
+        io::ErrorKind::PermissionDenied => {
+            "Choose a port above 1023 or a directory that this user may write to."
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "This machine does not have the address: check it, or use 127.0.0.1 or 0.0.0.0."
+        }
         io::ErrorKind::NotFound => "The directory of the socket does not exist: create it.",
         _ => "Choose another address.",
     }
@@ -125,7 +131,10 @@ mod tests {
         let address = Address::Unix(dir.path().join("s"));
         let first = Bound::new("listen.proxy", &address, 0o600).unwrap();
         let taken = Bound::new("listen.proxy", &address, 0o600).unwrap_err().to_string();
-        assert!(taken.contains("listen.proxy: cannot listen on unix:") && taken.contains("Another process"), "{taken}");
+        assert!(
+            taken.contains("listen.proxy: cannot listen on unix:") && taken.contains("Another process"),
+            "{taken}"
+        );
         drop(first);
         assert!(Bound::new("listen.proxy", &address, 0o600).is_ok());
         let mode = std::fs::metadata(dir.path().join("s")).unwrap().permissions().mode();

@@ -18,8 +18,12 @@ use crate::{
 const MIN_HEAD: usize = 8 * 1024;
 
 /// Serves `io`.
-pub async fn serve<IO>(io: IO, connection: Connection, pipeline: Arc<ArcSwap<Pipeline>>, drain: CancellationToken)
-where
+pub async fn serve<IO>(
+    io: IO,
+    connection: Connection,
+    pipeline: Arc<ArcSwap<Pipeline>>,
+    drain: CancellationToken,
+) where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let config = pipeline.load().config().clone();
@@ -65,4 +69,3 @@ fn describe(error: &hyper::Error) -> String {
     let source = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
     format!("{error}{source}")
 }
-

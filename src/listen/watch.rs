@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU32, AtomicU8, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed},
     },
     task::{Context, Poll},
     time::Duration,
@@ -80,7 +80,9 @@ pub struct Patience {
 impl Patience {
     /// As configured.
     pub fn new(timeouts: &Timeouts) -> Self {
-        let looks = |limit: Duration| u32::try_from(limit.as_millis().div_ceil(PERIOD.as_millis())).unwrap_or(u32::MAX);
+        let looks = |limit: Duration| {
+            u32::try_from(limit.as_millis().div_ceil(PERIOD.as_millis())).unwrap_or(u32::MAX)
+        };
         Self {
             head: looks(timeouts.head),
             idle: looks(timeouts.idle),
@@ -138,7 +140,11 @@ impl<IO> Watched<IO> {
 }
 
 impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
         let before = buf.filled().len();
         let poll = Pin::new(&mut self.io).poll_read(cx, buf);
         if buf.filled().len() > before {
@@ -150,7 +156,11 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
 }
 
 impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
         let poll = Pin::new(&mut self.io).poll_write(cx, buf);
         self.wrote(poll)
     }
@@ -208,7 +218,11 @@ mod tests {
         let mut patience = patience();
         for _ in 0..100 {
             drop(Busy::begin(&watch));
-            assert_eq!(patience.look(&watch), None, "a busy connection that is idle whenever it is looked at");
+            assert_eq!(
+                patience.look(&watch),
+                None,
+                "a busy connection that is idle whenever it is looked at"
+            );
         }
     }
 

@@ -44,7 +44,8 @@ impl Workers {
     /// When the system gives no thread or no event queue.
     pub fn start(count: usize) -> io::Result<Self> {
         let stop = CancellationToken::new();
-        let workers = (0..count).map(|index| Worker::start(index, stop.clone())).collect::<io::Result<_>>()?;
+        let workers =
+            (0..count).map(|index| Worker::start(index, stop.clone())).collect::<io::Result<_>>()?;
         Ok(Self { workers, tasks: TaskTracker::new(), stop })
     }
 
@@ -53,7 +54,8 @@ impl Workers {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let fewest = self.workers.iter().enumerate().min_by_key(|(_, worker)| worker.connections.load(Relaxed));
+        let fewest =
+            self.workers.iter().enumerate().min_by_key(|(_, worker)| worker.connections.load(Relaxed));
         let Some((index, worker)) = fewest else { return };
         worker.connections.fetch_add(1, Relaxed);
         let counted = Counted(worker.connections.clone());
@@ -93,13 +95,11 @@ impl Worker {
     fn start(index: usize, stop: CancellationToken) -> io::Result<Self> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
-        let thread = std::thread::Builder::new()
-            .name(format!("worker-{index}"))
-            .spawn(move || {
-                runtime.block_on(stop.cancelled());
-                // Whatever is left is cut off; a name look-up that hangs is not waited for.
-                runtime.shutdown_background();
-            })?;
+        let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+            runtime.block_on(stop.cancelled());
+            // Whatever is left is cut off; a name look-up that hangs is not waited for.
+            runtime.shutdown_background();
+        })?;
         Ok(Self { handle, connections: Arc::default(), thread: Some(thread) })
     }
 }

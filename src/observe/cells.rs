@@ -49,7 +49,9 @@ impl Cells {
     pub fn operation(&self, index: usize, operation: &'static str) -> Arc<OperationCells> {
         let slots = self.slots.get_or_init(|| (0..self.count.max(1)).map(|_| OnceLock::new()).collect());
         slots[index.min(slots.len() - 1)]
-            .get_or_init(|| Arc::new(OperationCells::new(self.metrics.clone(), &self.caller, &self.tenant, operation)))
+            .get_or_init(|| {
+                Arc::new(OperationCells::new(self.metrics.clone(), &self.caller, &self.tenant, operation))
+            })
             .clone()
     }
 }
@@ -67,7 +69,13 @@ impl OperationCells {
         let class = usize::from(status.as_u16() / 100).clamp(1, CODES.len()) - 1;
         self.answers[source as usize][class]
             .get_or_init(|| {
-                self.metrics.requests(&self.caller, &self.tenant, self.operation, CODES[class], source.as_str())
+                self.metrics.requests(
+                    &self.caller,
+                    &self.tenant,
+                    self.operation,
+                    CODES[class],
+                    source.as_str(),
+                )
             })
             .inc();
         self.duration.observe(seconds);
@@ -127,7 +135,14 @@ impl CellTable {
         if let Some(cells) = known.read().unwrap_or_else(PoisonError::into_inner).get(&tenant) {
             return cells.operation(slot, name);
         }
-        let make = || Cells::new(self.metrics.clone(), self.callers[caller.0].as_str(), self.tenants[tenant.0].as_str(), self.slots);
+        let make = || {
+            Cells::new(
+                self.metrics.clone(),
+                self.callers[caller.0].as_str(),
+                self.tenants[tenant.0].as_str(),
+                self.slots,
+            )
+        };
         let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
         known.entry(tenant).or_insert_with(|| Arc::new(make())).operation(slot, name)
     }

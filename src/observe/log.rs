@@ -12,7 +12,9 @@ use crate::config::{Log, LogFormat};
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// `log.level` is not a filter.
-    #[error("log.level: {0:?} is not a level (error, warn, info, debug) or a filter such as \"info,claviger::token=debug\"")]
+    #[error(
+        "log.level: {0:?} is not a level (error, warn, info, debug) or a filter such as \"info,claviger::token=debug\""
+    )]
     Level(String),
     /// Somebody else has set up logging.
     #[error("logging is already set up")]
@@ -27,7 +29,9 @@ pub fn init(log: &Log, lost: IntCounter) -> Result<(), LogError> {
     let filter = EnvFilter::try_new(&log.level).map_err(|_| LogError::Level(log.level.clone()))?;
     let base = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Stderr { lost });
     let done = match log.format {
-        LogFormat::Json => base.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
+        LogFormat::Json => {
+            base.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+        }
         LogFormat::Human => base.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init(),
     };
     done.map_err(|_| LogError::Taken)

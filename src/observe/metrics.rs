@@ -5,14 +5,15 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder, core::Collector,
+    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
 };
 
 use crate::ids::TenantName;
 
 /// Seconds; from a cached answer on the same machine to Logto's statement timeout.
-const BUCKETS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 75.0];
+const BUCKETS: &[f64] =
+    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 75.0];
 
 /// The metrics of a process.
 #[derive(Debug)]
@@ -54,7 +55,11 @@ impl Metrics {
                 "Answers, by who asked for what and who made them.",
                 &["caller", "tenant", "operation", "code", "source"],
             ),
-            duration: histograms("request_duration_seconds", "From a request's head to the end of its answer.", &["tenant", "operation"]),
+            duration: histograms(
+                "request_duration_seconds",
+                "From a request's head to the end of its answer.",
+                &["tenant", "operation"],
+            ),
             upstream_duration: histograms(
                 "upstream_request_duration_seconds",
                 "From a request sent upstream to the head of its answer, each try.",
@@ -64,21 +69,55 @@ impl Metrics {
             connections: gauge("connections", "Open connections of callers."),
             retries: counters("retries_total", "Requests sent to the upstream again.", &["reason"]),
             rate_limited: counters("rate_limited_total", "Requests refused by a limit.", &["policy"]),
-            policy_denied: counters("policy_denied_total", "Requests refused by caller identification or policy.", &["reason"]),
-            token_requests: counters("token_requests_total", "Token requests to the issuer.", &["tenant", "outcome"]),
-            token_duration: histograms("token_request_duration_seconds", "Token requests to the issuer.", &["tenant"]),
+            policy_denied: counters(
+                "policy_denied_total",
+                "Requests refused by caller identification or policy.",
+                &["reason"],
+            ),
+            token_requests: counters(
+                "token_requests_total",
+                "Token requests to the issuer.",
+                &["tenant", "outcome"],
+            ),
+            token_duration: histograms(
+                "token_request_duration_seconds",
+                "Token requests to the issuer.",
+                &["tenant"],
+            ),
             token_cache: counters("token_cache_total", "Where a request found its token.", &["result"]),
-            token_expiry: gauges("token_expiry_timestamp_seconds", "When the current token expires.", &["tenant"]),
-            token_failures: counter_gauge("token_refresh_failures_consecutive", "Failed token requests in a row.", &["tenant"]),
+            token_expiry: gauges(
+                "token_expiry_timestamp_seconds",
+                "When the current token expires.",
+                &["tenant"],
+            ),
+            token_failures: counter_gauge(
+                "token_refresh_failures_consecutive",
+                "Failed token requests in a row.",
+                &["tenant"],
+            ),
             token_secret_fallbacks: counters(
                 "token_secret_fallback_total",
                 "Grants for which the first of two secrets was refused and the second accepted.",
                 &["tenant"],
             ),
-            quota_used: counters("quota_used_total", "Requests drawn from a tenant's quota, token requests included.", &["tenant"]),
-            quota_remaining: counter_gauge("quota_remaining", "Requests left in a tenant's quota now.", &["tenant"]),
-            reload_ok: gauge("config_last_reload_successful", "1 if the last attempt to read the configuration succeeded."),
-            reload_time: float_gauge("config_last_reload_success_timestamp_seconds", "When the configuration was last taken over."),
+            quota_used: counters(
+                "quota_used_total",
+                "Requests drawn from a tenant's quota, token requests included.",
+                &["tenant"],
+            ),
+            quota_remaining: counter_gauge(
+                "quota_remaining",
+                "Requests left in a tenant's quota now.",
+                &["tenant"],
+            ),
+            reload_ok: gauge(
+                "config_last_reload_successful",
+                "1 if the last attempt to read the configuration succeeded.",
+            ),
+            reload_time: float_gauge(
+                "config_last_reload_success_timestamp_seconds",
+                "When the configuration was last taken over.",
+            ),
             panics: counter("panics_total", "Requests that ended in a panic: each is a bug."),
             log_lost: counter("log_lines_lost_total", "Log lines that could not be written."),
             registry,
@@ -116,7 +155,14 @@ impl Metrics {
     }
 
     /// The counter of answers of one kind; for `cells` alone, which keeps what it gets.
-    pub(super) fn requests(&self, caller: &str, tenant: &str, operation: &str, code: &str, source: &str) -> IntCounter {
+    pub(super) fn requests(
+        &self,
+        caller: &str,
+        tenant: &str,
+        operation: &str,
+        code: &str,
+        source: &str,
+    ) -> IntCounter {
         self.requests.with_label_values(&[caller, tenant, operation, code, source])
     }
 

@@ -65,7 +65,13 @@ pub struct Record {
 
 impl Record {
     /// Begins a record.
-    pub fn begin(id: RequestId, method: Method, cells: Arc<OperationCells>, metrics: Arc<Metrics>, log: LogRequests) -> Self {
+    pub fn begin(
+        id: RequestId,
+        method: Method,
+        cells: Arc<OperationCells>,
+        metrics: Arc<Metrics>,
+        log: LogRequests,
+    ) -> Self {
         metrics.in_flight.inc();
         Self {
             id,
@@ -102,7 +108,10 @@ impl Record {
 
     fn write(&self, seconds: f64) {
         let text = |value: &Option<http::HeaderValue>| {
-            value.as_ref().and_then(|v| v.to_str().ok()).map(|v| v.get(..v.len().min(128)).unwrap_or_default().to_owned())
+            value
+                .as_ref()
+                .and_then(|v| v.to_str().ok())
+                .map(|v| v.get(..v.len().min(128)).unwrap_or_default().to_owned())
         };
         tracing::info!(
             target: "claviger::request",
@@ -129,7 +138,13 @@ impl Record {
 /// An unknown method is the caller's text: it is not written.
 fn method_label(method: &Method) -> &str {
     match *method {
-        Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::PATCH | Method::DELETE | Method::OPTIONS => method.as_str(),
+        Method::GET
+        | Method::HEAD
+        | Method::POST
+        | Method::PUT
+        | Method::PATCH
+        | Method::DELETE
+        | Method::OPTIONS => method.as_str(),
         _ => "other",
     }
 }

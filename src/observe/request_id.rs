@@ -43,7 +43,9 @@ impl RequestId {
 
 /// Nothing that needs quoting in a log, a header or JSON.
 fn is_harmless(id: &[u8]) -> bool {
-    let fits = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':' | b'/' | b'+' | b'=' | b'@');
+    let fits = |b: &u8| {
+        b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':' | b'/' | b'+' | b'=' | b'@')
+    };
     !id.is_empty() && id.len() <= MAX_LEN && id.iter().all(fits)
 }
 

@@ -19,7 +19,7 @@ use crate::{
     limit::{Limits, Peers, admit::Admission},
     observe::{Metrics, OperationCells, cells::CellTable},
     policy::{decide::RuleProblem, grants::Grants},
-    token::{HttpIssuer, Issuer, Source, Tokens},
+    token::{HttpIssuer, Issuer, Source, TokenKey, Tokens},
     upstream::{
         Upstream,
         pool::{Pool, PoolTimes},
@@ -59,8 +59,8 @@ pub enum BuildError {
         error: TlsError,
     },
     /// No HTTP client for the issuer.
-    #[error("the client for token requests cannot be made")]
-    Issuer(#[source] reqwest::Error),
+    #[error("the client for token requests cannot be made: {0}")]
+    Issuer(Box<str>),
     /// No key for the broker.
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -89,7 +89,11 @@ impl Shared {
         let policy = Grants::new(Catalog::logto(), &config).map_err(BuildError::Rules)?;
         let anonymous = OperationCells::new(self.metrics.clone(), "", "", "");
         let mut trust = Trust::default();
-        let upstreams = config.tenants.iter().map(|tenant| self.upstream(tenant, &config, &mut trust)).collect::<Result<_, _>>()?;
+        let upstreams = config
+            .tenants
+            .iter()
+            .map(|tenant| self.upstream(tenant, &config, &mut trust))
+            .collect::<Result<_, _>>()?;
         self.forget_unused(&config);
         Ok(Pipeline {
             hosts: Hosts::new(&config.listen.allowed_hosts),
@@ -106,14 +110,20 @@ impl Shared {
         })
     }
 
-    fn upstream(&self, tenant: &Arc<Tenant>, config: &Config, trust: &mut Trust) -> Result<Upstream, BuildError> {
+    fn upstream(
+        &self,
+        tenant: &Arc<Tenant>,
+        config: &Config,
+        trust: &mut Trust,
+    ) -> Result<Upstream, BuildError> {
         let tls = trust.tls(tenant)?;
         let issuer = trust.issuer(tenant, config)?;
         let quota = self.limits.tenant(&tenant.name, tenant.quota);
         let quota_used = self.metrics.quota_used(&tenant.name);
         let (drawn, used) = (quota.clone(), quota_used.clone());
         let admission = Arc::new(move || drawn.take(Instant::now()).inspect(|()| used.inc()));
-        let source = Source::of(tenant, issuer, config.token.clone(), config.timeouts.token).admitted_by(admission);
+        let source =
+            Source::of(tenant, issuer, config.token.clone(), config.timeouts.token).admitted_by(admission);
         Ok(Upstream {
             tenant: tenant.clone(),
             token: self.tokens.handle(source),
@@ -167,7 +177,9 @@ impl Shared {
     fn forget_unused(&self, config: &Config) {
         self.limits.retain(config);
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        pools.retain(|(endpoint, tls, ..), _| config.tenants.iter().any(|t| t.endpoint == *endpoint && t.tls == *tls));
+        pools.retain(|(endpoint, tls, ..), _| {
+            config.tenants.iter().any(|t| t.endpoint == *endpoint && t.tls == *tls)
+        });
     }
 }
 
@@ -175,28 +187,35 @@ impl Shared {
 #[derive(Default)]
 struct Trust {
     tls: HashMap<Roots, rustls::ClientConfig>,
-    issuers: HashMap<Roots, Arc<dyn Issuer>>,
+    issuers: HashMap<Roots, HttpIssuer>,
 }
 
 impl Trust {
     fn tls(&mut self, tenant: &Tenant) -> Result<rustls::ClientConfig, BuildError> {
         // Roots cost memory and a millisecond: not for a tenant in plain HTTP.
-        let roots = if tenant.endpoint.scheme == http::uri::Scheme::HTTPS { tenant.tls.roots.clone() } else { Roots::Bundled };
+        let roots = if tenant.endpoint.scheme == http::uri::Scheme::HTTPS {
+            tenant.tls.roots.clone()
+        } else {
+            Roots::Bundled
+        };
         if let Some(tls) = self.tls.get(&roots) {
             return Ok(tls.clone());
         }
-        let tls = tls::client(&roots).map_err(|error| BuildError::Tls { tenant: tenant.name.clone(), error })?;
+        let tls =
+            tls::client(&roots).map_err(|error| BuildError::Tls { tenant: tenant.name.clone(), error })?;
         self.tls.insert(roots, tls.clone());
         Ok(tls)
     }
 
     fn issuer(&mut self, tenant: &Tenant, config: &Config) -> Result<Arc<dyn Issuer>, BuildError> {
+        let url = TokenKey::of(tenant).token_url();
         if let Some(issuer) = self.issuers.get(&tenant.tls.roots) {
-            return Ok(issuer.clone());
+            return Ok(Arc::new(issuer.at(&url).map_err(BuildError::Issuer)?));
         }
-        let issuer = HttpIssuer::new(self.tls(tenant)?, config.timeouts.connect, config.timeouts.token).map_err(BuildError::Issuer)?;
-        let issuer: Arc<dyn Issuer> = Arc::new(issuer);
+        let timeouts = &config.timeouts;
+        let issuer = HttpIssuer::new(&url, self.tls(tenant)?, timeouts.connect, timeouts.upstream_idle)
+            .map_err(BuildError::Issuer)?;
         self.issuers.insert(tenant.tls.roots.clone(), issuer.clone());
-        Ok(issuer)
+        Ok(Arc::new(issuer))
     }
 }

@@ -118,9 +118,14 @@ impl Grants {
     /// # Errors
     /// Every rule that is not one; `config::check` has refused those before.
     pub fn new(catalog: &'static Catalog, config: &Config) -> Result<Self, Vec<RuleProblem>> {
-        let policies: HashMap<&PolicyName, &config::Policy> = config.policies.iter().map(|p| (&p.name, p)).collect();
-        let tenants: HashMap<TenantName, TenantIndex> =
-            config.tenants.iter().enumerate().map(|(index, t)| (t.name.clone(), TenantIndex(index))).collect();
+        let policies: HashMap<&PolicyName, &config::Policy> =
+            config.policies.iter().map(|p| (&p.name, p)).collect();
+        let tenants: HashMap<TenantName, TenantIndex> = config
+            .tenants
+            .iter()
+            .enumerate()
+            .map(|(index, t)| (t.name.clone(), TenantIndex(index)))
+            .collect();
         let mut compiled: BTreeMap<Vec<&PolicyName>, Arc<RuleSet>> = BTreeMap::new();
         let mut callers = Vec::with_capacity(config.callers.len());
         for caller in &config.callers {
@@ -130,7 +135,8 @@ impl Grants {
             let rules = match compiled.get(&names) {
                 Some(rules) => rules.clone(),
                 None => {
-                    let chosen: Vec<&config::Policy> = names.iter().filter_map(|n| policies.get(n).copied()).collect();
+                    let chosen: Vec<&config::Policy> =
+                        names.iter().filter_map(|n| policies.get(n).copied()).collect();
                     let rules = Arc::new(RuleSet::compile(catalog, &chosen)?);
                     compiled.insert(names, rules.clone());
                     rules
@@ -148,7 +154,9 @@ impl Grants {
     pub fn permit(&self, caller: Caller, target: &Target<'_>, method: &Method) -> Result<Permit, Refusal> {
         let grant = &self.callers[caller.index().0];
         match *target {
-            Target::Token { tenant } => Ok(Permit { caller, tenant: self.tenant(grant, tenant)?, action: Action::Issue }),
+            Target::Token { tenant } => {
+                Ok(Permit { caller, tenant: self.tenant(grant, tenant)?, action: Action::Issue })
+            }
             Target::Api { tenant, path, query } => {
                 let tenant = self.tenant(grant, tenant)?;
                 let matched = Matched::find(self.catalog, method, CanonicalPath::parse(path)?);
@@ -163,7 +171,11 @@ impl Grants {
                 }
                 let slot = matched.op().map_or(self.slots() - 1, |op| op.index());
                 let target = join(matched.path(), query)?;
-                Ok(Permit { caller, tenant, action: Action::Forward(Operation { slot, name: operation, target }) })
+                Ok(Permit {
+                    caller,
+                    tenant,
+                    action: Action::Forward(Operation { slot, name: operation, target }),
+                })
             }
         }
     }
@@ -195,9 +207,12 @@ impl Grants {
 impl Grant {
     fn new(caller: &config::Caller, all: &HashMap<TenantName, TenantIndex>, rules: Arc<RuleSet>) -> Self {
         let (tenants, only) = match &caller.tenants {
-            TenantScope::All => (Tenants::All, (all.len() == 1).then(|| all.values().next().copied()).flatten()),
+            TenantScope::All => {
+                (Tenants::All, (all.len() == 1).then(|| all.values().next().copied()).flatten())
+            }
             TenantScope::Only(names) => {
-                let granted: HashSet<TenantIndex> = names.iter().filter_map(|name| all.get(name).copied()).collect();
+                let granted: HashSet<TenantIndex> =
+                    names.iter().filter_map(|name| all.get(name).copied()).collect();
                 let only = (granted.len() == 1).then(|| granted.iter().next().copied()).flatten();
                 (Tenants::Only(granted), only)
             }

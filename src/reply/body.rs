@@ -11,13 +11,14 @@ use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::{limit::Slot, observe::Record, silence::Silence, upstream::Lease};
+use crate::{limit::Slot, listen::watch::Busy, observe::Record, silence::Silence, upstream::Lease};
 
 /// The body of an answer.
 #[derive(Debug)]
 pub struct Body {
     kind: Kind,
     record: Option<Box<Record>>,
+    _busy: Option<Busy>,
 }
 
 #[derive(Debug)]
@@ -49,19 +50,20 @@ pub enum BodyError {
 impl Body {
     /// A body that is there already.
     pub fn whole(bytes: Bytes) -> Self {
-        Self { kind: Kind::Whole((!bytes.is_empty()).then_some(bytes)), record: None }
+        Self { kind: Kind::Whole((!bytes.is_empty()).then_some(bytes)), record: None, _busy: None }
     }
 
     /// A body that streams from the upstream and keeps `lease` and `slot` until its end.
     pub fn upstream(incoming: Incoming, lease: Lease, slot: Slot, silence: Duration) -> Self {
         let stream = Stream { incoming, _lease: lease, _slot: slot, silence: Silence::new(silence) };
-        Self { kind: Kind::Upstream(Box::new(stream)), record: None }
+        Self { kind: Kind::Upstream(Box::new(stream)), record: None, _busy: None }
     }
 
-    /// The same body, which writes `record` when it ends.
-    pub fn recorded(mut self, mut record: Box<Record>) -> Self {
+    /// The same body, which writes `record` when it ends, and is what the connection is busy with until then.
+    pub fn recorded(mut self, mut record: Box<Record>, busy: Busy) -> Self {
         record.complete = self.is_end_stream();
         self.record = Some(record);
+        self._busy = Some(busy);
         self
     }
 
@@ -78,7 +80,10 @@ impl http_body::Body for Body {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = match &mut self.kind {
             Kind::Whole(bytes) => bytes.take().map(|b| Ok(Frame::data(b))),
             Kind::Upstream(stream) => match Pin::new(&mut stream.incoming).poll_frame(cx) {

@@ -16,7 +16,13 @@ pub struct Base {
 }
 
 /// Rebuilds the links of an answer to a request for `path` with `query`.
-pub fn rebuild(headers: &mut HeaderMap, base: impl Fn() -> Base, path: &str, query: Option<&str>, upstream: &Endpoint) {
+pub fn rebuild(
+    headers: &mut HeaderMap,
+    base: impl Fn() -> Base,
+    path: &str,
+    query: Option<&str>,
+    upstream: &Endpoint,
+) {
     if headers.contains_key(header::LINK) {
         let base = base();
         let links: Vec<HeaderValue> = headers
@@ -93,7 +99,8 @@ fn below_api<'a>(location: &'a str, upstream: &Endpoint) -> Option<&'a str> {
         None => location,
         Some((scheme, rest)) => {
             let authority = rest.split('/').next()?;
-            let same = scheme == upstream.scheme.as_str() && authority.eq_ignore_ascii_case(upstream.authority.as_str());
+            let same = scheme == upstream.scheme.as_str()
+                && authority.eq_ignore_ascii_case(upstream.authority.as_str());
             rest.get(authority.len()..).filter(|_| same)?
         }
     };
@@ -104,7 +111,13 @@ fn below_api<'a>(location: &'a str, upstream: &Endpoint) -> Option<&'a str> {
 mod tests {
     use super::*;
 
-    fn rebuilt(name: header::HeaderName, values: &[&str], path: &str, query: Option<&str>, prefix: &str) -> Vec<String> {
+    fn rebuilt(
+        name: header::HeaderName,
+        values: &[&str],
+        path: &str,
+        query: Option<&str>,
+        prefix: &str,
+    ) -> Vec<String> {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(&name, HeaderValue::from_str(value).unwrap());
@@ -136,12 +149,21 @@ mod tests {
     fn repeated_parameters_stay_repeated_and_a_missing_page_is_added() {
         let upstream = [r#"<http://logto:3001/applications?types=A%2CB&page_size=20&page=2>; rel="next""#];
         let got = rebuilt(header::LINK, &upstream, "/api/applications", Some("types=A&types=B&q=a%20b"), "");
-        assert_eq!(got, [r#"<http://127.0.0.1:3600/api/applications?types=A&types=B&q=a%20b&page=2>; rel="next""#]);
+        assert_eq!(
+            got,
+            [r#"<http://127.0.0.1:3600/api/applications?types=A&types=B&q=a%20b&page=2>; rel="next""#]
+        );
     }
 
     #[test]
     fn a_link_that_is_not_about_pages_is_dropped() {
-        for link in ["garbage", "<http://evil/x>; rel=next", "<http://evil/x?page=>; rel=next", "<x?page=a>", "<x?page=1"] {
+        for link in [
+            "garbage",
+            "<http://evil/x>; rel=next",
+            "<http://evil/x?page=>; rel=next",
+            "<x?page=a>",
+            "<x?page=1",
+        ] {
             assert_eq!(rebuilt(header::LINK, &[link], "/api/users", None, ""), [""; 0], "{link}");
         }
     }
@@ -151,7 +173,12 @@ mod tests {
         let location = |value: &str| rebuilt(header::LOCATION, &[value], "/api/x", None, "/t/acme").remove(0);
         assert_eq!(location("http://logto:3001/api/users/1"), "http://127.0.0.1:3600/t/acme/api/users/1");
         assert_eq!(location("/api/users/1"), "http://127.0.0.1:3600/t/acme/api/users/1");
-        for other in ["https://logto:3001/api/x", "http://elsewhere/api/x", "/unknown-session", "http://logto:3001.evil/api/x"] {
+        for other in [
+            "https://logto:3001/api/x",
+            "http://elsewhere/api/x",
+            "/unknown-session",
+            "http://logto:3001.evil/api/x",
+        ] {
             assert_eq!(location(other), other);
         }
     }

@@ -60,7 +60,9 @@ pub fn answer(failure: &Failure, record: &mut Record) -> Response<Body> {
     let kind = if record.asks_for_token { "application/json" } else { "application/problem+json" };
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Ok(status) = HeaderValue::from_str(&format!("claviger; error={}; details=\"{short}\"", description.proxy_error)) {
+    if let Ok(status) =
+        HeaderValue::from_str(&format!("claviger; error={}; details=\"{short}\"", description.proxy_error))
+    {
         headers.insert(headers::PROXY_STATUS, status);
     }
     if description.status == http::StatusCode::UNAUTHORIZED {
@@ -96,7 +98,8 @@ fn limit_fields(limit: &LimitError, headers: &mut http::HeaderMap) {
         headers.insert(headers::RATELIMIT, value);
     }
     if let Some(Rate { requests, per, .. }) = rate
-        && let Ok(value) = HeaderValue::from_str(&format!("\"{name}\";q={requests};w={}", whole_seconds(*per)))
+        && let Ok(value) =
+            HeaderValue::from_str(&format!("\"{name}\";q={requests};w={}", whole_seconds(*per)))
     {
         headers.insert(headers::RATELIMIT_POLICY, value);
     }

@@ -150,8 +150,16 @@ impl HttpIssuer {
             .default_headers(headers)
             .build()
             .map_err(|error| describe(error).into_boxed_str())?;
+        Self { http, url: "".into() }.at(url)
+    }
+
+    /// The same client for another token endpoint.
+    ///
+    /// # Errors
+    /// When the URL is none.
+    pub fn at(&self, url: &str) -> Result<Self, Box<str>> {
         reqwest::Url::parse(url).map_err(|error| error.to_string())?;
-        Ok(Self { http, url: url.into() })
+        Ok(Self { http: self.http.clone(), url: url.into() })
     }
 
     async fn send(&self, request: TokenRequest) -> Result<Answer, Fault> {

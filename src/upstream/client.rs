@@ -21,7 +21,7 @@ use crate::{
     error::Failure,
     limit::{Bucket, LimitError},
     observe::Record,
-    token::{Token, TokenHandle},
+    token::{Rejection, Token, TokenHandle},
 };
 
 /// The longest pause that an upstream's `Retry-After` may ask of a tenant's other requests.
@@ -84,7 +84,12 @@ impl Upstream {
     ///
     /// # Errors
     /// [`Failure`] from the token engine, the quota or the upstream.
-    pub async fn send(&self, sending: Sending<'_>, mut body: Prepared, record: &mut Record) -> Result<Answer, Failure> {
+    pub async fn send(
+        &self,
+        sending: Sending<'_>,
+        mut body: Prepared,
+        record: &mut Record,
+    ) -> Result<Answer, Failure> {
         let outgoing = Outgoing { head: sending.head, target: sending.target, id: record.id.header() };
         self.retries.deposit();
         let mut refreshed = false;
@@ -93,25 +98,30 @@ impl Upstream {
             let Some(attempt) = body.attempt() else { return Err(UpstreamError::Spent.into()) };
             self.draw()?;
             record.attempts += 1;
-            let tried = self.attempt(&sending, outgoing.with(&token.header, attempt), record).await;
+            let tried = self.attempt(&sending, outgoing.with(token.header(), attempt), record).await;
             let answer = match tried {
                 Ok(answer) => answer,
                 Err(error) => {
                     if let Some(failure) = body.failure() {
                         return Err(failure.into());
                     }
-                    let again = error.outcome().and_then(|outcome| self.again(&sending, outcome, &body, record));
+                    let again =
+                        error.outcome().and_then(|outcome| self.again(&sending, outcome, &body, record));
                     self.pause(again.ok_or(error)?, record).await;
                     continue;
                 }
             };
             if answer.response.status() == StatusCode::UNAUTHORIZED {
                 let refusal = refusal(answer).await;
-                self.token.reject(token.generation);
+                let rejection = self.token.reject(token.generation());
                 if !body.is_replayable() {
-                    return Err(UpstreamError::TokenRejected(refusal, "the request was streamed, so it was not sent again").into());
+                    return Err(UpstreamError::TokenRejected(
+                        refusal,
+                        "the request was streamed, so it was not sent again",
+                    )
+                    .into());
                 }
-                if refreshed || self.token(sending.deadline).await?.generation == token.generation {
+                if refreshed || matches!(rejection, Rejection::Kept) {
                     return Err(UpstreamError::TokenRejected(refusal, "a new token did not help").into());
                 }
                 refreshed = true;
@@ -165,12 +175,25 @@ impl Upstream {
         }
     }
 
-    fn again(&self, sending: &Sending<'_>, outcome: Outcome<'_>, body: &Prepared, record: &Record) -> Option<Again> {
+    fn again(
+        &self,
+        sending: &Sending<'_>,
+        outcome: Outcome<'_>,
+        body: &Prepared,
+        record: &Record,
+    ) -> Option<Again> {
         if !body.is_replayable() {
             return None;
         }
         let wall = self.clock.now().wall;
-        self.retries.again(&sending.head.method, record.attempts, outcome, sending.deadline, wall, fastrand::f64())
+        self.retries.again(
+            &sending.head.method,
+            record.attempts,
+            outcome,
+            sending.deadline,
+            wall,
+            fastrand::f64(),
+        )
     }
 
     async fn pause(&self, again: Again, record: &Record) {
@@ -216,8 +239,13 @@ async fn refusal(answer: Answer) -> &'static str {
         "auth.unauthorized",
     ];
     let body = http_body_util::Limited::new(answer.response.into_body(), MAX_REFUSAL).collect();
-    let Ok(Ok(body)) = tokio::time::timeout(Duration::from_secs(5), body).await else { return "no reason given" };
+    let Ok(Ok(body)) = tokio::time::timeout(Duration::from_secs(5), body).await else {
+        return "no reason given";
+    };
     let body = body.to_bytes();
     drop(answer.lease);
-    KNOWN.into_iter().find(|code| memchr::memmem::find(&body, code.as_bytes()).is_some()).unwrap_or("no reason given")
+    KNOWN
+        .into_iter()
+        .find(|code| memchr::memmem::find(&body, code.as_bytes()).is_some())
+        .unwrap_or("no reason given")
 }

@@ -118,7 +118,8 @@ impl Pool {
         tcp.enforce_http(false);
         tcp.set_connect_timeout(Some(times.connect));
         let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
-        let connector = if http2 { https.enable_http2().wrap_connector(tcp) } else { https.wrap_connector(tcp) };
+        let connector =
+            if http2 { https.enable_http2().wrap_connector(tcp) } else { https.wrap_connector(tcp) };
         Arc::new(Self {
             connector,
             target: absolute(endpoint, http::uri::PathAndQuery::from_static("/")),
@@ -135,7 +136,10 @@ impl Pool {
     ///
     /// # Errors
     /// [`SendError`]. Cancel-safe: a connection in use is closed when the future is dropped.
-    pub async fn send(self: &Arc<Self>, mut request: Request<RequestBody>) -> Result<(Response<Incoming>, Lease), SendError> {
+    pub async fn send(
+        self: &Arc<Self>,
+        mut request: Request<RequestBody>,
+    ) -> Result<(Response<Incoming>, Lease), SendError> {
         request.headers_mut().insert(header::HOST, self.host.clone());
         while let Some(sender) = self.take_idle() {
             match self.send_on(sender, request).await {
@@ -148,10 +152,12 @@ impl Pool {
             return self.send_shared(shared, request).await;
         }
         match self.dial().await? {
-            Dialled::Http1(sender) => self.send_on(sender, request).await.map_err(|failed| match failed.unsent {
-                Some(_) => SendError::Closed(failed.error),
-                None => SendError::Broken(failed.error),
-            }),
+            Dialled::Http1(sender) => {
+                self.send_on(sender, request).await.map_err(|failed| match failed.unsent {
+                    Some(_) => SendError::Closed(failed.error),
+                    None => SendError::Broken(failed.error),
+                })
+            }
             Dialled::Http2(shared) => {
                 self.lock().shared = Some(shared.clone());
                 self.send_shared(shared, request).await
@@ -177,7 +183,8 @@ impl Pool {
     ) -> Result<(Response<Incoming>, Lease), SendError> {
         // HTTP/2 carries the authority in the target instead of `Host` (RFC 9113 section 8.3.1).
         request.headers_mut().remove(header::HOST);
-        let path = request.uri().path_and_query().cloned().unwrap_or(http::uri::PathAndQuery::from_static("/"));
+        let path =
+            request.uri().path_and_query().cloned().unwrap_or(http::uri::PathAndQuery::from_static("/"));
         *request.uri_mut() = absolute(&self.endpoint, path);
         *request.version_mut() = http::Version::HTTP_2;
         match shared.try_send_request(request).await.map_err(Failed::from) {
@@ -207,8 +214,11 @@ impl Pool {
                 tokio::spawn(connection);
                 return Ok(Dialled::Http2(sender));
             }
-            let (sender, connection) =
-                http1::Builder::new().max_buf_size(MAX_ANSWER_HEAD).handshake(stream).await.map_err(handshake)?;
+            let (sender, connection) = http1::Builder::new()
+                .max_buf_size(MAX_ANSWER_HEAD)
+                .handshake(stream)
+                .await
+                .map_err(handshake)?;
             tokio::spawn(connection);
             Ok(Dialled::Http1(sender))
         };

@@ -86,7 +86,13 @@ impl Prepared {
             return Err(over);
         }
         let failure = Failure::default();
-        let streamed = Streamed { incoming: body, left: limit, over, silence: Silence::new(silence), failure: failure.clone() };
+        let streamed = Streamed {
+            incoming: body,
+            left: limit,
+            over,
+            silence: Silence::new(silence),
+            failure: failure.clone(),
+        };
         match length.and_then(|length| usize::try_from(length).ok()) {
             Some(length) if length <= limits.replay => Ok(Self::Held(streamed.collect(length).await?)),
             _ => Ok(Self::Streamed(Some(Box::new(streamed)), failure)),
@@ -117,7 +123,9 @@ impl Prepared {
 
 /// Which limit counts: the larger kinds of body must say what they are.
 fn limit_for(content_type: &[u8], limits: &Limits) -> (u64, &'static str) {
-    let is = |prefix: &str| content_type.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()));
+    let is = |prefix: &str| {
+        content_type.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+    };
     if is("multipart/") {
         (limits.multipart_body, "limits.multipart_body")
     } else if is("application/x-www-form-urlencoded") || is("text/") {
@@ -171,7 +179,10 @@ impl Body for RequestBody {
     type Data = Bytes;
     type Error = RequestBodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
         match &mut *self {
             Self::Held(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Held(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),

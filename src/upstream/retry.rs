@@ -134,7 +134,12 @@ mod tests {
         Retries::new(Retry::default()).again(method, attempt, outcome, deadline, SystemTime::UNIX_EPOCH, 1.0)
     }
 
-    fn answered(method: &Method, attempt: u32, status: u16, retry_after: Option<&'static str>) -> Option<Again> {
+    fn answered(
+        method: &Method,
+        attempt: u32,
+        status: u16,
+        retry_after: Option<&'static str>,
+    ) -> Option<Again> {
         let mut headers = HeaderMap::new();
         if let Some(text) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static(text));
@@ -169,11 +174,19 @@ mod tests {
         assert!(answered(&Method::GET, 2, 500, None).is_none(), "a second 500 is deterministic");
         let retries = Retries::new(Retry::default());
         let soon = Instant::now() + Duration::from_millis(10);
-        assert_eq!(retries.again(&Method::GET, 1, RESET, soon, SystemTime::UNIX_EPOCH, 1.0), None, "deadline");
+        assert_eq!(
+            retries.again(&Method::GET, 1, RESET, soon, SystemTime::UNIX_EPOCH, 1.0),
+            None,
+            "deadline"
+        );
         let later = Instant::now() + Duration::from_secs(60);
-        let granted =
-            (0..1000).filter(|_| retries.again(&Method::GET, 1, RESET, later, SystemTime::UNIX_EPOCH, 1.0).is_some());
-        assert_eq!(granted.count(), 20, "the budget: two a second over ten seconds, and no traffic to add to it");
+        let granted = (0..1000)
+            .filter(|_| retries.again(&Method::GET, 1, RESET, later, SystemTime::UNIX_EPOCH, 1.0).is_some());
+        assert_eq!(
+            granted.count(),
+            20,
+            "the budget: two a second over ten seconds, and no traffic to add to it"
+        );
     }
 
     #[tokio::test(start_paused = true)]
