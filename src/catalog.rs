@@ -207,11 +207,11 @@ impl Catalog {
         self.tags.binary_search(&text).ok().map(|at| self.tags[at])
     }
 
-    /// The operation that Logto's router chooses for a path: literal segments without regard to case (fact 3.5),
-    /// and before parameters. `path` has one spelling for each segment (`policy::path` sees to it) and no
+    /// The operation that Logto's router chooses for a path: literal segments below `/api` without regard to case
+    /// (fact 3.5), and before parameters. `path` has one spelling for each segment (`policy::path` sees to it) and no
     /// trailing slash.
     pub fn find(&self, verb: Verb, path: &str) -> Option<Op> {
-        self.trie.find(verb, path)
+        if path.starts_with("/api/") { self.trie.find(verb, path) } else { None }
     }
 
     /// The path in the spelling of the catalog: literal segments as Logto documents them, parameters byte for

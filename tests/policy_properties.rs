@@ -1,0 +1,502 @@
+//! Nothing is ever allowed that upstream could take for an operation that the rules do not allow.
+//!
+//! The oracle below shares no code with the product: it reads the catalog's table and the rules as text, tries
+//! every template one after the other, and looks at a path in each way that some server on the way is known to
+//! read it: decoded once or twice, dot segments resolved, slashes merged, `;` parameters cut off, and so on.
+
+use std::collections::BTreeSet;
+
+use claviger::{
+    catalog::Catalog,
+    config::{Origin, Policy, RuleText},
+    ids::PolicyName,
+    policy::{
+        decide::RuleSet,
+        matched::Matched,
+        path::CanonicalPath,
+        rules::{Effect, Rule},
+    },
+};
+use proptest::{prelude::*, sample::Index};
+
+const TABLE: &str = include_str!("../src/catalog/operations.tsv");
+
+/// One line of the table.
+struct Line {
+    method: &'static str,
+    template: &'static str,
+    id: &'static str,
+    tag: &'static str,
+    sensitive: bool,
+    withheld: bool,
+}
+
+fn lines() -> Vec<Line> {
+    let lines = TABLE.lines().filter(|line| !line.starts_with('#'));
+    lines
+        .map(|line| {
+            let column: Vec<_> = line.split('\t').collect();
+            let [method, template, id, tag] = column[..4] else { panic!("{line}") };
+            Line { method, template, id, tag, sensitive: column[4] != "-", withheld: column[6] == "withheld" }
+        })
+        .collect()
+}
+
+// --- the oracle -------------------------------------------------------------------------------------------
+
+/// As koa-router does with `path-to-regexp`: case is ignored, one trailing slash is optional, a parameter is
+/// anything without a slash, and of several templates the most literal one counts.
+fn route<'l>(lines: &'l [Line], method: &str, path: &str) -> Option<&'l Line> {
+    if path != "/api" && !path.starts_with("/api/") {
+        return None;
+    }
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let given: Vec<_> = path.split('/').collect();
+    let fits = |line: &&Line| {
+        let wanted: Vec<_> = line.template.split('/').collect();
+        line.method == method
+            && wanted.len() == given.len()
+            && wanted.iter().zip(&given).all(|(wanted, given)| {
+                if wanted.starts_with('{') { !given.is_empty() } else { wanted.eq_ignore_ascii_case(given) }
+            })
+    };
+    lines.iter().filter(fits).min_by_key(|line| line.template.matches('{').count())
+}
+
+/// Whether a rule's text is about a request; `line` is the operation it is, if any.
+fn applies(rule: &str, deny: bool, method: &str, path: &str, line: Option<&Line>) -> bool {
+    if rule == "*" {
+        return deny || line.is_some();
+    }
+    if let Some((verb, template)) = rule.split_once(' ') {
+        let (template, tail) = template.strip_suffix("/**").map_or((template, false), |t| (t, true));
+        let wanted: Vec<_> = template.split('/').collect();
+        let given: Vec<_> = path.split('/').collect();
+        let length = if tail { given.len() > wanted.len() } else { given.len() == wanted.len() };
+        return verb == method
+            && length
+            && wanted.iter().zip(&given).all(|(wanted, given)| {
+                let same = if deny { wanted.eq_ignore_ascii_case(given) } else { wanted == given };
+                wanted.starts_with('{') || same
+            });
+    }
+    let Some(line) = line else { return false };
+    match rule.split_once(':') {
+        Some((tag, access)) => {
+            let reads = method == "GET";
+            tag == line.tag && (access == "*" || (access == "read") == reads)
+        }
+        None => rule == line.id,
+    }
+}
+
+/// Whether the rules, as text, permit a request.
+fn permits(allow: &[String], deny: &[String], method: &str, path: &str, line: Option<&Line>) -> bool {
+    if line.is_some_and(|line| line.withheld)
+        || deny.iter().any(|rule| applies(rule, true, method, path, line))
+    {
+        return false;
+    }
+    allow.iter().any(|rule| match line {
+        Some(line) if line.sensitive => rule == line.id,
+        _ => applies(rule, false, method, path, line),
+    })
+}
+
+/// `%XX` decoded, whatever it stands for.
+fn decode(path: &str) -> String {
+    let bytes = path.as_bytes();
+    let (mut out, mut at) = (Vec::new(), 0);
+    while at < bytes.len() {
+        let digits = path.get(at + 1..at + 3).filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()));
+        match (bytes[at], digits) {
+            (b'%', Some(digits)) => {
+                out.push(u8::from_str_radix(digits, 16).unwrap());
+                at += 3;
+            }
+            (byte, _) => {
+                out.push(byte);
+                at += 1;
+            }
+        }
+    }
+    // An overlong dot, slash or backslash is one to a decoder that does not check.
+    let mut text = String::new();
+    let mut bytes = out.as_slice();
+    while let [first, rest @ ..] = bytes {
+        bytes = rest;
+        match (first, rest.first()) {
+            (0xC0 | 0xC1, Some(next @ 0x80..0xC0)) => {
+                text.push(char::from((first & 1) << 6 | next & 0x3F));
+                bytes = &rest[1..];
+            }
+            _ => text.push(char::from(*first)),
+        }
+    }
+    text
+}
+
+fn merge_slashes(path: &str) -> String {
+    path.chars().fold(String::new(), |mut out, c| {
+        if c != '/' || !out.ends_with('/') {
+            out.push(c);
+        }
+        out
+    })
+}
+
+fn resolve_dots(path: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    for segment in path.split('/').skip(1) {
+        match segment {
+            "." => {}
+            ".." => drop(kept.pop()),
+            other => kept.push(other),
+        }
+    }
+    format!("/{}", kept.join("/"))
+}
+
+fn each_segment(path: &str, change: impl Fn(&str) -> &str) -> String {
+    path.split('/').map(change).collect::<Vec<_>>().join("/")
+}
+
+/// Every way to read a path, the plain one first.
+fn readings(path: &str) -> Vec<String> {
+    let steps: [fn(&str) -> String; 8] = [
+        |path| path.replace('\\', "/"),
+        |path| path.split(['?', '#']).next().unwrap_or_default().to_owned(),
+        |path| path.split('\0').next().unwrap_or_default().to_owned(),
+        |path| path.chars().filter(|c| !c.is_control()).collect(),
+        |path| each_segment(path, |segment| segment.split(';').next().unwrap_or_default()),
+        |path| {
+            each_segment(
+                path,
+                |s| if s.bytes().all(|b| b == b'.') { s } else { s.trim_end_matches(['.', ' ']) },
+            )
+        },
+        merge_slashes,
+        resolve_dots,
+    ];
+    let mut all = BTreeSet::from([path.to_owned(), decode(path), decode(&decode(path))]);
+    // Each step on all that came before: every subset of the steps, in this order.
+    for step in steps {
+        let changed: Vec<_> = all.iter().map(|path| step(path)).collect();
+        all.extend(changed);
+    }
+    all.remove(path);
+    std::iter::once(path.to_owned()).chain(all).collect()
+}
+
+// --- what is tried ----------------------------------------------------------------------------------------
+
+const PARAMS: [&str; 13] = [
+    "u1",
+    "U1",
+    "admin",
+    "a%20b",
+    "%E5%90%8D",
+    "a@b.example",
+    "roles",
+    "session",
+    "cleanup",
+    "delete",
+    "a%22",
+    "~",
+    "%EF%BC%8F",
+];
+
+const TRICKS: [&str; 40] = [
+    "/",
+    "//",
+    "/.",
+    "/..",
+    "/../",
+    "/../..",
+    "/%2e%2e",
+    "/%2E%2e/",
+    "/.%2e/",
+    "%2f",
+    "%2F..%2F",
+    "%5c",
+    "\\",
+    "\\..\\",
+    ";",
+    ";x=1",
+    "%3b",
+    "%3f",
+    "?",
+    "#",
+    "%23",
+    "%00",
+    "\0",
+    "%0a",
+    "%20",
+    "%09",
+    ".",
+    "..",
+    "%2e",
+    "%252e",
+    "%252f",
+    "%c0%af",
+    "%c0%ae%c0%ae",
+    "%u002e",
+    "%zz",
+    "%",
+    "%75",
+    "%C3",
+    "é",
+    "/../applications/u1/secrets",
+];
+
+fn fill(template: &str, params: &[Index]) -> String {
+    let mut params = params.iter().cycle();
+    let segments = template.split('/').map(|segment| match (segment.starts_with('{'), params.next()) {
+        (true, Some(index)) => *index.get(&PARAMS),
+        _ => segment,
+    });
+    segments.collect::<Vec<_>>().join("/")
+}
+
+#[derive(Debug, Clone)]
+enum Mutation {
+    Insert(Index, &'static str),
+    Escape(Index, bool),
+    EscapeTwice(Index),
+    FlipCase(Index),
+    Shout,
+    Delete(Index),
+    Append(&'static str),
+}
+
+fn mutate(path: String, mutation: &Mutation) -> String {
+    let chars: Vec<char> = path.chars().collect();
+    let replace = |at: &Index, with: &dyn Fn(char) -> String| {
+        let at = at.index(chars.len().max(1));
+        chars.iter().enumerate().map(|(i, c)| if i == at { with(*c) } else { c.to_string() }).collect()
+    };
+    match mutation {
+        Mutation::Insert(at, trick) => replace(at, &|c| format!("{c}{trick}")),
+        Mutation::Escape(at, true) => replace(at, &|c| format!("%{:02X}", u32::from(c))),
+        Mutation::Escape(at, false) => replace(at, &|c| format!("%{:02x}", u32::from(c))),
+        Mutation::EscapeTwice(at) => replace(at, &|c| format!("%25{:02x}", u32::from(c))),
+        Mutation::FlipCase(at) => replace(at, &|c| {
+            if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() }.to_string()
+        }),
+        Mutation::Shout => path
+            .split('/')
+            .map(|s| if s == "api" || s.contains('%') { s.to_owned() } else { s.to_ascii_uppercase() })
+            .collect::<Vec<_>>()
+            .join("/"),
+        Mutation::Delete(at) => replace(at, &|_| String::new()),
+        Mutation::Append(trick) => path + trick,
+    }
+}
+
+fn mutation() -> impl Strategy<Value = Mutation> {
+    let trick = || prop::sample::select(TRICKS.as_slice());
+    prop_oneof![
+        (any::<Index>(), trick()).prop_map(|(at, trick)| Mutation::Insert(at, trick)),
+        (any::<Index>(), any::<bool>()).prop_map(|(at, upper)| Mutation::Escape(at, upper)),
+        any::<Index>().prop_map(Mutation::EscapeTwice),
+        any::<Index>().prop_map(Mutation::FlipCase),
+        Just(Mutation::Shout),
+        any::<Index>().prop_map(Mutation::Delete),
+        trick().prop_map(Mutation::Append),
+    ]
+}
+
+/// The path of some operation, or one that is newer than the catalog; with its method, or another.
+fn request() -> impl Strategy<Value = (&'static str, String)> {
+    let methods = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+    let lines: Vec<_> = lines().into_iter().map(|line| (line.method, line.template)).collect();
+    let known =
+        (prop::sample::select(lines), prop::option::weighted(0.1, prop::sample::select(methods.to_vec())))
+            .prop_map(|((method, template), other)| (other.unwrap_or(method), template));
+    let newer = (prop::sample::select(methods.to_vec()), prop::sample::select(NEWER.to_vec()));
+    (prop_oneof![9 => known, 1 => newer], prop::collection::vec(any::<Index>(), 4))
+        .prop_map(|((method, template), params)| (method, fill(template, &params)))
+}
+
+const NEWER: [&str; 6] = [
+    "/api/new-things",
+    "/api/new-things/{id}",
+    "/api/users/{id}/new-things",
+    "/api/my-account",
+    "/api/configs/oidc/{a}/{b}/{c}",
+    "/api/.well-known/{new}.openapi.json",
+];
+
+fn adversarial_request() -> impl Strategy<Value = (&'static str, String)> {
+    (request(), prop::collection::vec(mutation(), 0..4))
+        .prop_map(|((method, path), mutations)| (method, mutations.iter().fold(path, mutate)))
+}
+
+/// Any form of rule, most often about what is likely to be asked for.
+fn rule() -> impl Strategy<Value = String> {
+    let lines = lines();
+    let ids: Vec<_> = lines.iter().map(|line| line.id).collect();
+    let tags: BTreeSet<_> = lines.iter().map(|line| line.tag).collect();
+    let templates: Vec<_> = lines.iter().map(|line| (line.method, line.template)).collect();
+    let tag = (
+        prop::sample::select(tags.into_iter().collect::<Vec<_>>()),
+        prop::sample::select(vec!["read", "write", "*"]),
+    );
+    let template = (
+        prop_oneof![
+            9 => prop::sample::select(templates),
+            1 => (prop::sample::select(vec!["GET", "POST"]), prop::sample::select(NEWER.to_vec())),
+        ],
+        prop::collection::vec(prop::option::weighted(0.2, any::<Index>()), 8),
+        prop::option::weighted(0.3, 2..5_usize),
+    )
+        .prop_map(|((method, template), changes, cut)| {
+            let literals: Vec<_> =
+                PARAMS.into_iter().filter(|p| !p.contains(['%', '@'])).chain(["{x}"]).collect();
+            let mut segments: Vec<_> = template.split('/').collect();
+            for (segment, change) in segments.iter_mut().skip(2).zip(&changes) {
+                if let Some(index) = change {
+                    *segment = *index.get(literals.as_slice());
+                }
+            }
+            if let Some(cut) = cut {
+                segments.truncate(cut);
+                segments.push("**");
+            }
+            format!("{method} {}", segments.join("/"))
+        });
+    prop_oneof![
+        1 => Just("*".to_owned()),
+        4 => tag.prop_map(|(tag, access)| format!("{tag}:{access}")),
+        4 => prop::sample::select(ids).prop_map(str::to_owned),
+        6 => template,
+    ]
+}
+
+fn rules(most: usize) -> impl Strategy<Value = Vec<String>> {
+    prop::collection::vec(rule(), 0..=most)
+}
+
+fn accepted(effect: Effect, mut rules: Vec<String>) -> Vec<String> {
+    rules.retain(|rule| Rule::parse(effect, rule).is_ok());
+    rules
+}
+
+fn compile(allow: &[String], deny: &[String]) -> RuleSet {
+    let texts = |rules: &[String]| {
+        rules.iter().map(|text| RuleText { text: text.clone(), origin: Origin("test".into()) }).collect()
+    };
+    let policy = Policy { name: PolicyName::parse("p").unwrap(), allow: texts(allow), deny: texts(deny) };
+    RuleSet::compile(Catalog::logto(), &[&policy]).unwrap()
+}
+
+/// Rules that have something to say about a request: some of the random ones are made for it.
+fn rules_about(method: &str, path: &str, extra: &[Index], mut rules: Vec<String>) -> Vec<String> {
+    let lines = lines();
+    if let Some(line) = route(&lines, method, path) {
+        let choices = [
+            line.id.to_owned(),
+            format!("{}:*", line.tag),
+            format!("{method} {}", line.template),
+            "*".to_owned(),
+        ];
+        rules.extend(extra.iter().map(|index| index.get(&choices).clone()));
+    }
+    rules
+}
+
+// --- the properties ---------------------------------------------------------------------------------------
+
+proptest! {
+    // Nothing is written to disk: a case that fails belongs into a table of `src/policy/*/tests.rs`.
+    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_allowed_is_allowed_however_it_is_read(
+        (method, path) in adversarial_request(),
+        (allow, deny) in (rules(5), rules(3)),
+        extra in prop::collection::vec(any::<Index>(), 0..2),
+    ) {
+        let lines = lines();
+        let allow = accepted(Effect::Allow, rules_about(method, &path, &extra, allow));
+        let deny = accepted(Effect::Deny, deny);
+        let Ok(canonical) = CanonicalPath::parse(&path) else { return Ok(()) };
+        let matched = Matched::find(Catalog::logto(), &method.parse().unwrap(), canonical);
+        let set = compile(&allow, &deny);
+        if !set.decide(&matched).is_allowed() {
+            return Ok(());
+        }
+        let forwarded = matched.path();
+        let line = route(&lines, method, forwarded);
+        prop_assert!(permits(&allow, &deny, method, forwarded, line), "{forwarded} by {set:?}");
+        prop_assert_eq!(route(&lines, method, &path).map(|l| l.id), line.map(|l| l.id), "respelled to another");
+        prop_assert!(path.strip_suffix('/').unwrap_or(&path).eq_ignore_ascii_case(forwarded));
+        for reading in readings(forwarded).iter().skip(1) {
+            if let Some(line) = route(&lines, method, reading) {
+                prop_assert!(permits(&allow, &deny, method, reading, Some(line)), "{forwarded} read as {reading}");
+            }
+        }
+        let again = CanonicalPath::parse(forwarded).map(CanonicalPath::as_str);
+        prop_assert_eq!(again, Ok(forwarded), "what is forwarded is canonical");
+        let uri = http::uri::PathAndQuery::try_from(forwarded).unwrap();
+        prop_assert_eq!(uri.as_str(), forwarded);
+    }
+
+    /// The other direction: a proxy that refuses everything would pass the test above.
+    #[test]
+    fn what_the_rules_permit_is_allowed(
+        (method, path) in request(),
+        shout in any::<bool>(),
+        (allow, deny) in (rules(5), rules(2)),
+        extra in prop::collection::vec(any::<Index>(), 0..2),
+    ) {
+        let lines = lines();
+        let allow = accepted(Effect::Allow, rules_about(method, &path, &extra, allow));
+        let deny = accepted(Effect::Deny, deny);
+        let Some(line) = route(&lines, method, &path) else { return Ok(()) };
+        let spelled: Vec<_> = path.split('/').zip(line.template.split('/')).map(|(given, wanted)| {
+            let literal = shout && wanted != "api" && !wanted.starts_with('{');
+            if literal { given.to_ascii_uppercase() } else { given.to_owned() }
+        }).collect();
+        let spelled = spelled.join("/");
+        let matched =
+            Matched::find(Catalog::logto(), &method.parse().unwrap(), CanonicalPath::parse(&spelled).unwrap());
+        prop_assert_eq!(matched.op(), Catalog::logto().by_id(line.id));
+        let allowed = compile(&allow, &deny).decide(&matched).is_allowed();
+        prop_assert_eq!(allowed, permits(&allow, &deny, method, matched.path(), Some(line)));
+    }
+
+    #[test]
+    fn no_text_makes_a_parser_panic(text in any::<String>(), path in "/[ -~]{0,40}") {
+        let _ = Rule::parse(Effect::Allow, &text);
+        let _ = Rule::parse(Effect::Deny, &path);
+        let _ = Rule::parse(Effect::Deny, &format!("GET /api{path}"));
+        let _ = CanonicalPath::parse(&text);
+        if let Ok(canonical) = CanonicalPath::parse(&path) {
+            let _ = Matched::find(Catalog::logto(), &http::Method::GET, canonical);
+        }
+    }
+}
+
+/// The oracle sees the tricks for what they are; else the properties above would prove nothing.
+#[test]
+fn the_oracle_is_not_blind() {
+    let lines = lines();
+    for path in [
+        "/api/users/%2e%2e/applications",
+        "/api/users/..%2fapplications",
+        "/api/users/%252e%252e/applications",
+        "/api/users/..;/applications",
+        "/api/users/..\\applications",
+        "/api/applications%00x",
+        "/api/applications%3Fx/users",
+        "/api//applications",
+        "/api/applications./",
+        "/api/%61pplications",
+        "/api/users/%c0%ae%c0%ae/applications",
+    ] {
+        let seen = readings(path);
+        let routes = seen.iter().filter_map(|reading| route(&lines, "GET", reading));
+        assert!(routes.into_iter().any(|line| line.id == "ListApplications"), "{path}: {seen:?}");
+    }
+}
