@@ -222,7 +222,3 @@ fn describe(error: reqwest::Error) -> String {
     text.truncate(text.floor_char_boundary(300));
     text
 }
-
-#[cfg(test)]
-#[path = "tests/mint.rs"]
-mod tests;

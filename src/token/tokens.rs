@@ -114,6 +114,11 @@ impl Tokens {
         all.sort_by(|a, b| a.tenant.cmp(&b.tenant));
         all
     }
+
+    #[cfg(test)]
+    pub(super) fn index_len(&self) -> usize {
+        self.shared.index().slots.len()
+    }
 }
 
 impl Shared {
