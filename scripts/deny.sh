@@ -13,4 +13,4 @@ if [ "$code" -eq 3 ]; then
 elif [ "$code" -ne 0 ]; then
   exit "$code"
 fi
-PATH="$PWD/target/tools/bin:$PATH" cargo deny --locked --log-level warn check bans licenses sources
+PATH="$PWD/target/tools/bin:$PATH" cargo deny --locked --log-level warn check --hide-inclusion-graph bans licenses sources

@@ -69,10 +69,10 @@ def build(out):
     """The root file system, by the script that the Dockerfile runs."""
     musl = f"{os.uname().machine}-unknown-linux-musl"
     environment = dict(os.environ)
-    installed = subprocess.run(["rustup", "target", "list", "--installed"], cwd=ROOT, text=True, capture_output=True)
-    if musl not in installed.stdout.split():
+    sysroot = subprocess.run(["rustc", "--print", "sysroot"], cwd=ROOT, text=True, capture_output=True, check=True)
+    if not Path(sysroot.stdout.strip(), "lib/rustlib", musl, "lib").is_dir():
         say(f"installing the Rust target {musl} with rustup")
-        if subprocess.run(["rustup", "target", "add", musl], cwd=ROOT).returncode:
+        if not shutil.which("rustup") or subprocess.run(["rustup", "target", "add", musl], cwd=ROOT).returncode:
             environment["CLAVIGER_TARGET"] = f"{os.uname().machine}-unknown-linux-gnu"
             say(f"{musl} is not to be had: this run tests a binary linked statically against glibc, not the image's")
     say("building the static binary (release)")
