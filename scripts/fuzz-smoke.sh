@@ -23,8 +23,13 @@ for file in fuzz/fuzz_targets/*.rs; do
   target=$(basename "$file" .rs)
   found=$((found + 1))
   echo "== fuzzing $target for $seconds s"
+  # What is found goes to target/, the committed corpus is only read.
+  corpora=("target/fuzz-corpus/$target")
+  mkdir -p "${corpora[0]}"
+  if [ -d "fuzz/corpus/$target" ]; then corpora+=("fuzz/corpus/$target"); fi
   # Without a sanitizer: the crate forbids unsafe code, so what is looked for is a panic, a hang or an out-of-memory.
-  cargo +nightly fuzz run --sanitizer none "$target" -- -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=0
+  cargo +nightly fuzz run --sanitizer none "$target" "${corpora[@]}" -- \
+    -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -verbosity=0
 done
 if [ "$found" -eq 0 ]; then
   echo "fuzz/fuzz_targets holds no target" >&2
