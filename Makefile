@@ -21,7 +21,7 @@ test: tools check unit clients deploy-test fuzz-smoke ## everything below but th
 
 .PHONY: tools
 tools: ## install the Debian packages that the tests need, saying which
-	@scripts/apt.sh bwrap=bubblewrap musl-gcc=musl-tools openssl=openssl
+	@scripts/apt.sh bwrap=bubblewrap musl-gcc=musl-tools
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || scripts/apt.sh python-venv-missing=python3-venv
 
 .PHONY: check
