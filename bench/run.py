@@ -56,6 +56,12 @@ def free_port():
         return s.getsockname()[1]
 
 
+def private(path, text):
+    """A file that nobody else may read: Claviger warns of others."""
+    path.touch(0o600)
+    path.write_text(text)
+
+
 def fill(template, values):
     text = (HERE / "peers" / template).read_text()
     for name, value in values.items():
@@ -180,8 +186,8 @@ class Bench:
         self.directory = Path(directory)
         self.servers = []
         self.upstream_port = free_port()
-        (self.directory / "caller-key").write_text(KEY)
-        (self.directory / "client-secret").write_text("bench-secret")
+        private(self.directory / "caller-key", KEY)
+        private(self.directory / "client-secret", "bench-secret")
 
     def values(self, **more):
         return {"DIR": self.directory, "UPSTREAM_PORT": self.upstream_port, "TOKEN": TOKEN, "KEY": KEY,
@@ -356,7 +362,7 @@ def many(bench, size):
     keys.mkdir(exist_ok=True)
     more = []
     for n in range(size - 1):
-        (keys / f"{n}").write_text(f"cvk_other_{n:06}_0123456789abcdefghijklmnop")
+        private(keys / f"{n}", f"cvk_other_{n:06}_0123456789abcdefghijklmnop")
         more.append(
             f'[tenants.other-{n}]\nendpoint = "http://127.0.0.1:{bench.upstream_port}"\n'
             f'resource = "https://default.logto.app/api"\nclient_id = "bench-{n}"\n'
