@@ -1,0 +1,208 @@
+//! Allowed or not, and by which rule. Compiles the rules of a caller's policies, once, to one entry for each
+//! operation and two tries of templates; deciding is then one look-up, whatever the number of rules. Deny wins;
+//! what no rule allows is denied; a sensitive operation is allowed by its name alone; an OpenAPI document never.
+
+mod verdict;
+
+use crate::{
+    catalog::{
+        Catalog, Op, Operation, Verb,
+        matcher::Trie,
+        template::{Segment, Template},
+    },
+    config::{Origin, Policy},
+};
+
+use super::{
+    matched::Matched,
+    rules::{Access, Effect, Rule, RuleError},
+};
+
+pub use self::verdict::{Explanation, Source, Verdict};
+
+/// The place of a rule in [`RuleSet::sources`].
+type RuleIndex = usize;
+
+/// Compiled rules.
+#[derive(Debug)]
+pub struct RuleSet {
+    /// By [`Op::index`].
+    entries: Box<[Entry]>,
+    /// Templates of `allow` lists.
+    allow: Trie<RuleIndex>,
+    /// Templates of `deny` lists.
+    deny: Trie<RuleIndex>,
+    /// The first `*` of a `deny` list.
+    deny_all: Option<RuleIndex>,
+    sources: Box<[Source]>,
+}
+
+/// A rule that is not one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{origin}: {error}")]
+pub struct RuleProblem {
+    /// Where it stands.
+    pub origin: Origin,
+    /// What is wrong with it.
+    pub error: RuleError,
+}
+
+/// What the rules say of one operation.
+#[derive(Debug, Clone, Copy, Default)]
+struct Entry {
+    deny: Option<RuleIndex>,
+    /// Names the operation, or covers it where it is not sensitive.
+    allow: Option<RuleIndex>,
+    /// Would allow the operation if it were not sensitive.
+    unnamed: Option<RuleIndex>,
+    sensitive: bool,
+    /// Whether some template is about a part of its paths, so that the tries have to be asked.
+    in_part: bool,
+}
+
+impl RuleSet {
+    /// Compiles the rules of all of `policies` together: each allows what it allows, and a deny in any of them
+    /// wins.
+    ///
+    /// # Errors
+    /// Every rule that is not one.
+    pub fn compile(catalog: &Catalog, policies: &[&Policy]) -> Result<Self, Vec<RuleProblem>> {
+        let mut set = Builder::new(catalog);
+        let mut problems = Vec::new();
+        for policy in policies {
+            let deny = policy.deny.iter().map(|rule| (Effect::Deny, rule));
+            let allow = policy.allow.iter().map(|rule| (Effect::Allow, rule));
+            for (effect, written) in deny.chain(allow) {
+                match Rule::parse(effect, &written.text) {
+                    Ok(rule) => {
+                        let source = Source { effect, rule: written.clone(), policy: policy.name.clone() };
+                        set.add(effect, &rule, source);
+                    }
+                    Err(error) => problems.push(RuleProblem { origin: written.origin.clone(), error }),
+                }
+            }
+        }
+        if problems.is_empty() { Ok(set.finish()) } else { Err(problems) }
+    }
+
+    /// Decides. Allocates nothing.
+    pub fn decide(&self, matched: &Matched<'_>) -> Verdict<'_> {
+        if matched.is_withheld() {
+            return Verdict::Withheld;
+        }
+        let Some(verb) = matched.verb() else {
+            return Verdict::Unknown;
+        };
+        match matched.op() {
+            Some(op) => self.decide_known(&self.entries[op.index()], verb, matched.path()),
+            None => self.decide_unknown(verb, matched.path()),
+        }
+    }
+
+    fn decide_known(&self, entry: &Entry, verb: Verb, path: &str) -> Verdict<'_> {
+        let ask = |trie: &Trie<RuleIndex>| if entry.in_part { trie.find(verb, path) } else { None };
+        if let Some(rule) = entry.deny.or_else(|| ask(&self.deny)) {
+            return Verdict::Denied(&self.sources[rule]);
+        }
+        if let Some(rule) = entry.allow {
+            return Verdict::Allowed(&self.sources[rule]);
+        }
+        match (entry.unnamed.or_else(|| ask(&self.allow)), entry.sensitive) {
+            (rule, true) => Verdict::SensitiveNotNamed(rule.map(|rule| &self.sources[rule])),
+            (Some(rule), false) => Verdict::Allowed(&self.sources[rule]),
+            (None, false) => Verdict::NoRule,
+        }
+    }
+
+    fn decide_unknown(&self, verb: Verb, path: &str) -> Verdict<'_> {
+        if let Some(rule) = self.deny_all.or_else(|| self.deny.find(verb, path)) {
+            return Verdict::Denied(&self.sources[rule]);
+        }
+        match self.allow.find(verb, path) {
+            Some(rule) => Verdict::Allowed(&self.sources[rule]),
+            None => Verdict::Unknown,
+        }
+    }
+}
+
+struct Builder<'c> {
+    catalog: &'c Catalog,
+    entries: Vec<Entry>,
+    allow: Trie<RuleIndex>,
+    deny: Trie<RuleIndex>,
+    deny_all: Option<RuleIndex>,
+    sources: Vec<Source>,
+}
+
+impl<'c> Builder<'c> {
+    fn new(catalog: &'c Catalog) -> Self {
+        let entry = |operation: &Operation| Entry { sensitive: operation.is_sensitive(), ..Entry::default() };
+        Self {
+            catalog,
+            entries: catalog.operations().map(|(_, operation)| entry(operation)).collect(),
+            allow: Trie::new(Effect::Allow.case()),
+            deny: Trie::new(Effect::Deny.case()),
+            deny_all: None,
+            sources: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, effect: Effect, rule: &Rule, source: Source) {
+        let index = self.sources.len();
+        self.sources.push(source);
+        for (op, operation) in self.catalog.operations() {
+            self.entries[op.index()].add(effect, rule, index, op, operation);
+        }
+        match (effect, rule) {
+            (Effect::Allow, Rule::Template { verb, template }) => self.allow.insert(*verb, template, index),
+            (Effect::Deny, Rule::Template { verb, template }) => self.deny.insert(*verb, template, index),
+            (Effect::Deny, Rule::All) => self.deny_all = self.deny_all.or(Some(index)),
+            (Effect::Deny, Rule::Tag { tag, access }) => self.deny_newer(tag, *access, index),
+            (Effect::Allow, Rule::All | Rule::Tag { .. }) | (_, Rule::Operation(_)) => {}
+        }
+    }
+
+    /// A deny by tag also covers what a newer Logto has below the tag's paths: `users:write` denied and
+    /// `POST /api/users/**` allowed must not let through the next way to change a user. No two tags share a path.
+    fn deny_newer(&mut self, tag: &str, access: Access, index: RuleIndex) {
+        let verbs = [Verb::Get, Verb::Post, Verb::Put, Verb::Patch, Verb::Delete];
+        for (_, operation) in self.catalog.operations().filter(|(_, operation)| operation.tag == tag) {
+            let Some(Segment::Literal(room)) = operation.template.segments().get(1) else { continue };
+            for text in [format!("/api/{room}"), format!("/api/{room}/**")] {
+                let Ok(template) = Template::parse(&text) else { continue };
+                for verb in verbs.into_iter().filter(|verb| access.includes(*verb)) {
+                    self.deny.insert(verb, &template, index);
+                }
+            }
+        }
+    }
+
+    fn finish(self) -> RuleSet {
+        RuleSet {
+            entries: self.entries.into(),
+            allow: self.allow,
+            deny: self.deny,
+            deny_all: self.deny_all,
+            sources: self.sources.into(),
+        }
+    }
+}
+
+impl Entry {
+    fn add(&mut self, effect: Effect, rule: &Rule, index: RuleIndex, op: Op, operation: &Operation) {
+        if rule.covers(effect, op, operation) {
+            let slot = match effect {
+                Effect::Deny => &mut self.deny,
+                Effect::Allow if self.sensitive && !rule.names(op) => &mut self.unnamed,
+                Effect::Allow => &mut self.allow,
+            };
+            slot.get_or_insert(index);
+        } else if let Rule::Template { verb, template } = rule {
+            let meets = template.meets(&operation.template, effect.case().same());
+            self.in_part |= *verb == operation.verb && meets;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+//! The answer to "may this pass", with what it takes to explain it: to an operator by `claviger explain`, to the
+//! audit log by the rule, to metrics by a word of a closed set.
+
+use std::fmt;
+
+use crate::{catalog::Operation, config::RuleText, ids::PolicyName, policy::rules::Effect};
+
+/// A rule, and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Whether it allows or denies.
+    pub effect: Effect,
+    /// As written, and where.
+    pub rule: RuleText,
+    /// In which policy.
+    pub policy: PolicyName,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = match self.effect {
+            Effect::Allow => "allow",
+            Effect::Deny => "deny",
+        };
+        write!(f, "{list} {:?} of policy {} ({})", self.rule.text, self.policy, self.rule.origin)
+    }
+}
+
+/// What the rules decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict<'r> {
+    /// By this rule.
+    Allowed(&'r Source),
+    /// By this rule, whatever others allow.
+    Denied(&'r Source),
+    /// No rule is about the operation.
+    NoRule,
+    /// No rule names the operation; this one would allow it if it were not sensitive.
+    SensitiveNotNamed(Option<&'r Source>),
+    /// An OpenAPI document.
+    Withheld,
+    /// Neither the catalog nor a template of an `allow` list knows the method and path.
+    Unknown,
+}
+
+impl<'r> Verdict<'r> {
+    /// Whether the request may pass.
+    pub fn is_allowed(self) -> bool {
+        matches!(self, Self::Allowed(_))
+    }
+
+    /// The rule that the verdict is about.
+    pub fn rule(self) -> Option<&'r Source> {
+        match self {
+            Self::Allowed(rule) | Self::Denied(rule) => Some(rule),
+            Self::SensitiveNotNamed(rule) => rule,
+            Self::NoRule | Self::Withheld | Self::Unknown => None,
+        }
+    }
+
+    /// One word, for metrics and logs.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Allowed(_) => "allowed",
+            Self::Denied(_) => "denied",
+            Self::NoRule => "no_rule",
+            Self::SensitiveNotNamed(_) => "sensitive_not_named",
+            Self::Withheld => "withheld",
+            Self::Unknown => "operation_unknown",
+        }
+    }
+
+    /// The verdict in words, about `operation`, for those who wrote the rules (it quotes them).
+    pub fn explain(self, operation: Option<&'r Operation>) -> Explanation<'r> {
+        Explanation { verdict: self, operation }
+    }
+}
+
+/// A verdict in words.
+#[derive(Debug, Clone, Copy)]
+pub struct Explanation<'r> {
+    verdict: Verdict<'r>,
+    operation: Option<&'r Operation>,
+}
+
+impl fmt::Display for Explanation<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.operation.map_or("an operation newer than the catalog", |operation| operation.id);
+        match self.verdict {
+            Verdict::Allowed(rule) => write!(f, "{name}: allowed by {rule}"),
+            Verdict::Denied(rule) => write!(f, "{name}: denied by {rule}"),
+            Verdict::NoRule => write!(f, "{name}: no rule allows it; to allow it, write {name:?}"),
+            Verdict::SensitiveNotNamed(rule) => {
+                let risks = self.operation.map_or([].as_slice(), |operation| &operation.risks);
+                let risks: Vec<_> = risks.iter().map(|risk| risk.describe()).collect();
+                write!(
+                    f,
+                    "{name}: sensitive ({}), so only a rule that names it allows it: ",
+                    risks.join(", ")
+                )?;
+                write!(f, "write {name:?}")?;
+                rule.map_or(Ok(()), |rule| write!(f, "; it is not allowed by {rule}"))
+            }
+            Verdict::Withheld => {
+                write!(
+                    f,
+                    "an OpenAPI document: never forwarded, because Logto rebuilds it for seconds each time"
+                )
+            }
+            Verdict::Unknown => f.write_str(
+                "no operation of the catalog and no template of an allow list has this method and path; \
+                 for an operation newer than the catalog write a rule such as \"GET /api/new-things/{id}\"",
+            ),
+        }
+    }
+}

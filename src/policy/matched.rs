@@ -1,0 +1,68 @@
+//! A path together with the operation it is. This is what rules are about and what is forwarded: literals are
+//! spelled as Logto documents them, parameters are the caller's own bytes, and nothing after this changes them.
+
+use std::borrow::Cow;
+
+use crate::catalog::{Access, Catalog, Op, Verb};
+
+use super::path::CanonicalPath;
+
+/// What a request asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Matched<'p> {
+    verb: Option<Verb>,
+    op: Option<Op>,
+    withheld: bool,
+    path: Cow<'p, str>,
+}
+
+impl<'p> Matched<'p> {
+    /// Finds the operation. Allocates only where the caller's spelling of a literal is not the catalog's.
+    pub fn find(catalog: &Catalog, method: &http::Method, path: CanonicalPath<'p>) -> Self {
+        let verb = Verb::of(method);
+        let op = verb.and_then(|verb| catalog.find(verb, path.as_str()));
+        let (path, withheld) = match op {
+            Some(op) => {
+                let withheld = catalog.operation(op).access == Access::Withheld;
+                (catalog.spell(op, path.as_str()), withheld)
+            }
+            None => (Cow::Borrowed(path.as_str()), is_openapi_document(path.as_str())),
+        };
+        Self { verb, op, withheld, path }
+    }
+
+    /// The method, where it is one that the Management API has.
+    pub fn verb(&self) -> Option<Verb> {
+        self.verb
+    }
+
+    /// The operation, where the catalog knows it.
+    pub fn op(&self) -> Option<Op> {
+        self.op
+    }
+
+    /// Whether it is an OpenAPI document, which is never forwarded.
+    pub fn is_withheld(&self) -> bool {
+        self.withheld
+    }
+
+    /// The path to forward, byte for byte.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The path to forward, byte for byte.
+    pub fn into_path(self) -> Cow<'p, str> {
+        self.path
+    }
+}
+
+/// Documents that the catalog does not list: those of a newer Logto, and other methods on known ones.
+fn is_openapi_document(path: &str) -> bool {
+    let begins = |prefix: &str| path.get(..prefix.len()).is_some_and(|p| p.eq_ignore_ascii_case(prefix));
+    let ends = |suffix: &str| {
+        let start = path.len().checked_sub(suffix.len());
+        start.and_then(|at| path.get(at..)).is_some_and(|p| p.eq_ignore_ascii_case(suffix))
+    };
+    begins("/api/swagger.json") || begins("/api/.well-known/") && ends(".openapi.json")
+}

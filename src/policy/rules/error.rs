@@ -1,0 +1,109 @@
+//! What can be wrong with a rule, each with what to write instead.
+
+use crate::catalog::template::TemplateError;
+
+/// Why a text is not a rule.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RuleError {
+    /// Nothing there.
+    #[error("an empty rule: write a tag and \":read\", an operationId, a method and a path, or \"*\"")]
+    Empty,
+    /// No operation has this operationId.
+    #[error("no operation is called {id:?}{}", did_you_mean(*nearest, ""))]
+    UnknownOperation {
+        /// As written.
+        id: Box<str>,
+        /// What was probably meant.
+        nearest: Option<&'static str>,
+    },
+    /// No operation has this tag.
+    #[error("no tag is called {tag:?}{}", did_you_mean(*nearest, access))]
+    UnknownTag {
+        /// As written.
+        tag: Box<str>,
+        /// What stands after the colon.
+        access: Box<str>,
+        /// What was probably meant.
+        nearest: Option<&'static str>,
+    },
+    /// A tag, without saying what of it.
+    #[error("{tag:?} is a tag: write \"{tag}:read\", \"{tag}:write\" or \"{tag}:*\"")]
+    TagAlone {
+        /// The tag.
+        tag: &'static str,
+    },
+    /// A tag with another word after the colon.
+    #[error("{access:?} is not an access: write \"{tag}:read\", \"{tag}:write\" or \"{tag}:*\"")]
+    UnknownAccess {
+        /// The tag.
+        tag: &'static str,
+        /// As written.
+        access: Box<str>,
+    },
+    /// A path alone.
+    #[error("a path needs a method: write \"GET {path}\"")]
+    NoMethod {
+        /// As written.
+        path: Box<str>,
+    },
+    /// Not a method of the Management API.
+    #[error("{method:?} is not a method: write GET, POST, PUT, PATCH or DELETE, one a rule")]
+    Method {
+        /// As written.
+        method: Box<str>,
+    },
+    /// `HEAD` has no rules of its own.
+    #[error("HEAD is allowed and denied together with GET: write GET")]
+    Head,
+    /// The path is not a template.
+    #[error("{path:?} is not a path template: {error}")]
+    Template {
+        /// As written.
+        path: Box<str>,
+        /// What is wrong with it.
+        error: TemplateError,
+    },
+    /// A template that is Logto's but for the case of letters.
+    #[error("write {right:?}, as Logto does")]
+    Spelling {
+        /// The rule as it should be.
+        right: Box<str>,
+    },
+    /// An `allow` by template for what only an operationId grants.
+    #[error("{rule:?} is the sensitive operation {id}, which only its name grants: write {id:?}")]
+    SensitiveTemplate {
+        /// As written.
+        rule: Box<str>,
+        /// Its operationId.
+        id: &'static str,
+    },
+    /// An `allow` for an OpenAPI document.
+    #[error("{id} is an OpenAPI document and never forwarded: leave the rule out")]
+    Withheld {
+        /// Its operationId.
+        id: &'static str,
+    },
+    /// An `allow` by tag that has nothing to give.
+    #[error("{rule:?} grants nothing: {}", nothing(sensitive))]
+    GrantsNothing {
+        /// As written.
+        rule: Box<str>,
+        /// The operations that it would cover if they were not sensitive.
+        sensitive: Vec<&'static str>,
+    },
+}
+
+fn did_you_mean(nearest: Option<&str>, access: &str) -> String {
+    match nearest {
+        Some(name) if access.is_empty() => format!("; did you mean {name:?}?"),
+        Some(name) => format!("; did you mean \"{name}:{access}\"?"),
+        None => "; `claviger operations` lists all tags and operations".into(),
+    }
+}
+
+fn nothing(sensitive: &[&str]) -> String {
+    if sensitive.is_empty() {
+        return "the tag has no such operation that is forwarded".into();
+    }
+    format!("its operations are sensitive, and only their names grant them: {}", sensitive.join(", "))
+}

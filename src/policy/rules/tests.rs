@@ -1,0 +1,120 @@
+use super::*;
+
+fn allow(text: &str) -> Result<Rule, String> {
+    Rule::parse(Effect::Allow, text).map_err(|error| error.to_string())
+}
+
+fn deny(text: &str) -> Result<Rule, String> {
+    Rule::parse(Effect::Deny, text).map_err(|error| error.to_string())
+}
+
+#[test]
+fn each_form_is_understood() {
+    let list_users = Catalog::logto().by_id("ListUsers").unwrap();
+    assert_eq!(allow("*"), Ok(Rule::All));
+    assert_eq!(allow("ListUsers"), Ok(Rule::Operation(list_users)));
+    assert_eq!(allow(" ListUsers "), Ok(Rule::Operation(list_users)));
+    for (text, access) in
+        [("users:read", Access::Read), ("users:write", Access::Write), ("users:*", Access::Any)]
+    {
+        assert_eq!(allow(text), Ok(Rule::Tag { tag: "users", access }));
+    }
+    for text in [
+        "GET /api/roles/{id}",
+        "GET  /api/roles/{anything}",
+        "PATCH /api/my-account/profile",
+        "GET /api/users/**",
+        "DELETE /api/**",
+        "POST /api/experience/{x}/**",
+        "GET /api/users/u1",
+    ] {
+        assert!(matches!(allow(text), Ok(Rule::Template { .. })), "{text}");
+    }
+}
+
+#[test]
+fn what_is_no_rule_says_what_to_write() {
+    for (text, message) in [
+        ("", "an empty rule: write a tag and \":read\", an operationId, a method and a path, or \"*\""),
+        ("ListUser", "no operation is called \"ListUser\"; did you mean \"ListUsers\"?"),
+        ("listUsers", "no operation is called \"listUsers\"; did you mean \"ListUsers\"?"),
+        (
+            "FrobnicateEverything",
+            "no operation is called \"FrobnicateEverything\"; `claviger operations` lists all tags and operations",
+        ),
+        ("user:read", "no tag is called \"user\"; did you mean \"users:read\"?"),
+        ("Users:read", "no tag is called \"Users\"; did you mean \"users:read\"?"),
+        ("users", "\"users\" is a tag: write \"users:read\", \"users:write\" or \"users:*\""),
+        ("users:delete", "\"delete\" is not an access: write \"users:read\", \"users:write\" or \"users:*\""),
+        ("users:", "\"\" is not an access: write \"users:read\", \"users:write\" or \"users:*\""),
+        ("/api/users", "a path needs a method: write \"GET /api/users\""),
+        ("HEAD /api/users", "HEAD is allowed and denied together with GET: write GET"),
+        ("get /api/users", "\"get\" is not a method: write GET, POST, PUT, PATCH or DELETE, one a rule"),
+        ("* /api/users", "\"*\" is not a method: write GET, POST, PUT, PATCH or DELETE, one a rule"),
+        ("GET /users", "\"/users\" is not a path template: a path begins with \"/api/\""),
+        ("GET /api", "\"/api\" is not a path template: a path begins with \"/api/\""),
+        (
+            "GET /api/users/",
+            "\"/api/users/\" is not a path template: no \"//\" and no \"/\" at the end: a path is matched without one",
+        ),
+        (
+            "GET /api/users?page=1",
+            "\"/api/users?page=1\" is not a path template: a rule is about the path alone: leave out \"?\" and what follows",
+        ),
+        (
+            "GET /api/users/:id",
+            "\"/api/users/:id\" is not a path template: the segment \":id\" means nothing: \
+             write {id} for one segment, or a final /** for any further ones",
+        ),
+        ("GET /api/USERS/{id}", "write \"GET /api/users/{userId}\", as Logto does"),
+    ] {
+        assert_eq!(allow(text), Err(message.into()), "{text}");
+    }
+    for text in
+        ["GET /api/users/*", "GET /api/**/x", "GET /api/users/a{id}", "GET /api/users/{}", "GET /api/a/***"]
+    {
+        assert!(deny(text).unwrap_err().contains("means nothing"), "{text}");
+    }
+    for text in
+        ["GET /api/users/%20", "GET /api/..", "GET /api/a.", "GET /api/a;b", "GET /api/é", "GET /api/a b"]
+    {
+        assert!(deny(text).unwrap_err().contains("may hold letters"), "{text}");
+    }
+    assert!(deny(&format!("GET /api{}", "/a".repeat(32))).unwrap_err().contains("more than 32 segments"));
+}
+
+#[test]
+fn an_allow_that_grants_nothing_is_a_mistake_and_a_deny_never_is() {
+    for (text, message) in [
+        (
+            "GET /api/applications/{id}/secrets",
+            "\"GET /api/applications/{id}/secrets\" is the sensitive operation ListApplicationSecrets, \
+             which only its name grants: write \"ListApplicationSecrets\"",
+        ),
+        (
+            "GET /api/Applications/app1/Secrets",
+            "\"GET /api/Applications/app1/Secrets\" is the sensitive operation ListApplicationSecrets, \
+             which only its name grants: write \"ListApplicationSecrets\"",
+        ),
+        (
+            "subject-tokens:*",
+            "\"subject-tokens:*\" grants nothing: its operations are sensitive, \
+             and only their names grant them: CreateSubjectToken",
+        ),
+        ("status:write", "\"status:write\" grants nothing: the tag has no such operation that is forwarded"),
+        ("GetSwaggerJson", "GetSwaggerJson is an OpenAPI document and never forwarded: leave the rule out"),
+        (
+            "GET /api/swagger.json",
+            "GetSwaggerJson is an OpenAPI document and never forwarded: leave the rule out",
+        ),
+        (
+            "swagger-json:read",
+            "\"swagger-json:read\" grants nothing: the tag has no such operation that is forwarded",
+        ),
+    ] {
+        assert_eq!(allow(text), Err(message.into()), "{text}");
+        assert!(deny(text).is_ok(), "{text}");
+    }
+    assert!(allow("ListApplicationSecrets").is_ok());
+    assert!(allow("connectors:write").is_ok(), "DeleteConnector is not sensitive");
+}
