@@ -192,7 +192,11 @@ impl Admin {
 }
 
 fn probe(well: bool, otherwise: &str) -> Response<Full<Bytes>> {
-    if well { text(StatusCode::OK, "ok\n".into()) } else { text(StatusCode::SERVICE_UNAVAILABLE, otherwise.into()) }
+    if well {
+        text(StatusCode::OK, "ok\n".into())
+    } else {
+        text(StatusCode::SERVICE_UNAVAILABLE, otherwise.into())
+    }
 }
 
 fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {

@@ -63,12 +63,22 @@ impl App {
     ///
     /// # Errors
     /// [`StartError`]; nothing is left behind.
-    pub fn start(loaded: Loaded, loader: Loader, metrics: Arc<Metrics>, clock: Clock) -> Result<Self, StartError> {
+    pub fn start(
+        loaded: Loaded,
+        loader: Loader,
+        metrics: Arc<Metrics>,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
         let config = Arc::new(loaded.config.clone());
         let mode = config.listen.unix_mode;
         let bind = |address: &Address| Bound::new("listen.proxy", address, mode);
         let proxy = config.listen.proxy.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
-        let admin = config.listen.admin.as_ref().map(|address| Bound::new("listen.admin", address, mode)).transpose()?;
+        let admin = config
+            .listen
+            .admin
+            .as_ref()
+            .map(|address| Bound::new("listen.admin", address, mode))
+            .transpose()?;
         let events = Arc::new(TokenMetrics(metrics.clone()));
         let tokens = Tokens::new(clock.clone(), Random::system(), events, tokio::runtime::Handle::current());
         let shared = Arc::new(Shared::new(metrics.clone(), clock.clone(), tokens));
@@ -91,7 +101,11 @@ impl App {
     /// Runs until `stop`, then drains: not ready at once, still accepting for `shutdown.delay`, then done as
     /// soon as all requests are, or after `shutdown.drain`. `reload` asks for a reload. Returns whether all
     /// requests were finished.
-    pub async fn run(self, stop: impl Future<Output = ()>, mut reload: tokio::sync::mpsc::Receiver<()>) -> bool {
+    pub async fn run(
+        self,
+        stop: impl Future<Output = ()>,
+        mut reload: tokio::sync::mpsc::Receiver<()>,
+    ) -> bool {
         for upstream in self.pipeline.load().upstreams() {
             upstream.token.warm();
         }

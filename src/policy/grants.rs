@@ -190,6 +190,14 @@ impl Grants {
         &self.callers[caller.0].rules
     }
 
+    /// The tenant that a request of this caller is for.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn tenant_of(&self, caller: CallerIndex, named: Option<&str>) -> Result<TenantIndex, Refusal> {
+        self.tenant(&self.callers[caller.0], named)
+    }
+
     fn tenant(&self, grant: &Grant, named: Option<&str>) -> Result<TenantIndex, Refusal> {
         let Some(named) = named else {
             return grant.default.ok_or_else(|| Refusal::TenantNotNamed(grant.name.clone()));

@@ -1,0 +1,113 @@
+//! `claviger check`: every problem at once; with `--online`, each tenant end to end.
+
+use std::{process::ExitCode, sync::Arc, time::Duration};
+
+use http::{Request, StatusCode, uri::PathAndQuery};
+use tokio::time::Instant;
+
+use crate::{
+    clock::{Clock, Random},
+    config::Config,
+    error::Failure,
+    observe::{Metrics, OperationCells, Record, RequestId},
+    pipeline::build::Shared,
+    token::{NoEvents, Tokens},
+    upstream::{Upstream, client::Sending, replay::Prepared},
+};
+
+/// Harmless, small, and refused without the scope `all`.
+const PROBE: &str = "/api/roles?page=1&page_size=1";
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    sources: super::Sources,
+    /// Get a token for each tenant and make one harmless call.
+    #[arg(long)]
+    online: bool,
+}
+
+pub(super) fn run(args: &Args) -> ExitCode {
+    let loaded = match super::load(&args.sources.paths) {
+        Ok(loaded) => loaded,
+        Err(problems) => return super::report(&problems),
+    };
+    for warning in &loaded.warnings {
+        eprintln!("warning: {warning}");
+    }
+    let config = &loaded.config;
+    println!(
+        "the configuration is valid: {}, {}, {}",
+        super::count(config.tenants.len(), "tenant"),
+        super::count(config.callers.len(), "caller"),
+        super::count(loaded.warnings.len(), "warning"),
+    );
+    if !args.online {
+        return ExitCode::SUCCESS;
+    }
+    match super::runtime() {
+        Ok(runtime) => runtime.block_on(online(loaded.config)),
+        Err(error) => super::fail(&format!("cannot start: {error}")),
+    }
+}
+
+async fn online(config: Config) -> ExitCode {
+    let clock = Clock::system();
+    let tokens =
+        Tokens::new(clock.clone(), Random::system(), Arc::new(NoEvents), tokio::runtime::Handle::current());
+    let shared = Shared::new(Arc::new(Metrics::new()), clock, tokens);
+    let pipeline = match shared.pipeline(Arc::new(config)) {
+        Ok(pipeline) => pipeline,
+        Err(error) => return super::fail(&error.to_string()),
+    };
+    let mut bad = 0;
+    for upstream in pipeline.upstreams() {
+        let name = &upstream.tenant.name;
+        match probe(upstream, &shared).await {
+            Ok(()) => println!("{name}: fine: a token was granted, and {} accepts it", upstream.endpoint()),
+            Err(why) => {
+                bad += 1;
+                eprintln!("{name}: {why}");
+            }
+        }
+    }
+    if bad == 0 {
+        ExitCode::SUCCESS
+    } else {
+        super::fail(&format!("{} cannot be used", super::count(bad, "tenant")))
+    }
+}
+
+async fn probe(upstream: &Upstream, shared: &Shared) -> Result<(), String> {
+    let deadline = Instant::now() + PATIENCE;
+    upstream.token.get(deadline).await.map_err(|error| format!("no token: {error}. {}", error.remedy()))?;
+    let (head, ()) = Request::get(PROBE).body(()).map_err(|error| error.to_string())?.into_parts();
+    let cells =
+        Arc::new(OperationCells::new(shared.metrics.clone(), "", upstream.tenant.name.as_str(), "ListRoles"));
+    let id = RequestId::of(&head.headers, || fastrand::u64(..));
+    let log = crate::config::LogRequests::Off;
+    let mut record = Record::begin(id, head.method.clone(), cells, shared.metrics.clone(), log);
+    let target = PathAndQuery::from_static(PROBE);
+    let sending = Sending { head: &head, target: &target, worker: 0, deadline };
+    let answer = upstream.send(sending, Prepared::Held(bytes::Bytes::new()), &mut record).await;
+    let status = answer.map_err(|failure| explain(&failure))?.response.status();
+    match status {
+        status if status.is_success() => Ok(()),
+        StatusCode::FORBIDDEN => Err(format!(
+            "a token was granted, but the Management API answers {status}. Assign a role with the permission `all` of the \
+             Logto Management API to this machine-to-machine application; a token from before that stays without it for an hour."
+        )),
+        StatusCode::NOT_FOUND => Err(format!(
+            "a token was granted, but there is no Management API at {}. Set `endpoint` to the tenant's own address.",
+            upstream.endpoint()
+        )),
+        status => Err(format!("a token was granted, but the Management API answers {status}.")),
+    }
+}
+
+fn explain(failure: &Failure) -> String {
+    let description = failure.describe();
+    let cause = failure.cause().map(|cause| format!(" ({cause})")).unwrap_or_default();
+    format!("{}{cause}", failure.detail(&description))
+}

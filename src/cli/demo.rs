@@ -1,0 +1,118 @@
+//! `claviger demo`: the proxy in front of an embedded emulator, in one process, with lines to try.
+
+use std::{collections::BTreeMap, ffi::OsString, net::SocketAddr, process::ExitCode, sync::Arc};
+
+use crate::{
+    app::{App, Loader},
+    clock::Clock,
+    config::{self, Address, LoadRequest, Loaded, Problems},
+    emulator::{Client, Emulator, ManagementRole, Options, Seed},
+    observe::{Metrics, log},
+};
+
+const CLIENT_ID: &str = "demo-app";
+const CLIENT_SECRET: &str = "demo-secret-that-only-claviger-knows";
+const ALLOW: &str = "users:*,organizations:read,roles:read,audit-logs:read";
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// Where the proxy listens; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3600")]
+    listen: SocketAddr,
+    /// Where probes, metrics and status are.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3601")]
+    admin: SocketAddr,
+}
+
+pub(super) fn run(args: &Args) -> ExitCode {
+    match super::runtime() {
+        Ok(runtime) => runtime.block_on(demo(args)),
+        Err(error) => super::fail(&format!("cannot start: {error}")),
+    }
+}
+
+async fn demo(args: &Args) -> ExitCode {
+    let client =
+        Client { id: CLIENT_ID.into(), secrets: vec![CLIENT_SECRET.into()], role: ManagementRole::Granted };
+    let options = Options { seed: Seed::Demo { users: 25 }, clients: vec![client], ..Options::default() };
+    let emulator = match Emulator::start(options).await {
+        Ok(emulator) => emulator,
+        Err(error) => return super::fail(&format!("cannot start the emulator: {error}")),
+    };
+    // The same few variables that a user would set.
+    let environment = BTreeMap::from([
+        ("LOGTO_ENDPOINT", emulator.base_url()),
+        ("LOGTO_M2M_APP_ID", CLIENT_ID.into()),
+        ("LOGTO_M2M_APP_SECRET", CLIENT_SECRET.into()),
+        ("CLAVIGER_ALLOW", ALLOW.into()),
+        ("CLAVIGER_LISTEN__PROXY", format!("[\"{}\"]", args.listen)),
+        ("CLAVIGER_LISTEN__ADMIN", args.admin.to_string()),
+        ("CLAVIGER_LOG__FORMAT", "human".into()),
+    ]);
+    let loader: Loader = Box::new(move || load(&environment));
+    let loaded = match loader() {
+        Ok(loaded) => loaded,
+        Err(problems) => return super::report(&problems),
+    };
+    let metrics = Arc::new(Metrics::new());
+    if let Err(error) = log::init(&loaded.config.log, metrics.log_lost()) {
+        return super::fail(&error.to_string());
+    }
+    let app = match App::start(loaded, loader, metrics, Clock::system()) {
+        Ok(app) => app,
+        Err(error) => {
+            return super::fail(&format!(
+                "{error} (or choose others: claviger demo --listen 127.0.0.1:0 --admin 127.0.0.1:0)"
+            ));
+        }
+    };
+    let addresses = app.addresses();
+    let [Some(proxy), Some(admin)] = [addresses.proxy.first(), addresses.admin.as_ref()] else {
+        return super::fail("the demo has no address");
+    };
+    super::print(&guide(proxy, admin, &emulator));
+    let (stop, reload) = match super::serve::signals() {
+        Ok(signals) => signals,
+        Err(error) => return super::fail(&format!("cannot watch for signals: {error}")),
+    };
+    app.run(stop, reload).await;
+    emulator.shutdown();
+    ExitCode::SUCCESS
+}
+
+fn load(environment: &BTreeMap<&'static str, String>) -> Result<Loaded, Problems> {
+    let env = environment.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect();
+    config::load(&LoadRequest { paths: Vec::new(), search: Vec::new(), env, rule_check: &super::rule_check })
+}
+
+fn guide(proxy: &Address, admin: &Address, emulator: &Emulator) -> String {
+    format!(
+        "\
+Claviger runs on http://{proxy}, in front of a Logto emulator on {emulator}.
+It holds the secret and the token; you need neither. In another terminal:
+
+  # read, page, search: no credential anywhere
+  curl -s 'http://{proxy}/api/users?page_size=2' -i
+  curl -s 'http://{proxy}/api/users?search=%25user1%25'
+  # write
+  curl -s -X POST http://{proxy}/api/users -H 'Content-Type: application/json' -d '{{\"username\":\"ada\"}}'
+  # not granted: 403 claviger.not_permitted
+  curl -s -X DELETE http://{proxy}/api/roles/anything
+  # sensitive: needs a rule that names it
+  curl -s http://{proxy}/api/users/anyone/personal-access-tokens
+  # two parsers could read this path differently: 400 claviger.path_ambiguous
+  curl -s --path-as-is 'http://{proxy}/api/users/..%2froles'
+  # a token for clients that insist on OAuth: good here, and nowhere else
+  curl -s -u any:thing -d grant_type=client_credentials http://{proxy}/oidc/token
+  # how it is doing
+  curl -s http://{admin}/status
+  curl -s http://{admin}/metrics
+  # the issuer goes down for the next requests; the cached token carries on
+  curl -s -X PUT {emulator}/__emulator/faults -d '[{{\"on\":\"token\",\"effect\":{{\"answer\":{{\"status\":503,\"body\":\"\"}}}}}}]'
+  curl -s 'http://{proxy}/api/users?page_size=1'
+
+Ctrl-C ends it.
+",
+        emulator = emulator.base_url(),
+    )
+}

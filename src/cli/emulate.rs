@@ -1,0 +1,58 @@
+//! `claviger emulate`: the Logto emulator alone, for consumers' own tests.
+
+use std::{net::SocketAddr, process::ExitCode, time::Duration};
+
+use crate::emulator::{Client, Emulator, ManagementRole, Options, Seed};
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// Where to listen; port 0 takes a free one, which is printed.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3001")]
+    listen: SocketAddr,
+    /// The id of the machine-to-machine application.
+    #[arg(long, value_name = "ID", default_value = "emulator-app")]
+    client_id: String,
+    /// Its secret; may be repeated.
+    #[arg(long = "client-secret", value_name = "SECRET", default_value = "emulator-secret")]
+    client_secrets: Vec<String>,
+    /// Users to begin with.
+    #[arg(long, default_value_t = 25)]
+    users: usize,
+    /// Life of its tokens, in seconds.
+    #[arg(long, default_value_t = 3600, value_name = "SECONDS")]
+    token_ttl: u64,
+}
+
+pub(super) fn run(args: &Args) -> ExitCode {
+    match super::runtime() {
+        Ok(runtime) => runtime.block_on(emulate(args)),
+        Err(error) => super::fail(&format!("cannot start: {error}")),
+    }
+}
+
+async fn emulate(args: &Args) -> ExitCode {
+    let options = Options {
+        bind: args.listen,
+        seed: Seed::Demo { users: args.users },
+        clients: vec![Client {
+            id: args.client_id.clone(),
+            secrets: args.client_secrets.clone(),
+            role: ManagementRole::Granted,
+        }],
+        token_ttl: Duration::from_secs(args.token_ttl.max(1)),
+        ..Options::default()
+    };
+    let emulator = match Emulator::start(options).await {
+        Ok(emulator) => emulator,
+        Err(error) => return super::fail(&format!("cannot listen on {}: {error}", args.listen)),
+    };
+    println!(
+        "{}",
+        serde_json::json!({ "listening": emulator.addr().to_string(), "endpoint": emulator.base_url() })
+    );
+    if let Ok((stop, _)) = super::serve::signals() {
+        stop.await;
+    }
+    emulator.shutdown();
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,102 @@
+//! `claviger serve`: runs the proxy until SIGTERM or SIGINT; SIGHUP reloads.
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
+
+use crate::{
+    app::{App, Loader},
+    clock::Clock,
+    config::Loaded,
+    observe::{Metrics, log},
+};
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    sources: super::Sources,
+    /// Write the addresses as JSON to this file once all ports are bound.
+    #[arg(long, value_name = "PATH")]
+    ready_file: Option<PathBuf>,
+}
+
+pub(super) fn run(args: Args) -> ExitCode {
+    harden();
+    let loaded = match super::load(&args.sources.paths) {
+        Ok(loaded) => loaded,
+        Err(problems) => return super::report(&problems),
+    };
+    let metrics = Arc::new(Metrics::new());
+    if let Err(error) = log::init(&loaded.config.log, metrics.log_lost()) {
+        return super::fail(&error.to_string());
+    }
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    match super::runtime() {
+        Ok(runtime) => runtime.block_on(serve(loaded, args, metrics)),
+        Err(error) => super::fail(&format!("cannot start: {error}")),
+    }
+}
+
+async fn serve(loaded: Loaded, args: Args, metrics: Arc<Metrics>) -> ExitCode {
+    let paths = args.sources.paths;
+    let loader: Loader = Box::new(move || super::load(&paths));
+    let app = match App::start(loaded, loader, metrics, Clock::system()) {
+        Ok(app) => app,
+        Err(error) => {
+            tracing::error!("{error}");
+            return ExitCode::from(super::NO);
+        }
+    };
+    if let Some(path) = &args.ready_file
+        && let Err(error) = app.addresses().write(path)
+    {
+        tracing::error!("--ready-file {}: {error}", path.display());
+        return ExitCode::from(super::NO);
+    }
+    match signals() {
+        Ok((stop, reload)) => match app.run(stop, reload).await {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::from(super::NO),
+        },
+        Err(error) => {
+            tracing::error!("cannot watch for signals: {error}");
+            ExitCode::from(super::NO)
+        }
+    }
+}
+
+/// SIGTERM and SIGINT stop, SIGHUP reloads; a second one to stop does not wait.
+pub(super) fn signals() -> std::io::Result<(impl Future<Output = ()>, mpsc::Receiver<()>)> {
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut hup = signal(SignalKind::hangup())?;
+    let (reload, reloads) = mpsc::channel(1);
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        while hup.recv().await.is_some() {
+            // One that waits already is enough.
+            let _: Result<(), _> = reload.try_send(());
+        }
+    });
+    tokio::spawn(async move {
+        tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+        let _: Result<(), ()> = stop.send(());
+        tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+        tracing::warn!("stopped at once: asked twice");
+        std::process::exit(super::NO.into());
+    });
+    Ok((async { drop(stopped.await) }, reloads))
+}
+
+/// No core file and no debugger of the same user: both would show secrets (prctl(2), PR_SET_DUMPABLE).
+fn harden() {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+
+    // Where the system refuses, the process is no worse off than any other.
+    let _: rustix::io::Result<()> = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    let _: rustix::io::Result<()> = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+}
