@@ -153,6 +153,16 @@ impl Stack {
             };
             let path = self.path(&error.path);
             let (what, remedy) = misfit(&path, &error.kind);
+            if let Kind::UnknownField(field, known) = &error.kind
+                && let Some(near) = nearest(field, known.iter().copied())
+                && let Some(table) = path.parent()
+            {
+                // What was meant is not missing as well.
+                let meant = table.key(near);
+                if !self.provenance.has(&meant) {
+                    told.push(meant);
+                }
+            }
             problems.push(Problem { key: path.to_string(), origin: self.provenance.of(&path), what, remedy });
             told.push(path);
             if !remove(&mut self.value, &error.path) {

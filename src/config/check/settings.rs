@@ -26,10 +26,12 @@ impl Checker<'_> {
                 *other == address && !matches!(address, Address::Tcp(tcp) if tcp.port() == 0)
             };
             if addresses.iter().any(same) {
+                self.remarks.told.push(path.clone());
                 self.problem(&path, "this address is given twice", "Take one of the two out.");
             } else if admin.as_ref().is_some_and(same) {
                 let remedy =
                     "Give admin a port of its own, such as \"127.0.0.1:3601\", or write admin = \"off\".";
+                self.remarks.told.push(path.clone());
                 self.problem(&path, "this is the address of listen.admin as well", remedy);
             } else {
                 addresses.push(address);
@@ -212,9 +214,7 @@ impl Checker<'_> {
     pub(super) fn log(&mut self, raw: RawLog, defaults: Log) -> Log {
         let at = KeyPath::of(&["log"]);
         let level = self.leaf(&at, "level", raw.level).filter(|level| {
-            let fits = is_visible(level.as_bytes())
-                && !level.trim().is_empty()
-                && tracing_subscriber::EnvFilter::try_new(level).is_ok();
+            let fits = is_log_filter(level);
             if !fits {
                 let what = format!("{} is not a log filter", crate::config::problem::quoted(level));
                 let remedy = "Write error, warn, info, debug or trace; or directives such as \"info,claviger::token=debug\".";
@@ -244,6 +244,18 @@ impl Checker<'_> {
             drain: self.duration(&at, "drain", raw.drain, Duration::ZERO..=HOUR).unwrap_or(defaults.drain),
         }
     }
+}
+
+/// A lone word must be a level here: as a filter `inof` would be right too, and show what a module `inof` says.
+fn is_log_filter(text: &str) -> bool {
+    let directive = |directive: &str| {
+        let directive = directive.trim();
+        let level = matches!(directive, "off" | "error" | "warn" | "info" | "debug" | "trace");
+        level || (directive.contains('=') && !directive.contains(' '))
+    };
+    is_visible(text.as_bytes())
+        && text.split(',').all(directive)
+        && tracing_subscriber::EnvFilter::try_new(text).is_ok()
 }
 
 /// A host name or address alone, in lower case.
