@@ -63,6 +63,10 @@ pub(super) fn tree(env: &Environment, secrets: &Secrets, problems: &mut Vec<Prob
         let Some(value) = env.get(OsStr::new(name)).map(|value| value.to_str()) else { continue };
         let node = match value {
             _ if holds_secret(&path) => secret(name, value.unwrap_or_default(), &origin),
+            Some("") => {
+                problem("the variable is set, but empty", "Unset it, or give it a value.".into());
+                continue;
+            }
             Some(value) => node(value, &origin),
             None => {
                 problem("the value is not UTF-8", "Set it to text.".into());

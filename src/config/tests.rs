@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::*;
 
 mod example;
+mod files;
 mod good;
 mod layers;
 mod problems;

@@ -21,13 +21,14 @@ impl Checker<'_> {
             self.leaf(&at, "admin", raw.admin).map_or(defaults.admin, |AddressOrOff(address)| address);
         let mut addresses: Vec<Address> = Vec::new();
         for (path, address) in proxy.unwrap_or_default() {
-            // Port 0 is another port each time.
-            let same = |other: &Address| {
-                *other == address && !matches!(address, Address::Tcp(tcp) if tcp.port() == 0)
-            };
+            let same = |other: &Address| overlap(other, &address);
             if addresses.iter().any(same) {
                 self.remarks.told.push(path.clone());
-                self.problem(&path, "this address is given twice", "Take one of the two out.");
+                self.problem(
+                    &path,
+                    "this address is given twice, or within another one",
+                    "Take one of the two out.",
+                );
             } else if admin.as_ref().is_some_and(same) {
                 let remedy =
                     "Give admin a port of its own, such as \"127.0.0.1:3601\", or write admin = \"off\".";
@@ -39,7 +40,7 @@ impl Checker<'_> {
         }
         if !given {
             addresses = defaults.proxy;
-            if addresses.iter().any(|address| admin.as_ref() == Some(address)) {
+            if addresses.iter().any(|address| admin.as_ref().is_some_and(|admin| overlap(admin, address))) {
                 let what = "this is the address that the proxy listens on";
                 self.problem(&at.key("admin"), what, "Give it another port, or write listen.proxy.");
             }
@@ -243,6 +244,18 @@ impl Checker<'_> {
                 .unwrap_or(defaults.delay),
             drain: self.duration(&at, "drain", raw.drain, Duration::ZERO..=HOUR).unwrap_or(defaults.drain),
         }
+    }
+}
+
+/// Whether only one of two listeners could be bound, or one would take the other's connections.
+fn overlap(one: &Address, other: &Address) -> bool {
+    match (one, other) {
+        (Address::Tcp(one), Address::Tcp(other)) => {
+            let same_ip = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
+            // Port 0 is another port each time.
+            one.port() == other.port() && one.port() != 0 && same_ip
+        }
+        _ => one == other,
     }
 }
 

@@ -79,6 +79,8 @@ fn variables_that_are_no_keys() {
     let bench = bench
         .env("CLAVIGER_ALOW", "users:read")
         .env("CLAVIGER_LISTEN_ADMIN", "off")
+        .env("CLAVIGER_TOKEN__BACKOFF", "")
+        .env("CLAVIGER_TENANTS__ACME__CLIENT_SECRET_FILE", "/x")
         .env("CLAVIGER_LOG", "json")
         .env("CLAVIGER_LOG__LEVEL", "info");
     assert_eq!(
@@ -88,7 +90,10 @@ fn variables_that_are_no_keys() {
             "environment variable CLAVIGER_LISTEN_ADMIN: no key of the configuration has this name. \
              Two underscores stand between the keys of a path: CLAVIGER_LISTEN__ADMIN for listen.admin.",
             "environment variable CLAVIGER_LOG__LEVEL: another variable gives a value to the key above this one. Set the one or the other.",
+            "environment variable CLAVIGER_TOKEN__BACKOFF: the variable is set, but empty. Unset it, or give it a value.",
             "environment variable CLAVIGER_LOG: log: found a single value where a table is wanted. Write its keys: log = { … }.",
+            "environment variable CLAVIGER_TENANTS__ACME__CLIENT_SECRET_FILE: tenants.acme.client_secret_file: \
+             there is no such key. Write client_secret = { file = \"…\" }.",
         ]
     );
 }
