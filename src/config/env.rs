@@ -14,7 +14,7 @@ use super::{
     path::KeyPath,
     problem::{Problem, nearest},
     toml,
-    tree::{Node, Value, holds_secret},
+    tree::{Node, Secrets, Value, holds_secret},
 };
 
 /// The environment, as a value: loading reads no other.
@@ -40,8 +40,8 @@ pub(super) fn names(env: &Environment) -> impl Iterator<Item = &str> {
     env.keys().filter_map(|name| name.to_str()).filter(|name| name.starts_with(PREFIX))
 }
 
-/// All configuration that the environment holds.
-pub(super) fn tree(env: &Environment, problems: &mut Vec<Problem>) -> Node {
+/// All configuration that the environment holds. A variable that one of `secrets` names is no key.
+pub(super) fn tree(env: &Environment, secrets: &Secrets, problems: &mut Vec<Problem>) -> Node {
     let mut root = Node::map(&Origin(Arc::from("environment")));
     for name in names(env).filter(|name| !RESERVED.contains(name)) {
         let origin = origin(name);
@@ -54,7 +54,7 @@ pub(super) fn tree(env: &Environment, problems: &mut Vec<Problem>) -> Node {
             });
         };
         let Some(keys) = keys(name) else {
-            if !is_service_link(name) {
+            if !is_service_link(name) && !secrets.reads_variable(name) {
                 problem("no key of the configuration has this name", meant(name));
             }
             continue;
@@ -63,6 +63,10 @@ pub(super) fn tree(env: &Environment, problems: &mut Vec<Problem>) -> Node {
         let Some(value) = env.get(OsStr::new(name)).map(|value| value.to_str()) else { continue };
         let node = match value {
             _ if holds_secret(&path) => secret(name, value.unwrap_or_default(), &origin),
+            Some("") => {
+                problem("the variable is set, but empty", "Unset it, or give it a value.".into());
+                continue;
+            }
             Some(value) => node(value, &origin),
             None => {
                 problem("the value is not UTF-8", "Set it to text.".into());

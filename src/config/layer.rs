@@ -18,7 +18,7 @@ use super::{
 };
 
 /// More problems than anyone reads at once.
-const MOST_MISFITS: usize = 200;
+const MOST_MISFITS: usize = 100;
 
 /// One source of configuration.
 pub(super) struct Layer {
@@ -153,12 +153,30 @@ impl Stack {
             };
             let path = self.path(&error.path);
             let (what, remedy) = misfit(&path, &error.kind);
+            if let Kind::UnknownField(field, known) = &error.kind
+                && let Some(near) = nearest(field, known.iter().copied())
+                && let Some(table) = path.parent()
+            {
+                // What was meant is not missing as well.
+                let meant = table.key(near);
+                if !self.provenance.has(&meant) {
+                    told.push(meant);
+                }
+            }
             problems.push(Problem { key: path.to_string(), origin: self.provenance.of(&path), what, remedy });
             told.push(path);
             if !remove(&mut self.value, &error.path) {
                 break;
             }
         }
+        problems.push(Problem {
+            key: String::new(),
+            origin: None,
+            what: format!("there are more than {MOST_MISFITS} keys and tables that do not fit; the rest was not looked at"),
+            remedy: "Is this a configuration of Claviger? See config/example.toml.".into(),
+        });
+        // Nothing is missing as long as nothing was read.
+        told.push(KeyPath::default());
         Raw::default()
     }
 
@@ -255,6 +273,11 @@ fn unknown(path: &KeyPath, field: &str, known: &[&str]) -> (String, String) {
         [_] => "there is no such section".to_owned(),
         _ => "there is no such key".to_owned(),
     };
+    if let Some(base @ ("client_secret" | "api_key" | "key")) = field.strip_suffix("_file")
+        && known.contains(&base)
+    {
+        return (what, format!("Write {base} = {{ file = \"…\" }}."));
+    }
     if let Some(near) = nearest(field, known.iter().copied()) {
         return (what, format!("Did you mean `{near}`?"));
     }

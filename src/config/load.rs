@@ -12,7 +12,7 @@ use std::{
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{
-    Config,
+    Config, Origin,
     check::{Checker, Found},
     env::{self, Environment},
     layer::{Layer, Stack},
@@ -113,23 +113,25 @@ pub fn load(request: &LoadRequest<'_>) -> Result<Loaded, Problems> {
     }
 
     let mut layers = Vec::new();
+    let mut unread = Vec::new();
     for path in chosen(request) {
         let root = match read(&path, &mut inputs) {
             Ok(root) => root,
             Err(problems) => {
-                remarks.problems.extend(problems);
+                unread.extend(problems);
                 continue;
             }
         };
         let base = path.parent().unwrap_or(Path::new(""));
         layers.push(taken_in(path.display().to_string(), root, base, &mut secrets, &mut remarks));
     }
-    if !remarks.problems.is_empty() {
-        // What a file that cannot be read would have said is not to be guessed at.
+    if !unread.is_empty() {
+        // What the rest of such a file would have said is not to be guessed at, so nothing else is judged.
+        remarks.problems = unread;
         return Err(problems(remarks, inputs));
     }
 
-    let root = env::tree(&request.env, &mut remarks.problems);
+    let root = env::tree(&request.env, &secrets, &mut remarks.problems);
     let environment = taken_in("environment".into(), root, env::base(), &mut secrets, &mut remarks);
     let short = short::layer(&request.env, &layers, &environment, &mut remarks);
     layers.push(environment);
@@ -138,9 +140,7 @@ pub fn load(request: &LoadRequest<'_>) -> Result<Loaded, Problems> {
     }
 
     let mut stack = Stack::of(&layers);
-    if layers.iter().all(|layer| matches!(&layer.root.value, super::tree::Value::Map(map) if map.is_empty()))
-        && remarks.problems.is_empty()
-    {
+    if layers.iter().all(|layer| layer.root.is_empty()) && remarks.problems.is_empty() {
         remarks.problems.push(nothing(request, &layers));
         return Err(problems(remarks, inputs));
     }
@@ -197,15 +197,20 @@ fn taken_in(
     Layer { name, root }
 }
 
-fn problems(remarks: Remarks, inputs: Inputs) -> Problems {
-    let digest = inputs.digest();
-    let mut inputs = inputs;
-    Problems {
-        problems: remarks.problems,
-        warnings: remarks.warnings,
-        files: std::mem::take(&mut inputs.files),
-        digest,
+fn problems(mut remarks: Remarks, mut inputs: Inputs) -> Problems {
+    let files = std::mem::take(&mut inputs.files);
+    for list in [&mut remarks.problems, &mut remarks.warnings] {
+        list.sort_by_cached_key(|problem| place(problem, &files));
     }
+    Problems { problems: remarks.problems, warnings: remarks.warnings, files, digest: inputs.digest() }
+}
+
+/// The order in which somebody works through a list: file by file, from top to bottom; then what stands in no file.
+fn place(problem: &Problem, files: &[PathBuf]) -> (usize, usize) {
+    let Some(Origin(origin)) = &problem.origin else { return (usize::MAX, 0) };
+    let (file, line) = origin.rsplit_once(':').unwrap_or((origin, ""));
+    let file = files.iter().position(|known| known.as_os_str() == file || known.as_os_str() == &**origin);
+    (file.unwrap_or(usize::MAX), line.parse().unwrap_or(0))
 }
 
 fn nothing(request: &LoadRequest<'_>, layers: &[Layer]) -> Problem {
@@ -229,7 +234,7 @@ fn read(path: &Path, inputs: &mut Inputs) -> Result<Node, Vec<Problem>> {
     let problem = |what: String, remedy: &str| {
         vec![Problem {
             key: String::new(),
-            origin: Some(super::Origin(path.display().to_string().into())),
+            origin: Some(Origin(path.display().to_string().into())),
             what,
             remedy: remedy.into(),
         }]

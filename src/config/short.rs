@@ -7,7 +7,7 @@ use super::{
     layer::Layer,
     path::KeyPath,
     problem::Problem,
-    tree::{Node, Value},
+    tree::Node,
 };
 
 const ENDPOINT: &str = "LOGTO_ENDPOINT";
@@ -99,8 +99,7 @@ pub(super) fn layer(
 
 /// The section `key` of a layer where it names anything.
 fn named<'l>(layer: &'l Layer, key: &str) -> Option<&'l Node> {
-    let section = layer.root.member(key)?;
-    matches!(&section.value, Value::Map(map) if map.is_empty()).then_some(()).map_or(Some(section), |()| None)
+    layer.root.member(key).filter(|section| !section.is_empty())
 }
 
 fn keys(path: &[&str]) -> Vec<String> {

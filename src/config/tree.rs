@@ -54,6 +54,11 @@ impl Node {
         }
     }
 
+    /// Whether this is a map without members.
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(&self.value, Value::Map(map) if map.is_empty())
+    }
+
     /// The element `index` of a sequence.
     pub(super) fn element(&self, index: usize) -> Option<&Self> {
         match &self.value {
@@ -93,6 +98,11 @@ pub(super) struct Secrets(Vec<SecretSource>);
 impl Secrets {
     pub(super) fn at(&self, slot: usize) -> Option<&SecretSource> {
         self.0.get(slot)
+    }
+
+    /// Whether some secret is taken from the environment variable `name`.
+    pub(super) fn reads_variable(&self, name: &str) -> bool {
+        self.0.iter().any(|source| matches!(source, SecretSource::Env(known) if known == name))
     }
 
     pub(super) fn keep(&mut self, source: SecretSource) -> Value {

@@ -10,8 +10,11 @@ use crate::{
 impl Checker<'_> {
     pub(super) fn across(&mut self, config: &Config) {
         self.look_alikes(&config.callers);
-        self.reachable(config);
-        self.unused(config);
+        if self.remarks.problems.is_empty() {
+            // Of half a configuration these would be guesses.
+            self.reachable(config);
+            self.unused(config);
+        }
     }
 
     /// A request must have one caller, not the first of two.

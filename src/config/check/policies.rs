@@ -38,7 +38,8 @@ impl Checker<'_> {
         for (path, text) in self.list(at, key, list).unwrap_or_default() {
             if let Err(why) = (self.rule_check)(&text) {
                 self.remarks.told.push(path.clone());
-                self.problem(&path, why.trim_end_matches('.'), "");
+                let (what, remedy) = why.split_once(". ").unwrap_or((why.trim_end_matches('.'), ""));
+                self.problem(&path, what, remedy);
             } else if let Some(first) = rules.iter().find(|rule| rule.text == text) {
                 let what = format!("the rule is given twice, first at {}", first.origin);
                 self.warn(&path, what, "Keep one of the two.");

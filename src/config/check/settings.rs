@@ -21,15 +21,18 @@ impl Checker<'_> {
             self.leaf(&at, "admin", raw.admin).map_or(defaults.admin, |AddressOrOff(address)| address);
         let mut addresses: Vec<Address> = Vec::new();
         for (path, address) in proxy.unwrap_or_default() {
-            // Port 0 is another port each time.
-            let same = |other: &Address| {
-                *other == address && !matches!(address, Address::Tcp(tcp) if tcp.port() == 0)
-            };
+            let same = |other: &Address| overlap(other, &address);
             if addresses.iter().any(same) {
-                self.problem(&path, "this address is given twice", "Take one of the two out.");
+                self.remarks.told.push(path.clone());
+                self.problem(
+                    &path,
+                    "this address is given twice, or within another one",
+                    "Take one of the two out.",
+                );
             } else if admin.as_ref().is_some_and(same) {
                 let remedy =
                     "Give admin a port of its own, such as \"127.0.0.1:3601\", or write admin = \"off\".";
+                self.remarks.told.push(path.clone());
                 self.problem(&path, "this is the address of listen.admin as well", remedy);
             } else {
                 addresses.push(address);
@@ -37,7 +40,7 @@ impl Checker<'_> {
         }
         if !given {
             addresses = defaults.proxy;
-            if addresses.iter().any(|address| admin.as_ref() == Some(address)) {
+            if addresses.iter().any(|address| admin.as_ref().is_some_and(|admin| overlap(admin, address))) {
                 let what = "this is the address that the proxy listens on";
                 self.problem(&at.key("admin"), what, "Give it another port, or write listen.proxy.");
             }
@@ -212,9 +215,7 @@ impl Checker<'_> {
     pub(super) fn log(&mut self, raw: RawLog, defaults: Log) -> Log {
         let at = KeyPath::of(&["log"]);
         let level = self.leaf(&at, "level", raw.level).filter(|level| {
-            let fits = is_visible(level.as_bytes())
-                && !level.trim().is_empty()
-                && tracing_subscriber::EnvFilter::try_new(level).is_ok();
+            let fits = is_log_filter(level);
             if !fits {
                 let what = format!("{} is not a log filter", crate::config::problem::quoted(level));
                 let remedy = "Write error, warn, info, debug or trace; or directives such as \"info,claviger::token=debug\".";
@@ -244,6 +245,30 @@ impl Checker<'_> {
             drain: self.duration(&at, "drain", raw.drain, Duration::ZERO..=HOUR).unwrap_or(defaults.drain),
         }
     }
+}
+
+/// Whether only one of two listeners could be bound, or one would take the other's connections.
+fn overlap(one: &Address, other: &Address) -> bool {
+    match (one, other) {
+        (Address::Tcp(one), Address::Tcp(other)) => {
+            let same_ip = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
+            // Port 0 is another port each time.
+            one.port() == other.port() && one.port() != 0 && same_ip
+        }
+        _ => one == other,
+    }
+}
+
+/// A lone word must be a level here: as a filter `inof` would be right too, and show what a module `inof` says.
+fn is_log_filter(text: &str) -> bool {
+    let directive = |directive: &str| {
+        let directive = directive.trim();
+        let level = matches!(directive, "off" | "error" | "warn" | "info" | "debug" | "trace");
+        level || (directive.contains('=') && !directive.contains(' '))
+    };
+    is_visible(text.as_bytes())
+        && text.split(',').all(directive)
+        && tracing_subscriber::EnvFilter::try_new(text).is_ok()
 }
 
 /// A host name or address alone, in lower case.

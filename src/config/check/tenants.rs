@@ -173,7 +173,7 @@ impl Checker<'_> {
             return None;
         };
         let endpoint = Endpoint { scheme: scheme.clone(), authority };
-        if url.path().trim_end_matches('/') != "" || url.query().is_some() || text.contains('#') {
+        if !url.path().trim_end_matches('/').is_empty() || url.query().is_some() || text.contains('#') {
             let what = "the endpoint goes on after the host";
             self.problem(key, what, format!("Write \"{endpoint}\": Claviger adds /api and /oidc itself."));
             return None;
