@@ -9,6 +9,23 @@ use crate::{
     secret::{Digest, Secret},
 };
 
+mod check;
+mod env;
+mod layer;
+mod leaf;
+mod load;
+mod path;
+mod problem;
+mod raw;
+mod short;
+mod toml;
+mod tree;
+mod yaml;
+
+pub use env::Environment;
+pub use load::{LoadRequest, Loaded, load};
+pub use problem::{Problem, Problems};
+
 /// A whole, checked configuration. `Default` holds the documented defaults.
 #[derive(Debug, Clone)]
 pub struct Config {

@@ -76,6 +76,14 @@ name!(
     PolicyName
 );
 
+/// A caller's place in the configuration; the stages keep what they know of it at this place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CallerIndex(pub usize);
+
+/// A tenant's place in the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TenantIndex(pub usize);
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,6 +6,7 @@
 //! ordinary request.
 
 pub mod decide;
+pub mod grants;
 pub mod matched;
 pub mod path;
 pub mod rules;

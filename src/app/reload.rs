@@ -1,0 +1,153 @@
+//! Takes over a changed configuration while requests go on: a whole new pipeline is built beside the old one
+//! and swapped in, or, if anything is wrong with it, reported and left. Files are looked at by content, not by
+//! event: that sees Kubernetes' symlink swap, a `subPath`, a network share and an editor's rename alike.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use tokio::{sync::mpsc, time::MissedTickBehavior};
+
+use crate::{
+    admin::Health,
+    config::{self, Config, Loaded, Problems},
+    pipeline::{Pipeline, build::Shared},
+    secret::Digest,
+};
+
+/// Reads the configuration again, from where it came.
+pub type Loader = Box<dyn Fn() -> Result<Loaded, Problems> + Send>;
+
+/// Keeps the configuration up to date.
+pub struct Reloader {
+    loader: Loader,
+    seen: Seen,
+    pipeline: Arc<ArcSwap<Pipeline>>,
+    shared: Arc<Shared>,
+    health: Arc<Health>,
+}
+
+/// What was read last, good or bad.
+struct Seen {
+    digest: Digest,
+    files: Vec<PathBuf>,
+    content: Digest,
+}
+
+impl Seen {
+    fn new(digest: Digest, files: Vec<PathBuf>) -> Self {
+        let content = content(&files);
+        Self { digest, files, content }
+    }
+}
+
+/// One digest for what is in all of these files; a missing file counts as one that says so.
+fn content(files: &[PathBuf]) -> Digest {
+    let mut digests = Vec::with_capacity(files.len() * 64);
+    for file in files {
+        let bytes = std::fs::read(file).map(zeroize::Zeroizing::new);
+        let digest = bytes.map_or_else(|error| error.kind().to_string(), |bytes| Digest::of(&bytes).to_hex());
+        digests.extend_from_slice(digest.as_bytes());
+    }
+    Digest::of(&digests)
+}
+
+impl Reloader {
+    /// Begins with what was loaded at the start.
+    pub fn new(
+        loader: Loader,
+        loaded: Loaded,
+        pipeline: Arc<ArcSwap<Pipeline>>,
+        shared: Arc<Shared>,
+        health: Arc<Health>,
+    ) -> Self {
+        let seen = Seen::new(loaded.digest, loaded.files);
+        Self { loader, seen, pipeline, shared, health }
+    }
+
+    /// Looks every `interval` (zero: never by itself) and whenever asked.
+    pub async fn run(&mut self, interval: Duration, asked: &mut mpsc::Receiver<()>) {
+        let by_itself = !interval.is_zero();
+        let mut looks = tokio::time::interval(if by_itself { interval } else { Duration::MAX / 4 });
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = looks.tick(), if by_itself => {
+                    if content(&self.seen.files) != self.seen.content {
+                        self.reload(false);
+                    }
+                }
+                Some(()) = asked.recv() => self.reload(true),
+                else => return,
+            }
+        }
+    }
+
+    fn reload(&mut self, asked: bool) {
+        match (self.loader)() {
+            Ok(loaded) => {
+                let unchanged = loaded.digest == self.seen.digest && self.health.reload_error().is_none();
+                self.seen = Seen::new(loaded.digest, loaded.files);
+                if unchanged {
+                    if asked {
+                        tracing::info!("the configuration has not changed");
+                    }
+                    return;
+                }
+                for warning in &loaded.warnings {
+                    tracing::warn!("{warning}");
+                }
+                self.take_over(loaded.config);
+            }
+            Err(problems) => {
+                for problem in &problems.problems {
+                    tracing::error!("{problem}");
+                }
+                let count = problems.problems.len();
+                let first = problems.problems.first().map(ToString::to_string).unwrap_or_default();
+                self.seen = Seen::new(problems.digest, problems.files);
+                self.refuse(count, first);
+            }
+        }
+    }
+
+    fn take_over(&mut self, config: Config) {
+        let old = self.pipeline.load().config().clone();
+        let restart = config::needs_restart(&old, &config);
+        let kept = Config {
+            // Ports and threads are as they are until a restart.
+            listen: config::Listen {
+                proxy: old.listen.proxy.clone(),
+                admin: old.listen.admin.clone(),
+                unix_mode: old.listen.unix_mode,
+                max_connections: old.listen.max_connections,
+                ..config.listen
+            },
+            workers: old.workers,
+            ..config
+        };
+        match self.shared.pipeline(Arc::new(kept)) {
+            Ok(pipeline) => {
+                for upstream in pipeline.upstreams() {
+                    upstream.token.warm();
+                }
+                self.pipeline.store(Arc::new(pipeline));
+                self.shared.metrics.reloaded(Some(self.shared.clock.now().wall));
+                self.health.reloaded(self.shared.clock.now());
+                tracing::info!("the configuration was reloaded");
+                for key in restart {
+                    tracing::warn!(key, "this change takes effect after a restart");
+                }
+            }
+            Err(error) => {
+                tracing::error!("{error}");
+                self.refuse(1, error.to_string());
+            }
+        }
+    }
+
+    fn refuse(&self, problems: usize, first: String) {
+        self.shared.metrics.reloaded(None);
+        self.health.reload_failed(first);
+        tracing::error!(problems, "the changed configuration was refused; the old one stays in force");
+    }
+}

@@ -1,0 +1,209 @@
+//! The token broker, `POST /oidc/token`: for clients that insist on the OAuth dance. An identified caller
+//! gets a short-lived token that is good here and nowhere else, never the upstream's. What the client asks
+//! for (`resource`, `scope`) chooses nothing: its grant does.
+
+use std::{borrow::Cow, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use bytes::Bytes;
+use http::{HeaderValue, Method, Response, header, request::Parts};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use zeroize::Zeroizing;
+
+use crate::{
+    caller::{Seal, SealError},
+    clock::Clock,
+    ids::CallerName,
+    reply::Body,
+};
+
+/// More than any token request needs.
+const MAX_FORM: usize = 16 * 1024;
+
+/// Why no token is issued.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerError {
+    /// Not a POST.
+    #[error("the token broker takes POST")]
+    Method,
+    /// The body is not a form.
+    #[error("the token request is not a form (application/x-www-form-urlencoded)")]
+    Form,
+    /// The body is too large to be one.
+    #[error("the token request is larger than {MAX_FORM} bytes")]
+    TooLarge,
+    /// Another grant type.
+    #[error("grant_type is to be client_credentials")]
+    GrantType,
+    /// Credentials in more than one place, or half of them.
+    #[error("the client credentials are to be given once: by HTTP Basic or as client_id and client_secret")]
+    Credentials,
+    /// No randomness.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+}
+
+/// A token request (RFC 6749 section 4.4.2), as far as it matters here.
+#[derive(Default)]
+pub struct TokenRequest {
+    client_id: Option<String>,
+    client_secret: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl TokenRequest {
+    /// Reads a token request.
+    ///
+    /// # Errors
+    /// [`BrokerError`], each an OAuth error to the client.
+    pub async fn read(head: &Parts, body: Incoming, patience: Duration) -> Result<Self, BrokerError> {
+        if head.method != Method::POST {
+            return Err(BrokerError::Method);
+        }
+        let is_form =
+            head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(
+                |value| {
+                    let essence = value.split(';').next().unwrap_or_default().trim();
+                    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+                },
+            );
+        if !is_form {
+            return Err(BrokerError::Form);
+        }
+        let body = tokio::time::timeout(patience, Limited::new(body, MAX_FORM).collect())
+            .await
+            .map_err(|_| BrokerError::Form)?
+            .map_err(|error| {
+                if error.is::<LengthLimitError>() { BrokerError::TooLarge } else { BrokerError::Form }
+            })?;
+        Self::parse(head.headers.get(header::AUTHORIZATION), &body.to_bytes())
+    }
+
+    fn parse(authorization: Option<&HeaderValue>, form: &[u8]) -> Result<Self, BrokerError> {
+        let mut request = Self::default();
+        let mut grant_type = None;
+        for (name, value) in form_urlencoded::parse(form) {
+            let twice = match &*name {
+                "grant_type" => grant_type.replace(value).is_some(),
+                "client_id" => request.client_id.replace(value.into_owned()).is_some(),
+                "client_secret" => request.client_secret.replace(secret(value)).is_some(),
+                _ => false,
+            };
+            if twice {
+                return Err(BrokerError::Form);
+            }
+        }
+        if grant_type.as_deref() != Some("client_credentials") {
+            return Err(BrokerError::GrantType);
+        }
+        if let Some((id, secret)) = authorization.and_then(basic) {
+            // RFC 6749 section 2.3: not more than one way in each request.
+            let other_id = request.client_id.as_ref().is_some_and(|given| *given != id);
+            if request.client_secret.is_some() || other_id {
+                return Err(BrokerError::Credentials);
+            }
+            request = Self { client_id: Some(id), client_secret: Some(secret) };
+        }
+        Ok(request)
+    }
+
+    /// Client id and secret, where both were given.
+    pub fn client(&self) -> Option<(&str, &[u8])> {
+        Some((self.client_id.as_deref()?, self.client_secret.as_deref()?))
+    }
+}
+
+fn secret(value: Cow<'_, str>) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(value.into_owned().into_bytes())
+}
+
+/// Id and secret of HTTP Basic, each form-decoded (RFC 6749 section 2.3.1).
+fn basic(value: &HeaderValue) -> Option<(String, Zeroizing<Vec<u8>>)> {
+    let (scheme, encoded) = value.as_bytes().split_at_checked(6)?;
+    if !scheme.eq_ignore_ascii_case(b"basic ") {
+        return None;
+    }
+    let decoded = Zeroizing::new(BASE64.decode(encoded.trim_ascii()).ok()?);
+    let (id, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+    let decode = |text: &str| {
+        let pair = format!("x={text}").replace('&', "%26");
+        form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned())
+    };
+    Some((decode(id)?, secret(decode(password)?.into())))
+}
+
+/// Issues tokens.
+#[derive(Debug)]
+pub struct Broker {
+    /// Seals them.
+    pub seal: Seal,
+    /// How long they last.
+    pub ttl: Duration,
+    /// Time.
+    pub clock: Clock,
+}
+
+impl Broker {
+    /// A token for `caller` (RFC 6749 section 5.1). `scopes` are the tenant's, so that a client that looks
+    /// for the scope that it asked for finds it.
+    ///
+    /// # Errors
+    /// [`BrokerError::Seal`].
+    pub fn issue(&self, caller: &CallerName, scopes: &[String]) -> Result<Response<Body>, BrokerError> {
+        let token = self.seal.issue(caller, self.clock.now().wall, self.ttl)?;
+        // Base64 and a prefix: valid text, and nothing in it for JSON to escape.
+        let token = Zeroizing::new(String::from_utf8_lossy(token.expose()).into_owned());
+        let body = serde_json::json!({
+            "access_token": *token,
+            "token_type": "Bearer",
+            "expires_in": self.ttl.as_secs(),
+            "scope": scopes.join(" "),
+        });
+        let mut response = Response::new(Body::whole(Bytes::from(body.to_string())));
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+        Ok(response)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(authorization: Option<&str>, form: &str) -> Result<Option<(String, String)>, String> {
+        let authorization = authorization.map(|text| HeaderValue::from_str(text).unwrap());
+        let request =
+            TokenRequest::parse(authorization.as_ref(), form.as_bytes()).map_err(|e| e.to_string())?;
+        Ok(request.client().map(|(id, secret)| (id.to_owned(), String::from_utf8(secret.to_vec()).unwrap())))
+    }
+
+    fn basic_of(credentials: &str) -> String {
+        format!("Basic {}", BASE64.encode(credentials))
+    }
+
+    #[test]
+    fn credentials_by_basic_by_form_or_not_at_all() {
+        let pair = |id: &str, secret: &str| Ok(Some((id.to_owned(), secret.to_owned())));
+        const GRANT: &str = "grant_type=client_credentials";
+        assert_eq!(parse(None, GRANT), Ok(None));
+        assert_eq!(parse(None, &format!("{GRANT}&client_id=a&client_secret=b%26c+d")), pair("a", "b&c d"));
+        assert_eq!(parse(Some(&basic_of("a%3Ab:p%40s+%26&=")), GRANT), pair("a:b", "p@s &&="));
+        assert_eq!(parse(Some(&basic_of("a:b")), &format!("{GRANT}&client_id=a")), pair("a", "b"));
+        assert_eq!(parse(Some("Bearer x"), GRANT), Ok(None));
+        assert_eq!(parse(Some("Basic !"), GRANT), Ok(None));
+    }
+
+    #[test]
+    fn what_is_not_a_token_request_is_refused() {
+        const GRANT: &str = "grant_type=client_credentials";
+        assert_eq!(parse(None, ""), Err(BrokerError::GrantType.to_string()));
+        assert_eq!(parse(None, "grant_type=password"), Err(BrokerError::GrantType.to_string()));
+        assert_eq!(parse(None, &format!("{GRANT}&{GRANT}")), Err(BrokerError::Form.to_string()));
+        for form in ["&client_secret=b", "&client_id=other"] {
+            let error = parse(Some(&basic_of("a:b")), &format!("{GRANT}{form}"));
+            assert_eq!(error, Err(BrokerError::Credentials.to_string()));
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Who sends a request. The ways to prove it are tried in a fixed order, each in a file of its own:
+//!
+//! 1. a Claviger token from the broker (`claviger_token`)
+//! 2. an API key (`api_key`)
+//! 3. the user id of a Unix socket's peer (`unix_uid`)
+//! 4. locality: a loopback or Unix listener (`loopback`)
+//!
+//! A way that finds nothing passes on to the next; a way that finds something false ends the search. What
+//! comes out is a [`Caller`], which only this module can make. It never says which part was wrong.
+
+mod api_key;
+mod claviger_token;
+mod loopback;
+mod unix_uid;
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::{HeaderMap, header};
+
+pub use claviger_token::{Seal, SealError};
+
+use crate::{clock::Clock, config, headers::CLAVIGER_KEY, ids::CallerIndex};
+
+/// The other end of a connection, and which listener it came in by.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer {
+    /// The listener's reach.
+    pub listener: Reach,
+    /// Address of a TCP peer.
+    pub address: Option<SocketAddr>,
+    /// User id of a Unix peer (`SO_PEERCRED`).
+    pub uid: Option<u32>,
+}
+
+/// Who can reach a listener. Decided by the address that it is bound to, not by the peer's: a service mesh
+/// hands on traffic from anywhere with a loopback source address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Bound to a loopback address.
+    Loopback,
+    /// A Unix socket.
+    Unix,
+    /// Anything else.
+    Network,
+}
+
+impl Peer {
+    /// The address that failed identifications are counted against.
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.address.map(|address| address.ip()).filter(|ip| !ip.is_loopback())
+    }
+}
+
+/// What a request says about its sender.
+#[derive(Debug)]
+pub struct Presented<'a> {
+    peer: &'a Peer,
+    credential: Option<Credential<'a>>,
+}
+
+enum Credential<'a> {
+    /// `Claviger-Key`: meant for us, so a wrong one is an error.
+    Key(&'a [u8]),
+    /// `Authorization: Bearer`: SDKs send one that means nothing to us where locality is enough.
+    Bearer(&'a [u8]),
+    /// `client_id` and `client_secret` of a token request.
+    Client { id: &'a str, secret: &'a [u8] },
+    /// Several, so none.
+    Ambiguous,
+}
+
+impl std::fmt::Debug for Credential<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Credential(..)")
+    }
+}
+
+impl<'a> Presented<'a> {
+    /// By headers.
+    pub fn by_headers(peer: &'a Peer, headers: &'a HeaderMap) -> Self {
+        let mut keys = headers.get_all(CLAVIGER_KEY).iter();
+        let mut authorizations = headers.get_all(header::AUTHORIZATION).iter();
+        let credential = match (keys.next(), keys.next(), authorizations.next(), authorizations.next()) {
+            (Some(key), None, _, _) => Some(Credential::Key(key.as_bytes())),
+            (None, _, Some(value), None) => bearer(value.as_bytes()).map(Credential::Bearer),
+            (None, _, None, _) => None,
+            _ => Some(Credential::Ambiguous),
+        };
+        Self { peer, credential }
+    }
+
+    /// By the client credentials of a token request.
+    pub fn by_client(peer: &'a Peer, client: Option<(&'a str, &'a [u8])>) -> Self {
+        Self { peer, credential: client.map(|(id, secret)| Credential::Client { id, secret }) }
+    }
+}
+
+/// The token of a `Bearer` value; the scheme is matched without regard to case (RFC 9110 section 11.1).
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = value.split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then_some(token.trim_ascii())
+}
+
+/// What one way has to say.
+enum Finding {
+    Known(CallerIndex),
+    /// Nothing for this way to judge.
+    Nothing,
+    /// Something false.
+    False,
+}
+
+/// One way to identify.
+trait Way: Send + Sync {
+    fn name(&self) -> &'static str;
+    fn identify(&self, presented: &Presented<'_>) -> Finding;
+}
+
+/// An identified caller.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller {
+    index: CallerIndex,
+    way: &'static str,
+}
+
+impl Caller {
+    /// Its place in the configuration.
+    pub fn index(&self) -> CallerIndex {
+        self.index
+    }
+
+    /// How it was identified.
+    pub fn way(&self) -> &'static str {
+        self.way
+    }
+}
+
+/// Nobody we know. Deliberately says no more than that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the caller could not be identified")]
+pub struct Unidentified;
+
+/// The callers of a configuration.
+pub struct Callers {
+    ways: Vec<Box<dyn Way>>,
+}
+
+impl Callers {
+    /// The callers of `config`; `seal` opens the broker's tokens.
+    pub fn new(config: &[config::Caller], seal: Seal, clock: Clock) -> Self {
+        let ways: Vec<Box<dyn Way>> = vec![
+            Box::new(claviger_token::ClavigerToken::new(config, seal, clock)),
+            Box::new(api_key::ApiKeys::new(config)),
+            Box::new(unix_uid::UnixUids::new(config)),
+            Box::new(loopback::Loopback::new(config)),
+        ];
+        Self { ways }
+    }
+
+    /// Identifies the sender of a request.
+    ///
+    /// # Errors
+    /// [`Unidentified`].
+    pub fn identify(&self, presented: &Presented<'_>) -> Result<Caller, Unidentified> {
+        if matches!(presented.credential, Some(Credential::Ambiguous)) {
+            return Err(Unidentified);
+        }
+        for way in &self.ways {
+            match way.identify(presented) {
+                Finding::Known(index) => return Ok(Caller { index, way: way.name() }),
+                Finding::Nothing => {}
+                Finding::False => return Err(Unidentified),
+            }
+        }
+        Err(Unidentified)
+    }
+}
+
+impl std::fmt::Debug for Callers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.ways.iter().map(|way| way.name())).finish()
+    }
+}
+
+/// Every identity of every caller, with the caller's place.
+fn identities(config: &[config::Caller]) -> impl Iterator<Item = (CallerIndex, &config::Identity)> {
+    config.iter().enumerate().flat_map(|(index, caller)| {
+        caller.identify.iter().map(move |identity| (CallerIndex(index), identity))
+    })
+}
+
+#[cfg(test)]
+mod tests;

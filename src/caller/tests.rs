@@ -1,0 +1,189 @@
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use http::{HeaderName, HeaderValue};
+
+use super::*;
+use crate::{
+    config::{Identity, Origin, TenantScope},
+    ids::CallerName,
+    secret::{Digest, Secret},
+};
+
+const NETWORK: Peer = Peer { listener: Reach::Network, address: None, uid: None };
+const LOOPBACK: Peer = Peer { listener: Reach::Loopback, address: None, uid: None };
+
+fn caller(name: &str, identify: Vec<Identity>) -> config::Caller {
+    config::Caller {
+        name: CallerName::parse(name).unwrap(),
+        identify,
+        tenants: TenantScope::All,
+        policies: Vec::new(),
+        rate: None,
+        origin: Origin("test".into()),
+    }
+}
+
+fn key(text: &str) -> Digest {
+    Digest::of(text.as_bytes())
+}
+
+struct Fixture {
+    config: Vec<config::Caller>,
+    seal: Seal,
+    seconds: Arc<AtomicU64>,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let config = vec![
+            caller("keyed", vec![Identity::ApiKey(vec![key("new-key"), key("old-key")])]),
+            caller("local", vec![Identity::Loopback]),
+            caller("user", vec![Identity::UnixUid(1001), Identity::ApiKey(vec![key("user-key")])]),
+        ];
+        Self { config, seal: Seal::new(None).unwrap(), seconds: Arc::new(AtomicU64::new(1_000_000)) }
+    }
+
+    fn now(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(self.seconds.load(Ordering::Relaxed))
+    }
+
+    fn identify(&self, presented: &Presented<'_>) -> Result<(&str, &'static str), Unidentified> {
+        let seconds = self.seconds.clone();
+        let clock =
+            Clock::with_wall(move || UNIX_EPOCH + Duration::from_secs(seconds.load(Ordering::Relaxed)));
+        let caller = Callers::new(&self.config, self.seal.clone(), clock).identify(presented)?;
+        Ok((self.config[caller.index().0].name.as_str(), caller.way()))
+    }
+
+    fn by(
+        &self,
+        peer: &Peer,
+        headers: &[(&'static str, &str)],
+    ) -> Result<(&str, &'static str), Unidentified> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+        }
+        self.identify(&Presented::by_headers(peer, &map))
+    }
+}
+
+#[test]
+fn api_keys_by_either_header_and_two_at_once() {
+    let f = Fixture::new();
+    for headers in [
+        [("claviger-key", "new-key")],
+        [("claviger-key", "old-key")],
+        [("authorization", "Bearer new-key")],
+        [("authorization", "bearer  old-key ")],
+    ] {
+        assert_eq!(f.by(&NETWORK, &headers), Ok(("keyed", "api_key")), "{headers:?}");
+    }
+    for headers in [
+        [("claviger-key", "wrong")],
+        [("claviger-key", "")],
+        [("authorization", "Bearer wrong")],
+        [("authorization", "Bearer")],
+        [("authorization", "Basic bmV3LWtleQ==")],
+        [("authorization", "new-key")],
+    ] {
+        assert_eq!(f.by(&NETWORK, &headers), Err(Unidentified), "{headers:?}");
+    }
+    assert_eq!(f.by(&NETWORK, &[]), Err(Unidentified));
+}
+
+#[test]
+fn several_credentials_are_none() {
+    let f = Fixture::new();
+    let twice = [("authorization", "Bearer new-key"), ("authorization", "Bearer new-key")];
+    assert_eq!(f.by(&LOOPBACK, &twice), Err(Unidentified));
+    assert_eq!(
+        f.by(&LOOPBACK, &[("claviger-key", "new-key"), ("claviger-key", "user-key")]),
+        Err(Unidentified)
+    );
+    let both = [("claviger-key", "new-key"), ("authorization", "Bearer whatever")];
+    assert_eq!(
+        f.by(&NETWORK, &both),
+        Ok(("keyed", "api_key")),
+        "Claviger-Key is the one that is meant for us"
+    );
+}
+
+#[test]
+fn locality_is_the_listeners_not_the_peers() {
+    let f = Fixture::new();
+    let mesh = Peer { address: Some(([127, 0, 0, 6], 5).into()), ..NETWORK };
+    assert_eq!(f.by(&mesh, &[]), Err(Unidentified));
+    assert_eq!(f.by(&LOOPBACK, &[]), Ok(("local", "loopback")));
+    assert_eq!(f.by(&LOOPBACK, &[("authorization", "Bearer an-sdks-own")]), Ok(("local", "loopback")));
+    assert_eq!(f.by(&LOOPBACK, &[("claviger-key", "wrong")]), Err(Unidentified), "meant for us, and wrong");
+    assert_eq!(f.by(&LOOPBACK, &[("claviger-key", "new-key")]), Ok(("keyed", "api_key")));
+}
+
+#[test]
+fn unix_peers_by_uid_and_the_rest_by_locality() {
+    let f = Fixture::new();
+    let unix = |uid| Peer { listener: Reach::Unix, address: None, uid: Some(uid) };
+    assert_eq!(f.by(&unix(1001), &[]), Ok(("user", "unix_uid")));
+    assert_eq!(f.by(&unix(0), &[]), Ok(("local", "loopback")));
+    let mut strict = Fixture::new();
+    strict.config.remove(1);
+    assert_eq!(strict.by(&unix(0), &[]), Err(Unidentified));
+}
+
+#[test]
+fn a_client_of_the_broker_is_name_and_key_or_local() {
+    let f = Fixture::new();
+    let by = |peer, id, secret: &'static str| {
+        f.identify(&Presented::by_client(peer, Some((id, secret.as_bytes()))))
+    };
+    assert_eq!(by(&NETWORK, "keyed", "new-key"), Ok(("keyed", "api_key")));
+    assert_eq!(by(&NETWORK, "user", "new-key"), Err(Unidentified), "somebody else's key");
+    assert_eq!(by(&NETWORK, "keyed", "wrong"), Err(Unidentified));
+    assert_eq!(by(&LOOPBACK, "any", "thing"), Ok(("local", "loopback")));
+}
+
+#[test]
+fn a_claviger_token_lasts_as_long_as_it_says_and_no_longer() {
+    let f = Fixture::new();
+    let token = f.seal.issue(&f.config[0].name, f.now(), Duration::from_secs(600)).unwrap();
+    let header = format!("Bearer {}", std::str::from_utf8(token.expose()).unwrap());
+    let by = |header: &str| f.by(&NETWORK, &[("authorization", header)]);
+    assert_eq!(by(&header), Ok(("keyed", "claviger_token")));
+    f.seconds.fetch_add(599, Ordering::Relaxed);
+    assert_eq!(by(&header), Ok(("keyed", "claviger_token")));
+    f.seconds.fetch_add(1, Ordering::Relaxed);
+    assert_eq!(by(&header), Err(Unidentified), "expired, although it had been opened before");
+}
+
+#[test]
+fn a_foreign_or_changed_claviger_token_is_refused_even_where_locality_would_do() {
+    let f = Fixture::new();
+    let foreign =
+        Seal::new(None).unwrap().issue(&f.config[0].name, f.now(), Duration::from_secs(600)).unwrap();
+    let own = f.seal.issue(&f.config[0].name, f.now(), Duration::from_secs(600)).unwrap();
+    let mut changed = own.expose().to_vec();
+    changed[20] ^= 1;
+    let gone = f.seal.issue(&CallerName::parse("gone").unwrap(), f.now(), Duration::from_secs(600)).unwrap();
+    for token in [foreign.expose(), &changed, gone.expose(), b"cvt_", b"cvt_AAAA", b"cvt_!"] {
+        let header = format!("Bearer {}", std::str::from_utf8(token).unwrap());
+        assert_eq!(f.by(&LOOPBACK, &[("authorization", &header)]), Err(Unidentified));
+    }
+}
+
+#[test]
+fn replicas_with_the_same_key_accept_each_others_tokens() {
+    let secret = Secret::new(b"shared between replicas".to_vec());
+    let mut f = Fixture::new();
+    f.seal = Seal::new(Some(&secret)).unwrap();
+    let token =
+        Seal::new(Some(&secret)).unwrap().issue(&f.config[2].name, f.now(), Duration::from_secs(60)).unwrap();
+    let header = format!("Bearer {}", std::str::from_utf8(token.expose()).unwrap());
+    assert_eq!(f.by(&NETWORK, &[("authorization", &header)]), Ok(("user", "claviger_token")));
+}

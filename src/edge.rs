@@ -1,0 +1,174 @@
+//! The door: what is done to every request before and after the pipeline. It begins the record, keeps web
+//! pages away from loopback listeners, turns a panic into one 500, and sees to it that every answer carries
+//! the request id and is recorded.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use futures_util::FutureExt as _;
+use http::{HeaderMap, Request, Response, Uri, header, request::Parts};
+use hyper::body::Incoming;
+
+use crate::{
+    caller::{Peer, Reach},
+    error::Failure,
+    headers,
+    listen::watch::Busy,
+    observe::{RequestId, Source},
+    pipeline::Pipeline,
+    reply::{Body, problem},
+};
+
+/// Refused at the door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EdgeError {
+    /// A loopback listener was addressed by a foreign name: DNS rebinding.
+    #[error("this listener does not answer to that Host")]
+    Host,
+    /// A web page of another origin sends the request.
+    #[error("the request comes from a web page of another origin")]
+    CrossSite,
+    /// The deadline passed before the request went upstream.
+    #[error("the request was not answered within its deadline of {0:?}")]
+    Deadline(Duration),
+}
+
+/// What a request is told apart by, beside itself.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    /// The other end.
+    pub peer: Peer,
+    /// The worker that serves it.
+    pub worker: usize,
+}
+
+/// Answers a request: always, and with a record.
+pub async fn answer(
+    pipeline: &ArcSwap<Pipeline>,
+    connection: &Connection,
+    request: Request<Incoming>,
+    busy: Busy,
+) -> Response<Body> {
+    let pipeline: Arc<Pipeline> = pipeline.load_full();
+    let id = RequestId::of(request.headers(), || fastrand::u64(..));
+    let mut record = Box::new(pipeline.record(&request, id));
+    let handled = AssertUnwindSafe(pipeline.handle(connection, request, &mut record)).catch_unwind().await;
+    let result = handled.unwrap_or_else(|_| {
+        record.metrics().panicked();
+        Err(Failure::Panic)
+    });
+    let mut response = match result {
+        Ok(response) => response,
+        Err(failure) => problem::answer(&failure, &mut record),
+    };
+    response.headers_mut().insert(headers::X_REQUEST_ID, record.id.header());
+    record.status = response.status();
+    if record.source == Source::Upstream {
+        record.upstream_id = response.headers().get("logto-core-request-id").cloned();
+    }
+    response.map(|body| body.recorded(record, busy))
+}
+
+/// Which names a loopback listener answers to.
+#[derive(Debug)]
+pub struct Hosts(Vec<String>);
+
+impl Hosts {
+    /// `localhost`, loopback addresses, and these.
+    pub fn new(allowed: &[String]) -> Self {
+        Self(allowed.iter().map(|name| name.to_ascii_lowercase()).collect())
+    }
+
+    /// Keeps web pages away from listeners whose callers are known by locality alone: a browser on the same
+    /// machine is as local as any service. A page under a rebound name shows itself by `Host`, a page
+    /// elsewhere by `Origin` or `Sec-Fetch-Site`.
+    ///
+    /// # Errors
+    /// [`EdgeError::Host`], [`EdgeError::CrossSite`].
+    pub fn check(&self, peer: &Peer, head: &Parts) -> Result<(), EdgeError> {
+        if peer.listener != Reach::Loopback {
+            return Ok(());
+        }
+        let host = host(&head.uri, &head.headers).ok_or(EdgeError::Host)?;
+        if !self.is_ours(host) {
+            return Err(EdgeError::Host);
+        }
+        let foreign_site = head.headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site");
+        let foreign_origin =
+            head.headers.get(header::ORIGIN).is_some_and(|origin| !self.is_our_origin(origin));
+        if foreign_site || foreign_origin { Err(EdgeError::CrossSite) } else { Ok(()) }
+    }
+
+    fn is_our_origin(&self, origin: &http::HeaderValue) -> bool {
+        let host = origin.to_str().ok().and_then(|text| text.split_once("://")).map(|(_, host)| host);
+        host.is_some_and(|host| self.is_ours(host))
+    }
+
+    fn is_ours(&self, host: &str) -> bool {
+        let Ok(authority) = host.parse::<http::uri::Authority>() else { return false };
+        if authority.as_str().contains('@') {
+            return false;
+        }
+        let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+        name.eq_ignore_ascii_case("localhost")
+            || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+            || self.0.iter().any(|allowed| name.eq_ignore_ascii_case(allowed))
+    }
+}
+
+/// The host that a request is addressed to; none where it is not said, or said twice.
+pub fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
+    let mut values = headers.get_all(header::HOST).iter();
+    match (values.next(), values.next(), uri.authority()) {
+        (Some(value), None, _) => value.to_str().ok(),
+        (None, _, Some(authority)) => Some(authority.as_str()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(headers: &[(&str, &str)]) -> Result<(), EdgeError> {
+        let mut request = Request::get("/api/users");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        let peer = Peer { listener: Reach::Loopback, address: None, uid: None };
+        Hosts::new(&["Claviger.Test".into()]).check(&peer, &head)
+    }
+
+    #[test]
+    fn b18_a_loopback_listener_answers_to_its_own_names() {
+        for host in
+            ["127.0.0.1:3600", "127.9.9.9", "localhost:80", "LOCALHOST", "[::1]:3600", "claviger.test:1"]
+        {
+            assert_eq!(check(&[("host", host)]), Ok(()), "{host}");
+        }
+        for host in [
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.nip.io",
+            "u@localhost",
+            "",
+            "a b",
+            "10.0.0.1",
+        ] {
+            assert_eq!(check(&[("host", host)]), Err(EdgeError::Host), "{host}");
+        }
+        assert_eq!(check(&[]), Err(EdgeError::Host));
+        assert_eq!(check(&[("host", "localhost"), ("host", "evil.example")]), Err(EdgeError::Host));
+    }
+
+    #[test]
+    fn a_web_page_elsewhere_is_not_a_local_service() {
+        let with = |name, value| check(&[("host", "localhost:3600"), (name, value)]);
+        assert_eq!(with("origin", "https://evil.example"), Err(EdgeError::CrossSite));
+        assert_eq!(with("origin", "null"), Err(EdgeError::CrossSite));
+        assert_eq!(with("sec-fetch-site", "cross-site"), Err(EdgeError::CrossSite));
+        assert_eq!(with("origin", "http://localhost:3000"), Ok(()));
+        assert_eq!(with("sec-fetch-site", "same-origin"), Ok(()));
+    }
+}

@@ -1,0 +1,156 @@
+//! Configuration with secrets or consequences: signing keys, JWT customizer, captcha, subject tokens (fact 7).
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::answer::Answer;
+use super::body::Parsed;
+use super::check::{self, Issues, Kind, Need};
+use super::errors::{ApiError, Outcome};
+use super::jwt::Algorithm;
+use super::operations::Call;
+
+pub(super) fn run(operation: &str, call: &mut Call<'_>) -> Option<Outcome> {
+    Some(match operation {
+        "GetOidcKeys" => keys(call),
+        "RotateOidcKeys" => rotate(call),
+        "DeleteOidcKey" => delete_key(call),
+        "ListJwtCustomizers" => Ok(list_customizers(call)),
+        "GetJwtCustomizer" => show_customizer(call),
+        "UpsertJwtCustomizer" => set_customizer(call),
+        "DeleteJwtCustomizer" => delete_customizer(call),
+        "GetCaptchaProvider" => show_captcha(call),
+        "UpdateCaptchaProvider" => set_captcha(call),
+        "DeleteCaptchaProvider" => {
+            call.store.captcha.take().map(|_| Answer::no_content()).ok_or_else(ApiError::not_found)
+        }
+        "CreateSubjectToken" => subject_token(call),
+        "CreateVerificationCode" => {
+            let message = "Cannot find any available connector for type: Email.";
+            Err(ApiError::new(StatusCode::NOT_IMPLEMENTED, "connector.not_found", message))
+        }
+        "ListActions" => Ok(Answer::ok(&Vec::<Value>::new())),
+        "GetUserAssetServiceStatus" => {
+            Ok(Answer::ok(&json!({ "status": "not_configured", "isExperienceAvatarUploadEnabled": true })))
+        }
+        "ListDomains" => Ok(Answer::ok(&Vec::<Value>::new())),
+        "CreateDomain" => {
+            let message = "Domain hostname provider is not configured.";
+            Err(ApiError::bad_request("domain.not_configured", message))
+        }
+        "CreateUserAsset" => Err(user_asset(call)),
+        _ => return None,
+    })
+}
+
+fn keys(call: &mut Call<'_>) -> Outcome {
+    if call.param(0) == "cookie-keys" {
+        return Ok(Answer::ok(&json!([{ "id": "cookie-key", "createdAt": call.now / 1000 }])));
+    }
+    Ok(Answer::ok(&call.keys.list()))
+}
+
+fn rotate(call: &mut Call<'_>) -> Outcome {
+    let body = call.body();
+    check::object(&body, &[("signingKeyAlgorithm", Need::Optional, Kind::OneOf(&["EC", "RSA"]))])?;
+    if call.param(0) == "cookie-keys" {
+        return keys(call);
+    }
+    let algorithm = match body.get("signingKeyAlgorithm").and_then(Value::as_str) {
+        Some("RSA") => Algorithm::Rs256,
+        _ => Algorithm::Es384,
+    };
+    let id = call.store.new_id(21);
+    call.keys.rotate(algorithm, id, call.now / 1000).map_err(|_| ApiError::internal())?;
+    keys(call)
+}
+
+fn delete_key(call: &mut Call<'_>) -> Outcome {
+    let id = call.param(1).to_owned();
+    if call.keys.is_current(&id) {
+        let message = "At least one key is required.";
+        return Err(ApiError::unprocessable("oidc.key_required", message));
+    }
+    if call.keys.forget(&id) { Ok(Answer::no_content()) } else { Err(ApiError::not_found()) }
+}
+
+fn camel(path: &str) -> &str {
+    if path == "client-credentials" { "jwt.clientCredentials" } else { "jwt.accessToken" }
+}
+
+fn list_customizers(call: &Call<'_>) -> Answer {
+    let rows = call.store.customizers.iter();
+    let rows: Vec<Value> = rows.map(|(path, value)| json!({ "key": camel(path), "value": value })).collect();
+    Answer::ok(&rows)
+}
+
+fn show_customizer(call: &Call<'_>) -> Outcome {
+    let path = call.param(0);
+    let found = call.store.customizers.iter().find(|(known, _)| known == path);
+    found.map(|(_, value)| Answer::ok(value)).ok_or_else(ApiError::not_found)
+}
+
+fn set_customizer(call: &mut Call<'_>) -> Outcome {
+    let body = call.body();
+    let rules =
+        [("script", Need::Required, Kind::Text), ("environmentVariables", Need::Optional, Kind::Object)];
+    check::object(&body, &rules)?;
+    let path = call.param(0).to_owned();
+    if !matches!(path.as_str(), "client-credentials" | "access-token") {
+        return Err(check::invalid("params"));
+    }
+    let known = call.store.customizers.iter_mut().find(|(known, _)| *known == path);
+    if let Some((_, value)) = known {
+        *value = body.clone();
+        return Ok(Answer::ok(&body));
+    }
+    call.store.customizers.push((path, body.clone()));
+    Ok(Answer::created(&body))
+}
+
+fn delete_customizer(call: &mut Call<'_>) -> Outcome {
+    let path = call.param(0).to_owned();
+    let before = call.store.customizers.len();
+    call.store.customizers.retain(|(known, _)| *known != path);
+    if call.store.customizers.len() == before { Err(ApiError::not_found()) } else { Ok(Answer::no_content()) }
+}
+
+fn captcha(call: &Call<'_>, config: &Value) -> Value {
+    json!({
+        "tenantId": call.store.tenant, "id": "captcha00000000000001", "config": config,
+        "createdAt": call.now, "updatedAt": call.now,
+    })
+}
+
+fn show_captcha(call: &Call<'_>) -> Outcome {
+    let config = call.store.captcha.as_ref().and_then(|stored| stored.get("config"));
+    config.map(|config| Answer::ok(&captcha(call, config))).ok_or_else(ApiError::not_found)
+}
+
+fn set_captcha(call: &mut Call<'_>) -> Outcome {
+    let body = call.body();
+    check::object(&body, &[("config", Need::Required, Kind::Object)])?;
+    let answer = Answer::ok(&captcha(call, &body["config"]));
+    call.store.captcha = Some(body);
+    Ok(answer)
+}
+
+fn subject_token(call: &mut Call<'_>) -> Outcome {
+    let body = call.body();
+    check::object(&body, &[("userId", Need::Required, Kind::Text)])?;
+    let user = body.get("userId").and_then(Value::as_str);
+    if !call.store.users.iter().any(|row| Some(row.id.as_str()) == user) {
+        return Err(ApiError::no_such("users", user.unwrap_or_default()));
+    }
+    let token = format!("sub_{}", call.store.new_secret());
+    Ok(Answer::created(&json!({ "subjectToken": token, "expiresIn": 600 })))
+}
+
+fn user_asset(call: &Call<'_>) -> ApiError {
+    match call.parsed {
+        Parsed::Multipart => {
+            ApiError::bad_request("storage.not_configured", "Storage provider is not configured.")
+        }
+        Parsed::Absent | Parsed::Value(_) => Issues::required("object", &[]).attach(check::invalid("files")),
+    }
+}

@@ -1,0 +1,219 @@
+//! Connectors and single-sign-on connectors, which show their configuration with all secrets (fact 7).
+
+use serde_json::{Value, json};
+
+use super::answer::Answer;
+use super::check::{self, Kind, Need};
+use super::errors::{ApiError, Outcome};
+use super::operations::Call;
+use super::store::{Connector, SsoConnector};
+
+pub(super) fn run(operation: &str, call: &mut Call<'_>) -> Option<Outcome> {
+    Some(match operation {
+        "ListConnectors" => {
+            let rows: Vec<Value> = call.store.connectors.iter().map(shown).collect();
+            Ok(Answer::ok(&rows))
+        }
+        "GetConnector" => connector(call).map(|row| Answer::ok(&shown(row))),
+        "CreateConnector" => create(call),
+        "UpdateConnector" => update(call),
+        "DeleteConnector" => delete(call),
+        "ListConnectorFactories" => {
+            let rows: Vec<Value> = FACTORIES.iter().map(|(id, ..)| factory(id)).collect();
+            Ok(Answer::ok(&rows))
+        }
+        "ListSsoConnectors" => list_sso(call),
+        "GetSsoConnector" => sso(call).map(|row| Answer::ok(&sso_shown(row, View::Full))),
+        "CreateSsoConnector" => create_sso(call),
+        "UpdateSsoConnector" => update_sso(call),
+        "DeleteSsoConnector" => delete_sso(call),
+        _ => return None,
+    })
+}
+
+/// The factories that the emulator knows: id, target, name, type.
+const FACTORIES: &[(&str, &str, &str, &str)] = &[
+    ("github-universal", "github", "GitHub", "Social"),
+    ("simple-mail-transfer-protocol", "smtp", "SMTP", "Email"),
+];
+
+/// What the factory says about itself. Logto sends longer texts and pictures.
+fn factory(id: &str) -> Value {
+    let known = FACTORIES.iter().find(|(known, ..)| *known == id);
+    let (_, target, name, kind) = known.copied().unwrap_or((id, id, id, "Social"));
+    let mut shown = json!({
+        "id": id,
+        "target": target,
+        "name": { "en": name },
+        "description": { "en": name },
+        "logo": "data:image/svg+xml;base64,",
+        "logoDark": null,
+        "readme": "",
+        "formItems": [],
+        "type": kind,
+        "isDemo": false,
+    });
+    if kind == "Social" {
+        shown["platform"] = json!("Universal");
+        shown["logoDark"] = json!("data:image/svg+xml;base64,");
+        shown["isTokenStorageSupported"] = json!(true);
+    }
+    shown
+}
+
+fn shown(row: &Connector) -> Value {
+    let mut shown = factory(&row.connector_id);
+    shown["id"] = json!(row.id);
+    shown["connectorId"] = json!(row.connector_id);
+    shown["syncProfile"] = json!(row.sync_profile);
+    shown["enableTokenStorage"] = json!(false);
+    shown["config"] = row.config.clone();
+    shown["metadata"] = row.metadata.clone();
+    shown["extraInfo"] = json!({});
+    shown
+}
+
+fn connector<'a>(call: &'a mut Call<'_>) -> Result<&'a mut Connector, ApiError> {
+    let id = call.param(0).to_owned();
+    let found = call.store.connectors.iter_mut().find(|row| row.id == id);
+    found.ok_or_else(|| ApiError::no_such("connectors", &id))
+}
+
+fn create(call: &mut Call<'_>) -> Outcome {
+    let body = call.body();
+    let rules = [
+        ("connectorId", Need::Required, Kind::Text),
+        ("config", Need::Optional, Kind::Object),
+        ("metadata", Need::Optional, Kind::Object),
+        ("syncProfile", Need::Optional, Kind::Flag),
+    ];
+    check::object(&body, &rules)?;
+    let connector_id = body.get("connectorId").and_then(Value::as_str).unwrap_or_default().to_owned();
+    if !FACTORIES.iter().any(|(known, ..)| *known == connector_id) {
+        let message = "Can not find connector with given standard connector id.";
+        return Err(ApiError::unprocessable("connector.not_found_with_connector_id", message));
+    }
+    call.store.room("connectors", call.store.connectors.len())?;
+    let row = Connector {
+        id: call.store.new_id(12),
+        connector_id,
+        config: body.get("config").cloned().unwrap_or_else(|| json!({})),
+        metadata: body.get("metadata").cloned().unwrap_or_else(|| json!({})),
+        sync_profile: body.get("syncProfile").and_then(Value::as_bool).unwrap_or_default(),
+    };
+    let answer = Answer::ok(&shown(&row));
+    call.store.connectors.push(row);
+    Ok(answer)
+}
+
+fn update(call: &mut Call<'_>) -> Outcome {
+    let body = call.body();
+    let rules = [("config", Need::Optional, Kind::Object), ("metadata", Need::Optional, Kind::Object)];
+    check::object(&body, &rules)?;
+    let row = connector(call)?;
+    if let Some(config) = body.get("config") {
+        row.config = config.clone();
+    }
+    if let Some(metadata) = body.get("metadata") {
+        row.metadata = metadata.clone();
+    }
+    row.sync_profile = body.get("syncProfile").and_then(Value::as_bool).unwrap_or(row.sync_profile);
+    Ok(Answer::ok(&shown(row)))
+}
+
+fn delete(call: &mut Call<'_>) -> Outcome {
+    let id = connector(call)?.id.clone();
+    call.store.connectors.retain(|row| row.id != id);
+    Ok(Answer::no_content())
+}
+
+/// Creates answer less than reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum View {
+    Plain,
+    Full,
+}
+
+fn sso_shown(row: &SsoConnector, view: View) -> Value {
+    let mut shown = json!({
+        "tenantId": "default",
+        "id": row.id,
+        "providerName": row.provider_name,
+        "connectorName": row.connector_name,
+        "config": row.config,
+        "domains": row.domains,
+        "branding": row.branding,
+        "syncProfile": row.sync_profile,
+        "enableTokenStorage": false,
+        "createdAt": row.created_at,
+    });
+    if view == View::Full {
+        shown["name"] = json!(row.provider_name);
+        shown["providerType"] = json!("oidc");
+        shown["providerLogo"] = json!("data:image/svg+xml;base64,");
+        shown["providerLogoDark"] = json!("data:image/svg+xml;base64,");
+        shown["providerConfig"] = row.config.clone();
+    }
+    shown
+}
+
+fn sso<'a>(call: &'a mut Call<'_>) -> Result<&'a mut SsoConnector, ApiError> {
+    let id = call.param(0).to_owned();
+    let found = call.store.sso_connectors.iter_mut().find(|row| row.id == id);
+    found.ok_or_else(|| ApiError::no_such("sso_connectors", &id))
+}
+
+fn list_sso(call: &mut Call<'_>) -> Outcome {
+    let (store, lister, _) = call.lister();
+    lister.list(store.sso_connectors.iter().map(|row| sso_shown(row, View::Full)).collect())
+}
+
+fn create_sso(call: &mut Call<'_>) -> Outcome {
+    let body = call.body();
+    let rules = [
+        ("providerName", Need::Required, Kind::Text),
+        ("connectorName", Need::Required, Kind::Text),
+        ("config", Need::Optional, Kind::Object),
+        ("domains", Need::Optional, Kind::Texts),
+    ];
+    check::object(&body, &rules)?;
+    call.store.room("SSO connectors", call.store.sso_connectors.len())?;
+    let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut config = body.get("config").cloned().unwrap_or_else(|| json!({}));
+    if config.get("trustUnverifiedEmail").is_none() {
+        config["trustUnverifiedEmail"] = json!(false);
+    }
+    let row = SsoConnector {
+        id: call.store.new_id(12),
+        provider_name: text("providerName"),
+        connector_name: text("connectorName"),
+        config,
+        domains: body.get("domains").cloned().unwrap_or_else(|| json!([])),
+        branding: body.get("branding").cloned().unwrap_or_else(|| json!({})),
+        sync_profile: body.get("syncProfile").and_then(Value::as_bool).unwrap_or_default(),
+        created_at: call.now,
+    };
+    let answer = Answer::ok(&sso_shown(&row, View::Plain));
+    call.store.sso_connectors.push(row);
+    Ok(answer)
+}
+
+fn update_sso(call: &mut Call<'_>) -> Outcome {
+    let body = call.body();
+    let rules = [("connectorName", Need::Optional, Kind::Text), ("config", Need::Optional, Kind::Object)];
+    check::object(&body, &rules)?;
+    let row = sso(call)?;
+    if let Some(name) = body.get("connectorName").and_then(Value::as_str) {
+        row.connector_name = name.to_owned();
+    }
+    if let Some(config) = body.get("config") {
+        row.config = config.clone();
+    }
+    Ok(Answer::ok(&sso_shown(row, View::Full)))
+}
+
+fn delete_sso(call: &mut Call<'_>) -> Outcome {
+    let id = sso(call)?.id.clone();
+    call.store.sso_connectors.retain(|row| row.id != id);
+    Ok(Answer::no_content())
+}

@@ -1,0 +1,251 @@
+//! Everything that can go wrong with a request, and the one table that says what its caller is told: status,
+//! code, title, whose side it is on, when to come back. Each stage has its own error type; this module is
+//! where they meet. An answer of the upstream, whatever its status, is not an error.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use tokio::time::Instant;
+
+use crate::{
+    broker::BrokerError,
+    caller::Unidentified,
+    edge::EdgeError,
+    limit::LimitError,
+    policy::{grants::Refusal, target::TargetError},
+    token::{Fault, TokenError},
+    upstream::{UpstreamError, pool::SendError, replay::RequestBodyError},
+};
+
+/// Why a request is not answered by the upstream.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Refused at the door.
+    #[error(transparent)]
+    Edge(#[from] EdgeError),
+    /// Nobody we know.
+    #[error(transparent)]
+    Caller(#[from] Unidentified),
+    /// Not allowed.
+    #[error(transparent)]
+    Policy(#[from] Refusal),
+    /// Over a limit.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// No token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// No answer.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    /// The token broker refuses.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+    /// A bug.
+    #[error("Claviger failed on this request; this is a bug")]
+    Panic,
+}
+
+impl From<RequestBodyError> for Failure {
+    fn from(error: RequestBodyError) -> Self {
+        Self::Upstream(error.into())
+    }
+}
+
+impl From<TargetError> for Failure {
+    fn from(error: TargetError) -> Self {
+        Self::Policy(error.into())
+    }
+}
+
+/// On whose side a failure lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The one that asks.
+    Caller,
+    /// This process, or its configuration.
+    Claviger,
+    /// The tenant's token endpoint.
+    Issuer,
+    /// The tenant's Management API.
+    Upstream,
+}
+
+impl Side {
+    /// One word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Caller => "caller",
+            Self::Claviger => "claviger",
+            Self::Issuer => "issuer",
+            Self::Upstream => "upstream",
+        }
+    }
+}
+
+/// What a caller is told.
+#[derive(Debug, Clone)]
+pub struct Description {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// `claviger.…`, from the contract.
+    pub code: &'static str,
+    /// The same for every occurrence.
+    pub title: &'static str,
+    /// Whose side it is on.
+    pub side: Side,
+    /// What to do about it.
+    pub remedy: &'static str,
+    /// Error type of `Proxy-Status` (RFC 9209 section 2.3).
+    pub proxy_error: &'static str,
+    /// OAuth error (RFC 6749 section 5.2), for clients of the broker.
+    pub oauth: &'static str,
+    /// When to come back.
+    pub retry_after: Option<Duration>,
+}
+
+/// A row of the table.
+#[rustfmt::skip]
+const fn row(status: u16, code: &'static str, side: Side, proxy_error: &'static str, title: &'static str, remedy: &'static str) -> Description {
+    let status = match StatusCode::from_u16(status) { Ok(status) => status, Err(_) => panic!("a row without a status") };
+    let oauth = match status.as_u16() { 401 => "invalid_client", 403 => "unauthorized_client", 400..=499 => "invalid_request", 503 => "temporarily_unavailable", _ => "server_error" };
+    Description { status, code, title, side, remedy, proxy_error, oauth, retry_after: None }
+}
+
+const DENIED: &str = "http_request_denied";
+const MALFORMED: &str = "http_request_error";
+
+#[rustfmt::skip]
+mod table {
+    use super::{DENIED, Description, MALFORMED, Side::{Caller, Claviger, Issuer, Upstream}, row};
+
+    pub(super) const BAD_REQUEST: Description = row(400, "claviger.bad_request", Caller, MALFORMED, "Malformed request", "Correct the request.");
+    pub(super) const PATH_AMBIGUOUS: Description = row(400, "claviger.path_ambiguous", Caller, MALFORMED, "Ambiguous path", "Send the path in its plain form: no dot segments, empty segments or escaped delimiters.");
+    pub(super) const CALLER_UNKNOWN: Description = row(401, "claviger.caller_unknown", Caller, DENIED, "Unknown caller", "Send a valid API key as `Claviger-Key` or `Authorization: Bearer`, or use a listener where your locality is enough.");
+    pub(super) const NOT_PERMITTED: Description = row(403, "claviger.not_permitted", Caller, DENIED, "Not permitted", "Ask the operator for a grant; `claviger explain` shows which rule decides.");
+    pub(super) const OPERATION_UNKNOWN: Description = row(404, "claviger.operation_unknown", Caller, DENIED, "Unknown operation", "Check method and path; for an operation newer than the catalog the operator writes a rule such as \"GET /api/new-things/{id}\".");
+    pub(super) const TENANT_UNKNOWN: Description = row(404, "claviger.tenant_unknown", Caller, DENIED, "Unknown tenant", "Check the tenant's alias in the path or in `Claviger-Tenant`.");
+    pub(super) const NOT_FOUND: Description = row(404, "claviger.not_found", Caller, DENIED, "Not found", "The Management API is below /api and /t/{tenant}/api, the token broker is POST /oidc/token.");
+    pub(super) const METHOD: Description = row(405, "claviger.bad_request", Caller, MALFORMED, "Method not allowed", "The token broker takes POST.");
+    pub(super) const BODY_SILENT: Description = row(408, "claviger.bad_request", Caller, MALFORMED, "Request body too slow", "Send the body without pauses, or raise `timeouts.body`.");
+    pub(super) const BODY_TOO_LARGE: Description = row(413, "claviger.body_too_large", Caller, MALFORMED, "Request body too large", "Send less; Logto would answer this with 404.");
+    pub(super) const CONTENT_TYPE_MISSING: Description = row(415, "claviger.content_type_missing", Caller, MALFORMED, "Content-Type missing", "Send `Content-Type: application/json`; Logto would ignore the body and act on an empty one.");
+    pub(super) const HOST_NOT_ALLOWED: Description = row(421, "claviger.host_not_allowed", Caller, DENIED, "Host not allowed", "Use localhost or a loopback address, or have the operator add the name to `listen.allowed_hosts`.");
+    pub(super) const RATE_LIMITED: Description = row(429, "claviger.rate_limited", Caller, DENIED, "Rate limit used up", "Wait as long as Retry-After says.");
+    pub(super) const QUOTA_EXHAUSTED: Description = row(429, "claviger.quota_exhausted", Upstream, DENIED, "Tenant quota used up", "Wait as long as Retry-After says.");
+    pub(super) const INTERNAL: Description = row(500, "claviger.internal", Claviger, "proxy_internal_error", "Internal error", "Please report this with the request id and the log line.");
+    pub(super) const CREDENTIAL_REJECTED: Description = row(502, "claviger.credential_rejected", Claviger, "proxy_configuration_error", "The issuer rejects Claviger's credential", "The operator runs `claviger check --online`.");
+    pub(super) const SCOPE_MISSING: Description = row(502, "claviger.scope_missing", Claviger, "proxy_configuration_error", "The issuer does not grant the scope", "The operator runs `claviger check --online`.");
+    pub(super) const TOKEN_REJECTED: Description = row(502, "claviger.token_rejected", Upstream, "proxy_configuration_error", "The upstream rejects the access token", "The operator checks `resource`, the clocks and the tenant's signing keys.");
+    pub(super) const UPSTREAM_UNREACHABLE: Description = row(502, "claviger.upstream_unreachable", Upstream, "destination_unavailable", "Upstream unreachable", "Try again later; the operator checks `endpoint`, DNS and the network policy.");
+    pub(super) const UPSTREAM_BROKEN: Description = row(502, "claviger.upstream_unreachable", Upstream, "connection_terminated", "Upstream broke the connection", "The request may have been carried out: look before you repeat it.");
+    pub(super) const UPSTREAM_INVALID: Description = row(502, "claviger.upstream_invalid", Upstream, "http_protocol_error", "Upstream answer invalid", "The operator checks `endpoint`: it must be the tenant's own address, without a path.");
+    pub(super) const TOKEN_UNAVAILABLE: Description = row(503, "claviger.token_unavailable", Issuer, "destination_unavailable", "No access token", "Wait as long as Retry-After says; it recovers by itself.");
+    pub(super) const OVERLOADED: Description = row(503, "claviger.overloaded", Claviger, "connection_limit_reached", "Overloaded", "Wait as long as Retry-After says; the operator may raise `max_in_flight` or `limits.queue`.");
+    pub(super) const UPSTREAM_TIMEOUT: Description = row(504, "claviger.upstream_timeout", Upstream, "http_response_timeout", "Upstream too slow", "Try again later; a write may have been carried out.");
+    pub(super) const DEADLINE: Description = row(504, "claviger.deadline", Upstream, "http_response_timeout", "Deadline passed", "Try again later; a write may have been carried out.");
+}
+
+impl Failure {
+    /// The one place that decides what a caller is told.
+    pub fn describe(&self) -> Description {
+        let found = match self {
+            Self::Edge(EdgeError::Host | EdgeError::CrossSite) => table::HOST_NOT_ALLOWED,
+            Self::Edge(EdgeError::Deadline(_)) => table::DEADLINE,
+            Self::Caller(Unidentified) => table::CALLER_UNKNOWN,
+            Self::Policy(refusal) => match refusal {
+                Refusal::Target(TargetError::NotFound) => table::NOT_FOUND,
+                Refusal::Target(
+                    TargetError::NotOriginForm
+                    | TargetError::Query
+                    | TargetError::TenantHeader
+                    | TargetError::TenantConflict,
+                )
+                | Refusal::TenantNotNamed(_) => table::BAD_REQUEST,
+                Refusal::Path(_) => table::PATH_AMBIGUOUS,
+                Refusal::TenantUnknown => table::TENANT_UNKNOWN,
+                Refusal::TenantNotGranted(..) | Refusal::NotPermitted { .. } => table::NOT_PERMITTED,
+                Refusal::OperationUnknown => table::OPERATION_UNKNOWN,
+            },
+            Self::Limit(LimitError::Rate { .. } | LimitError::Identifications { .. }) => table::RATE_LIMITED,
+            Self::Limit(LimitError::Quota { .. }) => table::QUOTA_EXHAUSTED,
+            Self::Limit(LimitError::Overloaded { .. }) => table::OVERLOADED,
+            Self::Token(error) => match error.fault() {
+                Fault::ScopeMissing { .. } => table::SCOPE_MISSING,
+                Fault::Rejected { .. } => table::CREDENTIAL_REJECTED,
+                Fault::Deadline => table::DEADLINE,
+                Fault::Quota => table::QUOTA_EXHAUSTED,
+                Fault::Unreachable(_)
+                | Fault::Timeout
+                | Fault::Status(_)
+                | Fault::RateLimited
+                | Fault::TokenCap
+                | Fault::Invalid(_)
+                | Fault::Interrupted => table::TOKEN_UNAVAILABLE,
+            },
+            Self::Upstream(error) => match error {
+                UpstreamError::Unreachable(SendError::Broken(_)) => table::UPSTREAM_BROKEN,
+                UpstreamError::Unreachable(
+                    SendError::Connect(_) | SendError::ConnectTimeout(_) | SendError::Closed(_),
+                ) => table::UPSTREAM_UNREACHABLE,
+                UpstreamError::Timeout(_) => table::UPSTREAM_TIMEOUT,
+                UpstreamError::Spent => table::UPSTREAM_BROKEN,
+                UpstreamError::Deadline(_) => table::DEADLINE,
+                UpstreamError::Invalid(_) => table::UPSTREAM_INVALID,
+                UpstreamError::TokenRejected(..) => table::TOKEN_REJECTED,
+                UpstreamError::Body(RequestBodyError::TooLarge { .. }) => table::BODY_TOO_LARGE,
+                UpstreamError::Body(RequestBodyError::NoContentType) => table::CONTENT_TYPE_MISSING,
+                UpstreamError::Body(RequestBodyError::Silent(_)) => table::BODY_SILENT,
+                UpstreamError::Body(RequestBodyError::Broken(_)) => table::BAD_REQUEST,
+            },
+            Self::Broker(BrokerError::Method) => table::METHOD,
+            Self::Broker(BrokerError::GrantType) => {
+                Description { oauth: "unsupported_grant_type", ..table::BAD_REQUEST }
+            }
+            Self::Broker(BrokerError::Form | BrokerError::Credentials) => table::BAD_REQUEST,
+            Self::Broker(BrokerError::TooLarge) => table::BODY_TOO_LARGE,
+            Self::Broker(BrokerError::Seal(_)) | Self::Panic => table::INTERNAL,
+        };
+        Description { retry_after: self.retry_after(), ..found }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Limit(
+                LimitError::Rate { wait, .. }
+                | LimitError::Quota { wait, .. }
+                | LimitError::Identifications { wait },
+            ) => Some(*wait),
+            Self::Limit(LimitError::Overloaded { .. }) => Some(Duration::from_secs(1)),
+            Self::Token(error) => Some(error.retry_after(Instant::now())),
+            _ => None,
+        }
+    }
+
+    /// This occurrence, in a sentence or two: what happened, and what to do. For the caller, so it names no
+    /// rule and no address.
+    pub fn detail(&self, description: &Description) -> String {
+        let remedy = match self {
+            Self::Token(error) => error.remedy(),
+            _ => description.remedy,
+        };
+        let what = match self {
+            Self::Upstream(UpstreamError::Body(RequestBodyError::TooLarge { limit, key })) => {
+                format!("the request's body is larger than {limit} bytes (`{key}`)")
+            }
+            other => other.to_string(),
+        };
+        let mut characters = what.chars();
+        let first: String = characters.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
+        format!("{first}{}. {remedy}", characters.as_str())
+    }
+
+    /// What the operator needs beside it, for the log: may name addresses.
+    pub fn cause(&self) -> Option<String> {
+        match self {
+            Self::Upstream(UpstreamError::Unreachable(error)) => Some(error.cause()),
+            Self::Policy(Refusal::NotPermitted { reason, .. }) => Some((*reason).to_owned()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Header names, and which headers may pass. Requests go by an allow-list: what a caller sends reaches the
+//! upstream only when it is named here, so its `Authorization`, `Cookie`, `Host`, `Origin`, `X-Forwarded-*`
+//! and `development-user-id` (facts 2.8, 2.9, 3.1) have no way through. Answers go by a deny-list.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+/// Carries an API key; read before `Authorization`.
+pub const CLAVIGER_KEY: HeaderName = HeaderName::from_static("claviger-key");
+/// Selects the tenant.
+pub const CLAVIGER_TENANT: HeaderName = HeaderName::from_static("claviger-tenant");
+/// The id of a request, in both directions.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// RFC 9209.
+pub const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
+/// draft-ietf-httpapi-ratelimit-headers.
+pub const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+/// draft-ietf-httpapi-ratelimit-headers.
+pub const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+/// W3C Trace Context.
+pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// RFC 9110 section 7.6.3.
+pub const VIA: HeaderValue = HeaderValue::from_static("1.1 claviger");
+
+/// What may pass from a caller to the upstream. `Content-Length` and `Transfer-Encoding` are made anew from
+/// the body itself; `If-Match` passes although Logto ignores it on writes (fact 5.6).
+fn may_pass(name: &HeaderName) -> bool {
+    matches!(
+        *name,
+        header::ACCEPT
+            | header::ACCEPT_ENCODING
+            | header::ACCEPT_LANGUAGE
+            | header::CACHE_CONTROL
+            | header::CONTENT_ENCODING
+            | header::CONTENT_LANGUAGE
+            | header::CONTENT_TYPE
+            | header::IF_MATCH
+            | header::IF_MODIFIED_SINCE
+            | header::IF_NONE_MATCH
+            | header::IF_UNMODIFIED_SINCE
+            | header::PRAGMA
+            | header::USER_AGENT
+            | header::VIA
+    ) || *name == TRACEPARENT
+        || *name == TRACESTATE
+        || *name == BAGGAGE
+}
+
+/// The headers of a request that go on to the upstream, with room for those that Claviger adds.
+pub fn forwarded(from: &HeaderMap) -> HeaderMap {
+    let mut to = HeaderMap::with_capacity(from.len() + 4);
+    let listed = from.contains_key(header::CONNECTION);
+    for (name, value) in from {
+        if may_pass(name) && !(listed && is_connection_listed(from, name)) {
+            to.append(name, value.clone());
+        }
+    }
+    to.append(header::VIA, VIA);
+    to
+}
+
+/// Takes out of an answer what is between the upstream and us alone (RFC 9110 section 7.6.1), cookies, and
+/// `Alt-Svc`, which would lead the caller past this proxy.
+pub fn strip_answer(headers: &mut HeaderMap) {
+    if headers.contains_key(header::CONNECTION) {
+        let names: Vec<HeaderName> =
+            headers.keys().filter(|n| is_connection_listed(headers, n)).cloned().collect();
+        for name in names {
+            headers.remove(name);
+        }
+    }
+    for name in [
+        header::CONNECTION,
+        KEEP_ALIVE,
+        header::TRANSFER_ENCODING,
+        header::SET_COOKIE,
+        header::ALT_SVC,
+        header::UPGRADE,
+        header::TRAILER,
+        header::PROXY_AUTHENTICATE,
+        PROXY_CONNECTION,
+    ] {
+        headers.remove(name);
+    }
+}
+
+fn is_connection_listed(headers: &HeaderMap, name: &HeaderName) -> bool {
+    headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|listed| listed.trim().eq_ignore_ascii_case(name.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))).collect()
+    }
+
+    #[test]
+    fn b15_only_named_headers_reach_upstream() {
+        let mut from = map(&[
+            ("accept", "application/json"),
+            ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+            ("user-agent", "billing/1"),
+            ("if-none-match", "\"x\""),
+            ("connection", "close, If-None-Match"),
+            ("cookie", "a=b"),
+            ("origin", "https://evil.example"),
+            ("host", "evil.example"),
+            ("x-forwarded-host", "evil.example"),
+            ("forwarded", "host=evil.example"),
+            ("development-user-id", "root"),
+            ("proxy-authorization", "Basic eA=="),
+            ("claviger-key", "k"),
+            ("te", "trailers"),
+            ("expect", "100-continue"),
+            ("content-length", "3"),
+        ]);
+        from.append(header::AUTHORIZATION, HeaderValue::from_static("Bearer a"));
+        from.append(header::AUTHORIZATION, HeaderValue::from_static("bearer b"));
+        let to = forwarded(&from);
+        let mut names: Vec<&str> = to.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["accept", "traceparent", "user-agent", "via"]);
+    }
+
+    #[test]
+    fn an_answer_loses_what_is_not_for_the_caller() {
+        let mut headers = map(&[
+            ("content-type", "application/json"),
+            ("connection", "keep-alive, x-hop"),
+            ("x-hop", "1"),
+            ("keep-alive", "timeout=5"),
+            ("set-cookie", "s=1"),
+            ("alt-svc", "h3=\":443\""),
+            ("etag", "\"x\""),
+        ]);
+        strip_answer(&mut headers);
+        let mut names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["content-type", "etag"]);
+    }
+}

@@ -1,0 +1,143 @@
+//! Binding an address, and saying what to do when it cannot be had.
+
+use std::{
+    io,
+    net::SocketAddr,
+    os::unix::fs::{FileTypeExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use crate::{caller::Reach, config::Address};
+
+/// A bound address.
+#[derive(Debug)]
+pub struct Bound {
+    /// The socket.
+    pub socket: Socket,
+    /// Who can reach it.
+    pub reach: Reach,
+}
+
+/// The socket of a listener; not yet in any runtime.
+#[derive(Debug)]
+pub enum Socket {
+    /// TCP.
+    Tcp(std::net::TcpListener),
+    /// Unix, and the path to remove at the end.
+    Unix(std::os::unix::net::UnixListener, PathBuf),
+}
+
+/// An address that cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[error("{key}: cannot listen on {address}: {source}. {remedy}")]
+pub struct BindError {
+    key: &'static str,
+    address: String,
+    source: io::Error,
+    remedy: &'static str,
+}
+
+impl Bound {
+    /// Binds `address`; `key` is the configuration key that it comes from.
+    ///
+    /// # Errors
+    /// [`BindError`], with the remedy.
+    pub fn new(key: &'static str, address: &Address, unix_mode: u32) -> Result<Self, BindError> {
+        let failed = |source: io::Error| {
+            let remedy = remedy(&source);
+            BindError { key, address: address.to_string(), source, remedy }
+        };
+        let bound = match address {
+            Address::Tcp(address) => {
+                let listener = std::net::TcpListener::bind(address).map_err(failed)?;
+                let reach = if address.ip().is_loopback() { Reach::Loopback } else { Reach::Network };
+                Self { socket: Socket::Tcp(listener), reach }
+            }
+            Address::Unix(path) => {
+                let listener = bind_unix(path, unix_mode).map_err(failed)?;
+                Self { socket: Socket::Unix(listener, path.clone()), reach: Reach::Unix }
+            }
+        };
+        match &bound.socket {
+            Socket::Tcp(listener) => listener.set_nonblocking(true),
+            Socket::Unix(listener, _) => listener.set_nonblocking(true),
+        }
+        .map_err(failed)?;
+        Ok(bound)
+    }
+
+    /// The address as it is now: with the port that the system chose for port 0.
+    pub fn address(&self) -> Option<Address> {
+        match &self.socket {
+            Socket::Tcp(listener) => listener.local_addr().ok().map(Address::Tcp),
+            Socket::Unix(_, path) => Some(Address::Unix(path.clone())),
+        }
+    }
+
+    /// The TCP address, where it is one.
+    pub fn tcp(&self) -> Option<SocketAddr> {
+        match self.address()? {
+            Address::Tcp(address) => Some(address),
+            Address::Unix(_) => None,
+        }
+    }
+}
+
+/// Binds a Unix socket. A socket file that nobody answers on was left behind by a process that is gone.
+fn bind_unix(path: &Path, mode: u32) -> io::Result<std::os::unix::net::UnixListener> {
+    use std::os::unix::net::{UnixListener, UnixStream};
+
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
+    if is_socket
+        && UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+    {
+        std::fs::remove_file(path)?;
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+    Ok(listener)
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "Another process listens there: stop it, or choose another address.",
+        io::ErrorKind::PermissionDenied => {
+            "Choose a port above 1023 or a directory that this user may write to."
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "This machine does not have the address: check it, or use 127.0.0.1 or 0.0.0.0."
+        }
+        io::ErrorKind::NotFound => "The directory of the socket does not exist: create it.",
+        _ => "Choose another address.",
+    }
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_left_over_socket_is_replaced_and_a_live_one_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let address = Address::Unix(dir.path().join("s"));
+        let first = Bound::new("listen.proxy", &address, 0o600).unwrap();
+        let taken = Bound::new("listen.proxy", &address, 0o600).unwrap_err().to_string();
+        assert!(
+            taken.contains("listen.proxy: cannot listen on unix:") && taken.contains("Another process"),
+            "{taken}"
+        );
+        drop(first);
+        assert!(Bound::new("listen.proxy", &address, 0o600).is_ok());
+        let mode = std::fs::metadata(dir.path().join("s")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}

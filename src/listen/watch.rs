@@ -1,0 +1,241 @@
+//! Watches one connection for slowness: a head that does not come, a caller that does not read, a connection
+//! that nobody uses. hyper's one timer cannot tell these apart, so the reads and writes are watched from
+//! outside and looked at once a second: no timer is set or reset for a request.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::config::Timeouts;
+
+/// How often a connection is looked at, and so how exact its limits are.
+pub const PERIOD: Duration = Duration::from_secs(1);
+
+const IDLE: u8 = 0;
+const READING: u8 = 1;
+const BUSY: u8 = 2;
+
+/// What happens on a connection.
+#[derive(Debug, Default)]
+pub struct Watch {
+    state: AtomicU8,
+    /// Requests begun.
+    requests: AtomicU32,
+    /// Writes that were taken.
+    written: AtomicU32,
+    /// The last write was not taken.
+    blocked: AtomicBool,
+}
+
+/// A request is being answered; ends when dropped.
+#[derive(Debug)]
+pub struct Busy(Arc<Watch>);
+
+impl Busy {
+    /// A request begins.
+    pub fn begin(watch: &Arc<Watch>) -> Self {
+        watch.requests.fetch_add(1, Relaxed);
+        watch.state.store(BUSY, Relaxed);
+        Self(watch.clone())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.state.store(IDLE, Relaxed);
+    }
+}
+
+/// Why a connection is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slow {
+    /// `timeouts.head`
+    Head,
+    /// `timeouts.idle`
+    Idle,
+    /// `timeouts.body`, on the way out.
+    Write,
+}
+
+/// How long things have lasted, in looks.
+#[derive(Debug)]
+pub struct Patience {
+    head: u32,
+    idle: u32,
+    write: u32,
+    seen: (u8, u32),
+    seen_written: u32,
+    same: u32,
+    stuck: u32,
+}
+
+impl Patience {
+    /// As configured.
+    pub fn new(timeouts: &Timeouts) -> Self {
+        let looks = |limit: Duration| {
+            u32::try_from(limit.as_millis().div_ceil(PERIOD.as_millis())).unwrap_or(u32::MAX)
+        };
+        Self {
+            head: looks(timeouts.head),
+            idle: looks(timeouts.idle),
+            write: looks(timeouts.body),
+            seen: (READING, 0),
+            seen_written: 0,
+            same: 0,
+            stuck: 0,
+        }
+    }
+
+    /// To be called every [`PERIOD`].
+    pub fn look(&mut self, watch: &Watch) -> Option<Slow> {
+        let requests = watch.requests.load(Relaxed);
+        // A connection that has brought no request yet owes one.
+        let state = match watch.state.load(Relaxed) {
+            IDLE if requests == 0 => READING,
+            state => state,
+        };
+        self.same = if self.seen == (state, requests) { self.same + 1 } else { 0 };
+        self.seen = (state, requests);
+        let written = watch.written.load(Relaxed);
+        let stuck = watch.blocked.load(Relaxed) && written == self.seen_written;
+        self.stuck = if stuck { self.stuck + 1 } else { 0 };
+        self.seen_written = written;
+        match state {
+            READING if self.same >= self.head => Some(Slow::Head),
+            IDLE if self.same >= self.idle => Some(Slow::Idle),
+            _ if self.stuck >= self.write => Some(Slow::Write),
+            _ => None,
+        }
+    }
+}
+
+/// A watched stream.
+#[derive(Debug)]
+pub struct Watched<IO> {
+    io: IO,
+    watch: Arc<Watch>,
+}
+
+impl<IO> Watched<IO> {
+    /// Watches `io`.
+    pub fn new(io: IO, watch: Arc<Watch>) -> Self {
+        Self { io, watch }
+    }
+
+    fn wrote<T>(&self, poll: Poll<T>) -> Poll<T> {
+        self.watch.blocked.store(poll.is_pending(), Relaxed);
+        if poll.is_ready() {
+            self.watch.written.fetch_add(1, Relaxed);
+        }
+        poll
+    }
+}
+
+impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let before = buf.filled().len();
+        let poll = Pin::new(&mut self.io).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            // The bytes of a request that is being answered are its body.
+            let _: Result<u8, u8> = self.watch.state.compare_exchange(IDLE, READING, Relaxed, Relaxed);
+        }
+        poll
+    }
+}
+
+impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        let poll = Pin::new(&mut self.io).poll_write(cx, buf);
+        self.wrote(poll)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[std::io::IoSlice<'_>],
+    ) -> Poll<std::io::Result<usize>> {
+        let poll = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        self.wrote(poll)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patience() -> Patience {
+        let second = Duration::from_secs;
+        Patience::new(&Timeouts { head: second(2), idle: second(4), body: second(3), ..Timeouts::default() })
+    }
+
+    fn looks_until_slow(patience: &mut Patience, watch: &Watch) -> Option<(u32, Slow)> {
+        (1..10).find_map(|look| patience.look(watch).map(|slow| (look, slow)))
+    }
+
+    #[test]
+    fn b22_a_new_connection_owes_a_head_and_a_trickle_is_not_one() {
+        let watch = Watch::default();
+        assert_eq!(looks_until_slow(&mut patience(), &watch), Some((2, Slow::Head)));
+        watch.state.store(READING, Relaxed);
+        assert_eq!(looks_until_slow(&mut patience(), &watch), Some((2, Slow::Head)));
+    }
+
+    #[test]
+    fn b22_between_requests_it_may_idle_and_while_answered_take_its_time() {
+        let watch = Arc::new(Watch::default());
+        let busy = Busy::begin(&watch);
+        assert_eq!(looks_until_slow(&mut patience(), &watch), None);
+        drop(busy);
+        assert_eq!(looks_until_slow(&mut patience(), &watch), Some((5, Slow::Idle)));
+        let mut patience = patience();
+        for _ in 0..100 {
+            drop(Busy::begin(&watch));
+            assert_eq!(
+                patience.look(&watch),
+                None,
+                "a busy connection that is idle whenever it is looked at"
+            );
+        }
+    }
+
+    #[test]
+    fn b22_a_caller_that_does_not_read_is_let_go() {
+        let watch = Arc::new(Watch::default());
+        let _busy = Busy::begin(&watch);
+        watch.blocked.store(true, Relaxed);
+        assert_eq!(looks_until_slow(&mut patience(), &watch), Some((3, Slow::Write)));
+        let mut patience = patience();
+        for _ in 0..100 {
+            watch.written.fetch_add(1, Relaxed);
+            assert_eq!(patience.look(&watch), None, "slow, but it reads");
+        }
+    }
+}

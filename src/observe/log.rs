@@ -1,0 +1,66 @@
+//! Log lines on standard error: JSON, one object a line, or a human form for a terminal. A line that cannot
+//! be written (disk full, pipe closed) is counted and dropped: logging never stops a request.
+
+use std::io::{self, Write};
+
+use prometheus::IntCounter;
+use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+
+use crate::config::{Log, LogFormat};
+
+/// Why logging could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// `log.level` is not a filter.
+    #[error(
+        "log.level: {0:?} is not a level (error, warn, info, debug) or a filter such as \"info,claviger::token=debug\""
+    )]
+    Level(String),
+    /// Somebody else has set up logging.
+    #[error("logging is already set up")]
+    Taken,
+}
+
+/// Sets up logging for the whole process.
+///
+/// # Errors
+/// [`LogError`].
+pub fn init(log: &Log, lost: IntCounter) -> Result<(), LogError> {
+    let filter = EnvFilter::try_new(&log.level).map_err(|_| LogError::Level(log.level.clone()))?;
+    let base = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Stderr { lost });
+    let done = match log.format {
+        LogFormat::Json => {
+            base.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+        }
+        LogFormat::Human => base.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init(),
+    };
+    done.map_err(|_| LogError::Taken)
+}
+
+/// Standard error, one write a line.
+struct Stderr {
+    lost: IntCounter,
+}
+
+struct Line<'a>(&'a IntCounter);
+
+impl<'a> MakeWriter<'a> for Stderr {
+    type Writer = Line<'a>;
+
+    fn make_writer(&'a self) -> Line<'a> {
+        Line(&self.lost)
+    }
+}
+
+impl Write for Line<'_> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if io::stderr().lock().write_all(line).is_err() {
+            self.0.inc();
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,341 @@
+//! Every metric, in one place, with its labels. `prometheus` panics on a wrong number of labels, so label
+//! arrays are written here and nowhere else; the request path holds handles that were resolved before
+//! (see `cells`).
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use prometheus::{
+    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
+};
+
+use crate::ids::TenantName;
+
+/// Seconds; from a cached answer on the same machine to Logto's statement timeout.
+const BUCKETS: &[f64] =
+    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 75.0];
+
+/// The metrics of a process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    duration: HistogramVec,
+    upstream_duration: HistogramVec,
+    /// `claviger_requests_in_flight`
+    pub in_flight: IntGauge,
+    /// `claviger_connections`
+    pub connections: IntGauge,
+    retries: IntCounterVec,
+    rate_limited: IntCounterVec,
+    policy_denied: IntCounterVec,
+    token_requests: IntCounterVec,
+    token_duration: HistogramVec,
+    token_cache: IntCounterVec,
+    token_expiry: GaugeVec,
+    token_failures: IntGaugeVec,
+    token_secret_fallbacks: IntCounterVec,
+    quota_used: IntCounterVec,
+    quota_remaining: IntGaugeVec,
+    reload_ok: IntGauge,
+    reload_time: Gauge,
+    panics: IntCounter,
+    log_lost: IntCounter,
+}
+
+impl Metrics {
+    /// A new set, all at zero.
+    pub fn new() -> Self {
+        let registry = Registry::new();
+        let build = counter_gauge("build_info", "Constant 1; the labels say what runs.", &["version"]);
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let metrics = Self {
+            requests: counters(
+                "requests_total",
+                "Answers, by who asked for what and who made them.",
+                &["caller", "tenant", "operation", "code", "source"],
+            ),
+            duration: histograms(
+                "request_duration_seconds",
+                "From a request's head to the end of its answer.",
+                &["tenant", "operation"],
+            ),
+            upstream_duration: histograms(
+                "upstream_request_duration_seconds",
+                "From a request sent upstream to the head of its answer, each try.",
+                &["tenant", "operation"],
+            ),
+            in_flight: gauge("requests_in_flight", "Requests under way."),
+            connections: gauge("connections", "Open connections of callers."),
+            retries: counters("retries_total", "Requests sent to the upstream again.", &["reason"]),
+            rate_limited: counters("rate_limited_total", "Requests refused by a limit.", &["policy"]),
+            policy_denied: counters(
+                "policy_denied_total",
+                "Requests refused by caller identification or policy.",
+                &["reason"],
+            ),
+            token_requests: counters(
+                "token_requests_total",
+                "Token requests to the issuer.",
+                &["tenant", "outcome"],
+            ),
+            token_duration: histograms(
+                "token_request_duration_seconds",
+                "Token requests to the issuer.",
+                &["tenant"],
+            ),
+            token_cache: counters("token_cache_total", "Where a request found its token.", &["result"]),
+            token_expiry: gauges(
+                "token_expiry_timestamp_seconds",
+                "When the current token expires.",
+                &["tenant"],
+            ),
+            token_failures: counter_gauge(
+                "token_refresh_failures_consecutive",
+                "Failed token requests in a row.",
+                &["tenant"],
+            ),
+            token_secret_fallbacks: counters(
+                "token_secret_fallback_total",
+                "Grants for which the first of two secrets was refused and the second accepted.",
+                &["tenant"],
+            ),
+            quota_used: counters(
+                "quota_used_total",
+                "Requests drawn from a tenant's quota, token requests included.",
+                &["tenant"],
+            ),
+            quota_remaining: counter_gauge(
+                "quota_remaining",
+                "Requests left in a tenant's quota now.",
+                &["tenant"],
+            ),
+            reload_ok: gauge(
+                "config_last_reload_successful",
+                "1 if the last attempt to read the configuration succeeded.",
+            ),
+            reload_time: float_gauge(
+                "config_last_reload_success_timestamp_seconds",
+                "When the configuration was last taken over.",
+            ),
+            panics: counter("panics_total", "Requests that ended in a panic: each is a bug."),
+            log_lost: counter("log_lines_lost_total", "Log lines that could not be written."),
+            registry,
+        };
+        metrics.register(build);
+        metrics.register_all();
+        metrics
+    }
+
+    fn register_all(&self) {
+        self.register(self.requests.clone());
+        self.register(self.duration.clone());
+        self.register(self.upstream_duration.clone());
+        self.register(self.in_flight.clone());
+        self.register(self.connections.clone());
+        self.register(self.retries.clone());
+        self.register(self.rate_limited.clone());
+        self.register(self.policy_denied.clone());
+        self.register(self.token_requests.clone());
+        self.register(self.token_duration.clone());
+        self.register(self.token_cache.clone());
+        self.register(self.token_expiry.clone());
+        self.register(self.token_failures.clone());
+        self.register(self.token_secret_fallbacks.clone());
+        self.register(self.quota_used.clone());
+        self.register(self.quota_remaining.clone());
+        self.register(self.reload_ok.clone());
+        self.register(self.reload_time.clone());
+        self.register(self.panics.clone());
+        self.register(self.log_lost.clone());
+    }
+
+    fn register(&self, metric: impl Collector + 'static) {
+        self.registry.register(Box::new(metric)).expect("the names in this file are distinct");
+    }
+
+    /// The counter of answers of one kind; for `cells` alone, which keeps what it gets.
+    pub(super) fn requests(
+        &self,
+        caller: &str,
+        tenant: &str,
+        operation: &str,
+        code: &str,
+        source: &str,
+    ) -> IntCounter {
+        self.requests.with_label_values(&[caller, tenant, operation, code, source])
+    }
+
+    /// Durations of an operation: whole, and upstream's share; for `cells` alone.
+    pub(super) fn durations(&self, tenant: &str, operation: &str) -> (Histogram, Histogram) {
+        let labels = [tenant, operation];
+        (self.duration.with_label_values(&labels), self.upstream_duration.with_label_values(&labels))
+    }
+
+    /// A request goes upstream again. `reason` is from the closed set in `upstream::retry`.
+    pub fn retried(&self, reason: &'static str) {
+        self.retries.with_label_values(&[reason]).inc();
+    }
+
+    /// A limit refused a request: `caller`, `quota`, `in_flight` or `identification`.
+    pub fn rate_limited(&self, policy: &'static str) {
+        self.rate_limited.with_label_values(&[policy]).inc();
+    }
+
+    /// Identification or policy refused a request. `reason` is an error code without its prefix.
+    pub fn policy_denied(&self, reason: &'static str) {
+        self.policy_denied.with_label_values(&[reason]).inc();
+    }
+
+    /// A token request ended. `outcome` is from the token engine's closed set.
+    pub fn token_request(&self, tenant: &TenantName, outcome: &'static str, took: Duration) {
+        self.token_requests.with_label_values(&[tenant.as_str(), outcome]).inc();
+        self.token_duration.with_label_values(&[tenant.as_str()]).observe(took.as_secs_f64());
+    }
+
+    /// The counter of requests that found their token as `result` says (`hit`, `wait`).
+    pub fn token_cache(&self, result: &'static str) -> IntCounter {
+        self.token_cache.with_label_values(&[result])
+    }
+
+    /// The current token's end.
+    pub fn token_expires(&self, tenant: &TenantName, at: SystemTime) {
+        self.token_expiry.with_label_values(&[tenant.as_str()]).set(seconds(at));
+    }
+
+    /// Failed token requests in a row; 0 after a success.
+    pub fn token_failures(&self, tenant: &TenantName, consecutive: u32) {
+        self.token_failures.with_label_values(&[tenant.as_str()]).set(consecutive.into());
+    }
+
+    /// The first secret was refused, the second accepted.
+    pub fn token_secret_fallback(&self, tenant: &TenantName) {
+        self.token_secret_fallbacks.with_label_values(&[tenant.as_str()]).inc();
+    }
+
+    /// The counter of what is drawn from a tenant's quota.
+    pub fn quota_used(&self, tenant: &TenantName) -> IntCounter {
+        self.quota_used.with_label_values(&[tenant.as_str()])
+    }
+
+    /// Set when the metrics are read.
+    pub fn quota_remaining(&self, tenant: &TenantName, remaining: u32) {
+        self.quota_remaining.with_label_values(&[tenant.as_str()]).set(remaining.into());
+    }
+
+    /// The configuration was read: taken over at `now`, or refused.
+    pub fn reloaded(&self, taken_over: Option<SystemTime>) {
+        self.reload_ok.set(taken_over.is_some().into());
+        if let Some(now) = taken_over {
+            self.reload_time.set(seconds(now));
+        }
+    }
+
+    /// A request ended in a panic.
+    pub fn panicked(&self) {
+        self.panics.inc();
+    }
+
+    /// The counter of log lines that could not be written.
+    pub fn log_lost(&self) -> IntCounter {
+        self.log_lost.clone()
+    }
+
+    /// The Prometheus text format, version 0.0.4.
+    pub fn render(&self) -> String {
+        // The encoder fails only on a family without metrics, which `gather` leaves out.
+        TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn seconds(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+const VALID: &str = "the names and labels in this file are valid";
+
+fn opts(name: &str, help: &str) -> Opts {
+    Opts::new(name, help).namespace("claviger")
+}
+
+fn counters(name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+    IntCounterVec::new(opts(name, help), labels).expect(VALID)
+}
+
+fn counter(name: &str, help: &str) -> IntCounter {
+    IntCounter::with_opts(opts(name, help)).expect(VALID)
+}
+
+fn gauge(name: &str, help: &str) -> IntGauge {
+    IntGauge::with_opts(opts(name, help)).expect(VALID)
+}
+
+fn float_gauge(name: &str, help: &str) -> Gauge {
+    Gauge::with_opts(opts(name, help)).expect(VALID)
+}
+
+fn counter_gauge(name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+    IntGaugeVec::new(opts(name, help), labels).expect(VALID)
+}
+
+fn gauges(name: &str, help: &str, labels: &[&str]) -> GaugeVec {
+    GaugeVec::new(opts(name, help), labels).expect(VALID)
+}
+
+fn histograms(name: &str, help: &str, labels: &[&str]) -> HistogramVec {
+    let opts = HistogramOpts { common_opts: opts(name, help), buckets: BUCKETS.to_vec() };
+    HistogramVec::new(opts, labels).expect(VALID)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_of_the_contract_can_be_read() {
+        let metrics = Metrics::new();
+        let tenant = TenantName::parse("acme").unwrap();
+        metrics.requests("c", "acme", "ListUsers", "2xx", "upstream").inc();
+        let (whole, upstream) = metrics.durations("acme", "ListUsers");
+        whole.observe(0.1);
+        upstream.observe(0.1);
+        metrics.retried("refused");
+        metrics.rate_limited("caller");
+        metrics.policy_denied("caller_unknown");
+        metrics.token_request(&tenant, "ok", Duration::from_millis(3));
+        metrics.token_cache("hit").inc();
+        metrics.token_expires(&tenant, UNIX_EPOCH);
+        metrics.token_failures(&tenant, 2);
+        metrics.token_secret_fallback(&tenant);
+        metrics.quota_used(&tenant).inc();
+        metrics.quota_remaining(&tenant, 3);
+        metrics.reloaded(Some(UNIX_EPOCH + Duration::from_secs(5)));
+        let text = metrics.render();
+        for line in [
+            "claviger_requests_total{caller=\"c\",code=\"2xx\",operation=\"ListUsers\",source=\"upstream\",tenant=\"acme\"} 1",
+            "claviger_request_duration_seconds_count{operation=\"ListUsers\",tenant=\"acme\"} 1",
+            "claviger_upstream_request_duration_seconds_count{operation=\"ListUsers\",tenant=\"acme\"} 1",
+            "claviger_requests_in_flight 0",
+            "claviger_retries_total{reason=\"refused\"} 1",
+            "claviger_rate_limited_total{policy=\"caller\"} 1",
+            "claviger_policy_denied_total{reason=\"caller_unknown\"} 1",
+            "claviger_token_requests_total{outcome=\"ok\",tenant=\"acme\"} 1",
+            "claviger_token_request_duration_seconds_count{tenant=\"acme\"} 1",
+            "claviger_token_cache_total{result=\"hit\"} 1",
+            "claviger_token_expiry_timestamp_seconds{tenant=\"acme\"} 0",
+            "claviger_token_refresh_failures_consecutive{tenant=\"acme\"} 2",
+            "claviger_quota_remaining{tenant=\"acme\"} 3",
+            "claviger_config_last_reload_successful 1",
+            "claviger_config_last_reload_success_timestamp_seconds 5",
+            "claviger_build_info{version=",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The record of one request: filled in on the way, written once, when the answer's body has ended or its
+//! caller has left. It lives inside the answer's body, so there is no way to answer without it.
+
+use std::sync::Arc;
+
+use http::{Method, StatusCode};
+use tokio::time::Instant;
+
+use super::{Metrics, OperationCells, RequestId};
+use crate::config::LogRequests;
+
+/// Who made an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// This process.
+    Claviger = 0,
+    /// The tenant's Management API.
+    Upstream = 1,
+}
+
+impl Source {
+    /// The metric label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Claviger => "claviger",
+            Self::Upstream => "upstream",
+        }
+    }
+}
+
+/// What is known of a request so far.
+#[derive(Debug)]
+pub struct Record {
+    /// Its id.
+    pub id: RequestId,
+    /// Its method.
+    pub method: Method,
+    /// When its head was read.
+    pub started: Instant,
+    /// Caller, tenant, operation, with their counters; the anonymous ones until they are known.
+    pub cells: Arc<OperationCells>,
+    /// The answer's status.
+    pub status: StatusCode,
+    /// Who made the answer.
+    pub source: Source,
+    /// Claviger's error code, where it made the answer.
+    pub code: Option<&'static str>,
+    /// What the operator should know beside the code.
+    pub cause: Option<String>,
+    /// Whether the request is for the token broker, whose clients expect OAuth's error members.
+    pub asks_for_token: bool,
+    /// Times the request was sent upstream.
+    pub attempts: u32,
+    /// Body bytes sent to the caller.
+    pub sent: u64,
+    /// Whether the body was sent to its end.
+    pub complete: bool,
+    /// The upstream's own id for the request (`Logto-Core-Request-Id`, fact 5.9).
+    pub upstream_id: Option<http::HeaderValue>,
+    /// W3C trace context as the caller sent it.
+    pub trace: Option<http::HeaderValue>,
+    metrics: Arc<Metrics>,
+    log: LogRequests,
+}
+
+impl Record {
+    /// Begins a record.
+    pub fn begin(
+        id: RequestId,
+        method: Method,
+        cells: Arc<OperationCells>,
+        metrics: Arc<Metrics>,
+        log: LogRequests,
+    ) -> Self {
+        metrics.in_flight.inc();
+        Self {
+            id,
+            method,
+            started: Instant::now(),
+            cells,
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            source: Source::Claviger,
+            code: None,
+            cause: None,
+            asks_for_token: false,
+            attempts: 0,
+            sent: 0,
+            complete: false,
+            upstream_id: None,
+            trace: None,
+            metrics,
+            log,
+        }
+    }
+
+    /// The metrics of the process.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    fn is_logged(&self) -> bool {
+        match self.log {
+            LogRequests::All => true,
+            LogRequests::Failures => self.code.is_some() || self.status.is_server_error() || !self.complete,
+            LogRequests::Off => false,
+        }
+    }
+
+    fn write(&self, seconds: f64) {
+        let text = |value: &Option<http::HeaderValue>| {
+            value
+                .as_ref()
+                .and_then(|v| v.to_str().ok())
+                .map(|v| v.get(..v.len().min(128)).unwrap_or_default().to_owned())
+        };
+        tracing::info!(
+            target: "claviger::request",
+            request_id = self.id.as_str(),
+            caller = self.cells.caller(),
+            tenant = self.cells.tenant(),
+            operation = self.cells.operation(),
+            method = method_label(&self.method),
+            status = self.status.as_u16(),
+            code = self.code,
+            cause = self.cause.as_deref(),
+            source = self.source.as_str(),
+            attempts = self.attempts,
+            duration_ms = seconds * 1000.0,
+            bytes = self.sent,
+            complete = self.complete,
+            upstream_request_id = text(&self.upstream_id),
+            traceparent = text(&self.trace),
+            "request"
+        );
+    }
+}
+
+/// An unknown method is the caller's text: it is not written.
+fn method_label(method: &Method) -> &str {
+    match *method {
+        Method::GET
+        | Method::HEAD
+        | Method::POST
+        | Method::PUT
+        | Method::PATCH
+        | Method::DELETE
+        | Method::OPTIONS => method.as_str(),
+        _ => "other",
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let seconds = self.started.elapsed().as_secs_f64();
+        self.metrics.in_flight.dec();
+        self.cells.answered(self.status, self.source, seconds);
+        if self.is_logged() {
+            self.write(seconds);
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The way a request takes, top to bottom. This is the only file that knows the order of the stages. Each
+//! hands on a value that only it can make, and the next demands it, so leaving one out does not compile.
+
+pub mod build;
+
+use std::{future::Future, sync::Arc};
+
+use http::{Request, Response, request::Parts};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use crate::{
+    broker::{Broker, TokenRequest},
+    caller::{Caller, Callers, Presented},
+    config::Config,
+    edge::{self, Connection, EdgeError, Hosts},
+    error::Failure,
+    headers,
+    ids::TenantIndex,
+    limit::{
+        Peers,
+        admit::{Admission, Admitted},
+    },
+    observe::{Metrics, OperationCells, Record, RequestId, Source, cells::CellTable},
+    policy::{
+        grants::{Action, Grants, Operation},
+        target::{self, Target},
+    },
+    reply::{Base, Body, links},
+    upstream::{Upstream, client::Sending, replay::Prepared},
+};
+
+/// Everything that a request needs, for one configuration. Immutable; a reload makes another.
+#[derive(Debug)]
+pub struct Pipeline {
+    config: Arc<Config>,
+    hosts: Hosts,
+    callers: Callers,
+    peers: Arc<Peers>,
+    policy: Grants,
+    limits: Admission,
+    upstreams: Box<[Upstream]>,
+    broker: Broker,
+    cells: CellTable,
+    anonymous: Arc<OperationCells>,
+    metrics: Arc<Metrics>,
+}
+
+impl Pipeline {
+    /// Takes a request from its head to the head of its answer.
+    ///
+    /// # Errors
+    /// [`Failure`]: nothing was sent upstream, or nothing came back that may be handed on.
+    pub async fn handle(
+        &self,
+        connection: &Connection,
+        request: Request<Incoming>,
+        record: &mut Record,
+    ) -> Result<Response<Body>, Failure> {
+        let (head, body) = request.into_parts();
+        self.hosts.check(&connection.peer, &head)?;
+        match target::parse(&head.uri, head.version, &head.headers)? {
+            target @ Target::Token { .. } => {
+                record.asks_for_token = true;
+                let form = TokenRequest::read(&head, body, self.config.timeouts.body).await?;
+                let caller =
+                    self.identify(connection, &Presented::by_client(&connection.peer, form.client()))?;
+                let permit = self.policy.permit(caller, &target, &head.method)?;
+                record.cells = self.cells.of(&permit);
+                let admitted = self.limits.admit(permit)?;
+                self.issue(&admitted)
+            }
+            target @ Target::Api { .. } => {
+                let caller =
+                    self.identify(connection, &Presented::by_headers(&connection.peer, &head.headers))?;
+                let permit = self.policy.permit(caller, &target, &head.method)?;
+                record.cells = self.cells.of(&permit);
+                let admitted = self.limits.admit(permit)?;
+                let Action::Forward(operation) = admitted.action() else { return self.issue(&admitted) };
+                self.forward(connection, &admitted, operation, &head, body, record).await
+            }
+        }
+    }
+
+    fn identify(&self, connection: &Connection, presented: &Presented<'_>) -> Result<Caller, Failure> {
+        self.callers.identify(presented).or_else(|unidentified| {
+            self.peers.failed(connection.peer.ip(), Instant::now())?;
+            Err(unidentified.into())
+        })
+    }
+
+    fn issue(&self, admitted: &Admitted) -> Result<Response<Body>, Failure> {
+        let caller = &self.config.callers[admitted.caller().index().0].name;
+        let scopes = &self.upstreams[admitted.tenant().0].tenant.scopes;
+        Ok(self.broker.issue(caller, scopes)?)
+    }
+
+    async fn forward(
+        &self,
+        connection: &Connection,
+        admitted: &Admitted,
+        operation: &Operation,
+        head: &Parts,
+        body: Incoming,
+        record: &mut Record,
+    ) -> Result<Response<Body>, Failure> {
+        let upstream = &self.upstreams[admitted.tenant().0];
+        let timeouts = &self.config.timeouts;
+        let deadline = record.started + timeouts.deadline;
+        let body =
+            Prepared::read(&head.method, &head.headers, body, &self.config.limits, timeouts.body).await?;
+        let slot = self.before(deadline, admitted.place()).await??;
+        let sending = Sending { head, target: &operation.target, worker: connection.worker, deadline };
+        let answer = upstream.send(sending, body, record).await?;
+        let (mut answered, body) = answer.response.into_parts();
+        headers::strip_answer(&mut answered.headers);
+        answered.headers.append(http::header::VIA, headers::VIA);
+        let base = || self.base(head);
+        links::rebuild(
+            &mut answered.headers,
+            base,
+            operation.target.path(),
+            operation.target.query(),
+            upstream.endpoint(),
+        );
+        record.source = Source::Upstream;
+        Ok(Response::from_parts(answered, Body::upstream(body, answer.lease, slot, timeouts.body)))
+    }
+
+    async fn before<F: Future>(&self, deadline: Instant, future: F) -> Result<F::Output, EdgeError> {
+        let late = |_| EdgeError::Deadline(self.config.timeouts.deadline);
+        tokio::time::timeout_at(deadline, future).await.map_err(late)
+    }
+
+    /// How links to this proxy begin: as configured, else as the caller addressed us.
+    fn base(&self, head: &Parts) -> Base {
+        let origin = match (&self.config.listen.public_url, edge::host(&head.uri, &head.headers)) {
+            (Some(url), _) => url.trim_end_matches('/').to_owned(),
+            (None, Some(host)) => format!("http://{host}"),
+            (None, None) => String::new(),
+        };
+        let tenant = head.uri.path().strip_prefix("/t/").and_then(|rest| rest.split('/').next());
+        Base { origin, prefix: tenant.map(|tenant| format!("/t/{tenant}")).unwrap_or_default() }
+    }
+
+    /// The record of a request that begins.
+    pub fn record(&self, request: &Request<Incoming>, id: RequestId) -> Record {
+        let method = request.method().clone();
+        let mut record =
+            Record::begin(id, method, self.anonymous.clone(), self.metrics.clone(), self.config.log.requests);
+        record.trace = request.headers().get(headers::TRACEPARENT).cloned();
+        record
+    }
+
+    /// The configuration that this is made of.
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    /// Requests under way to a tenant.
+    pub fn in_flight(&self, tenant: TenantIndex) -> usize {
+        self.limits.in_flight(tenant)
+    }
+
+    /// The upstreams, in the order of the tenants.
+    pub fn upstreams(&self) -> &[Upstream] {
+        &self.upstreams
+    }
+}

@@ -1,0 +1,221 @@
+//! Makes a pipeline of a configuration and of what outlives configurations: tokens, limits, connections,
+//! metrics. Everything that can be resolved, hashed or parsed before a request comes is done here.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::time::Instant;
+
+use super::Pipeline;
+use crate::{
+    broker::Broker,
+    caller::{Callers, Seal, SealError},
+    catalog::Catalog,
+    clock::Clock,
+    config::{Config, Endpoint, Roots, Tenant, UpstreamTls},
+    edge::Hosts,
+    limit::{Limits, Peers, admit::Admission},
+    observe::{Metrics, OperationCells, cells::CellTable},
+    policy::{decide::RuleProblem, grants::Grants},
+    token::{HttpIssuer, Issuer, Source, TokenKey, Tokens},
+    upstream::{
+        Upstream,
+        pool::{Pool, PoolTimes},
+        retry::Retries,
+        tls::{self, TlsError},
+    },
+};
+
+/// What outlives a configuration.
+pub struct Shared {
+    /// Metrics.
+    pub metrics: Arc<Metrics>,
+    /// Time.
+    pub clock: Clock,
+    /// Tokens.
+    pub tokens: Tokens,
+    limits: Limits,
+    seal: Mutex<Option<(Option<crate::secret::Secret>, Seal)>>,
+    peers: Mutex<Option<(u32, Arc<Peers>)>>,
+    pools: Mutex<HashMap<PoolKey, Arc<[Arc<Pool>]>>>,
+}
+
+type PoolKey = (Endpoint, UpstreamTls, std::time::Duration, std::time::Duration);
+
+/// Why a configuration cannot be put to work.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// Rules that are none.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Rules(Vec<RuleProblem>),
+    /// No TLS.
+    #[error("tenant {tenant}: {error}")]
+    Tls {
+        /// Whose.
+        tenant: crate::ids::TenantName,
+        /// Why.
+        error: TlsError,
+    },
+    /// No HTTP client for the issuer.
+    #[error("the client for token requests cannot be made: {0}")]
+    Issuer(Box<str>),
+    /// No key for the broker.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+}
+
+impl Shared {
+    /// Nothing yet.
+    pub fn new(metrics: Arc<Metrics>, clock: Clock, tokens: Tokens) -> Self {
+        Self {
+            metrics,
+            clock,
+            tokens,
+            limits: Limits::default(),
+            seal: Mutex::default(),
+            peers: Mutex::default(),
+            pools: Mutex::default(),
+        }
+    }
+
+    /// The pipeline of `config`.
+    ///
+    /// # Errors
+    /// [`BuildError`]; nothing has changed then.
+    pub fn pipeline(&self, config: Arc<Config>) -> Result<Pipeline, BuildError> {
+        let seal = self.seal(&config)?;
+        let policy = Grants::new(Catalog::logto(), &config).map_err(BuildError::Rules)?;
+        let anonymous = OperationCells::new(self.metrics.clone(), "", "", "");
+        let mut trust = Trust::default();
+        let upstreams = config
+            .tenants
+            .iter()
+            .map(|tenant| self.upstream(tenant, &config, &mut trust))
+            .collect::<Result<_, _>>()?;
+        self.forget_unused(&config);
+        Ok(Pipeline {
+            hosts: Hosts::new(&config.listen.allowed_hosts),
+            callers: Callers::new(&config.callers, seal.clone(), self.clock.clone()),
+            peers: self.peers(config.limits.failed_identifications),
+            limits: Admission::new(&config, &self.limits),
+            upstreams,
+            broker: Broker { seal, ttl: config.broker.ttl, clock: self.clock.clone() },
+            cells: CellTable::new(self.metrics.clone(), &config, policy.slots()),
+            policy,
+            anonymous: Arc::new(anonymous),
+            metrics: self.metrics.clone(),
+            config,
+        })
+    }
+
+    fn upstream(
+        &self,
+        tenant: &Arc<Tenant>,
+        config: &Config,
+        trust: &mut Trust,
+    ) -> Result<Upstream, BuildError> {
+        let tls = trust.tls(tenant)?;
+        let issuer = trust.issuer(tenant, config)?;
+        let quota = self.limits.tenant(&tenant.name, tenant.quota);
+        let quota_used = self.metrics.quota_used(&tenant.name);
+        let (drawn, used) = (quota.clone(), quota_used.clone());
+        let admission = Arc::new(move || drawn.take(Instant::now()).inspect(|()| used.inc()));
+        let source =
+            Source::of(tenant, issuer, config.token.clone(), config.timeouts.token).admitted_by(admission);
+        Ok(Upstream {
+            tenant: tenant.clone(),
+            token: self.tokens.handle(source),
+            pools: self.pools(tenant, config, &tls),
+            retries: Retries::new(config.retry.clone()),
+            quota,
+            quota_used,
+            token_found: ["hit", "wait"].map(|result| self.metrics.token_cache(result)),
+            timeouts: config.timeouts.clone(),
+            clock: self.clock.clone(),
+        })
+    }
+
+    fn pools(&self, tenant: &Tenant, config: &Config, tls: &rustls::ClientConfig) -> Arc<[Arc<Pool>]> {
+        let times = PoolTimes { connect: config.timeouts.connect, idle: config.timeouts.upstream_idle };
+        let key = (tenant.endpoint.clone(), tenant.tls.clone(), times.connect, times.idle);
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || {
+            let one = |_| Pool::new(&tenant.endpoint, tls.clone(), tenant.tls.http2, times);
+            (0..config.workers.get()).map(one).collect()
+        };
+        pools.entry(key).or_insert_with(make).clone()
+    }
+
+    /// The seal stays the same while its key does: a reload leaves issued tokens good.
+    fn seal(&self, config: &Config) -> Result<Seal, SealError> {
+        let mut kept = self.seal.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((key, seal)) = &*kept
+            && *key == config.broker.key
+        {
+            return Ok(seal.clone());
+        }
+        let seal = Seal::new(config.broker.key.as_ref())?;
+        *kept = Some((config.broker.key.clone(), seal.clone()));
+        Ok(seal)
+    }
+
+    fn peers(&self, per_second: u32) -> Arc<Peers> {
+        let mut kept = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*kept {
+            Some((same, peers)) if *same == per_second => peers.clone(),
+            _ => {
+                let peers = Arc::new(Peers::new(per_second));
+                *kept = Some((per_second, peers.clone()));
+                peers
+            }
+        }
+    }
+
+    /// Lets go of what no tenant or caller of `config` uses any more.
+    fn forget_unused(&self, config: &Config) {
+        self.limits.retain(config);
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        pools.retain(|(endpoint, tls, ..), _| {
+            config.tenants.iter().any(|t| t.endpoint == *endpoint && t.tls == *tls)
+        });
+    }
+}
+
+/// TLS configurations and issuers' clients, made once for all tenants that share their roots.
+#[derive(Default)]
+struct Trust {
+    tls: HashMap<Roots, rustls::ClientConfig>,
+    issuers: HashMap<Roots, HttpIssuer>,
+}
+
+impl Trust {
+    fn tls(&mut self, tenant: &Tenant) -> Result<rustls::ClientConfig, BuildError> {
+        // Roots cost memory and a millisecond: not for a tenant in plain HTTP.
+        let roots = if tenant.endpoint.scheme == http::uri::Scheme::HTTPS {
+            tenant.tls.roots.clone()
+        } else {
+            Roots::Bundled
+        };
+        if let Some(tls) = self.tls.get(&roots) {
+            return Ok(tls.clone());
+        }
+        let tls =
+            tls::client(&roots).map_err(|error| BuildError::Tls { tenant: tenant.name.clone(), error })?;
+        self.tls.insert(roots, tls.clone());
+        Ok(tls)
+    }
+
+    fn issuer(&mut self, tenant: &Tenant, config: &Config) -> Result<Arc<dyn Issuer>, BuildError> {
+        let url = TokenKey::of(tenant).token_url();
+        if let Some(issuer) = self.issuers.get(&tenant.tls.roots) {
+            return Ok(Arc::new(issuer.at(&url).map_err(BuildError::Issuer)?));
+        }
+        let timeouts = &config.timeouts;
+        let issuer = HttpIssuer::new(&url, self.tls(tenant)?, timeouts.connect, timeouts.upstream_idle)
+            .map_err(BuildError::Issuer)?;
+        self.issuers.insert(tenant.tls.roots.clone(), issuer.clone());
+        Ok(Arc::new(issuer))
+    }
+}

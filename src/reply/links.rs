@@ -1,0 +1,185 @@
+//! `Link` and `Location` of an answer, rebuilt so that they lead back through this proxy. Logto's own `Link`
+//! lacks the `/api` prefix and joins repeated query parameters with commas (fact 4.4): only the page numbers
+//! in it are right. So each link is the caller's own request with another page in it.
+
+use http::{HeaderMap, HeaderValue, header};
+
+use crate::config::Endpoint;
+
+/// How the caller addressed us: what a link must begin with.
+#[derive(Debug, Clone)]
+pub struct Base {
+    /// Scheme and authority, such as `http://127.0.0.1:3600`; empty for relative links.
+    pub origin: String,
+    /// `/t/acme` where the path chose the tenant, else empty.
+    pub prefix: String,
+}
+
+/// Rebuilds the links of an answer to a request for `path` with `query`.
+pub fn rebuild(
+    headers: &mut HeaderMap,
+    base: impl Fn() -> Base,
+    path: &str,
+    query: Option<&str>,
+    upstream: &Endpoint,
+) {
+    if headers.contains_key(header::LINK) {
+        let base = base();
+        let links: Vec<HeaderValue> = headers
+            .get_all(header::LINK)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(split_links)
+            .filter_map(|link| page_link(link, &base, path, query))
+            .collect();
+        headers.remove(header::LINK);
+        for link in links {
+            headers.append(header::LINK, link);
+        }
+    }
+    if let Some(location) = headers.get(header::LOCATION).and_then(|value| value.to_str().ok())
+        && let Some(rest) = below_api(location, upstream)
+    {
+        let base = base();
+        if let Ok(rebuilt) = HeaderValue::from_str(&format!("{}{}{rest}", base.origin, base.prefix)) {
+            headers.insert(header::LOCATION, rebuilt);
+        }
+    }
+}
+
+/// The links of one header line: split at commas outside `<…>` and quotes (RFC 8288 section 3).
+fn split_links(line: &str) -> impl Iterator<Item = &str> {
+    let (mut in_target, mut in_quotes) = (false, false);
+    line.split(move |c| {
+        match c {
+            '<' if !in_quotes => in_target = true,
+            '>' if !in_quotes => in_target = false,
+            '"' if !in_target => in_quotes = !in_quotes,
+            ',' => return !in_target && !in_quotes,
+            _ => {}
+        }
+        false
+    })
+}
+
+fn page_link(link: &str, base: &Base, path: &str, query: Option<&str>) -> Option<HeaderValue> {
+    let (target, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
+    let page = target.split_once('?')?.1.split('&').find_map(|pair| pair.strip_prefix("page="))?;
+    if page.is_empty() || !page.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let query = with_page(query.unwrap_or_default(), page);
+    HeaderValue::from_str(&format!("<{}{}{path}?{query}>{parameters}", base.origin, base.prefix)).ok()
+}
+
+/// The query with `page` set in its place, or at its end; everything else stays as it is, byte for byte.
+fn with_page(query: &str, page: &str) -> String {
+    let mut found = false;
+    let mut pairs: Vec<String> = query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            if pair == "page" || pair.starts_with("page=") {
+                found = true;
+                format!("page={page}")
+            } else {
+                pair.to_owned()
+            }
+        })
+        .collect();
+    if !found {
+        pairs.push(format!("page={page}"));
+    }
+    pairs.join("&")
+}
+
+/// The path of a location that stands below the upstream's `/api`; others are not ours to change.
+fn below_api<'a>(location: &'a str, upstream: &Endpoint) -> Option<&'a str> {
+    let path = match location.split_once("://") {
+        None => location,
+        Some((scheme, rest)) => {
+            let authority = rest.split('/').next()?;
+            let same = scheme == upstream.scheme.as_str()
+                && authority.eq_ignore_ascii_case(upstream.authority.as_str());
+            rest.get(authority.len()..).filter(|_| same)?
+        }
+    };
+    path.starts_with("/api/").then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rebuilt(
+        name: header::HeaderName,
+        values: &[&str],
+        path: &str,
+        query: Option<&str>,
+        prefix: &str,
+    ) -> Vec<String> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(&name, HeaderValue::from_str(value).unwrap());
+        }
+        let upstream = Endpoint { scheme: http::uri::Scheme::HTTP, authority: "logto:3001".parse().unwrap() };
+        let base = || Base { origin: "http://127.0.0.1:3600".into(), prefix: prefix.into() };
+        rebuild(&mut headers, base, path, query, &upstream);
+        headers.get_all(name).iter().map(|v| v.to_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn b20_links_are_the_callers_own_request_with_another_page() {
+        let upstream = [
+            r#"<http://logto:3001/users?page=1&page_size=2>; rel="first""#,
+            r#"<http://logto:3001/users?page=3&page_size=2>; rel="last", <http://logto:3001/users?page=3&page_size=2>; rel="next""#,
+        ];
+        let got = rebuilt(header::LINK, &upstream, "/api/users", Some("page=2&page_size=2"), "/t/acme");
+        assert_eq!(
+            got,
+            [
+                r#"<http://127.0.0.1:3600/t/acme/api/users?page=1&page_size=2>; rel="first""#,
+                r#"<http://127.0.0.1:3600/t/acme/api/users?page=3&page_size=2>; rel="last""#,
+                r#"<http://127.0.0.1:3600/t/acme/api/users?page=3&page_size=2>; rel="next""#,
+            ]
+        );
+    }
+
+    #[test]
+    fn repeated_parameters_stay_repeated_and_a_missing_page_is_added() {
+        let upstream = [r#"<http://logto:3001/applications?types=A%2CB&page_size=20&page=2>; rel="next""#];
+        let got = rebuilt(header::LINK, &upstream, "/api/applications", Some("types=A&types=B&q=a%20b"), "");
+        assert_eq!(
+            got,
+            [r#"<http://127.0.0.1:3600/api/applications?types=A&types=B&q=a%20b&page=2>; rel="next""#]
+        );
+    }
+
+    #[test]
+    fn a_link_that_is_not_about_pages_is_dropped() {
+        for link in [
+            "garbage",
+            "<http://evil/x>; rel=next",
+            "<http://evil/x?page=>; rel=next",
+            "<x?page=a>",
+            "<x?page=1",
+        ] {
+            assert_eq!(rebuilt(header::LINK, &[link], "/api/users", None, ""), [""; 0], "{link}");
+        }
+    }
+
+    #[test]
+    fn a_location_below_the_api_leads_back_and_others_stay() {
+        let location = |value: &str| rebuilt(header::LOCATION, &[value], "/api/x", None, "/t/acme").remove(0);
+        assert_eq!(location("http://logto:3001/api/users/1"), "http://127.0.0.1:3600/t/acme/api/users/1");
+        assert_eq!(location("/api/users/1"), "http://127.0.0.1:3600/t/acme/api/users/1");
+        for other in [
+            "https://logto:3001/api/x",
+            "http://elsewhere/api/x",
+            "/unknown-session",
+            "http://logto:3001.evil/api/x",
+        ] {
+            assert_eq!(location(other), other);
+        }
+    }
+}

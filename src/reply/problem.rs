@@ -1,0 +1,119 @@
+//! The answers that Claviger makes itself: RFC 9457 problem details, with Logto's own error members `code`
+//! and `message` so that existing clients read them, OAuth's for clients of the broker, and `Proxy-Status`
+//! (RFC 9209).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, header};
+use serde::Serialize;
+
+use super::Body;
+use crate::{
+    config::Rate,
+    error::Failure,
+    headers,
+    limit::LimitError,
+    observe::{Record, Source},
+};
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    instance: &'a str,
+    code: &'a str,
+    message: &'a str,
+    side: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_description: Option<&'a str>,
+}
+
+/// The answer to a request that failed; notes it in the record.
+pub fn answer(failure: &Failure, record: &mut Record) -> Response<Body> {
+    let description = failure.describe();
+    let detail = failure.detail(&description);
+    let short = description.code.strip_prefix("claviger.").unwrap_or(description.code);
+    // RFC 6749 section 5.2: the broker's clients look for these.
+    let oauth = record.asks_for_token.then_some(description.oauth);
+    let problem = Problem {
+        r#type: format!("urn:claviger:error:{short}"),
+        title: description.title,
+        status: description.status.as_u16(),
+        detail: &detail,
+        instance: record.id.as_str(),
+        code: description.code,
+        message: &detail,
+        side: description.side.as_str(),
+        error: oauth,
+        error_description: oauth.map(|_| detail.as_str()),
+    };
+    // A struct of strings and a number always serialises.
+    let body = serde_json::to_vec(&problem).unwrap_or_default();
+    let mut response = Response::new(Body::whole(Bytes::from(body)));
+    *response.status_mut() = description.status;
+    let headers = response.headers_mut();
+    let kind = if record.asks_for_token { "application/json" } else { "application/problem+json" };
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(status) =
+        HeaderValue::from_str(&format!("claviger; error={}; details=\"{short}\"", description.proxy_error))
+    {
+        headers.insert(headers::PROXY_STATUS, status);
+    }
+    if description.status == http::StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"claviger\""));
+    }
+    if let Some(wait) = description.retry_after {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+    }
+    if let Failure::Limit(limit) = failure {
+        limit_fields(limit, headers);
+    }
+    record.source = Source::Claviger;
+    record.code = Some(description.code);
+    record.cause = failure.cause();
+    count(failure, short, record);
+    response
+}
+
+/// Rounded up: whoever comes back after it is let through.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+/// draft-ietf-httpapi-ratelimit-headers.
+fn limit_fields(limit: &LimitError, headers: &mut http::HeaderMap) {
+    let (name, rate, wait) = match limit {
+        LimitError::Rate { rate, wait, .. } => ("caller", Some(rate), wait),
+        LimitError::Quota { rate, wait, .. } => ("quota", rate.as_ref(), wait),
+        LimitError::Overloaded { .. } | LimitError::Identifications { .. } => return,
+    };
+    let remaining = format!("\"{name}\";r=0;t={}", whole_seconds(*wait));
+    if let Ok(value) = HeaderValue::from_str(&remaining) {
+        headers.insert(headers::RATELIMIT, value);
+    }
+    if let Some(Rate { requests, per, .. }) = rate
+        && let Ok(value) =
+            HeaderValue::from_str(&format!("\"{name}\";q={requests};w={}", whole_seconds(*per)))
+    {
+        headers.insert(headers::RATELIMIT_POLICY, value);
+    }
+}
+
+fn count(failure: &Failure, short: &'static str, record: &Record) {
+    match failure {
+        Failure::Edge(_) | Failure::Caller(_) | Failure::Policy(_) => record.metrics().policy_denied(short),
+        Failure::Limit(limit) => record.metrics().rate_limited(match limit {
+            LimitError::Rate { .. } => "caller",
+            LimitError::Quota { .. } => "quota",
+            LimitError::Overloaded { .. } => "in_flight",
+            LimitError::Identifications { .. } => "identification",
+        }),
+        Failure::Token(_) | Failure::Upstream(_) | Failure::Broker(_) | Failure::Panic => {}
+    }
+}

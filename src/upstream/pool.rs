@@ -1,0 +1,311 @@
+//! Connections of one worker to one upstream. Ours, because what matters here is what general clients hide:
+//! whether a request was provably not sent, and that no connection is used that the upstream is about to
+//! close (Logto closes after 6 s, fact 8.2). Dialling, TLS and ALPN are hyper-util's and hyper-rustls'.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use http::{HeaderValue, Request, Response, Uri, header};
+use hyper::{
+    body::Incoming,
+    client::conn::{TrySendError, http1, http2},
+};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::connect::{Connected, Connection as _, HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use tokio::time::Instant;
+use tower::{Service as _, ServiceExt as _};
+
+use super::replay::RequestBody;
+use crate::config::Endpoint;
+
+/// Heads of answers: more than Logto's longest `Link` lines (fact 4.5).
+const MAX_ANSWER_HEAD: usize = 64 * 1024;
+const H2_KEEP_ALIVE: Duration = Duration::from_secs(10);
+const H2_KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The connections.
+pub struct Pool {
+    connector: HttpsConnector<HttpConnector>,
+    target: Uri,
+    endpoint: Endpoint,
+    host: HeaderValue,
+    connect: Duration,
+    idle_limit: Duration,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    /// Oldest first; taken from the end, so that few connections stay warm and the rest age away.
+    idle: Vec<(http1::SendRequest<RequestBody>, Instant)>,
+    shared: Option<http2::SendRequest<RequestBody>>,
+}
+
+/// A connection that an answer is being read from; goes back to its pool when dropped.
+#[derive(Debug)]
+pub struct Lease {
+    back: Option<(http1::SendRequest<RequestBody>, Arc<Pool>)>,
+}
+
+/// Why a request got no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// No connection: the request was not sent.
+    #[error("cannot be reached")]
+    Connect(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// No connection in time: the request was not sent.
+    #[error("did not accept a connection within {0:?}")]
+    ConnectTimeout(Duration),
+    /// The connection was closed before the request was written: it was not sent.
+    #[error("closed the connection")]
+    Closed(#[source] hyper::Error),
+    /// The connection broke: the request may have been carried out.
+    #[error("broke the connection")]
+    Broken(#[source] hyper::Error),
+}
+
+impl SendError {
+    /// Whether the request has certainly not been carried out.
+    pub fn unsent(&self) -> bool {
+        !matches!(self, Self::Broken(_))
+    }
+
+    /// A label from a closed set.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Connect(_) => "connect",
+            Self::ConnectTimeout(_) => "connect_timeout",
+            Self::Closed(_) => "closed",
+            Self::Broken(_) => "reset",
+        }
+    }
+
+    /// What the system said, in a few words; holds no more than addresses.
+    pub fn cause(&self) -> String {
+        let mut cause: Option<&dyn std::error::Error> = match self {
+            Self::Connect(source) => Some(source.as_ref()),
+            Self::ConnectTimeout(_) => None,
+            Self::Closed(source) | Self::Broken(source) => Some(source),
+        };
+        let mut innermost = String::new();
+        while let Some(error) = cause {
+            innermost = error.to_string();
+            cause = error.source();
+        }
+        innermost
+    }
+}
+
+/// How long connections take and last.
+#[derive(Debug, Clone, Copy)]
+pub struct PoolTimes {
+    /// `timeouts.connect`
+    pub connect: Duration,
+    /// `timeouts.upstream_idle`
+    pub idle: Duration,
+}
+
+impl Pool {
+    /// A pool without connections.
+    pub fn new(endpoint: &Endpoint, tls: rustls::ClientConfig, http2: bool, times: PoolTimes) -> Arc<Self> {
+        let mut tcp = HttpConnector::new();
+        tcp.set_nodelay(true);
+        tcp.enforce_http(false);
+        tcp.set_connect_timeout(Some(times.connect));
+        let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
+        let connector =
+            if http2 { https.enable_http2().wrap_connector(tcp) } else { https.wrap_connector(tcp) };
+        Arc::new(Self {
+            connector,
+            target: absolute(endpoint, http::uri::PathAndQuery::from_static("/")),
+            host: host_of(endpoint),
+            endpoint: endpoint.clone(),
+            connect: times.connect,
+            idle_limit: times.idle,
+            kept: Mutex::default(),
+        })
+    }
+
+    /// Sends a request whose URI is a path and a query, and whose `Host` is not set, and waits for the head
+    /// of the answer. Closed connections are passed over as long as the request is provably unsent.
+    ///
+    /// # Errors
+    /// [`SendError`]. Cancel-safe: a connection in use is closed when the future is dropped.
+    pub async fn send(
+        self: &Arc<Self>,
+        mut request: Request<RequestBody>,
+    ) -> Result<(Response<Incoming>, Lease), SendError> {
+        request.headers_mut().insert(header::HOST, self.host.clone());
+        while let Some(sender) = self.take_idle() {
+            match self.send_on(sender, request).await {
+                Ok(answered) => return Ok(answered),
+                Err(Failed { unsent: Some(again), .. }) => request = again,
+                Err(failed) => return Err(SendError::Broken(failed.error)),
+            }
+        }
+        if let Some(shared) = self.shared() {
+            return self.send_shared(shared, request).await;
+        }
+        match self.dial().await? {
+            Dialled::Http1(sender) => {
+                self.send_on(sender, request).await.map_err(|failed| match failed.unsent {
+                    Some(_) => SendError::Closed(failed.error),
+                    None => SendError::Broken(failed.error),
+                })
+            }
+            Dialled::Http2(shared) => {
+                self.lock().shared = Some(shared.clone());
+                self.send_shared(shared, request).await
+            }
+        }
+    }
+
+    async fn send_on(
+        self: &Arc<Self>,
+        mut sender: http1::SendRequest<RequestBody>,
+        request: Request<RequestBody>,
+    ) -> Result<(Response<Incoming>, Lease), Failed> {
+        match sender.try_send_request(request).await {
+            Ok(answer) => Ok((answer, Lease { back: Some((sender, self.clone())) })),
+            Err(error) => Err(Failed::from(error)),
+        }
+    }
+
+    async fn send_shared(
+        &self,
+        mut shared: http2::SendRequest<RequestBody>,
+        mut request: Request<RequestBody>,
+    ) -> Result<(Response<Incoming>, Lease), SendError> {
+        // HTTP/2 carries the authority in the target instead of `Host` (RFC 9113 section 8.3.1).
+        request.headers_mut().remove(header::HOST);
+        let path =
+            request.uri().path_and_query().cloned().unwrap_or(http::uri::PathAndQuery::from_static("/"));
+        *request.uri_mut() = absolute(&self.endpoint, path);
+        *request.version_mut() = http::Version::HTTP_2;
+        match shared.try_send_request(request).await.map_err(Failed::from) {
+            Ok(answer) => Ok((answer, Lease { back: None })),
+            Err(Failed { unsent: Some(_), error }) => Err(SendError::Closed(error)),
+            Err(Failed { error, .. }) => Err(SendError::Broken(error)),
+        }
+    }
+
+    async fn dial(&self) -> Result<Dialled, SendError> {
+        let dialling = async {
+            let mut connector = self.connector.clone();
+            let connector = connector.ready().await.map_err(SendError::Connect)?;
+            let stream = connector.call(self.target.clone()).await.map_err(SendError::Connect)?;
+            let connected: Connected = stream.connected();
+            let handshake = |error: hyper::Error| SendError::Connect(error.into());
+            if connected.is_negotiated_h2() {
+                let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+                    .timer(TokioTimer::new())
+                    .keep_alive_interval(H2_KEEP_ALIVE)
+                    .keep_alive_timeout(H2_KEEP_ALIVE_TIMEOUT)
+                    .keep_alive_while_idle(true)
+                    .max_header_list_size(MAX_ANSWER_HEAD as u32)
+                    .handshake(stream)
+                    .await
+                    .map_err(handshake)?;
+                tokio::spawn(connection);
+                return Ok(Dialled::Http2(sender));
+            }
+            let (sender, connection) = http1::Builder::new()
+                .max_buf_size(MAX_ANSWER_HEAD)
+                .handshake(stream)
+                .await
+                .map_err(handshake)?;
+            tokio::spawn(connection);
+            Ok(Dialled::Http1(sender))
+        };
+        tokio::time::timeout(self.connect, dialling)
+            .await
+            .unwrap_or(Err(SendError::ConnectTimeout(self.connect)))
+    }
+
+    fn take_idle(&self) -> Option<http1::SendRequest<RequestBody>> {
+        let mut kept = self.lock();
+        while let Some((sender, since)) = kept.idle.pop() {
+            if since.elapsed() >= self.idle_limit {
+                // All others are older still.
+                kept.idle.clear();
+                return None;
+            }
+            if sender.is_ready() {
+                return Some(sender);
+            }
+        }
+        None
+    }
+
+    fn shared(&self) -> Option<http2::SendRequest<RequestBody>> {
+        let mut kept = self.lock();
+        kept.shared.take_if(|shared| shared.is_closed());
+        kept.shared.clone()
+    }
+
+    fn keep(&self, sender: http1::SendRequest<RequestBody>) {
+        self.lock().idle.push((sender, Instant::now()));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Pool({})", self.endpoint)
+    }
+}
+
+enum Dialled {
+    Http1(http1::SendRequest<RequestBody>),
+    Http2(http2::SendRequest<RequestBody>),
+}
+
+struct Failed {
+    error: hyper::Error,
+    unsent: Option<Request<RequestBody>>,
+}
+
+impl From<TrySendError<Request<RequestBody>>> for Failed {
+    fn from(mut error: TrySendError<Request<RequestBody>>) -> Self {
+        let unsent = error.take_message();
+        Self { error: error.into_error(), unsent }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some((mut sender, pool)) = self.back.take() else { return };
+        if sender.is_ready() {
+            pool.keep(sender);
+        } else if !sender.is_closed()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            // The connection's task has yet to see the end of the answer, or that nobody reads it.
+            runtime.spawn(async move {
+                if let Ok(Ok(())) = tokio::time::timeout(pool.idle_limit, sender.ready()).await {
+                    pool.keep(sender);
+                }
+            });
+        }
+    }
+}
+
+fn absolute(endpoint: &Endpoint, path: http::uri::PathAndQuery) -> Uri {
+    let mut parts = http::uri::Parts::default();
+    parts.scheme = Some(endpoint.scheme.clone());
+    parts.authority = Some(endpoint.authority.clone());
+    parts.path_and_query = Some(path);
+    Uri::from_parts(parts).expect("scheme, authority and path are all there")
+}
+
+fn host_of(endpoint: &Endpoint) -> HeaderValue {
+    HeaderValue::from_str(endpoint.authority.as_str()).expect("an authority holds only visible ASCII")
+}

@@ -1,0 +1,213 @@
+//! The body of a request on its way up: checked against what Logto would answer with a misleading 404 or a
+//! silently empty object (facts 5.1, 5.2), held in memory when it is small, so that it can be sent again
+//! byte for byte, and streamed when it is not.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method, header};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use crate::{config::Limits, silence::Silence};
+
+/// What is wrong with a request's body.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RequestBodyError {
+    /// More than Logto takes.
+    #[error("the request's body is larger than {limit} bytes")]
+    TooLarge {
+        /// The limit for this kind of body.
+        limit: u64,
+        /// The configuration key.
+        key: &'static str,
+    },
+    /// A body that says nothing about itself.
+    #[error("the request has a body but no Content-Type")]
+    NoContentType,
+    /// The caller stopped in the middle.
+    #[error("the request's body stood still for {0:?}")]
+    Silent(Duration),
+    /// The caller went away or broke the framing.
+    #[error("the request's body could not be read")]
+    Broken(#[source] Arc<hyper::Error>),
+}
+
+/// A body as it came in.
+#[derive(Debug)]
+pub enum Prepared {
+    /// Whole, in memory, and as often as needed.
+    Held(Bytes),
+    /// Once.
+    Streamed(Option<Box<Streamed>>, Failure),
+}
+
+/// Why a streamed body failed, told to whoever sent it.
+type Failure = Arc<OnceLock<RequestBodyError>>;
+
+/// A body that goes out once.
+#[derive(Debug)]
+pub struct Streamed {
+    incoming: Incoming,
+    left: u64,
+    over: RequestBodyError,
+    silence: Silence,
+    failure: Failure,
+}
+
+impl Prepared {
+    /// Checks the body of a request, and reads it when it is small.
+    ///
+    /// # Errors
+    /// [`RequestBodyError`].
+    pub async fn read(
+        method: &Method,
+        headers: &HeaderMap,
+        body: Incoming,
+        limits: &Limits,
+        silence: Duration,
+    ) -> Result<Self, RequestBodyError> {
+        if body.is_end_stream() {
+            return Ok(Self::Held(Bytes::new()));
+        }
+        let content_type = headers.get(header::CONTENT_TYPE);
+        if content_type.is_none() && matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
+            return Err(RequestBodyError::NoContentType);
+        }
+        let (limit, key) = limit_for(content_type.map_or(b"", |value| value.as_bytes()), limits);
+        let over = RequestBodyError::TooLarge { limit, key };
+        let length = body.size_hint().exact();
+        if length.is_some_and(|length| length > limit) {
+            return Err(over);
+        }
+        let failure = Failure::default();
+        let streamed = Streamed {
+            incoming: body,
+            left: limit,
+            over,
+            silence: Silence::new(silence),
+            failure: failure.clone(),
+        };
+        match length.and_then(|length| usize::try_from(length).ok()) {
+            Some(length) if length <= limits.replay => Ok(Self::Held(streamed.collect(length).await?)),
+            _ => Ok(Self::Streamed(Some(Box::new(streamed)), failure)),
+        }
+    }
+
+    /// Whether the body can be sent once more.
+    pub fn is_replayable(&self) -> bool {
+        matches!(self, Self::Held(_))
+    }
+
+    /// The body for one try; `None` when it has gone out before and is not held.
+    pub fn attempt(&mut self) -> Option<RequestBody> {
+        match self {
+            Self::Held(bytes) => Some(RequestBody::Held(bytes.clone())),
+            Self::Streamed(streamed, _) => streamed.take().map(RequestBody::Streamed),
+        }
+    }
+
+    /// Why the body failed while it was sent, if it was the body.
+    pub fn failure(&self) -> Option<RequestBodyError> {
+        match self {
+            Self::Held(_) => None,
+            Self::Streamed(_, failure) => failure.get().cloned(),
+        }
+    }
+}
+
+/// Which limit counts: the larger kinds of body must say what they are.
+fn limit_for(content_type: &[u8], limits: &Limits) -> (u64, &'static str) {
+    let is = |prefix: &str| {
+        content_type.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+    };
+    if is("multipart/") {
+        (limits.multipart_body, "limits.multipart_body")
+    } else if is("application/x-www-form-urlencoded") || is("text/") {
+        (limits.form_body, "limits.form_body")
+    } else {
+        (limits.body, "limits.body")
+    }
+}
+
+impl Streamed {
+    async fn collect(mut self, length: usize) -> Result<Bytes, RequestBodyError> {
+        let mut all = BytesMut::with_capacity(length);
+        while let Some(frame) = std::future::poll_fn(|cx| self.poll_next(cx)).await {
+            if let Ok(data) = frame?.into_data() {
+                all.extend_from_slice(&data);
+            }
+        }
+        Ok(all.freeze())
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
+        let frame = match Pin::new(&mut self.incoming).poll_frame(cx) {
+            Poll::Ready(frame) => {
+                self.silence.broken();
+                frame
+            }
+            Poll::Pending => {
+                ready!(self.silence.poll_over(cx));
+                return Poll::Ready(Some(Err(RequestBodyError::Silent(self.silence.limit()))));
+            }
+        };
+        Poll::Ready(frame.map(|frame| {
+            let frame = frame.map_err(|error| RequestBodyError::Broken(Arc::new(error)))?;
+            let length = frame.data_ref().map_or(0, Bytes::len) as u64;
+            self.left = self.left.checked_sub(length).ok_or_else(|| self.over.clone())?;
+            Ok(frame)
+        }))
+    }
+}
+
+/// The body of one try.
+#[derive(Debug)]
+pub enum RequestBody {
+    /// In memory.
+    Held(Bytes),
+    /// As it comes in.
+    Streamed(Box<Streamed>),
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = RequestBodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
+        match &mut *self {
+            Self::Held(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Held(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Self::Streamed(streamed) => {
+                let frame = ready!(streamed.poll_next(cx));
+                if let Some(Err(error)) = &frame {
+                    // The first failure is the cause; a second cannot come, the stream has ended.
+                    let _: Result<(), RequestBodyError> = streamed.failure.set(error.clone());
+                }
+                Poll::Ready(frame)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Held(bytes) => bytes.is_empty(),
+            Self::Streamed(streamed) => streamed.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Held(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Streamed(streamed) => streamed.incoming.size_hint(),
+        }
+    }
+}

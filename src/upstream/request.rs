@@ -1,0 +1,32 @@
+//! Builds the request for one try: the caller's headers by allow-list, the tenant's token, our own `Via` and
+//! the request id. The path is the one that the policy matched, byte for byte.
+
+use http::{HeaderValue, Request, header, request::Parts, uri::PathAndQuery};
+
+use super::replay::RequestBody;
+use crate::headers;
+
+/// What stays the same over all tries.
+#[derive(Debug)]
+pub struct Outgoing<'a> {
+    /// The caller's head.
+    pub head: &'a Parts,
+    /// The canonical path with the caller's query.
+    pub target: &'a PathAndQuery,
+    /// The request id, as header.
+    pub id: HeaderValue,
+}
+
+impl Outgoing<'_> {
+    /// The request with this token and body.
+    pub fn with(&self, token: &HeaderValue, body: RequestBody) -> Request<RequestBody> {
+        let mut request = Request::new(body);
+        *request.method_mut() = self.head.method.clone();
+        *request.uri_mut() = self.target.clone().into();
+        let mut headers = headers::forwarded(&self.head.headers);
+        headers.insert(header::AUTHORIZATION, token.clone());
+        headers.insert(headers::X_REQUEST_ID, self.id.clone());
+        *request.headers_mut() = headers;
+        request
+    }
+}

@@ -1,0 +1,200 @@
+//! When a request is sent again: only what is safe to repeat, only as often as allowed, only within the
+//! deadline and a budget, so that a struggling upstream is not finished off by its clients.
+
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderMap, Method, StatusCode, header};
+use tokio::time::Instant;
+use tower::retry::budget::{Budget as _, TpsBudget};
+
+use crate::config::Retry;
+
+/// Retries that are allowed without any traffic to measure them by, per second.
+const FLOOR_PER_SECOND: u32 = 2;
+/// The span over which the budget is kept (tower allows 1 s to 60 s).
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// The rules and the budget of one tenant.
+#[derive(Debug)]
+pub struct Retries {
+    rules: Retry,
+    budget: TpsBudget,
+}
+
+/// What happened to a try.
+#[derive(Debug, Clone, Copy)]
+pub enum Outcome<'a> {
+    /// The upstream answered.
+    Answered(StatusCode, &'a HeaderMap),
+    /// It did not.
+    Failed {
+        /// The request has certainly not been carried out.
+        unsent: bool,
+        /// A label from a closed set.
+        label: &'static str,
+    },
+}
+
+/// One more try.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Again {
+    /// After this long.
+    pub after: Duration,
+    /// The label for the metric.
+    pub reason: &'static str,
+}
+
+impl Retries {
+    /// A fresh budget.
+    pub fn new(rules: Retry) -> Self {
+        let budget = TpsBudget::new(WINDOW, FLOOR_PER_SECOND, rules.budget);
+        Self { rules, budget }
+    }
+
+    /// A request begins: it pays into the budget.
+    pub fn deposit(&self) {
+        self.budget.deposit();
+    }
+
+    /// Whether to try again after try number `attempt` (1 is the first), before `deadline`. `random` is in 0..1.
+    pub fn again(
+        &self,
+        method: &Method,
+        attempt: u32,
+        outcome: Outcome<'_>,
+        deadline: Instant,
+        wall: SystemTime,
+        random: f64,
+    ) -> Option<Again> {
+        if attempt >= self.rules.attempts {
+            return None;
+        }
+        let (reason, asked) = match outcome {
+            Outcome::Failed { unsent, label } if unsent || is_idempotent(method) => (label, None),
+            Outcome::Answered(status, headers) if is_idempotent(method) => {
+                (transient(status, attempt)?, retry_after(headers, wall))
+            }
+            _ => return None,
+        };
+        let after = match asked {
+            Some(asked) if asked > self.rules.max_backoff => return None,
+            Some(asked) => asked,
+            None => self.backoff(attempt, random),
+        };
+        if Instant::now() + after >= deadline || !self.budget.withdraw() {
+            return None;
+        }
+        Some(Again { after, reason })
+    }
+
+    /// Full jitter: anything between nothing and the doubled pause.
+    fn backoff(&self, attempt: u32, random: f64) -> Duration {
+        let doubled = self.rules.backoff.saturating_mul(1 << (attempt - 1).min(16));
+        doubled.min(self.rules.max_backoff).mul_f64(random.clamp(0.0, 1.0))
+    }
+}
+
+/// RFC 9110 section 9.2.2. PATCH is not.
+fn is_idempotent(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::PUT | Method::DELETE | Method::OPTIONS)
+}
+
+fn transient(status: StatusCode, attempt: u32) -> Option<&'static str> {
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => Some("429"),
+        StatusCode::BAD_GATEWAY => Some("502"),
+        StatusCode::SERVICE_UNAVAILABLE => Some("503"),
+        StatusCode::GATEWAY_TIMEOUT => Some("504"),
+        // Once: some of Logto's 500s are deterministic (fact 6.5).
+        StatusCode::INTERNAL_SERVER_ERROR if attempt == 1 => Some("500"),
+        _ => None,
+    }
+}
+
+/// `Retry-After` in seconds or as a date (RFC 9110 section 10.2.3).
+pub fn retry_after(headers: &HeaderMap, wall: SystemTime) -> Option<Duration> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    match text.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => Some(httpdate::parse_http_date(text).ok()?.duration_since(wall).unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    const RESET: Outcome<'static> = Outcome::Failed { unsent: false, label: "reset" };
+    const UNSENT: Outcome<'static> = Outcome::Failed { unsent: true, label: "connect" };
+
+    fn again(method: &Method, attempt: u32, outcome: Outcome<'_>) -> Option<Again> {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        Retries::new(Retry::default()).again(method, attempt, outcome, deadline, SystemTime::UNIX_EPOCH, 1.0)
+    }
+
+    fn answered(
+        method: &Method,
+        attempt: u32,
+        status: u16,
+        retry_after: Option<&'static str>,
+    ) -> Option<Again> {
+        let mut headers = HeaderMap::new();
+        if let Some(text) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(text));
+        }
+        again(method, attempt, Outcome::Answered(StatusCode::from_u16(status).unwrap(), &headers))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn b19_only_what_is_safe_to_repeat() {
+        for method in [Method::GET, Method::HEAD, Method::PUT, Method::DELETE] {
+            assert!(again(&method, 1, RESET).is_some());
+            for status in [429, 500, 502, 503, 504] {
+                assert!(answered(&method, 1, status, None).is_some(), "{method} {status}");
+            }
+            for status in [200, 400, 401, 403, 404, 422, 501] {
+                assert!(answered(&method, 1, status, None).is_none(), "{method} {status}");
+            }
+        }
+        for method in [Method::POST, Method::PATCH] {
+            assert!(again(&method, 1, UNSENT).is_some());
+            assert!(again(&method, 1, RESET).is_none());
+            for status in [429, 500, 502, 503, 504] {
+                assert!(answered(&method, 1, status, None).is_none(), "{method} {status}");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn b19_not_forever() {
+        assert!(answered(&Method::GET, 2, 503, None).is_some());
+        assert!(answered(&Method::GET, 3, 503, None).is_none(), "attempts");
+        assert!(answered(&Method::GET, 2, 500, None).is_none(), "a second 500 is deterministic");
+        let retries = Retries::new(Retry::default());
+        let soon = Instant::now() + Duration::from_millis(10);
+        assert_eq!(
+            retries.again(&Method::GET, 1, RESET, soon, SystemTime::UNIX_EPOCH, 1.0),
+            None,
+            "deadline"
+        );
+        let later = Instant::now() + Duration::from_secs(60);
+        let granted = (0..1000)
+            .filter(|_| retries.again(&Method::GET, 1, RESET, later, SystemTime::UNIX_EPOCH, 1.0).is_some());
+        assert_eq!(
+            granted.count(),
+            20,
+            "the budget: two a second over ten seconds, and no traffic to add to it"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn b19_retry_after_is_obeyed_and_capped() {
+        let after = |text| answered(&Method::GET, 1, 503, Some(text)).map(|again| again.after);
+        assert_eq!(after("1"), Some(Duration::from_secs(1)));
+        assert_eq!(after("3"), None, "longer than max_backoff: the caller is told instead");
+        assert_eq!(after("Thu, 01 Jan 1970 00:00:02 GMT"), Some(Duration::from_secs(2)));
+        assert_eq!(after("soon"), Some(Duration::from_millis(50)), "nonsense counts as absent");
+    }
+}

@@ -1,0 +1,68 @@
+//! TLS towards upstreams and issuers: rustls with one provider, TLS 1.2 and 1.3, and the roots that the
+//! tenant names. Verification cannot be switched off.
+
+use std::sync::Arc;
+
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::{CryptoProvider, aws_lc_rs},
+    pki_types::{CertificateDer, pem::PemObject as _},
+};
+
+use crate::config::Roots;
+
+/// Why there is no TLS.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A CA file without a usable certificate.
+    #[error("{path}: {what}")]
+    CaFile {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// rustls refuses its own provider.
+    #[error("TLS cannot be set up")]
+    Setup(#[from] rustls::Error),
+}
+
+/// The one provider of this process.
+pub fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
+}
+
+/// A client configuration that believes `roots`; ALPN is the connector's business.
+///
+/// # Errors
+/// [`TlsError`] when a CA file holds no certificate.
+pub fn client(roots: &Roots) -> Result<ClientConfig, TlsError> {
+    Ok(ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(store(roots)?)
+        .with_no_client_auth())
+}
+
+fn store(roots: &Roots) -> Result<RootCertStore, TlsError> {
+    let mut store = RootCertStore::empty();
+    match roots {
+        Roots::System => {
+            store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            if store.is_empty() {
+                store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+            }
+        }
+        Roots::Bundled => store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+        Roots::File { path, pem } => {
+            let bad = |what: String| TlsError::CaFile { path: path.clone(), what };
+            for certificate in CertificateDer::pem_slice_iter(pem) {
+                let certificate = certificate.map_err(|error| bad(error.to_string()))?;
+                store.add(certificate).map_err(|error| bad(error.to_string()))?;
+            }
+            if store.is_empty() {
+                return Err(bad("no certificate in PEM form (-----BEGIN CERTIFICATE-----)".into()));
+            }
+        }
+    }
+    Ok(store)
+}

@@ -1,0 +1,478 @@
+#!/usr/bin/env python3
+"""The deployment files, tested without a container engine: `run.py [NAME…]`.
+
+The image's root file system is built by the script that the Dockerfile runs, laid out
+as its final stage says, and started under bubblewrap as the image's user: read-only
+root, no capability, no network but loopback. The Kubernetes manifests are validated,
+and their configuration runs with the mounts, arguments and probes that they name.
+
+Not covered: that `docker build` itself works (the base image is not to be had here),
+file ownership as a kubelet sets it up, and NetworkPolicy enforcement.
+"""
+import argparse
+import contextlib
+import hashlib
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import stat
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+DEPLOY = ROOT / "deploy"
+HOME = ROOT / "target" / "deploy"
+PYTHON = HOME / "venv" / "bin" / "python"
+
+
+class Failed(Exception):
+    """A test did not hold; the message says what was wanted and what came."""
+
+
+def check(condition, message):
+    if not condition:
+        raise Failed(message)
+
+
+def say(text):
+    print(f"== {text}", flush=True)
+
+
+# --- before the tests: what needs the network and the compiler ---------------------
+
+def install():
+    """kubernetes-validate into target/deploy/venv."""
+    pins = HERE / "requirements.txt"
+    state = hashlib.sha256(pins.read_bytes()).hexdigest()
+    stamp = HOME / "installed"
+    if stamp.exists() and stamp.read_text() == state:
+        return
+    say("installing from PyPI into target/deploy: kubernetes-validate (tests/deploy/requirements.txt)")
+    venv.create(HOME / "venv", with_pip=True, clear=True)
+    subprocess.run([PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r", pins],
+                   check=True)
+    stamp.write_text(state)
+
+
+def build(out):
+    """The root file system, by the script that the Dockerfile runs."""
+    musl = f"{os.uname().machine}-unknown-linux-musl"
+    environment = dict(os.environ)
+    sysroot = subprocess.run(["rustc", "--print", "sysroot"], cwd=ROOT, text=True, capture_output=True, check=True)
+    if not Path(sysroot.stdout.strip(), "lib/rustlib", musl, "lib").is_dir():
+        say(f"installing the Rust target {musl} with rustup")
+        if not shutil.which("rustup") or subprocess.run(["rustup", "target", "add", musl], cwd=ROOT).returncode:
+            environment["CLAVIGER_TARGET"] = f"{os.uname().machine}-unknown-linux-gnu"
+            say(f"{musl} is not to be had: this run tests a binary linked statically against glibc, not the image's")
+    say("building the static binary (release)")
+    done = subprocess.run([DEPLOY / "rootfs.sh", out], env=environment)
+    if done.returncode:
+        sys.exit("deploy: deploy/rootfs.sh failed")
+
+
+# --- a container, as far as one can be had without privileges ---------------------------
+
+class Container:
+    """`root` read-only at /, mounts on top, uid 65532, no capability, the network of this process."""
+
+    def __init__(self, root, argv, mounts, directory, user="65532:65532"):
+        uid, _, gid = user.partition(":")
+        self.log = Path(tempfile.mkstemp(dir=directory, suffix=".log")[1])
+        layout = []
+        for entry in sorted(Path(root).iterdir()):
+            layout += ["--ro-bind", entry, f"/{entry.name}"]
+        for inside, outside in mounts.items():
+            layout += ["--ro-bind", outside, inside]
+        self.process = subprocess.Popen(
+            [str(a) for a in ["bwrap", "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts",
+                              "--uid", uid, "--gid", gid or uid, "--cap-drop", "ALL", "--clearenv", "--new-session",
+                              "--die-with-parent", "--as-pid-1", "--tmpfs", "/", *layout, "--proc", "/proc",
+                              "--dev", "/dev", "--remount-ro", "/", "--chdir", "/", *argv]],
+            stdin=subprocess.DEVNULL, stdout=self.log.open("wb"), stderr=subprocess.STDOUT)
+
+    def said(self):
+        return self.log.read_text(errors="replace")[-3000:]
+
+    def pid(self):
+        """The program's process id out here; bwrap is its parent."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        check(len(children) == 1, f"bwrap has {len(children)} children, not one:\n{self.said()}")
+        return int(children[0])
+
+    def ends(self, seconds):
+        """Its exit code."""
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise Failed(f"still running after {seconds} s:\n{self.said()}") from None
+
+    def stop(self, seconds=20):
+        os.kill(self.pid(), signal.SIGTERM)
+        return self.ends(seconds)
+
+    def kill(self):
+        if self.process.poll() is None:
+            with contextlib.suppress(Failed, OSError):
+                os.kill(self.pid(), signal.SIGKILL)
+            self.process.kill()
+            self.process.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
+
+
+def status_of(port, path):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def wait_for(container, port, path, seconds=20):
+    """Until GET answers 200; the container must not end before."""
+    end, last = time.monotonic() + seconds, "nothing"
+    while time.monotonic() < end:
+        check(container.process.poll() is None, f"it ended with {container.process.returncode}:\n{container.said()}")
+        try:
+            last = status_of(port, path)
+            if last == 200:
+                return
+        except OSError as error:
+            last = error
+        time.sleep(0.02)
+    raise Failed(f"{path} answered {last} for {seconds} s:\n{container.said()}")
+
+
+# --- reading the files -------------------------------------------------------------------
+
+def final_stage():
+    """The instructions of the Dockerfile's last stage, as (word, rest)."""
+    text = re.sub(r"\\\n", " ", (DEPLOY / "Dockerfile").read_text())
+    stage = []
+    for line in text.splitlines():
+        word, _, rest = line.strip().partition(" ")
+        if not word or word.startswith("#"):
+            continue
+        if word == "FROM":
+            stage = []
+        stage.append((word, rest.strip()))
+    return stage
+
+
+def documents():
+    import yaml
+    found = []
+    for path in sorted((DEPLOY / "kubernetes").glob("*.yaml")):
+        for document in yaml.safe_load_all(path.read_text()):
+            found.append((path.name, document))
+    check(found, "no manifest found")
+    return found
+
+
+def claviger_in(file):
+    """The pod spec of a manifest and Claviger's container in it."""
+    for name, document in documents():
+        if name == file and document["kind"] == "Deployment":
+            pod = document["spec"]["template"]["spec"]
+            for container in pod.get("initContainers", []) + pod["containers"]:
+                if container["name"] == "claviger":
+                    return pod, container
+    raise Failed(f"{file} has no claviger container")
+
+
+def mounts_of(file, directory):
+    """What the kubelet would mount into Claviger's container: its ConfigMaps and Secrets as directories."""
+    pod, container = claviger_in(file)
+    data = {(d["kind"], d["metadata"]["name"]): d.get("data") or d.get("stringData") or {}
+            for name, d in documents() if name == file and d["kind"] in ("ConfigMap", "Secret")}
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    mounts = {}
+    for mount in container["volumeMounts"]:
+        volume = volumes[mount["name"]]
+        key = (("ConfigMap", volume["configMap"]["name"]) if "configMap" in volume
+               else ("Secret", volume["secret"]["secretName"]))
+        home = Path(tempfile.mkdtemp(dir=directory))
+        home.chmod(0o755)
+        for name, text in data.get(key, {}).items():
+            (home / name).write_text(text)
+        mounts[mount["mountPath"]] = home
+    return mounts
+
+
+CONFIG = """
+[listen]
+proxy = ["127.0.0.1:3600"]
+admin = "127.0.0.1:3601"
+
+[tenants.acme]
+endpoint      = "http://127.0.0.1:9"
+client_id     = "app"
+client_secret = { file = "/etc/claviger/secret" }
+
+[policies.read]
+allow = ["users:read"]
+
+[callers.local]
+identify = { loopback = true }
+tenants  = ["acme"]
+policies = ["read"]
+"""
+
+
+def mounted_config(directory, text=CONFIG):
+    home = Path(tempfile.mkdtemp(dir=directory))
+    home.chmod(0o755)
+    (home / "claviger.toml").write_text(text)
+    (home / "secret").write_text("not-a-real-secret")
+    return {"/etc/claviger": home}
+
+
+# --- tests ---------------------------------------------------------------------------------
+
+def manifests_are_valid(_):
+    """every manifest passes kubernetes-validate --strict"""
+    files = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
+    done = subprocess.run([PYTHON.with_name("kubernetes-validate"), "--strict", *files], text=True, capture_output=True)
+    check(done.returncode == 0, done.stdout + done.stderr)
+    count = done.stdout.count("passed for resource") + done.stderr.count("passed for resource")
+    check(count == len(documents()), f"{count} of {len(documents())} documents were validated")
+
+
+def manifests_are_restricted(_):
+    """every pod keeps to the restricted Pod Security Standard, with a read-only root for Claviger"""
+    for file, document in documents():
+        if document["kind"] != "Deployment":
+            continue
+        pod = document["spec"]["template"]["spec"]
+        check(pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, f"{file}: seccompProfile")
+        check(pod["automountServiceAccountToken"] is False, f"{file}: a service account token is mounted")
+        for host in ("hostNetwork", "hostPID", "hostIPC"):
+            check(not pod.get(host), f"{file}: {host}")
+        for volume in pod["volumes"]:
+            check(set(volume) <= {"name", "configMap", "secret", "emptyDir", "projected"}, f"{file}: volume {volume}")
+        for container in pod.get("initContainers", []) + pod["containers"]:
+            where = f"{file}: {container['name']}"
+            context = {**pod["securityContext"], **container.get("securityContext", {})}
+            check(context.get("runAsNonRoot") is True and context.get("runAsUser", 0) > 0, f"{where}: may run as root")
+            check(context.get("allowPrivilegeEscalation") is False, f"{where}: allowPrivilegeEscalation")
+            check(context.get("capabilities") == {"drop": ["ALL"]}, f"{where}: capabilities")
+            if container["name"] == "claviger":
+                check(context.get("readOnlyRootFilesystem") is True, f"{where}: readOnlyRootFilesystem")
+                check("memory" in container["resources"]["limits"], f"{where}: no memory limit")
+                user = f"{context['runAsUser']}:{context['runAsGroup']}"
+                check(dict(final_stage())["USER"] == user, f"{where}: runs as {user}, the image as another")
+
+
+def manifests_hang_together(_):
+    """selectors, volumes, ports and names that manifests refer to are there"""
+    for file in sorted({name for name, _ in documents()}):
+        own = [d for name, d in documents() if name == file]
+        deployments = [d for d in own if d["kind"] == "Deployment"]
+        labels = [d["spec"]["template"]["metadata"]["labels"].items() for d in deployments]
+        names = {(d["kind"], d["metadata"]["name"]) for d in own}
+        for d in own:
+            selector = {"Deployment": lambda s: s["selector"]["matchLabels"], "Service": lambda s: s["selector"],
+                        "PodDisruptionBudget": lambda s: s["selector"]["matchLabels"],
+                        "NetworkPolicy": lambda s: s["podSelector"]["matchLabels"]}.get(d["kind"])
+            if selector:
+                wanted = selector(d["spec"]).items()
+                check(any(wanted <= have for have in labels), f"{file}: {d['kind']} selects no pod: {dict(wanted)}")
+        pod, claviger = claviger_in(file)
+        ports = {port["name"] for port in claviger.get("ports", [])}
+        for d in own:
+            used = {"Service": lambda s: [p["targetPort"] for p in s["ports"]],
+                    "NetworkPolicy": lambda s: [p["port"] for rule in s["ingress"] for p in rule["ports"]]}.get(d["kind"])
+            for port in used(d["spec"]) if used else ():
+                check(port in ports, f"{file}: {d['kind']} names the port {port}, which no container has")
+        for volume in pod["volumes"]:
+            name = (("ConfigMap", volume["configMap"]["name"]) if "configMap" in volume
+                    else ("Secret", volume["secret"]["secretName"]))
+            check(name in names, f"{file}: {name} is not in the file")
+        secrets = {v["name"] for v in pod["volumes"] if "secret" in v}
+        for container in pod.get("initContainers", []) + pod["containers"]:
+            mounted = {m["name"] for m in container.get("volumeMounts", [])}
+            check(mounted <= {v["name"] for v in pod["volumes"]}, f"{file}: {container['name']} mounts what is no volume")
+            check(container is claviger or not mounted & secrets, f"{file}: {container['name']} can read Claviger's Secret")
+            check(all("subPath" not in m for m in container.get("volumeMounts", [])), f"{file}: subPath is never updated")
+        for d in own:
+            if d["kind"] == "PodDisruptionBudget":
+                check(deployments[0]["spec"]["replicas"] > d["spec"]["maxUnavailable"], f"{file}: the budget allows none left")
+    pod, claviger = claviger_in("sidecar.yaml")
+    check(claviger in pod["initContainers"] and claviger["restartPolicy"] == "Always", "sidecar.yaml: not a native sidecar")
+
+
+def image_is_bare(world):
+    """the final stage is scratch with one static binary, no shell, an unprivileged user"""
+    stage = final_stage()
+    words = dict(stage)
+    check(words["FROM"] == "scratch", f"the final stage is FROM {words['FROM']}")
+    check({word for word, _ in stage} <= {"FROM", "COPY", "USER", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT", "CMD"},
+          f"the final stage does something that this test does not reproduce: {stage}")
+    check([rest for word, rest in stage if word == "COPY"] == ["--from=build /out/ /"], "the test copies /out/ to / only")
+    check("deploy/rootfs.sh /out" in (DEPLOY / "Dockerfile").read_text(), "the build stage does not run rootfs.sh")
+    check(words["USER"] == "65532:65532", f"USER {words['USER']}")
+    found = {str(p.relative_to(world.root)) for p in world.root.rglob("*") if not p.is_dir()}
+    check("claviger" in found and all(f == "claviger" or f.startswith("licenses/") for f in found), f"it holds {found}")
+    for path in world.root.rglob("*"):
+        mode = path.lstat().st_mode
+        check(not mode & (stat.S_ISUID | stat.S_ISGID | stat.S_IWOTH | stat.S_IWGRP), f"{path}: mode {mode:o}")
+    data = (world.root / "claviger").read_bytes()
+    check(data[:5] == b"\x7fELF\x02", "claviger is no 64-bit ELF")
+    offset, size, count = struct.unpack_from("<Q", data, 32)[0], *struct.unpack_from("<HH", data, 54)
+    kinds = [struct.unpack_from("<I", data, offset + size * n)[0] for n in range(count)]
+    check(3 not in kinds, "claviger asks for a dynamic linker: it is not static")
+    print(f"     {len(data) / 1e6:.1f} MB", flush=True)
+
+
+def image_runs(world):
+    """it runs as the image says: healthy, without privileges, and ends cleanly on SIGTERM"""
+    words = dict(final_stage())
+    argv = json.loads(words["ENTRYPOINT"]) + json.loads(words["CMD"])
+    probe = json.loads(words["HEALTHCHECK"].partition("CMD ")[2])
+    mounts = mounted_config(world.directory)
+    with Container(world.root, argv, mounts, world.directory) as container:
+        for path in ("/livez", "/readyz", "/startupz"):
+            wait_for(container, 3601, path)
+        about = Path(f"/proc/{container.pid()}/status").read_text()
+        check("NoNewPrivs:\t1" in about and re.search(r"CapEff:\t0+\n", about) and re.search(r"CapBnd:\t0+\n", about),
+              f"it has privileges:\n{about}")
+        with Container(world.root, probe, mounts, world.directory) as health:
+            check(health.ends(10) == 0, f"{probe} failed while it runs:\n{health.said()}")
+        started = time.monotonic()
+        code = container.stop()
+        check(code == 0, f"SIGTERM ended it with {code}, not 0:\n{container.said()}")
+        print(f"     SIGTERM to exit {time.monotonic() - started:.1f} s", flush=True)
+    with Container(world.root, probe, mounts, world.directory) as health:
+        check(health.ends(10) not in (0, 127), "the health check passes though nothing runs, or cannot run at all")
+
+
+def image_refuses_bad_config(world):
+    """an unknown key ends it with 64 before a port is bound"""
+    mounts = mounted_config(world.directory, CONFIG.replace("client_id ", "clientid "))
+    with Container(world.root, ["/claviger", "serve"], mounts, world.directory) as container:
+        code = container.ends(20)
+        check(code == 64, f"ended with {code}, wanted 64:\n{container.said()}")
+        check("clientid" in container.said(), f"the message does not name the key:\n{container.said()}")
+
+
+def configurations_pass(world):
+    """`claviger check` accepts the configuration of each manifest, mounted as there"""
+    for file in sorted({name for name, _ in documents()}):
+        with Container(world.root, ["/claviger", "check", "--config", "/etc/claviger/claviger.toml"],
+                       mounts_of(file, world.directory), world.directory) as container:
+            code = container.ends(20)
+            check(code == 0, f"{file}: ended with {code}:\n{container.said()}")
+
+
+def sidecar_runs(world):
+    """the sidecar starts with the manifest's arguments and mounts, and its exec probes pass"""
+    _, spec = claviger_in("sidecar.yaml")
+    mounts = mounts_of("sidecar.yaml", world.directory)
+    with Container(world.root, ["/claviger", *spec["args"]], mounts, world.directory) as container:
+        wait_for(container, 3601, "/readyz")
+        for probe in ("startupProbe", "livenessProbe"):
+            with Container(world.root, spec[probe]["exec"]["command"], mounts, world.directory) as health:
+                check(health.ends(10) == 0, f"{probe} fails:\n{health.said()}")
+        check(status_of(3600, "/not-an-api") == 404, "the proxy listener does not answer 404 outside /api")
+        check(container.stop() == 0, f"SIGTERM did not end it with 0:\n{container.said()}")
+
+
+def gateway_runs(world):
+    """the gateway's HTTP probes pass, and a caller without a key is refused"""
+    _, spec = claviger_in("gateway.yaml")
+    ports = {port["name"]: port["containerPort"] for port in spec["ports"]}
+    mounts = mounts_of("gateway.yaml", world.directory)
+    with Container(world.root, ["/claviger", *spec["args"]], mounts, world.directory) as container:
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+            get = spec[probe]["httpGet"]
+            wait_for(container, ports[get["port"]], get["path"])
+        status = status_of(ports["proxy"], "/api/users")
+        check(status == 401, f"a caller without a key was answered {status}, not 401:\n{container.said()}")
+        check(container.stop() == 0, f"SIGTERM did not end it with 0:\n{container.said()}")
+
+
+def systemd_unit(world):
+    """systemd-analyze finds no fault in the unit, and rates its exposure low"""
+    if not shutil.which("systemd-analyze"):
+        return "systemd-analyze is not installed"
+    unit = Path(world.directory) / "claviger.service"
+    text = (DEPLOY / "systemd" / "claviger.service").read_text()
+    unit.write_text(text.replace("/usr/local/bin/claviger", str(world.root / "claviger")))
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], text=True, capture_output=True)
+    ours = [line for line in (done.stdout + done.stderr).splitlines() if "claviger" in line]
+    check(not ours, "\n".join(ours))
+    done = subprocess.run(["systemd-analyze", "security", "--offline=yes", "--no-pager", "--threshold=20", unit],
+                          text=True, capture_output=True)
+    check(done.returncode == 0, f"exposure above 2.0:\n{done.stdout[-1500:]}{done.stderr}")
+
+
+TESTS = [manifests_are_valid, manifests_are_restricted, manifests_hang_together, image_is_bare, image_runs,
+         image_refuses_bad_config, configurations_pass, sidecar_runs, gateway_runs, systemd_unit]
+
+
+# --- report ----------------------------------------------------------------------------------
+
+class World:
+    def __init__(self, root, directory):
+        self.root, self.directory = root, directory
+
+
+def run(root, names):
+    passed = failed = skipped = 0
+    with tempfile.TemporaryDirectory(prefix="claviger-deploy-") as directory:
+        os.chmod(directory, 0o755)
+        world = World(root, directory)
+        for test in TESTS:
+            if names and test.__name__ not in names:
+                continue
+            try:
+                why_not = test(world)
+                skipped, passed = skipped + bool(why_not), passed + (not why_not)
+                verdict = f"skip ({why_not})" if why_not else "ok  "
+            except (Failed, OSError, LookupError, http.client.HTTPException, subprocess.SubprocessError) as error:
+                failed, verdict = failed + 1, "FAIL"
+                print(error if isinstance(error, Failed) else repr(error), flush=True)
+            print(f"{verdict} {test.__name__} ({test.__doc__})", flush=True)
+    print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
+    sys.exit(1 if failed or not passed else 0)
+
+
+def main():
+    known = [test.__name__ for test in TESTS]
+    p = argparse.ArgumentParser(description="The deployment files, tested without a container engine.")
+    p.add_argument("--root", type=Path, help="a root file system that is built already")
+    p.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
+    p.add_argument("names", nargs="*", metavar="NAME", help=f"one of: {', '.join(known)}")
+    options = p.parse_args()
+    if unknown := set(options.names) - set(known):
+        p.error(f"no such test: {', '.join(sorted(unknown))}")
+    if options.inside:
+        run(options.root, options.names)
+    install()
+    root = options.root
+    if not root:
+        root = HOME / "root"
+        shutil.rmtree(root, ignore_errors=True)
+        build(root)
+    # From here on there is no network but this namespace's own loopback, so fixed ports are free.
+    os.execvp("bwrap", ["bwrap", "--unshare-net", "--dev-bind", "/", "/", "--die-with-parent", str(PYTHON),
+                        str(Path(__file__).resolve()), "--inside", "--root", str(root.resolve()), *options.names])
+
+
+if __name__ == "__main__":
+    main()
