@@ -261,6 +261,7 @@ fn fill(template: &str, params: &[Index]) -> String {
 #[derive(Debug, Clone)]
 enum Mutation {
     Insert(Index, &'static str),
+    AfterSegment(Index, &'static str),
     Escape(Index, bool),
     EscapeTwice(Index),
     FlipCase(Index),
@@ -276,6 +277,13 @@ fn mutate(path: String, mutation: &Mutation) -> String {
         chars.iter().enumerate().map(|(i, c)| if i == at { with(*c) } else { c.to_string() }).collect()
     };
     match mutation {
+        Mutation::AfterSegment(at, trick) => {
+            let count = path.split('/').count();
+            let segments = path.split('/').enumerate();
+            let changed =
+                segments.map(|(i, s)| if i == at.index(count) { format!("{s}{trick}") } else { s.into() });
+            changed.collect::<Vec<_>>().join("/")
+        }
         Mutation::Insert(at, trick) => replace(at, &|c| format!("{c}{trick}")),
         Mutation::Escape(at, true) => replace(at, &|c| format!("%{:02X}", u32::from(c))),
         Mutation::Escape(at, false) => replace(at, &|c| format!("%{:02x}", u32::from(c))),
@@ -297,6 +305,7 @@ fn mutation() -> impl Strategy<Value = Mutation> {
     let trick = || prop::sample::select(TRICKS.as_slice());
     prop_oneof![
         (any::<Index>(), trick()).prop_map(|(at, trick)| Mutation::Insert(at, trick)),
+        (any::<Index>(), trick()).prop_map(|(at, trick)| Mutation::AfterSegment(at, trick)),
         (any::<Index>(), any::<bool>()).prop_map(|(at, upper)| Mutation::Escape(at, upper)),
         any::<Index>().prop_map(Mutation::EscapeTwice),
         any::<Index>().prop_map(Mutation::FlipCase),
@@ -328,7 +337,7 @@ const NEWER: [&str; 6] = [
 ];
 
 fn adversarial_request() -> impl Strategy<Value = (&'static str, String)> {
-    (request(), prop::collection::vec(mutation(), 0..4))
+    (request(), prop::collection::vec(mutation(), 0..3))
         .prop_map(|((method, path), mutations)| (method, mutations.iter().fold(path, mutate)))
 }
 
@@ -390,19 +399,25 @@ fn compile(allow: &[String], deny: &[String]) -> RuleSet {
     RuleSet::compile(Catalog::logto(), &[&policy]).unwrap()
 }
 
-/// Rules that have something to say about a request: some of the random ones are made for it.
-fn rules_about(method: &str, path: &str, extra: &[Index], mut rules: Vec<String>) -> Vec<String> {
-    let lines = lines();
-    if let Some(line) = route(&lines, method, path) {
-        let choices = [
-            line.id.to_owned(),
-            format!("{}:*", line.tag),
-            format!("{method} {}", line.template),
-            "*".to_owned(),
-        ];
-        rules.extend(extra.iter().map(|index| index.get(&choices).clone()));
+/// Rules in every form about a request: about its operation, about this very path, about all below a part of it.
+fn rules_about(method: &str, path: &str) -> Vec<String> {
+    let mut rules =
+        vec!["*".to_owned(), format!("{method} {path}"), format!("{method} {}", path.to_ascii_lowercase())];
+    let shouted = path.split('/').map(|s| if s == "api" { s.into() } else { s.to_ascii_uppercase() });
+    rules.push(format!("{method} {}", shouted.collect::<Vec<_>>().join("/")));
+    rules.extend(path.match_indices('/').skip(1).map(|(at, _)| format!("{method} {}/**", &path[..at])));
+    if let Some(line) = route(&lines(), method, path) {
+        rules.extend([line.id.to_owned(), format!("{}:*", line.tag), format!("{method} {}", line.template)]);
     }
     rules
+}
+
+fn indices(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Index>> {
+    prop::collection::vec(any::<Index>(), count)
+}
+
+fn chosen(choices: &[String], indices: &[Index]) -> impl Iterator<Item = String> {
+    indices.iter().map(|index| index.get(choices).clone())
 }
 
 // --- the properties ---------------------------------------------------------------------------------------
@@ -414,13 +429,24 @@ proptest! {
     #[test]
     fn what_is_allowed_is_allowed_however_it_is_read(
         (method, path) in adversarial_request(),
-        (allow, deny) in (rules(5), rules(3)),
-        extra in prop::collection::vec(any::<Index>(), 0..2),
+        (mut allow, mut deny) in (rules(5), rules(2)),
+        (allow_more, deny_more) in (indices(0..2), indices(0..2)),
+        generous in any::<bool>(),
     ) {
         let lines = lines();
-        let allow = accepted(Effect::Allow, rules_about(method, &path, &extra, allow));
-        let deny = accepted(Effect::Deny, deny);
         let Ok(canonical) = CanonicalPath::parse(&path) else { return Ok(()) };
+        // Most may pass, but not what some reading of the path amounts to.
+        let about: Vec<_> = readings(&path).iter().flat_map(|reading| rules_about(method, reading)).collect();
+        let usable: Vec<_> = accepted(Effect::Deny, about).into_iter().filter(|rule| rule != "*").collect();
+        allow.extend(chosen(&rules_about(method, &path), &allow_more));
+        if generous {
+            allow.extend(["*".to_owned(), format!("{method} /api/**")]);
+            allow.extend(route(&lines, method, &path).map(|line| line.id.to_owned()));
+        }
+        if !usable.is_empty() {
+            deny.extend(chosen(&usable, &deny_more));
+        }
+        let (allow, deny) = (accepted(Effect::Allow, allow), accepted(Effect::Deny, deny));
         let matched = Matched::find(Catalog::logto(), &method.parse().unwrap(), canonical);
         let set = compile(&allow, &deny);
         if !set.decide(&matched).is_allowed() {
@@ -446,19 +472,20 @@ proptest! {
     #[test]
     fn what_the_rules_permit_is_allowed(
         (method, path) in request(),
-        shout in any::<bool>(),
-        (allow, deny) in (rules(5), rules(2)),
-        extra in prop::collection::vec(any::<Index>(), 0..2),
+        (shout, slash) in (any::<bool>(), any::<bool>()),
+        (mut allow, mut deny) in (rules(5), rules(2)),
+        (allow_more, deny_more) in (indices(0..3), indices(0..2)),
     ) {
         let lines = lines();
-        let allow = accepted(Effect::Allow, rules_about(method, &path, &extra, allow));
-        let deny = accepted(Effect::Deny, deny);
+        allow.extend(chosen(&rules_about(method, &path), &allow_more));
+        deny.extend(chosen(&rules_about(method, &path), &deny_more));
+        let (allow, deny) = (accepted(Effect::Allow, allow), accepted(Effect::Deny, deny));
         let Some(line) = route(&lines, method, &path) else { return Ok(()) };
         let spelled: Vec<_> = path.split('/').zip(line.template.split('/')).map(|(given, wanted)| {
             let literal = shout && wanted != "api" && !wanted.starts_with('{');
             if literal { given.to_ascii_uppercase() } else { given.to_owned() }
         }).collect();
-        let spelled = spelled.join("/");
+        let spelled = spelled.join("/") + if slash { "/" } else { "" };
         let matched =
             Matched::find(Catalog::logto(), &method.parse().unwrap(), CanonicalPath::parse(&spelled).unwrap());
         prop_assert_eq!(matched.op(), Catalog::logto().by_id(line.id));
