@@ -40,7 +40,7 @@ impl Token {
         chance: f64,
     ) -> Self {
         let usable = life - MARGIN.min(life / 10);
-        // `max` and `min` in this order also tame NaN.
+        #[expect(clippy::manual_clamp, reason = "`clamp` would let NaN through")]
         let share = (refresh_at - JITTER * chance).max(0.1).min(1.0);
         let renewal = life.mul_f64(share).min(usable);
         Self {

@@ -293,7 +293,7 @@ impl Slot {
             if token.is_usable(now) { Ok((token, minted)) } else { Err(Flaw::ExpiredOnArrival.into()) }
         });
         match outcome {
-            Ok((token, minted)) => self.install(state, token, &minted),
+            Ok((token, minted)) => self.install(state, epoch, token, &minted),
             // The secrets changed meanwhile: the next grant is made with the new ones, now.
             Err(failure) if failure.fault.is_terminal() && epoch != state.epoch => drop(state),
             Err(failure) => self.cool_down(state, &failure, now),
@@ -312,10 +312,12 @@ impl Slot {
         )
     }
 
-    fn install(&self, mut state: MutexGuard<'_, State>, token: Token, minted: &Minted) {
+    fn install(&self, mut state: MutexGuard<'_, State>, epoch: u64, token: Token, minted: &Minted) {
         let (tenant, expiry, generation) = (&self.key.tenant, token.expiry(), token.generation());
         state.generation = generation;
-        state.secret = minted.secret;
+        if epoch == state.epoch {
+            state.secret = minted.secret;
+        }
         state.wanted = false;
         let recovered = state.cooldown.take().map(|cooldown| cooldown.failures);
         self.used.store(false, Relaxed);

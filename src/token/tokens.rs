@@ -107,11 +107,11 @@ impl Tokens {
         handle
     }
 
-    /// Every slot, in order of tenant.
+    /// Every slot, in order of tenant, resource and scopes.
     pub fn status(&self) -> Vec<SlotStatus> {
         let slots: Vec<_> = self.shared.index().slots.values().filter_map(Weak::upgrade).collect();
         let mut all: Vec<_> = slots.iter().map(|slot| slot.status()).collect();
-        all.sort_by(|a, b| a.tenant.cmp(&b.tenant));
+        all.sort_by(|a, b| (&a.tenant, &a.resource, &a.scopes).cmp(&(&b.tenant, &b.resource, &b.scopes)));
         all
     }
 

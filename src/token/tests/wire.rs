@@ -8,11 +8,15 @@ use tokio::{
 use super::*;
 
 fn tls() -> rustls::ClientConfig {
+    tls_with(rustls::RootCertStore::empty())
+}
+
+fn tls_with(roots: rustls::RootCertStore) -> rustls::ClientConfig {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
-        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_root_certificates(roots)
         .with_no_client_auth()
 }
 
@@ -185,4 +189,49 @@ async fn an_issuer_that_accepts_and_says_nothing_times_out() {
     assert_eq!(error.label(), "timeout");
     let error = world.tokens.handle(source(&url)).get(soon()).await.expect_err("no token");
     assert_eq!(error.label(), "unreachable", "hung up on");
+}
+
+/// No provider is installed for the process, and the server would rather speak HTTP/2.
+#[tokio::test]
+async fn tls_is_the_configuration_it_was_given_and_speaks_http_1() {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    let mut server = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(server));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://localhost:{}/oidc/token", listener.local_addr().unwrap().port());
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+            let mut buffer = [0; 4096];
+            let mut request = Vec::new();
+            while !is_whole(&request) {
+                let read = stream.read(&mut buffer).await.unwrap();
+                request.extend_from_slice(&buffer[..read]);
+            }
+            stream.write_all(&good()).await.unwrap();
+            stream.shutdown().await.unwrap();
+        }
+    });
+    let request = || TokenRequest::new(&super::key("acme"), &Secret::new(b"s".to_vec()));
+
+    let stranger = issuer(&url).request(request()).await.unwrap_err();
+    let Fault::Unreachable(why) = &stranger else { panic!("{stranger:?}") };
+    assert!(why.contains("UnknownIssuer"), "{why}");
+
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let mut trusting = tls_with(roots);
+    trusting.alpn_protocols = vec![b"h2".to_vec()];
+    let issuer = HttpIssuer::new(&url, trusting, SECOND, 4 * SECOND).unwrap();
+    assert_eq!(issuer.request(request()).await.unwrap().status, StatusCode::OK);
 }
