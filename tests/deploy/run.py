@@ -63,10 +63,29 @@ def install():
     stamp.write_text(state)
 
 
+def context():
+    """A copy of what .dockerignore lets into the image build, so that a file it forgets is missed here too."""
+    home = HOME / "context"
+    shutil.rmtree(home, ignore_errors=True)
+    lines = [line.strip() for line in (ROOT / ".dockerignore").read_text().splitlines()]
+    patterns = [line for line in lines if line and not line.startswith("#")]
+    if patterns[:1] != ["*"] or any(not line.startswith("!") for line in patterns[1:]):
+        sys.exit("deploy: .dockerignore is no longer `*` and exceptions; teach tests/deploy/run.py its new form")
+    for pattern in patterns[1:]:
+        for found in ROOT.glob(pattern[1:]):
+            into = home / found.relative_to(ROOT)
+            into.parent.mkdir(parents=True, exist_ok=True)
+            if found.is_dir():
+                shutil.copytree(found, into)
+            else:
+                shutil.copy2(found, into)
+    return home
+
+
 def build(out):
-    """The root file system, by the script that the Dockerfile runs."""
+    """The root file system, by the script that the Dockerfile runs, from the files that it is given."""
     musl = f"{os.uname().machine}-unknown-linux-musl"
-    environment = dict(os.environ)
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(ROOT / "target")}
     sysroot = subprocess.run(["rustc", "--print", "sysroot"], cwd=ROOT, text=True, capture_output=True, check=True)
     if not Path(sysroot.stdout.strip(), "lib/rustlib", musl, "lib").is_dir():
         say(f"installing the Rust target {musl} with rustup")
@@ -74,7 +93,7 @@ def build(out):
             environment["CLAVIGER_TARGET"] = f"{os.uname().machine}-unknown-linux-gnu"
             say(f"{musl} is not to be had: this run tests a binary linked statically against glibc, not the image's")
     say("building the static binary (release)")
-    done = subprocess.run([DEPLOY / "rootfs.sh", out], env=environment)
+    done = subprocess.run([context() / "deploy" / "rootfs.sh", out], env=environment)
     if done.returncode:
         sys.exit("deploy: deploy/rootfs.sh failed")
 
