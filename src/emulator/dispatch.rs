@@ -83,7 +83,9 @@ fn oidc(shared: &Shared, received: &Received<'_>, origin: &str) -> Answer {
     match (received.method, path) {
         (&Method::POST, "/token") => token::answer(shared, received, origin),
         (&Method::OPTIONS, "/token") => token::preflight(received.headers),
-        (&Method::POST, "/token/introspection") => token::structured("introspected", "introspection"),
+        (&Method::POST, "/token/introspection") => {
+            token::structured("introspected", "introspection").with(header::CACHE_CONTROL, "no-store")
+        }
         (&Method::POST, "/token/revocation") => token::structured("revoked", "revocation"),
         (&Method::GET | &Method::HEAD, "/jwks") => {
             let world = shared.world();
@@ -144,6 +146,7 @@ fn routed(
             // Fact 2.10: these take a user's opaque token.
             shared.recorder.surprise(received.number, "a route of the account API");
             let answer = ApiError::unauthorized().into_answer();
+            let answer = answer.with(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
             return Err(answer.with(header::ACCESS_CONTROL_EXPOSE_HEADERS, "*"));
         }
     }

@@ -332,7 +332,7 @@ impl Key {
             Pair::Rsa(pair) => {
                 let (n, e) = rsa_integers(pair.public_key().as_ref()).unwrap_or_default();
                 json!({
-                    "kty": "RSA", "use": "sig", "kid": self.kid, "alg": "RS256", "e": encode(e), "n": encode(n),
+                    "kty": "RSA", "use": "sig", "kid": self.kid, "e": encode(e), "n": encode(n),
                 })
             }
         }

@@ -216,6 +216,10 @@ fn respond(
         _ if body.is_empty() && parts.status == StatusCode::NO_CONTENT => {
             http_body_util::Empty::new().map_err(|never| match never {}).boxed_unsync()
         }
+        // As Node does: a chunked body without a chunk.
+        _ if parts.status == StatusCode::EXPECTATION_FAILED => {
+            StreamBody::new(stream::empty()).boxed_unsync()
+        }
         _ => Full::new(body).map_err(|never| match never {}).boxed_unsync(),
     };
     Response::from_parts(parts, body)

@@ -125,7 +125,7 @@ pub(super) fn preflight(headers: &HeaderMap) -> Answer {
 pub(super) fn structured(verb: &str, endpoint: &str) -> Answer {
     let description = format!("Structured JWT Tokens cannot be {verb} via the {endpoint}_endpoint");
     let answer = OidcError::bad("unsupported_token_type", &description).into_answer(None);
-    cors(answer, None).with(header::CACHE_CONTROL, "no-store")
+    cors(answer, None)
 }
 
 fn cors(answer: Answer, origin: Option<&str>) -> Answer {
