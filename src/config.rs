@@ -9,6 +9,32 @@ use crate::{
     secret::{Digest, Secret},
 };
 
+mod check;
+mod env;
+mod layer;
+mod leaf;
+mod load;
+mod path;
+mod problem;
+mod raw;
+mod redacted;
+mod restart;
+mod schema;
+mod short;
+mod toml;
+mod tree;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+pub use env::Environment;
+pub use load::{LoadRequest, Loaded, load};
+pub use problem::{Problem, Problems};
+pub use redacted::redacted;
+pub use restart::needs_restart;
+pub use schema::schema;
+
 /// A whole, checked configuration. `Default` holds the documented defaults.
 #[derive(Debug, Clone)]
 pub struct Config {

@@ -1,0 +1,393 @@
+//! `[tenants.NAME]`: where a tenant is, and the credentials for it.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    io::Read,
+    net::IpAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use http::uri::{Authority, Scheme};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+
+use super::{Checker, KeyPath, Slot, is_visible, reason, unreadable_remedy};
+use crate::{
+    config::{
+        ClientAuth, DEFAULT_MAX_IN_FLIGHT, Endpoint, Rate, Roots, Tenant, UpstreamTls,
+        leaf::{Either, Leaf, List, RootsName, Slots},
+        problem::quoted,
+        raw::{RawTenant, RawTls},
+    },
+    ids::TenantName,
+    secret::Secret,
+};
+
+/// More than any bundle of certificates.
+const MAX_ROOTS: u64 = 4 * 1024 * 1024;
+
+/// What the token request holds already.
+const OWN_PARAMETERS: [(&str, &str); 6] = [
+    ("grant_type", "Claviger always asks for client_credentials"),
+    ("client_id", "it is the key client_id of the tenant"),
+    ("client_secret", "it is the key client_secret of the tenant"),
+    ("resource", "it is the key resource of the tenant"),
+    ("scope", "it is the key scopes of the tenant"),
+    ("organization_id", "it is the key organization_id of the tenant"),
+];
+
+impl Checker<'_> {
+    pub(super) fn tenants(&mut self, raw: BTreeMap<String, RawTenant>) -> Vec<Arc<Tenant>> {
+        let section = KeyPath::of(&["tenants"]);
+        if raw.is_empty() {
+            let remedy = "Write [tenants.NAME] with client_id and client_secret, or set LOGTO_ENDPOINT, \
+                          LOGTO_M2M_APP_ID and LOGTO_M2M_APP_SECRET.";
+            self.missing(&section, "there is no tenant", remedy);
+        }
+        let mut tenants = Vec::with_capacity(raw.len());
+        for (name, raw) in raw {
+            let at = section.key(&name);
+            let name = TenantName::parse(&name);
+            if let Err(error) = &name {
+                self.problem(&at, error.to_string(), "Rename it, here and where callers name it.");
+            }
+            // The rest is looked at all the same.
+            let stand_in = || TenantName::parse("x").ok();
+            let Some(valid) = name.ok().or_else(stand_in) else { continue };
+            if let Some(tenant) = self.tenant(&at, valid, raw) {
+                tenants.push(Arc::new(tenant));
+            }
+        }
+        tenants
+    }
+
+    fn tenant(&mut self, at: &KeyPath, name: TenantName, raw: RawTenant) -> Option<Tenant> {
+        let endpoint = match raw.endpoint {
+            Some(leaf) => self
+                .leaf(at, "endpoint", Some(leaf))
+                .and_then(|text| self.endpoint(&at.key("endpoint"), &text)),
+            None => self.implied_endpoint(at, &name),
+        };
+        let on_cloud = endpoint.as_ref().is_some_and(is_logto_app);
+        let resource = match raw.resource {
+            Some(leaf) => self
+                .leaf(at, "resource", Some(leaf))
+                .and_then(|text| self.resource(&at.key("resource"), text)),
+            None if on_cloud => endpoint.as_ref().map(|endpoint| format!("{endpoint}/api")),
+            // The built-in resource of every installation of one's own (fact 1.14).
+            None => Some("https://default.logto.app/api".to_owned()),
+        };
+        let client_id = self.client_id(at, raw.client_id);
+        let client_secrets = self.client_secrets(at, raw.client_secret);
+        let scopes = self.scopes(at, raw.scopes, resource.as_deref());
+        let quota = match self.rate(at, "quota", raw.quota) {
+            Some(given) => given,
+            None => on_cloud.then_some(Rate { requests: 200, per: Duration::from_secs(10), burst: 200 }),
+        };
+        let organization_id = self.leaf(at, "organization_id", raw.organization_id);
+        if organization_id.as_deref().is_some_and(|id| id.is_empty() || !is_visible(id.as_bytes())) {
+            let what = "an organization ID is visible ASCII and not empty";
+            self.problem(
+                &at.key("organization_id"),
+                what,
+                "Copy it from the Logto Console, or leave the key out.",
+            );
+        }
+        let parameters = self.parameters(at, raw.parameters.unwrap_or_default());
+        let max_in_flight = self.count(at, "max_in_flight", raw.max_in_flight, 1..=100_000);
+        let client_auth = self.leaf(at, "client_auth", raw.client_auth).unwrap_or(ClientAuth::Basic);
+        let tls = self.tls(&at.key("tls"), raw.tls.unwrap_or_default());
+        Some(Tenant {
+            name,
+            endpoint: endpoint?,
+            resource: resource?,
+            client_id: client_id?,
+            client_secrets,
+            client_auth,
+            scopes,
+            organization_id,
+            parameters,
+            quota,
+            max_in_flight: max_in_flight.unwrap_or(DEFAULT_MAX_IN_FLIGHT),
+            tls: tls?,
+        })
+    }
+
+    fn implied_endpoint(&mut self, at: &KeyPath, name: &TenantName) -> Option<Endpoint> {
+        if self.was_told(&at.key("endpoint")) {
+            return None;
+        }
+        let label = name.as_str();
+        // An alias with a dot or an underscore is no host name on logto.app.
+        let authority = label
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            .then(|| format!("{label}.logto.app").parse().ok())
+            .flatten();
+        match authority {
+            Some(authority) => Some(Endpoint { scheme: Scheme::HTTPS, authority }),
+            None => {
+                let what = "there is no endpoint, and the alias is not the name of a tenant on logto.app";
+                self.problem(&at.key("endpoint"), what, "Write endpoint = \"https://…\".");
+                None
+            }
+        }
+    }
+
+    fn endpoint(&mut self, key: &KeyPath, text: &str) -> Option<Endpoint> {
+        // The text is not quoted before it is known to hold no password.
+        let Ok(url) = text.trim().parse::<http::Uri>() else {
+            self.problem(
+                key,
+                "this is not a URL",
+                "Write scheme and host, such as \"https://acme.logto.app\".",
+            );
+            return None;
+        };
+        let (Some(scheme), Some(authority)) = (url.scheme(), url.authority()) else {
+            let remedy = match text.trim().trim_end_matches('/') {
+                host if !host.is_empty() && !host.contains(['/', '@', ' ']) => {
+                    format!("Write \"https://{host}\".")
+                }
+                _ => "Write scheme and host, such as \"https://acme.logto.app\".".into(),
+            };
+            self.problem(key, "the endpoint has no scheme", remedy);
+            return None;
+        };
+        if *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS {
+            self.problem(key, "the scheme is neither https nor http", "Write \"https://…\".");
+            return None;
+        }
+        if authority.as_str().contains('@') {
+            let remedy = "Take the part before the @ out; credentials go into client_id and client_secret.";
+            self.problem(key, "the endpoint holds a user name or password", remedy);
+            return None;
+        }
+        let Some(authority) = plain_authority(scheme, authority) else {
+            self.problem(
+                key,
+                "host and port cannot be read",
+                "Write scheme and host, such as \"https://acme.logto.app\".",
+            );
+            return None;
+        };
+        let endpoint = Endpoint { scheme: scheme.clone(), authority };
+        if !url.path().trim_end_matches('/').is_empty() || url.query().is_some() || text.contains('#') {
+            let what = "the endpoint goes on after the host";
+            self.problem(key, what, format!("Write \"{endpoint}\": Claviger adds /api and /oidc itself."));
+            return None;
+        }
+        if endpoint.scheme == Scheme::HTTP && !is_loopback(endpoint.authority.host()) {
+            let what = "over http:// the client secret and every token cross the network in clear";
+            self.warn(key, what, "Write https://, unless the network in between is trusted.");
+        }
+        Some(endpoint)
+    }
+
+    fn resource(&mut self, key: &KeyPath, text: String) -> Option<String> {
+        let (what, remedy) = if text.ends_with('/') {
+            (
+                // Fact 1.5: invalid_target.
+                "Logto refuses a resource with a slash at its end".to_owned(),
+                format!("Write {}.", quoted(text.trim_end_matches('/'))),
+            )
+        } else if text.contains('#') {
+            ("an API resource has no fragment (RFC 8707)".into(), "Take out the # and what follows.".into())
+        } else if !text.contains(':') || text.contains(' ') || !is_visible(text.as_bytes()) {
+            (
+                format!("{} is not an absolute URI", quoted(&text)),
+                "Copy the API identifier from the Logto Console, such as \"https://acme.logto.app/api\"."
+                    .into(),
+            )
+        } else {
+            return Some(text);
+        };
+        self.problem(key, what, remedy);
+        None
+    }
+
+    fn client_id(&mut self, at: &KeyPath, leaf: Option<Leaf<String>>) -> Option<String> {
+        const REMEDY: &str = "Copy the App ID of a machine-to-machine application from the Logto Console.";
+        let key = at.key("client_id");
+        let Some(leaf) = leaf else {
+            self.missing(&key, "the tenant has no client_id", REMEDY);
+            return None;
+        };
+        let id = self.leaf(at, "client_id", Some(leaf))?;
+        if id.trim().is_empty() {
+            self.problem(&key, "the client_id is empty", REMEDY);
+            return None;
+        }
+        if id.trim() != id || !is_visible(id.as_bytes()) {
+            self.problem(
+                &key,
+                "the client_id holds white space at an end, or characters other than visible ASCII",
+                REMEDY,
+            );
+            return None;
+        }
+        Some(id)
+    }
+
+    fn client_secrets(&mut self, at: &KeyPath, slots: Option<Slots>) -> Vec<Secret> {
+        let key = at.key("client_secret");
+        let slots = slots.map_or_else(Vec::new, |Slots(slots)| slots);
+        if slots.is_empty() {
+            let remedy = "Write client_secret = { file = \"/run/secrets/…\" } or { env = \"NAME\" }.";
+            self.missing(&key, "the tenant has no client_secret", remedy);
+        }
+        let secrets = self.up_to_two(&key, &slots);
+        for (path, secret) in &secrets {
+            let bytes = secret.expose();
+            if !is_visible(bytes) {
+                let what = "the secret holds line breaks, or characters other than visible ASCII";
+                self.problem(path, what, "Copy the App secret alone, without anything around it.");
+            } else if bytes.first() == Some(&b' ') || bytes.last() == Some(&b' ') {
+                self.warn(path, "the secret begins or ends with a space", "Is the space part of it?");
+            }
+        }
+        secrets.into_iter().map(|(_, secret)| secret).collect()
+    }
+
+    /// The secrets at `key`, of which there may be two, the newer first.
+    pub(super) fn up_to_two(&mut self, key: &KeyPath, slots: &[usize]) -> Vec<(KeyPath, Secret)> {
+        if slots.len() > 2 {
+            let what = format!("there are {} secrets; two is the most", slots.len());
+            self.problem(key, what, "Keep the new one and the one that it replaces.");
+        }
+        let mut secrets: Vec<(KeyPath, Secret)> = Vec::new();
+        for (index, slot) in slots.iter().enumerate() {
+            let listed = key.index(index);
+            let path = if self.provenance.has(&listed) { listed } else { key.clone() };
+            let Some(secret) = self.secret(&path, &Slot(*slot)) else { continue };
+            if secrets.iter().any(|(_, other)| *other == secret) {
+                self.warn(&path, "both secrets are the same", "Keep one of them.");
+            } else {
+                secrets.push((path, secret));
+            }
+        }
+        secrets
+    }
+
+    fn scopes(&mut self, at: &KeyPath, list: Option<List<String>>, resource: Option<&str>) -> Vec<String> {
+        let key = at.key("scopes");
+        let Some(given) = self.list(at, "scopes", list) else { return vec!["all".into()] };
+        if given.is_empty() {
+            let remedy = "Write [\"all\"], the one scope of the Management API, or leave the key out.";
+            self.missing(&key, "there is no scope, so tokens would allow nothing", remedy);
+        }
+        let mut seen = HashSet::new();
+        let mut scopes = Vec::new();
+        for (path, scope) in given {
+            // RFC 6749 section 3.3: scope-token.
+            let token = |b: u8| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+            if scope.is_empty() || !scope.bytes().all(token) {
+                let remedy = match scope.split_whitespace().collect::<Vec<_>>()[..] {
+                    [_, _, ..] => "Write each scope as an element of its own: [\"a\", \"b\"].",
+                    _ => "A scope is visible ASCII without spaces, quotes and backslashes.",
+                };
+                self.problem(&path, format!("{} is not a scope", quoted(&scope)), remedy);
+            } else if seen.insert(scope.clone()) {
+                scopes.push(scope);
+            }
+        }
+        let management = resource.is_some_and(|resource| resource.ends_with(".logto.app/api"));
+        if management && !scopes.is_empty() && !seen.contains("all") {
+            let what =
+                "the Management API knows one scope, all; without it every request is answered with 403";
+            self.warn(&key, what, "Write [\"all\"], or leave the key out.");
+        }
+        scopes
+    }
+
+    fn parameters(&mut self, at: &KeyPath, raw: BTreeMap<String, Leaf<String>>) -> Vec<(String, String)> {
+        let section = at.key("parameters");
+        let mut parameters = Vec::new();
+        for (name, leaf) in raw {
+            let key = section.key(&name);
+            let own = OWN_PARAMETERS.iter().find(|(own, _)| *own == name);
+            if let Some((_, why)) = own {
+                self.problem(&key, "this parameter is not free to choose", format!("Take it out: {why}."));
+            } else if name.is_empty() || !is_visible(name.as_bytes()) {
+                self.problem(&key, "the name of a parameter is visible ASCII", "Rename it, or take it out.");
+            }
+            if let Some(value) = self.leaf(&section, &name, Some(leaf)) {
+                parameters.push((name, value));
+            }
+        }
+        parameters
+    }
+
+    fn tls(&mut self, at: &KeyPath, raw: RawTls) -> Option<UpstreamTls> {
+        let http2 = self.leaf(at, "http2", raw.http2).unwrap_or(false);
+        let roots = match raw.roots {
+            None => Some(Roots::System),
+            Some(Either::Text(leaf)) => self.leaf(at, "roots", Some(leaf)).map(|name| match name {
+                RootsName::System => Roots::System,
+                RootsName::Bundled => Roots::Bundled,
+            }),
+            Some(Either::Table(table)) => {
+                let key = at.key("roots");
+                if table.file.is_none() {
+                    self.missing(&key, "the file is missing", "Write roots = { file = \"ca.pem\" }.");
+                }
+                self.leaf(&key, "file", table.file).and_then(|path| self.roots(&key, path))
+            }
+        };
+        Some(UpstreamTls { roots: roots?, http2 })
+    }
+
+    fn roots(&mut self, key: &KeyPath, path: PathBuf) -> Option<Roots> {
+        let mut pem = Vec::new();
+        let read = std::fs::File::open(&path).and_then(|file| file.take(MAX_ROOTS).read_to_end(&mut pem));
+        self.inputs.file(&path, read.is_ok().then_some(&pem));
+        if let Err(error) = read {
+            let what = format!("cannot read the file {}: {}", path.display(), reason(&error));
+            self.problem(key, what, unreadable_remedy(&error));
+            return None;
+        }
+        let mut store = rustls::RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(&pem) {
+            let added = certificate.is_ok_and(|certificate| store.add(certificate).is_ok());
+            if !added {
+                let what =
+                    format!("{} holds something that is not a certificate of an authority", path.display());
+                self.problem(key, what, "Keep the PEM certificates of the authorities alone in the file.");
+                return None;
+            }
+        }
+        if store.is_empty() {
+            let what = format!("{} holds no certificate", path.display());
+            self.problem(key, what, "Name a PEM file with -----BEGIN CERTIFICATE----- in it.");
+            return None;
+        }
+        Some(Roots::File { path, pem })
+    }
+}
+
+/// Host and port in lower case, without the port that the scheme implies.
+fn plain_authority(scheme: &Scheme, authority: &Authority) -> Option<Authority> {
+    let host = authority.host().to_ascii_lowercase();
+    if host.is_empty() {
+        return None;
+    }
+    let own = if *scheme == Scheme::HTTPS { 443 } else { 80 };
+    match (authority.port_u16(), authority.as_str().len() == authority.host().len()) {
+        (Some(port), _) if port != own => format!("{host}:{port}").parse().ok(),
+        (Some(_), _) | (None, true) => host.parse().ok(),
+        // A colon without a port, or with something that is none.
+        (None, false) => None,
+    }
+}
+
+fn is_logto_app(endpoint: &Endpoint) -> bool {
+    endpoint.authority.host().ends_with(".logto.app")
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}

@@ -1,0 +1,301 @@
+//! The types that are written as text: durations, sizes, addresses and words. A value is quoted in a message
+//! only where it cannot be a secret.
+
+use std::{path::PathBuf, time::Duration};
+
+use schemars::{Schema, json_schema};
+
+use super::FromText;
+use crate::{
+    config::{
+        Address, ClientAuth, LogFormat, LogRequests,
+        problem::{Mistake, quoted},
+    },
+    secret::Digest,
+};
+
+impl FromText for String {
+    const WANTED: &'static str = "text";
+
+    fn from_text(text: &str) -> Result<Self, Mistake> {
+        Ok(text.into())
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "type": "string" })
+    }
+}
+
+impl FromText for PathBuf {
+    const WANTED: &'static str = "a path";
+
+    fn from_text(text: &str) -> Result<Self, Mistake> {
+        if text.is_empty() {
+            return Err(Mistake::new("the path is empty", "Write the path of a file."));
+        }
+        Ok(text.into())
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "type": "string", "minLength": 1 })
+    }
+}
+
+impl FromText for bool {
+    const WANTED: &'static str = "true or false";
+
+    fn from_text(text: &str) -> Result<Self, Mistake> {
+        match text {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err(Mistake::new(
+                format!("{} is neither true nor false", quoted(text)),
+                "Write true or false.",
+            )),
+        }
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "type": "boolean" })
+    }
+}
+
+impl FromText for u64 {
+    const WANTED: &'static str = "a whole number";
+
+    fn from_text(text: &str) -> Result<Self, Mistake> {
+        let digits = text.trim().replace('_', "");
+        digits.parse().map_err(|_| {
+            Mistake::new(
+                format!("{} is not a whole number", quoted(text)),
+                "Write digits alone, such as 100.",
+            )
+        })
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "type": "integer", "minimum": 0 })
+    }
+}
+
+impl FromText for f64 {
+    const WANTED: &'static str = "a number";
+
+    fn from_text(text: &str) -> Result<Self, Mistake> {
+        match text.trim().replace('_', "").parse::<Self>() {
+            Ok(number) if number.is_finite() => Ok(number),
+            _ => Err(Mistake::new(
+                format!("{} is not a number", quoted(text)),
+                "Write a fraction such as 0.8.",
+            )),
+        }
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "type": "number" })
+    }
+}
+
+impl FromText for Duration {
+    const WANTED: &'static str = "a duration";
+
+    fn from_text(text: &str) -> Result<Self, Mistake> {
+        let text = text.trim();
+        if text != "0" && !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(Mistake::new(
+                format!("the duration {} has no unit", quoted(text)),
+                format!(
+                    "Write \"{0}s\" for seconds or \"{0}ms\" for milliseconds.",
+                    text.get(..12).unwrap_or(text)
+                ),
+            ));
+        }
+        humantime::parse_duration(text).map_err(|_| {
+            Mistake::new(
+                format!("{} is not a duration", quoted(text)),
+                "Write a number with a unit, such as \"10s\", \"500ms\" or \"1m 30s\".",
+            )
+        })
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "type": "string", "examples": ["10s", "500ms", "1m 30s"] })
+    }
+}
+
+/// A number of bytes.
+pub(in crate::config) struct Size(pub(in crate::config) u64);
+
+impl FromText for Size {
+    const WANTED: &'static str = "a size";
+
+    fn from_text(text: &str) -> Result<Self, Mistake> {
+        let mistake = || {
+            Mistake::new(
+                format!("{} is not a size", quoted(text)),
+                "Write a number of bytes, or a number with a unit, such as \"64KiB\" or \"1MiB\".",
+            )
+        };
+        let compact: String = text.chars().filter(|c| !c.is_whitespace() && *c != '_').collect();
+        let end = compact.find(|c: char| !c.is_ascii_digit()).unwrap_or(compact.len());
+        let (number, unit) = compact.split_at(end);
+        let factor: u64 = match unit {
+            "" | "B" => 1,
+            "KiB" => 1 << 10,
+            "MiB" => 1 << 20,
+            "GiB" => 1 << 30,
+            _ => return Err(mistake()),
+        };
+        let number: u64 = number.parse().map_err(|_| mistake())?;
+        number.checked_mul(factor).map(Self).ok_or_else(mistake)
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "type": ["integer", "string"], "minimum": 0, "pattern": "^[0-9_ ]+(B|KiB|MiB|GiB)?$" })
+    }
+}
+
+/// Permission bits.
+pub(in crate::config) struct Mode(pub(in crate::config) u32);
+
+impl FromText for Mode {
+    const WANTED: &'static str = "permission bits";
+
+    fn from_text(text: &str) -> Result<Self, Mistake> {
+        let digits = text.trim().trim_start_matches("0o");
+        match u32::from_str_radix(digits, 8) {
+            Ok(mode) if mode <= 0o777 => Ok(Self(mode)),
+            _ => Err(Mistake::new(
+                format!("{} are not permission bits", quoted(text)),
+                "Write them in octal, such as \"0660\".",
+            )),
+        }
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "type": ["string", "integer"], "examples": ["0660"] })
+    }
+}
+
+impl FromText for Address {
+    const WANTED: &'static str = "an address";
+
+    fn from_text(text: &str) -> Result<Self, Mistake> {
+        const MOST: usize = 107;
+        if let Some(path) = text.strip_prefix("unix:") {
+            if path.len() > MOST {
+                return Err(Mistake::new(
+                    format!("the socket path has {} bytes; the system allows {MOST}", path.len()),
+                    "Choose a shorter path, such as unix:/run/claviger.sock.",
+                ));
+            }
+            if path.is_empty() || path.contains('\0') {
+                return Err(Mistake::new(
+                    "the socket path is empty or holds a NUL",
+                    "Write unix:/run/claviger.sock.",
+                ));
+            }
+            return Ok(Self::Unix(path.into()));
+        }
+        if let Some(port) = text.strip_prefix("localhost:").and_then(|port| port.parse::<u16>().ok()) {
+            return Err(Mistake::new(
+                "localhost is a name; a listener needs an address",
+                format!("Write \"127.0.0.1:{port}\" or \"[::1]:{port}\"."),
+            ));
+        }
+        text.parse().map(Self::Tcp).map_err(|_| {
+            let remedy = match text.trim_start_matches(':').parse::<u16>() {
+                Ok(port) => format!("Write \"127.0.0.1:{port}\" for this machine alone, or \"0.0.0.0:{port}\" for all."),
+                Err(_) => "Write an IP address and a port, such as \"127.0.0.1:3600\" or \"[::1]:3600\", or \"unix:/path\".".into(),
+            };
+            Mistake::new(format!("{} is not an address to listen on", quoted(text)), remedy)
+        })
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "type": "string", "examples": ["127.0.0.1:3600", "unix:/run/claviger/claviger.sock"] })
+    }
+}
+
+/// An address, or `off`.
+pub(in crate::config) struct AddressOrOff(pub(in crate::config) Option<Address>);
+
+impl FromText for AddressOrOff {
+    const WANTED: &'static str = "an address or \"off\"";
+
+    fn from_text(text: &str) -> Result<Self, Mistake> {
+        match text {
+            "off" | "false" => Ok(Self(None)),
+            _ => Address::from_text(text).map(|address| Self(Some(address))),
+        }
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "type": "string", "examples": ["127.0.0.1:3601", "off"] })
+    }
+}
+
+/// A value that only says that something is switched off.
+pub(in crate::config) struct Off;
+
+/// The name of a set of certificate authorities.
+#[derive(Clone, Copy)]
+pub(in crate::config) enum RootsName {
+    System,
+    Bundled,
+}
+
+/// The SHA-256 of an API key.
+pub(in crate::config) struct HexDigest(pub(in crate::config) Digest);
+
+impl FromText for HexDigest {
+    const WANTED: &'static str = "64 hexadecimal digits";
+
+    fn from_text(text: &str) -> Result<Self, Mistake> {
+        // Not quoted: it may be the key itself.
+        Digest::from_hex(text.trim()).map(Self).ok_or_else(|| {
+            Mistake::new(
+                "this is not a SHA-256 in 64 hexadecimal digits",
+                "Print one with: printf %s \"$KEY\" | sha256sum",
+            )
+        })
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[0-9a-fA-F]{64}$" })
+    }
+}
+
+macro_rules! words {
+    ($type:ty, $wanted:literal, { $($word:literal => $value:expr),+ $(,)? }) => {
+        impl FromText for $type {
+            const WANTED: &'static str = $wanted;
+
+            fn from_text(text: &str) -> Result<Self, Mistake> {
+                match text {
+                    $($word => Ok($value),)+
+                    _ => Err(Mistake::new(
+                        format!("{} is not {}", quoted(text), Self::WANTED),
+                        match crate::config::problem::nearest(text, [$($word),+]) {
+                            Some(near) => format!("Did you mean \"{near}\"?"),
+                            None => String::from(concat!("Write one of:", $(" \"", $word, "\""),+, ".")),
+                        },
+                    )),
+                }
+            }
+
+            fn schema() -> Schema {
+                json_schema!({ "enum": [$($word),+] })
+            }
+        }
+    };
+}
+
+words!(LogFormat, "a log format", { "json" => Self::Json, "human" => Self::Human });
+words!(LogRequests, "a choice of requests", { "all" => Self::All, "failures" => Self::Failures, "off" => Self::Off });
+words!(ClientAuth, "a way to authenticate", {
+    "client_secret_basic" => Self::Basic,
+    "client_secret_post" => Self::Post,
+});
+words!(Off, "a rate", { "off" => Self });
+words!(RootsName, "a set of certificate authorities", { "system" => Self::System, "bundled" => Self::Bundled });

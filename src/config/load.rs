@@ -1,0 +1,312 @@
+//! From files and environment to a checked [`Config`]: finds and reads the sources, puts them in layers and
+//! hands the result to `check`. Reads nothing but the files that are named and the environment that is passed
+//! in, and keeps nothing: the same call again sees what has changed since.
+
+use std::{
+    ffi::OsStr,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use zeroize::{Zeroize, Zeroizing};
+
+use super::{
+    Config, Origin,
+    check::{Checker, Found},
+    env::{self, Environment},
+    layer::{Layer, Stack},
+    path::KeyPath,
+    problem::{Problem, Problems},
+    short::{self, Remarks},
+    toml,
+    tree::{Intake, Node, Secrets},
+    yaml,
+};
+use crate::secret::Digest;
+
+/// The largest configuration file.
+const MAX_FILE: u64 = 4 * 1024 * 1024;
+
+/// What to load.
+pub struct LoadRequest<'a> {
+    /// The files given by `--config`, in order; a later one wins.
+    pub paths: Vec<PathBuf>,
+    /// Where to look when `paths` is empty: the first of these that exists. See [`LoadRequest::SEARCH`].
+    pub search: Vec<PathBuf>,
+    /// The environment variables.
+    pub env: Environment,
+    /// Says whether a text is a rule; the error says what is wrong and what to write.
+    pub rule_check: &'a dyn Fn(&str) -> Result<(), String>,
+}
+
+impl<'a> LoadRequest<'a> {
+    /// Where a configuration is looked for when none is named.
+    pub const SEARCH: [&'static str; 2] = ["./claviger.toml", "/etc/claviger/claviger.toml"];
+
+    /// The request of a process: the usual places and its own environment.
+    pub fn of_process(paths: Vec<PathBuf>, rule_check: &'a dyn Fn(&str) -> Result<(), String>) -> Self {
+        let search = Self::SEARCH.iter().map(PathBuf::from).collect();
+        Self { paths, search, env: std::env::vars_os().collect(), rule_check }
+    }
+}
+
+/// A configuration, and what is to be known about its making.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// What works and should be changed.
+    pub warnings: Vec<Problem>,
+    /// Everything that was read, files of secrets and certificates included.
+    pub files: Vec<PathBuf>,
+    /// Fingerprint of all that was read, secrets included: another digest, another configuration. Not to be shown.
+    pub digest: Digest,
+}
+
+/// Everything that was read, for the fingerprint and for the watcher.
+#[derive(Default)]
+pub(super) struct Inputs {
+    pub(super) files: Vec<PathBuf>,
+    fingerprints: String,
+}
+
+impl Inputs {
+    /// Adds a file, with what was read from it.
+    pub(super) fn file(&mut self, path: &Path, content: Option<&[u8]>) {
+        if !self.files.iter().any(|known| known == path) {
+            self.files.push(path.into());
+        }
+        self.value(&path.to_string_lossy(), content);
+    }
+
+    /// Adds a value under a name.
+    pub(super) fn value(&mut self, name: &str, content: Option<&[u8]>) {
+        self.fingerprints.push_str(&Digest::of(name.as_bytes()).to_hex());
+        match content {
+            Some(content) => self.fingerprints.push_str(&Digest::of(content).to_hex()),
+            None => self.fingerprints.push('-'),
+        }
+    }
+
+    fn digest(&self) -> Digest {
+        Digest::of(self.fingerprints.as_bytes())
+    }
+}
+
+impl Drop for Inputs {
+    fn drop(&mut self) {
+        self.fingerprints.zeroize();
+    }
+}
+
+/// Loads a configuration. Blocking: reads files. Called again to see whether anything has changed.
+///
+/// # Errors
+/// [`Problems`]: all of them, not the first.
+pub fn load(request: &LoadRequest<'_>) -> Result<Loaded, Problems> {
+    let mut inputs = Inputs::default();
+    let mut secrets = Secrets::default();
+    let mut remarks = Remarks::default();
+    for name in env::names(&request.env).chain(short::VARIABLES) {
+        inputs.value(name, request.env.get(OsStr::new(name)).map(|value| value.as_encoded_bytes()));
+    }
+
+    let mut layers = Vec::new();
+    let mut unread = Vec::new();
+    for path in chosen(request) {
+        let root = match read(&path, &mut inputs) {
+            Ok(root) => root,
+            Err(problems) => {
+                unread.extend(problems);
+                continue;
+            }
+        };
+        let base = path.parent().unwrap_or(Path::new(""));
+        layers.push(taken_in(path.display().to_string(), root, base, &mut secrets, &mut remarks));
+    }
+    if !unread.is_empty() {
+        // What the rest of such a file would have said is not to be guessed at, so nothing else is judged.
+        remarks.problems = unread;
+        return Err(problems(remarks, inputs));
+    }
+
+    let root = env::tree(&request.env, &secrets, &mut remarks.problems);
+    let environment = taken_in("environment".into(), root, env::base(), &mut secrets, &mut remarks);
+    let short = short::layer(&request.env, &layers, &environment, &mut remarks);
+    layers.push(environment);
+    if let Some(Layer { name, root }) = short {
+        layers.push(taken_in(name, root, env::base(), &mut secrets, &mut remarks));
+    }
+
+    let mut stack = Stack::of(&layers);
+    if layers.iter().all(|layer| layer.root.is_empty()) && remarks.problems.is_empty() {
+        remarks.problems.push(nothing(request, &layers));
+        return Err(problems(remarks, inputs));
+    }
+    let names = Found { tenants: stack.names("tenants"), policies: stack.names("policies") };
+    let raw = stack.extract(&mut remarks.problems, &mut remarks.told);
+    let mut checker = Checker {
+        provenance: &stack.provenance,
+        secrets: &secrets,
+        env: &request.env,
+        rule_check: request.rule_check,
+        names,
+        remarks,
+        inputs,
+    };
+    let config = checker.config(raw);
+    let Checker { remarks, inputs, .. } = checker;
+    match config {
+        Some(config) if remarks.problems.is_empty() => {
+            let digest = inputs.digest();
+            let mut inputs = inputs;
+            Ok(Loaded {
+                config,
+                warnings: remarks.warnings,
+                files: std::mem::take(&mut inputs.files),
+                digest,
+            })
+        }
+        _ => Err(problems(remarks, inputs)),
+    }
+}
+
+/// The files to read: the given ones, each once, or the first that is found.
+fn chosen(request: &LoadRequest<'_>) -> Vec<PathBuf> {
+    let mut chosen: Vec<PathBuf> = Vec::new();
+    for path in &request.paths {
+        if !chosen.contains(path) {
+            chosen.push(path.clone());
+        }
+    }
+    if chosen.is_empty() {
+        chosen.extend(request.search.iter().find(|path| path.exists()).cloned());
+    }
+    chosen
+}
+
+fn taken_in(
+    name: String,
+    mut root: Node,
+    base: &Path,
+    secrets: &mut Secrets,
+    remarks: &mut Remarks,
+) -> Layer {
+    Intake { base, secrets, problems: &mut remarks.problems, told: &mut remarks.told }.take(&mut root);
+    Layer { name, root }
+}
+
+fn problems(mut remarks: Remarks, mut inputs: Inputs) -> Problems {
+    let files = std::mem::take(&mut inputs.files);
+    for list in [&mut remarks.problems, &mut remarks.warnings] {
+        list.sort_by_cached_key(|problem| place(problem, &files));
+    }
+    Problems { problems: remarks.problems, warnings: remarks.warnings, files, digest: inputs.digest() }
+}
+
+/// The order in which somebody works through a list: file by file, from top to bottom; then what stands in no file.
+fn place(problem: &Problem, files: &[PathBuf]) -> (usize, usize) {
+    let Some(Origin(origin)) = &problem.origin else { return (usize::MAX, 0) };
+    let (file, line) = origin.rsplit_once(':').unwrap_or((origin, ""));
+    let file = files.iter().position(|known| known.as_os_str() == file || known.as_os_str() == &**origin);
+    (file.unwrap_or(usize::MAX), line.parse().unwrap_or(0))
+}
+
+fn nothing(request: &LoadRequest<'_>, layers: &[Layer]) -> Problem {
+    let start = "Write a claviger.toml (config/minimal.toml is one), or set LOGTO_ENDPOINT, LOGTO_M2M_APP_ID and \
+                 LOGTO_M2M_APP_SECRET. To look around without a Logto tenant: claviger demo.";
+    let what = match layers.first() {
+        Some(file) if layers.len() > 1 => format!("{} configures nothing", file.name),
+        _ => {
+            let places: Vec<_> = request.search.iter().map(|path| path.display().to_string()).collect();
+            format!(
+                "nothing is configured: no file at {}, and nothing in the environment",
+                places.join(" or ")
+            )
+        }
+    };
+    Problem { key: String::new(), origin: None, what, remedy: start.into() }
+}
+
+/// Reads and parses one file.
+fn read(path: &Path, inputs: &mut Inputs) -> Result<Node, Vec<Problem>> {
+    let problem = |what: String, remedy: &str| {
+        vec![Problem {
+            key: String::new(),
+            origin: Some(Origin(path.display().to_string().into())),
+            what,
+            remedy: remedy.into(),
+        }]
+    };
+    type Parse = fn(&Path, &str) -> Result<Node, Vec<Problem>>;
+    let parse: Parse = match path.extension().and_then(OsStr::to_str) {
+        Some("toml") => toml::parse,
+        Some("yaml" | "yml" | "json") => yaml::parse,
+        _ => {
+            inputs.file(path, None);
+            let what = "the name does not say what the file is written in".into();
+            return Err(problem(what, "Let it end in .toml, .yaml, .yml or .json."));
+        }
+    };
+    let bytes = match bytes(path) {
+        Ok(bytes) => bytes,
+        Err((what, remedy)) => {
+            inputs.file(path, None);
+            return Err(problem(what, remedy));
+        }
+    };
+    inputs.file(path, Some(&bytes));
+    let Ok(text) = std::str::from_utf8(&bytes) else {
+        let line = memchr::memchr_iter(b'\n', valid_part(&bytes)).count() + 1;
+        let what = format!("line {line} is not UTF-8");
+        return Err(problem(what, "Save the file as UTF-8; is it perhaps a binary file?"));
+    };
+    parse(path, text.strip_prefix('\u{feff}').unwrap_or(text))
+}
+
+fn valid_part(bytes: &[u8]) -> &[u8] {
+    match std::str::from_utf8(bytes) {
+        Ok(_) => bytes,
+        Err(error) => &bytes[..error.valid_up_to()],
+    }
+}
+
+/// The file's bytes, in memory that is zeroed: they may hold a secret.
+fn bytes(path: &Path) -> Result<Zeroizing<Vec<u8>>, (String, &'static str)> {
+    let unreadable = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            ("there is no such file".to_owned(), "Look at the path, and at what is mounted there.")
+        }
+        std::io::ErrorKind::PermissionDenied => (
+            "this process may not read the file".to_owned(),
+            "Give its user read permission on the file and on the directories above it.",
+        ),
+        _ => (format!("the file cannot be read: {error}"), ""),
+    };
+    let about = std::fs::metadata(path).map_err(unreadable)?;
+    if about.is_dir() {
+        return Err(("this is a directory".into(), "Name a file in it."));
+    }
+    if !about.is_file() {
+        // A pipe would block here, and again at each reload.
+        return Err(("this is not a regular file".into(), "Write the configuration to a file."));
+    }
+    let too_large = || ("the file is larger than 4 MiB".to_owned(), "Is this the right file?");
+    if about.len() > MAX_FILE {
+        return Err(too_large());
+    }
+    // Room for all of it at once: growing would leave copies behind that nobody zeroes.
+    let room = usize::try_from(about.len()).unwrap_or(0) + 4096;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+    File::open(path).map_err(unreadable)?.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(too_large());
+    }
+    Ok(bytes)
+}
+
+/// The paths of `told` that cover `path`: something was said about it already.
+pub(super) fn is_told(told: &[KeyPath], path: &KeyPath) -> bool {
+    told.iter().any(|said| path.is_within(said))
+}

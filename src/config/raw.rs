@@ -1,0 +1,274 @@
+//! What a file may say: every key, none of them required. The doc comments are the descriptions of the JSON
+//! Schema. Nothing here judges a value; that is `check`'s part.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{
+    Address, ClientAuth, LogFormat, LogRequests,
+    leaf::{AddressOrOff, Either, HexDigest, Leaf, List, Mode, Off, RootsName, Size, Slot, Slots},
+};
+
+/// The keys at the top.
+pub(super) const SECTIONS: [&str; 13] = [
+    "listen", "workers", "timeouts", "limits", "retry", "token", "broker", "log", "reload", "shutdown",
+    "tenants", "policies", "callers",
+];
+
+macro_rules! tables {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => {$(
+        #[derive(Deserialize, JsonSchema, Default)]
+        #[serde(deny_unknown_fields)]
+        $(#[$doc])*
+        pub(super) struct $name {
+            $($(#[$field_doc])* pub(super) $field: Option<$type>,)*
+        }
+    )*};
+}
+
+tables! {
+    /// The configuration of Claviger.
+    Raw {
+        /// Where to listen, and for whom.
+        listen: RawListen,
+        /// Worker threads, each with its own upstream connections. Left out: one a core, at most four.
+        workers: Leaf<u64>,
+        /// How long each wait may last.
+        timeouts: RawTimeouts,
+        /// Bounds on what a request may be and on what is held in memory.
+        limits: RawLimits,
+        /// When a request is sent again.
+        retry: RawRetry,
+        /// When tokens are renewed.
+        token: RawToken,
+        /// The token broker, `POST /oidc/token`.
+        broker: RawBroker,
+        /// Logging.
+        log: RawLog,
+        /// How the configuration is watched.
+        reload: RawReload,
+        /// How the process ends.
+        shutdown: RawShutdown,
+        /// The Logto tenants, each under its alias.
+        tenants: BTreeMap<String, RawTenant>,
+        /// Named sets of rules.
+        policies: BTreeMap<String, RawPolicy>,
+        /// The services that send requests, each under its name.
+        callers: BTreeMap<String, RawCaller>,
+    }
+
+    /// Where to listen, and for whom.
+    RawListen {
+        /// The addresses of the proxy: IP address and port, or `unix:` and a path.
+        proxy: List<Address>,
+        /// The address of probes, metrics and status, or "off". Never the proxy's.
+        admin: Leaf<AddressOrOff>,
+        /// Permission bits of Unix sockets, in octal.
+        unix_mode: Leaf<Mode>,
+        /// Scheme and authority (and path prefix) in `Link` and `Location`. Left out: as the caller addressed us.
+        public_url: Leaf<String>,
+        /// Host names (without port) that a loopback listener answers to, beside localhost and loopback addresses.
+        allowed_hosts: List<String>,
+        /// The most connections on all proxy listeners together.
+        max_connections: Leaf<u64>,
+    }
+
+    /// How long each wait may last.
+    RawTimeouts {
+        /// From the first byte of a request (or the start of a connection) to the end of its head.
+        head: Leaf<Duration>,
+        /// A caller's connection without a request.
+        idle: Leaf<Duration>,
+        /// Silence inside a body, in either direction.
+        body: Leaf<Duration>,
+        /// From the end of the request's head to the head of the answer, retries included.
+        deadline: Leaf<Duration>,
+        /// Connection and TLS handshake to an upstream or issuer.
+        connect: Leaf<Duration>,
+        /// From the request sent to the head of the upstream's answer, each try.
+        response: Leaf<Duration>,
+        /// One token request, whole.
+        token: Leaf<Duration>,
+        /// How long an idle upstream connection is kept. Logto closes at 6 s.
+        upstream_idle: Leaf<Duration>,
+    }
+
+    /// Bounds on what a request may be and on what is held in memory.
+    RawLimits {
+        /// Bytes of a request's head. Logto refuses more than about 16 kB.
+        head: Leaf<Size>,
+        /// Bytes of a JSON request body. Logto refuses more than 1 MiB.
+        body: Leaf<Size>,
+        /// Bytes of a form or text body. Logto refuses more than 56 kB.
+        form_body: Leaf<Size>,
+        /// Bytes of a multipart body. Logto refuses more than 20 MiB.
+        multipart_body: Leaf<Size>,
+        /// Bytes of a request body that are kept to send it again.
+        replay: Leaf<Size>,
+        /// Requests of one tenant that may wait for one of its `max_in_flight` places.
+        queue: Leaf<u64>,
+        /// Failed identifications per second and peer address before the answer is 429.
+        failed_identifications: Leaf<u64>,
+    }
+
+    /// When a request is sent again.
+    RawRetry {
+        /// Attempts in all, the first included.
+        attempts: Leaf<u64>,
+        /// The wait before the second attempt; doubles, with full jitter.
+        backoff: Leaf<Duration>,
+        /// The longest wait, and the longest `Retry-After` that is waited for.
+        max_backoff: Leaf<Duration>,
+        /// The share of requests that may be retries, as a fraction.
+        budget: Leaf<f64>,
+    }
+
+    /// When tokens are renewed.
+    RawToken {
+        /// The fraction of a token's life after which it is renewed in the background.
+        refresh_at: Leaf<f64>,
+        /// The least time between two grants that a rejected token causes.
+        min_interval: Leaf<Duration>,
+        /// The wait after a failed grant; doubles, with jitter.
+        backoff: Leaf<Duration>,
+        /// The longest wait between two tries.
+        max_backoff: Leaf<Duration>,
+    }
+
+    /// The token broker.
+    RawBroker {
+        /// The life of a Claviger token.
+        ttl: Leaf<Duration>,
+        /// The secret that seals Claviger tokens, the same on all replicas. Left out: random at each start.
+        key: Slot,
+    }
+
+    /// Logging.
+    RawLog {
+        /// "json", one object a line, or "human", for a terminal.
+        format: Leaf<LogFormat>,
+        /// A filter, such as "info" or "info,claviger::token=debug".
+        level: Leaf<String>,
+        /// Which requests get a line of their own: "all", "failures" or "off".
+        requests: Leaf<LogRequests>,
+    }
+
+    /// How the configuration is watched.
+    RawReload {
+        /// How often files and secrets are looked at; "0s": on SIGHUP alone.
+        interval: Leaf<Duration>,
+    }
+
+    /// How the process ends.
+    RawShutdown {
+        /// After SIGTERM: not ready, but still accepting, so that load balancers notice.
+        delay: Leaf<Duration>,
+        /// How long requests in flight may take to finish.
+        drain: Leaf<Duration>,
+    }
+
+    /// A Logto tenant and the credentials of a machine-to-machine application in it.
+    RawTenant {
+        /// Scheme and authority of the tenant. Left out: `https://ALIAS.logto.app`.
+        endpoint: Leaf<String>,
+        /// The API resource indicator. Left out: `ENDPOINT/api` on *.logto.app, else `https://default.logto.app/api`.
+        resource: Leaf<String>,
+        /// The App ID of the machine-to-machine application.
+        client_id: Leaf<String>,
+        /// Its App secret; or two, the new one first, while one replaces the other.
+        client_secret: Slots,
+        /// How the credentials are sent: "client_secret_basic" or "client_secret_post".
+        client_auth: Leaf<ClientAuth>,
+        /// The scopes that are asked for.
+        scopes: List<String>,
+        /// The organization that tokens are for. The Management API needs none.
+        organization_id: Leaf<String>,
+        /// Further members of the token request.
+        parameters: BTreeMap<String, Leaf<String>>,
+        /// What the tenant allows us, or "off". Left out: 200 in 10 s on *.logto.app, none elsewhere.
+        quota: Either<Off, RawRate>,
+        /// The most requests to this tenant at one time.
+        max_in_flight: Leaf<u64>,
+        /// How the tenant's server is reached.
+        tls: RawTls,
+    }
+
+    /// TLS towards a tenant.
+    RawTls {
+        /// Who is believed: "system", "bundled" (Mozilla's, compiled in) or the certificates of a file.
+        roots: Either<RootsName, RawRootsFile>,
+        /// Offer HTTP/2.
+        http2: Leaf<bool>,
+    }
+
+    /// Certificate authorities of one's own.
+    RawRootsFile {
+        /// A file of PEM certificates; no others are believed.
+        file: Leaf<PathBuf>,
+    }
+
+    /// So many requests in so much time.
+    RawRate {
+        /// Requests in each period.
+        requests: Leaf<u64>,
+        /// The period.
+        per: Leaf<Duration>,
+        /// The most at once. Left out: as many as `requests`.
+        burst: Leaf<u64>,
+    }
+
+    /// A named set of rules: `tag:read`, `tag:write`, `tag:*`, an operationId, `METHOD /api/template/{id}`, or `*`.
+    RawPolicy {
+        /// What is allowed.
+        allow: List<String>,
+        /// What is denied all the same.
+        deny: List<String>,
+    }
+
+    /// A service that sends requests.
+    RawCaller {
+        /// How it proves who it is: one way, or a list of ways of which any will do.
+        identify: Ways,
+        /// The tenants that it may name, or "*" for all; a single one is its default. Left out: the only tenant there is.
+        tenants: List<String>,
+        /// The policies that apply to it: any of them allows, a deny in any of them wins.
+        policies: List<String>,
+        /// What we allow it. Left out: no limit.
+        rate: Either<Off, RawRate>,
+    }
+
+    /// One way for a caller to prove who it is.
+    #[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
+    RawWay {
+        /// Whoever reaches a loopback or Unix listener.
+        loopback: Leaf<bool>,
+        /// The user ID of the peer of a Unix socket.
+        unix_uid: Leaf<u64>,
+        /// A key that the caller sends; or two, the new one first.
+        api_key: Slots,
+        /// The SHA-256 of such a key, in hexadecimal; or two.
+        api_key_sha256: List<HexDigest>,
+    }
+}
+
+/// The ways of a caller. In the tree they are always a list.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(super) struct Ways(pub(super) Vec<RawWay>);
+
+impl JsonSchema for Ways {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Ways".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let way = generator.subschema_for::<RawWay>();
+        schemars::json_schema!({ "anyOf": [way, { "type": "array", "items": way, "minItems": 1 }] })
+    }
+}

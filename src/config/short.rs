@@ -1,0 +1,187 @@
+//! The short form, for one tenant and environment variables alone: `LOGTO_ENDPOINT`, `LOGTO_M2M_APP_ID`,
+//! `LOGTO_M2M_APP_SECRET` and `CLAVIGER_ALLOW` stand for a tenant `default`, a policy `default` and a caller
+//! `local`. It never adds to what files say of tenants or callers.
+
+use super::{
+    env::{Environment, insert, origin, text},
+    layer::Layer,
+    path::KeyPath,
+    problem::Problem,
+    tree::Node,
+};
+
+const ENDPOINT: &str = "LOGTO_ENDPOINT";
+const APP_ID: &str = "LOGTO_M2M_APP_ID";
+const APP_SECRET: &str = "LOGTO_M2M_APP_SECRET";
+const APP_SECRET_FILE: &str = "LOGTO_M2M_APP_SECRET_FILE";
+const RESOURCE: &str = "LOGTO_RESOURCE";
+const ALLOW: &str = "CLAVIGER_ALLOW";
+
+/// The variables that call for the short form, and all that it reads.
+const CALLING: [&str; 4] = [ENDPOINT, APP_ID, APP_SECRET, APP_SECRET_FILE];
+pub(super) const VARIABLES: [&str; 6] = [ENDPOINT, APP_ID, APP_SECRET, APP_SECRET_FILE, RESOURCE, ALLOW];
+
+/// What goes with the layer.
+#[derive(Default)]
+pub(super) struct Remarks {
+    pub(super) problems: Vec<Problem>,
+    pub(super) warnings: Vec<Problem>,
+    pub(super) told: Vec<KeyPath>,
+}
+
+/// The layer that the short form makes on top of `files` and `environment`, if it is used.
+pub(super) fn layer(
+    env: &Environment,
+    below: &[Layer],
+    environment: &Layer,
+    remarks: &mut Remarks,
+) -> Option<Layer> {
+    let set: Vec<_> = CALLING.into_iter().filter(|name| text(env, name).is_some()).collect();
+    let in_files = below.iter().find_map(|layer| named(layer, "tenants"));
+    let Some(first) = set.first() else {
+        if text(env, ALLOW).is_some() && (in_files.is_some() || named(environment, "tenants").is_some()) {
+            remarks.ignored(
+                ALLOW,
+                "the tenants are configured elsewhere",
+                "Write the rules under [policies.NAME].",
+            );
+        }
+        return None;
+    };
+    if let Some(place) = in_files {
+        let why = format!("the tenants are configured in {}", place.origin);
+        remarks.ignored(first, &why, "Unset it, or take the [tenants] out of the file.");
+        return None;
+    }
+    let mut root = Node::map(&origin(first));
+    put(&mut root, &["tenants", "default", "endpoint"], env, ENDPOINT);
+    put(&mut root, &["tenants", "default", "client_id"], env, APP_ID);
+    put(&mut root, &["tenants", "default", "resource"], env, RESOURCE);
+    secret(&mut root, env, remarks);
+    let given = |key| {
+        environment
+            .root
+            .member("tenants")
+            .and_then(|t| t.member("default"))
+            .is_some_and(|d| d.member(key).is_some())
+    };
+    if text(env, ENDPOINT).is_none() && !given("endpoint") {
+        remarks.unset(
+            first,
+            ENDPOINT,
+            "endpoint",
+            "Set it to the URL of the tenant, such as https://acme.logto.app.",
+        );
+    }
+    if text(env, APP_ID).is_none() && !given("client_id") {
+        remarks.unset(
+            first,
+            APP_ID,
+            "client_id",
+            "Set it to the App ID of a machine-to-machine application.",
+        );
+    }
+    if text(env, APP_SECRET).or_else(|| text(env, APP_SECRET_FILE)).is_none() && !given("client_secret") {
+        let remedy = "Set it to the App secret, or LOGTO_M2M_APP_SECRET_FILE to a file that holds it.";
+        remarks.unset(first, APP_SECRET, "client_secret", remedy);
+    }
+    let callers = below.iter().chain([environment]).find_map(|layer| named(layer, "callers"));
+    match callers {
+        Some(place) if text(env, ALLOW).is_some() => {
+            let why = format!("the callers are configured in {}", place.origin);
+            remarks.ignored(ALLOW, &why, "Write the rules under [policies.NAME].");
+        }
+        Some(_) => {}
+        None => local(&mut root, env, remarks),
+    }
+    Some(Layer { name: "short form".into(), root })
+}
+
+/// The section `key` of a layer where it names anything.
+fn named<'l>(layer: &'l Layer, key: &str) -> Option<&'l Node> {
+    layer.root.member(key).filter(|section| !section.is_empty())
+}
+
+fn keys(path: &[&str]) -> Vec<String> {
+    path.iter().map(|key| (*key).to_owned()).collect()
+}
+
+fn put(root: &mut Node, path: &[&str], env: &Environment, name: &str) {
+    if let Some(text) = text(env, name) {
+        insert(root, &keys(path), Node::text(text, &origin(name)), &origin(name));
+    }
+}
+
+fn secret(root: &mut Node, env: &Environment, remarks: &mut Remarks) {
+    let path = keys(&["tenants", "default", "client_secret"]);
+    let (form, name, target) = match (text(env, APP_SECRET), text(env, APP_SECRET_FILE)) {
+        (None, None) => return,
+        (Some(_), Some(_)) => {
+            remarks.problems.push(Problem {
+                key: "tenants.default.client_secret".into(),
+                origin: Some(origin(APP_SECRET)),
+                what: format!("{APP_SECRET} and {APP_SECRET_FILE} are both set"),
+                remedy: "Unset one of them.".into(),
+            });
+            remarks.told.push(KeyPath::of(&["tenants", "default", "client_secret"]));
+            return;
+        }
+        // By name: the value stays where it is.
+        (Some(_), None) => ("env", APP_SECRET, APP_SECRET),
+        (None, Some(path)) => ("file", APP_SECRET_FILE, path),
+    };
+    let mut reference = Node::map(&origin(name));
+    insert(&mut reference, &keys(&[form]), Node::text(target, &origin(name)), &origin(name));
+    insert(root, &path, reference, &origin(name));
+}
+
+/// The caller and its policy.
+fn local(root: &mut Node, env: &Environment, remarks: &mut Remarks) {
+    let place = origin(ALLOW);
+    let rules =
+        text(env, ALLOW).unwrap_or_default().split(',').map(str::trim).filter(|rule| !rule.is_empty());
+    let rules: Vec<_> = rules.map(|rule| Node::text(rule, &place)).collect();
+    if rules.is_empty() {
+        remarks.told.push(KeyPath::of(&["policies", "default", "allow"]));
+        remarks.warnings.push(Problem {
+            key: "policies.default.allow".into(),
+            origin: None,
+            what: format!("{ALLOW} is not set: every request will be refused"),
+            remedy: format!(
+                "Set it to the operations that callers need, such as {ALLOW}=\"users:read,ListRoles\"."
+            ),
+        });
+    }
+    let list = |text: &str| Node::sequence(vec![Node::text(text, &place)], &place);
+    let loopback = {
+        let mut way = Node::map(&place);
+        insert(&mut way, &keys(&["loopback"]), Node::text("true", &place), &place);
+        Node::sequence(vec![way], &place)
+    };
+    insert(root, &keys(&["policies", "default", "allow"]), Node::sequence(rules, &place), &place);
+    insert(root, &keys(&["callers", "local", "identify"]), loopback, &place);
+    insert(root, &keys(&["callers", "local", "tenants"]), list("default"), &place);
+    insert(root, &keys(&["callers", "local", "policies"]), list("default"), &place);
+}
+
+impl Remarks {
+    fn ignored(&mut self, name: &str, why: &str, remedy: &str) {
+        self.warnings.push(Problem {
+            key: String::new(),
+            origin: Some(origin(name)),
+            what: format!("it has no effect, because {why}"),
+            remedy: remedy.into(),
+        });
+    }
+
+    fn unset(&mut self, set: &str, unset: &str, key: &str, remedy: &str) {
+        let path = KeyPath::of(&["tenants", "default", key]);
+        self.problems.push(Problem {
+            key: path.to_string(),
+            origin: None,
+            what: format!("the environment variable {unset} is not set, though {set} is"),
+            remedy: remedy.into(),
+        });
+        self.told.push(path);
+    }
+}

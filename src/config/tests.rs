@@ -1,0 +1,103 @@
+//! How files and environments are loaded: each test writes real files into a directory of its own.
+
+use std::path::{Path, PathBuf};
+
+use super::*;
+
+mod example;
+mod files;
+mod good;
+mod layers;
+mod problems;
+mod secrecy;
+
+/// A directory with configuration files, and an environment.
+pub(super) struct Bench {
+    dir: tempfile::TempDir,
+    paths: Vec<PathBuf>,
+    env: Environment,
+}
+
+/// As the policy module does, only simpler.
+pub(super) fn rule_check(text: &str) -> Result<(), String> {
+    match text.contains(' ') && !text.starts_with("GET ") {
+        true => Err(format!("{text:?} is not a rule. Write a tag, an operationId or a template.")),
+        false => Ok(()),
+    }
+}
+
+impl Bench {
+    pub(super) fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), paths: Vec::new(), env: Environment::new() }
+    }
+
+    /// Writes a file and loads it.
+    pub(super) fn with(mut self, name: &str, text: impl AsRef<[u8]>) -> Self {
+        self.paths.push(self.write(name, text));
+        self
+    }
+
+    /// Writes a file.
+    pub(super) fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        path
+    }
+
+    pub(super) fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.insert(name.into(), value.into());
+        self
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(super) fn load(&self) -> Result<Loaded, Problems> {
+        load(&LoadRequest {
+            paths: self.paths.clone(),
+            search: vec![self.dir.path().join("claviger.toml"), self.dir.path().join("etc.toml")],
+            env: self.env.clone(),
+            rule_check: &rule_check,
+        })
+    }
+
+    /// Without the directory in front of the names of files.
+    pub(super) fn short(&self, problems: &[Problem]) -> Vec<String> {
+        let dir = format!("{}/", self.dir.path().display());
+        problems.iter().map(|problem| problem.to_string().replace(&dir, "")).collect()
+    }
+
+    /// The configuration, which must be right and without warnings.
+    #[track_caller]
+    pub(super) fn config(&self) -> Config {
+        let loaded = self.load().unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!(self.short(&loaded.warnings), Vec::<String>::new());
+        loaded.config
+    }
+
+    /// The problems, of which there must be some.
+    #[track_caller]
+    pub(super) fn problems(&self) -> Vec<String> {
+        self.short(&self.load().expect_err("problems").problems)
+    }
+
+    #[track_caller]
+    pub(super) fn warnings(&self) -> Vec<String> {
+        self.short(&self.load().unwrap_or_else(|problems| panic!("{problems}")).warnings)
+    }
+}
+
+/// A tenant, a policy and a caller, without warnings given `S`.
+pub(super) const GOOD: &str = r#"
+[tenants.acme]
+client_id = "app"
+client_secret = { env = "S" }
+[policies.p]
+allow = ["users:read"]
+[callers.c]
+identify = { loopback = true }
+policies = ["p"]
+"#;

@@ -1,0 +1,184 @@
+//! The files in config/ are true: the example loads, shows the defaults, and leaves no key out; the schema is
+//! the one that the code has.
+
+use std::collections::BTreeSet;
+
+use ::toml::de::{DeTable, DeValue};
+use serde_json::{Value, json};
+
+use super::*;
+
+const EXAMPLE: &str = include_str!("../../../config/example.toml");
+const MINIMAL: &str = include_str!("../../../config/minimal.toml");
+const SCHEMA: &str = include_str!("../../../config/schema.json");
+
+fn example() -> Bench {
+    Bench::new()
+        .with("example.toml", EXAMPLE)
+        .env("ACME_SECRET_EXAMPLE", "secret")
+        .env("BILLING_KEY_EXAMPLE", "a-key-of-twenty-bytes")
+        .env("BROKER_KEY_EXAMPLE", "0123456789012345678901234567890123456789")
+}
+
+fn as_json(value: &DeValue<'_>) -> Value {
+    match value {
+        DeValue::String(text) => json!(text),
+        DeValue::Integer(number) => json!(number.to_string().parse::<i64>().unwrap()),
+        DeValue::Float(number) => json!(number.as_str().parse::<f64>().unwrap()),
+        DeValue::Boolean(flag) => json!(flag),
+        DeValue::Datetime(_) => panic!("no dates here"),
+        DeValue::Array(items) => items.iter().map(|item| as_json(item.get_ref())).collect(),
+        DeValue::Table(table) => table_as_json(table),
+    }
+}
+
+fn table_as_json(table: &DeTable<'_>) -> Value {
+    let members = table.iter().map(|(key, value)| (key.get_ref().to_string(), as_json(value.get_ref())));
+    Value::Object(members.collect())
+}
+
+fn parsed(text: &str) -> Value {
+    table_as_json(DeTable::parse(text).unwrap().get_ref())
+}
+
+/// All keys below a schema, with `*` for names and `[]` for elements.
+fn schema_keys(schema: &Value, root: &Value, at: &str, keys: &mut BTreeSet<String>) {
+    if let Some(name) = schema["$ref"].as_str() {
+        return schema_keys(&root["$defs"][name.trim_start_matches("#/$defs/")], root, at, keys);
+    }
+    for (key, below) in schema["properties"].as_object().into_iter().flatten() {
+        let at = format!("{at}.{key}");
+        keys.insert(at.clone());
+        schema_keys(below, root, &at, keys);
+    }
+    if schema["additionalProperties"].is_object() {
+        schema_keys(&schema["additionalProperties"], root, &format!("{at}.*"), keys);
+    }
+    for form in schema["anyOf"].as_array().into_iter().flatten() {
+        schema_keys(form, root, at, keys);
+    }
+    if schema["items"].is_object() {
+        schema_keys(&schema["items"], root, at, keys);
+    }
+}
+
+fn used_keys(value: &Value, at: &str, keys: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(map) => {
+            for (key, below) in map {
+                let named = matches!(at, ".tenants" | ".policies" | ".callers" | ".tenants.*.parameters");
+                let at = format!("{at}.{}", if named { "*" } else { key });
+                keys.insert(at.clone());
+                used_keys(below, &at, keys);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| used_keys(item, at, keys)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_schema_file_is_the_schema() {
+    let want = format!("{}\n", serde_json::to_string_pretty(&schema()).unwrap());
+    if std::env::var_os("CLAVIGER_TEST_WRITE_SCHEMA").is_some() {
+        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/config/schema.json"), &want).unwrap();
+    }
+    assert!(
+        want == SCHEMA,
+        "config/schema.json is old: run this test with CLAVIGER_TEST_WRITE_SCHEMA=1, then again"
+    );
+}
+
+#[test]
+fn the_example_leaves_no_key_out() {
+    let (schema, mut known, mut used) = (schema(), BTreeSet::new(), BTreeSet::new());
+    schema_keys(&schema, &schema, "", &mut known);
+    assert!(known.len() > 70, "{known:?}");
+    used_keys(&parsed(EXAMPLE), "", &mut used);
+    // The other form of a secret, and of roots.
+    let forms = [".client_secret.file", ".api_key.file", ".key.file", ".roots.file"];
+    let missing: Vec<_> =
+        known.difference(&used).filter(|key| !forms.iter().any(|form| key.ends_with(form))).collect();
+    assert!(missing.is_empty(), "not in config/example.toml: {missing:?}");
+    for section in raw::SECTIONS {
+        assert!(known.contains(&format!(".{section}")), "{section}");
+    }
+    assert_eq!(schema["properties"].as_object().unwrap().len(), raw::SECTIONS.len());
+}
+
+#[test]
+fn every_key_is_described() {
+    fn walk(schema: &Value) {
+        for (key, below) in schema["properties"].as_object().into_iter().flatten() {
+            assert!(below["description"].is_string(), "{key} has no description: {below}");
+        }
+        match schema {
+            Value::Object(map) => map.values().for_each(walk),
+            Value::Array(items) => items.iter().for_each(walk),
+            _ => {}
+        }
+    }
+    walk(&schema());
+}
+
+#[test]
+fn the_schema_accepts_the_examples_and_refuses_what_is_wrong() {
+    let validator = jsonschema::draft202012::new(&schema()).unwrap();
+    let errors = |text: &str| validator.iter_errors(&parsed(text)).map(|e| e.to_string()).collect::<Vec<_>>();
+    assert_eq!(errors(EXAMPLE), Vec::<String>::new());
+    assert_eq!(errors(MINIMAL), Vec::<String>::new());
+    for wrong in [
+        "tenant = 1",
+        "workers = \"x\"",
+        "[listen]\nprxy = []",
+        "[tenants.a]\nclient_secret = { file = \"x\", env = \"y\" }",
+        "[tenants.a]\nquota = \"on\"",
+        "[log]\nformat = \"xml\"",
+        "[callers.a]\nidentify = { loopback = true, unix_uid = 1 }",
+        "[limits]\nbody = \"1 potato\"",
+    ] {
+        assert!(!errors(wrong).is_empty(), "{wrong}");
+    }
+}
+
+#[test]
+fn the_minimal_file_is_one() {
+    let bench = Bench::new().with("minimal.toml", MINIMAL).env("ACME_SECRET", "secret");
+    let config = bench.config();
+    assert_eq!((config.tenants.len(), config.callers.len()), (1, 1));
+}
+
+#[test]
+fn the_example_loads_and_shows_the_defaults() {
+    let loaded = example().load().unwrap_or_else(|problems| panic!("{problems}"));
+    let about_sockets = "no listener is a Unix socket";
+    let [warning] = &loaded.warnings[..] else { panic!("{:?}", loaded.warnings) };
+    assert!(warning.what.contains(about_sockets), "{warning}");
+
+    let (mut shown, mut default) = (redacted(&loaded.config), redacted(&Config::default()));
+    // Examples for keys that are left out by default, as their comments say.
+    for (pointer, comment) in [
+        ("/workers", "default: one a core, at most four"),
+        ("/listen/public_url", "default: as the caller addressed us"),
+        ("/listen/allowed_hosts", "default: none"),
+        ("/broker/key", "default: random at each start"),
+    ] {
+        assert!(EXAMPLE.contains(comment), "{comment}");
+        for side in [&mut shown, &mut default] {
+            *side.pointer_mut(pointer).unwrap() = Value::Null;
+        }
+    }
+    for section in raw::SECTIONS {
+        if !["tenants", "policies", "callers"].contains(&section) {
+            assert_eq!(shown[section], default[section], "{section}");
+        }
+    }
+
+    let minimal = Bench::new().with("c.toml", GOOD).env("S", "secret").config();
+    let (shown, default) = (&shown["tenants"]["acme"], &redacted(&minimal)["tenants"]["acme"]);
+    for key in ["endpoint", "resource", "client_auth", "scopes", "quota", "max_in_flight", "tls"] {
+        assert_eq!(shown[key], default[key], "{key}");
+    }
+    assert_eq!(default["organization_id"], Value::Null);
+    assert_eq!(default["parameters"], json!({}));
+}

@@ -1,0 +1,211 @@
+//! YAML and JSON into a [`Node`], from parser events. What a configuration does not need is refused, because
+//! each of it can make a file mean something else than it seems to: anchors and aliases, tags, several
+//! documents, keys that are not text, keys given twice.
+
+use std::{collections::BTreeMap, path::Path};
+
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput};
+use zeroize::Zeroizing;
+
+use super::{
+    Origin,
+    path::KeyPath,
+    problem::Problem,
+    toml::too_much,
+    tree::{Lines, MAX_DEPTH, MAX_NODES, Node, Value},
+};
+
+/// Reads the text of `file`, which is YAML or JSON.
+pub(super) fn parse(file: &Path, text: &str) -> Result<Node, Vec<Problem>> {
+    let lines = Lines::new(file, text);
+    let mut build =
+        Build { parser: Parser::new_from_str(text), lines: &lines, left: MAX_NODES, problems: Vec::new() };
+    match build.document() {
+        Ok(root) if build.problems.is_empty() => Ok(root),
+        Ok(_) => Err(build.problems),
+        Err(problem) => {
+            build.problems.push(*problem);
+            Err(build.problems)
+        }
+    }
+}
+
+struct Build<'i, 'l> {
+    parser: Parser<'i, StrInput<'i>>,
+    lines: &'l Lines,
+    left: usize,
+    problems: Vec<Problem>,
+}
+
+type Read<T> = Result<T, Box<Problem>>;
+
+impl<'i> Build<'i, '_> {
+    fn next(&mut self) -> Read<(Event<'i>, Span)> {
+        match self.parser.next_event() {
+            Some(Ok(event)) => Ok(event),
+            Some(Err(error)) => Err(Box::new(self.syntax(&error))),
+            None => Ok((Event::StreamEnd, Span::default())),
+        }
+    }
+
+    fn document(&mut self) -> Read<Node> {
+        let mut root = None;
+        loop {
+            let (event, span) = self.next()?;
+            match event {
+                Event::StreamEnd => break,
+                Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd | Event::Nothing => {}
+                _ if root.is_some() => {
+                    return Err(self.refuse(
+                        span,
+                        "a second document begins here",
+                        "Put everything into the first, or into a file of its own given with a further --config.",
+                    ));
+                }
+                event => {
+                    let origin = self.lines.line(span.start.line().max(1));
+                    root = Some(self.node(event, span, &KeyPath::default(), origin)?);
+                }
+            }
+        }
+        let nothing = || Node::map(&self.lines.line(1));
+        match root {
+            // Nothing but comments, or `null`.
+            None | Some(None) => Ok(nothing()),
+            Some(Some(node @ Node { value: Value::Map(_), .. })) => Ok(node),
+            Some(Some(node)) => Err(Box::new(Problem {
+                key: String::new(),
+                origin: Some(node.origin),
+                what: "the file is not a map of keys to values".into(),
+                remedy: "Begin with a section, such as `tenants:`.".into(),
+            })),
+        }
+    }
+
+    /// The value that begins with `event`; `None` where nothing is given (`key:` or `key: null`).
+    fn node(&mut self, event: Event<'i>, span: Span, path: &KeyPath, origin: Origin) -> Read<Option<Node>> {
+        let Some(left) = self.left.checked_sub(1).filter(|_| path.steps().len() <= MAX_DEPTH) else {
+            return Err(Box::new(too_much(origin)));
+        };
+        self.left = left;
+        self.plain_only(&event, span);
+        match event {
+            Event::Scalar(text, style, ..) => Ok(scalar(text.into_owned(), style, path, &origin)),
+            Event::SequenceStart(..) => self.sequence(path, &origin).map(Some),
+            Event::MappingStart(..) => self.map(path, &origin).map(Some),
+            // Refused above; something must stand in its place.
+            _ => Ok(None),
+        }
+    }
+
+    fn sequence(&mut self, path: &KeyPath, origin: &Origin) -> Read<Node> {
+        let mut items = Vec::new();
+        loop {
+            let (event, span) = self.next()?;
+            if event == Event::SequenceEnd || event == Event::StreamEnd {
+                return Ok(Node::sequence(items, origin));
+            }
+            let place = self.lines.line(span.start.line().max(1));
+            match self.node(event, span, &path.index(items.len()), place.clone())? {
+                Some(item) => items.push(item),
+                None => self.problems.push(Problem {
+                    key: path.to_string(),
+                    origin: Some(place),
+                    what: "this element of the list is empty".into(),
+                    remedy: "Give it a value, or take its line away.".into(),
+                }),
+            }
+        }
+    }
+
+    fn map(&mut self, path: &KeyPath, origin: &Origin) -> Read<Node> {
+        let mut map: BTreeMap<String, Node> = BTreeMap::new();
+        loop {
+            let (event, span) = self.next()?;
+            if event == Event::MappingEnd || event == Event::StreamEnd {
+                return Ok(Node { value: Value::Map(map), origin: origin.clone() });
+            }
+            self.plain_only(&event, span);
+            let Event::Scalar(key, ..) = event else {
+                return Err(self.refuse(
+                    span,
+                    "a key is not text",
+                    "Put the value in quotes if { or [ is meant to be part of it.",
+                ));
+            };
+            let origin = self.lines.line(span.start.line().max(1));
+            let path = path.key(&key);
+            let (event, span) = self.next()?;
+            let Some(node) = self.node(event, span, &path, origin.clone())? else { continue };
+            if let Some(first) = map.get(key.as_ref()) {
+                self.problems.push(Problem {
+                    key: path.to_string(),
+                    origin: Some(origin),
+                    what: format!("the key is given twice, first at {}", first.origin),
+                    remedy: "Keep one of the two.".into(),
+                });
+                continue;
+            }
+            map.insert(key.into_owned(), node);
+        }
+    }
+
+    fn plain_only(&mut self, event: &Event<'i>, span: Span) {
+        let (anchor, tag) = match event {
+            Event::Alias(_) => {
+                let problem = self.refuse(span, "an alias (*name) is not read here", "Write the value out.");
+                return self.problems.push(*problem);
+            }
+            Event::Scalar(_, _, anchor, tag) => (*anchor, tag.is_some()),
+            Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag) => (*anchor, tag.is_some()),
+            _ => return,
+        };
+        if anchor != 0 {
+            let remedy = "Write each value out where it is used; a value that begins with & goes in quotes.";
+            let problem = self.refuse(span, "an anchor (&name) is not read here", remedy);
+            self.problems.push(*problem);
+        }
+        if tag {
+            let remedy = "Leave it out; a value that begins with ! goes in quotes.";
+            let problem = self.refuse(span, "a tag (!name) is not read here", remedy);
+            self.problems.push(*problem);
+        }
+    }
+
+    fn refuse(&self, span: Span, what: &str, remedy: &str) -> Box<Problem> {
+        Box::new(Problem {
+            key: String::new(),
+            origin: Some(self.lines.line(span.start.line().max(1))),
+            what: what.into(),
+            remedy: remedy.into(),
+        })
+    }
+
+    fn syntax(&self, error: &ScanError) -> Problem {
+        // The one message of the parser that quotes the source.
+        let what = match error.info() {
+            quoting if quoting.starts_with("unexpected character") => "unexpected character",
+            fixed => fixed,
+        };
+        Problem {
+            key: String::new(),
+            origin: Some(self.lines.line(error.marker().line().max(1))),
+            what: format!("this is not YAML or JSON: {what}"),
+            remedy: "Look at the indentation, and put values with : # { [ & * ! in quotes.".into(),
+        }
+    }
+}
+
+fn scalar(text: String, style: ScalarStyle, path: &KeyPath, origin: &Origin) -> Option<Node> {
+    let text = Zeroizing::new(text);
+    let given_nothing =
+        style == ScalarStyle::Plain && matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL");
+    if !given_nothing {
+        return Some(Node { value: Value::Text(text), origin: origin.clone() });
+    }
+    // `acme:` alone under `tenants:` still names a tenant, and what it lacks can be said by name.
+    match path.steps()[..] {
+        ["tenants" | "policies" | "callers", _] => Some(Node::map(origin)),
+        _ => None,
+    }
+}
