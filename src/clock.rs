@@ -60,6 +60,33 @@ impl fmt::Debug for Clock {
     }
 }
 
+/// The source of chance for jitter. Not for keys.
+#[derive(Clone)]
+pub struct Random(Arc<dyn Fn() -> f64 + Send + Sync>);
+
+impl Random {
+    /// A fast generator, seeded by the system.
+    pub fn system() -> Self {
+        Self(Arc::new(fastrand::f64))
+    }
+
+    /// Chance as told: for tests.
+    pub fn with(next: impl Fn() -> f64 + Send + Sync + 'static) -> Self {
+        Self(Arc::new(next))
+    }
+
+    /// The next number, from 0 up to but not including 1.
+    pub fn fraction(&self) -> f64 {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Random {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Random")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

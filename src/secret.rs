@@ -42,6 +42,20 @@ impl Secret {
         value.set_sensitive(true);
         Ok(value)
     }
+
+    /// This secret as the body of a request; shares the memory that is zeroed on the last drop.
+    pub fn body(&self) -> bytes::Bytes {
+        bytes::Bytes::from_owner(Shared(self.clone()))
+    }
+}
+
+/// A secret as a byte owner for [`bytes::Bytes`].
+struct Shared(Secret);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        self.0.expose()
+    }
 }
 
 /// `Zeroizing` as a byte owner for [`bytes::Bytes`].

@@ -1,0 +1,116 @@
+//! One grant: a request with the secret that worked last and, where that one is refused, at once another
+//! with the other secret. Says what came of it; what follows from that is the slot's business.
+
+use form_urlencoded::byte_serialize;
+use http::HeaderValue;
+use memchr::memmem;
+use zeroize::Zeroizing;
+
+use crate::{
+    clock::{Clock, Moment},
+    secret::Secret,
+    token::{
+        answer,
+        error::{Failure, Fault},
+        events::Events,
+        key::Source,
+        mint::TokenRequest,
+    },
+};
+
+/// A granted token, not yet in its slot.
+pub(super) struct Minted {
+    pub(super) header: HeaderValue,
+    pub(super) life: std::time::Duration,
+    /// When the request went out: the issuer counts the life from later on.
+    pub(super) asked: Moment,
+    /// Index of the secret that worked.
+    pub(super) secret: usize,
+}
+
+/// Asks the issuer, beginning with the secret at `first`.
+pub(super) async fn grant(
+    source: &Source,
+    first: usize,
+    clock: &Clock,
+    events: &dyn Events,
+) -> Result<Minted, Failure> {
+    let first = if first < source.secrets.len() { first } else { 0 };
+    let blamed = match attempt(source, first, clock, events).await {
+        Err(failure) if failure.fault.blames_secret() => failure,
+        settled => return settled,
+    };
+    let Some(other) = (0..source.secrets.len()).find(|index| *index != first) else { return Err(blamed) };
+    // The second request is drawn on the quota, but does not wait for it: the grant is one thing.
+    if let Some(admission) = &source.admission {
+        let _ = admission();
+    }
+    match attempt(source, other, clock, events).await {
+        Ok(minted) => {
+            let tenant = &source.key.tenant;
+            events.secret_fallback(tenant);
+            tracing::warn!(%tenant, refused = first + 1, works = other + 1, error = %blamed.fault,
+                "one of the two client secrets was refused, the other one works");
+            Ok(minted)
+        }
+        // Both refused: what is said of the one that was to work is the more telling.
+        Err(failure) if failure.fault.blames_secret() => Err(blamed),
+        Err(failure) => Err(failure),
+    }
+}
+
+async fn attempt(
+    source: &Source,
+    index: usize,
+    clock: &Clock,
+    events: &dyn Events,
+) -> Result<Minted, Failure> {
+    let Some(secret) = source.secrets.get(index) else {
+        return Err(Fault::Rejected {
+            error: "invalid_client".into(),
+            description: "no client secret".into(),
+        }
+        .into());
+    };
+    let tenant = &source.key.tenant;
+    events.grant_started(tenant);
+    let asked = clock.now();
+    let request = TokenRequest::new(&source.key, secret);
+    let authorization = request.authorization.clone();
+    let result = match tokio::time::timeout(source.timeout, source.issuer.request(request)).await {
+        Err(_elapsed) => Err(Fault::Timeout.into()),
+        Ok(Err(fault)) => Err(fault.into()),
+        Ok(Ok(answer)) => answer::parse(&answer, &source.key.scopes, clock.now().wall).map_err(|failure| {
+            let fault = withhold(failure.fault, &answer.body, secret, authorization.as_ref());
+            Failure { fault, ..failure }
+        }),
+    };
+    let result = result.map(|grant| Minted { header: grant.header, life: grant.life, asked, secret: index });
+    let outcome = result.as_ref().map_or_else(|failure| failure.fault.label(), |_| "ok");
+    events.grant_finished(tenant, outcome, asked.instant.elapsed());
+    result
+}
+
+/// An issuer that repeats the credentials in its complaint does not get them into our log. Looks at the
+/// body as well as at the text taken from it: the text may be cut off in the middle of the secret.
+fn withhold(fault: Fault, body: &[u8], secret: &Secret, authorization: Option<&HeaderValue>) -> Fault {
+    let Fault::Rejected { error, description } = &fault else { return fault };
+    let encoded: Zeroizing<String> = Zeroizing::new(byte_serialize(secret.expose()).collect());
+    let basic = authorization.and_then(|value| value.as_bytes().strip_prefix(b"Basic "));
+    let credentials = [secret.expose(), encoded.as_bytes(), basic.unwrap_or(secret.expose())];
+    let shows = |text: &[u8]| credentials.iter().any(|needle| memmem::find(text, needle).is_some());
+    if shows(body) || shows(error.as_bytes()) || shows(description.as_bytes()) {
+        return Fault::Rejected {
+            error: known(error).into(),
+            description: "(withheld: it repeats the secret)".into(),
+        };
+    }
+    fault
+}
+
+/// Keeps the meaning of an error whose text is withheld.
+fn known(error: &str) -> &'static str {
+    const KNOWN: [&str; 5] =
+        ["invalid_client", "invalid_request", "invalid_target", "invalid_scope", "access_denied"];
+    KNOWN.into_iter().find(|known| *known == error).unwrap_or("unknown")
+}

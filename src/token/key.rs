@@ -1,0 +1,118 @@
+//! What a token is for ([`TokenKey`]) and how to get one ([`Source`]). Two keys are equal exactly when the
+//! same token would do for both; no secret is part of a key, so a rotated secret keeps the token.
+
+use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
+
+use crate::{
+    config::{ClientAuth, Endpoint, Tenant, TokenOptions},
+    ids::TenantName,
+    secret::Secret,
+    token::mint::Issuer,
+};
+
+/// What a token is for. Each part is kept apart from the others: client `x` with scope `yz` is not client
+/// `xy` with scope `z`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TokenKey {
+    /// The tenant: tokens are never shared between two, whatever else is equal.
+    pub tenant: TenantName,
+    /// Where the issuer is.
+    pub endpoint: Endpoint,
+    /// The M2M application.
+    pub client_id: String,
+    /// How its credentials are sent.
+    pub client_auth: ClientAuth,
+    /// The API resource indicator (RFC 8707). Logto refuses a grant without one (fact 1.5).
+    pub resource: String,
+    /// One scope token (RFC 6749 section 3.3) each; a set, so that order and repetition do not matter.
+    pub scopes: BTreeSet<String>,
+    /// Logto's `organization_id`.
+    pub organization_id: Option<String>,
+    /// Further members of the request.
+    pub parameters: BTreeSet<(String, String)>,
+}
+
+impl TokenKey {
+    /// The key of a tenant's own token.
+    pub fn of(tenant: &Tenant) -> Self {
+        Self {
+            tenant: tenant.name.clone(),
+            endpoint: tenant.endpoint.clone(),
+            client_id: tenant.client_id.clone(),
+            client_auth: tenant.client_auth,
+            resource: tenant.resource.clone(),
+            scopes: tenant.scopes.iter().flat_map(|s| s.split_ascii_whitespace()).map(Into::into).collect(),
+            organization_id: tenant.organization_id.clone(),
+            parameters: tenant.parameters.iter().cloned().collect(),
+        }
+    }
+
+    /// The same with other scopes, given as RFC 6749 writes them: separated by spaces.
+    #[must_use]
+    pub fn with_scopes(mut self, scopes: &str) -> Self {
+        self.scopes = scopes.split_ascii_whitespace().map(Into::into).collect();
+        self
+    }
+
+    /// The token endpoint. Built from the endpoint, not discovered: Logto's discovery document follows the
+    /// `Host` of whoever asks (fact 1.3).
+    pub fn token_url(&self) -> String {
+        format!("{}/oidc/token", self.endpoint)
+    }
+
+    /// The `scope` member of the request; `None` when no scope is asked for.
+    pub(super) fn scope(&self) -> Option<String> {
+        (!self.scopes.is_empty())
+            .then(|| self.scopes.iter().map(String::as_str).collect::<Vec<_>>().join(" "))
+    }
+}
+
+/// Draws one request on the tenant's quota, or says how long until there is room.
+pub type Admission = Arc<dyn Fn() -> Result<(), Duration> + Send + Sync>;
+
+/// How to get a token. Immutable: a changed secret makes a new `Source` with the same key.
+#[derive(Clone)]
+pub struct Source {
+    /// What for.
+    pub key: TokenKey,
+    /// One, or two in overlap, the new one first. With none, every grant is refused as `invalid_client`.
+    pub secrets: Vec<Secret>,
+    /// Whom to ask.
+    pub issuer: Arc<dyn Issuer>,
+    /// When to renew and when to try again.
+    pub options: TokenOptions,
+    /// How long one token request may take, whole.
+    pub timeout: Duration,
+    /// The tenant's quota, where it has one.
+    pub admission: Option<Admission>,
+}
+
+impl Source {
+    /// How to get the tenant's own token.
+    pub fn of(tenant: &Tenant, issuer: Arc<dyn Issuer>, options: TokenOptions, timeout: Duration) -> Self {
+        Self {
+            key: TokenKey::of(tenant),
+            secrets: tenant.client_secrets.clone(),
+            issuer,
+            options,
+            timeout,
+            admission: None,
+        }
+    }
+
+    /// The same, drawing on a quota.
+    #[must_use]
+    pub fn admitted_by(mut self, admission: Admission) -> Self {
+        self.admission = Some(admission);
+        self
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source")
+            .field("key", &self.key)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,366 @@
+//! The place of one token: what is known about it, and every decision about it. One task at a time, the
+//! keeper (`slot/keeper.rs`), does the work that is decided here, which makes grants single-flight by
+//! construction. Nothing here waits: the lock is held for a few comparisons and never across an await.
+
+mod keeper;
+mod status;
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwapOption;
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
+
+pub use status::SlotStatus;
+
+use crate::{
+    clock::Moment,
+    token::{
+        backoff,
+        error::{Failure, Fault, Flaw, TokenError},
+        events::CacheResult,
+        grant::Minted,
+        key::{Source, TokenKey},
+        life::Token,
+        tokens::Shared,
+    },
+};
+
+/// One token's place. Lives as long as a handle to it does; its keeper holds it weakly.
+pub(super) struct Slot {
+    key: TokenKey,
+    shared: Arc<Shared>,
+    current: ArcSwapOption<Token>,
+    /// A request has used the current token: worth renewing even where nothing keeps it warm.
+    used: AtomicBool,
+    state: Mutex<State>,
+    /// Wakes the keeper to look at the state again.
+    bell: Arc<Notify>,
+    /// Tells waiting requests to look at the state again; works across runtimes.
+    turn: watch::Sender<()>,
+}
+
+struct State {
+    source: Arc<Source>,
+    /// Counts changes of the secrets, so that a verdict on old ones is not held against new ones.
+    epoch: u64,
+    /// A keeper task is alive.
+    kept: bool,
+    /// Renewed for ever, used or not.
+    warm: bool,
+    /// A request waits for a token.
+    wanted: bool,
+    /// Of the last token; the first has 1.
+    generation: u64,
+    /// Index of the secret that worked last.
+    secret: usize,
+    cooldown: Option<Cooldown>,
+    /// No grant before, as the tenant's quota says.
+    held_until: Option<Instant>,
+    /// No grant before, unless a request waits: spreads the grants at start.
+    warm_from: Option<Instant>,
+    /// When a rejected token last was forgotten.
+    rejected_at: Option<Instant>,
+}
+
+/// After a failed grant. Monotonic time alone: setting the wall clock must not end it early.
+struct Cooldown {
+    fault: Fault,
+    until: Instant,
+    error: TokenError,
+    /// Failures in a row.
+    failures: u32,
+    /// Failures in a row at this pace.
+    steps: u32,
+}
+
+/// What the keeper is to do next.
+enum Step {
+    Sleep(Duration),
+    Grant { asked: bool },
+    End,
+}
+
+/// What a request that wants a token is told.
+enum Verdict {
+    Ready(Arc<Token>),
+    Failed(TokenError),
+    Wait,
+}
+
+/// What became of a rejected token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rejection {
+    /// It is forgotten and another one is on its way: ask again, and send again.
+    Forgotten,
+    /// It was no longer the current one: ask again, and send again.
+    Superseded,
+    /// The last one was rejected less than `token.min_interval` ago: another would fare no better.
+    Kept,
+}
+
+impl Slot {
+    pub(super) fn new(source: Source, shared: Arc<Shared>) -> Self {
+        let key = source.key.clone();
+        let state = State {
+            source: Arc::new(source),
+            epoch: 0,
+            kept: false,
+            warm: false,
+            wanted: false,
+            generation: 0,
+            secret: 0,
+            cooldown: None,
+            held_until: None,
+            warm_from: None,
+            rejected_at: None,
+        };
+        Self {
+            key,
+            shared,
+            current: ArcSwapOption::empty(),
+            used: AtomicBool::new(false),
+            state: Mutex::new(state),
+            bell: Arc::new(Notify::new()),
+            turn: watch::Sender::new(()),
+        }
+    }
+
+    /// Takes over how to get the token from now on. New secrets lift a verdict on the old ones; what passes
+    /// by itself, and what the issuer asked for, stays.
+    pub(super) fn accept(self: &Arc<Self>, source: Source) {
+        let mut state = self.state();
+        let changed = source.secrets != state.source.secrets;
+        state.source = Arc::new(source);
+        if !changed {
+            return;
+        }
+        state.epoch += 1;
+        state.secret = 0;
+        state.cooldown.take_if(|cooldown| cooldown.fault.is_terminal());
+        let wake = state.kept || state.warm;
+        drop(state);
+        if wake {
+            self.wake();
+        }
+    }
+
+    /// The hot path: no lock, no allocation.
+    pub(super) fn current(self: &Arc<Self>) -> Option<Arc<Token>> {
+        let now = self.shared.clock.now();
+        let token = self.usable(now)?;
+        let due = token.renewal_in(now).is_zero();
+        self.shared.events.cache(&self.key.tenant, if due { CacheResult::Stale } else { CacheResult::Hit });
+        self.mark_used();
+        if due && token.ask_renewal() {
+            self.wake();
+        }
+        Some(token)
+    }
+
+    pub(super) async fn get(self: &Arc<Self>, deadline: Instant) -> Result<Arc<Token>, TokenError> {
+        if let Some(token) = self.current() {
+            return Ok(token);
+        }
+        self.shared.events.cache(&self.key.tenant, CacheResult::Miss);
+        // Before the first look, so that no turn is missed.
+        let mut turn = self.turn.subscribe();
+        loop {
+            match self.ask(deadline) {
+                Verdict::Ready(token) => return Ok(token),
+                Verdict::Failed(error) => return Err(error),
+                Verdict::Wait => {}
+            }
+            // The sender lives in this slot: `changed` itself cannot fail.
+            if tokio::time::timeout_at(deadline, turn.changed()).await.is_err() {
+                return Err(TokenError::new(Fault::Deadline, None));
+            }
+        }
+    }
+
+    fn ask(self: &Arc<Self>, deadline: Instant) -> Verdict {
+        let now = self.shared.clock.now();
+        let mut state = self.state();
+        if let Some(token) = self.usable(now) {
+            self.mark_used();
+            return Verdict::Ready(token);
+        }
+        if let Some(cooldown) = state.cooldown.as_ref().filter(|cooldown| cooldown.until > now.instant) {
+            return Verdict::Failed(cooldown.error.clone());
+        }
+        if let Some(until) = state.held_until.filter(|until| *until > deadline) {
+            return Verdict::Failed(TokenError::new(Fault::Quota, Some(until)));
+        }
+        let first = !std::mem::replace(&mut state.wanted, true);
+        drop(state);
+        if first {
+            self.wake();
+        }
+        Verdict::Wait
+    }
+
+    pub(super) fn reject(self: &Arc<Self>, generation: u64) -> Rejection {
+        let now = self.shared.clock.now().instant;
+        let mut state = self.state();
+        if self.current.load().as_ref().is_none_or(|token| token.generation() != generation) {
+            return Rejection::Superseded;
+        }
+        let floor = state.source.options.min_interval;
+        if state.rejected_at.is_some_and(|last| now.saturating_duration_since(last) < floor) {
+            return Rejection::Kept;
+        }
+        state.rejected_at = Some(now);
+        // Whoever was refused is about to ask: begin without waiting for that.
+        state.wanted = true;
+        self.current.store(None);
+        drop(state);
+        tracing::info!(tenant = %self.key.tenant, generation, "the upstream rejected the token, getting another");
+        self.wake();
+        Rejection::Forgotten
+    }
+
+    pub(super) fn warm(self: &Arc<Self>) {
+        let spread =
+            Duration::from_millis(1).saturating_mul(self.shared.slots()).min(Duration::from_secs(10));
+        let delay = spread.mul_f64(self.shared.random.fraction());
+        let mut state = self.state();
+        if std::mem::replace(&mut state.warm, true) {
+            return;
+        }
+        state.warm_from = Some(self.shared.clock.now().instant + delay);
+        drop(state);
+        self.wake();
+    }
+
+    fn usable(&self, now: Moment) -> Option<Arc<Token>> {
+        self.current.load_full().filter(|token| token.is_usable(now))
+    }
+
+    fn mark_used(&self) {
+        // Read first: a store by each request would move the cache line from core to core.
+        if !self.used.load(Relaxed) {
+            self.used.store(true, Relaxed);
+        }
+    }
+
+    /// The whole schedule of a slot. [`Step::End`] is final for the keeper; the state knows by then.
+    fn next_step(&self) -> Step {
+        let now = self.shared.clock.now();
+        let mut state = self.state();
+        let token = self.usable(now);
+        if let Some(token) = &token {
+            state.wanted = false;
+            let renewal = token.renewal_in(now);
+            if !renewal.is_zero() {
+                return Step::Sleep(renewal);
+            }
+        }
+        let live = token.is_some();
+        let worth_it = state.wanted || state.warm || (live && self.used.load(Relaxed));
+        let terminal = state.cooldown.as_ref().is_some_and(|cooldown| cooldown.fault.is_terminal());
+        // What a person must mend is tried again while a token still lives, and then when a request asks.
+        if !worth_it || (terminal && !live && !state.wanted) {
+            state.kept = false;
+            return Step::End;
+        }
+        let left = |until: Option<Instant>| {
+            until.map_or(Duration::ZERO, |u| u.saturating_duration_since(now.instant))
+        };
+        let cooldown = left(state.cooldown.as_ref().map(|cooldown| cooldown.until));
+        let spread = if state.wanted { Duration::ZERO } else { left(state.warm_from) };
+        let wait = cooldown.max(left(state.held_until)).max(spread);
+        if !wait.is_zero() {
+            return Step::Sleep(wait);
+        }
+        Step::Grant { asked: state.wanted }
+    }
+
+    /// Takes in what came of a grant that was begun in `epoch`, and tells whoever waits.
+    fn settle(&self, epoch: u64, outcome: Result<Minted, Failure>) {
+        let now = self.shared.clock.now();
+        let state = self.state();
+        let outcome = outcome.and_then(|minted| {
+            let token = self.token(&state, &minted);
+            if token.is_usable(now) { Ok((token, minted)) } else { Err(Flaw::ExpiredOnArrival.into()) }
+        });
+        match outcome {
+            Ok((token, minted)) => self.install(state, epoch, token, &minted),
+            // The secrets changed meanwhile: the next grant is made with the new ones, now.
+            Err(failure) if failure.fault.is_terminal() && epoch != state.epoch => drop(state),
+            Err(failure) => self.cool_down(state, &failure, now),
+        }
+        self.turn.send_replace(());
+    }
+
+    fn token(&self, state: &State, minted: &Minted) -> Token {
+        Token::new(
+            minted.header.clone(),
+            state.generation + 1,
+            minted.asked,
+            minted.life,
+            state.source.options.refresh_at,
+            self.shared.random.fraction(),
+        )
+    }
+
+    fn install(&self, mut state: MutexGuard<'_, State>, epoch: u64, token: Token, minted: &Minted) {
+        let (tenant, expiry, generation) = (&self.key.tenant, token.expiry(), token.generation());
+        state.generation = generation;
+        if epoch == state.epoch {
+            state.secret = minted.secret;
+        }
+        state.wanted = false;
+        let recovered = state.cooldown.take().map(|cooldown| cooldown.failures);
+        self.used.store(false, Relaxed);
+        self.current.store(Some(Arc::new(token)));
+        drop(state);
+        if let Some(failures) = recovered {
+            tracing::info!(%tenant, failures, "got a token again");
+        }
+        tracing::debug!(%tenant, generation, life = ?minted.life, "got a token");
+        self.shared.events.failures(tenant, 0);
+        self.shared.events.token_installed(tenant, expiry);
+    }
+
+    fn cool_down(&self, mut state: MutexGuard<'_, State>, failure: &Failure, now: Moment) {
+        let (tenant, fault) = (&self.key.tenant, &failure.fault);
+        let before = state.cooldown.take();
+        let failures = before.as_ref().map_or(0, |cooldown| cooldown.failures).saturating_add(1);
+        let same_pace = before.as_ref().filter(|cooldown| cooldown.fault.is_slow() == fault.is_slow());
+        let steps = same_pace.map_or(0, |cooldown| cooldown.steps).saturating_add(1);
+        let wait = backoff::wait(failure, steps, &state.source.options, &self.shared.random);
+        let until = now.instant + wait;
+        let error = TokenError::new(fault.clone(), Some(until));
+        state.cooldown = Some(Cooldown { fault: fault.clone(), until, error, failures, steps });
+        state.wanted = false;
+        drop(state);
+        // Each kind of trouble is told once; its repetitions would only fill the log.
+        if before.is_some_and(|cooldown| cooldown.fault.label() == fault.label()) {
+            tracing::debug!(%tenant, error = %fault, failures, retry_in = ?wait, "still no token");
+        } else {
+            let remedy = fault.remedy();
+            tracing::warn!(%tenant, error = %fault, failures, retry_in = ?wait, remedy, "no token");
+        }
+        self.shared.events.failures(tenant, failures);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // No code that could panic leaves the state half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slot").field("key", &self.key).finish_non_exhaustive()
+    }
+}

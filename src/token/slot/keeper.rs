@@ -1,0 +1,115 @@
+//! The task that works for a slot: asks it what to do, and does it, one thing at a time. It ends when the
+//! slot says so, when the last handle is gone, or with the runtime; if it ends in any other way, the slot
+//! learns of it and nobody waits in vain.
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use crate::token::{
+    error::Fault,
+    grant,
+    slot::{Slot, Step},
+};
+
+/// The longest sleep at a stretch. Timers stand still while the machine sleeps, the wall clock does not: a
+/// look at both every so often bounds how late a renewal can be after that.
+const STRETCH: Duration = Duration::from_secs(30);
+
+impl Slot {
+    /// Has the keeper look at the state now; starts one where there is none.
+    pub(super) fn wake(self: &Arc<Self>) {
+        let kept = std::mem::replace(&mut self.state().kept, true);
+        if kept {
+            self.bell.notify_one();
+            return;
+        }
+        // Made before the task: a runtime that is shutting down drops the task without ever running it.
+        let keeper = Keeper { slot: Arc::downgrade(self), phase: Phase::Idle };
+        self.shared.runtime.spawn(keeper.run());
+    }
+}
+
+struct Keeper {
+    slot: Weak<Slot>,
+    phase: Phase,
+}
+
+/// What a keeper was doing when it was dropped.
+enum Phase {
+    Idle,
+    Granting,
+    Done,
+}
+
+impl Keeper {
+    async fn run(mut self) {
+        while let Some(slot) = self.slot.upgrade() {
+            let bell = slot.bell.clone();
+            match slot.next_step() {
+                Step::Grant { asked } => {
+                    self.phase = Phase::Granting;
+                    slot.grant(asked).await;
+                    self.phase = Phase::Idle;
+                }
+                Step::Sleep(wait) => {
+                    drop(slot);
+                    let _rung = tokio::time::timeout(wait.min(STRETCH), bell.notified()).await;
+                }
+                Step::End => break,
+            }
+        }
+        self.phase = Phase::Done;
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        if matches!(self.phase, Phase::Done) {
+            return;
+        }
+        let Some(slot) = self.slot.upgrade() else { return };
+        let mut state = slot.state();
+        state.kept = false;
+        let (epoch, wanted) = (state.epoch, state.wanted);
+        drop(state);
+        if wanted || matches!(self.phase, Phase::Granting) {
+            slot.settle(epoch, Err(Fault::Interrupted.into()));
+        }
+        // A bug in one grant must not end the renewals; at shutdown there is nobody left to begin anew for.
+        if std::thread::panicking() {
+            slot.wake();
+        }
+    }
+}
+
+impl Slot {
+    async fn grant(self: &Arc<Self>, asked: bool) {
+        // A grant that a request waits for must not queue behind those that are made ahead of need.
+        let place = if asked {
+            self.shared.asked.acquire().await
+        } else {
+            tokio::select! {
+                place = self.shared.ahead.acquire() => place,
+                () = self.bell.notified() => return,
+            }
+        };
+        // The semaphores are never closed.
+        let Ok(_place) = place else { return };
+        let (source, epoch, secret) = {
+            let state = self.state();
+            (state.source.clone(), state.epoch, state.secret)
+        };
+        if let Some(Err(wait)) = source.admission.as_ref().map(|admission| admission()) {
+            // Never zero, where a quota says no without saying until when: the keeper would spin.
+            let wait = wait.clamp(Duration::from_millis(10), Duration::from_mins(10));
+            self.state().held_until = Some(self.shared.clock.now().instant + wait);
+            // Whoever cannot wait so long learns of it now.
+            self.turn.send_replace(());
+            return;
+        }
+        let outcome = grant::grant(&source, secret, &self.shared.clock, &*self.shared.events).await;
+        self.settle(epoch, outcome);
+    }
+}
