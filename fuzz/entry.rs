@@ -1,0 +1,156 @@
+//! What each fuzz target feeds, and what must hold whatever it is fed. Shared by the targets and by
+//! `tests/fuzz_replay.rs`.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeSet,
+    path::PathBuf,
+    str,
+    sync::LazyLock,
+    time::{Duration, SystemTime},
+};
+
+use claviger::{
+    catalog::Catalog,
+    config::{LoadRequest, Origin, Policy, RuleText, load},
+    ids::PolicyName,
+    policy::{
+        decide::{RuleSet, Verdict},
+        matched::Matched,
+        path::CanonicalPath,
+        rules::{Effect, Rule},
+        target,
+    },
+    token::{Answer, MAX_LIFE, parse},
+};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
+use zeroize::Zeroizing;
+
+// --- path: bytes as the path of a request target ------------------------------------------------------------
+
+static RULES: LazyLock<RuleSet> = LazyLock::new(|| {
+    let rules = |texts: &[&str]| {
+        let rule = |text: &&str| RuleText { text: (*text).into(), origin: Origin("fuzz".into()) };
+        texts.iter().map(rule).collect()
+    };
+    let policy = Policy {
+        name: PolicyName::parse("fuzz").expect("a name"),
+        allow: rules(&["*", "GET /api/**", "ListApplicationSecrets", "POST /api/new/{id}/**"]),
+        deny: rules(&["users:*", "GET /api/roles/{id}", "GET /api/organizations/o1"]),
+    };
+    RuleSet::compile(Catalog::logto(), &[&policy]).expect("rules")
+});
+
+/// A path is refused, or has one reading; and no spelling gets round a deny.
+pub(crate) fn path(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let _ = Rule::parse(Effect::Allow, text);
+    if let Ok(uri) = Uri::try_from(text) {
+        let _ = target::parse(&uri, Version::HTTP_11, &HeaderMap::new());
+    }
+    let Ok(canonical) = CanonicalPath::parse(text) else { return };
+    assert!(text.strip_suffix('/').unwrap_or(text) == canonical.as_str());
+    for segment in canonical.as_str().split('/').skip(1) {
+        let decoded = decode(segment);
+        let plain = str::from_utf8(&decoded).expect("escapes are UTF-8");
+        assert!(!plain.is_empty() && !plain.ends_with(['.', ' ']), "{segment}");
+        assert!(!plain.contains(['/', '\\', '?', '#', ';', '%']), "{segment}");
+        assert!(!plain.contains(char::is_control), "{segment}");
+    }
+    for method in [Method::GET, Method::HEAD, Method::POST, Method::DELETE, Method::OPTIONS] {
+        decided(&method, canonical);
+    }
+}
+
+fn decided(method: &Method, path: CanonicalPath<'_>) {
+    let matched = Matched::find(Catalog::logto(), method, path);
+    let forwarded = matched.path().to_owned();
+    assert!(forwarded.eq_ignore_ascii_case(path.as_str()));
+    assert_eq!(CanonicalPath::parse(&forwarded).map(CanonicalPath::as_str), Ok(forwarded.as_str()));
+    assert!(http::uri::PathAndQuery::try_from(forwarded.as_str()).is_ok_and(|uri| uri == forwarded.as_str()));
+    let again = CanonicalPath::parse(&forwarded).expect("seen above");
+    let again = Matched::find(Catalog::logto(), method, again);
+    assert_eq!(again.op(), matched.op());
+    assert!(matches!(again.into_path(), Cow::Borrowed(_)), "spelled once");
+    let Verdict::Allowed(rule) = RULES.decide(&matched) else { return };
+    let segments: Vec<_> = forwarded.split('/').map(str::to_ascii_lowercase).collect();
+    let segments: Vec<_> = segments.iter().map(String::as_str).collect();
+    match segments.as_slice() {
+        ["", "api", "users", ..] | ["", "api", "swagger.json", ..] => panic!("{forwarded}"),
+        ["", "api", "roles", _] | ["", "api", "organizations", "o1"] => assert_eq!(method, Method::DELETE),
+        ["", "api", ..] => {}
+        _ => panic!("{forwarded}"),
+    }
+    let sensitive = matched.op().is_some_and(|op| Catalog::logto().operation(op).is_sensitive());
+    assert!(!sensitive || rule.rule.text == "ListApplicationSecrets");
+}
+
+fn decode(segment: &str) -> Vec<u8> {
+    let mut pieces = segment.split('%');
+    let mut decoded = pieces.next().unwrap_or_default().as_bytes().to_vec();
+    for piece in pieces {
+        decoded.push(u8::from_str_radix(&piece[..2], 16).expect("two digits"));
+        decoded.extend(&piece.as_bytes()[2..]);
+    }
+    decoded
+}
+
+// --- config: the first byte chooses the format, the rest is the file ------------------------------------------
+
+/// A configuration is loaded or refused with something to say; and what is loaded does not depend on luck.
+pub(crate) fn config(data: &[u8]) {
+    let Some((format, text)) = data.split_first() else { return };
+    // A reference may name any file; those that never end are of no interest here.
+    if text.windows(4).any(|window| window == b"/dev" || window == b"/pro" || window == b"/sys") {
+        return;
+    }
+    let extension = match format % 3 {
+        0 => "toml",
+        1 => "yaml",
+        _ => "json",
+    };
+    let thread = format!("{:?}", std::thread::current().id());
+    let name = format!("claviger-fuzz-{}-{thread}.{extension}", std::process::id());
+    let path: PathBuf = std::env::temp_dir().join(name);
+    std::fs::write(&path, text).expect("a writable temporary directory");
+    let rule_check =
+        |text: &str| Rule::parse(Effect::Deny, text).map(drop).map_err(|error| error.to_string());
+    let request = LoadRequest {
+        paths: vec![path.clone()],
+        search: Vec::new(),
+        env: std::iter::empty::<(std::ffi::OsString, std::ffi::OsString)>().collect(),
+        rule_check: &rule_check,
+    };
+    match (load(&request), load(&request)) {
+        (Ok(first), Ok(second)) => assert!(first.digest == second.digest),
+        (Err(first), Err(second)) => {
+            assert!(!first.to_string().trim().is_empty());
+            assert_eq!(first.to_string(), second.to_string());
+        }
+        _ => panic!("loaded once and refused once"),
+    }
+    let _ = std::fs::remove_file(path);
+}
+
+// --- token_answer: the first byte chooses status and headers, the rest is the body ----------------------------
+
+/// A token answer gives a token with a bounded life, or a fault; it never panics.
+pub(crate) fn token_answer(data: &[u8]) {
+    let Some((choice, body)) = data.split_first() else { return };
+    let status = [200, 201, 204, 400, 401, 403, 404, 429, 500, 502, 503][usize::from(choice % 11)];
+    let kinds = [None, Some("application/json"), Some("text/html; charset=utf-8"), Some("text/plain")];
+    let content_type = kinds[usize::from(choice >> 4) % kinds.len()].map(HeaderValue::from_static);
+    let retry_after = body.get(..8).and_then(|bytes| HeaderValue::from_bytes(bytes).ok());
+    let status = StatusCode::from_u16(status).expect("a status");
+    let answer = Answer { status, content_type, retry_after, body: Zeroizing::new(body.to_vec()) };
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+    let scopes = BTreeSet::from(["all".to_owned()]);
+    match parse(&answer, &scopes, now) {
+        Ok(grant) => {
+            assert!(status.is_success());
+            assert!(grant.life >= Duration::from_secs(1) && grant.life <= MAX_LIFE);
+            assert!(grant.header.is_sensitive() && grant.header.as_bytes().starts_with(b"Bearer "));
+        }
+        Err(failure) => assert!(format!("{failure:?}").len() < 4096, "bounded, whatever the issuer says"),
+    }
+}
