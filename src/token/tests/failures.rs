@@ -43,6 +43,18 @@ async fn backoff_doubles_from_the_first_step_to_the_longest() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_pace_starts_anew_when_the_kind_of_trouble_changes() {
+    let world = World::new(BROKEN);
+    let handle = world.handle();
+    handle.warm();
+    pass(5 * MINUTE).await;
+    world.issuer.always(WRONG_SECRET);
+    pass(30 * SECOND).await;
+    let error = refused_at_once(&handle).await;
+    assert!(error.is_terminal() && error.retry_after(Instant::now()) <= MINUTE);
+}
+
+#[tokio::test(start_paused = true)]
 async fn b11_a_start_with_the_issuer_offline_recovers_by_itself() {
     let world = World::new(Reply::Fault(Fault::Unreachable("connection refused".into())));
     let handle = world.handle();

@@ -60,7 +60,7 @@ async fn b02_the_first_use_of_a_token_that_is_due_has_it_renewed() {
     assert_eq!(at_once(&handle).await, "token-2", "still good, and handed out");
     pass(SECOND).await;
     assert_eq!(at_once(&handle).await, "token-3");
-    assert_eq!(world.events.count("acme Stale"), 1);
+    assert_eq!(world.events.count("acme Stale"), 2, "one look of `current`, one of `get`");
 }
 
 #[tokio::test(start_paused = true)]

@@ -109,6 +109,28 @@ async fn b13_a_verdict_on_the_old_secret_is_not_held_against_the_new_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn b10_new_secrets_are_tried_from_the_first_whatever_worked_before() {
+    let world = World::new(Reply::Token(100));
+    world.issuer.once(WRONG_SECRET);
+    let handle = world.tokens.handle(with_secrets(&world, &["b", "a"]));
+    handle.get(soon()).await.unwrap();
+    world.tokens.handle(with_secrets(&world, &["c", "b"]));
+    pass(81 * SECOND).await;
+    assert_eq!(secrets_sent(&world), ["b", "a", "c"]);
+
+    // The same when they change while a grant with the old ones is under way.
+    world.issuer.once(WRONG_SECRET);
+    world.issuer.once(Reply::Slow(SECOND, Box::new(Reply::Token(100))));
+    at_once(&handle).await;
+    pass(Duration::from_millis(79_500)).await;
+    world.tokens.handle(with_secrets(&world, &["d", "c"]));
+    pass(SECOND).await;
+    at_once(&handle).await;
+    pass(81 * SECOND).await;
+    assert_eq!(secrets_sent(&world), ["b", "a", "c", "c", "b", "d"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn b12_a_new_secret_does_not_shorten_what_the_issuer_asked_for() {
     let world = World::new(Reply::RetryAfter(429, "30".into()));
     let handle = world.tokens.handle(with_secrets(&world, &["one"]));

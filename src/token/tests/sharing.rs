@@ -145,6 +145,17 @@ async fn keys_that_come_with_requests_are_held_without_a_handle() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_request_does_not_wait_for_its_tenants_turn_at_start() {
+    let world = World::with_chance(Reply::Token(3600), 0.9);
+    let handles: Vec<_> = (0..1000).map(|n| world.tokens.handle(world.source(&format!("t{n}")))).collect();
+    handles.iter().for_each(TokenHandle::warm);
+    tokio::task::yield_now().await;
+    let before = Instant::now();
+    handles[500].get(soon()).await.expect("a token");
+    assert_eq!((before.elapsed(), world.issuer.count()), (Duration::ZERO, 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn ten_thousand_tenants_do_not_start_at_once() {
     let world = World::with_chance(Reply::Slow(SECOND, Box::new(Reply::Token(36_000))), 0.5);
     let handles: Vec<_> = (0..10_000).map(|n| world.tokens.handle(world.source(&format!("t{n}")))).collect();
