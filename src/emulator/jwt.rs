@@ -360,7 +360,7 @@ fn rsa_integers(der: &[u8]) -> Option<(&[u8], &[u8])> {
 /// The content of the first DER element, and what follows it.
 fn der_value(der: &[u8]) -> Option<(&[u8], &[u8])> {
     let first = usize::from(*der.get(1)?);
-    let long = if first < 0x80 { 0 } else { first - 0x80 };
+    let long = first.saturating_sub(0x80);
     let len = match long {
         0 => first,
         _ => der.get(2..2 + long)?.iter().fold(0_usize, |len, byte| (len << 8) | usize::from(*byte)),
