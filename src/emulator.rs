@@ -50,6 +50,7 @@ mod faults;
 mod hooks;
 mod jwt;
 mod logs;
+mod oidc_error;
 mod one_time_tokens;
 mod operations;
 mod organizations;
