@@ -33,7 +33,8 @@
 //! Answers are never compressed (Logto compresses from 1024 bytes on when asked to) and never localised; request
 //! bodies with a `Content-Encoding` are refused; scripts of the JWT customizer are stored, not run; search modes
 //! `posix` and `similar_to` and every operation without state here answer 501 with the code
-//! `emulator.not_implemented`, after authentication, and count as a surprise.
+//! `emulator.not_implemented`, after authentication, and count as a surprise. A new connection on which no request
+//! comes is closed after the idle time (6 s), where Logto waits for a minute.
 
 mod answer;
 mod applications;
@@ -49,6 +50,7 @@ mod faults;
 mod hooks;
 mod jwt;
 mod logs;
+mod oidc_error;
 mod one_time_tokens;
 mod operations;
 mod organizations;

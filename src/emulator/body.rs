@@ -42,17 +42,18 @@ pub(super) enum Refused {
 }
 
 impl Payload {
-    /// Reads to the end, as Node does, whatever the length; an aborted body ends early.
-    pub(super) async fn collect(mut incoming: Incoming) -> Self {
+    /// Reads to the end, as Node does, whatever the length; `None` if the caller left before the end.
+    pub(super) async fn collect(mut incoming: Incoming) -> Option<Self> {
         let mut kept = Vec::new();
         let mut len = 0;
-        while let Some(Ok(frame)) = incoming.frame().await {
+        while let Some(frame) = incoming.frame().await {
+            let frame = frame.ok()?;
             let Some(data) = frame.data_ref() else { continue };
             len += data.len();
             let room = JSON_LIMIT.saturating_sub(kept.len());
             kept.extend_from_slice(data.get(..room).unwrap_or(data));
         }
-        Self { bytes: Bytes::from(kept), len }
+        Some(Self { bytes: Bytes::from(kept), len })
     }
 
     /// The length on the wire, if the framing tells it.

@@ -1,9 +1,12 @@
 //! Configuration with secrets or consequences: signing keys, JWT customizer, captcha, subject tokens (fact 7).
 
+use std::collections::BTreeMap;
+
 use http::StatusCode;
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::answer::Answer;
+use super::answer::{Answer, Members};
 use super::body::Parsed;
 use super::check::{self, Issues, Kind, Need};
 use super::errors::{ApiError, Outcome};
@@ -31,7 +34,8 @@ pub(super) fn run(operation: &str, call: &mut Call<'_>) -> Option<Outcome> {
         }
         "ListActions" => Ok(Answer::ok(&Vec::<Value>::new())),
         "GetUserAssetServiceStatus" => {
-            Ok(Answer::ok(&json!({ "status": "not_configured", "isExperienceAvatarUploadEnabled": true })))
+            let enabled = ("isExperienceAvatarUploadEnabled", json!(true));
+            Ok(Answer::ok(&Members([("status", json!("not_configured")), enabled])))
         }
         "ListDomains" => Ok(Answer::ok(&Vec::<Value>::new())),
         "CreateDomain" => {
@@ -45,7 +49,8 @@ pub(super) fn run(operation: &str, call: &mut Call<'_>) -> Option<Outcome> {
 
 fn keys(call: &mut Call<'_>) -> Outcome {
     if call.param(0) == "cookie-keys" {
-        return Ok(Answer::ok(&json!([{ "id": "cookie-key", "createdAt": call.now / 1000 }])));
+        let key = Members([("id", json!("cookie-key")), ("createdAt", json!(call.now / 1000))]);
+        return Ok(Answer::ok(&[key]));
     }
     Ok(Answer::ok(&call.keys.list()))
 }
@@ -84,10 +89,27 @@ fn list_customizers(call: &Call<'_>) -> Answer {
     Answer::ok(&rows)
 }
 
+/// The script first, as Logto has it.
+#[derive(Serialize)]
+struct Customizer<'a> {
+    script: Option<&'a Value>,
+    #[serde(flatten)]
+    others: BTreeMap<&'a str, &'a Value>,
+}
+
+impl<'a> Customizer<'a> {
+    fn of(stored: &'a Value) -> Self {
+        let members = stored.as_object().into_iter().flatten();
+        let others =
+            members.filter(|(name, _)| *name != "script").map(|(name, value)| (name.as_str(), value));
+        Self { script: stored.get("script"), others: others.collect() }
+    }
+}
+
 fn show_customizer(call: &Call<'_>) -> Outcome {
     let path = call.param(0);
     let found = call.store.customizers.iter().find(|(known, _)| known == path);
-    found.map(|(_, value)| Answer::ok(value)).ok_or_else(ApiError::not_found)
+    found.map(|(_, value)| Answer::ok(&Customizer::of(value))).ok_or_else(ApiError::not_found)
 }
 
 fn set_customizer(call: &mut Call<'_>) -> Outcome {
@@ -101,11 +123,12 @@ fn set_customizer(call: &mut Call<'_>) -> Outcome {
     }
     let known = call.store.customizers.iter_mut().find(|(known, _)| *known == path);
     if let Some((_, value)) = known {
-        *value = body.clone();
-        return Ok(Answer::ok(&body));
+        value.clone_from(&body);
+        return Ok(Answer::ok(&Customizer::of(&body)));
     }
-    call.store.customizers.push((path, body.clone()));
-    Ok(Answer::created(&body))
+    let answer = Answer::created(&Customizer::of(&body));
+    call.store.customizers.push((path, body));
+    Ok(answer)
 }
 
 fn delete_customizer(call: &mut Call<'_>) -> Outcome {
@@ -115,11 +138,14 @@ fn delete_customizer(call: &mut Call<'_>) -> Outcome {
     if call.store.customizers.len() == before { Err(ApiError::not_found()) } else { Ok(Answer::no_content()) }
 }
 
-fn captcha(call: &Call<'_>, config: &Value) -> Value {
-    json!({
-        "tenantId": call.store.tenant, "id": "captcha00000000000001", "config": config,
-        "createdAt": call.now, "updatedAt": call.now,
-    })
+fn captcha(call: &Call<'_>, config: &Value) -> Members<5> {
+    Members([
+        ("tenantId", json!(call.store.tenant)),
+        ("id", json!("captcha00000000000001")),
+        ("config", config.clone()),
+        ("createdAt", json!(call.now)),
+        ("updatedAt", json!(call.now)),
+    ])
 }
 
 fn show_captcha(call: &Call<'_>) -> Outcome {
@@ -143,7 +169,7 @@ fn subject_token(call: &mut Call<'_>) -> Outcome {
         return Err(ApiError::no_such("users", user.unwrap_or_default()));
     }
     let token = format!("sub_{}", call.store.new_secret());
-    Ok(Answer::created(&json!({ "subjectToken": token, "expiresIn": 600 })))
+    Ok(Answer::created(&Members([("subjectToken", json!(token)), ("expiresIn", json!(600))])))
 }
 
 fn user_asset(call: &Call<'_>) -> ApiError {

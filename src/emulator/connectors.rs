@@ -1,17 +1,20 @@
 //! Connectors and single-sign-on connectors, which show their configuration with all secrets (fact 7).
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::check::{self, Kind, Need};
 use super::errors::{ApiError, Outcome};
 use super::operations::Call;
-use super::store::{Connector, SsoConnector};
+use super::store::{Connector, Object, SsoConnector};
+
+const PICTURE: &str = "data:image/svg+xml;base64,";
 
 pub(super) fn run(operation: &str, call: &mut Call<'_>) -> Option<Outcome> {
     Some(match operation {
         "ListConnectors" => {
-            let rows: Vec<Value> = call.store.connectors.iter().map(shown).collect();
+            let rows: Vec<Shown<'_>> = call.store.connectors.iter().map(shown).collect();
             Ok(Answer::ok(&rows))
         }
         "GetConnector" => connector(call).map(|row| Answer::ok(&shown(row))),
@@ -19,7 +22,11 @@ pub(super) fn run(operation: &str, call: &mut Call<'_>) -> Option<Outcome> {
         "UpdateConnector" => update(call),
         "DeleteConnector" => delete(call),
         "ListConnectorFactories" => {
-            let rows: Vec<Value> = FACTORIES.iter().map(|(id, ..)| factory(id)).collect();
+            let row = |id: &'static str| {
+                let (factory, about) = factory(id);
+                ListedFactory { about, id, factory }
+            };
+            let rows: Vec<ListedFactory> = FACTORIES.iter().map(|(id, ..)| row(id)).collect();
             Ok(Answer::ok(&rows))
         }
         "ListSsoConnectors" => list_sso(call),
@@ -38,39 +45,87 @@ const FACTORIES: &[(&str, &str, &str, &str)] = &[
 ];
 
 /// What the factory says about itself. Logto sends longer texts and pictures.
-fn factory(id: &str) -> Value {
-    let known = FACTORIES.iter().find(|(known, ..)| *known == id);
-    let (_, target, name, kind) = known.copied().unwrap_or((id, id, id, "Social"));
-    let mut shown = json!({
-        "id": id,
-        "target": target,
-        "name": { "en": name },
-        "description": { "en": name },
-        "logo": "data:image/svg+xml;base64,",
-        "logoDark": null,
-        "readme": "",
-        "formItems": [],
-        "type": kind,
-        "isDemo": false,
-    });
-    if kind == "Social" {
-        shown["platform"] = json!("Universal");
-        shown["logoDark"] = json!("data:image/svg+xml;base64,");
-        shown["isTokenStorageSupported"] = json!(true);
-    }
-    shown
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Factory {
+    target: &'static str,
+    name: Value,
+    description: Value,
+    logo: &'static str,
+    logo_dark: Option<&'static str>,
+    readme: &'static str,
+    form_items: [(); 0],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    platform: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    is_token_storage_supported: Option<bool>,
 }
 
-fn shown(row: &Connector) -> Value {
-    let mut shown = factory(&row.connector_id);
-    shown["id"] = json!(row.id);
-    shown["connectorId"] = json!(row.connector_id);
-    shown["syncProfile"] = json!(row.sync_profile);
-    shown["enableTokenStorage"] = json!(false);
-    shown["config"] = row.config.clone();
-    shown["metadata"] = row.metadata.clone();
-    shown["extraInfo"] = json!({});
-    shown
+#[derive(Debug, Serialize)]
+struct ListedFactory {
+    #[serde(flatten)]
+    about: About,
+    id: &'static str,
+    #[serde(flatten)]
+    factory: Factory,
+}
+
+/// Stands at the end of a connector, but at the beginning of a factory.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct About {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    is_demo: bool,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown<'a> {
+    id: &'a str,
+    sync_profile: bool,
+    enable_token_storage: bool,
+    config: &'a Value,
+    metadata: &'a Value,
+    connector_id: &'a str,
+    #[serde(flatten)]
+    factory: Factory,
+    #[serde(flatten)]
+    about: About,
+    extra_info: Object,
+}
+
+fn factory(id: &str) -> (Factory, About) {
+    let known = FACTORIES.iter().find(|(known, ..)| *known == id);
+    let (_, target, name, kind) = known.copied().unwrap_or(("", "unknown", "Unknown", "Social"));
+    let social = kind == "Social";
+    let factory = Factory {
+        target,
+        name: json!({ "en": name }),
+        description: json!({ "en": name }),
+        logo: PICTURE,
+        logo_dark: social.then_some(PICTURE),
+        readme: "",
+        form_items: [],
+        platform: social.then_some("Universal"),
+        is_token_storage_supported: social.then_some(true),
+    };
+    (factory, About { kind, is_demo: false })
+}
+
+fn shown(row: &Connector) -> Shown<'_> {
+    let (factory, about) = factory(&row.connector_id);
+    Shown {
+        id: &row.id,
+        sync_profile: row.sync_profile,
+        enable_token_storage: false,
+        config: &row.config,
+        metadata: &row.metadata,
+        connector_id: &row.connector_id,
+        factory,
+        about,
+        extra_info: Object::new(),
+    }
 }
 
 fn connector<'a>(call: &'a mut Call<'_>) -> Result<&'a mut Connector, ApiError> {
@@ -134,27 +189,35 @@ enum View {
     Full,
 }
 
-fn sso_shown(row: &SsoConnector, view: View) -> Value {
-    let mut shown = json!({
-        "tenantId": "default",
-        "id": row.id,
-        "providerName": row.provider_name,
-        "connectorName": row.connector_name,
-        "config": row.config,
-        "domains": row.domains,
-        "branding": row.branding,
-        "syncProfile": row.sync_profile,
-        "enableTokenStorage": false,
-        "createdAt": row.created_at,
-    });
-    if view == View::Full {
-        shown["name"] = json!(row.provider_name);
-        shown["providerType"] = json!("oidc");
-        shown["providerLogo"] = json!("data:image/svg+xml;base64,");
-        shown["providerLogoDark"] = json!("data:image/svg+xml;base64,");
-        shown["providerConfig"] = row.config.clone();
-    }
-    shown
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SsoShown<'a> {
+    tenant_id: &'static str,
+    #[serde(flatten)]
+    row: &'a SsoConnector,
+    #[serde(flatten)]
+    provider: Option<Provider<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Provider<'a> {
+    name: &'a str,
+    provider_type: &'static str,
+    provider_logo: &'static str,
+    provider_logo_dark: &'static str,
+    provider_config: &'a Value,
+}
+
+fn sso_shown(row: &SsoConnector, view: View) -> SsoShown<'_> {
+    let provider = Provider {
+        name: &row.provider_name,
+        provider_type: "oidc",
+        provider_logo: PICTURE,
+        provider_logo_dark: PICTURE,
+        provider_config: &row.config,
+    };
+    SsoShown { tenant_id: "default", row, provider: (view == View::Full).then_some(provider) }
 }
 
 fn sso<'a>(call: &'a mut Call<'_>) -> Result<&'a mut SsoConnector, ApiError> {
@@ -191,6 +254,7 @@ fn create_sso(call: &mut Call<'_>) -> Outcome {
         domains: body.get("domains").cloned().unwrap_or_else(|| json!([])),
         branding: body.get("branding").cloned().unwrap_or_else(|| json!({})),
         sync_profile: body.get("syncProfile").and_then(Value::as_bool).unwrap_or_default(),
+        enable_token_storage: false,
         created_at: call.now,
     };
     let answer = Answer::ok(&sso_shown(&row, View::Plain));

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version,
 use super::answer::{Answer, Family};
 use super::body::{self, Parsed, Payload, Refused};
 use super::errors::ApiError;
+use super::oidc_error::OidcError;
 use super::operations::{self, Call};
 use super::paging::Query;
 use super::record::TenantName;
@@ -102,7 +103,7 @@ fn oidc(shared: &Shared, received: &Received<'_>, origin: &str) -> Answer {
         (method, _) => {
             shared.recorder.surprise(received.number, "an OIDC route that no proxy needs");
             let description = format!("unrecognized route or not allowed method ({method} on {path})");
-            token::OidcError::new(StatusCode::NOT_FOUND, "invalid_request", &description)
+            OidcError::new(StatusCode::NOT_FOUND, "invalid_request", &description)
                 .into_answer(received.uri.query())
                 .family(Family::NoOrigin)
         }

@@ -3,7 +3,9 @@
 //! Makes ES384 and RS256 keys, keeps Current and Previous (fact 2.7), signs, publishes and verifies. Decides the
 //! `data.code` of a refused token; `auth` turns it into an answer. It must never accept an unsigned token.
 
+use std::collections::HashSet;
 use std::io;
+use std::sync::{Mutex, PoisonError};
 
 use aws_lc_rs::digest;
 use aws_lc_rs::rand::SystemRandom;
@@ -17,6 +19,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
+
+/// Tokens per key whose signature need not be checked again.
+const REMEMBERED: usize = 1024;
 
 /// The algorithms that Logto signs with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +59,8 @@ struct Key {
     created_at: u64,
     kid: String,
     pair: Pair,
+    /// Digests of tokens whose signature was right before: P-384 is slow, and a proxy sends one token for an hour.
+    verified: Mutex<HashSet<[u8; 32]>>,
 }
 
 enum Pair {
@@ -275,7 +282,8 @@ impl Key {
             Algorithm::Rs256 => Pair::Rsa(rsa::KeyPair::generate(rsa::KeySize::Rsa2048).map_err(failed)?),
         };
         let digest = digest::digest(&digest::SHA256, pair.public().as_slice());
-        Ok(Self { id, created_at, kid: URL_SAFE_NO_PAD.encode(digest), pair })
+        let verified = Mutex::default();
+        Ok(Self { id, created_at, kid: URL_SAFE_NO_PAD.encode(digest), pair, verified })
     }
 
     fn algorithm(&self) -> Algorithm {
@@ -306,6 +314,26 @@ impl Key {
     }
 
     fn verifies(&self, signed: &[u8], signature: &[u8]) -> bool {
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(&signed.len().to_be_bytes());
+        context.update(signed);
+        context.update(signature);
+        let Ok(token) = <[u8; 32]>::try_from(context.finish().as_ref()) else { return false };
+        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        if verified.contains(&token) {
+            return true;
+        }
+        let right = self.signed(signed, signature);
+        if right {
+            if verified.len() >= REMEMBERED {
+                verified.clear();
+            }
+            verified.insert(token);
+        }
+        right
+    }
+
+    fn signed(&self, signed: &[u8], signature: &[u8]) -> bool {
         let public = self.pair.public();
         match self.pair {
             Pair::Ec(_) => {
@@ -360,7 +388,7 @@ fn rsa_integers(der: &[u8]) -> Option<(&[u8], &[u8])> {
 /// The content of the first DER element, and what follows it.
 fn der_value(der: &[u8]) -> Option<(&[u8], &[u8])> {
     let first = usize::from(*der.get(1)?);
-    let long = if first < 0x80 { 0 } else { first - 0x80 };
+    let long = first.saturating_sub(0x80);
     let len = match long {
         0 => first,
         _ => der.get(2..2 + long)?.iter().fold(0_usize, |len, byte| (len << 8) | usize::from(*byte)),

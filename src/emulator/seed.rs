@@ -244,6 +244,7 @@ fn demo_connectors(store: &mut Store, now: u64) {
         domains: json!(["corp.example.com"]),
         branding: json!({}),
         sync_profile: false,
+        enable_token_storage: false,
         created_at: now,
     });
     store.hooks.push(Hook {

@@ -33,7 +33,7 @@ type Outgoing = UnsyncBoxBody<Bytes, io::Error>;
 
 /// Ends a connection without an answer.
 #[derive(Debug, thiserror::Error)]
-#[error("the emulator dropped the connection on purpose")]
+#[error("the connection ends without an answer")]
 struct Dropped;
 
 pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken) {
@@ -97,7 +97,7 @@ async fn serve(
     let path = parts.uri.path().to_owned();
 
     if path.starts_with("/__emulator/") {
-        let payload = Payload::collect(incoming).await;
+        let payload = Payload::collect(incoming).await.ok_or(Dropped)?;
         control.skip_body(None);
         let answer = control::answer(shared, &parts.method, &path, &payload);
         return Ok(respond(answer, &parts.method, &parts.headers, None, control));
@@ -127,7 +127,7 @@ async fn serve(
         Target::Api => shared.api_requests.fetch_add(1, Ordering::SeqCst),
         Target::Any => 0,
     };
-    let payload = Payload::collect(incoming).await;
+    let payload = Payload::collect(incoming).await.ok_or(Dropped)?;
     control.skip_body(payload.declared(&parts.headers));
     shared.recorder.body(number, &payload.bytes, payload.len);
 

@@ -153,7 +153,8 @@ pub(super) struct Connector {
     pub(super) sync_profile: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct SsoConnector {
     pub(super) id: String,
     pub(super) provider_name: String,
@@ -162,6 +163,7 @@ pub(super) struct SsoConnector {
     pub(super) domains: Value,
     pub(super) branding: Value,
     pub(super) sync_profile: bool,
+    pub(super) enable_token_storage: bool,
     pub(super) created_at: u64,
 }
 

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::answer::Answer;
+use super::answer::{Answer, Members};
 use super::check::{self, Kind, Need, Rule};
 use super::errors::{ApiError, Outcome};
 use super::operations::Call;
@@ -297,7 +297,7 @@ fn assign_roles(call: &mut Call<'_>) -> Outcome {
             added.push(role.clone());
         }
     }
-    Ok(Answer::created(&json!({ "roleIds": wanted, "addedRoleIds": added })))
+    Ok(Answer::created(&Members([("roleIds", json!(wanted)), ("addedRoleIds", json!(added))])))
 }
 
 fn replace_roles(call: &mut Call<'_>) -> Outcome {
@@ -406,8 +406,12 @@ fn create_mfa(call: &mut Call<'_>) -> Outcome {
     let backup = kind == "BackupCode";
     user.mfa.push(Mfa { id, created_at, kind: kind.clone(), remain_codes: backup.then_some(codes.len()) });
     if backup {
-        return Ok(Answer::ok(&json!({ "type": kind, "codes": codes })));
+        return Ok(Answer::ok(&Members([("type", json!(kind)), ("codes", json!(codes))])));
     }
     let image = "data:image/png;base64,";
-    Ok(Answer::ok(&json!({ "type": kind, "secret": secret, "secretQrCode": image })))
+    Ok(Answer::ok(&Members([
+        ("type", json!(kind)),
+        ("secret", json!(secret)),
+        ("secretQrCode", json!(image)),
+    ])))
 }

@@ -185,6 +185,24 @@ async fn requests_are_recorded_as_they_stood_on_the_wire() {
 }
 
 #[tokio::test]
+async fn a_request_whose_body_breaks_off_is_not_carried_out() {
+    let world = World::demo().await;
+    let bearer = format!("Bearer {}", world.token(json!({})));
+    let create = Request::new("POST", "/api/users")
+        .header("Host", HOST)
+        .header("Authorization", &bearer)
+        .header("Content-Length", "1000")
+        .body("application/json", "{}");
+    let mut stream = TcpStream::connect(world.logto.addr()).await.expect("connects");
+    stream.write_all(&create.bytes()).await.expect("writes");
+    stream.shutdown().await.expect("closes its side");
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    assert!(!answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+    assert_eq!(world.send(&list(&world)).await.value("total-number"), Some("5"));
+}
+
+#[tokio::test]
 async fn surprises_are_noted() {
     let world = World::demo().await;
     assert_eq!(world.send(&list(&world)).await.status, 200);

@@ -17,6 +17,9 @@ const VARYING: &[&str] = &[
     "link",
 ];
 
+/// Recordings of documents whose order means nothing.
+const UNORDERED: &[&str] = &["wk_", "host_discovery", "keyrot_jwks"];
+
 /// Members below which anything may stand.
 const FREE: &[&str] = &[
     "customData",
@@ -116,6 +119,10 @@ fn body(name: &str, recorded: &Answer, here: &Answer, found: &mut Vec<String>) {
         }
     }
     shape("", &expected, &actual, found);
+    let order = |answer: &Answer| serde_json::from_slice::<Order>(&answer.body).unwrap_or_default().0;
+    if UNORDERED.iter().all(|known| !name.starts_with(known)) && order(recorded) != order(here) {
+        found.push(format!("members in the order {:?} instead of {:?}", order(here), order(recorded)));
+    }
 }
 
 fn kind(value: &Value) -> &'static str {
@@ -126,6 +133,40 @@ fn kind(value: &Value) -> &'static str {
         Value::String(_) => "text",
         Value::Array(_) => "array",
         Value::Object(_) => "object",
+    }
+}
+
+/// The names of the members of an object, or of the first object of an array, in their order.
+#[derive(Default)]
+struct Order(Vec<String>);
+
+impl<'de> serde::Deserialize<'de> for Order {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OrderVisitor)
+    }
+}
+
+struct OrderVisitor;
+
+impl<'de> serde::de::Visitor<'de> for OrderVisitor {
+    type Value = Order;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object or an array of objects")
+    }
+
+    fn visit_map<M: serde::de::MapAccess<'de>>(self, mut map: M) -> Result<Order, M::Error> {
+        let mut names = Vec::new();
+        while let Some((name, _)) = map.next_entry::<String, serde::de::IgnoredAny>()? {
+            names.push(name);
+        }
+        Ok(Order(names))
+    }
+
+    fn visit_seq<S: serde::de::SeqAccess<'de>>(self, mut seq: S) -> Result<Order, S::Error> {
+        let first = seq.next_element::<Order>()?.unwrap_or_default();
+        while seq.next_element::<serde::de::IgnoredAny>()?.is_some() {}
+        Ok(first)
     }
 }
 
