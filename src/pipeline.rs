@@ -23,7 +23,7 @@ use crate::{
     },
     observe::{Metrics, OperationCells, Record, RequestId, Source, cells::CellTable},
     policy::{
-        grants::{Action, Grants, Operation},
+        grants::{Action, Grants, Operation, Permit, Refusal},
         target::{self, Target},
     },
     reply::{Base, Body, links},
@@ -65,16 +65,14 @@ impl Pipeline {
                 let form = TokenRequest::read(&head, body, self.config.timeouts.body).await?;
                 let caller =
                     self.identify(connection, &Presented::by_client(&connection.peer, form.client()))?;
-                let permit = self.policy.permit(caller, &target, &head.method)?;
-                record.cells = self.cells.of(&permit);
+                let permit = self.permit(caller, &target, &head, record)?;
                 let admitted = self.limits.admit(permit)?;
                 self.issue(&admitted)
             }
             target @ Target::Api { .. } => {
                 let caller =
                     self.identify(connection, &Presented::by_headers(&connection.peer, &head.headers))?;
-                let permit = self.policy.permit(caller, &target, &head.method)?;
-                record.cells = self.cells.of(&permit);
+                let permit = self.permit(caller, &target, &head, record)?;
                 let admitted = self.limits.admit(permit)?;
                 let Action::Forward(operation) = admitted.action() else { return self.issue(&admitted) };
                 self.forward(connection, &admitted, operation, &head, body, record).await
@@ -87,6 +85,21 @@ impl Pipeline {
             self.peers.failed(connection.peer.ip(), Instant::now())?;
             Err(unidentified.into())
         })
+    }
+
+    fn permit(
+        &self,
+        caller: Caller,
+        target: &Target<'_>,
+        head: &Parts,
+        record: &mut Record,
+    ) -> Result<Permit, Refusal> {
+        let permit = self.policy.permit(caller, target, &head.method);
+        record.cells = match &permit {
+            Ok(permit) => self.cells.of(permit),
+            Err(_) => self.cells.refused(caller.index()),
+        };
+        permit
     }
 
     fn issue(&self, admitted: &Admitted) -> Result<Response<Body>, Failure> {
