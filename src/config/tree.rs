@@ -134,7 +134,7 @@ pub(super) fn holds_secret(path: &KeyPath) -> bool {
 /// `path` as it may be shown before anybody knows which keys there are: a misread secret can end up as the key
 /// of a map, so nothing below a secret is named, and no key that looks unlike one.
 pub(super) fn without_secret(path: &KeyPath) -> KeyPath {
-    let mut above = path.prefixes().filter(|prefix| holds_secret(prefix));
+    let mut above = path.prefixes().filter(holds_secret);
     above.next().as_ref().unwrap_or(path).hiding_odd()
 }
 
