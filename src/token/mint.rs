@@ -171,9 +171,10 @@ impl HttpIssuer {
         while let Some(chunk) = response.chunk().await.map_err(fault)? {
             if body.len() + chunk.len() > MAX_BODY {
                 // An error page may be long; its status says enough.
-                return Err(match status.is_success() {
-                    true => Fault::Invalid(Flaw::TooLarge),
-                    false => Fault::Status(status.as_u16()),
+                return Err(if status.is_success() {
+                    Fault::Invalid(Flaw::TooLarge)
+                } else {
+                    Fault::Status(status.as_u16())
                 });
             }
             body.extend_from_slice(&chunk);
