@@ -22,7 +22,7 @@ use crate::{
 
 /// Whoever answers token requests. A seam for tests; [`HttpIssuer`] is the real one.
 pub trait Issuer: Send + Sync {
-    /// Sends one request and reads the answer, at most [`MAX_BODY`](super::MAX_BODY) of it. The caller
+    /// Sends one request and reads the answer, at most [`MAX_BODY`] of it. The caller
     /// bounds the time by dropping the future.
     fn request(
         &self,
