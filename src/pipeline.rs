@@ -94,7 +94,7 @@ impl Pipeline {
         head: &Parts,
         record: &mut Record,
     ) -> Result<Permit, Refusal> {
-        let permit = self.policy.permit(caller, target, &head.method);
+        let permit = self.policy.permit(caller, target, head);
         record.cells = match &permit {
             Ok(permit) => self.cells.of(permit),
             Err(_) => self.cells.refused(caller.index()),
@@ -128,10 +128,9 @@ impl Pipeline {
         let (mut answered, body) = answer.response.into_parts();
         headers::strip_answer(&mut answered.headers);
         answered.headers.append(http::header::VIA, headers::VIA);
-        let base = || self.base(head);
         links::rebuild(
             &mut answered.headers,
-            base,
+            self.base(head),
             operation.target.path(),
             operation.target.query(),
             upstream.endpoint(),
@@ -146,14 +145,13 @@ impl Pipeline {
     }
 
     /// How links to this proxy begin: as configured, else as the caller addressed us.
-    fn base(&self, head: &Parts) -> Base {
-        let origin = match (&self.config.listen.public_url, edge::host(&head.uri, &head.headers)) {
-            (Some(url), _) => url.trim_end_matches('/').to_owned(),
-            (None, Some(host)) => format!("http://{host}"),
-            (None, None) => String::new(),
-        };
+    fn base<'a>(&'a self, head: &'a Parts) -> Base<'a> {
         let tenant = head.uri.path().strip_prefix("/t/").and_then(|rest| rest.split('/').next());
-        Base { origin, prefix: tenant.map(|tenant| format!("/t/{tenant}")).unwrap_or_default() }
+        match (&self.config.listen.public_url, edge::host(&head.uri, &head.headers)) {
+            (Some(url), _) => Base { scheme: "", authority: url.trim_end_matches('/'), tenant },
+            (None, Some(host)) => Base { scheme: "http", authority: host, tenant },
+            (None, None) => Base { scheme: "", authority: "", tenant },
+        }
     }
 
     /// The record of a request that begins.
