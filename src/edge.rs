@@ -2,7 +2,12 @@
 //! pages away from loopback listeners, turns a panic into one 500, and sees to it that every answer carries
 //! the request id and is recorded.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use futures_util::FutureExt as _;
@@ -105,13 +110,21 @@ impl Hosts {
     }
 
     fn is_ours(&self, host: &str) -> bool {
-        let Ok(authority) = host.parse::<http::uri::Authority>() else { return false };
-        if authority.as_str().contains('@') {
-            return false;
-        }
-        let name = authority.host().trim_start_matches('[').trim_end_matches(']');
-        name.eq_ignore_ascii_case("localhost")
-            || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if !port.ends_with(']') => {
+                if port.is_empty() || !port.bytes().all(|b| b.is_ascii_digit()) {
+                    return false;
+                }
+                name
+            }
+            _ => host,
+        };
+        let ip = match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
+            Some(v6) => v6.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+            None => name.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
+        };
+        ip.is_some_and(|ip| ip.is_loopback())
+            || name.eq_ignore_ascii_case("localhost")
             || self.0.iter().any(|allowed| name.eq_ignore_ascii_case(allowed))
     }
 }

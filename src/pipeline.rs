@@ -66,14 +66,14 @@ impl Pipeline {
                 let caller =
                     self.identify(connection, &Presented::by_client(&connection.peer, form.client()))?;
                 let permit = self.permit(caller, &target, &head, record)?;
-                let admitted = self.limits.admit(permit)?;
+                let admitted = self.limits.admit(permit, record.started)?;
                 self.issue(&admitted)
             }
             target @ Target::Api { .. } => {
                 let caller =
                     self.identify(connection, &Presented::by_headers(&connection.peer, &head.headers))?;
                 let permit = self.permit(caller, &target, &head, record)?;
-                let admitted = self.limits.admit(permit)?;
+                let admitted = self.limits.admit(permit, record.started)?;
                 let Action::Forward(operation) = admitted.action() else { return self.issue(&admitted) };
                 self.forward(connection, &admitted, operation, &head, body, record).await
             }

@@ -182,7 +182,7 @@ impl Upstream {
         body: &Prepared,
         record: &Record,
     ) -> Option<Again> {
-        if !body.is_replayable() {
+        if !body.is_replayable() || outcome.reason(&sending.head.method, record.attempts).is_none() {
             return None;
         }
         let wall = self.clock.now().wall;
