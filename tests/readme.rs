@@ -154,3 +154,41 @@ fn every_metric_is_in_the_table_and_no_other() {
     known.sort_unstable();
     assert_eq!(written, known);
 }
+
+#[test]
+fn every_fact_that_is_cited_is_listed() {
+    let facts = include_str!("../docs/logto.md");
+    let mut files = vec![PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut cited = 0;
+    while let Some(path) = files.pop() {
+        if path.is_dir() {
+            files.extend(
+                std::fs::read_dir(&path).expect("a directory").map(|entry| entry.expect("an entry").path()),
+            );
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        for (at, found) in text.match_indices("fact ").chain(text.match_indices("facts ")) {
+            let rest = &text[at + found.len()..];
+            let number: String = rest.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+            let number = number.trim_end_matches('.');
+            if number.is_empty() {
+                continue;
+            }
+            cited += 1;
+            let listed = facts.contains(&format!("| {number} |")) || facts.contains(&format!("## {number} "));
+            assert!(listed, "{}: fact {number} is not in docs/logto.md", path.display());
+        }
+    }
+    assert!(cited > 30, "only {cited} facts were found");
+}
+
+#[test]
+fn the_sidecars_configuration_is_that_of_its_manifest() {
+    let manifest = include_str!("../deploy/kubernetes/sidecar.yaml");
+    let (_, after) = README.split_once("# claviger.toml, in a ConfigMap\n").expect("the excerpt is marked");
+    let excerpt = after.split("```").next().unwrap_or_default();
+    for line in excerpt.lines().filter(|line| !line.is_empty()) {
+        assert!(manifest.contains(&format!("\n    {line}\n")), "{line:?} is not in sidecar.yaml");
+    }
+}
