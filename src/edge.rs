@@ -11,7 +11,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use futures_util::FutureExt as _;
-use http::{HeaderMap, Request, Response, Uri, header, request::Parts};
+use http::{HeaderMap, Request, Response, Uri, header};
 use hyper::body::Incoming;
 
 use crate::{
@@ -33,9 +33,12 @@ pub enum EdgeError {
     /// A web page of another origin sends the request.
     #[error("the request comes from a web page of another origin")]
     CrossSite,
-    /// The deadline passed before the request went upstream.
-    #[error("the request was not answered within its deadline of {0:?}")]
+    /// The deadline passed while the request waited for a place among the tenant's requests.
+    #[error("the request found no place among the tenant's requests within its deadline of {0:?}")]
     Deadline(Duration),
+    /// The deadline passed while the request's body was read.
+    #[error("the request's body was not there within the deadline of {0:?}")]
+    SlowBody(Duration),
 }
 
 /// What a request is told apart by, beside itself.
@@ -90,17 +93,16 @@ impl Hosts {
     ///
     /// # Errors
     /// [`EdgeError::Host`], [`EdgeError::CrossSite`].
-    pub fn check(&self, peer: &Peer, head: &Parts) -> Result<(), EdgeError> {
-        if peer.listener != Reach::Loopback {
+    pub fn check(&self, reach: Reach, uri: &Uri, headers: &HeaderMap) -> Result<(), EdgeError> {
+        if reach != Reach::Loopback {
             return Ok(());
         }
-        let host = host(&head.uri, &head.headers).ok_or(EdgeError::Host)?;
+        let host = host(uri, headers).ok_or(EdgeError::Host)?;
         if !self.is_ours(host) {
             return Err(EdgeError::Host);
         }
-        let foreign_site = head.headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site");
-        let foreign_origin =
-            head.headers.get(header::ORIGIN).is_some_and(|origin| !self.is_our_origin(origin));
+        let foreign_site = headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site");
+        let foreign_origin = headers.get(header::ORIGIN).is_some_and(|origin| !self.is_our_origin(origin));
         if foreign_site || foreign_origin { Err(EdgeError::CrossSite) } else { Ok(()) }
     }
 
@@ -149,8 +151,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (head, ()) = request.body(()).unwrap().into_parts();
-        let peer = Peer { listener: Reach::Loopback, address: None, uid: None };
-        Hosts::new(&["Claviger.Test".into()]).check(&peer, &head)
+        Hosts::new(&["Claviger.Test".into()]).check(Reach::Loopback, &head.uri, &head.headers)
     }
 
     #[test]

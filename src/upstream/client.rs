@@ -148,11 +148,8 @@ impl Upstream {
     }
 
     fn draw(&self) -> Result<(), LimitError> {
-        self.quota_used.inc();
-        self.quota.take(Instant::now()).map_err(|wait| LimitError::Quota {
-            tenant: self.tenant.name.clone(),
-            rate: self.tenant.quota,
-            wait,
+        self.quota.take(Instant::now()).inspect(|()| self.quota_used.inc()).map_err(|wait| {
+            LimitError::Quota { tenant: self.tenant.name.clone(), rate: self.tenant.quota, wait }
         })
     }
 
