@@ -275,8 +275,11 @@ impl Checker<'_> {
                         .into(),
                 ),
             },
-            (SecretError::Unreadable { source, .. }, _) => {
-                (format!("{error}: {}", reason(source)), unreadable_remedy(source).into())
+            (SecretError::Unreadable { path, source }, _) => {
+                let directory = std::io::Error::from(std::io::ErrorKind::IsADirectory);
+                let source = if path.is_dir() { &directory } else { source };
+                let what = format!("cannot read the file {}: {}", path.display(), reason(source));
+                (what, unreadable_remedy(source).into())
             }
             (SecretError::TooLarge { .. }, _) => {
                 (error.to_string(), "Name the file that holds the secret alone.".into())

@@ -190,8 +190,8 @@ fn tls_problems() {
         "",
         &[
             "c.toml:4: listen.tls.crl: revocation lists are of no use without client_ca: no client is asked for a certificate. Write client_ca = \"/tls/ca.crt\", or take crl out.",
-            "c.toml:26: callers.c.identify[2].spiffe: no client is asked for a certificate, so nobody could be known by one. Write listen.tls = { cert = \"…\", key = \"…\", client_ca = \"ca.crt\" }.",
-            "c.toml:27: callers.c.identify[3].dns: no client is asked for a certificate, so nobody could be known by one. Write listen.tls = { cert = \"…\", key = \"…\", client_ca = \"ca.crt\" }.",
+            "c.toml:25: callers.c.identify[2].spiffe: no client is asked for a certificate, so nobody could be known by one. Write listen.tls = { cert = \"…\", key = \"…\", client_ca = \"ca.crt\" }.",
+            "c.toml:26: callers.c.identify[3].dns: no client is asked for a certificate, so nobody could be known by one. Write listen.tls = { cert = \"…\", key = \"…\", client_ca = \"ca.crt\" }.",
         ],
     );
     says("crl = ", "crk = ", &["c.toml:4: listen.tls.crk: there is no such key. Did you mean `crl`?"]);
@@ -305,7 +305,7 @@ fn issuer_problems() {
         "issuers.X]",
         &[
             "c.toml:9: issuers.X: a name is 1 to 63 of a-z, 0-9, '-', '_' and '.', and begins with a letter or a digit. Rename it, here and where callers name it.",
-            "c.toml:25: callers.c.identify[1].jwt.issuer: there is no issuer \"x\". Did you mean \"X\"?",
+            "c.toml:24: callers.c.identify[1].jwt.issuer: there is no issuer \"x\". Did you mean \"X\"?",
         ],
     );
     says(
@@ -313,7 +313,7 @@ fn issuer_problems() {
         "[issuer.x]",
         &[
             "c.toml:9: issuer: there is no such section. Did you mean `issuers`?",
-            "c.toml:25: callers.c.identify[1].jwt.issuer: there is no issuer \"x\". There are: kubernetes.",
+            "c.toml:24: callers.c.identify[1].jwt.issuer: there is no issuer \"x\". There are: kubernetes.",
         ],
     );
 }

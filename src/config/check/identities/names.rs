@@ -56,7 +56,10 @@ pub(super) fn dns(text: &str) -> Result<String, Mistake> {
     let literal = name.strip_prefix("*.").unwrap_or(&name);
     let label = |label: &str| is_label(&label.replace('_', "x"));
     // The last label of a name is never a number: that would be an address.
-    let is_number = literal.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
+    let is_number = literal
+        .rsplit('.')
+        .next()
+        .is_some_and(|last| !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit()));
     if name.parse::<IpAddr>().is_ok() || is_number {
         return Err(Mistake::new(format!("{} is an address, not a DNS name", quoted(text)), FORM));
     }

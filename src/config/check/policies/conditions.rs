@@ -12,6 +12,7 @@ use crate::config::{
 
 impl Checker<'_> {
     pub(super) fn conditional(&mut self, at: &KeyPath, raw: RawRule) -> Option<RuleText> {
+        let given = raw.body.is_some() || raw.query.as_ref().is_some_and(|query| !query.is_empty());
         let query = raw.query.map(|query| self.query(&at.key("query"), query));
         let body = raw.body.map(|body| self.body(at, body));
         let Some(leaf) = raw.operation else {
@@ -24,7 +25,8 @@ impl Checker<'_> {
         let rule = self.one_operation(&key, text)?;
         let (query, body) = (query.unwrap_or_default(), body.flatten());
         if query.is_empty() && body.is_none() {
-            if !self.was_told(at) {
+            // Of conditions that are wrong, it was said what is wrong with them.
+            if !given && !self.was_told(at) {
                 let remedy = format!("Write {} alone, or add query or body.", quoted(&rule.text));
                 self.problem(at, "the rule has no conditions", remedy);
             }
