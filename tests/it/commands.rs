@@ -51,7 +51,7 @@ async fn check_finds_everything_at_once_with_place_and_remedy() {
     let file = files.with(&broken);
     let finished = finish(&mut check(&file)).await;
     finished.assert_code(64);
-    for part in ["timeouts.hed", "timeouts.idle", "listen.admin", "users:reed", "nobody", "none", "claviger.toml:"] {
+    for part in ["timeouts.hed", "timeouts.idle", "listen.admin", "\"reed\" is not an access", "nobody", "none", "claviger.toml:"] {
         assert!(finished.stderr.contains(part), "{part}: {}", finished.stderr);
     }
     let errors = finished.stderr.lines().filter(|line| line.starts_with("error: ")).count();

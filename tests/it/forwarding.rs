@@ -145,8 +145,10 @@ async fn b21_what_logto_would_misread_is_refused() {
     let proxy = Proxy::of(&logto).await;
     assert_eq!(proxy.get("/api/roles").await.status, 200);
     let before = logto.api_requests();
-    for method in ["POST", "PUT", "PATCH"] {
-        let bare = Request::new(method, "/api/roles/r1").body("", r#"{"name":"x"}"#);
+    for (method, path) in
+        [("POST", "/api/roles"), ("PUT", "/api/configs/id-token"), ("PATCH", "/api/users/u1")]
+    {
+        let bare = Request::new(method, path).body("", r#"{"name":"x"}"#);
         proxy.ask(&bare).await.assert_problem(415, "content_type_missing");
         let chunked = bare.header("Transfer-Encoding", "chunked");
         proxy.ask(&chunked).await.assert_problem(415, "content_type_missing");

@@ -97,7 +97,7 @@ async fn b23_asked_twice_it_does_not_wait() {
 #[tokio::test]
 async fn b23_a_reload_under_load_fails_nobody() {
     let (logto, other) = (Logto::start().await, Logto::start().await);
-    let mut proxy = Proxy::of(&logto).await;
+    let mut proxy = Proxy::builder().tenant("acme", &logto).set("callers.local.tenants", "['acme']").start().await;
     assert_eq!(proxy.get("/api/roles").await.status, 200);
     let over = Arc::new(AtomicBool::new(false));
     let mut load = JoinSet::new();

@@ -1,6 +1,6 @@
 //! Many at once: what thousands of callers may cost the issuer.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use claviger::emulator::Effect;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -24,26 +24,20 @@ async fn b01_ten_thousand_first_requests_cost_one_grant() {
     // Where so many files are not allowed, as many as are, and the rest over the same connections.
     let connections = CALLERS.min(usize::try_from(open_files() / 2 - 500).unwrap_or(CALLERS));
     let logto = Logto::start().await;
-    logto.token_fault(Effect::BlackHole);
+    // Long enough for all of them to be waiting for it.
+    logto.token_fault(Effect::latency(Duration::from_secs(3)));
+    // To check ten thousand signatures would be the greater part of the work.
+    logto.api_fault(Effect::body(200, "application/json", "[]"));
     let proxy = Proxy::builder()
         .tenant("acme", &logto)
         .set("tenants.acme.max_in_flight", 64)
         .set("limits.queue", CALLERS)
         .set("listen.max_connections", CALLERS + 10)
-        .set("timeouts.token", "'1s'")
         .start()
         .await;
-    let proxy = Arc::new(proxy);
-    // All connections first, so that the requests come as close together as one machine can make them.
-    let mut clients = Vec::new();
-    for _ in 0..connections {
-        clients.push(proxy.connect().await);
-    }
-    logto.faults().clear();
-    logto.token_fault(Effect::latency(Duration::from_secs(1)));
-    let before = logto.token_requests();
     let mut callers = JoinSet::new();
-    for mut client in clients {
+    for _ in 0..connections {
+        let mut client = proxy.connect().await;
         callers.spawn(async move {
             let request = Request::get("/api/roles?page=1&page_size=1");
             let mut statuses = vec![client.ask(&request).await.status];
@@ -56,8 +50,7 @@ async fn b01_ten_thousand_first_requests_cost_one_grant() {
     let statuses: Vec<u16> = callers.join_all().await.concat();
     assert!(statuses.len() >= CALLERS - connections);
     assert!(statuses.iter().all(|status| *status == 200), "{:?}", statuses.iter().find(|s| **s != 200));
-    assert_eq!(logto.grants(), 1);
-    assert!(logto.token_requests() - before <= 1);
+    assert_eq!((logto.grants(), logto.token_requests()), (1, 1));
     assert_eq!(proxy.metric("claviger_token_requests_total{outcome=\"ok\",tenant=\"acme\"}").await, 1.0);
 }
 
@@ -65,7 +58,7 @@ async fn b01_ten_thousand_first_requests_cost_one_grant() {
 async fn b01_the_first_caller_leaves_and_nobody_notices() {
     let logto = Logto::start().await;
     logto.token_fault(Effect::latency(Duration::from_millis(400)));
-    let proxy = Proxy::builder().tenant("acme", &logto).start().await;
+    let proxy = Proxy::of(&logto).await;
     let mut first = proxy.connect().await;
     first.write(&Request::get("/api/roles").head()).await.expect("it is read");
     soon("the token request", || logto.token_requests() == 1).await;

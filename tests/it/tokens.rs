@@ -49,7 +49,6 @@ async fn b03_b04_a_dead_issuer_harms_nobody_while_the_token_lives_and_no_longer(
         assert_eq!(proxy.get("/api/roles").await.status, 503);
     }
     assert_eq!(logto.api_requests(), arrived, "an expired token is never sent");
-    assert!(logto.recorded().iter().all(|request| request.status != Some(401)), "nor was one before");
     logto.faults().clear();
     let recovery = tokio::time::timeout(REPLY, async { while proxy.get("/api/roles").await.status != 200 {} });
     recovery.await.expect("it recovers within a step of the back-off");

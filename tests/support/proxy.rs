@@ -249,13 +249,18 @@ impl Builder {
             tap.follow("stdout", child.stdout.take().expect("it is piped")),
             tap.follow("stderr", child.stderr.take().expect("it is piped")),
         ];
-        let written = until("the ready file", || {
-            if let Ok(Some(status)) = child.try_wait() {
-                panic!("it ended with {status} instead of getting ready: {}", tap.text("stderr"));
-            }
-            std::fs::read(&ready).ok()
+        let ended = until("the ready file", || match child.try_wait() {
+            Ok(Some(status)) => Some(Some(status)),
+            _ => ready.exists().then_some(None),
         })
         .await;
+        if let Some(status) = ended {
+            for followed in followed {
+                within("the rest of its output", followed).await.expect("the reader does not panic");
+            }
+            panic!("it ended with {status} instead of getting ready: {}", tap.text("stderr"));
+        }
+        let written = std::fs::read(&ready).expect("it is there");
         let written: serde_json::Value = serde_json::from_slice(&written).expect("it is JSON, and whole");
         let place = |text: &serde_json::Value| text.as_str().map(Place::parse);
         let places = written["proxy"].as_array().expect("a list").iter().filter_map(place).collect();

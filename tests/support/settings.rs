@@ -10,14 +10,14 @@ pub(crate) struct Settings(BTreeMap<String, String>);
 
 impl Settings {
     /// Free ports, two workers, reload when asked, a caller `local` by locality that may do everything that a
-    /// wildcard may allow.
+    /// wildcard may allow, and a little of what it may not.
     pub(crate) fn usual() -> Self {
         Self::default()
             .set("listen.proxy", "['127.0.0.1:0']")
             .set("listen.admin", "'127.0.0.1:0'")
             .set("workers", "2")
             .set("reload.interval", "'0s'")
-            .set("policies.all.allow", "['*']")
+            .set("policies.all.allow", "['*', 'CreateRole', 'ListApplications']")
             .set("callers.local.identify", "{ loopback = true }")
             .set("callers.local.policies", "['all']")
     }
