@@ -5,22 +5,27 @@
 use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
-    ids::{CallerName, PolicyName, TenantName},
-    secret::{Digest, Secret},
+    ids::TenantName,
+    secret::Secret,
 };
 
+mod audit;
+mod caller;
 mod check;
 mod env;
+mod issuer;
 mod layer;
 mod leaf;
 mod load;
 mod path;
+mod policy;
 mod problem;
 mod raw;
 mod redacted;
 mod restart;
 mod schema;
 mod short;
+mod tls;
 mod toml;
 mod tree;
 mod yaml;
@@ -28,12 +33,17 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
+pub use audit::{Audit, AuditOutput};
+pub use caller::{Caller, ClaimMatch, Identity, Issue, TenantScope};
 pub use env::Environment;
+pub use issuer::{Algorithm, Issuer, Jwks};
 pub use load::{LoadRequest, Loaded, load};
+pub use policy::{Conditions, Policy, QueryCondition, RuleText};
 pub use problem::{Problem, Problems};
 pub use redacted::redacted;
 pub use restart::needs_restart;
 pub use schema::schema;
+pub use tls::{ListenTls, PemFile};
 
 /// A whole, checked configuration. `Default` holds the documented defaults.
 #[derive(Debug, Clone)]
@@ -52,12 +62,18 @@ pub struct Config {
     pub token: TokenOptions,
     /// The token broker.
     pub broker: Broker,
+    /// The endpoint that answers for other proxies.
+    pub authz: bool,
     /// Logging.
     pub log: Log,
+    /// The audit log.
+    pub audit: Audit,
     /// How the configuration is watched.
     pub reload: Reload,
     /// How the process ends.
     pub shutdown: Shutdown,
+    /// In order of name.
+    pub issuers: Vec<Arc<Issuer>>,
     /// In order of name.
     pub tenants: Vec<Arc<Tenant>>,
     /// In order of name.
@@ -81,6 +97,8 @@ pub struct Listen {
     pub allowed_hosts: Vec<String>,
     /// `max_connections`: on all proxy listeners together.
     pub max_connections: usize,
+    /// `tls`: on every TCP address of the proxy; Unix sockets and `admin` stay without.
+    pub tls: Option<ListenTls>,
 }
 
 /// An address to listen on.
@@ -303,26 +321,6 @@ pub struct Rate {
     pub burst: u32,
 }
 
-/// `[policies.NAME]`
-#[derive(Debug, Clone)]
-pub struct Policy {
-    /// Its name.
-    pub name: PolicyName,
-    /// `allow`
-    pub allow: Vec<RuleText>,
-    /// `deny`: wins.
-    pub deny: Vec<RuleText>,
-}
-
-/// A rule as written; its meaning is the business of `policy::rules`, which has already accepted it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RuleText {
-    /// Such as `users:read` or `GET /api/roles/{id}`.
-    pub text: String,
-    /// Where it stands.
-    pub origin: Origin,
-}
-
 /// The place of a value in the configuration: `claviger.toml:12`, or `environment variable CLAVIGER_ALLOW`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Origin(pub Arc<str>);
@@ -331,43 +329,6 @@ impl std::fmt::Display for Origin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-/// `[callers.NAME]`
-#[derive(Debug, Clone)]
-pub struct Caller {
-    /// Its name.
-    pub name: CallerName,
-    /// `identify`: any of these.
-    pub identify: Vec<Identity>,
-    /// `tenants`
-    pub tenants: TenantScope,
-    /// `policies`: any of these allows; a deny in any of them wins.
-    pub policies: Vec<PolicyName>,
-    /// `rate`
-    pub rate: Option<Rate>,
-    /// Where the caller is defined.
-    pub origin: Origin,
-}
-
-/// One way for a caller to prove who it is.
-#[derive(Debug, Clone)]
-pub enum Identity {
-    /// `{ loopback = true }`: whoever reaches a loopback or Unix listener.
-    Loopback,
-    /// `{ unix_uid = 1001 }`: peer of a Unix socket, by `SO_PEERCRED`.
-    UnixUid(u32),
-    /// `{ api_key = … }` (the key itself) or `{ api_key_sha256 = "…" }` (its digest); up to two in overlap.
-    ApiKey(Vec<Digest>),
-}
-
-/// Which tenants a caller may name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TenantScope {
-    /// `["*"]`
-    All,
-    /// Named ones; a single one is the default.
-    Only(Vec<TenantName>),
 }
 
 impl Default for Config {
@@ -380,9 +341,12 @@ impl Default for Config {
             retry: Retry::default(),
             token: TokenOptions::default(),
             broker: Broker { ttl: Duration::from_mins(10), key: None },
+            authz: false,
             log: Log { format: LogFormat::Json, level: "info".into(), requests: LogRequests::Failures },
+            audit: Audit { output: AuditOutput::Off },
             reload: Reload { interval: Duration::from_secs(5) },
             shutdown: Shutdown { delay: Duration::ZERO, drain: Duration::from_secs(25) },
+            issuers: Vec::new(),
             tenants: Vec::new(),
             policies: Vec::new(),
             callers: Vec::new(),
@@ -405,6 +369,7 @@ impl Default for Listen {
             public_url: None,
             allowed_hosts: Vec::new(),
             max_connections: 4096,
+            tls: None,
         }
     }
 }

@@ -244,7 +244,11 @@ impl Failure {
     pub fn cause(&self) -> Option<String> {
         match self {
             Self::Upstream(UpstreamError::Unreachable(error)) => Some(error.cause()),
-            Self::Policy(Refusal::NotPermitted { reason, .. }) => Some((*reason).to_owned()),
+            Self::Policy(Refusal::NotPermitted { operation, reason, .. }) => {
+                Some(format!("{operation}: {reason}"))
+            }
+            Self::Policy(Refusal::Target(_) | Refusal::Path(_) | Refusal::TenantNotGranted(..))
+            | Self::Token(_) => Some(self.to_string()),
             _ => None,
         }
     }

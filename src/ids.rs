@@ -75,6 +75,10 @@ name!(
     /// The name of a set of rules, as in `[policies.user-reader]`.
     PolicyName
 );
+name!(
+    /// The name of an issuer of caller tokens, as in `[issuers.kubernetes]`.
+    IssuerName
+);
 
 /// A caller's place in the configuration; the stages keep what they know of it at this place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

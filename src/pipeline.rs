@@ -23,7 +23,7 @@ use crate::{
     },
     observe::{Metrics, OperationCells, Record, RequestId, Source, cells::CellTable},
     policy::{
-        grants::{Action, Grants, Operation},
+        grants::{Action, Grants, Operation, Permit, Refusal},
         target::{self, Target},
     },
     reply::{Base, Body, links},
@@ -65,16 +65,14 @@ impl Pipeline {
                 let form = TokenRequest::read(&head, body, self.config.timeouts.body).await?;
                 let caller =
                     self.identify(connection, &Presented::by_client(&connection.peer, form.client()))?;
-                let permit = self.policy.permit(caller, &target, &head.method)?;
-                record.cells = self.cells.of(&permit);
+                let permit = self.permit(caller, &target, &head, record)?;
                 let admitted = self.limits.admit(permit)?;
                 self.issue(&admitted)
             }
             target @ Target::Api { .. } => {
                 let caller =
                     self.identify(connection, &Presented::by_headers(&connection.peer, &head.headers))?;
-                let permit = self.policy.permit(caller, &target, &head.method)?;
-                record.cells = self.cells.of(&permit);
+                let permit = self.permit(caller, &target, &head, record)?;
                 let admitted = self.limits.admit(permit)?;
                 let Action::Forward(operation) = admitted.action() else { return self.issue(&admitted) };
                 self.forward(connection, &admitted, operation, &head, body, record).await
@@ -87,6 +85,21 @@ impl Pipeline {
             self.peers.failed(connection.peer.ip(), Instant::now())?;
             Err(unidentified.into())
         })
+    }
+
+    fn permit(
+        &self,
+        caller: Caller,
+        target: &Target<'_>,
+        head: &Parts,
+        record: &mut Record,
+    ) -> Result<Permit, Refusal> {
+        let permit = self.policy.permit(caller, target, head);
+        record.cells = match &permit {
+            Ok(permit) => self.cells.of(permit),
+            Err(_) => self.cells.refused(caller.index()),
+        };
+        permit
     }
 
     fn issue(&self, admitted: &Admitted) -> Result<Response<Body>, Failure> {
@@ -115,10 +128,9 @@ impl Pipeline {
         let (mut answered, body) = answer.response.into_parts();
         headers::strip_answer(&mut answered.headers);
         answered.headers.append(http::header::VIA, headers::VIA);
-        let base = || self.base(head);
         links::rebuild(
             &mut answered.headers,
-            base,
+            self.base(head),
             operation.target.path(),
             operation.target.query(),
             upstream.endpoint(),
@@ -133,14 +145,13 @@ impl Pipeline {
     }
 
     /// How links to this proxy begin: as configured, else as the caller addressed us.
-    fn base(&self, head: &Parts) -> Base {
-        let origin = match (&self.config.listen.public_url, edge::host(&head.uri, &head.headers)) {
-            (Some(url), _) => url.trim_end_matches('/').to_owned(),
-            (None, Some(host)) => format!("http://{host}"),
-            (None, None) => String::new(),
-        };
+    fn base<'a>(&'a self, head: &'a Parts) -> Base<'a> {
         let tenant = head.uri.path().strip_prefix("/t/").and_then(|rest| rest.split('/').next());
-        Base { origin, prefix: tenant.map(|tenant| format!("/t/{tenant}")).unwrap_or_default() }
+        match (&self.config.listen.public_url, edge::host(&head.uri, &head.headers)) {
+            (Some(url), _) => Base { scheme: "", authority: url.trim_end_matches('/'), tenant },
+            (None, Some(host)) => Base { scheme: "http", authority: host, tenant },
+            (None, None) => Base { scheme: "", authority: "", tenant },
+        }
     }
 
     /// The record of a request that begins.

@@ -140,7 +140,7 @@ pub enum SecretSource {
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// The file is missing, unreadable or a directory.
-    #[error("cannot read the file {path}")]
+    #[error("cannot read the file {path}: {source}")]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -188,6 +188,10 @@ impl SecretSource {
 
 fn read_file(path: &Path) -> Result<Secret, SecretError> {
     let unreadable = |source| SecretError::Unreadable { path: path.into(), source };
+    // A pipe would block for ever where nobody writes to it.
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(unreadable(std::io::Error::other("not a regular file")));
+    }
     let file = std::fs::File::open(path).map_err(unreadable)?;
     // Room for the whole file at once: growing would leave copies behind that nobody zeroes.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_FILE as usize + 1));

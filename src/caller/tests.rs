@@ -24,6 +24,10 @@ fn caller(name: &str, identify: Vec<Identity>) -> config::Caller {
         identify,
         tenants: TenantScope::All,
         policies: Vec::new(),
+        reveal: Vec::new(),
+        issue: config::Issue::Claviger,
+        scopes: None,
+        organization_id: None,
         rate: None,
         origin: Origin("test".into()),
     }

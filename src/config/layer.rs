@@ -11,7 +11,7 @@ use figment::{
 
 use super::{
     Origin,
-    path::KeyPath,
+    path::{KeyPath, is_odd},
     problem::{Problem, nearest},
     raw::{Raw, SECTIONS},
     tree::{Node, Value},
@@ -163,7 +163,13 @@ impl Stack {
                     told.push(meant);
                 }
             }
-            problems.push(Problem { key: path.to_string(), origin: self.provenance.of(&path), what, remedy });
+            let key = match &error.kind {
+                Kind::UnknownField(field, known) if may_be_a_value(field, known) => {
+                    path.hiding_last().to_string()
+                }
+                _ => path.to_string(),
+            };
+            problems.push(Problem { key, origin: self.provenance.of(&path), what, remedy });
             told.push(path);
             if !remove(&mut self.value, &error.path) {
                 break;
@@ -242,6 +248,11 @@ fn misfit(path: &KeyPath, kind: &Kind) -> (String, String) {
         _ => ("a table is wanted", format!("Write its keys: {path} = {{ … }}.")),
     };
     (format!("{found} where {wanted}"), remedy)
+}
+
+/// Whether an unknown key could be a secret that slipped to the left of its colon. Then it is not shown; its line is.
+fn may_be_a_value(field: &str, known: &[&str]) -> bool {
+    is_odd(field) && nearest(field, known.iter().copied()).is_none()
 }
 
 /// What this version does not know yet, so that nobody looks for a typing error.

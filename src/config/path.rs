@@ -37,6 +37,25 @@ impl KeyPath {
         Some(Self(shorter.to_vec()))
     }
 
+    /// This path with `…` for its last key.
+    pub(super) fn hiding_last(&self) -> Self {
+        self.parent().unwrap_or_default().key("…")
+    }
+
+    /// This path with `…` for each key that looks unlike one.
+    pub(super) fn hiding_odd(&self) -> Self {
+        let shown = |step: &Step| match step {
+            Step::Key(key) if is_odd(key) => Step::Key("…".into()),
+            step => step.clone(),
+        };
+        Self(self.0.iter().map(shown).collect())
+    }
+
+    /// The paths that lead to this one, the shortest first, and this one.
+    pub(super) fn prefixes(&self) -> impl Iterator<Item = Self> {
+        (1..=self.0.len()).map(|length| Self(self.0[..length].to_vec()))
+    }
+
     /// Whether `self` is `other` or lies below it.
     pub(super) fn is_within(&self, other: &Self) -> bool {
         self.0.starts_with(&other.0)
@@ -60,6 +79,11 @@ impl KeyPath {
             })
             .collect()
     }
+}
+
+/// Whether `key` looks unlike any key of a configuration, and so may be a value that slipped to the left.
+pub(super) fn is_odd(key: &str) -> bool {
+    key.contains(|c: char| !c.is_ascii_lowercase() && !matches!(c, '_' | '-'))
 }
 
 impl fmt::Display for KeyPath {

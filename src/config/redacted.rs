@@ -23,9 +23,12 @@ pub fn redacted(config: &Config) -> Value {
         retry,
         token,
         broker,
+        authz: _,
         log,
+        audit: _,
         reload,
         shutdown,
+        issuers: _,
         tenants,
         policies,
         callers,
@@ -150,6 +153,19 @@ fn caller(caller: &Caller) -> Value {
     let identify = caller.identify.iter().map(|way| match way {
         Identity::Loopback => json!({ "loopback": true }),
         Identity::UnixUid(uid) => json!({ "unix_uid": uid }),
+        Identity::UnixGid(gid) => json!({ "unix_gid": gid }),
+        Identity::ServiceAccount { namespace, name, issuer } => json!({
+            "service_account": format!("{namespace}/{}", name.as_deref().unwrap_or("*")),
+            "issuer": issuer.as_str(),
+        }),
+        Identity::Jwt { issuer, claims } => json!({
+            "jwt": {
+                "issuer": issuer.as_str(),
+                "claims": named(claims.iter().map(|(claim, values)| (claim.clone(), values.0.clone().into()))),
+            },
+        }),
+        Identity::Spiffe(id) => json!({ "spiffe": id }),
+        Identity::Dns(name) => json!({ "dns": name }),
         Identity::ApiKey(_) => json!({ "api_key": SET }),
     });
     json!({

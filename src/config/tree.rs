@@ -12,7 +12,10 @@ use super::{
     path::KeyPath,
     problem::{Mistake, Problem},
 };
-use crate::secret::{Secret, SecretSource};
+use crate::{
+    ids::TenantName,
+    secret::{Secret, SecretSource},
+};
 
 /// Deeper than any configuration; a bound for the recursive walks.
 pub(super) const MAX_DEPTH: usize = 16;
@@ -111,14 +114,28 @@ impl Secrets {
     }
 }
 
-/// Whether the value at `path` is a secret, a reference to one, or a list of these. A misplaced
-/// `client_secret` or `api_key` counts as well: it is no less secret for being in the wrong table.
+/// Whether the value at `path` is a secret, a reference to one, or a list of these. A misplaced or misspelt
+/// key counts as well: what stands there is no less secret for that.
 pub(super) fn holds_secret(path: &KeyPath) -> bool {
-    match path.last_key() {
-        Some("client_secret" | "api_key") => true,
-        Some("key") => path.steps().first() == Some(&"broker"),
-        _ => false,
+    let sounds_like = |key: &str| {
+        let key = key.to_ascii_lowercase();
+        ["secret", "api_key", "apikey", "password"].iter().any(|word| key.contains(word))
+    };
+    match path.steps()[..] {
+        ["tenants", _, "parameters", ..] | [.., "api_key_sha256"] => false,
+        ["broker", "key"] => true,
+        // A name may hold any of the words; what is no name is a key gone astray.
+        ["tenants" | "policies" | "callers", name] => TenantName::parse(name).is_err() && sounds_like(name),
+        [.., key] => sounds_like(key),
+        [] => false,
     }
+}
+
+/// `path` as it may be shown before anybody knows which keys there are: a misread secret can end up as the key
+/// of a map, so nothing below a secret is named, and no key that looks unlike one.
+pub(super) fn without_secret(path: &KeyPath) -> KeyPath {
+    let mut above = path.prefixes().filter(holds_secret);
+    above.next().as_ref().unwrap_or(path).hiding_odd()
 }
 
 /// Puts a tree into the form that layers are merged in: secrets become slots (so that a later reference

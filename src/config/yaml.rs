@@ -12,7 +12,7 @@ use super::{
     path::KeyPath,
     problem::Problem,
     toml::too_much,
-    tree::{Lines, MAX_DEPTH, MAX_NODES, Node, Value},
+    tree::{Lines, MAX_DEPTH, MAX_NODES, Node, Value, without_secret},
 };
 
 /// Reads the text of `file`, which is YAML or JSON.
@@ -109,7 +109,7 @@ impl<'i> Build<'i, '_> {
             match self.node(event, span, &path.index(items.len()), place.clone())? {
                 Some(item) => items.push(item),
                 None => self.problems.push(Problem {
-                    key: path.to_string(),
+                    key: without_secret(path).to_string(),
                     origin: Some(place),
                     what: "this element of the list is empty".into(),
                     remedy: "Give it a value, or take its line away.".into(),
@@ -139,7 +139,7 @@ impl<'i> Build<'i, '_> {
             let Some(node) = self.node(event, span, &path, origin.clone())? else { continue };
             if let Some(first) = map.get(key.as_ref()) {
                 self.problems.push(Problem {
-                    key: path.to_string(),
+                    key: without_secret(&path).to_string(),
                     origin: Some(origin),
                     what: format!("the key is given twice, first at {}", first.origin),
                     remedy: "Keep one of the two.".into(),

@@ -11,7 +11,7 @@ use prometheus::{Histogram, IntCounter};
 use super::{Metrics, Source};
 use crate::{
     config::Config,
-    ids::{CallerName, TenantIndex, TenantName},
+    ids::{CallerIndex, CallerName, TenantIndex, TenantName},
     policy::grants::{Action, ISSUE, Permit},
 };
 
@@ -110,6 +110,7 @@ pub struct CellTable {
     tenants: Box<[TenantName]>,
     slots: usize,
     known: Box<[RwLock<HashMap<TenantIndex, Arc<Cells>>>]>,
+    refused: Box<[OnceLock<Arc<OperationCells>>]>,
 }
 
 impl CellTable {
@@ -121,7 +122,14 @@ impl CellTable {
             tenants: config.tenants.iter().map(|tenant| tenant.name.clone()).collect(),
             slots,
             known: config.callers.iter().map(|_| RwLock::default()).collect(),
+            refused: config.callers.iter().map(|_| OnceLock::new()).collect(),
         }
+    }
+
+    /// The handles for what a caller was refused: a tenant or an operation that it may not name is no label.
+    pub fn refused(&self, caller: CallerIndex) -> Arc<OperationCells> {
+        let make = || OperationCells::new(self.metrics.clone(), self.callers[caller.0].as_str(), "", "");
+        self.refused[caller.0].get_or_init(|| Arc::new(make())).clone()
     }
 
     /// The handles for what is permitted.

@@ -89,11 +89,12 @@ impl Shared {
         let policy = Grants::new(Catalog::logto(), &config).map_err(BuildError::Rules)?;
         let anonymous = OperationCells::new(self.metrics.clone(), "", "", "");
         let mut trust = Trust::default();
-        let upstreams = config
-            .tenants
-            .iter()
-            .map(|tenant| self.upstream(tenant, &config, &mut trust))
-            .collect::<Result<_, _>>()?;
+        // All that can fail comes before the first thing that takes effect: new secrets for a token.
+        let trusted =
+            config.tenants.iter().map(|tenant| trust.both(tenant, &config)).collect::<Result<Vec<_>, _>>()?;
+        let tenants = config.tenants.iter().zip(trusted);
+        let upstreams =
+            tenants.map(|(tenant, (tls, issuer))| self.upstream(tenant, &config, &tls, issuer)).collect();
         self.forget_unused(&config);
         Ok(Pipeline {
             hosts: Hosts::new(&config.listen.allowed_hosts),
@@ -114,27 +115,26 @@ impl Shared {
         &self,
         tenant: &Arc<Tenant>,
         config: &Config,
-        trust: &mut Trust,
-    ) -> Result<Upstream, BuildError> {
-        let tls = trust.tls(tenant)?;
-        let issuer = trust.issuer(tenant, config)?;
+        tls: &rustls::ClientConfig,
+        issuer: Arc<dyn Issuer>,
+    ) -> Upstream {
         let quota = self.limits.tenant(&tenant.name, tenant.quota);
         let quota_used = self.metrics.quota_used(&tenant.name);
         let (drawn, used) = (quota.clone(), quota_used.clone());
         let admission = Arc::new(move || drawn.take(Instant::now()).inspect(|()| used.inc()));
         let source =
             Source::of(tenant, issuer, config.token.clone(), config.timeouts.token).admitted_by(admission);
-        Ok(Upstream {
+        Upstream {
             tenant: tenant.clone(),
             token: self.tokens.handle(source),
-            pools: self.pools(tenant, config, &tls),
+            pools: self.pools(tenant, config, tls),
             retries: Retries::new(config.retry.clone()),
             quota,
             quota_used,
             token_found: ["hit", "wait"].map(|result| self.metrics.token_cache(result)),
             timeouts: config.timeouts.clone(),
             clock: self.clock.clone(),
-        })
+        }
     }
 
     fn pools(&self, tenant: &Tenant, config: &Config, tls: &rustls::ClientConfig) -> Arc<[Arc<Pool>]> {
@@ -191,6 +191,14 @@ struct Trust {
 }
 
 impl Trust {
+    fn both(
+        &mut self,
+        tenant: &Tenant,
+        config: &Config,
+    ) -> Result<(rustls::ClientConfig, Arc<dyn Issuer>), BuildError> {
+        Ok((self.tls(tenant)?, self.issuer(tenant, config)?))
+    }
+
     fn tls(&mut self, tenant: &Tenant) -> Result<rustls::ClientConfig, BuildError> {
         // Roots cost memory and a millisecond: not for a tenant in plain HTTP.
         let roots = if tenant.endpoint.scheme == http::uri::Scheme::HTTPS {

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use http::{Method, uri::PathAndQuery};
+use http::{request::Parts, uri::PathAndQuery};
 
 use super::{
     decide::{RuleProblem, RuleSet, Verdict},
@@ -151,7 +151,7 @@ impl Grants {
     ///
     /// # Errors
     /// [`Refusal`].
-    pub fn permit(&self, caller: Caller, target: &Target<'_>, method: &Method) -> Result<Permit, Refusal> {
+    pub fn permit(&self, caller: Caller, target: &Target<'_>, head: &Parts) -> Result<Permit, Refusal> {
         let grant = &self.callers[caller.index().0];
         match *target {
             Target::Token { tenant } => {
@@ -159,7 +159,7 @@ impl Grants {
             }
             Target::Api { tenant, path, query } => {
                 let tenant = self.tenant(grant, tenant)?;
-                let matched = Matched::find(self.catalog, method, CanonicalPath::parse(path)?);
+                let matched = Matched::find(self.catalog, &head.method, CanonicalPath::parse(path)?);
                 let operation = matched.op().map_or(OTHER, |op| self.catalog.operation(op).id);
                 match grant.rules.decide(&matched) {
                     Verdict::Allowed(_) => {}
@@ -170,7 +170,7 @@ impl Grants {
                     }
                 }
                 let slot = matched.op().map_or(self.slots() - 1, |op| op.index());
-                let target = join(matched.path(), query)?;
+                let target = join(matched.path(), query, head.uri.path_and_query())?;
                 Ok(Permit {
                     caller,
                     tenant,
@@ -246,8 +246,14 @@ impl Permit {
     }
 }
 
-/// Path and query, byte for byte.
-fn join(path: &str, query: Option<&str>) -> Result<PathAndQuery, Refusal> {
+/// Path and query, byte for byte: the caller's own where they are what was matched.
+fn join(path: &str, query: Option<&str>, asked: Option<&PathAndQuery>) -> Result<PathAndQuery, Refusal> {
+    if let Some(asked) = asked
+        && asked.path() == path
+        && asked.query() == query
+    {
+        return Ok(asked.clone());
+    }
     let joined = match query {
         None => PathAndQuery::try_from(path),
         Some(query) => PathAndQuery::try_from(format!("{path}?{query}")),

@@ -2,46 +2,63 @@
 //! lacks the `/api` prefix and joins repeated query parameters with commas (fact 4.4): only the page numbers
 //! in it are right. So each link is the caller's own request with another page in it.
 
+use bytes::BytesMut;
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::config::Endpoint;
 
 /// How the caller addressed us: what a link must begin with.
-#[derive(Debug, Clone)]
-pub struct Base {
-    /// Scheme and authority, such as `http://127.0.0.1:3600`; empty for relative links.
-    pub origin: String,
-    /// `/t/acme` where the path chose the tenant, else empty.
-    pub prefix: String,
+#[derive(Debug, Clone, Copy)]
+pub struct Base<'a> {
+    /// `http` or `https`; empty where `authority` says it all.
+    pub scheme: &'a str,
+    /// Such as `127.0.0.1:3600`; or a whole base URL; empty for relative links.
+    pub authority: &'a str,
+    /// The tenant, where the path chose it.
+    pub tenant: Option<&'a str>,
+}
+
+impl Base<'_> {
+    fn write(&self, to: &mut BytesMut) {
+        if !self.scheme.is_empty() {
+            to.extend_from_slice(self.scheme.as_bytes());
+            to.extend_from_slice(b"://");
+        }
+        to.extend_from_slice(self.authority.as_bytes());
+        if let Some(tenant) = self.tenant {
+            to.extend_from_slice(b"/t/");
+            to.extend_from_slice(tenant.as_bytes());
+        }
+    }
 }
 
 /// Rebuilds the links of an answer to a request for `path` with `query`.
 pub fn rebuild(
     headers: &mut HeaderMap,
-    base: impl Fn() -> Base,
+    base: Base<'_>,
     path: &str,
     query: Option<&str>,
     upstream: &Endpoint,
 ) {
     if headers.contains_key(header::LINK) {
-        let base = base();
-        let links: Vec<HeaderValue> = headers
-            .get_all(header::LINK)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(split_links)
-            .filter_map(|link| page_link(link, &base, path, query))
-            .collect();
+        let lines: Vec<HeaderValue> = headers.get_all(header::LINK).iter().cloned().collect();
         headers.remove(header::LINK);
-        for link in links {
-            headers.append(header::LINK, link);
+        // One buffer for all of them: they differ in a number and a word.
+        let mut buffer = BytesMut::with_capacity(lines.len() * 128);
+        let texts = lines.iter().filter_map(|line| line.to_str().ok());
+        for link in texts.flat_map(split_links) {
+            if let Some(link) = page_link(link, base, path, query, &mut buffer) {
+                headers.append(header::LINK, link);
+            }
         }
     }
     if let Some(location) = headers.get(header::LOCATION).and_then(|value| value.to_str().ok())
         && let Some(rest) = below_api(location, upstream)
     {
-        let base = base();
-        if let Ok(rebuilt) = HeaderValue::from_str(&format!("{}{}{rest}", base.origin, base.prefix)) {
+        let mut rebuilt = BytesMut::new();
+        base.write(&mut rebuilt);
+        rebuilt.extend_from_slice(rest.as_bytes());
+        if let Ok(rebuilt) = HeaderValue::from_maybe_shared(rebuilt.freeze()) {
             headers.insert(header::LOCATION, rebuilt);
         }
     }
@@ -62,35 +79,44 @@ fn split_links(line: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-fn page_link(link: &str, base: &Base, path: &str, query: Option<&str>) -> Option<HeaderValue> {
+/// A link to the page that `link` is about; `None` for one that is about something else.
+fn page_link(
+    link: &str,
+    base: Base<'_>,
+    path: &str,
+    query: Option<&str>,
+    buffer: &mut BytesMut,
+) -> Option<HeaderValue> {
     let (target, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
     let page = target.split_once('?')?.1.split('&').find_map(|pair| pair.strip_prefix("page="))?;
     if page.is_empty() || !page.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    let query = with_page(query.unwrap_or_default(), page);
-    HeaderValue::from_str(&format!("<{}{}{path}?{query}>{parameters}", base.origin, base.prefix)).ok()
+    buffer.extend_from_slice(b"<");
+    base.write(buffer);
+    buffer.extend_from_slice(path.as_bytes());
+    with_page(query.unwrap_or_default(), page, buffer);
+    buffer.extend_from_slice(b">");
+    buffer.extend_from_slice(parameters.as_bytes());
+    HeaderValue::from_maybe_shared(buffer.split().freeze()).ok()
 }
 
 /// The query with `page` set in its place, or at its end; everything else stays as it is, byte for byte.
-fn with_page(query: &str, page: &str) -> String {
-    let mut found = false;
-    let mut pairs: Vec<String> = query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| {
-            if pair == "page" || pair.starts_with("page=") {
-                found = true;
-                format!("page={page}")
-            } else {
-                pair.to_owned()
-            }
-        })
-        .collect();
-    if !found {
-        pairs.push(format!("page={page}"));
+fn with_page(query: &str, page: &str, to: &mut BytesMut) {
+    let is_page = |pair: &str| pair == "page" || pair.starts_with("page=");
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    let new = (!pairs.clone().any(is_page)).then_some("page");
+    let mut separator: &[u8] = b"?";
+    for pair in pairs.chain(new) {
+        to.extend_from_slice(separator);
+        separator = b"&";
+        if is_page(pair) {
+            to.extend_from_slice(b"page=");
+            to.extend_from_slice(page.as_bytes());
+        } else {
+            to.extend_from_slice(pair.as_bytes());
+        }
     }
-    pairs.join("&")
 }
 
 /// The path of a location that stands below the upstream's `/api`; others are not ours to change.
@@ -116,14 +142,14 @@ mod tests {
         values: &[&str],
         path: &str,
         query: Option<&str>,
-        prefix: &str,
+        tenant: Option<&str>,
     ) -> Vec<String> {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(&name, HeaderValue::from_str(value).unwrap());
         }
         let upstream = Endpoint { scheme: http::uri::Scheme::HTTP, authority: "logto:3001".parse().unwrap() };
-        let base = || Base { origin: "http://127.0.0.1:3600".into(), prefix: prefix.into() };
+        let base = Base { scheme: "http", authority: "127.0.0.1:3600", tenant };
         rebuild(&mut headers, base, path, query, &upstream);
         headers.get_all(name).iter().map(|v| v.to_str().unwrap().to_owned()).collect()
     }
@@ -134,7 +160,7 @@ mod tests {
             r#"<http://logto:3001/users?page=1&page_size=2>; rel="first""#,
             r#"<http://logto:3001/users?page=3&page_size=2>; rel="last", <http://logto:3001/users?page=3&page_size=2>; rel="next""#,
         ];
-        let got = rebuilt(header::LINK, &upstream, "/api/users", Some("page=2&page_size=2"), "/t/acme");
+        let got = rebuilt(header::LINK, &upstream, "/api/users", Some("page=2&page_size=2"), Some("acme"));
         assert_eq!(
             got,
             [
@@ -148,7 +174,8 @@ mod tests {
     #[test]
     fn repeated_parameters_stay_repeated_and_a_missing_page_is_added() {
         let upstream = [r#"<http://logto:3001/applications?types=A%2CB&page_size=20&page=2>; rel="next""#];
-        let got = rebuilt(header::LINK, &upstream, "/api/applications", Some("types=A&types=B&q=a%20b"), "");
+        let got =
+            rebuilt(header::LINK, &upstream, "/api/applications", Some("types=A&types=B&q=a%20b"), None);
         assert_eq!(
             got,
             [r#"<http://127.0.0.1:3600/api/applications?types=A&types=B&q=a%20b&page=2>; rel="next""#]
@@ -164,13 +191,14 @@ mod tests {
             "<x?page=a>",
             "<x?page=1",
         ] {
-            assert_eq!(rebuilt(header::LINK, &[link], "/api/users", None, ""), [""; 0], "{link}");
+            assert_eq!(rebuilt(header::LINK, &[link], "/api/users", None, None), [""; 0], "{link}");
         }
     }
 
     #[test]
     fn a_location_below_the_api_leads_back_and_others_stay() {
-        let location = |value: &str| rebuilt(header::LOCATION, &[value], "/api/x", None, "/t/acme").remove(0);
+        let location =
+            |value: &str| rebuilt(header::LOCATION, &[value], "/api/x", None, Some("acme")).remove(0);
         assert_eq!(location("http://logto:3001/api/users/1"), "http://127.0.0.1:3600/t/acme/api/users/1");
         assert_eq!(location("/api/users/1"), "http://127.0.0.1:3600/t/acme/api/users/1");
         for other in [

@@ -22,7 +22,7 @@ use crate::{
 
 /// Whoever answers token requests. A seam for tests; [`HttpIssuer`] is the real one.
 pub trait Issuer: Send + Sync {
-    /// Sends one request and reads the answer, at most [`MAX_BODY`](super::MAX_BODY) of it. The caller
+    /// Sends one request and reads the answer, at most [`MAX_BODY`] of it. The caller
     /// bounds the time by dropping the future.
     fn request(
         &self,
@@ -179,9 +179,10 @@ impl HttpIssuer {
         while let Some(chunk) = response.chunk().await.map_err(fault)? {
             if body.len() + chunk.len() > MAX_BODY {
                 // An error page may be long; its status says enough.
-                return Err(match status.is_success() {
-                    true => Fault::Invalid(Flaw::TooLarge),
-                    false => Fault::Status(status.as_u16()),
+                return Err(if status.is_success() {
+                    Fault::Invalid(Flaw::TooLarge)
+                } else {
+                    Fault::Status(status.as_u16())
                 });
             }
             body.extend_from_slice(&chunk);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Checker, KeyPath};
 use crate::{
     config::{
-        Caller, Identity, Origin, TenantScope,
+        Caller, Identity, Issue, Origin, TenantScope,
         leaf::{HexDigest, List, Slots},
         problem::{nearest, quoted},
         raw::{RawCaller, RawWay, Ways},
@@ -35,7 +35,18 @@ impl Checker<'_> {
             match CallerName::parse(&name) {
                 Ok(name) => {
                     let origin = self.provenance.of(&at).unwrap_or_else(|| Origin("built in".into()));
-                    callers.push(Caller { name, identify, tenants, policies, rate, origin });
+                    callers.push(Caller {
+                        name,
+                        identify,
+                        tenants,
+                        policies,
+                        reveal: Vec::new(),
+                        issue: Issue::Claviger,
+                        scopes: None,
+                        organization_id: None,
+                        rate,
+                        origin,
+                    });
                 }
                 Err(error) => self.problem(&at, error.to_string(), "Rename it."),
             }

@@ -45,7 +45,7 @@ impl Checker<'_> {
                 self.warn(&path, what, "Keep one of the two.");
             } else {
                 let origin = self.provenance.of(&path).unwrap_or_else(|| Origin("built in".into()));
-                rules.push(RuleText { text, origin });
+                rules.push(RuleText { text, conditions: None, origin });
             }
         }
         rules

@@ -74,6 +74,7 @@ impl Checker<'_> {
             max_connections: self
                 .count(&at, "max_connections", raw.max_connections, 1..=1_000_000)
                 .unwrap_or(defaults.max_connections),
+            tls: None,
         }
     }
 

@@ -53,6 +53,12 @@ fn a_secret_in_a_variable_stays_there() {
 }
 
 #[test]
+fn a_name_may_sound_like_a_secret() {
+    let text = GOOD.replace("callers.c", "callers.secret-keeper").replace("policies.p", "policies.api_key");
+    Bench::new().with("c.toml", text.replace("[\"p\"]", "[\"api_key\"]")).env("S", "secret").config();
+}
+
+#[test]
 fn an_overlay_replaces_a_reference_to_a_secret_whole() {
     let bench = Bench::new()
         .with("a.toml", GOOD)

@@ -1,6 +1,7 @@
 //! What is said of wrong configurations: exact words, because they are what somebody reads at night.
 
 use super::*;
+use crate::secret::Digest;
 
 /// `GOOD` with `from` replaced, and what is said of it.
 #[track_caller]

@@ -26,7 +26,7 @@ fn toml_text(text: &str) -> String {
 }
 
 /// Secrets at every key that holds one, and at keys that were meant to.
-fn everywhere(s: &str) -> [String; 3] {
+fn everywhere(s: &str) -> [String; 4] {
     let t = toml_text(s);
     let toml = format!(
         "client_secret = {t}\n[broker]\nkey = {t}\n[tenants.acme]\nclient_id = \"app\"\nclient_secret = [{t}, {t}]\n\
@@ -37,16 +37,18 @@ fn everywhere(s: &str) -> [String; 3] {
     );
     let yaml = format!(
         "broker:\n  key: {t}\ntenants:\n  acme:\n    client_id: app\n    client_secret: {t}\n    client_secrt: {t}\n  b:\n    \
-         client_secret:\n    - {t}\n    - {t}\n  c:\n    client_secret: {{ {t}: {t} }}\n  d:\n    client_secret: {s}\n"
+         client_secret:\n    - {t}\n    - {t}\n  c:\n    client_secret: {{ {t}: {t} }}\n    clientSecret: {{ {t}: {t} }}\n    secret: {{ {t}: 1 }}\n  \
+         \"-& client_secret\": {{ {t}: {t} }}\n  d:\n    client_secret: {s}\n"
     );
     let good = GOOD.replace("{ env = \"S\" }", &t);
-    [toml, yaml, good]
+    let twice = format!("tenants:\n  acme:\n    client_secret: {{ {t}: {t}, {t}: {t} }}\n    {t}: [~]\n");
+    [toml, yaml, good, twice]
 }
 
 #[test]
 fn every_secret_key_is_covered() {
     // The property below would be empty if the canary were not at work.
-    let [toml, _, good] = everywhere("canary");
+    let [toml, _, good, _] = everywhere("canary");
     let bench = Bench::new().with("c.toml", toml);
     assert!(bench.problems().len() > 8, "{:?}", bench.problems());
     let loaded = Bench::new().with("c.toml", good).load().unwrap();
@@ -58,8 +60,8 @@ proptest! {
 
     #[test]
     fn no_secret_shows(secret in secret(), cut in 0.0..1.0f64, noise in "[\\]\\[{}\"'=:\n&*-]{0,3}") {
-        let [toml, yaml, good] = everywhere(&secret);
-        for (name, text) in [("c.toml", &toml), ("c.yaml", &yaml), ("c.toml", &good)] {
+        let [toml, yaml, good, twice] = everywhere(&secret);
+        for (name, text) in [("c.toml", &toml), ("c.yaml", &yaml), ("c.toml", &good), ("d.yaml", &twice)] {
             let whole = printed(&Bench::new().with(name, text));
             prop_assert!(!whole.contains("ZqXjK"), "{name}: {whole}");
             // Broken in the middle: cut off, or with something in it that does not belong there.

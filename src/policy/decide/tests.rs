@@ -5,6 +5,7 @@ fn policy(name: &str, allow: &[&str], deny: &[&str]) -> Policy {
     let rules = |list: &[&str], kind| {
         let rule = |(line, text): (usize, &&str)| RuleText {
             text: (*text).into(),
+            conditions: None,
             origin: Origin(format!("{name}.toml:{kind}:{}", line + 1).into()),
         };
         list.iter().enumerate().map(rule).collect()

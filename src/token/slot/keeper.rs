@@ -74,11 +74,13 @@ impl Drop for Keeper {
         state.kept = false;
         let (epoch, wanted) = (state.epoch, state.wanted);
         drop(state);
-        if wanted || matches!(self.phase, Phase::Granting) {
+        let granting = matches!(self.phase, Phase::Granting);
+        if wanted || granting {
             slot.settle(epoch, Err(Fault::Interrupted.into()));
         }
-        // A bug in one grant must not end the renewals; at shutdown there is nobody left to begin anew for.
-        if std::thread::panicking() {
+        // A bug in one grant must not end the renewals. Only after a grant: where the runtime itself goes
+        // down in a panic, the keeper begun here is dropped at once, and must not begin another.
+        if granting && std::thread::panicking() {
             slot.wake();
         }
     }

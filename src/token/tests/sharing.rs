@@ -100,6 +100,29 @@ fn a_grant_cut_short_is_a_failure_and_not_a_wait_for_ever() {
     assert_eq!(again.label(), "interrupted");
 }
 
+/// A panic that takes the runtime along finds keepers asleep and at work, and ends all the same.
+#[test]
+fn a_runtime_that_goes_down_in_a_panic_goes_down() {
+    let down = std::thread::spawn(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let world = World::on(runtime.handle(), Reply::Token(3600), 0.0);
+        let (asleep, at_work) = (world.handle(), world.tokens.handle(world.source("other")));
+        runtime.block_on(async {
+            asleep.get(soon()).await.unwrap();
+            world.issuer.always(Reply::Hang);
+            at_work.warm();
+            while world.issuer.count() < 2 {
+                tokio::task::yield_now().await;
+            }
+        });
+        let _held = (asleep, at_work);
+        // Dropped before the handles, as a variable bound later.
+        let _runtime = runtime;
+        std::panic::panic_any("on purpose");
+    });
+    assert_eq!(down.join().unwrap_err().downcast_ref::<&str>(), Some(&"on purpose"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_bug_in_a_grant_is_one_failure_and_the_renewals_go_on() {
     let world = World::new(Reply::Token(3600));

@@ -1,0 +1,93 @@
+//! `[callers.NAME]`: who may call, how each proves who it is, and what it is granted.
+
+use super::{Origin, Rate, RuleText};
+use crate::{
+    ids::{CallerName, IssuerName, PolicyName, TenantName},
+    secret::Digest,
+};
+
+/// `[callers.NAME]`
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Its name.
+    pub name: CallerName,
+    /// `identify`: any of these.
+    pub identify: Vec<Identity>,
+    /// `tenants`
+    pub tenants: TenantScope,
+    /// `policies`: any of these allows; a deny in any of them wins.
+    pub policies: Vec<PolicyName>,
+    /// `reveal`: operationIds whose answers come with their secrets unmasked. No conditions.
+    pub reveal: Vec<RuleText>,
+    /// `issue`: what the token broker hands to it.
+    pub issue: Issue,
+    /// `scopes`: asked for instead of the tenant's, and among them in every tenant that it may name. `None`: the tenant's.
+    pub scopes: Option<Vec<String>>,
+    /// `organization_id`: instead of the tenant's. `None`: the tenant's.
+    pub organization_id: Option<String>,
+    /// `rate`
+    pub rate: Option<Rate>,
+    /// Where the caller is defined.
+    pub origin: Origin,
+}
+
+/// One way for a caller to prove who it is. No two callers have ways that one request could meet both of
+/// (of the same kind; of `Jwt` and `ServiceAccount` together).
+#[derive(Debug, Clone)]
+pub enum Identity {
+    /// `{ loopback = true }`: whoever reaches a loopback or Unix listener.
+    Loopback,
+    /// `{ unix_uid = 1001 }`: peer of a Unix socket, by `SO_PEERCRED`.
+    UnixUid(u32),
+    /// `{ unix_gid = 1001 }`: peer of a Unix socket by its primary group, by `SO_PEERCRED`.
+    UnixGid(u32),
+    /// `{ api_key = … }` (the key itself) or `{ api_key_sha256 = "…" }` (its digest); up to two in overlap.
+    ApiKey(Vec<Digest>),
+    /// `{ service_account = "shop/billing", issuer = "kubernetes" }`: a Kubernetes token with the subject
+    /// `system:serviceaccount:shop:billing`.
+    ServiceAccount {
+        /// A namespace; never a pattern.
+        namespace: String,
+        /// The service account; `None` for `*`, any in the namespace.
+        name: Option<String>,
+        /// Who must have signed; one of [`super::Config::issuers`].
+        issuer: IssuerName,
+    },
+    /// `{ jwt = { issuer = "x", claims = { sub = "…" } } }`
+    Jwt {
+        /// Who must have signed; one of [`super::Config::issuers`].
+        issuer: IssuerName,
+        /// The claim (a path with dots for a nested one) and what it must be; all of them. At least one, none
+        /// of them `iss` or `aud` alone, in order of name.
+        claims: Vec<(String, ClaimMatch)>,
+    },
+    /// `{ spiffe = "spiffe://prod/ns/*/sa/billing" }`: a client certificate with this URI; `*` stands for one whole
+    /// segment of the path. A valid SPIFFE ID otherwise, the trust domain in lower case and literal.
+    Spiffe(String),
+    /// `{ dns = "billing.internal" }`: a client certificate with this DNS name, in lower case; `*.` in front stands
+    /// for one label.
+    Dns(String),
+}
+
+/// What a claim must be: a string among these, or an array that holds one of them. Not empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimMatch(pub Vec<String>);
+
+/// What the token broker hands to a caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Issue {
+    /// `"claviger"`: a token that is good only here.
+    #[default]
+    Claviger,
+    /// `"upstream"`: the tenant's access token.
+    Upstream,
+}
+
+/// Which tenants a caller may name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TenantScope {
+    /// `["*"]`
+    All,
+    /// Named ones; a single one is the default.
+    Only(Vec<TenantName>),
+}

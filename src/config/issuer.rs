@@ -1,0 +1,119 @@
+//! `[issuers.NAME]`: who may vouch for callers by JWT, and what their tokens must look like.
+
+use std::{path::PathBuf, time::Duration};
+
+use super::Roots;
+use crate::ids::IssuerName;
+
+/// `[issuers.NAME]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issuer {
+    /// Its name, which ways to identify refer to.
+    pub name: IssuerName,
+    /// `issuer`: what the claim `iss` must be, byte for byte; an https URL, or http on a loopback host. No two issuers share it.
+    pub issuer: String,
+    /// `jwks`
+    pub jwks: Jwks,
+    /// `audience`: one of these must be in the claim `aud`; at least one, none empty.
+    pub audience: Vec<String>,
+    /// `algorithms`: no other is accepted, whatever a token's header says; at least one.
+    pub algorithms: Vec<Algorithm>,
+    /// `leeway`: for `exp`, `nbf` and `iat`; at most five minutes.
+    pub leeway: Duration,
+    /// `tls.roots`: who is believed when keys are fetched.
+    pub ca: Roots,
+    /// `refresh`: how long fetched keys are used before they are fetched again.
+    pub refresh: Duration,
+}
+
+impl Issuer {
+    /// The default of `algorithms`.
+    pub const ALGORITHMS: [Algorithm; 7] = [
+        Algorithm::Rs256,
+        Algorithm::Rs384,
+        Algorithm::Rs512,
+        Algorithm::Ps256,
+        Algorithm::Es256,
+        Algorithm::Es384,
+        Algorithm::EdDsa,
+    ];
+    /// The default of `leeway`.
+    pub const LEEWAY: Duration = Duration::from_secs(30);
+    /// The default of `refresh`.
+    pub const REFRESH: Duration = Duration::from_mins(10);
+}
+
+/// Where the keys of an issuer are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Jwks {
+    /// Left out: at the `jwks_uri` of `ISSUER/.well-known/openid-configuration`.
+    Discovery,
+    /// `"https://…"`, or http on a loopback host.
+    Url(String),
+    /// `{ file = "jwks.json" }`
+    File {
+        /// The path, for messages.
+        path: PathBuf,
+        /// The file as read: a JSON object with an array `keys`. A changed file is a changed configuration.
+        json: Vec<u8>,
+    },
+}
+
+/// A signature algorithm (RFC 7518 section 3.1, RFC 8037). All are asymmetric: with a shared secret, whoever
+/// can verify a token can make one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Algorithm {
+    /// RSASSA-PKCS1-v1_5, SHA-256
+    Rs256,
+    /// RSASSA-PKCS1-v1_5, SHA-384
+    Rs384,
+    /// RSASSA-PKCS1-v1_5, SHA-512
+    Rs512,
+    /// RSASSA-PSS, SHA-256
+    Ps256,
+    /// RSASSA-PSS, SHA-384
+    Ps384,
+    /// RSASSA-PSS, SHA-512
+    Ps512,
+    /// ECDSA, P-256, SHA-256
+    Es256,
+    /// ECDSA, P-384, SHA-384
+    Es384,
+    /// Ed25519
+    EdDsa,
+}
+
+impl Algorithm {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Rs256,
+        Self::Rs384,
+        Self::Rs512,
+        Self::Ps256,
+        Self::Ps384,
+        Self::Ps512,
+        Self::Es256,
+        Self::Es384,
+        Self::EdDsa,
+    ];
+
+    /// Its name in a token's header (`alg`).
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rs256 => "RS256",
+            Self::Rs384 => "RS384",
+            Self::Rs512 => "RS512",
+            Self::Ps256 => "PS256",
+            Self::Ps384 => "PS384",
+            Self::Ps512 => "PS512",
+            Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
+            Self::EdDsa => "EdDSA",
+        }
+    }
+
+    /// The algorithm of that name; the case counts.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == text)
+    }
+}

@@ -1,0 +1,53 @@
+//! `[policies.NAME]`: named sets of rules, and the conditions that a rule may have.
+
+use super::Origin;
+use crate::ids::PolicyName;
+
+/// `[policies.NAME]`
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Its name.
+    pub name: PolicyName,
+    /// `allow`
+    pub allow: Vec<RuleText>,
+    /// `deny`: wins.
+    pub deny: Vec<RuleText>,
+}
+
+/// A rule as written; its meaning is the business of `policy::rules`, which has already accepted it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleText {
+    /// Such as `users:read` or `GET /api/roles/{id}`. With conditions: an operationId or `METHOD /template`, never
+    /// with `/**`, and no other rule of the same list has this text.
+    pub text: String,
+    /// What a request must meet as well. `None` in every `deny`.
+    pub conditions: Option<Conditions>,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+/// What a request of an operation must meet: all of it. Never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conditions {
+    /// `query`: by decoded name of the parameter, in order of name, each once.
+    pub query: Vec<(String, QueryCondition)>,
+    /// `body`: the body, where there is one, is a JSON object with these top-level members and no others, each
+    /// at most once. In order, without repetition; empty: only `{}`.
+    pub body: Option<Vec<String>>,
+}
+
+/// What is asked of a query parameter. Whatever is asked, the parameter may be given only once; any of `max`,
+/// `min` and `one_of` says what it is where it is given, not that it must be.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct QueryCondition {
+    /// `required`: it must be given. Never together with `forbidden`.
+    pub required: bool,
+    /// `forbidden`: it must not be given. Then nothing else is asked.
+    pub forbidden: bool,
+    /// `max`: a plain decimal number, not above this.
+    pub max: Option<u64>,
+    /// `min`: a plain decimal number, not below this; never above `max`.
+    pub min: Option<u64>,
+    /// `one_of`: one of these texts, once decoded. Not empty; never together with `max` or `min`.
+    pub one_of: Option<Vec<String>>,
+}

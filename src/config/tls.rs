@@ -1,0 +1,34 @@
+//! `listen.tls`: the certificates of the proxy listener, as read. That key and certificate belong together is
+//! for the TLS library to say; here it is certain that each file holds PEM of its kind.
+
+use std::{fmt, path::PathBuf};
+
+use crate::secret::Secret;
+
+/// `listen.tls`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenTls {
+    /// `cert`: the server's certificate, then the intermediate ones.
+    pub cert: PemFile,
+    /// `key`: its private key as PEM (PKCS #8, SEC 1 or PKCS #1).
+    pub key: Secret,
+    /// `client_ca`: the authorities that clients' certificates are from; `None`: no client is asked for one.
+    pub client_ca: Option<PemFile>,
+    /// `crl`: revocation lists of those authorities.
+    pub crl: Option<PemFile>,
+}
+
+/// A file of PEM text that is not secret, as read: a changed file is a changed configuration.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct PemFile {
+    /// The path, for messages.
+    pub path: PathBuf,
+    /// The text; holds at least one section of the kind that its key wants.
+    pub pem: Vec<u8>,
+}
+
+impl fmt::Debug for PemFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PemFile").field("path", &self.path).finish_non_exhaustive()
+    }
+}
