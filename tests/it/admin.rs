@@ -27,7 +27,12 @@ async fn metrics_have_closed_labels_and_count_every_answer_once() {
     let metrics = proxy.admin("/metrics").await;
     assert_eq!(metrics.value("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     assert!(!metrics.text().contains("nobody") && !metrics.text().contains("nothing"));
-    for name in ["build_info", "token_expiry_timestamp_seconds", "config_last_reload_successful", "request_duration_seconds"] {
+    for name in [
+        "build_info",
+        "token_expiry_timestamp_seconds",
+        "config_last_reload_successful",
+        "request_duration_seconds",
+    ] {
         assert!(metrics.text().contains(&format!("claviger_{name}")), "{name}");
     }
 }

@@ -13,8 +13,10 @@ fn key(of: &str) -> String {
 async fn keyed(logto: &Logto) -> Proxy {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, key("carol").as_bytes());
     let digest: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    let builder = Proxy::builder().tenant("acme", logto).without("callers.local").env("KEY_OF_BOB", &key("bob"));
-    std::fs::write(builder.directory().join("alice.key"), format!("{}\n", key("alice"))).expect("it can be written");
+    let builder =
+        Proxy::builder().tenant("acme", logto).without("callers.local").env("KEY_OF_BOB", &key("bob"));
+    std::fs::write(builder.directory().join("alice.key"), format!("{}\n", key("alice")))
+        .expect("it can be written");
     builder
         .set("callers.alice.identify", "{ api_key = { file = 'alice.key' } }")
         .set("callers.alice.policies", "['all']")
@@ -93,21 +95,31 @@ async fn a_peer_of_a_unix_socket_is_known_by_its_user() {
 
     let builder = Proxy::builder().tenant("acme", &logto).without("callers.local");
     let proxy = builder
-        .set("listen.proxy", format!("['unix:{}']", socket.with_file_name("t").display()).replace(&socket.parent().expect("it has one").display().to_string(), "/tmp"))
+        .set(
+            "listen.proxy",
+            format!("['unix:{}']", socket.with_file_name("t").display())
+                .replace(&socket.parent().expect("it has one").display().to_string(), "/tmp"),
+        )
         .set("callers.somebody.identify", format!("{{ unix_uid = {} }}", uid + 1))
         .set("callers.somebody.policies", "['all']");
     let directory = proxy.directory().to_owned();
-    let proxy = proxy.set("listen.proxy", format!("['unix:{}']", directory.join("s").display())).start().await;
+    let proxy =
+        proxy.set("listen.proxy", format!("['unix:{}']", directory.join("s").display())).start().await;
     proxy.get("/api/roles").await.assert_problem(401, "caller_unknown");
 }
 
 #[tokio::test]
 async fn locality_is_what_the_listener_says_and_not_the_peer() {
     let logto = Logto::start().await;
-    let proxy = Proxy::builder().tenant("acme", &logto).set("listen.proxy", "['0.0.0.0:0', '127.0.0.1:0']").start().await;
+    let proxy = Proxy::builder()
+        .tenant("acme", &logto)
+        .set("listen.proxy", "['0.0.0.0:0', '127.0.0.1:0']")
+        .start()
+        .await;
     let request = Request::get("/api/roles");
     let open = proxy.authority().replace("0.0.0.0", "127.0.0.1");
-    let mut client = crate::support::wire::Place::parse(&open).connect(proxy.tap().clone()).await.expect("it listens");
+    let mut client =
+        crate::support::wire::Place::parse(&open).connect(proxy.tap().clone()).await.expect("it listens");
     client.ask(&request).await.assert_problem(401, "caller_unknown");
     assert_eq!(proxy.connect_to(1).await.ask(&request).await.status, 200);
 }
@@ -129,7 +141,8 @@ async fn b24_two_tenants_at_once_are_kept_apart() {
             let tenant = ["left", "right"][n % 2];
             let target = format!("/t/{tenant}/api/users/of-{tenant}-{n}");
             let by_path = client.ask(&Request::get(&target)).await;
-            let by_header = Request::get(&format!("/api/users/of-{tenant}-{n}")).header("Claviger-Tenant", tenant);
+            let by_header =
+                Request::get(&format!("/api/users/of-{tenant}-{n}")).header("Claviger-Tenant", tenant);
             let by_header = client.ask(&by_header).await;
             assert_eq!((by_path.status, by_header.status), (404, 404), "Logto's own: no such user");
             assert_eq!(by_path.outcome().1, "");
@@ -139,7 +152,9 @@ async fn b24_two_tenants_at_once_are_kept_apart() {
     for (here, name) in [(&left, "left"), (&right, "right")] {
         assert_eq!((here.grants(), here.tokens_seen().len()), (1, 1));
         for seen in here.recorded() {
-            assert!(seen.is_token_request() || seen.target_text().starts_with(&format!("/api/users/of-{name}-")));
+            assert!(
+                seen.is_token_request() || seen.target_text().starts_with(&format!("/api/users/of-{name}-"))
+            );
             assert_eq!(seen.header_values("claviger-tenant"), [""; 0]);
             let parameters = String::from_utf8_lossy(&seen.body).contains("right-only");
             assert_eq!(parameters, seen.is_token_request() && name == "right");
@@ -177,7 +192,11 @@ async fn a_tenant_is_named_by_path_or_header_and_granted_or_not() {
 
 fn token_of(answer: &Answer) -> String {
     let json = answer.json();
-    assert_eq!((answer.status, &json["token_type"], &json["scope"]), (200, &"Bearer".into(), &"all".into()), "{json}");
+    assert_eq!(
+        (answer.status, &json["token_type"], &json["scope"]),
+        (200, &"Bearer".into(), &"all".into()),
+        "{json}"
+    );
     assert_eq!(answer.value("cache-control"), Some("no-store"));
     json["access_token"].as_str().expect("a token").to_owned()
 }
@@ -186,10 +205,13 @@ fn token_of(answer: &Answer) -> String {
 async fn the_broker_hands_out_tokens_that_are_good_here_and_nowhere_else() {
     let logto = Logto::start().await;
     let proxy = keyed(&logto).await;
-    const GRANT: &str = "grant_type=client_credentials&resource=https%3A%2F%2Fdefault.logto.app%2Fapi&scope=all";
+    const GRANT: &str =
+        "grant_type=client_credentials&resource=https%3A%2F%2Fdefault.logto.app%2Fapi&scope=all";
     let basic = |id: &str, secret: &str| format!("Basic {}", BASE64.encode(format!("{id}:{secret}")));
-    let by_basic = |path: &str| Request::form(path, GRANT).header("Authorization", &basic("bob", &key("bob")));
-    let by_form = Request::form("/oidc/token", &format!("{GRANT}&client_id=bob&client_secret={}", key("bob")));
+    let by_basic =
+        |path: &str| Request::form(path, GRANT).header("Authorization", &basic("bob", &key("bob")));
+    let by_form =
+        Request::form("/oidc/token", &format!("{GRANT}&client_id=bob&client_secret={}", key("bob")));
     for request in [by_basic("/oidc/token"), by_basic("/t/acme/oidc/token"), by_form] {
         let token = token_of(&proxy.ask(&request).await);
         assert!(token.starts_with("cvt_"), "not the upstream's");
@@ -203,14 +225,20 @@ async fn the_broker_hands_out_tokens_that_are_good_here_and_nowhere_else() {
         let forged = Request::get("/api/roles").header("Authorization", &forged);
         proxy.ask(&forged).await.assert_problem(401, "caller_unknown");
         let direct = crate::support::wire::Place::Tcp(logto.addr()).connect(Default::default()).await;
-        assert_eq!(direct.expect("it listens").ask(&bearer("/api/roles")).await.status, 401, "Logto does not know it");
+        assert_eq!(
+            direct.expect("it listens").ask(&bearer("/api/roles")).await.status,
+            401,
+            "Logto does not know it"
+        );
     }
-    let oauth = |answer: &Answer| (answer.status, answer.json()["error"].as_str().unwrap_or_default().to_owned());
+    let oauth =
+        |answer: &Answer| (answer.status, answer.json()["error"].as_str().unwrap_or_default().to_owned());
     let wrong = Request::form("/oidc/token", GRANT).header("Authorization", &basic("bob", "wrong"));
     assert_eq!(oauth(&proxy.ask(&wrong).await), (401, "invalid_client".into()));
     let others = Request::form("/oidc/token", GRANT).header("Authorization", &basic("alice", &key("bob")));
     assert_eq!(oauth(&proxy.ask(&others).await), (401, "invalid_client".into()));
-    let password = Request::form("/oidc/token", "grant_type=password").header("Authorization", &basic("bob", &key("bob")));
+    let password = Request::form("/oidc/token", "grant_type=password")
+        .header("Authorization", &basic("bob", &key("bob")));
     assert_eq!(oauth(&proxy.ask(&password).await), (400, "unsupported_grant_type".into()));
     let json = Request::post("/oidc/token", "{}");
     assert_eq!(oauth(&proxy.ask(&json).await), (400, "invalid_request".into()));
@@ -230,8 +258,11 @@ async fn replicas_with_the_same_broker_key_accept_each_others_tokens() {
             .start()
     };
     let shared = format!("{MARK}broker-key-that-is-long-enough-0123456789");
-    let (mut first, second, stranger) =
-        (replica(shared.clone()).await, replica(shared.clone()).await, replica(shared.replace("0123", "9876")).await);
+    let (mut first, second, stranger) = (
+        replica(shared.clone()).await,
+        replica(shared.clone()).await,
+        replica(shared.replace("0123", "9876")).await,
+    );
     let form = format!("grant_type=client_credentials&client_id=bob&client_secret={}", key("bob"));
     let token = token_of(&first.ask(&Request::form("/oidc/token", &form)).await);
     let request = Request::get("/api/roles").header("Authorization", &format!("Bearer {token}"));
@@ -240,7 +271,14 @@ async fn replicas_with_the_same_broker_key_accept_each_others_tokens() {
     stranger.ask(&request).await.assert_problem(401, "caller_unknown");
     assert!(first.reload_with(|settings| settings.set("limits.queue", 99)).await);
     assert_eq!(first.ask(&request).await.status, 200, "a reload leaves issued tokens good");
-    assert!(first.reload_with(|settings| settings.without("callers.bob").set("callers.eve.identify", "{ loopback = true }").set("callers.eve.policies", "['all']")).await);
+    assert!(
+        first
+            .reload_with(|settings| settings
+                .without("callers.bob")
+                .set("callers.eve.identify", "{ loopback = true }")
+                .set("callers.eve.policies", "['all']"))
+            .await
+    );
     first.ask(&request).await.assert_problem(401, "caller_unknown");
 }
 
@@ -250,6 +288,10 @@ async fn sensitive_operations_need_their_own_name() {
     let mut proxy = Proxy::of(&logto).await;
     let secrets = "/api/applications/demo-web/secrets";
     proxy.get(secrets).await.assert_problem(403, "not_permitted");
-    assert!(proxy.reload_with(|settings| settings.set("policies.all.allow", "['*', 'ListApplicationSecrets']")).await);
+    assert!(
+        proxy
+            .reload_with(|settings| settings.set("policies.all.allow", "['*', 'ListApplicationSecrets']"))
+            .await
+    );
     assert_eq!(proxy.get(secrets).await.outcome().1, "");
 }

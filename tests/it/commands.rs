@@ -1,6 +1,10 @@
 //! The command line: exit codes and what it says.
 
-use crate::support::{Logto, Proxy, Settings, claviger, command::{finish, program}, quoted};
+use crate::support::{
+    Logto, Proxy, Settings, claviger,
+    command::{finish, program},
+    quoted,
+};
 
 struct Files(tempfile::TempDir);
 
@@ -35,7 +39,11 @@ async fn check_finds_everything_at_once_with_place_and_remedy() {
     };
     let fine = finish(&mut check(&file)).await;
     fine.assert_code(0);
-    assert!(fine.stdout.contains("the configuration is valid: 1 tenant, 1 caller, 0 warnings"), "{}", fine.stdout);
+    assert!(
+        fine.stdout.contains("the configuration is valid: 1 tenant, 1 caller, 0 warnings"),
+        "{}",
+        fine.stdout
+    );
     let without = claviger(&["check", "--config", &file]).await;
     without.assert_code(64);
     assert!(without.stderr.contains("ACME_SECRET"), "{}", without.stderr);
@@ -51,7 +59,15 @@ async fn check_finds_everything_at_once_with_place_and_remedy() {
     let file = files.with(&broken);
     let finished = finish(&mut check(&file)).await;
     finished.assert_code(64);
-    for part in ["timeouts.hed", "timeouts.idle", "listen.admin", "\"reed\" is not an access", "nobody", "none", "claviger.toml:"] {
+    for part in [
+        "timeouts.hed",
+        "timeouts.idle",
+        "listen.admin",
+        "\"reed\" is not an access",
+        "nobody",
+        "none",
+        "claviger.toml:",
+    ] {
         assert!(finished.stderr.contains(part), "{part}: {}", finished.stderr);
     }
     let errors = finished.stderr.lines().filter(|line| line.starts_with("error: ")).count();
@@ -67,7 +83,11 @@ async fn a_literal_secret_earns_a_warning_that_does_not_show_it() {
     let file = files.with(&offline().set("tenants.acme.client_secret", quoted(secret)));
     let finished = claviger(&["check", "--config", &file]).await;
     finished.assert_code(0);
-    assert!(finished.stderr.contains("warning: ") && finished.stdout.contains("1 warning"), "{}", finished.stderr);
+    assert!(
+        finished.stderr.contains("warning: ") && finished.stdout.contains("1 warning"),
+        "{}",
+        finished.stderr
+    );
     assert!(!finished.stderr.contains(secret) && !finished.stdout.contains(secret));
 }
 
@@ -78,7 +98,11 @@ async fn check_online_explains_in_the_users_terms() {
     let good = Settings::usual().tenant("acme", &logto);
     let cases = [
         (good.clone(), 0, "acme: fine"),
-        (good.clone().set("tenants.acme.client_secret", "'wrong'"), 1, "The client secret is wrong or was deleted"),
+        (
+            good.clone().set("tenants.acme.client_secret", "'wrong'"),
+            1,
+            "The client secret is wrong or was deleted",
+        ),
         (good.clone().set("tenants.acme.client_id", "'nobody'"), 1, "no application with this `client_id`"),
         (good.clone().set("tenants.acme.client_id", "'m2m-without-role'"), 1, "Assign a role"),
         (good.clone().set("tenants.acme.resource", "'https://x.logto.app/api'"), 1, "Set `resource`"),
@@ -88,7 +112,11 @@ async fn check_online_explains_in_the_users_terms() {
         let file = files.with(&settings);
         let finished = claviger(&["check", "--online", "--config", &file]).await;
         finished.assert_code(code);
-        assert!(finished.stdout.contains(text) || finished.stderr.contains(text), "{text}: {}", finished.stderr);
+        assert!(
+            finished.stdout.contains(text) || finished.stderr.contains(text),
+            "{text}: {}",
+            finished.stderr
+        );
         assert!(!finished.stderr.contains(logto.secret()) && !finished.stderr.contains("eyJ"));
     }
 }
@@ -120,7 +148,9 @@ async fn explain_says_yes_or_no_and_why() {
     let nobody = explain("nobody", "GET", "/api/users").await;
     nobody.assert_code(1);
     assert!(nobody.stderr.contains("there are: local"), "{}", nobody.stderr);
-    let tenant = claviger(&["explain", "--config", &file, "--caller", "local", "--tenant", "x", "GET", "/api/users"]).await;
+    let tenant =
+        claviger(&["explain", "--config", &file, "--caller", "local", "--tenant", "x", "GET", "/api/users"])
+            .await;
     tenant.assert_code(1);
     assert!(tenant.stdout.contains("no tenant of that name"), "{}", tenant.stdout);
 }
@@ -145,7 +175,8 @@ async fn what_explain_says_is_what_serve_does() {
         ("GET", "/api/users/x/personal-access-tokens"),
         ("GET", "/api/unheard-of"),
     ] {
-        let said = claviger(&["explain", "--config", &file, "--caller", "local", method, path]).await.code == Some(0);
+        let said = claviger(&["explain", "--config", &file, "--caller", "local", method, path]).await.code
+            == Some(0);
         let done = proxy.ask(&crate::support::Request::new(method, path)).await.outcome().1.is_empty();
         assert_eq!(said, done, "{method} {path}");
     }
@@ -159,7 +190,9 @@ async fn operations_are_listed() {
     assert!(rows.as_array().is_some_and(|rows| rows.len() > 200));
     let users = claviger(&["operations", "--tag", "users"]).await;
     users.assert_code(0);
-    assert!(users.stdout.lines().all(|line| line.contains("/api/users")) && users.stdout.contains("ListUsers"));
+    assert!(
+        users.stdout.lines().all(|line| line.contains("/api/users")) && users.stdout.contains("ListUsers")
+    );
     let none = claviger(&["operations", "--tag", "userz"]).await;
     none.assert_code(1);
     assert!(none.stderr.contains("users"), "{}", none.stderr);
@@ -184,7 +217,9 @@ async fn the_schema_accepts_a_configuration_and_refuses_nonsense() {
 
 #[tokio::test]
 async fn wrong_usage_is_2_and_help_is_0() {
-    for wrong in [&["serv"][..], &[], &["serve", "--confg", "x"], &["explain", "GET"], &["completions", "tcsh"]] {
+    for wrong in
+        [&["serv"][..], &[], &["serve", "--confg", "x"], &["explain", "GET"], &["completions", "tcsh"]]
+    {
         let finished = claviger(wrong).await;
         finished.assert_code(2);
         assert!(finished.stdout.is_empty() && !finished.stderr.is_empty(), "{wrong:?}");

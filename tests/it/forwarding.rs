@@ -44,7 +44,11 @@ async fn b15_two_authorizations_are_ambiguous_and_none_passes() {
     proxy.ask(&doubled).await.assert_problem(401, "caller_unknown");
     assert_eq!(logto.api_requests(), 0);
     for scheme in ["Basic eDp5", "bearer x", "BEARER x", "Negotiate x", ""] {
-        assert_eq!(proxy.ask(&Request::get("/api/roles").header("Authorization", scheme)).await.status, 200, "{scheme}");
+        assert_eq!(
+            proxy.ask(&Request::get("/api/roles").header("Authorization", scheme)).await.status,
+            200,
+            "{scheme}"
+        );
     }
     assert_eq!(logto.tokens_seen().len(), 1);
 }
@@ -80,9 +84,11 @@ async fn b17_the_issuer_does_not_send_our_secret_on_either() {
 #[tokio::test]
 async fn b18_a_foreign_name_is_not_answered() {
     let logto = Logto::start().await;
-    let proxy = Proxy::builder().tenant("acme", &logto).set("listen.allowed_hosts", "['proxy.test']").start().await;
+    let proxy =
+        Proxy::builder().tenant("acme", &logto).set("listen.allowed_hosts", "['proxy.test']").start().await;
     let with = |host: &str| Request::get("/api/roles").header("Host", host);
-    for host in ["evil.example", "evil.example:3600", "localhost.evil.example", "10.0.0.1", "", "u@localhost"] {
+    for host in ["evil.example", "evil.example:3600", "localhost.evil.example", "10.0.0.1", "", "u@localhost"]
+    {
         proxy.ask(&with(host)).await.assert_problem(421, "host_not_allowed");
     }
     let page = Request::get("/api/roles").header("Origin", "https://evil.example");
@@ -97,13 +103,22 @@ async fn b18_a_foreign_name_is_not_answered() {
 async fn b20_a_client_that_follows_links_sees_every_page_once() {
     let logto = Logto::with(Options { seed: Seed::Demo { users: 23 }, ..Options::default() }).await;
     let proxy = Proxy::of(&logto).await;
-    for start in ["/api/users?page=1&page_size=5", "/t/acme/api/users?page_size=5&page=1", "/t/acme/api/users?page_size=5"] {
+    for start in [
+        "/api/users?page=1&page_size=5",
+        "/t/acme/api/users?page_size=5&page=1",
+        "/t/acme/api/users?page_size=5",
+    ] {
         let (mut next, mut names) = (Some(start.to_owned()), Vec::new());
         while let Some(target) = next {
             let answer = proxy.get(&target).await;
             assert_eq!((answer.status, answer.value("total-number")), (200, Some("23")), "{target}");
             let page = answer.json();
-            names.extend(page.as_array().expect("a list").iter().map(|user| user["username"].as_str().map(str::to_owned)));
+            names.extend(
+                page.as_array()
+                    .expect("a list")
+                    .iter()
+                    .map(|user| user["username"].as_str().map(str::to_owned)),
+            );
             next = answer.values("link").iter().find_map(|link| followed(link, "next"));
             assert!(names.len() <= 23, "it goes round in circles");
         }
@@ -161,7 +176,11 @@ async fn b21_what_logto_would_misread_is_refused() {
     // Without a length it shows only on the way.
     let chunked = Request::post("/api/users", large).header("Transfer-Encoding", "chunked");
     proxy.ask(&chunked).await.assert_problem(413, "body_too_large");
-    assert_eq!(proxy.ask(&Request::new("POST", "/api/roles")).await.outcome().1, "", "no body, no type: Logto's own answer");
+    assert_eq!(
+        proxy.ask(&Request::new("POST", "/api/roles")).await.outcome().1,
+        "",
+        "no body, no type: Logto's own answer"
+    );
 }
 
 #[tokio::test]
@@ -193,19 +212,35 @@ async fn answers_pass_unchanged_but_for_what_is_between_the_upstream_and_us() {
         header("ETag", "W/\"1\""),
         header("Total-Number", "7"),
     ];
-    for (status, body) in [(200, "{\"a\":\"\u{e9}\"}"), (422, "{\"code\":\"x\"}"), (404, "Not Found"), (500, "")] {
+    for (status, body) in
+        [(200, "{\"a\":\"\u{e9}\"}"), (422, "{\"code\":\"x\"}"), (404, "Not Found"), (500, "")]
+    {
         // A 500 is tried once more.
-        logto.api_fault_times(if status == 500 { 2 } else { 1 }, Effect::Answer { status, headers: headers.clone(), body: body.into() });
+        logto.api_fault_times(
+            if status == 500 { 2 } else { 1 },
+            Effect::Answer { status, headers: headers.clone(), body: body.into() },
+        );
         let answer = proxy.get("/api/roles").await;
         assert_eq!((answer.status, answer.text().as_str()), (status, body));
         let mut names: Vec<_> = answer.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
         names.retain(|name| name != "date");
         names.sort();
-        let expected = ["content-length", "content-type", "etag", "logto-core-request-id", "total-number", "via", "x-request-id"];
+        let expected = [
+            "content-length",
+            "content-type",
+            "etag",
+            "logto-core-request-id",
+            "total-number",
+            "via",
+            "x-request-id",
+        ];
         assert_eq!(names, expected, "{status}");
     }
     logto.api_fault_times(1, Effect::Truncate { after: 5 });
-    assert!(proxy.connect().await.try_ask(&Request::get("/api/roles")).await.is_err(), "a part is never taken for the whole");
+    assert!(
+        proxy.connect().await.try_ask(&Request::get("/api/roles")).await.is_err(),
+        "a part is never taken for the whole"
+    );
     assert_eq!(proxy.ask(&Request::new("HEAD", "/api/roles")).await.status, 200);
 }
 

@@ -55,7 +55,10 @@ async fn loud(logto: &Logto, held: &Held) -> Proxy {
     builder
         .set("tenants.file.client_secret", "{ file = 'secret' }")
         .set("tenants.env.client_secret", "{ env = 'SECRET_OF_ENV' }")
-        .set("tenants.literal.client_secret", format!("['{}', '{MARK}another-0123456789abcdef']", held.literal))
+        .set(
+            "tenants.literal.client_secret",
+            format!("['{}', '{MARK}another-0123456789abcdef']", held.literal),
+        )
         .set("tenants.literal.client_auth", "'client_secret_post'")
         .set("broker.key", "{ env = 'BROKER_KEY' }")
         .set("callers.local.tenants", "['*']")
@@ -126,7 +129,10 @@ async fn commands(proxy: &Proxy, held: &Held) -> Vec<Finished> {
         &["healthcheck", "--config", &file],
     ] {
         let mut command = program();
-        command.args(arguments).env("SECRET_OF_ENV", &held.in_environment).env("BROKER_KEY", &held.broker_key);
+        command
+            .args(arguments)
+            .env("SECRET_OF_ENV", &held.in_environment)
+            .env("BROKER_KEY", &held.broker_key);
         finished.push(finish(&mut command).await);
     }
     finished
@@ -148,8 +154,14 @@ async fn ask_everything(proxy: &Proxy, held: &Held) {
         Request::get("/api/hooks/x/../y").key(key),
         Request::post("/api/users", "{").key(key),
         Request::new("POST", "/api/users").body("", "{}").key(key),
-        Request::form("/oidc/token", &format!("grant_type=client_credentials&client_id=keyed&client_secret={key}")),
-        Request::form("/oidc/token", &format!("grant_type=client_credentials&client_id=other&client_secret={key}")),
+        Request::form(
+            "/oidc/token",
+            &format!("grant_type=client_credentials&client_id=keyed&client_secret={key}"),
+        ),
+        Request::form(
+            "/oidc/token",
+            &format!("grant_type=client_credentials&client_id=other&client_secret={key}"),
+        ),
         Request::form("/oidc/token", &format!("grant_type={key}&client_id=keyed&client_secret={key}")),
         Request::get("/oidc/token").header("Authorization", &format!("Basic {}", base64_of(key))),
     ] {
@@ -227,15 +239,19 @@ async fn no_secret_and_no_token_comes_out_of_any_hole() {
         }
         look_everywhere(&proxy).await;
         std::fs::write(proxy.file(), before).expect("it can be written");
-        proxy.reload_with(|settings| {
-            let settings = settings.without("tenants.literal").without("callers.keyed.identify").without("broker.key");
-            settings
-                .tenant("literal", &logto)
-                .set("tenants.literal.client_secret", &literal)
-                .set("callers.keyed.identify", format!("{{ api_key = '{}' }}", held.api_key))
-                .set("broker.key", "{ env = 'BROKER_KEY' }")
-        })
-        .await;
+        proxy
+            .reload_with(|settings| {
+                let settings = settings
+                    .without("tenants.literal")
+                    .without("callers.keyed.identify")
+                    .without("broker.key");
+                settings
+                    .tenant("literal", &logto)
+                    .set("tenants.literal.client_secret", &literal)
+                    .set("callers.keyed.identify", format!("{{ api_key = '{}' }}", held.api_key))
+                    .set("broker.key", "{ env = 'BROKER_KEY' }")
+            })
+            .await;
     }
     for finished in commands(&proxy, &held).await {
         finished.keep(proxy.tap());
@@ -244,7 +260,10 @@ async fn no_secret_and_no_token_comes_out_of_any_hole() {
     // What arrived upstream holds no caller's key, and no secret but in token requests.
     let arrived = Tap::default();
     for seen in logto.api_requests_seen() {
-        arrived.keep("a request to the API", format!("{} {} {:?}", seen.method, seen.target_text(), seen.headers).as_bytes());
+        arrived.keep(
+            "a request to the API",
+            format!("{} {} {:?}", seen.method, seen.target_text(), seen.headers).as_bytes(),
+        );
         arrived.keep("the body of a request to the API", &seen.body);
     }
     let mut canary = Canary::default();
@@ -260,7 +279,10 @@ async fn no_secret_and_no_token_comes_out_of_any_hole() {
     let tap = proxy.tap().clone();
     assert_eq!(proxy.stop().await.code(), Some(0));
     let log = tap.text("stderr");
-    assert!(log.contains("\"level\":\"TRACE\"") && log.contains("\"claviger::request\""), "it was as loud as it gets");
+    assert!(
+        log.contains("\"level\":\"TRACE\"") && log.contains("\"claviger::request\""),
+        "it was as loud as it gets"
+    );
     canary.assert_silent(&tap);
 }
 

@@ -97,7 +97,8 @@ async fn b23_asked_twice_it_does_not_wait() {
 #[tokio::test]
 async fn b23_a_reload_under_load_fails_nobody() {
     let (logto, other) = (Logto::start().await, Logto::start().await);
-    let mut proxy = Proxy::builder().tenant("acme", &logto).set("callers.local.tenants", "['acme']").start().await;
+    let mut proxy =
+        Proxy::builder().tenant("acme", &logto).set("callers.local.tenants", "['acme']").start().await;
     assert_eq!(proxy.get("/api/roles").await.status, 200);
     let over = Arc::new(AtomicBool::new(false));
     let mut load = JoinSet::new();
@@ -117,7 +118,13 @@ async fn b23_a_reload_under_load_fails_nobody() {
         });
     }
     for n in 0..10 {
-        assert!(proxy.reload_with(|s| s.set("limits.queue", 2000 + n).set("timeouts.deadline", format!("'{}s'", 70 + n))).await);
+        assert!(
+            proxy
+                .reload_with(|s| s
+                    .set("limits.queue", 2000 + n)
+                    .set("timeouts.deadline", format!("'{}s'", 70 + n)))
+                .await
+        );
         assert!(proxy.reload_with(|s| s.tenant("other", &other)).await);
         assert!(!proxy.reload_with(|s| s.set("retry.attempts", "'many'")).await, "nonsense is refused");
         assert!(proxy.reload_with(|s| s.set("retry.attempts", 3).without("tenants.other")).await);
@@ -184,7 +191,8 @@ async fn a_port_that_is_taken_is_said_so() {
         Settings::usual().tenant("acme", &logto).set(key, value).write(&file);
         let ready = proxy.directory().join("second-ready.json");
         let file = file.display().to_string();
-        let finished = claviger(&["serve", "--config", &file, "--ready-file", &ready.display().to_string()]).await;
+        let finished =
+            claviger(&["serve", "--config", &file, "--ready-file", &ready.display().to_string()]).await;
         finished.assert_code(1);
         for part in [key, &address, "Another process listens there"] {
             assert!(finished.stderr.contains(part), "{part}: {}", finished.stderr);
@@ -200,7 +208,8 @@ async fn a_ready_file_that_cannot_be_written_is_said_so() {
     let file = directory.path().join("claviger.toml");
     Settings::usual().tenant("acme", &logto).write(&file);
     let finished =
-        claviger(&["serve", "--config", &file.display().to_string(), "--ready-file", "/nonexistent/ready"]).await;
+        claviger(&["serve", "--config", &file.display().to_string(), "--ready-file", "/nonexistent/ready"])
+            .await;
     finished.assert_code(1);
     assert!(finished.stderr.contains("--ready-file /nonexistent/ready"), "{}", finished.stderr);
 }
@@ -217,7 +226,11 @@ async fn an_invalid_configuration_is_64_before_any_port_is_bound() {
         .write(&file);
     let finished = claviger(&["serve", "--config", &file.display().to_string()]).await;
     finished.assert_code(64);
-    assert!(finished.stderr.contains("timeouts.head") && !finished.stderr.contains("listens"), "{}", finished.stderr);
+    assert!(
+        finished.stderr.contains("timeouts.head") && !finished.stderr.contains("listens"),
+        "{}",
+        finished.stderr
+    );
 }
 
 #[tokio::test]

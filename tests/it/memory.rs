@@ -30,7 +30,9 @@ async fn b28_twenty_thousand_distinct_requests_leave_nothing_behind() {
         ("hosts", |n| Request::get("/api/users").header("Host", &format!("host-{n}.example"))),
         ("tenants", |n| Request::get(&format!("/t/tenant-{n}/api/users"))),
         ("failed identities", |n| Request::get("/api/users").key(&format!("wrong-key-{n:020}"))),
-        ("forged tokens", |n| Request::get("/api/users").header("Authorization", &format!("Bearer cvt_{n:060}"))),
+        ("forged tokens", |n| {
+            Request::get("/api/users").header("Authorization", &format!("Bearer cvt_{n:060}"))
+        }),
         ("methods", |n| Request::new(&format!("M{n}"), "/api/users")),
     ];
     // Once over everything, so that what is allocated once is allocated.

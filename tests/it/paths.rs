@@ -1,13 +1,16 @@
 //! Paths that two parsers could read differently, over raw TCP: the policy decides on what the upstream will
 //! see, or nothing is sent.
 
-use crate::support::{Logto, Proxy, Request, Answer};
+use crate::support::{Answer, Logto, Proxy, Request};
 
 /// Allows everything but users.
 async fn without_users(logto: &Logto) -> Proxy {
     Proxy::builder()
         .tenant("acme", logto)
-        .set("policies.all.deny", "['users:*', 'GET /api/users/**', 'POST /api/users/**', 'GET /api/users', 'POST /api/users']")
+        .set(
+            "policies.all.deny",
+            "['users:*', 'GET /api/users/**', 'POST /api/users/**', 'GET /api/users', 'POST /api/users']",
+        )
         .start()
         .await
 }
@@ -72,7 +75,10 @@ async fn b16_no_spelling_gets_past_a_deny() {
         let text = String::from_utf8_lossy(spelling).into_owned();
         let answer = raw(&proxy, spelling).await.unwrap_or_else(|| panic!("{text}: no answer"));
         assert!(matches!(answer.status, 400 | 403 | 404), "{text}: {} {}", answer.status, answer.text());
-        assert!(answer.status == 400 && answer.body.is_empty() || answer.outcome().1.starts_with("claviger."), "{text}");
+        assert!(
+            answer.status == 400 && answer.body.is_empty() || answer.outcome().1.starts_with("claviger."),
+            "{text}"
+        );
     }
     let arrived: Vec<_> = logto.api_requests_seen().iter().skip(before).map(|r| r.target_text()).collect();
     assert_eq!(arrived, [""; 0], "nothing of it arrived");
@@ -118,7 +124,9 @@ async fn b16_two_framings_are_none() {
         "Content-Length: 0x5\r\n",
     ] {
         let mut client = proxy.connect().await;
-        let head = format!("POST /api/roles HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{framing}\r\n{smuggle}");
+        let head = format!(
+            "POST /api/roles HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{framing}\r\n{smuggle}"
+        );
         client.write(head.as_bytes()).await.expect("it is read");
         let answers = String::from_utf8_lossy(&client.read_to_end().await).into_owned();
         assert!(answers.matches("HTTP/1.1 ").count() <= 1, "{framing:?}: {answers}");
@@ -151,7 +159,20 @@ async fn b16_what_is_forwarded_is_what_was_matched() {
 async fn nothing_but_the_api_goes_anywhere() {
     let logto = Logto::start().await;
     let proxy = Proxy::of(&logto).await;
-    for target in ["/", "/oidc", "/oidc/auth", "/oidc/token/", "/console", "/metrics", "/status", "/apix", "/t", "/t/acme", "/t/acme/oidc/auth", "/t//api/roles"] {
+    for target in [
+        "/",
+        "/oidc",
+        "/oidc/auth",
+        "/oidc/token/",
+        "/console",
+        "/metrics",
+        "/status",
+        "/apix",
+        "/t",
+        "/t/acme",
+        "/t/acme/oidc/auth",
+        "/t//api/roles",
+    ] {
         let answer = proxy.get(target).await;
         assert!(matches!(answer.status, 404 | 405), "{target}: {}", answer.status);
     }

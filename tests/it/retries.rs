@@ -21,7 +21,10 @@ async fn tried(request: &Request, times: usize, effect: Effect) -> (Answer, usiz
 async fn b07_a_small_body_goes_out_again_byte_for_byte() {
     let logto = Logto::start().await;
     let proxy = Proxy::of(&logto).await;
-    logto.api_fault_times(1, Effect::body(401, "application/json", r#"{"code":"auth.unauthorized","data":{"claims":"x"}}"#));
+    logto.api_fault_times(
+        1,
+        Effect::body(401, "application/json", r#"{"code":"auth.unauthorized","data":{"claims":"x"}}"#),
+    );
     let body = "{\"name\" : \"a role\",\n\t\"description\":\"\\u00e9 \u{e9}\"}";
     let answer = proxy.ask(&Request::post("/api/roles", body)).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
@@ -40,7 +43,8 @@ async fn b07_a_streamed_body_does_not_and_the_caller_is_told() {
     let logto = Logto::start().await;
     let proxy = Proxy::of(&logto).await;
     let large = format!(r#"{{"name":"{}"}}"#, "x".repeat(100 * 1024));
-    let chunked = Request::post("/api/roles", r#"{"name":"a","description":"b"}"#).header("Transfer-Encoding", "chunked");
+    let chunked = Request::post("/api/roles", r#"{"name":"a","description":"b"}"#)
+        .header("Transfer-Encoding", "chunked");
     for request in [Request::post("/api/roles", large), chunked] {
         logto.clear_recorded();
         logto.api_fault_times(1, Effect::body(401, "application/json", "{}"));
@@ -68,7 +72,9 @@ async fn b26_the_body_of_a_401_stays_here() {
 
 #[tokio::test]
 async fn b19_what_passes_is_tried_again_where_that_is_safe() {
-    for effect in [Effect::Reset, Effect::Close, Effect::status(502), Effect::status(503), Effect::status(504)] {
+    for effect in
+        [Effect::Reset, Effect::Close, Effect::status(502), Effect::status(503), Effect::status(504)]
+    {
         let (answer, arrived) = tried(&Request::get("/api/roles"), 2, effect.clone()).await;
         assert_eq!((answer.status, arrived), (200, 3), "GET {effect:?}");
     }

@@ -38,7 +38,10 @@ async fn b10_a_swapped_secret_is_taken_up_under_load() {
     Volume(volume.path()).swap("1", &format!("{old}\n"));
     let proxy = Proxy::builder()
         .tenant("acme", &logto)
-        .set("tenants.acme.client_secret", format!("{{ file = '{}' }}", volume.path().join("secret").display()))
+        .set(
+            "tenants.acme.client_secret",
+            format!("{{ file = '{}' }}", volume.path().join("secret").display()),
+        )
         .set("reload.interval", "'50ms'")
         .start()
         .await;

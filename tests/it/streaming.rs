@@ -121,7 +121,8 @@ async fn b22_the_beginning_arrives_before_the_end_is_there() {
     let mut client = proxy.connect().await;
     client.write(&Request::get("/api/roles?page=1&page_size=1").head()).await.expect("it is read");
     let head = client.read_head().await.expect("the head comes at once");
-    let length: usize = head.value("content-length").and_then(|value| value.parse().ok()).expect("it is known");
+    let length: usize =
+        head.value("content-length").and_then(|value| value.parse().ok()).expect("it is known");
     while client.read_more().await.expect("it goes on") == 0 {}
     let begun = client.take_unread().len();
     assert!(begun < length, "the first of {length} bytes came with the last");

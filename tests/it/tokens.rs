@@ -50,7 +50,8 @@ async fn b03_b04_a_dead_issuer_harms_nobody_while_the_token_lives_and_no_longer(
     }
     assert_eq!(logto.api_requests(), arrived, "an expired token is never sent");
     logto.faults().clear();
-    let recovery = tokio::time::timeout(REPLY, async { while proxy.get("/api/roles").await.status != 200 {} });
+    let recovery =
+        tokio::time::timeout(REPLY, async { while proxy.get("/api/roles").await.status != 200 {} });
     recovery.await.expect("it recovers within a step of the back-off");
 }
 
@@ -95,7 +96,8 @@ async fn b08_without_a_token_there_is_neither_an_empty_answer_nor_a_bare_request
         assert_eq!(answer.outcome(), (503, "claviger.token_unavailable".into()), "{index} {what}");
         assert_eq!(logto.api_requests(), 0, "{what}");
         logto.faults().clear();
-        let recovery = tokio::time::timeout(REPLY, async { while proxy.get("/api/roles").await.status != 200 {} });
+        let recovery =
+            tokio::time::timeout(REPLY, async { while proxy.get("/api/roles").await.status != 200 {} });
         assert!(recovery.await.is_ok(), "{what}: the next good token is taken");
     }
     drop(proxy);
@@ -106,7 +108,9 @@ async fn b05_an_odd_life_is_bounded_and_not_the_end() {
     for life in [r#""3600""#, "1e300", "3599.9", "null", r#""soon""#] {
         let logto = Logto::start().await;
         let token = logto.forge(&serde_json::json!({}), &claims(&logto)).expect("it signs");
-        let body = format!(r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":{life},"scope":"all"}}"#);
+        let body = format!(
+            r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":{life},"scope":"all"}}"#
+        );
         logto.token_fault(Effect::body(200, "application/json", body));
         let proxy = Proxy::of(&logto).await;
         assert_eq!(proxy.get("/api/roles").await.status, 200, "{life}");

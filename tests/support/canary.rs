@@ -68,7 +68,11 @@ impl Canary {
     /// Fails with every finding.
     pub(crate) fn assert_silent(&self, tap: &Tap) {
         let found = self.found(tap);
-        assert!(found.is_empty(), "leaked:\n{}", found.iter().map(|(s, p)| format!("{s} in {p}\n")).collect::<String>());
+        assert!(
+            found.is_empty(),
+            "leaked:\n{}",
+            found.iter().map(|(s, p)| format!("{s} in {p}\n")).collect::<String>()
+        );
     }
 }
 
@@ -83,7 +87,9 @@ fn shifted(secret: &[u8]) -> impl Iterator<Item = (usize, String)> {
     (0..3).flat_map(move |shift| {
         let padded = [vec![0; shift], secret.to_vec()].concat();
         let whole = padded.len() / 3 * 3;
-        engines.map(|engine| (shift, engine.encode(&padded[..whole])[if shift == 0 { 0 } else { 4 }..].to_owned()))
+        engines.map(|engine| {
+            (shift, engine.encode(&padded[..whole])[if shift == 0 { 0 } else { 4 }..].to_owned())
+        })
     })
 }
 

@@ -24,8 +24,10 @@ impl Logto {
     pub(crate) async fn with(options: Options) -> Self {
         let secret = format!("{MARK}client-secret-0123456789");
         let client = |id: &str, role| Client { id: id.into(), secrets: vec![secret.clone()], role };
-        let clients =
-            vec![client(CLIENT, ManagementRole::Granted), client("m2m-without-role", ManagementRole::Missing)];
+        let clients = vec![
+            client(CLIENT, ManagementRole::Granted),
+            client("m2m-without-role", ManagementRole::Missing),
+        ];
         let emulator = Emulator::start(Options { clients, ..options }).await.expect("a port is free");
         Self { emulator, secret }
     }
@@ -65,7 +67,8 @@ impl Logto {
 
     /// The access tokens that arrived.
     pub(crate) fn tokens_seen(&self) -> Vec<String> {
-        let bearer = |request: &Recorded| Some(request.header("authorization")?.strip_prefix("Bearer ")?.to_owned());
+        let bearer =
+            |request: &Recorded| Some(request.header("authorization")?.strip_prefix("Bearer ")?.to_owned());
         let mut tokens: Vec<String> = self.recorded().iter().filter_map(bearer).collect();
         tokens.sort();
         tokens.dedup();

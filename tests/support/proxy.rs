@@ -11,13 +11,8 @@ use tempfile::TempDir;
 use tokio::{process::Child, task::JoinHandle};
 
 use super::{
-    Answer, Client, Logto, Request, Settings,
-    canary::Canary,
-    command::program,
-    soon,
-    tap::Tap,
-    until, within,
-    wire::Place,
+    Answer, Client, Logto, Request, Settings, canary::Canary, command::program, soon, tap::Tap, until,
+    wire::Place, within,
 };
 
 /// What is to be started.
@@ -153,7 +148,10 @@ impl Proxy {
         let count = |log: &str| [TAKEN, SAME, REFUSED].map(|text| log.matches(text).count());
         let before = count(&self.log());
         self.signal(Signal::HUP);
-        let after = until("the configuration to be read again", || Some(count(&self.log())).filter(|now| *now != before)).await;
+        let after = until("the configuration to be read again", || {
+            Some(count(&self.log())).filter(|now| *now != before)
+        })
+        .await;
         after[2] == before[2]
     }
 
@@ -239,10 +237,17 @@ impl Builder {
 
     /// Starts it and waits until it is ready.
     pub(crate) async fn start(self) -> Proxy {
-        let (file, ready) = (self.directory.path().join("claviger.toml"), self.directory.path().join("ready.json"));
+        let (file, ready) =
+            (self.directory.path().join("claviger.toml"), self.directory.path().join("ready.json"));
         self.settings.write(&file);
         let mut command = program();
-        command.arg("serve").arg("--config").arg(&file).arg("--ready-file").arg(&ready).envs(self.environment);
+        command
+            .arg("serve")
+            .arg("--config")
+            .arg(&file)
+            .arg("--ready-file")
+            .arg(&ready)
+            .envs(self.environment);
         let mut child = command.spawn().expect("the program can be run");
         let tap = Tap::default();
         let followed = vec![
@@ -264,6 +269,14 @@ impl Builder {
         let written: serde_json::Value = serde_json::from_slice(&written).expect("it is JSON, and whole");
         let place = |text: &serde_json::Value| text.as_str().map(Place::parse);
         let places = written["proxy"].as_array().expect("a list").iter().filter_map(place).collect();
-        Proxy { settings: self.settings, directory: self.directory, child, followed, places, admin: place(&written["admin"]), tap }
+        Proxy {
+            settings: self.settings,
+            directory: self.directory,
+            child,
+            followed,
+            places,
+            admin: place(&written["admin"]),
+            tap,
+        }
     }
 }

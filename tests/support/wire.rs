@@ -131,7 +131,11 @@ impl Answer {
 
     /// Status and Claviger's code, which is empty for an answer of the upstream.
     pub(crate) fn outcome(&self) -> (u16, String) {
-        let code = self.json()["code"].as_str().filter(|code| code.starts_with("claviger.")).unwrap_or_default().to_owned();
+        let code = self.json()["code"]
+            .as_str()
+            .filter(|code| code.starts_with("claviger."))
+            .unwrap_or_default()
+            .to_owned();
         (self.status, code)
     }
 
