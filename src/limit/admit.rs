@@ -43,10 +43,10 @@ impl Admission {
     ///
     /// # Errors
     /// [`LimitError::Rate`].
-    pub fn admit(&self, permit: Permit) -> Result<Admitted, LimitError> {
+    pub fn admit(&self, permit: Permit, now: Instant) -> Result<Admitted, LimitError> {
         let (caller, bucket) = &self.callers[permit.caller().index().0];
         if let Some(bucket) = bucket {
-            bucket.take(Instant::now()).map_err(|wait| LimitError::Rate {
+            bucket.take(now).map_err(|wait| LimitError::Rate {
                 caller: caller.clone(),
                 rate: bucket.rate().expect("a caller's bucket has a rate"),
                 wait,

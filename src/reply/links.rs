@@ -66,16 +66,27 @@ pub fn rebuild(
 
 /// The links of one header line: split at commas outside `<…>` and quotes (RFC 8288 section 3).
 fn split_links(line: &str) -> impl Iterator<Item = &str> {
-    let (mut in_target, mut in_quotes) = (false, false);
-    line.split(move |c| {
-        match c {
-            '<' if !in_quotes => in_target = true,
-            '>' if !in_quotes => in_target = false,
-            '"' if !in_target => in_quotes = !in_quotes,
-            ',' => return !in_target && !in_quotes,
-            _ => {}
+    let (mut rest, mut done) = (line, false);
+    std::iter::from_fn(move || {
+        if done {
+            return None;
         }
-        false
+        let (mut in_target, mut in_quotes) = (false, false);
+        // Logto sends one link a line: mostly there is no comma to look around.
+        let commas = memchr::memchr(b',', rest.as_bytes()).is_some();
+        let end = rest.bytes().take_while(|_| commas).position(|b| {
+            match b {
+                b'<' if !in_quotes => in_target = true,
+                b'>' if !in_quotes => in_target = false,
+                b'"' if !in_target => in_quotes = !in_quotes,
+                _ => {}
+            }
+            b == b',' && !in_target && !in_quotes
+        });
+        let (link, after) = end.map_or((rest, None), |end| (&rest[..end], Some(&rest[end + 1..])));
+        done = after.is_none();
+        rest = after.unwrap_or_default();
+        Some(link)
     })
 }
 

@@ -148,11 +148,8 @@ impl Upstream {
     }
 
     fn draw(&self) -> Result<(), LimitError> {
-        self.quota_used.inc();
-        self.quota.take(Instant::now()).map_err(|wait| LimitError::Quota {
-            tenant: self.tenant.name.clone(),
-            rate: self.tenant.quota,
-            wait,
+        self.quota.take(Instant::now()).inspect(|()| self.quota_used.inc()).map_err(|wait| {
+            LimitError::Quota { tenant: self.tenant.name.clone(), rate: self.tenant.quota, wait }
         })
     }
 
@@ -182,7 +179,7 @@ impl Upstream {
         body: &Prepared,
         record: &Record,
     ) -> Option<Again> {
-        if !body.is_replayable() {
+        if !body.is_replayable() || outcome.reason(&sending.head.method, record.attempts).is_none() {
             return None;
         }
         let wall = self.clock.now().wall;
