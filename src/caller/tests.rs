@@ -152,7 +152,7 @@ fn unix_peers_by_uid_then_gid_and_the_rest_by_locality() {
 #[test]
 fn a_client_of_the_broker_is_name_and_key_or_local() {
     let f = Fixture::new();
-    let by = |peer, id, secret: &'static str| {
+    let by = |peer: &Peer, id: &str, secret: &str| {
         f.identify(&Presented::by_client(
             peer,
             Some(Client { id, secret: b"decoded", raw: secret.as_bytes() }),
