@@ -10,6 +10,8 @@ mod callers;
 mod commands;
 #[path = "it/forwarding.rs"]
 mod forwarding;
+#[path = "it/garbage.rs"]
+mod garbage;
 #[path = "it/leaks.rs"]
 mod leaks;
 #[path = "it/lifecycle.rs"]
