@@ -8,6 +8,8 @@ mod admin;
 mod callers;
 #[path = "it/commands.rs"]
 mod commands;
+#[path = "it/demo.rs"]
+mod demo;
 #[path = "it/forwarding.rs"]
 mod forwarding;
 #[path = "it/garbage.rs"]
