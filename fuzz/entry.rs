@@ -30,7 +30,8 @@ use zeroize::Zeroizing;
 
 static RULES: LazyLock<RuleSet> = LazyLock::new(|| {
     let rules = |texts: &[&str]| {
-        let rule = |text: &&str| RuleText { text: (*text).into(), conditions: None, origin: Origin("fuzz".into()) };
+        let rule =
+            |text: &&str| RuleText { text: (*text).into(), conditions: None, origin: Origin("fuzz".into()) };
         texts.iter().map(rule).collect()
     };
     let policy = Policy {

@@ -4,10 +4,7 @@
 
 use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
 
-use crate::{
-    ids::TenantName,
-    secret::Secret,
-};
+use crate::{ids::TenantName, secret::Secret};
 
 mod audit;
 mod caller;

@@ -394,7 +394,10 @@ fn accepted(effect: Effect, mut rules: Vec<String>) -> Vec<String> {
 
 fn compile(allow: &[String], deny: &[String]) -> RuleSet {
     let texts = |rules: &[String]| {
-        rules.iter().map(|text| RuleText { text: text.clone(), conditions: None, origin: Origin("test".into()) }).collect()
+        rules
+            .iter()
+            .map(|text| RuleText { text: text.clone(), conditions: None, origin: Origin("test".into()) })
+            .collect()
     };
     let policy = Policy { name: PolicyName::parse("p").unwrap(), allow: texts(allow), deny: texts(deny) };
     RuleSet::compile(Catalog::logto(), &[&policy]).unwrap()

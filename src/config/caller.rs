@@ -31,8 +31,9 @@ pub struct Caller {
     pub origin: Origin,
 }
 
-/// One way for a caller to prove who it is. No two callers have ways that one request could meet both of
-/// (of the same kind; of `Jwt` and `ServiceAccount` together).
+/// One way for a caller to prove who it is. No two callers have the same way, or patterns that one name meets both
+/// of. Two callers' claims may still be met by one token, where they are different claims or hold arrays: then the
+/// token identifies nobody.
 #[derive(Debug, Clone)]
 pub enum Identity {
     /// `{ loopback = true }`: whoever reaches a loopback or Unix listener.
@@ -69,7 +70,8 @@ pub enum Identity {
     Dns(String),
 }
 
-/// What a claim must be: a string among these, or an array that holds one of them. Not empty.
+/// What a claim must be: a string among these, or an array that holds one of them. Not empty. A claim that is a
+/// number, `true` or `false` counts as its JSON text, since a file's scalars are all text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimMatch(pub Vec<String>);
 

@@ -18,14 +18,21 @@ use super::{
 };
 use crate::secret::{Secret, SecretError, SecretSource};
 
+mod audit;
 mod callers;
 mod cross;
+mod files;
+mod identities;
+mod issuers;
+mod look_alikes;
 mod policies;
 mod settings;
 mod tenants;
+mod tls;
 
 /// The names that are defined, be their tables right or wrong.
 pub(super) struct Found {
+    pub(super) issuers: Vec<String>,
     pub(super) tenants: Vec<String>,
     pub(super) policies: Vec<String>,
 }
@@ -55,12 +62,12 @@ impl Checker<'_> {
             retry: self.retry(raw.retry.unwrap_or_default(), defaults.retry),
             token: self.token(raw.token.unwrap_or_default(), defaults.token),
             broker: self.broker(raw.broker.unwrap_or_default(), defaults.broker),
-            authz: defaults.authz,
+            authz: self.authz(raw.authz.unwrap_or_default(), defaults.authz),
             log: self.log(raw.log.unwrap_or_default(), defaults.log),
-            audit: defaults.audit,
+            audit: self.audit(raw.audit.unwrap_or_default(), defaults.audit),
             reload: self.reload(raw.reload.unwrap_or_default(), defaults.reload),
             shutdown: self.shutdown(raw.shutdown.unwrap_or_default(), defaults.shutdown),
-            issuers: Vec::new(),
+            issuers: self.issuers(raw.issuers.unwrap_or_default()),
             tenants: self.tenants(raw.tenants.unwrap_or_default()),
             policies: self.policies(raw.policies.unwrap_or_default()),
             callers: Vec::new(),
@@ -268,8 +275,11 @@ impl Checker<'_> {
                         .into(),
                 ),
             },
-            (SecretError::Unreadable { source, .. }, _) => {
-                (format!("{error}: {}", reason(source)), unreadable_remedy(source).into())
+            (SecretError::Unreadable { path, source }, _) => {
+                let directory = std::io::Error::from(std::io::ErrorKind::IsADirectory);
+                let source = if path.is_dir() { &directory } else { source };
+                let what = format!("cannot read the file {}: {}", path.display(), reason(source));
+                (what, unreadable_remedy(source).into())
             }
             (SecretError::TooLarge { .. }, _) => {
                 (error.to_string(), "Name the file that holds the secret alone.".into())

@@ -14,7 +14,7 @@ use super::{
     path::KeyPath,
     problem::{Problem, nearest},
     toml,
-    tree::{Node, Secrets, Value, holds_secret},
+    tree::{Node, Secrets, Value, holds_secret, names_key_file},
 };
 
 /// The environment, as a value: loading reads no other.
@@ -62,6 +62,9 @@ pub(super) fn tree(env: &Environment, secrets: &Secrets, problems: &mut Vec<Prob
         let path = KeyPath::of(&keys.iter().map(String::as_str).collect::<Vec<_>>());
         let Some(value) = env.get(OsStr::new(name)).map(|value| value.to_str()) else { continue };
         let node = match value {
+            Some(value) if names_key_file(&path, value) && !value.trim_start().starts_with(['[', '{']) => {
+                Node::text(value, &origin)
+            }
             _ if holds_secret(&path) => secret(name, value.unwrap_or_default(), &origin),
             Some("") => {
                 problem("the variable is set, but empty", "Unset it, or give it a value.".into());

@@ -1,6 +1,6 @@
 //! `[issuers.NAME]`: who may vouch for callers by JWT, and what their tokens must look like.
 
-use std::{path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use super::Roots;
 use crate::ids::IssuerName;
@@ -44,7 +44,7 @@ impl Issuer {
 }
 
 /// Where the keys of an issuer are.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Jwks {
     /// Left out: at the `jwks_uri` of `ISSUER/.well-known/openid-configuration`.
     Discovery,
@@ -57,6 +57,17 @@ pub enum Jwks {
         /// The file as read: a JSON object with an array `keys`. A changed file is a changed configuration.
         json: Vec<u8>,
     },
+}
+
+impl fmt::Debug for Jwks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Of a file the path alone: somebody may have saved private keys in it.
+        match self {
+            Self::Discovery => f.write_str("Discovery"),
+            Self::Url(url) => f.debug_tuple("Url").field(url).finish(),
+            Self::File { path, json: _ } => f.debug_tuple("File").field(path).finish(),
+        }
+    }
 }
 
 /// A signature algorithm (RFC 7518 section 3.1, RFC 8037). All are asymmetric: with a shared secret, whoever

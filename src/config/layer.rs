@@ -133,7 +133,7 @@ impl Stack {
         Self { value, provenance }
     }
 
-    /// The names that are defined in the section `tenants`, `policies` or `callers`.
+    /// The names that are defined in the section `tenants`, `issuers`, `policies` or `callers`.
     pub(super) fn names(&self, section: &str) -> Vec<String> {
         match &self.value {
             Merged::Dict(_, dict) => match dict.get(section) {
@@ -236,10 +236,10 @@ fn misfit(path: &KeyPath, kind: &Kind) -> (String, String) {
     };
     let (wanted, remedy) = match path.steps()[..] {
         [] => ("sections are wanted", "Begin with a section such as [tenants.acme].".into()),
-        [section @ ("tenants" | "policies" | "callers")] => {
+        [section @ ("issuers" | "tenants" | "policies" | "callers")] => {
             ("tables are wanted", format!("Write a table for each name: [{section}.NAME]."))
         }
-        [section @ ("tenants" | "policies" | "callers"), name] => {
+        [section @ ("issuers" | "tenants" | "policies" | "callers"), name] => {
             ("a table is wanted", format!("Write [{section}.{name}] and its keys below it."))
         }
         [.., "identify"] | [.., "identify", _] => {
@@ -255,31 +255,8 @@ fn may_be_a_value(field: &str, known: &[&str]) -> bool {
     is_odd(field) && nearest(field, known.iter().copied()).is_none()
 }
 
-/// What this version does not know yet, so that nobody looks for a typing error.
-const LATER: [(&[&str], &str); 8] = [
-    (&["issuers"], "issuers of caller tokens"),
-    (&["listen", "tls"], "TLS on the listener"),
-    (&["callers", "*", "reveal"], "unmasked answers"),
-    (&["callers", "*", "issue"], "handing out upstream tokens"),
-    (&["callers", "*", "identify", "*", "service_account"], "Kubernetes service accounts"),
-    (&["callers", "*", "identify", "*", "spiffe"], "SPIFFE IDs"),
-    (&["callers", "*", "identify", "*", "dns"], "client certificates"),
-    (&["callers", "*", "identify", "*", "jwt"], "JSON Web Tokens"),
-];
-
 fn unknown(path: &KeyPath, field: &str, known: &[&str]) -> (String, String) {
     let steps = path.steps();
-    let later = LATER.iter().find(|(pattern, _)| {
-        pattern.len() == steps.len()
-            && pattern.iter().zip(&steps).all(|(want, step)| *want == "*" || want == step)
-    });
-    if let Some((_, what)) = later {
-        let instead = match steps[..] {
-            [.., "identify", _, _] => format!("Use one of: {}.", known.join(", ")),
-            _ => "Take the key out.".into(),
-        };
-        return (format!("this version does not support {what}"), instead);
-    }
     let what = match steps[..] {
         [_] => "there is no such section".to_owned(),
         _ => "there is no such key".to_owned(),

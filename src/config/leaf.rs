@@ -13,7 +13,7 @@ use super::problem::Mistake;
 
 mod text;
 
-pub(super) use text::{AddressOrOff, HexDigest, Mode, Off, RootsName, Size};
+pub(super) use text::{AddressOrOff, AuditWord, HexDigest, Mode, Off, RootsName, Size, Unconditional};
 
 /// A type that is written as text.
 pub(super) trait FromText: Sized {
@@ -39,6 +39,18 @@ pub(super) struct List<T> {
 /// The place of a secret in the table of secrets; or of several.
 pub(super) struct Slot(pub(super) usize);
 pub(super) struct Slots(pub(super) Vec<usize>);
+
+/// The place of a private key, which a path names.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(super) struct KeySlot(pub(super) Slot);
+
+/// A list of texts and tables; a single one needs no brackets.
+pub(super) struct Mixed<W, T> {
+    pub(super) items: Vec<Either<W, T>>,
+    /// Written without brackets.
+    pub(super) alone: bool,
+}
 
 /// Text, or a table of the type `T`.
 pub(super) enum Either<W, T> {
@@ -146,6 +158,34 @@ impl<'de, W: FromText, T: Deserialize<'de>> Deserialize<'de> for Either<W, T> {
     }
 }
 
+struct MixedVisitor<W, T>(PhantomData<(W, T)>);
+
+impl<'de, W: FromText, T: Deserialize<'de>> Visitor<'de> for MixedVisitor<W, T> {
+    type Value = Mixed<W, T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Mixed<W, T>, E> {
+        Ok(Mixed { items: vec![Either::Text(Leaf::read(text))], alone: true })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Mixed<W, T>, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = sequence.next_element()? {
+            items.push(item);
+        }
+        Ok(Mixed { items, alone: false })
+    }
+}
+
+impl<'de, W: FromText, T: Deserialize<'de>> Deserialize<'de> for Mixed<W, T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(MixedVisitor(PhantomData))
+    }
+}
+
 impl<'de> Deserialize<'de> for Slot {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         usize::deserialize(deserializer).map(Self)
@@ -206,6 +246,14 @@ inline_schema!([T: FromText] List<T>, "List", |_generator| {
 inline_schema!([W: FromText, T: JsonSchema] Either<W, T>, "Either", |generator| {
     json_schema!({ "anyOf": [W::schema(), generator.subschema_for::<T>()] })
 });
+inline_schema!([W: FromText, T: JsonSchema] Mixed<W, T>, "Mixed", |generator| {
+    let (text, table) = (W::schema(), generator.subschema_for::<T>());
+    json_schema!({ "anyOf": [{ "type": "array", "items": { "anyOf": [text, table] } }, text, table] })
+});
+inline_schema!([] KeySlot, "KeySlot", |_generator| {
+    let path = json_schema!({ "type": "string", "minLength": 1, "description": "The path of the file." });
+    secret_or(path)
+});
 inline_schema!([] Slot, "Slot", |_generator| secret_schema());
 inline_schema!([] Slots, "Slots", |_generator| {
     let one = secret_schema();
@@ -213,6 +261,12 @@ inline_schema!([] Slots, "Slots", |_generator| {
 });
 
 fn secret_schema() -> Schema {
+    secret_or(
+        json_schema!({ "type": "string", "description": "The secret itself: works, and earns a warning." }),
+    )
+}
+
+fn secret_or(text: Schema) -> Schema {
     let reference = |key: &str, description: &str| {
         json_schema!({
             "type": "object",
@@ -225,7 +279,7 @@ fn secret_schema() -> Schema {
         "anyOf": [
             reference("file", "A file that holds the secret; one line end at its end does not count."),
             reference("env", "The name of an environment variable that holds the secret."),
-            { "type": "string", "description": "The secret itself: works, and earns a warning." },
+            text,
         ],
     })
 }

@@ -144,7 +144,11 @@ pub fn load(request: &LoadRequest<'_>) -> Result<Loaded, Problems> {
         remarks.problems.push(nothing(request, &layers));
         return Err(problems(remarks, inputs));
     }
-    let names = Found { tenants: stack.names("tenants"), policies: stack.names("policies") };
+    let names = Found {
+        issuers: stack.names("issuers"),
+        tenants: stack.names("tenants"),
+        policies: stack.names("policies"),
+    };
     let raw = stack.extract(&mut remarks.problems, &mut remarks.told);
     let mut checker = Checker {
         provenance: &stack.provenance,

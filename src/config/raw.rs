@@ -7,14 +7,17 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Address, ClientAuth, LogFormat, LogRequests,
-    leaf::{AddressOrOff, Either, HexDigest, Leaf, List, Mode, Off, RootsName, Size, Slot, Slots},
+    Address, Algorithm, ClientAuth, Issue, LogFormat, LogRequests,
+    leaf::{
+        AddressOrOff, AuditWord, Either, HexDigest, KeySlot, Leaf, List, Mixed, Mode, Off, RootsName, Size,
+        Slot, Slots, Unconditional,
+    },
 };
 
 /// The keys at the top.
-pub(super) const SECTIONS: [&str; 13] = [
-    "listen", "workers", "timeouts", "limits", "retry", "token", "broker", "log", "reload", "shutdown",
-    "tenants", "policies", "callers",
+pub(super) const SECTIONS: [&str; 16] = [
+    "listen", "workers", "timeouts", "limits", "retry", "token", "broker", "authz", "log", "audit", "reload",
+    "shutdown", "issuers", "tenants", "policies", "callers",
 ];
 
 macro_rules! tables {
@@ -45,12 +48,18 @@ tables! {
         token: RawToken,
         /// The token broker, `POST /oidc/token`.
         broker: RawBroker,
+        /// The endpoint that answers for other proxies, `/authz`.
+        authz: RawAuthz,
         /// Logging.
         log: RawLog,
+        /// The audit log.
+        audit: RawAudit,
         /// How the configuration is watched.
         reload: RawReload,
         /// How the process ends.
         shutdown: RawShutdown,
+        /// Who may vouch for callers by JWT, each under a name.
+        issuers: BTreeMap<String, RawIssuer>,
         /// The Logto tenants, each under its alias.
         tenants: BTreeMap<String, RawTenant>,
         /// Named sets of rules.
@@ -73,6 +82,20 @@ tables! {
         allowed_hosts: List<String>,
         /// The most connections on all proxy listeners together.
         max_connections: Leaf<u64>,
+        /// TLS on every TCP address of the proxy. Unix sockets and `admin` stay without. Left out: no TLS.
+        tls: RawListenTls,
+    }
+
+    /// TLS on the proxy listener. Changed files are taken up while running.
+    RawListenTls {
+        /// A file with the server's certificate and the intermediate ones, as PEM.
+        cert: Leaf<PathBuf>,
+        /// A file with its private key, as PEM.
+        key: KeySlot,
+        /// A file with the authorities of clients' certificates, as PEM. Left out: no client is asked for one.
+        client_ca: Leaf<PathBuf>,
+        /// A file with revocation lists of those authorities, as PEM.
+        crl: Leaf<PathBuf>,
     }
 
     /// How long each wait may last.
@@ -145,6 +168,12 @@ tables! {
         key: Slot,
     }
 
+    /// The endpoint that answers for other proxies.
+    RawAuthz {
+        /// Whether `/authz` answers.
+        enabled: Leaf<bool>,
+    }
+
     /// Logging.
     RawLog {
         /// "json", one object a line, or "human", for a terminal.
@@ -153,6 +182,22 @@ tables! {
         level: Leaf<String>,
         /// Which requests get a line of their own: "all", "failures" or "off".
         requests: Leaf<LogRequests>,
+    }
+
+    /// The audit log: one record for each request that used a credential or was denied.
+    RawAudit {
+        /// "off", "stdout", or a file.
+        output: Either<AuditWord, RawAuditFile>,
+        /// The size of the file at which a new one is begun.
+        max_size: Leaf<Size>,
+        /// How many full files are kept beside the one that is written.
+        keep: Leaf<u64>,
+    }
+
+    /// An audit log of one's own.
+    RawAuditFile {
+        /// The file that is written.
+        file: Leaf<PathBuf>,
     }
 
     /// How the configuration is watched.
@@ -167,6 +212,36 @@ tables! {
         delay: Leaf<Duration>,
         /// How long requests in flight may take to finish.
         drain: Leaf<Duration>,
+    }
+
+    /// Who may vouch for callers by JWT.
+    RawIssuer {
+        /// What the claim `iss` must be: an https URL, or http on a loopback host.
+        issuer: Leaf<String>,
+        /// Where its keys are: a URL, or a file. Left out: by discovery, `ISSUER/.well-known/openid-configuration`.
+        jwks: Either<String, RawJwksFile>,
+        /// What the claim `aud` must hold: one of these.
+        audience: List<String>,
+        /// The signature algorithms that are accepted. Left out: RS256, RS384, RS512, PS256, ES256, ES384 and EdDSA.
+        algorithms: List<Algorithm>,
+        /// How far the clocks may be apart.
+        leeway: Leaf<Duration>,
+        /// How its server is reached.
+        tls: RawIssuerTls,
+        /// How long fetched keys are used before they are fetched again.
+        refresh: Leaf<Duration>,
+    }
+
+    /// Keys that are not fetched.
+    RawJwksFile {
+        /// A file with a JSON Web Key Set.
+        file: Leaf<PathBuf>,
+    }
+
+    /// TLS towards an issuer.
+    RawIssuerTls {
+        /// Who is believed: "system", "bundled" (Mozilla's, compiled in) or the certificates of a file.
+        roots: Either<RootsName, RawRootsFile>,
     }
 
     /// A Logto tenant and the credentials of a machine-to-machine application in it.
@@ -222,9 +297,33 @@ tables! {
     /// A named set of rules: `tag:read`, `tag:write`, `tag:*`, an operationId, `METHOD /api/template/{id}`, or `*`.
     RawPolicy {
         /// What is allowed.
-        allow: List<String>,
+        allow: Mixed<String, RawRule>,
         /// What is denied all the same.
-        deny: List<String>,
+        deny: List<Unconditional>,
+    }
+
+    /// A rule with conditions: the operation is allowed if the request meets all of them.
+    RawRule {
+        /// The operation: an operationId, or `METHOD /api/template/{id}`.
+        operation: Leaf<String>,
+        /// What is asked of parameters of the query, by name.
+        query: BTreeMap<String, RawQueryCondition>,
+        /// The members that the JSON object in the body may have, and no others.
+        body: List<String>,
+    }
+
+    /// What is asked of a parameter of the query. It may be given only once.
+    RawQueryCondition {
+        /// It must be given.
+        required: Leaf<bool>,
+        /// It must not be given.
+        forbidden: Leaf<bool>,
+        /// Where given, it is a decimal number and not above this.
+        max: Leaf<u64>,
+        /// Where given, it is a decimal number and not below this.
+        min: Leaf<u64>,
+        /// Where given, it is one of these.
+        one_of: List<String>,
     }
 
     /// A service that sends requests.
@@ -235,12 +334,20 @@ tables! {
         tenants: List<String>,
         /// The policies that apply to it: any of them allows, a deny in any of them wins.
         policies: List<String>,
+        /// Operations, by operationId, whose answers come with their secrets unmasked.
+        reveal: List<String>,
+        /// What the token broker hands to it: "claviger", a token that is good only here, or "upstream", the tenant's.
+        issue: Leaf<Issue>,
+        /// The scopes that are asked for on its behalf, among those of the tenant. Left out: the tenant's.
+        scopes: List<String>,
+        /// The organization that its tokens are for. Left out: the tenant's.
+        organization_id: Leaf<String>,
         /// What we allow it. Left out: no limit.
         rate: Either<Off, RawRate>,
     }
 
     /// One way for a caller to prove who it is.
-    #[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
+    #[schemars(extend("oneOf" = one_way(), "dependentRequired" = { "issuer": ["service_account"] }))]
     RawWay {
         /// Whoever reaches a loopback or Unix listener.
         loopback: Leaf<bool>,
@@ -250,7 +357,44 @@ tables! {
         api_key: Slots,
         /// The SHA-256 of such a key, in hexadecimal; or two.
         api_key_sha256: List<HexDigest>,
+        /// The group ID of the peer of a Unix socket.
+        unix_gid: Leaf<u64>,
+        /// A Kubernetes service account, "NAMESPACE/NAME", or "NAMESPACE/*" for any in it, by its projected token.
+        service_account: Leaf<String>,
+        /// Beside `service_account`: the issuer of the token. Left out: the only one there is, or "kubernetes".
+        issuer: Leaf<String>,
+        /// A token of any other issuer.
+        jwt: RawJwt,
+        /// The SPIFFE ID in a client certificate; `*` stands for one whole segment of its path.
+        spiffe: Leaf<String>,
+        /// The DNS name in a client certificate; `*.` in front stands for one label.
+        dns: Leaf<String>,
     }
+
+    /// What a JWT must say for a caller to be known by it.
+    RawJwt {
+        /// The name of an issuer. Left out: the only one there is.
+        issuer: Leaf<String>,
+        /// Claims (with dots for nested ones), and what each must be: a text, or one of several.
+        claims: BTreeMap<String, List<String>>,
+    }
+}
+
+/// The keys of which a way has exactly one.
+pub(super) const WAYS: [&str; 9] = [
+    "loopback",
+    "unix_uid",
+    "unix_gid",
+    "api_key",
+    "api_key_sha256",
+    "service_account",
+    "jwt",
+    "spiffe",
+    "dns",
+];
+
+fn one_way() -> serde_json::Value {
+    WAYS.iter().map(|way| serde_json::json!({ "required": [way] })).collect()
 }
 
 /// The ways of a caller. In the tree they are always a list.

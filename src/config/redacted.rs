@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Address, Caller, ClientAuth, Config, Identity, LogFormat, LogRequests, Policy, Rate, Roots, RuleText,
-    Tenant, TenantScope,
+    Address, Audit, AuditOutput, Caller, ClientAuth, Conditions, Config, Identity, Issue, Issuer, Jwks,
+    ListenTls, LogFormat, LogRequests, Policy, QueryCondition, Rate, Roots, RuleText, Tenant, TenantScope,
 };
 
 /// What stands where a secret is set.
@@ -23,12 +23,12 @@ pub fn redacted(config: &Config) -> Value {
         retry,
         token,
         broker,
-        authz: _,
+        authz,
         log,
-        audit: _,
+        audit,
         reload,
         shutdown,
-        issuers: _,
+        issuers,
         tenants,
         policies,
         callers,
@@ -41,6 +41,7 @@ pub fn redacted(config: &Config) -> Value {
             "public_url": listen.public_url,
             "allowed_hosts": listen.allowed_hosts,
             "max_connections": listen.max_connections,
+            "tls": listen.tls.as_ref().map(listen_tls),
         },
         "workers": workers.get(),
         "timeouts": {
@@ -79,6 +80,7 @@ pub fn redacted(config: &Config) -> Value {
             "ttl": duration(broker.ttl),
             "key": broker.key.as_ref().map(|_| SET),
         },
+        "authz": { "enabled": authz },
         "log": {
             "format": match log.format {
                 LogFormat::Json => "json",
@@ -91,8 +93,10 @@ pub fn redacted(config: &Config) -> Value {
                 LogRequests::Off => "off",
             },
         },
+        "audit": self::audit(audit),
         "reload": { "interval": duration(reload.interval) },
         "shutdown": { "delay": duration(shutdown.delay), "drain": duration(shutdown.drain) },
+        "issuers": named(issuers.iter().map(|issuer| (issuer.name.to_string(), self::issuer(issuer)))),
         "tenants": named(tenants.iter().map(|tenant| (tenant.name.to_string(), self::tenant(tenant)))),
         "policies": named(policies.iter().map(|policy| (policy.name.to_string(), self::policy(policy)))),
         "callers": named(callers.iter().map(|caller| (caller.name.to_string(), self::caller(caller)))),
@@ -134,19 +138,88 @@ fn tenant(tenant: &Tenant) -> Value {
         "quota": tenant.quota.as_ref().map_or_else(|| "off".into(), rate),
         "max_in_flight": tenant.max_in_flight,
         "tls": {
-            "roots": match &tenant.tls.roots {
-                Roots::System => "system".into(),
-                Roots::Bundled => "bundled".into(),
-                Roots::File { path, pem: _ } => json!({ "file": path.display().to_string() }),
-            },
+            "roots": roots(&tenant.tls.roots),
             "http2": tenant.tls.http2,
         },
     })
 }
 
+fn roots(roots: &Roots) -> Value {
+    match roots {
+        Roots::System => "system".into(),
+        Roots::Bundled => "bundled".into(),
+        Roots::File { path, pem: _ } => json!({ "file": path.display().to_string() }),
+    }
+}
+
+fn listen_tls(tls: &ListenTls) -> Value {
+    let ListenTls { cert, key: _, client_ca, crl } = tls;
+    json!({
+        "cert": cert.path.display().to_string(),
+        "key": SET,
+        "client_ca": client_ca.as_ref().map(|file| file.path.display().to_string()),
+        "crl": crl.as_ref().map(|file| file.path.display().to_string()),
+    })
+}
+
+fn audit(audit: &Audit) -> Value {
+    match &audit.output {
+        AuditOutput::Off => json!({ "output": "off" }),
+        AuditOutput::Stdout => json!({ "output": "stdout" }),
+        AuditOutput::File { path, max_bytes, keep } => json!({
+            "output": { "file": path.display().to_string() },
+            "max_size": max_bytes,
+            "keep": keep,
+        }),
+    }
+}
+
+fn issuer(issuer: &Issuer) -> Value {
+    json!({
+        "issuer": issuer.issuer,
+        "jwks": match &issuer.jwks {
+            Jwks::Discovery => Value::Null,
+            Jwks::Url(url) => url.clone().into(),
+            Jwks::File { path, json: _ } => json!({ "file": path.display().to_string() }),
+        },
+        "audience": issuer.audience,
+        "algorithms": issuer.algorithms.iter().map(|algorithm| algorithm.as_str()).collect::<Vec<_>>(),
+        "leeway": duration(issuer.leeway),
+        "tls": { "roots": roots(&issuer.ca) },
+        "refresh": duration(issuer.refresh),
+    })
+}
+
 fn policy(policy: &Policy) -> Value {
-    let texts = |rules: &[RuleText]| rules.iter().map(|rule| rule.text.clone()).collect::<Vec<_>>();
-    json!({ "allow": texts(&policy.allow), "deny": texts(&policy.deny) })
+    let rules = |rules: &[RuleText]| rules.iter().map(rule).collect::<Vec<_>>();
+    json!({ "allow": rules(&policy.allow), "deny": rules(&policy.deny) })
+}
+
+fn rule(rule: &RuleText) -> Value {
+    let Some(Conditions { query, body }) = &rule.conditions else { return rule.text.clone().into() };
+    let mut shown = Map::from_iter([("operation".to_owned(), Value::from(rule.text.clone()))]);
+    if !query.is_empty() {
+        let conditions = query.iter().map(|(name, condition)| (name.clone(), query_condition(condition)));
+        shown.insert("query".into(), named(conditions).into());
+    }
+    if let Some(body) = body {
+        shown.insert("body".into(), body.clone().into());
+    }
+    shown.into()
+}
+
+/// As it was written: what is not asked is not shown.
+fn query_condition(condition: &QueryCondition) -> Value {
+    let QueryCondition { required, forbidden, max, min, one_of } = condition;
+    let asked = [
+        ("required", required.then_some(Value::Bool(true))),
+        ("forbidden", forbidden.then_some(Value::Bool(true))),
+        ("max", max.map(Value::from)),
+        ("min", min.map(Value::from)),
+        ("one_of", one_of.clone().map(Value::from)),
+    ];
+    let asked = asked.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
+    named(asked).into()
 }
 
 fn caller(caller: &Caller) -> Value {
@@ -175,6 +248,13 @@ fn caller(caller: &Caller) -> Value {
             TenantScope::Only(names) => names.iter().map(ToString::to_string).collect(),
         },
         "policies": caller.policies.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "reveal": caller.reveal.iter().map(|rule| rule.text.clone()).collect::<Vec<_>>(),
+        "issue": match caller.issue {
+            Issue::Claviger => "claviger",
+            Issue::Upstream => "upstream",
+        },
+        "scopes": caller.scopes,
+        "organization_id": caller.organization_id,
         "rate": caller.rate.as_ref().map_or_else(|| "off".into(), rate),
     })
 }

@@ -10,10 +10,13 @@ pub fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("listen.unix_mode", old.listen.unix_mode != new.listen.unix_mode),
         ("listen.public_url", old.listen.public_url != new.listen.public_url),
         ("listen.allowed_hosts", old.listen.allowed_hosts != new.listen.allowed_hosts),
+        // Changed certificates are taken up; whether there are any is not.
+        ("listen.tls", old.listen.tls.is_some() != new.listen.tls.is_some()),
         ("listen.max_connections", old.listen.max_connections != new.listen.max_connections),
         ("workers", old.workers != new.workers),
         ("log.format", old.log.format != new.log.format),
         ("log.level", old.log.level != new.log.level),
+        ("audit", old.audit != new.audit),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
 }

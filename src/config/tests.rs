@@ -4,10 +4,13 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 
+mod callers;
 mod example;
 mod files;
+mod gateway;
 mod good;
 mod layers;
+mod policies;
 mod problems;
 mod secrecy;
 
@@ -87,6 +90,43 @@ impl Bench {
     #[track_caller]
     pub(super) fn warnings(&self) -> Vec<String> {
         self.short(&self.load().unwrap_or_else(|problems| panic!("{problems}")).warnings)
+    }
+}
+
+/// An authority, a server's certificate and key, and an empty revocation list, as PEM.
+pub(super) struct Tls {
+    pub(super) ca: String,
+    pub(super) cert: String,
+    pub(super) key: String,
+    pub(super) crl: String,
+}
+
+impl Tls {
+    pub(super) fn new() -> Self {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(vec!["proxy.internal".into()]).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign, rcgen::KeyUsagePurpose::CrlSign];
+        let cert = params.self_signed(&key).unwrap().pem();
+        let crl = rcgen::CertificateRevocationListParams {
+            this_update: rcgen::date_time_ymd(2020, 1, 1),
+            next_update: rcgen::date_time_ymd(2120, 1, 1),
+            crl_number: rcgen::SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: Vec::new(),
+            key_identifier_method: rcgen::KeyIdMethod::Sha256,
+        };
+        let crl = crl.signed_by(&rcgen::Issuer::new(params, &key)).unwrap().pem().unwrap();
+        Self { ca: cert.clone(), cert, key: key.serialize_pem(), crl }
+    }
+
+    /// Under the names that the example has for them.
+    pub(super) fn write(&self, bench: &Bench) {
+        for (name, pem) in
+            [("ca.crt", &self.ca), ("tls.crt", &self.cert), ("tls.key", &self.key), ("ca.crl", &self.crl)]
+        {
+            bench.write(name, pem);
+        }
     }
 }
 

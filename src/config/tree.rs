@@ -123,12 +123,34 @@ pub(super) fn holds_secret(path: &KeyPath) -> bool {
     };
     match path.steps()[..] {
         ["tenants", _, "parameters", ..] | [.., "api_key_sha256"] => false,
-        ["broker", "key"] => true,
+        // Names that the issuer and Logto chose.
+        ["callers", _, "identify", .., "jwt", "claims", _] => false,
+        ["policies", _, "allow", .., "query", _] | ["policies", _, "allow", .., "query", _, _] => false,
+        ["broker", "key"] | ["listen", "tls", "key"] => true,
         // A name may hold any of the words; what is no name is a key gone astray.
-        ["tenants" | "policies" | "callers", name] => TenantName::parse(name).is_err() && sounds_like(name),
+        ["issuers" | "tenants" | "policies" | "callers", name] => {
+            TenantName::parse(name).is_err() && sounds_like(name)
+        }
         [.., key] => sounds_like(key),
         [] => false,
     }
+}
+
+/// Whether `text` at `path` is the path of a file that holds the secret, and not the secret itself. Where it
+/// could be a key all the same, it is taken for one: a path is shown in messages.
+pub(super) fn names_key_file(path: &KeyPath, text: &str) -> bool {
+    let is_key =
+        text.contains("-----") || text.contains(['\n', '\r']) || (text.len() > 60 && text.starts_with("MI"));
+    path.steps()[..] == ["listen", "tls", "key"] && !text.is_empty() && !is_key
+}
+
+fn is_allow(path: &KeyPath) -> bool {
+    matches!(path.steps()[..], ["policies", _, "allow"])
+}
+
+/// Whether the text at `path` is a path, relative to the file that it stands in.
+fn is_path(path: &KeyPath) -> bool {
+    matches!(path.steps()[..], [.., "file"] | ["listen", "tls", "cert" | "client_ca" | "crl"])
 }
 
 /// `path` as it may be shown before anybody knows which keys there are: a misread secret can end up as the key
@@ -139,7 +161,7 @@ pub(super) fn without_secret(path: &KeyPath) -> KeyPath {
 }
 
 /// Puts a tree into the form that layers are merged in: secrets become slots (so that a later reference
-/// replaces an earlier one whole), `identify` becomes a list (for the same reason), and relative paths become relative to
+/// replaces an earlier one whole), `identify` and `allow` become lists (for the same reason), and relative paths become relative to
 /// `base`, the directory of the file that names them.
 pub(super) struct Intake<'a> {
     pub(super) base: &'a Path,
@@ -162,15 +184,17 @@ impl Intake<'_> {
                     if holds_secret(&path) {
                         return self.take_secrets(&path, child);
                     }
-                    if key == "file"
+                    if is_path(&path)
                         && let Value::Text(text) = &mut child.value
+                        && !text.is_empty()
                     {
                         *text = Zeroizing::new(self.base.join(text.as_str()).display().to_string());
                     }
                     self.walk(&path, child);
                     true
                 });
-                if path.last_key() == Some("identify") {
+                // An `allow` without brackets may be a single table.
+                if path.last_key() == Some("identify") || is_allow(path) {
                     let alone = Node { value: Value::Map(std::mem::take(map)), origin: node.origin.clone() };
                     node.value = Value::Sequence(vec![alone]);
                 }
@@ -199,6 +223,13 @@ impl Intake<'_> {
     }
 
     fn take_secret(&mut self, path: &KeyPath, node: &mut Node) -> bool {
+        if let Value::Text(text) = &node.value
+            && names_key_file(path, text)
+        {
+            let file = SecretSource::File(self.base.join(text.as_str()));
+            node.value = self.secrets.keep(file);
+            return true;
+        }
         match self.source(&mut node.value) {
             Ok(Some(source)) => {
                 node.value = self.secrets.keep(source);

@@ -5,17 +5,13 @@ use std::collections::BTreeMap;
 use super::{Checker, KeyPath};
 use crate::{
     config::{
-        Caller, Identity, Issue, Origin, TenantScope,
-        leaf::{HexDigest, List, Slots},
+        Caller, Origin, RuleText, TenantScope,
+        leaf::List,
         problem::{nearest, quoted},
-        raw::{RawCaller, RawWay, Ways},
+        raw::RawCaller,
     },
     ids::{CallerName, PolicyName, TenantName},
-    secret::Digest,
 };
-
-/// Bytes of text in an API key; 20 random characters are out of reach of guessing.
-const LEAST_API_KEY: usize = 20;
 
 impl Checker<'_> {
     pub(super) fn callers(&mut self, raw: BTreeMap<String, RawCaller>) -> Vec<Caller> {
@@ -31,6 +27,10 @@ impl Checker<'_> {
             let identify = self.identify(&at, raw.identify);
             let tenants = self.tenant_scope(&at, raw.tenants);
             let policies = self.granted(&at, raw.policies);
+            let reveal = self.reveal(&at, raw.reveal);
+            let issue = self.leaf(&at, "issue", raw.issue).unwrap_or_default();
+            let scopes = self.given_scopes(&at, raw.scopes);
+            let organization_id = self.organization_id(&at, raw.organization_id);
             let rate = self.rate(&at, "rate", raw.rate).flatten();
             match CallerName::parse(&name) {
                 Ok(name) => {
@@ -40,10 +40,10 @@ impl Checker<'_> {
                         identify,
                         tenants,
                         policies,
-                        reveal: Vec::new(),
-                        issue: Issue::Claviger,
-                        scopes: None,
-                        organization_id: None,
+                        reveal,
+                        issue,
+                        scopes,
+                        organization_id,
                         rate,
                         origin,
                     });
@@ -52,105 +52,6 @@ impl Checker<'_> {
             }
         }
         callers
-    }
-
-    fn identify(&mut self, at: &KeyPath, ways: Option<Ways>) -> Vec<Identity> {
-        let key = at.key("identify");
-        let ways = ways.map_or_else(Vec::new, |Ways(ways)| ways);
-        if ways.is_empty() {
-            let remedy = "Write identify = { api_key = { file = \"…\" } }, { loopback = true } or { unix_uid = 1001 }.";
-            self.missing(&key, "nothing says how this caller proves who it is", remedy);
-        }
-        let mut identities = Vec::new();
-        for (index, way) in ways.into_iter().enumerate() {
-            let way_at = key.index(index);
-            identities.extend(self.way(&way_at, way));
-        }
-        identities
-    }
-
-    fn way(&mut self, at: &KeyPath, way: RawWay) -> Option<Identity> {
-        let given = [
-            ("loopback", way.loopback.is_some()),
-            ("unix_uid", way.unix_uid.is_some()),
-            ("api_key", way.api_key.is_some()),
-            ("api_key_sha256", way.api_key_sha256.is_some()),
-        ];
-        let given: Vec<_> = given.iter().filter(|(_, is_given)| *is_given).map(|(key, _)| *key).collect();
-        match given[..] {
-            [_] => {}
-            [] => {
-                let what = "this way to identify a caller is empty";
-                self.missing(
-                    at,
-                    what,
-                    "Write { loopback = true }, { unix_uid = 1001 } or { api_key = { file = \"…\" } }.",
-                );
-                return None;
-            }
-            _ => {
-                let what = format!(
-                    "{} stand in one table, which leaves open whether all of them or any is meant",
-                    given.join(" and ")
-                );
-                self.problem(at, what, "Write a list of tables with one key each: any of them will do.");
-                return None;
-            }
-        }
-        if let Some(leaf) = way.loopback {
-            if !self.leaf(at, "loopback", Some(leaf))? {
-                let remedy = "Write loopback = true, or take it out.";
-                self.problem(&at.key("loopback"), "false identifies nobody", remedy);
-                return None;
-            }
-            return Some(Identity::Loopback);
-        }
-        if way.unix_uid.is_some() {
-            // The highest number means "no user" to the system.
-            let uid = self.count(at, "unix_uid", way.unix_uid, 0..=u64::from(u32::MAX - 1))?;
-            return Some(Identity::UnixUid(uid));
-        }
-        if let Some(Slots(slots)) = way.api_key {
-            return self.api_keys(&at.key("api_key"), &slots);
-        }
-        let digests = self.list(at, "api_key_sha256", way.api_key_sha256)?;
-        self.key_digests(&at.key("api_key_sha256"), digests)
-    }
-
-    fn api_keys(&mut self, key: &KeyPath, slots: &[usize]) -> Option<Identity> {
-        const REMEDY: &str = "Make one with: openssl rand -base64 32";
-        if slots.is_empty() {
-            self.missing(key, "there is no key in the list", REMEDY);
-        }
-        let mut digests = Vec::new();
-        for (path, secret) in self.up_to_two(key, slots) {
-            let bytes = secret.expose();
-            if bytes.len() < LEAST_API_KEY {
-                let what = format!(
-                    "the API key has {} bytes and could be guessed; {LEAST_API_KEY} is the least",
-                    bytes.len()
-                );
-                self.problem(&path, what, REMEDY);
-            } else if !bytes.iter().all(u8::is_ascii_graphic) {
-                let what = "the API key holds spaces, line breaks or characters other than visible ASCII, which no header carries";
-                self.problem(&path, what, REMEDY);
-            }
-            digests.push(Digest::of(bytes));
-        }
-        (!digests.is_empty()).then_some(Identity::ApiKey(digests))
-    }
-
-    fn key_digests(&mut self, key: &KeyPath, digests: Vec<(KeyPath, HexDigest)>) -> Option<Identity> {
-        if digests.len() > 2 {
-            let what = format!("there are {} keys; two is the most", digests.len());
-            self.problem(key, what, "Keep the new one and the one that it replaces.");
-        }
-        if digests.is_empty() {
-            let remedy = "Print one with: printf %s \"$KEY\" | sha256sum";
-            self.missing(key, "there is no digest in the list", remedy);
-            return None;
-        }
-        Some(Identity::ApiKey(digests.into_iter().map(|(_, HexDigest(digest))| digest).collect()))
     }
 
     fn tenant_scope(&mut self, at: &KeyPath, list: Option<List<String>>) -> TenantScope {
@@ -225,8 +126,29 @@ impl Checker<'_> {
         names
     }
 
+    /// Operations by their operationId: what comes unmasked is to be said one by one.
+    fn reveal(&mut self, at: &KeyPath, list: Option<List<String>>) -> Vec<RuleText> {
+        let mut operations: Vec<RuleText> = Vec::new();
+        for (path, text) in self.list(at, "reveal", list).unwrap_or_default() {
+            if text == "*" || text.contains([':', '/', ' ']) {
+                let what = format!("{} is not an operationId", quoted(&text));
+                self.problem(
+                    &path,
+                    what,
+                    "Write each operation by its operationId; see: claviger operations",
+                );
+                continue;
+            }
+            let Some(rule) = self.accepted(&path, text) else { continue };
+            if !operations.iter().any(|other| other.text == rule.text) {
+                operations.push(rule);
+            }
+        }
+        operations
+    }
+
     /// A name that is used, if it is defined.
-    fn defined<N, E>(
+    pub(super) fn defined<N, E>(
         &mut self,
         path: &KeyPath,
         kind: &str,

@@ -1,39 +1,20 @@
-//! What only shows when all sections are seen together: two callers that look alike, listeners that some
-//! caller can never be known on, and definitions that nobody uses.
+//! What only shows when all sections are seen together: listeners that some caller can never be known on,
+//! scopes that no tenant gives, and definitions that nobody uses.
 
 use super::{Checker, KeyPath};
 use crate::{
-    config::{Address, Caller, Config, Identity, TenantScope},
+    config::{Address, Caller, Config, Identity, TenantScope, problem::quoted},
     ids::CallerName,
 };
 
 impl Checker<'_> {
     pub(super) fn across(&mut self, config: &Config) {
         self.look_alikes(&config.callers);
+        self.down_selection(config);
         if self.remarks.problems.is_empty() {
             // Of half a configuration these would be guesses.
             self.reachable(config);
             self.unused(config);
-        }
-    }
-
-    /// A request must have one caller, not the first of two.
-    fn look_alikes(&mut self, callers: &[Caller]) {
-        for (index, caller) in callers.iter().enumerate() {
-            for other in &callers[..index] {
-                let shared = caller
-                    .identify
-                    .iter()
-                    .find_map(|way| other.identify.iter().find_map(|other_way| shared(way, other_way)));
-                if let Some((what, remedy)) = shared {
-                    let key = KeyPath::of(&["callers", caller.name.as_str(), "identify"]);
-                    self.problem(
-                        &key,
-                        format!("{what} identifies the caller {} as well", other.name),
-                        remedy,
-                    );
-                }
-            }
         }
     }
 
@@ -61,11 +42,62 @@ impl Checker<'_> {
                 self.warn(&key(caller), what, "Let them use the loopback address, or identify by api_key.");
             }
         }
-        if let Some(caller) = by(|way| matches!(way, Identity::UnixUid(_)))
-            && !proxy.iter().any(|address| matches!(address, Address::Unix(_)))
-        {
-            let what = "no listener is a Unix socket, so nobody can be known by unix_uid";
-            self.warn(&key(caller), what, "Add \"unix:/run/claviger/claviger.sock\" to listen.proxy.");
+        let by_socket: [(_, fn(&Identity) -> bool); 2] = [
+            ("unix_uid", |way| matches!(way, Identity::UnixUid(_))),
+            ("unix_gid", |way| matches!(way, Identity::UnixGid(_))),
+        ];
+        for (way, wanted) in by_socket {
+            if let Some(caller) = by(wanted)
+                && !proxy.iter().any(|address| matches!(address, Address::Unix(_)))
+            {
+                let what = format!("no listener is a Unix socket, so nobody can be known by {way}");
+                self.warn(&key(caller), what, "Add \"unix:/run/claviger/claviger.sock\" to listen.proxy.");
+            }
+        }
+        let bears = |way: &Identity| {
+            matches!(way, Identity::ApiKey(_) | Identity::ServiceAccount { .. } | Identity::Jwt { .. })
+        };
+        let bearer = config.callers.iter().find(|caller| caller.identify.iter().any(bears));
+        let open = proxy.iter().find_map(|address| match address {
+            Address::Tcp(tcp) if !tcp.ip().is_loopback() => Some(tcp),
+            _ => None,
+        });
+        if let (Some(caller), Some(address), None) = (bearer, open, &config.listen.tls) {
+            let what = format!(
+                "the key or token of the caller {} crosses the network to {address} in clear",
+                caller.name
+            );
+            let remedy =
+                "Write listen.tls = { cert = \"…\", key = \"…\" }, unless something in front speaks TLS.";
+            self.warn(&KeyPath::of(&["listen", "proxy"]), what, remedy);
+        }
+        if config.listen.tls.is_some() && !proxy.iter().any(|address| matches!(address, Address::Tcp(_))) {
+            let what = "it has no effect: every listener is a Unix socket";
+            self.warn(
+                &KeyPath::of(&["listen", "tls"]),
+                what,
+                "Add \"0.0.0.0:3600\" to listen.proxy, or take it out.",
+            );
+        }
+    }
+
+    /// A caller's scopes are a choice from what its tenants give.
+    fn down_selection(&mut self, config: &Config) {
+        for caller in &config.callers {
+            let Some(scopes) = &caller.scopes else { continue };
+            let granted = config.tenants.iter().filter(|tenant| match &caller.tenants {
+                TenantScope::All => true,
+                TenantScope::Only(names) => names.contains(&tenant.name),
+            });
+            for tenant in granted {
+                for scope in scopes.iter().filter(|scope| !tenant.scopes.contains(scope)) {
+                    let key = KeyPath::of(&["callers", caller.name.as_str(), "scopes"]);
+                    let what =
+                        format!("{} is not among the scopes of the tenant {}", quoted(scope), tenant.name);
+                    let remedy = format!("Write one of these: {}.", tenant.scopes.join(", "));
+                    self.problem(&key, what, remedy);
+                }
+            }
         }
     }
 
@@ -73,6 +105,19 @@ impl Checker<'_> {
         if config.callers.is_empty() {
             // Then nothing is used, and that was said.
             return;
+        }
+        for issuer in &config.issuers {
+            let vouches = |way: &Identity| match way {
+                Identity::ServiceAccount { issuer: by, .. } | Identity::Jwt { issuer: by, .. } => {
+                    *by == issuer.name
+                }
+                _ => false,
+            };
+            if !config.callers.iter().any(|caller| caller.identify.iter().any(vouches)) {
+                let key = KeyPath::of(&["issuers", issuer.name.as_str()]);
+                let remedy = "Name it in a caller's identify, or take it out.";
+                self.warn(&key, "no caller is known by a token of this issuer", remedy);
+            }
         }
         for policy in &config.policies {
             if !config.callers.iter().any(|caller| caller.policies.contains(&policy.name)) {
@@ -98,24 +143,5 @@ impl Checker<'_> {
                 );
             }
         }
-    }
-}
-
-/// What two ways have in common, and what to do about it.
-fn shared(one: &Identity, other: &Identity) -> Option<(&'static str, &'static str)> {
-    match (one, other) {
-        (Identity::Loopback, Identity::Loopback) => Some((
-            "loopback = true",
-            "Keep it for one of the two; identify the other by api_key or unix_uid.",
-        )),
-        (Identity::UnixUid(one), Identity::UnixUid(other)) if one == other => {
-            Some(("the same unix_uid", "Run the two as different users, or identify one of them by api_key."))
-        }
-        (Identity::ApiKey(one), Identity::ApiKey(other))
-            if one.iter().any(|key| other.iter().any(|other| key.matches(other))) =>
-        {
-            Some(("the same API key", "Give each caller a key of its own: openssl rand -base64 32"))
-        }
-        _ => None,
     }
 }

@@ -4,9 +4,16 @@ use std::collections::BTreeMap;
 
 use super::{Checker, KeyPath};
 use crate::{
-    config::{Origin, Policy, RuleText, leaf::List, raw::RawPolicy},
+    config::{
+        Origin, Policy, RuleText,
+        leaf::{Either, Leaf, List, Mixed, Unconditional},
+        problem::quoted,
+        raw::{RawPolicy, RawRule},
+    },
     ids::PolicyName,
 };
+
+mod conditions;
 
 impl Checker<'_> {
     pub(super) fn policies(&mut self, raw: BTreeMap<String, RawPolicy>) -> Vec<Policy> {
@@ -15,8 +22,8 @@ impl Checker<'_> {
         for (name, raw) in raw {
             let at = section.key(&name);
             let unruly = raw.allow.is_none();
-            let allow = self.rules(&at, "allow", raw.allow);
-            let deny = self.rules(&at, "deny", raw.deny);
+            let allow = self.allowed(&at, raw.allow);
+            let deny = self.denied(&at, raw.deny);
             let key = at.key("allow");
             if allow.is_empty() && !self.was_told(&key) {
                 let what = if unruly { "the policy has no allow" } else { "the list is empty" };
@@ -33,21 +40,65 @@ impl Checker<'_> {
         policies
     }
 
-    fn rules(&mut self, at: &KeyPath, key: &str, list: Option<List<String>>) -> Vec<RuleText> {
+    fn allowed(&mut self, at: &KeyPath, list: Option<Mixed<String, RawRule>>) -> Vec<RuleText> {
+        let Some(list) = list else { return Vec::new() };
+        let key = at.key("allow");
         let mut rules: Vec<RuleText> = Vec::new();
-        for (path, text) in self.list(at, key, list).unwrap_or_default() {
-            if let Err(why) = (self.rule_check)(&text) {
-                self.remarks.told.push(path.clone());
-                let (what, remedy) = why.split_once(". ").unwrap_or((why.trim_end_matches('.'), ""));
-                self.problem(&path, what, remedy);
-            } else if let Some(first) = rules.iter().find(|rule| rule.text == text) {
-                let what = format!("the rule is given twice, first at {}", first.origin);
-                self.warn(&path, what, "Keep one of the two.");
-            } else {
-                let origin = self.provenance.of(&path).unwrap_or_else(|| Origin("built in".into()));
-                rules.push(RuleText { text, conditions: None, origin });
+        for (index, item) in list.items.into_iter().enumerate() {
+            let path = if list.alone { key.clone() } else { key.index(index) };
+            let rule = match item {
+                Either::Text(Leaf(Ok(text))) => self.accepted(&path, text),
+                Either::Text(Leaf(Err(mistake))) => {
+                    self.mistake(&path, mistake);
+                    None
+                }
+                Either::Table(raw) => self.conditional(&path, raw),
+            };
+            if let Some(rule) = rule {
+                self.add(&mut rules, &path, rule);
             }
         }
         rules
+    }
+
+    fn denied(&mut self, at: &KeyPath, list: Option<List<Unconditional>>) -> Vec<RuleText> {
+        let mut rules: Vec<RuleText> = Vec::new();
+        for (path, Unconditional(text)) in self.list(at, "deny", list).unwrap_or_default() {
+            if let Some(rule) = self.accepted(&path, text) {
+                self.add(&mut rules, &path, rule);
+            }
+        }
+        rules
+    }
+
+    /// A rule that is one, says the policy module.
+    pub(super) fn accepted(&mut self, path: &KeyPath, text: String) -> Option<RuleText> {
+        if let Err(why) = (self.rule_check)(&text) {
+            self.remarks.told.push(path.clone());
+            let (what, remedy) = why.split_once(". ").unwrap_or((why.trim_end_matches('.'), ""));
+            self.problem(path, what, remedy);
+            return None;
+        }
+        let origin = self.provenance.of(path).unwrap_or_else(|| Origin("built in".into()));
+        Some(RuleText { text, conditions: None, origin })
+    }
+
+    /// Adds a rule to those of its list, which must not leave open what holds for an operation.
+    fn add(&mut self, rules: &mut Vec<RuleText>, path: &KeyPath, rule: RuleText) {
+        let Some(first) = rules.iter().find(|other| other.text == rule.text) else {
+            rules.push(rule);
+            return;
+        };
+        if first.conditions == rule.conditions {
+            let what = format!("the rule is given twice, first at {}", first.origin);
+            self.warn(path, what, "Keep one of the two.");
+            return;
+        }
+        let what = format!(
+            "{} stands here with other conditions than at {}, which leaves open which of them hold",
+            quoted(&rule.text),
+            first.origin
+        );
+        self.problem(path, what, "Write one rule for the operation, with all of its conditions.");
     }
 }

@@ -6,7 +6,10 @@ use super::{Checker, DAY, HOUR, KeyPath, MILLISECOND, MINUTE, SECOND, is_visible
 use crate::config::{
     Address, Broker, Limits, Listen, Log, Reload, Retry, Shutdown, Timeouts, TokenOptions,
     leaf::{AddressOrOff, Mode},
-    raw::{RawBroker, RawLimits, RawListen, RawLog, RawReload, RawRetry, RawShutdown, RawTimeouts, RawToken},
+    raw::{
+        RawAuthz, RawBroker, RawLimits, RawListen, RawLog, RawReload, RawRetry, RawShutdown, RawTimeouts,
+        RawToken,
+    },
 };
 
 /// Bytes of text that seal a token; `openssl rand -base64 32` prints 44.
@@ -74,7 +77,7 @@ impl Checker<'_> {
             max_connections: self
                 .count(&at, "max_connections", raw.max_connections, 1..=1_000_000)
                 .unwrap_or(defaults.max_connections),
-            tls: None,
+            tls: raw.tls.and_then(|tls| self.listen_tls(tls)),
         }
     }
 
@@ -211,6 +214,10 @@ impl Checker<'_> {
             self.problem(&at.key("key"), what, "Make one with: openssl rand -base64 32");
         }
         Broker { ttl: self.duration(&at, "ttl", raw.ttl, SECOND..=DAY).unwrap_or(defaults.ttl), key }
+    }
+
+    pub(super) fn authz(&mut self, raw: RawAuthz, default: bool) -> bool {
+        self.leaf(&KeyPath::of(&["authz"]), "enabled", raw.enabled).unwrap_or(default)
     }
 
     pub(super) fn log(&mut self, raw: RawLog, defaults: Log) -> Log {

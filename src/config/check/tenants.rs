@@ -2,30 +2,24 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    io::Read,
     net::IpAddr,
-    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
 
 use http::uri::{Authority, Scheme};
-use rustls::pki_types::{CertificateDer, pem::PemObject};
 
-use super::{Checker, KeyPath, Slot, is_visible, reason, unreadable_remedy};
+use super::{Checker, KeyPath, Slot, is_visible};
 use crate::{
     config::{
-        ClientAuth, DEFAULT_MAX_IN_FLIGHT, Endpoint, Rate, Roots, Tenant, UpstreamTls,
-        leaf::{Either, Leaf, List, RootsName, Slots},
+        ClientAuth, DEFAULT_MAX_IN_FLIGHT, Endpoint, Rate, Tenant, UpstreamTls,
+        leaf::{Leaf, List, Slots},
         problem::quoted,
         raw::{RawTenant, RawTls},
     },
     ids::TenantName,
     secret::Secret,
 };
-
-/// More than any bundle of certificates.
-const MAX_ROOTS: u64 = 4 * 1024 * 1024;
 
 /// What the token request holds already.
 const OWN_PARAMETERS: [(&str, &str); 6] = [
@@ -85,15 +79,7 @@ impl Checker<'_> {
             Some(given) => given,
             None => on_cloud.then_some(Rate { requests: 200, per: Duration::from_secs(10), burst: 200 }),
         };
-        let organization_id = self.leaf(at, "organization_id", raw.organization_id);
-        if organization_id.as_deref().is_some_and(|id| id.is_empty() || !is_visible(id.as_bytes())) {
-            let what = "an organization ID is visible ASCII and not empty";
-            self.problem(
-                &at.key("organization_id"),
-                what,
-                "Copy it from the Logto Console, or leave the key out.",
-            );
-        }
+        let organization_id = self.organization_id(at, raw.organization_id);
         let parameters = self.parameters(at, raw.parameters.unwrap_or_default());
         let max_in_flight = self.count(at, "max_in_flight", raw.max_in_flight, 1..=100_000);
         let client_auth = self.leaf(at, "client_auth", raw.client_auth).unwrap_or(ClientAuth::Basic);
@@ -270,12 +256,34 @@ impl Checker<'_> {
         secrets
     }
 
+    pub(super) fn organization_id(&mut self, at: &KeyPath, leaf: Option<Leaf<String>>) -> Option<String> {
+        let id = self.leaf(at, "organization_id", leaf)?;
+        if id.is_empty() || !is_visible(id.as_bytes()) {
+            let what = "an organization ID is visible ASCII and not empty";
+            let remedy = "Copy it from the Logto Console, or leave the key out.";
+            self.problem(&at.key("organization_id"), what, remedy);
+        }
+        Some(id)
+    }
+
     fn scopes(&mut self, at: &KeyPath, list: Option<List<String>>, resource: Option<&str>) -> Vec<String> {
         let key = at.key("scopes");
-        let Some(given) = self.list(at, "scopes", list) else { return vec!["all".into()] };
+        let Some(scopes) = self.given_scopes(at, list) else { return vec!["all".into()] };
+        let management = resource.is_some_and(|resource| resource.ends_with(".logto.app/api"));
+        if management && !scopes.is_empty() && !scopes.iter().any(|scope| scope == "all") {
+            let what =
+                "the Management API knows one scope, all; without it every request is answered with 403";
+            self.warn(&key, what, "Write [\"all\"], or leave the key out.");
+        }
+        scopes
+    }
+
+    /// The scopes of a list that is given, each once.
+    pub(super) fn given_scopes(&mut self, at: &KeyPath, list: Option<List<String>>) -> Option<Vec<String>> {
+        let given = self.list(at, "scopes", list)?;
         if given.is_empty() {
             let remedy = "Write [\"all\"], the one scope of the Management API, or leave the key out.";
-            self.missing(&key, "there is no scope, so tokens would allow nothing", remedy);
+            self.missing(&at.key("scopes"), "there is no scope, so tokens would allow nothing", remedy);
         }
         let mut seen = HashSet::new();
         let mut scopes = Vec::new();
@@ -292,13 +300,7 @@ impl Checker<'_> {
                 scopes.push(scope);
             }
         }
-        let management = resource.is_some_and(|resource| resource.ends_with(".logto.app/api"));
-        if management && !scopes.is_empty() && !seen.contains("all") {
-            let what =
-                "the Management API knows one scope, all; without it every request is answered with 403";
-            self.warn(&key, what, "Write [\"all\"], or leave the key out.");
-        }
-        scopes
+        Some(scopes)
     }
 
     fn parameters(&mut self, at: &KeyPath, raw: BTreeMap<String, Leaf<String>>) -> Vec<(String, String)> {
@@ -321,48 +323,7 @@ impl Checker<'_> {
 
     fn tls(&mut self, at: &KeyPath, raw: RawTls) -> Option<UpstreamTls> {
         let http2 = self.leaf(at, "http2", raw.http2).unwrap_or(false);
-        let roots = match raw.roots {
-            None => Some(Roots::System),
-            Some(Either::Text(leaf)) => self.leaf(at, "roots", Some(leaf)).map(|name| match name {
-                RootsName::System => Roots::System,
-                RootsName::Bundled => Roots::Bundled,
-            }),
-            Some(Either::Table(table)) => {
-                let key = at.key("roots");
-                if table.file.is_none() {
-                    self.missing(&key, "the file is missing", "Write roots = { file = \"ca.pem\" }.");
-                }
-                self.leaf(&key, "file", table.file).and_then(|path| self.roots(&key, path))
-            }
-        };
-        Some(UpstreamTls { roots: roots?, http2 })
-    }
-
-    fn roots(&mut self, key: &KeyPath, path: PathBuf) -> Option<Roots> {
-        let mut pem = Vec::new();
-        let read = std::fs::File::open(&path).and_then(|file| file.take(MAX_ROOTS).read_to_end(&mut pem));
-        self.inputs.file(&path, read.is_ok().then_some(&pem));
-        if let Err(error) = read {
-            let what = format!("cannot read the file {}: {}", path.display(), reason(&error));
-            self.problem(key, what, unreadable_remedy(&error));
-            return None;
-        }
-        let mut store = rustls::RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(&pem) {
-            let added = certificate.is_ok_and(|certificate| store.add(certificate).is_ok());
-            if !added {
-                let what =
-                    format!("{} holds something that is not a certificate of an authority", path.display());
-                self.problem(key, what, "Keep the PEM certificates of the authorities alone in the file.");
-                return None;
-            }
-        }
-        if store.is_empty() {
-            let what = format!("{} holds no certificate", path.display());
-            self.problem(key, what, "Name a PEM file with -----BEGIN CERTIFICATE----- in it.");
-            return None;
-        }
-        Some(Roots::File { path, pem })
+        Some(UpstreamTls { roots: self.roots(at, raw.roots)?, http2 })
     }
 }
 
@@ -385,7 +346,7 @@ fn is_logto_app(endpoint: &Endpoint) -> bool {
     endpoint.authority.host().ends_with(".logto.app")
 }
 
-fn is_loopback(host: &str) -> bool {
+pub(super) fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost"
         || host.ends_with(".localhost")

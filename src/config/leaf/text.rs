@@ -8,8 +8,8 @@ use schemars::{Schema, json_schema};
 use super::FromText;
 use crate::{
     config::{
-        Address, ClientAuth, LogFormat, LogRequests,
-        problem::{Mistake, quoted},
+        Address, Algorithm, ClientAuth, Issue, LogFormat, LogRequests,
+        problem::{Mistake, nearest, quoted},
     },
     secret::Digest,
 };
@@ -266,6 +266,60 @@ impl FromText for HexDigest {
     }
 }
 
+impl FromText for Algorithm {
+    const WANTED: &'static str = "the name of a signature algorithm";
+
+    fn from_text(text: &str) -> Result<Self, Mistake> {
+        if let Some(algorithm) = Self::parse(text) {
+            return Ok(algorithm);
+        }
+        let upper = text.to_ascii_uppercase();
+        if upper == "NONE" {
+            let what = "a token without a signature proves nothing, so \"none\" is not accepted";
+            return Err(Mistake::new(what, "Take it out."));
+        }
+        if upper.starts_with("HS") {
+            let what = format!(
+                "{} signs with a shared secret: whoever can verify such a token can make one",
+                quoted(text)
+            );
+            return Err(Mistake::new(what, "Let the issuer sign with RS256, ES256 or EdDSA."));
+        }
+        let known = Self::ALL.map(Self::as_str);
+        let remedy = match nearest(text, known) {
+            Some(near) => format!("Did you mean \"{near}\"?"),
+            None => format!("There are: {}.", known.join(", ")),
+        };
+        Err(Mistake::new(format!("{} is not a signature algorithm known here", quoted(text)), remedy))
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "enum": Self::ALL.map(Self::as_str) })
+    }
+}
+
+/// A rule of a list where no rule has conditions.
+pub(in crate::config) struct Unconditional(pub(in crate::config) String);
+
+impl FromText for Unconditional {
+    const WANTED: &'static str = "a rule without conditions";
+
+    fn from_text(text: &str) -> Result<Self, Mistake> {
+        Ok(Self(text.into()))
+    }
+
+    fn schema() -> Schema {
+        String::schema()
+    }
+}
+
+/// A place for the audit log that is no file.
+#[derive(Clone, Copy)]
+pub(in crate::config) enum AuditWord {
+    Off,
+    Stdout,
+}
+
 macro_rules! words {
     ($type:ty, $wanted:literal, { $($word:literal => $value:expr),+ $(,)? }) => {
         impl FromText for $type {
@@ -276,7 +330,7 @@ macro_rules! words {
                     $($word => Ok($value),)+
                     _ => Err(Mistake::new(
                         format!("{} is not {}", quoted(text), Self::WANTED),
-                        match crate::config::problem::nearest(text, [$($word),+]) {
+                        match nearest(text, [$($word),+]) {
                             Some(near) => format!("Did you mean \"{near}\"?"),
                             None => String::from(concat!("Write one of:", $(" \"", $word, "\""),+, ".")),
                         },
@@ -299,3 +353,5 @@ words!(ClientAuth, "a way to authenticate", {
 });
 words!(Off, "a rate", { "off" => Self });
 words!(RootsName, "a set of certificate authorities", { "system" => Self::System, "bundled" => Self::Bundled });
+words!(AuditWord, "a place for the audit log", { "off" => Self::Off, "stdout" => Self::Stdout });
+words!(Issue, "a kind of token", { "claviger" => Self::Claviger, "upstream" => Self::Upstream });

@@ -13,7 +13,10 @@ const MINIMAL: &str = include_str!("../../../config/minimal.toml");
 const SCHEMA: &str = include_str!("../../../config/schema.json");
 
 fn example() -> Bench {
-    Bench::new()
+    let bench = Bench::new();
+    Tls::new().write(&bench);
+    bench.write("jwks.json", r#"{"keys":[{"kty":"OKP"}]}"#);
+    bench
         .with("example.toml", EXAMPLE)
         .env("ACME_SECRET_EXAMPLE", "secret")
         .env("BILLING_KEY_EXAMPLE", "a-key-of-twenty-bytes")
@@ -66,7 +69,10 @@ fn used_keys(value: &Value, at: &str, keys: &mut BTreeSet<String>) {
     match value {
         Value::Object(map) => {
             for (key, below) in map {
-                let named = matches!(at, ".tenants" | ".policies" | ".callers" | ".tenants.*.parameters");
+                let named = matches!(
+                    at,
+                    ".issuers" | ".tenants" | ".policies" | ".callers" | ".tenants.*.parameters"
+                ) || [".allow.query", ".jwt.claims"].iter().any(|names| at.ends_with(names));
                 let at = format!("{at}.{}", if named { "*" } else { key });
                 keys.insert(at.clone());
                 used_keys(below, &at, keys);
@@ -96,7 +102,7 @@ fn the_example_leaves_no_key_out() {
     assert!(known.len() > 70, "{known:?}");
     used_keys(&parsed(EXAMPLE), "", &mut used);
     // The other form of a secret, and of roots.
-    let forms = [".client_secret.file", ".api_key.file", ".key.file", ".roots.file"];
+    let forms = [".client_secret.file", ".api_key.file", ".key.file", ".tls.key.env", ".roots.file"];
     let missing: Vec<_> =
         known.difference(&used).filter(|key| !forms.iter().any(|form| key.ends_with(form))).collect();
     assert!(missing.is_empty(), "not in config/example.toml: {missing:?}");
@@ -135,6 +141,11 @@ fn the_schema_accepts_the_examples_and_refuses_what_is_wrong() {
         "[tenants.a]\nquota = \"on\"",
         "[log]\nformat = \"xml\"",
         "[callers.a]\nidentify = { loopback = true, unix_uid = 1 }",
+        "[callers.a]\nidentify = { loopback = true, issuer = \"k\" }",
+        "[callers.a]\nissue = \"both\"",
+        "[issuers.a]\nalgorithms = [\"HS256\"]",
+        "[policies.a]\ndeny = [{ operation = \"ListUsers\" }]",
+        "[policies.a]\nallow = [{ operation = \"ListUsers\", query = { page = { most = 1 } } }]",
         "[limits]\nbody = \"1 potato\"",
     ] {
         assert!(!errors(wrong).is_empty(), "{wrong}");
@@ -151,9 +162,9 @@ fn the_minimal_file_is_one() {
 #[test]
 fn the_example_loads_and_shows_the_defaults() {
     let loaded = example().load().unwrap_or_else(|problems| panic!("{problems}"));
-    let about_sockets = "no listener is a Unix socket";
-    let [warning] = &loaded.warnings[..] else { panic!("{:?}", loaded.warnings) };
-    assert!(warning.what.contains(about_sockets), "{warning}");
+    let about_sockets = |by| format!("no listener is a Unix socket, so nobody can be known by {by}");
+    let warnings: Vec<_> = loaded.warnings.iter().map(|warning| warning.what.clone()).collect();
+    assert_eq!(warnings, [about_sockets("unix_uid"), about_sockets("unix_gid")]);
 
     let (mut shown, mut default) = (redacted(&loaded.config), redacted(&Config::default()));
     // Examples for keys that are left out by default, as their comments say.
@@ -161,6 +172,8 @@ fn the_example_loads_and_shows_the_defaults() {
         ("/workers", "default: one a core, at most four"),
         ("/listen/public_url", "default: as the caller addressed us"),
         ("/listen/allowed_hosts", "default: none"),
+        ("/listen/tls", "default: no TLS"),
+        ("/audit", "default: \"off\""),
         ("/broker/key", "default: random at each start"),
     ] {
         assert!(EXAMPLE.contains(comment), "{comment}");
@@ -169,7 +182,7 @@ fn the_example_loads_and_shows_the_defaults() {
         }
     }
     for section in raw::SECTIONS {
-        if !["tenants", "policies", "callers"].contains(&section) {
+        if !["issuers", "tenants", "policies", "callers"].contains(&section) {
             assert_eq!(shown[section], default[section], "{section}");
         }
     }

@@ -1,0 +1,43 @@
+//! `[audit]`: where the audit log goes.
+
+use super::{Checker, Either, KeyPath};
+use crate::config::{Audit, AuditOutput, leaf::AuditWord, raw::RawAudit};
+
+const LEAST: u64 = 64 * 1024;
+const MOST: u64 = 1 << 40;
+
+impl Checker<'_> {
+    pub(super) fn audit(&mut self, raw: RawAudit, defaults: Audit) -> Audit {
+        let at = KeyPath::of(&["audit"]);
+        let of_files = [("max_size", raw.max_size.is_some()), ("keep", raw.keep.is_some())];
+        let max_bytes =
+            self.size(&at, "max_size", raw.max_size, LEAST..=MOST).unwrap_or(AuditOutput::MAX_BYTES);
+        let keep = self.count(&at, "keep", raw.keep, 0..=1000).unwrap_or(AuditOutput::KEEP);
+        let output = match raw.output {
+            None => defaults.output,
+            Some(Either::Text(leaf)) => match self.leaf(&at, "output", Some(leaf)) {
+                Some(AuditWord::Off) => AuditOutput::Off,
+                Some(AuditWord::Stdout) => AuditOutput::Stdout,
+                None => return defaults,
+            },
+            Some(Either::Table(table)) => {
+                let key = at.key("output");
+                if table.file.is_none() {
+                    let remedy = "Write output = { file = \"/var/log/claviger/audit.jsonl\" }.";
+                    self.missing(&key, "the file is missing", remedy);
+                }
+                match self.leaf(&key, "file", table.file) {
+                    Some(path) => AuditOutput::File { path, max_bytes, keep },
+                    None => return defaults,
+                }
+            }
+        };
+        if !matches!(output, AuditOutput::File { .. }) {
+            for (key, _) in of_files.iter().filter(|(_, is_given)| *is_given) {
+                let remedy = "Write output = { file = \"…\" }, or take the key out.";
+                self.warn(&at.key(key), "it has no effect: the audit log goes to no file", remedy);
+            }
+        }
+        Audit { output }
+    }
+}

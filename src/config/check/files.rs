@@ -1,0 +1,99 @@
+//! Files that a configuration names and that are no secrets: certificates and key sets. What was read belongs
+//! to the configuration, so a changed file is a changed configuration.
+
+use std::{
+    fs::File,
+    io::{Error, Read},
+    path::{Path, PathBuf},
+};
+
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+
+use super::{Checker, Either, KeyPath, reason, unreadable_remedy};
+use crate::config::{Roots, leaf::RootsName, raw::RawRootsFile};
+
+/// More than any bundle of certificates or any key set.
+const MOST: u64 = 4 * 1024 * 1024;
+
+impl Checker<'_> {
+    /// What the file at `path`, which `key` names, holds.
+    pub(super) fn file(&mut self, key: &KeyPath, path: &Path) -> Option<Vec<u8>> {
+        let read = read(path);
+        self.inputs.file(path, read.as_ref().ok().map(Vec::as_slice));
+        match read {
+            Ok(bytes) if bytes.len() as u64 > MOST => {
+                let what = format!("the file {} is larger than 4 MiB", path.display());
+                self.problem(key, what, "Is this the right file?");
+                None
+            }
+            Ok(bytes) => Some(bytes),
+            Err(error) => {
+                let what = format!("cannot read the file {}: {}", path.display(), reason(&error));
+                self.problem(key, what, unreadable_remedy(&error));
+                None
+            }
+        }
+    }
+
+    /// The authorities that the key `roots` of the table at `at` names.
+    pub(super) fn roots(
+        &mut self,
+        at: &KeyPath,
+        roots: Option<Either<RootsName, RawRootsFile>>,
+    ) -> Option<Roots> {
+        match roots {
+            None => Some(Roots::System),
+            Some(Either::Text(leaf)) => self.leaf(at, "roots", Some(leaf)).map(|name| match name {
+                RootsName::System => Roots::System,
+                RootsName::Bundled => Roots::Bundled,
+            }),
+            Some(Either::Table(table)) => {
+                let key = at.key("roots");
+                if table.file.is_none() {
+                    self.missing(&key, "the file is missing", "Write roots = { file = \"ca.pem\" }.");
+                }
+                let path = self.leaf(&key, "file", table.file)?;
+                self.authorities(&key, path).map(|(path, pem)| Roots::File { path, pem })
+            }
+        }
+    }
+
+    /// A file of certificates of authorities.
+    pub(super) fn authorities(&mut self, key: &KeyPath, path: PathBuf) -> Option<(PathBuf, Vec<u8>)> {
+        let pem = self.file(key, &path)?;
+        let mut store = rustls::RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(&pem) {
+            let added = certificate.is_ok_and(|certificate| store.add(certificate).is_ok());
+            if !added {
+                let what =
+                    format!("{} holds something that is not a certificate of an authority", path.display());
+                self.problem(key, what, "Keep the PEM certificates of the authorities alone in the file.");
+                return None;
+            }
+        }
+        if store.is_empty() {
+            self.no_certificate(key, &path);
+            return None;
+        }
+        Some((path, pem))
+    }
+
+    pub(super) fn no_certificate(&mut self, key: &KeyPath, path: &Path) {
+        let what = format!("{} holds no certificate", path.display());
+        self.problem(key, what, "Name a PEM file with -----BEGIN CERTIFICATE----- in it.");
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    let about = std::fs::metadata(path)?;
+    if about.is_dir() {
+        return Err(std::io::ErrorKind::IsADirectory.into());
+    }
+    if !about.is_file() {
+        // A pipe would block here, and again at each reload.
+        return Err(Error::other("it is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MOST + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

@@ -1,0 +1,226 @@
+//! `callers.NAME.identify`: the ways to prove who one is, each of them right and complete. Whether two callers
+//! could be taken for each other is seen in `look_alikes`.
+
+use super::{Checker, KeyPath};
+use crate::{
+    config::{
+        ClaimMatch, Identity,
+        leaf::{HexDigest, Slots},
+        problem::{Mistake, quoted},
+        raw::{RawJwt, RawWay, WAYS, Ways},
+    },
+    secret::Digest,
+};
+
+mod names;
+
+use names::{dns, is_label, spiffe};
+
+/// Bytes of text in an API key; 20 random characters are out of reach of guessing.
+const LEAST_API_KEY: usize = 20;
+
+impl Checker<'_> {
+    pub(super) fn identify(&mut self, at: &KeyPath, ways: Option<Ways>) -> Vec<Identity> {
+        let key = at.key("identify");
+        let ways = ways.map_or_else(Vec::new, |Ways(ways)| ways);
+        if ways.is_empty() {
+            let remedy = "Write identify = { api_key = { file = \"…\" } }, { loopback = true } or { unix_uid = 1001 }.";
+            self.missing(&key, "nothing says how this caller proves who it is", remedy);
+        }
+        let mut identities = Vec::new();
+        for (index, way) in ways.into_iter().enumerate() {
+            let way_at = key.index(index);
+            identities.extend(self.way(&way_at, way));
+        }
+        identities
+    }
+
+    fn way(&mut self, at: &KeyPath, way: RawWay) -> Option<Identity> {
+        let is_given = [
+            way.loopback.is_some(),
+            way.unix_uid.is_some(),
+            way.unix_gid.is_some(),
+            way.api_key.is_some(),
+            way.api_key_sha256.is_some(),
+            way.service_account.is_some(),
+            way.jwt.is_some(),
+            way.spiffe.is_some(),
+            way.dns.is_some(),
+        ];
+        let given: Vec<_> =
+            WAYS.into_iter().zip(is_given).filter(|(_, given)| *given).map(|(key, _)| key).collect();
+        match given[..] {
+            [_] => {}
+            [] if way.issuer.is_some() => {
+                let remedy = "Write { service_account = \"NAMESPACE/NAME\", issuer = \"…\" }.";
+                self.missing(at, "an issuer alone identifies nobody", remedy);
+                return None;
+            }
+            [] => {
+                let what = "this way to identify a caller is empty";
+                self.missing(
+                    at,
+                    what,
+                    "Write { loopback = true }, { unix_uid = 1001 } or { api_key = { file = \"…\" } }.",
+                );
+                return None;
+            }
+            _ => {
+                let what = format!(
+                    "{} stand in one table, which leaves open whether all of them or any is meant",
+                    given.join(" and ")
+                );
+                self.problem(at, what, "Write a list of tables with one key each: any of them will do.");
+                return None;
+            }
+        }
+        if let Some(leaf) = way.service_account {
+            let account = self.leaf(at, "service_account", Some(leaf));
+            let account = account.and_then(|text| self.service_account(&at.key("service_account"), &text));
+            let issuer = self.vouching(at, way.issuer, Some("kubernetes"))?;
+            let (namespace, name) = account?;
+            return Some(Identity::ServiceAccount { namespace, name, issuer });
+        }
+        if way.issuer.is_some() {
+            let what = "an issuer stands beside service_account alone";
+            self.problem(
+                &at.key("issuer"),
+                what,
+                "Take it out; for jwt, write jwt = { issuer = \"…\", claims = { … } }.",
+            );
+        }
+        if let Some(jwt) = way.jwt {
+            return self.jwt(&at.key("jwt"), jwt);
+        }
+        if let Some(leaf) = way.spiffe {
+            let text = self.leaf(at, "spiffe", Some(leaf))?;
+            return self.certificate(&at.key("spiffe"), spiffe(&text)).map(Identity::Spiffe);
+        }
+        if let Some(leaf) = way.dns {
+            let text = self.leaf(at, "dns", Some(leaf))?;
+            return self.certificate(&at.key("dns"), dns(&text)).map(Identity::Dns);
+        }
+        if let Some(leaf) = way.loopback {
+            if !self.leaf(at, "loopback", Some(leaf))? {
+                let remedy = "Write loopback = true, or take it out.";
+                self.problem(&at.key("loopback"), "false identifies nobody", remedy);
+                return None;
+            }
+            return Some(Identity::Loopback);
+        }
+        // The highest number means "no user" and "no group" to the system.
+        const IDS: std::ops::RangeInclusive<u64> = 0..=u32::MAX as u64 - 1;
+        if way.unix_uid.is_some() {
+            return self.count(at, "unix_uid", way.unix_uid, IDS).map(Identity::UnixUid);
+        }
+        if way.unix_gid.is_some() {
+            return self.count(at, "unix_gid", way.unix_gid, IDS).map(Identity::UnixGid);
+        }
+        if let Some(Slots(slots)) = way.api_key {
+            return self.api_keys(&at.key("api_key"), &slots);
+        }
+        let digests = self.list(at, "api_key_sha256", way.api_key_sha256)?;
+        self.key_digests(&at.key("api_key_sha256"), digests)
+    }
+
+    fn service_account(&mut self, key: &KeyPath, text: &str) -> Option<(String, Option<String>)> {
+        // A namespace is a DNS label, a service account a DNS subdomain (both in lower case).
+        let (namespace, name) = text.split_once('/').unwrap_or(("", text));
+        let fits = is_label(namespace) && (name == "*" || name.split('.').all(is_label)) && name.len() <= 253;
+        if !fits {
+            let what = format!("{} is not a service account", quoted(text));
+            self.problem(key, what, "Write \"NAMESPACE/NAME\", or \"NAMESPACE/*\" for any in the namespace.");
+            return None;
+        }
+        Some((namespace.to_owned(), (name != "*").then(|| name.to_owned())))
+    }
+
+    fn jwt(&mut self, at: &KeyPath, raw: RawJwt) -> Option<Identity> {
+        const FORM: &str = "Write claims = { sub = \"…\" }, or what else tells this caller from others.";
+        let issuer = self.vouching(at, raw.issuer, None);
+        let section = at.key("claims");
+        let raw = raw.claims.unwrap_or_default();
+        if !raw.keys().any(|claim| !matches!(claim.as_str(), "iss" | "aud")) {
+            let what = "nothing tells this caller from all others with a token of this issuer";
+            self.missing(&section, what, FORM);
+        }
+        let mut claims = Vec::with_capacity(raw.len());
+        for (claim, list) in raw {
+            let key = section.key(&claim);
+            if claim.split('.').any(str::is_empty) {
+                let what = "this is not the name of a claim";
+                self.problem(&key, what, "Write a name, with dots for nested ones: \"realm_access.roles\".");
+            }
+            let given = self.list(&section, &claim, Some(list)).unwrap_or_default();
+            if given.is_empty() {
+                self.missing(&key, "there is no value in the list, so no token would do", FORM);
+            }
+            let mut values = Vec::with_capacity(given.len());
+            for (path, value) in given {
+                if value.is_empty() {
+                    self.problem(&path, "the value is empty", FORM);
+                } else if !values.contains(&value) {
+                    values.push(value);
+                }
+            }
+            claims.push((claim, ClaimMatch(values)));
+        }
+        Some(Identity::Jwt { issuer: issuer?, claims })
+    }
+
+    /// A name in a client certificate, which nobody is asked for without `client_ca`.
+    fn certificate(&mut self, key: &KeyPath, name: Result<String, Mistake>) -> Option<String> {
+        let authorities = KeyPath::of(&["listen", "tls", "client_ca"]);
+        if !self.provenance.has(&authorities) && !self.was_told(&authorities) {
+            let what = "no client is asked for a certificate, so nobody could be known by one";
+            self.problem(
+                key,
+                what,
+                "Write listen.tls = { cert = \"…\", key = \"…\", client_ca = \"ca.crt\" }.",
+            );
+        }
+        match name {
+            Ok(name) => Some(name),
+            Err(mistake) => {
+                self.mistake(key, mistake);
+                None
+            }
+        }
+    }
+
+    fn api_keys(&mut self, key: &KeyPath, slots: &[usize]) -> Option<Identity> {
+        const REMEDY: &str = "Make one with: openssl rand -base64 32";
+        if slots.is_empty() {
+            self.missing(key, "there is no key in the list", REMEDY);
+        }
+        let mut digests = Vec::new();
+        for (path, secret) in self.up_to_two(key, slots) {
+            let bytes = secret.expose();
+            if bytes.len() < LEAST_API_KEY {
+                let what = format!(
+                    "the API key has {} bytes and could be guessed; {LEAST_API_KEY} is the least",
+                    bytes.len()
+                );
+                self.problem(&path, what, REMEDY);
+            } else if !bytes.iter().all(u8::is_ascii_graphic) {
+                let what = "the API key holds spaces, line breaks or characters other than visible ASCII, which no header carries";
+                self.problem(&path, what, REMEDY);
+            }
+            digests.push(Digest::of(bytes));
+        }
+        (!digests.is_empty()).then_some(Identity::ApiKey(digests))
+    }
+
+    fn key_digests(&mut self, key: &KeyPath, digests: Vec<(KeyPath, HexDigest)>) -> Option<Identity> {
+        if digests.len() > 2 {
+            let what = format!("there are {} keys; two is the most", digests.len());
+            self.problem(key, what, "Keep the new one and the one that it replaces.");
+        }
+        if digests.is_empty() {
+            let remedy = "Print one with: printf %s \"$KEY\" | sha256sum";
+            self.missing(key, "there is no digest in the list", remedy);
+            return None;
+        }
+        Some(Identity::ApiKey(digests.into_iter().map(|(_, HexDigest(digest))| digest).collect()))
+    }
+}

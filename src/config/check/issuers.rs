@@ -1,0 +1,223 @@
+//! `[issuers.NAME]`: who may vouch for callers. Reads the key sets that are files and asks nobody for the others.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+
+use super::{Checker, DAY, Either, KeyPath, MINUTE, is_visible, tenants::is_loopback};
+use crate::{
+    config::{
+        Algorithm, Issuer, Jwks,
+        leaf::{Leaf, List},
+        raw::{RawIssuer, RawJwksFile},
+    },
+    ids::IssuerName,
+};
+
+const FORM: &str = "Write an https URL, such as \"https://accounts.example.com\".";
+
+impl Checker<'_> {
+    pub(super) fn issuers(&mut self, raw: BTreeMap<String, RawIssuer>) -> Vec<Arc<Issuer>> {
+        let section = KeyPath::of(&["issuers"]);
+        let mut issuers: Vec<Arc<Issuer>> = Vec::with_capacity(raw.len());
+        for (name, raw) in raw {
+            let at = section.key(&name);
+            let name = IssuerName::parse(&name);
+            if let Err(error) = &name {
+                self.problem(&at, error.to_string(), "Rename it, here and where callers name it.");
+            }
+            // The rest is looked at all the same.
+            let Some(valid) = name.ok().or_else(|| IssuerName::parse("x").ok()) else { continue };
+            let Some(issuer) = self.issuer(&at, valid, raw) else { continue };
+            if let Some(other) = issuers.iter().find(|other| other.issuer == issuer.issuer) {
+                let what =
+                    format!("the issuer {} has the same URL, so a token could be either's", other.name);
+                self.problem(&at.key("issuer"), what, "Keep one of the two, with the audiences of both.");
+            }
+            issuers.push(Arc::new(issuer));
+        }
+        issuers
+    }
+
+    fn issuer(&mut self, at: &KeyPath, name: IssuerName, raw: RawIssuer) -> Option<Issuer> {
+        let issuer = match raw.issuer {
+            Some(leaf) => self.leaf(at, "issuer", Some(leaf)).filter(|url| {
+                let key = at.key("issuer");
+                // OpenID Connect Discovery 1.0, section 3: neither query nor fragment.
+                let plain = !url.contains('?');
+                if !plain {
+                    self.problem(&key, "the URL of an issuer has no query", FORM);
+                }
+                self.key_source(&key, url) && plain
+            }),
+            None => {
+                let what = "nothing says what the claim iss of its tokens is";
+                self.missing(&at.key("issuer"), what, FORM);
+                None
+            }
+        };
+        let jwks = self.jwks(at, raw.jwks);
+        let audience = self.audience(at, raw.audience);
+        let algorithms = self.algorithms(at, raw.algorithms);
+        let leeway = self.duration(at, "leeway", raw.leeway, Duration::ZERO..=5 * MINUTE);
+        let ca = self.roots(&at.key("tls"), raw.tls.and_then(|tls| tls.roots));
+        let refresh = self.duration(at, "refresh", raw.refresh, 10 * super::SECOND..=DAY);
+        Some(Issuer {
+            name,
+            issuer: issuer?,
+            jwks: jwks?,
+            audience,
+            algorithms,
+            leeway: leeway.unwrap_or(Issuer::LEEWAY),
+            ca: ca?,
+            refresh: refresh.unwrap_or(Issuer::REFRESH),
+        })
+    }
+
+    /// Whether keys may be fetched from `url`: whoever can change them on the way can be anybody.
+    fn key_source(&mut self, key: &KeyPath, url: &str) -> bool {
+        let parsed = url.parse::<http::Uri>().ok().filter(|_| is_visible(url.as_bytes()));
+        let authority =
+            parsed.as_ref().and_then(|url| url.authority()).filter(|authority| !authority.host().is_empty());
+        let (Some(parsed), Some(authority)) = (&parsed, authority) else {
+            self.problem(key, "this is not a URL", FORM);
+            return false;
+        };
+        // The text is not quoted before it is known to hold no password.
+        let what = match parsed.scheme_str() {
+            _ if authority.as_str().contains('@') => "the URL holds a user name or password",
+            _ if url.contains('#') => "the URL has a fragment",
+            Some("https") => return true,
+            Some("http") if is_loopback(authority.host()) => return true,
+            Some("http") => {
+                "over http:// anybody on the way could put keys of their own in place, and be any caller"
+            }
+            _ => "the scheme is not https",
+        };
+        self.problem(key, what, FORM);
+        false
+    }
+
+    fn jwks(&mut self, at: &KeyPath, jwks: Option<Either<String, RawJwksFile>>) -> Option<Jwks> {
+        let key = at.key("jwks");
+        match jwks {
+            None => Some(Jwks::Discovery),
+            Some(Either::Text(leaf)) => {
+                let url = self.leaf(at, "jwks", Some(leaf))?;
+                if url.starts_with(['/', '.']) {
+                    let remedy = format!("Write jwks = {{ file = {url:?} }}.");
+                    self.problem(&key, "this is a path, not a URL", remedy);
+                    return None;
+                }
+                self.key_source(&key, &url).then_some(Jwks::Url(url))
+            }
+            Some(Either::Table(table)) => {
+                if table.file.is_none() {
+                    self.missing(&key, "the file is missing", "Write jwks = { file = \"jwks.json\" }.");
+                }
+                let path = self.leaf(&key, "file", table.file)?;
+                self.jwks_file(&key, path)
+            }
+        }
+    }
+
+    fn jwks_file(&mut self, key: &KeyPath, path: PathBuf) -> Option<Jwks> {
+        const REMEDY: &str =
+            "Save what the issuer has at its jwks_uri, such as: kubectl get --raw /openid/v1/jwks";
+        let json = self.file(key, &path)?;
+        let what = match serde_json::from_slice::<serde_json::Value>(&json) {
+            Err(error) => format!("{} is not JSON (line {})", path.display(), error.line()),
+            Ok(set) => match set.get("keys").and_then(|keys| keys.as_array()) {
+                Some(keys) if !keys.is_empty() => {
+                    // RFC 7517 section 9.3 and RFC 7518 section 6: `d` and `k` are never public.
+                    if keys.iter().any(|key| key.get("d").or_else(|| key.get("k")).is_some()) {
+                        let what =
+                            format!("{} holds a private key, with which tokens can be made", path.display());
+                        self.warn(key, what, "Keep the public keys alone in the file, and replace that one.");
+                    }
+                    return Some(Jwks::File { path, json });
+                }
+                Some(_) => format!("{} holds no key", path.display()),
+                None => format!("{} is no key set: it has no array `keys`", path.display()),
+            },
+        };
+        self.problem(key, what, REMEDY);
+        None
+    }
+
+    fn audience(&mut self, at: &KeyPath, list: Option<List<String>>) -> Vec<String> {
+        const REMEDY: &str = "Write what its tokens are made for, such as audience = \"claviger\".";
+        let given = self.list(at, "audience", list).unwrap_or_default();
+        if given.is_empty() {
+            let what = "without an audience, a token that was made for another service would do here as well";
+            self.missing(&at.key("audience"), what, REMEDY);
+        }
+        let mut audience = Vec::with_capacity(given.len());
+        for (path, text) in given {
+            if text.trim().is_empty() {
+                self.problem(&path, "the audience is empty", REMEDY);
+            } else if !audience.contains(&text) {
+                audience.push(text);
+            }
+        }
+        audience
+    }
+
+    fn algorithms(&mut self, at: &KeyPath, list: Option<List<Algorithm>>) -> Vec<Algorithm> {
+        let Some(given) = self.list(at, "algorithms", list) else { return Issuer::ALGORITHMS.to_vec() };
+        if given.is_empty() {
+            let remedy = "Write [\"RS256\"], or leave the key out.";
+            self.missing(
+                &at.key("algorithms"),
+                "there is no algorithm, so no token would be accepted",
+                remedy,
+            );
+        }
+        let mut algorithms = Vec::with_capacity(given.len());
+        for (_, algorithm) in given {
+            if !algorithms.contains(&algorithm) {
+                algorithms.push(algorithm);
+            }
+        }
+        algorithms
+    }
+
+    /// The issuer that a way to identify names, or the one that it means by naming none.
+    pub(super) fn vouching(
+        &mut self,
+        at: &KeyPath,
+        leaf: Option<Leaf<String>>,
+        fallback: Option<&str>,
+    ) -> Option<IssuerName> {
+        let key = at.key("issuer");
+        let known = std::mem::take(&mut self.names.issuers);
+        let name = match leaf {
+            Some(leaf) => self
+                .leaf(at, "issuer", Some(leaf))
+                .and_then(|text| self.defined(&key, "issuer", &text, &known, IssuerName::parse)),
+            None => {
+                let only = match &known[..] {
+                    [only] => Some(only.as_str()),
+                    _ => fallback.filter(|name| known.iter().any(|known| known == name)),
+                };
+                match (only, &known[..]) {
+                    (Some(name), _) => IssuerName::parse(name).ok(),
+                    (None, []) => {
+                        let remedy = "Write [issuers.NAME] with issuer and audience.";
+                        self.missing(&key, "no issuer is configured that could vouch for it", remedy);
+                        None
+                    }
+                    (None, _) => {
+                        let remedy = format!("Write issuer = one of: {}.", known.join(", "));
+                        self.missing(
+                            &key,
+                            "there are several issuers, and nothing says whose token it is",
+                            remedy,
+                        );
+                        None
+                    }
+                }
+            }
+        };
+        self.names.issuers = known;
+        name
+    }
+}

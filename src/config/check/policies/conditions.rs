@@ -1,0 +1,138 @@
+//! Rules with conditions: each names one operation, says something, and does not contradict itself.
+
+use std::collections::BTreeMap;
+
+use super::super::{Checker, KeyPath};
+use crate::config::{
+    Conditions, QueryCondition, RuleText,
+    leaf::List,
+    problem::quoted,
+    raw::{RawQueryCondition, RawRule},
+};
+
+impl Checker<'_> {
+    pub(super) fn conditional(&mut self, at: &KeyPath, raw: RawRule) -> Option<RuleText> {
+        let given = raw.body.is_some() || raw.query.as_ref().is_some_and(|query| !query.is_empty());
+        let query = raw.query.map(|query| self.query(&at.key("query"), query));
+        let body = raw.body.map(|body| self.body(at, body));
+        let Some(leaf) = raw.operation else {
+            let remedy = "Write { operation = \"ListUsers\", query = { page_size = { max = 50 } } }.";
+            self.missing(&at.key("operation"), "nothing says which operation the conditions are for", remedy);
+            return None;
+        };
+        let key = at.key("operation");
+        let text = self.leaf(at, "operation", Some(leaf))?.trim().to_owned();
+        let rule = self.one_operation(&key, text)?;
+        let (query, body) = (query.unwrap_or_default(), body.flatten());
+        if query.is_empty() && body.is_none() {
+            // Of conditions that are wrong, it was said what is wrong with them.
+            if !given && !self.was_told(at) {
+                let remedy = format!("Write {} alone, or add query or body.", quoted(&rule.text));
+                self.problem(at, "the rule has no conditions", remedy);
+            }
+            return None;
+        }
+        let reads =
+            rule.text.split_whitespace().next().is_some_and(|method| matches!(method, "GET" | "HEAD"));
+        if body.is_some() && reads {
+            self.problem(
+                &at.key("body"),
+                "a request that reads has no body",
+                "Take it out; query is for parameters.",
+            );
+        }
+        Some(RuleText { conditions: Some(Conditions { query, body }), ..rule })
+    }
+
+    /// A rule that is about one operation, so that everybody knows what its conditions are for.
+    fn one_operation(&mut self, key: &KeyPath, text: String) -> Option<RuleText> {
+        let template = text.contains([' ', '/']);
+        if text == "*" || text.contains("**") || (!template && text.contains(':')) {
+            let what = format!("{} is more than one operation", quoted(&text));
+            let remedy = "Write an operationId, or METHOD /api/template/{id}; a rule for each operation.";
+            self.problem(key, what, remedy);
+            return None;
+        }
+        self.accepted(key, text)
+    }
+
+    fn query(
+        &mut self,
+        at: &KeyPath,
+        raw: BTreeMap<String, RawQueryCondition>,
+    ) -> Vec<(String, QueryCondition)> {
+        let mut conditions = Vec::with_capacity(raw.len());
+        for (name, raw) in raw {
+            let key = at.key(&name);
+            if name.is_empty() || name.chars().any(char::is_control) {
+                self.problem(&key, "this is not the name of a parameter", "Rename it, or take it out.");
+            }
+            if let Some(condition) = self.query_condition(&key, raw) {
+                conditions.push((name, condition));
+            }
+        }
+        conditions
+    }
+
+    fn query_condition(&mut self, at: &KeyPath, raw: RawQueryCondition) -> Option<QueryCondition> {
+        const FORM: &str =
+            "Write { max = 50 }, { one_of = [\"a\", \"b\"] }, { required = true } or { forbidden = true }.";
+        let required = self.leaf(at, "required", raw.required).unwrap_or_default();
+        let forbidden = self.leaf(at, "forbidden", raw.forbidden).unwrap_or_default();
+        let max = self.leaf(at, "max", raw.max);
+        let min = self.leaf(at, "min", raw.min);
+        let one_of = raw.one_of.map(|list| {
+            let key = at.key("one_of");
+            let given = self.list(at, "one_of", Some(list)).unwrap_or_default();
+            if given.is_empty() {
+                let remedy = "Write the values that are allowed; or { forbidden = true }.";
+                self.missing(&key, "there is no value in the list, so none would do", remedy);
+            }
+            distinct(given)
+        });
+        let condition = QueryCondition { required, forbidden, max, min, one_of };
+        if condition == QueryCondition::default() {
+            self.missing(at, "nothing is asked of the parameter", FORM);
+            return None;
+        }
+        let number = max.is_some() || min.is_some();
+        let contradiction = if forbidden && (required || number || condition.one_of.is_some()) {
+            Some("a parameter that is forbidden cannot be anything else")
+        } else if min.zip(max).is_some_and(|(min, max)| min > max) {
+            Some("min is above max, so no number would do")
+        } else if number && condition.one_of.is_some() {
+            Some("one_of says all that is allowed; max and min say it once more")
+        } else {
+            None
+        };
+        if let Some(what) = contradiction {
+            self.problem(at, what, FORM);
+            return None;
+        }
+        Some(condition)
+    }
+
+    fn body(&mut self, at: &KeyPath, list: List<String>) -> Option<Vec<String>> {
+        let given = self.list(at, "body", Some(list))?;
+        for (path, member) in &given {
+            if member.is_empty() {
+                self.problem(path, "the name of a member is empty", "Take it out.");
+            } else if member.contains('.') {
+                let what =
+                    format!("{} looks like a path, and would be the name of one member", quoted(member));
+                self.warn(path, what, "Write the member at the top; what is in it is not looked at.");
+            }
+        }
+        Some(distinct(given))
+    }
+}
+
+fn distinct(given: Vec<(KeyPath, String)>) -> Vec<String> {
+    let mut values = Vec::with_capacity(given.len());
+    for (_, value) in given {
+        if !values.contains(&value) {
+            values.push(value);
+        }
+    }
+    values
+}
