@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::{
     broker::{Broker, TokenRequest},
     caller::{Caller, Callers, Presented},
-    config::Config,
+    config::{Config, Issue},
     edge::{self, Connection, EdgeError, Hosts},
     error::Failure,
     headers,
@@ -67,14 +67,16 @@ impl Pipeline {
                     self.identify(connection, &Presented::by_client(&connection.peer, form.client()))?;
                 let permit = self.permit(caller, &target, &head, record)?;
                 let admitted = self.limits.admit(permit)?;
-                self.issue(&admitted)
+                self.issue(&admitted, record).await
             }
             target @ Target::Api { .. } => {
                 let caller =
                     self.identify(connection, &Presented::by_headers(&connection.peer, &head.headers))?;
                 let permit = self.permit(caller, &target, &head, record)?;
                 let admitted = self.limits.admit(permit)?;
-                let Action::Forward(operation) = admitted.action() else { return self.issue(&admitted) };
+                let Action::Forward(operation) = admitted.action() else {
+                    return self.issue(&admitted, record).await;
+                };
                 self.forward(connection, &admitted, operation, &head, body, record).await
             }
         }
@@ -102,10 +104,20 @@ impl Pipeline {
         permit
     }
 
-    fn issue(&self, admitted: &Admitted) -> Result<Response<Body>, Failure> {
-        let caller = &self.config.callers[admitted.caller().index().0].name;
-        let scopes = &self.upstreams[admitted.tenant().0].tenant.scopes;
-        Ok(self.broker.issue(caller, scopes)?)
+    async fn issue(&self, admitted: &Admitted, record: &Record) -> Result<Response<Body>, Failure> {
+        let upstream = &self.upstreams[admitted.tenant().0];
+        let ask = admitted.permit().ask();
+        let scopes = upstream.handle(ask).status().scopes;
+        match admitted.action() {
+            Action::Issue(Issue::Upstream) => {
+                let token = upstream.hand_out(ask, record.started + self.config.timeouts.deadline).await?;
+                Ok(self.broker.hand_out(&token, &scopes))
+            }
+            _ => {
+                let caller = &self.config.callers[admitted.caller().index().0].name;
+                Ok(self.broker.issue(caller, &scopes)?)
+            }
+        }
     }
 
     async fn forward(
@@ -122,8 +134,12 @@ impl Pipeline {
         let deadline = record.started + timeouts.deadline;
         let body =
             Prepared::read(&head.method, &head.headers, body, &self.config.limits, timeouts.body).await?;
+        let body =
+            if operation.target.looks_at_body() { body.hold(&self.config.limits).await? } else { body };
+        let (target, _) = operation.clear(&head.headers, body.held())?;
         let slot = self.before(deadline, admitted.place()).await??;
-        let sending = Sending { head, target: &operation.target, worker: connection.worker, deadline };
+        let token = admitted.permit().ask();
+        let sending = Sending { head, target, token, worker: connection.worker, deadline };
         let answer = upstream.send(sending, body, record).await?;
         let (mut answered, body) = answer.response.into_parts();
         headers::strip_answer(&mut answered.headers);
@@ -131,8 +147,8 @@ impl Pipeline {
         links::rebuild(
             &mut answered.headers,
             self.base(head),
-            operation.target.path(),
-            operation.target.query(),
+            target.target().path(),
+            target.target().query(),
             upstream.endpoint(),
         );
         record.source = Source::Upstream;

@@ -73,6 +73,11 @@ impl Admitted {
         self.permit.tenant()
     }
 
+    /// What, where, with which token.
+    pub fn permit(&self) -> &Permit {
+        &self.permit
+    }
+
     /// What.
     pub fn action(&self) -> &Action {
         self.permit.action()
