@@ -26,6 +26,7 @@ use tokio::{
 };
 
 use crate::{
+    caller::Reach,
     clock::Moment,
     config,
     listen::{
@@ -119,7 +120,7 @@ impl Admin {
                 let listener = TcpListener::from_std(socket)?;
                 while let Ok(place) = places.clone().acquire_owned().await {
                     match listener.accept().await {
-                        Ok((stream, _)) => self.clone().spawn(stream, place),
+                        Ok((stream, _)) => self.clone().spawn(stream, place, bound.reach),
                         Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
                     }
                 }
@@ -128,7 +129,7 @@ impl Admin {
                 let listener = UnixListener::from_std(socket)?;
                 while let Ok(place) = places.clone().acquire_owned().await {
                     match listener.accept().await {
-                        Ok((stream, _)) => self.clone().spawn(stream, place),
+                        Ok((stream, _)) => self.clone().spawn(stream, place, bound.reach),
                         Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
                     }
                 }
@@ -137,14 +138,14 @@ impl Admin {
         Ok(())
     }
 
-    fn spawn<IO>(self: Arc<Self>, io: IO, place: tokio::sync::OwnedSemaphorePermit)
+    fn spawn<IO>(self: Arc<Self>, io: IO, place: tokio::sync::OwnedSemaphorePermit, reach: Reach)
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         tokio::spawn(async move {
             let _place = place;
             let service = service_fn(|request| {
-                let answer = self.answer(&request);
+                let answer = self.answer(&request, reach);
                 async move { Ok::<_, Infallible>(answer) }
             });
             // A prober that goes away in the middle is not worth a line.
@@ -156,9 +157,15 @@ impl Admin {
         });
     }
 
-    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    fn answer(&self, request: &Request<Incoming>, reach: Reach) -> Response<Full<Bytes>> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return text(StatusCode::METHOD_NOT_ALLOWED, "the admin listener takes GET\n".into());
+        }
+        if let Err(refused) = self.pipeline.load().hosts().check(reach, request.uri(), request.headers()) {
+            return text(
+                StatusCode::MISDIRECTED_REQUEST,
+                format!("{refused}; use localhost, or `listen.allowed_hosts`\n"),
+            );
         }
         match request.uri().path() {
             "/livez" => text(StatusCode::OK, "ok\n".into()),

@@ -135,12 +135,12 @@ impl App {
             tasks.spawn(async move { report(Arc::new(admin).serve(bound).await) });
         }
         let mut reloader = self.reloader;
-        let interval = config.reload.interval;
-        tasks.spawn(async move { reloader.run(interval, &mut reload).await });
+        tasks.spawn(async move { reloader.run(&mut reload).await });
         self.health.started();
         log_start(&addresses, &config);
         stop.await;
 
+        let config = self.pipeline.load().config().clone();
         self.health.drain();
         let left = self.workers.connections();
         tracing::info!(connections = left, delay = ?config.shutdown.delay, "stopping: no longer ready");

@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use zeroize::Zeroizing;
 
 use crate::{
-    caller::{Seal, SealError},
+    caller::{Client, Seal, SealError},
     clock::Clock,
     ids::CallerName,
     reply::Body,
@@ -26,7 +26,7 @@ const MAX_FORM: usize = 16 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
     /// Not a POST.
-    #[error("the token broker takes POST")]
+    #[error("the token broker takes POST only")]
     Method,
     /// The body is not a form.
     #[error("the token request is not a form (application/x-www-form-urlencoded)")]
@@ -45,11 +45,14 @@ pub enum BrokerError {
     Seal(#[from] SealError),
 }
 
+type Zeroed = Zeroizing<Vec<u8>>;
+
 /// A token request (RFC 6749 section 4.4.2), as far as it matters here.
 #[derive(Default)]
 pub struct TokenRequest {
     client_id: Option<String>,
-    client_secret: Option<Zeroizing<Vec<u8>>>,
+    client_secret: Option<Zeroed>,
+    raw_secret: Option<Zeroed>,
 }
 
 impl TokenRequest {
@@ -97,29 +100,34 @@ impl TokenRequest {
         if grant_type.as_deref() != Some("client_credentials") {
             return Err(BrokerError::GrantType);
         }
-        if let Some((id, secret)) = authorization.and_then(basic) {
+        if let Some((id, secret, raw)) = authorization.and_then(basic) {
             // RFC 6749 section 2.3: not more than one way in each request.
             let other_id = request.client_id.as_ref().is_some_and(|given| *given != id);
             if request.client_secret.is_some() || other_id {
                 return Err(BrokerError::Credentials);
             }
-            request = Self { client_id: Some(id), client_secret: Some(secret) };
+            request = Self { client_id: Some(id), client_secret: Some(secret), raw_secret: Some(raw) };
         }
         Ok(request)
     }
 
     /// Client id and secret, where both were given.
-    pub fn client(&self) -> Option<(&str, &[u8])> {
-        Some((self.client_id.as_deref()?, self.client_secret.as_deref()?))
+    pub fn client(&self) -> Option<Client<'_>> {
+        let secret = self.client_secret.as_deref()?;
+        Some(Client {
+            id: self.client_id.as_deref()?,
+            secret,
+            raw: self.raw_secret.as_deref().map_or(secret, Vec::as_slice),
+        })
     }
 }
 
-fn secret(value: Cow<'_, str>) -> Zeroizing<Vec<u8>> {
+fn secret(value: Cow<'_, str>) -> Zeroed {
     Zeroizing::new(value.into_owned().into_bytes())
 }
 
-/// Id and secret of HTTP Basic, each form-decoded (RFC 6749 section 2.3.1).
-fn basic(value: &HeaderValue) -> Option<(String, Zeroizing<Vec<u8>>)> {
+/// Id and secret of HTTP Basic, each form-decoded (RFC 6749 section 2.3.1), and the secret as it came.
+fn basic(value: &HeaderValue) -> Option<(String, Zeroed, Zeroed)> {
     let (scheme, encoded) = value.as_bytes().split_at_checked(6)?;
     if !scheme.eq_ignore_ascii_case(b"basic ") {
         return None;
@@ -130,7 +138,7 @@ fn basic(value: &HeaderValue) -> Option<(String, Zeroizing<Vec<u8>>)> {
         let pair = format!("x={text}").replace('&', "%26");
         form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned())
     };
-    Some((decode(id)?, secret(decode(password)?.into())))
+    Some((decode(id)?, secret(decode(password)?.into()), secret(password.into())))
 }
 
 /// Issues tokens.
@@ -189,7 +197,9 @@ mod tests {
         let authorization = authorization.map(|text| HeaderValue::from_str(text).unwrap());
         let request =
             TokenRequest::parse(authorization.as_ref(), form.as_bytes()).map_err(|e| e.to_string())?;
-        Ok(request.client().map(|(id, secret)| (id.to_owned(), String::from_utf8(secret.to_vec()).unwrap())))
+        Ok(request
+            .client()
+            .map(|client| (client.id.to_owned(), String::from_utf8(client.secret.to_vec()).unwrap())))
     }
 
     fn basic_of(credentials: &str) -> String {

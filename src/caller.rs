@@ -64,9 +64,20 @@ enum Credential<'a> {
     /// `Authorization: Bearer`: SDKs send one that means nothing to us where locality is enough.
     Bearer(&'a [u8]),
     /// `client_id` and `client_secret` of a token request.
-    Client { id: &'a str, secret: &'a [u8] },
+    Client { id: &'a str, secret: &'a [u8], raw: &'a [u8] },
     /// Several, so none.
     Ambiguous,
+}
+
+/// The client credentials of a token request.
+#[derive(Clone, Copy)]
+pub struct Client<'a> {
+    /// `client_id`
+    pub id: &'a str,
+    /// `client_secret`, decoded as RFC 6749 section 2.3.1 has it.
+    pub secret: &'a [u8],
+    /// The same as it came: many clients, curl among them, leave the encoding out.
+    pub raw: &'a [u8],
 }
 
 impl std::fmt::Debug for Credential<'_> {
@@ -90,8 +101,11 @@ impl<'a> Presented<'a> {
     }
 
     /// By the client credentials of a token request.
-    pub fn by_client(peer: &'a Peer, client: Option<(&'a str, &'a [u8])>) -> Self {
-        Self { peer, credential: client.map(|(id, secret)| Credential::Client { id, secret }) }
+    pub fn by_client(peer: &'a Peer, client: Option<Client<'a>>) -> Self {
+        Self {
+            peer,
+            credential: client.map(|Client { id, secret, raw }| Credential::Client { id, secret, raw }),
+        }
     }
 }
 

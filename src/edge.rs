@@ -2,11 +2,16 @@
 //! pages away from loopback listeners, turns a panic into one 500, and sees to it that every answer carries
 //! the request id and is recorded.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use futures_util::FutureExt as _;
-use http::{HeaderMap, Request, Response, Uri, header, request::Parts};
+use http::{HeaderMap, Request, Response, Uri, header};
 use hyper::body::Incoming;
 
 use crate::{
@@ -28,9 +33,12 @@ pub enum EdgeError {
     /// A web page of another origin sends the request.
     #[error("the request comes from a web page of another origin")]
     CrossSite,
-    /// The deadline passed before the request went upstream.
-    #[error("the request was not answered within its deadline of {0:?}")]
+    /// The deadline passed while the request waited for a place among the tenant's requests.
+    #[error("the request found no place among the tenant's requests within its deadline of {0:?}")]
     Deadline(Duration),
+    /// The deadline passed while the request's body was read.
+    #[error("the request's body was not there within the deadline of {0:?}")]
+    SlowBody(Duration),
 }
 
 /// What a request is told apart by, beside itself.
@@ -85,17 +93,16 @@ impl Hosts {
     ///
     /// # Errors
     /// [`EdgeError::Host`], [`EdgeError::CrossSite`].
-    pub fn check(&self, peer: &Peer, head: &Parts) -> Result<(), EdgeError> {
-        if peer.listener != Reach::Loopback {
+    pub fn check(&self, reach: Reach, uri: &Uri, headers: &HeaderMap) -> Result<(), EdgeError> {
+        if reach != Reach::Loopback {
             return Ok(());
         }
-        let host = host(&head.uri, &head.headers).ok_or(EdgeError::Host)?;
+        let host = host(uri, headers).ok_or(EdgeError::Host)?;
         if !self.is_ours(host) {
             return Err(EdgeError::Host);
         }
-        let foreign_site = head.headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site");
-        let foreign_origin =
-            head.headers.get(header::ORIGIN).is_some_and(|origin| !self.is_our_origin(origin));
+        let foreign_site = headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site");
+        let foreign_origin = headers.get(header::ORIGIN).is_some_and(|origin| !self.is_our_origin(origin));
         if foreign_site || foreign_origin { Err(EdgeError::CrossSite) } else { Ok(()) }
     }
 
@@ -105,13 +112,21 @@ impl Hosts {
     }
 
     fn is_ours(&self, host: &str) -> bool {
-        let Ok(authority) = host.parse::<http::uri::Authority>() else { return false };
-        if authority.as_str().contains('@') {
-            return false;
-        }
-        let name = authority.host().trim_start_matches('[').trim_end_matches(']');
-        name.eq_ignore_ascii_case("localhost")
-            || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if !port.ends_with(']') => {
+                if port.is_empty() || !port.bytes().all(|b| b.is_ascii_digit()) {
+                    return false;
+                }
+                name
+            }
+            _ => host,
+        };
+        let ip = match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
+            Some(v6) => v6.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+            None => name.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
+        };
+        ip.is_some_and(|ip| ip.is_loopback())
+            || name.eq_ignore_ascii_case("localhost")
             || self.0.iter().any(|allowed| name.eq_ignore_ascii_case(allowed))
     }
 }
@@ -136,8 +151,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (head, ()) = request.body(()).unwrap().into_parts();
-        let peer = Peer { listener: Reach::Loopback, address: None, uid: None };
-        Hosts::new(&["Claviger.Test".into()]).check(&peer, &head)
+        Hosts::new(&["Claviger.Test".into()]).check(Reach::Loopback, &head.uri, &head.headers)
     }
 
     #[test]

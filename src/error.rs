@@ -120,17 +120,19 @@ mod table {
     use super::{DENIED, Description, MALFORMED, Side::{Caller, Claviger, Issuer, Upstream}, row};
 
     pub(super) const BAD_REQUEST: Description = row(400, "claviger.bad_request", Caller, MALFORMED, "Malformed request", "Correct the request.");
+    pub(super) const TENANT_NOT_NAMED: Description = row(400, "claviger.bad_request", Caller, MALFORMED, "No tenant named", "Name it in the path, /t/{tenant}/api/…, or in the header Claviger-Tenant.");
     pub(super) const PATH_AMBIGUOUS: Description = row(400, "claviger.path_ambiguous", Caller, MALFORMED, "Ambiguous path", "Send the path in its plain form: no dot segments, empty segments or escaped delimiters.");
     pub(super) const CALLER_UNKNOWN: Description = row(401, "claviger.caller_unknown", Caller, DENIED, "Unknown caller", "Send a valid API key as `Claviger-Key` or `Authorization: Bearer`, or use a listener where your locality is enough.");
     pub(super) const NOT_PERMITTED: Description = row(403, "claviger.not_permitted", Caller, DENIED, "Not permitted", "Ask the operator for a grant; `claviger explain` shows which rule decides.");
     pub(super) const OPERATION_UNKNOWN: Description = row(404, "claviger.operation_unknown", Caller, DENIED, "Unknown operation", "Check method and path; for an operation newer than the catalog the operator writes a rule such as \"GET /api/new-things/{id}\".");
     pub(super) const TENANT_UNKNOWN: Description = row(404, "claviger.tenant_unknown", Caller, DENIED, "Unknown tenant", "Check the tenant's alias in the path or in `Claviger-Tenant`.");
-    pub(super) const NOT_FOUND: Description = row(404, "claviger.not_found", Caller, DENIED, "Not found", "The Management API is below /api and /t/{tenant}/api, the token broker is POST /oidc/token.");
-    pub(super) const METHOD: Description = row(405, "claviger.bad_request", Caller, MALFORMED, "Method not allowed", "The token broker takes POST.");
+    pub(super) const NOT_FOUND: Description = row(404, "claviger.not_found", Caller, DENIED, "Not found", "");
+    pub(super) const METHOD: Description = row(405, "claviger.bad_request", Caller, MALFORMED, "Method not allowed", "");
     pub(super) const BODY_SILENT: Description = row(408, "claviger.bad_request", Caller, MALFORMED, "Request body too slow", "Send the body without pauses, or raise `timeouts.body`.");
     pub(super) const BODY_TOO_LARGE: Description = row(413, "claviger.body_too_large", Caller, MALFORMED, "Request body too large", "Send less; Logto would answer this with 404.");
     pub(super) const CONTENT_TYPE_MISSING: Description = row(415, "claviger.content_type_missing", Caller, MALFORMED, "Content-Type missing", "Send `Content-Type: application/json`; Logto would ignore the body and act on an empty one.");
     pub(super) const HOST_NOT_ALLOWED: Description = row(421, "claviger.host_not_allowed", Caller, DENIED, "Host not allowed", "Use localhost or a loopback address, or have the operator add the name to `listen.allowed_hosts`.");
+    pub(super) const CROSS_SITE: Description = row(421, "claviger.host_not_allowed", Caller, DENIED, "Web page of another origin", "Call from a service instead of a web page, or have the operator add the page's host to `listen.allowed_hosts`.");
     pub(super) const RATE_LIMITED: Description = row(429, "claviger.rate_limited", Caller, DENIED, "Rate limit used up", "Wait as long as Retry-After says.");
     pub(super) const QUOTA_EXHAUSTED: Description = row(429, "claviger.quota_exhausted", Upstream, DENIED, "Tenant quota used up", "Wait as long as Retry-After says.");
     pub(super) const INTERNAL: Description = row(500, "claviger.internal", Claviger, "proxy_internal_error", "Internal error", "Please report this with the request id and the log line.");
@@ -144,14 +146,17 @@ mod table {
     pub(super) const OVERLOADED: Description = row(503, "claviger.overloaded", Claviger, "connection_limit_reached", "Overloaded", "Wait as long as Retry-After says; the operator may raise `max_in_flight` or `limits.queue`.");
     pub(super) const UPSTREAM_TIMEOUT: Description = row(504, "claviger.upstream_timeout", Upstream, "http_response_timeout", "Upstream too slow", "Try again later; a write may have been carried out.");
     pub(super) const DEADLINE: Description = row(504, "claviger.deadline", Upstream, "http_response_timeout", "Deadline passed", "Try again later; a write may have been carried out.");
+    pub(super) const DEADLINE_UNSENT: Description = row(504, "claviger.deadline", Claviger, "connection_limit_reached", "Deadline passed", "Nothing was sent to the upstream: try again later.");
 }
 
 impl Failure {
     /// The one place that decides what a caller is told.
     pub fn describe(&self) -> Description {
         let found = match self {
-            Self::Edge(EdgeError::Host | EdgeError::CrossSite) => table::HOST_NOT_ALLOWED,
-            Self::Edge(EdgeError::Deadline(_)) => table::DEADLINE,
+            Self::Edge(EdgeError::Host) => table::HOST_NOT_ALLOWED,
+            Self::Edge(EdgeError::CrossSite) => table::CROSS_SITE,
+            Self::Edge(EdgeError::Deadline(_)) => table::DEADLINE_UNSENT,
+            Self::Edge(EdgeError::SlowBody(_)) => table::BODY_SILENT,
             Self::Caller(Unidentified) => table::CALLER_UNKNOWN,
             Self::Policy(refusal) => match refusal {
                 Refusal::Target(TargetError::NotFound) => table::NOT_FOUND,
@@ -160,8 +165,8 @@ impl Failure {
                     | TargetError::Query
                     | TargetError::TenantHeader
                     | TargetError::TenantConflict,
-                )
-                | Refusal::TenantNotNamed(_) => table::BAD_REQUEST,
+                ) => table::BAD_REQUEST,
+                Refusal::TenantNotNamed(_) => table::TENANT_NOT_NAMED,
                 Refusal::Path(_) => table::PATH_AMBIGUOUS,
                 Refusal::TenantUnknown => table::TENANT_UNKNOWN,
                 Refusal::TenantNotGranted(..) | Refusal::NotPermitted { .. } | Refusal::Condition { .. } => {
@@ -175,7 +180,7 @@ impl Failure {
             Self::Token(error) => match error.fault() {
                 Fault::ScopeMissing { .. } => table::SCOPE_MISSING,
                 Fault::Rejected { .. } => table::CREDENTIAL_REJECTED,
-                Fault::Deadline => table::DEADLINE,
+                Fault::Deadline => Description { side: Side::Issuer, ..table::DEADLINE_UNSENT },
                 Fault::Quota => table::QUOTA_EXHAUSTED,
                 Fault::Unreachable(_)
                 | Fault::Timeout
@@ -232,14 +237,22 @@ impl Failure {
             _ => description.remedy,
         };
         let what = match self {
+            Self::Token(error) => match error.fault() {
+                // What the issuer says may name the application or an address: that is for the log.
+                Fault::Rejected { error, .. } => format!("the issuer refused the token request ({error})"),
+                Fault::Unreachable(_) => "the issuer cannot be reached".to_owned(),
+                fault => fault.to_string(),
+            },
+            Self::Policy(Refusal::NotPermitted { reason: "withheld", .. }) => {
+                return "OpenAPI documents are never forwarded: Logto rebuilds them for seconds on each call. Use a copy.".to_owned();
+            }
             Self::Upstream(UpstreamError::Body(RequestBodyError::TooLarge { limit, key })) => {
                 format!("the request's body is larger than {limit} bytes (`{key}`)")
             }
             other => other.to_string(),
         };
-        let mut characters = what.chars();
-        let first: String = characters.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
-        format!("{first}{}. {remedy}", characters.as_str())
+        let separator = if remedy.is_empty() { "" } else { ". " };
+        format!("{}{separator}{remedy}", sentence(&what))
     }
 
     /// What the operator needs beside it, for the log: may name addresses.
@@ -257,4 +270,12 @@ impl Failure {
             _ => None,
         }
     }
+}
+
+/// With a capital, unless it begins with a name such as `grant_type`.
+fn sentence(text: &str) -> String {
+    let word = text.split(' ').next().unwrap_or_default();
+    let (first, rest) =
+        text.split_at(usize::from(word.bytes().all(|b| b.is_ascii_alphabetic()) && !word.is_empty()));
+    format!("{}{rest}", first.to_ascii_uppercase())
 }

@@ -53,9 +53,10 @@ fn may_pass(name: &HeaderName) -> bool {
 /// The headers of a request that go on to the upstream, with room for those that Claviger adds.
 pub fn forwarded(from: &HeaderMap) -> HeaderMap {
     let mut to = HeaderMap::with_capacity(from.len() + 4);
-    let listed = from.contains_key(header::CONNECTION);
+    let listed: Vec<HeaderName> =
+        from.get_all(header::CONNECTION).iter().flat_map(connection_listed).collect();
     for (name, value) in from {
-        if may_pass(name) && !(listed && is_connection_listed(from, name)) {
+        if may_pass(name) && !listed.contains(name) {
             to.append(name, value.clone());
         }
     }
@@ -66,15 +67,14 @@ pub fn forwarded(from: &HeaderMap) -> HeaderMap {
 /// Takes out of an answer what is between the upstream and us alone (RFC 9110 section 7.6.1), cookies, and
 /// `Alt-Svc`, which would lead the caller past this proxy.
 pub fn strip_answer(headers: &mut HeaderMap) {
-    if headers.contains_key(header::CONNECTION) {
-        let names: Vec<HeaderName> =
-            headers.keys().filter(|n| is_connection_listed(headers, n)).cloned().collect();
-        for name in names {
+    if let header::Entry::Occupied(connection) = headers.entry(header::CONNECTION) {
+        let (_, values) = connection.remove_entry_mult();
+        let listed: Vec<HeaderName> = values.flat_map(|value| connection_listed(&value)).collect();
+        for name in listed {
             headers.remove(name);
         }
     }
     for name in [
-        header::CONNECTION,
         KEEP_ALIVE,
         header::TRANSFER_ENCODING,
         header::SET_COOKIE,
@@ -88,13 +88,13 @@ pub fn strip_answer(headers: &mut HeaderMap) {
     }
 }
 
-fn is_connection_listed(headers: &HeaderMap, name: &HeaderName) -> bool {
-    headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|listed| listed.trim().eq_ignore_ascii_case(name.as_str()))
+/// The names in a `Connection` value; its usual words are no names.
+fn connection_listed(value: &HeaderValue) -> Vec<HeaderName> {
+    let words = value.to_str().unwrap_or_default().split(',').map(str::trim);
+    words
+        .filter(|word| !word.eq_ignore_ascii_case("keep-alive") && !word.eq_ignore_ascii_case("close"))
+        .filter_map(|word| HeaderName::from_bytes(word.as_bytes()).ok())
+        .collect()
 }
 
 #[cfg(test)]

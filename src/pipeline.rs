@@ -3,11 +3,11 @@
 
 pub mod build;
 
-use std::{future::Future, sync::Arc};
+use std::sync::Arc;
 
 use http::{Request, Response, request::Parts};
 use hyper::body::Incoming;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     broker::{Broker, TokenRequest},
@@ -58,7 +58,7 @@ impl Pipeline {
         record: &mut Record,
     ) -> Result<Response<Body>, Failure> {
         let (head, body) = request.into_parts();
-        self.hosts.check(&connection.peer, &head)?;
+        self.hosts.check(connection.peer.listener, &head.uri, &head.headers)?;
         match target::parse(&head.uri, head.version, &head.headers)? {
             target @ Target::Token { .. } => {
                 record.asks_for_token = true;
@@ -66,14 +66,14 @@ impl Pipeline {
                 let caller =
                     self.identify(connection, &Presented::by_client(&connection.peer, form.client()))?;
                 let permit = self.permit(caller, &target, &head, record)?;
-                let admitted = self.limits.admit(permit)?;
+                let admitted = self.limits.admit(permit, record.started)?;
                 self.issue(&admitted, record).await
             }
             target @ Target::Api { .. } => {
                 let caller =
                     self.identify(connection, &Presented::by_headers(&connection.peer, &head.headers))?;
                 let permit = self.permit(caller, &target, &head, record)?;
-                let admitted = self.limits.admit(permit)?;
+                let admitted = self.limits.admit(permit, record.started)?;
                 let Action::Forward(operation) = admitted.action() else {
                     return self.issue(&admitted, record).await;
                 };
@@ -106,7 +106,7 @@ impl Pipeline {
 
     async fn issue(&self, admitted: &Admitted, record: &Record) -> Result<Response<Body>, Failure> {
         let upstream = &self.upstreams[admitted.tenant().0];
-        let ask = admitted.permit().ask();
+        let ask = admitted.permit().token();
         let scopes = upstream.handle(ask).status().scopes;
         match admitted.action() {
             Action::Issue(Issue::Upstream) => {
@@ -132,13 +132,17 @@ impl Pipeline {
         let upstream = &self.upstreams[admitted.tenant().0];
         let timeouts = &self.config.timeouts;
         let deadline = record.started + timeouts.deadline;
+        let (method, limits) = (&head.method, &self.config.limits);
+        let reading = async {
+            let body = Prepared::read(method, &head.headers, body, limits, timeouts.body).await?;
+            if operation.target.looks_at_body() { body.hold(limits).await } else { Ok(body) }
+        };
         let body =
-            Prepared::read(&head.method, &head.headers, body, &self.config.limits, timeouts.body).await?;
-        let body =
-            if operation.target.looks_at_body() { body.hold(&self.config.limits).await? } else { body };
+            timeout_at(deadline, reading).await.map_err(|_| EdgeError::SlowBody(timeouts.deadline))??;
         let (target, _) = operation.clear(&head.headers, body.held())?;
-        let slot = self.before(deadline, admitted.place()).await??;
-        let token = admitted.permit().ask();
+        let place = timeout_at(deadline, admitted.place()).await;
+        let slot = place.map_err(|_| EdgeError::Deadline(timeouts.deadline))??;
+        let token = admitted.permit().token();
         let sending = Sending { head, target, token, worker: connection.worker, deadline };
         let answer = upstream.send(sending, body, record).await?;
         let (mut answered, body) = answer.response.into_parts();
@@ -153,11 +157,6 @@ impl Pipeline {
         );
         record.source = Source::Upstream;
         Ok(Response::from_parts(answered, Body::upstream(body, answer.lease, slot, timeouts.body)))
-    }
-
-    async fn before<F: Future>(&self, deadline: Instant, future: F) -> Result<F::Output, EdgeError> {
-        let late = |_| EdgeError::Deadline(self.config.timeouts.deadline);
-        tokio::time::timeout_at(deadline, future).await.map_err(late)
     }
 
     /// How links to this proxy begin: as configured, else as the caller addressed us.
@@ -177,6 +176,11 @@ impl Pipeline {
             Record::begin(id, method, self.anonymous.clone(), self.metrics.clone(), self.config.log.requests);
         record.trace = request.headers().get(headers::TRACEPARENT).cloned();
         record
+    }
+
+    /// The names that loopback listeners answer to.
+    pub fn hosts(&self) -> &Hosts {
+        &self.hosts
     }
 
     /// The configuration that this is made of.

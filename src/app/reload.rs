@@ -2,10 +2,10 @@
 //! and swapped in, or, if anything is wrong with it, reported and left. Files are looked at by content, not by
 //! event: that sees Kubernetes' symlink swap, a `subPath`, a network share and an editor's rename alike.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwap;
-use tokio::{sync::mpsc, time::MissedTickBehavior};
+use tokio::sync::mpsc;
 
 use crate::{
     admin::Health,
@@ -64,14 +64,12 @@ impl Reloader {
         Self { loader, seen, pipeline, shared, health }
     }
 
-    /// Looks every `interval` (zero: never by itself) and whenever asked.
-    pub async fn run(&mut self, interval: Duration, asked: &mut mpsc::Receiver<()>) {
-        let by_itself = !interval.is_zero();
-        let mut looks = tokio::time::interval(if by_itself { interval } else { Duration::MAX / 4 });
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    /// Looks every `reload.interval` (zero: never by itself) and whenever asked.
+    pub async fn run(&mut self, asked: &mut mpsc::Receiver<()>) {
         loop {
+            let interval = self.pipeline.load().config().reload.interval;
             tokio::select! {
-                _ = looks.tick(), if by_itself => {
+                () = tokio::time::sleep(interval), if !interval.is_zero() => {
                     if content(&self.seen.files) != self.seen.content {
                         self.reload(false);
                     }
@@ -114,7 +112,7 @@ impl Reloader {
         let old = self.pipeline.load().config().clone();
         let restart = config::needs_restart(&old, &config);
         let kept = Config {
-            // Ports and threads are as they are until a restart.
+            // Ports, threads and the log are as they are until a restart.
             listen: config::Listen {
                 proxy: old.listen.proxy.clone(),
                 admin: old.listen.admin.clone(),
@@ -123,6 +121,7 @@ impl Reloader {
                 ..config.listen
             },
             workers: old.workers,
+            log: old.log.clone(),
             ..config
         };
         match self.shared.pipeline(Arc::new(kept)) {

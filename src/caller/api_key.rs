@@ -43,8 +43,9 @@ impl Way for ApiKeys {
         let (found, otherwise) = match presented.credential {
             Some(Credential::Key(key)) => (self.find(key), Finding::False),
             Some(Credential::Bearer(key)) => (self.find(key), Finding::Nothing),
-            Some(Credential::Client { id, secret }) => {
-                (self.find(secret).filter(|index| self.names[index.0] == id), Finding::Nothing)
+            Some(Credential::Client { id, secret, raw }) => {
+                let found = self.find(secret).or_else(|| self.find(raw));
+                (found.filter(|index| self.names[index.0] == id), Finding::Nothing)
             }
             Some(Credential::Ambiguous) | None => return Finding::Nothing,
         };

@@ -145,7 +145,10 @@ fn unix_peers_by_uid_and_the_rest_by_locality() {
 fn a_client_of_the_broker_is_name_and_key_or_local() {
     let f = Fixture::new();
     let by = |peer, id, secret: &'static str| {
-        f.identify(&Presented::by_client(peer, Some((id, secret.as_bytes()))))
+        f.identify(&Presented::by_client(
+            peer,
+            Some(Client { id, secret: b"decoded", raw: secret.as_bytes() }),
+        ))
     };
     assert_eq!(by(&NETWORK, "keyed", "new-key"), Ok(("keyed", "api_key")));
     assert_eq!(by(&NETWORK, "user", "new-key"), Err(Unidentified), "somebody else's key");

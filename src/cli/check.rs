@@ -9,12 +9,10 @@ use crate::{
     clock::{Clock, Random},
     config::Config,
     error::Failure,
+    ids::TokenIndex,
     observe::{Metrics, OperationCells, Record, RequestId},
     pipeline::build::Shared,
-    policy::{
-        asks::AskIndex,
-        conditions::{Cleared, Own},
-    },
+    policy::conditions::{Cleared, Own},
     token::{NoEvents, Tokens},
     upstream::{Upstream, client::Sending, replay::Prepared},
 };
@@ -94,7 +92,7 @@ async fn probe(upstream: &Upstream, shared: &Shared) -> Result<(), String> {
     let mut record = Record::begin(id, head.method.clone(), cells, shared.metrics.clone(), log);
     let target = Own::new(PROBE);
     let sending =
-        Sending { head: &head, target: Cleared::own(&target), token: AskIndex::Own, worker: 0, deadline };
+        Sending { head: &head, target: Cleared::own(&target), token: TokenIndex::OWN, worker: 0, deadline };
     let answer = upstream.send(sending, Prepared::Held(bytes::Bytes::new()), &mut record).await;
     let status = answer.map_err(|failure| explain(&failure))?.response.status();
     match status {

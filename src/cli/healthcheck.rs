@@ -16,7 +16,7 @@ pub(super) struct Args {
     #[command(flatten)]
     sources: super::Sources,
     /// Which probe.
-    #[arg(long, default_value = "/readyz", value_name = "PATH")]
+    #[arg(long, default_value = "/livez", value_name = "PATH")]
     probe: String,
     /// The admin listener; left out: as configured.
     #[arg(long, value_name = "ADDRESS")]
@@ -29,7 +29,11 @@ pub(super) fn run(args: &Args) -> ExitCode {
         None => match super::load(&args.sources.paths).map(|loaded| loaded.config.listen.admin) {
             Ok(Some(address)) => address,
             Ok(None) => return super::fail("listen.admin is \"off\": there is nothing to probe"),
-            Err(problems) => return super::report(&problems),
+            // A bad edit of the file says nothing about the process, which goes on with the old one.
+            Err(_) => {
+                eprintln!("claviger: the configuration cannot be read now; probing the default address");
+                crate::config::Listen::default().admin.unwrap_or(Address::Tcp(([127, 0, 0, 1], 3601).into()))
+            }
         },
     };
     match ask(&address, &args.probe) {

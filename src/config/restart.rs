@@ -8,8 +8,6 @@ pub fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("listen.proxy", old.listen.proxy != new.listen.proxy),
         ("listen.admin", old.listen.admin != new.listen.admin),
         ("listen.unix_mode", old.listen.unix_mode != new.listen.unix_mode),
-        ("listen.public_url", old.listen.public_url != new.listen.public_url),
-        ("listen.allowed_hosts", old.listen.allowed_hosts != new.listen.allowed_hosts),
         // Changed certificates are taken up; whether there are any is not.
         ("listen.tls", old.listen.tls.is_some() != new.listen.tls.is_some()),
         ("listen.max_connections", old.listen.max_connections != new.listen.max_connections),

@@ -168,7 +168,6 @@ fn like(pattern: &[char], text: &[char]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
 
     #[test]
     fn like_follows_sql() {

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+pub use crate::policy::conditions::Cleared;
+
 use super::{Bucket, InFlight, LimitError, Limits, Slot};
 use crate::{
     caller::Caller,
@@ -43,10 +45,10 @@ impl Admission {
     ///
     /// # Errors
     /// [`LimitError::Rate`].
-    pub fn admit(&self, permit: Permit) -> Result<Admitted, LimitError> {
+    pub fn admit(&self, permit: Permit, now: Instant) -> Result<Admitted, LimitError> {
         let (caller, bucket) = &self.callers[permit.caller().index().0];
         if let Some(bucket) = bucket {
-            bucket.take(Instant::now()).map_err(|wait| LimitError::Rate {
+            bucket.take(now).map_err(|wait| LimitError::Rate {
                 caller: caller.clone(),
                 rate: bucket.rate().expect("a caller's bucket has a rate"),
                 wait,

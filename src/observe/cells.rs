@@ -34,7 +34,7 @@ pub struct OperationCells {
     operation: &'static str,
     answers: [[OnceLock<IntCounter>; CODES.len()]; 2],
     duration: Histogram,
-    upstream: Histogram,
+    upstream: OnceLock<Histogram>,
 }
 
 const CODES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -59,8 +59,8 @@ impl Cells {
 impl OperationCells {
     /// Handles for these labels.
     pub fn new(metrics: Arc<Metrics>, caller: &str, tenant: &str, operation: &'static str) -> Self {
-        let (duration, upstream) = metrics.durations(tenant, operation);
-        let answers = Default::default();
+        let duration = metrics.duration(tenant, operation);
+        let (answers, upstream) = Default::default();
         Self { metrics, caller: caller.into(), tenant: tenant.into(), operation, answers, duration, upstream }
     }
 
@@ -83,7 +83,8 @@ impl OperationCells {
 
     /// Counts a try at the upstream.
     pub fn upstream_answered(&self, seconds: f64) {
-        self.upstream.observe(seconds);
+        let make = || self.metrics.upstream_duration(&self.tenant, self.operation);
+        self.upstream.get_or_init(make).observe(seconds);
     }
 
     /// Who asks.
@@ -102,6 +103,9 @@ impl OperationCells {
     }
 }
 
+/// The tenants that one caller has asked.
+type Known = RwLock<HashMap<TenantIndex, Arc<Cells>>>;
+
 /// The handles of every caller at every tenant that it has asked, made on first use.
 #[derive(Debug)]
 pub struct CellTable {
@@ -109,7 +113,7 @@ pub struct CellTable {
     callers: Box<[CallerName]>,
     tenants: Box<[TenantName]>,
     slots: usize,
-    known: Box<[RwLock<HashMap<TenantIndex, Arc<Cells>>>]>,
+    known: Box<[Known]>,
     refused: Box<[OnceLock<Arc<OperationCells>>]>,
 }
 

@@ -166,10 +166,14 @@ impl Metrics {
         self.requests.with_label_values(&[caller, tenant, operation, code, source])
     }
 
-    /// Durations of an operation: whole, and upstream's share; for `cells` alone.
-    pub(super) fn durations(&self, tenant: &str, operation: &str) -> (Histogram, Histogram) {
-        let labels = [tenant, operation];
-        (self.duration.with_label_values(&labels), self.upstream_duration.with_label_values(&labels))
+    /// Durations of an operation, whole; for `cells` alone.
+    pub(super) fn duration(&self, tenant: &str, operation: &str) -> Histogram {
+        self.duration.with_label_values(&[tenant, operation])
+    }
+
+    /// The upstream's share of them; for `cells` alone.
+    pub(super) fn upstream_duration(&self, tenant: &str, operation: &str) -> Histogram {
+        self.upstream_duration.with_label_values(&[tenant, operation])
     }
 
     /// A request goes upstream again. `reason` is from the closed set in `upstream::retry`.
@@ -302,9 +306,8 @@ mod tests {
         let metrics = Metrics::new();
         let tenant = TenantName::parse("acme").unwrap();
         metrics.requests("c", "acme", "ListUsers", "2xx", "upstream").inc();
-        let (whole, upstream) = metrics.durations("acme", "ListUsers");
-        whole.observe(0.1);
-        upstream.observe(0.1);
+        metrics.duration("acme", "ListUsers").observe(0.1);
+        metrics.upstream_duration("acme", "ListUsers").observe(0.1);
         metrics.retried("refused");
         metrics.rate_limited("caller");
         metrics.policy_denied("caller_unknown");

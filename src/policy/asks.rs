@@ -2,7 +2,7 @@
 //! Resolved when the configuration is loaded, so that a request carries a number and nothing that it says can
 //! choose another token.
 
-use crate::config;
+use crate::{config, ids::TokenIndex};
 
 /// What a token is asked for instead of what its tenant says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,15 +13,6 @@ pub struct Ask {
     pub organization_id: Option<String>,
 }
 
-/// Which of a tenant's tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AskIndex {
-    /// The tenant's own.
-    Own,
-    /// That of the [`Ask`] at this place among the tenant's.
-    At(usize),
-}
-
 impl Ask {
     /// What the caller's grant says; `None`: nothing of its own.
     pub(super) fn of(caller: &config::Caller) -> Option<Self> {
@@ -29,12 +20,13 @@ impl Ask {
         (ask.scopes.is_some() || ask.organization_id.is_some()).then_some(ask)
     }
 
-    /// Its place among those of a tenant, where it is added if it is new.
-    pub(super) fn place(ask: Option<&Self>, all: &mut Vec<Self>) -> AskIndex {
-        let Some(ask) = ask else { return AskIndex::Own };
-        AskIndex::At(all.iter().position(|other| other == ask).unwrap_or_else(|| {
+    /// Its place among the tokens of a tenant, whose asks it joins if it is new.
+    pub(super) fn place(ask: Option<&Self>, all: &mut Vec<Self>) -> TokenIndex {
+        let Some(ask) = ask else { return TokenIndex::OWN };
+        let at = all.iter().position(|other| other == ask).unwrap_or_else(|| {
             all.push(ask.clone());
             all.len() - 1
-        }))
+        });
+        TokenIndex(at + 1)
     }
 }

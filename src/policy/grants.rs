@@ -10,7 +10,7 @@ use std::{
 use http::{HeaderMap, request::Parts, uri::PathAndQuery};
 
 use super::{
-    asks::{Ask, AskIndex},
+    asks::Ask,
     conditions::{Cleared, Guarded, Met, Pending, Unmet},
     decide::{RuleProblem, RuleSet, Source, Verdict},
     matched::Matched,
@@ -21,7 +21,7 @@ use crate::{
     caller::Caller,
     catalog::Catalog,
     config::{self, AuditOutput, Config, Issue, TenantScope},
-    ids::{CallerIndex, CallerName, PolicyName, TenantIndex, TenantName},
+    ids::{CallerIndex, CallerName, PolicyName, TenantIndex, TenantName, TokenIndex},
 };
 
 /// What a caller may do.
@@ -40,8 +40,8 @@ enum Tenants {
     /// With each tenant's own token.
     All,
     /// By tenant.
-    AllAsking(Box<[AskIndex]>),
-    Only(HashMap<TenantIndex, AskIndex>),
+    AllAsking(Box<[TokenIndex]>),
+    Only(HashMap<TenantIndex, TokenIndex>),
 }
 
 /// The grants of a configuration.
@@ -61,7 +61,7 @@ pub struct Grants {
 pub struct Permit {
     caller: Caller,
     tenant: TenantIndex,
-    ask: AskIndex,
+    token: TokenIndex,
     rule: Option<Arc<Source>>,
     action: Action,
 }
@@ -180,18 +180,18 @@ impl Grants {
         let grant = &self.callers[caller.index().0];
         match *target {
             Target::Token { tenant } => {
-                let (tenant, ask) = self.tenant(grant, tenant)?;
-                Ok(Permit { caller, tenant, ask, rule: None, action: Action::Issue(grant.issue) })
+                let (tenant, token) = self.tenant(grant, tenant)?;
+                Ok(Permit { caller, tenant, token, rule: None, action: Action::Issue(grant.issue) })
             }
             Target::Api { tenant, path, query } => {
-                let (tenant, ask) = self.tenant(grant, tenant)?;
+                let (tenant, token) = self.tenant(grant, tenant)?;
                 let matched = Matched::find(self.catalog, &head.method, CanonicalPath::parse(path)?);
                 let operation = matched.op().map_or(OTHER, |op| self.catalog.operation(op).id);
                 let (rule, pending) = self.decide(grant, &matched, operation, query)?;
                 let slot = matched.op().map_or(self.slots() - 1, |op| op.index());
                 let target = Guarded::new(join(matched.path(), query, head.uri.path_and_query())?, pending);
                 let action = Action::Forward(Operation { slot, name: operation, target });
-                Ok(Permit { caller, tenant, ask, rule, action })
+                Ok(Permit { caller, tenant, token, rule, action })
             }
         }
     }
@@ -219,7 +219,7 @@ impl Grants {
         }
     }
 
-    /// What tokens of a tenant are asked for beside its own, in the order of [`Permit::ask`].
+    /// What tokens of a tenant are asked for beside its own, in the order of [`Permit::token`], from 1 on.
     pub fn asks(&self, tenant: TenantIndex) -> &[Ask] {
         &self.asks[tenant.0]
     }
@@ -247,7 +247,7 @@ impl Grants {
         self.tenant(&self.callers[caller.0], named).map(|(tenant, _)| tenant)
     }
 
-    fn tenant(&self, grant: &Grant, named: Option<&str>) -> Result<(TenantIndex, AskIndex), Refusal> {
+    fn tenant(&self, grant: &Grant, named: Option<&str>) -> Result<(TenantIndex, TokenIndex), Refusal> {
         let Some(named) = named else {
             let default = grant.default.and_then(|tenant| Some((tenant, grant.tenants.ask(tenant)?)));
             return default.ok_or_else(|| Refusal::TenantNotNamed(grant.name.clone()));
@@ -262,9 +262,9 @@ impl Grants {
 
 impl Tenants {
     /// What is asked for at a tenant; `None`: the caller may not name it.
-    fn ask(&self, tenant: TenantIndex) -> Option<AskIndex> {
+    fn ask(&self, tenant: TenantIndex) -> Option<TokenIndex> {
         match self {
-            Self::All => Some(AskIndex::Own),
+            Self::All => Some(TokenIndex::OWN),
             Self::AllAsking(asks) => asks.get(tenant.0).copied(),
             Self::Only(granted) => granted.get(&tenant).copied(),
         }
@@ -316,8 +316,8 @@ impl Permit {
     }
 
     /// With which token.
-    pub fn ask(&self) -> AskIndex {
-        self.ask
+    pub fn token(&self) -> TokenIndex {
+        self.token
     }
 
     /// By which rule, where that is to be known and does not depend on the body.

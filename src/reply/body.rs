@@ -61,7 +61,7 @@ impl Body {
 
     /// The same body, which writes `record` when it ends, and is what the connection is busy with until then.
     pub fn recorded(mut self, mut record: Box<Record>, busy: Busy) -> Self {
-        record.complete = self.is_end_stream();
+        record.complete = self.is_end_stream() || record.method == http::Method::HEAD;
         self.record = Some(record);
         self._busy = Some(busy);
         self

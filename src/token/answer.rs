@@ -182,6 +182,16 @@ fn refusal(answer: &Answer) -> Fault {
     }
 }
 
+/// `error` and `error_description` as the issuer wrote them, neither cleaned nor cut: for whoever has to know
+/// whether a secret is in them.
+pub(super) fn told(body: &[u8]) -> [Zeroizing<String>; 2] {
+    let refusal = serde_json::from_slice::<Refusal<'_>>(body).ok();
+    let refusal = refusal.as_ref();
+    let error = refusal.and_then(|r| text(r.error?));
+    let description = refusal.and_then(|r| text(r.error_description?));
+    [error, description].map(Option::unwrap_or_default)
+}
+
 /// OAuth errors that pass by themselves, whatever the status.
 fn is_passing(error: &str) -> bool {
     matches!(error, "server_error" | "temporarily_unavailable" | "slow_down")

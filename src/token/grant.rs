@@ -81,7 +81,7 @@ async fn attempt(
         Err(_elapsed) => Err(Fault::Timeout.into()),
         Ok(Err(fault)) => Err(fault.into()),
         Ok(Ok(answer)) => answer::parse(&answer, &source.key.scopes, clock.now().wall).map_err(|failure| {
-            let fault = withhold(failure.fault, &answer.body, secret, authorization.as_ref());
+            let fault = withhold(failure.fault, &answer.body, &source.secrets, authorization.as_ref());
             Failure { fault, ..failure }
         }),
     };
@@ -91,15 +91,22 @@ async fn attempt(
     result
 }
 
-/// An issuer that repeats the credentials in its complaint does not get them into our log. Looks at the
-/// body as well as at the text taken from it: the text may be cut off in the middle of the secret.
-fn withhold(fault: Fault, body: &[u8], secret: &Secret, authorization: Option<&HeaderValue>) -> Fault {
-    let Fault::Rejected { error, description } = &fault else { return fault };
-    let encoded: Zeroizing<String> = Zeroizing::new(byte_serialize(secret.expose()).collect());
+/// An issuer that repeats the credentials in its complaint, or those of the tenant's other secret, does not
+/// get them into our log. Looks at the body and at the texts as they stood in it: what is taken from them may
+/// be cut off in the middle of the secret, or have other characters in its place.
+fn withhold(fault: Fault, body: &[u8], secrets: &[Secret], authorization: Option<&HeaderValue>) -> Fault {
+    let Fault::Rejected { error, .. } = &fault else { return fault };
     let basic = authorization.and_then(|value| value.as_bytes().strip_prefix(b"Basic "));
-    let credentials = [secret.expose(), encoded.as_bytes(), basic.unwrap_or(secret.expose())];
-    let shows = |text: &[u8]| credentials.iter().any(|needle| memmem::find(text, needle).is_some());
-    if shows(body) || shows(error.as_bytes()) || shows(description.as_bytes()) {
+    let told = answer::told(body);
+    let shows = |needle: &[u8]| {
+        let texts = [body, told[0].as_bytes(), told[1].as_bytes()];
+        texts.into_iter().any(|text| memmem::find(text, needle).is_some())
+    };
+    let shows_secret = |secret: &Secret| {
+        let encoded: Zeroizing<String> = Zeroizing::new(byte_serialize(secret.expose()).collect());
+        shows(secret.expose()) || shows(encoded.as_bytes())
+    };
+    if secrets.iter().any(shows_secret) || basic.is_some_and(shows) {
         return Fault::Rejected {
             error: known(error).into(),
             description: "(withheld: it repeats the secret)".into(),

@@ -19,9 +19,9 @@ use crate::{
     clock::Clock,
     config::{self, Endpoint, Timeouts},
     error::Failure,
-    limit::{Bucket, LimitError},
+    ids::TokenIndex,
+    limit::{Bucket, LimitError, admit::Cleared},
     observe::Record,
-    policy::{asks::AskIndex, conditions::Cleared},
     token::{Rejection, Token, TokenHandle},
 };
 
@@ -72,7 +72,7 @@ pub struct Sending<'a> {
     /// The canonical path with the caller's query, its conditions met.
     pub target: Cleared<'a>,
     /// Which of the tenant's tokens goes with it.
-    pub token: AskIndex,
+    pub token: TokenIndex,
     /// The worker that sends it.
     pub worker: usize,
     /// When it must be over.
@@ -86,28 +86,25 @@ impl Upstream {
     }
 
     /// The token that a permit is for.
-    pub fn handle(&self, ask: AskIndex) -> &TokenHandle {
-        match ask {
-            AskIndex::Own => &self.token,
-            AskIndex::At(at) => &self.asked[at],
-        }
+    pub fn handle(&self, token: TokenIndex) -> &TokenHandle {
+        token.0.checked_sub(1).map_or(&self.token, |at| &self.asked[at])
     }
 
     /// Draws on the quota for a request that another proxy is to send, and gives the token for it.
     ///
     /// # Errors
     /// [`Failure`] from the quota or the token engine.
-    pub async fn lend(&self, ask: AskIndex, deadline: Instant) -> Result<Arc<Token>, Failure> {
+    pub async fn lend(&self, token: TokenIndex, deadline: Instant) -> Result<Arc<Token>, Failure> {
         self.draw()?;
-        self.token(self.handle(ask), deadline).await
+        self.token(self.handle(token), deadline).await
     }
 
     /// The token, without drawing on the quota: what is done with it is out of sight.
     ///
     /// # Errors
     /// [`Failure`] from the token engine.
-    pub async fn hand_out(&self, ask: AskIndex, deadline: Instant) -> Result<Arc<Token>, Failure> {
-        self.token(self.handle(ask), deadline).await
+    pub async fn hand_out(&self, token: TokenIndex, deadline: Instant) -> Result<Arc<Token>, Failure> {
+        self.token(self.handle(token), deadline).await
     }
 
     /// Sends a request until there is an answer to hand on.
@@ -180,11 +177,8 @@ impl Upstream {
     }
 
     fn draw(&self) -> Result<(), LimitError> {
-        self.quota_used.inc();
-        self.quota.take(Instant::now()).map_err(|wait| LimitError::Quota {
-            tenant: self.tenant.name.clone(),
-            rate: self.tenant.quota,
-            wait,
+        self.quota.take(Instant::now()).inspect(|()| self.quota_used.inc()).map_err(|wait| {
+            LimitError::Quota { tenant: self.tenant.name.clone(), rate: self.tenant.quota, wait }
         })
     }
 
@@ -214,7 +208,7 @@ impl Upstream {
         body: &Prepared,
         record: &Record,
     ) -> Option<Again> {
-        if !body.is_replayable() {
+        if !body.is_replayable() || outcome.reason(&sending.head.method, record.attempts).is_none() {
             return None;
         }
         let wall = self.clock.now().wall;

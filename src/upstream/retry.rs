@@ -35,6 +35,16 @@ pub enum Outcome<'a> {
     },
 }
 
+impl Outcome<'_> {
+    /// Why another try may be worth it; `None` where the answer stands, as it mostly does.
+    pub fn reason(&self, method: &Method, attempt: u32) -> Option<&'static str> {
+        match *self {
+            Self::Failed { unsent, label } => (unsent || is_idempotent(method)).then_some(label),
+            Self::Answered(status, _) => transient(status, attempt).filter(|_| is_idempotent(method)),
+        }
+    }
+}
+
 /// One more try.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Again {
@@ -66,15 +76,10 @@ impl Retries {
         wall: SystemTime,
         random: f64,
     ) -> Option<Again> {
-        if attempt >= self.rules.attempts {
-            return None;
-        }
-        let (reason, asked) = match outcome {
-            Outcome::Failed { unsent, label } if unsent || is_idempotent(method) => (label, None),
-            Outcome::Answered(status, headers) if is_idempotent(method) => {
-                (transient(status, attempt)?, retry_after(headers, wall))
-            }
-            _ => return None,
+        let reason = outcome.reason(method, attempt).filter(|_| attempt < self.rules.attempts)?;
+        let asked = match outcome {
+            Outcome::Answered(_, headers) => retry_after(headers, wall),
+            Outcome::Failed { .. } => None,
         };
         let after = match asked {
             Some(asked) if asked > self.rules.max_backoff => return None,

@@ -189,7 +189,7 @@ impl Checker<'_> {
     }
 
     fn api_keys(&mut self, key: &KeyPath, slots: &[usize]) -> Option<Identity> {
-        const REMEDY: &str = "Make one with: openssl rand -base64 32";
+        const REMEDY: &str = "Make one with: openssl rand -hex 32";
         if slots.is_empty() {
             self.missing(key, "there is no key in the list", REMEDY);
         }

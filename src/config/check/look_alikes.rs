@@ -42,7 +42,7 @@ fn shared(one: &Identity, other: &Identity) -> Option<(&'static str, &'static st
         (Identity::ApiKey(one), Identity::ApiKey(other))
             if one.iter().any(|key| other.iter().any(|other| key.matches(other))) =>
         {
-            Some(("the same API key", "Give each caller a key of its own: openssl rand -base64 32"))
+            Some(("the same API key", "Give each caller a key of its own: openssl rand -hex 32"))
         }
         (Identity::Spiffe(one), Identity::Spiffe(other)) if same_segments(one, other, '/') => {
             Some(("a certificate with such a SPIFFE ID", "Write patterns that no one ID meets both of."))

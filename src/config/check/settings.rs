@@ -12,7 +12,7 @@ use crate::config::{
     },
 };
 
-/// Bytes of text that seal a token; `openssl rand -base64 32` prints 44.
+/// Bytes of text that seal a token; `openssl rand -hex 32` prints 64.
 const LEAST_SEAL_KEY: usize = 32;
 
 impl Checker<'_> {
@@ -211,7 +211,7 @@ impl Checker<'_> {
             && key.expose().len() < LEAST_SEAL_KEY
         {
             let what = format!("the key has {} bytes; {LEAST_SEAL_KEY} is the least", key.expose().len());
-            self.problem(&at.key("key"), what, "Make one with: openssl rand -base64 32");
+            self.problem(&at.key("key"), what, "Make one with: openssl rand -hex 32");
         }
         Broker { ttl: self.duration(&at, "ttl", raw.ttl, SECOND..=DAY).unwrap_or(defaults.ttl), key }
     }

@@ -22,7 +22,7 @@ fn all_problems_of_a_file_at_once() {
             "c.toml:12: retry.max_backoff: the longest wait is shorter than the first (backoff). Write a longer one, or shorten backoff.",
             "c.toml:14: log.format: \"jsn\" is not a log format. Did you mean \"json\"?",
             "c.toml:15: log.level: \"inof\" is not a log filter. Write error, warn, info, debug or trace; or directives such as \"info,claviger::token=debug\".",
-            "c.toml:17: broker.key: the key has 6 bytes; 32 is the least. Make one with: openssl rand -base64 32",
+            "c.toml:17: broker.key: the key has 6 bytes; 32 is the least. Make one with: openssl rand -hex 32",
             "c.toml:18: tenants.acme.client_secret: the tenant has no client_secret. Write client_secret = { file = \"/run/secrets/…\" } or { env = \"NAME\" }.",
             "c.toml:19: tenants.acme.client_idd: there is no such key. Did you mean `client_id`?",
             "c.toml:20: tenants.other.client_id: the tenant has no client_id. Copy the App ID of a machine-to-machine application from the Logto Console.",

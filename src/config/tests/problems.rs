@@ -250,7 +250,7 @@ fn callers_and_policies() {
         IDENTIFY,
         "identify = { api_key = { env = \"S\" } }",
         &[
-            "c.toml:8: callers.c.identify[0].api_key: the API key has 6 bytes and could be guessed; 20 is the least. Make one with: openssl rand -base64 32",
+            "c.toml:8: callers.c.identify[0].api_key: the API key has 6 bytes and could be guessed; 20 is the least. Make one with: openssl rand -hex 32",
         ],
     );
     says(
@@ -339,7 +339,7 @@ fn two_callers_with_one_key() {
     assert_eq!(
         bench.problems(),
         [
-            "c.toml:11: callers.d.identify: the same API key identifies the caller c as well. Give each caller a key of its own: openssl rand -base64 32"
+            "c.toml:11: callers.d.identify: the same API key identifies the caller c as well. Give each caller a key of its own: openssl rand -hex 32"
         ]
     );
     let bench = Bench::new().with("c.toml", two("unix_uid = 7", "unix_uid = 7")).env("S", "secret");

@@ -1,0 +1,36 @@
+//! Runs the real program against an embedded Logto, and holds it to the behaviours by their numbers (`b01_…`).
+//! One binary, so that it is linked once. Each test has a process, ports and a Logto of its own; after each,
+//! everything that came out of the program is searched for secrets.
+
+#[path = "it/admin.rs"]
+mod admin;
+#[path = "it/callers.rs"]
+mod callers;
+#[path = "it/commands.rs"]
+mod commands;
+#[path = "it/forwarding.rs"]
+mod forwarding;
+#[path = "it/leaks.rs"]
+mod leaks;
+#[path = "it/lifecycle.rs"]
+mod lifecycle;
+#[path = "it/limits.rs"]
+mod limits;
+#[path = "it/memory.rs"]
+mod memory;
+#[path = "it/paths.rs"]
+mod paths;
+#[path = "it/retries.rs"]
+mod retries;
+#[path = "it/rotation.rs"]
+mod rotation;
+#[path = "it/slowness.rs"]
+mod slowness;
+#[path = "it/stampede.rs"]
+mod stampede;
+#[path = "it/streaming.rs"]
+mod streaming;
+#[path = "support/lib.rs"]
+mod support;
+#[path = "it/tokens.rs"]
+mod tokens;

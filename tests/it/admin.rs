@@ -1,0 +1,69 @@
+//! The admin listener: probes, metrics, status, configuration.
+
+use claviger::emulator::Effect;
+
+use crate::support::{Logto, Proxy, Request};
+
+#[tokio::test]
+async fn metrics_have_closed_labels_and_count_every_answer_once() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    for _ in 0..3 {
+        assert_eq!(proxy.get("/api/users").await.status, 200);
+    }
+    assert_eq!(proxy.get("/api/users/nobody?q=1").await.status, 404);
+    assert_eq!(proxy.get("/api/nothing").await.status, 404);
+    logto.api_fault_times(1, Effect::status(503));
+    assert_eq!(proxy.get("/api/users").await.status, 200);
+    let requests = |operation: &str, code: &str, source: &str| {
+        format!(
+            "claviger_requests_total{{caller=\"local\",code=\"{code}\",operation=\"{operation}\",source=\"{source}\",tenant=\"acme\"}}"
+        )
+    };
+    assert_eq!(proxy.metric(&requests("ListUsers", "2xx", "upstream")).await, 4.0);
+    assert_eq!(proxy.metric(&requests("GetUser", "4xx", "upstream")).await, 1.0);
+    assert_eq!(proxy.metric("claviger_retries_total{reason=\"503\"}").await, 1.0);
+    assert_eq!(proxy.metric("claviger_requests_in_flight").await, 0.0);
+    let metrics = proxy.admin("/metrics").await;
+    assert_eq!(metrics.value("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    assert!(!metrics.text().contains("nobody") && !metrics.text().contains("nothing"));
+    for name in [
+        "build_info",
+        "token_expiry_timestamp_seconds",
+        "config_last_reload_successful",
+        "request_duration_seconds",
+    ] {
+        assert!(metrics.text().contains(&format!("claviger_{name}")), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn status_and_config_say_what_is_and_no_secret() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    assert_eq!(proxy.get("/api/users").await.status, 200);
+    let status = proxy.status().await;
+    let token = &status["tenants"]["acme"]["token"];
+    assert_eq!((token["usable"].as_bool(), token["granted"].as_u64()), (Some(true), Some(1)), "{status}");
+    assert!(token["usable_for_seconds"].as_u64().is_some_and(|seconds| (3000..=3600).contains(&seconds)));
+    assert_eq!(status["configuration"]["callers"], serde_json::json!(["local"]));
+    let config = proxy.admin("/config").await.json();
+    assert_eq!(config["tenants"]["acme"]["client_id"], logto.client());
+    assert!(!config.to_string().contains(logto.secret()));
+    for other in ["/", "/debug", "/api/users", "/metrics/"] {
+        assert_eq!(proxy.admin(other).await.status, 404, "{other}");
+    }
+    assert_eq!(proxy.get("/livez").await.status, 404, "not on the proxy's port");
+}
+
+#[tokio::test]
+async fn the_admin_listener_only_answers_questions() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    let mut client = crate::support::wire::Place::parse(&proxy.admin_authority())
+        .connect(proxy.tap().clone())
+        .await
+        .expect("it listens");
+    assert_eq!(client.ask(&Request::post("/status", "{}")).await.status, 405);
+    assert_eq!(client.ask(&Request::new("HEAD", "/livez")).await.status, 200);
+}

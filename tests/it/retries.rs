@@ -1,0 +1,160 @@
+//! Requests that are sent again, and those that must not be.
+
+use std::time::Duration;
+
+use claviger::emulator::{Effect, Fault, Target};
+
+use crate::support::{Logto, Proxy, Request, wire::Answer};
+
+/// Sends one request while `effect` hits the next `times`; the answer, and how often the request arrived.
+async fn tried(request: &Request, times: usize, effect: Effect) -> (Answer, usize) {
+    let logto = Logto::start().await;
+    let proxy = Proxy::builder().tenant("acme", &logto).set("retry.backoff", "'1ms'").start().await;
+    assert_eq!(proxy.get("/api/roles").await.status, 200);
+    logto.clear_recorded();
+    logto.api_fault_times(times, effect);
+    let answer = proxy.ask(request).await;
+    (answer, logto.api_requests_seen().len())
+}
+
+#[tokio::test]
+async fn b07_a_small_body_goes_out_again_byte_for_byte() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    logto.api_fault_times(
+        1,
+        Effect::body(401, "application/json", r#"{"code":"auth.unauthorized","data":{"claims":"x"}}"#),
+    );
+    let body = "{\"name\" : \"a role\",\n\t\"description\":\"\\u00e9 \u{e9}\"}";
+    let answer = proxy.ask(&Request::post("/api/roles", body)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let seen = logto.api_requests_seen();
+    assert_eq!(seen.iter().map(|request| request.status).collect::<Vec<_>>(), [Some(401), Some(200)]);
+    for request in &seen {
+        assert_eq!(request.body, body.as_bytes());
+        assert_eq!(request.header("content-type").as_deref(), Some("application/json"));
+    }
+    assert_ne!(seen[0].header("authorization"), seen[1].header("authorization"));
+    assert_eq!(seen[0].header("x-request-id"), seen[1].header("x-request-id"));
+}
+
+#[tokio::test]
+async fn b07_a_streamed_body_does_not_and_the_caller_is_told() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    let large = format!(r#"{{"name":"{}"}}"#, "x".repeat(100 * 1024));
+    let chunked = Request::post("/api/roles", r#"{"name":"a","description":"b"}"#)
+        .header("Transfer-Encoding", "chunked");
+    for request in [Request::post("/api/roles", large), chunked] {
+        logto.clear_recorded();
+        logto.api_fault_times(1, Effect::body(401, "application/json", "{}"));
+        let answer = proxy.ask(&request).await;
+        answer.assert_problem(502, "token_rejected");
+        assert!(answer.text().contains("streamed, so it was not sent again"), "{}", answer.text());
+        assert_eq!(logto.api_requests_seen().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn b26_the_body_of_a_401_stays_here() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    let echo = r#"{"code":"auth.unauthorized","data":{"claim":"aud","payload":{"sub":"THE-CLAIMS"}}}"#;
+    logto.api_fault(Effect::body(401, "application/json", echo));
+    for _ in 0..3 {
+        let answer = proxy.get("/api/roles").await;
+        answer.assert_problem(502, "token_rejected");
+        assert!(!answer.text().contains("THE-CLAIMS") && !proxy.log().contains("THE-CLAIMS"));
+        assert!(answer.text().contains("auth.unauthorized"), "the code is no secret: {}", answer.text());
+        assert_eq!(answer.value("www-authenticate"), None);
+    }
+}
+
+#[tokio::test]
+async fn b19_what_passes_is_tried_again_where_that_is_safe() {
+    for effect in
+        [Effect::Reset, Effect::Close, Effect::status(502), Effect::status(503), Effect::status(504)]
+    {
+        let (answer, arrived) = tried(&Request::get("/api/roles"), 2, effect.clone()).await;
+        assert_eq!((answer.status, arrived), (200, 3), "GET {effect:?}");
+    }
+    let role = r#"{"name":"n","description":"d"}"#;
+    for effect in [Effect::Reset, Effect::status(502), Effect::status(503), Effect::status(500)] {
+        let (answer, arrived) = tried(&Request::post("/api/roles", role), 1, effect.clone()).await;
+        assert_eq!(arrived, 1, "POST {effect:?}");
+        match effect {
+            Effect::Reset => {
+                answer.assert_problem(502, "upstream_unreachable");
+                assert!(answer.text().contains("may have been carried out"));
+            }
+            _ => assert_eq!(answer.outcome().1, "", "the upstream's own answer: {}", answer.text()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn b19_a_deterministic_500_is_tried_once_more_and_then_handed_on() {
+    let (answer, arrived) = tried(&Request::get("/api/roles"), 10, Effect::status(500)).await;
+    assert_eq!((answer.status, arrived), (500, 2));
+    assert_eq!(answer.json()["message"], "Internal server error.");
+    let (answer, arrived) = tried(&Request::get("/api/roles"), 10, Effect::Reset).await;
+    assert_eq!(arrived, 3, "retry.attempts");
+    answer.assert_problem(502, "upstream_unreachable");
+}
+
+#[tokio::test]
+async fn b19_retry_after_is_obeyed_and_capped() {
+    let wait = |seconds: &str| Effect::Answer {
+        status: 503,
+        headers: vec![("Retry-After".into(), seconds.into())],
+        body: b"busy".to_vec(),
+    };
+    let begun = tokio::time::Instant::now();
+    let (answer, arrived) = tried(&Request::get("/api/roles"), 1, wait("1")).await;
+    assert_eq!((answer.status, arrived), (200, 2));
+    assert!(begun.elapsed() >= Duration::from_secs(1));
+    let (answer, arrived) = tried(&Request::get("/api/roles"), 1, wait("30")).await;
+    assert_eq!((answer.status, arrived), (503, 1), "longer than max_backoff: the caller is told instead");
+    assert_eq!((answer.retry_after(), answer.text().as_str()), (Some(30), "busy"));
+}
+
+#[tokio::test]
+async fn b19_the_budget_ends_a_storm() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::builder().tenant("acme", &logto).set("retry.backoff", "'1ms'").start().await;
+    assert_eq!(proxy.get("/api/roles").await.status, 200);
+    logto.api_fault(Effect::status(503));
+    let before = logto.api_requests();
+    for _ in 0..200 {
+        assert_eq!(proxy.get("/api/roles").await.status, 503);
+    }
+    let arrived = logto.api_requests() - before;
+    assert!((201..=200 + 20 + 45).contains(&arrived), "{arrived} requests for 200");
+}
+
+#[tokio::test]
+async fn b19_a_connection_that_logto_closed_costs_nobody_an_error() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    logto.faults().add(Fault::new(Target::Api, Effect::CloseAfterAnswer));
+    for n in 0..20 {
+        let role = format!(r#"{{"name":"role-{n}x","description":"d"}}"#);
+        let answer = proxy.ask(&Request::post("/api/roles", role)).await;
+        assert_eq!(answer.status, 200, "POST {n}: {}", answer.text());
+    }
+    assert_eq!(logto.api_requests(), 20);
+}
+
+#[tokio::test]
+async fn b27_an_upstream_429_with_retry_after_pauses_the_tenant() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    assert_eq!(proxy.get("/api/roles").await.status, 200);
+    logto.api_fault_times(1, Effect::too_many(20));
+    assert_eq!(proxy.get("/api/roles").await.outcome(), (429, String::new()), "the upstream's own answer");
+    let before = logto.api_requests();
+    let answer = proxy.get("/api/roles").await;
+    answer.assert_problem(429, "quota_exhausted");
+    assert!(answer.retry_after().is_some_and(|seconds| (15..=20).contains(&seconds)), "{answer:?}");
+    assert_eq!(logto.api_requests(), before, "everybody waits");
+}

@@ -1,0 +1,129 @@
+//! Large and long bodies, in both directions: nothing is gathered, and nobody waits for the end of anything.
+
+use std::time::Duration;
+
+use claviger::emulator::Effect;
+
+use crate::support::{Logto, Proxy, Request, until};
+
+const MIB: usize = 1024 * 1024;
+/// What 20 MiB on their way may cost, in KiB.
+const BOUND: u64 = 6 * 1024;
+
+fn multipart(target: &str, length: usize) -> Request {
+    Request::new("POST", target)
+        .header("Content-Type", "multipart/form-data; boundary=x")
+        .header("Content-Length", &length.to_string())
+}
+
+#[tokio::test]
+async fn b22_twenty_megabytes_go_up_without_being_held() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    assert_eq!(proxy.get("/api/roles").await.status, 200);
+    let before = proxy.memory().0;
+    let mut client = proxy.connect().await;
+    client.write(&multipart("/api/user-assets", 20 * MIB).head()).await.expect("it is read");
+    let piece = vec![b'x'; 64 * 1024];
+    for _ in 0..20 * MIB / piece.len() {
+        client.write(&piece).await.expect("it is read");
+    }
+    let answer = client.read_answer("POST").await.expect("there is an answer");
+    assert_eq!(answer.outcome().1, "", "{}", answer.text());
+    assert_eq!(logto.last().body_len, 20 * MIB);
+    let highest = proxy.memory().1;
+    assert!(highest < before + BOUND, "{before} KiB before, {highest} KiB at the most");
+}
+
+#[tokio::test]
+async fn b22_a_slow_upstream_slows_the_caller_and_fills_no_memory() {
+    let upstream = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let address = upstream.local_addr().expect("it is bound");
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    assert_eq!(proxy.get("/api/roles").await.status, 200);
+    drop(proxy);
+    // The issuer works, the API takes nothing: two addresses, so a proxy in front of both.
+    let issuer = logto.addr();
+    let relay = tokio::spawn(async move {
+        let mut kept = Vec::new();
+        while let Ok((mut stream, _)) = upstream.accept().await {
+            let mut start = [0; 5];
+            stream.readable().await.expect("it sends something");
+            let peeked = stream.peek(&mut start).await.unwrap_or_default();
+            if start[..peeked].starts_with(b"POST ") {
+                let mut line = [0; 16];
+                let _ = stream.peek(&mut line).await;
+                if line.starts_with(b"POST /oidc/token") {
+                    tokio::spawn(async move {
+                        let mut to = tokio::net::TcpStream::connect(issuer).await.expect("it listens");
+                        let _ = tokio::io::copy_bidirectional(&mut stream, &mut to).await;
+                    });
+                    continue;
+                }
+            }
+            kept.push(stream);
+        }
+    });
+    let proxy = Proxy::builder()
+        .tenant("acme", &logto)
+        .set("tenants.acme.endpoint", format!("'http://{address}'"))
+        .start()
+        .await;
+    until("a token", || (logto.grants() >= 2).then_some(())).await;
+    let before = proxy.memory().0;
+    let mut client = proxy.connect().await;
+    client.write(&multipart("/api/user-assets", 20 * MIB).head()).await.expect("it is read");
+    let piece = vec![b'x'; 64 * 1024];
+    let mut taken = 0;
+    while let Ok(Ok(())) = tokio::time::timeout(Duration::from_millis(300), client.write(&piece)).await {
+        taken += piece.len();
+    }
+    assert!(taken < 19 * MIB, "{taken} bytes were taken by nobody");
+    let highest = proxy.memory().1;
+    assert!(highest < before + BOUND, "{before} KiB before, {highest} KiB at the most");
+    relay.abort();
+}
+
+#[tokio::test]
+async fn b22_a_slow_caller_slows_the_upstream_and_fills_no_memory() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    assert_eq!(proxy.get("/api/roles").await.status, 200);
+    let before = proxy.memory().0;
+    logto.api_fault(Effect::body(200, "application/json", vec![b'1'; 24 * MIB]));
+    let mut clients = Vec::new();
+    for _ in 0..4 {
+        let mut client = proxy.connect().await;
+        client.write(&Request::get("/api/roles").head()).await.expect("it is read");
+        client.read_head().await.expect("the head comes");
+        clients.push(client);
+    }
+    assert_eq!(proxy.status().await["tenants"]["acme"]["in_flight"], 4);
+    let highest = proxy.memory().1;
+    assert!(highest < before + BOUND, "{before} KiB before, {highest} KiB at the most");
+    // A caller that reads after all gets everything.
+    let mut client = clients.remove(0);
+    let mut length = client.take_unread().len();
+    while length < 24 * MIB {
+        assert!(client.read_more().await.expect("it goes on") > 0, "it ended after {length} bytes");
+        length += client.take_unread().len();
+    }
+    assert_eq!(length, 24 * MIB);
+}
+
+#[tokio::test]
+async fn b22_the_beginning_arrives_before_the_end_is_there() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    assert_eq!(proxy.get("/api/roles").await.status, 200);
+    logto.api_fault_times(1, Effect::Drip { bytes: 1, every_ms: 50 });
+    let mut client = proxy.connect().await;
+    client.write(&Request::get("/api/roles?page=1&page_size=1").head()).await.expect("it is read");
+    let head = client.read_head().await.expect("the head comes at once");
+    let length: usize =
+        head.value("content-length").and_then(|value| value.parse().ok()).expect("it is known");
+    while client.read_more().await.expect("it goes on") == 0 {}
+    let begun = client.take_unread().len();
+    assert!(begun < length, "the first of {length} bytes came with the last");
+}

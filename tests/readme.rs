@@ -1,0 +1,194 @@
+//! Holds the tables of README.md against the program: every key with its default, every error code, every metric.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use claviger::config::{self, LoadRequest};
+use serde_json::Value;
+
+const README: &str = include_str!("../README.md");
+const ERRORS: &str = include_str!("../src/error.rs");
+const METRICS: &str = include_str!("../src/observe/metrics.rs");
+
+/// The cells of the table that follows `<!-- {name}:`, without its head.
+fn table(name: &str) -> Vec<Vec<&'static str>> {
+    let marker = format!("<!-- {name}: held");
+    let (_, after) = README.split_once(&marker).expect("the table is marked");
+    after
+        .lines()
+        .skip(1)
+        .take_while(|line| line.starts_with('|'))
+        .skip(2)
+        .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
+        .collect()
+}
+
+/// The text of a cell that is code and nothing else.
+fn code(cell: &str) -> Option<&str> {
+    cell.strip_prefix('`')?.strip_suffix('`').filter(|inner| !inner.contains('`'))
+}
+
+/// Every key of a schema, as in the table.
+fn keys(schema: &Value, node: &Value, path: &str, into: &mut Vec<String>) {
+    let node = match node["$ref"].as_str().and_then(|name| name.rsplit('/').next()) {
+        Some(name) => &schema["$defs"][name],
+        None => node,
+    };
+    let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    if let Some(members) = node["properties"].as_object() {
+        members.iter().for_each(|(key, member)| keys(schema, member, &below(key), into));
+    } else if node["additionalProperties"].is_object() && !path.contains('.') {
+        keys(schema, &node["additionalProperties"], &below("NAME"), into);
+    } else {
+        into.push(path.to_owned());
+    }
+}
+
+#[test]
+fn every_key_is_in_the_table_and_no_other() {
+    let schema = config::schema();
+    let mut known = Vec::new();
+    keys(&schema, &schema, "", &mut known);
+    known.sort();
+    let mut written: Vec<_> =
+        table("configuration").iter().map(|row| code(row[0]).expect("a key is code").to_owned()).collect();
+    written.sort();
+    assert_eq!(written, known);
+}
+
+#[test]
+fn every_default_is_the_programs() {
+    let request = LoadRequest {
+        paths: vec![PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/config/minimal.toml"))],
+        search: Vec::new(),
+        env: BTreeMap::from([("ACME_SECRET".into(), "a secret of the test".into())]),
+        rule_check: &|_| Ok(()),
+    };
+    let loaded = config::load(&request).expect("minimal.toml is valid");
+    let effective = config::redacted(&loaded.config);
+    let named = |key: &str| match key.split('.').next() {
+        Some("tenants") => key.replace("NAME", "acme"),
+        Some("callers") => key.replace("NAME", "local"),
+        _ => key.to_owned(),
+    };
+    let mut compared = 0;
+    for row in table("configuration") {
+        let key = code(row[0]).expect("a key is code");
+        let Some(default) = code(row[1]).filter(|default| !default.contains("NAME")) else { continue };
+        let pointer = format!("/{}", named(key).replace('.', "/"));
+        let found =
+            effective.pointer(&pointer).unwrap_or_else(|| panic!("{key} is not in the configuration"));
+        let default: Value =
+            serde_json::from_str(default).unwrap_or_else(|_| panic!("{key}: {default} is no value"));
+        assert!(same(&default, found), "{key}: README says {default}, the program {found}");
+        compared += 1;
+    }
+    assert!(compared > 35, "only {compared} defaults were compared");
+}
+
+/// Equal, or the same length of time, size or number written in another way.
+fn same(written: &Value, found: &Value) -> bool {
+    let (Some(written), Some(found)) = (written.as_str(), Some(found)) else {
+        return match (written.as_f64(), found.as_f64()) {
+            (Some(written), Some(found)) => (written - found).abs() < 1e-6,
+            _ => written == found,
+        };
+    };
+    let size =
+        |unit: &str, bytes: u64| written.strip_suffix(unit)?.parse::<u64>().ok().map(|number| number * bytes);
+    if let Some(bytes) = size("KiB", 1024).or_else(|| size("MiB", 1024 * 1024)) {
+        return found.as_u64() == Some(bytes);
+    }
+    let Some(found) = found.as_str() else { return false };
+    match (humantime::parse_duration(written), humantime::parse_duration(found)) {
+        (Ok(written), Ok(found)) => written == found,
+        _ => written == found,
+    }
+}
+
+#[test]
+fn every_error_code_is_in_the_table_with_its_status_and_side() {
+    // The status and the side of each row of the table in error.rs.
+    let mut known: BTreeMap<&str, Vec<(&str, String)>> = BTreeMap::new();
+    for line in ERRORS.lines() {
+        let Some((_, row)) = line.split_once("= row(") else { continue };
+        let cells: Vec<_> = row.splitn(4, ',').map(str::trim).collect();
+        let code = cells[1].trim_matches('"');
+        known.entry(code).or_default().push((cells[0], cells[2].to_ascii_lowercase()));
+    }
+    let rows = table("errors");
+    let written: Vec<_> = rows.iter().map(|row| code(row[1]).expect("a code is code")).collect();
+    assert_eq!(written.len(), known.len(), "{written:?}\n{known:?}");
+    for row in &rows {
+        let code = code(row[1]).expect("a code is code");
+        let rows = known.get(code).unwrap_or_else(|| panic!("{code} is not in error.rs"));
+        let fits = rows.iter().any(|(status, side)| *status == row[0] && side == row[3]);
+        assert!(fits, "{code}: README says {} {}, error.rs {rows:?}", row[0], row[3]);
+        assert!(include_str!("../docs/errors.md").contains(code), "{code} is not in docs/errors.md");
+    }
+}
+
+#[test]
+fn every_metric_is_in_the_table_and_no_other() {
+    let mut written: Vec<_> = table("metrics")
+        .iter()
+        .flat_map(|row| row[0].split(',').filter_map(|cell| cell.split('`').nth(1)))
+        .collect();
+    written.sort_unstable();
+    // The first string after each call that makes one.
+    let makers = [
+        " counters(",
+        " counter(",
+        " gauge(",
+        " gauges(",
+        " float_gauge(",
+        " counter_gauge(",
+        " histograms(",
+    ];
+    let code = METRICS.split("#[cfg(test)]").next().unwrap_or_default();
+    let code: String = code.lines().filter(|line| !line.starts_with("fn ")).collect::<Vec<_>>().join(" ");
+    let mut known: Vec<_> = makers
+        .iter()
+        .flat_map(|maker| code.match_indices(maker).map(|(at, found)| &code[at + found.len()..]))
+        .filter_map(|call| call.trim_start().strip_prefix('"')?.split('"').next())
+        .collect();
+    known.sort_unstable();
+    assert_eq!(written, known);
+}
+
+#[test]
+fn every_fact_that_is_cited_is_listed() {
+    let facts = include_str!("../docs/logto.md");
+    let mut files = vec![PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut cited = 0;
+    while let Some(path) = files.pop() {
+        if path.is_dir() {
+            files.extend(
+                std::fs::read_dir(&path).expect("a directory").map(|entry| entry.expect("an entry").path()),
+            );
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        for (at, found) in text.match_indices("fact ").chain(text.match_indices("facts ")) {
+            let rest = &text[at + found.len()..];
+            let number: String = rest.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+            let number = number.trim_end_matches('.');
+            if number.is_empty() {
+                continue;
+            }
+            cited += 1;
+            let listed = facts.contains(&format!("| {number} |")) || facts.contains(&format!("## {number} "));
+            assert!(listed, "{}: fact {number} is not in docs/logto.md", path.display());
+        }
+    }
+    assert!(cited > 30, "only {cited} facts were found");
+}
+
+#[test]
+fn the_sidecars_configuration_is_that_of_its_manifest() {
+    let manifest = include_str!("../deploy/kubernetes/sidecar.yaml");
+    let (_, after) = README.split_once("# claviger.toml, in a ConfigMap\n").expect("the excerpt is marked");
+    let excerpt = after.split("```").next().unwrap_or_default();
+    for line in excerpt.lines().filter(|line| !line.is_empty()) {
+        assert!(manifest.contains(&format!("\n    {line}\n")), "{line:?} is not in sidecar.yaml");
+    }
+}
