@@ -42,7 +42,7 @@ fn configuration() -> (tempfile::TempDir, Config) {
         "#
     );
     std::fs::write(&file, text).expect("the temporary directory takes files");
-    let any = |_: &str| Ok(());
+    let any = |_: config::RuleList, _: &str| Ok(());
     let request = LoadRequest {
         paths: vec![file],
         search: Vec::<PathBuf>::new(),

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::{
     broker::{Broker, TokenRequest},
     caller::{Caller, Callers, Presented},
-    config::Config,
+    config::{Config, Issue},
     edge::{self, Connection, EdgeError, Hosts},
     error::Failure,
     headers,
@@ -69,14 +69,16 @@ impl Pipeline {
                 let caller = self.identify(connection, &presented).await?;
                 let permit = self.permit(caller, &target, &head, record)?;
                 let admitted = self.limits.admit(permit, record.started)?;
-                self.issue(&admitted)
+                self.issue(&admitted, record).await
             }
             target @ Target::Api { .. } => {
                 let presented = Presented::by_headers(&connection.peer, &head.headers);
                 let caller = self.identify(connection, &presented).await?;
                 let permit = self.permit(caller, &target, &head, record)?;
                 let admitted = self.limits.admit(permit, record.started)?;
-                let Action::Forward(operation) = admitted.action() else { return self.issue(&admitted) };
+                let Action::Forward(operation) = admitted.action() else {
+                    return self.issue(&admitted, record).await;
+                };
                 self.forward(connection, &admitted, operation, &head, body, record).await
             }
         }
@@ -104,10 +106,20 @@ impl Pipeline {
         permit
     }
 
-    fn issue(&self, admitted: &Admitted) -> Result<Response<Body>, Failure> {
-        let caller = &self.config.callers[admitted.caller().index().0].name;
-        let scopes = &self.upstreams[admitted.tenant().0].tenant.scopes;
-        Ok(self.broker.issue(caller, scopes)?)
+    async fn issue(&self, admitted: &Admitted, record: &Record) -> Result<Response<Body>, Failure> {
+        let upstream = &self.upstreams[admitted.tenant().0];
+        let ask = admitted.permit().token();
+        let scopes = upstream.handle(ask).status().scopes;
+        match admitted.action() {
+            Action::Issue(Issue::Upstream) => {
+                let token = upstream.hand_out(ask, record.started + self.config.timeouts.deadline).await?;
+                Ok(self.broker.hand_out(&token, &scopes))
+            }
+            _ => {
+                let caller = &self.config.callers[admitted.caller().index().0].name;
+                Ok(self.broker.issue(caller, &scopes)?)
+            }
+        }
     }
 
     async fn forward(
@@ -123,12 +135,17 @@ impl Pipeline {
         let timeouts = &self.config.timeouts;
         let deadline = record.started + timeouts.deadline;
         let (method, limits) = (&head.method, &self.config.limits);
-        let reading = Prepared::read(method, &head.headers, body, limits, timeouts.body);
+        let reading = async {
+            let body = Prepared::read(method, &head.headers, body, limits, timeouts.body).await?;
+            if operation.target.looks_at_body() { body.hold(limits).await } else { Ok(body) }
+        };
         let body =
             timeout_at(deadline, reading).await.map_err(|_| EdgeError::SlowBody(timeouts.deadline))??;
+        let (target, _) = operation.clear(&head.headers, body.held())?;
         let place = timeout_at(deadline, admitted.place()).await;
         let slot = place.map_err(|_| EdgeError::Deadline(timeouts.deadline))??;
-        let sending = Sending { head, target: &operation.target, worker: connection.worker, deadline };
+        let token = admitted.permit().token();
+        let sending = Sending { head, target, token, worker: connection.worker, deadline };
         let answer = upstream.send(sending, body, record).await?;
         let (mut answered, body) = answer.response.into_parts();
         headers::strip_answer(&mut answered.headers);
@@ -136,8 +153,8 @@ impl Pipeline {
         links::rebuild(
             &mut answered.headers,
             self.base(connection, head),
-            operation.target.path(),
-            operation.target.query(),
+            target.target().path(),
+            target.target().query(),
             upstream.endpoint(),
         );
         record.source = Source::Upstream;

@@ -16,10 +16,11 @@ use crate::{
     clock::Clock,
     config::{Config, Endpoint, Roots, Tenant, UpstreamTls},
     edge::Hosts,
+    ids::TenantIndex,
     limit::{Limits, Peers, admit::Admission},
     listen::tls::{ListenTlsError, Tls},
     observe::{Metrics, OperationCells, cells::CellTable},
-    policy::{decide::RuleProblem, grants::Grants},
+    policy::{asks::Ask, decide::RuleProblem, grants::Grants},
     token::{HttpIssuer, Issuer, Source, TokenKey, Tokens},
     upstream::{
         Upstream,
@@ -98,8 +99,12 @@ impl Shared {
         let trusted =
             config.tenants.iter().map(|tenant| trust.both(tenant, &config)).collect::<Result<Vec<_>, _>>()?;
         let tenants = config.tenants.iter().zip(trusted);
-        let upstreams =
-            tenants.map(|(tenant, (tls, issuer))| self.upstream(tenant, &config, &tls, issuer)).collect();
+        let upstreams = tenants
+            .enumerate()
+            .map(|(index, (tenant, (tls, issuer)))| {
+                self.upstream(tenant, policy.asks(TenantIndex(index)), &config, &tls, issuer)
+            })
+            .collect();
         self.forget_unused(&config);
         let means = Means {
             seal: seal.clone(),
@@ -125,6 +130,7 @@ impl Shared {
     fn upstream(
         &self,
         tenant: &Arc<Tenant>,
+        asks: &[Ask],
         config: &Config,
         tls: &rustls::ClientConfig,
         issuer: Arc<dyn Issuer>,
@@ -135,8 +141,13 @@ impl Shared {
         let admission = Arc::new(move || drawn.take(Instant::now()).inspect(|()| used.inc()));
         let source =
             Source::of(tenant, issuer, config.token.clone(), config.timeouts.token).admitted_by(admission);
+        let asked = asks.iter().map(|ask| {
+            let key = asked_key(source.key.clone(), ask);
+            self.tokens.handle(Source { key, ..source.clone() })
+        });
         Upstream {
             tenant: tenant.clone(),
+            asked: asked.collect(),
             token: self.tokens.handle(source),
             pools: self.pools(tenant, config, tls),
             retries: Retries::new(config.retry.clone()),
@@ -192,6 +203,16 @@ impl Shared {
             config.tenants.iter().any(|t| t.endpoint == *endpoint && t.tls == *tls)
         });
     }
+}
+
+/// The tenant's key, with what a grant asks for instead.
+fn asked_key(own: TokenKey, ask: &Ask) -> TokenKey {
+    let organization_id = ask.organization_id.clone().or_else(|| own.organization_id.clone());
+    let key = match &ask.scopes {
+        Some(scopes) => own.with_scopes(&scopes.join(" ")),
+        None => own,
+    };
+    TokenKey { organization_id, ..key }
 }
 
 /// TLS configurations and issuers' clients, made once for all tenants that share their roots.
