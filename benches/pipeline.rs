@@ -1,5 +1,6 @@
 //! What each stage of the pipeline costs, in time and in allocations, with a policy over the whole catalog.
 //! `cargo bench --bench pipeline`. The allocations are counted once, before the clock runs.
+#![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
 use std::{hint::black_box, path::PathBuf, sync::Arc};
 
