@@ -89,7 +89,7 @@ async fn probe(upstream: &Upstream, shared: &Shared) -> Result<(), String> {
     let log = crate::config::LogRequests::Off;
     let mut record = Record::begin(id, head.method.clone(), cells, shared.metrics.clone(), log);
     let target = PathAndQuery::from_static(PROBE);
-    let sending = Sending { head: &head, target: &target, worker: 0, deadline };
+    let sending = Sending { head: &head, target: &target, hidden: None, worker: 0, deadline };
     let answer = upstream.send(sending, Prepared::Held(bytes::Bytes::new()), &mut record).await;
     let status = answer.map_err(|failure| explain(&failure))?.response.status();
     match status {

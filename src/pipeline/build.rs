@@ -19,6 +19,7 @@ use crate::{
     limit::{Limits, Peers, admit::Admission},
     observe::{Metrics, OperationCells, cells::CellTable},
     policy::{decide::RuleProblem, grants::Grants},
+    reply::guard::Held,
     token::{HttpIssuer, Issuer, Source, TokenKey, Tokens},
     upstream::{
         Upstream,
@@ -95,6 +96,7 @@ impl Shared {
         let tenants = config.tenants.iter().zip(trusted);
         let upstreams =
             tenants.map(|(tenant, (tls, issuer))| self.upstream(tenant, &config, &tls, issuer)).collect();
+        let held = config.tenants.iter().map(|tenant| Held::new(&tenant.client_secrets)).collect();
         self.forget_unused(&config);
         Ok(Pipeline {
             hosts: Hosts::new(&config.listen.allowed_hosts),
@@ -102,6 +104,7 @@ impl Shared {
             peers: self.peers(config.limits.failed_identifications),
             limits: Admission::new(&config, &self.limits),
             upstreams,
+            held,
             broker: Broker { seal, ttl: config.broker.ttl, clock: self.clock.clone() },
             cells: CellTable::new(self.metrics.clone(), &config, policy.slots()),
             policy,

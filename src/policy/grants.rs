@@ -13,11 +13,12 @@ use super::{
     decide::{RuleProblem, RuleSet, Verdict},
     matched::Matched,
     path::{Ambiguous, CanonicalPath},
+    reveal::Reveals,
     target::{Target, TargetError},
 };
 use crate::{
     caller::Caller,
-    catalog::Catalog,
+    catalog::{Catalog, Secrets},
     config::{self, Config, TenantScope},
     ids::{CallerIndex, CallerName, PolicyName, TenantIndex, TenantName},
 };
@@ -29,6 +30,7 @@ struct Grant {
     tenants: Tenants,
     default: Option<TenantIndex>,
     rules: Arc<RuleSet>,
+    reveals: Reveals,
 }
 
 #[derive(Debug)]
@@ -71,6 +73,8 @@ pub struct Operation {
     pub name: &'static str,
     /// The canonical path with the caller's query.
     pub target: PathAndQuery,
+    /// Where the secrets stand that its answers must not show to the caller, if there are any.
+    pub hidden: Option<&'static Secrets>,
 }
 
 /// Metric slots beside those of the catalog: the broker, and what the catalog does not know.
@@ -142,7 +146,8 @@ impl Grants {
                     rules
                 }
             };
-            callers.push(Grant::new(caller, &tenants, rules));
+            let reveals = Reveals::new(catalog, &caller.reveal)?;
+            callers.push(Grant { reveals, ..Grant::new(caller, &tenants, rules) });
         }
         Ok(Self { catalog, callers: callers.into(), tenants })
     }
@@ -169,12 +174,13 @@ impl Grants {
                         return Err(Refusal::NotPermitted { caller, operation, reason: refused.label() });
                     }
                 }
+                let hidden = grant.reveals.hidden(matched.op());
                 let slot = matched.op().map_or(self.slots() - 1, |op| op.index());
                 let target = join(matched.path(), query, head.uri.path_and_query())?;
                 Ok(Permit {
                     caller,
                     tenant,
-                    action: Action::Forward(Operation { slot, name: operation, target }),
+                    action: Action::Forward(Operation { slot, name: operation, target, hidden }),
                 })
             }
         }
@@ -225,7 +231,7 @@ impl Grant {
                 (Tenants::Only(granted), only)
             }
         };
-        Self { name: caller.name.clone(), tenants, default: only, rules }
+        Self { name: caller.name.clone(), tenants, default: only, rules, reveals: Reveals::default() }
     }
 }
 
