@@ -44,12 +44,14 @@ pub enum BrokerError {
     Seal(#[from] SealError),
 }
 
+type Zeroed = Zeroizing<Vec<u8>>;
+
 /// A token request (RFC 6749 section 4.4.2), as far as it matters here.
 #[derive(Default)]
 pub struct TokenRequest {
     client_id: Option<String>,
-    client_secret: Option<Zeroizing<Vec<u8>>>,
-    raw_secret: Option<Zeroizing<Vec<u8>>>,
+    client_secret: Option<Zeroed>,
+    raw_secret: Option<Zeroed>,
 }
 
 impl TokenRequest {
@@ -119,12 +121,12 @@ impl TokenRequest {
     }
 }
 
-fn secret(value: Cow<'_, str>) -> Zeroizing<Vec<u8>> {
+fn secret(value: Cow<'_, str>) -> Zeroed {
     Zeroizing::new(value.into_owned().into_bytes())
 }
 
 /// Id and secret of HTTP Basic, each form-decoded (RFC 6749 section 2.3.1), and the secret as it came.
-fn basic(value: &HeaderValue) -> Option<(String, Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>)> {
+fn basic(value: &HeaderValue) -> Option<(String, Zeroed, Zeroed)> {
     let (scheme, encoded) = value.as_bytes().split_at_checked(6)?;
     if !scheme.eq_ignore_ascii_case(b"basic ") {
         return None;

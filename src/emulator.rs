@@ -173,6 +173,7 @@ impl Default for Options {
             clients: Vec::new(),
             token_ttl: Duration::from_secs(3600),
             keep_alive: Duration::from_secs(6),
+            #[expect(clippy::disallowed_methods, reason = "where no clock is passed in, the system's")]
             clock: Arc::new(SystemTime::now),
             random_seed: None,
             limits: Limits { rows: 20_000, recorded: 10_000, recorded_body: 64 * 1024 },

@@ -21,6 +21,7 @@ use crate::{
         Peers,
         admit::{Admission, Admitted},
     },
+    listen::tls::Tls,
     observe::{Metrics, OperationCells, Record, RequestId, Source, cells::CellTable},
     policy::{
         grants::{Action, Grants, Operation, Permit, Refusal},
@@ -50,6 +51,7 @@ pub struct Pipeline {
     cells: CellTable,
     anonymous: Arc<OperationCells>,
     metrics: Arc<Metrics>,
+    tls: Option<Arc<Tls>>,
 }
 
 impl Pipeline {
@@ -69,15 +71,15 @@ impl Pipeline {
             target @ Target::Token { .. } => {
                 record.asks_for_token = true;
                 let form = TokenRequest::read(&head, body, self.config.timeouts.body).await?;
-                let caller =
-                    self.identify(connection, &Presented::by_client(&connection.peer, form.client()))?;
+                let presented = Presented::by_client(&connection.peer, form.client());
+                let caller = self.identify(connection, &presented).await?;
                 let permit = self.permit(caller, &target, &head, record)?;
                 let admitted = self.limits.admit(permit, record.started)?;
                 self.issue(&admitted)
             }
             target @ Target::Api { .. } => {
-                let caller =
-                    self.identify(connection, &Presented::by_headers(&connection.peer, &head.headers))?;
+                let presented = Presented::by_headers(&connection.peer, &head.headers);
+                let caller = self.identify(connection, &presented).await?;
                 let permit = self.permit(caller, &target, &head, record)?;
                 let admitted = self.limits.admit(permit, record.started)?;
                 let Action::Forward(operation) = admitted.action() else { return self.issue(&admitted) };
@@ -86,8 +88,8 @@ impl Pipeline {
         }
     }
 
-    fn identify(&self, connection: &Connection, presented: &Presented<'_>) -> Result<Caller, Failure> {
-        self.callers.identify(presented).or_else(|unidentified| {
+    async fn identify(&self, connection: &Connection, presented: &Presented<'_>) -> Result<Caller, Failure> {
+        self.callers.identify(presented).await.or_else(|unidentified| {
             self.peers.failed(connection.peer.ip(), Instant::now())?;
             Err(unidentified.into())
         })
@@ -140,7 +142,7 @@ impl Pipeline {
         answered.headers.append(http::header::VIA, headers::VIA);
         links::rebuild(
             &mut answered.headers,
-            self.base(head),
+            self.base(connection, head),
             operation.target.path(),
             operation.target.query(),
             upstream.endpoint(),
@@ -152,11 +154,11 @@ impl Pipeline {
     }
 
     /// How links to this proxy begin: as configured, else as the caller addressed us.
-    fn base<'a>(&'a self, head: &'a Parts) -> Base<'a> {
+    fn base<'a>(&'a self, connection: &Connection, head: &'a Parts) -> Base<'a> {
         let tenant = head.uri.path().strip_prefix("/t/").and_then(|rest| rest.split('/').next());
         match (&self.config.listen.public_url, edge::host(&head.uri, &head.headers)) {
             (Some(url), _) => Base { scheme: "", authority: url.trim_end_matches('/'), tenant },
-            (None, Some(host)) => Base { scheme: "http", authority: host, tenant },
+            (None, Some(host)) => Base { scheme: connection.scheme, authority: host, tenant },
             (None, None) => Base { scheme: "", authority: "", tenant },
         }
     }
@@ -168,6 +170,11 @@ impl Pipeline {
             Record::begin(id, method, self.anonymous.clone(), self.metrics.clone(), self.config.log.requests);
         record.trace = request.headers().get(headers::TRACEPARENT).cloned();
         record
+    }
+
+    /// What new connections to TCP listeners are secured with.
+    pub fn tls(&self) -> Option<&Arc<Tls>> {
+        self.tls.as_ref()
     }
 
     /// The names that loopback listeners answer to.

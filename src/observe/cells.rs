@@ -103,6 +103,9 @@ impl OperationCells {
     }
 }
 
+/// The tenants that one caller has asked.
+type Known = RwLock<HashMap<TenantIndex, Arc<Cells>>>;
+
 /// The handles of every caller at every tenant that it has asked, made on first use.
 #[derive(Debug)]
 pub struct CellTable {
@@ -110,7 +113,7 @@ pub struct CellTable {
     callers: Box<[CallerName]>,
     tenants: Box<[TenantName]>,
     slots: usize,
-    known: Box<[RwLock<HashMap<TenantIndex, Arc<Cells>>>]>,
+    known: Box<[Known]>,
     refused: Box<[OnceLock<Arc<OperationCells>>]>,
 }
 

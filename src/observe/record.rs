@@ -125,7 +125,7 @@ impl Record {
             cause = self.cause.as_deref(),
             source = self.source.as_str(),
             attempts = self.attempts,
-            duration_ms = seconds * 1000.0,
+            duration_ms = (seconds * 1e6).round() / 1e3,
             bytes = self.sent,
             complete = self.complete,
             upstream_request_id = text(&self.upstream_id),

@@ -11,12 +11,13 @@ use tokio::time::Instant;
 use super::Pipeline;
 use crate::{
     broker::Broker,
-    caller::{Callers, Seal, SealError},
+    caller::{Callers, Means, Seal, SealError},
     catalog::Catalog,
     clock::Clock,
     config::{Config, Endpoint, Roots, Tenant, UpstreamTls},
     edge::Hosts,
     limit::{Limits, Peers, admit::Admission},
+    listen::tls::{ListenTlsError, Tls},
     observe::{Metrics, OperationCells, cells::CellTable},
     policy::{decide::RuleProblem, grants::Grants},
     reply::guard::Held,
@@ -62,6 +63,9 @@ pub enum BuildError {
     /// No HTTP client for the issuer.
     #[error("the client for token requests cannot be made: {0}")]
     Issuer(Box<str>),
+    /// No TLS on the proxy's listeners.
+    #[error(transparent)]
+    Listen(#[from] ListenTlsError),
     /// No key for the broker.
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -87,6 +91,7 @@ impl Shared {
     /// [`BuildError`]; nothing has changed then.
     pub fn pipeline(&self, config: Arc<Config>) -> Result<Pipeline, BuildError> {
         let seal = self.seal(&config)?;
+        let listen = config.listen.tls.as_ref().map(|tls| Tls::new(tls, &self.clock)).transpose()?;
         let policy = Grants::new(Catalog::logto(), &config).map_err(BuildError::Rules)?;
         let anonymous = OperationCells::new(self.metrics.clone(), "", "", "");
         let mut trust = Trust::default();
@@ -98,9 +103,14 @@ impl Shared {
             tenants.map(|(tenant, (tls, issuer))| self.upstream(tenant, &config, &tls, issuer)).collect();
         let held = config.tenants.iter().map(|tenant| Held::new(&tenant.client_secrets)).collect();
         self.forget_unused(&config);
+        let means = Means {
+            seal: seal.clone(),
+            clock: self.clock.clone(),
+            clients: listen.as_ref().and_then(Tls::clients),
+        };
         Ok(Pipeline {
             hosts: Hosts::new(&config.listen.allowed_hosts),
-            callers: Callers::new(&config.callers, seal.clone(), self.clock.clone()),
+            callers: Callers::new(&config.callers, means),
             peers: self.peers(config.limits.failed_identifications),
             limits: Admission::new(&config, &self.limits),
             upstreams,
@@ -110,6 +120,7 @@ impl Shared {
             policy,
             anonymous: Arc::new(anonymous),
             metrics: self.metrics.clone(),
+            tls: listen.map(Arc::new),
             config,
         })
     }

@@ -43,11 +43,11 @@ pub fn rebuild(
     if headers.contains_key(header::LINK) {
         let lines: Vec<HeaderValue> = headers.get_all(header::LINK).iter().cloned().collect();
         headers.remove(header::LINK);
+        let pages = Pages::of(base, path, query.unwrap_or_default());
         // One buffer for all of them: they differ in a number and a word.
-        let mut buffer = BytesMut::with_capacity(lines.len() * 128);
-        let texts = lines.iter().filter_map(|line| line.to_str().ok());
-        for link in texts.flat_map(split_links) {
-            if let Some(link) = page_link(link, base, path, query, &mut buffer) {
+        let mut buffer = BytesMut::with_capacity(lines.len() * (pages.before.len() + pages.after.len() + 32));
+        for link in lines.iter().flat_map(|line| split_links(line.as_bytes())) {
+            if let Some(link) = pages.link(link, &mut buffer) {
                 headers.append(header::LINK, link);
             }
         }
@@ -65,69 +65,70 @@ pub fn rebuild(
 }
 
 /// The links of one header line: split at commas outside `<…>` and quotes (RFC 8288 section 3).
-fn split_links(line: &str) -> impl Iterator<Item = &str> {
-    let (mut rest, mut done) = (line, false);
-    std::iter::from_fn(move || {
-        if done {
-            return None;
+fn split_links(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let (mut in_target, mut in_quotes) = (false, false);
+    line.split(move |b| {
+        match b {
+            b'<' if !in_quotes => in_target = true,
+            b'>' if !in_quotes => in_target = false,
+            b'"' if !in_target => in_quotes = !in_quotes,
+            b',' => return !in_target && !in_quotes,
+            _ => {}
         }
-        let (mut in_target, mut in_quotes) = (false, false);
-        // Logto sends one link a line: mostly there is no comma to look around.
-        let commas = memchr::memchr(b',', rest.as_bytes()).is_some();
-        let end = rest.bytes().take_while(|_| commas).position(|b| {
-            match b {
-                b'<' if !in_quotes => in_target = true,
-                b'>' if !in_quotes => in_target = false,
-                b'"' if !in_target => in_quotes = !in_quotes,
-                _ => {}
-            }
-            b == b',' && !in_target && !in_quotes
-        });
-        let (link, after) = end.map_or((rest, None), |end| (&rest[..end], Some(&rest[end + 1..])));
-        done = after.is_none();
-        rest = after.unwrap_or_default();
-        Some(link)
+        false
     })
 }
 
-/// A link to the page that `link` is about; `None` for one that is about something else.
-fn page_link(
-    link: &str,
-    base: Base<'_>,
-    path: &str,
-    query: Option<&str>,
-    buffer: &mut BytesMut,
-) -> Option<HeaderValue> {
-    let (target, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
-    let page = target.split_once('?')?.1.split('&').find_map(|pair| pair.strip_prefix("page="))?;
-    if page.is_empty() || !page.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    buffer.extend_from_slice(b"<");
-    base.write(buffer);
-    buffer.extend_from_slice(path.as_bytes());
-    with_page(query.unwrap_or_default(), page, buffer);
-    buffer.extend_from_slice(b">");
-    buffer.extend_from_slice(parameters.as_bytes());
-    HeaderValue::from_maybe_shared(buffer.split().freeze()).ok()
+/// The caller's request with a place for a page's number in it.
+struct Pages<'a> {
+    before: BytesMut,
+    after: &'a str,
 }
 
-/// The query with `page` set in its place, or at its end; everything else stays as it is, byte for byte.
-fn with_page(query: &str, page: &str, to: &mut BytesMut) {
-    let is_page = |pair: &str| pair == "page" || pair.starts_with("page=");
-    let pairs = query.split('&').filter(|pair| !pair.is_empty());
-    let new = (!pairs.clone().any(is_page)).then_some("page");
-    let mut separator: &[u8] = b"?";
-    for pair in pairs.chain(new) {
-        to.extend_from_slice(separator);
-        separator = b"&";
-        if is_page(pair) {
-            to.extend_from_slice(b"page=");
-            to.extend_from_slice(page.as_bytes());
-        } else {
-            to.extend_from_slice(pair.as_bytes());
-        }
+impl<'a> Pages<'a> {
+    /// `page` has its place in the query or gets one at its end; the rest stays as it is, byte for byte.
+    fn of(base: Base<'_>, path: &str, query: &'a str) -> Self {
+        let mut before = BytesMut::with_capacity(64 + base.authority.len() + path.len() + query.len());
+        before.extend_from_slice(b"<");
+        base.write(&mut before);
+        before.extend_from_slice(path.as_bytes());
+        before.extend_from_slice(b"?");
+        let (start, after) = place_of_page(query).unwrap_or((query.len(), ""));
+        let kept = query[..start].trim_end_matches('&');
+        before.extend_from_slice(kept.as_bytes());
+        before.extend_from_slice(if kept.is_empty() { b"page=" } else { b"&page=" });
+        Self { before, after }
     }
+
+    /// A link to the page that `link` is about; `None` for one that is about something else.
+    fn link(&self, link: &[u8], buffer: &mut BytesMut) -> Option<HeaderValue> {
+        let link = link.trim_ascii().strip_prefix(b"<")?;
+        let end = memchr::memchr(b'>', link)?;
+        let (target, parameters) = (&link[..end], &link[end..]);
+        let query = &target[memchr::memchr(b'?', target)? + 1..];
+        let page = query.split(|b| *b == b'&').find_map(|pair| pair.strip_prefix(b"page="))?;
+        if page.is_empty() || !page.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        buffer.extend_from_slice(&self.before);
+        buffer.extend_from_slice(page);
+        buffer.extend_from_slice(self.after.as_bytes());
+        buffer.extend_from_slice(parameters);
+        HeaderValue::from_maybe_shared(buffer.split().freeze()).ok()
+    }
+}
+
+/// Where the first `page` of a query begins, and what follows it.
+fn place_of_page(query: &str) -> Option<(usize, &str)> {
+    let mut start = 0;
+    for pair in query.split('&') {
+        let end = start + pair.len();
+        if pair == "page" || pair.starts_with("page=") {
+            return Some((start, &query[end..]));
+        }
+        start = end + 1;
+    }
+    None
 }
 
 /// The path of a location that stands below the upstream's `/api`; others are not ours to change.

@@ -14,6 +14,7 @@ impl Checker<'_> {
         if self.remarks.problems.is_empty() {
             // Of half a configuration these would be guesses.
             self.reachable(config);
+            self.encrypted(config);
             self.unused(config);
         }
     }
@@ -42,7 +43,8 @@ impl Checker<'_> {
                 self.warn(&key(caller), what, "Let them use the loopback address, or identify by api_key.");
             }
         }
-        let by_socket: [(_, fn(&Identity) -> bool); 2] = [
+        type Kind = (&'static str, fn(&Identity) -> bool);
+        let by_socket: [Kind; 2] = [
             ("unix_uid", |way| matches!(way, Identity::UnixUid(_))),
             ("unix_gid", |way| matches!(way, Identity::UnixGid(_))),
         ];
@@ -54,6 +56,11 @@ impl Checker<'_> {
                 self.warn(&key(caller), what, "Add \"unix:/run/claviger/claviger.sock\" to listen.proxy.");
             }
         }
+    }
+
+    /// TLS where it is missing, and where nothing comes of it.
+    fn encrypted(&mut self, config: &Config) {
+        let proxy = &config.listen.proxy;
         let bears = |way: &Identity| {
             matches!(way, Identity::ApiKey(_) | Identity::ServiceAccount { .. } | Identity::Jwt { .. })
         };

@@ -101,9 +101,8 @@ fn tokens() {
     );
     let form = "Write claims = { sub = \"…\" }, or what else tells this caller from others.";
     for claims in ["", ", claims = {}", ", claims = { iss = \"a\", aud = \"b\" }"] {
-        let place = if claims.is_empty() { "c.toml:7: " } else { "c.toml:7: " };
         let want = format!(
-            "{place}callers.c.identify[0].jwt.claims: nothing tells this caller from all others with a token of this issuer. {form}"
+            "c.toml:7: callers.c.identify[0].jwt.claims: nothing tells this caller from all others with a token of this issuer. {form}"
         );
         says(ISSUERS, &format!("identify = {{ jwt = {{ issuer = \"kubernetes\"{claims} }} }}"), &[&want]);
     }

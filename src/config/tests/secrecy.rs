@@ -33,7 +33,9 @@ fn everywhere(s: &str) -> [String; 4] {
          clientsecret = {t}\nclient_secret_ = {{ x = {t} }}\n[tenants.b]\nclient_id = \"b\"\nclient_secret = {t}\n\
          [tenants.c]\nclient_secret = {{ {t} = {t} }}\n[tenants.d.client_secret]\nvalue = {t}\n\
          [policies.p]\nallow = [\"*\"]\n[callers.c]\nidentify = [{{ api_key = {t} }}, {{ api_key_sha256 = {t} }}]\n\
-         policies = [\"p\"]\n[callers.d]\nidentify = {{ api_key = [{t}], apikey = {t} }}\n[callers.e]\nidentify = {t}\n"
+         policies = [\"p\"]\n[callers.d]\nidentify = {{ api_key = [{t}], apikey = {t} }}\n[callers.e]\nidentify = {t}\n\
+         [callers.f.identify.jwt]\napi_key = {t}\nclaims = {{ sub = {{ {t} = {t} }} }}\n[listen.tls]\nkey = {{ {t} = {t} }}\n\
+         [[policies.q.allow]]\noperation = \"*\"\nclient_secret = {t}\nquery = {{ a = {t} }}\n"
     );
     let yaml = format!(
         "broker:\n  key: {t}\ntenants:\n  acme:\n    client_id: app\n    client_secret: {t}\n    client_secrt: {t}\n  b:\n    \
