@@ -27,7 +27,11 @@ use crate::{
         grants::{Action, Grants, Operation, Permit, Refusal},
         target::{self, Target},
     },
-    reply::{Base, Body, links},
+    reply::{
+        Base, Body, Screen,
+        guard::{Guard, Held},
+        links,
+    },
     upstream::{Upstream, client::Sending, replay::Prepared},
 };
 
@@ -41,6 +45,8 @@ pub struct Pipeline {
     policy: Grants,
     limits: Admission,
     upstreams: Box<[Upstream]>,
+    /// What no answer may repeat, in the order of the tenants.
+    held: Box<[Held]>,
     broker: Broker,
     cells: CellTable,
     anonymous: Arc<OperationCells>,
@@ -144,8 +150,8 @@ impl Pipeline {
         let (target, _) = operation.clear(&head.headers, body.held())?;
         let place = timeout_at(deadline, admitted.place()).await;
         let slot = place.map_err(|_| EdgeError::Deadline(timeouts.deadline))??;
-        let token = admitted.permit().token();
-        let sending = Sending { head, target, token, worker: connection.worker, deadline };
+        let (token, hidden) = (admitted.permit().token(), operation.hidden);
+        let sending = Sending { head, target, token, hidden, worker: connection.worker, deadline };
         let answer = upstream.send(sending, body, record).await?;
         let (mut answered, body) = answer.response.into_parts();
         headers::strip_answer(&mut answered.headers);
@@ -157,8 +163,10 @@ impl Pipeline {
             target.target().query(),
             upstream.endpoint(),
         );
+        let guard = Guard::new(answer.token, self.held[admitted.tenant().0].clone());
+        let screen = Screen::new(&head.method, &mut answered, hidden, guard)?;
         record.source = Source::Upstream;
-        Ok(Response::from_parts(answered, Body::upstream(body, answer.lease, slot, timeouts.body)))
+        Ok(Response::from_parts(answered, Body::upstream(body, screen, answer.lease, slot, timeouts.body)))
     }
 
     /// How links to this proxy begin: as configured, else as the caller addressed us.

@@ -11,5 +11,6 @@ pub mod decide;
 pub mod grants;
 pub mod matched;
 pub mod path;
+pub mod reveal;
 pub mod rules;
 pub mod target;

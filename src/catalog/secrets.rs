@@ -44,6 +44,7 @@ const UNMISTAKABLE: [&str; 26] = [
 pub struct Secrets {
     /// The first one is the root.
     nodes: Vec<Node>,
+    known: bool,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -93,7 +94,7 @@ impl Secrets {
     /// # Errors
     /// What is wrong with them.
     pub fn parse(places: impl Iterator<Item = &'static str>) -> Result<Self, &'static str> {
-        let mut secrets = Self { nodes: vec![Node::default()] };
+        let mut secrets = Self { nodes: vec![Node::default()], known: true };
         for place in places {
             secrets.add(place.strip_prefix('/').ok_or("a place begins with a slash")?)?;
         }
@@ -102,7 +103,7 @@ impl Secrets {
 
     fn by_name() -> Self {
         let members = UNMISTAKABLE.iter().map(|name| (*name, Place::Secret)).collect();
-        Self { nodes: vec![Node { members, others: Place::Above(Step(0)) }] }
+        Self { nodes: vec![Node { members, others: Place::Above(Step(0)) }], known: false }
     }
 
     fn add(&mut self, place: &'static str) -> Result<(), &'static str> {
@@ -132,6 +133,11 @@ impl Secrets {
             }
         }
         Ok(())
+    }
+
+    /// Whether they are facts of the catalog, and not a guess at an operation that it does not know.
+    pub fn are_known(&self) -> bool {
+        self.known
     }
 
     /// Where an answer as a whole stands.

@@ -91,8 +91,14 @@ async fn probe(upstream: &Upstream, shared: &Shared) -> Result<(), String> {
     let log = crate::config::LogRequests::Off;
     let mut record = Record::begin(id, head.method.clone(), cells, shared.metrics.clone(), log);
     let target = Own::new(PROBE);
-    let sending =
-        Sending { head: &head, target: Cleared::own(&target), token: TokenIndex::OWN, worker: 0, deadline };
+    let sending = Sending {
+        head: &head,
+        target: Cleared::own(&target),
+        token: TokenIndex::OWN,
+        hidden: None,
+        worker: 0,
+        deadline,
+    };
     let answer = upstream.send(sending, Prepared::Held(bytes::Bytes::new()), &mut record).await;
     let status = answer.map_err(|failure| explain(&failure))?.response.status();
     match status {

@@ -21,6 +21,7 @@ use crate::{
     listen::tls::{ListenTlsError, Tls},
     observe::{Metrics, OperationCells, cells::CellTable},
     policy::{asks::Ask, decide::RuleProblem, grants::Grants},
+    reply::guard::Held,
     token::{HttpIssuer, Issuer, Source, TokenKey, Tokens},
     upstream::{
         Upstream,
@@ -105,6 +106,7 @@ impl Shared {
                 self.upstream(tenant, policy.asks(TenantIndex(index)), &config, &tls, issuer)
             })
             .collect();
+        let held = config.tenants.iter().map(|tenant| Held::new(&tenant.client_secrets)).collect();
         self.forget_unused(&config);
         let means = Means {
             seal: seal.clone(),
@@ -117,6 +119,7 @@ impl Shared {
             peers: self.peers(config.limits.failed_identifications),
             limits: Admission::new(&config, &self.limits),
             upstreams,
+            held,
             broker: Broker { seal, ttl: config.broker.ttl, clock: self.clock.clone() },
             cells: CellTable::new(self.metrics.clone(), &config, policy.slots()),
             policy,
