@@ -16,6 +16,7 @@
 mod api_key;
 mod certificate;
 mod claviger_token;
+pub mod jwt;
 mod loopback;
 mod unix;
 
@@ -141,6 +142,8 @@ enum Finding {
     Known(CallerIndex),
     /// Nothing for this way to judge.
     Nothing,
+    /// Not to be said before this has ended; then it is to be asked once more.
+    Later(jwt::Refreshing),
     /// Something false.
     False,
 }
@@ -183,29 +186,42 @@ pub struct Means {
     pub clock: Clock,
     /// Judges client certificates.
     pub clients: Option<Arc<dyn ClientCertVerifier>>,
+    /// Issuers of JWTs, with their keys.
+    pub issuers: Vec<jwt::Trusted>,
 }
 
 /// The callers of a configuration.
 pub struct Callers {
     ways: Vec<Box<dyn Way>>,
+    keyrings: Vec<Arc<jwt::Keyring>>,
 }
 
 impl Callers {
     /// The callers of `config`.
     pub fn new(config: &[config::Caller], means: Means) -> Self {
-        let Means { seal, clock, clients } = means;
+        let Means { seal, clock, clients, issuers } = means;
+        let keyrings = issuers.iter().map(|(_, keyring)| keyring.clone()).collect();
         let ways: Vec<Box<dyn Way>> = vec![
             Box::new(claviger_token::ClavigerToken::new(config, seal, clock.clone())),
             Box::new(api_key::ApiKeys::new(config)),
+            Box::new(jwt::Jwts::new(config, issuers, clock.clone())),
             Box::new(certificate::Certificates::new(config, clients, clock)),
             Box::new(unix::UnixUids::new(config)),
             Box::new(unix::UnixGids::new(config)),
             Box::new(loopback::Loopback::new(config)),
         ];
-        Self { ways }
+        Self { ways, keyrings }
     }
 
-    /// Identifies the sender of a request.
+    /// Begins to fetch the keys of issuers, on the current runtime.
+    pub fn start(&self) {
+        for keyring in &self.keyrings {
+            keyring.start();
+        }
+    }
+
+    /// Identifies the sender of a request. Does not wait, but for a JWT whose key is not known yet: that is
+    /// fetched, for three seconds at most and once in ten seconds for all that ask.
     ///
     /// # Errors
     /// [`Unidentified`].
@@ -214,10 +230,15 @@ impl Callers {
             return Err(Unidentified);
         }
         for way in &self.ways {
-            match way.identify(presented) {
+            let mut finding = way.identify(presented);
+            if let Finding::Later(wait) = finding {
+                wait.await;
+                finding = way.identify(presented);
+            }
+            match finding {
                 Finding::Known(index) => return Ok(Caller { index, way: way.name() }),
                 Finding::Nothing => {}
-                Finding::False => return Err(Unidentified),
+                Finding::False | Finding::Later(_) => return Err(Unidentified),
             }
         }
         Err(Unidentified)

@@ -208,6 +208,15 @@ impl Pipeline {
         self.limits.in_flight(tenant)
     }
 
+    /// Begins to fetch what will be needed: tokens, and keys of callers' issuers. To be called in the runtime that
+    /// outlives configurations, once this is to be the one in force.
+    pub fn warm(&self) {
+        for upstream in &self.upstreams {
+            upstream.token.warm();
+        }
+        self.callers.start();
+    }
+
     /// The upstreams, in the order of the tenants.
     pub fn upstreams(&self) -> &[Upstream] {
         &self.upstreams

@@ -131,9 +131,7 @@ impl Reloader {
         };
         match self.shared.pipeline(Arc::new(kept)) {
             Ok(pipeline) => {
-                for upstream in pipeline.upstreams() {
-                    upstream.token.warm();
-                }
+                pipeline.warm();
                 self.pipeline.store(Arc::new(pipeline));
                 self.shared.metrics.reloaded(Some(self.shared.clock.now().wall));
                 self.health.reloaded(self.shared.clock.now());

@@ -16,8 +16,8 @@ use crate::{
     secret::{Digest, Secret},
 };
 
-const NETWORK: Peer = Peer::at(Reach::Network);
-const LOOPBACK: Peer = Peer::at(Reach::Loopback);
+static NETWORK: Peer = Peer::at(Reach::Network);
+static LOOPBACK: Peer = Peer::at(Reach::Loopback);
 
 fn caller(name: &str, identify: Vec<Identity>) -> config::Caller {
     config::Caller {
@@ -63,7 +63,7 @@ impl Fixture {
         let seconds = self.seconds.clone();
         let clock =
             Clock::with_wall(move || UNIX_EPOCH + Duration::from_secs(seconds.load(Ordering::Relaxed)));
-        let means = Means { seal: self.seal.clone(), clock, clients: None };
+        let means = Means { seal: self.seal.clone(), clock, clients: None, issuers: Vec::new() };
         let callers = Callers::new(&self.config, means);
         let caller = callers.identify(presented).now_or_never().expect("nothing to wait for")?;
         Ok((self.config[caller.index().0].name.as_str(), caller.way()))
@@ -126,7 +126,7 @@ fn several_credentials_are_none() {
 #[test]
 fn locality_is_the_listeners_not_the_peers() {
     let f = Fixture::new();
-    let mesh = Peer { address: Some(([127, 0, 0, 6], 5).into()), ..NETWORK };
+    let mesh = Peer { address: Some(([127, 0, 0, 6], 5).into()), ..NETWORK.clone() };
     assert_eq!(f.by(&mesh, &[]), Err(Unidentified));
     assert_eq!(f.by(&LOOPBACK, &[]), Ok(("local", "loopback")));
     assert_eq!(f.by(&LOOPBACK, &[("authorization", "Bearer an-sdks-own")]), Ok(("local", "loopback")));

@@ -11,7 +11,7 @@ use crate::{
     error::Failure,
     ids::TokenIndex,
     observe::{Metrics, OperationCells, Record, RequestId},
-    pipeline::build::Shared,
+    pipeline::build::{self, Shared},
     policy::conditions::{Cleared, Own},
     token::{NoEvents, Tokens},
     upstream::{Upstream, client::Sending, replay::Prepared},
@@ -39,6 +39,11 @@ pub(super) fn run(args: &Args) -> ExitCode {
         eprintln!("warning: {warning}");
     }
     let config = &loaded.config;
+    if let Err(error) = build::examine(config, &Clock::system()) {
+        eprintln!("error: {error}");
+        eprintln!("claviger: the configuration is invalid");
+        return ExitCode::from(super::INVALID_CONFIGURATION);
+    }
     println!(
         "the configuration is valid: {}, {}, {}",
         super::count(config.tenants.len(), "tenant"),
