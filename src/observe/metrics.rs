@@ -41,6 +41,7 @@ pub struct Metrics {
     reload_time: Gauge,
     panics: IntCounter,
     log_lost: IntCounter,
+    audit_lost: IntCounter,
 }
 
 impl Metrics {
@@ -120,6 +121,10 @@ impl Metrics {
             ),
             panics: counter("panics_total", "Requests that ended in a panic: each is a bug."),
             log_lost: counter("log_lines_lost_total", "Log lines that could not be written."),
+            audit_lost: counter(
+                "audit_lost_total",
+                "Records of the audit log that found no room or could not be written.",
+            ),
             registry,
         };
         metrics.register(build);
@@ -148,6 +153,7 @@ impl Metrics {
         self.register(self.reload_time.clone());
         self.register(self.panics.clone());
         self.register(self.log_lost.clone());
+        self.register(self.audit_lost.clone());
     }
 
     fn register(&self, metric: impl Collector + 'static) {
@@ -243,6 +249,11 @@ impl Metrics {
     /// The counter of log lines that could not be written.
     pub fn log_lost(&self) -> IntCounter {
         self.log_lost.clone()
+    }
+
+    /// The counter of lost records of the audit log.
+    pub fn audit_lost(&self) -> IntCounter {
+        self.audit_lost.clone()
     }
 
     /// The Prometheus text format, version 0.0.4.

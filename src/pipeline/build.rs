@@ -18,7 +18,7 @@ use crate::{
     edge::Hosts,
     ids::TenantIndex,
     limit::{Limits, Peers, admit::Admission},
-    observe::{Metrics, OperationCells, cells::CellTable},
+    observe::{Audit, Metrics, OperationCells, cells::CellTable},
     policy::{asks::Ask, decide::RuleProblem, grants::Grants},
     token::{HttpIssuer, Issuer, Source, TokenKey, Tokens},
     upstream::{
@@ -37,6 +37,8 @@ pub struct Shared {
     pub clock: Clock,
     /// Tokens.
     pub tokens: Tokens,
+    /// The audit log, where there is one.
+    pub audit: Option<Arc<Audit>>,
     limits: Limits,
     seal: Mutex<Option<(Option<crate::secret::Secret>, Seal)>>,
     peers: Mutex<Option<(u32, Arc<Peers>)>>,
@@ -74,6 +76,7 @@ impl Shared {
             metrics,
             clock,
             tokens,
+            audit: None,
             limits: Limits::default(),
             seal: Mutex::default(),
             peers: Mutex::default(),
@@ -112,6 +115,7 @@ impl Shared {
             policy,
             anonymous: Arc::new(anonymous),
             metrics: self.metrics.clone(),
+            audit: self.audit.clone(),
             config,
         })
     }
