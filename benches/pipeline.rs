@@ -81,7 +81,7 @@ fn stages(criterion: &mut Criterion) {
     let clock = Clock::system();
     let callers = Callers::new(
         &config.callers,
-        Means { seal: Seal::new(None).expect("randomness"), clock, clients: None },
+        Means { seal: Seal::new(None).expect("randomness"), clock, clients: None, issuers: Vec::new() },
     );
     let grants = Grants::new(Catalog::logto(), &config).expect("the rules are valid");
     let admission = Admission::new(&config, &Limits::default());

@@ -2,7 +2,13 @@
 
 mod reload;
 
-use std::{io, num::NonZeroUsize, path::Path, sync::Arc, time::SystemTime};
+use std::{
+    io,
+    num::NonZeroUsize,
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use arc_swap::ArcSwap;
 use tokio::{sync::Semaphore, task::JoinSet};
@@ -16,13 +22,16 @@ use crate::{
     config::{Address, Config, Loaded},
     ids::TenantName,
     listen::{BindError, Bound, accept::Hall, worker::Workers},
-    observe::Metrics,
+    observe::{Audit, Metrics, audit::AuditError},
     pipeline::{
         Pipeline,
         build::{BuildError, Shared},
     },
     token::{Events, Tokens},
 };
+
+/// How long the last records may take to reach the audit log.
+const AUDIT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A process that has all its ports and has yet to answer.
 pub struct App {
@@ -44,6 +53,9 @@ pub enum StartError {
     /// A configuration that cannot be put to work.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// No audit log.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// No threads.
     #[error("cannot start the workers: {0}")]
     Workers(#[source] io::Error),
@@ -81,7 +93,10 @@ impl App {
             .transpose()?;
         let events = Arc::new(TokenMetrics(metrics.clone()));
         let tokens = Tokens::new(clock.clone(), Random::system(), events, tokio::runtime::Handle::current());
-        let shared = Arc::new(Shared::new(metrics.clone(), clock.clone(), tokens));
+        let audit = Audit::open(&config.audit, metrics.audit_lost())?;
+        let mut shared = Shared::new(metrics.clone(), clock.clone(), tokens);
+        shared.audit = audit;
+        let shared = Arc::new(shared);
         let pipeline = Arc::new(ArcSwap::from_pointee(shared.pipeline(config.clone())?));
         let workers = Arc::new(Workers::start(config.workers.get()).map_err(StartError::Workers)?);
         metrics.reloaded(Some(clock.now().wall));
@@ -146,6 +161,9 @@ impl App {
         accepting.cancel();
         drain.cancel();
         let finished = tokio::time::timeout(config.shutdown.drain, self.workers.drained()).await.is_ok();
+        if let Some(audit) = &self.shared.audit {
+            audit.flush(AUDIT_PATIENCE);
+        }
         if finished {
             tracing::info!("stopped: all requests were finished");
         } else {
@@ -174,6 +192,15 @@ fn log_start(addresses: &Addresses, config: &Config) {
         version = env!("CARGO_PKG_VERSION"),
         "ready"
     );
+    let is_local = |address: &Address| match address {
+        Address::Tcp(address) => address.ip().is_loopback(),
+        Address::Unix(_) => true,
+    };
+    if config.authz && !addresses.proxy.iter().all(is_local) {
+        tracing::warn!(
+            "/authz hands out upstream tokens, and a listener is open to the network: let only the other proxy reach it"
+        );
+    }
 }
 
 impl Addresses {
@@ -197,7 +224,7 @@ impl Addresses {
 struct TokenMetrics(Arc<Metrics>);
 
 impl Events for TokenMetrics {
-    fn grant_finished(&self, tenant: &TenantName, outcome: &'static str, took: std::time::Duration) {
+    fn grant_finished(&self, tenant: &TenantName, outcome: &'static str, took: Duration) {
         self.0.token_request(tenant, outcome, took);
     }
 

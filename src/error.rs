@@ -2,17 +2,18 @@
 //! code, title, whose side it is on, when to come back. Each stage has its own error type; this module is
 //! where they meet. An answer of the upstream, whatever its status, is not an error.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
 use tokio::time::Instant;
 
 use crate::{
+    authz::AuthzError,
     broker::BrokerError,
     caller::Unidentified,
     edge::EdgeError,
     limit::LimitError,
-    policy::{grants::Refusal, target::TargetError},
+    policy::{decide::Source, grants::Refusal, target::TargetError},
     reply::Withheld,
     token::{Fault, TokenError},
     upstream::{UpstreamError, pool::SendError, replay::RequestBodyError},
@@ -42,6 +43,9 @@ pub enum Failure {
     /// An answer that must not reach the caller.
     #[error(transparent)]
     Reply(#[from] Withheld),
+    /// Another proxy is told no.
+    #[error(transparent)]
+    Authz(#[from] AuthzError),
     /// The token broker refuses.
     #[error(transparent)]
     Broker(#[from] BrokerError),
@@ -211,6 +215,9 @@ impl Failure {
                 UpstreamError::Body(RequestBodyError::Broken(_)) => table::BAD_REQUEST,
             },
             Self::Reply(_) => table::ANSWER_WITHHELD,
+            Self::Authz(AuthzError::Question) => table::BAD_REQUEST,
+            Self::Authz(AuthzError::Spelling) => table::PATH_AMBIGUOUS,
+            Self::Authz(AuthzError::Masked(_)) => table::NOT_PERMITTED,
             Self::Broker(BrokerError::Method) => table::METHOD,
             Self::Broker(BrokerError::GrantType) => {
                 Description { oauth: "unsupported_grant_type", ..table::BAD_REQUEST }
@@ -259,6 +266,14 @@ impl Failure {
         };
         let separator = if remedy.is_empty() { "" } else { ". " };
         format!("{}{separator}{remedy}", sentence(&what))
+    }
+
+    /// The rule that refused the request, and the operation that it is about, for the audit log.
+    pub fn decided(&self) -> (Option<&Arc<Source>>, Option<&'static str>) {
+        match self {
+            Self::Policy(refusal) => (refusal.rule(), refusal.operation()),
+            _ => (None, None),
+        }
     }
 
     /// What the operator needs beside it, for the log: may name addresses.

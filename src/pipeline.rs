@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
+    authz::{self, AuthzError},
     broker::{Broker, TokenRequest},
     caller::{Caller, Callers, Presented},
     config::{Config, Issue},
@@ -22,9 +23,9 @@ use crate::{
         admit::{Admission, Admitted},
     },
     listen::tls::Tls,
-    observe::{Metrics, OperationCells, Record, RequestId, Source, cells::CellTable},
+    observe::{Audit, Issued, Metrics, OperationCells, Record, RequestId, Source, Trail, cells::CellTable},
     policy::{
-        grants::{Action, Grants, Operation, Permit, Refusal},
+        grants::{Action, Grants, ISSUE, Operation, Permit, Refusal},
         target::{self, Target},
     },
     reply::{
@@ -52,6 +53,7 @@ pub struct Pipeline {
     anonymous: Arc<OperationCells>,
     metrics: Arc<Metrics>,
     tls: Option<Arc<Tls>>,
+    audit: Option<Arc<Audit>>,
 }
 
 impl Pipeline {
@@ -67,19 +69,24 @@ impl Pipeline {
     ) -> Result<Response<Body>, Failure> {
         let (head, body) = request.into_parts();
         self.hosts.check(connection.peer.listener, &head.uri, &head.headers)?;
+        if self.config.authz
+            && let Some(asked) = authz::question(&head)?
+        {
+            return self.authorize(connection, &asked, record).await;
+        }
         match target::parse(&head.uri, head.version, &head.headers)? {
             target @ Target::Token { .. } => {
                 record.asks_for_token = true;
                 let form = TokenRequest::read(&head, body, self.config.timeouts.body).await?;
                 let presented = Presented::by_client(&connection.peer, form.client());
-                let caller = self.identify(connection, &presented).await?;
+                let caller = self.identify(connection, &presented, record).await?;
                 let permit = self.permit(caller, &target, &head, record)?;
                 let admitted = self.limits.admit(permit, record.started)?;
                 self.issue(&admitted, record).await
             }
             target @ Target::Api { .. } => {
                 let presented = Presented::by_headers(&connection.peer, &head.headers);
-                let caller = self.identify(connection, &presented).await?;
+                let caller = self.identify(connection, &presented, record).await?;
                 let permit = self.permit(caller, &target, &head, record)?;
                 let admitted = self.limits.admit(permit, record.started)?;
                 let Action::Forward(operation) = admitted.action() else {
@@ -90,11 +97,45 @@ impl Pipeline {
         }
     }
 
-    async fn identify(&self, connection: &Connection, presented: &Presented<'_>) -> Result<Caller, Failure> {
-        self.callers.identify(presented).await.or_else(|unidentified| {
+    /// The same stages for a request that another proxy will send.
+    async fn authorize(
+        &self,
+        connection: &Connection,
+        head: &Parts,
+        record: &mut Record,
+    ) -> Result<Response<Body>, Failure> {
+        let target = target::parse(&head.uri, head.version, &head.headers)?;
+        let presented = Presented::by_headers(&connection.peer, &head.headers);
+        let caller = self.identify(connection, &presented, record).await?;
+        let permit = self.permit(caller, &target, head, record)?;
+        let admitted = self.limits.admit(permit, record.started)?;
+        let Action::Forward(operation) = admitted.action() else { return Err(AuthzError::Question.into()) };
+        let caller = &self.config.callers[caller.index().0];
+        authz::check(&target, operation, caller)?;
+        // The body stays with the other proxy.
+        let _ = operation.clear(&head.headers, None)?;
+        let upstream = &self.upstreams[admitted.tenant().0];
+        let deadline = record.started + self.config.timeouts.deadline;
+        let token = upstream.lend(admitted.permit().token(), deadline).await?;
+        record.issued(Issued::Authz);
+        Ok(authz::answer(&token, caller, &upstream.tenant.name, operation.name))
+    }
+
+    async fn identify(
+        &self,
+        connection: &Connection,
+        presented: &Presented<'_>,
+        record: &mut Record,
+    ) -> Result<Caller, Failure> {
+        let caller = self.callers.identify(presented).await.or_else(|unidentified| {
             self.peers.failed(connection.peer.ip(), Instant::now())?;
-            Err(unidentified.into())
-        })
+            Err(Failure::from(unidentified))
+        })?;
+        if let Some(trail) = &mut record.audit {
+            trail.identified_by = Some(caller.way());
+            trail.caller = Some(self.config.callers[caller.index().0].name.as_str().to_owned());
+        }
+        Ok(caller)
     }
 
     fn permit(
@@ -109,21 +150,43 @@ impl Pipeline {
             Ok(permit) => self.cells.of(permit),
             Err(_) => self.cells.refused(caller.index()),
         };
+        if let Some(trail) = &mut record.audit {
+            self.note(trail, caller, target, permit.as_ref().ok());
+        }
         permit
     }
 
-    async fn issue(&self, admitted: &Admitted, record: &Record) -> Result<Response<Body>, Failure> {
+    /// What the audit log is to know of a decision; a refusal's rule comes with the failure.
+    fn note(&self, trail: &mut Trail, caller: Caller, target: &Target<'_>, permit: Option<&Permit>) {
+        let (Target::Api { tenant, .. } | Target::Token { tenant }) = *target;
+        let tenant = self.policy.tenant_of(caller.index(), tenant).ok();
+        trail.tenant = tenant.map(|tenant| self.config.tenants[tenant.0].name.as_str().to_owned());
+        let Some(permit) = permit else { return };
+        trail.rule = permit.rule().cloned();
+        match permit.action() {
+            Action::Issue(_) => trail.operation = Some(ISSUE),
+            Action::Forward(operation) => {
+                trail.operation = Some(operation.name);
+                trail.path = operation.target.as_str().split('?').next().map(ToOwned::to_owned);
+            }
+        }
+    }
+
+    async fn issue(&self, admitted: &Admitted, record: &mut Record) -> Result<Response<Body>, Failure> {
         let upstream = &self.upstreams[admitted.tenant().0];
         let ask = admitted.permit().token();
         let scopes = upstream.handle(ask).status().scopes;
         match admitted.action() {
             Action::Issue(Issue::Upstream) => {
                 let token = upstream.hand_out(ask, record.started + self.config.timeouts.deadline).await?;
+                record.issued(Issued::Upstream);
                 Ok(self.broker.hand_out(&token, &scopes))
             }
             _ => {
                 let caller = &self.config.callers[admitted.caller().index().0].name;
-                Ok(self.broker.issue(caller, &scopes)?)
+                let answer = self.broker.issue(caller, &scopes)?;
+                record.issued(Issued::Claviger);
+                Ok(answer)
             }
         }
     }
@@ -147,7 +210,10 @@ impl Pipeline {
         };
         let body =
             timeout_at(deadline, reading).await.map_err(|_| EdgeError::SlowBody(timeouts.deadline))??;
-        let (target, _) = operation.clear(&head.headers, body.held())?;
+        let (target, rule) = operation.clear(&head.headers, body.held())?;
+        if let (Some(trail), Some(rule)) = (&mut record.audit, rule) {
+            trail.rule = Some(rule.clone());
+        }
         let place = timeout_at(deadline, admitted.place()).await;
         let slot = place.map_err(|_| EdgeError::Deadline(timeouts.deadline))??;
         let (token, hidden) = (admitted.permit().token(), operation.hidden);
@@ -180,10 +246,14 @@ impl Pipeline {
     }
 
     /// The record of a request that begins.
-    pub fn record(&self, request: &Request<Incoming>, id: RequestId) -> Record {
+    pub fn record(&self, connection: &Connection, request: &Request<Incoming>, id: RequestId) -> Record {
         let method = request.method().clone();
         let mut record =
             Record::begin(id, method, self.anonymous.clone(), self.metrics.clone(), self.config.log.requests);
+        record.audit = self.audit.as_ref().map(|log| {
+            let peer = &connection.peer;
+            Box::new(Trail::begin(log.clone(), self.broker.clock.now().wall, peer.address, peer.uid))
+        });
         record.trace = request.headers().get(headers::TRACEPARENT).cloned();
         record
     }

@@ -126,6 +126,7 @@ impl Reloader {
                 ..config.listen
             },
             workers: old.workers,
+            audit: old.audit.clone(),
             log: old.log.clone(),
             ..config
         };

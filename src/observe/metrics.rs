@@ -42,6 +42,7 @@ pub struct Metrics {
     echo_guard: IntCounterVec,
     panics: IntCounter,
     log_lost: IntCounter,
+    audit_lost: IntCounter,
 }
 
 impl Metrics {
@@ -126,6 +127,10 @@ impl Metrics {
             ),
             panics: counter("panics_total", "Requests that ended in a panic: each is a bug."),
             log_lost: counter("log_lines_lost_total", "Log lines that could not be written."),
+            audit_lost: counter(
+                "audit_lost_total",
+                "Records of the audit log that found no room or could not be written.",
+            ),
             registry,
         };
         metrics.register(build);
@@ -155,6 +160,7 @@ impl Metrics {
         self.register(self.echo_guard.clone());
         self.register(self.panics.clone());
         self.register(self.log_lost.clone());
+        self.register(self.audit_lost.clone());
     }
 
     fn register(&self, metric: impl Collector + 'static) {
@@ -255,6 +261,11 @@ impl Metrics {
     /// The counter of log lines that could not be written.
     pub fn log_lost(&self) -> IntCounter {
         self.log_lost.clone()
+    }
+
+    /// The counter of lost records of the audit log.
+    pub fn audit_lost(&self) -> IntCounter {
+        self.audit_lost.clone()
     }
 
     /// The Prometheus text format, version 0.0.4.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{Method, StatusCode};
 use tokio::time::Instant;
 
-use super::{Metrics, OperationCells, RequestId};
+use super::{Issued, Metrics, OperationCells, RequestId, Trail};
 use crate::config::LogRequests;
 
 /// Who made an answer.
@@ -59,6 +59,8 @@ pub struct Record {
     pub upstream_id: Option<http::HeaderValue>,
     /// W3C trace context as the caller sent it.
     pub trace: Option<http::HeaderValue>,
+    /// For the audit log, where there is one.
+    pub audit: Option<Box<Trail>>,
     metrics: Arc<Metrics>,
     log: LogRequests,
 }
@@ -88,8 +90,16 @@ impl Record {
             complete: false,
             upstream_id: None,
             trace: None,
+            audit: None,
             metrics,
             log,
+        }
+    }
+
+    /// A token leaves the process.
+    pub fn issued(&mut self, token: Issued) {
+        if let Some(trail) = &mut self.audit {
+            trail.issued = Some(token);
         }
     }
 
@@ -136,7 +146,7 @@ impl Record {
 }
 
 /// An unknown method is the caller's text: it is not written.
-fn method_label(method: &Method) -> &str {
+pub(super) fn method_label(method: &Method) -> &str {
     match *method {
         Method::GET
         | Method::HEAD
@@ -156,6 +166,9 @@ impl Drop for Record {
         self.cells.answered(self.status, self.source, seconds);
         if self.is_logged() {
             self.write(seconds);
+        }
+        if let Some(trail) = self.audit.take() {
+            trail.end(self, seconds);
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::{
     ids::TenantIndex,
     limit::{Limits, Peers, admit::Admission},
     listen::tls::{ListenTlsError, Tls},
-    observe::{Metrics, OperationCells, cells::CellTable},
+    observe::{Audit, Metrics, OperationCells, cells::CellTable},
     policy::{asks::Ask, decide::RuleProblem, grants::Grants},
     reply::guard::Held,
     token::{HttpIssuer, Issuer, Source, TokenKey, Tokens},
@@ -42,6 +42,8 @@ pub struct Shared {
     pub clock: Clock,
     /// Tokens.
     pub tokens: Tokens,
+    /// The audit log, where there is one.
+    pub audit: Option<Arc<Audit>>,
     limits: Limits,
     seal: Mutex<Option<(Option<crate::secret::Secret>, Seal)>>,
     peers: Mutex<Option<(u32, Arc<Peers>)>>,
@@ -96,6 +98,7 @@ impl Shared {
             metrics,
             clock,
             tokens,
+            audit: None,
             limits: Limits::default(),
             seal: Mutex::default(),
             peers: Mutex::default(),
@@ -147,6 +150,7 @@ impl Shared {
             anonymous: Arc::new(anonymous),
             metrics: self.metrics.clone(),
             tls: listen.map(Arc::new),
+            audit: self.audit.clone(),
             config,
         })
     }

@@ -5,13 +5,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, header};
+use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
 use super::Body;
 use crate::{
     config::Rate,
-    error::Failure,
+    error::{Failure, Side},
     headers,
     limit::LimitError,
     observe::{Record, Source},
@@ -40,10 +40,11 @@ pub fn answer(failure: &Failure, record: &mut Record) -> Response<Body> {
     let short = description.code.strip_prefix("claviger.").unwrap_or(description.code);
     // RFC 6749 section 5.2: the broker's clients look for these.
     let oauth = record.asks_for_token.then_some(description.oauth);
+    let status = if oauth.is_some() { oauth_status(description.status) } else { description.status };
     let problem = Problem {
         r#type: format!("urn:claviger:error:{short}"),
         title: description.title,
-        status: description.status.as_u16(),
+        status: status.as_u16(),
         detail: &detail,
         instance: record.id.as_str(),
         code: description.code,
@@ -55,7 +56,7 @@ pub fn answer(failure: &Failure, record: &mut Record) -> Response<Body> {
     // A struct of strings and a number always serialises.
     let body = serde_json::to_vec(&problem).unwrap_or_default();
     let mut response = Response::new(Body::whole(Bytes::from(body)));
-    *response.status_mut() = description.status;
+    *response.status_mut() = status;
     let headers = response.headers_mut();
     let kind = if record.asks_for_token { "application/json" } else { "application/problem+json" };
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -65,10 +66,12 @@ pub fn answer(failure: &Failure, record: &mut Record) -> Response<Body> {
     {
         headers.insert(headers::PROXY_STATUS, status);
     }
-    if description.status == http::StatusCode::UNAUTHORIZED {
-        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"claviger\""));
+    if description.status == StatusCode::UNAUTHORIZED {
+        let scheme =
+            if record.asks_for_token { "Basic realm=\"claviger\"" } else { "Bearer realm=\"claviger\"" };
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
     }
-    if description.status == http::StatusCode::METHOD_NOT_ALLOWED {
+    if description.status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
     }
     if let Some(wait) = description.retry_after {
@@ -80,8 +83,30 @@ pub fn answer(failure: &Failure, record: &mut Record) -> Response<Body> {
     record.source = Source::Claviger;
     record.code = Some(description.code);
     record.cause = failure.cause();
+    match failure {
+        // Whoever knocks without end must not push everything else out of the audit log; the metric counts it.
+        Failure::Limit(LimitError::Identifications { .. }) => record.audit = None,
+        _ => {
+            if let Some(trail) = &mut record.audit {
+                trail.denied = description.side == Side::Caller;
+                let (rule, operation) = failure.decided();
+                trail.rule = rule.cloned().or(trail.rule.take());
+                trail.operation = operation.or(trail.operation);
+            }
+        }
+    }
     count(failure, short, record);
     response
+}
+
+/// RFC 6749 section 5.2: whatever is wrong with a token request is a 400, but for the client's identity.
+fn oauth_status(status: StatusCode) -> StatusCode {
+    match status {
+        StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            StatusCode::BAD_REQUEST
+        }
+        other => other,
+    }
 }
 
 /// Rounded up: whoever comes back after it is let through.
@@ -110,7 +135,9 @@ fn limit_fields(limit: &LimitError, headers: &mut http::HeaderMap) {
 
 fn count(failure: &Failure, short: &'static str, record: &Record) {
     match failure {
-        Failure::Edge(_) | Failure::Caller(_) | Failure::Policy(_) => record.metrics().policy_denied(short),
+        Failure::Edge(_) | Failure::Caller(_) | Failure::Policy(_) | Failure::Authz(_) => {
+            record.metrics().policy_denied(short)
+        }
         Failure::Limit(limit) => record.metrics().rate_limited(match limit {
             LimitError::Rate { .. } => "caller",
             LimitError::Quota { .. } => "quota",

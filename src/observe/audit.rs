@@ -1,0 +1,253 @@
+//! The audit log: one JSON object a line for each request, kept apart from the log. It says who asked for what, by
+//! which rule, and what came of it; it never holds a secret, a body or the value of a query parameter. A request
+//! never waits for it: a record that finds no room, or cannot be written, is counted as lost.
+
+mod file;
+mod writer;
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        mpsc::{SyncSender, TrySendError, sync_channel},
+    },
+    time::{Duration, Instant, SystemTime},
+};
+
+use prometheus::IntCounter;
+use serde::Serialize;
+
+use self::{file::Rotated, writer::Message};
+use super::Record;
+use crate::{
+    config::{self, AuditOutput},
+    policy::{decide::Source, rules::Effect},
+};
+
+/// Records that wait to be written; about 8 MiB.
+const ROOM: usize = 16 * 1024;
+
+/// Why there can be no audit log.
+#[derive(Debug, thiserror::Error)]
+#[error("audit.output: {path} cannot be written: {error}")]
+pub struct AuditError {
+    path: String,
+    error: std::io::Error,
+}
+
+/// The way to the audit log. Never blocks.
+#[derive(Debug)]
+pub struct Audit {
+    sender: SyncSender<Message>,
+    lost: IntCounter,
+}
+
+impl Audit {
+    /// Opens it and starts its thread; `None` when it is off. `lost` counts the records that are lost.
+    ///
+    /// # Errors
+    /// [`AuditError`], before anything is served.
+    pub fn open(config: &config::Audit, lost: IntCounter) -> Result<Option<Arc<Self>>, AuditError> {
+        let (path, sink): (_, Box<dyn writer::Sink>) = match &config.output {
+            AuditOutput::Off => return Ok(None),
+            AuditOutput::Stdout => ("stdout".to_owned(), Box::new(std::io::stdout())),
+            AuditOutput::File { path, max_bytes, keep } => {
+                let shown = path.display().to_string();
+                match Rotated::open(path.clone(), *max_bytes, *keep) {
+                    Ok(file) => (shown, Box::new(file)),
+                    Err(error) => return Err(AuditError { path: shown, error }),
+                }
+            }
+        };
+        let (sender, receiver) = sync_channel(ROOM);
+        let mut writer = writer::Writer::new(sink, lost.clone());
+        std::thread::Builder::new()
+            .name("audit".into())
+            .spawn(move || writer.run(&receiver))
+            .map_err(|error| AuditError { path, error })?;
+        Ok(Some(Arc::new(Self { sender, lost })))
+    }
+
+    /// Hands over a record.
+    fn write(&self, entry: Entry) {
+        if self.sender.try_send(Message::Record(Box::new(entry))).is_err() {
+            self.lost.inc();
+        }
+    }
+
+    /// Waits until everything so far is written, or `patience` is over. Blocks; for the end of the process.
+    pub fn flush(&self, patience: Duration) {
+        let end = Instant::now() + patience;
+        let (done, written) = sync_channel(1);
+        let mut message = Message::Flush(done);
+        loop {
+            match self.sender.try_send(message) {
+                Ok(()) => break,
+                Err(TrySendError::Full(back)) if Instant::now() < end => message = back,
+                Err(_) => return,
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        // Whoever is not done by then would keep the process for ever.
+        let _ = written.recv_timeout(end.saturating_duration_since(Instant::now()));
+    }
+}
+
+/// What a request's record in the audit log needs beside [`Record`]; filled in on the way.
+#[derive(Debug)]
+pub struct Trail {
+    /// Where it goes.
+    pub log: Arc<Audit>,
+    /// When the request came, by the wall clock.
+    pub time: SystemTime,
+    /// The other end, where it has an address.
+    pub peer: Option<SocketAddr>,
+    /// The user id of a Unix peer.
+    pub peer_uid: Option<u32>,
+    /// How the caller was identified.
+    pub identified_by: Option<&'static str>,
+    /// Its name.
+    pub caller: Option<String>,
+    /// The tenant, also where the request was refused.
+    pub tenant: Option<String>,
+    /// The operation, also where the request was refused.
+    pub operation: Option<&'static str>,
+    /// The path of a permitted operation, without its query.
+    pub path: Option<String>,
+    /// The rule that decided.
+    pub rule: Option<Arc<Source>>,
+    /// Which token was handed out.
+    pub issued: Option<Issued>,
+    /// Whether a stage before the upstream refused the request.
+    pub denied: bool,
+}
+
+/// A token that left the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Issued {
+    /// One that is good only here.
+    Claviger,
+    /// The tenant's access token, to a caller.
+    Upstream,
+    /// The tenant's access token, to another proxy that asked `/authz`.
+    Authz,
+}
+
+impl Trail {
+    /// Of a request that begins.
+    pub fn begin(log: Arc<Audit>, time: SystemTime, peer: Option<SocketAddr>, peer_uid: Option<u32>) -> Self {
+        Self {
+            log,
+            time,
+            peer,
+            peer_uid,
+            identified_by: None,
+            caller: None,
+            tenant: None,
+            operation: None,
+            path: None,
+            rule: None,
+            issued: None,
+            denied: false,
+        }
+    }
+
+    /// Hands it over, at the end of the request.
+    pub(super) fn end(self, record: &Record, seconds: f64) {
+        let outcome = match () {
+            () if self.denied => Outcome::Denied,
+            () if record.code.is_some() => Outcome::Failed,
+            () if self.issued.is_some() => Outcome::Issued,
+            () if !record.complete => Outcome::Aborted,
+            () => Outcome::Answered,
+        };
+        let text = |value: &Option<http::HeaderValue>| {
+            let text = value.as_ref()?.to_str().ok()?;
+            Some(text.get(..text.len().min(128))?.to_owned())
+        };
+        let entry = Entry {
+            time: humantime::format_rfc3339_millis(self.time).to_string(),
+            schema: SCHEMA,
+            request_id: record.id.as_str().to_owned(),
+            caller: self.caller,
+            identified_by: self.identified_by,
+            peer: self.peer.map(|peer| peer.to_string()),
+            peer_uid: self.peer_uid,
+            tenant: self.tenant,
+            operation: self.operation,
+            method: super::record::method_label(&record.method).to_owned(),
+            path: self.path,
+            rule: self.rule.map(|rule| Rule {
+                policy: rule.policy.as_str().to_owned(),
+                effect: match rule.effect {
+                    Effect::Allow => "allow",
+                    Effect::Deny => "deny",
+                },
+                text: rule.rule.text.clone(),
+                conditions: rule.rule.conditions.is_some(),
+                origin: rule.rule.origin.to_string(),
+            }),
+            outcome,
+            status: record.status.as_u16(),
+            code: record.code,
+            source: record.source.as_str(),
+            issued: self.issued,
+            attempts: record.attempts,
+            upstream_request_id: text(&record.upstream_id),
+            duration_ms: (seconds * 1e6).round() / 1e3,
+        };
+        self.log.write(entry);
+    }
+}
+
+/// The version of the schema in `docs/audit.md`; members may be added without another.
+const SCHEMA: u32 = 1;
+
+/// What came of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Outcome {
+    Denied,
+    Failed,
+    Issued,
+    Answered,
+    Aborted,
+}
+
+/// One line.
+#[derive(Debug, Serialize)]
+struct Entry {
+    time: String,
+    schema: u32,
+    request_id: String,
+    caller: Option<String>,
+    identified_by: Option<&'static str>,
+    peer: Option<String>,
+    peer_uid: Option<u32>,
+    tenant: Option<String>,
+    operation: Option<&'static str>,
+    method: String,
+    path: Option<String>,
+    rule: Option<Rule>,
+    outcome: Outcome,
+    status: u16,
+    code: Option<&'static str>,
+    source: &'static str,
+    issued: Option<Issued>,
+    attempts: u32,
+    upstream_request_id: Option<String>,
+    duration_ms: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Rule {
+    policy: String,
+    effect: &'static str,
+    text: String,
+    conditions: bool,
+    origin: String,
+}
+
+#[cfg(test)]
+mod tests;

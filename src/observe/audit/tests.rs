@@ -1,0 +1,235 @@
+use std::{io, sync::Mutex};
+
+use super::{writer::Sink, *};
+use crate::{config::RuleText, ids::PolicyName};
+
+fn entry(number: usize) -> Entry {
+    Entry {
+        time: "2026-01-02T03:04:05.678Z".into(),
+        schema: SCHEMA,
+        request_id: format!("r{number}"),
+        caller: Some("billing".into()),
+        identified_by: Some("api_key"),
+        peer: None,
+        peer_uid: Some(1001),
+        tenant: Some("acme".into()),
+        operation: Some("UpdateUser"),
+        method: "PATCH".into(),
+        path: Some("/api/users/u1".into()),
+        rule: Some(Rule {
+            policy: "support".into(),
+            effect: "allow",
+            text: "UpdateUser".into(),
+            conditions: true,
+            origin: "claviger.toml:7".into(),
+        }),
+        outcome: Outcome::Answered,
+        status: 200,
+        code: None,
+        source: "upstream",
+        issued: None,
+        attempts: 1,
+        upstream_request_id: Some("u".into()),
+        duration_ms: 1.5,
+    }
+}
+
+fn counter() -> IntCounter {
+    IntCounter::new("lost", "lost").unwrap()
+}
+
+fn to_file(path: &std::path::Path, max_bytes: u64, keep: u32) -> config::Audit {
+    config::Audit { output: AuditOutput::File { path: path.into(), max_bytes, keep } }
+}
+
+/// The ids of a file's records; every line is one.
+fn ids(path: &std::path::Path) -> Vec<String> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(text.is_empty() || text.ends_with('\n'), "{text}");
+    let id = |line: &str| {
+        let value: serde_json::Value = serde_json::from_str(line).expect(line);
+        value["request_id"].as_str().unwrap().to_owned()
+    };
+    text.lines().map(id).collect()
+}
+
+#[test]
+fn a_full_file_makes_room_and_only_so_many_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.jsonl");
+    let line = serde_json::to_string(&entry(0)).unwrap().len() as u64 + 1;
+    let lost = counter();
+    let audit = Audit::open(&to_file(&path, 2 * line, 2), lost.clone()).unwrap().unwrap();
+    for number in 0..9 {
+        audit.write(entry(number));
+        audit.flush(Duration::from_secs(10));
+    }
+    assert_eq!(ids(&path), ["r8"]);
+    assert_eq!(ids(&dir.path().join("audit.jsonl.1")), ["r6", "r7"]);
+    assert_eq!(ids(&dir.path().join("audit.jsonl.2")), ["r4", "r5"]);
+    assert!(!dir.path().join("audit.jsonl.3").exists());
+    assert_eq!(lost.get(), 0);
+    use std::os::unix::fs::PermissionsExt as _;
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn it_goes_on_where_the_last_process_stopped() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.jsonl");
+    let first = Audit::open(&to_file(&path, 1 << 20, 0), counter()).unwrap().unwrap();
+    first.write(entry(1));
+    first.flush(Duration::from_secs(10));
+    // A crash in the middle of a line.
+    let mut text = std::fs::read_to_string(&path).unwrap();
+    text.push_str("{\"time\":");
+    std::fs::write(&path, &text).unwrap();
+    let second = Audit::open(&to_file(&path, 1 << 20, 0), counter()).unwrap().unwrap();
+    second.write(entry(2));
+    second.flush(Duration::from_secs(10));
+    let text = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.len(), 3);
+    assert!(lines[2].contains("\"r2\""), "{text}");
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_said_at_the_start() {
+    let error =
+        Audit::open(&to_file("/nonexistent/audit.jsonl".as_ref(), 1 << 20, 1), counter()).unwrap_err();
+    assert!(
+        error.to_string().starts_with("audit.output: /nonexistent/audit.jsonl cannot be written"),
+        "{error}"
+    );
+}
+
+#[test]
+fn off_is_off() {
+    assert!(Audit::open(&config::Audit { output: AuditOutput::Off }, counter()).unwrap().is_none());
+}
+
+/// A disk with room for some bytes, as the device would behave: writes what fits, then fails.
+#[derive(Clone, Default)]
+struct Disk(Arc<Mutex<(bool, Vec<u8>)>>);
+
+impl Sink for Disk {
+    fn line(&mut self, line: &[u8]) -> io::Result<()> {
+        let mut disk = self.0.lock().unwrap();
+        if disk.0 {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        disk.1.extend_from_slice(line);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), (u64, io::Error)> {
+        Ok(())
+    }
+
+    fn held(&self) -> usize {
+        0
+    }
+}
+
+#[test]
+fn a_full_disk_costs_the_records_of_that_time_and_each_is_counted() {
+    let (disk, lost) = (Disk::default(), counter());
+    let (sender, receiver) = sync_channel(ROOM);
+    let mut writer = writer::Writer::new(Box::new(disk.clone()), lost.clone());
+    let thread = std::thread::spawn(move || writer.run(&receiver));
+    let audit = Audit { sender, lost: lost.clone() };
+    for (number, full) in [(1, false), (2, true), (3, true), (4, false)] {
+        disk.0.lock().unwrap().0 = full;
+        audit.write(entry(number));
+        audit.flush(Duration::from_secs(10));
+    }
+    assert_eq!(lost.get(), 2);
+    drop(audit);
+    thread.join().unwrap();
+    let text = String::from_utf8(disk.0.lock().unwrap().1.clone()).unwrap();
+    assert_eq!(text.lines().count(), 2);
+}
+
+#[test]
+fn a_real_full_device_is_counted_and_half_a_line_is_taken_back() {
+    let lost = counter();
+    // Every write to it fails with "no space left".
+    let Ok(Some(audit)) = Audit::open(&to_file("/dev/full".as_ref(), 1 << 40, 0), lost.clone()) else {
+        return;
+    };
+    for number in 0..5 {
+        audit.write(entry(number));
+    }
+    audit.flush(Duration::from_secs(10));
+    assert_eq!(lost.get(), 5);
+}
+
+#[test]
+fn without_room_a_record_is_lost_and_nobody_waits() {
+    let lost = counter();
+    let (sender, receiver) = sync_channel(2);
+    let audit = Audit { sender, lost: lost.clone() };
+    for number in 0..5 {
+        audit.write(entry(number));
+    }
+    assert_eq!(lost.get(), 3);
+    drop(receiver);
+    audit.write(entry(6));
+    assert_eq!(lost.get(), 4);
+}
+
+#[test]
+fn the_members_are_those_of_the_schema() {
+    let value = serde_json::to_value(entry(1)).unwrap();
+    let page = include_str!("../../../docs/audit.md");
+    for (name, value) in value.as_object().unwrap() {
+        assert!(page.contains(&format!("| `{name}` |")), "docs/audit.md does not know {name}");
+        for (inner, _) in value.as_object().into_iter().flatten() {
+            assert!(
+                page.contains(&format!("`{name}.{inner}`")),
+                "docs/audit.md does not know {name}.{inner}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_came_of_it() {
+    let rule = Source {
+        effect: Effect::Deny,
+        rule: RuleText {
+            text: "users:write".into(),
+            conditions: None,
+            origin: config::Origin("c.toml:3".into()),
+        },
+        policy: PolicyName::parse("p").unwrap(),
+    };
+    let outcome = |change: &dyn Fn(&mut Record, &mut Trail)| {
+        let (sender, receiver) = sync_channel(8);
+        let log = Arc::new(Audit { sender, lost: counter() });
+        let metrics = Arc::new(crate::observe::Metrics::new());
+        let cells = Arc::new(crate::observe::OperationCells::new(metrics.clone(), "", "", ""));
+        let id = crate::observe::RequestId::of(&http::HeaderMap::new(), || 1);
+        let log_requests = config::LogRequests::Off;
+        let mut record = Record::begin(id, http::Method::GET, cells, metrics, log_requests);
+        let mut trail = Trail::begin(log, SystemTime::UNIX_EPOCH, None, None);
+        trail.rule = Some(Arc::new(rule.clone()));
+        record.complete = true;
+        change(&mut record, &mut trail);
+        record.audit = Some(Box::new(trail));
+        drop(record);
+        let Ok(Message::Record(entry)) = receiver.recv() else { panic!("no record") };
+        assert_eq!(entry.time, "1970-01-01T00:00:00.000Z");
+        assert_eq!(entry.rule.as_ref().unwrap().origin, "c.toml:3");
+        assert_eq!(entry.rule.as_ref().unwrap().effect, "deny");
+        entry.outcome
+    };
+    assert_eq!(outcome(&|_, _| {}), Outcome::Answered);
+    assert_eq!(outcome(&|record, _| record.complete = false), Outcome::Aborted);
+    assert_eq!(outcome(&|record, _| record.code = Some("x")), Outcome::Failed);
+    assert_eq!(outcome(&|_, trail| trail.issued = Some(Issued::Upstream)), Outcome::Issued);
+    assert_eq!(
+        outcome(&|record, trail| (record.code, trail.denied) = (Some("claviger.not_permitted"), true)),
+        Outcome::Denied
+    );
+}
