@@ -12,7 +12,7 @@ use std::{
 
 use claviger::{
     catalog::Catalog,
-    config::{LoadRequest, Origin, Policy, RuleText, load},
+    config::{LoadRequest, Origin, Policy, RuleList, RuleText, load},
     ids::PolicyName,
     policy::{
         decide::{RuleSet, Verdict},
@@ -114,8 +114,9 @@ pub(crate) fn config(data: &[u8]) {
     let name = format!("claviger-fuzz-{}-{thread}.{extension}", std::process::id());
     let path: PathBuf = std::env::temp_dir().join(name);
     std::fs::write(&path, text).expect("a writable temporary directory");
-    let rule_check =
-        |text: &str| Rule::parse(Effect::Deny, text).map(drop).map_err(|error| error.to_string());
+    let rule_check = |_: RuleList, text: &str| {
+        Rule::parse(Effect::Deny, text).map(drop).map_err(|error| error.to_string())
+    };
     let request = LoadRequest {
         paths: vec![path.clone()],
         search: Vec::new(),

@@ -1,6 +1,6 @@
 //! The token broker, `POST /oidc/token`: for clients that insist on the OAuth dance. An identified caller
-//! gets a short-lived token that is good here and nowhere else, never the upstream's. What the client asks
-//! for (`resource`, `scope`) chooses nothing: its grant does.
+//! gets a short-lived token that is good here and nowhere else, and the upstream's only where its grant says
+//! `issue = "upstream"`. What the client asks for (`resource`, `scope`) chooses nothing: its grant does.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -16,6 +16,7 @@ use crate::{
     clock::Clock,
     ids::CallerName,
     reply::Body,
+    token::Token,
 };
 
 /// More than any token request needs.
@@ -152,28 +153,40 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// A token for `caller` (RFC 6749 section 5.1). `scopes` are the tenant's, so that a client that looks
-    /// for the scope that it asked for finds it.
+    /// A token for `caller`. `scopes` are those of its upstream token, so that a client that looks for the scope
+    /// that it asked for finds it.
     ///
     /// # Errors
     /// [`BrokerError::Seal`].
     pub fn issue(&self, caller: &CallerName, scopes: &[String]) -> Result<Response<Body>, BrokerError> {
         let token = self.seal.issue(caller, self.clock.now().wall, self.ttl)?;
-        // Base64 and a prefix: valid text, and nothing in it for JSON to escape.
-        let token = Zeroizing::new(String::from_utf8_lossy(token.expose()).into_owned());
-        let body = serde_json::json!({
-            "access_token": *token,
-            "token_type": "Bearer",
-            "expires_in": self.ttl.as_secs(),
-            "scope": scopes.join(" "),
-        });
-        let mut response = Response::new(Body::whole(Bytes::from(body.to_string())));
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
-        Ok(response)
+        Ok(granted(token.expose(), self.ttl, scopes))
     }
+
+    /// The upstream's own token, for a caller whose grant says so, with as much of its life as is left.
+    pub fn hand_out(&self, token: &Token, scopes: &[String]) -> Response<Body> {
+        let header = token.header().as_bytes();
+        let value = header.strip_prefix(b"Bearer ").unwrap_or(header);
+        granted(value, token.usable_for(self.clock.now()), scopes)
+    }
+}
+
+/// A token response (RFC 6749 section 5.1), which nobody is to keep but the client.
+fn granted(token: &[u8], life: Duration, scopes: &[String]) -> Response<Body> {
+    // A token is visible ASCII: valid text.
+    let token = Zeroizing::new(String::from_utf8_lossy(token).into_owned());
+    let body = serde_json::json!({
+        "access_token": *token,
+        "token_type": "Bearer",
+        "expires_in": life.as_secs(),
+        "scope": scopes.join(" "),
+    });
+    let mut response = Response::new(Body::whole(Bytes::from(body.to_string())));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+    response
 }
 
 #[cfg(test)]

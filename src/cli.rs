@@ -16,7 +16,7 @@ use std::{io::Write as _, path::PathBuf, process::ExitCode};
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::{
-    config::{self, LoadRequest, Loaded, Problems},
+    config::{self, LoadRequest, Loaded, Problems, RuleList},
     policy::rules,
 };
 
@@ -108,9 +108,12 @@ fn load(paths: &[PathBuf]) -> Result<Loaded, Problems> {
     config::load(&LoadRequest::of_process(paths.to_vec(), &rule_check))
 }
 
-fn rule_check(text: &str) -> Result<(), String> {
-    // What may be denied may be more than what may be allowed: the stricter reading is for allow lists.
-    rules::Rule::parse(rules::Effect::Allow, text).map(drop).map_err(|error| error.to_string())
+fn rule_check(list: RuleList, text: &str) -> Result<(), String> {
+    let effect = match list {
+        RuleList::Allow => rules::Effect::Allow,
+        RuleList::Deny => rules::Effect::Deny,
+    };
+    rules::Rule::parse(effect, text).map(drop).map_err(|error| error.to_string())
 }
 
 /// Prints every problem, then how many there were.

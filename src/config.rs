@@ -35,7 +35,7 @@ pub use caller::{Caller, ClaimMatch, Identity, Issue, TenantScope};
 pub use env::Environment;
 pub use issuer::{Algorithm, Issuer, Jwks};
 pub use load::{LoadRequest, Loaded, load};
-pub use policy::{Conditions, Policy, QueryCondition, RuleText};
+pub use policy::{Conditions, Policy, QueryCondition, RuleCheck, RuleList, RuleText};
 pub use problem::{Problem, Problems};
 pub use redacted::redacted;
 pub use restart::needs_restart;

@@ -169,7 +169,9 @@ impl Failure {
                 Refusal::TenantNotNamed(_) => table::TENANT_NOT_NAMED,
                 Refusal::Path(_) => table::PATH_AMBIGUOUS,
                 Refusal::TenantUnknown => table::TENANT_UNKNOWN,
-                Refusal::TenantNotGranted(..) | Refusal::NotPermitted { .. } => table::NOT_PERMITTED,
+                Refusal::TenantNotGranted(..) | Refusal::NotPermitted { .. } | Refusal::Condition { .. } => {
+                    table::NOT_PERMITTED
+                }
                 Refusal::OperationUnknown => table::OPERATION_UNKNOWN,
             },
             Self::Limit(LimitError::Rate { .. } | LimitError::Identifications { .. }) => table::RATE_LIMITED,
@@ -259,6 +261,9 @@ impl Failure {
             Self::Upstream(UpstreamError::Unreachable(error)) => Some(error.cause()),
             Self::Policy(Refusal::NotPermitted { operation, reason, .. }) => {
                 Some(format!("{operation}: {reason}"))
+            }
+            Self::Policy(Refusal::Condition { operation, unmet }) => {
+                Some(format!("{operation}: {} ({})", unmet.broken, unmet.rule))
             }
             Self::Policy(Refusal::Target(_) | Refusal::Path(_) | Refusal::TenantNotGranted(..))
             | Self::Token(_) => Some(self.to_string()),

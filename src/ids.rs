@@ -88,6 +88,15 @@ pub struct CallerIndex(pub usize);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TenantIndex(pub usize);
 
+/// Which of a tenant's tokens: its own is at 0, then come those that grants ask for instead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenIndex(pub usize);
+
+impl TokenIndex {
+    /// The tenant's own.
+    pub const OWN: Self = Self(0);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::{
     broker::{Broker, TokenRequest},
     caller::{Caller, Callers, Presented},
-    config::Config,
+    config::{Config, Issue},
     edge::{self, Connection, EdgeError, Hosts},
     error::Failure,
     headers,
@@ -21,6 +21,7 @@ use crate::{
         Peers,
         admit::{Admission, Admitted},
     },
+    listen::tls::Tls,
     observe::{Metrics, OperationCells, Record, RequestId, Source, cells::CellTable},
     policy::{
         grants::{Action, Grants, Operation, Permit, Refusal},
@@ -44,6 +45,7 @@ pub struct Pipeline {
     cells: CellTable,
     anonymous: Arc<OperationCells>,
     metrics: Arc<Metrics>,
+    tls: Option<Arc<Tls>>,
 }
 
 impl Pipeline {
@@ -63,25 +65,27 @@ impl Pipeline {
             target @ Target::Token { .. } => {
                 record.asks_for_token = true;
                 let form = TokenRequest::read(&head, body, self.config.timeouts.body).await?;
-                let caller =
-                    self.identify(connection, &Presented::by_client(&connection.peer, form.client()))?;
+                let presented = Presented::by_client(&connection.peer, form.client());
+                let caller = self.identify(connection, &presented).await?;
                 let permit = self.permit(caller, &target, &head, record)?;
                 let admitted = self.limits.admit(permit, record.started)?;
-                self.issue(&admitted)
+                self.issue(&admitted, record).await
             }
             target @ Target::Api { .. } => {
-                let caller =
-                    self.identify(connection, &Presented::by_headers(&connection.peer, &head.headers))?;
+                let presented = Presented::by_headers(&connection.peer, &head.headers);
+                let caller = self.identify(connection, &presented).await?;
                 let permit = self.permit(caller, &target, &head, record)?;
                 let admitted = self.limits.admit(permit, record.started)?;
-                let Action::Forward(operation) = admitted.action() else { return self.issue(&admitted) };
+                let Action::Forward(operation) = admitted.action() else {
+                    return self.issue(&admitted, record).await;
+                };
                 self.forward(connection, &admitted, operation, &head, body, record).await
             }
         }
     }
 
-    fn identify(&self, connection: &Connection, presented: &Presented<'_>) -> Result<Caller, Failure> {
-        self.callers.identify(presented).or_else(|unidentified| {
+    async fn identify(&self, connection: &Connection, presented: &Presented<'_>) -> Result<Caller, Failure> {
+        self.callers.identify(presented).await.or_else(|unidentified| {
             self.peers.failed(connection.peer.ip(), Instant::now())?;
             Err(unidentified.into())
         })
@@ -102,10 +106,20 @@ impl Pipeline {
         permit
     }
 
-    fn issue(&self, admitted: &Admitted) -> Result<Response<Body>, Failure> {
-        let caller = &self.config.callers[admitted.caller().index().0].name;
-        let scopes = &self.upstreams[admitted.tenant().0].tenant.scopes;
-        Ok(self.broker.issue(caller, scopes)?)
+    async fn issue(&self, admitted: &Admitted, record: &Record) -> Result<Response<Body>, Failure> {
+        let upstream = &self.upstreams[admitted.tenant().0];
+        let ask = admitted.permit().token();
+        let scopes = upstream.handle(ask).status().scopes;
+        match admitted.action() {
+            Action::Issue(Issue::Upstream) => {
+                let token = upstream.hand_out(ask, record.started + self.config.timeouts.deadline).await?;
+                Ok(self.broker.hand_out(&token, &scopes))
+            }
+            _ => {
+                let caller = &self.config.callers[admitted.caller().index().0].name;
+                Ok(self.broker.issue(caller, &scopes)?)
+            }
+        }
     }
 
     async fn forward(
@@ -121,21 +135,26 @@ impl Pipeline {
         let timeouts = &self.config.timeouts;
         let deadline = record.started + timeouts.deadline;
         let (method, limits) = (&head.method, &self.config.limits);
-        let reading = Prepared::read(method, &head.headers, body, limits, timeouts.body);
+        let reading = async {
+            let body = Prepared::read(method, &head.headers, body, limits, timeouts.body).await?;
+            if operation.target.looks_at_body() { body.hold(limits).await } else { Ok(body) }
+        };
         let body =
             timeout_at(deadline, reading).await.map_err(|_| EdgeError::SlowBody(timeouts.deadline))??;
+        let (target, _) = operation.clear(&head.headers, body.held())?;
         let place = timeout_at(deadline, admitted.place()).await;
         let slot = place.map_err(|_| EdgeError::Deadline(timeouts.deadline))??;
-        let sending = Sending { head, target: &operation.target, worker: connection.worker, deadline };
+        let token = admitted.permit().token();
+        let sending = Sending { head, target, token, worker: connection.worker, deadline };
         let answer = upstream.send(sending, body, record).await?;
         let (mut answered, body) = answer.response.into_parts();
         headers::strip_answer(&mut answered.headers);
         answered.headers.append(http::header::VIA, headers::VIA);
         links::rebuild(
             &mut answered.headers,
-            self.base(head),
-            operation.target.path(),
-            operation.target.query(),
+            self.base(connection, head),
+            target.target().path(),
+            target.target().query(),
             upstream.endpoint(),
         );
         record.source = Source::Upstream;
@@ -143,11 +162,11 @@ impl Pipeline {
     }
 
     /// How links to this proxy begin: as configured, else as the caller addressed us.
-    fn base<'a>(&'a self, head: &'a Parts) -> Base<'a> {
+    fn base<'a>(&'a self, connection: &Connection, head: &'a Parts) -> Base<'a> {
         let tenant = head.uri.path().strip_prefix("/t/").and_then(|rest| rest.split('/').next());
         match (&self.config.listen.public_url, edge::host(&head.uri, &head.headers)) {
             (Some(url), _) => Base { scheme: "", authority: url.trim_end_matches('/'), tenant },
-            (None, Some(host)) => Base { scheme: "http", authority: host, tenant },
+            (None, Some(host)) => Base { scheme: connection.scheme, authority: host, tenant },
             (None, None) => Base { scheme: "", authority: "", tenant },
         }
     }
@@ -159,6 +178,11 @@ impl Pipeline {
             Record::begin(id, method, self.anonymous.clone(), self.metrics.clone(), self.config.log.requests);
         record.trace = request.headers().get(headers::TRACEPARENT).cloned();
         record
+    }
+
+    /// What new connections to TCP listeners are secured with.
+    pub fn tls(&self) -> Option<&Arc<Tls>> {
+        self.tls.as_ref()
     }
 
     /// The names that loopback listeners answer to.

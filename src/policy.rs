@@ -5,6 +5,8 @@
 //! (allowed or not, by which rule). Everything here is pure: no I/O, no clock, and no allocation for an
 //! ordinary request.
 
+pub mod asks;
+pub mod conditions;
 pub mod decide;
 pub mod grants;
 pub mod matched;

@@ -3,6 +3,7 @@
 pub mod body;
 pub mod links;
 pub mod problem;
+pub mod redact;
 
 pub use body::Body;
 pub use links::Base;

@@ -118,6 +118,11 @@ impl Reloader {
                 admin: old.listen.admin.clone(),
                 unix_mode: old.listen.unix_mode,
                 max_connections: old.listen.max_connections,
+                // New certificates are taken up; whether there are any is not.
+                tls: match (&old.listen.tls, config.listen.tls) {
+                    (Some(_), Some(new)) => Some(new),
+                    (old, _) => old.clone(),
+                },
                 ..config.listen
             },
             workers: old.workers,

@@ -2,15 +2,17 @@
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
-use http::{Request, StatusCode, uri::PathAndQuery};
+use http::{Request, StatusCode};
 use tokio::time::Instant;
 
 use crate::{
     clock::{Clock, Random},
     config::Config,
     error::Failure,
+    ids::TokenIndex,
     observe::{Metrics, OperationCells, Record, RequestId},
     pipeline::build::Shared,
+    policy::conditions::{Cleared, Own},
     token::{NoEvents, Tokens},
     upstream::{Upstream, client::Sending, replay::Prepared},
 };
@@ -88,8 +90,9 @@ async fn probe(upstream: &Upstream, shared: &Shared) -> Result<(), String> {
     let id = RequestId::of(&head.headers, || fastrand::u64(..));
     let log = crate::config::LogRequests::Off;
     let mut record = Record::begin(id, head.method.clone(), cells, shared.metrics.clone(), log);
-    let target = PathAndQuery::from_static(PROBE);
-    let sending = Sending { head: &head, target: &target, worker: 0, deadline };
+    let target = Own::new(PROBE);
+    let sending =
+        Sending { head: &head, target: Cleared::own(&target), token: TokenIndex::OWN, worker: 0, deadline };
     let answer = upstream.send(sending, Prepared::Held(bytes::Bytes::new()), &mut record).await;
     let status = answer.map_err(|failure| explain(&failure))?.response.status();
     match status {

@@ -5,7 +5,7 @@
 use std::{ffi::OsStr, num::NonZeroUsize, ops::RangeInclusive, path::Path, time::Duration};
 
 use super::{
-    Config, Rate,
+    Config, Rate, RuleCheck,
     env::Environment,
     layer::Provenance,
     leaf::{Either, Leaf, List, Off, Size, Slot},
@@ -42,7 +42,7 @@ pub(super) struct Checker<'a> {
     pub(super) provenance: &'a Provenance,
     pub(super) secrets: &'a Secrets,
     pub(super) env: &'a Environment,
-    pub(super) rule_check: &'a dyn Fn(&str) -> Result<(), String>,
+    pub(super) rule_check: RuleCheck<'a>,
     pub(super) names: Found,
     pub(super) remarks: Remarks,
     pub(super) inputs: Inputs,

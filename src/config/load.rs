@@ -12,7 +12,7 @@ use std::{
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{
-    Config, Origin,
+    Config, Origin, RuleCheck,
     check::{Checker, Found},
     env::{self, Environment},
     layer::{Layer, Stack},
@@ -37,7 +37,7 @@ pub struct LoadRequest<'a> {
     /// The environment variables.
     pub env: Environment,
     /// Says whether a text is a rule; the error says what is wrong and what to write.
-    pub rule_check: &'a dyn Fn(&str) -> Result<(), String>,
+    pub rule_check: RuleCheck<'a>,
 }
 
 impl<'a> LoadRequest<'a> {
@@ -45,7 +45,7 @@ impl<'a> LoadRequest<'a> {
     pub const SEARCH: [&'static str; 2] = ["./claviger.toml", "/etc/claviger/claviger.toml"];
 
     /// The request of a process: the usual places and its own environment.
-    pub fn of_process(paths: Vec<PathBuf>, rule_check: &'a dyn Fn(&str) -> Result<(), String>) -> Self {
+    pub fn of_process(paths: Vec<PathBuf>, rule_check: RuleCheck<'a>) -> Self {
         let search = Self::SEARCH.iter().map(PathBuf::from).collect();
         Self { paths, search, env: std::env::vars_os().collect(), rule_check }
     }

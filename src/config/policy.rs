@@ -14,6 +14,18 @@ pub struct Policy {
     pub deny: Vec<RuleText>,
 }
 
+/// The list that a rule stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RuleList {
+    /// `allow`, and what is granted by name elsewhere.
+    Allow,
+    /// `deny`: may say more, because denying too much harms nobody.
+    Deny,
+}
+
+/// Says whether a text is a rule of a list; the error says what is wrong and what to write.
+pub type RuleCheck<'a> = &'a dyn Fn(RuleList, &str) -> Result<(), String>;
+
 /// A rule as written; its meaning is the business of `policy::rules`, which has already accepted it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleText {

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+pub use crate::policy::conditions::Cleared;
+
 use super::{Bucket, InFlight, LimitError, Limits, Slot};
 use crate::{
     caller::Caller,
@@ -71,6 +73,11 @@ impl Admitted {
     /// Where.
     pub fn tenant(&self) -> TenantIndex {
         self.permit.tenant()
+    }
+
+    /// What, where, with which token.
+    pub fn permit(&self) -> &Permit {
+        &self.permit
     }
 
     /// What.

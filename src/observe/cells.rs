@@ -140,7 +140,7 @@ impl CellTable {
     pub fn of(&self, permit: &Permit) -> Arc<OperationCells> {
         let (slot, name) = match permit.action() {
             Action::Forward(operation) => (operation.slot, operation.name),
-            Action::Issue => (self.slots - 2, ISSUE),
+            Action::Issue(_) => (self.slots - 2, ISSUE),
         };
         let (caller, tenant) = (permit.caller().index(), permit.tenant());
         let known = &self.known[caller.0];

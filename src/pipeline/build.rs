@@ -11,14 +11,16 @@ use tokio::time::Instant;
 use super::Pipeline;
 use crate::{
     broker::Broker,
-    caller::{Callers, Seal, SealError},
+    caller::{Callers, Means, Seal, SealError},
     catalog::Catalog,
     clock::Clock,
     config::{Config, Endpoint, Roots, Tenant, UpstreamTls},
     edge::Hosts,
+    ids::TenantIndex,
     limit::{Limits, Peers, admit::Admission},
+    listen::tls::{ListenTlsError, Tls},
     observe::{Metrics, OperationCells, cells::CellTable},
-    policy::{decide::RuleProblem, grants::Grants},
+    policy::{asks::Ask, decide::RuleProblem, grants::Grants},
     token::{HttpIssuer, Issuer, Source, TokenKey, Tokens},
     upstream::{
         Upstream,
@@ -61,6 +63,9 @@ pub enum BuildError {
     /// No HTTP client for the issuer.
     #[error("the client for token requests cannot be made: {0}")]
     Issuer(Box<str>),
+    /// No TLS on the proxy's listeners.
+    #[error(transparent)]
+    Listen(#[from] ListenTlsError),
     /// No key for the broker.
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -86,6 +91,7 @@ impl Shared {
     /// [`BuildError`]; nothing has changed then.
     pub fn pipeline(&self, config: Arc<Config>) -> Result<Pipeline, BuildError> {
         let seal = self.seal(&config)?;
+        let listen = config.listen.tls.as_ref().map(|tls| Tls::new(tls, &self.clock)).transpose()?;
         let policy = Grants::new(Catalog::logto(), &config).map_err(BuildError::Rules)?;
         let anonymous = OperationCells::new(self.metrics.clone(), "", "", "");
         let mut trust = Trust::default();
@@ -93,12 +99,21 @@ impl Shared {
         let trusted =
             config.tenants.iter().map(|tenant| trust.both(tenant, &config)).collect::<Result<Vec<_>, _>>()?;
         let tenants = config.tenants.iter().zip(trusted);
-        let upstreams =
-            tenants.map(|(tenant, (tls, issuer))| self.upstream(tenant, &config, &tls, issuer)).collect();
+        let upstreams = tenants
+            .enumerate()
+            .map(|(index, (tenant, (tls, issuer)))| {
+                self.upstream(tenant, policy.asks(TenantIndex(index)), &config, &tls, issuer)
+            })
+            .collect();
         self.forget_unused(&config);
+        let means = Means {
+            seal: seal.clone(),
+            clock: self.clock.clone(),
+            clients: listen.as_ref().and_then(Tls::clients),
+        };
         Ok(Pipeline {
             hosts: Hosts::new(&config.listen.allowed_hosts),
-            callers: Callers::new(&config.callers, seal.clone(), self.clock.clone()),
+            callers: Callers::new(&config.callers, means),
             peers: self.peers(config.limits.failed_identifications),
             limits: Admission::new(&config, &self.limits),
             upstreams,
@@ -107,6 +122,7 @@ impl Shared {
             policy,
             anonymous: Arc::new(anonymous),
             metrics: self.metrics.clone(),
+            tls: listen.map(Arc::new),
             config,
         })
     }
@@ -114,6 +130,7 @@ impl Shared {
     fn upstream(
         &self,
         tenant: &Arc<Tenant>,
+        asks: &[Ask],
         config: &Config,
         tls: &rustls::ClientConfig,
         issuer: Arc<dyn Issuer>,
@@ -124,8 +141,13 @@ impl Shared {
         let admission = Arc::new(move || drawn.take(Instant::now()).inspect(|()| used.inc()));
         let source =
             Source::of(tenant, issuer, config.token.clone(), config.timeouts.token).admitted_by(admission);
+        let asked = asks.iter().map(|ask| {
+            let key = asked_key(source.key.clone(), ask);
+            self.tokens.handle(Source { key, ..source.clone() })
+        });
         Upstream {
             tenant: tenant.clone(),
+            asked: asked.collect(),
             token: self.tokens.handle(source),
             pools: self.pools(tenant, config, tls),
             retries: Retries::new(config.retry.clone()),
@@ -181,6 +203,16 @@ impl Shared {
             config.tenants.iter().any(|t| t.endpoint == *endpoint && t.tls == *tls)
         });
     }
+}
+
+/// The tenant's key, with what a grant asks for instead.
+fn asked_key(own: TokenKey, ask: &Ask) -> TokenKey {
+    let organization_id = ask.organization_id.clone().or_else(|| own.organization_id.clone());
+    let key = match &ask.scopes {
+        Some(scopes) => own.with_scopes(&scopes.join(" ")),
+        None => own,
+    };
+    TokenKey { organization_id, ..key }
 }
 
 /// TLS configurations and issuers' clients, made once for all tenants that share their roots.

@@ -4,6 +4,8 @@
 
 mod verdict;
 
+use std::sync::Arc;
+
 use crate::{
     catalog::{
         Catalog, Op, Operation, Verb,
@@ -18,7 +20,7 @@ use super::{
     rules::{Access, Effect, Rule, RuleError},
 };
 
-pub use self::verdict::{Explanation, Source, Verdict};
+pub use self::verdict::{Candidates, Explanation, Source, Verdict};
 
 /// The place of a rule in [`RuleSet::sources`].
 type RuleIndex = usize;
@@ -34,7 +36,10 @@ pub struct RuleSet {
     deny: Trie<RuleIndex>,
     /// The first `*` of a `deny` list.
     deny_all: Option<RuleIndex>,
-    sources: Box<[Source]>,
+    /// Templates of `allow` lists with conditions: the places of their rules in `groups`.
+    conditional: Trie<usize>,
+    groups: Box<[Vec<RuleIndex>]>,
+    sources: Box<[Arc<Source>]>,
 }
 
 /// A rule that is not one.
@@ -48,13 +53,15 @@ pub struct RuleProblem {
 }
 
 /// What the rules say of one operation.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Entry {
     deny: Option<RuleIndex>,
     /// Names the operation, or covers it where it is not sensitive.
     allow: Option<RuleIndex>,
     /// Would allow the operation if it were not sensitive.
     unnamed: Option<RuleIndex>,
+    /// As `allow`, each under its conditions.
+    conditional: Vec<RuleIndex>,
     sensitive: bool,
     /// Whether some template is about a part of its paths, so that the tries have to be asked.
     in_part: bool,
@@ -99,7 +106,7 @@ impl RuleSet {
         }
     }
 
-    fn decide_known(&self, entry: &Entry, verb: Verb, path: &str) -> Verdict<'_> {
+    fn decide_known<'r>(&'r self, entry: &'r Entry, verb: Verb, path: &str) -> Verdict<'r> {
         let ask = |trie: &Trie<RuleIndex>| if entry.in_part { trie.find(verb, path) } else { None };
         if let Some(rule) = entry.deny.or_else(|| ask(&self.deny)) {
             return Verdict::Denied(&self.sources[rule]);
@@ -107,11 +114,19 @@ impl RuleSet {
         if let Some(rule) = entry.allow {
             return Verdict::Allowed(&self.sources[rule]);
         }
-        match (entry.unnamed.or_else(|| ask(&self.allow)), entry.sensitive) {
-            (rule, true) => Verdict::SensitiveNotNamed(rule.map(|rule| &self.sources[rule])),
-            (Some(rule), false) => Verdict::Allowed(&self.sources[rule]),
-            (None, false) => Verdict::NoRule,
+        let covering = entry.unnamed.or_else(|| ask(&self.allow));
+        if let (Some(rule), false) = (covering, entry.sensitive) {
+            return Verdict::Allowed(&self.sources[rule]);
         }
+        let in_part = if entry.sensitive { None } else { ask(&self.conditional) };
+        let in_part = in_part.map_or([].as_slice(), |group| &self.groups[group]);
+        if !entry.conditional.is_empty() || !in_part.is_empty() {
+            return Verdict::Conditional(Candidates::new(&self.sources, &entry.conditional, in_part));
+        }
+        if entry.sensitive {
+            return Verdict::SensitiveNotNamed(covering.map(|rule| &self.sources[rule]));
+        }
+        Verdict::NoRule
     }
 
     fn decide_unknown(&self, verb: Verb, path: &str) -> Verdict<'_> {
@@ -120,7 +135,10 @@ impl RuleSet {
         }
         match self.allow.find(verb, path) {
             Some(rule) => Verdict::Allowed(&self.sources[rule]),
-            None => Verdict::Unknown,
+            None => match self.conditional.find(verb, path) {
+                Some(group) => Verdict::Conditional(Candidates::new(&self.sources, &[], &self.groups[group])),
+                None => Verdict::Unknown,
+            },
         }
     }
 }
@@ -131,7 +149,11 @@ struct Builder<'c> {
     allow: Trie<RuleIndex>,
     deny: Trie<RuleIndex>,
     deny_all: Option<RuleIndex>,
-    sources: Vec<Source>,
+    conditional: Trie<usize>,
+    groups: Vec<Vec<RuleIndex>>,
+    /// The template of each group.
+    grouped: Vec<(Verb, Template)>,
+    sources: Vec<Arc<Source>>,
 }
 
 impl<'c> Builder<'c> {
@@ -143,23 +165,42 @@ impl<'c> Builder<'c> {
             allow: Trie::new(Effect::Allow.case()),
             deny: Trie::new(Effect::Deny.case()),
             deny_all: None,
+            conditional: Trie::new(Effect::Allow.case()),
+            groups: Vec::new(),
+            grouped: Vec::new(),
             sources: Vec::new(),
         }
     }
 
     fn add(&mut self, effect: Effect, rule: &Rule, source: Source) {
         let index = self.sources.len();
-        self.sources.push(source);
+        let conditional = effect == Effect::Allow && source.rule.conditions.is_some();
+        self.sources.push(Arc::new(source));
         for (op, operation) in self.catalog.operations() {
-            self.entries[op.index()].add(effect, rule, index, op, operation);
+            let kind = if conditional { Kind::Conditional } else { Kind::Of(effect) };
+            self.entries[op.index()].add(kind, rule, index, op, operation);
         }
         match (effect, rule) {
+            (Effect::Allow, Rule::Template { verb, template }) if conditional => {
+                self.add_conditional(*verb, template, index);
+            }
             (Effect::Allow, Rule::Template { verb, template }) => self.allow.insert(*verb, template, index),
             (Effect::Deny, Rule::Template { verb, template }) => self.deny.insert(*verb, template, index),
             (Effect::Deny, Rule::All) => self.deny_all = self.deny_all.or(Some(index)),
             (Effect::Deny, Rule::Tag { tag, access }) => self.deny_newer(tag, *access, index),
             (Effect::Allow, Rule::All | Rule::Tag { .. }) | (_, Rule::Operation(_)) => {}
         }
+    }
+
+    fn add_conditional(&mut self, verb: Verb, template: &Template, index: RuleIndex) {
+        let same = |(v, t): &(Verb, Template)| *v == verb && t.segments() == template.segments();
+        if let Some(group) = self.grouped.iter().position(same) {
+            self.groups[group].push(index);
+            return;
+        }
+        self.conditional.insert(verb, template, self.groups.len());
+        self.groups.push(vec![index]);
+        self.grouped.push((verb, template.clone()));
     }
 
     /// A deny by tag also covers what a newer Logto has below the tag's paths: `users:write` denied and
@@ -183,18 +224,36 @@ impl<'c> Builder<'c> {
             allow: self.allow,
             deny: self.deny,
             deny_all: self.deny_all,
+            conditional: self.conditional,
+            groups: self.groups.into(),
             sources: self.sources.into(),
         }
     }
 }
 
+/// What a rule does to the operations that it covers.
+#[derive(Clone, Copy)]
+enum Kind {
+    Of(Effect),
+    /// Allows, under conditions.
+    Conditional,
+}
+
 impl Entry {
-    fn add(&mut self, effect: Effect, rule: &Rule, index: RuleIndex, op: Op, operation: &Operation) {
+    fn add(&mut self, kind: Kind, rule: &Rule, index: RuleIndex, op: Op, operation: &Operation) {
+        let effect = match kind {
+            Kind::Of(effect) => effect,
+            Kind::Conditional => Effect::Allow,
+        };
         if rule.covers(effect, op, operation) {
-            let slot = match effect {
-                Effect::Deny => &mut self.deny,
-                Effect::Allow if self.sensitive && !rule.names(op) => &mut self.unnamed,
-                Effect::Allow => &mut self.allow,
+            let slot = match kind {
+                Kind::Of(Effect::Deny) => &mut self.deny,
+                _ if self.sensitive && !rule.names(op) => &mut self.unnamed,
+                Kind::Of(Effect::Allow) => &mut self.allow,
+                Kind::Conditional => {
+                    self.conditional.push(index);
+                    return;
+                }
             };
             slot.get_or_insert(index);
         } else if let Rule::Template { verb, template } = rule {

@@ -3,14 +3,16 @@
 //! hash or an index, so what it costs does not depend on how many callers, tenants or rules there are.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
 };
 
-use http::{request::Parts, uri::PathAndQuery};
+use http::{HeaderMap, request::Parts, uri::PathAndQuery};
 
 use super::{
-    decide::{RuleProblem, RuleSet, Verdict},
+    asks::Ask,
+    conditions::{Cleared, Guarded, Met, Pending, Unmet},
+    decide::{RuleProblem, RuleSet, Source, Verdict},
     matched::Matched,
     path::{Ambiguous, CanonicalPath},
     target::{Target, TargetError},
@@ -18,8 +20,8 @@ use super::{
 use crate::{
     caller::Caller,
     catalog::Catalog,
-    config::{self, Config, TenantScope},
-    ids::{CallerIndex, CallerName, PolicyName, TenantIndex, TenantName},
+    config::{self, AuditOutput, Config, Issue, TenantScope},
+    ids::{CallerIndex, CallerName, PolicyName, TenantIndex, TenantName, TokenIndex},
 };
 
 /// What a caller may do.
@@ -29,12 +31,17 @@ struct Grant {
     tenants: Tenants,
     default: Option<TenantIndex>,
     rules: Arc<RuleSet>,
+    issue: Issue,
 }
 
+/// The tenants that a caller may name, each with what its token is asked for.
 #[derive(Debug)]
 enum Tenants {
+    /// With each tenant's own token.
     All,
-    Only(HashSet<TenantIndex>),
+    /// By tenant.
+    AllAsking(Box<[TokenIndex]>),
+    Only(HashMap<TenantIndex, TokenIndex>),
 }
 
 /// The grants of a configuration.
@@ -43,6 +50,10 @@ pub struct Grants {
     catalog: &'static Catalog,
     callers: Box<[Grant]>,
     tenants: HashMap<TenantName, TenantIndex>,
+    /// By tenant: what its tokens are asked for, beside the tenant's own.
+    asks: Box<[Vec<Ask>]>,
+    /// Whether a permit says by which rule.
+    audited: bool,
 }
 
 /// Leave for one request: who, where, what. Only [`Grants::permit`] makes one.
@@ -50,6 +61,8 @@ pub struct Grants {
 pub struct Permit {
     caller: Caller,
     tenant: TenantIndex,
+    token: TokenIndex,
+    rule: Option<Arc<Source>>,
     action: Action,
 }
 
@@ -57,7 +70,7 @@ pub struct Permit {
 #[derive(Debug)]
 pub enum Action {
     /// A token of the broker.
-    Issue,
+    Issue(Issue),
     /// An operation of the Management API.
     Forward(Operation),
 }
@@ -69,8 +82,8 @@ pub struct Operation {
     pub slot: usize,
     /// Its operationId, or `other`.
     pub name: &'static str,
-    /// The canonical path with the caller's query.
-    pub target: PathAndQuery,
+    /// The canonical path with the caller's query, to be had once the conditions are met.
+    pub target: Guarded,
 }
 
 /// Metric slots beside those of the catalog: the broker, and what the catalog does not know.
@@ -106,6 +119,16 @@ pub enum Refusal {
         operation: &'static str,
         /// The verdict's word.
         reason: &'static str,
+        /// The rule that denies, if one does.
+        rule: Option<Arc<Source>>,
+    },
+    /// A rule allows the operation under a condition that the request does not meet.
+    #[error("this request of {operation} is not granted: {}", .unmet.broken)]
+    Condition {
+        /// What, by operationId or `other`.
+        operation: &'static str,
+        /// Which condition of which rule.
+        unmet: Unmet,
     },
     /// Logto has no such operation that Claviger knows of.
     #[error("there is no such operation")]
@@ -126,6 +149,7 @@ impl Grants {
             .enumerate()
             .map(|(index, t)| (t.name.clone(), TenantIndex(index)))
             .collect();
+        let mut asks = vec![Vec::new(); config.tenants.len()];
         let mut compiled: BTreeMap<Vec<&PolicyName>, Arc<RuleSet>> = BTreeMap::new();
         let mut callers = Vec::with_capacity(config.callers.len());
         for caller in &config.callers {
@@ -142,9 +166,10 @@ impl Grants {
                     rules
                 }
             };
-            callers.push(Grant::new(caller, &tenants, rules));
+            callers.push(Grant::new(caller, &tenants, rules, &mut asks));
         }
-        Ok(Self { catalog, callers: callers.into(), tenants })
+        let audited = config.audit.output != AuditOutput::Off;
+        Ok(Self { catalog, callers: callers.into(), tenants, asks: asks.into(), audited })
     }
 
     /// Decides whether `caller` may do what the request asks for.
@@ -155,29 +180,53 @@ impl Grants {
         let grant = &self.callers[caller.index().0];
         match *target {
             Target::Token { tenant } => {
-                Ok(Permit { caller, tenant: self.tenant(grant, tenant)?, action: Action::Issue })
+                let (tenant, token) = self.tenant(grant, tenant)?;
+                Ok(Permit { caller, tenant, token, rule: None, action: Action::Issue(grant.issue) })
             }
             Target::Api { tenant, path, query } => {
-                let tenant = self.tenant(grant, tenant)?;
+                let (tenant, token) = self.tenant(grant, tenant)?;
                 let matched = Matched::find(self.catalog, &head.method, CanonicalPath::parse(path)?);
                 let operation = matched.op().map_or(OTHER, |op| self.catalog.operation(op).id);
-                match grant.rules.decide(&matched) {
-                    Verdict::Allowed(_) => {}
-                    Verdict::Unknown => return Err(Refusal::OperationUnknown),
-                    refused => {
-                        let caller = grant.name.clone();
-                        return Err(Refusal::NotPermitted { caller, operation, reason: refused.label() });
-                    }
-                }
+                let (rule, pending) = self.decide(grant, &matched, operation, query)?;
                 let slot = matched.op().map_or(self.slots() - 1, |op| op.index());
-                let target = join(matched.path(), query, head.uri.path_and_query())?;
-                Ok(Permit {
-                    caller,
-                    tenant,
-                    action: Action::Forward(Operation { slot, name: operation, target }),
-                })
+                let target = Guarded::new(join(matched.path(), query, head.uri.path_and_query())?, pending);
+                let action = Action::Forward(Operation { slot, name: operation, target });
+                Ok(Permit { caller, tenant, token, rule, action })
             }
         }
+    }
+
+    /// The rule that allows it, where that is to be known; and the conditions that the body has to meet.
+    fn decide(
+        &self,
+        grant: &Grant,
+        matched: &Matched<'_>,
+        operation: &'static str,
+        query: Option<&str>,
+    ) -> Result<(Option<Arc<Source>>, Option<Pending>), Refusal> {
+        match grant.rules.decide(matched) {
+            Verdict::Allowed(rule) => Ok((self.audited.then(|| rule.clone()), None)),
+            Verdict::Conditional(candidates) => match Pending::by_query(candidates.rules(), query) {
+                Ok(Met::By(rule)) => Ok((Some(rule), None)),
+                Ok(Met::Body(pending)) => Ok((None, Some(pending))),
+                Err(unmet) => Err(Refusal::Condition { operation, unmet }),
+            },
+            Verdict::Unknown => Err(Refusal::OperationUnknown),
+            refused => {
+                let (caller, rule) = (grant.name.clone(), refused.rule().cloned());
+                Err(Refusal::NotPermitted { caller, operation, reason: refused.label(), rule })
+            }
+        }
+    }
+
+    /// What tokens of a tenant are asked for beside its own, in the order of [`Permit::token`], from 1 on.
+    pub fn asks(&self, tenant: TenantIndex) -> &[Ask] {
+        &self.asks[tenant.0]
+    }
+
+    /// Whether a caller may name a tenant, for the matrix.
+    pub fn may_name(&self, caller: CallerIndex, tenant: TenantIndex) -> bool {
+        self.callers[caller.0].tenants.ask(tenant).is_some()
     }
 
     /// How many slots there are: the catalog's operations and [`EXTRA_SLOTS`].
@@ -195,37 +244,63 @@ impl Grants {
     /// # Errors
     /// [`Refusal`].
     pub fn tenant_of(&self, caller: CallerIndex, named: Option<&str>) -> Result<TenantIndex, Refusal> {
-        self.tenant(&self.callers[caller.0], named)
+        self.tenant(&self.callers[caller.0], named).map(|(tenant, _)| tenant)
     }
 
-    fn tenant(&self, grant: &Grant, named: Option<&str>) -> Result<TenantIndex, Refusal> {
+    fn tenant(&self, grant: &Grant, named: Option<&str>) -> Result<(TenantIndex, TokenIndex), Refusal> {
         let Some(named) = named else {
-            return grant.default.ok_or_else(|| Refusal::TenantNotNamed(grant.name.clone()));
+            let default = grant.default.and_then(|tenant| Some((tenant, grant.tenants.ask(tenant)?)));
+            return default.ok_or_else(|| Refusal::TenantNotNamed(grant.name.clone()));
         };
         let (name, index) = self.tenants.get_key_value(named).ok_or(Refusal::TenantUnknown)?;
-        match &grant.tenants {
-            Tenants::Only(granted) if !granted.contains(index) => {
-                Err(Refusal::TenantNotGranted(grant.name.clone(), name.clone()))
-            }
-            _ => Ok(*index),
+        match grant.tenants.ask(*index) {
+            Some(ask) => Ok((*index, ask)),
+            None => Err(Refusal::TenantNotGranted(grant.name.clone(), name.clone())),
+        }
+    }
+}
+
+impl Tenants {
+    /// What is asked for at a tenant; `None`: the caller may not name it.
+    fn ask(&self, tenant: TenantIndex) -> Option<TokenIndex> {
+        match self {
+            Self::All => Some(TokenIndex::OWN),
+            Self::AllAsking(asks) => asks.get(tenant.0).copied(),
+            Self::Only(granted) => granted.get(&tenant).copied(),
         }
     }
 }
 
 impl Grant {
-    fn new(caller: &config::Caller, all: &HashMap<TenantName, TenantIndex>, rules: Arc<RuleSet>) -> Self {
-        let (tenants, only) = match &caller.tenants {
+    fn new(
+        caller: &config::Caller,
+        all: &HashMap<TenantName, TenantIndex>,
+        rules: Arc<RuleSet>,
+        asks: &mut [Vec<Ask>],
+    ) -> Self {
+        let ask = Ask::of(caller);
+        let only_of = |mut indices: Box<dyn Iterator<Item = TenantIndex> + '_>| {
+            indices.next().filter(|_| indices.next().is_none())
+        };
+        let (tenants, default) = match &caller.tenants {
             TenantScope::All => {
-                (Tenants::All, (all.len() == 1).then(|| all.values().next().copied()).flatten())
+                let only = only_of(Box::new(all.values().copied()));
+                let places = asks.iter_mut().map(|asks| Ask::place(ask.as_ref(), asks));
+                let tenants = match &ask {
+                    None => Tenants::All,
+                    Some(_) => Tenants::AllAsking(places.collect()),
+                };
+                (tenants, only)
             }
             TenantScope::Only(names) => {
-                let granted: HashSet<TenantIndex> =
-                    names.iter().filter_map(|name| all.get(name).copied()).collect();
-                let only = (granted.len() == 1).then(|| granted.iter().next().copied()).flatten();
+                let indices = names.iter().filter_map(|name| all.get(name).copied());
+                let granted: HashMap<_, _> =
+                    indices.map(|index| (index, Ask::place(ask.as_ref(), &mut asks[index.0]))).collect();
+                let only = only_of(Box::new(granted.keys().copied()));
                 (Tenants::Only(granted), only)
             }
         };
-        Self { name: caller.name.clone(), tenants, default: only, rules }
+        Self { name: caller.name.clone(), tenants, default, rules, issue: caller.issue }
     }
 }
 
@@ -240,9 +315,53 @@ impl Permit {
         self.tenant
     }
 
+    /// With which token.
+    pub fn token(&self) -> TokenIndex {
+        self.token
+    }
+
+    /// By which rule, where that is to be known and does not depend on the body.
+    pub fn rule(&self) -> Option<&Arc<Source>> {
+        self.rule.as_ref()
+    }
+
     /// What.
     pub fn action(&self) -> &Action {
         &self.action
+    }
+}
+
+impl Refusal {
+    /// The rule that decides, if one does.
+    pub fn rule(&self) -> Option<&Arc<Source>> {
+        match self {
+            Self::NotPermitted { rule, .. } => rule.as_ref(),
+            Self::Condition { unmet, .. } => Some(&unmet.rule),
+            _ => None,
+        }
+    }
+
+    /// The operation that was asked for, where it is one of the catalog or `other`.
+    pub fn operation(&self) -> Option<&'static str> {
+        match self {
+            Self::NotPermitted { operation, .. } | Self::Condition { operation, .. } => Some(operation),
+            _ => None,
+        }
+    }
+}
+
+impl Operation {
+    /// The target to send, if the request's body meets the conditions of the grant; `body` is `None` where it is
+    /// not at hand. Also the rule, where it is the body that decides by which.
+    ///
+    /// # Errors
+    /// [`Refusal::Condition`].
+    pub fn clear(
+        &self,
+        headers: &HeaderMap,
+        body: Option<&[u8]>,
+    ) -> Result<(Cleared<'_>, Option<&Arc<Source>>), Refusal> {
+        self.target.clear(headers, body).map_err(|unmet| Refusal::Condition { operation: self.name, unmet })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, Response, StatusCode, header, request::Parts, uri::PathAndQuery};
+use http::{HeaderMap, Response, StatusCode, header, request::Parts};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use prometheus::IntCounter;
@@ -19,7 +19,8 @@ use crate::{
     clock::Clock,
     config::{self, Endpoint, Timeouts},
     error::Failure,
-    limit::{Bucket, LimitError},
+    ids::TokenIndex,
+    limit::{Bucket, LimitError, admit::Cleared},
     observe::Record,
     token::{Rejection, Token, TokenHandle},
 };
@@ -36,6 +37,8 @@ pub struct Upstream {
     pub tenant: Arc<config::Tenant>,
     /// Its token.
     pub token: TokenHandle,
+    /// The tokens that grants ask for instead, in the order of `Grants::asks`.
+    pub asked: Box<[TokenHandle]>,
     /// One pool for each worker.
     pub pools: Arc<[Arc<Pool>]>,
     /// Its retry rules and budget.
@@ -66,8 +69,10 @@ pub struct Answer {
 pub struct Sending<'a> {
     /// The caller's head.
     pub head: &'a Parts,
-    /// The canonical path with the caller's query.
-    pub target: &'a PathAndQuery,
+    /// The canonical path with the caller's query, its conditions met.
+    pub target: Cleared<'a>,
+    /// Which of the tenant's tokens goes with it.
+    pub token: TokenIndex,
     /// The worker that sends it.
     pub worker: usize,
     /// When it must be over.
@@ -80,6 +85,28 @@ impl Upstream {
         &self.tenant.endpoint
     }
 
+    /// The token that a permit is for.
+    pub fn handle(&self, token: TokenIndex) -> &TokenHandle {
+        token.0.checked_sub(1).map_or(&self.token, |at| &self.asked[at])
+    }
+
+    /// Draws on the quota for a request that another proxy is to send, and gives the token for it.
+    ///
+    /// # Errors
+    /// [`Failure`] from the quota or the token engine.
+    pub async fn lend(&self, token: TokenIndex, deadline: Instant) -> Result<Arc<Token>, Failure> {
+        self.draw()?;
+        self.token(self.handle(token), deadline).await
+    }
+
+    /// The token, without drawing on the quota: what is done with it is out of sight.
+    ///
+    /// # Errors
+    /// [`Failure`] from the token engine.
+    pub async fn hand_out(&self, token: TokenIndex, deadline: Instant) -> Result<Arc<Token>, Failure> {
+        self.token(self.handle(token), deadline).await
+    }
+
     /// Sends a request until there is an answer to hand on.
     ///
     /// # Errors
@@ -90,11 +117,13 @@ impl Upstream {
         mut body: Prepared,
         record: &mut Record,
     ) -> Result<Answer, Failure> {
-        let outgoing = Outgoing { head: sending.head, target: sending.target, id: record.id.header() };
+        let handle = self.handle(sending.token);
+        let outgoing =
+            Outgoing { head: sending.head, target: sending.target.target(), id: record.id.header() };
         self.retries.deposit();
         let mut refreshed = false;
         loop {
-            let token = self.token(sending.deadline).await?;
+            let token = self.token(handle, sending.deadline).await?;
             let Some(attempt) = body.attempt() else { return Err(UpstreamError::Spent.into()) };
             self.draw()?;
             record.attempts += 1;
@@ -113,7 +142,7 @@ impl Upstream {
             };
             if answer.response.status() == StatusCode::UNAUTHORIZED {
                 let refusal = refusal(answer).await;
-                let rejection = self.token.reject(token.generation());
+                let rejection = handle.reject(token.generation());
                 if !body.is_replayable() {
                     return Err(UpstreamError::TokenRejected(
                         refusal,
@@ -138,13 +167,13 @@ impl Upstream {
         }
     }
 
-    async fn token(&self, deadline: Instant) -> Result<Arc<Token>, Failure> {
-        if let Some(token) = self.token.current() {
+    async fn token(&self, handle: &TokenHandle, deadline: Instant) -> Result<Arc<Token>, Failure> {
+        if let Some(token) = handle.current() {
             self.token_found[0].inc();
             return Ok(token);
         }
         self.token_found[1].inc();
-        Ok(self.token.get(deadline).await?)
+        Ok(handle.get(deadline).await?)
     }
 
     fn draw(&self) -> Result<(), LimitError> {

@@ -99,6 +99,31 @@ impl Prepared {
         }
     }
 
+    /// Reads a streamed body to its end, so that it can be looked at.
+    ///
+    /// # Errors
+    /// [`RequestBodyError`], also where it is larger than what is held.
+    pub async fn hold(self, limits: &Limits) -> Result<Self, RequestBodyError> {
+        let Self::Streamed(Some(mut streamed), _) = self else { return Ok(self) };
+        let most = limits.replay as u64;
+        let over = RequestBodyError::TooLarge { limit: most, key: "limits.replay" };
+        if streamed.incoming.size_hint().lower() > most {
+            return Err(over);
+        }
+        if most < streamed.left {
+            (streamed.left, streamed.over) = (most, over);
+        }
+        Ok(Self::Held(streamed.collect(0).await?))
+    }
+
+    /// The whole body, where it is in memory.
+    pub fn held(&self) -> Option<&[u8]> {
+        match self {
+            Self::Held(bytes) => Some(bytes),
+            Self::Streamed(..) => None,
+        }
+    }
+
     /// Whether the body can be sent once more.
     pub fn is_replayable(&self) -> bool {
         matches!(self, Self::Held(_))

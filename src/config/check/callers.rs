@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Checker, KeyPath};
 use crate::{
     config::{
-        Caller, Origin, RuleText, TenantScope,
+        Caller, Origin, RuleList, RuleText, TenantScope,
         leaf::List,
         problem::{nearest, quoted},
         raw::RawCaller,
@@ -139,7 +139,7 @@ impl Checker<'_> {
                 );
                 continue;
             }
-            let Some(rule) = self.accepted(&path, text) else { continue };
+            let Some(rule) = self.accepted(RuleList::Allow, &path, text) else { continue };
             if !operations.iter().any(|other| other.text == rule.text) {
                 operations.push(rule);
             }

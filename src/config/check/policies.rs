@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Checker, KeyPath};
 use crate::{
     config::{
-        Origin, Policy, RuleText,
+        Origin, Policy, RuleList, RuleText,
         leaf::{Either, Leaf, List, Mixed, Unconditional},
         problem::quoted,
         raw::{RawPolicy, RawRule},
@@ -47,7 +47,7 @@ impl Checker<'_> {
         for (index, item) in list.items.into_iter().enumerate() {
             let path = if list.alone { key.clone() } else { key.index(index) };
             let rule = match item {
-                Either::Text(Leaf(Ok(text))) => self.accepted(&path, text),
+                Either::Text(Leaf(Ok(text))) => self.accepted(RuleList::Allow, &path, text),
                 Either::Text(Leaf(Err(mistake))) => {
                     self.mistake(&path, mistake);
                     None
@@ -64,7 +64,7 @@ impl Checker<'_> {
     fn denied(&mut self, at: &KeyPath, list: Option<List<Unconditional>>) -> Vec<RuleText> {
         let mut rules: Vec<RuleText> = Vec::new();
         for (path, Unconditional(text)) in self.list(at, "deny", list).unwrap_or_default() {
-            if let Some(rule) = self.accepted(&path, text) {
+            if let Some(rule) = self.accepted(RuleList::Deny, &path, text) {
                 self.add(&mut rules, &path, rule);
             }
         }
@@ -72,8 +72,8 @@ impl Checker<'_> {
     }
 
     /// A rule that is one, says the policy module.
-    pub(super) fn accepted(&mut self, path: &KeyPath, text: String) -> Option<RuleText> {
-        if let Err(why) = (self.rule_check)(&text) {
+    pub(super) fn accepted(&mut self, list: RuleList, path: &KeyPath, text: String) -> Option<RuleText> {
+        if let Err(why) = (self.rule_check)(list, &text) {
             self.remarks.told.push(path.clone());
             let (what, remedy) = why.split_once(". ").unwrap_or((why.trim_end_matches('.'), ""));
             self.problem(path, what, remedy);

@@ -288,3 +288,62 @@ fn the_forwarded_path_is_in_the_spelling_of_the_catalog() {
         assert_eq!(matches!(matched.into_path(), std::borrow::Cow::Owned(_)), copied, "{given}");
     }
 }
+
+fn with_conditions(allow: &[(&str, Option<&str>)]) -> RuleSet {
+    let rule = |(line, (text, member)): (usize, &(&str, Option<&str>))| RuleText {
+        text: (*text).into(),
+        conditions: member
+            .map(|member| crate::config::Conditions { query: Vec::new(), body: Some(vec![member.into()]) }),
+        origin: Origin(format!("p.toml:{}", line + 1).into()),
+    };
+    let allow = allow.iter().enumerate().map(rule).collect();
+    let policy = Policy { name: PolicyName::parse("p").unwrap(), allow, deny: Vec::new() };
+    RuleSet::compile(Catalog::logto(), &[&policy]).unwrap()
+}
+
+/// The texts of all rules that would do under their conditions.
+fn candidates(rules: &RuleSet, request: &str) -> String {
+    let (method, path) = request.split_once(' ').unwrap();
+    let method = http::Method::from_bytes(method.as_bytes()).unwrap();
+    let matched = Matched::find(Catalog::logto(), &method, CanonicalPath::parse(path).unwrap());
+    match rules.decide(&matched) {
+        Verdict::Conditional(candidates) => {
+            assert!(!rules.decide(&matched).is_allowed());
+            candidates.rules().map(|rule| rule.rule.origin.to_string()).collect::<Vec<_>>().join(" ")
+        }
+        other => other.label().into(),
+    }
+}
+
+#[test]
+fn a_rule_with_conditions_is_a_candidate_and_no_more() {
+    let rules = with_conditions(&[
+        ("UpdateUser", Some("name")),
+        ("UpdateUser", Some("username")),
+        ("PATCH /api/users/{id}", Some("a")),
+        ("PATCH /api/users/u1", Some("b")),
+        ("POST /api/new/{id}", Some("c")),
+        ("POST /api/new/{x}", Some("d")),
+        ("CreateApplicationSecret", Some("name")),
+    ]);
+    assert_eq!(candidates(&rules, "PATCH /api/users/u2"), "p.toml:1 p.toml:2 p.toml:3");
+    assert_eq!(candidates(&rules, "PATCH /api/users/u1"), "p.toml:1 p.toml:2 p.toml:3 p.toml:4");
+    assert_eq!(candidates(&rules, "POST /api/new/1"), "p.toml:5 p.toml:6");
+    assert_eq!(candidates(&rules, "POST /api/applications/a/secrets"), "p.toml:7");
+    assert_eq!(candidates(&rules, "DELETE /api/users/u1"), "no_rule");
+    assert_eq!(candidates(&rules, "GET /api/new/1"), "operation_unknown");
+}
+
+#[test]
+fn a_rule_without_conditions_wins_and_a_deny_wins_over_all() {
+    let rules = with_conditions(&[("UpdateUser", Some("name")), ("users:write", None)]);
+    assert_eq!(candidates(&rules, "PATCH /api/users/u1"), "allowed");
+    let rules = with_conditions(&[("POST /api/new/{id}", Some("c")), ("POST /api/new/**", None)]);
+    assert_eq!(candidates(&rules, "POST /api/new/1"), "allowed");
+    let conditional = with_conditions(&[("CreateApplicationSecret", Some("name")), ("*", None)]);
+    assert_eq!(
+        candidates(&conditional, "POST /api/applications/a/secrets"),
+        "p.toml:1",
+        "* does not name it"
+    );
+}

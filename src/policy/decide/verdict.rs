@@ -1,9 +1,14 @@
 //! The answer to "may this pass", with what it takes to explain it: to an operator by `claviger explain`, to the
 //! audit log by the rule, to metrics by a word of a closed set.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use crate::{catalog::Operation, config::RuleText, ids::PolicyName, policy::rules::Effect};
+use crate::{
+    catalog::Operation,
+    config::RuleText,
+    ids::PolicyName,
+    policy::{conditions::Words, rules::Effect},
+};
 
 /// A rule, and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,28 +35,52 @@ impl fmt::Display for Source {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict<'r> {
     /// By this rule.
-    Allowed(&'r Source),
+    Allowed(&'r Arc<Source>),
+    /// By any of these rules whose conditions the request meets.
+    Conditional(Candidates<'r>),
     /// By this rule, whatever others allow.
-    Denied(&'r Source),
+    Denied(&'r Arc<Source>),
     /// No rule is about the operation.
     NoRule,
     /// No rule names the operation; this one would allow it if it were not sensitive.
-    SensitiveNotNamed(Option<&'r Source>),
+    SensitiveNotNamed(Option<&'r Arc<Source>>),
     /// An OpenAPI document.
     Withheld,
     /// Neither the catalog nor a template of an `allow` list knows the method and path.
     Unknown,
 }
 
+/// Rules that allow an operation under their conditions; never none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Candidates<'r> {
+    sources: &'r [Arc<Source>],
+    whole: &'r [usize],
+    in_part: &'r [usize],
+}
+
+impl<'r> Candidates<'r> {
+    /// Those about the operation and those about a part of its paths.
+    pub(super) fn new(sources: &'r [Arc<Source>], whole: &'r [usize], in_part: &'r [usize]) -> Self {
+        Self { sources, whole, in_part }
+    }
+
+    /// In the order in which they are written.
+    pub fn rules(self) -> impl Iterator<Item = &'r Arc<Source>> {
+        let others = self.in_part.iter().filter(move |rule| !self.whole.contains(rule));
+        self.whole.iter().chain(others).map(move |rule| &self.sources[*rule])
+    }
+}
+
 impl<'r> Verdict<'r> {
-    /// Whether the request may pass.
+    /// Whether the request may pass, whatever its query and body.
     pub fn is_allowed(self) -> bool {
         matches!(self, Self::Allowed(_))
     }
 
     /// The rule that the verdict is about.
-    pub fn rule(self) -> Option<&'r Source> {
+    pub fn rule(self) -> Option<&'r Arc<Source>> {
         match self {
+            Self::Conditional(candidates) => candidates.rules().next(),
             Self::Allowed(rule) | Self::Denied(rule) => Some(rule),
             Self::SensitiveNotNamed(rule) => rule,
             Self::NoRule | Self::Withheld | Self::Unknown => None,
@@ -62,6 +91,7 @@ impl<'r> Verdict<'r> {
     pub fn label(self) -> &'static str {
         match self {
             Self::Allowed(_) => "allowed",
+            Self::Conditional(_) => "conditional",
             Self::Denied(_) => "denied",
             Self::NoRule => "no_rule",
             Self::SensitiveNotNamed(_) => "sensitive_not_named",
@@ -88,6 +118,16 @@ impl fmt::Display for Explanation<'_> {
         let name = self.operation.map_or("an operation newer than the catalog", |operation| operation.id);
         match self.verdict {
             Verdict::Allowed(rule) => write!(f, "{name}: allowed by {rule}"),
+            Verdict::Conditional(candidates) => {
+                write!(f, "{name}: allowed under conditions")?;
+                for rule in candidates.rules() {
+                    write!(f, "\n  by {rule}")?;
+                    if let Some(conditions) = &rule.rule.conditions {
+                        write!(f, ":\n    {}", Words(conditions))?;
+                    }
+                }
+                Ok(())
+            }
             Verdict::Denied(rule) => write!(f, "{name}: denied by {rule}"),
             Verdict::NoRule => write!(f, "{name}: no rule allows it; to allow it, write {name:?}"),
             Verdict::SensitiveNotNamed(rule) => {

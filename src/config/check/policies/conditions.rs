@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::{Checker, KeyPath};
 use crate::config::{
-    Conditions, QueryCondition, RuleText,
+    Conditions, QueryCondition, RuleList, RuleText,
     leaf::List,
     problem::quoted,
     raw::{RawQueryCondition, RawRule},
@@ -53,7 +53,7 @@ impl Checker<'_> {
             self.problem(key, what, remedy);
             return None;
         }
-        self.accepted(key, text)
+        self.accepted(RuleList::Allow, key, text)
     }
 
     fn query(
