@@ -25,20 +25,23 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("policy", &["caller", "catalog", "config", "ids"]),
     ("limit", &["caller", "config", "ids", "policy"]),
     ("token", &["clock", "config", "ids", "secret"]),
-    ("upstream", &["clock", "config", "error", "headers", "limit", "observe", "silence", "token"]),
-    ("broker", &["caller", "clock", "ids", "reply"]),
-    ("reply", &["config", "error", "headers", "limit", "listen", "observe", "silence", "upstream"]),
+    ("upstream", &["clock", "config", "error", "headers", "ids", "limit", "observe", "silence", "token"]),
+    ("broker", &["caller", "clock", "ids", "reply", "token"]),
+    (
+        "reply",
+        &["catalog", "config", "error", "headers", "limit", "listen", "observe", "silence", "upstream"],
+    ),
     // Around them.
     ("error", &["broker", "caller", "edge", "limit", "policy", "token", "upstream"]),
     ("observe", &["config", "headers", "ids", "policy"]),
     ("edge", &["caller", "error", "headers", "listen", "observe", "pipeline", "reply"]),
-    ("listen", &["caller", "config", "edge", "observe", "pipeline"]),
+    ("listen", &["caller", "clock", "config", "edge", "observe", "pipeline", "upstream"]),
     // Who knows the order.
     (
         "pipeline",
         &[
             "broker", "caller", "catalog", "clock", "config", "edge", "error", "headers", "ids", "limit",
-            "observe", "policy", "reply", "secret", "token", "upstream",
+            "listen", "observe", "policy", "reply", "secret", "token", "upstream",
         ],
     ),
     // Who wires, and who shows.
@@ -86,6 +89,7 @@ const LARGE: &[&str] = &[
     "src/emulator.rs",
     "src/emulator/token.rs",
     "src/emulator/users.rs",
+    "src/reply/redact/tests.rs",
     "tests/policy_properties.rs",
 ];
 const MEDIAN: usize = 150;

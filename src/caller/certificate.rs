@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use webpki::EndEntityCert;
 
 use super::{Finding, Presented, Way, identities};
-use crate::{clock::Clock, config, ids::CallerIndex, listen::tls::unix_time};
+use crate::{clock::Clock, config, ids::CallerIndex};
 
 /// How long a verification counts.
 const VERIFIED_FOR: Duration = Duration::from_secs(60);
@@ -77,7 +77,7 @@ struct Trust(Arc<dyn ClientCertVerifier>);
 
 impl Trust {
     fn verifies(&self, chain: &[CertificateDer<'_>], clock: &Clock) -> bool {
-        let (Some((leaf, between)), Some(now)) = (chain.split_first(), unix_time(clock)) else {
+        let (Some((leaf, between)), Some(now)) = (chain.split_first(), clock.unix_time()) else {
             return false;
         };
         self.0.verify_client_cert(leaf, between, now).is_ok()

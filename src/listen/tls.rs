@@ -138,14 +138,8 @@ struct WallTime(Clock);
 
 impl TimeProvider for WallTime {
     fn current_time(&self) -> Option<UnixTime> {
-        unix_time(&self.0)
+        self.0.unix_time()
     }
-}
-
-/// The wall clock's time as rustls has it; `None` before 1970.
-pub(crate) fn unix_time(clock: &Clock) -> Option<UnixTime> {
-    let since = clock.now().wall.duration_since(std::time::UNIX_EPOCH).ok()?;
-    Some(UnixTime::since_unix_epoch(since))
 }
 
 /// Judges client certificates by `ca`. With revocation lists a certificate (and every authority between it and
