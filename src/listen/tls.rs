@@ -191,4 +191,6 @@ fn file(key: &'static str, from: &PemFile) -> impl Fn(String) -> ListenTlsError 
 }
 
 #[cfg(test)]
+pub(crate) mod pki;
+#[cfg(test)]
 mod tests;
