@@ -77,19 +77,14 @@ impl Audit {
 
     /// Waits until everything so far is written, or `patience` is over. Blocks; for the end of the process.
     pub fn flush(&self, patience: Duration) {
-        let end = Instant::now() + patience;
         let (done, written) = sync_channel(1);
-        let mut message = Message::Flush(done);
-        loop {
-            match self.sender.try_send(message) {
-                Ok(()) => break,
-                Err(TrySendError::Full(back)) if Instant::now() < end => message = back,
-                Err(_) => return,
-            }
-            std::thread::sleep(Duration::from_millis(5));
+        let sender = self.sender.clone();
+        // The line may be full: whoever waits for room is not the one whose patience counts.
+        let asked = std::thread::Builder::new().spawn(move || sender.send(Message::Flush(done)));
+        if asked.is_ok() {
+            // Whoever is not done by then would keep the process for ever.
+            let _ = written.recv_timeout(patience);
         }
-        // Whoever is not done by then would keep the process for ever.
-        let _ = written.recv_timeout(end.saturating_duration_since(Instant::now()));
     }
 }
 
