@@ -252,7 +252,9 @@ impl Redactor {
             }
             Escape::Begun => match name::unescaped(rest[0]) {
                 Some(plain) => {
-                    self.name.push(&[plain]);
+                    if text == Text::Telling {
+                        self.name.push(&[plain]);
+                    }
                     (1, Escape::None)
                 }
                 None if rest[0] == b'u' => (1, Escape::Unit { missing: 4, unit: 0 }),
@@ -261,11 +263,13 @@ impl Redactor {
             Escape::Unit { missing, unit } => {
                 let digit = char::from(rest[0]).to_digit(16).ok_or(Unmaskable::Malformed)?;
                 let unit = unit << 4 | u16::try_from(digit).unwrap_or_default();
-                if missing == 1 {
-                    self.name.push_unit(unit);
-                    (1, Escape::None)
-                } else {
+                if missing > 1 {
                     (1, Escape::Unit { missing: missing - 1, unit })
+                } else {
+                    if text == Text::Telling {
+                        self.name.push_unit(unit);
+                    }
+                    (1, Escape::None)
                 }
             }
         };
