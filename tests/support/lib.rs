@@ -5,9 +5,13 @@
 
 pub(crate) mod canary;
 pub(crate) mod command;
+pub(crate) mod issuer;
 pub(crate) mod logto;
+#[path = "../../src/listen/tls/pki.rs"]
+pub(crate) mod pki;
 pub(crate) mod proxy;
 pub(crate) mod scripted;
+pub(crate) mod secure;
 pub(crate) mod settings;
 pub(crate) mod tap;
 pub(crate) mod wait;
