@@ -6,10 +6,11 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::UNIX_EPOCH,
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+use claviger::clock::Clock;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use rcgen::{KeyPair, PublicKeyData as _};
 use serde_json::{Value, json};
@@ -53,7 +54,7 @@ pub(crate) fn key_set(signers: &[&Signer]) -> String {
 
 /// Seconds since 1970, from now.
 pub(crate) fn in_seconds(seconds: i64) -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later than 1970");
+    let now = Clock::system().now().wall.duration_since(UNIX_EPOCH).expect("it is later than 1970");
     i64::try_from(now.as_secs()).expect("not in our time") + seconds
 }
 
