@@ -14,6 +14,8 @@ mod demo;
 mod forwarding;
 #[path = "it/garbage.rs"]
 mod garbage;
+#[path = "it/jwt.rs"]
+mod jwt;
 #[path = "it/leaks.rs"]
 mod leaks;
 #[path = "it/lifecycle.rs"]
@@ -36,5 +38,7 @@ mod stampede;
 mod streaming;
 #[path = "support/lib.rs"]
 mod support;
+#[path = "it/tls.rs"]
+mod tls;
 #[path = "it/tokens.rs"]
 mod tokens;
