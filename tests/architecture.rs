@@ -25,8 +25,9 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("policy", &["caller", "catalog", "config", "ids"]),
     ("limit", &["caller", "config", "ids", "policy"]),
     ("token", &["clock", "config", "ids", "secret"]),
-    ("upstream", &["clock", "config", "error", "headers", "limit", "observe", "silence", "token"]),
-    ("broker", &["caller", "clock", "ids", "reply"]),
+    ("upstream", &["clock", "config", "error", "headers", "ids", "limit", "observe", "silence", "token"]),
+    ("broker", &["caller", "clock", "ids", "reply", "token"]),
+    ("authz", &["config", "ids", "policy", "token"]),
     ("reply", &["config", "error", "headers", "limit", "listen", "observe", "silence", "upstream"]),
     // Around them.
     ("error", &["broker", "caller", "edge", "limit", "policy", "token", "upstream"]),
@@ -37,8 +38,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "pipeline",
         &[
-            "broker", "caller", "catalog", "clock", "config", "edge", "error", "headers", "ids", "limit",
-            "observe", "policy", "reply", "secret", "token", "upstream",
+            "authz", "broker", "caller", "catalog", "clock", "config", "edge", "error", "headers", "ids",
+            "limit", "observe", "policy", "reply", "secret", "token", "upstream",
         ],
     ),
     // Who wires, and who shows.

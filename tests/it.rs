@@ -10,8 +10,12 @@ mod callers;
 mod commands;
 #[path = "it/forwarding.rs"]
 mod forwarding;
+#[path = "it/grants.rs"]
+mod grants;
 #[path = "it/leaks.rs"]
 mod leaks;
+#[path = "it/lending.rs"]
+mod lending;
 #[path = "it/lifecycle.rs"]
 mod lifecycle;
 #[path = "it/limits.rs"]
