@@ -1,10 +1,11 @@
 //! What each stage of the pipeline costs, in time and in allocations, with a policy over the whole catalog.
 //! `cargo bench --bench pipeline`. The allocations are counted once, before the clock runs.
+#![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
 use std::{hint::black_box, path::PathBuf, sync::Arc};
 
 use claviger::{
-    caller::{Callers, Peer, Presented, Reach, Seal},
+    caller::{Callers, Means, Peer, Presented, Reach, Seal},
     catalog::Catalog,
     clock::Clock,
     config::{self, Config, LoadRequest},
@@ -15,6 +16,7 @@ use claviger::{
     reply::{Base, links},
 };
 use criterion::{Criterion, criterion_group, criterion_main};
+use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Request, header, request::Parts};
 use tokio::time::Instant;
 
@@ -41,7 +43,7 @@ fn configuration() -> (tempfile::TempDir, Config) {
         "#
     );
     std::fs::write(&file, text).expect("the temporary directory takes files");
-    let any = |_: &str| Ok(());
+    let any = |_: config::RuleList, _: &str| Ok(());
     let request = LoadRequest {
         paths: vec![file],
         search: Vec::<PathBuf>::new(),
@@ -77,15 +79,21 @@ fn stages(criterion: &mut Criterion) {
     let (_dir, config) = configuration();
     let metrics = Arc::new(Metrics::new());
     let clock = Clock::system();
-    let callers = Callers::new(&config.callers, Seal::new(None).expect("randomness"), clock);
+    let callers = Callers::new(
+        &config.callers,
+        Means { seal: Seal::new(None).expect("randomness"), clock, clients: None, issuers: Vec::new() },
+    );
     let grants = Grants::new(Catalog::logto(), &config).expect("the rules are valid");
     let admission = Admission::new(&config, &Limits::default());
     let cells = CellTable::new(metrics, &config, grants.slots());
-    let peer = Peer { listener: Reach::Network, address: None, uid: None };
+    let peer = Peer::at(Reach::Network);
     let (head, answer) = (head(), answer());
     let endpoint = config.tenants[0].endpoint.clone();
 
-    let identify = || callers.identify(&Presented::by_headers(&peer, &head.headers)).expect("a known key");
+    let identify = || {
+        let identified = callers.identify(&Presented::by_headers(&peer, &head.headers)).now_or_never();
+        identified.expect("nothing to wait for").expect("a known key")
+    };
     let permit = || {
         let target = target::parse(&head.uri, head.version, &head.headers).expect("a target");
         grants.permit(identify(), &target, &head).expect("allowed")

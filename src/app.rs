@@ -121,9 +121,7 @@ impl App {
         stop: impl Future<Output = ()>,
         mut reload: tokio::sync::mpsc::Receiver<()>,
     ) -> bool {
-        for upstream in self.pipeline.load().upstreams() {
-            upstream.token.warm();
-        }
+        self.pipeline.load().warm();
         let config = self.pipeline.load().config().clone();
         let (accepting, drain) = (CancellationToken::new(), CancellationToken::new());
         let hall = Hall {

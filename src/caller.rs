@@ -2,27 +2,40 @@
 //!
 //! 1. a Claviger token from the broker (`claviger_token`)
 //! 2. an API key (`api_key`)
-//! 3. the user id of a Unix socket's peer (`unix_uid`)
-//! 4. locality: a loopback or Unix listener (`loopback`)
+//! 3. a JWT of a configured issuer (`jwt`)
+//! 4. a client certificate (`certificate`)
+//! 5. the user, then the group, of a Unix socket's peer (`unix`)
+//! 6. locality: a loopback or Unix listener (`loopback`)
+//!
+//! What a request carries thus goes before what its connection says. Keys go before JWTs as no key can be
+//! mistaken for one, and both before certificates, so that a mesh's certificate does not hide who speaks in it.
 //!
 //! A way that finds nothing passes on to the next; a way that finds something false ends the search. What
 //! comes out is a [`Caller`], which only this module can make. It never says which part was wrong.
 
 mod api_key;
+mod certificate;
 mod claviger_token;
+pub mod jwt;
 mod loopback;
-mod unix_uid;
+mod unix;
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use http::{HeaderMap, header};
 
+use rustls::server::danger::ClientCertVerifier;
+
+pub use certificate::PeerIdentity;
 pub use claviger_token::{Seal, SealError};
 
 use crate::{clock::Clock, config, headers::CLAVIGER_KEY, ids::CallerIndex};
 
 /// The other end of a connection, and which listener it came in by.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Peer {
     /// The listener's reach.
     pub listener: Reach,
@@ -30,6 +43,10 @@ pub struct Peer {
     pub address: Option<SocketAddr>,
     /// User id of a Unix peer (`SO_PEERCRED`).
     pub uid: Option<u32>,
+    /// Primary group id of a Unix peer (`SO_PEERCRED`).
+    pub gid: Option<u32>,
+    /// The certificate of a TLS peer, where it showed one.
+    pub certificate: Option<Arc<PeerIdentity>>,
 }
 
 /// Who can reach a listener. Decided by the address that it is bound to, not by the peer's: a service mesh
@@ -45,6 +62,11 @@ pub enum Reach {
 }
 
 impl Peer {
+    /// A peer of whom nothing is known but the listener.
+    pub const fn at(listener: Reach) -> Self {
+        Self { listener, address: None, uid: None, gid: None, certificate: None }
+    }
+
     /// The address that failed identifications are counted against.
     pub fn ip(&self) -> Option<IpAddr> {
         self.address.map(|address| address.ip()).filter(|ip| !ip.is_loopback())
@@ -120,6 +142,8 @@ enum Finding {
     Known(CallerIndex),
     /// Nothing for this way to judge.
     Nothing,
+    /// Not to be said before this has ended; then it is to be asked once more.
+    Later(jwt::Refreshing),
     /// Something false.
     False,
 }
@@ -154,36 +178,67 @@ impl Caller {
 #[error("the caller could not be identified")]
 pub struct Unidentified;
 
+/// What the ways to identify rest on, beside the callers' own configuration.
+pub struct Means {
+    /// Opens the broker's tokens.
+    pub seal: Seal,
+    /// Time.
+    pub clock: Clock,
+    /// Judges client certificates.
+    pub clients: Option<Arc<dyn ClientCertVerifier>>,
+    /// Issuers of JWTs, with their keys.
+    pub issuers: Vec<jwt::Trusted>,
+}
+
 /// The callers of a configuration.
 pub struct Callers {
     ways: Vec<Box<dyn Way>>,
+    keyrings: Vec<Arc<jwt::Keyring>>,
 }
 
 impl Callers {
-    /// The callers of `config`; `seal` opens the broker's tokens.
-    pub fn new(config: &[config::Caller], seal: Seal, clock: Clock) -> Self {
+    /// The callers of `config`.
+    pub fn new(config: &[config::Caller], means: Means) -> Self {
+        let Means { seal, clock, clients, issuers } = means;
+        let keyrings = issuers.iter().map(|(_, keyring)| keyring.clone()).collect();
         let ways: Vec<Box<dyn Way>> = vec![
-            Box::new(claviger_token::ClavigerToken::new(config, seal, clock)),
+            Box::new(claviger_token::ClavigerToken::new(config, seal, clock.clone())),
             Box::new(api_key::ApiKeys::new(config)),
-            Box::new(unix_uid::UnixUids::new(config)),
+            Box::new(jwt::Jwts::new(config, issuers, clock.clone())),
+            Box::new(certificate::Certificates::new(config, clients, clock)),
+            Box::new(unix::UnixUids::new(config)),
+            Box::new(unix::UnixGids::new(config)),
             Box::new(loopback::Loopback::new(config)),
         ];
-        Self { ways }
+        Self { ways, keyrings }
     }
 
-    /// Identifies the sender of a request.
+    /// Begins to fetch the keys of issuers, on the current runtime.
+    pub fn start(&self) {
+        for keyring in &self.keyrings {
+            keyring.start();
+        }
+    }
+
+    /// Identifies the sender of a request. Does not wait, but for a JWT whose key is not known yet: that is
+    /// fetched, for three seconds at most and once in ten seconds for all that ask.
     ///
     /// # Errors
     /// [`Unidentified`].
-    pub fn identify(&self, presented: &Presented<'_>) -> Result<Caller, Unidentified> {
+    pub async fn identify(&self, presented: &Presented<'_>) -> Result<Caller, Unidentified> {
         if matches!(presented.credential, Some(Credential::Ambiguous)) {
             return Err(Unidentified);
         }
         for way in &self.ways {
-            match way.identify(presented) {
+            let mut finding = way.identify(presented);
+            if let Finding::Later(wait) = finding {
+                wait.await;
+                finding = way.identify(presented);
+            }
+            match finding {
                 Finding::Known(index) => return Ok(Caller { index, way: way.name() }),
                 Finding::Nothing => {}
-                Finding::False => return Err(Unidentified),
+                Finding::False | Finding::Later(_) => return Err(Unidentified),
             }
         }
         Err(Unidentified)

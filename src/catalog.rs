@@ -5,6 +5,7 @@
 pub mod matcher;
 mod nearest;
 mod parse;
+pub mod secrets;
 pub mod template;
 
 use std::{borrow::Cow, fmt, sync::LazyLock};
@@ -16,6 +17,7 @@ use self::{
 pub use self::{
     nearest::nearest,
     parse::{CatalogError, Risk},
+    secrets::Secrets,
 };
 
 /// The method of an operation. `HEAD` is the `GET` of the same path (RFC 9110 section 9.3.2); Logto's

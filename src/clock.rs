@@ -8,6 +8,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use rustls::pki_types::UnixTime;
 use tokio::time::Instant;
 
 /// The source of time for everything that decides by it.
@@ -38,6 +39,12 @@ impl Clock {
     /// Now, on both clocks.
     pub fn now(&self) -> Moment {
         Moment { instant: Instant::now(), wall: (self.0)() }
+    }
+
+    /// The wall clock's time as rustls has it; `None` before 1970.
+    pub fn unix_time(&self) -> Option<UnixTime> {
+        let since = self.now().wall.duration_since(std::time::UNIX_EPOCH).ok()?;
+        Some(UnixTime::since_unix_epoch(since))
     }
 }
 

@@ -48,6 +48,8 @@ pub struct Connection {
     pub peer: Peer,
     /// The worker that serves it.
     pub worker: usize,
+    /// `http` or `https`: how the caller addressed us.
+    pub scheme: &'static str,
 }
 
 /// Answers a request: always, and with a record.

@@ -13,6 +13,7 @@ use crate::{
     edge::EdgeError,
     limit::LimitError,
     policy::{decide::Source, grants::Refusal, lend::LendError, target::TargetError},
+    reply::Withheld,
     token::{Fault, TokenError},
     upstream::{UpstreamError, pool::SendError, replay::RequestBodyError},
 };
@@ -38,6 +39,9 @@ pub enum Failure {
     /// No answer.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
+    /// An answer that must not reach the caller.
+    #[error(transparent)]
+    Reply(#[from] Withheld),
     /// Another proxy is told no.
     #[error(transparent)]
     Lend(#[from] LendError),
@@ -145,6 +149,7 @@ mod table {
     pub(super) const UPSTREAM_UNREACHABLE: Description = row(502, "claviger.upstream_unreachable", Upstream, "destination_unavailable", "Upstream unreachable", "Try again later; the operator checks `endpoint`, DNS and the network policy.");
     pub(super) const UPSTREAM_BROKEN: Description = row(502, "claviger.upstream_unreachable", Upstream, "connection_terminated", "Upstream broke the connection", "The request may have been carried out: look before you repeat it.");
     pub(super) const UPSTREAM_INVALID: Description = row(502, "claviger.upstream_invalid", Upstream, "http_protocol_error", "Upstream answer invalid", "The operator checks `endpoint`: it must be the tenant's own address, without a path.");
+    pub(super) const ANSWER_WITHHELD: Description = row(502, "claviger.upstream_invalid", Upstream, "http_protocol_error", "Upstream answer withheld", "The operator looks at the log; the request has been carried out.");
     pub(super) const TOKEN_UNAVAILABLE: Description = row(503, "claviger.token_unavailable", Issuer, "destination_unavailable", "No access token", "Wait as long as Retry-After says; it recovers by itself.");
     pub(super) const OVERLOADED: Description = row(503, "claviger.overloaded", Claviger, "connection_limit_reached", "Overloaded", "Wait as long as Retry-After says; the operator may raise `max_in_flight` or `limits.queue`.");
     pub(super) const UPSTREAM_TIMEOUT: Description = row(504, "claviger.upstream_timeout", Upstream, "http_response_timeout", "Upstream too slow", "Try again later; a write may have been carried out.");
@@ -208,6 +213,7 @@ impl Failure {
                 UpstreamError::Body(RequestBodyError::Silent(_)) => table::BODY_SILENT,
                 UpstreamError::Body(RequestBodyError::Broken(_)) => table::BAD_REQUEST,
             },
+            Self::Reply(_) => table::ANSWER_WITHHELD,
             Self::Lend(LendError::Question) => table::BAD_REQUEST,
             Self::Lend(LendError::Spelling) => table::PATH_AMBIGUOUS,
             Self::Lend(LendError::Masked(_)) => table::NOT_PERMITTED,

@@ -64,6 +64,13 @@ pub fn forwarded(from: &HeaderMap) -> HeaderMap {
     to
 }
 
+/// Asks for an answer in which secrets can be masked: as it is, and not by a validator of its unmasked form.
+pub fn ask_for_plain(headers: &mut HeaderMap) {
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    headers.remove(header::IF_NONE_MATCH);
+    headers.remove(header::IF_MODIFIED_SINCE);
+}
+
 /// Takes out of an answer what is between the upstream and us alone (RFC 9110 section 7.6.1), cookies, and
 /// `Alt-Svc`, which would lead the caller past this proxy.
 pub fn strip_answer(headers: &mut HeaderMap) {

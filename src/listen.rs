@@ -1,9 +1,12 @@
 //! Listeners and connections: accepts on TCP and Unix sockets, hands each connection to the worker with the
-//! fewest, serves it, and drains. It knows HTTP/1.1 framing and time limits, and nothing about requests.
+//! fewest, secures it by TLS where that is configured, serves it, and drains. It knows HTTP framing and time
+//! limits, and nothing about requests.
 
 pub mod accept;
 pub mod bind;
 pub mod serve;
+pub mod streams;
+pub mod tls;
 pub mod watch;
 pub mod worker;
 

@@ -23,13 +23,18 @@ use crate::{
         Peers,
         admit::{Admission, Admitted},
     },
+    listen::tls::Tls,
     observe::{Audit, Issued, Metrics, OperationCells, Record, RequestId, Source, Trail, cells::CellTable},
     policy::{
         grants::{Action, Grants, ISSUE, Operation, Permit, Refusal},
         lend::{self, LendError},
         target::{self, Target},
     },
-    reply::{Base, Body, links},
+    reply::{
+        Base, Body, Screen,
+        guard::{Guard, Held},
+        links,
+    },
     upstream::{Upstream, client::Sending, replay::Prepared},
 };
 
@@ -43,10 +48,13 @@ pub struct Pipeline {
     policy: Grants,
     limits: Admission,
     upstreams: Box<[Upstream]>,
+    /// What no answer may repeat, in the order of the tenants.
+    held: Box<[Held]>,
     broker: Broker,
     cells: CellTable,
     anonymous: Arc<OperationCells>,
     metrics: Arc<Metrics>,
+    tls: Option<Arc<Tls>>,
     audit: Option<Arc<Audit>>,
 }
 
@@ -73,14 +81,14 @@ impl Pipeline {
                 record.asks_for_token = true;
                 let form = TokenRequest::read(&head, body, self.config.timeouts.body).await?;
                 let presented = Presented::by_client(&connection.peer, form.client());
-                let caller = self.identify(connection, &presented, record)?;
+                let caller = self.identify(connection, &presented, record).await?;
                 let permit = self.permit(caller, &target, &head, record)?;
                 let admitted = self.limits.admit(permit, record.started)?;
                 self.issue(&admitted, record).await
             }
             target @ Target::Api { .. } => {
                 let presented = Presented::by_headers(&connection.peer, &head.headers);
-                let caller = self.identify(connection, &presented, record)?;
+                let caller = self.identify(connection, &presented, record).await?;
                 let permit = self.permit(caller, &target, &head, record)?;
                 let admitted = self.limits.admit(permit, record.started)?;
                 let Action::Forward(operation) = admitted.action() else {
@@ -100,12 +108,12 @@ impl Pipeline {
     ) -> Result<Response<Body>, Failure> {
         let target = target::parse(&head.uri, head.version, &head.headers)?;
         let presented = Presented::by_headers(&connection.peer, &head.headers);
-        let caller = self.identify(connection, &presented, record)?;
+        let caller = self.identify(connection, &presented, record).await?;
         let permit = self.permit(caller, &target, head, record)?;
         let admitted = self.limits.admit(permit, record.started)?;
         let Action::Forward(operation) = admitted.action() else { return Err(LendError::Question.into()) };
         let caller = &self.config.callers[caller.index().0];
-        lend::check(&target, operation, caller)?;
+        lend::check(&target, operation)?;
         // The body stays with the other proxy.
         let _ = operation.clear(&head.headers, None)?;
         let upstream = &self.upstreams[admitted.tenant().0];
@@ -117,13 +125,13 @@ impl Pipeline {
         Ok(answer)
     }
 
-    fn identify(
+    async fn identify(
         &self,
         connection: &Connection,
         presented: &Presented<'_>,
         record: &mut Record,
     ) -> Result<Caller, Failure> {
-        let caller = self.callers.identify(presented).or_else(|unidentified| {
+        let caller = self.callers.identify(presented).await.or_else(|unidentified| {
             self.peers.failed(connection.peer.ip(), Instant::now())?;
             Err(Failure::from(unidentified))
         })?;
@@ -212,29 +220,31 @@ impl Pipeline {
         }
         let place = timeout_at(deadline, admitted.place()).await;
         let slot = place.map_err(|_| EdgeError::Deadline(timeouts.deadline))??;
-        let token = admitted.permit().token();
-        let sending = Sending { head, target, token, worker: connection.worker, deadline };
+        let (token, hidden) = (admitted.permit().token(), operation.hidden);
+        let sending = Sending { head, target, token, hidden, worker: connection.worker, deadline };
         let answer = upstream.send(sending, body, record).await?;
         let (mut answered, body) = answer.response.into_parts();
         headers::strip_answer(&mut answered.headers);
         answered.headers.append(http::header::VIA, headers::VIA);
         links::rebuild(
             &mut answered.headers,
-            self.base(head),
+            self.base(connection, head),
             target.target().path(),
             target.target().query(),
             upstream.endpoint(),
         );
+        let guard = Guard::new(answer.token, self.held[admitted.tenant().0].clone());
+        let screen = Screen::new(&head.method, &mut answered, hidden, guard)?;
         record.source = Source::Upstream;
-        Ok(Response::from_parts(answered, Body::upstream(body, answer.lease, slot, timeouts.body)))
+        Ok(Response::from_parts(answered, Body::upstream(body, screen, answer.lease, slot, timeouts.body)))
     }
 
     /// How links to this proxy begin: as configured, else as the caller addressed us.
-    fn base<'a>(&'a self, head: &'a Parts) -> Base<'a> {
+    fn base<'a>(&'a self, connection: &Connection, head: &'a Parts) -> Base<'a> {
         let tenant = head.uri.path().strip_prefix("/t/").and_then(|rest| rest.split('/').next());
         match (&self.config.listen.public_url, edge::host(&head.uri, &head.headers)) {
             (Some(url), _) => Base { scheme: "", authority: url.trim_end_matches('/'), tenant },
-            (None, Some(host)) => Base { scheme: "http", authority: host, tenant },
+            (None, Some(host)) => Base { scheme: connection.scheme, authority: host, tenant },
             (None, None) => Base { scheme: "", authority: "", tenant },
         }
     }
@@ -252,6 +262,11 @@ impl Pipeline {
         record
     }
 
+    /// What new connections to TCP listeners are secured with.
+    pub fn tls(&self) -> Option<&Arc<Tls>> {
+        self.tls.as_ref()
+    }
+
     /// The names that loopback listeners answer to.
     pub fn hosts(&self) -> &Hosts {
         &self.hosts
@@ -265,6 +280,15 @@ impl Pipeline {
     /// Requests under way to a tenant.
     pub fn in_flight(&self, tenant: TenantIndex) -> usize {
         self.limits.in_flight(tenant)
+    }
+
+    /// Begins to fetch what will be needed: tokens, and keys of callers' issuers. To be called in the runtime that
+    /// outlives configurations, once this is to be the one in force.
+    pub fn warm(&self) {
+        for upstream in &self.upstreams {
+            upstream.token.warm();
+        }
+        self.callers.start();
     }
 
     /// The upstreams, in the order of the tenants.

@@ -12,5 +12,6 @@ pub mod grants;
 pub mod lend;
 pub mod matched;
 pub mod path;
+pub mod reveal;
 pub mod rules;
 pub mod target;

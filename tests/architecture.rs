@@ -28,18 +28,21 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("upstream", &["clock", "config", "error", "headers", "ids", "limit", "observe", "silence", "token"]),
     ("broker", &["caller", "clock", "ids", "reply", "token"]),
     ("authz", &["config", "ids", "policy", "token"]),
-    ("reply", &["config", "error", "headers", "limit", "listen", "observe", "silence", "upstream"]),
+    (
+        "reply",
+        &["catalog", "config", "error", "headers", "limit", "listen", "observe", "silence", "upstream"],
+    ),
     // Around them.
     ("error", &["broker", "caller", "edge", "limit", "policy", "token", "upstream"]),
     ("observe", &["config", "headers", "ids", "policy"]),
     ("edge", &["caller", "error", "headers", "listen", "observe", "pipeline", "reply"]),
-    ("listen", &["caller", "config", "edge", "observe", "pipeline"]),
+    ("listen", &["caller", "clock", "config", "edge", "observe", "pipeline", "upstream"]),
     // Who knows the order.
     (
         "pipeline",
         &[
             "authz", "broker", "caller", "catalog", "clock", "config", "edge", "error", "headers", "ids",
-            "limit", "observe", "policy", "reply", "secret", "token", "upstream",
+            "limit", "listen", "observe", "policy", "reply", "secret", "token", "upstream",
         ],
     ),
     // Who wires, and who shows.
@@ -87,6 +90,7 @@ const LARGE: &[&str] = &[
     "src/emulator.rs",
     "src/emulator/token.rs",
     "src/emulator/users.rs",
+    "src/reply/redact/tests.rs",
     "tests/policy_properties.rs",
 ];
 const MEDIAN: usize = 150;

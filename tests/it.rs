@@ -8,8 +8,12 @@ mod admin;
 mod callers;
 #[path = "it/commands.rs"]
 mod commands;
+#[path = "it/demo.rs"]
+mod demo;
 #[path = "it/forwarding.rs"]
 mod forwarding;
+#[path = "it/garbage.rs"]
+mod garbage;
 #[path = "it/grants.rs"]
 mod grants;
 #[path = "it/leaks.rs"]

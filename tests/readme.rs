@@ -61,7 +61,7 @@ fn every_default_is_the_programs() {
         paths: vec![PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/config/minimal.toml"))],
         search: Vec::new(),
         env: BTreeMap::from([("ACME_SECRET".into(), "a secret of the test".into())]),
-        rule_check: &|_| Ok(()),
+        rule_check: &|_, _| Ok(()),
     };
     let loaded = config::load(&request).expect("minimal.toml is valid");
     let effective = config::redacted(&loaded.config);

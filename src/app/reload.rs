@@ -118,6 +118,11 @@ impl Reloader {
                 admin: old.listen.admin.clone(),
                 unix_mode: old.listen.unix_mode,
                 max_connections: old.listen.max_connections,
+                // New certificates are taken up; whether there are any is not.
+                tls: match (&old.listen.tls, config.listen.tls) {
+                    (Some(_), Some(new)) => Some(new),
+                    (old, _) => old.clone(),
+                },
                 ..config.listen
             },
             workers: old.workers,
@@ -127,9 +132,7 @@ impl Reloader {
         };
         match self.shared.pipeline(Arc::new(kept)) {
             Ok(pipeline) => {
-                for upstream in pipeline.upstreams() {
-                    upstream.token.warm();
-                }
+                pipeline.warm();
                 self.pipeline.store(Arc::new(pipeline));
                 self.shared.metrics.reloaded(Some(self.shared.clock.now().wall));
                 self.health.reloaded(self.shared.clock.now());

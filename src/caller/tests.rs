@@ -6,6 +6,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use futures_util::FutureExt as _;
 use http::{HeaderName, HeaderValue};
 
 use super::*;
@@ -15,8 +16,8 @@ use crate::{
     secret::{Digest, Secret},
 };
 
-const NETWORK: Peer = Peer { listener: Reach::Network, address: None, uid: None };
-const LOOPBACK: Peer = Peer { listener: Reach::Loopback, address: None, uid: None };
+static NETWORK: Peer = Peer::at(Reach::Network);
+static LOOPBACK: Peer = Peer::at(Reach::Loopback);
 
 fn caller(name: &str, identify: Vec<Identity>) -> config::Caller {
     config::Caller {
@@ -49,6 +50,7 @@ impl Fixture {
             caller("keyed", vec![Identity::ApiKey(vec![key("new-key"), key("old-key")])]),
             caller("local", vec![Identity::Loopback]),
             caller("user", vec![Identity::UnixUid(1001), Identity::ApiKey(vec![key("user-key")])]),
+            caller("group", vec![Identity::UnixGid(2002)]),
         ];
         Self { config, seal: Seal::new(None).unwrap(), seconds: Arc::new(AtomicU64::new(1_000_000)) }
     }
@@ -61,7 +63,9 @@ impl Fixture {
         let seconds = self.seconds.clone();
         let clock =
             Clock::with_wall(move || UNIX_EPOCH + Duration::from_secs(seconds.load(Ordering::Relaxed)));
-        let caller = Callers::new(&self.config, self.seal.clone(), clock).identify(presented)?;
+        let means = Means { seal: self.seal.clone(), clock, clients: None, issuers: Vec::new() };
+        let callers = Callers::new(&self.config, means);
+        let caller = callers.identify(presented).now_or_never().expect("nothing to wait for")?;
         Ok((self.config[caller.index().0].name.as_str(), caller.way()))
     }
 
@@ -122,7 +126,7 @@ fn several_credentials_are_none() {
 #[test]
 fn locality_is_the_listeners_not_the_peers() {
     let f = Fixture::new();
-    let mesh = Peer { address: Some(([127, 0, 0, 6], 5).into()), ..NETWORK };
+    let mesh = Peer { address: Some(([127, 0, 0, 6], 5).into()), ..NETWORK.clone() };
     assert_eq!(f.by(&mesh, &[]), Err(Unidentified));
     assert_eq!(f.by(&LOOPBACK, &[]), Ok(("local", "loopback")));
     assert_eq!(f.by(&LOOPBACK, &[("authorization", "Bearer an-sdks-own")]), Ok(("local", "loopback")));
@@ -131,20 +135,24 @@ fn locality_is_the_listeners_not_the_peers() {
 }
 
 #[test]
-fn unix_peers_by_uid_and_the_rest_by_locality() {
+fn unix_peers_by_uid_then_gid_and_the_rest_by_locality() {
     let f = Fixture::new();
-    let unix = |uid| Peer { listener: Reach::Unix, address: None, uid: Some(uid) };
-    assert_eq!(f.by(&unix(1001), &[]), Ok(("user", "unix_uid")));
-    assert_eq!(f.by(&unix(0), &[]), Ok(("local", "loopback")));
+    let unix = |uid, gid| Peer { uid: Some(uid), gid: Some(gid), ..Peer::at(Reach::Unix) };
+    assert_eq!(f.by(&unix(1001, 5), &[]), Ok(("user", "unix_uid")));
+    assert_eq!(f.by(&unix(1001, 2002), &[]), Ok(("user", "unix_uid")));
+    assert_eq!(f.by(&unix(5, 2002), &[]), Ok(("group", "unix_gid")));
+    assert_eq!(f.by(&unix(2002, 1001), &[]), Ok(("local", "loopback")), "a user is no group");
+    assert_eq!(f.by(&unix(0, 0), &[]), Ok(("local", "loopback")));
     let mut strict = Fixture::new();
     strict.config.remove(1);
-    assert_eq!(strict.by(&unix(0), &[]), Err(Unidentified));
+    assert_eq!(strict.by(&unix(0, 0), &[]), Err(Unidentified));
+    assert_eq!(strict.by(&unix(1002, 2001), &[]), Err(Unidentified));
 }
 
 #[test]
 fn a_client_of_the_broker_is_name_and_key_or_local() {
     let f = Fixture::new();
-    let by = |peer, id, secret: &'static str| {
+    let by = |peer: &Peer, id: &str, secret: &str| {
         f.identify(&Presented::by_client(
             peer,
             Some(Client { id, secret: b"decoded", raw: secret.as_bytes() }),

@@ -11,7 +11,7 @@ use crate::{
     error::Failure,
     ids::TokenIndex,
     observe::{Metrics, OperationCells, Record, RequestId},
-    pipeline::build::Shared,
+    pipeline::build::{self, Shared},
     policy::conditions::{Cleared, Own},
     token::{NoEvents, Tokens},
     upstream::{Upstream, client::Sending, replay::Prepared},
@@ -39,6 +39,11 @@ pub(super) fn run(args: &Args) -> ExitCode {
         eprintln!("warning: {warning}");
     }
     let config = &loaded.config;
+    if let Err(error) = build::examine(config, &Clock::system()) {
+        eprintln!("error: {error}");
+        eprintln!("claviger: the configuration is invalid");
+        return ExitCode::from(super::INVALID_CONFIGURATION);
+    }
     println!(
         "the configuration is valid: {}, {}, {}",
         super::count(config.tenants.len(), "tenant"),
@@ -91,8 +96,14 @@ async fn probe(upstream: &Upstream, shared: &Shared) -> Result<(), String> {
     let log = crate::config::LogRequests::Off;
     let mut record = Record::begin(id, head.method.clone(), cells, shared.metrics.clone(), log);
     let target = Own::new(PROBE);
-    let sending =
-        Sending { head: &head, target: Cleared::own(&target), token: TokenIndex::OWN, worker: 0, deadline };
+    let sending = Sending {
+        head: &head,
+        target: Cleared::own(&target),
+        token: TokenIndex::OWN,
+        hidden: None,
+        worker: 0,
+        deadline,
+    };
     let answer = upstream.send(sending, Prepared::Held(bytes::Bytes::new()), &mut record).await;
     let status = answer.map_err(|failure| explain(&failure))?.response.status();
     match status {

@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     bind::{Bound, Socket},
-    serve::serve,
+    serve::{Protocol, serve},
+    tls::{Secured, Tls},
     worker::Workers,
 };
 use crate::{
@@ -89,15 +90,15 @@ impl Hall {
     }
 
     fn admit(&self, accepted: Accepted, reach: Reach, place: OwnedSemaphorePermit) {
-        let peer = Peer {
-            listener: reach,
-            address: if let Accepted::Tcp(_, address) = &accepted { Some(*address) } else { None },
-            uid: if let Accepted::Unix(stream) = &accepted {
-                stream.peer_cred().ok().map(|peer| peer.uid())
-            } else {
-                None
-            },
-        };
+        let mut peer = Peer::at(reach);
+        match &accepted {
+            Accepted::Tcp(_, address) => peer.address = Some(*address),
+            Accepted::Unix(stream) => {
+                let credentials = stream.peer_cred().ok();
+                peer.uid = credentials.map(|peer| peer.uid());
+                peer.gid = credentials.map(|peer| peer.gid());
+            }
+        }
         let (pipeline, drain, metrics) = (self.pipeline.clone(), self.drain.clone(), self.metrics.clone());
         // Registered with this runtime until here, with the worker's from here on.
         let detached = match accepted {
@@ -111,21 +112,40 @@ impl Hall {
         let Ok(detached) = detached else { return };
         self.workers.spawn(move |worker| async move {
             let _open = Open::new(metrics, place);
-            let connection = Connection { peer, worker };
             match detached {
                 Detached::Tcp(stream) => {
-                    if let Ok(stream) = TcpStream::from_std(stream) {
-                        serve(stream, connection, pipeline, drain).await;
+                    let Ok(stream) = TcpStream::from_std(stream) else { return };
+                    match pipeline.load().tls().cloned() {
+                        None => {
+                            let connection = Connection { peer, worker, scheme: "http" };
+                            serve(stream, Protocol::Http1, connection, pipeline, drain).await;
+                        }
+                        Some(tls) => serve_secured(stream, &tls, peer, worker, pipeline, drain).await,
                     }
                 }
                 Detached::Unix(stream) => {
-                    if let Ok(stream) = UnixStream::from_std(stream) {
-                        serve(stream, connection, pipeline, drain).await;
-                    }
+                    let Ok(stream) = UnixStream::from_std(stream) else { return };
+                    let connection = Connection { peer, worker, scheme: "http" };
+                    serve(stream, Protocol::Http1, connection, pipeline, drain).await;
                 }
             }
         });
     }
+}
+
+async fn serve_secured(
+    stream: TcpStream,
+    tls: &Tls,
+    mut peer: Peer,
+    worker: usize,
+    pipeline: Arc<ArcSwap<Pipeline>>,
+    drain: CancellationToken,
+) {
+    let patience = pipeline.load().config().timeouts.head;
+    let Some(Secured { stream, protocol, certificate }) = tls.accept(stream, patience).await else { return };
+    peer.certificate = certificate;
+    let connection = Connection { peer, worker, scheme: "https" };
+    serve(stream, protocol, connection, pipeline, drain).await;
 }
 
 enum Detached {

@@ -1,25 +1,57 @@
 //! Serves one connection until it ends, is too slow, or is drained.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, pin::Pin, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
+use hyper::{
+    Request,
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
-use super::watch::{Busy, PERIOD, Patience, Slow, Watch, Watched};
+use super::{
+    streams::Streams,
+    watch::{Busy, PERIOD, Patience, Slow, Watch, Watched},
+};
 use crate::{
+    config::Config,
     edge::{self, Connection},
     pipeline::Pipeline,
 };
 
 /// Smallest buffer that hyper takes.
 const MIN_HEAD: usize = 8 * 1024;
+/// Requests at one time on a connection of HTTP/2 (RFC 9113 section 5.1.2 asks for no fewer than 100).
+const STREAMS: u32 = 128;
+/// Streams that a peer may open and reset before anybody looks at them (CVE-2023-44487), and resets that it may
+/// provoke from us (CVE-2025-8671), before the connection ends.
+const RESETS: usize = 64;
+/// What a connection, and one stream of it, may send ahead of what has been taken.
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+const STREAM_WINDOW: u32 = 128 * 1024;
+/// What is held of one answer while its caller does not read.
+const SEND_BUFFER: usize = 64 * 1024;
+/// A peer that does not answer a PING is gone.
+const PING: Duration = Duration::from_secs(20);
+const PONG: Duration = Duration::from_secs(10);
+
+/// What is spoken on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1
+    Http1,
+    /// HTTP/2, agreed on by ALPN; never without TLS.
+    Http2,
+}
 
 /// Serves `io`.
 pub async fn serve<IO>(
     io: IO,
+    protocol: Protocol,
     connection: Connection,
     pipeline: Arc<ArcSwap<Pipeline>>,
     drain: CancellationToken,
@@ -28,15 +60,60 @@ pub async fn serve<IO>(
 {
     let config = pipeline.load().config().clone();
     let watch = Arc::new(Watch::default());
-    let mut patience = Patience::new(&config.timeouts);
-    let service = service_fn(|request: Request<Incoming>| {
-        let (pipeline, connection, busy) = (&pipeline, &connection, Busy::begin(&watch));
-        async move { Ok::<_, Infallible>(edge::answer(pipeline, connection, request, busy).await) }
-    });
-    let served = http1::Builder::new()
-        .max_buf_size(config.limits.head.max(MIN_HEAD))
-        .serve_connection(TokioIo::new(Watched::new(io, watch.clone())), service);
-    let mut served = std::pin::pin!(served);
+    let io = TokioIo::new(Watched::new(io, watch.clone()));
+    let patience = Patience::new(&config.timeouts, protocol);
+    match protocol {
+        Protocol::Http1 => {
+            let service = service_fn(|request: Request<Incoming>| {
+                let (pipeline, connection, busy) = (&pipeline, &connection, Busy::begin(&watch));
+                async move { Ok::<_, Infallible>(edge::answer(pipeline, connection, request, busy).await) }
+            });
+            let served = http1::Builder::new()
+                .max_buf_size(config.limits.head.max(MIN_HEAD))
+                .serve_connection(io, service);
+            let served = std::pin::pin!(served);
+            attend(served, http1::Connection::graceful_shutdown, &watch, patience, drain).await;
+        }
+        Protocol::Http2 => {
+            // Each request is a task of its own, which may outlast this one by a moment.
+            let connection = Arc::new(connection);
+            let begun = watch.clone();
+            let service = service_fn(move |request: Request<Incoming>| {
+                let (pipeline, connection, busy) =
+                    (pipeline.clone(), connection.clone(), Busy::begin(&begun));
+                async move { Ok::<_, Infallible>(edge::answer(&pipeline, &connection, request, busy).await) }
+            });
+            let served = std::pin::pin!(http2(&config).serve_connection(io, service));
+            attend(served, http2::Connection::graceful_shutdown, &watch, patience, drain).await;
+        }
+    }
+}
+
+fn http2(config: &Config) -> http2::Builder<Streams> {
+    let mut builder = http2::Builder::new(Streams::new(&config.timeouts));
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(u32::try_from(config.limits.head).unwrap_or(u32::MAX))
+        .max_pending_accept_reset_streams(RESETS)
+        .max_local_error_reset_streams(RESETS)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PONG);
+    builder
+}
+
+async fn attend<S>(
+    mut served: Pin<&mut S>,
+    finish: impl Fn(Pin<&mut S>),
+    watch: &Watch,
+    mut patience: Patience,
+    drain: CancellationToken,
+) where
+    S: Future<Output = hyper::Result<()>>,
+{
     let mut looks = tokio::time::interval_at(tokio::time::Instant::now() + PERIOD, PERIOD);
     let mut draining = false;
     loop {
@@ -50,11 +127,11 @@ pub async fn serve<IO>(
             }
             () = drain.cancelled(), if !draining => {
                 draining = true;
-                served.as_mut().graceful_shutdown();
+                finish(served.as_mut());
             }
-            _ = looks.tick() => match patience.look(&watch) {
+            _ = looks.tick() => match patience.look(watch) {
                 None => {}
-                Some(Slow::Idle) => served.as_mut().graceful_shutdown(),
+                Some(Slow::Idle) => finish(served.as_mut()),
                 Some(slow) => {
                     tracing::debug!(?slow, "a caller's connection is too slow: closed");
                     return;

@@ -14,6 +14,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::serve::Protocol;
 use crate::config::Timeouts;
 
 /// How often a connection is looked at, and so how exact its limits are.
@@ -29,6 +30,8 @@ pub struct Watch {
     state: AtomicU8,
     /// Requests begun.
     requests: AtomicU32,
+    /// Requests under way: over HTTP/2 there may be several.
+    busy: AtomicU32,
     /// Writes that were taken.
     written: AtomicU32,
     /// The last write was not taken.
@@ -43,6 +46,7 @@ impl Busy {
     /// A request begins.
     pub fn begin(watch: &Arc<Watch>) -> Self {
         watch.requests.fetch_add(1, Relaxed);
+        watch.busy.fetch_add(1, Relaxed);
         watch.state.store(BUSY, Relaxed);
         Self(watch.clone())
     }
@@ -50,7 +54,9 @@ impl Busy {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.state.store(IDLE, Relaxed);
+        if self.0.busy.fetch_sub(1, Relaxed) == 1 {
+            self.0.state.store(IDLE, Relaxed);
+        }
     }
 }
 
@@ -68,6 +74,7 @@ pub enum Slow {
 /// How long things have lasted, in looks.
 #[derive(Debug)]
 pub struct Patience {
+    protocol: Protocol,
     head: u32,
     idle: u32,
     write: u32,
@@ -79,11 +86,12 @@ pub struct Patience {
 
 impl Patience {
     /// As configured.
-    pub fn new(timeouts: &Timeouts) -> Self {
+    pub fn new(timeouts: &Timeouts, protocol: Protocol) -> Self {
         let looks = |limit: Duration| {
             u32::try_from(limit.as_millis().div_ceil(PERIOD.as_millis())).unwrap_or(u32::MAX)
         };
         Self {
+            protocol,
             head: looks(timeouts.head),
             idle: looks(timeouts.idle),
             write: looks(timeouts.body),
@@ -100,6 +108,8 @@ impl Patience {
         // A connection that has brought no request yet owes one.
         let state = match watch.state.load(Relaxed) {
             IDLE if requests == 0 => READING,
+            // Between requests HTTP/2 has frames of its own: what comes then need not be a head.
+            READING if requests > 0 && self.protocol == Protocol::Http2 => IDLE,
             state => state,
         };
         self.same = if self.seen == (state, requests) { self.same + 1 } else { 0 };
@@ -193,7 +203,8 @@ mod tests {
 
     fn patience() -> Patience {
         let second = Duration::from_secs;
-        Patience::new(&Timeouts { head: second(2), idle: second(4), body: second(3), ..Timeouts::default() })
+        let timeouts = Timeouts { head: second(2), idle: second(4), body: second(3), ..Timeouts::default() };
+        Patience::new(&timeouts, Protocol::Http1)
     }
 
     fn looks_until_slow(patience: &mut Patience, watch: &Watch) -> Option<(u32, Slow)> {
@@ -224,6 +235,19 @@ mod tests {
                 "a busy connection that is idle whenever it is looked at"
             );
         }
+    }
+
+    #[test]
+    fn b22_over_http_2_frames_between_requests_are_no_head_and_the_last_request_ends_the_work() {
+        let watch = Arc::new(Watch::default());
+        let fresh = || Patience { protocol: Protocol::Http2, ..patience() };
+        assert_eq!(looks_until_slow(&mut fresh(), &watch), Some((2, Slow::Head)));
+        let (one, other) = (Busy::begin(&watch), Busy::begin(&watch));
+        drop(one);
+        assert_eq!(looks_until_slow(&mut fresh(), &watch), None, "one is still under way");
+        drop(other);
+        watch.state.store(READING, Relaxed);
+        assert_eq!(looks_until_slow(&mut fresh(), &watch), Some((5, Slow::Idle)));
     }
 
     #[test]

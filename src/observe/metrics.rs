@@ -39,6 +39,7 @@ pub struct Metrics {
     quota_remaining: IntGaugeVec,
     reload_ok: IntGauge,
     reload_time: Gauge,
+    echo_guard: IntCounterVec,
     panics: IntCounter,
     log_lost: IntCounter,
     audit_lost: IntCounter,
@@ -119,6 +120,11 @@ impl Metrics {
                 "config_last_reload_success_timestamp_seconds",
                 "When the configuration was last taken over.",
             ),
+            echo_guard: counters(
+                "echo_guard_total",
+                "Answers stopped because they repeated a credential that Claviger holds.",
+                &["tenant"],
+            ),
             panics: counter("panics_total", "Requests that ended in a panic: each is a bug."),
             log_lost: counter("log_lines_lost_total", "Log lines that could not be written."),
             audit_lost: counter(
@@ -151,6 +157,7 @@ impl Metrics {
         self.register(self.quota_remaining.clone());
         self.register(self.reload_ok.clone());
         self.register(self.reload_time.clone());
+        self.register(self.echo_guard.clone());
         self.register(self.panics.clone());
         self.register(self.log_lost.clone());
         self.register(self.audit_lost.clone());
@@ -241,6 +248,11 @@ impl Metrics {
         }
     }
 
+    /// An answer repeated a credential and was stopped.
+    pub fn echo_stopped(&self, tenant: &str) {
+        self.echo_guard.with_label_values(&[tenant]).inc();
+    }
+
     /// A request ended in a panic.
     pub fn panicked(&self) {
         self.panics.inc();
@@ -329,6 +341,7 @@ mod tests {
         metrics.token_secret_fallback(&tenant);
         metrics.quota_used(&tenant).inc();
         metrics.quota_remaining(&tenant, 3);
+        metrics.echo_stopped("acme");
         metrics.reloaded(Some(UNIX_EPOCH + Duration::from_secs(5)));
         let text = metrics.render();
         for line in [
@@ -345,6 +358,7 @@ mod tests {
             "claviger_token_expiry_timestamp_seconds{tenant=\"acme\"} 0",
             "claviger_token_refresh_failures_consecutive{tenant=\"acme\"} 2",
             "claviger_quota_remaining{tenant=\"acme\"} 3",
+            "claviger_echo_guard_total{tenant=\"acme\"} 1",
             "claviger_config_last_reload_successful 1",
             "claviger_config_last_reload_success_timestamp_seconds 5",
             "claviger_build_info{version=",

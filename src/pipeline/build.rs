@@ -11,15 +11,20 @@ use tokio::time::Instant;
 use super::Pipeline;
 use crate::{
     broker::Broker,
-    caller::{Callers, Seal, SealError},
+    caller::{
+        Callers, Means, Seal, SealError,
+        jwt::{KeyringError, Keyrings},
+    },
     catalog::Catalog,
     clock::Clock,
     config::{Config, Endpoint, Roots, Tenant, UpstreamTls},
     edge::Hosts,
     ids::TenantIndex,
     limit::{Limits, Peers, admit::Admission},
+    listen::tls::{ListenTlsError, Tls},
     observe::{Audit, Metrics, OperationCells, cells::CellTable},
     policy::{asks::Ask, decide::RuleProblem, grants::Grants},
+    reply::guard::Held,
     token::{HttpIssuer, Issuer, Source, TokenKey, Tokens},
     upstream::{
         Upstream,
@@ -43,6 +48,7 @@ pub struct Shared {
     seal: Mutex<Option<(Option<crate::secret::Secret>, Seal)>>,
     peers: Mutex<Option<(u32, Arc<Peers>)>>,
     pools: Mutex<HashMap<PoolKey, Arc<[Arc<Pool>]>>>,
+    keyrings: Keyrings,
 }
 
 type PoolKey = (Endpoint, UpstreamTls, std::time::Duration, std::time::Duration);
@@ -64,9 +70,25 @@ pub enum BuildError {
     /// No HTTP client for the issuer.
     #[error("the client for token requests cannot be made: {0}")]
     Issuer(Box<str>),
+    /// No keys to verify callers' tokens with.
+    #[error(transparent)]
+    Keys(#[from] KeyringError),
+    /// No TLS on the proxy's listeners.
+    #[error(transparent)]
+    Listen(#[from] ListenTlsError),
     /// No key for the broker.
     #[error(transparent)]
     Seal(#[from] SealError),
+}
+
+/// What is wrong with certificates and key sets that only those who use them can see: for `claviger check`.
+///
+/// # Errors
+/// [`BuildError`], as building the pipeline would have it.
+pub fn examine(config: &Config, clock: &Clock) -> Result<(), BuildError> {
+    config.listen.tls.as_ref().map(|tls| Tls::new(tls, clock)).transpose()?;
+    Keyrings::default().of(config)?;
+    Ok(())
 }
 
 impl Shared {
@@ -81,6 +103,7 @@ impl Shared {
             seal: Mutex::default(),
             peers: Mutex::default(),
             pools: Mutex::default(),
+            keyrings: Keyrings::default(),
         }
     }
 
@@ -90,6 +113,8 @@ impl Shared {
     /// [`BuildError`]; nothing has changed then.
     pub fn pipeline(&self, config: Arc<Config>) -> Result<Pipeline, BuildError> {
         let seal = self.seal(&config)?;
+        let listen = config.listen.tls.as_ref().map(|tls| Tls::new(tls, &self.clock)).transpose()?;
+        let issuers = self.keyrings.of(&config)?;
         let policy = Grants::new(Catalog::logto(), &config).map_err(BuildError::Rules)?;
         let anonymous = OperationCells::new(self.metrics.clone(), "", "", "");
         let mut trust = Trust::default();
@@ -103,18 +128,28 @@ impl Shared {
                 self.upstream(tenant, policy.asks(TenantIndex(index)), &config, &tls, issuer)
             })
             .collect();
+        let held = config.tenants.iter().map(|tenant| Held::new(&tenant.client_secrets)).collect();
         self.forget_unused(&config);
+        self.keyrings.keep(&issuers);
+        let means = Means {
+            seal: seal.clone(),
+            clock: self.clock.clone(),
+            issuers,
+            clients: listen.as_ref().and_then(Tls::clients),
+        };
         Ok(Pipeline {
             hosts: Hosts::new(&config.listen.allowed_hosts),
-            callers: Callers::new(&config.callers, seal.clone(), self.clock.clone()),
+            callers: Callers::new(&config.callers, means),
             peers: self.peers(config.limits.failed_identifications),
             limits: Admission::new(&config, &self.limits),
             upstreams,
+            held,
             broker: Broker { seal, ttl: config.broker.ttl, clock: self.clock.clone() },
             cells: CellTable::new(self.metrics.clone(), &config, policy.slots()),
             policy,
             anonymous: Arc::new(anonymous),
             metrics: self.metrics.clone(),
+            tls: listen.map(Arc::new),
             audit: self.audit.clone(),
             config,
         })

@@ -15,11 +15,12 @@ use super::{
     decide::{RuleProblem, RuleSet, Source, Verdict},
     matched::Matched,
     path::{Ambiguous, CanonicalPath},
+    reveal::Reveals,
     target::{Target, TargetError},
 };
 use crate::{
     caller::Caller,
-    catalog::Catalog,
+    catalog::{Catalog, Secrets},
     config::{self, AuditOutput, Config, Issue, TenantScope},
     ids::{CallerIndex, CallerName, PolicyName, TenantIndex, TenantName, TokenIndex},
 };
@@ -32,6 +33,7 @@ struct Grant {
     default: Option<TenantIndex>,
     rules: Arc<RuleSet>,
     issue: Issue,
+    reveals: Reveals,
 }
 
 /// The tenants that a caller may name, each with what its token is asked for.
@@ -84,6 +86,8 @@ pub struct Operation {
     pub name: &'static str,
     /// The canonical path with the caller's query, to be had once the conditions are met.
     pub target: Guarded,
+    /// Where the secrets stand that its answers must not show to the caller, if there are any.
+    pub hidden: Option<&'static Secrets>,
 }
 
 /// Metric slots beside those of the catalog: the broker, and what the catalog does not know.
@@ -166,7 +170,8 @@ impl Grants {
                     rules
                 }
             };
-            callers.push(Grant::new(caller, &tenants, rules, &mut asks));
+            let reveals = Reveals::new(catalog, &caller.reveal)?;
+            callers.push(Grant { reveals, ..Grant::new(caller, &tenants, rules, &mut asks) });
         }
         let audited = config.audit.output != AuditOutput::Off;
         Ok(Self { catalog, callers: callers.into(), tenants, asks: asks.into(), audited })
@@ -188,9 +193,10 @@ impl Grants {
                 let matched = Matched::find(self.catalog, &head.method, CanonicalPath::parse(path)?);
                 let operation = matched.op().map_or(OTHER, |op| self.catalog.operation(op).id);
                 let (rule, pending) = self.decide(grant, &matched, operation, query)?;
+                let hidden = grant.reveals.hidden(matched.op());
                 let slot = matched.op().map_or(self.slots() - 1, |op| op.index());
                 let target = Guarded::new(join(matched.path(), query, head.uri.path_and_query())?, pending);
-                let action = Action::Forward(Operation { slot, name: operation, target });
+                let action = Action::Forward(Operation { slot, name: operation, target, hidden });
                 Ok(Permit { caller, tenant, token, rule, action })
             }
         }
@@ -300,7 +306,14 @@ impl Grant {
                 (Tenants::Only(granted), only)
             }
         };
-        Self { name: caller.name.clone(), tenants, default, rules, issue: caller.issue }
+        Self {
+            name: caller.name.clone(),
+            tenants,
+            default,
+            rules,
+            issue: caller.issue,
+            reveals: Reveals::default(),
+        }
     }
 }
 

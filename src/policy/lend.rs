@@ -2,11 +2,6 @@
 //! nobody masks the answer. Judges what is permitted already; never permits anything itself.
 
 use super::{grants::Operation, target::Target};
-use crate::{
-    catalog::{Catalog, Risk},
-    config,
-};
-
 /// Why a question gets no token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LendError {
@@ -32,7 +27,7 @@ pub enum LendError {
 ///
 /// # Errors
 /// [`LendError::Spelling`], [`LendError::Masked`].
-pub fn check(target: &Target<'_>, operation: &Operation, caller: &config::Caller) -> Result<(), LendError> {
+pub fn check(target: &Target<'_>, operation: &Operation) -> Result<(), LendError> {
     let Target::Api { path, query, .. } = target else { return Err(LendError::Question) };
     let decided = operation.target.as_str();
     let (decided_path, decided_query) = match decided.split_once('?') {
@@ -42,13 +37,5 @@ pub fn check(target: &Target<'_>, operation: &Operation, caller: &config::Caller
     if (decided_path, decided_query) != (*path, *query) {
         return Err(LendError::Spelling);
     }
-    let catalog = Catalog::logto();
-    let known = catalog.by_id(operation.name).map(|op| catalog.operation(op));
-    let is_revealed = || caller.reveal.iter().any(|rule| rule.text == operation.name);
-    match known {
-        Some(known) if known.risks.contains(&Risk::Secrets) && !is_revealed() => {
-            Err(LendError::Masked(operation.name))
-        }
-        _ => Ok(()),
-    }
+    if operation.hidden.is_some() { Err(LendError::Masked(operation.name)) } else { Ok(()) }
 }

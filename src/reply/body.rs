@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::{Screen, Withheld};
 use crate::{limit::Slot, listen::watch::Busy, observe::Record, silence::Silence, upstream::Lease};
 
 /// The body of an answer.
@@ -33,6 +34,8 @@ struct Stream {
     incoming: Incoming,
     _lease: Lease,
     _slot: Slot,
+    screen: Screen,
+    ended: bool,
     silence: Silence,
 }
 
@@ -45,6 +48,9 @@ pub enum BodyError {
     /// The upstream said nothing for too long.
     #[error("the upstream's answer stood still for {0:?}")]
     Silent(Duration),
+    /// It must not reach the caller.
+    #[error(transparent)]
+    Withheld(#[from] Withheld),
 }
 
 impl Body {
@@ -53,9 +59,10 @@ impl Body {
         Self { kind: Kind::Whole((!bytes.is_empty()).then_some(bytes)), record: None, _busy: None }
     }
 
-    /// A body that streams from the upstream and keeps `lease` and `slot` until its end.
-    pub fn upstream(incoming: Incoming, lease: Lease, slot: Slot, silence: Duration) -> Self {
-        let stream = Stream { incoming, _lease: lease, _slot: slot, silence: Silence::new(silence) };
+    /// A body that streams from the upstream through `screen` and keeps `lease` and `slot` until its end.
+    pub fn upstream(incoming: Incoming, screen: Screen, lease: Lease, slot: Slot, silence: Duration) -> Self {
+        let silence = Silence::new(silence);
+        let stream = Stream { incoming, _lease: lease, _slot: slot, screen, ended: false, silence };
         Self { kind: Kind::Upstream(Box::new(stream)), record: None, _busy: None }
     }
 
@@ -67,12 +74,65 @@ impl Body {
         self
     }
 
+    fn broke_off(&mut self, error: &BodyError) {
+        if let (BodyError::Withheld(withheld), Some(record)) = (error, &mut self.record) {
+            withheld.report(record);
+            record.cause = Some(withheld.to_string());
+        }
+    }
+
     fn count(&mut self, bytes: usize) {
         let complete = self.is_end_stream();
         if let Some(record) = &mut self.record {
             record.sent += bytes as u64;
             record.complete |= complete;
         }
+    }
+}
+
+impl Stream {
+    /// The next data to hand on. Trailers end with us: nobody screens them, and Logto has none.
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        while !self.ended {
+            let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
+                ready!(self.silence.poll_over(cx));
+                return Poll::Ready(Some(Err(BodyError::Silent(self.silence.limit()))));
+            };
+            self.silence.broken();
+            let chunk = match frame.transpose() {
+                Ok(frame) => frame.map(Frame::into_data),
+                Err(error) => return Poll::Ready(Some(Err(BodyError::Broken(error)))),
+            };
+            self.ended = chunk.is_none() || self.incoming.is_end_stream();
+            let chunk = chunk.and_then(Result::ok).unwrap_or_default();
+            let screened = if self.ended { self.screen.last(chunk) } else { self.screen.pass(chunk) };
+            match screened {
+                Ok(data) if data.is_empty() => {}
+                Ok(data) => return Poll::Ready(Some(Ok(data))),
+                Err(withheld) => {
+                    self.ended = true;
+                    return Poll::Ready(Some(Err(withheld.into())));
+                }
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    fn is_over(&self) -> bool {
+        // A masked body is over when it was found whole, and not before.
+        self.ended || self.screen.kept() == Some(0) && self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let mut hint = SizeHint::new();
+        if let Some(kept) = self.screen.kept() {
+            let incoming = self.incoming.size_hint();
+            hint.set_lower(incoming.lower() + kept as u64);
+            if let Some(upper) = incoming.upper() {
+                hint.set_upper(upper + kept as u64);
+            }
+        }
+        hint
     }
 }
 
@@ -86,20 +146,11 @@ impl http_body::Body for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = match &mut self.kind {
             Kind::Whole(bytes) => bytes.take().map(|b| Ok(Frame::data(b))),
-            Kind::Upstream(stream) => match Pin::new(&mut stream.incoming).poll_frame(cx) {
-                Poll::Ready(frame) => {
-                    stream.silence.broken();
-                    frame.map(|f| f.map_err(BodyError::Broken))
-                }
-                Poll::Pending => {
-                    ready!(stream.silence.poll_over(cx));
-                    Some(Err(BodyError::Silent(stream.silence.limit())))
-                }
-            },
+            Kind::Upstream(stream) => ready!(stream.poll_data(cx)).map(|data| data.map(Frame::data)),
         };
         match &frame {
             Some(Ok(frame)) => self.count(frame.data_ref().map_or(0, Bytes::len)),
-            Some(Err(_)) => {}
+            Some(Err(error)) => self.broke_off(error),
             None => {
                 if let Some(record) = &mut self.record {
                     record.complete = true;
@@ -112,14 +163,14 @@ impl http_body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Whole(bytes) => bytes.is_none(),
-            Kind::Upstream(stream) => stream.incoming.is_end_stream(),
+            Kind::Upstream(stream) => stream.is_over(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
-            Kind::Upstream(stream) => stream.incoming.size_hint(),
+            Kind::Upstream(stream) => stream.size_hint(),
         }
     }
 }

@@ -144,6 +144,7 @@ fn count(failure: &Failure, short: &'static str, record: &Record) {
             LimitError::Overloaded { .. } => "in_flight",
             LimitError::Identifications { .. } => "identification",
         }),
+        Failure::Reply(withheld) => withheld.report(record),
         Failure::Token(_) | Failure::Upstream(_) | Failure::Broker(_) | Failure::Panic => {}
     }
 }

@@ -54,6 +54,14 @@ impl Token {
         }
     }
 
+    /// A token with an hour to live, for tests of what is done with one.
+    #[cfg(test)]
+    pub(crate) fn of(value: &str) -> std::sync::Arc<Self> {
+        let header = crate::secret::Secret::new(value.into()).header("Bearer ").expect("visible ASCII");
+        let now = crate::clock::Clock::system().now();
+        std::sync::Arc::new(Self::new(header, 0, now, Duration::from_hours(1), 0.8, 0.0))
+    }
+
     /// `Bearer …` for `Authorization`: marked sensitive, zeroed on the last drop.
     pub fn header(&self) -> &HeaderValue {
         &self.header

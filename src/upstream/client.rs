@@ -16,6 +16,7 @@ use super::{
     retry::{Again, Outcome, Retries, retry_after},
 };
 use crate::{
+    catalog::Secrets,
     clock::Clock,
     config::{self, Endpoint, Timeouts},
     error::Failure,
@@ -60,6 +61,8 @@ pub struct Upstream {
 pub struct Answer {
     /// The answer as the upstream made it.
     pub response: Response<Incoming>,
+    /// The token that it was asked for with.
+    pub token: Arc<Token>,
     /// Keeps the connection until the body has ended.
     pub lease: Lease,
 }
@@ -73,6 +76,8 @@ pub struct Sending<'a> {
     pub target: Cleared<'a>,
     /// Which of the tenant's tokens goes with it.
     pub token: TokenIndex,
+    /// The secrets that will be masked in the answer.
+    pub hidden: Option<&'static Secrets>,
     /// The worker that sends it.
     pub worker: usize,
     /// When it must be over.
@@ -118,8 +123,8 @@ impl Upstream {
         record: &mut Record,
     ) -> Result<Answer, Failure> {
         let handle = self.handle(sending.token);
-        let outgoing =
-            Outgoing { head: sending.head, target: sending.target.target(), id: record.id.header() };
+        let Sending { head, target, hidden, .. } = &sending;
+        let outgoing = Outgoing { head, target: target.target(), hidden: *hidden, id: record.id.header() };
         self.retries.deposit();
         let mut refreshed = false;
         loop {
@@ -127,7 +132,7 @@ impl Upstream {
             let Some(attempt) = body.attempt() else { return Err(UpstreamError::Spent.into()) };
             self.draw()?;
             record.attempts += 1;
-            let tried = self.attempt(&sending, outgoing.with(token.header(), attempt), record).await;
+            let tried = self.attempt(&sending, outgoing.with(token.header(), attempt), &token, record).await;
             let answer = match tried {
                 Ok(answer) => answer,
                 Err(error) => {
@@ -186,6 +191,7 @@ impl Upstream {
         &self,
         sending: &Sending<'_>,
         request: http::Request<super::replay::RequestBody>,
+        token: &Arc<Token>,
         record: &Record,
     ) -> Result<Answer, UpstreamError> {
         let started = Instant::now();
@@ -194,7 +200,7 @@ impl Upstream {
         let sent = tokio::time::timeout_at(end, pool.send(request)).await;
         record.cells.upstream_answered(started.elapsed().as_secs_f64());
         match sent {
-            Ok(Ok((response, lease))) => Ok(Answer { response, lease }),
+            Ok(Ok((response, lease))) => Ok(Answer { response, token: token.clone(), lease }),
             Ok(Err(error)) => Err(UpstreamError::Unreachable(error)),
             Err(_) if end == sending.deadline => Err(UpstreamError::Deadline(self.timeouts.deadline)),
             Err(_) => Err(UpstreamError::Timeout(self.timeouts.response)),

@@ -4,7 +4,7 @@
 use http::{HeaderValue, Request, header, request::Parts, uri::PathAndQuery};
 
 use super::replay::RequestBody;
-use crate::headers;
+use crate::{catalog::Secrets, headers};
 
 /// What stays the same over all tries.
 #[derive(Debug)]
@@ -13,6 +13,8 @@ pub struct Outgoing<'a> {
     pub head: &'a Parts,
     /// The canonical path with the caller's query.
     pub target: &'a PathAndQuery,
+    /// The secrets that will be masked in the answer.
+    pub hidden: Option<&'static Secrets>,
     /// The request id, as header.
     pub id: HeaderValue,
 }
@@ -26,6 +28,9 @@ impl Outgoing<'_> {
         let mut headers = headers::forwarded(&self.head.headers);
         headers.insert(header::AUTHORIZATION, token.clone());
         headers.insert(headers::X_REQUEST_ID, self.id.clone());
+        if self.hidden.is_some() {
+            headers::ask_for_plain(&mut headers);
+        }
         *request.headers_mut() = headers;
         request
     }

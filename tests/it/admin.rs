@@ -2,7 +2,7 @@
 
 use claviger::emulator::Effect;
 
-use crate::support::{Logto, Proxy, Request};
+use crate::support::{Logto, Proxy, Request, soon};
 
 #[tokio::test]
 async fn metrics_have_closed_labels_and_count_every_answer_once() {
@@ -66,4 +66,35 @@ async fn the_admin_listener_only_answers_questions() {
         .expect("it listens");
     assert_eq!(client.ask(&Request::post("/status", "{}")).await.status, 405);
     assert_eq!(client.ask(&Request::new("HEAD", "/livez")).await.status, 200);
+}
+
+#[tokio::test]
+async fn every_answer_is_recorded_once() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::builder().tenant("acme", &logto).set("log.requests", "'all'").start().await;
+    let mut client = proxy.connect().await;
+    for target in ["/api/roles", "/api/users", "/api/nothing", "/nowhere", "/api/users//", "/api/hooks"] {
+        client.ask(&Request::get(target)).await;
+    }
+    client.ask(&Request::new("HEAD", "/api/roles")).await;
+    client.ask(&Request::post("/api/roles", r#"{"name":"n","description":"d"}"#)).await;
+    // One that breaks off, and one whose caller leaves.
+    logto.api_fault_times(1, Effect::Truncate { after: 3 });
+    assert!(client.try_ask(&Request::get("/api/roles")).await.is_err());
+    let before = logto.api_requests();
+    logto.api_fault_times(1, Effect::BlackHole);
+    let mut leaver = proxy.connect().await;
+    leaver.write(&Request::get("/api/roles").head()).await.expect("it is read");
+    soon("it to be under way", || logto.api_requests() > before).await;
+    drop(leaver);
+    let lines = || proxy.log().lines().filter(|line| line.contains("\"claviger::request\"")).count();
+    soon("a line for each", || lines() >= 10).await;
+    let metrics = proxy.admin("/metrics").await.text();
+    let counted: f64 = metrics
+        .lines()
+        .filter(|line| line.starts_with("claviger_requests_total{"))
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        .sum();
+    assert_eq!((lines(), counted), (10, 10.0));
+    assert_eq!(proxy.log().matches("\"complete\":false").count(), 2);
 }

@@ -65,8 +65,8 @@ async fn b17_a_redirect_is_handed_on_and_not_followed() {
     }
     logto.api_fault_times(1, Effect::redirect(302, &format!("{}/api/users/1", logto.base_url())));
     let answer = proxy.get("/api/roles").await;
-    let here = format!("http://localhost/api/users/1");
-    assert_eq!(answer.value("location"), Some(here.as_str()), "one of the upstream's own leads back here");
+    let here = Some("http://localhost/api/users/1");
+    assert_eq!(answer.value("location"), here, "one of the upstream's own leads back here");
     assert_eq!(other.connections(), 0);
 }
 
@@ -256,4 +256,61 @@ async fn a_request_id_is_kept_or_made_and_is_the_same_everywhere() {
     let answer = proxy.ask(&odd).await;
     let made = answer.value("x-request-id").expect("there is one").to_owned();
     assert!(made.len() < 200 && logto.last().header("x-request-id") == Some(made));
+}
+
+#[tokio::test]
+async fn callers_that_ask_first_or_speak_an_older_http_are_served() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    let role = r#"{"name":"asked-first","description":"d"}"#;
+    for padding in [0, 100 * 1024] {
+        let body = format!("{role}{}", " ".repeat(padding));
+        let head = Request::new("POST", "/api/roles")
+            .header("Content-Type", "application/json")
+            .header("Content-Length", &body.len().to_string())
+            .header("Expect", "100-continue");
+        let mut client = proxy.connect().await;
+        client.write(&head.head()).await.expect("it is read");
+        while client.read_more().await.expect("it goes on") == 0 {}
+        let interim = client.take_unread();
+        assert!(interim.starts_with(b"HTTP/1.1 100 "), "{}", String::from_utf8_lossy(&interim));
+        client.write(body.as_bytes()).await.expect("it is read");
+        let answer = client.read_answer("POST").await.expect("there is an answer");
+        assert_eq!(answer.outcome().1, "", "{}", answer.text());
+        assert_eq!(logto.last().body_len, body.len());
+        assert_eq!(logto.last().header("expect"), None);
+    }
+    // Refused without a look at the body: no leave to send it.
+    let denied =
+        Request::new("POST", "/api/nothing").header("Content-Length", "5").header("Expect", "100-continue");
+    let mut client = proxy.connect().await;
+    client.write(&denied.head()).await.expect("it is read");
+    let all = String::from_utf8_lossy(&client.read_to_end().await).into_owned();
+    assert!(all.starts_with("HTTP/1.1 404 "), "{all}");
+    let mut client = proxy.connect().await;
+    client.write(b"GET /api/roles HTTP/1.0\r\nHost: localhost\r\n\r\n").await.expect("it is read");
+    let all = String::from_utf8_lossy(&client.read_to_end().await).into_owned();
+    assert!(all.starts_with("HTTP/1.0 200 ") && all.ends_with(']'), "{all}");
+}
+
+#[tokio::test]
+async fn requests_in_a_row_on_one_connection_are_answered_in_order() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    let mut client = proxy.connect().await;
+    let targets =
+        ["/api/roles", "/api/nothing", "/api/users/nobody", "/nowhere", "/api/users?page=1&page_size=1"];
+    let all: Vec<u8> = targets.iter().flat_map(|target| Request::get(target).head()).collect();
+    client.write(&all).await.expect("it is read");
+    let mut statuses = Vec::new();
+    for _ in targets {
+        statuses.push(client.read_answer("GET").await.expect("each is answered").status);
+    }
+    assert_eq!(statuses, [200, 404, 404, 404, 200]);
+    // What follows a refused body must not be taken for a request.
+    let refused = Request::post("/api/nothing", "GET /api/users HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let before = logto.api_requests();
+    assert_eq!(client.ask(&refused).await.status, 404);
+    let _ = client.try_ask(&Request::get("/nowhere")).await;
+    assert_eq!(logto.api_requests(), before);
 }

@@ -20,7 +20,7 @@ async fn b23_requests_under_way_and_a_long_answer_are_finished() {
     let mut proxy = Proxy::of(&logto).await;
     assert_eq!(proxy.get("/api/roles").await.status, 200);
     let before = logto.api_requests();
-    logto.api_fault_times(1, Effect::Drip { bytes: 40, every_ms: 100 });
+    logto.api_fault_times(1, Effect::Drip { bytes: 100, every_ms: 100 });
     let mut streaming = proxy.connect().await;
     streaming.write(&Request::get("/api/users").head()).await.expect("it is read");
     streaming.read_head().await.expect("the answer has begun");

@@ -7,6 +7,9 @@ const DISTINCT: usize = 20_000;
 const SLACK: u64 = 6 * 1024;
 const PIPELINED: usize = 50;
 
+/// What differs from request to request, and the request of a number.
+type Kind = (&'static str, fn(usize) -> Request);
+
 /// Sends requests without waiting for each answer.
 async fn flood(client: &mut Client, numbers: std::ops::Range<usize>, request: impl Fn(usize) -> Request) {
     let numbers: Vec<usize> = numbers.collect();
@@ -25,7 +28,7 @@ async fn b28_twenty_thousand_distinct_requests_leave_nothing_behind() {
     let proxy = Proxy::builder().tenant("acme", &logto).start().await;
     assert_eq!(proxy.get("/api/roles").await.status, 200);
     let mut client = proxy.connect().await;
-    let kinds: [(&str, fn(usize) -> Request); 6] = [
+    let kinds: [Kind; 6] = [
         ("paths that no operation has", |n| Request::get(&format!("/api/nothing-{n}/x{n}"))),
         ("hosts", |n| Request::get("/api/users").header("Host", &format!("host-{n}.example"))),
         ("tenants", |n| Request::get(&format!("/t/tenant-{n}/api/users"))),

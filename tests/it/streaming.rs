@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use claviger::emulator::Effect;
 
-use crate::support::{Logto, Proxy, Request, until};
+use crate::support::{Logto, Proxy, Reaction, Request, Scripted, quoted, soon};
 
 const MIB: usize = 1024 * 1024;
 /// What 20 MiB on their way may cost, in KiB.
@@ -37,40 +37,15 @@ async fn b22_twenty_megabytes_go_up_without_being_held() {
 
 #[tokio::test]
 async fn b22_a_slow_upstream_slows_the_caller_and_fills_no_memory() {
-    let upstream = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
-    let address = upstream.local_addr().expect("it is bound");
     let logto = Logto::start().await;
-    let proxy = Proxy::of(&logto).await;
-    assert_eq!(proxy.get("/api/roles").await.status, 200);
-    drop(proxy);
-    // The issuer works, the API takes nothing: two addresses, so a proxy in front of both.
-    let issuer = logto.addr();
-    let relay = tokio::spawn(async move {
-        let mut kept = Vec::new();
-        while let Ok((mut stream, _)) = upstream.accept().await {
-            let mut start = [0; 5];
-            stream.readable().await.expect("it sends something");
-            let peeked = stream.peek(&mut start).await.unwrap_or_default();
-            if start[..peeked].starts_with(b"POST ") {
-                let mut line = [0; 16];
-                let _ = stream.peek(&mut line).await;
-                if line.starts_with(b"POST /oidc/token") {
-                    tokio::spawn(async move {
-                        let mut to = tokio::net::TcpStream::connect(issuer).await.expect("it listens");
-                        let _ = tokio::io::copy_bidirectional(&mut stream, &mut to).await;
-                    });
-                    continue;
-                }
-            }
-            kept.push(stream);
-        }
-    });
+    // The issuer works, the API takes nothing.
+    let upstream = Scripted::start(&logto, Reaction::None).await;
     let proxy = Proxy::builder()
         .tenant("acme", &logto)
-        .set("tenants.acme.endpoint", format!("'http://{address}'"))
+        .set("tenants.acme.endpoint", quoted(upstream.base_url()))
         .start()
         .await;
-    until("a token", || (logto.grants() >= 2).then_some(())).await;
+    soon("a token", || logto.grants() == 1).await;
     let before = proxy.memory().0;
     let mut client = proxy.connect().await;
     client.write(&multipart("/api/user-assets", 20 * MIB).head()).await.expect("it is read");
@@ -82,7 +57,6 @@ async fn b22_a_slow_upstream_slows_the_caller_and_fills_no_memory() {
     assert!(taken < 19 * MIB, "{taken} bytes were taken by nobody");
     let highest = proxy.memory().1;
     assert!(highest < before + BOUND, "{before} KiB before, {highest} KiB at the most");
-    relay.abort();
 }
 
 #[tokio::test]

@@ -191,6 +191,7 @@ impl Proxy {
     }
 }
 
+#[expect(clippy::print_stderr, reason = "a test that fails shows what the program said")]
 impl Drop for Proxy {
     fn drop(&mut self) {
         // Gone already, where it was stopped.

@@ -9,7 +9,10 @@ const MAX_PIECE: usize = 256 * 1024;
 
 /// The outputs of one program. Cheap to clone; all clones share them.
 #[derive(Clone, Default)]
-pub(crate) struct Tap(Arc<Mutex<Vec<(String, Vec<u8>)>>>);
+pub(crate) struct Tap(Arc<Mutex<Vec<Piece>>>);
+
+/// What it is, and what it says.
+type Piece = (String, Vec<u8>);
 
 impl Tap {
     /// Keeps a piece of output.
@@ -52,7 +55,7 @@ impl Tap {
         self.pieces().iter().for_each(|(what, bytes)| look(what, bytes));
     }
 
-    fn pieces(&self) -> MutexGuard<'_, Vec<(String, Vec<u8>)>> {
+    fn pieces(&self) -> MutexGuard<'_, Vec<Piece>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,0 +1,215 @@
+//! Client certificates: SPIFFE IDs and DNS names, from the subject's alternative names alone; the common name
+//! names nobody (RFC 9525 section 2). The handshake has verified the certificate already. It is verified again
+//! here, with the revocation lists and authorities of now, at a connection's first request and then once a
+//! minute: a connection or a resumed session may outlast both the certificate and the trust in it.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+
+use rustls::{pki_types::CertificateDer, server::danger::ClientCertVerifier};
+use tokio::time::Instant;
+use webpki::EndEntityCert;
+
+use super::{Finding, Presented, Way, identities};
+use crate::{clock::Clock, config, ids::CallerIndex};
+
+/// How long a verification counts.
+const VERIFIED_FOR: Duration = Duration::from_secs(60);
+
+/// A client's certificate, read once for each connection.
+pub struct PeerIdentity {
+    chain: Vec<CertificateDer<'static>>,
+    uris: Vec<String>,
+    /// In lower case.
+    dns: Vec<String>,
+    verified: Mutex<Option<(Weak<Trust>, Instant)>>,
+}
+
+impl PeerIdentity {
+    /// Reads the names of a chain, the client's own certificate first; `None` where there is none to read.
+    pub fn read(chain: &[CertificateDer<'_>]) -> Option<Self> {
+        let leaf = EndEntityCert::try_from(chain.first()?).ok()?;
+        Some(Self {
+            uris: leaf.valid_uri_names().map(str::to_owned).collect(),
+            dns: leaf.valid_dns_names().map(str::to_ascii_lowercase).collect(),
+            chain: chain.iter().map(|certificate| certificate.clone().into_owned()).collect(),
+            verified: Mutex::default(),
+        })
+    }
+
+    /// The SPIFFE ID: the one URI of a certificate that has no other (X.509-SVID section 2).
+    fn spiffe(&self) -> Option<&str> {
+        match self.uris.as_slice() {
+            [uri] if uri.starts_with("spiffe://") => Some(uri),
+            _ => None,
+        }
+    }
+
+    fn is_verified(&self, trust: &Arc<Trust>, clock: &Clock) -> bool {
+        let now = clock.now();
+        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((by, at)) = &*verified
+            && by.ptr_eq(&Arc::downgrade(trust))
+            && now.instant.saturating_duration_since(*at) < VERIFIED_FOR
+        {
+            return true;
+        }
+        let good = trust.verifies(&self.chain, clock);
+        *verified = good.then(|| (Arc::downgrade(trust), now.instant));
+        good
+    }
+}
+
+impl fmt::Debug for PeerIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PeerIdentity")
+            .field("uris", &self.uris)
+            .field("dns", &self.dns)
+            .finish_non_exhaustive()
+    }
+}
+
+struct Trust(Arc<dyn ClientCertVerifier>);
+
+impl Trust {
+    fn verifies(&self, chain: &[CertificateDer<'_>], clock: &Clock) -> bool {
+        let (Some((leaf, between)), Some(now)) = (chain.split_first(), clock.unix_time()) else {
+            return false;
+        };
+        self.0.verify_client_cert(leaf, between, now).is_ok()
+    }
+}
+
+pub(super) struct Certificates {
+    trust: Option<Arc<Trust>>,
+    clock: Clock,
+    /// Names without a pattern.
+    spiffe: HashMap<String, CallerIndex>,
+    dns: HashMap<String, CallerIndex>,
+    /// The configuration sees to it that no name meets two of these.
+    spiffe_patterns: Vec<(Spiffe, CallerIndex)>,
+    /// What follows the first label, by `*.` in front.
+    dns_patterns: HashMap<String, CallerIndex>,
+}
+
+impl Certificates {
+    pub(super) fn new(
+        config: &[config::Caller],
+        verifier: Option<Arc<dyn ClientCertVerifier>>,
+        clock: Clock,
+    ) -> Self {
+        let mut way = Self {
+            trust: verifier.map(|verifier| Arc::new(Trust(verifier))),
+            clock,
+            spiffe: HashMap::new(),
+            dns: HashMap::new(),
+            spiffe_patterns: Vec::new(),
+            dns_patterns: HashMap::new(),
+        };
+        for (index, identity) in identities(config) {
+            match identity {
+                config::Identity::Spiffe(id) if id.split('/').any(|segment| segment == "*") => {
+                    way.spiffe_patterns.push((Spiffe::new(id), index));
+                }
+                config::Identity::Spiffe(id) => {
+                    way.spiffe.insert(id.clone(), index);
+                }
+                config::Identity::Dns(name) => match name.strip_prefix("*.") {
+                    Some(rest) => {
+                        way.dns_patterns.insert(rest.to_ascii_lowercase(), index);
+                    }
+                    None => {
+                        way.dns.insert(name.to_ascii_lowercase(), index);
+                    }
+                },
+                _ => {}
+            }
+        }
+        way
+    }
+
+    /// The caller that all of a certificate's names together stand for: none where they stand for two.
+    fn find(&self, identity: &PeerIdentity) -> Option<CallerIndex> {
+        let spiffe = identity.spiffe().and_then(|id| self.by_spiffe(id));
+        let dns = identity.dns.iter().filter_map(|name| self.by_dns(name));
+        let mut found = spiffe.into_iter().chain(dns);
+        let first = found.next()?;
+        found.all(|other| other == first).then_some(first)
+    }
+
+    fn by_spiffe(&self, id: &str) -> Option<CallerIndex> {
+        let by_pattern = || self.spiffe_patterns.iter().find(|(pattern, _)| pattern.matches(id));
+        self.spiffe.get(id).copied().or_else(|| by_pattern().map(|(_, index)| *index))
+    }
+
+    fn by_dns(&self, name: &str) -> Option<CallerIndex> {
+        // A wildcard in a certificate speaks for names, none of which the client need have.
+        if name.starts_with('*') {
+            return None;
+        }
+        let name = name.strip_suffix('.').unwrap_or(name);
+        let by_pattern = || name.split_once('.').and_then(|(_, rest)| self.dns_patterns.get(rest));
+        self.dns.get(name).or_else(by_pattern).copied()
+    }
+}
+
+impl Way for Certificates {
+    fn name(&self) -> &'static str {
+        "certificate"
+    }
+
+    fn identify(&self, presented: &Presented<'_>) -> Finding {
+        let (Some(identity), Some(trust)) = (&presented.peer.certificate, &self.trust) else {
+            return Finding::Nothing;
+        };
+        if !identity.is_verified(trust, &self.clock) {
+            return Finding::False;
+        }
+        self.find(identity).map_or(Finding::Nothing, Finding::Known)
+    }
+}
+
+/// A SPIFFE ID whose path may have `*` for a whole segment.
+struct Spiffe {
+    trust_domain: String,
+    path: Vec<Option<String>>,
+}
+
+impl Spiffe {
+    fn new(pattern: &str) -> Self {
+        let (trust_domain, path) = split(pattern);
+        let segment = |segment: &str| (segment != "*").then(|| segment.to_owned());
+        Self { trust_domain: trust_domain.to_owned(), path: path.map(segment).collect() }
+    }
+
+    fn matches(&self, id: &str) -> bool {
+        let (trust_domain, mut path) = split(id);
+        trust_domain == self.trust_domain
+            && self.path.iter().all(|wanted| match (path.next(), wanted) {
+                (Some(segment), Some(wanted)) => segment == wanted,
+                (Some(segment), None) => is_segment(segment),
+                (None, _) => false,
+            })
+            && path.next().is_none()
+    }
+}
+
+fn split(id: &str) -> (&str, std::str::Split<'_, char>) {
+    let rest = id.strip_prefix("spiffe://").unwrap_or(id);
+    let (trust_domain, path) = rest.split_once('/').unwrap_or((rest, ""));
+    (trust_domain, path.split('/'))
+}
+
+/// What the SPIFFE ID standard allows in a segment (section 2.2): nothing that another reader could take for a
+/// delimiter, and no dot segment.
+fn is_segment(segment: &str) -> bool {
+    !matches!(segment, "" | "." | "..")
+        && segment.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,189 @@
+//! JWTs: ServiceAccount tokens of Kubernetes, and tokens of other OpenID Connect issuers by rules on their claims.
+//! A token chooses its issuer by the claim `iss` alone, which must be one that is configured, to the byte; from
+//! there on nothing but that issuer's configuration and keys decides. What is cheap to check comes before the
+//! signature. A token that was verified is remembered until it ends, or its key is withdrawn, or the
+//! configuration changes. A token of somebody else's issuer is not for this way to judge: SDKs send such.
+
+mod claims;
+mod fetch;
+mod key_set;
+mod keyring;
+mod keyrings;
+mod rules;
+mod token;
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
+
+use jsonwebtoken::Validation;
+use moka::sync::Cache;
+use tokio::time::Instant;
+
+pub use fetch::{Fetch, FetchError, HttpFetch};
+pub use key_set::KeySetError;
+pub use keyring::{Keyring, Refreshing};
+pub use keyrings::{KeyringError, Keyrings};
+
+use self::{claims::Claims, key_set::jose, rules::Rules, token::Reading};
+use super::{Credential, Finding, Presented, Way};
+use crate::{
+    clock::Clock,
+    config::{self, Algorithm},
+    ids::CallerIndex,
+    secret::Digest,
+};
+
+/// Verified tokens that are remembered.
+const REMEMBERED: u64 = 10_000;
+/// Tokens with a false signature that are remembered, and for how long: in a place of their own, so that they
+/// do not push out good ones.
+const REFUSED: u64 = 1_000;
+const REFUSED_FOR: Duration = Duration::from_secs(10);
+
+/// An issuer and its keys.
+pub type Trusted = (Arc<config::Issuer>, Arc<Keyring>);
+
+pub(super) struct Jwts {
+    /// By `iss`.
+    issuers: HashMap<String, Issuer>,
+    clock: Clock,
+    verified: Cache<Digest, Verified>,
+    refused: Cache<Digest, Instant>,
+}
+
+struct Issuer {
+    config: Arc<config::Issuer>,
+    keyring: Arc<Keyring>,
+    rules: Rules,
+    /// What the library checks once more; the algorithm is filled in.
+    validation: Validation,
+}
+
+#[derive(Clone)]
+struct Verified {
+    keyring: Arc<Keyring>,
+    key: Digest,
+    /// Since 1970, leeway included.
+    expires: Duration,
+    caller: Option<CallerIndex>,
+}
+
+impl Jwts {
+    pub(super) fn new(callers: &[config::Caller], issuers: Vec<Trusted>, clock: Clock) -> Self {
+        // The one of this process, named before the library looks for one; another call has done the same.
+        let _: Result<(), _> = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
+        let of = |(config, keyring): Trusted| {
+            let issuer = Issuer {
+                rules: Rules::new(callers, &config.name),
+                validation: validation(&config),
+                keyring,
+                config,
+            };
+            (issuer.config.issuer.clone(), issuer)
+        };
+        Self {
+            issuers: issuers.into_iter().map(of).collect(),
+            clock,
+            verified: Cache::new(REMEMBERED),
+            refused: Cache::new(REFUSED),
+        }
+    }
+
+    fn judge(&self, bytes: &[u8]) -> Finding {
+        if self.issuers.is_empty() || !token::has_the_shape(bytes) {
+            return Finding::Nothing;
+        }
+        if bytes.len() > token::MAX_LEN {
+            return Finding::False;
+        }
+        let (digest, now) = (Digest::of(bytes), self.clock.now());
+        // Before 1970 every token is from the future.
+        let since = now.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+        if let Some(verified) = self.verified.get(&digest)
+            && verified.keyring.holds(&verified.key)
+        {
+            return if since < verified.expires { known(verified.caller) } else { Finding::False };
+        }
+        if self.refused.get(&digest).is_some_and(|until| now.instant < until) {
+            return Finding::False;
+        }
+        let token = match token::read(bytes) {
+            Reading::Token(token) => token,
+            Reading::Other => return Finding::Nothing,
+            Reading::Bad => return Finding::False,
+        };
+        let issuer = match token.claims.issuer() {
+            Some(name) => self.issuers.get(name),
+            None => return Finding::False,
+        };
+        let Some(issuer) = issuer else { return Finding::Nothing };
+        let Some((alg, kid)) = token.header.accept(&issuer.config.algorithms) else { return Finding::False };
+        let Some(expires) = issuer.accepts(&token.claims, since) else { return Finding::False };
+        let keys = issuer.keyring.candidates(kid, alg);
+        if keys.is_empty() {
+            return issuer.keyring.ask().map_or(Finding::False, Finding::Later);
+        }
+        let validation = Validation { algorithms: vec![jose(alg)], ..issuer.validation.clone() };
+        match keys.iter().find(|key| key.verifies(token.text, &validation)) {
+            Some(key) => {
+                let caller = issuer.rules.find(&token.claims);
+                let keyring = issuer.keyring.clone();
+                self.verified.insert(digest, Verified { keyring, key: key.digest(), expires, caller });
+                known(caller)
+            }
+            None => {
+                self.refused.insert(digest, now.instant + REFUSED_FOR);
+                Finding::False
+            }
+        }
+    }
+}
+
+/// A good token of nobody is as false as a bad one: it says who speaks, and that is no caller.
+fn known(caller: Option<CallerIndex>) -> Finding {
+    caller.map_or(Finding::False, Finding::Known)
+}
+
+impl Issuer {
+    /// Whether the registered claims (RFC 7519 section 4.1) are as they must be; until when, if so.
+    fn accepts(&self, claims: &Claims, now: Duration) -> Option<Duration> {
+        let leeway = self.config.leeway;
+        let expires = claims.time("exp")??.checked_add(leeway)?;
+        let from = |name| claims.time(name).map(Option::unwrap_or_default);
+        let begun = from("nbf")?.max(from("iat")?) <= now + leeway;
+        let right =
+            begun && now < expires && claims.is_for(&self.config.audience) && claims.subject().is_some();
+        right.then_some(expires)
+    }
+}
+
+/// The library looks at issuer, audience and presence again. Times it would take from the system's clock, so
+/// these are [`Issuer::accepts`]'s alone.
+fn validation(issuer: &config::Issuer) -> Validation {
+    let mut validation = Validation::new(jose(Algorithm::Rs256));
+    validation.set_issuer(&[&issuer.issuer]);
+    validation.set_audience(&issuer.audience);
+    validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    validation
+}
+
+impl Way for Jwts {
+    fn name(&self) -> &'static str {
+        "jwt"
+    }
+
+    fn identify(&self, presented: &Presented<'_>) -> Finding {
+        match presented.credential {
+            Some(Credential::Bearer(token)) => self.judge(token),
+            _ => Finding::Nothing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+//! How an issuer's keys are fetched: by OpenID Connect Discovery (1.0, section 4), or from a URL. As for token
+//! requests, nothing is done that was not asked for: no redirects, no proxies from the environment, no retries.
+
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use http::header;
+use reqwest::Url;
+use serde::Deserialize;
+
+use super::key_set::{KeySet, KeySetError};
+use crate::config::{Issuer, Jwks};
+
+/// The most that is read of one document.
+const MAX_BODY: usize = 256 * 1024;
+
+/// Whoever has the documents of an issuer. A seam for tests; [`HttpFetch`] is the real one.
+pub trait Fetch: Send + Sync {
+    /// Reads one document.
+    fn get(&self, url: Url) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, FetchError>> + Send + '_>>;
+}
+
+/// Why there are no keys.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    /// No URL.
+    #[error("{0} is no URL")]
+    Url(String),
+    /// No answer.
+    #[error("{0}")]
+    Unreachable(String),
+    /// Another answer.
+    #[error("the answer was {0} instead of 200")]
+    Status(u16),
+    /// A very long answer.
+    #[error("the answer is longer than {MAX_BODY} bytes")]
+    TooLarge,
+    /// No discovery document.
+    #[error("the discovery document is not one: {0}")]
+    Discovery(&'static str),
+    /// No key set.
+    #[error(transparent)]
+    Keys(#[from] KeySetError),
+}
+
+/// Fetches the keys of `issuer`.
+pub(super) async fn fetch(from: &dyn Fetch, issuer: &Issuer) -> Result<KeySet, FetchError> {
+    let url = match &issuer.jwks {
+        // Never fetched; the file says it all.
+        Jwks::File { json, .. } => return Ok(KeySet::parse(json)?),
+        Jwks::Url(url) => parse(url)?,
+        Jwks::Discovery => discover(from, &issuer.issuer).await?,
+    };
+    Ok(KeySet::parse(&from.get(url).await?)?)
+}
+
+async fn discover(from: &dyn Fetch, issuer: &str) -> Result<Url, FetchError> {
+    #[derive(Deserialize)]
+    struct Document {
+        issuer: String,
+        jwks_uri: String,
+    }
+    let own = parse(issuer)?;
+    let at = parse(&format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/')))?;
+    let document: Document = serde_json::from_slice(&from.get(at).await?)
+        .map_err(|_| FetchError::Discovery("no JSON object with issuer and jwks_uri"))?;
+    // Section 4.3: else anybody's document would do.
+    if document.issuer != issuer {
+        return Err(FetchError::Discovery("it is of another issuer than the configured one"));
+    }
+    let keys = parse(&document.jwks_uri).map_err(|_| FetchError::Discovery("its jwks_uri is no URL"))?;
+    if keys.scheme() != "https" && keys.origin() != own.origin() {
+        return Err(FetchError::Discovery("its jwks_uri is neither https nor of the issuer's own origin"));
+    }
+    Ok(keys)
+}
+
+fn parse(url: &str) -> Result<Url, FetchError> {
+    Url::parse(url).map_err(|_| FetchError::Url(url.to_owned()))
+}
+
+/// Over HTTP/1.1.
+#[derive(Clone)]
+pub struct HttpFetch {
+    http: reqwest::Client,
+}
+
+impl HttpFetch {
+    /// A client that believes what `tls` does. `connect` bounds connection and TLS handshake, `whole` all of a
+    /// request.
+    ///
+    /// # Errors
+    /// When the TLS configuration is of no use.
+    pub fn new(
+        mut tls: rustls::ClientConfig,
+        connect: Duration,
+        whole: Duration,
+    ) -> Result<Arc<Self>, Box<str>> {
+        // A preconfigured TLS keeps its own ALPN list.
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .http1_only()
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .connect_timeout(connect)
+            .timeout(whole)
+            .pool_max_idle_per_host(0)
+            .user_agent(concat!("claviger/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| describe(error).into_boxed_str())?;
+        Ok(Arc::new(Self { http }))
+    }
+
+    async fn read(&self, url: Url) -> Result<Vec<u8>, FetchError> {
+        let unreachable = |error| FetchError::Unreachable(describe(error));
+        let accept = "application/json, application/jwk-set+json";
+        let request = self.http.get(url).header(header::ACCEPT, accept);
+        let mut response = request.send().await.map_err(unreachable)?;
+        if response.status() != http::StatusCode::OK {
+            return Err(FetchError::Status(response.status().as_u16()));
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+            if body.len() + chunk.len() > MAX_BODY {
+                return Err(FetchError::TooLarge);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+}
+
+impl Fetch for HttpFetch {
+    fn get(&self, url: Url) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, FetchError>> + Send + '_>> {
+        Box::pin(self.read(url))
+    }
+}
+
+/// The innermost cause: the rest only says that a request failed.
+fn describe(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}

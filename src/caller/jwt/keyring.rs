@@ -1,0 +1,225 @@
+//! The keys of one issuer as they are now. Read without a lock; fetched in the background, when it starts, again
+//! with each `refresh`, and when a token names a key that is not there (at most once in [`COOL_DOWN`], for all
+//! that ask). While the issuer does not answer the old keys stay, but not for ever. What the issuer answers
+//! counts at once: a key that it no longer has is no longer believed.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use tokio::{
+    sync::{Notify, watch},
+    task::AbortHandle,
+    time::{Instant, timeout},
+};
+
+use super::{
+    fetch::{Fetch, FetchError, fetch},
+    key_set::{Key, KeySet, KeySetError},
+};
+use crate::{
+    clock::Random,
+    config::{Algorithm, Issuer},
+    secret::Digest,
+};
+
+/// Between two fetches that tokens cause: a forged key id must not make us a burden to the issuer.
+pub(super) const COOL_DOWN: Duration = Duration::from_secs(10);
+/// How long a request waits for keys.
+pub(super) const PATIENCE: Duration = Duration::from_secs(3);
+/// How long keys are believed that the issuer could not be asked about.
+pub(super) const GRACE: Duration = Duration::from_secs(24 * 60 * 60);
+/// After the first failed fetch; doubles, up to `refresh`.
+const BACKOFF: Duration = Duration::from_secs(5);
+
+/// A wait for keys that are being fetched; ends by itself.
+pub type Refreshing = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The keys of one issuer.
+pub struct Keyring {
+    issuer: Arc<Issuer>,
+    /// `None`: nothing is fetched.
+    from: Option<(Arc<dyn Fetch>, Random)>,
+    held: ArcSwap<Held>,
+    state: Mutex<State>,
+    asked: Arc<Notify>,
+    /// Fetches that have ended.
+    fetched: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct Held {
+    keys: KeySet,
+    /// `None`: for ever.
+    until: Option<Instant>,
+}
+
+#[derive(Default)]
+struct State {
+    task: Option<AbortHandle>,
+    /// A fetch is under way, or about to be.
+    running: bool,
+    last: Option<Instant>,
+    failures: u32,
+}
+
+impl Keyring {
+    /// The keys of a file (`jwks = { file = … }`), as they are.
+    ///
+    /// # Errors
+    /// When there is none of use among them.
+    pub fn of_file(issuer: Arc<Issuer>, json: &[u8]) -> Result<Arc<Self>, KeySetError> {
+        let keys = KeySet::parse(json)?;
+        if keys.len() == 0 {
+            return Err(KeySetError::Useless(keys.passed_over()));
+        }
+        Ok(Self::new(issuer, None, keys))
+    }
+
+    /// Keys that are fetched; none before [`Keyring::start`].
+    pub fn fetched(issuer: Arc<Issuer>, from: Arc<dyn Fetch>, random: Random) -> Arc<Self> {
+        Self::new(issuer, Some((from, random)), KeySet::default())
+    }
+
+    fn new(issuer: Arc<Issuer>, from: Option<(Arc<dyn Fetch>, Random)>, keys: KeySet) -> Arc<Self> {
+        Arc::new(Self {
+            issuer,
+            from,
+            held: ArcSwap::from_pointee(Held { keys, until: None }),
+            state: Mutex::default(),
+            asked: Arc::default(),
+            fetched: watch::Sender::new(0),
+        })
+    }
+
+    /// Whether it would fetch the same keys the same way for `issuer`.
+    pub fn serves(&self, issuer: &Issuer) -> bool {
+        let own = &*self.issuer;
+        (&own.issuer, &own.jwks, &own.ca, own.refresh)
+            == (&issuer.issuer, &issuer.jwks, &issuer.ca, issuer.refresh)
+    }
+
+    /// Begins to fetch, on the current runtime, until the last holder lets go. Does nothing the second time, and
+    /// nothing for keys in a file.
+    pub fn start(self: &Arc<Self>) {
+        let Some((from, random)) = self.from.clone() else { return };
+        let mut state = self.state();
+        if state.task.is_none() {
+            state.running = true;
+            state.task = Some(tokio::spawn(refresh(Arc::downgrade(self), from, random)).abort_handle());
+        }
+    }
+
+    /// The keys that a token with this header may be signed with.
+    pub(super) fn candidates(&self, kid: Option<&str>, alg: Algorithm) -> Vec<Arc<Key>> {
+        let held = self.held.load();
+        if held.is_over() { Vec::new() } else { held.keys.candidates(kid, alg) }
+    }
+
+    /// Whether a key is still among them.
+    pub(super) fn holds(&self, key: &Digest) -> bool {
+        let held = self.held.load();
+        !held.is_over() && held.keys.holds(key)
+    }
+
+    /// Asks for a fetch, as a key is not there. `None`: it would not help, or is too soon.
+    pub(super) fn ask(&self) -> Option<Refreshing> {
+        let mut state = self.state();
+        state.task.as_ref()?;
+        // Before the fetch can end.
+        let mut fetched = self.fetched.subscribe();
+        if !state.running {
+            if state.last.is_some_and(|last| last.elapsed() < COOL_DOWN) {
+                return None;
+            }
+            state.running = true;
+            self.asked.notify_one();
+        }
+        Some(Box::pin(async move {
+            // Whoever waits looks again in any case.
+            let _ = timeout(PATIENCE, fetched.changed()).await;
+        }))
+    }
+
+    /// One fetch; how long to wait until the next.
+    async fn fetch(&self, from: &dyn Fetch, random: &Random) -> Duration {
+        self.state().running = true;
+        let result = fetch(from, &self.issuer).await;
+        let wait = {
+            let mut state = self.state();
+            state.running = false;
+            state.last = Some(Instant::now());
+            let (failures, wait) = match &result {
+                Ok(_) => (0, self.issuer.refresh),
+                Err(_) => {
+                    let doubled = BACKOFF.saturating_mul(1 << state.failures.min(16));
+                    (state.failures.saturating_add(1), doubled.min(self.issuer.refresh))
+                }
+            };
+            state.failures = failures;
+            wait.mul_f64(1.0 - 0.1 * random.fraction())
+        };
+        match result {
+            Ok(keys) => self.take(keys),
+            Err(error) => self.report(&error, wait),
+        }
+        self.fetched.send_modify(|count| *count += 1);
+        wait
+    }
+
+    fn take(&self, keys: KeySet) {
+        let issuer = &self.issuer.name;
+        let (count, passed_over) = (keys.len(), keys.passed_over());
+        if count == 0 {
+            tracing::error!(%issuer, passed_over, "the issuer publishes no key of use: none of its tokens is accepted");
+        } else {
+            tracing::debug!(%issuer, keys = count, passed_over, "the issuer's keys were fetched");
+        }
+        self.held.store(Arc::new(Held { keys, until: Some(Instant::now() + GRACE) }));
+    }
+
+    fn report(&self, error: &FetchError, wait: Duration) {
+        let (issuer, held) = (&self.issuer.name, self.held.load());
+        let keys = if held.is_over() { 0 } else { held.keys.len() };
+        tracing::warn!(%issuer, %error, keys, again_in = ?wait, "the issuer's keys could not be fetched; those that are held stay in use");
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn refresh(keyring: Weak<Keyring>, from: Arc<dyn Fetch>, random: Random) {
+    while let Some(this) = keyring.upgrade() {
+        let wait = this.fetch(&*from, &random).await;
+        let asked = this.asked.clone();
+        drop(this);
+        // Early when asked.
+        let _ = timeout(wait, asked.notified()).await;
+    }
+}
+
+impl Held {
+    fn is_over(&self) -> bool {
+        self.until.is_some_and(|until| until <= Instant::now())
+    }
+}
+
+impl Drop for Keyring {
+    fn drop(&mut self) {
+        if let Some(task) = self.state().task.take() {
+            task.abort();
+        }
+    }
+}
+
+impl fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keyring").field("issuer", &self.issuer.name).finish_non_exhaustive()
+    }
+}

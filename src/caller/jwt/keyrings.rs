@@ -1,0 +1,68 @@
+//! The keyrings of all issuers, kept from one configuration to the next: a reload does not forget keys that are
+//! fetched the same way.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{HttpFetch, Keyring, Trusted, key_set::KeySetError};
+use crate::{
+    clock::Random,
+    config::{Config, Issuer, Jwks},
+    ids::IssuerName,
+    upstream::tls::{self, TlsError},
+};
+
+/// Keyrings by issuer.
+#[derive(Debug, Default)]
+pub struct Keyrings(Mutex<Vec<Arc<Keyring>>>);
+
+/// Why there can be no keys of an issuer.
+#[derive(Debug, thiserror::Error)]
+#[error("issuers.{issuer}: {why}")]
+pub struct KeyringError {
+    issuer: IssuerName,
+    why: Why,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Why {
+    #[error("jwks: {0}")]
+    File(#[from] KeySetError),
+    #[error("tls.roots: {0}")]
+    Tls(#[from] TlsError),
+    #[error("the client for its keys cannot be made: {0}")]
+    Client(Box<str>),
+}
+
+impl Keyrings {
+    /// Those of `config`, new or kept; nothing is fetched and nothing forgotten yet.
+    ///
+    /// # Errors
+    /// [`KeyringError`]: a key set in a file without a key of use, or a CA file without a certificate.
+    pub fn of(&self, config: &Config) -> Result<Vec<Trusted>, KeyringError> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let keyring = |issuer: &Arc<Issuer>| match kept.iter().find(|keyring| keyring.serves(issuer)) {
+            Some(keyring) => Ok((issuer.clone(), keyring.clone())),
+            None => match make(issuer, config) {
+                Ok(keyring) => Ok((issuer.clone(), keyring)),
+                Err(why) => Err(KeyringError { issuer: issuer.name.clone(), why }),
+            },
+        };
+        config.issuers.iter().map(keyring).collect()
+    }
+
+    /// Keeps these alone.
+    pub fn keep(&self, issuers: &[Trusted]) {
+        let keyrings = issuers.iter().map(|(_, keyring)| keyring.clone()).collect();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = keyrings;
+    }
+}
+
+fn make(issuer: &Arc<Issuer>, config: &Config) -> Result<Arc<Keyring>, Why> {
+    if let Jwks::File { json, .. } = &issuer.jwks {
+        return Ok(Keyring::of_file(issuer.clone(), json)?);
+    }
+    let timeouts = &config.timeouts;
+    let from =
+        HttpFetch::new(tls::client(&issuer.ca)?, timeouts.connect, timeouts.token).map_err(Why::Client)?;
+    Ok(Keyring::fetched(issuer.clone(), from, Random::system()))
+}

@@ -1,0 +1,225 @@
+//! Keys that are fetched: when, how often, and what happens while the issuer does not answer.
+
+use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Mutex};
+
+use reqwest::Url;
+use tokio::time::{advance, timeout};
+
+use super::{
+    super::keyring::{COOL_DOWN, GRACE, PATIENCE},
+    *,
+};
+use crate::clock::Random;
+
+const DISCOVERY: &str = "https://kubernetes.default.svc/.well-known/openid-configuration";
+const KEYS: &str = "https://kubernetes.default.svc/openid/v1/jwks";
+
+/// An issuer that serves documents, counts, and can be slow or gone.
+#[derive(Default)]
+struct Fake {
+    documents: Mutex<BTreeMap<&'static str, Vec<u8>>>,
+    asked: Mutex<Vec<String>>,
+    takes: Mutex<Duration>,
+}
+
+impl Fetch for Fake {
+    fn get(&self, url: Url) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, FetchError>> + Send + '_>> {
+        let takes = *self.takes.lock().unwrap();
+        self.asked.lock().unwrap().push(url.to_string());
+        Box::pin(async move {
+            tokio::time::sleep(takes).await;
+            let documents = self.documents.lock().unwrap();
+            documents.get(url.as_str()).cloned().ok_or(FetchError::Status(503))
+        })
+    }
+}
+
+impl Fake {
+    fn put(&self, url: &'static str, document: Vec<u8>) {
+        self.documents.lock().unwrap().insert(url, document);
+    }
+
+    fn gone(&self) {
+        self.documents.lock().unwrap().clear();
+    }
+
+    fn count(&self) -> usize {
+        self.asked.lock().unwrap().len()
+    }
+}
+
+fn at_a_url() -> (Arc<Fake>, World) {
+    let fake = Arc::new(Fake::default());
+    fake.put(KEYS, set(&[&EC]));
+    let world = over(&fake, Jwks::Url(KEYS.into()));
+    (fake, world)
+}
+
+fn over(fake: &Arc<Fake>, jwks: Jwks) -> World {
+    let cluster = issuer("kubernetes", CLUSTER, jwks);
+    let keyring = Keyring::fetched(cluster.clone(), fake.clone(), Random::with(|| 0.0));
+    let world = World::new(keyring, cluster);
+    world.start();
+    world
+}
+
+fn good() -> String {
+    EC.sign(&account("shop", "billing"))
+}
+
+fn by_new_key() -> String {
+    RSA.sign(&account("shop", "billing"))
+}
+
+async fn who<'w>(world: &'w World, token: &str) -> Result<&'w str, Unidentified> {
+    world.ask(&Peer::at(Reach::Network), token).await
+}
+
+/// Lets the background task do what there is to do now.
+async fn settle() {
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_requests_wait_for_the_first_keys() {
+    let (fake, world) = at_a_url();
+    *fake.takes.lock().unwrap() = Duration::from_secs(1);
+    assert_eq!(who(&world, &good()).await, Ok("billing"));
+    assert_eq!(who(&world, &good()).await, Ok("billing"));
+    assert_eq!(fake.count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_key_is_fetched_when_a_token_names_it_and_once_for_all_that_ask() {
+    let (fake, world) = at_a_url();
+    assert_eq!(who(&world, &good()).await, Ok("billing"));
+    advance(COOL_DOWN).await;
+    fake.put(KEYS, set(&[&EC, &RSA]));
+    *fake.takes.lock().unwrap() = Duration::from_secs(1);
+    let token = by_new_key();
+    let all = futures_util::future::join_all((0..50).map(|_| who(&world, &token))).await;
+    assert!(all.iter().all(|who| *who == Ok("billing")));
+    assert_eq!(fake.count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn unknown_keys_are_asked_for_once_in_a_while() {
+    let (fake, world) = at_a_url();
+    assert_eq!(who(&world, &good()).await, Ok("billing"));
+    assert_eq!(fake.count(), 1);
+    for _ in 0..100 {
+        assert_eq!(world.who(&by_new_key()), Err(Unidentified), "too soon: no wait");
+    }
+    assert_eq!(fake.count(), 1);
+    advance(COOL_DOWN).await;
+    for _ in 0..100 {
+        assert_eq!(who(&world, &by_new_key()).await, Err(Unidentified));
+    }
+    assert_eq!(fake.count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_does_not_wait_longer_than_three_seconds() {
+    let (fake, world) = at_a_url();
+    *fake.takes.lock().unwrap() = Duration::from_secs(60);
+    let start = Instant::now();
+    assert_eq!(who(&world, &good()).await, Err(Unidentified));
+    assert_eq!(start.elapsed(), PATIENCE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_what_is_cheap_and_right_so_far_makes_it_ask() {
+    let (fake, world) = at_a_url();
+    assert_eq!(who(&world, &good()).await, Ok("billing"));
+    advance(COOL_DOWN).await;
+    for changes in [json!({ "exp": NOW - 100 }), json!({ "aud": "x" }), json!({ "iss": "https://x.example" })]
+    {
+        assert_eq!(world.who(&RSA.sign(&with(account("shop", "billing"), changes))), Err(Unidentified));
+    }
+    assert_eq!(fake.count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_withdrawn_takes_its_tokens_with_it() {
+    let (fake, world) = at_a_url();
+    let token = good();
+    assert_eq!(who(&world, &token).await, Ok("billing"));
+    fake.put(KEYS, set(&[&RSA]));
+    advance(Duration::from_secs(599)).await;
+    settle().await;
+    assert_eq!(world.who(&token), Ok("billing"), "remembered");
+    advance(Duration::from_secs(2)).await;
+    settle().await;
+    assert_eq!(fake.count(), 2, "refreshed by itself");
+    assert_eq!(who(&world, &token).await, Err(Unidentified));
+    assert_eq!(who(&world, &by_new_key()).await, Ok("billing"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn old_keys_stay_for_a_day_while_the_issuer_is_gone() {
+    let (fake, world) = at_a_url();
+    let token = EC.sign(&with(account("shop", "billing"), json!({ "exp": NOW + 10_000_000 })));
+    assert_eq!(who(&world, &token).await, Ok("billing"));
+    fake.gone();
+    tokio::time::sleep(GRACE - Duration::from_secs(60)).await;
+    assert_eq!(world.who(&token), Ok("billing"));
+    assert!(fake.count() > 100, "it keeps trying");
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    assert_eq!(who(&world, &token).await, Err(Unidentified), "not for ever, although it was verified once");
+    fake.put(KEYS, set(&[&EC]));
+    tokio::time::sleep(Duration::from_secs(601)).await;
+    assert_eq!(world.who(&token), Ok("billing"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_fetch_is_tried_again_sooner_and_then_less_often() {
+    let (fake, _world) = at_a_url();
+    fake.gone();
+    settle().await;
+    assert_eq!(fake.count(), 1);
+    // 5 + 10 + 20 + 40 s
+    for (wait, count) in [(5, 2), (10, 3), (20, 4), (40, 5)] {
+        advance(Duration::from_secs(wait - 1)).await;
+        settle().await;
+        assert_eq!(fake.count(), count - 1);
+        advance(Duration::from_millis(1001)).await;
+        settle().await;
+        assert_eq!(fake.count(), count);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn discovery_finds_the_keys_and_must_be_the_issuers_own() {
+    let document =
+        |issuer: &str, keys: &str| json!({ "issuer": issuer, "jwks_uri": keys }).to_string().into_bytes();
+    let found = |document: Vec<u8>| async move {
+        let fake = Arc::new(Fake::default());
+        fake.put(KEYS, set(&[&EC]));
+        fake.put("http://kubernetes.default.svc/openid/v1/jwks", set(&[&EC]));
+        fake.put("https://keys.example/jwks", set(&[&EC]));
+        fake.put(DISCOVERY, document);
+        let world = over(&fake, Jwks::Discovery);
+        let found = timeout(Duration::from_secs(9), who(&world, &good())).await.unwrap().is_ok();
+        (found, fake.count())
+    };
+    assert_eq!(found(document(CLUSTER, KEYS)).await, (true, 2));
+    assert_eq!(found(document(CLUSTER, "https://keys.example/jwks")).await, (true, 2));
+    assert_eq!(found(document("https://kubernetes.default.svc/", KEYS)).await, (false, 1));
+    assert_eq!(found(document("https://evil.example", KEYS)).await, (false, 1));
+    assert_eq!(found(document(CLUSTER, "http://kubernetes.default.svc/openid/v1/jwks")).await, (false, 1));
+    assert_eq!(found(document(CLUSTER, "file:///etc/passwd")).await, (false, 1));
+    assert_eq!(found(document(CLUSTER, "/openid/v1/jwks")).await, (false, 1));
+    assert_eq!(found(b"[]".to_vec()).await, (false, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_fetching_ends_with_the_last_holder() {
+    let (fake, world) = at_a_url();
+    settle().await;
+    drop(world);
+    tokio::time::sleep(Duration::from_secs(6000)).await;
+    assert_eq!(fake.count(), 1);
+    assert_eq!(Arc::strong_count(&fake), 1);
+}

@@ -1,0 +1,81 @@
+//! Which answers come to a caller with their secrets: those of the operations that its `reveal` names, and no others.
+//! Says for an operation which secrets of its answers the caller must not see.
+
+use crate::{
+    catalog::{Catalog, Op, Secrets, nearest},
+    config::RuleText,
+};
+
+use super::{decide::RuleProblem, rules::RuleError};
+
+/// The operations that a caller sees the secrets of. Mostly none.
+#[derive(Debug, Default)]
+pub struct Reveals(Box<[Op]>);
+
+impl Reveals {
+    /// Reads the operationIds of a `reveal` list.
+    ///
+    /// # Errors
+    /// Every one that is none.
+    pub fn new(catalog: &Catalog, list: &[RuleText]) -> Result<Self, Vec<RuleProblem>> {
+        let mut ops = Vec::with_capacity(list.len());
+        let mut problems = Vec::new();
+        for RuleText { text, origin, .. } in list {
+            match catalog.by_id(text) {
+                Some(op) => ops.push(op),
+                None => {
+                    let error = RuleError::UnknownOperation {
+                        id: text.as_str().into(),
+                        nearest: nearest(text, catalog.ids()),
+                    };
+                    problems.push(RuleProblem { origin: origin.clone(), error });
+                }
+            }
+        }
+        if problems.is_empty() { Ok(Self(ops.into())) } else { Err(problems) }
+    }
+
+    /// The secrets to mask in the answers of an operation; in those of one that the catalog does not know, where
+    /// nothing can be revealed, whatever has the name of a secret.
+    pub fn hidden(&self, op: Option<Op>) -> Option<&'static Secrets> {
+        let Some(op) = op else { return Some(Secrets::of_unknown()) };
+        Secrets::of(op).filter(|_| !self.0.contains(&op))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Origin;
+
+    fn list(texts: &[&str]) -> Vec<RuleText> {
+        let rule = |text: &&str| RuleText {
+            text: (*text).to_owned(),
+            conditions: None,
+            origin: Origin("c.toml:1".into()),
+        };
+        texts.iter().map(rule).collect()
+    }
+
+    #[test]
+    fn only_what_is_named_is_revealed() {
+        let catalog = Catalog::logto();
+        let reveals = Reveals::new(catalog, &list(&["GetHook", "ListUsers"])).unwrap();
+        let hidden = |id| reveals.hidden(catalog.by_id(id)).is_some();
+        assert!(!hidden("GetHook") && hidden("ListHooks") && hidden("ListApplicationSecrets"));
+        assert!(!hidden("ListUsers"), "there is nothing to hide");
+        assert!(reveals.hidden(None).is_some_and(|secrets| std::ptr::eq(secrets, Secrets::of_unknown())));
+        assert!(Reveals::default().hidden(catalog.by_id("GetHook")).is_some());
+    }
+
+    #[test]
+    fn what_is_no_operation_is_refused() {
+        for text in ["GetHok", "*", "hooks:read", "GET /api/hooks/{id}", ""] {
+            assert_eq!(
+                Reveals::new(Catalog::logto(), &list(&[text, "GetHook"])).unwrap_err().len(),
+                1,
+                "{text}"
+            );
+        }
+    }
+}

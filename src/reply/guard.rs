@@ -1,0 +1,195 @@
+//! The echo guard: stops an answer that repeats the access token of its own request, or a client secret of the tenant.
+//! Looks through headers and body as they pass, across the borders of chunks; a chunk's end that could be the
+//! beginning of a secret is kept back until it is clear, so not even a part of one gets out. Cannot see into compressed
+//! bodies, and looks for nothing shorter than [`LEAST`]. Copies and allocates nothing as long as nothing looks alike.
+
+use std::{fmt, sync::Arc};
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use memchr::{memchr_iter, memrchr};
+use zeroize::Zeroizing;
+
+use crate::{secret::Secret, token::Token};
+
+/// Bytes of the shortest secret that is looked for: a shorter one could be a word of any answer.
+pub const LEAST: usize = 12;
+
+/// Bytes that are rare in JSON and in Base64, the rarest first.
+const RARE: &[u8] = b"QZXJKqzjxVWYUHGBkwvNFPLO~^|`#$!*?;%&@<>+=985764321MRDCSTAEI0ygpbhfmcldus_.-nrotaie";
+
+/// As much of the end of a secret as its rarest byte is chosen from: enough, and the same for tokens of one issuer.
+const MARKED: usize = 64;
+
+/// The client secrets of a tenant, in the forms that they could come back in. Made once for a configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Held(Arc<[HeldSecret]>);
+
+struct HeldSecret {
+    secret: Secret,
+    mark: Mark,
+}
+
+/// A byte of a secret that is rare elsewhere, by which the secret is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Mark {
+    byte: u8,
+    at: usize,
+}
+
+/// Guards one answer.
+pub struct Guard {
+    token: Arc<Token>,
+    mark: Mark,
+    held: Held,
+    /// What could be the beginning of a secret.
+    kept: Bytes,
+}
+
+/// An answer repeats what only Claviger may know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Echo;
+
+impl Held {
+    /// Of these secrets.
+    pub fn new(secrets: &[Secret]) -> Self {
+        let mut forms: Vec<HeldSecret> = Vec::new();
+        for secret in secrets {
+            for form in [secret.clone(), in_json(secret), in_a_form(secret)] {
+                let is_new = forms.iter().all(|known| known.secret != form);
+                if is_new && form.expose().len() >= LEAST {
+                    forms.push(HeldSecret { mark: Mark::of(form.expose()), secret: form });
+                }
+            }
+        }
+        Self(forms.into())
+    }
+}
+
+/// As it stands in a JSON string.
+fn in_json(secret: &Secret) -> Secret {
+    let mut text = Zeroizing::new(Vec::with_capacity(6 * secret.expose().len()));
+    for byte in secret.expose() {
+        match byte {
+            b'"' | b'\\' => text.extend([b'\\', *byte]),
+            _ => text.push(*byte),
+        }
+    }
+    Secret::new(std::mem::take(&mut text))
+}
+
+/// As it stands in a form, which is how Claviger sends it.
+fn in_a_form(secret: &Secret) -> Secret {
+    let mut text = Zeroizing::new(String::with_capacity(3 * secret.expose().len()));
+    text.extend(form_urlencoded::byte_serialize(secret.expose()));
+    Secret::new(std::mem::take(&mut *text).into_bytes())
+}
+
+impl Mark {
+    /// Of a secret that is not empty.
+    fn of(secret: &[u8]) -> Self {
+        let start = secret.len().saturating_sub(MARKED);
+        let rarest = RARE.iter().find_map(|byte| Some((*byte, memrchr(*byte, &secret[start..])?)));
+        match (rarest, secret.last()) {
+            (Some((byte, at)), _) => Self { byte, at: start + at },
+            (None, Some(last)) => Self { byte: *last, at: secret.len() - 1 },
+            (None, None) => Self { byte: 0, at: 0 },
+        }
+    }
+
+    fn finds(self, secret: &[u8], text: &[u8]) -> bool {
+        // The mark can only stand where there is room for the rest of the secret on both sides.
+        let Some(end) = text.len().checked_sub(secret.len() - self.at - 1) else { return false };
+        let Some(room) = text.get(self.at..end) else { return false };
+        memchr_iter(self.byte, room).any(|start| text[start..].starts_with(secret))
+    }
+}
+
+impl Guard {
+    /// For the answer to a request that was sent with `token`.
+    pub fn new(token: Arc<Token>, held: Held) -> Self {
+        let mark = Mark::of(bearer(&token));
+        Self { token, mark, held, kept: Bytes::new() }
+    }
+
+    /// What is looked for, and by which mark.
+    fn sought(&self) -> impl Iterator<Item = (&[u8], Mark)> {
+        let token = Some((bearer(&self.token), self.mark)).filter(|(token, _)| token.len() >= LEAST);
+        token.into_iter().chain(self.held.0.iter().map(|held| (held.secret.expose(), held.mark)))
+    }
+
+    fn is_in(&self, text: &[u8]) -> bool {
+        self.sought().any(|(secret, mark)| mark.finds(secret, text))
+    }
+
+    /// Looks through the headers of an answer.
+    ///
+    /// # Errors
+    /// [`Echo`].
+    pub fn check(&self, headers: &HeaderMap) -> Result<(), Echo> {
+        let is_clear = headers.values().all(|value| value.len() < LEAST || !self.is_in(value.as_bytes()));
+        if is_clear { Ok(()) } else { Err(Echo) }
+    }
+
+    /// What may pass now that this chunk has come; more will come.
+    ///
+    /// # Errors
+    /// [`Echo`].
+    pub fn pass(&mut self, chunk: Bytes) -> Result<Bytes, Echo> {
+        let mut text = self.last(chunk)?;
+        let open = self.sought().map(|(secret, _)| begun(secret, &text)).max().unwrap_or_default();
+        self.kept = text.split_off(text.len() - open);
+        Ok(text)
+    }
+
+    /// What may pass now that the last chunk has come.
+    ///
+    /// # Errors
+    /// [`Echo`].
+    pub fn last(&mut self, chunk: Bytes) -> Result<Bytes, Echo> {
+        let kept = std::mem::take(&mut self.kept);
+        let text = match (kept.is_empty(), chunk.is_empty()) {
+            (true, _) => chunk,
+            (false, true) => kept,
+            (false, false) => {
+                let mut joined = BytesMut::with_capacity(kept.len() + chunk.len());
+                joined.extend_from_slice(&kept);
+                joined.extend_from_slice(&chunk);
+                joined.freeze()
+            }
+        };
+        if self.is_in(&text) { Err(Echo) } else { Ok(text) }
+    }
+
+    /// Bytes that came and have not passed yet.
+    pub fn kept(&self) -> usize {
+        self.kept.len()
+    }
+}
+
+/// How long the end of `text` is that a secret begins with; the whole secret is not in `text`.
+fn begun(secret: &[u8], text: &[u8]) -> usize {
+    let end = &text[text.len().saturating_sub(secret.len() - 1)..];
+    let start = memchr_iter(secret[0], end).find(|start| secret.starts_with(&end[*start..]));
+    start.map_or(0, |start| end.len() - start)
+}
+
+fn bearer(token: &Token) -> &[u8] {
+    let value = token.header().as_bytes();
+    value.strip_prefix(b"Bearer ").unwrap_or(value)
+}
+
+impl fmt::Debug for HeldSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HeldSecret(..)")
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").field("kept", &self.kept.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

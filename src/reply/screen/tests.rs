@@ -1,0 +1,149 @@
+use http::Response;
+
+use super::*;
+use crate::{catalog::Catalog, reply::guard::Held, token::Token};
+
+const TOKEN: &str = "eyJhbGciOiJFUzM4NCJ9.eyJqdGkiOiJhYmMifQ.c2lnbmF0dXJlLWlzLXJhbmRvbQZ8";
+
+fn hidden(id: &str) -> Option<&'static Secrets> {
+    Secrets::of(Catalog::logto().by_id(id).unwrap())
+}
+
+fn head(status: u16, headers: &[(&str, &str)]) -> Parts {
+    let mut response = Response::builder().status(status);
+    for (name, value) in headers {
+        response = response.header(*name, *value);
+    }
+    response.body(()).unwrap().into_parts().0
+}
+
+fn screen(method: &Method, head: &mut Parts, hidden: Option<&'static Secrets>) -> Result<Screen, Withheld> {
+    Screen::new(method, head, hidden, Guard::new(Token::of(TOKEN), Held::default()))
+}
+
+fn last(screen: &mut Screen, body: &'static str) -> Result<Bytes, Withheld> {
+    screen.last(Bytes::from_static(body.as_bytes()))
+}
+
+const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8");
+
+#[test]
+fn a_masked_answer_has_no_header_of_the_unmasked_one() {
+    for method in [Method::GET, Method::HEAD] {
+        let mut head = head(
+            200,
+            &[
+                JSON,
+                ("content-length", "12"),
+                ("etag", "\"x\""),
+                ("digest", "x"),
+                ("total-number", "3"),
+                ("vary", "Origin"),
+            ],
+        );
+        let mut screen = screen(&method, &mut head, hidden("ListHooks")).unwrap();
+        let mut names: Vec<&str> = head.headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["content-type", "total-number", "vary"], "{method}");
+        if method == Method::GET {
+            assert_eq!(screen.kept(), None, "nobody knows its length");
+            assert_eq!(
+                last(&mut screen, "[{\"signingKey\":1}]").unwrap(),
+                "[{\"signingKey\":\"[redacted by claviger]\"}]"
+            );
+        } else {
+            assert_eq!(screen.kept(), Some(0));
+        }
+    }
+}
+
+#[test]
+fn any_other_answer_stays_as_it_is() {
+    let headers = [JSON, ("content-length", "18"), ("etag", "\"x\""), ("content-encoding", "br")];
+    for (status, hidden) in [
+        (200, None),
+        (400, hidden("GetHook")),
+        (404, hidden("GetHook")),
+        (500, hidden("GetHook")),
+        (304, hidden("GetHook")),
+    ] {
+        let mut head = head(status, &headers);
+        let mut screen = screen(&Method::GET, &mut head, hidden).unwrap();
+        assert_eq!(head.headers.len(), headers.len(), "{status}");
+        assert_eq!(last(&mut screen, "{\"signingKey\":\"x\"}").unwrap(), "{\"signingKey\":\"x\"}");
+    }
+}
+
+#[test]
+fn what_cannot_be_masked_is_withheld() {
+    for (status, headers, want) in [
+        (200, &[JSON, ("content-encoding", "gzip")][..], Withheld::Encoded),
+        (201, &[JSON, ("content-encoding", "identity"), ("content-encoding", "br")], Withheld::Encoded),
+        (206, &[JSON], Withheld::Partial),
+        (200, &[], Withheld::NotJson),
+        (200, &[("content-type", "text/plain")], Withheld::NotJson),
+        (200, &[("content-type", "application/json; charset=utf-16")], Withheld::NotJson),
+        (200, &[("content-type", "application/json;CHARSET=\"utf-7\"")], Withheld::NotJson),
+        (200, &[JSON, ("content-type", "text/plain")], Withheld::NotJson),
+        (200, &[("content-type", "application/jsonp")], Withheld::NotJson),
+    ] {
+        let got = screen(&Method::GET, &mut head(status, headers), hidden("GetHook")).err();
+        assert_eq!(got, Some(want), "{status} {headers:?}");
+    }
+    for headers in [
+        &[("content-type", "application/json")][..],
+        &[("content-type", "Application/Problem+JSON;charset=UTF-8")],
+        &[JSON, ("content-encoding", "identity")],
+    ] {
+        assert!(screen(&Method::GET, &mut head(200, headers), hidden("GetHook")).is_ok(), "{headers:?}");
+    }
+    // Without a body there is nothing to mask.
+    assert!(screen(&Method::DELETE, &mut head(204, &[]), hidden("GetHook")).is_ok());
+    assert!(screen(&Method::POST, &mut head(201, &[("content-length", "0")]), hidden("GetHook")).is_ok());
+    assert!(screen(&Method::HEAD, &mut head(200, &[]), hidden("GetHook")).is_ok());
+}
+
+#[test]
+fn an_operation_that_nobody_knows_may_answer_with_something_else() {
+    let unknown = Some(Secrets::of_unknown());
+    let mut text = head(201, &[("content-type", "text/plain"), ("content-length", "7")]);
+    assert_eq!(last(&mut screen(&Method::POST, &mut text, unknown).unwrap(), "Created").unwrap(), "Created");
+    assert!(text.headers.contains_key("content-length"));
+    let mut json = head(200, &[JSON]);
+    let masked = last(
+        &mut screen(&Method::GET, &mut json, unknown).unwrap(),
+        "{\"a\":[{\"clientSecret\":\"x\",\"b\":\"y\"}]}",
+    );
+    assert_eq!(masked.unwrap(), "{\"a\":[{\"clientSecret\":\"[redacted by claviger]\",\"b\":\"y\"}]}");
+    assert_eq!(screen(&Method::GET, &mut head(200, &[]), unknown).err(), Some(Withheld::NotJson));
+    let encoded = &mut head(200, &[JSON, ("content-encoding", "gzip")]);
+    assert_eq!(screen(&Method::GET, encoded, unknown).err(), Some(Withheld::Encoded));
+}
+
+#[test]
+fn what_is_not_what_it_says_breaks_off() {
+    let cut = |body: &'static str| {
+        last(&mut screen(&Method::GET, &mut head(200, &[JSON]), hidden("GetHook")).unwrap(), body)
+    };
+    assert_eq!(cut("{\"signingKey\":\"x\""), Err(Withheld::Unmaskable(Unmaskable::Unfinished)));
+    assert_eq!(cut("<html>"), Err(Withheld::Unmaskable(Unmaskable::Malformed)));
+    assert_eq!(cut("").unwrap(), "");
+}
+
+#[test]
+fn an_echo_is_stopped_with_and_without_secrets_to_mask_but_not_where_it_was_masked() {
+    let echo: &'static str = format!("{{\"name\":\"{TOKEN}\"}}").leak();
+    let masked: &'static str = format!("{{\"signingKey\":\"{TOKEN}\"}}").leak();
+    for (status, hidden, want) in [
+        (200, None, true),
+        (400, None, true),
+        (200, hidden("GetHook"), false),
+        (500, hidden("GetHook"), true),
+    ] {
+        let screen = || screen(&Method::GET, &mut head(status, &[JSON]), hidden).unwrap();
+        assert_eq!(last(&mut screen(), echo), Err(Withheld::Echo));
+        assert_eq!(last(&mut screen(), masked) == Err(Withheld::Echo), want, "{status}");
+    }
+    let in_head = &mut head(200, &[JSON, ("x-debug", TOKEN)]);
+    assert_eq!(screen(&Method::GET, in_head, None).err(), Some(Withheld::Echo));
+}
