@@ -3,16 +3,9 @@
 //! Reads the question and writes the answer; deciding is the pipeline's. Off unless the configuration says so,
 //! because the answer holds an upstream token.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, request::Parts};
 
-use crate::{
-    catalog::{Catalog, Risk},
-    config,
-    ids::TenantName,
-    policy::{grants::Operation, target::Target},
-    reply::Body,
-    token::Token,
-};
+use crate::{config, ids::TenantName, policy::lend::LendError, token::Token};
 
 const PATH: &str = "/authz";
 const ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri");
@@ -21,35 +14,15 @@ const CALLER: HeaderName = HeaderName::from_static("claviger-caller");
 const TENANT: HeaderName = HeaderName::from_static("claviger-tenant");
 const OPERATION: HeaderName = HeaderName::from_static("claviger-operation");
 
-/// Why a question gets no token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum AuthzError {
-    /// It is not said what is asked about.
-    #[error(
-        "a request to /authz has one X-Original-URI and one X-Original-Method, or the original path behind /authz"
-    )]
-    Question,
-    /// What the other proxy would send is not what was decided about.
-    #[error(
-        "the path is to be in the spelling of the operation, because it is another proxy that will send it"
-    )]
-    Spelling,
-    /// The answer would reach the caller with its secrets, past the masking.
-    #[error(
-        "the answer to {0} holds secrets that only Claviger's own proxy can mask, and the grant does not reveal them"
-    )]
-    Masked(&'static str),
-}
-
 /// The request that is asked about; `None` where the request is no such question.
 ///
 /// # Errors
-/// [`AuthzError::Question`].
-pub fn question(head: &Parts) -> Result<Option<Parts>, AuthzError> {
+/// [`LendError::Question`].
+pub fn question(head: &Parts) -> Result<Option<Parts>, LendError> {
     let Some(rest) = head.uri.path().strip_prefix(PATH) else { return Ok(None) };
     let (method, uri) = if rest.is_empty() {
         let method = one(&head.headers, &ORIGINAL_METHOD)?;
-        let method = Method::from_bytes(method.as_bytes()).map_err(|_| AuthzError::Question)?;
+        let method = Method::from_bytes(method.as_bytes()).map_err(|_| LendError::Question)?;
         (method, one(&head.headers, &ORIGINAL_URI)?.to_owned())
     } else if rest.starts_with('/') {
         let query = head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
@@ -60,53 +33,26 @@ pub fn question(head: &Parts) -> Result<Option<Parts>, AuthzError> {
     let mut asked = head.clone();
     asked.version = http::Version::HTTP_11;
     asked.method = method;
-    asked.uri = uri.parse::<Uri>().map_err(|_| AuthzError::Question)?;
+    asked.uri = uri.parse::<Uri>().map_err(|_| LendError::Question)?;
     Ok(Some(asked))
 }
 
-fn one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h str, AuthzError> {
+fn one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h str, LendError> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
-        (Some(value), None) => value.to_str().map_err(|_| AuthzError::Question),
-        _ => Err(AuthzError::Question),
+        (Some(value), None) => value.to_str().map_err(|_| LendError::Question),
+        _ => Err(LendError::Question),
     }
 }
 
-/// Whether another proxy may send a permitted operation: it sends the caller's own bytes, and nobody masks the
-/// answer.
-///
-/// # Errors
-/// [`AuthzError::Spelling`], [`AuthzError::Masked`].
-pub fn check(target: &Target<'_>, operation: &Operation, caller: &config::Caller) -> Result<(), AuthzError> {
-    let Target::Api { path, query, .. } = target else { return Err(AuthzError::Question) };
-    let decided = operation.target.as_str();
-    let (decided_path, decided_query) = match decided.split_once('?') {
-        Some((path, query)) => (path, Some(query)),
-        None => (decided, None),
-    };
-    if (decided_path, decided_query) != (*path, *query) {
-        return Err(AuthzError::Spelling);
-    }
-    let catalog = Catalog::logto();
-    let known = catalog.by_id(operation.name).map(|op| catalog.operation(op));
-    let is_revealed = || caller.reveal.iter().any(|rule| rule.text == operation.name);
-    match known {
-        Some(known) if known.risks.contains(&Risk::Secrets) && !is_revealed() => {
-            Err(AuthzError::Masked(operation.name))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Yes, and with this.
+/// Yes, and with these header fields.
 pub fn answer(
     token: &Token,
     caller: &config::Caller,
     tenant: &TenantName,
     operation: &'static str,
-) -> Response<Body> {
-    let mut response = Response::new(Body::whole(bytes::Bytes::new()));
-    let headers = response.headers_mut();
+) -> HeaderMap {
+    let mut headers = HeaderMap::new();
     headers.insert(header::AUTHORIZATION, token.header().clone());
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(OPERATION, HeaderValue::from_static(operation));
@@ -116,7 +62,7 @@ pub fn answer(
             headers.insert(name, value);
         }
     }
-    response
+    headers
 }
 
 #[cfg(test)]
@@ -127,7 +73,7 @@ mod tests {
         method: &str,
         uri: &str,
         headers: &[(&str, &str)],
-    ) -> Result<Option<(Method, String)>, AuthzError> {
+    ) -> Result<Option<(Method, String)>, LendError> {
         let mut request = http::Request::builder().method(method).uri(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -165,7 +111,7 @@ mod tests {
             &[("x-original-uri", "/a b"), method],
             &[uri, ("x-original-method", "G T")],
         ] {
-            assert_eq!(asked("GET", "/authz", headers), Err(AuthzError::Question), "{headers:?}");
+            assert_eq!(asked("GET", "/authz", headers), Err(LendError::Question), "{headers:?}");
         }
     }
 }

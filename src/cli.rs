@@ -8,6 +8,7 @@ mod demo;
 mod emulate;
 mod explain;
 mod healthcheck;
+mod matrix;
 mod operations;
 mod serve;
 
@@ -50,6 +51,9 @@ enum Command {
     Check(check::Args),
     /// Would this request be allowed, by which rule, as which operation.
     Explain(explain::Args),
+    /// What the policies come to.
+    #[command(subcommand)]
+    Policy(Policy),
     /// List the operations of the Management API.
     Operations(operations::Args),
     /// Run the Logto emulator alone, for tests.
@@ -67,6 +71,12 @@ enum Command {
     Man,
 }
 
+#[derive(Subcommand)]
+enum Policy {
+    /// Callers by operations: who may do what, under which conditions, by which rule.
+    Matrix(matrix::Args),
+}
+
 /// Runs the program.
 pub fn main() -> ExitCode {
     match Cli::parse().command {
@@ -74,6 +84,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Policy(Policy::Matrix(args)) => matrix::run(&args),
         Command::Operations(args) => operations::run(&args),
         Command::Emulate(args) => emulate::run(&args),
         Command::Healthcheck(args) => healthcheck::run(&args),

@@ -8,12 +8,11 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use crate::{
-    authz::AuthzError,
     broker::BrokerError,
     caller::Unidentified,
     edge::EdgeError,
     limit::LimitError,
-    policy::{decide::Source, grants::Refusal, target::TargetError},
+    policy::{decide::Source, grants::Refusal, lend::LendError, target::TargetError},
     reply::Withheld,
     token::{Fault, TokenError},
     upstream::{UpstreamError, pool::SendError, replay::RequestBodyError},
@@ -45,7 +44,7 @@ pub enum Failure {
     Reply(#[from] Withheld),
     /// Another proxy is told no.
     #[error(transparent)]
-    Authz(#[from] AuthzError),
+    Lend(#[from] LendError),
     /// The token broker refuses.
     #[error(transparent)]
     Broker(#[from] BrokerError),
@@ -215,9 +214,9 @@ impl Failure {
                 UpstreamError::Body(RequestBodyError::Broken(_)) => table::BAD_REQUEST,
             },
             Self::Reply(_) => table::ANSWER_WITHHELD,
-            Self::Authz(AuthzError::Question) => table::BAD_REQUEST,
-            Self::Authz(AuthzError::Spelling) => table::PATH_AMBIGUOUS,
-            Self::Authz(AuthzError::Masked(_)) => table::NOT_PERMITTED,
+            Self::Lend(LendError::Question) => table::BAD_REQUEST,
+            Self::Lend(LendError::Spelling) => table::PATH_AMBIGUOUS,
+            Self::Lend(LendError::Masked(_)) => table::NOT_PERMITTED,
             Self::Broker(BrokerError::Method) => table::METHOD,
             Self::Broker(BrokerError::GrantType) => {
                 Description { oauth: "unsupported_grant_type", ..table::BAD_REQUEST }

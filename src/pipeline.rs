@@ -5,12 +5,13 @@ pub mod build;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{Request, Response, request::Parts};
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    authz::{self, AuthzError},
+    authz,
     broker::{Broker, TokenRequest},
     caller::{Caller, Callers, Presented},
     config::{Config, Issue},
@@ -26,6 +27,7 @@ use crate::{
     observe::{Audit, Issued, Metrics, OperationCells, Record, RequestId, Source, Trail, cells::CellTable},
     policy::{
         grants::{Action, Grants, ISSUE, Operation, Permit, Refusal},
+        lend::{self, LendError},
         target::{self, Target},
     },
     reply::{
@@ -109,16 +111,18 @@ impl Pipeline {
         let caller = self.identify(connection, &presented, record).await?;
         let permit = self.permit(caller, &target, head, record)?;
         let admitted = self.limits.admit(permit, record.started)?;
-        let Action::Forward(operation) = admitted.action() else { return Err(AuthzError::Question.into()) };
+        let Action::Forward(operation) = admitted.action() else { return Err(LendError::Question.into()) };
         let caller = &self.config.callers[caller.index().0];
-        authz::check(&target, operation, caller)?;
+        lend::check(&target, operation)?;
         // The body stays with the other proxy.
         let _ = operation.clear(&head.headers, None)?;
         let upstream = &self.upstreams[admitted.tenant().0];
         let deadline = record.started + self.config.timeouts.deadline;
         let token = upstream.lend(admitted.permit().token(), deadline).await?;
         record.issued(Issued::Authz);
-        Ok(authz::answer(&token, caller, &upstream.tenant.name, operation.name))
+        let mut answer = Response::new(Body::whole(Bytes::new()));
+        *answer.headers_mut() = authz::answer(&token, caller, &upstream.tenant.name, operation.name);
+        Ok(answer)
     }
 
     async fn identify(

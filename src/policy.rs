@@ -9,6 +9,7 @@ pub mod asks;
 pub mod conditions;
 pub mod decide;
 pub mod grants;
+pub mod lend;
 pub mod matched;
 pub mod path;
 pub mod reveal;

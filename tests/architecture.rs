@@ -27,6 +27,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("token", &["clock", "config", "ids", "secret"]),
     ("upstream", &["clock", "config", "error", "headers", "ids", "limit", "observe", "silence", "token"]),
     ("broker", &["caller", "clock", "ids", "reply", "token"]),
+    ("authz", &["config", "ids", "policy", "token"]),
     (
         "reply",
         &["catalog", "config", "error", "headers", "limit", "listen", "observe", "silence", "upstream"],
@@ -40,8 +41,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "pipeline",
         &[
-            "broker", "caller", "catalog", "clock", "config", "edge", "error", "headers", "ids", "limit",
-            "listen", "observe", "policy", "reply", "secret", "token", "upstream",
+            "authz", "broker", "caller", "catalog", "clock", "config", "edge", "error", "headers", "ids",
+            "limit", "listen", "observe", "policy", "reply", "secret", "token", "upstream",
         ],
     ),
     // Who wires, and who shows.

@@ -14,10 +14,14 @@ mod demo;
 mod forwarding;
 #[path = "it/garbage.rs"]
 mod garbage;
+#[path = "it/grants.rs"]
+mod grants;
 #[path = "it/jwt.rs"]
 mod jwt;
 #[path = "it/leaks.rs"]
 mod leaks;
+#[path = "it/lending.rs"]
+mod lending;
 #[path = "it/lifecycle.rs"]
 mod lifecycle;
 #[path = "it/limits.rs"]

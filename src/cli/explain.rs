@@ -1,11 +1,17 @@
 //! `claviger explain`: the policy's decision about one request, with the rule that decides.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, Paging},
     ids::CallerIndex,
-    policy::{grants::Grants, matched::Matched, path::CanonicalPath},
+    policy::{
+        conditions::{Broken, Words, check_query},
+        decide::{Source, Verdict},
+        grants::Grants,
+        matched::Matched,
+        path::CanonicalPath,
+    },
 };
 
 #[derive(clap::Args)]
@@ -20,7 +26,7 @@ pub(super) struct Args {
     tenant: Option<String>,
     /// Such as GET.
     method: http::Method,
-    /// Such as /api/users/u1.
+    /// Such as /api/users/u1, with its query where the rules have conditions on it.
     path: String,
 }
 
@@ -49,7 +55,10 @@ pub(super) fn run(args: &Args) -> ExitCode {
             return ExitCode::from(super::NO);
         }
     };
-    let path = args.path.split('?').next().unwrap_or_default();
+    let (path, query) = match args.path.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (args.path.as_str(), None),
+    };
     let path = match CanonicalPath::parse(path) {
         Ok(path) => path,
         Err(ambiguous) => {
@@ -59,7 +68,39 @@ pub(super) fn run(args: &Args) -> ExitCode {
     };
     let matched = Matched::find(catalog, &args.method, path);
     let verdict = grants.rules(index).decide(&matched);
-    let word = if verdict.is_allowed() { "allowed" } else { "denied" };
-    println!("{word}: {} at tenant {tenant}", verdict.explain(matched.op().map(|op| catalog.operation(op))));
-    if verdict.is_allowed() { ExitCode::SUCCESS } else { ExitCode::from(super::NO) }
+    let operation = matched.op().map(|op| catalog.operation(op));
+    let Verdict::Conditional(candidates) = verdict else {
+        let word = if verdict.is_allowed() { "allowed" } else { "denied" };
+        println!("{word}: {} at tenant {tenant}", verdict.explain(operation));
+        return if verdict.is_allowed() { ExitCode::SUCCESS } else { ExitCode::from(super::NO) };
+    };
+    let name = operation.map_or("an operation newer than the catalog", |operation| operation.id);
+    let judged: Vec<_> = candidates.rules().map(|rule| judge(rule, query)).collect();
+    let code = if judged.iter().any(|(broken, _)| broken.is_none()) { 0 } else { super::NO };
+    let word = if code == 0 { "allowed under conditions" } else { "denied" };
+    println!("{word}: {name} at tenant {tenant}");
+    for (_, line) in judged {
+        println!("{line}");
+    }
+    if operation.is_some_and(|operation| operation.paging == Some(Paging::Optional))
+        && candidates.rules().any(bounds_without_asking)
+    {
+        println!(
+            "  note: without page and page_size Logto answers the whole list; add required = true to page_size"
+        );
+    }
+    ExitCode::from(code)
+}
+
+/// What a rule says of the query; its condition that the query does not meet, if there is one.
+fn judge(rule: &Source, query: Option<&str>) -> (Option<Broken>, String) {
+    let Some(conditions) = &rule.rule.conditions else { return (None, format!("  by {rule}")) };
+    let broken = check_query(&conditions.query, query).err();
+    let why = broken.as_ref().map(|broken| format!("\n    not met: {broken}")).unwrap_or_default();
+    (broken, format!("  by {rule}:\n    {}{why}", Words(conditions)))
+}
+
+fn bounds_without_asking(rule: &Arc<Source>) -> bool {
+    let query = rule.rule.conditions.as_ref().map_or([].as_slice(), |conditions| &conditions.query);
+    query.iter().any(|(name, asked)| name == "page_size" && asked.max.is_some() && !asked.required)
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::{
     catalog::{
-        Catalog, Op, Operation, Verb,
+        Access as Needs, Catalog, Op, Operation, Verb,
         matcher::Trie,
         template::{Segment, Template},
     },
@@ -106,19 +106,55 @@ impl RuleSet {
         }
     }
 
+    /// What is decided about an operation wherever no rule about a part of its paths says otherwise; and whether
+    /// there is such a rule. For tables: a request is decided by [`RuleSet::decide`].
+    pub fn about(&self, op: Op, operation: &Operation) -> (Verdict<'_>, bool) {
+        let entry = &self.entries[op.index()];
+        if operation.access == Needs::Withheld {
+            return (Verdict::Withheld, false);
+        }
+        (self.settle(entry, entry.deny, entry.unnamed, None), entry.in_part)
+    }
+
+    /// Rules of `allow` lists that reach paths which the catalog does not know.
+    pub fn beyond<'r>(&'r self, catalog: &Catalog) -> impl Iterator<Item = &'r Arc<Source>> {
+        let reaches = |source: &Source| match Rule::parse(source.effect, &source.rule.text) {
+            Ok(Rule::Template { verb, template }) => {
+                template.has_tail() || catalog.find(verb, template.as_str()).is_none()
+            }
+            _ => false,
+        };
+        self.sources.iter().filter(move |source| source.effect == Effect::Allow && reaches(source))
+    }
+
     fn decide_known<'r>(&'r self, entry: &'r Entry, verb: Verb, path: &str) -> Verdict<'r> {
         let ask = |trie: &Trie<RuleIndex>| if entry.in_part { trie.find(verb, path) } else { None };
-        if let Some(rule) = entry.deny.or_else(|| ask(&self.deny)) {
+        let deny = entry.deny.or_else(|| ask(&self.deny));
+        if deny.is_some() || entry.allow.is_some() {
+            return self.settle(entry, deny, None, None);
+        }
+        let in_part = if entry.in_part { self.conditional.find(verb, path) } else { None };
+        self.settle(entry, None, entry.unnamed.or_else(|| ask(&self.allow)), in_part)
+    }
+
+    /// The order in which rules count.
+    fn settle<'r>(
+        &'r self,
+        entry: &'r Entry,
+        deny: Option<RuleIndex>,
+        covering: Option<RuleIndex>,
+        in_part: Option<usize>,
+    ) -> Verdict<'r> {
+        if let Some(rule) = deny {
             return Verdict::Denied(&self.sources[rule]);
         }
         if let Some(rule) = entry.allow {
             return Verdict::Allowed(&self.sources[rule]);
         }
-        let covering = entry.unnamed.or_else(|| ask(&self.allow));
         if let (Some(rule), false) = (covering, entry.sensitive) {
             return Verdict::Allowed(&self.sources[rule]);
         }
-        let in_part = if entry.sensitive { None } else { ask(&self.conditional) };
+        let in_part = in_part.filter(|_| !entry.sensitive);
         let in_part = in_part.map_or([].as_slice(), |group| &self.groups[group]);
         if !entry.conditional.is_empty() || !in_part.is_empty() {
             return Verdict::Conditional(Candidates::new(&self.sources, &entry.conditional, in_part));

@@ -135,7 +135,7 @@ fn limit_fields(limit: &LimitError, headers: &mut http::HeaderMap) {
 
 fn count(failure: &Failure, short: &'static str, record: &Record) {
     match failure {
-        Failure::Edge(_) | Failure::Caller(_) | Failure::Policy(_) | Failure::Authz(_) => {
+        Failure::Edge(_) | Failure::Caller(_) | Failure::Policy(_) | Failure::Lend(_) => {
             record.metrics().policy_denied(short)
         }
         Failure::Limit(limit) => record.metrics().rate_limited(match limit {

@@ -1,0 +1,41 @@
+//! Whether another proxy may send a permitted operation with a token of ours: it sends the caller's own bytes, and
+//! nobody masks the answer. Judges what is permitted already; never permits anything itself.
+
+use super::{grants::Operation, target::Target};
+/// Why a question gets no token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LendError {
+    /// It is not said what is asked about.
+    #[error(
+        "a request to /authz has one X-Original-URI and one X-Original-Method, or the original path behind /authz"
+    )]
+    Question,
+    /// What the other proxy would send is not what was decided about.
+    #[error(
+        "the path is to be in the spelling of the operation, because it is another proxy that will send it"
+    )]
+    Spelling,
+    /// The answer would reach the caller with its secrets, past the masking.
+    #[error(
+        "the answer to {0} holds secrets that only Claviger's own proxy can mask, and the grant does not reveal them"
+    )]
+    Masked(&'static str),
+}
+
+/// Whether another proxy may send a permitted operation: it sends the caller's own bytes, and nobody masks the
+/// answer.
+///
+/// # Errors
+/// [`LendError::Spelling`], [`LendError::Masked`].
+pub fn check(target: &Target<'_>, operation: &Operation) -> Result<(), LendError> {
+    let Target::Api { path, query, .. } = target else { return Err(LendError::Question) };
+    let decided = operation.target.as_str();
+    let (decided_path, decided_query) = match decided.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (decided, None),
+    };
+    if (decided_path, decided_query) != (*path, *query) {
+        return Err(LendError::Spelling);
+    }
+    if operation.hidden.is_some() { Err(LendError::Masked(operation.name)) } else { Ok(()) }
+}
