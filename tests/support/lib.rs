@@ -8,7 +8,7 @@ pub(crate) mod command;
 pub(crate) mod issuer;
 pub(crate) mod logto;
 #[expect(clippy::unwrap_used, reason = "it is the unit tests' as well")]
-#[path = "../../src/listen/tls/pki.rs"]
+#[path = "../../src/listen/tls/tests/pki.rs"]
 pub(crate) mod pki;
 pub(crate) mod proxy;
 pub(crate) mod scripted;
