@@ -16,12 +16,12 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: test
-test: tools check unit clients deploy-test fuzz-smoke ## everything below but the benchmarks; installs what it needs
+test: tools check unit clients authz-test deploy-test fuzz-smoke ## everything below but the benchmarks; installs what it needs
 	@echo "== make test: all stages passed"
 
 .PHONY: tools
 tools: ## install the Debian packages that the tests need, saying which
-	@scripts/apt.sh bwrap=bubblewrap musl-gcc=musl-tools
+	@scripts/apt.sh bwrap=bubblewrap musl-gcc=musl-tools nginx=nginx-light
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || scripts/apt.sh python-venv-missing=python3-venv
 
 .PHONY: check
@@ -39,6 +39,12 @@ unit: ## unit, property and integration tests
 clients: ## unmodified public clients and a foreign issuer against the program
 	cargo build --locked
 	$(PYTHON) tests/clients/run.py --claviger $(CLAVIGER)
+
+.PHONY: authz-test
+authz-test: ## real nginx with auth_request, asking the program
+	@scripts/apt.sh nginx=nginx-light
+	cargo build --locked
+	$(PYTHON) tests/authz/run.py --claviger $(CLAVIGER)
 
 .PHONY: deploy-test
 deploy-test: ## Kubernetes manifests, and the image's file system run without privileges

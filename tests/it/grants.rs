@@ -276,3 +276,43 @@ async fn a_deny_list_takes_what_an_allow_list_may_not() {
     assert_eq!(proxy.get("/api/applications/a/secrets").await.status, 403);
     assert_eq!(proxy.get("/api/roles").await.status, 200);
 }
+
+#[tokio::test]
+async fn the_example_of_the_page_does_what_the_page_says() {
+    let page = include_str!("../../docs/policy.md");
+    let example =
+        page.split("```").find_map(|block| block.strip_prefix("toml\n# example\n")).expect("it has one");
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("claviger.toml");
+    let tenant = "\n[tenants.acme]\nclient_id = 'x'\nclient_secret = '0123456789abcdef'\n";
+    std::fs::write(&file, format!("{example}{tenant}")).expect("it can be written");
+    let file = file.display().to_string();
+    for (caller, method, path, code) in [
+        ("support", "GET", "/api/users?page_size=50", 0),
+        ("support", "GET", "/api/users?page_size=51", 1),
+        ("support", "GET", "/api/users", 1),
+        ("support", "PATCH", "/api/users/u1", 0),
+        ("support", "PATCH", "/api/users/u1/is-suspended", 1),
+        ("support", "DELETE", "/api/users/u1", 1),
+        ("provisioning", "POST", "/api/users", 0),
+        ("provisioning", "POST", "/api/organizations/o1/users", 0),
+        ("provisioning", "PATCH", "/api/users/u1/password", 1),
+        ("provisioning", "DELETE", "/api/users/u1", 1),
+        ("reporting", "GET", "/api/organizations", 0),
+        ("reporting", "GET", "/api/logs", 1),
+        ("reporting", "GET", "/api/applications/a/secrets", 1),
+        ("reporting", "POST", "/api/users", 1),
+    ] {
+        let said = claviger(&["explain", "--config", &file, "--caller", caller, method, path]).await;
+        said.assert_code(code);
+    }
+    for name in ["UpdateUserIsSuspended", "UpdateUserPassword", "AddOrganizationUsers"] {
+        let operations = claviger(&[
+            "operations",
+            "--tag",
+            if name.starts_with("Add") { "organizations" } else { "users" },
+        ])
+        .await;
+        assert!(operations.stdout.contains(&format!(" {name} ")), "{name} is no operation");
+    }
+}
