@@ -225,9 +225,11 @@ fn files_stay_small() {
     assert!(new.is_empty(), "over {SOFT_LIMIT} lines: break them up: {new:?}");
     let shrunk: Vec<_> = LARGE.iter().filter(|path| !large.contains(*path)).collect();
     assert!(shrunk.is_empty(), "no longer over {SOFT_LIMIT} lines: good; take them off the list: {shrunk:?}");
-    let mut lines: Vec<usize> = files("src").iter().map(File::lines).collect();
+    // What is shipped: tests stand beside it in files of their own.
+    let shipped = files("src").into_iter().filter(|file| !file.path.contains("tests"));
+    let mut lines: Vec<usize> = shipped.map(|file| file.lines()).collect();
     lines.sort_unstable();
-    assert!(lines[lines.len() / 2] <= MEDIAN, "half of the files in src/ have more than {MEDIAN} lines");
+    assert!(lines[lines.len() / 2] <= MEDIAN, "half of what is shipped has more than {MEDIAN} lines");
 }
 
 #[test]
