@@ -106,7 +106,8 @@ impl Mark {
         // The mark can only stand where there is room for the rest of the secret on both sides.
         let Some(end) = text.len().checked_sub(secret.len() - self.at - 1) else { return false };
         let Some(room) = text.get(self.at..end) else { return false };
-        memchr_iter(self.byte, room).any(|start| text[start..].starts_with(secret))
+        memchr_iter(self.byte, room)
+            .any(|start| text[start] == secret[0] && text[start..].starts_with(secret))
     }
 }
 
