@@ -1,6 +1,9 @@
 //! TLS and HTTP/2 on the proxy's listener, and callers by certificate.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
+
+use claviger::emulator::{Options, Seed};
+use http_body_util::BodyExt as _;
 
 use crate::support::{
     Logto, Proxy, Request, claviger,
@@ -9,6 +12,8 @@ use crate::support::{
     quoted,
     secure::Secure,
     soon,
+    wait::pass,
+    within,
 };
 
 fn write(directory: &Path, name: &str, text: &str) {
@@ -231,4 +236,29 @@ async fn an_idle_connection_of_http_2_is_let_go() {
     assert_eq!(connection.ask(http2(&proxy, "GET", "/api/roles"), "").await.status, 200);
     soon("the end of the connection", || connection.is_over()).await;
     assert_eq!(proxy.stop().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn b22_an_answer_that_is_not_taken_over_http_2_gives_its_place_back() {
+    let logto = Logto::with(Options { seed: Seed::Demo { users: 200 }, ..Options::default() }).await;
+    let authority = Authority::new("servers");
+    let proxy = with_tls(&logto, &authority.server(&["localhost"]))
+        .set("timeouts.deadline", "'1s'")
+        .set("timeouts.body", "'1s'")
+        .start()
+        .await;
+    let secure = Secure::new(&authority, None);
+    let stalled = secure.http2_with_window(&proxy, 1).await;
+    let unread = stalled.begin(http2(&proxy, "GET", "/api/users?page_size=100")).await;
+    assert_eq!(unread.status(), 200);
+    let in_flight = async || proxy.status().await["tenants"]["acme"]["in_flight"].clone();
+    assert_eq!(in_flight().await, 1);
+    within("the place to be given back", async {
+        while in_flight().await != 0 {
+            pass(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+    assert!(unread.into_body().collect().await.is_err(), "the rest does not come");
+    assert_eq!(stalled.ask(http2(&proxy, "GET", "/nowhere"), "").await.status, 404, "the connection is kept");
 }

@@ -5,7 +5,7 @@ use std::{io, sync::Arc};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use hyper::client::conn::http2;
+use hyper::{body::Incoming, client::conn::http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::{
     ClientConfig, RootCertStore,
@@ -67,9 +67,17 @@ impl Secure {
 
     /// HTTP/2.
     pub(crate) async fn http2(&self, proxy: &Proxy) -> Http2 {
+        self.http2_with_window(proxy, 64 * 1024).await
+    }
+
+    /// HTTP/2, and how much of an answer may come before it is read.
+    pub(crate) async fn http2_with_window(&self, proxy: &Proxy, window: u32) -> Http2 {
         let stream = self.shake(proxy, b"h2").await.expect("it shakes hands");
-        let (send, connection) =
-            http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("it speaks HTTP/2");
+        let (send, connection) = http2::Builder::new(TokioExecutor::new())
+            .initial_stream_window_size(window)
+            .handshake(TokioIo::new(stream))
+            .await
+            .expect("it speaks HTTP/2");
         tokio::spawn(connection);
         Http2 { send, tap: proxy.tap().clone() }
     }
@@ -79,6 +87,13 @@ impl Http2 {
     /// Whether the other end has ended it.
     pub(crate) fn is_over(&self) -> bool {
         self.send.is_closed()
+    }
+
+    /// Sends a request, and hands over the answer with its body unread.
+    pub(crate) async fn begin(&self, request: http::request::Builder) -> http::Response<Incoming> {
+        let request = request.body(Full::default()).expect("it is a request");
+        let answer = self.send.clone().send_request(request);
+        super::within("an answer", answer).await.expect("it is answered")
     }
 
     /// Sends a request and reads its answer.
