@@ -11,9 +11,10 @@ use http::HeaderValue;
 
 use crate::clock::Moment;
 
-/// Taken off the end of a life, or a tenth of it where that is less: Logto refuses a token that expired one
-/// second ago (fact 1.12), and the request still has to get there.
-const MARGIN: Duration = Duration::from_secs(10);
+/// Taken off the end of a life: a tenth of it, within these bounds. Logto refuses a token that expired one
+/// second ago (fact 1.12), the request still has to get there, and `exp` counts in whole seconds, so the life
+/// may be up to one shorter than it says.
+const MARGIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 /// Renewal comes up to this share of a life earlier, so that replicas do not renew together.
 const JITTER: f64 = 0.1;
 
@@ -39,7 +40,7 @@ impl Token {
         refresh_at: f64,
         chance: f64,
     ) -> Self {
-        let usable = life - MARGIN.min(life / 10);
+        let usable = life - (life / 10).clamp(MARGIN.0, MARGIN.1).min(life / 2);
         #[expect(clippy::manual_clamp, reason = "`clamp` would let NaN through")]
         let share = (refresh_at - JITTER * chance).max(0.1).min(1.0);
         let renewal = life.mul_f64(share).min(usable);

@@ -93,6 +93,18 @@ async fn b04_the_margin_of_a_short_life_is_a_tenth_of_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn b04_the_margin_of_a_very_short_life_is_the_second_that_exp_may_lack() {
+    let world = World::new(BROKEN);
+    world.issuer.once(Reply::Token(3));
+    let handle = world.handle();
+    handle.get(soon()).await.unwrap();
+    pass(Duration::from_millis(1_900)).await;
+    at_once(&handle).await;
+    pass(Duration::from_millis(100)).await;
+    assert!(handle.current().is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn b04_the_life_counts_from_the_request_not_from_the_answer() {
     let world = World::new(BROKEN);
     world.issuer.once(Reply::Slow(9 * SECOND, Box::new(Reply::Token(100))));
