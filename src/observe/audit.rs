@@ -11,11 +11,12 @@ use std::{
         Arc,
         mpsc::{SyncSender, TrySendError, sync_channel},
     },
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
 use prometheus::IntCounter;
 use serde::Serialize;
+use tokio::sync::oneshot;
 
 use self::{file::Rotated, writer::Message};
 use super::Record;
@@ -75,21 +76,21 @@ impl Audit {
         }
     }
 
-    /// Waits until everything so far is written, or `patience` is over. Blocks; for the end of the process.
-    pub fn flush(&self, patience: Duration) {
-        let end = Instant::now() + patience;
-        let (done, written) = sync_channel(1);
-        let mut message = Message::Flush(done);
-        loop {
-            match self.sender.try_send(message) {
-                Ok(()) => break,
-                Err(TrySendError::Full(back)) if Instant::now() < end => message = back,
-                Err(_) => return,
+    /// Waits until everything so far is written, or `patience` is over: for the end of the process.
+    pub async fn flush(&self, patience: Duration) {
+        let asking = async {
+            let (done, written) = oneshot::channel();
+            let mut message = Message::Flush(done);
+            while let Err(TrySendError::Full(back)) = self.sender.try_send(message) {
+                message = back;
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            std::thread::sleep(Duration::from_millis(5));
+            // Without the thread there is nothing to wait for.
+            let _ = written.await;
+        };
+        if tokio::time::timeout(patience, asking).await.is_err() {
+            tracing::error!(?patience, "the audit log was not written to its end");
         }
-        // Whoever is not done by then would keep the process for ever.
-        let _ = written.recv_timeout(end.saturating_duration_since(Instant::now()));
     }
 }
 
