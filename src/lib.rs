@@ -28,4 +28,5 @@ pub mod reply;
 pub mod secret;
 pub mod silence;
 pub mod token;
+pub mod trust;
 pub mod upstream;

@@ -7,7 +7,6 @@ pub mod pool;
 pub mod replay;
 pub mod request;
 pub mod retry;
-pub mod tls;
 
 use std::time::Duration;
 

@@ -20,29 +20,37 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("catalog", &[]),
     ("config", &["ids", "secret"]),
     ("emulator", &[]),
+    // Roots and the one provider of TLS, for whoever dials or listens.
+    ("trust", &["config"]),
     // The stages, in the order of a request.
-    ("caller", &["clock", "config", "headers", "ids", "secret"]),
+    ("caller", &["clock", "config", "headers", "ids", "secret", "trust"]),
     ("policy", &["caller", "catalog", "config", "ids"]),
     ("limit", &["caller", "config", "ids", "policy"]),
     ("token", &["clock", "config", "ids", "secret"]),
-    ("upstream", &["clock", "config", "error", "headers", "ids", "limit", "observe", "silence", "token"]),
+    (
+        "upstream",
+        &["catalog", "clock", "config", "error", "headers", "ids", "limit", "observe", "silence", "token"],
+    ),
     ("broker", &["caller", "clock", "ids", "reply", "token"]),
     ("authz", &["config", "ids", "policy", "token"]),
     (
         "reply",
-        &["catalog", "config", "error", "headers", "limit", "listen", "observe", "silence", "upstream"],
+        &[
+            "catalog", "config", "error", "headers", "limit", "listen", "observe", "secret", "silence",
+            "token", "upstream",
+        ],
     ),
     // Around them.
-    ("error", &["broker", "caller", "edge", "limit", "policy", "token", "upstream"]),
+    ("error", &["broker", "caller", "edge", "limit", "policy", "reply", "token", "upstream"]),
     ("observe", &["config", "headers", "ids", "policy"]),
     ("edge", &["caller", "error", "headers", "listen", "observe", "pipeline", "reply"]),
-    ("listen", &["caller", "clock", "config", "edge", "observe", "pipeline", "upstream"]),
+    ("listen", &["caller", "clock", "config", "edge", "observe", "pipeline", "trust"]),
     // Who knows the order.
     (
         "pipeline",
         &[
             "authz", "broker", "caller", "catalog", "clock", "config", "edge", "error", "headers", "ids",
-            "limit", "listen", "observe", "policy", "reply", "secret", "token", "upstream",
+            "limit", "listen", "observe", "policy", "reply", "secret", "token", "trust", "upstream",
         ],
     ),
     // Who wires, and who shows.
@@ -137,15 +145,11 @@ fn a_stage_knows_leaves_the_configuration_and_the_stage_before_it() {
     let mut unexpected = Vec::new();
     for (place, stage) in STAGES.iter().enumerate() {
         let before = place.checked_sub(1).map(|place| STAGES[place]);
-        // Policy reads the catalog, and upstream works hand in hand with the token engine.
-        let beside = match *stage {
-            "policy" => Some("catalog"),
-            "upstream" => Some("token"),
-            _ => None,
-        };
+        // Upstream works hand in hand with the token engine.
+        let beside = (*stage == "upstream").then_some("token");
         for known in &actual[*stage] {
             let fine = LEAVES.contains(&known.as_str())
-                || known == "config"
+                || ["catalog", "config", "trust"].contains(&known.as_str())
                 || [before, beside].contains(&Some(known.as_str()));
             let conceded = WORSE_THAN_INTENDED.iter().any(|(from, to, _)| from == stage && to == known);
             if !fine && !conceded {
@@ -221,9 +225,11 @@ fn files_stay_small() {
     assert!(new.is_empty(), "over {SOFT_LIMIT} lines: break them up: {new:?}");
     let shrunk: Vec<_> = LARGE.iter().filter(|path| !large.contains(*path)).collect();
     assert!(shrunk.is_empty(), "no longer over {SOFT_LIMIT} lines: good; take them off the list: {shrunk:?}");
-    let mut lines: Vec<usize> = files("src").iter().map(File::lines).collect();
+    // What is shipped: tests stand beside it in files of their own.
+    let shipped = files("src").into_iter().filter(|file| !file.path.contains("tests"));
+    let mut lines: Vec<usize> = shipped.map(|file| file.lines()).collect();
     lines.sort_unstable();
-    assert!(lines[lines.len() / 2] <= MEDIAN, "half of the files in src/ have more than {MEDIAN} lines");
+    assert!(lines[lines.len() / 2] <= MEDIAN, "half of what is shipped has more than {MEDIAN} lines");
 }
 
 #[test]

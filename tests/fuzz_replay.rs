@@ -33,3 +33,8 @@ fn config() {
 fn token_answer() {
     replay("token_answer", entry::token_answer);
 }
+
+#[test]
+fn redact() {
+    replay("redact", entry::redact);
+}

@@ -16,6 +16,8 @@ mod forwarding;
 mod garbage;
 #[path = "it/grants.rs"]
 mod grants;
+#[path = "it/jwt.rs"]
+mod jwt;
 #[path = "it/leaks.rs"]
 mod leaks;
 #[path = "it/lending.rs"]
@@ -40,5 +42,7 @@ mod stampede;
 mod streaming;
 #[path = "support/lib.rs"]
 mod support;
+#[path = "it/tls.rs"]
+mod tls;
 #[path = "it/tokens.rs"]
 mod tokens;

@@ -51,8 +51,12 @@ fn leaves(value: &Value) -> Vec<String> {
     }
 }
 
+/// The id of the user who has a personal access token.
 async fn first_user(proxy: &Proxy) -> String {
-    proxy.get("/api/users?page_size=1").await.json()[0]["id"].as_str().expect("there is a user").to_owned()
+    let users = proxy.get("/api/users?page_size=100").await.json();
+    let users = users.as_array().expect("a list");
+    let first = users.iter().find(|user| user["username"] == "user1").expect("there is one");
+    first["id"].as_str().expect("it has an id").to_owned()
 }
 
 #[tokio::test]

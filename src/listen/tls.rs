@@ -22,7 +22,7 @@ use crate::{
     caller::PeerIdentity,
     clock::Clock,
     config::{ListenTls, PemFile},
-    upstream::tls::provider,
+    trust::provider,
 };
 
 /// What the connections of one configuration are secured with.
@@ -191,6 +191,7 @@ fn file(key: &'static str, from: &PemFile) -> impl Fn(String) -> ListenTlsError 
 }
 
 #[cfg(test)]
+#[path = "tls/tests/pki.rs"]
 pub(crate) mod pki;
 #[cfg(test)]
 mod tests;

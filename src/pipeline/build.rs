@@ -26,11 +26,11 @@ use crate::{
     policy::{asks::Ask, decide::RuleProblem, grants::Grants},
     reply::guard::Held,
     token::{HttpIssuer, Issuer, Source, TokenKey, Tokens},
+    trust::{self, TlsError},
     upstream::{
         Upstream,
         pool::{Pool, PoolTimes},
         retry::Retries,
-        tls::{self, TlsError},
     },
 };
 
@@ -270,7 +270,7 @@ impl Trust {
             return Ok(tls.clone());
         }
         let tls =
-            tls::client(&roots).map_err(|error| BuildError::Tls { tenant: tenant.name.clone(), error })?;
+            trust::client(&roots).map_err(|error| BuildError::Tls { tenant: tenant.name.clone(), error })?;
         self.tls.insert(roots, tls.clone());
         Ok(tls)
     }

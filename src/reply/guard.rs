@@ -64,6 +64,11 @@ impl Held {
         }
         Self(forms.into())
     }
+
+    /// Whether one of them is in `text`.
+    pub fn are_in(&self, text: &[u8]) -> bool {
+        self.0.iter().any(|held| held.mark.finds(held.secret.expose(), text))
+    }
 }
 
 /// As it stands in a JSON string.
@@ -101,7 +106,8 @@ impl Mark {
         // The mark can only stand where there is room for the rest of the secret on both sides.
         let Some(end) = text.len().checked_sub(secret.len() - self.at - 1) else { return false };
         let Some(room) = text.get(self.at..end) else { return false };
-        memchr_iter(self.byte, room).any(|start| text[start..].starts_with(secret))
+        memchr_iter(self.byte, room)
+            .any(|start| text[start] == secret[0] && text[start..].starts_with(secret))
     }
 }
 
@@ -112,14 +118,13 @@ impl Guard {
         Self { token, mark, held, kept: Bytes::new() }
     }
 
-    /// What is looked for, and by which mark.
-    fn sought(&self) -> impl Iterator<Item = (&[u8], Mark)> {
-        let token = Some((bearer(&self.token), self.mark)).filter(|(token, _)| token.len() >= LEAST);
-        token.into_iter().chain(self.held.0.iter().map(|held| (held.secret.expose(), held.mark)))
+    /// The token, if it is one to look for.
+    fn token(&self) -> Option<&[u8]> {
+        Some(bearer(&self.token)).filter(|token| token.len() >= LEAST)
     }
 
-    fn is_in(&self, text: &[u8]) -> bool {
-        self.sought().any(|(secret, mark)| mark.finds(secret, text))
+    fn finds_in(&self, text: &[u8]) -> bool {
+        self.token().is_some_and(|token| self.mark.finds(token, text)) || self.held.are_in(text)
     }
 
     /// Looks through the headers of an answer.
@@ -127,7 +132,7 @@ impl Guard {
     /// # Errors
     /// [`Echo`].
     pub fn check(&self, headers: &HeaderMap) -> Result<(), Echo> {
-        let is_clear = headers.values().all(|value| value.len() < LEAST || !self.is_in(value.as_bytes()));
+        let is_clear = headers.values().all(|value| value.len() < LEAST || !self.finds_in(value.as_bytes()));
         if is_clear { Ok(()) } else { Err(Echo) }
     }
 
@@ -137,7 +142,8 @@ impl Guard {
     /// [`Echo`].
     pub fn pass(&mut self, chunk: Bytes) -> Result<Bytes, Echo> {
         let mut text = self.last(chunk)?;
-        let open = self.sought().map(|(secret, _)| begun(secret, &text)).max().unwrap_or_default();
+        let held = self.held.0.iter().map(|held| held.secret.expose());
+        let open = held.chain(self.token()).map(|secret| begun(secret, &text)).max().unwrap_or_default();
         self.kept = text.split_off(text.len() - open);
         Ok(text)
     }
@@ -158,7 +164,7 @@ impl Guard {
                 joined.freeze()
             }
         };
-        if self.is_in(&text) { Err(Echo) } else { Ok(text) }
+        if self.finds_in(&text) { Err(Echo) } else { Ok(text) }
     }
 
     /// Bytes that came and have not passed yet.

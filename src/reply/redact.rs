@@ -3,15 +3,17 @@
 //! stands; everything else it hands on byte for byte. `null`, `true` and `false` stay: one bit is no secret. Its memory
 //! does not grow with the answer. What is not JSON, or deeper than [`MAX_DEPTH`], ends in an error and never passes.
 
+mod masked;
 mod name;
 mod number;
+mod text;
 mod utf8;
 
 use bytes::Bytes;
 
 use crate::catalog::secrets::{Place, Secrets};
 
-use self::{name::Name, number::Number, utf8::Utf8};
+use self::{masked::Masked, name::Name, number::Number, utf8::Utf8};
 
 /// What stands in place of a secret, as a JSON string.
 pub const MASK: &[u8] = b"\"[redacted by claviger]\"";
@@ -152,8 +154,8 @@ impl Redactor {
         while let Some(&byte) = chunk.get(at) {
             at = match self.state {
                 State::Text(text, escape) => self.text(chunk, at, text, escape, masked)?,
-                State::Number(number) => self.number(byte, at, number, masked)?,
-                State::Word(rest) => self.word(byte, at, rest)?,
+                State::Number(number) => self.number(chunk, at, number, masked)?,
+                State::Word(rest) => self.word(chunk, at, rest)?,
                 State::Broken(error) => return Err(error),
                 _ if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') => at + 1,
                 State::Value(opening) => self.value(byte, at, opening, masked)?,
@@ -233,11 +235,8 @@ impl Redactor {
         let rest = &chunk[at..];
         let (read, escape) = match escape {
             Escape::None => {
-                let end = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+                let end = text::plain(rest);
                 let plain = &rest[..end];
-                if plain.iter().any(|byte| *byte < 0x20) {
-                    return Err(Unmaskable::Malformed);
-                }
                 if text == Text::Telling {
                     self.name.push(plain);
                 }
@@ -247,12 +246,15 @@ impl Redactor {
                         self.text_ended(text, at + end + 1, masked);
                         return Ok(at + end + 1);
                     }
-                    Some(_) => (end + 1, Escape::Begun),
+                    Some(b'\\') => (end + 1, Escape::Begun),
+                    Some(_) => return Err(Unmaskable::Malformed),
                 }
             }
             Escape::Begun => match name::unescaped(rest[0]) {
                 Some(plain) => {
-                    self.name.push(&[plain]);
+                    if text == Text::Telling {
+                        self.name.push(&[plain]);
+                    }
                     (1, Escape::None)
                 }
                 None if rest[0] == b'u' => (1, Escape::Unit { missing: 4, unit: 0 }),
@@ -261,11 +263,13 @@ impl Redactor {
             Escape::Unit { missing, unit } => {
                 let digit = char::from(rest[0]).to_digit(16).ok_or(Unmaskable::Malformed)?;
                 let unit = unit << 4 | u16::try_from(digit).unwrap_or_default();
-                if missing == 1 {
-                    self.name.push_unit(unit);
-                    (1, Escape::None)
-                } else {
+                if missing > 1 {
                     (1, Escape::Unit { missing: missing - 1, unit })
+                } else {
+                    if text == Text::Telling {
+                        self.name.push_unit(unit);
+                    }
+                    (1, Escape::None)
                 }
             }
         };
@@ -293,33 +297,39 @@ impl Redactor {
 
     fn number(
         &mut self,
-        byte: u8,
+        chunk: &[u8],
         at: usize,
-        number: Number,
+        mut number: Number,
         masked: &mut Masked<'_>,
     ) -> Result<usize, Unmaskable> {
-        if let Some(longer) = number.push(byte) {
-            self.state = State::Number(longer);
-            return Ok(at + 1);
+        let rest = &chunk[at..];
+        for (length, byte) in rest.iter().enumerate() {
+            if let Some(longer) = number.push(*byte) {
+                number = longer;
+                continue;
+            }
+            if !number.is_whole() {
+                return Err(Unmaskable::Malformed);
+            }
+            if self.place == Place::Secret {
+                masked.show(at + length);
+            }
+            // This byte is the next state's.
+            self.state = State::Next;
+            return Ok(at + length);
         }
-        if !number.is_whole() {
-            return Err(Unmaskable::Malformed);
-        }
-        if self.place == Place::Secret {
-            masked.show(at);
-        }
-        self.state = State::Next;
-        // This byte is the next state's.
-        Ok(at)
+        self.state = State::Number(number);
+        Ok(chunk.len())
     }
 
-    fn word(&mut self, byte: u8, at: usize, rest: &'static [u8]) -> Result<usize, Unmaskable> {
-        self.state = match rest {
-            [last] if *last == byte => State::Next,
-            [first, rest @ ..] if *first == byte => State::Word(rest),
-            _ => return Err(Unmaskable::Malformed),
-        };
-        Ok(at + 1)
+    fn word(&mut self, chunk: &[u8], at: usize, rest: &'static [u8]) -> Result<usize, Unmaskable> {
+        let read = rest.len().min(chunk.len() - at);
+        let (now, later) = rest.split_at(read);
+        if chunk[at..at + read] != *now {
+            return Err(Unmaskable::Malformed);
+        }
+        self.state = if later.is_empty() { State::Next } else { State::Word(later) };
+        Ok(at + read)
     }
 
     fn opened(&mut self, kind: Kind) -> Result<State, Unmaskable> {
@@ -341,46 +351,6 @@ impl Redactor {
     /// The innermost one; there is one wherever this is asked.
     fn container(&self) -> Container {
         self.open[self.depth.saturating_sub(1)]
-    }
-}
-
-/// A chunk with its secrets masked, in the making.
-struct Masked<'c> {
-    chunk: &'c [u8],
-    /// The beginning of what is shown but not copied yet; `None` within a secret.
-    shown: Option<usize>,
-    /// Empty as long as everything was shown.
-    made: Vec<u8>,
-}
-
-impl<'c> Masked<'c> {
-    fn new(chunk: &'c [u8], is_hiding: bool) -> Self {
-        Self { chunk, shown: (!is_hiding).then_some(0), made: Vec::new() }
-    }
-
-    fn hide(&mut self, at: usize) {
-        if self.made.capacity() == 0 {
-            self.made.reserve(self.chunk.len() + MASK.len());
-        }
-        if let Some(from) = self.shown.take() {
-            self.made.extend_from_slice(&self.chunk[from..at]);
-        }
-        self.made.extend_from_slice(MASK);
-    }
-
-    fn show(&mut self, at: usize) {
-        self.shown = Some(at);
-    }
-
-    /// `None` where the whole chunk is shown as it is.
-    fn finish(mut self) -> Option<Bytes> {
-        if self.shown == Some(0) {
-            return None;
-        }
-        if let Some(from) = self.shown {
-            self.made.extend_from_slice(&self.chunk[from..]);
-        }
-        Some(self.made.into())
     }
 }
 

@@ -134,7 +134,7 @@ async fn faults_are_used_up_and_hit_what_they_name() {
 #[tokio::test]
 async fn a_latency_delays_and_then_answers() {
     let world = World::demo().await;
-    let before = std::time::Instant::now();
+    let before = tokio::time::Instant::now();
     arm(&world, Effect::latency(Duration::from_millis(30)));
     assert_eq!(world.send(&list(&world)).await.status, 200);
     assert!(before.elapsed() >= Duration::from_millis(30));
@@ -148,7 +148,7 @@ async fn an_idle_connection_is_closed_after_its_time() {
     let request = Request::new("GET", "/api/status").header("Host", "x");
     let answer = wire::ask(&mut stream, &request).await.expect("answers");
     assert_eq!((answer.status, answer.value("connection")), (204, Some("keep-alive")));
-    let before = std::time::Instant::now();
+    let before = tokio::time::Instant::now();
     assert_eq!(stream.read(&mut [0]).await.expect("ends"), 0);
     assert!(before.elapsed() >= Duration::from_millis(20));
 }

@@ -3,8 +3,6 @@
 //! The folder is `CLAVIGER_TRANSCRIPTS`, or `../shared/logto/transcripts`. Where it is absent the test says so; the
 //! table of facts stands on its own.
 
-#![expect(clippy::print_stdout, reason = "the test tells how much it compared")]
-
 #[path = "recording.rs"]
 mod recording;
 #[path = "shape.rs"]

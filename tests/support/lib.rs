@@ -5,9 +5,14 @@
 
 pub(crate) mod canary;
 pub(crate) mod command;
+pub(crate) mod issuer;
 pub(crate) mod logto;
+#[expect(clippy::unwrap_used, reason = "it is the unit tests' as well")]
+#[path = "../../src/listen/tls/tests/pki.rs"]
+pub(crate) mod pki;
 pub(crate) mod proxy;
 pub(crate) mod scripted;
+pub(crate) mod secure;
 pub(crate) mod settings;
 pub(crate) mod tap;
 pub(crate) mod wait;

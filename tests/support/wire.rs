@@ -33,7 +33,7 @@ pub(crate) enum Place {
     Unix(PathBuf),
 }
 
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 /// A connection. What it reads is kept.
@@ -180,6 +180,11 @@ impl Place {
 }
 
 impl Client {
+    /// On a connection that is there already.
+    pub(crate) fn over(stream: impl Stream + 'static, tap: Tap) -> Self {
+        Self { stream: Box::new(stream), unread: Vec::new(), tap }
+    }
+
     /// Sends a request and reads its answer. Must be answered.
     pub(crate) async fn ask(&mut self, request: &Request) -> Answer {
         let answer = self.try_ask(request).await;

@@ -8,7 +8,7 @@ use crate::{
     clock::Random,
     config::{Config, Issuer, Jwks},
     ids::IssuerName,
-    upstream::tls::{self, TlsError},
+    trust::{self, TlsError},
 };
 
 /// Keyrings by issuer.
@@ -63,6 +63,6 @@ fn make(issuer: &Arc<Issuer>, config: &Config) -> Result<Arc<Keyring>, Why> {
     }
     let timeouts = &config.timeouts;
     let from =
-        HttpFetch::new(tls::client(&issuer.ca)?, timeouts.connect, timeouts.token).map_err(Why::Client)?;
+        HttpFetch::new(trust::client(&issuer.ca)?, timeouts.connect, timeouts.token).map_err(Why::Client)?;
     Ok(Keyring::fetched(issuer.clone(), from, Random::system()))
 }
