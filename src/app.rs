@@ -162,7 +162,7 @@ impl App {
         drain.cancel();
         let finished = tokio::time::timeout(config.shutdown.drain, self.workers.drained()).await.is_ok();
         if let Some(audit) = &self.shared.audit {
-            audit.flush(AUDIT_PATIENCE);
+            audit.flush(AUDIT_PATIENCE).await;
         }
         if finished {
             tracing::info!("stopped: all requests were finished");

@@ -9,13 +9,14 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        mpsc::{SyncSender, sync_channel},
+        mpsc::{SyncSender, TrySendError, sync_channel},
     },
     time::{Duration, SystemTime},
 };
 
 use prometheus::IntCounter;
 use serde::Serialize;
+use tokio::sync::oneshot;
 
 use self::{file::Rotated, writer::Message};
 use super::Record;
@@ -75,15 +76,20 @@ impl Audit {
         }
     }
 
-    /// Waits until everything so far is written, or `patience` is over. Blocks; for the end of the process.
-    pub fn flush(&self, patience: Duration) {
-        let (done, written) = sync_channel(1);
-        let sender = self.sender.clone();
-        // The line may be full: whoever waits for room is not the one whose patience counts.
-        let asked = std::thread::Builder::new().spawn(move || sender.send(Message::Flush(done)));
-        if asked.is_ok() {
-            // Whoever is not done by then would keep the process for ever.
-            let _ = written.recv_timeout(patience);
+    /// Waits until everything so far is written, or `patience` is over: for the end of the process.
+    pub async fn flush(&self, patience: Duration) {
+        let asking = async {
+            let (done, written) = oneshot::channel();
+            let mut message = Message::Flush(done);
+            while let Err(TrySendError::Full(back)) = self.sender.try_send(message) {
+                message = back;
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            // Without the thread there is nothing to wait for.
+            let _ = written.await;
+        };
+        if tokio::time::timeout(patience, asking).await.is_err() {
+            tracing::error!(?patience, "the audit log was not written to its end");
         }
     }
 }

@@ -34,6 +34,11 @@ fn entry(number: usize) -> Entry {
     }
 }
 
+fn flush(audit: &Audit) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(audit.flush(Duration::from_secs(10)));
+}
+
 fn counter() -> IntCounter {
     IntCounter::new("lost", "lost").unwrap()
 }
@@ -62,7 +67,7 @@ fn a_full_file_makes_room_and_only_so_many_are_kept() {
     let audit = Audit::open(&to_file(&path, 2 * line, 2), lost.clone()).unwrap().unwrap();
     for number in 0..9 {
         audit.write(entry(number));
-        audit.flush(Duration::from_secs(10));
+        flush(&audit);
     }
     assert_eq!(ids(&path), ["r8"]);
     assert_eq!(ids(&dir.path().join("audit.jsonl.1")), ["r6", "r7"]);
@@ -79,14 +84,14 @@ fn it_goes_on_where_the_last_process_stopped() {
     let path = dir.path().join("audit.jsonl");
     let first = Audit::open(&to_file(&path, 1 << 20, 0), counter()).unwrap().unwrap();
     first.write(entry(1));
-    first.flush(Duration::from_secs(10));
+    flush(&first);
     // A crash in the middle of a line.
     let mut text = std::fs::read_to_string(&path).unwrap();
     text.push_str("{\"time\":");
     std::fs::write(&path, &text).unwrap();
     let second = Audit::open(&to_file(&path, 1 << 20, 0), counter()).unwrap().unwrap();
     second.write(entry(2));
-    second.flush(Duration::from_secs(10));
+    flush(&second);
     let text = std::fs::read_to_string(&path).unwrap();
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(lines.len(), 3);
@@ -141,7 +146,7 @@ fn a_full_disk_costs_the_records_of_that_time_and_each_is_counted() {
     for (number, full) in [(1, false), (2, true), (3, true), (4, false)] {
         disk.0.lock().unwrap().0 = full;
         audit.write(entry(number));
-        audit.flush(Duration::from_secs(10));
+        flush(&audit);
     }
     assert_eq!(lost.get(), 2);
     drop(audit);
@@ -160,7 +165,7 @@ fn a_real_full_device_is_counted_and_half_a_line_is_taken_back() {
     for number in 0..5 {
         audit.write(entry(number));
     }
-    audit.flush(Duration::from_secs(10));
+    flush(&audit);
     assert_eq!(lost.get(), 5);
 }
 

@@ -3,10 +3,11 @@
 
 use std::{
     io::{self, Write as _},
-    sync::mpsc::{Receiver, SyncSender},
+    sync::mpsc::Receiver,
 };
 
 use prometheus::IntCounter;
+use tokio::sync::oneshot;
 
 use super::Entry;
 
@@ -18,7 +19,7 @@ const BATCH: usize = 256 * 1024;
 pub(super) enum Message {
     Record(Box<Entry>),
     /// Answered when everything before it is written.
-    Flush(SyncSender<()>),
+    Flush(oneshot::Sender<()>),
 }
 
 /// Where lines go.
@@ -83,7 +84,7 @@ impl Writer {
         self.flush();
     }
 
-    fn take(&mut self, message: Message, asked: &mut Vec<SyncSender<()>>) {
+    fn take(&mut self, message: Message, asked: &mut Vec<oneshot::Sender<()>>) {
         let entry = match message {
             Message::Record(entry) => entry,
             Message::Flush(done) => return asked.push(done),

@@ -145,8 +145,9 @@ fn resembles(name: &str, known: &str) -> bool {
         return true;
     }
     let bare = |text: &str| text.trim_start_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
-    let rest = bare(&name).strip_prefix(&bare(known)).map(str::to_owned);
-    rest.is_some_and(|rest| {
-        !rest.starts_with(|next: char| next.is_alphanumeric() || matches!(next, '_' | '-'))
-    })
+    let (name, known) = (bare(&name), bare(known));
+    let Some(rest) = name.strip_prefix(&known) else { return false };
+    // Logto parses every parameter that begins with one of these (fact 6.8).
+    let is_family = matches!(known.as_str(), "search" | "mode");
+    is_family || !rest.starts_with(|next: char| next.is_alphanumeric() || matches!(next, '_' | '-'))
 }
