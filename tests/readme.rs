@@ -60,12 +60,17 @@ fn every_default_is_the_programs() {
     let request = LoadRequest {
         paths: vec![PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/config/minimal.toml"))],
         search: Vec::new(),
-        env: BTreeMap::from([("ACME_SECRET".into(), "a secret of the test".into())]),
+        env: BTreeMap::from([
+            ("ACME_SECRET".into(), "a secret of the test".into()),
+            ("CLAVIGER_ISSUERS__X__ISSUER".into(), "https://issuer.example".into()),
+            ("CLAVIGER_ISSUERS__X__AUDIENCE".into(), "claviger".into()),
+        ]),
         rule_check: &|_, _| Ok(()),
     };
     let loaded = config::load(&request).expect("minimal.toml is valid");
     let effective = config::redacted(&loaded.config);
     let named = |key: &str| match key.split('.').next() {
+        Some("issuers") => key.replace("NAME", "x"),
         Some("tenants") => key.replace("NAME", "acme"),
         Some("callers") => key.replace("NAME", "local"),
         _ => key.to_owned(),
