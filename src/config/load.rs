@@ -26,7 +26,7 @@ use super::{
 use crate::secret::Digest;
 
 /// The largest configuration file.
-const MAX_FILE: u64 = 4 * 1024 * 1024;
+const MAX_FILE: u64 = 16 * 1024 * 1024;
 
 /// What to load.
 pub struct LoadRequest<'a> {
@@ -296,7 +296,7 @@ fn bytes(path: &Path) -> Result<Zeroizing<Vec<u8>>, (String, &'static str)> {
         // A pipe would block here, and again at each reload.
         return Err(("this is not a regular file".into(), "Write the configuration to a file."));
     }
-    let too_large = || ("the file is larger than 4 MiB".to_owned(), "Is this the right file?");
+    let too_large = || ("the file is larger than 16 MiB".to_owned(), "Is this the right file?");
     if about.len() > MAX_FILE {
         return Err(too_large());
     }

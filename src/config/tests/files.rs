@@ -107,10 +107,10 @@ fn yaml_that_would_mean_something_else_is_refused() {
     );
     let many = format!("a = [{}]", "1,".repeat(100_001));
     assert_eq!(Bench::new().with("c.toml", many).problems().len(), 1);
-    let large = vec![b'#'; 4 * 1024 * 1024 + 1];
+    let large = vec![b'#'; 16 * 1024 * 1024 + 1];
     assert_eq!(
         Bench::new().with("c.toml", large).problems(),
-        ["c.toml: the file is larger than 4 MiB. Is this the right file?"]
+        ["c.toml: the file is larger than 16 MiB. Is this the right file?"]
     );
 }
 
