@@ -3,6 +3,7 @@
 //! configuration.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
+mod caller;
 mod check;
 mod demo;
 mod emulate;
@@ -47,6 +48,9 @@ enum Command {
     Serve(serve::Args),
     /// Run the proxy in front of an embedded Logto emulator, with curl lines to try.
     Demo(demo::Args),
+    /// Make an API key for a caller.
+    #[command(subcommand)]
+    Caller(caller::Command),
     /// Validate the configuration: every problem at once.
     Check(check::Args),
     /// Would this request be allowed, by which rule, as which operation.
@@ -82,6 +86,7 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(args) => serve::run(args),
         Command::Demo(args) => demo::run(&args),
+        Command::Caller(command) => caller::run(&command),
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Policy(Policy::Matrix(args)) => matrix::run(&args),

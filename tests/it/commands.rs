@@ -216,6 +216,20 @@ async fn the_schema_accepts_a_configuration_and_refuses_nonsense() {
 }
 
 #[tokio::test]
+async fn a_made_key_is_the_one_its_digest_stands_for() {
+    let mut make = program();
+    let made = finish(make.args(["caller", "key", "billing", "--json"])).await;
+    assert_eq!(made.code, Some(0));
+    let made: serde_json::Value = serde_json::from_str(&made.stdout).expect("JSON");
+    let key = made["key"].as_str().expect("a key");
+    assert!(key.starts_with("cvk_") && key.len() == 68, "{key}");
+    let digest = claviger::secret::Digest::of(key.as_bytes()).to_hex();
+    assert_eq!(made["sha256"], digest);
+    let mut bad = program();
+    assert_eq!(finish(bad.args(["caller", "key", "Not A Name"])).await.code, Some(1));
+}
+
+#[tokio::test]
 async fn wrong_usage_is_2_and_help_is_0() {
     for wrong in
         [&["serv"][..], &[], &["serve", "--confg", "x"], &["explain", "GET"], &["completions", "tcsh"]]
