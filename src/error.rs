@@ -129,7 +129,7 @@ mod table {
     pub(super) const BAD_REQUEST: Description = row(400, "claviger.bad_request", Caller, MALFORMED, "Malformed request", "Correct the request.");
     pub(super) const TENANT_NOT_NAMED: Description = row(400, "claviger.bad_request", Caller, MALFORMED, "No tenant named", "Name it in the path, /t/{tenant}/api/…, or in the header Claviger-Tenant.");
     pub(super) const PATH_AMBIGUOUS: Description = row(400, "claviger.path_ambiguous", Caller, MALFORMED, "Ambiguous path", "Send the path in its plain form: no dot segments, empty segments or escaped delimiters.");
-    pub(super) const CALLER_UNKNOWN: Description = row(401, "claviger.caller_unknown", Caller, DENIED, "Unknown caller", "Send a valid API key (`Claviger-Key` or `Authorization: Bearer`), token or client certificate, or use a listener where your locality is enough.");
+    pub(super) const CALLER_UNKNOWN: Description = row(401, "claviger.caller_unknown", Caller, DENIED, "Unknown caller", "Send a credential that Claviger knows (an API key goes as `Claviger-Key` or `Authorization: Bearer`), or use a listener where your locality is enough.");
     pub(super) const NOT_PERMITTED: Description = row(403, "claviger.not_permitted", Caller, DENIED, "Not permitted", "Ask the operator for a grant; `claviger explain` shows which rule decides.");
     pub(super) const OPERATION_UNKNOWN: Description = row(404, "claviger.operation_unknown", Caller, DENIED, "Unknown operation", "Check method and path; for an operation newer than the catalog the operator writes a rule such as \"GET /api/new-things/{id}\".");
     pub(super) const TENANT_UNKNOWN: Description = row(404, "claviger.tenant_unknown", Caller, DENIED, "Unknown tenant", "Check the tenant's alias in the path or in `Claviger-Tenant`.");
