@@ -20,7 +20,7 @@ use crate::{
 /// Deeper than any configuration; a bound for the recursive walks.
 pub(super) const MAX_DEPTH: usize = 16;
 /// More values than any configuration has.
-pub(super) const MAX_NODES: usize = 100_000;
+pub(super) const MAX_NODES: usize = 1_000_000;
 
 /// A value and the place where it is written (for a member of a map: where its key is).
 pub(super) struct Node {
