@@ -60,7 +60,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "app", "catalog", "clock", "config", "emulator", "error", "ids", "observe", "pipeline", "policy",
-            "token", "upstream",
+            "secret", "token", "upstream",
         ],
     ),
     ("main", &["cli"]),
