@@ -189,12 +189,14 @@ impl SecretSource {
 fn read_file(path: &Path) -> Result<Secret, SecretError> {
     let unreadable = |source| SecretError::Unreadable { path: path.into(), source };
     // A pipe would block for ever where nobody writes to it.
-    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+    let known = std::fs::metadata(path).map_err(unreadable)?;
+    if !known.is_file() {
         return Err(unreadable(std::io::Error::other("not a regular file")));
     }
     let file = std::fs::File::open(path).map_err(unreadable)?;
     // Room for the whole file at once: growing would leave copies behind that nobody zeroes.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_FILE as usize + 1));
+    let room = usize::try_from(known.len().min(MAX_FILE) + 1).unwrap_or_default();
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
     file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > MAX_FILE {
         return Err(SecretError::TooLarge { path: path.into() });

@@ -3,6 +3,7 @@
 //! in, and keeps nothing: the same call again sees what has changed since.
 
 use std::{
+    collections::HashSet,
     ffi::OsStr,
     fs::File,
     io::Read,
@@ -68,13 +69,14 @@ pub struct Loaded {
 #[derive(Default)]
 pub(super) struct Inputs {
     pub(super) files: Vec<PathBuf>,
+    known: HashSet<PathBuf>,
     fingerprints: String,
 }
 
 impl Inputs {
     /// Adds a file, with what was read from it.
     pub(super) fn file(&mut self, path: &Path, content: Option<&[u8]>) {
-        if !self.files.iter().any(|known| known == path) {
+        if self.known.insert(path.into()) {
             self.files.push(path.into());
         }
         self.value(&path.to_string_lossy(), content);

@@ -2,7 +2,7 @@
 //! metrics. Everything that can be resolved, hashed or parsed before a request comes is done here.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -226,10 +226,9 @@ impl Shared {
     /// Lets go of what no tenant or caller of `config` uses any more.
     fn forget_unused(&self, config: &Config) {
         self.limits.retain(config);
+        let used: HashSet<_> = config.tenants.iter().map(|tenant| (&tenant.endpoint, &tenant.tls)).collect();
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        pools.retain(|(endpoint, tls, ..), _| {
-            config.tenants.iter().any(|t| t.endpoint == *endpoint && t.tls == *tls)
-        });
+        pools.retain(|(endpoint, tls, ..), _| used.contains(&(endpoint, tls)));
     }
 }
 

@@ -1,13 +1,19 @@
 //! Two callers that one request could be from: a request must have one caller, not the first of two. Ways of
 //! different kinds are tried in a fixed order, so only those of one kind are compared.
 
+use std::collections::HashSet;
+
 use super::{Checker, KeyPath};
-use crate::config::{Caller, ClaimMatch, Identity};
+use crate::{
+    config::{Caller, ClaimMatch, Identity},
+    secret::Digest,
+};
 
 impl Checker<'_> {
     pub(super) fn look_alikes(&mut self, callers: &[Caller]) {
-        for (index, caller) in callers.iter().enumerate() {
-            for other in &callers[..index] {
+        let candidates = candidates(callers);
+        for (index, caller) in candidates.iter().enumerate() {
+            for other in &candidates[..index] {
                 let shared = caller
                     .identify
                     .iter()
@@ -23,6 +29,29 @@ impl Checker<'_> {
             }
         }
     }
+}
+
+/// The callers that are worth comparing in pairs: ten thousand with an API key each are not.
+fn candidates(callers: &[Caller]) -> Vec<&Caller> {
+    let mut seen = HashSet::new();
+    let repeated: HashSet<Digest> = callers
+        .iter()
+        .flat_map(|caller| keys(caller).filter(|key| !seen.insert(*key)).collect::<Vec<_>>())
+        .collect();
+    let only_keys = |caller: &Caller| caller.identify.iter().all(|way| matches!(way, Identity::ApiKey(_)));
+    callers
+        .iter()
+        .filter(|caller| !only_keys(caller) || keys(caller).any(|key| repeated.contains(&key)))
+        .collect()
+}
+
+fn keys(caller: &Caller) -> impl Iterator<Item = Digest> {
+    caller
+        .identify
+        .iter()
+        .filter_map(|way| if let Identity::ApiKey(keys) = way { Some(keys) } else { None })
+        .flatten()
+        .copied()
 }
 
 /// What two ways have in common, and what to do about it.
