@@ -1,7 +1,7 @@
 //! TLS towards upstreams and issuers: rustls with one provider, TLS 1.2 and 1.3, and the roots that the
 //! tenant names. Verification cannot be switched off.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use rustls::{
     ClientConfig, RootCertStore,
@@ -65,4 +65,19 @@ fn store(roots: &Roots) -> Result<RootCertStore, TlsError> {
         }
     }
     Ok(store)
+}
+
+/// What makes the seldom calls, to issuers of tokens and of keys. Every default of reqwest that is wrong for
+/// credentials is switched off here: redirects, the environment's proxies, retries of its own. HTTP/1.1: one
+/// request an hour has no use for another, and a preconfigured TLS keeps its own ALPN list.
+pub fn cold_client(mut tls: ClientConfig, connect: Duration) -> reqwest::ClientBuilder {
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .http1_only()
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .connect_timeout(connect)
 }

@@ -26,7 +26,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("caller", &["clock", "config", "headers", "ids", "secret", "trust"]),
     ("policy", &["caller", "catalog", "config", "ids"]),
     ("limit", &["caller", "config", "ids", "policy"]),
-    ("token", &["clock", "config", "ids", "secret"]),
+    ("token", &["clock", "config", "ids", "secret", "trust"]),
     (
         "upstream",
         &["catalog", "clock", "config", "error", "headers", "ids", "limit", "observe", "silence", "token"],

@@ -125,26 +125,17 @@ impl HttpIssuer {
     /// When the URL or the TLS configuration is of no use; the text names no credential.
     pub fn new(
         url: &str,
-        mut tls: rustls::ClientConfig,
+        tls: rustls::ClientConfig,
         connect: Duration,
         idle: Duration,
     ) -> Result<Self, Box<str>> {
-        // A preconfigured TLS keeps its own ALPN list, and one request an hour has no use for HTTP/2.
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         let headers = HeaderMap::from_iter([
             (header::ACCEPT, HeaderValue::from_static("application/json")),
             // Logto translates its messages; ours should read the same everywhere (fact 6.1).
             (header::ACCEPT_LANGUAGE, HeaderValue::from_static("en")),
             (header::USER_AGENT, HeaderValue::from_static(concat!("claviger/", env!("CARGO_PKG_VERSION")))),
         ]);
-        let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .http1_only()
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .connect_timeout(connect)
+        let http = crate::trust::cold_client(tls, connect)
             .pool_idle_timeout(idle)
             .pool_max_idle_per_host(1)
             .default_headers(headers)

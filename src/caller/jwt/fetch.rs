@@ -90,21 +90,8 @@ impl HttpFetch {
     ///
     /// # Errors
     /// When the TLS configuration is of no use.
-    pub fn new(
-        mut tls: rustls::ClientConfig,
-        connect: Duration,
-        whole: Duration,
-    ) -> Result<Arc<Self>, Box<str>> {
-        // A preconfigured TLS keeps its own ALPN list.
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .http1_only()
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .connect_timeout(connect)
+    pub fn new(tls: rustls::ClientConfig, connect: Duration, whole: Duration) -> Result<Arc<Self>, Box<str>> {
+        let http = crate::trust::cold_client(tls, connect)
             .timeout(whole)
             .pool_max_idle_per_host(0)
             .user_agent(concat!("claviger/", env!("CARGO_PKG_VERSION")))
