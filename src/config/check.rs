@@ -26,6 +26,7 @@ mod identities;
 mod issuers;
 mod look_alikes;
 mod policies;
+mod reach;
 mod settings;
 mod tenants;
 mod tls;

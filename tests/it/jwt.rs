@@ -117,8 +117,8 @@ async fn one_policy_file_for_a_sidecar_a_socket_and_gateways_by_certificate_and_
     let signer = Signer::new("one");
     let server = servers.server(&["localhost"]);
     let uid = rustix::process::getuid().as_raw();
-    // All of it in one file; what differs from one place to the next is where it listens.
-    let place = |listen: &'static str| {
+    // All of it in one file; what differs from one place to the next is how it listens.
+    let place = |listen: &'static str, is_gateway: bool| {
         let builder = Proxy::builder().tenant("acme", &logto).without("callers.local");
         let directory = builder.directory().to_owned();
         for (name, text) in [
@@ -130,10 +130,15 @@ async fn one_policy_file_for_a_sidecar_a_socket_and_gateways_by_certificate_and_
             std::fs::write(directory.join(name), text).expect("it can be written");
         }
         let at = |name: &str| quoted(directory.join(name).display());
+        let builder = if is_gateway {
+            builder
+                .set("listen.tls.cert", at("tls.crt"))
+                .set("listen.tls.key", format!("{{ file = {} }}", at("tls.key")))
+                .set("listen.tls.client_ca", at("ca.crt"))
+        } else {
+            builder
+        };
         builder
-            .set("listen.tls.cert", at("tls.crt"))
-            .set("listen.tls.key", format!("{{ file = {} }}", at("tls.key")))
-            .set("listen.tls.client_ca", at("ca.crt"))
             .set("listen.proxy", listen.replace("DIR", &directory.display().to_string()))
             .set("policies.billing.allow", "['roles:read']")
             .set("policies.billing.deny", "['GetRole']")
@@ -153,14 +158,13 @@ async fn one_policy_file_for_a_sidecar_a_socket_and_gateways_by_certificate_and_
     let plain = |target: &str| Request::get(target);
     let bearer = |target: &str| Request::get(target).header("Authorization", &format!("Bearer {token}"));
 
-    let sidecar = place("['127.0.0.1:0']").start().await;
-    let socket = place("['unix:DIR/s']").start().await;
-    let gateway = place("['0.0.0.0:0']").start().await;
+    let sidecar = place("['127.0.0.1:0']", false).start().await;
+    let socket = place("['unix:DIR/s']", false).start().await;
+    let gateway = place("['0.0.0.0:0']", true).start().await;
     let by_certificate = Secure::new(&servers, Some(&own));
     let by_token = Secure::new(&servers, None);
     for (target, status) in [("/api/roles", 200), ("/api/roles/x", 403), ("/api/users", 403)] {
-        let (mut client, _) = by_token.connect(&sidecar).await.expect("none is asked for");
-        assert_eq!(client.ask(&plain(target)).await.status, status, "sidecar {target}");
+        assert_eq!(sidecar.ask(&plain(target)).await.status, status, "sidecar {target}");
         assert_eq!(socket.ask(&plain(target)).await.status, status, "socket {target}");
         let (mut client, _) = by_certificate.connect(&gateway).await.expect("it is good");
         assert_eq!(client.ask(&plain(target)).await.status, status, "certificate {target}");

@@ -1,11 +1,8 @@
-//! What only shows when all sections are seen together: listeners that some caller can never be known on,
-//! scopes that no tenant gives, and definitions that nobody uses.
+//! What only shows when all sections are seen together: credentials in clear, scopes that no tenant gives, and
+//! definitions that nobody uses. Callers whom no listener can know are seen in `reach`.
 
 use super::{Checker, KeyPath};
-use crate::{
-    config::{Address, Caller, Config, Identity, TenantScope, problem::quoted},
-    ids::CallerName,
-};
+use crate::config::{Address, Caller, Config, Identity, TenantScope, problem::quoted};
 
 impl Checker<'_> {
     pub(super) fn across(&mut self, config: &Config) {
@@ -13,48 +10,9 @@ impl Checker<'_> {
         self.down_selection(config);
         if self.remarks.problems.is_empty() {
             // Of half a configuration these would be guesses.
-            self.reachable(config);
+            self.out_of_reach(config);
             self.encrypted(config);
             self.unused(config);
-        }
-    }
-
-    fn reachable(&mut self, config: &Config) {
-        let proxy = &config.listen.proxy;
-        let local = |address: &Address| match address {
-            Address::Tcp(tcp) => tcp.ip().is_loopback(),
-            Address::Unix(_) => true,
-        };
-        let by = |wanted: fn(&Identity) -> bool| -> Option<&CallerName> {
-            config.callers.iter().find(|caller| caller.identify.iter().any(wanted)).map(|caller| &caller.name)
-        };
-        let key = |caller: &CallerName| KeyPath::of(&["callers", caller.as_str(), "identify"]);
-        if let Some(caller) = by(|way| matches!(way, Identity::Loopback)) {
-            let open: Vec<_> = proxy.iter().filter(|address| !local(address)).collect();
-            if !proxy.is_empty() && open.len() == proxy.len() {
-                let what = "no listener is on a loopback address or a Unix socket, so nobody can be known by loopback";
-                self.warn(
-                    &key(caller),
-                    what,
-                    "Add \"127.0.0.1:3600\" to listen.proxy, or identify by api_key.",
-                );
-            } else if let Some(Address::Tcp(address)) = open.first() {
-                let what = format!("callers on {address} are not known by loopback, even from this machine");
-                self.warn(&key(caller), what, "Let them use the loopback address, or identify by api_key.");
-            }
-        }
-        type Kind = (&'static str, fn(&Identity) -> bool);
-        let by_socket: [Kind; 2] = [
-            ("unix_uid", |way| matches!(way, Identity::UnixUid(_))),
-            ("unix_gid", |way| matches!(way, Identity::UnixGid(_))),
-        ];
-        for (way, wanted) in by_socket {
-            if let Some(caller) = by(wanted)
-                && !proxy.iter().any(|address| matches!(address, Address::Unix(_)))
-            {
-                let what = format!("no listener is a Unix socket, so nobody can be known by {way}");
-                self.warn(&key(caller), what, "Add \"unix:/run/claviger/claviger.sock\" to listen.proxy.");
-            }
         }
     }
 

@@ -168,17 +168,8 @@ impl Checker<'_> {
         Some(Identity::Jwt { issuer: issuer?, claims })
     }
 
-    /// A name in a client certificate, which nobody is asked for without `client_ca`.
+    /// A name in a client certificate.
     fn certificate(&mut self, key: &KeyPath, name: Result<String, Mistake>) -> Option<String> {
-        let authorities = KeyPath::of(&["listen", "tls", "client_ca"]);
-        if !self.provenance.has(&authorities) && !self.was_told(&authorities) {
-            let what = "no client is asked for a certificate, so nobody could be known by one";
-            self.problem(
-                key,
-                what,
-                "Write listen.tls = { cert = \"…\", key = \"…\", client_ca = \"ca.crt\" }.",
-            );
-        }
         match name {
             Ok(name) => Some(name),
             Err(mistake) => {

@@ -162,9 +162,8 @@ fn the_minimal_file_is_one() {
 #[test]
 fn the_example_loads_and_shows_the_defaults() {
     let loaded = example().load().unwrap_or_else(|problems| panic!("{problems}"));
-    let about_sockets = |by| format!("no listener is a Unix socket, so nobody can be known by {by}");
     let warnings: Vec<_> = loaded.warnings.iter().map(|warning| warning.what.clone()).collect();
-    assert_eq!(warnings, [about_sockets("unix_uid"), about_sockets("unix_gid")]);
+    assert!(warnings.is_empty(), "{warnings:?}");
 
     let (mut shown, mut default) = (redacted(&loaded.config), redacted(&Config::default()));
     // Examples for keys that are left out by default, as their comments say.

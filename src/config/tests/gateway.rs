@@ -190,8 +190,6 @@ fn tls_problems() {
         "",
         &[
             "c.toml:4: listen.tls.crl: revocation lists are of no use without client_ca: no client is asked for a certificate. Write client_ca = \"/tls/ca.crt\", or take crl out.",
-            "c.toml:25: callers.c.identify[2].spiffe: no client is asked for a certificate, so nobody could be known by one. Write listen.tls = { cert = \"…\", key = \"…\", client_ca = \"ca.crt\" }.",
-            "c.toml:26: callers.c.identify[3].dns: no client is asked for a certificate, so nobody could be known by one. Write listen.tls = { cert = \"…\", key = \"…\", client_ca = \"ca.crt\" }.",
         ],
     );
     says("crl = ", "crk = ", &["c.toml:4: listen.tls.crk: there is no such key. Did you mean `crl`?"]);
@@ -212,6 +210,23 @@ fn tls_problems() {
         &[
             "c.toml:4: listen.tls: it has no effect: every listener is a Unix socket. Add \"0.0.0.0:3600\" to listen.proxy, or take it out.",
         ],
+    );
+}
+
+#[test]
+fn one_file_may_name_ways_that_only_other_places_have() {
+    let here = |ways: &str| {
+        let text = GOOD.replace("{ loopback = true }", ways);
+        Bench::new().with("c.toml", text).env("S", "secret").warnings()
+    };
+    let all = "[{ loopback = true }, { unix_uid = 1 }, { spiffe = \"spiffe://prod/billing\" }]";
+    assert_eq!(here(all), [""; 0]);
+    assert_eq!(
+        here("[{ dns = \"billing.internal\" }, { spiffe = \"spiffe://prod/billing\" }, { unix_gid = 1 }]"),
+        [
+            "c.toml:8: callers.c.identify: no client is asked for a certificate, so nobody can be known by one. Write listen.tls = { cert = \"…\", key = \"…\", client_ca = \"ca.crt\" }.",
+            "c.toml:8: callers.c.identify: no listener is a Unix socket, so nobody can be known by unix_gid. Add \"unix:/run/claviger/claviger.sock\" to listen.proxy.",
+        ]
     );
 }
 
