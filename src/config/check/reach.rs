@@ -1,0 +1,76 @@
+//! Callers whom no listener can know. A way that cannot be used here is no mistake where the caller has another:
+//! one policy file serves a sidecar, a socket and a gateway, and only the listeners differ.
+
+use super::{Checker, KeyPath};
+use crate::config::{Address, Config, Identity, Listen};
+
+/// Why a way cannot be used, and what to write.
+type Reason = (&'static str, &'static str);
+
+impl Checker<'_> {
+    pub(super) fn out_of_reach(&mut self, config: &Config) {
+        let listen = &config.listen;
+        let mut said: Vec<Reason> = Vec::new();
+        for caller in &config.callers {
+            let key = KeyPath::of(&["callers", caller.name.as_str(), "identify"]);
+            let reasons: Option<Vec<_>> =
+                caller.identify.iter().map(|way| why_out_of_reach(way, listen)).collect();
+            // One word for each kind: of ten thousand callers, the first is enough to know what is missing.
+            for (what, remedy) in reasons.unwrap_or_default() {
+                if !said.contains(&(what, remedy)) {
+                    said.push((what, remedy));
+                    self.warn(&key, what, remedy);
+                }
+            }
+        }
+        let by_place_alone = config
+            .callers
+            .iter()
+            .find(|caller| caller.identify.iter().all(|way| matches!(way, Identity::Loopback)));
+        let open = listen.proxy.iter().find(|address| !is_local(address));
+        if let (Some(caller), Some(Address::Tcp(address)), true) =
+            (by_place_alone, open, listen.proxy.iter().any(is_local))
+        {
+            let key = KeyPath::of(&["callers", caller.name.as_str(), "identify"]);
+            let what = format!("callers on {address} are not known by loopback, even from this machine");
+            self.warn(&key, what, "Let them use the loopback address, or identify by api_key.");
+        }
+    }
+}
+
+fn is_local(address: &Address) -> bool {
+    match address {
+        Address::Tcp(tcp) => tcp.ip().is_loopback(),
+        Address::Unix(_) => true,
+    }
+}
+
+fn why_out_of_reach(way: &Identity, listen: &Listen) -> Option<Reason> {
+    const SOCKET: &str = "Add \"unix:/run/claviger/claviger.sock\" to listen.proxy.";
+    const AUTHORITIES: &str = "Write listen.tls = { cert = \"…\", key = \"…\", client_ca = \"ca.crt\" }.";
+    let has = |wanted: fn(&Address) -> bool| listen.proxy.iter().any(wanted);
+    let (is_reached, what, remedy) = match way {
+        Identity::Loopback => (
+            has(is_local),
+            "no listener is on a loopback address or a Unix socket, so nobody can be known by loopback",
+            "Add \"127.0.0.1:3600\" to listen.proxy, or identify by api_key.",
+        ),
+        Identity::UnixUid(_) => (
+            has(|address| matches!(address, Address::Unix(_))),
+            "no listener is a Unix socket, so nobody can be known by unix_uid",
+            SOCKET,
+        ),
+        Identity::UnixGid(_) => (
+            has(|address| matches!(address, Address::Unix(_))),
+            "no listener is a Unix socket, so nobody can be known by unix_gid",
+            SOCKET,
+        ),
+        Identity::Spiffe(_) | Identity::Dns(_) => (
+            listen.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()),
+            "no client is asked for a certificate, so nobody can be known by one",
+            AUTHORITIES,
+        ),
+        Identity::ApiKey(_) | Identity::ServiceAccount { .. } | Identity::Jwt { .. } => return None,
+    };
+    (!is_reached).then_some((what, remedy))
+}
