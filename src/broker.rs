@@ -38,12 +38,20 @@ pub enum BrokerError {
     #[error("grant_type is to be client_credentials")]
     GrantType,
     /// Credentials in more than one place, or half of them.
-    #[error("the client credentials are to be given once: by HTTP Basic or as client_id and client_secret")]
+    #[error(
+        "the client is to be named once: by HTTP Basic, by client_id and client_secret, or by client_assertion"
+    )]
     Credentials,
+    /// An assertion that is no JWT, or half of one.
+    #[error("client_assertion is to be a JWT, with client_assertion_type={ASSERTION}")]
+    Assertion,
     /// No randomness.
     #[error(transparent)]
     Seal(#[from] SealError),
 }
+
+/// The one kind of assertion that is taken (RFC 7523 section 2.2).
+const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 type Zeroed = Zeroizing<Vec<u8>>;
 
@@ -53,6 +61,7 @@ pub struct TokenRequest {
     client_id: Option<String>,
     client_secret: Option<Zeroed>,
     raw_secret: Option<Zeroed>,
+    assertion: Option<Zeroed>,
 }
 
 impl TokenRequest {
@@ -85,12 +94,14 @@ impl TokenRequest {
 
     fn parse(authorization: Option<&HeaderValue>, form: &[u8]) -> Result<Self, BrokerError> {
         let mut request = Self::default();
-        let mut grant_type = None;
+        let (mut grant_type, mut assertion_type) = (None, None);
         for (name, value) in form_urlencoded::parse(form) {
             let twice = match &*name {
                 "grant_type" => grant_type.replace(value).is_some(),
                 "client_id" => request.client_id.replace(value.into_owned()).is_some(),
                 "client_secret" => request.client_secret.replace(secret(value)).is_some(),
+                "client_assertion" => request.assertion.replace(secret(value)).is_some(),
+                "client_assertion_type" => assertion_type.replace(value).is_some(),
                 _ => false,
             };
             if twice {
@@ -100,21 +111,33 @@ impl TokenRequest {
         if grant_type.as_deref() != Some("client_credentials") {
             return Err(BrokerError::GrantType);
         }
+        if request.assertion.is_some() != assertion_type.is_some()
+            || assertion_type.is_some_and(|given| given != ASSERTION)
+        {
+            return Err(BrokerError::Assertion);
+        }
+        // RFC 6749 section 2.3: not more than one way in each request.
+        if request.assertion.is_some() && request.client_secret.is_some() {
+            return Err(BrokerError::Credentials);
+        }
         if let Some((id, secret, raw)) = authorization.and_then(basic) {
-            // RFC 6749 section 2.3: not more than one way in each request.
             let other_id = request.client_id.as_ref().is_some_and(|given| *given != id);
-            if request.client_secret.is_some() || other_id {
+            if request.client_secret.is_some() || request.assertion.is_some() || other_id {
                 return Err(BrokerError::Credentials);
             }
-            request = Self { client_id: Some(id), client_secret: Some(secret), raw_secret: Some(raw) };
+            let (client_id, client_secret, raw_secret) = (Some(id), Some(secret), Some(raw));
+            request = Self { client_id, client_secret, raw_secret, assertion: None };
         }
         Ok(request)
     }
 
-    /// Client id and secret, where both were given.
+    /// How the client proves who it is, where it tries to.
     pub fn client(&self) -> Option<Client<'_>> {
+        if let Some(jwt) = self.assertion.as_deref() {
+            return Some(Client::Assertion { id: self.client_id.as_deref(), jwt });
+        }
         let secret = self.client_secret.as_deref()?;
-        Some(Client {
+        Some(Client::Secret {
             id: self.client_id.as_deref()?,
             secret,
             raw: self.raw_secret.as_deref().map_or(secret, Vec::as_slice),
@@ -197,9 +220,11 @@ mod tests {
         let authorization = authorization.map(|text| HeaderValue::from_str(text).unwrap());
         let request =
             TokenRequest::parse(authorization.as_ref(), form.as_bytes()).map_err(|e| e.to_string())?;
-        Ok(request
-            .client()
-            .map(|client| (client.id.to_owned(), String::from_utf8(client.secret.to_vec()).unwrap())))
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        Ok(request.client().map(|client| match client {
+            Client::Secret { id, secret, .. } => (id.to_owned(), text(secret)),
+            Client::Assertion { id, jwt } => (format!("asserted {}", id.unwrap_or("nobody")), text(jwt)),
+        }))
     }
 
     fn basic_of(credentials: &str) -> String {
@@ -228,5 +253,31 @@ mod tests {
             let error = parse(Some(&basic_of("a:b")), &format!("{GRANT}{form}"));
             assert_eq!(error, Err(BrokerError::Credentials.to_string()));
         }
+    }
+
+    #[test]
+    fn an_assertion_is_a_jwt_and_comes_alone() {
+        let kind = form_urlencoded::byte_serialize(ASSERTION.as_bytes()).collect::<String>();
+        let grant = format!("grant_type=client_credentials&client_assertion_type={kind}");
+        let asserted = |who: &str| Ok(Some((format!("asserted {who}"), "e.y.J".to_owned())));
+        assert_eq!(parse(None, &format!("{grant}&client_assertion=e.y.J")), asserted("nobody"));
+        assert_eq!(parse(None, &format!("{grant}&client_assertion=e.y.J&client_id=a")), asserted("a"));
+        let refused = |authorization: Option<&str>, form: String, why: BrokerError| {
+            assert_eq!(parse(authorization, &form), Err(why.to_string()), "{form}");
+        };
+        refused(None, grant.clone(), BrokerError::Assertion);
+        refused(None, "grant_type=client_credentials&client_assertion=e.y.J".into(), BrokerError::Assertion);
+        refused(
+            None,
+            format!("{}&client_assertion=x", grant.replace("jwt-bearer", "saml2-bearer")),
+            BrokerError::Assertion,
+        );
+        refused(None, format!("{grant}&client_assertion=x&client_assertion=x"), BrokerError::Form);
+        refused(None, format!("{grant}&client_assertion=x&client_secret=y"), BrokerError::Credentials);
+        refused(
+            Some(&basic_of("a:b")),
+            format!("{grant}&client_assertion=x&client_id=a"),
+            BrokerError::Credentials,
+        );
     }
 }

@@ -85,21 +85,31 @@ enum Credential<'a> {
     Key(&'a [u8]),
     /// `Authorization: Bearer`: SDKs send one that means nothing to us where locality is enough.
     Bearer(&'a [u8]),
-    /// `client_id` and `client_secret` of a token request.
-    Client { id: &'a str, secret: &'a [u8], raw: &'a [u8] },
+    /// What a token request says of its client.
+    Client(Client<'a>),
     /// Several, so none.
     Ambiguous,
 }
 
-/// The client credentials of a token request.
+/// How the client of a token request proves who it is.
 #[derive(Clone, Copy)]
-pub struct Client<'a> {
-    /// `client_id`
-    pub id: &'a str,
-    /// `client_secret`, decoded as RFC 6749 section 2.3.1 has it.
-    pub secret: &'a [u8],
-    /// The same as it came: many clients, curl among them, leave the encoding out.
-    pub raw: &'a [u8],
+pub enum Client<'a> {
+    /// `client_id` and `client_secret`. A pair that fits no caller means nothing: SDKs insist on sending one.
+    Secret {
+        /// The caller's name.
+        id: &'a str,
+        /// Decoded as RFC 6749 section 2.3.1 has it.
+        secret: &'a [u8],
+        /// The same as it came: many clients, curl among them, leave the encoding out.
+        raw: &'a [u8],
+    },
+    /// `client_assertion` (RFC 7523 section 2.2): meant for us, so a wrong one is an error.
+    Assertion {
+        /// `client_id`, which is optional (RFC 7521 section 4.2), and the caller's name where it is there.
+        id: Option<&'a str>,
+        /// A JWT of a configured issuer.
+        jwt: &'a [u8],
+    },
 }
 
 impl std::fmt::Debug for Credential<'_> {
@@ -122,12 +132,16 @@ impl<'a> Presented<'a> {
         Self { peer, credential }
     }
 
-    /// By the client credentials of a token request.
-    pub fn by_client(peer: &'a Peer, client: Option<Client<'a>>) -> Self {
-        Self {
-            peer,
-            credential: client.map(|Client { id, secret, raw }| Credential::Client { id, secret, raw }),
-        }
+    /// By what a token request says of its client, or by `Claviger-Key`. A bearer does not count: with a token
+    /// of the broker one could renew it for ever.
+    pub fn by_client(peer: &'a Peer, headers: &'a HeaderMap, client: Option<Client<'a>>) -> Self {
+        let mut keys = headers.get_all(CLAVIGER_KEY).iter();
+        let credential = match (keys.next(), keys.next(), client) {
+            (None, _, client) => client.map(Credential::Client),
+            (Some(key), None, None) => Some(Credential::Key(key.as_bytes())),
+            _ => Some(Credential::Ambiguous),
+        };
+        Self { peer, credential }
     }
 }
 

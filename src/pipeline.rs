@@ -80,7 +80,7 @@ impl Pipeline {
             target @ Target::Token { .. } => {
                 record.asks_for_token = true;
                 let form = TokenRequest::read(&head, body, self.config.timeouts.body).await?;
-                let presented = Presented::by_client(&connection.peer, form.client());
+                let presented = Presented::by_client(&connection.peer, &head.headers, form.client());
                 let caller = self.identify(connection, &presented, record).await?;
                 let permit = self.permit(caller, &target, &head, record)?;
                 let admitted = self.limits.admit(permit, record.started)?;

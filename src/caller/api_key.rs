@@ -3,12 +3,16 @@
 
 use std::collections::HashMap;
 
-use super::{Credential, Finding, Presented, Way, identities};
-use crate::{config, ids::CallerIndex, secret::Digest};
+use super::{Client, Credential, Finding, Presented, Way, identities};
+use crate::{
+    config,
+    ids::{CallerIndex, CallerName},
+    secret::Digest,
+};
 
 pub(super) struct ApiKeys {
     keys: HashMap<Digest, CallerIndex>,
-    names: Vec<String>,
+    names: Vec<CallerName>,
 }
 
 impl ApiKeys {
@@ -19,7 +23,7 @@ impl ApiKeys {
                 keys.extend(digests.iter().map(|digest| (*digest, index)));
             }
         }
-        Self { keys, names: config.iter().map(|caller| caller.name.to_string()).collect() }
+        Self { keys, names: config.iter().map(|caller| caller.name.clone()).collect() }
     }
 
     fn find(&self, key: &[u8]) -> Option<CallerIndex> {
@@ -43,11 +47,11 @@ impl Way for ApiKeys {
         let (found, otherwise) = match presented.credential {
             Some(Credential::Key(key)) => (self.find(key), Finding::False),
             Some(Credential::Bearer(key)) => (self.find(key), Finding::Nothing),
-            Some(Credential::Client { id, secret, raw }) => {
+            Some(Credential::Client(Client::Secret { id, secret, raw })) => {
                 let found = self.find(secret).or_else(|| self.find(raw));
-                (found.filter(|index| self.names[index.0] == id), Finding::Nothing)
+                (found.filter(|index| self.names[index.0].as_str() == id), Finding::Nothing)
             }
-            Some(Credential::Ambiguous) | None => return Finding::Nothing,
+            _ => return Finding::Nothing,
         };
         found.map_or(otherwise, Finding::Known)
     }

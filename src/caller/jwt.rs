@@ -28,11 +28,11 @@ pub use keyring::{Keyring, Refreshing};
 pub use keyrings::{KeyringError, Keyrings};
 
 use self::{claims::Claims, key_set::jose, rules::Rules, token::Reading};
-use super::{Credential, Finding, Presented, Way};
+use super::{Client, Credential, Finding, Presented, Way};
 use crate::{
     clock::Clock,
     config::{self, Algorithm},
-    ids::CallerIndex,
+    ids::{CallerIndex, CallerName},
     secret::Digest,
 };
 
@@ -49,6 +49,7 @@ pub type Trusted = (Arc<config::Issuer>, Arc<Keyring>);
 pub(super) struct Jwts {
     /// By `iss`.
     issuers: HashMap<String, Issuer>,
+    names: Vec<CallerName>,
     clock: Clock,
     verified: Cache<Digest, Verified>,
     refused: Cache<Digest, Instant>,
@@ -86,6 +87,7 @@ impl Jwts {
         };
         Self {
             issuers: issuers.into_iter().map(of).collect(),
+            names: callers.iter().map(|caller| caller.name.clone()).collect(),
             clock,
             verified: Cache::new(REMEMBERED),
             refused: Cache::new(REFUSED),
@@ -180,6 +182,13 @@ impl Way for Jwts {
     fn identify(&self, presented: &Presented<'_>) -> Finding {
         match presented.credential {
             Some(Credential::Bearer(token)) => self.judge(token),
+            Some(Credential::Client(Client::Assertion { id, jwt })) => match self.judge(jwt) {
+                Finding::Known(caller) if id.is_none_or(|id| self.names[caller.0].as_str() == id) => {
+                    Finding::Known(caller)
+                }
+                Finding::Later(refreshing) => Finding::Later(refreshing),
+                _ => Finding::False,
+            },
             _ => Finding::Nothing,
         }
     }

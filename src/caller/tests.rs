@@ -155,13 +155,33 @@ fn a_client_of_the_broker_is_name_and_key_or_local() {
     let by = |peer: &Peer, id: &str, secret: &str| {
         f.identify(&Presented::by_client(
             peer,
-            Some(Client { id, secret: b"decoded", raw: secret.as_bytes() }),
+            &HeaderMap::new(),
+            Some(Client::Secret { id, secret: b"decoded", raw: secret.as_bytes() }),
         ))
     };
     assert_eq!(by(&NETWORK, "keyed", "new-key"), Ok(("keyed", "api_key")));
     assert_eq!(by(&NETWORK, "user", "new-key"), Err(Unidentified), "somebody else's key");
     assert_eq!(by(&NETWORK, "keyed", "wrong"), Err(Unidentified));
     assert_eq!(by(&LOOPBACK, "any", "thing"), Ok(("local", "loopback")));
+}
+
+#[test]
+fn a_key_in_the_header_counts_at_the_broker_and_a_bearer_does_not() {
+    let f = Fixture::new();
+    let by = |peer: &Peer, name: &'static str, value: &str, client: Option<Client<'_>>| {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, HeaderValue::from_str(value).unwrap());
+        f.identify(&Presented::by_client(peer, &headers, client))
+    };
+    let client = Client::Secret { id: "keyed", secret: b"new-key", raw: b"new-key" };
+    assert_eq!(by(&NETWORK, "claviger-key", "new-key", None), Ok(("keyed", "api_key")));
+    assert_eq!(by(&LOOPBACK, "claviger-key", "wrong", None), Err(Unidentified), "meant for us, and wrong");
+    assert_eq!(by(&LOOPBACK, "claviger-key", "new-key", Some(client)), Err(Unidentified), "said twice");
+    let token = f.seal.issue(&f.config[0].name, f.now(), Duration::from_secs(600)).unwrap();
+    let bearer = format!("Bearer {}", std::str::from_utf8(token.expose()).unwrap());
+    assert_eq!(by(&NETWORK, "authorization", &bearer, None), Err(Unidentified), "a token renews no token");
+    let assertion = Client::Assertion { id: None, jwt: b"eyJ.no.issuer" };
+    assert_eq!(by(&LOOPBACK, "x", "", Some(assertion)), Err(Unidentified), "meant for us, and nobody's");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::lending::aside;
 use crate::support::{
     Logto, Proxy, Request,
     issuer::{Issuer, Signer, account, in_seconds, key_set},
@@ -71,6 +72,59 @@ async fn a_service_account_is_known_by_its_token_and_its_keys_by_a_file() {
     std::fs::write(&keys, r#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#).expect("it can be written");
     assert!(!proxy.reload().await, "no key of use");
     assert_eq!(proxy.ask(&with_token(&new.sign(&claims))).await.status, 200, "the old set stays");
+}
+
+#[tokio::test]
+async fn a_service_account_token_is_a_client_assertion_at_the_broker() {
+    let logto = Logto::start().await;
+    let signer = Signer::new("one");
+    let builder = Proxy::builder().tenant("acme", &logto).without("callers.local");
+    let keys = builder.directory().join("jwks.json");
+    std::fs::write(&keys, key_set(&[&signer])).expect("it can be written");
+    let proxy = builder
+        .set("issuers.kubernetes.issuer", quoted(CLUSTER))
+        .set("issuers.kubernetes.audience", "'claviger'")
+        .set("issuers.kubernetes.jwks", format!("{{ file = {} }}", quoted(keys.display())))
+        .set("callers.billing.identify", "{ service_account = 'shop/billing' }")
+        .set("callers.billing.policies", "['all']")
+        .set("callers.reports.identify", "{ service_account = 'shop/reports' }")
+        .set("callers.reports.policies", "['all']")
+        .set("callers.reports.issue", "'upstream'")
+        .set("callers.near.identify", "{ loopback = true }")
+        .set("callers.near.policies", "['all']")
+        .start()
+        .await;
+    let billing = signer.sign(&account(CLUSTER, "shop", "billing"));
+    let reports = signer.sign(&account(CLUSTER, "shop", "reports"));
+    let ask = |assertion: &str, more: &str| {
+        const FORM: &str = "grant_type=client_credentials&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
+        Request::form("/oidc/token", &format!("{FORM}&client_assertion={assertion}{more}"))
+    };
+    let token = |answer: crate::support::Answer| {
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()["access_token"].as_str().expect("a token").to_owned()
+    };
+    for more in ["", "&client_id=billing"] {
+        let token = token(proxy.ask(&ask(&billing, more)).await);
+        assert!(token.starts_with("cvt_"), "the broker's own");
+        assert_eq!(proxy.ask(&with_token(&token)).await.status, 200);
+    }
+    assert!(
+        token(aside(&proxy, &ask(&reports, "")).await).starts_with("eyJ"),
+        "Logto's own, as its grant says"
+    );
+    let forged = Signer::new("one").sign(&account(CLUSTER, "shop", "billing"));
+    for (assertion, more) in [(&billing, "&client_id=reports"), (&forged, ""), (&"x".to_owned(), "")] {
+        let answer = proxy.ask(&ask(assertion, more)).await;
+        assert_eq!(
+            (answer.status, &answer.json()["error"]),
+            (401, &json!("invalid_client")),
+            "not even locally"
+        );
+    }
+    let half =
+        proxy.ask(&Request::form("/oidc/token", "grant_type=client_credentials&client_assertion=x")).await;
+    assert_eq!((half.status, &half.json()["error"]), (400, &json!("invalid_request")));
 }
 
 #[tokio::test]

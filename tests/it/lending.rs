@@ -6,7 +6,7 @@ use super::grants::{audit_of, records};
 use crate::support::{Answer, Logto, Proxy, Request, canary::MARK, tap::Tap};
 
 /// An answer that holds a token on purpose, kept out of what is searched for leaks.
-async fn aside(proxy: &Proxy, request: &Request) -> Answer {
+pub(super) async fn aside(proxy: &Proxy, request: &Request) -> Answer {
     proxy.places()[0].connect(Tap::default()).await.expect("it listens").ask(request).await
 }
 
