@@ -21,7 +21,7 @@ test: tools check unit clients authz-test deploy-test fuzz-smoke ## everything b
 
 .PHONY: tools
 tools: ## install the Debian packages that the tests need, saying which
-	@scripts/apt.sh bwrap=bubblewrap musl-gcc=musl-tools nginx=nginx-light
+	@scripts/apt.sh bwrap=bubblewrap musl-gcc=musl-tools nginx=nginx-light openssl=openssl
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || scripts/apt.sh python-venv-missing=python3-venv
 
 .PHONY: check

@@ -18,6 +18,7 @@ import os
 import re
 import shutil
 import signal
+import ssl
 import stat
 import struct
 import subprocess
@@ -153,8 +154,13 @@ class Container:
         self.kill()
 
 
-def status_of(port, path):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+def status_of(port, path, trusting=None):
+    """The status of a GET; over TLS if a certificate to trust is given."""
+    if trusting:
+        context = ssl.create_default_context(cafile=trusting)
+        connection = http.client.HTTPSConnection("localhost", port, timeout=5, context=context)
+    else:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", path)
         return connection.getresponse().status
@@ -229,8 +235,18 @@ def mounts_of(file, directory):
         home.chmod(0o755)
         for name, text in data.get(key, {}).items():
             (home / name).write_text(text)
+        if "tls.crt" in data.get(key, {}):
+            certify(home)
         mounts[mount["mountPath"]] = home
     return mounts
+
+
+def certify(directory):
+    """What cert-manager would write in the place of the manifest's placeholders."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                    "-subj", "/CN=claviger", "-addext", "subjectAltName=DNS:localhost",
+                    "-keyout", directory / "tls.key", "-out", directory / "tls.crt"], check=True, capture_output=True)
+    (directory / "tls.key").chmod(0o644)
 
 
 CONFIG = """
@@ -412,7 +428,7 @@ def sidecar_runs(world):
 
 
 def gateway_runs(world):
-    """the gateway's HTTP probes pass, and a caller without a key is refused"""
+    """the gateway's HTTP probes pass, and a caller without a key is refused, over TLS alone"""
     _, spec = claviger_in("gateway.yaml")
     ports = {port["name"]: port["containerPort"] for port in spec["ports"]}
     mounts = mounts_of("gateway.yaml", world.directory)
@@ -420,7 +436,7 @@ def gateway_runs(world):
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
             get = spec[probe]["httpGet"]
             wait_for(container, ports[get["port"]], get["path"])
-        status = status_of(ports["proxy"], "/api/users")
+        status = status_of(ports["proxy"], "/api/users", mounts["/run/secrets/tls"] / "tls.crt")
         check(status == 401, f"a caller without a key was answered {status}, not 401:\n{container.said()}")
         check(container.stop() == 0, f"SIGTERM did not end it with 0:\n{container.said()}")
 
