@@ -1,6 +1,7 @@
 //! The admin listener: probes, metrics, status. Never on the proxy's port, never with a secret, a token or
 //! the digest of one. Readiness does not depend on a live issuer: restarting a sidecar mends no issuer.
 
+mod gauges;
 mod status;
 
 use std::{
@@ -172,8 +173,7 @@ impl Admin {
             "/startupz" => probe(self.health.started.load(Relaxed), "starting\n"),
             "/readyz" => probe(self.health.is_ready(), "not ready: starting or draining\n"),
             "/metrics" => {
-                self.refresh();
-                let mut response = text(StatusCode::OK, self.shared.metrics.render());
+                let mut response = text(StatusCode::OK, self.metrics());
                 let version = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
                 response.headers_mut().insert(header::CONTENT_TYPE, version);
                 response
@@ -184,16 +184,6 @@ impl Admin {
                 StatusCode::NOT_FOUND,
                 "here are: /livez /readyz /startupz /metrics /status /config\n".into(),
             ),
-        }
-    }
-
-    /// Gauges that are read, not kept.
-    fn refresh(&self) {
-        let now = tokio::time::Instant::now();
-        for upstream in self.pipeline.load().upstreams() {
-            if let Some(remaining) = upstream.quota.remaining(now) {
-                self.shared.metrics.quota_remaining(&upstream.tenant.name, remaining);
-            }
         }
     }
 }

@@ -2,13 +2,7 @@
 
 mod reload;
 
-use std::{
-    io,
-    num::NonZeroUsize,
-    path::Path,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{io, num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use tokio::{sync::Semaphore, task::JoinSet};
@@ -228,15 +222,7 @@ impl Events for TokenMetrics {
         self.0.token_request(tenant, outcome, took);
     }
 
-    fn token_installed(&self, tenant: &TenantName, expiry: SystemTime) {
-        self.0.token_expires(tenant, expiry);
-    }
-
     fn secret_fallback(&self, tenant: &TenantName) {
         self.0.token_secret_fallback(tenant);
-    }
-
-    fn failures(&self, tenant: &TenantName, consecutive: u32) {
-        self.0.token_failures(tenant, consecutive);
     }
 }

@@ -227,6 +227,11 @@ impl Callers {
         Self { ways, keyrings }
     }
 
+    /// How the keys of issuers are, in the order of the configuration.
+    pub fn keyrings(&self) -> impl Iterator<Item = jwt::KeyringStatus> {
+        self.keyrings.iter().map(|keyring| keyring.status())
+    }
+
     /// Begins to fetch the keys of issuers, on the current runtime.
     pub fn start(&self) {
         for keyring in &self.keyrings {

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::{
     authz,
     broker::{Broker, TokenRequest},
-    caller::{Caller, Callers, Presented},
+    caller::{Caller, Callers, Presented, jwt::KeyringStatus},
     config::{Config, Issue},
     edge::{self, Connection, EdgeError, Hosts},
     error::Failure,
@@ -289,6 +289,11 @@ impl Pipeline {
             upstream.token.warm();
         }
         self.callers.start();
+    }
+
+    /// How the keys of callers' issuers are.
+    pub fn keyrings(&self) -> impl Iterator<Item = KeyringStatus> {
+        self.callers.keyrings()
     }
 
     /// The upstreams, in the order of the tenants.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::Admin;
-use crate::{ids::TenantIndex, token::SlotStatus, upstream::Upstream};
+use crate::{caller::jwt::KeyringStatus, ids::TenantIndex, token::SlotStatus, upstream::Upstream};
 
 impl Admin {
     pub(super) fn status(&self) -> Value {
@@ -28,6 +28,9 @@ impl Admin {
             "tenants": tenants.map(|(index, upstream)| {
                 (upstream.tenant.name.to_string(), tenant(upstream, pipeline.in_flight(TenantIndex(index)), now.wall))
             }).collect::<serde_json::Map<_, _>>(),
+            "issuers": pipeline.keyrings().map(|keyring| {
+                (keyring.issuer.name.to_string(), issuer(&keyring))
+            }).collect::<serde_json::Map<_, _>>(),
         })
     }
 }
@@ -39,6 +42,14 @@ fn tenant(upstream: &Upstream, in_flight: usize, now: SystemTime) -> Value {
         "resource": tenant.resource,
         "scopes": tenant.scopes,
         "token": token(&upstream.token.status(), now),
+        "tokens_of_grants": upstream.asked.iter().map(|handle| {
+            let status = handle.status();
+            json!({
+                "scopes": status.scopes,
+                "organization_id": status.organization_id,
+                "token": token(&status, now),
+            })
+        }).collect::<Vec<_>>(),
         "in_flight": in_flight,
         "max_in_flight": tenant.max_in_flight,
         "quota": tenant.quota.map(|quota| json!({
@@ -63,6 +74,18 @@ fn token(status: &SlotStatus, now: SystemTime) -> Value {
             "remedy": error.remedy(),
             "next_try_in_seconds": error.retry_after(Instant::now()).as_secs(),
         })),
+    })
+}
+
+/// An issuer of callers' tokens: whether its keys are there to verify them with.
+fn issuer(keyring: &KeyringStatus) -> Value {
+    json!({
+        "issuer": keyring.issuer.issuer,
+        "keys": keyring.keys,
+        "from": if keyring.is_fetched { "issuer" } else { "file" },
+        "asked_seconds_ago": keyring.asked.map(|ago| ago.as_secs()),
+        "consecutive_failures": keyring.consecutive_failures,
+        "last_error": keyring.last_error.as_ref().map(ToString::to_string),
     })
 }
 

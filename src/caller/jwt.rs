@@ -24,7 +24,7 @@ use tokio::time::Instant;
 
 pub use fetch::{Fetch, FetchError, HttpFetch};
 pub use key_set::KeySetError;
-pub use keyring::{Keyring, Refreshing};
+pub use keyring::{Keyring, KeyringStatus, Refreshing};
 pub use keyrings::{KeyringError, Keyrings};
 
 use self::{claims::Claims, key_set::jose, rules::Rules, token::Reading};

@@ -111,7 +111,7 @@ impl Hall {
         };
         let Ok(detached) = detached else { return };
         self.workers.spawn(move |worker| async move {
-            let _open = Open::new(metrics, place);
+            let open = Open::new(metrics, place);
             match detached {
                 Detached::Tcp(stream) => {
                     let Ok(stream) = TcpStream::from_std(stream) else { return };
@@ -120,7 +120,17 @@ impl Hall {
                             let connection = Connection { peer, worker, scheme: "http" };
                             serve(stream, Protocol::Http1, connection, pipeline, drain).await;
                         }
-                        Some(tls) => serve_secured(stream, &tls, peer, worker, pipeline, drain).await,
+                        Some(tls) => {
+                            serve_secured(
+                                stream,
+                                &tls,
+                                &open,
+                                Connection { peer, worker, scheme: "https" },
+                                pipeline,
+                                drain,
+                            )
+                            .await
+                        }
                     }
                 }
                 Detached::Unix(stream) => {
@@ -136,15 +146,17 @@ impl Hall {
 async fn serve_secured(
     stream: TcpStream,
     tls: &Tls,
-    mut peer: Peer,
-    worker: usize,
+    open: &Open,
+    mut connection: Connection,
     pipeline: Arc<ArcSwap<Pipeline>>,
     drain: CancellationToken,
 ) {
     let patience = pipeline.load().config().timeouts.head;
-    let Some(Secured { stream, protocol, certificate }) = tls.accept(stream, patience).await else { return };
-    peer.certificate = certificate;
-    let connection = Connection { peer, worker, scheme: "https" };
+    let Some(Secured { stream, protocol, certificate }) = tls.accept(stream, patience).await else {
+        open.metrics.handshake_failed();
+        return;
+    };
+    connection.peer.certificate = certificate;
     serve(stream, protocol, connection, pipeline, drain).await;
 }
 

@@ -2,14 +2,17 @@
 //! arrays are written here and nowhere else; the request path holds handles that were resolved before
 //! (see `cells`).
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
 };
 
-use crate::ids::TenantName;
+use crate::ids::{IssuerName, TenantName};
 
 /// Seconds; from a cached answer on the same machine to Logto's statement timeout.
 const BUCKETS: &[f64] =
@@ -35,6 +38,9 @@ pub struct Metrics {
     token_expiry: GaugeVec,
     token_failures: IntGaugeVec,
     token_secret_fallbacks: IntCounterVec,
+    issuer_keys: IntGaugeVec,
+    issuer_failures: IntGaugeVec,
+    handshakes_failed: IntCounter,
     quota_used: IntCounterVec,
     quota_remaining: IntGaugeVec,
     reload_ok: IntGauge,
@@ -43,6 +49,8 @@ pub struct Metrics {
     panics: IntCounter,
     log_lost: IntCounter,
     audit_lost: IntCounter,
+    /// Held while the gauges that are read are set and shown.
+    scrape: Mutex<()>,
 }
 
 impl Metrics {
@@ -94,13 +102,27 @@ impl Metrics {
             ),
             token_failures: counter_gauge(
                 "token_refresh_failures_consecutive",
-                "Failed token requests in a row.",
+                "Failed token requests in a row, of the token that fares worst.",
                 &["tenant"],
             ),
             token_secret_fallbacks: counters(
                 "token_secret_fallback_total",
                 "Grants for which the first of two secrets was refused and the second accepted.",
                 &["tenant"],
+            ),
+            issuer_keys: counter_gauge(
+                "issuer_keys",
+                "Keys of an issuer of callers' tokens that count now; at 0 none of its tokens is accepted.",
+                &["issuer"],
+            ),
+            issuer_failures: counter_gauge(
+                "issuer_key_fetch_failures_consecutive",
+                "Failed fetches of an issuer's keys in a row.",
+                &["issuer"],
+            ),
+            handshakes_failed: counter(
+                "tls_handshakes_failed_total",
+                "Connections of callers that ended before a TLS session, a bad client certificate among the reasons.",
             ),
             quota_used: counters(
                 "quota_used_total",
@@ -131,6 +153,7 @@ impl Metrics {
                 "audit_lost_total",
                 "Records of the audit log that found no room or could not be written.",
             ),
+            scrape: Mutex::default(),
             registry,
         };
         metrics.register(build);
@@ -153,6 +176,9 @@ impl Metrics {
         self.register(self.token_expiry.clone());
         self.register(self.token_failures.clone());
         self.register(self.token_secret_fallbacks.clone());
+        self.register(self.issuer_keys.clone());
+        self.register(self.issuer_failures.clone());
+        self.register(self.handshakes_failed.clone());
         self.register(self.quota_used.clone());
         self.register(self.quota_remaining.clone());
         self.register(self.reload_ok.clone());
@@ -230,6 +256,18 @@ impl Metrics {
         self.token_secret_fallbacks.with_label_values(&[tenant.as_str()]).inc();
     }
 
+    /// How many keys of an issuer count, and how many fetches have failed in a row.
+    pub fn issuer_keys(&self, issuer: &IssuerName, keys: usize, failures: u32) {
+        let label = &[issuer.as_str()];
+        self.issuer_keys.with_label_values(label).set(keys.try_into().unwrap_or(i64::MAX));
+        self.issuer_failures.with_label_values(label).set(failures.into());
+    }
+
+    /// A TLS handshake failed or took too long.
+    pub fn handshake_failed(&self) {
+        self.handshakes_failed.inc();
+    }
+
     /// The counter of what is drawn from a tenant's quota.
     pub fn quota_used(&self, tenant: &TenantName) -> IntCounter {
         self.quota_used.with_label_values(&[tenant.as_str()])
@@ -268,8 +306,19 @@ impl Metrics {
         self.audit_lost.clone()
     }
 
-    /// The Prometheus text format, version 0.0.4.
-    pub fn render(&self) -> String {
+    /// The Prometheus text format, version 0.0.4. `read` sets the gauges that are read, which are forgotten
+    /// before; two scrapes at a time take turns.
+    pub fn render_with(&self, read: impl FnOnce()) -> String {
+        let _turn = self.scrape.lock().unwrap_or_else(PoisonError::into_inner);
+        for gauge in [&self.token_failures, &self.quota_remaining, &self.issuer_keys, &self.issuer_failures] {
+            gauge.reset();
+        }
+        self.token_expiry.reset();
+        read();
+        self.render()
+    }
+
+    fn render(&self) -> String {
         // The encoder fails only on a family without metrics, which `gather` leaves out.
         TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
     }
@@ -321,49 +370,4 @@ fn histograms(name: &str, help: &str, labels: &[&str]) -> HistogramVec {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_metric_of_the_contract_can_be_read() {
-        let metrics = Metrics::new();
-        let tenant = TenantName::parse("acme").unwrap();
-        metrics.requests("c", "acme", "ListUsers", "2xx", "upstream").inc();
-        metrics.duration("acme", "ListUsers").observe(0.1);
-        metrics.upstream_duration("acme", "ListUsers").observe(0.1);
-        metrics.retried("refused");
-        metrics.rate_limited("caller");
-        metrics.policy_denied("caller_unknown");
-        metrics.token_request(&tenant, "ok", Duration::from_millis(3));
-        metrics.token_cache("hit").inc();
-        metrics.token_expires(&tenant, UNIX_EPOCH);
-        metrics.token_failures(&tenant, 2);
-        metrics.token_secret_fallback(&tenant);
-        metrics.quota_used(&tenant).inc();
-        metrics.quota_remaining(&tenant, 3);
-        metrics.echo_stopped("acme");
-        metrics.reloaded(Some(UNIX_EPOCH + Duration::from_secs(5)));
-        let text = metrics.render();
-        for line in [
-            "claviger_requests_total{caller=\"c\",code=\"2xx\",operation=\"ListUsers\",source=\"upstream\",tenant=\"acme\"} 1",
-            "claviger_request_duration_seconds_count{operation=\"ListUsers\",tenant=\"acme\"} 1",
-            "claviger_upstream_request_duration_seconds_count{operation=\"ListUsers\",tenant=\"acme\"} 1",
-            "claviger_requests_in_flight 0",
-            "claviger_retries_total{reason=\"refused\"} 1",
-            "claviger_rate_limited_total{policy=\"caller\"} 1",
-            "claviger_policy_denied_total{reason=\"caller_unknown\"} 1",
-            "claviger_token_requests_total{outcome=\"ok\",tenant=\"acme\"} 1",
-            "claviger_token_request_duration_seconds_count{tenant=\"acme\"} 1",
-            "claviger_token_cache_total{result=\"hit\"} 1",
-            "claviger_token_expiry_timestamp_seconds{tenant=\"acme\"} 0",
-            "claviger_token_refresh_failures_consecutive{tenant=\"acme\"} 2",
-            "claviger_quota_remaining{tenant=\"acme\"} 3",
-            "claviger_echo_guard_total{tenant=\"acme\"} 1",
-            "claviger_config_last_reload_successful 1",
-            "claviger_config_last_reload_success_timestamp_seconds 5",
-            "claviger_build_info{version=",
-        ] {
-            assert!(text.contains(line), "{line} is not in\n{text}");
-        }
-    }
-}
+mod tests;

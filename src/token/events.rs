@@ -1,7 +1,7 @@
 //! What the engine tells about itself: the seam to metrics. Implementations must be quick and must not call
 //! back into the engine.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::ids::TenantName;
 
@@ -22,14 +22,10 @@ pub trait Events: Send + Sync {
     fn grant_started(&self, _tenant: &TenantName) {}
     /// It ended: `ok`, or the label of its fault.
     fn grant_finished(&self, _tenant: &TenantName, _outcome: &'static str, _took: Duration) {}
-    /// A token is in place until `expiry`.
-    fn token_installed(&self, _tenant: &TenantName, _expiry: SystemTime) {}
     /// A request looked for a token.
     fn cache(&self, _tenant: &TenantName, _result: CacheResult) {}
     /// One secret was refused, and the other one worked.
     fn secret_fallback(&self, _tenant: &TenantName) {}
-    /// So many grants have failed in a row; zero once one succeeds.
-    fn failures(&self, _tenant: &TenantName, _consecutive: u32) {}
 }
 
 /// Nobody listens.

@@ -313,7 +313,7 @@ impl Slot {
     }
 
     fn install(&self, mut state: MutexGuard<'_, State>, epoch: u64, token: Token, minted: &Minted) {
-        let (tenant, expiry, generation) = (&self.key.tenant, token.expiry(), token.generation());
+        let (tenant, generation) = (&self.key.tenant, token.generation());
         state.generation = generation;
         if epoch == state.epoch {
             state.secret = minted.secret;
@@ -327,8 +327,6 @@ impl Slot {
             tracing::info!(%tenant, failures, "got a token again");
         }
         tracing::debug!(%tenant, generation, life = ?minted.life, "got a token");
-        self.shared.events.failures(tenant, 0);
-        self.shared.events.token_installed(tenant, expiry);
     }
 
     fn cool_down(&self, mut state: MutexGuard<'_, State>, failure: &Failure, now: Moment) {
@@ -350,7 +348,6 @@ impl Slot {
             let remedy = fault.remedy();
             tracing::warn!(%tenant, error = %fault, failures, retry_in = ?wait, remedy, "no token");
         }
-        self.shared.events.failures(tenant, failures);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -167,17 +167,11 @@ impl Events for Recorder {
     fn grant_finished(&self, tenant: &TenantName, outcome: &'static str, _took: Duration) {
         self.note(format!("{tenant} finished {outcome}"));
     }
-    fn token_installed(&self, tenant: &TenantName, _expiry: SystemTime) {
-        self.note(format!("{tenant} installed"));
-    }
     fn cache(&self, tenant: &TenantName, result: CacheResult) {
         self.note(format!("{tenant} {result:?}"));
     }
     fn secret_fallback(&self, tenant: &TenantName) {
         self.note(format!("{tenant} fallback"));
-    }
-    fn failures(&self, tenant: &TenantName, consecutive: u32) {
-        self.note(format!("{tenant} failures {consecutive}"));
     }
 }
 

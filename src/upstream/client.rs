@@ -95,6 +95,11 @@ impl Upstream {
         token.0.checked_sub(1).map_or(&self.token, |at| &self.asked[at])
     }
 
+    /// The tenant's token, then those that grants ask for instead.
+    pub fn handles(&self) -> impl Iterator<Item = &TokenHandle> {
+        std::iter::once(&self.token).chain(&self.asked)
+    }
+
     /// Draws on the quota for a request that another proxy is to send, and gives the token for it.
     ///
     /// # Errors

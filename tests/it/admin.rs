@@ -2,7 +2,7 @@
 
 use claviger::emulator::Effect;
 
-use crate::support::{Logto, Proxy, Request, soon};
+use crate::support::{Logto, Proxy, Request, Settings, quoted, soon};
 
 #[tokio::test]
 async fn metrics_have_closed_labels_and_count_every_answer_once() {
@@ -97,4 +97,39 @@ async fn every_answer_is_recorded_once() {
         .sum();
     assert_eq!((lines(), counted), (10, 10.0));
     assert_eq!(proxy.log().matches("\"complete\":false").count(), 2);
+}
+
+#[tokio::test]
+async fn an_issuer_that_cannot_be_asked_shows_and_is_forgotten_with_its_configuration() {
+    let logto = Logto::start().await;
+    let nobody = "http://127.0.0.1:1";
+    let mut proxy = Proxy::builder()
+        .tenant("acme", &logto)
+        .tenant("gone", &logto)
+        .set("callers.local.tenants", "['*']")
+        .set("issuers.ci.issuer", quoted(nobody))
+        .set("issuers.ci.audience", "'claviger'")
+        .set("callers.ci.identify", "{ jwt = { issuer = 'ci', claims = { sub = 'x' } } }")
+        .set("callers.ci.policies", "['all']")
+        .set("callers.ci.tenants", "['acme']")
+        .start()
+        .await;
+    const FAILURES: &str = "claviger_issuer_key_fetch_failures_consecutive{issuer=\"ci\"}";
+    proxy.logged("the issuer's keys could not be fetched").await;
+    assert!(proxy.metric(FAILURES).await >= 1.0);
+    assert_eq!(proxy.metric("claviger_issuer_keys{issuer=\"ci\"}").await, 0.0);
+    let issuer = proxy.status().await["issuers"]["ci"].clone();
+    assert_eq!((issuer["keys"].as_u64(), issuer["from"].as_str()), (Some(0), Some("issuer")), "{issuer}");
+    assert!(issuer["last_error"].is_string(), "{issuer}");
+    assert!(proxy.admin("/metrics").await.text().contains("tenant=\"gone\""));
+
+    let gone = ["tenants.gone", "issuers.ci", "callers.ci"];
+    assert!(proxy.reload_with(|settings| gone.into_iter().fold(settings, Settings::without)).await);
+    let metrics = proxy.admin("/metrics").await.text();
+    for gauge in ["issuer_keys{", "issuer_key_fetch_failures_consecutive{"] {
+        assert!(!metrics.contains(gauge), "{gauge}");
+    }
+    let failing = |line: &&str| line.starts_with("claviger_token_refresh_failures_consecutive");
+    let left: Vec<_> = metrics.lines().filter(failing).collect();
+    assert_eq!(left, ["claviger_token_refresh_failures_consecutive{tenant=\"acme\"} 0"]);
 }

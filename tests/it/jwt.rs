@@ -152,6 +152,8 @@ async fn another_issuer_is_discovered_and_asked_once_for_many() {
     }
     proxy.ask(&with_token(&signer.sign(&claims("acme/other")))).await.assert_problem(401, "caller_unknown");
     assert_eq!(issuer.asked(), 2, "its configuration and its keys");
+    assert_eq!(proxy.metric("claviger_issuer_keys{issuer=\"ci\"}").await, 1.0);
+    assert_eq!(proxy.status().await["issuers"]["ci"]["last_error"], json!(null));
     let stranger = Signer::new("two");
     issuer.publish(key_set(&[&signer, &stranger]));
     for _ in 0..5 {

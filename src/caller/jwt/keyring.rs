@@ -66,6 +66,24 @@ struct State {
     running: bool,
     last: Option<Instant>,
     failures: u32,
+    error: Option<FetchError>,
+}
+
+/// What may be shown of a keyring.
+#[derive(Debug)]
+pub struct KeyringStatus {
+    /// Whose keys.
+    pub issuer: Arc<Issuer>,
+    /// How many keys count now.
+    pub keys: usize,
+    /// Whether they are fetched; else they are from a file.
+    pub is_fetched: bool,
+    /// Time since they were last asked for, with or without success; `None` before.
+    pub asked: Option<Duration>,
+    /// Fetches that failed since the last one that succeeded.
+    pub consecutive_failures: u32,
+    /// Why the last one failed; `None` after one that succeeded.
+    pub last_error: Option<FetchError>,
 }
 
 impl Keyring {
@@ -112,6 +130,19 @@ impl Keyring {
         if state.task.is_none() {
             state.running = true;
             state.task = Some(tokio::spawn(refresh(Arc::downgrade(self), from, random)).abort_handle());
+        }
+    }
+
+    /// How it is.
+    pub fn status(&self) -> KeyringStatus {
+        let (held, state) = (self.held.load(), self.state());
+        KeyringStatus {
+            issuer: self.issuer.clone(),
+            keys: if held.is_over() { 0 } else { held.keys.len() },
+            is_fetched: self.from.is_some(),
+            asked: state.last.map(|last| last.elapsed()),
+            consecutive_failures: state.failures,
+            last_error: state.error.clone(),
         }
     }
 
@@ -162,6 +193,7 @@ impl Keyring {
                 }
             };
             state.failures = failures;
+            state.error = result.as_ref().err().cloned();
             wait.mul_f64(1.0 - 0.1 * random.fraction())
         };
         match result {

@@ -1,7 +1,10 @@
 //! The keyrings of all issuers, kept from one configuration to the next: a reload does not forget keys that are
 //! fetched the same way.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use super::{HttpFetch, Keyring, Trusted, key_set::KeySetError};
 use crate::{
@@ -25,8 +28,8 @@ pub struct KeyringError {
 
 #[derive(Debug, thiserror::Error)]
 enum Why {
-    #[error("jwks: {0}")]
-    File(#[from] KeySetError),
+    #[error("jwks: {}: {error}. Write the issuer's key set there; a cluster's is from: kubectl get --raw /openid/v1/jwks", path.display())]
+    File { path: PathBuf, error: KeySetError },
     #[error("tls.roots: {0}")]
     Tls(#[from] TlsError),
     #[error("the client for its keys cannot be made: {0}")]
@@ -58,8 +61,9 @@ impl Keyrings {
 }
 
 fn make(issuer: &Arc<Issuer>, config: &Config) -> Result<Arc<Keyring>, Why> {
-    if let Jwks::File { json, .. } = &issuer.jwks {
-        return Ok(Keyring::of_file(issuer.clone(), json)?);
+    if let Jwks::File { json, path } = &issuer.jwks {
+        let in_file = |error| Why::File { path: path.clone(), error };
+        return Keyring::of_file(issuer.clone(), json).map_err(in_file);
     }
     let timeouts = &config.timeouts;
     let from =

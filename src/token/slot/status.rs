@@ -1,6 +1,6 @@
 //! What may be shown of a slot: no token, no secret, and no digest of one.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::{
     ids::TenantName,
@@ -24,6 +24,8 @@ pub struct SlotStatus {
     pub age: Option<Duration>,
     /// How long it will still be used; `None` without one.
     pub usable_for: Option<Duration>,
+    /// When the issuer will call the last token expired, or has; `None` without one.
+    pub expiry: Option<SystemTime>,
     /// Grants that failed since the last one that succeeded.
     pub consecutive_failures: u32,
     /// Why the last one failed; `None` after one that succeeded.
@@ -43,6 +45,7 @@ impl Slot {
             generation: state.generation,
             age: token.as_ref().map(|token| token.age(now)),
             usable_for: token.as_ref().map(|token| token.usable_for(now)),
+            expiry: self.current.load().as_ref().map(|token| token.expiry()),
             consecutive_failures: state.cooldown.as_ref().map_or(0, |cooldown| cooldown.failures),
             last_error: state.cooldown.as_ref().map(|cooldown| cooldown.error.clone()),
         }

@@ -27,7 +27,8 @@ async fn b03_an_outage_is_not_noticed_while_the_token_lives() {
     world.issuer.always(Reply::Token(480));
     pass(30 * SECOND).await;
     at_once(&handle).await;
-    assert_eq!(world.events.count("acme failures 0"), 2);
+    assert_eq!(world.events.count("acme finished ok"), 2);
+    assert_eq!(handle.status().consecutive_failures, 0);
 }
 
 #[tokio::test(start_paused = true)]
