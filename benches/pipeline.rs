@@ -8,7 +8,7 @@ use claviger::{
     caller::{Callers, Means, Peer, Presented, Reach, Seal},
     catalog::Catalog,
     clock::Clock,
-    config::{self, Config, LoadRequest},
+    config::{self, Config, LoadRequest, References},
     headers,
     limit::{Limits, admit::Admission},
     observe::{Metrics, RequestId, Source, cells::CellTable},
@@ -49,6 +49,7 @@ fn configuration() -> (tempfile::TempDir, Config) {
         search: Vec::<PathBuf>::new(),
         env: Default::default(),
         rule_check: &any,
+        references: References::Needed,
     };
     let loaded = config::load(&request);
     (dir, loaded.map(|loaded| loaded.config).unwrap_or_else(|problems| panic!("{problems}")))

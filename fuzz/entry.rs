@@ -16,7 +16,7 @@ use claviger::{
         Catalog,
         secrets::{Place, Secrets},
     },
-    config::{LoadRequest, Origin, Policy, RuleList, RuleText, load},
+    config::{LoadRequest, Origin, Policy, References, RuleList, RuleText, load},
     ids::PolicyName,
     policy::{
         decide::{RuleSet, Verdict},
@@ -127,6 +127,7 @@ pub(crate) fn config(data: &[u8]) {
         search: Vec::new(),
         env: std::iter::empty::<(std::ffi::OsString, std::ffi::OsString)>().collect(),
         rule_check: &rule_check,
+        references: References::Needed,
     };
     match (load(&request), load(&request)) {
         (Ok(first), Ok(second)) => assert!(first.digest == second.digest),

@@ -34,7 +34,7 @@ pub use audit::{Audit, AuditOutput};
 pub use caller::{Caller, ClaimMatch, Identity, Issue, TenantScope};
 pub use env::Environment;
 pub use issuer::{Algorithm, Issuer, Jwks};
-pub use load::{LoadRequest, Loaded, load};
+pub use load::{LoadRequest, Loaded, References, load};
 pub use policy::{Conditions, Policy, QueryCondition, RuleCheck, RuleList, RuleText};
 pub use problem::{Problem, Problems};
 pub use redacted::redacted;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use claviger::config::{self, LoadRequest};
+use claviger::config::{self, LoadRequest, References};
 use serde_json::Value;
 
 const README: &str = include_str!("../README.md");
@@ -66,6 +66,7 @@ fn every_default_is_the_programs() {
             ("CLAVIGER_ISSUERS__X__AUDIENCE".into(), "claviger".into()),
         ]),
         rule_check: &|_, _| Ok(()),
+        references: References::Needed,
     };
     let loaded = config::load(&request).expect("minimal.toml is valid");
     let effective = config::redacted(&loaded.config);

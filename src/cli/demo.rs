@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ffi::OsString, net::SocketAddr, process::ExitCo
 use crate::{
     app::{App, Loader},
     clock::Clock,
-    config::{self, Address, LoadRequest, Loaded, Problems},
+    config::{self, Address, LoadRequest, Loaded, Problems, References},
     emulator::{Client, Emulator, ManagementRole, Options, Seed},
     observe::{Metrics, log},
 };
@@ -82,7 +82,9 @@ async fn demo(args: &Args) -> ExitCode {
 
 fn load(environment: &BTreeMap<&'static str, String>) -> Result<Loaded, Problems> {
     let env = environment.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect();
-    config::load(&LoadRequest { paths: Vec::new(), search: Vec::new(), env, rule_check: &super::rule_check })
+    let rule_check = &super::rule_check;
+    let (paths, search) = (Vec::new(), Vec::new());
+    config::load(&LoadRequest { paths, search, env, rule_check, references: References::Needed })
 }
 
 fn guide(proxy: &Address, admin: &Address, emulator: &Emulator) -> String {

@@ -3,7 +3,7 @@
 use std::{process::ExitCode, sync::Arc};
 
 use crate::{
-    catalog::{Catalog, Paging},
+    catalog::{Catalog, Op, Operation, Paging, secrets::Secrets},
     ids::CallerIndex,
     policy::{
         conditions::{Broken, Words, check_query},
@@ -11,6 +11,7 @@ use crate::{
         grants::Grants,
         matched::Matched,
         path::CanonicalPath,
+        reveal::Reveals,
     },
 };
 
@@ -31,7 +32,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
-    let loaded = match super::load(&args.sources.paths) {
+    let loaded = match super::load_policy(&args.sources.paths) {
         Ok(loaded) => loaded,
         Err(problems) => return super::report(&problems),
     };
@@ -72,7 +73,11 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let Verdict::Conditional(candidates) = verdict else {
         let word = if verdict.is_allowed() { "allowed" } else { "denied" };
         println!("{word}: {} at tenant {tenant}", verdict.explain(operation));
-        return if verdict.is_allowed() { ExitCode::SUCCESS } else { ExitCode::from(super::NO) };
+        if !verdict.is_allowed() {
+            return ExitCode::from(super::NO);
+        }
+        tell_of_secrets(grants.reveals(index), matched.op(), operation);
+        return ExitCode::SUCCESS;
     };
     let name = operation.map_or("an operation newer than the catalog", |operation| operation.id);
     let judged: Vec<_> = candidates.rules().map(|rule| judge(rule, query)).collect();
@@ -89,7 +94,25 @@ pub(super) fn run(args: &Args) -> ExitCode {
             "  note: without page and page_size Logto answers the whole list; add required = true to page_size"
         );
     }
+    if code == 0 {
+        tell_of_secrets(grants.reveals(index), matched.op(), operation);
+    }
     ExitCode::from(code)
+}
+
+/// Whether the answer comes with its secrets, where it may have some.
+fn tell_of_secrets(reveals: &Reveals, op: Option<Op>, operation: Option<&Operation>) {
+    match (op, operation) {
+        (Some(op), Some(operation)) if Secrets::of(op).is_some() => match reveals.hidden(Some(op)) {
+            Some(_) => println!(
+                "  answer: its secrets come masked; reveal = [\"{}\"] of the caller would show them",
+                operation.id
+            ),
+            None => println!("  answer: comes with its secrets, as the caller's reveal says"),
+        },
+        (None, _) => println!("  answer: what has the name of a secret comes masked"),
+        _ => {}
+    }
 }
 
 /// What a rule says of the query; its condition that the query does not meet, if there is one.

@@ -28,7 +28,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
-    let loaded = match super::load(&args.sources.paths) {
+    let loaded = match super::load_policy(&args.sources.paths) {
         Ok(loaded) => loaded,
         Err(problems) => return super::report(&problems),
     };

@@ -9,7 +9,7 @@ use super::{
     env::Environment,
     layer::Provenance,
     leaf::{Either, Leaf, List, Off, Size, Slot},
-    load::{Inputs, is_told},
+    load::{Inputs, References, is_told},
     path::KeyPath,
     problem::{Mistake, Problem},
     raw::{Raw, RawRate},
@@ -44,6 +44,7 @@ pub(super) struct Checker<'a> {
     pub(super) secrets: &'a Secrets,
     pub(super) env: &'a Environment,
     pub(super) rule_check: RuleCheck<'a>,
+    pub(super) references: References,
     pub(super) names: Found,
     pub(super) remarks: Remarks,
     pub(super) inputs: Inputs,
@@ -261,6 +262,9 @@ impl Checker<'_> {
             Ok(secret) => return Some(secret),
             Err(error) => error,
         };
+        if self.may_be_absent(&error) {
+            return None;
+        }
         let (what, remedy) = match (&error, name) {
             (SecretError::Empty { .. }, Some(name)) => {
                 (format!("the environment variable {name} is empty"), "Set it to the secret.".into())
@@ -291,6 +295,15 @@ impl Checker<'_> {
         };
         self.problem(key, what, remedy);
         None
+    }
+
+    fn may_be_absent(&self, error: &SecretError) -> bool {
+        let is_absent = match error {
+            SecretError::Unset { .. } => true,
+            SecretError::Unreadable { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+            _ => false,
+        };
+        is_absent && self.references == References::MayBeAbsent
     }
 
     /// Warns of a secret that other users of the machine can read.

@@ -39,6 +39,17 @@ pub struct LoadRequest<'a> {
     pub env: Environment,
     /// Says whether a text is a rule; the error says what is wrong and what to write.
     pub rule_check: RuleCheck<'a>,
+    /// What becomes of secrets and files that are named and not there.
+    pub references: References,
+}
+
+/// What a configuration is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum References {
+    /// To be put to work: all that it names must be there.
+    Needed,
+    /// To see what it allows, perhaps where its secrets are not: what is not there is left out.
+    MayBeAbsent,
 }
 
 impl<'a> LoadRequest<'a> {
@@ -48,7 +59,8 @@ impl<'a> LoadRequest<'a> {
     /// The request of a process: the usual places and its own environment.
     pub fn of_process(paths: Vec<PathBuf>, rule_check: RuleCheck<'a>) -> Self {
         let search = Self::SEARCH.iter().map(PathBuf::from).collect();
-        Self { paths, search, env: std::env::vars_os().collect(), rule_check }
+        let env = std::env::vars_os().collect();
+        Self { paths, search, env, rule_check, references: References::Needed }
     }
 }
 
@@ -157,6 +169,7 @@ pub fn load(request: &LoadRequest<'_>) -> Result<Loaded, Problems> {
         secrets: &secrets,
         env: &request.env,
         rule_check: request.rule_check,
+        references: request.references,
         names,
         remarks,
         inputs,

@@ -64,6 +64,7 @@ impl Bench {
             search: vec![self.dir.path().join("claviger.toml"), self.dir.path().join("etc.toml")],
             env: self.env.clone(),
             rule_check: &rule_check,
+            references: References::Needed,
         })
     }
 

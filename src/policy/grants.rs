@@ -245,6 +245,11 @@ impl Grants {
         &self.callers[caller.0].rules
     }
 
+    /// What a caller's answers are shown of, for `explain`.
+    pub fn reveals(&self, caller: CallerIndex) -> &Reveals {
+        &self.callers[caller.0].reveals
+    }
+
     /// The tenant that a request of this caller is for.
     ///
     /// # Errors

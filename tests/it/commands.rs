@@ -155,6 +155,41 @@ async fn explain_says_yes_or_no_and_why() {
     assert!(tenant.stdout.contains("no tenant of that name"), "{}", tenant.stdout);
 }
 
+/// Whoever reviews a policy has neither the secrets nor the certificates that it names.
+#[tokio::test]
+async fn a_policy_is_read_where_its_secrets_are_not() {
+    let files = Files::new();
+    let settings = offline()
+        .set("listen.tls.cert", "'none.crt'")
+        .set("listen.tls.key", "'none.key'")
+        .set("tenants.acme.client_secret", "{ env = 'SET_NOWHERE' }")
+        .set("issuers.kubernetes.issuer", "'https://kubernetes.default.svc'")
+        .set("issuers.kubernetes.audience", "'claviger'")
+        .set("issuers.kubernetes.jwks", "{ file = 'none.json' }")
+        .set("policies.all.allow", "['users:read', 'ListApplicationSecrets', 'ListHooks']")
+        .set(
+            "callers.local.identify",
+            "[{ api_key = { file = 'none' } }, { service_account = 'shop/billing' }]",
+        )
+        .set("callers.local.reveal", "['ListApplicationSecrets']");
+    let file = files.with(&settings);
+    let say = async |arguments: &[&str], code| {
+        let finished = claviger(&[arguments, &["--config", &file]].concat()).await;
+        finished.assert_code(code);
+        finished.stdout
+    };
+    say(&["check"], 64).await;
+    let matrix = say(&["policy", "matrix"], 0).await;
+    assert!(matrix.contains("local: tenants acme") && matrix.contains("ListHooks*"), "{matrix}");
+    for (path, answer) in [
+        ("/api/applications/x/secrets", "comes with its secrets, as the caller's reveal says"),
+        ("/api/hooks", "come masked; reveal = [\"ListHooks\"]"),
+    ] {
+        let said = say(&["explain", "--caller", "local", "GET", path], 0).await;
+        assert!(said.contains(answer), "{path}: {said}");
+    }
+}
+
 #[tokio::test]
 async fn what_explain_says_is_what_serve_does() {
     let logto = Logto::start().await;

@@ -10,7 +10,7 @@ use std::{
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
 use super::{Checker, Either, KeyPath, reason, unreadable_remedy};
-use crate::config::{Roots, leaf::RootsName, raw::RawRootsFile};
+use crate::config::{References, Roots, leaf::RootsName, raw::RawRootsFile};
 
 /// More than any bundle of certificates or any key set.
 const MOST: u64 = 4 * 1024 * 1024;
@@ -27,6 +27,12 @@ impl Checker<'_> {
                 None
             }
             Ok(bytes) => Some(bytes),
+            Err(error)
+                if error.kind() == std::io::ErrorKind::NotFound
+                    && self.references == References::MayBeAbsent =>
+            {
+                None
+            }
             Err(error) => {
                 let what = format!("cannot read the file {}: {}", path.display(), reason(&error));
                 self.problem(key, what, unreadable_remedy(&error));
@@ -53,7 +59,8 @@ impl Checker<'_> {
                     self.missing(&key, "the file is missing", "Write roots = { file = \"ca.pem\" }.");
                 }
                 let path = self.leaf(&key, "file", table.file)?;
-                self.authorities(&key, path).map(|(path, pem)| Roots::File { path, pem })
+                let read = self.authorities(&key, path).map(|(path, pem)| Roots::File { path, pem });
+                read.or((self.references == References::MayBeAbsent).then_some(Roots::System))
             }
         }
     }
