@@ -111,6 +111,11 @@ impl TokenRequest {
         Ok(request)
     }
 
+    /// Whether the secret came in the form and not by HTTP Basic.
+    pub fn secret_in_form(&self) -> bool {
+        self.client_secret.is_some() && self.raw_secret.is_none()
+    }
+
     /// Client id and secret, where both were given.
     pub fn client(&self) -> Option<Client<'_>> {
         let secret = self.client_secret.as_deref()?;

@@ -32,6 +32,7 @@ APP_ID, APP_SECRET = "m2mapp0000000000000001", "emulator-secret-0123456789abcdef
 KEY = "cvk_clients_0123456789abcdefghijklmnopqrst"
 TWO_KEY = "cvk_both_tenants_0123456789abcdefghijklmno"
 ODD_SECRET = "p@ss:w%rd+/= &?#x~"  # RFC 6749 allows printable ASCII only, and all of it
+ODD_KEY = "cvk_p@ss:w%rd+/=&?#x~%41\"end"  # with HTTP Basic some libraries form-encode it, as RFC 6749 has it, and some do not
 ROWS = 57
 CLEAN_ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith(("CLAVIGER_", "LOGTO_"))
                      and k.lower() not in ("http_proxy", "https_proxy", "all_proxy")}
@@ -56,11 +57,12 @@ def install():
     if not (stamp.exists() and stamp.read_text() == state):
         shutil.rmtree(HOME, ignore_errors=True)
         HOME.mkdir(parents=True)
-        say("installing from PyPI into target/clients: dlt, duckdb, Node.js 22 (tests/clients/requirements.txt)")
+        say("installing from PyPI into target/clients: Authlib, dlt, duckdb, Node.js 22 (tests/clients/requirements.txt)")
         venv.create(HOME / "venv", with_pip=True)
         call([PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
               "-r", HERE / "requirements.txt"])
-        say("installing from npm into target/clients: @logto/api, oidc-provider (tests/clients/package-lock.json)")
+        say("installing from npm into target/clients: @logto/api, openid-client, oidc-provider "
+            "(tests/clients/package-lock.json)")
         for name in pins[1:]:
             shutil.copy(HERE / name, HOME)
         call([HOME / "venv" / "bin" / "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
@@ -213,6 +215,28 @@ tenants  = ["foreign"]
 policies = ["read"]
 """
 
+SHORT_LIVED = """
+[listen]
+proxy = ["127.0.0.1:0"]
+admin = "127.0.0.1:0"
+
+[broker]
+ttl = "5s"
+
+[tenants.acme]
+endpoint      = "{endpoint}"
+resource      = "{resource}"
+client_id     = "{app_id}"
+client_secret = {{ file = "{secret}" }}
+
+[policies.people]
+allow = ["users:read"]
+
+[callers.support]
+identify = {{ api_key = [{{ file = "{key}" }}, {{ file = "{odd_key}" }}] }}
+policies = ["people"]
+"""
+
 
 class World:
     """Two emulated tenants and Claviger in front of both."""
@@ -361,6 +385,31 @@ def dlt_by_tenant_path(world):
     check(seen == {"rows": rows, "distinct": rows}, f"wanted {rows} rows, got {seen}:\n{said}")
 
 
+def oauth_client(world, name, argv):
+    """One OAuth client library, by HTTP Basic and by form, with a plain key and an odd one, with and without a tenant."""
+    stage = world.stage
+    proxy = stage.serve(name, SHORT_LIVED.format(
+        endpoint=world.acme, resource=RESOURCE, app_id=APP_ID, secret=stage.secret("app-secret", APP_SECRET),
+        key=stage.secret("key", KEY), odd_key=stage.secret("odd-key", ODD_KEY)))
+    ways = [("client_secret_basic", proxy, KEY), ("client_secret_basic", f"{proxy}/t/acme", ODD_KEY),
+            ("client_secret_post", f"{proxy}/t/acme", KEY), ("client_secret_post", proxy, ODD_KEY)]
+    with ThreadPoolExecutor(len(ways)) as pool:
+        ended = list(pool.map(lambda way: client(stage, argv, way[1], "support", way[2], METHOD=way[0]), ways))
+    for (method, base, key), (code, _, said) in zip(ways, ended):
+        check(code == 0, f"{name} with {method} at {base}, {'plain' if key == KEY else 'odd'} key, "
+                         f"ended with {code}:\n{said[-3000:]}")
+
+
+def oauth_authlib(world):
+    """Authlib: Basic and form, renewal of its own, invalid_client, a readable 403"""
+    oauth_client(world, "authlib", [PYTHON, HERE / "oauth_session.py"])
+
+
+def oauth_openid_client(world):
+    """npm openid-client: Basic and form, renewal, invalid_client, a readable 403"""
+    oauth_client(world, "openid-client", [node(), HOME / "openid_client.mjs"])
+
+
 def foreign(world, name, secret):
     """oidc-provider with its API, and Claviger in front; returns both base URLs."""
     stage = world.stage
@@ -397,6 +446,7 @@ def issuer_rejects(world):
 
 SCENARIOS = [sdk_control, sdk_by_base_url, sdk_by_tenant_path, sdk_two_tenants, sdk_wrong_key, nothing_leaks,
              dlt_direct, dlt_by_base_url, dlt_by_tenant_path,
+             oauth_authlib, oauth_openid_client,
              issuer_foreign, issuer_rejects]
 
 
