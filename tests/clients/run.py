@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import queue
+import re
 import shutil
 import subprocess
 import sys
@@ -410,6 +411,26 @@ def oauth_openid_client(world):
     oauth_client(world, "openid-client", [node(), HOME / "openid_client.mjs"])
 
 
+def oauth_documented(world):
+    """the two programs that docs/callers.md shows for OAuth clients do what it says"""
+    page = (HERE.parents[1] / "docs" / "callers.md").read_text()
+    users = f"{world.proxy}/api/users"
+    for language, name, argv, begin, end in (
+        ("python", "example.py", [PYTHON], f"key = {KEY!r}\n", f"print(len(logto.get({users!r}).json()))\n"),
+        ("js", "example.mjs", [node()], f"const key = {KEY!r};\n",
+         f"const answer = await oauth.fetchProtectedResource(config, access_token, new URL({users!r}), 'GET');\n"
+         "console.log((await answer.json()).length);\n"),
+    ):
+        found = re.findall(rf"^```{language}\n(.*?)^```", page, re.S | re.M)
+        check(len(found) == 1, f"docs/callers.md shows {len(found)} programs in {language}, wanted one")
+        for shown in ("http://localhost:3600", "billing"):
+            check(shown in found[0], f"docs/callers.md no longer says {shown} in {language}")
+        path = HOME / name  # beside node_modules
+        path.write_text(begin + found[0].replace("http://localhost:3600", world.proxy).replace("billing", "support") + end)
+        code, out, said = client(world.stage, [*argv, path], world.proxy, "support", KEY)
+        check(code == 0 and int(out) > 0, f"the program in {language} ended with {code}:\n{said[-2000:]}")
+
+
 def foreign(world, name, secret):
     """oidc-provider with its API, and Claviger in front; returns both base URLs."""
     stage = world.stage
@@ -446,7 +467,7 @@ def issuer_rejects(world):
 
 SCENARIOS = [sdk_control, sdk_by_base_url, sdk_by_tenant_path, sdk_two_tenants, sdk_wrong_key, nothing_leaks,
              dlt_direct, dlt_by_base_url, dlt_by_tenant_path,
-             oauth_authlib, oauth_openid_client,
+             oauth_authlib, oauth_openid_client, oauth_documented,
              issuer_foreign, issuer_rejects]
 
 
