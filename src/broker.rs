@@ -131,6 +131,11 @@ impl TokenRequest {
         Ok(request)
     }
 
+    /// Whether the client proves who it is in the form and not by HTTP Basic.
+    pub fn client_in_form(&self) -> bool {
+        self.assertion.is_some() || (self.client_secret.is_some() && self.raw_secret.is_none())
+    }
+
     /// How the client proves who it is, where it tries to.
     pub fn client(&self) -> Option<Client<'_>> {
         if let Some(jwt) = self.assertion.as_deref() {

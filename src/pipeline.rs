@@ -80,6 +80,7 @@ impl Pipeline {
             target @ Target::Token { .. } => {
                 record.asks_for_token = true;
                 let form = TokenRequest::read(&head, body, self.config.timeouts.body).await?;
+                record.client_in_form = form.client_in_form();
                 let presented = Presented::by_client(&connection.peer, &head.headers, form.client());
                 let caller = self.identify(connection, &presented, record).await?;
                 let permit = self.permit(caller, &target, &head, record)?;

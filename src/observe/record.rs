@@ -49,6 +49,8 @@ pub struct Record {
     pub cause: Option<String>,
     /// Whether the request is for the token broker, whose clients expect OAuth's error members.
     pub asks_for_token: bool,
+    /// Whether a token request brought its secret or assertion in the form, so that HTTP's own authentication was not tried.
+    pub client_in_form: bool,
     /// Times the request was sent upstream.
     pub attempts: u32,
     /// Body bytes sent to the caller.
@@ -85,6 +87,7 @@ impl Record {
             code: None,
             cause: None,
             asks_for_token: false,
+            client_in_form: false,
             attempts: 0,
             sent: 0,
             complete: false,

@@ -30,7 +30,7 @@ struct Problem<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error_description: Option<&'a str>,
+    error_description: Option<String>,
 }
 
 /// The answer to a request that failed; notes it in the record.
@@ -51,7 +51,7 @@ pub fn answer(failure: &Failure, record: &mut Record) -> Response<Body> {
         message: &detail,
         side: description.side.as_str(),
         error: oauth,
-        error_description: oauth.map(|_| detail.as_str()),
+        error_description: oauth.map(|_| oauth_text(&detail)),
     };
     // A struct of strings and a number always serialises.
     let body = serde_json::to_vec(&problem).unwrap_or_default();
@@ -66,10 +66,10 @@ pub fn answer(failure: &Failure, record: &mut Record) -> Response<Body> {
     {
         headers.insert(headers::PROXY_STATUS, status);
     }
-    if description.status == StatusCode::UNAUTHORIZED {
-        let scheme =
-            if record.asks_for_token { "Basic realm=\"claviger\"" } else { "Bearer realm=\"claviger\"" };
-        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
+    if description.status == StatusCode::UNAUTHORIZED
+        && let Some(challenge) = challenge(record)
+    {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
     if description.status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
@@ -107,6 +107,26 @@ fn oauth_status(status: StatusCode) -> StatusCode {
         }
         other => other,
     }
+}
+
+/// How to say who asks. OAuth clients that find a challenge look no further, so at the broker it holds the error
+/// too; and whoever sent the secret in the form gets none (RFC 6749 section 5.2), as from Logto.
+fn challenge(record: &Record) -> Option<&'static str> {
+    match (record.asks_for_token, record.client_in_form) {
+        (false, _) => Some("Bearer realm=\"claviger\""),
+        (true, false) => Some("Basic realm=\"claviger\", error=\"invalid_client\""),
+        (true, true) => None,
+    }
+}
+
+/// RFC 6749 section 5.2 has printable ASCII there, without the quotation mark and the backslash.
+fn oauth_text(detail: &str) -> String {
+    let plain = |c| match c {
+        '"' => '\'',
+        ' '..='~' if c != '\\' => c,
+        _ => '?',
+    };
+    detail.replace('\u{2026}', "...").chars().map(plain).collect()
 }
 
 /// Rounded up: whoever comes back after it is let through.

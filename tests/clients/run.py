@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import queue
+import re
 import shutil
 import subprocess
 import sys
@@ -32,6 +33,7 @@ APP_ID, APP_SECRET = "m2mapp0000000000000001", "emulator-secret-0123456789abcdef
 KEY = "cvk_clients_0123456789abcdefghijklmnopqrst"
 TWO_KEY = "cvk_both_tenants_0123456789abcdefghijklmno"
 ODD_SECRET = "p@ss:w%rd+/= &?#x~"  # RFC 6749 allows printable ASCII only, and all of it
+ODD_KEY = "cvk_p@ss:w%rd+/=&?#x~%41\"end"  # with HTTP Basic some libraries form-encode it, as RFC 6749 has it, and some do not
 ROWS = 57
 CLEAN_ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith(("CLAVIGER_", "LOGTO_"))
                      and k.lower() not in ("http_proxy", "https_proxy", "all_proxy")}
@@ -56,11 +58,12 @@ def install():
     if not (stamp.exists() and stamp.read_text() == state):
         shutil.rmtree(HOME, ignore_errors=True)
         HOME.mkdir(parents=True)
-        say("installing from PyPI into target/clients: dlt, duckdb, Node.js 22 (tests/clients/requirements.txt)")
+        say("installing from PyPI into target/clients: Authlib, dlt, duckdb, Node.js 22 (tests/clients/requirements.txt)")
         venv.create(HOME / "venv", with_pip=True)
         call([PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
               "-r", HERE / "requirements.txt"])
-        say("installing from npm into target/clients: @logto/api, oidc-provider (tests/clients/package-lock.json)")
+        say("installing from npm into target/clients: @logto/api, openid-client, oidc-provider "
+            "(tests/clients/package-lock.json)")
         for name in pins[1:]:
             shutil.copy(HERE / name, HOME)
         call([HOME / "venv" / "bin" / "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
@@ -213,6 +216,28 @@ tenants  = ["foreign"]
 policies = ["read"]
 """
 
+SHORT_LIVED = """
+[listen]
+proxy = ["127.0.0.1:0"]
+admin = "127.0.0.1:0"
+
+[broker]
+ttl = "5s"
+
+[tenants.acme]
+endpoint      = "{endpoint}"
+resource      = "{resource}"
+client_id     = "{app_id}"
+client_secret = {{ file = "{secret}" }}
+
+[policies.people]
+allow = ["users:read"]
+
+[callers.support]
+identify = {{ api_key = [{{ file = "{key}" }}, {{ file = "{odd_key}" }}] }}
+policies = ["people"]
+"""
+
 
 class World:
     """Two emulated tenants and Claviger in front of both."""
@@ -361,6 +386,51 @@ def dlt_by_tenant_path(world):
     check(seen == {"rows": rows, "distinct": rows}, f"wanted {rows} rows, got {seen}:\n{said}")
 
 
+def oauth_client(world, name, argv):
+    """One OAuth client library, by HTTP Basic and by form, with a plain key and an odd one, with and without a tenant."""
+    stage = world.stage
+    proxy = stage.serve(name, SHORT_LIVED.format(
+        endpoint=world.acme, resource=RESOURCE, app_id=APP_ID, secret=stage.secret("app-secret", APP_SECRET),
+        key=stage.secret("key", KEY), odd_key=stage.secret("odd-key", ODD_KEY)))
+    ways = [("client_secret_basic", proxy, KEY), ("client_secret_basic", f"{proxy}/t/acme", ODD_KEY),
+            ("client_secret_post", f"{proxy}/t/acme", KEY), ("client_secret_post", proxy, ODD_KEY)]
+    with ThreadPoolExecutor(len(ways)) as pool:
+        ended = list(pool.map(lambda way: client(stage, argv, way[1], "support", way[2], METHOD=way[0]), ways))
+    for (method, base, key), (code, _, said) in zip(ways, ended):
+        check(code == 0, f"{name} with {method} at {base}, {'plain' if key == KEY else 'odd'} key, "
+                         f"ended with {code}:\n{said[-3000:]}")
+
+
+def oauth_authlib(world):
+    """Authlib: Basic and form, renewal of its own, invalid_client, a readable 403"""
+    oauth_client(world, "authlib", [PYTHON, HERE / "oauth_session.py"])
+
+
+def oauth_openid_client(world):
+    """npm openid-client: Basic and form, renewal, invalid_client, a readable 403"""
+    oauth_client(world, "openid-client", [node(), HOME / "openid_client.mjs"])
+
+
+def oauth_documented(world):
+    """the two programs that docs/callers.md shows for OAuth clients do what it says"""
+    page = (HERE.parents[1] / "docs" / "callers.md").read_text()
+    users = f"{world.proxy}/api/users"
+    for language, name, argv, begin, end in (
+        ("python", "example.py", [PYTHON], f"key = {KEY!r}\n", f"print(len(logto.get({users!r}).json()))\n"),
+        ("js", "example.mjs", [node()], f"const key = {KEY!r};\n",
+         f"const answer = await oauth.fetchProtectedResource(config, access_token, new URL({users!r}), 'GET');\n"
+         "console.log((await answer.json()).length);\n"),
+    ):
+        found = re.findall(rf"^```{language}\n(.*?)^```", page, re.S | re.M)
+        check(len(found) == 1, f"docs/callers.md shows {len(found)} programs in {language}, wanted one")
+        for shown in ("http://localhost:3600", "billing"):
+            check(shown in found[0], f"docs/callers.md no longer says {shown} in {language}")
+        path = HOME / name  # beside node_modules
+        path.write_text(begin + found[0].replace("http://localhost:3600", world.proxy).replace("billing", "support") + end)
+        code, out, said = client(world.stage, [*argv, path], world.proxy, "support", KEY)
+        check(code == 0 and int(out) > 0, f"the program in {language} ended with {code}:\n{said[-2000:]}")
+
+
 def foreign(world, name, secret):
     """oidc-provider with its API, and Claviger in front; returns both base URLs."""
     stage = world.stage
@@ -397,6 +467,7 @@ def issuer_rejects(world):
 
 SCENARIOS = [sdk_control, sdk_by_base_url, sdk_by_tenant_path, sdk_two_tenants, sdk_wrong_key, nothing_leaks,
              dlt_direct, dlt_by_base_url, dlt_by_tenant_path,
+             oauth_authlib, oauth_openid_client, oauth_documented,
              issuer_foreign, issuer_rejects]
 
 

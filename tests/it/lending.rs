@@ -47,7 +47,17 @@ async fn the_broker_hands_out_the_upstreams_token_only_where_the_grant_says_so()
     let refused = |form: &str| Request::form("/oidc/token", form);
     let wrong = proxy.ask(&refused("grant_type=client_credentials&client_id=real&client_secret=nope")).await;
     assert_eq!((wrong.status, wrong.json()["error"].as_str()), (401, Some("invalid_client")));
-    assert!(wrong.value("www-authenticate").is_some_and(|value| value.starts_with("Basic ")));
+    assert_eq!(wrong.value("www-authenticate"), None, "the secret was not sent by HTTP's own authentication");
+    for tried in [None, Some("Basic cmVhbDpub3Bl")] {
+        let mut request = refused("grant_type=client_credentials");
+        if let Some(basic) = tried {
+            request = request.header("Authorization", basic);
+        }
+        let wrong = proxy.ask(&request).await;
+        assert_eq!((wrong.status, wrong.json()["error"].as_str()), (401, Some("invalid_client")));
+        let challenge = Some("Basic realm=\"claviger\", error=\"invalid_client\"");
+        assert_eq!(wrong.value("www-authenticate"), challenge, "{tried:?}");
+    }
     let form_of = |rest: &str| format!("client_id=sealed&client_secret={}&{rest}", key("sealed"));
     for (form, error) in [
         (form_of("grant_type=password"), "unsupported_grant_type"),
@@ -63,6 +73,23 @@ async fn the_broker_hands_out_the_upstreams_token_only_where_the_grant_says_so()
     let text = audit_of(proxy).await;
     let issued: Vec<_> = records(&text).iter().map(|record| record["issued"].clone()).collect();
     assert_eq!(issued[..2], [json!("claviger"), json!("upstream")], "{text}");
+}
+
+#[tokio::test]
+async fn an_error_description_is_made_of_what_oauth_allows() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::builder()
+        .tenant("acme", &logto)
+        .tenant("globex", &logto)
+        .set("callers.local.tenants", "['*']")
+        .start()
+        .await;
+    let which = proxy.ask(&Request::form("/oidc/token", "grant_type=client_credentials")).await;
+    assert_eq!((which.status, which.json()["error"].as_str()), (400, Some("invalid_request")));
+    assert!(which.json()["detail"].as_str().is_some_and(|detail| !detail.is_ascii()), "{}", which.text());
+    let described = which.json()["error_description"].as_str().expect("a description").to_owned();
+    assert!(described.contains("Claviger-Tenant"), "{described}");
+    assert!(described.bytes().all(|b| matches!(b, b' '..=b'~') && !matches!(b, b'"' | b'\\')), "{described}");
 }
 
 #[tokio::test]
