@@ -4,6 +4,7 @@
 
 pub mod accept;
 pub mod bind;
+mod plain;
 pub mod serve;
 pub mod streams;
 pub mod tls;

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     bind::{Bound, Socket},
+    plain,
     serve::{Protocol, serve},
     tls::{Secured, Tls},
     worker::Workers,
@@ -152,6 +153,12 @@ async fn serve_secured(
     drain: CancellationToken,
 ) {
     let patience = pipeline.load().config().timeouts.head;
+    let begun = tokio::time::Instant::now();
+    if plain::is_http(&stream, patience).await {
+        open.metrics.handshake_failed();
+        return plain::answer(stream).await;
+    }
+    let patience = patience.saturating_sub(begun.elapsed());
     let Some(Secured { stream, protocol, certificate }) = tls.accept(stream, patience).await else {
         open.metrics.handshake_failed();
         return;

@@ -2,8 +2,9 @@
 
 use std::{path::Path, time::Duration};
 
-use claviger::emulator::{Options, Seed};
+use claviger::emulator::{Effect, Options, Seed};
 use http_body_util::BodyExt as _;
+use rustix::process::Signal;
 
 use crate::support::{
     Logto, Proxy, Request, claviger,
@@ -75,21 +76,54 @@ async fn https_in_both_versions_of_http() {
 }
 
 #[tokio::test]
+async fn b23_streams_under_way_are_finished_and_no_new_ones_begun() {
+    let logto = Logto::start().await;
+    let authority = Authority::new("servers");
+    let mut proxy = with_tls(&logto, &authority.server(&["localhost"])).start().await;
+    let secure = Secure::new(&authority, None);
+    let two = secure.http2(&proxy).await;
+    assert_eq!(two.ask(http2(&proxy, "GET", "/api/roles"), "").await.status, 200);
+    let before = logto.api_requests();
+    logto.api_fault_times(1, Effect::Drip { bytes: 100, every_ms: 100 });
+    let streaming = two.begin(http2(&proxy, "GET", "/api/users")).await;
+    logto.faults().clear();
+    logto.api_fault(Effect::latency(Duration::from_millis(500)));
+    let waiting: Vec<_> = (0..5).map(|_| two.begin(http2(&proxy, "GET", "/api/roles"))).collect();
+    let waiting = futures_util::future::join_all(waiting);
+    let stop = async {
+        soon("all under way", || logto.api_requests() - before == 6).await;
+        proxy.signal(Signal::TERM);
+    };
+    let (answers, ()) = tokio::join!(waiting, stop);
+    for answer in answers {
+        assert_eq!(answer.status(), 200);
+        assert!(!answer.into_body().collect().await.expect("it is whole").to_bytes().is_empty());
+    }
+    let whole = streaming.into_body().collect().await.expect("it is whole").to_bytes();
+    assert!(whole.ends_with(b"]"), "{}", String::from_utf8_lossy(&whole));
+    soon("the connection to be over", || two.is_over()).await;
+    assert_eq!(proxy.ended().await.code(), Some(0), "{}", proxy.log());
+}
+
+#[tokio::test]
 async fn what_is_no_handshake_is_let_go() {
     let logto = Logto::start().await;
     let authority = Authority::new("servers");
     let proxy =
         with_tls(&logto, &authority.server(&["localhost"])).set("timeouts.head", "'1s'").start().await;
     let mut plain = proxy.connect().await;
-    plain.write(b"GET /api/users HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("it is connected");
-    let answer = plain.read_to_end().await;
-    assert!(!answer.starts_with(b"HTTP/"), "{answer:?}");
+    let answer = plain.ask(&Request::get("/api/users")).await;
+    assert_eq!(answer.outcome(), (400, "claviger.bad_request".into()));
+    assert!(answer.text().contains("https://"), "{}", answer.text());
+    let mut garbage = proxy.connect().await;
+    garbage.write(b"\x16\x03\x01\x00\x05hello").await.expect("it is connected");
+    assert!(!garbage.read_to_end().await.starts_with(b"HTTP/"));
     let mut silent = proxy.connect().await;
     assert_eq!(silent.read_to_end().await, b"");
     assert_eq!(logto.api_requests(), 0);
     // Counted a moment after the connection has ended.
-    let counted = async { while proxy.metric("claviger_tls_handshakes_failed_total").await != 2.0 {} };
-    within("both to be counted", counted).await;
+    let counted = async { while proxy.metric("claviger_tls_handshakes_failed_total").await != 3.0 {} };
+    within("all to be counted", counted).await;
 }
 
 #[tokio::test]
