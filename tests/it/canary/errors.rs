@@ -1,0 +1,377 @@
+//! Every row of the table of errors, brought about from outside by callers that put their credentials where they do not
+//! belong: in queries, paths, names of tenants and hosts, bodies, and headers of all kinds.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use claviger::emulator::{Effect, Fault, Target};
+use serde_json::json;
+
+use super::{answer, ask, key, look_everywhere, loud};
+use crate::support::{
+    Answer, Logto, Proxy, Reaction, Request, Scripted, Told,
+    canary::{Canary, MARK},
+    issuer::{Signer, account, key_set},
+    quoted, soon,
+    tap::Tap,
+    wait::pass,
+};
+
+const CLUSTER: &str = "https://kubernetes.default.svc.cluster.local";
+
+/// What nothing from outside brings about, and why.
+const OUT_OF_REACH: [(&str, &str); 1] =
+    [("claviger.internal", "a panic, or a system without randomness: each would be a bug of its own")];
+
+/// Code, title and side: what tells the rows of the table apart.
+type Row = (String, String, String);
+
+/// The rows as they stand in the source, so that a new one is missed here.
+fn table() -> BTreeSet<Row> {
+    let rows = include_str!("../../../src/error.rs").lines().filter_map(|line| line.split_once("= row("));
+    let row = |(_, row): (&str, &str)| {
+        let fields: Vec<&str> = row.split(", ").map(|field| field.trim_matches('"')).collect();
+        (fields[1].to_owned(), fields[4].to_owned(), fields[2].to_lowercase())
+    };
+    rows.map(row).collect()
+}
+
+/// What the callers have to prove who they are.
+struct Credentials {
+    key: String,
+    jwt: String,
+    sealed: String,
+}
+
+/// How a request says who sends it.
+#[derive(Clone, Copy, Debug)]
+enum Says {
+    Key,
+    BearerKey,
+    Jwt,
+    Sealed,
+}
+
+impl Credentials {
+    /// `request` from one of them, with all that they have in all the wrong places.
+    fn from(&self, says: Says, method: &str, target: &str) -> Request {
+        let mark = if target.contains('?') { '&' } else { '?' };
+        let target = format!("{target}{mark}key={}&jwt={}&token={}", self.key, self.jwt, self.sealed);
+        let request = Request::new(method, &target)
+            .header("User-Agent", &self.key)
+            .header("Cookie", &format!("session={}", self.jwt))
+            .header("X-Api-Key", &self.key)
+            .header("X-Request-Id", &self.key)
+            .header("traceparent", &self.key)
+            .header("tracestate", &format!("a={}", self.sealed))
+            .header("Referer", &format!("http://localhost/{}", self.sealed));
+        let bearer = |value: &str| format!("Bearer {value}");
+        match says {
+            Says::Key => request.key(&self.key),
+            Says::BearerKey => request.header("Authorization", &bearer(&self.key)),
+            Says::Jwt => request.header("Authorization", &bearer(&self.jwt)),
+            Says::Sealed => request.header("Authorization", &bearer(&self.sealed)),
+        }
+    }
+
+    /// What is refused by itself, whatever the upstream does.
+    fn refused(&self, says: Says) -> Vec<Request> {
+        let ask = |method: &str, target: &str| self.from(says, method, target);
+        let with = |name: &str, value: &str| ask("GET", "/t/acme/api/roles").header(name, value);
+        let body = |kind: &str, body: String| ask("POST", "/t/acme/api/roles").body(kind, body);
+        let Self { key, jwt, sealed } = self;
+        vec![
+            ask("GET", &format!("http://{key}/api/roles")),
+            ask("GET", "/api/roles"),
+            ask("GET", &format!("/t/acme/api/x/../{key}")),
+            ask("GET", &format!("/t/acme/api/%2e{jwt}")),
+            ask("DELETE", &format!("/t/acme/api/users/{key}")),
+            ask("GET", &format!("/t/acme/api/nonsense/{sealed}")),
+            ask(key, "/t/acme/api/roles"),
+            ask("GET", &format!("/t/{key}/api/roles")),
+            ask("GET", &format!("/t/{jwt}/api/roles")),
+            ask("GET", "/api/roles").header("Claviger-Tenant", sealed),
+            with("Claviger-Tenant", key),
+            ask("GET", &format!("/{key}")),
+            ask("GET", &format!("/authz/t/acme/api/nonsense/{key}")),
+            ask("GET", "/authz").header("X-Original-URI", &format!("/t/{key}/api/roles?{jwt}")),
+            with("Host", &format!("{key}.example")),
+            with("Origin", &format!("https://{key}.example")),
+            body("application/json", format!("{{\"name\":\"{key}{}\"}}", "x".repeat(5000))),
+            body("", json!({"name": key, "description": jwt}).to_string()),
+            // Against a condition: members, and a query, of the caller's choice.
+            ask("PATCH", "/t/acme/api/users/u1").body("application/json", format!("{{\"{key}\":1}}")),
+            ask("PATCH", "/t/acme/api/users/u1")
+                .body("application/json", format!("{{\"name\":1,\"{sealed}\":2}}")),
+            ask("PATCH", "/t/acme/api/users/u1").body("application/json", format!("[\"{key}\", \"{jwt}\"")),
+            ask("PATCH", "/t/acme/api/users/u1").body(jwt, "{}"),
+            ask("GET", &format!("/t/acme/api/users?page_size={key}")),
+            ask("GET", &format!("/t/acme/api/users?page_size=1&page_size={jwt}")),
+            ask("GET", "/t/wrong/api/roles"),
+            ask("GET", "/t/roleless/api/roles"),
+            ask("GET", "/t/dead/api/roles"),
+            ask("GET", "/t/gone/api/roles"),
+            ask("GET", "/t/poor/api/roles"),
+            ask("GET", "/t/poor/api/roles"),
+            // Nobody, though nearly somebody.
+            Request::get("/t/acme/api/roles").key(&format!("{key}x")),
+            Request::get("/t/acme/api/roles").key(key).key(key),
+            Request::get("/t/acme/api/roles").key(jwt),
+            Request::get("/t/acme/api/roles").header("Authorization", &format!("Bearer {jwt}x")),
+            Request::get("/t/acme/api/roles").header("Authorization", &format!("Bearer {sealed}x")),
+            Request::get("/t/acme/api/roles").header("Authorization", &format!("Basic {key}")),
+            Request::get("/t/acme/api/roles").header(key, jwt),
+        ]
+    }
+
+    /// Token requests that are refused.
+    fn forms(&self) -> Vec<Request> {
+        use base64::{Engine as _, engine::general_purpose::STANDARD};
+        let Self { key, jwt, sealed } = self;
+        let basic = format!("Basic {}", STANDARD.encode(format!("keyed:{key}")));
+        let form = |text: String| Request::form(&format!("/oidc/token?{key}"), &text);
+        const GRANT: &str = "grant_type=client_credentials";
+        vec![
+            Request::get(&format!("/oidc/token?client_secret={key}")).header("Authorization", &basic),
+            Request::post("/oidc/token", json!({"client_id": "keyed", "client_secret": key}).to_string()),
+            form(format!("grant_type={key}&client_id=keyed&client_secret={key}")),
+            form(format!("{GRANT}&client_id={key}&client_secret={key}")),
+            form(format!("{GRANT}&client_id=keyed&client_secret={key}x")),
+            form(format!("{GRANT}&client_id=keyed&client_secret={jwt}")),
+            form(format!("{GRANT}&client_id=vouched&client_secret={sealed}")),
+            form(format!("{GRANT}&client_id=keyed&client_secret={key}")).header("Authorization", &basic),
+            form(format!("{GRANT}&client_id=keyed&client_secret={key}&client_secret={key}")),
+            form(format!("{GRANT}&client_secret={key}&{}", "x".repeat(20_000))),
+            Request::form(
+                &format!("/t/{key}/oidc/token"),
+                &format!("{GRANT}&client_id=keyed&client_secret={key}"),
+            ),
+        ]
+    }
+}
+
+/// Reads the rows of its answers, and keeps the answers.
+struct Driver<'a> {
+    proxy: &'a Proxy,
+    seen: BTreeSet<Row>,
+}
+
+impl Driver<'_> {
+    async fn drive(&mut self, request: &Request) {
+        let (answer, _) = ask(self.proxy, request, self.proxy.tap()).await;
+        self.note(&answer);
+    }
+
+    fn note(&mut self, answer: &Answer) {
+        let problem = answer.json();
+        let text = |member: &str| problem[member].as_str().unwrap_or_default().to_owned();
+        assert!(text("code").starts_with("claviger."), "not refused: {answer:?} {}", answer.text());
+        self.seen.insert((text("code"), text("title"), text("side")));
+    }
+
+    /// Several at once, each begun when `count` says that the one before has got where it is to stay.
+    async fn drive_together(&mut self, requests: &[Request], mut count: impl FnMut() -> usize) {
+        let mut clients = Vec::new();
+        for (index, request) in requests.iter().enumerate() {
+            let before = count();
+            let mut client = self.proxy.connect().await;
+            client.write(&request.head()).await.expect("it is read");
+            if index == 0 {
+                soon("the first to be under way", || count() > before).await;
+            } else {
+                // Nothing shows from outside that it waits in line.
+                pass(Duration::from_millis(20)).await;
+            }
+            clients.push(client);
+        }
+        for client in &mut clients {
+            let answer = client.read_answer("GET").await.expect("it is answered");
+            self.note(&answer);
+        }
+    }
+}
+
+/// An issuer's key file, tenants in every state of health, and callers of every kind.
+async fn start(logto: &Logto, gone: &Scripted, signer: &Signer, held: &[String; 3]) -> Proxy {
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let dead = closed.local_addr().expect("it is bound");
+    drop(closed);
+    let mut builder = loud("{ file = 'audit.jsonl' }");
+    for tenant in ["acme", "wrong", "roleless", "dead", "gone", "poor"] {
+        builder = builder.tenant(tenant, logto);
+    }
+    std::fs::write(builder.directory().join("jwks.json"), key_set(&[signer])).expect("it can be written");
+    for (caller, identify) in [
+        ("keyed", format!("{{ api_key = '{}' }}", key("keyed"))),
+        ("slow", format!("{{ api_key = '{}' }}", key("slow"))),
+        ("real", format!("{{ api_key = '{}' }}", key("real"))),
+        ("vouched", "{ service_account = 'shop/billing', issuer = 'kubernetes' }".into()),
+    ] {
+        builder = builder
+            .set(&format!("callers.{caller}.identify"), identify)
+            .set(&format!("callers.{caller}.tenants"), "['*']")
+            .set(&format!("callers.{caller}.policies"), "['some']");
+    }
+    builder
+        .without("callers.local")
+        .set("callers.slow.rate", "{ requests = 1, per = '1h' }")
+        .set("callers.real.issue", "'upstream'")
+        .set("callers.real.tenants", "['acme']")
+        .set("issuers.kubernetes.issuer", quoted(CLUSTER))
+        .set("issuers.kubernetes.audience", "'claviger'")
+        .set("issuers.kubernetes.jwks", "{ file = 'jwks.json' }")
+        .set(
+            "policies.some.allow",
+            "['roles:read', 'CreateRole', 'GetUser', { operation = 'UpdateUser', body = ['name'] }, \
+             { operation = 'ListUsers', query = { page_size = { max = 5 } } }]",
+        )
+        .set("tenants.acme.max_in_flight", 1)
+        .set("tenants.wrong.client_secret", format!("['{}', '{}']", held[0], held[1]))
+        .set("tenants.roleless.client_id", "'m2m-without-role'")
+        .set("tenants.dead.endpoint", quoted(format!("http://{dead}")))
+        .set("tenants.gone.endpoint", quoted(gone.base_url()))
+        .set("tenants.poor.quota", "{ requests = 1, per = '1h' }")
+        .set("broker.key", "{ env = 'BROKER_KEY' }")
+        .env("BROKER_KEY", &held[2])
+        .set("authz.enabled", "true")
+        .set("limits.body", "'4KiB'")
+        .set("limits.queue", 1)
+        .set("timeouts.response", "'300ms'")
+        .set("timeouts.body", "'300ms'")
+        .start()
+        .await
+}
+
+#[tokio::test]
+async fn no_credential_comes_out_of_any_error() {
+    let logto = Logto::start().await;
+    let told = Told::default();
+    told.answers(|_| answer("200 OK", "Content-Type: application/json\r\n", b"[]"));
+    let gone = Scripted::start(&logto, Reaction::AsTold(told)).await;
+    let signer = Signer::new("one");
+    let held = ["wrong-0123456789", "also-wrong-0123456789", "broker-0123456789-0123456789-0123456789"]
+        .map(|text| format!("{MARK}{text}"));
+    let mut proxy = start(&logto, &gone, &signer, &held).await;
+    let (tap, aside) = (proxy.tap().clone(), Tap::default());
+
+    let jwt = signer.sign(&account(CLUSTER, "shop", "billing"));
+    let form = |of: &str| {
+        let secret = key(of);
+        Request::form(
+            "/oidc/token",
+            &format!("grant_type=client_credentials&client_id={of}&client_secret={secret}"),
+        )
+        .header("Claviger-Tenant", "acme")
+    };
+    let token_in = |answer: &Answer| answer.json()["access_token"].as_str().expect("a token").to_owned();
+    let sealed = token_in(&ask(&proxy, &form("keyed"), &aside).await.0);
+    let credentials = Credentials { key: key("keyed"), jwt, sealed };
+
+    // What is answered, with credentials where ids stand: each as good as any other to the upstream.
+    for says in [Says::Key, Says::BearerKey, Says::Jwt, Says::Sealed] {
+        for id in [&credentials.key, &credentials.jwt, &credentials.sealed] {
+            let request = credentials.from(says, "GET", &format!("/t/acme/api/users/{id}"));
+            let (answer, _) = ask(&proxy, &request, &aside).await;
+            assert_eq!(
+                (answer.status, answer.outcome().1.as_str()),
+                (404, ""),
+                "{says:?}: {}",
+                answer.text()
+            );
+            assert_ne!(answer.value("x-request-id"), Some(credentials.key.as_str()));
+        }
+    }
+    let first = ask(&proxy, &credentials.from(Says::Key, "GET", "/t/gone/api/roles"), &aside).await.0;
+    assert_eq!(first.status, 200, "it has a token: {}", first.text());
+    drop(gone);
+
+    let mut driver = Driver { proxy: &proxy, seen: BTreeSet::new() };
+    for says in [Says::Key, Says::BearerKey, Says::Jwt, Says::Sealed] {
+        for request in credentials.refused(says) {
+            driver.drive(&request).await;
+        }
+        let roles = |method: &str| credentials.from(says, method, "/t/acme/api/roles");
+        let upstream = token_in(&ask(&proxy, &form("real"), &aside).await.0);
+        let echo = Effect::Answer {
+            status: 200,
+            headers: vec![("X-Debug".to_owned(), format!("Bearer {upstream}"))],
+            body: Vec::new(),
+        };
+        let claims = json!({"code": "auth.unauthorized", "message": upstream, "data": {"token": upstream}});
+        for effect in [
+            echo,
+            Effect::body(401, "application/json", claims.to_string()),
+            Effect::body(200, "text/html", format!("<html>{upstream}</html>")),
+            Effect::Close,
+            Effect::Reset,
+            Effect::BlackHole,
+        ] {
+            logto.faults().set(vec![Fault::new(Target::Api, effect)]);
+            driver.drive(&roles("GET")).await;
+        }
+        logto.faults().set(vec![Fault::new(Target::Api, Effect::BlackHole)]);
+        let three = [roles("GET"), roles("GET"), roles("GET")];
+        driver.drive_together(&three, || logto.api_requests()).await;
+        logto.faults().clear();
+
+        let mut client = proxy.connect().await;
+        let begun =
+            roles("POST").header("Content-Type", "application/json").header("Content-Length", "999").head();
+        client.write(&[&begun, credentials.key.as_bytes()].concat()).await.expect("it is read");
+        driver.note(&client.read_answer("POST").await.expect("it is answered"));
+    }
+    for request in credentials.forms() {
+        driver.drive(&request).await;
+    }
+    for _ in 0..2 {
+        let (answer, _) = ask(&proxy, &Request::get("/t/acme/api/roles").key(&key("slow")), &tap).await;
+        if answer.status != 200 {
+            driver.note(&answer);
+        }
+    }
+    let mut seen = driver.seen;
+    assert!(proxy.reload_with(|settings| settings.set("timeouts.deadline", "'250ms'")).await);
+    logto.faults().set(vec![Fault::new(Target::Api, Effect::BlackHole)]);
+    let mut driver = Driver { proxy: &proxy, seen: BTreeSet::new() };
+    let roles = credentials.from(Says::Jwt, "GET", "/t/acme/api/roles");
+    driver.drive(&roles).await;
+    // An answer that takes its time keeps the only place.
+    logto.faults().set(vec![Fault::new(Target::Api, Effect::Drip { bytes: 1, every_ms: 50 })]);
+    let mut slow = proxy.places()[0].connect(aside.clone()).await.expect("it listens");
+    slow.write(&roles.head()).await.expect("it is read");
+    assert_eq!(slow.read_head().await.expect("it is answered").status, 200);
+    driver.drive(&roles).await;
+    drop(slow);
+    seen.extend(driver.seen);
+    look_everywhere(&proxy).await;
+
+    let out_of_reach = |(code, ..): &&Row| OUT_OF_REACH.iter().any(|(known, _)| known == code);
+    let missed: Vec<Row> = table().difference(&seen).filter(|row| !out_of_reach(row)).cloned().collect();
+    assert!(missed.is_empty(), "errors that nothing here brings about: {missed:?}");
+
+    proxy.signal(rustix::process::Signal::TERM);
+    assert!(proxy.ended().await.success());
+    let audit = std::fs::read(proxy.directory().join("audit.jsonl")).expect("it is there");
+    assert!(audit.split(|byte| *byte == b'\n').count() > 200, "an entry for each request");
+    assert!(String::from_utf8_lossy(&audit).contains("\"path\":\"/api/users/[redacted]\""));
+    assert!(tap.text("stderr").contains("\"level\":\"TRACE\""), "it was loud");
+    tap.keep("audit log", &audit);
+    let mut canary = Canary::default();
+    let Credentials { key, jwt, sealed } = &credentials;
+    let signature = jwt.rsplit('.').next().unwrap_or_default();
+    for (what, secret) in [
+        ("the caller's key", key.as_str()),
+        ("the caller's JWT", jwt),
+        ("the signature of the caller's JWT", signature),
+        ("the Claviger token", sealed),
+        ("the wrong secret", &held[0]),
+        ("the other wrong secret", &held[1]),
+        ("the broker key", &held[2]),
+        ("the tenant's secret", logto.secret()),
+    ] {
+        canary.watch(what, secret);
+    }
+    for token in logto.tokens_seen() {
+        canary.watch("an upstream token", &token);
+    }
+    canary.assert_silent(&tap);
+}
