@@ -8,6 +8,8 @@ mod answers;
 mod errors;
 #[path = "canary/shapes.rs"]
 mod shapes;
+#[path = "canary/tls.rs"]
+mod tls;
 
 use std::collections::BTreeSet;
 
@@ -131,19 +133,16 @@ async fn the_secrets_in_the_answers_of_every_operation_come_out_where_they_are_r
     let (tap, aside) = (proxy.tap().clone(), Tap::default());
     let body = json!({"config": {"clientSecret": SENT}, "password": SENT, "secret": SENT});
     let (mut asked, mut revealed) = (0, 0);
-    for operation in &operations {
+    let all = echoes("").len();
+    for (index, operation) in operations.iter().enumerate() {
         let path = path(operation, |_| "x".into());
         let request = request(operation, &format!("{path}?secret={SENT}"), &body);
         let hidden = request.clone().key(&key("hidden"));
-        for (index, way) in echoes("").iter().enumerate() {
-            told.answers(move |token| echoes(token).swap_remove(index).bytes);
-            assert_fate(operation, way, &ask(&proxy, &hidden, &tap).await);
-            asked += 1;
-        }
-        for way in echoes(logto.secret()).into_iter().filter(|way| way.what.starts_with("in the")) {
-            let bytes = way.bytes.clone();
-            told.answers(move |_| bytes.clone());
-            assert_fate(operation, &way, &ask(&proxy, &hidden, &tap).await);
+        // Four ways for each operation, so that each way comes with many of them, with the token and with the secret.
+        for turn in 4 * index..4 * index + 4 {
+            let (way, secret) = (turn % all, (turn / all % 2 == 1).then(|| logto.secret().to_owned()));
+            told.answers(move |token| echoes(secret.as_deref().unwrap_or(token)).swap_remove(way).bytes);
+            assert_fate(operation, &echoes("")[way], &ask(&proxy, &hidden, &tap).await);
             asked += 1;
         }
         for shape in shapes::of(operation.id) {
@@ -176,7 +175,7 @@ async fn the_secrets_in_the_answers_of_every_operation_come_out_where_they_are_r
         }
     }
     look_everywhere(&proxy).await;
-    assert!(asked > 5000 && revealed > 60, "{asked} answers, {revealed} of them revealed");
+    assert!(asked > 3000 && revealed > 60, "{asked} answers, {revealed} of them revealed");
 
     assert!(proxy.stop().await.success());
     let log = tap.text("stderr");

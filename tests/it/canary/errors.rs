@@ -319,6 +319,18 @@ async fn no_credential_comes_out_of_any_error() {
         client.write(&[&begun, credentials.key.as_bytes()].concat()).await.expect("it is read");
         driver.note(&client.read_answer("POST").await.expect("it is answered"));
     }
+    // What is no request at all is refused before there is a record of it.
+    let Credentials { key: own, jwt, .. } = &credentials;
+    for nonsense in [
+        format!("GET /api/roles {own} HTTP/1.1\r\nClaviger-Key: {own}\r\n\r\n"),
+        format!("GET /{jwt} HTTP/1.1\r\nClaviger-Key {own}\r\n\r\n"),
+        format!("GET / HTTP/1.1\r\nClaviger-Key: {own}\r\nX: {}\r\n\r\n", own.repeat(1000)),
+    ] {
+        let mut client = proxy.connect().await;
+        // It may be answered before all of it has left.
+        let _ = client.write(nonsense.as_bytes()).await;
+        client.read_to_end().await;
+    }
     for request in credentials.forms() {
         driver.drive(&request).await;
     }
