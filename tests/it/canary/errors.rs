@@ -12,7 +12,7 @@ use super::{
     key, look_everywhere, loud,
 };
 use crate::support::{
-    Answer, Logto, Proxy, Reaction, Request, Scripted, Told,
+    Answer, Logto, Proxy, Reaction, Request, Scripted, Settings, Told,
     canary::{Canary, MARK},
     issuer::{Signer, account, key_set},
     quoted, soon,
@@ -247,7 +247,9 @@ async fn no_credential_comes_out_of_any_error() {
     assert!(proxy.reload_with(|settings| settings.set("tenants.acme.parameters", "{ n = '2' }")).await);
     // Warm again before it is about something else.
     while ask(&proxy, &roles, &aside).await.0.status != 200 {}
-    assert!(proxy.reload_with(|settings| settings.set("timeouts.deadline", "'250ms'")).await);
+    let shorter =
+        |settings: Settings| settings.set("timeouts.deadline", "'700ms'").set("timeouts.response", "'2s'");
+    assert!(proxy.reload_with(shorter).await);
     logto.faults().set(vec![Fault::new(Target::Api, Effect::BlackHole)]);
     let mut driver = Driver { proxy: &proxy, seen: BTreeSet::new() };
     let roles = credentials.from(Says::Jwt, "GET", "/t/acme/api/roles");
