@@ -109,7 +109,7 @@ fn stages(criterion: &mut Criterion) {
         links::rebuild(&mut headers, base, "/api/users", head.uri.query(), &endpoint);
         headers
     };
-    let id = || RequestId::of(&head.headers, || 42);
+    let id = || RequestId::of(&head.headers, |_| false, || 42);
 
     let mut bench = |name: &str, stage: &dyn Fn()| {
         stage();

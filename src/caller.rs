@@ -166,6 +166,11 @@ enum Finding {
 trait Way: Send + Sync {
     fn name(&self) -> &'static str;
     fn identify(&self, presented: &Presented<'_>) -> Finding;
+
+    /// Whether a text that stands elsewhere is what this way goes by.
+    fn is_credential(&self, _text: &[u8]) -> bool {
+        false
+    }
 }
 
 /// An identified caller.
@@ -237,6 +242,12 @@ impl Callers {
         for keyring in &self.keyrings {
             keyring.start();
         }
+    }
+
+    /// Whether `text`, which stands where a request's id or a part of its path stands, is a caller's key, or is written
+    /// like one of its tokens: then it must not be written down.
+    pub fn are_given_away_by(&self, text: &str) -> bool {
+        self.ways.iter().any(|way| way.is_credential(text.as_bytes()))
     }
 
     /// Identifies the sender of a request. Does not wait, but for a JWT whose key is not known yet: that is

@@ -60,7 +60,7 @@ pub async fn answer(
     busy: Busy,
 ) -> Response<Body> {
     let pipeline: Arc<Pipeline> = pipeline.load_full();
-    let id = RequestId::of(request.headers(), || fastrand::u64(..));
+    let id = RequestId::of(request.headers(), |id| pipeline.gives_away(id), || fastrand::u64(..));
     let mut record = Box::new(pipeline.record(connection, &request, id));
     let handled = AssertUnwindSafe(pipeline.handle(connection, request, &mut record)).catch_unwind().await;
     let result = handled.unwrap_or_else(|_| {

@@ -64,6 +64,17 @@ pub fn forwarded(from: &HeaderMap) -> HeaderMap {
     to
 }
 
+/// The trace that a request belongs to, where it is written as W3C Trace Context has it: for the log, which takes no text
+/// of a caller's choice.
+pub fn trace(headers: &HeaderMap) -> Option<HeaderValue> {
+    const PARTS: [usize; 4] = [2, 32, 16, 2];
+    let value = headers.get(TRACEPARENT)?;
+    let mut parts = value.to_str().ok()?.split('-');
+    let is_hex = |part: &str| part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let fits = PARTS.iter().all(|length| parts.next().is_some_and(|p| p.len() == *length && is_hex(p)));
+    (fits && parts.next().is_none()).then(|| value.clone())
+}
+
 /// Asks for an answer in which secrets can be masked: as it is, and not by a validator of its unmasked form.
 pub fn ask_for_plain(headers: &mut HeaderMap) {
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -138,6 +149,22 @@ mod tests {
         let mut names: Vec<&str> = to.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(names, ["accept", "traceparent", "user-agent", "via"]);
+    }
+
+    #[test]
+    fn a_trace_is_taken_where_it_is_written_as_one() {
+        const GOOD: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        assert_eq!(trace(&map(&[("traceparent", GOOD)])), Some(HeaderValue::from_static(GOOD)));
+        for bad in [
+            "",
+            "the-key-of-a-caller",
+            "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more",
+        ] {
+            assert_eq!(trace(&map(&[("traceparent", bad)])), None, "{bad:?}");
+        }
+        assert_eq!(trace(&HeaderMap::new()), None);
     }
 
     #[test]

@@ -172,9 +172,20 @@ impl Pipeline {
             Action::Issue(_) => trail.operation = Some(ISSUE),
             Action::Forward(operation) => {
                 trail.operation = Some(operation.name);
-                trail.path = operation.target.as_str().split('?').next().map(ToOwned::to_owned);
+                trail.path = operation.target.as_str().split('?').next().map(|path| self.written(path));
             }
         }
+    }
+
+    /// A path as it may be written down: without a credential that a caller put there.
+    fn written(&self, path: &str) -> String {
+        let segments = path.split('/').map(|it| if self.gives_away(it) { "[redacted]" } else { it });
+        segments.collect::<Vec<_>>().join("/")
+    }
+
+    /// Whether `text` is a caller's credential, out of its place.
+    pub fn gives_away(&self, text: &str) -> bool {
+        self.callers.are_given_away_by(text)
     }
 
     async fn issue(&self, admitted: &Admitted, record: &mut Record) -> Result<Response<Body>, Failure> {
@@ -259,7 +270,7 @@ impl Pipeline {
             let peer = &connection.peer;
             Box::new(Trail::begin(log.clone(), self.broker.clock.now().wall, peer.address, peer.uid))
         });
-        record.trace = request.headers().get(headers::TRACEPARENT).cloned();
+        record.trace = headers::trace(request.headers());
         record
     }
 

@@ -6,6 +6,8 @@
 mod admin;
 #[path = "it/callers.rs"]
 mod callers;
+#[path = "it/canary.rs"]
+mod canary;
 #[path = "it/commands.rs"]
 mod commands;
 #[path = "it/demo.rs"]

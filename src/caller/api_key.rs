@@ -55,4 +55,8 @@ impl Way for ApiKeys {
         };
         found.map_or(otherwise, Finding::Known)
     }
+
+    fn is_credential(&self, text: &[u8]) -> bool {
+        self.find(text).is_some()
+    }
 }

@@ -146,4 +146,8 @@ impl Way for ClavigerToken {
             _ => Finding::Nothing,
         }
     }
+
+    fn is_credential(&self, text: &[u8]) -> bool {
+        text.starts_with(PREFIX.as_bytes())
+    }
 }

@@ -145,10 +145,11 @@ impl Secrets {
         Place::Above(Step(0))
     }
 
-    /// Where the member `name` of an object stands that itself stands on the way to a secret.
+    /// Where the member `name` of an object stands that itself stands on the way to a secret. Names are compared without
+    /// regard to case, as some of the callers' parsers do.
     pub fn member(&self, object: Step, name: &[u8]) -> Place {
         let Some(node) = self.nodes.get(usize::from(object.0)) else { return Place::Secret };
-        let found = node.members.iter().find(|(known, _)| known.as_bytes() == name);
+        let found = node.members.iter().find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name));
         found.map_or(node.others, |(_, place)| *place)
     }
 }
@@ -189,6 +190,7 @@ mod tests {
         let hooks = Secrets::of(op).unwrap();
         let Place::Above(root) = hooks.root() else { panic!("{:?}", hooks.root()) };
         assert_eq!(hooks.member(root, b"signingKey"), Place::Secret);
+        assert_eq!(hooks.member(root, b"SigningKEY"), Place::Secret);
         assert_eq!(hooks.member(root, b"name"), Place::Plain);
         assert_eq!(hooks.member(root, b"headers"), Place::Plain, "not here, but in config");
         let Place::Above(config) = hooks.member(root, b"config") else { panic!("config leads to headers") };

@@ -92,7 +92,7 @@ async fn probe(upstream: &Upstream, shared: &Shared) -> Result<(), String> {
     let (head, ()) = Request::get(PROBE).body(()).map_err(|error| error.to_string())?.into_parts();
     let cells =
         Arc::new(OperationCells::new(shared.metrics.clone(), "", upstream.tenant.name.as_str(), "ListRoles"));
-    let id = RequestId::of(&head.headers, || fastrand::u64(..));
+    let id = RequestId::of(&head.headers, |_| false, || fastrand::u64(..));
     let log = crate::config::LogRequests::Off;
     let mut record = Record::begin(id, head.method.clone(), cells, shared.metrics.clone(), log);
     let target = Own::new(PROBE);

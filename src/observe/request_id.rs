@@ -1,5 +1,5 @@
-//! The id of a request: the caller's own `X-Request-Id` where it is harmless, else a new one. It goes to the
-//! upstream, into the log, and back to the caller as header and as `instance` of a problem.
+//! The id of a request: the caller's own `X-Request-Id` where it is harmless and no credential, else a new one. It goes
+//! to the upstream, into the log, and back to the caller as header and as `instance` of a problem.
 
 use http::{HeaderMap, HeaderValue};
 
@@ -13,10 +13,16 @@ const MAX_LEN: usize = 128;
 pub struct RequestId(HeaderValue);
 
 impl RequestId {
-    /// The caller's id, or a new one made of `random`.
-    pub fn of(headers: &HeaderMap, random: impl FnOnce() -> u64) -> Self {
+    /// The caller's id, or a new one made of `random`; `is_credential` says of an id that it must not be written down.
+    pub fn of(
+        headers: &HeaderMap,
+        is_credential: impl FnOnce(&str) -> bool,
+        random: impl FnOnce() -> u64,
+    ) -> Self {
         match headers.get(X_REQUEST_ID) {
-            Some(id) if is_harmless(id.as_bytes()) => Self(id.clone()),
+            Some(id) if is_harmless(id.as_bytes()) && !id.to_str().is_ok_and(is_credential) => {
+                Self(id.clone())
+            }
             _ => Self::from_number(random()),
         }
     }
@@ -57,12 +63,12 @@ mod tests {
     fn a_harmless_id_is_kept_and_any_other_replaced() {
         let of = |id: &str| {
             let headers = HeaderMap::from_iter([(X_REQUEST_ID, HeaderValue::from_str(id).unwrap())]);
-            RequestId::of(&headers, || 7).as_str().to_owned()
+            RequestId::of(&headers, |id| id == "a-key", || 7).as_str().to_owned()
         };
         assert_eq!(of("req-1:a/b"), "req-1:a/b");
-        for bad in ["", "a b", "a\"b", "<x>", &"a".repeat(129)] {
+        for bad in ["", "a b", "a\"b", "<x>", "a-key", &"a".repeat(129)] {
             assert_eq!(of(bad), "7000000000000", "{bad:?}");
         }
-        assert_eq!(RequestId::of(&HeaderMap::new(), || u64::MAX).as_str(), "zzzzzzzzzzzzf");
+        assert_eq!(RequestId::of(&HeaderMap::new(), |_| false, || u64::MAX).as_str(), "zzzzzzzzzzzzf");
     }
 }

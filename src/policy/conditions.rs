@@ -53,7 +53,7 @@ pub enum Broken {
     Body(&'static str),
     /// A member twice.
     #[error("member {0} is given more than once")]
-    Twice(Member),
+    Twice(String),
     /// A member that the grant does not list.
     #[error("member {0} is not allowed by the grant")]
     Member(Member),
@@ -73,10 +73,10 @@ pub struct Unmet {
 pub struct Member(pub String);
 
 impl fmt::Display for Member {
-    /// The name, where it is one; the caller's free text is not repeated.
+    /// The name, where it is one such as Logto's are, of letters alone; the caller's free text is not repeated, as it could
+    /// be a key or a token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'$');
-        if !self.0.is_empty() && self.0.len() <= 64 && self.0.bytes().all(is_name) {
+        if (1..=40).contains(&self.0.len()) && self.0.bytes().all(|byte| byte.is_ascii_alphabetic()) {
             f.write_str(&self.0)
         } else {
             f.write_str("(not a plain name)")

@@ -1,7 +1,7 @@
 //! What stands between an upstream's answer and its caller: masks the secrets that are hidden from the caller, then
 //! looks for what no caller may see. Settles by the answer's head whether its body can be masked, and takes out the
 //! headers that are about the unmasked body: its length, its validators, its digests. What does not get through here
-//! does not get through at all.
+//! does not get through at all; nor does what nobody looks through, such as the upstream's own reason phrase.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, StatusCode, header, response::Parts};
@@ -88,6 +88,8 @@ impl Screen {
         guard: Guard,
     ) -> Result<Self, Withheld> {
         guard.check(&head.headers)?;
+        // hyper keeps the upstream's reason phrase here, and would say it to the caller.
+        head.extensions.clear();
         let redactor = match hidden {
             Some(secrets) => redactor(method, head, secrets)?.map(Box::new),
             None => None,

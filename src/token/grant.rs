@@ -91,7 +91,10 @@ async fn attempt(
     result
 }
 
-/// An issuer that repeats the credentials in its complaint, or those of the tenant's other secret, does not
+/// How every JWT begins: a JSON object in base64.
+const JWT: &[u8] = b"eyJ";
+
+/// An issuer that repeats the credentials in its complaint, or those of the tenant's other secret, or a token, does not
 /// get them into our log. Looks at the body and at the texts as they stood in it: what is taken from them may
 /// be cut off in the middle of the secret, or have other characters in its place.
 fn withhold(fault: Fault, body: &[u8], secrets: &[Secret], authorization: Option<&HeaderValue>) -> Fault {
@@ -106,13 +109,15 @@ fn withhold(fault: Fault, body: &[u8], secrets: &[Secret], authorization: Option
         let encoded: Zeroizing<String> = Zeroizing::new(byte_serialize(secret.expose()).collect());
         shows(secret.expose()) || shows(encoded.as_bytes())
     };
-    if secrets.iter().any(shows_secret) || basic.is_some_and(shows) {
-        return Fault::Rejected {
-            error: known(error).into(),
-            description: "(withheld: it repeats the secret)".into(),
-        };
+    let repeated = match () {
+        () if secrets.iter().any(shows_secret) || basic.is_some_and(shows) => "the secret",
+        () if shows(JWT) => "a token",
+        () => return fault,
+    };
+    Fault::Rejected {
+        error: known(error).into(),
+        description: format!("(withheld: it repeats {repeated})").into(),
     }
-    fault
 }
 
 /// Keeps the meaning of an error whose text is withheld.

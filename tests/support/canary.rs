@@ -50,6 +50,11 @@ impl Canary {
         add("as SHA-256 in base64 for URLs", URL_SAFE_NO_PAD.encode(digest.as_ref()).into());
     }
 
+    /// Looks for `secret` in clear alone.
+    pub(crate) fn watch_as_it_is(&mut self, what: &str, secret: &str) {
+        self.needles.push((format!("{what} as it is"), secret.into()));
+    }
+
     /// What was found, and where: `(secret, piece of output)`.
     pub(crate) fn found(&self, tap: &Tap) -> Vec<(String, String)> {
         let finders: Vec<_> = self.needles.iter().map(|(what, n)| (what, memmem::Finder::new(n))).collect();

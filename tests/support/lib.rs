@@ -21,10 +21,10 @@ pub(crate) mod wire;
 pub(crate) use command::{Finished, claviger};
 pub(crate) use logto::Logto;
 pub(crate) use proxy::Proxy;
-pub(crate) use scripted::{Reaction, Scripted};
+pub(crate) use scripted::{Reaction, Scripted, Told};
 pub(crate) use settings::Settings;
 pub(crate) use wait::{soon, until, within};
-pub(crate) use wire::{Answer, Client, Request};
+pub(crate) use wire::{Answer, Client, Request, Whole};
 
 /// A line in single quotes for TOML's sake.
 pub(crate) fn quoted(text: impl std::fmt::Display) -> String {

@@ -1,7 +1,10 @@
 //! An upstream that does what no HTTP server does. Token requests go on to a Logto, so that there is a token; any
 //! other request is answered with bytes as they are given, or never read.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -18,6 +21,37 @@ pub(crate) enum Reaction {
     None,
     /// These bytes come back, then the connection is closed.
     Bytes(Vec<u8>),
+    /// What [`Scripted::answers`] was last told comes back, then the connection is closed.
+    AsTold(Told),
+}
+
+/// Makes the bytes of an answer out of the token that came with the request.
+pub(crate) type Make = Box<dyn Fn(&str) -> Vec<u8> + Send>;
+
+/// What is to be answered next, and the tokens that came.
+#[derive(Clone, Default)]
+pub(crate) struct Told(Arc<Mutex<(Option<Make>, Vec<String>)>>);
+
+impl Told {
+    /// From now on this is the answer.
+    pub(crate) fn answers(&self, make: impl Fn(&str) -> Vec<u8> + Send + 'static) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0 = Some(Box::new(make));
+    }
+
+    /// The access tokens that came, in order.
+    pub(crate) fn tokens(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
+    }
+
+    fn answer(&self, head: &str) -> Vec<u8> {
+        let is_authorization = |line: &&str| line.to_ascii_lowercase().starts_with("authorization: bearer ");
+        let token = head.lines().find(is_authorization).map_or("", |line| &line[22..]);
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !told.1.iter().any(|known| known == token) {
+            told.1.push(token.to_owned());
+        }
+        told.0.as_ref().map(|make| make(token)).unwrap_or_default()
+    }
 }
 
 /// A running upstream; stops when dropped.
@@ -53,6 +87,12 @@ impl Scripted {
                             let _ = stream.write_all(&bytes).await;
                         });
                     }
+                    Reaction::AsTold(told) => {
+                        tokio::spawn(async move {
+                            let Some(head) = whole_request(&mut stream).await else { return };
+                            let _ = stream.write_all(&told.answer(&head)).await;
+                        });
+                    }
                 }
             }
         });
@@ -62,6 +102,24 @@ impl Scripted {
     /// For `endpoint` of a tenant.
     pub(crate) fn base_url(&self) -> String {
         format!("http://{}", self.address)
+    }
+}
+
+/// Reads a request with its body, which has a length or none; its head.
+async fn whole_request(stream: &mut TcpStream) -> Option<String> {
+    let mut read = Vec::new();
+    loop {
+        if stream.read_buf(&mut read).await.ok()? == 0 {
+            return None;
+        }
+        let Some(end) = memchr::memmem::find(&read, b"\r\n\r\n") else { continue };
+        let head = String::from_utf8_lossy(&read[..end]).into_owned();
+        let length = head.lines().find_map(|line| {
+            line.to_ascii_lowercase().strip_prefix("content-length: ").and_then(|length| length.parse().ok())
+        });
+        if read.len() >= end + 4 + length.unwrap_or(0_usize) {
+            return Some(head);
+        }
     }
 }
 

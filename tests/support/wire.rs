@@ -26,6 +26,13 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
 }
 
+/// Whether an answer came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whole {
+    Yes,
+    No,
+}
+
 /// Where to connect to.
 #[derive(Clone, Debug)]
 pub(crate) enum Place {
@@ -227,6 +234,29 @@ impl Client {
         all
     }
 
+    /// Sends a request and reads until the connection ends, which it is to do; what there is of an answer, and whether
+    /// that is all of it.
+    pub(crate) async fn ask_to_the_end(&mut self, request: &Request) -> (Answer, Whole) {
+        let request = request.clone().header("Connection", "close");
+        // An answer may come before the whole body has left.
+        let _ = self.write(&request.bytes()).await;
+        let all = self.read_to_end().await;
+        let none = Answer { status: 0, headers: Vec::new(), body: Vec::new() };
+        let Some(end) = memchr::memmem::find(&all, b"\r\n\r\n") else { return (none, Whole::No) };
+        let mut answer = head(&all[..end]).unwrap_or(none);
+        let rest = &all[end + 4..];
+        let length = answer.value("content-length").and_then(|value| value.parse::<usize>().ok());
+        let (body, is_whole) = match (length, answer.value("transfer-encoding")) {
+            (_, Some(_)) => joined(rest),
+            (Some(length), None) => (rest.to_vec(), request.method == "HEAD" || rest.len() == length),
+            (None, None) => (rest.to_vec(), true),
+        };
+        // In one piece, so that nothing hides on the borders of chunks.
+        self.tap.keep("body of an answer", &body);
+        answer.body = body;
+        (answer, if is_whole { Whole::Yes } else { Whole::No })
+    }
+
     /// Reads the head of an answer; its body is still to come.
     pub(crate) async fn read_head(&mut self) -> io::Result<Answer> {
         loop {
@@ -295,6 +325,21 @@ impl Client {
                 return Ok(body);
             }
         }
+    }
+}
+
+/// As much of the chunks of a body as there is, and whether the last one is among them.
+fn joined(mut rest: &[u8]) -> (Vec<u8>, bool) {
+    let mut body = Vec::new();
+    loop {
+        let Some(end) = memchr::memmem::find(rest, b"\r\n") else { return (body, false) };
+        let size = usize::from_str_radix(&String::from_utf8_lossy(&rest[..end]), 16).unwrap_or_default();
+        rest = &rest[end + 2..];
+        if size == 0 {
+            return (body, true);
+        }
+        body.extend_from_slice(&rest[..size.min(rest.len())]);
+        rest = rest.get(size + 2..).unwrap_or_default();
     }
 }
 

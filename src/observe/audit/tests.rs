@@ -214,7 +214,7 @@ fn what_came_of_it() {
         let log = Arc::new(Audit { sender, lost: counter() });
         let metrics = Arc::new(crate::observe::Metrics::new());
         let cells = Arc::new(crate::observe::OperationCells::new(metrics.clone(), "", "", ""));
-        let id = crate::observe::RequestId::of(&http::HeaderMap::new(), || 1);
+        let id = crate::observe::RequestId::of(&http::HeaderMap::new(), |_| false, || 1);
         let log_requests = config::LogRequests::Off;
         let mut record = Record::begin(id, http::Method::GET, cells, metrics, log_requests);
         let mut trail = Trail::begin(log, SystemTime::UNIX_EPOCH, None, None);

@@ -90,7 +90,7 @@ impl<'de> Visitor<'de> for &mut Object<'_> {
             let broken = match self.members.iter().position(|member| *member == *name) {
                 None => Some(Broken::Member(Member(name.into_owned()))),
                 Some(at) => std::mem::replace(&mut self.seen[at], true)
-                    .then(|| Broken::Twice(Member(self.members[at].clone()))),
+                    .then(|| Broken::Twice(self.members[at].clone())),
             };
             if let Some(broken) = broken {
                 self.broken = Some(broken);

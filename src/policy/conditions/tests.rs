@@ -184,7 +184,12 @@ fn only_the_members_of_the_grant() {
     );
     assert_eq!(body(JSON, r#"{"name":1,"name":2}"#), "member name is given more than once");
     assert_eq!(body(JSON, r#"{"name":1,"n\u0061me":2}"#), "member name is given more than once");
-    assert_eq!(body(JSON, r#"{"<b>\n":1}"#), "member (not a plain name) is not allowed by the grant");
+    for text in [r"<b>\n", "cvt_Q5FfUymMpLkk", "0f0e0d0c0b0a0908", "a.b", "", &"a".repeat(41)] {
+        assert_eq!(
+            body(JSON, format!("{{\"{text}\":1}}")),
+            "member (not a plain name) is not allowed by the grant"
+        );
+    }
     for attack in [
         r#"{"__proto__":{"isSuspended":true}}"#,
         r#"{"Name":1}"#,

@@ -187,7 +187,8 @@ fn everything_but_the_secret_stays_byte_for_byte() {
         ),
         ("{\"secret\":\"a\",\"secret\":\"b\"}", "{\"secret\":M,\"secret\":M}"),
         ("{\"s\\u0065cre\\u0074\":\"a\"}", "{\"s\\u0065cre\\u0074\":M}"),
-        ("{\"\\u0053ecret\":\"a\"}", "{\"\\u0053ecret\":\"a\"}"),
+        ("{\"\\u0053ecret\":\"a\",\"SECRET\":1}", "{\"\\u0053ecret\":M,\"SECRET\":M}"),
+        ("{\"\\u0054ecret\":\"a\"}", "{\"\\u0054ecret\":\"a\"}"),
         ("{\"secret\\u0000\":\"a\",\"secret \":\"b\"}", "{\"secret\\u0000\":\"a\",\"secret \":\"b\"}"),
         (
             "{\"s\\ud83d\\ude00\":\"a\",\"\\ud800\":1,\"é\":\"é😀\"}",
