@@ -76,7 +76,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         if !verdict.is_allowed() {
             return ExitCode::from(super::NO);
         }
-        tell_of_secrets(grants.reveals(index), matched.op(), operation);
+        tell_of_secrets(grants.reveals(index), matched.op(), operation, query);
         return ExitCode::SUCCESS;
     };
     let name = operation.map_or("an operation newer than the catalog", |operation| operation.id);
@@ -95,21 +95,23 @@ pub(super) fn run(args: &Args) -> ExitCode {
         );
     }
     if code == 0 {
-        tell_of_secrets(grants.reveals(index), matched.op(), operation);
+        tell_of_secrets(grants.reveals(index), matched.op(), operation, query);
     }
     ExitCode::from(code)
 }
 
 /// Whether the answer comes with its secrets, where it may have some.
-fn tell_of_secrets(reveals: &Reveals, op: Option<Op>, operation: Option<&Operation>) {
+fn tell_of_secrets(reveals: &Reveals, op: Option<Op>, operation: Option<&Operation>, query: Option<&str>) {
     match (op, operation) {
-        (Some(op), Some(operation)) if Secrets::of(op).is_some() => match reveals.hidden(Some(op)) {
-            Some(_) => println!(
-                "  answer: its secrets come masked; reveal = [\"{}\"] of the caller would show them",
-                operation.id
-            ),
-            None => println!("  answer: comes with its secrets, as the caller's reveal says"),
-        },
+        (Some(op), Some(operation)) if Secrets::of_request(op, query).is_some() => {
+            match reveals.hidden(Some(op), query) {
+                Some(_) => println!(
+                    "  answer: its secrets come masked; reveal = [\"{}\"] of the caller would show them",
+                    operation.id
+                ),
+                None => println!("  answer: comes with its secrets, as the caller's reveal says"),
+            }
+        }
         (None, _) => println!("  answer: what has the name of a secret comes masked"),
         _ => {}
     }

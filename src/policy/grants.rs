@@ -193,7 +193,7 @@ impl Grants {
                 let matched = Matched::find(self.catalog, &head.method, CanonicalPath::parse(path)?);
                 let operation = matched.op().map_or(OTHER, |op| self.catalog.operation(op).id);
                 let (rule, pending) = self.decide(grant, &matched, operation, query)?;
-                let hidden = grant.reveals.hidden(matched.op());
+                let hidden = grant.reveals.hidden(matched.op(), query);
                 let slot = matched.op().map_or(self.slots() - 1, |op| op.index());
                 let target = Guarded::new(join(matched.path(), query, head.uri.path_and_query())?, pending);
                 let action = Action::Forward(Operation { slot, name: operation, target, hidden });

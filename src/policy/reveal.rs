@@ -35,11 +35,11 @@ impl Reveals {
         if problems.is_empty() { Ok(Self(ops.into())) } else { Err(problems) }
     }
 
-    /// The secrets to mask in the answers of an operation; in those of one that the catalog does not know, where
+    /// The secrets to mask in the answer to a request with this query; in those of one that the catalog does not know, where
     /// nothing can be revealed, whatever has the name of a secret.
-    pub fn hidden(&self, op: Option<Op>) -> Option<&'static Secrets> {
+    pub fn hidden(&self, op: Option<Op>, query: Option<&str>) -> Option<&'static Secrets> {
         let Some(op) = op else { return Some(Secrets::of_unknown()) };
-        Secrets::of(op).filter(|_| !self.0.contains(&op))
+        Secrets::of_request(op, query).filter(|_| !self.0.contains(&op))
     }
 }
 
@@ -61,11 +61,13 @@ mod tests {
     fn only_what_is_named_is_revealed() {
         let catalog = Catalog::logto();
         let reveals = Reveals::new(catalog, &list(&["GetHook", "ListUsers"])).unwrap();
-        let hidden = |id| reveals.hidden(catalog.by_id(id)).is_some();
+        let hidden = |id| reveals.hidden(catalog.by_id(id), None).is_some();
         assert!(!hidden("GetHook") && hidden("ListHooks") && hidden("ListApplicationSecrets"));
         assert!(!hidden("ListUsers"), "there is nothing to hide");
-        assert!(reveals.hidden(None).is_some_and(|secrets| std::ptr::eq(secrets, Secrets::of_unknown())));
-        assert!(Reveals::default().hidden(catalog.by_id("GetHook")).is_some());
+        assert!(
+            reveals.hidden(None, None).is_some_and(|secrets| std::ptr::eq(secrets, Secrets::of_unknown()))
+        );
+        assert!(Reveals::default().hidden(catalog.by_id("GetHook"), None).is_some());
     }
 
     #[test]
