@@ -19,7 +19,7 @@ use std::{
 };
 
 use jsonwebtoken::Validation;
-use moka::sync::Cache;
+use moka::{policy::EvictionPolicy, sync::Cache};
 use tokio::time::Instant;
 
 pub use fetch::{Fetch, FetchError, HttpFetch};
@@ -71,6 +71,13 @@ struct Verified {
     caller: Option<CallerIndex>,
 }
 
+/// A store that takes every token at once, for the one that was not shown for longest. The usual policy would
+/// keep those that were shown often, long after they ended, and verify a new one until it has been shown as
+/// often.
+fn remember(tokens: u64) -> Cache<Digest, Verified> {
+    Cache::builder().max_capacity(tokens).eviction_policy(EvictionPolicy::lru()).build()
+}
+
 impl Jwts {
     pub(super) fn new(callers: &[config::Caller], issuers: Vec<Trusted>, clock: Clock) -> Self {
         // The one of this process, named before the library looks for one; another call has done the same.
@@ -87,7 +94,7 @@ impl Jwts {
         Self {
             issuers: issuers.into_iter().map(of).collect(),
             clock,
-            verified: Cache::new(REMEMBERED),
+            verified: remember(REMEMBERED),
             refused: Cache::new(REFUSED),
         }
     }
