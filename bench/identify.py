@@ -37,7 +37,8 @@ class Doors:
 
     def open(self, name, address, options=""):
         self.ports[name] = free_port()
-        self.lines += [f"listen {name}", f"    bind 127.0.0.1:{self.ports[name]}", f"    server claviger {address} {options}"]
+        self.lines += [f"listen {name}", f"    bind 127.0.0.1:{self.ports[name]}",
+                       f"    server claviger {address} {options}"]
 
     def start(self, bench):
         path = bench.directory / "doors.cfg"

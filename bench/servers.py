@@ -1,4 +1,4 @@
-"""The processes of the benchmark: each pinned to a core and ended with the run; what they answer; their CPU time and memory."""
+"""The processes of the benchmark, each pinned to a core and ended with the run: what they cost, what they answer."""
 import json
 import os
 import shutil
