@@ -147,11 +147,13 @@ fn stages(criterion: &mut Criterion) {
     bench("answer headers and links", &|| drop(black_box(reply())));
 }
 
+type Signature = dyn Fn(&[u8]) -> Vec<u8>;
+
 /// A key pair of the issuer.
 struct Signer {
     alg: &'static str,
     jwk: Value,
-    signature: Box<dyn Fn(&[u8]) -> Vec<u8>>,
+    signature: Box<Signature>,
 }
 
 impl Signer {
