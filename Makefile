@@ -62,7 +62,7 @@ bench: bench-tools ## beside nginx, HAProxy and Envoy; BENCH_ARGS="--rounds 3"
 
 .PHONY: bench-tools
 bench-tools: ## install the peers of the benchmark, saying which
-	@scripts/apt.sh nginx=nginx-light haproxy=haproxy wrk=wrk taskset=util-linux strip=binutils
+	@scripts/apt.sh nginx=nginx-light haproxy=haproxy wrk=wrk openssl=openssl taskset=util-linux strip=binutils
 	@scripts/envoy.sh $(PYTHON) >/dev/null
 
 .PHONY: bench-micro

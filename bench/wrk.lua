@@ -1,5 +1,19 @@
 -- Prints what wrk counted as one line of JSON; the text report is for people.
--- Only `done` is defined: a `request` function would cost wrk time per request.
+-- Without an argument no `request` is defined, as it would cost wrk time per request. With a file of bearer
+-- tokens, one a line, each request shows the next of them.
+function init(args)
+  if not args[1] then return end
+  local requests = {}
+  for token in io.lines(args[1]) do
+    requests[#requests + 1] = wrk.format(nil, nil, { Host = wrk.headers["Host"], Authorization = "Bearer " .. token })
+  end
+  local next = 0
+  function request()
+    next = next % #requests + 1
+    return requests[next]
+  end
+end
+
 function done(summary, latency, requests)
   local e = summary.errors
   io.write(string.format(

@@ -1,15 +1,23 @@
-//! What each stage of the pipeline costs, in time and in allocations, with a policy over the whole catalog.
-//! `cargo bench --bench pipeline`. The allocations are counted once, before the clock runs.
+//! What each stage of the pipeline costs, in time and in allocations, with a policy over the whole catalog; and
+//! what it costs to identify a caller by each kind of bearer. `cargo bench --bench pipeline`. The allocations are
+//! counted once, before the clock runs.
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
-use std::{hint::black_box, path::PathBuf, sync::Arc};
+use std::{hint::black_box, path::PathBuf, sync::Arc, time::Duration};
 
+use aws_lc_rs::{
+    rand::SystemRandom,
+    rsa::{KeyPair as RsaKeyPair, KeySize, PublicKeyComponents},
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256},
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use claviger::{
-    caller::{Callers, Means, Peer, Presented, Reach, Seal},
+    caller::{Callers, Means, Peer, Presented, Reach, Seal, jwt::Keyrings},
     catalog::Catalog,
     clock::Clock,
     config::{self, Config, LoadRequest, References},
     headers,
+    ids::CallerName,
     limit::{Limits, admit::Admission},
     observe::{Metrics, RequestId, Source, cells::CellTable},
     policy::{grants::Grants, target},
@@ -18,12 +26,18 @@ use claviger::{
 use criterion::{Criterion, criterion_group, criterion_main};
 use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Request, header, request::Parts};
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 const KEY: &str = "a-key-of-forty-characters-for-the-bench!";
+const ISSUER: &str = "https://kubernetes.default.svc";
+/// More than are remembered: shown in turn, each is forgotten when its turn comes again.
+const DISTINCT_TOKENS: usize = 12_000;
 
-fn configuration() -> (tempfile::TempDir, Config) {
+fn configuration(keys: &[Value]) -> (tempfile::TempDir, Config) {
     let dir = tempfile::tempdir().expect("a temporary directory");
+    let key_set = json!({ "keys": keys }).to_string();
+    std::fs::write(dir.path().join("jwks.json"), key_set).expect("the temporary directory takes files");
     let file = dir.path().join("claviger.toml");
     let digest = claviger::secret::Digest::of(KEY.as_bytes()).to_hex();
     let text = format!(
@@ -32,6 +46,10 @@ fn configuration() -> (tempfile::TempDir, Config) {
         endpoint = "http://127.0.0.1:1"
         client_id = "bench"
         client_secret = "bench-secret"
+        [issuers.kubernetes]
+        issuer = "{ISSUER}"
+        audience = "claviger"
+        jwks = {{ file = "jwks.json" }}
         [policies.all]
         allow = ["users:*", "organizations:*", "roles:*", "applications:*", "GET /api/newer/{{id}}/**"]
         deny = ["DeleteUser"]
@@ -40,6 +58,10 @@ fn configuration() -> (tempfile::TempDir, Config) {
         tenants = ["bench"]
         policies = ["all"]
         rate = {{ requests = 1000000, per = "1s" }}
+        [callers.billing]
+        identify = {{ service_account = "shop/billing" }}
+        tenants = ["bench"]
+        policies = ["all"]
         "#
     );
     std::fs::write(&file, text).expect("the temporary directory takes files");
@@ -77,7 +99,7 @@ fn answer() -> HeaderMap {
 }
 
 fn stages(criterion: &mut Criterion) {
-    let (_dir, config) = configuration();
+    let (_dir, config) = configuration(&[Signer::p256().jwk]);
     let metrics = Arc::new(Metrics::new());
     let clock = Clock::system();
     let callers = Callers::new(
@@ -126,5 +148,97 @@ fn stages(criterion: &mut Criterion) {
     bench("answer headers and links", &|| drop(black_box(reply())));
 }
 
-criterion_group!(benches, stages);
+type Signature = dyn Fn(&[u8]) -> Vec<u8>;
+
+/// A key pair of the issuer.
+struct Signer {
+    alg: &'static str,
+    jwk: Value,
+    signature: Box<Signature>,
+}
+
+impl Signer {
+    fn rsa() -> Self {
+        let pair = RsaKeyPair::generate(KeySize::Rsa2048).expect("randomness");
+        let public = PublicKeyComponents::<Vec<u8>>::from(pair.public_key());
+        let jwk = json!({ "kty": "RSA", "kid": "RS256", "n": BASE64.encode(&public.n), "e": BASE64.encode(&public.e) });
+        let signature = move |message: &[u8]| {
+            let mut out = vec![0; pair.public_modulus_len()];
+            pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut out).expect("a good key");
+            out
+        };
+        Self { alg: "RS256", jwk, signature: Box::new(signature) }
+    }
+
+    fn p256() -> Self {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("randomness");
+        let (x, y) = pair.public_key().as_ref()[1..].split_at(32);
+        let jwk = json!({
+            "kty": "EC", "crv": "P-256", "kid": "ES256", "x": BASE64.encode(x), "y": BASE64.encode(y),
+        });
+        let signature = move |message: &[u8]| {
+            pair.sign(&SystemRandom::new(), message).expect("a good key").as_ref().to_vec()
+        };
+        Self { alg: "ES256", jwk, signature: Box::new(signature) }
+    }
+
+    /// A ServiceAccount's token; another `number` makes another token.
+    fn token(&self, number: usize) -> String {
+        let header = json!({ "alg": self.alg, "kid": self.alg });
+        let claims = json!({
+            "aud": ["claviger"], "exp": 4_000_000_000_u32, "iat": 1_700_000_000, "nbf": 1_700_000_000,
+            "iss": ISSUER, "jti": number, "sub": "system:serviceaccount:shop:billing",
+            "kubernetes.io": {
+                "namespace": "shop",
+                "node": { "name": "node-1", "uid": "2f0f2c84-8f3e-4a2b-9c9e-3b0f5f1f0a01" },
+                "pod": { "name": "billing-7d9c5b6f4d-x2x7k", "uid": "5c1b9f3e-8f0b-4d8e-9a53-6e5f0f4f1c55" },
+                "serviceaccount": { "name": "billing", "uid": "14ee3fa4-a7e2-420f-9f9a-dbc4507c3798" },
+            },
+        });
+        let message = format!("{}.{}", BASE64.encode(header.to_string()), BASE64.encode(claims.to_string()));
+        let signature = BASE64.encode((self.signature)(message.as_bytes()));
+        format!("{message}.{signature}")
+    }
+}
+
+/// A head with nothing but a bearer.
+fn bearing(token: &str) -> HeaderMap {
+    let value = HeaderValue::from_str(&format!("Bearer {token}")).expect("a token is visible ASCII");
+    HeaderMap::from_iter([(header::AUTHORIZATION, value)])
+}
+
+fn identification(criterion: &mut Criterion) {
+    let signers = [Signer::rsa(), Signer::p256()];
+    let (_dir, config) = configuration(&signers.each_ref().map(|signer| signer.jwk.clone()));
+    let (seal, clock) = (Seal::new(None).expect("randomness"), Clock::system());
+    let caller = CallerName::parse("bench").expect("a name");
+    let wall = clock.now().wall;
+    let own = seal.issue(&caller, wall, Duration::from_secs(86_400)).expect("randomness");
+    let own = String::from_utf8(own.expose().to_vec()).expect("a token is text");
+    let issuers = Keyrings::default().of(&config).expect("the keys are good");
+    let callers = Callers::new(&config.callers, Means { seal, clock, clients: None, issuers });
+    let peer = Peer::at(Reach::Network);
+
+    let mut bench = |name: &str, heads: &[HeaderMap]| {
+        let mut turn = heads.iter().cycle();
+        let mut identify = || {
+            let head = turn.next().expect("there is one");
+            let identified = callers.identify(&Presented::by_headers(&peer, head)).now_or_never();
+            black_box(identified.expect("nothing to wait for").expect("a known caller"));
+        };
+        identify();
+        let counted = allocation_counter::measure(&mut identify);
+        println!("{name}: {} allocations, {} bytes", counted.count_total, counted.bytes_total);
+        criterion.bench_function(name, |bencher| bencher.iter(&mut identify));
+    };
+    bench("identify: API key", &[bearing(KEY)]);
+    bench("identify: Claviger token", &[bearing(&own)]);
+    for signer in &signers {
+        bench(&format!("identify: JWT {}, known", signer.alg), &[bearing(&signer.token(0))]);
+        let tokens: Vec<_> = (1..=DISTINCT_TOKENS).map(|number| bearing(&signer.token(number))).collect();
+        bench(&format!("identify: JWT {}, new", signer.alg), &tokens);
+    }
+}
+
+criterion_group!(benches, stages, identification);
 criterion_main!(benches);

@@ -19,7 +19,7 @@ use std::{
 };
 
 use jsonwebtoken::Validation;
-use moka::sync::Cache;
+use moka::{policy::EvictionPolicy, sync::Cache};
 use tokio::time::Instant;
 
 pub use fetch::{Fetch, FetchError, HttpFetch};
@@ -38,8 +38,8 @@ use crate::{
 
 /// Verified tokens that are remembered.
 const REMEMBERED: u64 = 10_000;
-/// Tokens with a false signature that are remembered, and for how long: in a place of their own, so that they
-/// do not push out good ones.
+/// Tokens with a false signature, or of nobody, that are remembered, and for how long: in a place of their own, so
+/// that they do not push out those of callers.
 const REFUSED: u64 = 1_000;
 const REFUSED_FOR: Duration = Duration::from_secs(10);
 
@@ -69,7 +69,14 @@ struct Verified {
     key: Digest,
     /// Since 1970, leeway included.
     expires: Duration,
-    caller: Option<CallerIndex>,
+    caller: CallerIndex,
+}
+
+/// A store that takes every token at once, for the one that was not shown for longest. The usual policy would
+/// keep those that were shown often, long after they ended, and verify a new one until it has been shown as
+/// often.
+fn remember(tokens: u64) -> Cache<Digest, Verified> {
+    Cache::builder().max_capacity(tokens).eviction_policy(EvictionPolicy::lru()).build()
 }
 
 impl Jwts {
@@ -89,7 +96,7 @@ impl Jwts {
             issuers: issuers.into_iter().map(of).collect(),
             names: callers.iter().map(|caller| caller.name.clone()).collect(),
             clock,
-            verified: Cache::new(REMEMBERED),
+            verified: remember(REMEMBERED),
             refused: Cache::new(REFUSED),
         }
     }
@@ -107,7 +114,7 @@ impl Jwts {
         if let Some(verified) = self.verified.get(&digest)
             && verified.keyring.holds(&verified.key)
         {
-            return if since < verified.expires { known(verified.caller) } else { Finding::False };
+            return if since < verified.expires { Finding::Known(verified.caller) } else { Finding::False };
         }
         if self.refused.get(&digest).is_some_and(|until| now.instant < until) {
             return Finding::False;
@@ -129,12 +136,13 @@ impl Jwts {
             return issuer.keyring.ask().map_or(Finding::False, Finding::Later);
         }
         let validation = Validation { algorithms: vec![jose(alg)], ..issuer.validation.clone() };
-        match keys.iter().find(|key| key.verifies(token.text, &validation)) {
-            Some(key) => {
-                let caller = issuer.rules.find(&token.claims);
+        let verified = keys.iter().find(|key| key.verifies(token.text, &validation));
+        // A good token of nobody is as false as a bad one: it says who speaks, and that is no caller.
+        match verified.and_then(|key| Some((key, issuer.rules.find(&token.claims)?))) {
+            Some((key, caller)) => {
                 let keyring = issuer.keyring.clone();
                 self.verified.insert(digest, Verified { keyring, key: key.digest(), expires, caller });
-                known(caller)
+                Finding::Known(caller)
             }
             None => {
                 self.refused.insert(digest, now.instant + REFUSED_FOR);
@@ -142,11 +150,6 @@ impl Jwts {
             }
         }
     }
-}
-
-/// A good token of nobody is as false as a bad one: it says who speaks, and that is no caller.
-fn known(caller: Option<CallerIndex>) -> Finding {
-    caller.map_or(Finding::False, Finding::Known)
 }
 
 impl Issuer {

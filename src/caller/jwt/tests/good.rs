@@ -81,6 +81,26 @@ fn a_token_is_verified_once_in_its_life_and_not_believed_beyond_it() {
     assert_eq!(VERIFICATIONS.get(), 1);
 }
 
+#[test]
+fn a_new_token_is_remembered_at_once_where_there_is_no_room() {
+    let keys = set(&[&EC]);
+    let keyring = Keyring::of_file(issuer("ci", CI, file(keys.clone())), &keys).unwrap();
+    let verified = Verified { keyring, key: Digest::of(b"key"), expires: Duration::ZERO, caller: CallerIndex(0) };
+    let digest = |n: u8| Digest::of(&[n]);
+    let remembered = remember(4);
+    for n in 0..4 {
+        remembered.insert(digest(n), verified.clone());
+        for _ in 0..8 {
+            remembered.get(&digest(n));
+        }
+    }
+    remembered.run_pending_tasks();
+    remembered.insert(digest(9), verified);
+    remembered.run_pending_tasks();
+    assert!(remembered.get(&digest(9)).is_some());
+    assert_eq!(remembered.entry_count(), 4);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_forged_token_is_verified_once_in_ten_seconds() {
     let world = World::offline();
