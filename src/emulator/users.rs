@@ -2,6 +2,7 @@
 //!
 //! Decides conflicts and searches as Logto does (facts 5.2, 6.3, 6.4, 6.8). It must never answer a password.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Members};
@@ -114,8 +115,25 @@ fn list(call: &mut Call<'_>) -> Outcome {
     lister.list(found(store, &search, |_| true))
 }
 
+/// A user with the digest of its password, which comes to whoever asks for it (the OpenAPI document, `includePasswordHash`).
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WithDigest<'a> {
+    #[serde(flatten)]
+    user: &'a User,
+    password_digest: Option<String>,
+    password_algorithm: Option<&'static str>,
+}
+
 fn show(call: &mut Call<'_>) -> Outcome {
-    user(call).map(|user| Answer::ok(user))
+    let is_asked = matches!(call.query.first("includePasswordHash"), Some("true" | "1" | "yes"));
+    let user = &*user(call)?;
+    if !is_asked {
+        return Ok(Answer::ok(user));
+    }
+    let password_digest = user.password.as_ref().map(|password| format!("digest of {password}"));
+    let password_algorithm = user.password.as_ref().map(|_| "Argon2i");
+    Ok(Answer::ok(&WithDigest { user, password_digest, password_algorithm }))
 }
 
 fn text(body: &Value, key: &str) -> Option<String> {

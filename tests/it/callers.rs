@@ -291,3 +291,22 @@ async fn sensitive_operations_need_their_own_name() {
     );
     assert_eq!(proxy.get(secrets).await.outcome().1, "");
 }
+
+#[tokio::test]
+async fn a_password_digest_is_masked_for_whoever_asks_for_it() {
+    let logto = Logto::start().await;
+    let mut proxy = Proxy::of(&logto).await;
+    let users = proxy.get("/api/users?page=1&page_size=1").await.json();
+    let user = format!("/api/users/{}", users[0]["id"].as_str().expect("an id"));
+    assert!(proxy.get(&user).await.json().get("passwordDigest").is_none());
+    let asked = |parameter: &str| format!("{user}?{parameter}=true");
+    let shown = async |proxy: &Proxy, parameter: &str| {
+        let answer = proxy.get(&asked(parameter)).await.json();
+        answer["passwordDigest"].as_str().expect("a digest").to_owned()
+    };
+    for parameter in ["includePasswordHash", "include%50assword%48ash"] {
+        assert_eq!(shown(&proxy, parameter).await, "[redacted by claviger]", "{parameter}");
+    }
+    assert!(proxy.reload_with(|settings| settings.set("callers.local.reveal", "['GetUser']")).await);
+    assert!(shown(&proxy, "includePasswordHash").await.starts_with("digest of "));
+}
