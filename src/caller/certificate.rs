@@ -1,7 +1,7 @@
 //! Client certificates: SPIFFE IDs and DNS names, from the subject's alternative names alone; the common name
-//! names nobody (RFC 9525 section 2). The handshake has verified the certificate already. It is verified again
-//! here, with the revocation lists and authorities of now, at a connection's first request and then once a
-//! minute: a connection or a resumed session may outlast both the certificate and the trust in it.
+//! names nobody (RFC 9525 section 2). A full handshake has verified the certificate already. It is verified again
+//! here, with the revocation lists and authorities of now, once a minute and at the first request of a resumed
+//! session: a connection or a session may outlast both the certificate and the trust in it.
 
 use std::{
     collections::HashMap,
@@ -26,7 +26,8 @@ pub struct PeerIdentity {
     uris: Vec<String>,
     /// In lower case.
     dns: Vec<String>,
-    verified: Mutex<Option<(Weak<Trust>, Instant)>>,
+    /// By whom, and when.
+    verified: Mutex<Option<(Weak<dyn ClientCertVerifier>, Instant)>>,
 }
 
 impl PeerIdentity {
@@ -49,18 +50,32 @@ impl PeerIdentity {
         }
     }
 
-    fn is_verified(&self, trust: &Arc<Trust>, clock: &Clock) -> bool {
+    /// Notes that `by` has verified it in a handshake at `now`.
+    #[must_use]
+    pub fn verified(mut self, by: &Arc<dyn ClientCertVerifier>, now: Instant) -> Self {
+        self.verified = Mutex::new(Some((Arc::downgrade(by), now)));
+        self
+    }
+
+    fn is_verified(&self, by: &Arc<dyn ClientCertVerifier>, clock: &Clock) -> bool {
         let now = clock.now();
         let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((by, at)) = &*verified
-            && by.ptr_eq(&Arc::downgrade(trust))
+        if let Some((before, at)) = &*verified
+            && before.ptr_eq(&Arc::downgrade(by))
             && now.instant.saturating_duration_since(*at) < VERIFIED_FOR
         {
             return true;
         }
-        let good = trust.verifies(&self.chain, clock);
-        *verified = good.then(|| (Arc::downgrade(trust), now.instant));
+        let good = self.is_good(&**by, clock);
+        *verified = good.then(|| (Arc::downgrade(by), now.instant));
         good
+    }
+
+    fn is_good(&self, by: &dyn ClientCertVerifier, clock: &Clock) -> bool {
+        let (Some((leaf, between)), Some(now)) = (self.chain.split_first(), clock.unix_time()) else {
+            return false;
+        };
+        by.verify_client_cert(leaf, between, now).is_ok()
     }
 }
 
@@ -73,19 +88,8 @@ impl fmt::Debug for PeerIdentity {
     }
 }
 
-struct Trust(Arc<dyn ClientCertVerifier>);
-
-impl Trust {
-    fn verifies(&self, chain: &[CertificateDer<'_>], clock: &Clock) -> bool {
-        let (Some((leaf, between)), Some(now)) = (chain.split_first(), clock.unix_time()) else {
-            return false;
-        };
-        self.0.verify_client_cert(leaf, between, now).is_ok()
-    }
-}
-
 pub(super) struct Certificates {
-    trust: Option<Arc<Trust>>,
+    verifier: Option<Arc<dyn ClientCertVerifier>>,
     clock: Clock,
     /// Names without a pattern.
     spiffe: HashMap<String, CallerIndex>,
@@ -103,7 +107,7 @@ impl Certificates {
         clock: Clock,
     ) -> Self {
         let mut way = Self {
-            trust: verifier.map(|verifier| Arc::new(Trust(verifier))),
+            verifier,
             clock,
             spiffe: HashMap::new(),
             dns: HashMap::new(),
@@ -163,10 +167,10 @@ impl Way for Certificates {
     }
 
     fn identify(&self, presented: &Presented<'_>) -> Finding {
-        let (Some(identity), Some(trust)) = (&presented.peer.certificate, &self.trust) else {
+        let (Some(identity), Some(verifier)) = (&presented.peer.certificate, &self.verifier) else {
             return Finding::Nothing;
         };
-        if !identity.is_verified(trust, &self.clock) {
+        if !identity.is_verified(verifier, &self.clock) {
             return Finding::False;
         }
         self.find(identity).map_or(Finding::Nothing, Finding::Known)

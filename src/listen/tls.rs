@@ -6,7 +6,7 @@
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use rustls::{
-    RootCertStore, ServerConfig,
+    HandshakeKind, RootCertStore, ServerConfig,
     pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime, pem::PemObject},
     server::{VerifierBuilderError, WebPkiClientVerifier, danger::ClientCertVerifier},
     time_provider::TimeProvider,
@@ -29,6 +29,7 @@ use crate::{
 pub struct Tls {
     server: Arc<ServerConfig>,
     clients: Option<Arc<dyn ClientCertVerifier>>,
+    clock: Clock,
 }
 
 /// Why a listener cannot have TLS.
@@ -92,7 +93,7 @@ impl Tls {
             other => ListenTlsError::Key(other.to_string()),
         })?;
         server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self { server: Arc::new(server), clients })
+        Ok(Self { server: Arc::new(server), clients, clock: clock.clone() })
     }
 
     /// Who judges client certificates; `None` where none is asked for.
@@ -121,9 +122,21 @@ impl Tls {
             Some(b"h2") => Protocol::Http2,
             _ => Protocol::Http1,
         };
-        let certificate = session.peer_certificates().and_then(PeerIdentity::read).map(Arc::new);
+        let certificate = session.peer_certificates().and_then(PeerIdentity::read);
+        let certificate = certificate.map(|certificate| match &self.clients {
+            // Not a resumed one, which goes by what was verified then.
+            Some(verifier) if is_full(session.handshake_kind()) => {
+                Arc::new(certificate.verified(verifier, self.clock.now().instant))
+            }
+            _ => Arc::new(certificate),
+        });
         Some(Secured { stream, protocol, certificate })
     }
+}
+
+/// Whether the certificate was verified in this very handshake.
+fn is_full(kind: Option<HandshakeKind>) -> bool {
+    matches!(kind, Some(HandshakeKind::Full | HandshakeKind::FullWithHelloRetryRequest))
 }
 
 impl fmt::Debug for Tls {

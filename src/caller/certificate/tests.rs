@@ -221,3 +221,24 @@ fn an_open_connection_does_not_outlast_the_trust_in_it() {
     assert_eq!(after.ask(&peer), "false");
     assert_eq!(World::new(&dns(), Some(CLIENTS.revoke(&[], 2026))).ask(&peer), "false", "a stale list");
 }
+
+#[test]
+fn a_full_handshake_counts_for_a_minute_and_only_for_who_verified_in_it() {
+    let (world, other) = (usual(), usual());
+    // Which nobody here would verify: that it counts shows that nobody looked.
+    let stranger =
+        STRANGERS.issue(&Wanted { uris: vec!["spiffe://prod/ns/shop/sa/billing"], ..Wanted::default() });
+    let seen_by = |world: &World| {
+        let identity = PeerIdentity::read(std::slice::from_ref(&stranger.der)).unwrap();
+        let verifier = world.way.verifier.as_ref().unwrap();
+        let identity = identity.verified(verifier, world.way.clock.now().instant);
+        Peer { certificate: Some(Arc::new(identity)), ..Peer::at(Reach::Network) }
+    };
+    assert_eq!(world.ask(&seen_by(&world)), "billing");
+    assert_eq!(world.ask(&seen_by(&other)), "false", "a reload makes another verifier");
+    let earlier = world.way.clock.now().instant.checked_sub(VERIFIED_FOR).unwrap();
+    let identity = PeerIdentity::read(std::slice::from_ref(&stranger.der)).unwrap();
+    let identity = identity.verified(world.way.verifier.as_ref().unwrap(), earlier);
+    let peer = Peer { certificate: Some(Arc::new(identity)), ..Peer::at(Reach::Network) };
+    assert_eq!(world.ask(&peer), "false", "a minute ago");
+}
