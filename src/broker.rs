@@ -193,9 +193,7 @@ impl Broker {
 
     /// The upstream's own token, for a caller whose grant says so, with as much of its life as is left.
     pub fn hand_out(&self, token: &Token, scopes: &[String]) -> Response<Body> {
-        let header = token.header().as_bytes();
-        let value = header.strip_prefix(b"Bearer ").unwrap_or(header);
-        granted(value, token.usable_for(self.clock.now()), scopes)
+        granted(token.value(), token.usable_for(self.clock.now()), scopes)
     }
 }
 

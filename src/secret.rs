@@ -2,6 +2,10 @@
 //! memory is zeroed when the last holder lets go. The only way to the bytes is [`Secret::expose`], so that
 //! every use can be found by that word.
 
+mod mark;
+
+pub use mark::Mark;
+
 use std::{
     fmt,
     io::Read,

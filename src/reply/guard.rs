@@ -7,19 +7,16 @@ use std::{fmt, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
-use memchr::{memchr_iter, memrchr};
+use memchr::memchr_iter;
 use zeroize::Zeroizing;
 
-use crate::{secret::Secret, token::Token};
+use crate::{
+    secret::{Mark, Secret},
+    token::Token,
+};
 
 /// Bytes of the shortest secret that is looked for: a shorter one could be a word of any answer.
 pub const LEAST: usize = 12;
-
-/// Bytes that are rare in JSON and in Base64, the rarest first.
-const RARE: &[u8] = b"QZXJKqzjxVWYUHGBkwvNFPLO~^|`#$!*?;%&@<>+=985764321MRDCSTAEI0ygpbhfmcldus_.-nrotaie";
-
-/// As much of the end of a secret as its rarest byte is chosen from: enough, and the same for tokens of one issuer.
-const MARKED: usize = 64;
 
 /// The client secrets of a tenant, in the forms that they could come back in. Made once for a configuration.
 #[derive(Clone, Debug, Default)]
@@ -30,17 +27,9 @@ struct HeldSecret {
     mark: Mark,
 }
 
-/// A byte of a secret that is rare elsewhere, by which the secret is looked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Mark {
-    byte: u8,
-    at: usize,
-}
-
 /// Guards one answer.
 pub struct Guard {
     token: Arc<Token>,
-    mark: Mark,
     held: Held,
     /// What could be the beginning of a secret.
     kept: Bytes,
@@ -90,41 +79,19 @@ fn in_a_form(secret: &Secret) -> Secret {
     Secret::new(std::mem::take(&mut *text).into_bytes())
 }
 
-impl Mark {
-    /// Of a secret that is not empty.
-    fn of(secret: &[u8]) -> Self {
-        let start = secret.len().saturating_sub(MARKED);
-        let rarest = RARE.iter().find_map(|byte| Some((*byte, memrchr(*byte, &secret[start..])?)));
-        match (rarest, secret.last()) {
-            (Some((byte, at)), _) => Self { byte, at: start + at },
-            (None, Some(last)) => Self { byte: *last, at: secret.len() - 1 },
-            (None, None) => Self { byte: 0, at: 0 },
-        }
-    }
-
-    fn finds(self, secret: &[u8], text: &[u8]) -> bool {
-        // The mark can only stand where there is room for the rest of the secret on both sides.
-        let Some(end) = text.len().checked_sub(secret.len() - self.at - 1) else { return false };
-        let Some(room) = text.get(self.at..end) else { return false };
-        memchr_iter(self.byte, room)
-            .any(|start| text[start] == secret[0] && text[start..].starts_with(secret))
-    }
-}
-
 impl Guard {
     /// For the answer to a request that was sent with `token`.
     pub fn new(token: Arc<Token>, held: Held) -> Self {
-        let mark = Mark::of(bearer(&token));
-        Self { token, mark, held, kept: Bytes::new() }
+        Self { token, held, kept: Bytes::new() }
     }
 
     /// The token, if it is one to look for.
     fn token(&self) -> Option<&[u8]> {
-        Some(bearer(&self.token)).filter(|token| token.len() >= LEAST)
+        Some(self.token.value()).filter(|token| token.len() >= LEAST)
     }
 
     fn finds_in(&self, text: &[u8]) -> bool {
-        self.token().is_some_and(|token| self.mark.finds(token, text)) || self.held.are_in(text)
+        self.token().is_some_and(|token| self.token.mark().finds(token, text)) || self.held.are_in(text)
     }
 
     /// Looks through the headers of an answer.
@@ -178,11 +145,6 @@ fn begun(secret: &[u8], text: &[u8]) -> usize {
     let end = &text[text.len().saturating_sub(secret.len() - 1)..];
     let start = memchr_iter(secret[0], end).find(|start| secret.starts_with(&end[*start..]));
     start.map_or(0, |start| end.len() - start)
-}
-
-fn bearer(token: &Token) -> &[u8] {
-    let value = token.header().as_bytes();
-    value.strip_prefix(b"Bearer ").unwrap_or(value)
 }
 
 impl fmt::Debug for HeldSecret {

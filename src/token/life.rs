@@ -9,7 +9,7 @@ use std::{
 
 use http::HeaderValue;
 
-use crate::clock::Moment;
+use crate::{clock::Moment, secret::Mark};
 
 /// Taken off the end of a life: a tenth of it, within these bounds. Logto refuses a token that expired one
 /// second ago (fact 1.12), the request still has to get there, and `exp` counts in whole seconds, so the life
@@ -21,6 +21,7 @@ const JITTER: f64 = 0.1;
 /// An access token. Its value shows nowhere but in [`Token::header`].
 pub struct Token {
     header: HeaderValue,
+    mark: Mark,
     generation: u64,
     granted: Moment,
     expiry: Moment,
@@ -45,6 +46,7 @@ impl Token {
         let share = (refresh_at - JITTER * chance).max(0.1).min(1.0);
         let renewal = life.mul_f64(share).min(usable);
         Self {
+            mark: Mark::of(value(&header)),
             header,
             generation,
             granted,
@@ -66,6 +68,16 @@ impl Token {
     /// `Bearer …` for `Authorization`: marked sensitive, zeroed on the last drop.
     pub fn header(&self) -> &HeaderValue {
         &self.header
+    }
+
+    /// The token alone.
+    pub fn value(&self) -> &[u8] {
+        value(&self.header)
+    }
+
+    /// By which the token is looked for in what passes by.
+    pub fn mark(&self) -> Mark {
+        self.mark
     }
 
     /// Which of the slot's tokens this is; what [`reject`](super::TokenHandle::reject) wants to know.
@@ -101,6 +113,10 @@ impl Token {
     pub(super) fn ask_renewal(&self) -> bool {
         !self.renewal_asked.load(Relaxed) && !self.renewal_asked.swap(true, Relaxed)
     }
+}
+
+fn value(header: &HeaderValue) -> &[u8] {
+    header.as_bytes().strip_prefix(b"Bearer ").unwrap_or(header.as_bytes())
 }
 
 impl fmt::Debug for Token {
