@@ -213,7 +213,7 @@ fn identification(criterion: &mut Criterion) {
     let (seal, clock) = (Seal::new(None).expect("randomness"), Clock::system());
     let caller = CallerName::parse("bench").expect("a name");
     let wall = clock.now().wall;
-    let own = seal.issue(&caller, wall, Duration::from_secs(86_400)).expect("randomness");
+    let own = seal.issue(&caller, None, wall, Duration::from_secs(86_400)).expect("randomness");
     let own = String::from_utf8(own.expose().to_vec()).expect("a token is text");
     let issuers = Keyrings::default().of(&config).expect("the keys are good");
     let callers = Callers::new(&config.callers, Means { seal, clock, clients: None, issuers });

@@ -16,6 +16,7 @@ use crate::{
     clock::Clock,
     ids::CallerName,
     reply::Body,
+    secret::Digest,
     token::Token,
 };
 
@@ -181,13 +182,18 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// A token for `caller`. `scopes` are those of its upstream token, so that a client that looks for the scope
+    /// A token for `caller`, who was identified by the API key `key` if by any. `scopes` are those of its upstream token, so that a client that looks for the scope
     /// that it asked for finds it.
     ///
     /// # Errors
     /// [`BrokerError::Seal`].
-    pub fn issue(&self, caller: &CallerName, scopes: &[String]) -> Result<Response<Body>, BrokerError> {
-        let token = self.seal.issue(caller, self.clock.now().wall, self.ttl)?;
+    pub fn issue(
+        &self,
+        caller: &CallerName,
+        key: Option<&Digest>,
+        scopes: &[String],
+    ) -> Result<Response<Body>, BrokerError> {
+        let token = self.seal.issue(caller, key, self.clock.now().wall, self.ttl)?;
         Ok(granted(token.expose(), self.ttl, scopes))
     }
 

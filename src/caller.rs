@@ -32,7 +32,7 @@ use rustls::server::danger::ClientCertVerifier;
 pub use certificate::PeerIdentity;
 pub use claviger_token::{Seal, SealError};
 
-use crate::{clock::Clock, config, headers::CLAVIGER_KEY, ids::CallerIndex};
+use crate::{clock::Clock, config, headers::CLAVIGER_KEY, ids::CallerIndex, secret::Digest};
 
 /// The other end of a connection, and which listener it came in by.
 #[derive(Debug, Clone)]
@@ -167,6 +167,11 @@ trait Way: Send + Sync {
     fn name(&self) -> &'static str;
     fn identify(&self, presented: &Presented<'_>) -> Finding;
 
+    /// The key that a caller was identified by, to which a token that it gets is bound.
+    fn key(&self, _presented: &Presented<'_>) -> Option<Digest> {
+        None
+    }
+
     /// Whether a text that stands elsewhere is what this way goes by.
     fn is_credential(&self, _text: &[u8]) -> bool {
         false
@@ -242,6 +247,11 @@ impl Callers {
         for keyring in &self.keyrings {
             keyring.start();
         }
+    }
+
+    /// The API key that `presented` identifies by, if that is how it does.
+    pub fn key_of(&self, presented: &Presented<'_>) -> Option<Digest> {
+        self.ways.iter().find_map(|way| way.key(presented))
     }
 
     /// Whether `text`, which stands where a request's id or a part of its path stands, is a caller's key, or is written

@@ -35,6 +35,7 @@ use crate::{
         guard::{Guard, Held},
         links,
     },
+    secret::Digest,
     upstream::{Upstream, client::Sending, replay::Prepared},
 };
 
@@ -85,7 +86,7 @@ impl Pipeline {
                 let caller = self.identify(connection, &presented, record).await?;
                 let permit = self.permit(caller, &target, &head, record)?;
                 let admitted = self.limits.admit(permit, record.started)?;
-                self.issue(&admitted, record).await
+                self.issue(&admitted, self.callers.key_of(&presented), record).await
             }
             target @ Target::Api { .. } => {
                 let presented = Presented::by_headers(&connection.peer, &head.headers);
@@ -93,7 +94,7 @@ impl Pipeline {
                 let permit = self.permit(caller, &target, &head, record)?;
                 let admitted = self.limits.admit(permit, record.started)?;
                 let Action::Forward(operation) = admitted.action() else {
-                    return self.issue(&admitted, record).await;
+                    return self.issue(&admitted, None, record).await;
                 };
                 self.forward(connection, &admitted, operation, &head, body, record).await
             }
@@ -188,7 +189,12 @@ impl Pipeline {
         self.callers.are_given_away_by(text)
     }
 
-    async fn issue(&self, admitted: &Admitted, record: &mut Record) -> Result<Response<Body>, Failure> {
+    async fn issue(
+        &self,
+        admitted: &Admitted,
+        key: Option<Digest>,
+        record: &mut Record,
+    ) -> Result<Response<Body>, Failure> {
         let upstream = &self.upstreams[admitted.tenant().0];
         let ask = admitted.permit().token();
         let scopes = upstream.handle(ask).status().scopes;
@@ -200,7 +206,7 @@ impl Pipeline {
             }
             _ => {
                 let caller = &self.config.callers[admitted.caller().index().0].name;
-                let answer = self.broker.issue(caller, &scopes)?;
+                let answer = self.broker.issue(caller, key.as_ref(), &scopes)?;
                 record.issued(Issued::Claviger);
                 Ok(answer)
             }

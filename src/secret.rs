@@ -111,6 +111,11 @@ impl Digest {
         Some(Self(out))
     }
 
+    /// The bytes of the digest.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The digest as 64 lower-case hexadecimal digits, for a configuration file.
     pub fn to_hex(self) -> String {
         self.0.iter().map(|b| format!("{b:02x}")).collect()

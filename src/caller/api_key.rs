@@ -26,15 +26,26 @@ impl ApiKeys {
         Self { keys, names: config.iter().map(|caller| caller.name.clone()).collect() }
     }
 
-    fn find(&self, key: &[u8]) -> Option<CallerIndex> {
+    fn find(&self, key: &[u8]) -> Option<(Digest, CallerIndex)> {
         if self.keys.is_empty() {
             return None;
         }
         let presented = Digest::of(key);
-        self.keys
-            .get_key_value(&presented)
-            .filter(|(digest, _)| digest.matches(&presented))
-            .map(|(_, index)| *index)
+        let (digest, index) = self.keys.get_key_value(&presented)?;
+        digest.matches(&presented).then_some((presented, *index))
+    }
+
+    /// The key and its caller, and what it means where there is none.
+    fn judge(&self, presented: &Presented<'_>) -> (Option<(Digest, CallerIndex)>, Finding) {
+        match presented.credential {
+            Some(Credential::Key(key)) => (self.find(key), Finding::False),
+            Some(Credential::Bearer(key)) => (self.find(key), Finding::Nothing),
+            Some(Credential::Client(Client::Secret { id, secret, raw })) => {
+                let found = self.find(secret).or_else(|| self.find(raw));
+                (found.filter(|(_, index)| self.names[index.0].as_str() == id), Finding::Nothing)
+            }
+            _ => (None, Finding::Nothing),
+        }
     }
 }
 
@@ -44,16 +55,12 @@ impl Way for ApiKeys {
     }
 
     fn identify(&self, presented: &Presented<'_>) -> Finding {
-        let (found, otherwise) = match presented.credential {
-            Some(Credential::Key(key)) => (self.find(key), Finding::False),
-            Some(Credential::Bearer(key)) => (self.find(key), Finding::Nothing),
-            Some(Credential::Client(Client::Secret { id, secret, raw })) => {
-                let found = self.find(secret).or_else(|| self.find(raw));
-                (found.filter(|index| self.names[index.0].as_str() == id), Finding::Nothing)
-            }
-            _ => return Finding::Nothing,
-        };
-        found.map_or(otherwise, Finding::Known)
+        let (found, otherwise) = self.judge(presented);
+        found.map_or(otherwise, |(_, index)| Finding::Known(index))
+    }
+
+    fn key(&self, presented: &Presented<'_>) -> Option<Digest> {
+        self.judge(presented).0.map(|(digest, _)| digest)
     }
 
     fn is_credential(&self, text: &[u8]) -> bool {

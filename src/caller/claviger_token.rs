@@ -1,8 +1,8 @@
 //! Claviger tokens: what the broker hands out instead of an upstream token. Opaque, bound to a caller,
 //! short-lived, good only here. Sealed with AES-256-GCM-SIV (RFC 8452), so that nothing need be stored and
-//! replicas with the same `broker.key` accept each other's.
+//! replicas with the same `broker.key` accept each other's. One that was got with an API key ends with that key.
 //!
-//! `cvt_` + base64url(nonce ‖ seal(expiry ‖ caller name)).
+//! `cvt_` + base64url(nonce ‖ seal(expiry ‖ mark of the key ‖ caller name)).
 
 use std::{
     collections::HashMap,
@@ -27,7 +27,7 @@ use crate::{
 
 /// Marks a token as ours, for people, for secret scanners, and to tell it from an API key.
 const PREFIX: &str = "cvt_";
-const AAD: &[u8] = b"claviger token 1";
+const AAD: &[u8] = b"claviger token 2";
 /// Opened tokens that are remembered, so that each is opened once.
 const REMEMBERED: u64 = 10_000;
 /// The longest that can be one: prefix, nonce, expiry, name and tag in base64.
@@ -43,7 +43,18 @@ pub struct Seal {
 #[derive(Clone)]
 struct Opened {
     caller: CallerName,
+    key: KeyMark,
     expires: SystemTime,
+}
+
+/// What a token knows its API key by: the start of the key's digest, or zeros where it was got without one.
+type KeyMark = [u8; 8];
+const NO_KEY: KeyMark = [0; 8];
+
+fn mark(key: &Digest) -> KeyMark {
+    let mut mark = NO_KEY;
+    mark.copy_from_slice(&key.as_bytes()[..NO_KEY.len()]);
+    mark
 }
 
 /// The key could not be made: the machine has no randomness to give.
@@ -70,13 +81,20 @@ impl Seal {
         Ok(Self { key: Arc::new(key), opened: Cache::new(REMEMBERED) })
     }
 
-    /// A token for `caller` that lasts `ttl` from `now`.
+    /// A token for `caller`, who was identified by `key` if by any, that lasts `ttl` from `now`.
     ///
     /// # Errors
     /// [`SealError`] when the system gives no random bytes.
-    pub fn issue(&self, caller: &CallerName, now: SystemTime, ttl: Duration) -> Result<Secret, SealError> {
+    pub fn issue(
+        &self,
+        caller: &CallerName,
+        key: Option<&Digest>,
+        now: SystemTime,
+        ttl: Duration,
+    ) -> Result<Secret, SealError> {
         let expires = now.duration_since(UNIX_EPOCH).unwrap_or_default().saturating_add(ttl).as_secs();
         let mut text = expires.to_be_bytes().to_vec();
+        text.extend_from_slice(&key.map_or(NO_KEY, mark));
         text.extend_from_slice(caller.as_str().as_bytes());
         let nonce = self.key.seal_in_place_append_tag(Aad::from(AAD), &mut text).map_err(|_| SealError)?;
         let mut sealed = nonce.as_ref().to_vec();
@@ -93,8 +111,10 @@ impl Seal {
         let (nonce, text) = sealed.split_at_mut_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let text = self.key.open_in_place(nonce, Aad::from(AAD), text).ok()?;
-        let (expires, caller) = text.split_first_chunk()?;
+        let (expires, text) = text.split_first_chunk()?;
+        let (key, caller) = text.split_first_chunk()?;
         let opened = Opened {
+            key: *key,
             caller: CallerName::parse(std::str::from_utf8(caller).ok()?).ok()?,
             expires: UNIX_EPOCH.checked_add(Duration::from_secs(u64::from_be_bytes(*expires)))?,
         };
@@ -112,7 +132,7 @@ impl std::fmt::Debug for Seal {
 pub(super) struct ClavigerToken {
     seal: Seal,
     clock: Clock,
-    callers: HashMap<CallerName, CallerIndex>,
+    callers: HashMap<CallerName, (CallerIndex, Vec<KeyMark>)>,
 }
 
 impl ClavigerToken {
@@ -120,14 +140,22 @@ impl ClavigerToken {
         let callers = config
             .iter()
             .enumerate()
-            .map(|(index, caller)| (caller.name.clone(), CallerIndex(index)))
+            .map(|(index, caller)| {
+                let keys = caller.identify.iter().flat_map(|identity| match identity {
+                    config::Identity::ApiKey(digests) => digests.iter().map(mark).collect(),
+                    _ => Vec::new(),
+                });
+                (caller.name.clone(), (CallerIndex(index), keys.collect()))
+            })
             .collect();
         Self { seal, clock, callers }
     }
 
     fn find(&self, token: &[u8]) -> Option<CallerIndex> {
         let opened = self.seal.open(token)?;
-        (self.clock.now().wall < opened.expires).then(|| self.callers.get(&opened.caller).copied()).flatten()
+        let (caller, keys) = self.callers.get(&opened.caller)?;
+        let has_key = opened.key == NO_KEY || keys.contains(&opened.key);
+        (has_key && self.clock.now().wall < opened.expires).then_some(*caller)
     }
 }
 

@@ -177,7 +177,7 @@ fn a_key_in_the_header_counts_at_the_broker_and_a_bearer_does_not() {
     assert_eq!(by(&NETWORK, "claviger-key", "new-key", None), Ok(("keyed", "api_key")));
     assert_eq!(by(&LOOPBACK, "claviger-key", "wrong", None), Err(Unidentified), "meant for us, and wrong");
     assert_eq!(by(&LOOPBACK, "claviger-key", "new-key", Some(client)), Err(Unidentified), "said twice");
-    let token = f.seal.issue(&f.config[0].name, f.now(), Duration::from_secs(600)).unwrap();
+    let token = f.seal.issue(&f.config[0].name, None, f.now(), Duration::from_secs(600)).unwrap();
     let bearer = format!("Bearer {}", std::str::from_utf8(token.expose()).unwrap());
     assert_eq!(by(&NETWORK, "authorization", &bearer, None), Err(Unidentified), "a token renews no token");
     let assertion = Client::Assertion { id: None, jwt: b"eyJ.no.issuer" };
@@ -187,7 +187,7 @@ fn a_key_in_the_header_counts_at_the_broker_and_a_bearer_does_not() {
 #[test]
 fn a_claviger_token_lasts_as_long_as_it_says_and_no_longer() {
     let f = Fixture::new();
-    let token = f.seal.issue(&f.config[0].name, f.now(), Duration::from_secs(600)).unwrap();
+    let token = f.seal.issue(&f.config[0].name, None, f.now(), Duration::from_secs(600)).unwrap();
     let header = format!("Bearer {}", std::str::from_utf8(token.expose()).unwrap());
     let by = |header: &str| f.by(&NETWORK, &[("authorization", header)]);
     assert_eq!(by(&header), Ok(("keyed", "claviger_token")));
@@ -201,11 +201,12 @@ fn a_claviger_token_lasts_as_long_as_it_says_and_no_longer() {
 fn a_foreign_or_changed_claviger_token_is_refused_even_where_locality_would_do() {
     let f = Fixture::new();
     let foreign =
-        Seal::new(None).unwrap().issue(&f.config[0].name, f.now(), Duration::from_secs(600)).unwrap();
-    let own = f.seal.issue(&f.config[0].name, f.now(), Duration::from_secs(600)).unwrap();
+        Seal::new(None).unwrap().issue(&f.config[0].name, None, f.now(), Duration::from_secs(600)).unwrap();
+    let own = f.seal.issue(&f.config[0].name, None, f.now(), Duration::from_secs(600)).unwrap();
     let mut changed = own.expose().to_vec();
     changed[20] ^= 1;
-    let gone = f.seal.issue(&CallerName::parse("gone").unwrap(), f.now(), Duration::from_secs(600)).unwrap();
+    let gone =
+        f.seal.issue(&CallerName::parse("gone").unwrap(), None, f.now(), Duration::from_secs(600)).unwrap();
     for token in [foreign.expose(), &changed, gone.expose(), b"cvt_", b"cvt_AAAA", b"cvt_!"] {
         let header = format!("Bearer {}", std::str::from_utf8(token).unwrap());
         assert_eq!(f.by(&LOOPBACK, &[("authorization", &header)]), Err(Unidentified));
@@ -213,12 +214,36 @@ fn a_foreign_or_changed_claviger_token_is_refused_even_where_locality_would_do()
 }
 
 #[test]
+fn a_token_that_was_got_with_a_key_ends_with_that_key() {
+    let mut f = Fixture::new();
+    let none = HeaderMap::new();
+    let by = |f: &Fixture, key: &str| {
+        let means =
+            Means { seal: f.seal.clone(), clock: Clock::system(), clients: None, issuers: Vec::new() };
+        let client = Client::Secret { id: "keyed", secret: key.as_bytes(), raw: key.as_bytes() };
+        let presented = Presented::by_client(&NETWORK, &none, Some(client));
+        let key = Callers::new(&f.config, means).key_of(&presented);
+        let token = f.seal.issue(&f.config[0].name, key.as_ref(), f.now(), Duration::from_secs(600)).unwrap();
+        format!("Bearer {}", std::str::from_utf8(token.expose()).unwrap())
+    };
+    let (old, new) = (by(&f, "old-key"), by(&f, "new-key"));
+    for header in [&old, &new] {
+        assert_eq!(f.by(&NETWORK, &[("authorization", header)]), Ok(("keyed", "claviger_token")));
+    }
+    f.config[0].identify = vec![config::Identity::ApiKey(vec![Digest::of(b"new-key")])];
+    assert_eq!(f.by(&NETWORK, &[("authorization", &old)]), Err(Unidentified), "its key was taken out");
+    assert_eq!(f.by(&NETWORK, &[("authorization", &new)]), Ok(("keyed", "claviger_token")));
+}
+
+#[test]
 fn replicas_with_the_same_key_accept_each_others_tokens() {
     let secret = Secret::new(b"shared between replicas".to_vec());
     let mut f = Fixture::new();
     f.seal = Seal::new(Some(&secret)).unwrap();
-    let token =
-        Seal::new(Some(&secret)).unwrap().issue(&f.config[2].name, f.now(), Duration::from_secs(60)).unwrap();
+    let token = Seal::new(Some(&secret))
+        .unwrap()
+        .issue(&f.config[2].name, None, f.now(), Duration::from_secs(60))
+        .unwrap();
     let header = format!("Bearer {}", std::str::from_utf8(token.expose()).unwrap());
     assert_eq!(f.by(&NETWORK, &[("authorization", &header)]), Ok(("user", "claviger_token")));
 }
