@@ -32,6 +32,9 @@ pub enum BrokerError {
     /// The body is not a form.
     #[error("the token request is not a form (application/x-www-form-urlencoded)")]
     Form,
+    /// A parameter more than once (RFC 6749 section 3.2).
+    #[error("the token request names a parameter twice")]
+    Twice,
     /// The body is too large to be one.
     #[error("the token request is larger than {MAX_FORM} bytes")]
     TooLarge,
@@ -106,7 +109,7 @@ impl TokenRequest {
                 _ => false,
             };
             if twice {
-                return Err(BrokerError::Form);
+                return Err(BrokerError::Twice);
             }
         }
         if grant_type.as_deref() != Some("client_credentials") {
@@ -257,7 +260,7 @@ mod tests {
         const GRANT: &str = "grant_type=client_credentials";
         assert_eq!(parse(None, ""), Err(BrokerError::GrantType.to_string()));
         assert_eq!(parse(None, "grant_type=password"), Err(BrokerError::GrantType.to_string()));
-        assert_eq!(parse(None, &format!("{GRANT}&{GRANT}")), Err(BrokerError::Form.to_string()));
+        assert_eq!(parse(None, &format!("{GRANT}&{GRANT}")), Err(BrokerError::Twice.to_string()));
         for form in ["&client_secret=b", "&client_id=other"] {
             let error = parse(Some(&basic_of("a:b")), &format!("{GRANT}{form}"));
             assert_eq!(error, Err(BrokerError::Credentials.to_string()));
@@ -281,7 +284,7 @@ mod tests {
             format!("{}&client_assertion=x", grant.replace("jwt-bearer", "saml2-bearer")),
             BrokerError::Assertion,
         );
-        refused(None, format!("{grant}&client_assertion=x&client_assertion=x"), BrokerError::Form);
+        refused(None, format!("{grant}&client_assertion=x&client_assertion=x"), BrokerError::Twice);
         refused(None, format!("{grant}&client_assertion=x&client_secret=y"), BrokerError::Credentials);
         refused(
             Some(&basic_of("a:b")),

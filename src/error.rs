@@ -221,9 +221,9 @@ impl Failure {
             Self::Broker(BrokerError::GrantType) => {
                 Description { oauth: "unsupported_grant_type", ..table::BAD_REQUEST }
             }
-            Self::Broker(BrokerError::Form | BrokerError::Credentials | BrokerError::Assertion) => {
-                table::BAD_REQUEST
-            }
+            Self::Broker(
+                BrokerError::Form | BrokerError::Twice | BrokerError::Credentials | BrokerError::Assertion,
+            ) => table::BAD_REQUEST,
             Self::Broker(BrokerError::TooLarge) => table::BODY_TOO_LARGE,
             Self::Broker(BrokerError::Seal(_)) | Self::Panic => table::INTERNAL,
         };

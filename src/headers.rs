@@ -26,13 +26,13 @@ const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection")
 /// RFC 9110 section 7.6.3.
 pub const VIA: HeaderValue = HeaderValue::from_static("1.1 claviger");
 
-/// What may pass from a caller to the upstream. `Content-Length` and `Transfer-Encoding` are made anew from
+/// What may pass from a caller to the upstream. `Accept-Encoding` may not: what is compressed, nobody could look through
+/// for secrets. `Content-Length` and `Transfer-Encoding` are made anew from
 /// the body itself; `If-Match` passes although Logto ignores it on writes (fact 5.6).
 fn may_pass(name: &HeaderName) -> bool {
     matches!(
         *name,
         header::ACCEPT
-            | header::ACCEPT_ENCODING
             | header::ACCEPT_LANGUAGE
             | header::CACHE_CONTROL
             | header::CONTENT_ENCODING
@@ -50,16 +50,21 @@ fn may_pass(name: &HeaderName) -> bool {
         || *name == BAGGAGE
 }
 
-/// The headers of a request that go on to the upstream, with room for those that Claviger adds.
+/// The headers of a request that go on to the upstream, with room for those that Claviger adds. `Connection` takes out what
+/// it lists, but not what says how to read the body (RFC 9110 section 7.6.1 has nobody list such): without `Content-Type`
+/// Logto reads nothing and answers 200 (fact 5.2).
 pub fn forwarded(from: &HeaderMap) -> HeaderMap {
-    let mut to = HeaderMap::with_capacity(from.len() + 4);
+    let mut to = HeaderMap::with_capacity(from.len() + 5);
     let listed: Vec<HeaderName> =
         from.get_all(header::CONNECTION).iter().flat_map(connection_listed).collect();
+    let is_of_the_body =
+        |name: &HeaderName| *name == header::CONTENT_TYPE || *name == header::CONTENT_ENCODING;
     for (name, value) in from {
-        if may_pass(name) && !listed.contains(name) {
+        if may_pass(name) && (!listed.contains(name) || is_of_the_body(name)) {
             to.append(name, value.clone());
         }
     }
+    to.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     to.append(header::VIA, VIA);
     to
 }
@@ -75,9 +80,8 @@ pub fn trace(headers: &HeaderMap) -> Option<HeaderValue> {
     (fits && parts.next().is_none()).then(|| value.clone())
 }
 
-/// Asks for an answer in which secrets can be masked: as it is, and not by a validator of its unmasked form.
-pub fn ask_for_plain(headers: &mut HeaderMap) {
-    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+/// Asks for an answer in which secrets can be masked: whole, and not by a validator of its unmasked form.
+pub fn ask_for_whole(headers: &mut HeaderMap) {
     headers.remove(header::IF_NONE_MATCH);
     headers.remove(header::IF_MODIFIED_SINCE);
 }
@@ -148,7 +152,25 @@ mod tests {
         let to = forwarded(&from);
         let mut names: Vec<&str> = to.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
-        assert_eq!(names, ["accept", "traceparent", "user-agent", "via"]);
+        assert_eq!(names, ["accept", "accept-encoding", "traceparent", "user-agent", "via"]);
+    }
+
+    #[test]
+    fn what_is_compressed_nobody_could_look_through() {
+        let to = forwarded(&map(&[("accept-encoding", "gzip"), ("connection", "accept-encoding")]));
+        assert_eq!(to.get_all(header::ACCEPT_ENCODING).iter().collect::<Vec<_>>(), ["identity"]);
+    }
+
+    #[test]
+    fn connection_takes_nothing_out_that_says_how_to_read_the_body() {
+        let to = forwarded(&map(&[
+            ("content-type", "application/json"),
+            ("content-encoding", "gzip"),
+            ("content-language", "en"),
+            ("connection", "Content-Type, content-encoding, content-language"),
+        ]));
+        let has = |name| to.contains_key(name);
+        assert!(has("content-type") && has("content-encoding") && !has("content-language"));
     }
 
     #[test]

@@ -253,8 +253,9 @@ impl Pipeline {
         );
         let guard = Guard::new(answer.token, self.held[admitted.tenant().0].clone());
         let screen = Screen::new(&head.method, &mut answered, hidden, guard)?;
+        let body = Body::upstream(body, screen, answer.lease, slot, timeouts.body).await?;
         record.source = Source::Upstream;
-        Ok(Response::from_parts(answered, Body::upstream(body, screen, answer.lease, slot, timeouts.body)))
+        Ok(Response::from_parts(answered, body))
     }
 
     /// How links to this proxy begin: as configured, else as the caller addressed us.

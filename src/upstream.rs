@@ -40,6 +40,11 @@ pub enum UpstreamError {
 }
 
 impl UpstreamError {
+    /// Whether the request has certainly not been carried out, as it never went out.
+    fn is_unsent(&self) -> bool {
+        matches!(self, Self::Unreachable(error) if error.unsent())
+    }
+
     /// What the retry rules need to know; `None` where another try is out of the question.
     fn outcome(&self) -> Option<retry::Outcome<'static>> {
         match self {

@@ -31,7 +31,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "upstream",
         &["catalog", "clock", "config", "error", "headers", "ids", "limit", "observe", "silence", "token"],
     ),
-    ("broker", &["caller", "clock", "ids", "reply", "token"]),
+    ("broker", &["caller", "clock", "ids", "reply", "secret", "token"]),
     ("authz", &["config", "ids", "policy", "token"]),
     (
         "reply",

@@ -2,6 +2,7 @@
 //! lets go of both when it has ended or the caller has left. Streams: it holds one frame at the most.
 
 use std::{
+    future::poll_fn,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -35,6 +36,8 @@ struct Stream {
     _lease: Lease,
     _slot: Slot,
     screen: Screen,
+    /// What was read already, by [`Body::upstream`].
+    first: Option<Result<Bytes, BodyError>>,
     ended: bool,
     silence: Silence,
 }
@@ -59,11 +62,26 @@ impl Body {
         Self { kind: Kind::Whole((!bytes.is_empty()).then_some(bytes)), record: None, _busy: None }
     }
 
-    /// A body that streams from the upstream through `screen` and keeps `lease` and `slot` until its end.
-    pub fn upstream(incoming: Incoming, screen: Screen, lease: Lease, slot: Slot, silence: Duration) -> Self {
-        let silence = Silence::new(silence);
-        let stream = Stream { incoming, _lease: lease, _slot: slot, screen, ended: false, silence };
-        Self { kind: Kind::Upstream(Box::new(stream)), record: None, _busy: None }
+    /// A body that streams from the upstream through `screen` and keeps `lease` and `slot` until its end. Its beginning
+    /// is waited for: where that must not pass, there is time yet to say so with a status.
+    ///
+    /// # Errors
+    /// [`Withheld`].
+    pub async fn upstream(
+        incoming: Incoming,
+        screen: Screen,
+        lease: Lease,
+        slot: Slot,
+        silence: Duration,
+    ) -> Result<Self, Withheld> {
+        let (first, silence) = (None, Silence::new(silence));
+        let mut stream =
+            Stream { incoming, _lease: lease, _slot: slot, screen, first, ended: false, silence };
+        stream.first = match poll_fn(|cx| stream.poll_data(cx)).await {
+            Some(Err(BodyError::Withheld(withheld))) => return Err(withheld),
+            first => first,
+        };
+        Ok(Self { kind: Kind::Upstream(Box::new(stream)), record: None, _busy: None })
     }
 
     /// The same body, which writes `record` when it ends, and is what the connection is busy with until then.
@@ -93,6 +111,9 @@ impl Body {
 impl Stream {
     /// The next data to hand on. Trailers end with us: nobody screens them, and Logto has none.
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(first));
+        }
         while !self.ended {
             let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
                 ready!(self.silence.poll_over(cx));
@@ -120,16 +141,17 @@ impl Stream {
 
     fn is_over(&self) -> bool {
         // A masked body is over when it was found whole, and not before.
-        self.ended || self.screen.kept() == Some(0) && self.incoming.is_end_stream()
+        self.first.is_none() && (self.ended || self.screen.kept() == Some(0) && self.incoming.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
         let mut hint = SizeHint::new();
         if let Some(kept) = self.screen.kept() {
-            let incoming = self.incoming.size_hint();
-            hint.set_lower(incoming.lower() + kept as u64);
+            let first = self.first.as_ref().and_then(|first| first.as_ref().ok());
+            let (incoming, here) = (self.incoming.size_hint(), (kept + first.map_or(0, Bytes::len)) as u64);
+            hint.set_lower(incoming.lower() + here);
             if let Some(upper) = incoming.upper() {
-                hint.set_upper(upper + kept as u64);
+                hint.set_upper(upper + here);
             }
         }
         hint

@@ -1,8 +1,10 @@
 //! Masks the secrets in an answer on its way to the caller. Reads JSON (RFC 8259) as it comes, chunk by chunk and
 //! wherever a chunk ends, and puts [`MASK`] in place of each string and number where the catalog says that a secret
 //! stands; everything else it hands on byte for byte. `null`, `true` and `false` stay: one bit is no secret. Its memory
-//! does not grow with the answer. What is not JSON, or deeper than [`MAX_DEPTH`], ends in an error and never passes.
+//! does not grow with the answer, but by a bit for each level of what is deeper than [`MAX_DEPTH`] and all secret or all
+//! not. What is not JSON, or deeper than that, ends in an error and never passes.
 
+mod deep;
 mod masked;
 mod name;
 mod number;
@@ -13,12 +15,13 @@ use bytes::Bytes;
 
 use crate::catalog::secrets::{Place, Secrets};
 
-use self::{masked::Masked, name::Name, number::Number, utf8::Utf8};
+use self::{deep::Deep, masked::Masked, name::Name, number::Number, utf8::Utf8};
 
 /// What stands in place of a secret, as a JSON string.
 pub const MASK: &[u8] = b"\"[redacted by claviger]\"";
 
-/// Arrays and objects within each other; the answers of the Management API have fewer than ten, `customData` aside.
+/// Arrays and objects within each other, on the way to a secret; the answers of the Management API have fewer than ten.
+/// Where there is none any more, as in `customData`, a caller may have stored more: see [`Deep`].
 pub const MAX_DEPTH: usize = 64;
 
 /// Why secrets could not be masked.
@@ -27,8 +30,8 @@ pub enum Unmaskable {
     /// Two parsers could read it differently.
     #[error("it is not valid JSON")]
     Malformed,
-    /// More than [`MAX_DEPTH`].
-    #[error("it is nested more than {MAX_DEPTH} deep")]
+    /// More than [`MAX_DEPTH`], or more than [`Deep`] holds.
+    #[error("it is nested too deep")]
     TooDeep,
     /// It ended in the middle.
     #[error("it ended in the middle of a value")]
@@ -44,6 +47,8 @@ pub struct Redactor {
     place: Place,
     open: [Container; MAX_DEPTH],
     depth: usize,
+    /// Those within `open`.
+    deep: Deep,
     name: Name,
     utf8: Utf8,
 }
@@ -108,6 +113,7 @@ impl Redactor {
             place: secrets.root(),
             open: [Container { kind: Kind::Array, place: Place::Plain }; MAX_DEPTH],
             depth: 0,
+            deep: Deep::default(),
             name: Name::default(),
             utf8: Utf8::default(),
         }
@@ -333,9 +339,14 @@ impl Redactor {
     }
 
     fn opened(&mut self, kind: Kind) -> Result<State, Unmaskable> {
-        let container = self.open.get_mut(self.depth).ok_or(Unmaskable::TooDeep)?;
-        *container = Container { kind, place: self.place };
-        self.depth += 1;
+        match self.open.get_mut(self.depth) {
+            Some(container) => {
+                *container = Container { kind, place: self.place };
+                self.depth += 1;
+            }
+            None if matches!(self.place, Place::Above(_)) => return Err(Unmaskable::TooDeep),
+            None => self.deep.push(kind, self.place)?,
+        }
         Ok(match kind {
             Kind::Object => State::Name(Opening::Empty),
             // An element stands where its array stands.
@@ -344,13 +355,15 @@ impl Redactor {
     }
 
     fn closed(&mut self) -> State {
-        self.depth -= 1;
+        if !self.deep.pop() {
+            self.depth -= 1;
+        }
         State::Next
     }
 
     /// The innermost one; there is one wherever this is asked.
     fn container(&self) -> Container {
-        self.open[self.depth.saturating_sub(1)]
+        self.deep.last().unwrap_or_else(|| self.open[self.depth.saturating_sub(1)])
     }
 }
 

@@ -131,21 +131,24 @@ impl Upstream {
         let Sending { head, target, hidden, .. } = &sending;
         let outgoing = Outgoing { head, target: target.target(), hidden: *hidden, id: record.id.header() };
         self.retries.deposit();
-        let mut refreshed = false;
+        let (mut refreshed, mut tries) = (false, 0);
         loop {
             let token = self.token(handle, sending.deadline).await?;
             let Some(attempt) = body.attempt() else { return Err(UpstreamError::Spent.into()) };
             self.draw()?;
+            tries += 1;
             record.attempts += 1;
             let tried = self.attempt(&sending, outgoing.with(token.header(), attempt), &token, record).await;
             let answer = match tried {
                 Ok(answer) => answer,
                 Err(error) => {
+                    // Counted before, as a caller may leave in the middle.
+                    record.attempts -= u32::from(error.is_unsent());
                     if let Some(failure) = body.failure() {
                         return Err(failure.into());
                     }
                     let again =
-                        error.outcome().and_then(|outcome| self.again(&sending, outcome, &body, record));
+                        error.outcome().and_then(|outcome| self.again(&sending, outcome, &body, tries));
                     self.pause(again.ok_or(error)?, record).await;
                     continue;
                 }
@@ -169,7 +172,7 @@ impl Upstream {
             }
             self.heed(&answer);
             let outcome = Outcome::Answered(answer.response.status(), answer.response.headers());
-            if let Some(again) = self.again(&sending, outcome, &body, record) {
+            if let Some(again) = self.again(&sending, outcome, &body, tries) {
                 self.pause(again, record).await;
                 continue;
             }
@@ -217,20 +220,13 @@ impl Upstream {
         sending: &Sending<'_>,
         outcome: Outcome<'_>,
         body: &Prepared,
-        record: &Record,
+        tries: u32,
     ) -> Option<Again> {
-        if !body.is_replayable() || outcome.reason(&sending.head.method, record.attempts).is_none() {
+        if !body.is_replayable() || outcome.reason(&sending.head.method, tries).is_none() {
             return None;
         }
         let wall = self.clock.now().wall;
-        self.retries.again(
-            &sending.head.method,
-            record.attempts,
-            outcome,
-            sending.deadline,
-            wall,
-            fastrand::f64(),
-        )
+        self.retries.again(&sending.head.method, tries, outcome, sending.deadline, wall, fastrand::f64())
     }
 
     async fn pause(&self, again: Again, record: &Record) {

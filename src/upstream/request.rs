@@ -29,7 +29,7 @@ impl Outgoing<'_> {
         headers.insert(header::AUTHORIZATION, token.clone());
         headers.insert(headers::X_REQUEST_ID, self.id.clone());
         if self.hidden.is_some() {
-            headers::ask_for_plain(&mut headers);
+            headers::ask_for_whole(&mut headers);
         }
         *request.headers_mut() = headers;
         request

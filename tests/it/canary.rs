@@ -167,7 +167,8 @@ async fn the_secrets_in_the_answers_of_every_operation_come_out_where_they_are_r
             let error =
                 answer("422 Unprocessable Entity", "Content-Type: application/json\r\n", body.as_bytes());
             told.answers(move |_| error.clone());
-            assert_eq!(ask(&proxy, &hidden, &aside).await.0.status, 422);
+            let (shown, _) = ask(&proxy, &hidden, &aside).await;
+            assert_eq!(shown.status, 422, "{}: {}", operation.id, shown.text());
 
             let whole = answer("200 OK", "Content-Type: application/json\r\n", body.as_bytes());
             told.answers(move |_| whole.clone());

@@ -31,8 +31,24 @@ async fn b15_what_a_caller_says_about_itself_stays_here() {
     assert_eq!(seen.header_values("host"), [logto.addr().to_string()]);
     let mut names: Vec<String> = seen.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
     names.sort();
-    assert_eq!(names, ["accept", "authorization", "host", "user-agent", "via", "x-request-id"]);
+    let ours = ["accept", "accept-encoding", "authorization", "host", "user-agent", "via", "x-request-id"];
+    assert_eq!(names, ours);
+    assert_eq!(
+        seen.header_values("accept-encoding"),
+        ["identity"],
+        "what is compressed cannot be looked through"
+    );
     assert_eq!(logto.surprises(), []);
+}
+
+#[tokio::test]
+async fn b21_connection_cannot_take_the_content_type_out() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    let role = Request::post("/api/roles", r#"{"name":"kept","description":"x"}"#)
+        .header("Connection", "keep-alive, Content-Type");
+    assert_eq!(proxy.ask(&role).await.json()["name"], "kept");
+    assert_eq!(logto.last().header_values("content-type"), ["application/json"]);
 }
 
 #[tokio::test]

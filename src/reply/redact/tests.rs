@@ -314,8 +314,33 @@ fn depth_is_bounded() {
     let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
     assert_eq!(masked(&DEEP, &nested(MAX_DEPTH)), nested(MAX_DEPTH));
     assert_eq!(mask(&DEEP, nested(MAX_DEPTH + 1).as_bytes(), &[]), Err(Unmaskable::TooDeep));
-    let objects = "{\"a\":".repeat(MAX_DEPTH + 1);
-    assert_eq!(mask(&DEEP, objects.as_bytes(), &[]), Err(Unmaskable::TooDeep));
+    let on_the_way = format!("{{\"config\":{}", nested(MAX_DEPTH));
+    assert_eq!(mask(&DEEP, on_the_way.as_bytes(), &[]), Err(Unmaskable::TooDeep));
+}
+
+/// What a caller stores in its `customData` keeps nobody from a list.
+#[test]
+fn depth_beyond_the_places_of_secrets_is_followed() {
+    for (levels, open, close) in
+        [(70, "{\"a\":", "}"), (7_000, "[{\"secret\":", "}]"), (deep::MOST - 70, "[", "]")]
+    {
+        let inner = format!("{}\"mine\"{}", open.repeat(levels), close.repeat(levels));
+        let with = |secret: &str| {
+            format!("[{{\"customData\":{inner},\"secret\":{secret}}},{{\"secret\":{secret}}}]")
+        };
+        let text = with("\"S\"");
+        let cuts: Vec<usize> = (0..text.len()).step_by(61).collect();
+        let got = mask(&DEEP, text.as_bytes(), &cuts).unwrap();
+        assert!(got == with(&format!("\"{MASKED}\"")).as_bytes(), "{levels}");
+        let wrong = format!("{{\"customData\":{}1{}", "[".repeat(levels), "}".repeat(levels));
+        assert_eq!(mask(&DEEP, wrong.as_bytes(), &[]), Err(Unmaskable::Malformed), "{levels}");
+        let all_secret = format!("{{\"secret\":{inner}}}");
+        assert!(
+            !String::from_utf8(mask(&DEEP, all_secret.as_bytes(), &[]).unwrap()).unwrap().contains("mine")
+        );
+    }
+    let bottomless = format!("{{\"customData\":{}", "[".repeat(deep::MOST + 100));
+    assert_eq!(mask(&DEEP, bottomless.as_bytes(), &[]), Err(Unmaskable::TooDeep));
 }
 
 #[test]
