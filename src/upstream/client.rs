@@ -163,8 +163,15 @@ impl Upstream {
                     )
                     .into());
                 }
-                if refreshed || matches!(rejection, Rejection::Kept) {
-                    return Err(UpstreamError::TokenRejected(refusal, "a new token did not help").into());
+                let why = match (refreshed, rejection) {
+                    (true, _) => Some("a new token did not help"),
+                    (false, Rejection::Kept) => Some(
+                        "so was the one before, a moment ago: another is not asked for yet (token.min_interval)",
+                    ),
+                    (false, _) => None,
+                };
+                if let Some(why) = why {
+                    return Err(UpstreamError::TokenRejected(refusal, why).into());
                 }
                 refreshed = true;
                 record.metrics().retried("401");
