@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{Client, Credential, Finding, Presented, Way, identities};
+use super::{Cause, Client, Credential, Finding, Presented, Way, identities};
 use crate::{
     config,
     ids::{CallerIndex, CallerName},
@@ -45,13 +45,14 @@ impl Way for ApiKeys {
 
     fn identify(&self, presented: &Presented<'_>) -> Finding {
         let (found, otherwise) = match presented.credential {
-            Some(Credential::Key(key)) => (self.find(key), Finding::False),
-            Some(Credential::Bearer(key)) => (self.find(key), Finding::Nothing),
+            Some(Credential::Key(key)) => (self.find(key), Finding::False(Cause::Key)),
+            Some(Credential::Bearer(key)) => (self.find(key), Finding::Nothing(Some(Cause::Bearer))),
             Some(Credential::Client(Client::Secret { id, secret, raw })) => {
                 let found = self.find(secret).or_else(|| self.find(raw));
-                (found.filter(|index| self.names[index.0].as_str() == id), Finding::Nothing)
+                let found = found.filter(|index| self.names[index.0].as_str() == id);
+                (found, Finding::Nothing(Some(Cause::Client)))
             }
-            _ => return Finding::Nothing,
+            _ => return Finding::Nothing(None),
         };
         found.map_or(otherwise, Finding::Known)
     }

@@ -17,7 +17,7 @@ use aws_lc_rs::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use moka::sync::Cache;
 
-use super::{Credential, Finding, Presented, Way};
+use super::{Cause, Credential, Finding, Presented, TokenCause, Way};
 use crate::{
     clock::Clock,
     config,
@@ -125,9 +125,12 @@ impl ClavigerToken {
         Self { seal, clock, callers }
     }
 
-    fn find(&self, token: &[u8]) -> Option<CallerIndex> {
-        let opened = self.seal.open(token)?;
-        (self.clock.now().wall < opened.expires).then(|| self.callers.get(&opened.caller).copied()).flatten()
+    fn find(&self, token: &[u8]) -> Result<CallerIndex, TokenCause> {
+        let opened = self.seal.open(token).ok_or(TokenCause::Sealed)?;
+        if let Ok(ago) = self.clock.now().wall.duration_since(opened.expires) {
+            return Err(TokenCause::Ended(ago));
+        }
+        self.callers.get(&opened.caller).copied().ok_or(TokenCause::CallerGone)
     }
 }
 
@@ -141,9 +144,9 @@ impl Way for ClavigerToken {
             Some(Credential::Bearer(token))
                 if token.starts_with(PREFIX.as_bytes()) && token.len() <= MAX_LEN =>
             {
-                self.find(token).map_or(Finding::False, Finding::Known)
+                self.find(token).map_or_else(|cause| Finding::False(Cause::Token(cause)), Finding::Known)
             }
-            _ => Finding::Nothing,
+            _ => Finding::Nothing(None),
         }
     }
 
