@@ -286,9 +286,7 @@ impl Callers {
         Err(match (passed, certificate) {
             (Some((way, cause)), certificate) => self.unidentified(way, cause, certificate),
             (None, Some(cause)) => self.unidentified("certificate", Cause::Certificate(cause), None),
-            (None, None) => {
-                self.unidentified(NO_WAY, Cause::NoneSent(presented.peer.listener), None)
-            }
+            (None, None) => self.unidentified(NO_WAY, Cause::NoneSent(presented.peer.listener), None),
         })
     }
 

@@ -121,6 +121,8 @@ pub enum Refusal {
         caller: CallerName,
         /// What, by operationId or `other`.
         operation: &'static str,
+        /// Its place, as of [`Operation::slot`].
+        slot: usize,
         /// The verdict's word.
         reason: &'static str,
         /// The rule that denies, if one does.
@@ -131,6 +133,8 @@ pub enum Refusal {
     Condition {
         /// What, by operationId or `other`.
         operation: &'static str,
+        /// Its place, as of [`Operation::slot`].
+        slot: usize,
         /// Which condition of which rule.
         unmet: Unmet,
     },
@@ -192,9 +196,9 @@ impl Grants {
                 let (tenant, token) = self.tenant(grant, tenant)?;
                 let matched = Matched::find(self.catalog, &head.method, CanonicalPath::parse(path)?);
                 let operation = matched.op().map_or(OTHER, |op| self.catalog.operation(op).id);
-                let (rule, pending) = self.decide(grant, &matched, operation, query)?;
-                let hidden = grant.reveals.hidden(matched.op(), query);
                 let slot = matched.op().map_or(self.slots() - 1, |op| op.index());
+                let (rule, pending) = self.decide(grant, &matched, (slot, operation), query)?;
+                let hidden = grant.reveals.hidden(matched.op(), query);
                 let target = Guarded::new(join(matched.path(), query, head.uri.path_and_query())?, pending);
                 let action = Action::Forward(Operation { slot, name: operation, target, hidden });
                 Ok(Permit { caller, tenant, token, rule, action })
@@ -207,7 +211,7 @@ impl Grants {
         &self,
         grant: &Grant,
         matched: &Matched<'_>,
-        operation: &'static str,
+        (slot, operation): (usize, &'static str),
         query: Option<&str>,
     ) -> Result<(Option<Arc<Source>>, Option<Pending>), Refusal> {
         match grant.rules.decide(matched) {
@@ -215,12 +219,12 @@ impl Grants {
             Verdict::Conditional(candidates) => match Pending::by_query(candidates.rules(), query) {
                 Ok(Met::By(rule)) => Ok((Some(rule), None)),
                 Ok(Met::Body(pending)) => Ok((None, Some(pending))),
-                Err(unmet) => Err(Refusal::Condition { operation, unmet }),
+                Err(unmet) => Err(Refusal::Condition { operation, slot, unmet }),
             },
             Verdict::Unknown => Err(Refusal::OperationUnknown),
             refused => {
                 let (caller, rule) = (grant.name.clone(), refused.rule().cloned());
-                Err(Refusal::NotPermitted { caller, operation, reason: refused.label(), rule })
+                Err(Refusal::NotPermitted { caller, operation, slot, reason: refused.label(), rule })
             }
         }
     }
@@ -366,6 +370,16 @@ impl Refusal {
             _ => None,
         }
     }
+
+    /// Its place, as of [`Operation::slot`], with its name.
+    pub fn slot(&self) -> Option<(usize, &'static str)> {
+        match self {
+            Self::NotPermitted { slot, operation, .. } | Self::Condition { slot, operation, .. } => {
+                Some((*slot, operation))
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Operation {
@@ -379,7 +393,8 @@ impl Operation {
         headers: &HeaderMap,
         body: Option<&[u8]>,
     ) -> Result<(Cleared<'_>, Option<&Arc<Source>>), Refusal> {
-        self.target.clear(headers, body).map_err(|unmet| Refusal::Condition { operation: self.name, unmet })
+        let Self { name: operation, slot, .. } = *self;
+        self.target.clear(headers, body).map_err(|unmet| Refusal::Condition { operation, slot, unmet })
     }
 }
 
