@@ -9,12 +9,13 @@ use std::{
 
 use http::{HeaderMap, request::Parts, uri::PathAndQuery};
 
+pub use super::refusal::Refusal;
 use super::{
     asks::Ask,
-    conditions::{Cleared, Guarded, Met, Pending, Unmet},
+    conditions::{Cleared, Guarded, Met, Pending},
     decide::{RuleProblem, RuleSet, Source, Verdict},
     matched::Matched,
-    path::{Ambiguous, CanonicalPath},
+    path::CanonicalPath,
     reveal::Reveals,
     target::{Target, TargetError},
 };
@@ -95,53 +96,6 @@ pub const EXTRA_SLOTS: usize = 2;
 /// The name of the broker's operation in metrics and logs.
 pub const ISSUE: &str = "token";
 const OTHER: &str = "other";
-
-/// Why a request may not pass.
-#[derive(Debug, thiserror::Error)]
-pub enum Refusal {
-    /// The request target is not one.
-    #[error(transparent)]
-    Target(#[from] TargetError),
-    /// Two parsers could read the path differently.
-    #[error(transparent)]
-    Path(#[from] Ambiguous),
-    /// There is no such tenant.
-    #[error("there is no tenant of that name")]
-    TenantUnknown,
-    /// The caller may not use the tenant.
-    #[error("caller {0} has no grant for tenant {1}")]
-    TenantNotGranted(CallerName, TenantName),
-    /// The caller has several tenants and named none.
-    #[error("caller {0} has several tenants, and the request names none")]
-    TenantNotNamed(CallerName),
-    /// The rules deny it, or no rule allows it.
-    #[error("caller {caller} may not use {operation}")]
-    NotPermitted {
-        /// Who.
-        caller: CallerName,
-        /// What, by operationId or `other`.
-        operation: &'static str,
-        /// Its place, as of [`Operation::slot`].
-        slot: usize,
-        /// The verdict's word.
-        reason: &'static str,
-        /// The rule that denies, if one does.
-        rule: Option<Arc<Source>>,
-    },
-    /// A rule allows the operation under a condition that the request does not meet.
-    #[error("this request of {operation} is not granted: {}", .unmet.broken)]
-    Condition {
-        /// What, by operationId or `other`.
-        operation: &'static str,
-        /// Its place, as of [`Operation::slot`].
-        slot: usize,
-        /// Which condition of which rule.
-        unmet: Unmet,
-    },
-    /// Logto has no such operation that Claviger knows of.
-    #[error("there is no such operation")]
-    OperationUnknown,
-}
 
 impl Grants {
     /// Compiles the grants of `config`. Callers with the same policies share their rules.
@@ -350,35 +304,6 @@ impl Permit {
     /// What.
     pub fn action(&self) -> &Action {
         &self.action
-    }
-}
-
-impl Refusal {
-    /// The rule that decides, if one does.
-    pub fn rule(&self) -> Option<&Arc<Source>> {
-        match self {
-            Self::NotPermitted { rule, .. } => rule.as_ref(),
-            Self::Condition { unmet, .. } => Some(&unmet.rule),
-            _ => None,
-        }
-    }
-
-    /// The operation that was asked for, where it is one of the catalog or `other`.
-    pub fn operation(&self) -> Option<&'static str> {
-        match self {
-            Self::NotPermitted { operation, .. } | Self::Condition { operation, .. } => Some(operation),
-            _ => None,
-        }
-    }
-
-    /// Its place, as of [`Operation::slot`], with its name.
-    pub fn slot(&self) -> Option<(usize, &'static str)> {
-        match self {
-            Self::NotPermitted { slot, operation, .. } | Self::Condition { slot, operation, .. } => {
-                Some((*slot, operation))
-            }
-            _ => None,
-        }
     }
 }
 
