@@ -72,7 +72,7 @@ impl Peer {
 
     /// The address that failed identifications are counted against.
     pub fn ip(&self) -> Option<IpAddr> {
-        self.address.map(|address| address.ip()).filter(|ip| !ip.is_loopback())
+        self.address.map(|address| address.ip().to_canonical()).filter(|ip| !ip.is_loopback())
     }
 }
 

@@ -278,3 +278,11 @@ fn the_operator_learns_the_cause_and_the_one_who_asks_does_not() {
     let cause = "no credential was sent, and no caller has the peer's user or group or is known by locality";
     assert_eq!(nobody.unwrap_err().cause(), cause);
 }
+
+#[test]
+fn failures_are_counted_against_addresses_of_others_in_one_spelling() {
+    let ip = |address: &str| Peer { address: Some(address.parse().unwrap()), ..NETWORK.clone() }.ip();
+    assert_eq!((ip("127.0.0.1:1"), ip("[::1]:1"), ip("[::ffff:127.0.0.1]:1")), (None, None, None));
+    assert_eq!(ip("[::ffff:192.0.2.1]:1"), ip("192.0.2.1:2"));
+    assert!(ip("192.0.2.1:2").is_some());
+}
