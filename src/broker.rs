@@ -143,7 +143,8 @@ impl TokenRequest {
     /// How the client proves who it is, where it tries to.
     pub fn client(&self) -> Option<Client<'_>> {
         if let Some(jwt) = self.assertion.as_deref() {
-            return Some(Client::Assertion { id: self.client_id.as_deref(), jwt });
+            // A file's last line ends, also in `curl --data-urlencode client_assertion@FILE`.
+            return Some(Client::Assertion { id: self.client_id.as_deref(), jwt: jwt.trim_ascii() });
         }
         let secret = self.client_secret.as_deref()?;
         Some(Client::Secret {
@@ -274,6 +275,7 @@ mod tests {
         let asserted = |who: &str| Ok(Some((format!("asserted {who}"), "e.y.J".to_owned())));
         assert_eq!(parse(None, &format!("{grant}&client_assertion=e.y.J")), asserted("nobody"));
         assert_eq!(parse(None, &format!("{grant}&client_assertion=e.y.J&client_id=a")), asserted("a"));
+        assert_eq!(parse(None, &format!("{grant}&client_assertion=+e.y.J%0D%0A")), asserted("nobody"));
         let refused = |authorization: Option<&str>, form: String, why: BrokerError| {
             assert_eq!(parse(authorization, &form), Err(why.to_string()), "{form}");
         };

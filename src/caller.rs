@@ -11,9 +11,11 @@
 //! mistaken for one, and both before certificates, so that a mesh's certificate does not hide who speaks in it.
 //!
 //! A way that finds nothing passes on to the next; a way that finds something false ends the search. What
-//! comes out is a [`Caller`], which only this module can make. It never says which part was wrong.
+//! comes out is a [`Caller`], which only this module can make. The one who asks never learns which part was wrong; the
+//! operator does (`cause`).
 
 mod api_key;
+mod cause;
 mod certificate;
 mod claviger_token;
 pub mod jwt;
@@ -29,6 +31,7 @@ use http::{HeaderMap, header};
 
 use rustls::server::danger::ClientCertVerifier;
 
+pub use cause::{Cause, CertificateCause, TokenCause, Unidentified};
 pub use certificate::PeerIdentity;
 pub use claviger_token::{Seal, SealError};
 
@@ -69,7 +72,7 @@ impl Peer {
 
     /// The address that failed identifications are counted against.
     pub fn ip(&self) -> Option<IpAddr> {
-        self.address.map(|address| address.ip()).filter(|ip| !ip.is_loopback())
+        self.address.map(|address| address.ip().to_canonical()).filter(|ip| !ip.is_loopback())
     }
 }
 
@@ -87,6 +90,8 @@ enum Credential<'a> {
     Bearer(&'a [u8]),
     /// What a token request says of its client.
     Client(Client<'a>),
+    /// `Authorization` in a form that means nothing here.
+    Other,
     /// Several, so none.
     Ambiguous,
 }
@@ -125,7 +130,9 @@ impl<'a> Presented<'a> {
         let mut authorizations = headers.get_all(header::AUTHORIZATION).iter();
         let credential = match (keys.next(), keys.next(), authorizations.next(), authorizations.next()) {
             (Some(key), None, _, _) => Some(Credential::Key(key.as_bytes())),
-            (None, _, Some(value), None) => bearer(value.as_bytes()).map(Credential::Bearer),
+            (None, _, Some(value), None) => {
+                Some(bearer(value.as_bytes()).map_or(Credential::Other, Credential::Bearer))
+            }
             (None, _, None, _) => None,
             _ => Some(Credential::Ambiguous),
         };
@@ -137,7 +144,8 @@ impl<'a> Presented<'a> {
     pub fn by_client(peer: &'a Peer, headers: &'a HeaderMap, client: Option<Client<'a>>) -> Self {
         let mut keys = headers.get_all(CLAVIGER_KEY).iter();
         let credential = match (keys.next(), keys.next(), client) {
-            (None, _, client) => client.map(Credential::Client),
+            (None, _, Some(client)) => Some(Credential::Client(client)),
+            (None, _, None) => headers.contains_key(header::AUTHORIZATION).then_some(Credential::Other),
             (Some(key), None, None) => Some(Credential::Key(key.as_bytes())),
             _ => Some(Credential::Ambiguous),
         };
@@ -154,12 +162,12 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 /// What one way has to say.
 enum Finding {
     Known(CallerIndex),
-    /// Nothing for this way to judge.
-    Nothing,
-    /// Not to be said before this has ended; then it is to be asked once more.
-    Later(jwt::Refreshing),
+    /// Nothing for this way to judge; what may be said of it where no other way knows more.
+    Nothing(Option<Cause>),
+    /// Not to be said before this has ended; then it is to be asked once more. What is wrong as things are.
+    Later(jwt::Refreshing, Cause),
     /// Something false.
-    False,
+    False(Cause),
 }
 
 /// One way to identify.
@@ -197,11 +205,6 @@ impl Caller {
     }
 }
 
-/// Nobody we know. Deliberately says no more than that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the caller could not be identified")]
-pub struct Unidentified;
-
 /// What the ways to identify rest on, beside the callers' own configuration.
 pub struct Means {
     /// Opens the broker's tokens.
@@ -217,6 +220,7 @@ pub struct Means {
 /// The callers of a configuration.
 pub struct Callers {
     ways: Vec<Box<dyn Way>>,
+    /// In the order in which the JWTs' way knows the issuers.
     keyrings: Vec<Arc<jwt::Keyring>>,
 }
 
@@ -266,22 +270,51 @@ impl Callers {
     /// # Errors
     /// [`Unidentified`].
     pub async fn identify(&self, presented: &Presented<'_>) -> Result<Caller, Unidentified> {
-        if matches!(presented.credential, Some(Credential::Ambiguous)) {
-            return Err(Unidentified);
+        let (mut passed, mut certificate) = (None, None);
+        match presented.credential {
+            Some(Credential::Ambiguous) => return Err(self.unidentified(NO_WAY, Cause::Several, None)),
+            Some(Credential::Other) => passed = Some((NO_WAY, Cause::Scheme)),
+            _ => {}
         }
         for way in &self.ways {
             let mut finding = way.identify(presented);
-            if let Finding::Later(wait) = finding {
+            if let Finding::Later(wait, _) = finding {
                 wait.await;
                 finding = way.identify(presented);
             }
             match finding {
                 Finding::Known(index) => return Ok(Caller { index, way: way.name() }),
-                Finding::Nothing => {}
-                Finding::False | Finding::Later(_) => return Err(Unidentified),
+                Finding::Nothing(None) => {}
+                // In a mesh there is always one: it does not hide what was shown for the request itself.
+                Finding::Nothing(Some(Cause::Certificate(cause))) => certificate = Some(cause),
+                Finding::Nothing(Some(cause)) => passed = Some((way.name(), cause)),
+                Finding::False(cause) | Finding::Later(_, cause) => {
+                    return Err(self.unidentified(way.name(), cause, None));
+                }
             }
         }
-        Err(Unidentified)
+        Err(match (passed, certificate) {
+            (Some((way, cause)), certificate) => self.unidentified(way, cause, certificate),
+            (None, Some(cause)) => self.unidentified("certificate", Cause::Certificate(cause), None),
+            (None, None) => self.unidentified(NO_WAY, Cause::NoneSent(presented.peer.listener), None),
+        })
+    }
+
+    fn unidentified(
+        &self,
+        tried: &'static str,
+        cause: Cause,
+        certificate: Option<CertificateCause>,
+    ) -> Unidentified {
+        let keyring = match cause {
+            Cause::Jwt { issuer: Some(place), .. } => self.keyrings.get(place),
+            _ => None,
+        };
+        if let (Some(keyring), Cause::Jwt { wrong: jwt::Wrong::KeyUnknown(_), .. }) = (keyring, cause) {
+            keyring.missed();
+        }
+        let issuer = keyring.map(|keyring| keyring.issuer().name.clone());
+        Unidentified { tried, cause, issuer, certificate }
     }
 }
 
@@ -290,6 +323,9 @@ impl std::fmt::Debug for Callers {
         f.debug_list().entries(self.ways.iter().map(|way| way.name())).finish()
     }
 }
+
+/// What was tried where nothing was shown that a way could judge.
+const NO_WAY: &str = "none";
 
 /// Every identity of every caller, with the caller's place.
 fn identities(config: &[config::Caller]) -> impl Iterator<Item = (CallerIndex, &config::Identity)> {

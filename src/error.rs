@@ -151,6 +151,7 @@ mod table {
     pub(super) const UPSTREAM_INVALID: Description = row(502, "claviger.upstream_invalid", Upstream, "http_protocol_error", "Upstream answer invalid", "The operator checks `endpoint`: it must be the tenant's own address, without a path.");
     pub(super) const ANSWER_WITHHELD: Description = row(502, "claviger.upstream_invalid", Upstream, "http_protocol_error", "Upstream answer withheld", "The operator looks at the log; the request has been carried out.");
     pub(super) const TOKEN_UNAVAILABLE: Description = row(503, "claviger.token_unavailable", Issuer, "destination_unavailable", "No access token", "Wait as long as Retry-After says; it recovers by itself.");
+    pub(super) const ISSUER_UNAVAILABLE: Description = row(503, "claviger.issuer_unavailable", Issuer, "destination_unavailable", "No keys to judge the token with", "Wait as long as Retry-After says; the operator looks at `issuers` in `/status`.");
     pub(super) const OVERLOADED: Description = row(503, "claviger.overloaded", Claviger, "connection_limit_reached", "Overloaded", "Wait as long as Retry-After says; the operator may raise `max_in_flight` or `limits.queue`.");
     pub(super) const UPSTREAM_TIMEOUT: Description = row(504, "claviger.upstream_timeout", Upstream, "http_response_timeout", "Upstream too slow", "Try again later; a write may have been carried out.");
     pub(super) const DEADLINE: Description = row(504, "claviger.deadline", Upstream, "http_response_timeout", "Deadline passed", "Try again later; a write may have been carried out.");
@@ -165,7 +166,8 @@ impl Failure {
             Self::Edge(EdgeError::CrossSite) => table::CROSS_SITE,
             Self::Edge(EdgeError::Deadline(_)) => table::DEADLINE_UNSENT,
             Self::Edge(EdgeError::SlowBody(_)) => table::BODY_SILENT,
-            Self::Caller(Unidentified) => table::CALLER_UNKNOWN,
+            Self::Caller(nobody) if nobody.retry_after().is_some() => table::ISSUER_UNAVAILABLE,
+            Self::Caller(_) => table::CALLER_UNKNOWN,
             Self::Policy(refusal) => match refusal {
                 Refusal::Target(TargetError::NotFound) => table::NOT_FOUND,
                 Refusal::Target(
@@ -239,6 +241,7 @@ impl Failure {
             ) => Some(*wait),
             Self::Limit(LimitError::Overloaded { .. }) => Some(Duration::from_secs(1)),
             Self::Token(error) => Some(error.retry_after(Instant::now())),
+            Self::Caller(nobody) => nobody.retry_after(),
             _ => None,
         }
     }
@@ -281,13 +284,24 @@ impl Failure {
     pub fn cause(&self) -> Option<String> {
         match self {
             Self::Upstream(UpstreamError::Unreachable(error)) => Some(error.cause()),
+            Self::Caller(nobody) => Some(nobody.cause()),
             Self::Policy(Refusal::NotPermitted { operation, reason, .. }) => {
                 Some(format!("{operation}: {reason}"))
             }
-            Self::Policy(Refusal::Condition { operation, unmet }) => {
+            Self::Policy(Refusal::Condition { operation, unmet, .. }) => {
                 Some(format!("{operation}: {} ({})", unmet.broken, unmet.rule))
             }
-            Self::Policy(Refusal::Target(_) | Refusal::Path(_) | Refusal::TenantNotGranted(..))
+            Self::Policy(Refusal::OperationUnknown) => Some(
+                "no operation of the catalog has this method and path, and no rule names them".to_owned(),
+            ),
+            Self::Policy(
+                Refusal::Target(_)
+                | Refusal::Path(_)
+                | Refusal::TenantNotGranted(..)
+                | Refusal::TenantNotNamed(_),
+            )
+            | Self::Edge(_)
+            | Self::Lend(_)
             | Self::Token(_) => Some(self.to_string()),
             _ => None,
         }

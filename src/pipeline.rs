@@ -73,8 +73,11 @@ impl Pipeline {
         let (head, body) = request.into_parts();
         self.hosts.check(connection.peer.listener, &head.uri, &head.headers)?;
         if self.config.authz
-            && let Some(asked) = authz::question(&head)?
+            && let Some(asked) = authz::question(&head).transpose()
         {
+            record.via = Some("authz");
+            let asked = asked?;
+            record.asked = Some(asked.method.clone());
             return self.authorize(connection, &asked, record).await;
         }
         match target::parse(&head.uri, head.version, &head.headers)? {
@@ -133,9 +136,11 @@ impl Pipeline {
         presented: &Presented<'_>,
         record: &mut Record,
     ) -> Result<Caller, Failure> {
-        let caller = self.callers.identify(presented).await.or_else(|unidentified| {
+        let caller = self.callers.identify(presented).await.or_else(|nobody| {
+            record.tried = Some(nobody.tried());
+            self.metrics.identification_failed(nobody.tried(), nobody.reason());
             self.peers.failed(connection.peer.ip(), Instant::now())?;
-            Err(Failure::from(unidentified))
+            Err(Failure::from(nobody))
         })?;
         if let Some(trail) = &mut record.audit {
             trail.identified_by = Some(caller.way());
@@ -152,20 +157,23 @@ impl Pipeline {
         record: &mut Record,
     ) -> Result<Permit, Refusal> {
         let permit = self.policy.permit(caller, target, head);
-        record.cells = match &permit {
-            Ok(permit) => self.cells.of(permit),
-            Err(_) => self.cells.refused(caller.index()),
+        let (tenant, cells) = match &permit {
+            Ok(permit) => (Some(permit.tenant()), self.cells.of(permit)),
+            Err(refusal) => {
+                let (Target::Api { tenant, .. } | Target::Token { tenant }) = *target;
+                let tenant = self.policy.tenant_of(caller.index(), tenant).ok();
+                (tenant, self.cells.refused(caller.index(), tenant, refusal.slot()))
+            }
         };
+        record.cells = cells;
         if let Some(trail) = &mut record.audit {
-            self.note(trail, caller, target, permit.as_ref().ok());
+            self.note(trail, tenant, permit.as_ref().ok());
         }
         permit
     }
 
     /// What the audit log is to know of a decision; a refusal's rule comes with the failure.
-    fn note(&self, trail: &mut Trail, caller: Caller, target: &Target<'_>, permit: Option<&Permit>) {
-        let (Target::Api { tenant, .. } | Target::Token { tenant }) = *target;
-        let tenant = self.policy.tenant_of(caller.index(), tenant).ok();
+    fn note(&self, trail: &mut Trail, tenant: Option<TenantIndex>, permit: Option<&Permit>) {
         trail.tenant = tenant.map(|tenant| self.config.tenants[tenant.0].name.as_str().to_owned());
         let Some(permit) = permit else { return };
         trail.rule = permit.rule().cloned();
@@ -273,8 +281,9 @@ impl Pipeline {
         let method = request.method().clone();
         let mut record =
             Record::begin(id, method, self.anonymous.clone(), self.metrics.clone(), self.config.log.requests);
+        let peer = &connection.peer;
+        (record.peer, record.peer_uid) = (peer.address, peer.uid);
         record.audit = self.audit.as_ref().map(|log| {
-            let peer = &connection.peer;
             Box::new(Trail::begin(log.clone(), self.broker.clock.now().wall, peer.address, peer.uid))
         });
         record.trace = headers::trace(request.headers());

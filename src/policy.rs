@@ -12,6 +12,7 @@ pub mod grants;
 pub mod lend;
 pub mod matched;
 pub mod path;
+mod refusal;
 pub mod reveal;
 pub mod rules;
 pub mod target;

@@ -8,6 +8,8 @@ mod admin;
 mod callers;
 #[path = "it/canary.rs"]
 mod canary;
+#[path = "it/causes.rs"]
+mod causes;
 #[path = "it/commands.rs"]
 mod commands;
 #[path = "it/demo.rs"]

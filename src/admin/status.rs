@@ -82,6 +82,8 @@ fn issuer(keyring: &KeyringStatus) -> Value {
     json!({
         "issuer": keyring.issuer.issuer,
         "keys": keyring.keys,
+        "kids": keyring.kids,
+        "tokens_of_unknown_keys": keyring.missed,
         "from": if keyring.is_fetched { "issuer" } else { "file" },
         "asked_seconds_ago": keyring.asked.map(|ago| ago.as_secs()),
         "consecutive_failures": keyring.consecutive_failures,

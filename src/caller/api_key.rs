@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{Client, Credential, Finding, Presented, Way, identities};
+use super::{Cause, Client, Credential, Finding, Presented, Way, identities};
 use crate::{
     config,
     ids::{CallerIndex, CallerName},
@@ -38,13 +38,16 @@ impl ApiKeys {
     /// The key and its caller, and what it means where there is none.
     fn judge(&self, presented: &Presented<'_>) -> (Option<(Digest, CallerIndex)>, Finding) {
         match presented.credential {
-            Some(Credential::Key(key)) => (self.find(key), Finding::False),
-            Some(Credential::Bearer(key)) => (self.find(key), Finding::Nothing),
+            Some(Credential::Key(key)) => (self.find(key), Finding::False(Cause::Key)),
+            Some(Credential::Bearer(key)) => (self.find(key), Finding::Nothing(Some(Cause::Bearer))),
             Some(Credential::Client(Client::Secret { id, secret, raw })) => {
                 let found = self.find(secret).or_else(|| self.find(raw));
-                (found.filter(|(_, index)| self.names[index.0].as_str() == id), Finding::Nothing)
+                (
+                    found.filter(|(_, index)| self.names[index.0].as_str() == id),
+                    Finding::Nothing(Some(Cause::Client)),
+                )
             }
-            _ => (None, Finding::Nothing),
+            _ => (None, Finding::Nothing(None)),
         }
     }
 }

@@ -10,11 +10,13 @@ use std::{
     time::Duration,
 };
 
-use rustls::{pki_types::CertificateDer, server::danger::ClientCertVerifier};
+use rustls::{
+    CertificateError, Error as TlsError, pki_types::CertificateDer, server::danger::ClientCertVerifier,
+};
 use tokio::time::Instant;
 use webpki::EndEntityCert;
 
-use super::{Finding, Presented, Way, identities};
+use super::{Cause, CertificateCause, Finding, Presented, Way, identities};
 use crate::{clock::Clock, config, ids::CallerIndex};
 
 /// How long a verification counts.
@@ -57,25 +59,40 @@ impl PeerIdentity {
         self
     }
 
-    fn is_verified(&self, by: &Arc<dyn ClientCertVerifier>, clock: &Clock) -> bool {
+    fn check(&self, by: &Arc<dyn ClientCertVerifier>, clock: &Clock) -> Result<(), CertificateCause> {
         let now = clock.now();
         let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((before, at)) = &*verified
             && before.ptr_eq(&Arc::downgrade(by))
             && now.instant.saturating_duration_since(*at) < VERIFIED_FOR
         {
-            return true;
+            return Ok(());
         }
-        let good = self.is_good(&**by, clock);
-        *verified = good.then(|| (Arc::downgrade(by), now.instant));
-        good
+        let judged = self.judge(&**by, clock);
+        *verified = judged.is_ok().then(|| (Arc::downgrade(by), now.instant));
+        judged
     }
 
-    fn is_good(&self, by: &dyn ClientCertVerifier, clock: &Clock) -> bool {
+    fn judge(&self, by: &dyn ClientCertVerifier, clock: &Clock) -> Result<(), CertificateCause> {
         let (Some((leaf, between)), Some(now)) = (self.chain.split_first(), clock.unix_time()) else {
-            return false;
+            return Err(CertificateCause::Untrusted);
         };
-        by.verify_client_cert(leaf, between, now).is_ok()
+        by.verify_client_cert(leaf, between, now).map(drop).map_err(|error| cause(&error))
+    }
+}
+
+fn cause(error: &TlsError) -> CertificateCause {
+    let TlsError::InvalidCertificate(error) = error else { return CertificateCause::Untrusted };
+    match error {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => CertificateCause::Expired,
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            CertificateCause::NotYetValid
+        }
+        CertificateError::Revoked => CertificateCause::Revoked,
+        CertificateError::ExpiredRevocationList | CertificateError::ExpiredRevocationListContext { .. } => {
+            CertificateCause::ListOver
+        }
+        _ => CertificateCause::Untrusted,
     }
 }
 
@@ -137,12 +154,12 @@ impl Certificates {
     }
 
     /// The caller that all of a certificate's names together stand for: none where they stand for two.
-    fn find(&self, identity: &PeerIdentity) -> Option<CallerIndex> {
+    fn find(&self, identity: &PeerIdentity) -> Result<CallerIndex, CertificateCause> {
         let spiffe = identity.spiffe().and_then(|id| self.by_spiffe(id));
         let dns = identity.dns.iter().filter_map(|name| self.by_dns(name));
         let mut found = spiffe.into_iter().chain(dns);
-        let first = found.next()?;
-        found.all(|other| other == first).then_some(first)
+        let first = found.next().ok_or(CertificateCause::NamesNobody)?;
+        if found.all(|other| other == first) { Ok(first) } else { Err(CertificateCause::NamesTwo) }
     }
 
     fn by_spiffe(&self, id: &str) -> Option<CallerIndex> {
@@ -168,12 +185,13 @@ impl Way for Certificates {
 
     fn identify(&self, presented: &Presented<'_>) -> Finding {
         let (Some(identity), Some(verifier)) = (&presented.peer.certificate, &self.verifier) else {
-            return Finding::Nothing;
+            return Finding::Nothing(None);
         };
-        if !identity.is_verified(verifier, &self.clock) {
-            return Finding::False;
+        if let Err(cause) = identity.check(verifier, &self.clock) {
+            return Finding::False(Cause::Certificate(cause));
         }
-        self.find(identity).map_or(Finding::Nothing, Finding::Known)
+        let nobody = |cause| Finding::Nothing(Some(Cause::Certificate(cause)));
+        self.find(identity).map_or_else(nobody, Finding::Known)
     }
 }
 

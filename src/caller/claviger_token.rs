@@ -17,7 +17,7 @@ use aws_lc_rs::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use moka::sync::Cache;
 
-use super::{Credential, Finding, Presented, Way};
+use super::{Cause, Credential, Finding, Presented, TokenCause, Way};
 use crate::{
     clock::Clock,
     config,
@@ -151,11 +151,14 @@ impl ClavigerToken {
         Self { seal, clock, callers }
     }
 
-    fn find(&self, token: &[u8]) -> Option<CallerIndex> {
-        let opened = self.seal.open(token)?;
-        let (caller, keys) = self.callers.get(&opened.caller)?;
+    fn find(&self, token: &[u8]) -> Result<CallerIndex, TokenCause> {
+        let opened = self.seal.open(token).ok_or(TokenCause::Sealed)?;
+        if let Ok(ago) = self.clock.now().wall.duration_since(opened.expires) {
+            return Err(TokenCause::Ended(ago));
+        }
+        let (caller, keys) = self.callers.get(&opened.caller).ok_or(TokenCause::CallerGone)?;
         let has_key = opened.key == NO_KEY || keys.contains(&opened.key);
-        (has_key && self.clock.now().wall < opened.expires).then_some(*caller)
+        has_key.then_some(*caller).ok_or(TokenCause::KeyGone)
     }
 }
 
@@ -169,9 +172,9 @@ impl Way for ClavigerToken {
             Some(Credential::Bearer(token))
                 if token.starts_with(PREFIX.as_bytes()) && token.len() <= MAX_LEN =>
             {
-                self.find(token).map_or(Finding::False, Finding::Known)
+                self.find(token).map_or_else(|cause| Finding::False(Cause::Token(cause)), Finding::Known)
             }
-            _ => Finding::Nothing,
+            _ => Finding::Nothing(None),
         }
     }
 

@@ -11,6 +11,7 @@ mod keyring;
 mod keyrings;
 mod rules;
 mod token;
+mod wrong;
 
 use std::{
     collections::HashMap,
@@ -26,9 +27,10 @@ pub use fetch::{Fetch, FetchError, HttpFetch};
 pub use key_set::KeySetError;
 pub use keyring::{Keyring, KeyringStatus, Refreshing};
 pub use keyrings::{KeyringError, Keyrings};
+pub use wrong::Wrong;
 
 use self::{claims::Claims, key_set::jose, rules::Rules, token::Reading};
-use super::{Client, Credential, Finding, Presented, Way};
+use super::{Cause, Client, Credential, Finding, Presented, Way};
 use crate::{
     clock::Clock,
     config::{self, Algorithm},
@@ -52,10 +54,12 @@ pub(super) struct Jwts {
     names: Vec<CallerName>,
     clock: Clock,
     verified: Cache<Digest, Verified>,
-    refused: Cache<Digest, Instant>,
+    refused: Cache<Digest, Refused>,
 }
 
 struct Issuer {
+    /// Among those of the configuration.
+    place: usize,
     config: Arc<config::Issuer>,
     keyring: Arc<Keyring>,
     rules: Rules,
@@ -72,6 +76,12 @@ struct Verified {
     caller: CallerIndex,
 }
 
+#[derive(Clone)]
+struct Refused {
+    until: Instant,
+    cause: Cause,
+}
+
 /// A store that takes every token at once, for the one that was not shown for longest. The usual policy would
 /// keep those that were shown often, long after they ended, and verify a new one until it has been shown as
 /// often.
@@ -83,8 +93,9 @@ impl Jwts {
     pub(super) fn new(callers: &[config::Caller], issuers: Vec<Trusted>, clock: Clock) -> Self {
         // The one of this process, named before the library looks for one; another call has done the same.
         let _: Result<(), _> = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
-        let of = |(config, keyring): Trusted| {
+        let of = |(place, (config, keyring)): (usize, Trusted)| {
             let issuer = Issuer {
+                place,
                 rules: Rules::new(callers, &config.name),
                 validation: validation(&config),
                 keyring,
@@ -93,7 +104,7 @@ impl Jwts {
             (issuer.config.issuer.clone(), issuer)
         };
         Self {
-            issuers: issuers.into_iter().map(of).collect(),
+            issuers: issuers.into_iter().enumerate().map(of).collect(),
             names: callers.iter().map(|caller| caller.name.clone()).collect(),
             clock,
             verified: remember(REMEMBERED),
@@ -103,65 +114,95 @@ impl Jwts {
 
     fn judge(&self, bytes: &[u8]) -> Finding {
         if self.issuers.is_empty() || !token::has_the_shape(bytes) {
-            return Finding::Nothing;
+            return Finding::Nothing(None);
         }
         if bytes.len() > token::MAX_LEN {
-            return Finding::False;
+            return of_nobody(Wrong::Malformed);
         }
         let (digest, now) = (Digest::of(bytes), self.clock.now());
         // Before 1970 every token is from the future.
         let since = now.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
         if let Some(verified) = self.verified.get(&digest)
             && verified.keyring.holds(&verified.key)
+            && since < verified.expires
         {
-            return if since < verified.expires { Finding::Known(verified.caller) } else { Finding::False };
+            return Finding::Known(verified.caller);
         }
-        if self.refused.get(&digest).is_some_and(|until| now.instant < until) {
-            return Finding::False;
+        if let Some(refused) = self.refused.get(&digest)
+            && now.instant < refused.until
+        {
+            return Finding::False(refused.cause);
         }
         let token = match token::read(bytes) {
             Reading::Token(token) => token,
-            Reading::Other => return Finding::Nothing,
-            Reading::Bad => return Finding::False,
+            Reading::Other => return Finding::Nothing(None),
+            Reading::Bad => return of_nobody(Wrong::Malformed),
         };
         let issuer = match token.claims.issuer() {
             Some(name) => self.issuers.get(name),
-            None => return Finding::False,
+            None => return of_nobody(Wrong::NoIssuer),
         };
-        let Some(issuer) = issuer else { return Finding::Nothing };
-        let Some((alg, kid)) = token.header.accept(&issuer.config.algorithms) else { return Finding::False };
-        let Some(expires) = issuer.accepts(&token.claims, since) else { return Finding::False };
+        let Some(issuer) = issuer else {
+            return Finding::Nothing(Some(Cause::Jwt { issuer: None, wrong: Wrong::IssuerUnknown }));
+        };
+        let of_issuer = |wrong| Cause::Jwt { issuer: Some(issuer.place), wrong };
+        let accepted = token.header.accept(&issuer.config.algorithms);
+        let (alg, kid, expires) =
+            match accepted.and_then(|(alg, kid)| Ok((alg, kid, issuer.accepts(&token.claims, since)?))) {
+                Ok(accepted) => accepted,
+                Err(wrong) => return Finding::False(of_issuer(wrong)),
+            };
         let keys = issuer.keyring.candidates(kid, alg);
         if keys.is_empty() {
-            return issuer.keyring.ask().map_or(Finding::False, Finding::Later);
+            let cause = of_issuer(issuer.keyring.without(kid));
+            return match issuer.keyring.ask() {
+                Some(refreshing) => Finding::Later(refreshing, cause),
+                None => Finding::False(cause),
+            };
         }
         let validation = Validation { algorithms: vec![jose(alg)], ..issuer.validation.clone() };
-        let verified = keys.iter().find(|key| key.verifies(token.text, &validation));
+        let verified = keys.iter().find(|key| key.verifies(token.text, &validation)).ok_or(Wrong::Signature);
         // A good token of nobody is as false as a bad one: it says who speaks, and that is no caller.
-        match verified.and_then(|key| Some((key, issuer.rules.find(&token.claims)?))) {
-            Some((key, caller)) => {
+        match verified.and_then(|key| Ok((key, issuer.rules.find(&token.claims)?))) {
+            Ok((key, caller)) => {
                 let keyring = issuer.keyring.clone();
                 self.verified.insert(digest, Verified { keyring, key: key.digest(), expires, caller });
                 Finding::Known(caller)
             }
-            None => {
-                self.refused.insert(digest, now.instant + REFUSED_FOR);
-                Finding::False
+            Err(wrong) => {
+                let cause = of_issuer(wrong);
+                self.refused.insert(digest, Refused { until: now.instant + REFUSED_FOR, cause });
+                Finding::False(cause)
             }
         }
     }
 }
 
+fn of_nobody(wrong: Wrong) -> Finding {
+    Finding::False(Cause::Jwt { issuer: None, wrong })
+}
+
 impl Issuer {
     /// Whether the registered claims (RFC 7519 section 4.1) are as they must be; until when, if so.
-    fn accepts(&self, claims: &Claims, now: Duration) -> Option<Duration> {
+    fn accepts(&self, claims: &Claims, now: Duration) -> Result<Duration, Wrong> {
         let leeway = self.config.leeway;
-        let expires = claims.time("exp")??.checked_add(leeway)?;
-        let from = |name| claims.time(name).map(Option::unwrap_or_default);
-        let begun = from("nbf")?.max(from("iat")?) <= now + leeway;
-        let right =
-            begun && now < expires && claims.is_for(&self.config.audience) && claims.subject().is_some();
-        right.then_some(expires)
+        let ends = claims.time("exp").flatten().ok_or(Wrong::Times)?;
+        let expires = ends.checked_add(leeway).ok_or(Wrong::Times)?;
+        let from = |name| claims.time(name).map(Option::unwrap_or_default).ok_or(Wrong::Times);
+        let begins = from("nbf")?.max(from("iat")?);
+        if !claims.is_for(&self.config.audience) {
+            return Err(Wrong::Audience);
+        }
+        if now >= expires {
+            return Err(Wrong::Expired(now.saturating_sub(ends)));
+        }
+        if begins > now + leeway {
+            return Err(Wrong::NotYetValid(begins.saturating_sub(now)));
+        }
+        if claims.subject().is_none() {
+            return Err(Wrong::Subject);
+        }
+        Ok(expires)
     }
 }
 
@@ -189,10 +230,12 @@ impl Way for Jwts {
                 Finding::Known(caller) if id.is_none_or(|id| self.names[caller.0].as_str() == id) => {
                     Finding::Known(caller)
                 }
-                Finding::Later(refreshing) => Finding::Later(refreshing),
-                _ => Finding::False,
+                Finding::Known(_) => of_nobody(Wrong::ClientId),
+                Finding::Nothing(Some(cause)) => Finding::False(cause),
+                Finding::Nothing(None) => of_nobody(Wrong::NoJwt),
+                other => other,
             },
-            _ => Finding::Nothing,
+            _ => Finding::Nothing(None),
         }
     }
 

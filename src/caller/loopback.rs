@@ -23,7 +23,7 @@ impl Way for Loopback {
     fn identify(&self, presented: &Presented<'_>) -> Finding {
         match (self.caller, presented.peer.listener) {
             (Some(index), Reach::Loopback | Reach::Unix) => Finding::Known(index),
-            _ => Finding::Nothing,
+            _ => Finding::Nothing(None),
         }
     }
 }

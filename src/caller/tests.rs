@@ -16,6 +16,10 @@ use crate::{
     secret::{Digest, Secret},
 };
 
+/// What the one who asks is told.
+#[derive(Debug, PartialEq)]
+struct Nobody;
+
 static NETWORK: Peer = Peer::at(Reach::Network);
 static LOOPBACK: Peer = Peer::at(Reach::Loopback);
 
@@ -59,7 +63,11 @@ impl Fixture {
         UNIX_EPOCH + Duration::from_secs(self.seconds.load(Ordering::Relaxed))
     }
 
-    fn identify(&self, presented: &Presented<'_>) -> Result<(&str, &'static str), Unidentified> {
+    fn identify(&self, presented: &Presented<'_>) -> Result<(&str, &'static str), Nobody> {
+        self.judge(presented).map_err(|_| Nobody)
+    }
+
+    fn judge(&self, presented: &Presented<'_>) -> Result<(&str, &'static str), Unidentified> {
         let seconds = self.seconds.clone();
         let clock =
             Clock::with_wall(move || UNIX_EPOCH + Duration::from_secs(seconds.load(Ordering::Relaxed)));
@@ -69,11 +77,7 @@ impl Fixture {
         Ok((self.config[caller.index().0].name.as_str(), caller.way()))
     }
 
-    fn by(
-        &self,
-        peer: &Peer,
-        headers: &[(&'static str, &str)],
-    ) -> Result<(&str, &'static str), Unidentified> {
+    fn by(&self, peer: &Peer, headers: &[(&'static str, &str)]) -> Result<(&str, &'static str), Nobody> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
@@ -101,20 +105,17 @@ fn api_keys_by_either_header_and_two_at_once() {
         [("authorization", "Basic bmV3LWtleQ==")],
         [("authorization", "new-key")],
     ] {
-        assert_eq!(f.by(&NETWORK, &headers), Err(Unidentified), "{headers:?}");
+        assert_eq!(f.by(&NETWORK, &headers), Err(Nobody), "{headers:?}");
     }
-    assert_eq!(f.by(&NETWORK, &[]), Err(Unidentified));
+    assert_eq!(f.by(&NETWORK, &[]), Err(Nobody));
 }
 
 #[test]
 fn several_credentials_are_none() {
     let f = Fixture::new();
     let twice = [("authorization", "Bearer new-key"), ("authorization", "Bearer new-key")];
-    assert_eq!(f.by(&LOOPBACK, &twice), Err(Unidentified));
-    assert_eq!(
-        f.by(&LOOPBACK, &[("claviger-key", "new-key"), ("claviger-key", "user-key")]),
-        Err(Unidentified)
-    );
+    assert_eq!(f.by(&LOOPBACK, &twice), Err(Nobody));
+    assert_eq!(f.by(&LOOPBACK, &[("claviger-key", "new-key"), ("claviger-key", "user-key")]), Err(Nobody));
     let both = [("claviger-key", "new-key"), ("authorization", "Bearer whatever")];
     assert_eq!(
         f.by(&NETWORK, &both),
@@ -127,10 +128,10 @@ fn several_credentials_are_none() {
 fn locality_is_the_listeners_not_the_peers() {
     let f = Fixture::new();
     let mesh = Peer { address: Some(([127, 0, 0, 6], 5).into()), ..NETWORK.clone() };
-    assert_eq!(f.by(&mesh, &[]), Err(Unidentified));
+    assert_eq!(f.by(&mesh, &[]), Err(Nobody));
     assert_eq!(f.by(&LOOPBACK, &[]), Ok(("local", "loopback")));
     assert_eq!(f.by(&LOOPBACK, &[("authorization", "Bearer an-sdks-own")]), Ok(("local", "loopback")));
-    assert_eq!(f.by(&LOOPBACK, &[("claviger-key", "wrong")]), Err(Unidentified), "meant for us, and wrong");
+    assert_eq!(f.by(&LOOPBACK, &[("claviger-key", "wrong")]), Err(Nobody), "meant for us, and wrong");
     assert_eq!(f.by(&LOOPBACK, &[("claviger-key", "new-key")]), Ok(("keyed", "api_key")));
 }
 
@@ -145,8 +146,8 @@ fn unix_peers_by_uid_then_gid_and_the_rest_by_locality() {
     assert_eq!(f.by(&unix(0, 0), &[]), Ok(("local", "loopback")));
     let mut strict = Fixture::new();
     strict.config.remove(1);
-    assert_eq!(strict.by(&unix(0, 0), &[]), Err(Unidentified));
-    assert_eq!(strict.by(&unix(1002, 2001), &[]), Err(Unidentified));
+    assert_eq!(strict.by(&unix(0, 0), &[]), Err(Nobody));
+    assert_eq!(strict.by(&unix(1002, 2001), &[]), Err(Nobody));
 }
 
 #[test]
@@ -160,8 +161,8 @@ fn a_client_of_the_broker_is_name_and_key_or_local() {
         ))
     };
     assert_eq!(by(&NETWORK, "keyed", "new-key"), Ok(("keyed", "api_key")));
-    assert_eq!(by(&NETWORK, "user", "new-key"), Err(Unidentified), "somebody else's key");
-    assert_eq!(by(&NETWORK, "keyed", "wrong"), Err(Unidentified));
+    assert_eq!(by(&NETWORK, "user", "new-key"), Err(Nobody), "somebody else's key");
+    assert_eq!(by(&NETWORK, "keyed", "wrong"), Err(Nobody));
     assert_eq!(by(&LOOPBACK, "any", "thing"), Ok(("local", "loopback")));
 }
 
@@ -175,13 +176,13 @@ fn a_key_in_the_header_counts_at_the_broker_and_a_bearer_does_not() {
     };
     let client = Client::Secret { id: "keyed", secret: b"new-key", raw: b"new-key" };
     assert_eq!(by(&NETWORK, "claviger-key", "new-key", None), Ok(("keyed", "api_key")));
-    assert_eq!(by(&LOOPBACK, "claviger-key", "wrong", None), Err(Unidentified), "meant for us, and wrong");
-    assert_eq!(by(&LOOPBACK, "claviger-key", "new-key", Some(client)), Err(Unidentified), "said twice");
+    assert_eq!(by(&LOOPBACK, "claviger-key", "wrong", None), Err(Nobody), "meant for us, and wrong");
+    assert_eq!(by(&LOOPBACK, "claviger-key", "new-key", Some(client)), Err(Nobody), "said twice");
     let token = f.seal.issue(&f.config[0].name, None, f.now(), Duration::from_secs(600)).unwrap();
     let bearer = format!("Bearer {}", std::str::from_utf8(token.expose()).unwrap());
-    assert_eq!(by(&NETWORK, "authorization", &bearer, None), Err(Unidentified), "a token renews no token");
+    assert_eq!(by(&NETWORK, "authorization", &bearer, None), Err(Nobody), "a token renews no token");
     let assertion = Client::Assertion { id: None, jwt: b"eyJ.no.issuer" };
-    assert_eq!(by(&LOOPBACK, "x", "", Some(assertion)), Err(Unidentified), "meant for us, and nobody's");
+    assert_eq!(by(&LOOPBACK, "x", "", Some(assertion)), Err(Nobody), "meant for us, and nobody's");
 }
 
 #[test]
@@ -194,7 +195,7 @@ fn a_claviger_token_lasts_as_long_as_it_says_and_no_longer() {
     f.seconds.fetch_add(599, Ordering::Relaxed);
     assert_eq!(by(&header), Ok(("keyed", "claviger_token")));
     f.seconds.fetch_add(1, Ordering::Relaxed);
-    assert_eq!(by(&header), Err(Unidentified), "expired, although it had been opened before");
+    assert_eq!(by(&header), Err(Nobody), "expired, although it had been opened before");
 }
 
 #[test]
@@ -209,7 +210,7 @@ fn a_foreign_or_changed_claviger_token_is_refused_even_where_locality_would_do()
         f.seal.issue(&CallerName::parse("gone").unwrap(), None, f.now(), Duration::from_secs(600)).unwrap();
     for token in [foreign.expose(), &changed, gone.expose(), b"cvt_", b"cvt_AAAA", b"cvt_!"] {
         let header = format!("Bearer {}", std::str::from_utf8(token).unwrap());
-        assert_eq!(f.by(&LOOPBACK, &[("authorization", &header)]), Err(Unidentified));
+        assert_eq!(f.by(&LOOPBACK, &[("authorization", &header)]), Err(Nobody));
     }
 }
 
@@ -231,7 +232,7 @@ fn a_token_that_was_got_with_a_key_ends_with_that_key() {
         assert_eq!(f.by(&NETWORK, &[("authorization", header)]), Ok(("keyed", "claviger_token")));
     }
     f.config[0].identify = vec![config::Identity::ApiKey(vec![Digest::of(b"new-key")])];
-    assert_eq!(f.by(&NETWORK, &[("authorization", &old)]), Err(Unidentified), "its key was taken out");
+    assert_eq!(f.by(&NETWORK, &[("authorization", &old)]), Err(Nobody), "its key was taken out");
     assert_eq!(f.by(&NETWORK, &[("authorization", &new)]), Ok(("keyed", "claviger_token")));
 }
 
@@ -246,4 +247,67 @@ fn replicas_with_the_same_key_accept_each_others_tokens() {
         .unwrap();
     let header = format!("Bearer {}", std::str::from_utf8(token.expose()).unwrap());
     assert_eq!(f.by(&NETWORK, &[("authorization", &header)]), Ok(("user", "claviger_token")));
+}
+
+#[test]
+fn the_operator_learns_the_cause_and_the_one_who_asks_does_not() {
+    let f = Fixture::new();
+    let why = |peer: &Peer, headers: &[(&'static str, &str)]| {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+        }
+        let nobody = f.judge(&Presented::by_headers(peer, &map)).expect_err("it is to be refused");
+        assert_eq!(nobody.to_string(), "the caller could not be identified");
+        assert_eq!(nobody.retry_after(), None);
+        (nobody.tried(), nobody.reason(), nobody.cause())
+    };
+    let said = |tried, reason, cause: &str| (tried, reason, cause.to_owned());
+    let token = |seal: &Seal, name: &str| {
+        let name = CallerName::parse(name).unwrap();
+        let token = seal.issue(&name, None, f.now(), Duration::from_secs(600)).unwrap();
+        format!("Bearer {}", std::str::from_utf8(token.expose()).unwrap())
+    };
+    let none = "no credential was sent, and this listener knows nobody by locality";
+    assert_eq!(why(&NETWORK, &[]), said("none", "none_sent", none));
+    assert_eq!(
+        why(&NETWORK, &[("authorization", "Basic eDp5")]),
+        said("none", "scheme", "Authorization is of a scheme that does not count here")
+    );
+    assert_eq!(
+        why(&LOOPBACK, &[("claviger-key", "a"), ("claviger-key", "b")]),
+        said("none", "several", "more than one credential was sent where one counts")
+    );
+    assert_eq!(
+        why(&LOOPBACK, &[("claviger-key", "wrong")]),
+        said("api_key", "unknown", "Claviger-Key is no caller's key")
+    );
+    let unknown = said("api_key", "unknown", "bearer is no caller's key and no token that is known here");
+    assert_eq!(why(&NETWORK, &[("authorization", "Bearer wrong")]), unknown);
+    let foreign = token(&Seal::new(None).unwrap(), "keyed");
+    let sealed = "broker token: does not open (another broker.key, or a restart without one?)";
+    assert_eq!(why(&LOOPBACK, &[("authorization", &foreign)]), said("claviger_token", "sealed", sealed));
+    let gone = token(&f.seal, "gone");
+    let cause = "broker token: its caller is gone from the configuration";
+    assert_eq!(why(&LOOPBACK, &[("authorization", &gone)]), said("claviger_token", "no_caller", cause));
+    let own = token(&f.seal, "keyed");
+    f.seconds.fetch_add(607, Ordering::Relaxed);
+    let ended = said("claviger_token", "expired", "broker token: ended 7 s ago");
+    assert_eq!(why(&LOOPBACK, &[("authorization", &own)]), ended);
+    let client = Client::Secret { id: "keyed", secret: b"wrong", raw: b"wrong" };
+    let nobody = f.judge(&Presented::by_client(&NETWORK, &HeaderMap::new(), Some(client))).unwrap_err();
+    assert_eq!(nobody.cause(), "client_id and client_secret are no caller's name and key");
+    let mut strict = Fixture::new();
+    strict.config.remove(1);
+    let nobody = strict.judge(&Presented::by_headers(&Peer::at(Reach::Unix), &HeaderMap::new()));
+    let cause = "no credential was sent, and no caller has the peer's user or group or is known by locality";
+    assert_eq!(nobody.unwrap_err().cause(), cause);
+}
+
+#[test]
+fn failures_are_counted_against_addresses_of_others_in_one_spelling() {
+    let ip = |address: &str| Peer { address: Some(address.parse().unwrap()), ..NETWORK.clone() }.ip();
+    assert_eq!((ip("127.0.0.1:1"), ip("[::1]:1"), ip("[::ffff:127.0.0.1]:1")), (None, None, None));
+    assert_eq!(ip("[::ffff:192.0.2.1]:1"), ip("192.0.2.1:2"));
+    assert!(ip("192.0.2.1:2").is_some());
 }

@@ -52,5 +52,5 @@ impl Way for UnixGids {
 
 fn found(id: Option<u32>, callers: &HashMap<u32, CallerIndex>) -> Finding {
     let known = id.and_then(|id| callers.get(&id));
-    known.map_or(Finding::Nothing, |index| Finding::Known(*index))
+    known.map_or(Finding::Nothing(None), |index| Finding::Known(*index))
 }

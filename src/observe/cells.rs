@@ -130,8 +130,19 @@ impl CellTable {
         }
     }
 
-    /// The handles for what a caller was refused: a tenant or an operation that it may not name is no label.
-    pub fn refused(&self, caller: CallerIndex) -> Arc<OperationCells> {
+    /// The handles for what a caller was refused, by tenant and operation as far as they are known. A tenant that it
+    /// may not name is no label.
+    pub fn refused(
+        &self,
+        caller: CallerIndex,
+        tenant: Option<TenantIndex>,
+        operation: Option<(usize, &'static str)>,
+    ) -> Arc<OperationCells> {
+        if let Some(tenant) = tenant {
+            // Behind those of the operations there is one for none.
+            let (slot, name) = operation.unwrap_or((self.slots, ""));
+            return self.at(caller, tenant, slot, name);
+        }
         let make = || OperationCells::new(self.metrics.clone(), self.callers[caller.0].as_str(), "", "");
         self.refused[caller.0].get_or_init(|| Arc::new(make())).clone()
     }
@@ -142,7 +153,16 @@ impl CellTable {
             Action::Forward(operation) => (operation.slot, operation.name),
             Action::Issue(_) => (self.slots - 2, ISSUE),
         };
-        let (caller, tenant) = (permit.caller().index(), permit.tenant());
+        self.at(permit.caller().index(), permit.tenant(), slot, name)
+    }
+
+    fn at(
+        &self,
+        caller: CallerIndex,
+        tenant: TenantIndex,
+        slot: usize,
+        name: &'static str,
+    ) -> Arc<OperationCells> {
         let known = &self.known[caller.0];
         if let Some(cells) = known.read().unwrap_or_else(PoisonError::into_inner).get(&tenant) {
             return cells.operation(slot, name);
@@ -152,7 +172,7 @@ impl CellTable {
                 self.metrics.clone(),
                 self.callers[caller.0].as_str(),
                 self.tenants[tenant.0].as_str(),
-                self.slots,
+                self.slots + 1,
             )
         };
         let mut known = known.write().unwrap_or_else(PoisonError::into_inner);

@@ -32,6 +32,7 @@ pub struct Metrics {
     retries: IntCounterVec,
     rate_limited: IntCounterVec,
     policy_denied: IntCounterVec,
+    identification_failed: IntCounterVec,
     token_requests: IntCounterVec,
     token_duration: HistogramVec,
     token_cache: IntCounterVec,
@@ -83,6 +84,11 @@ impl Metrics {
                 "policy_denied_total",
                 "Requests refused by caller identification or policy.",
                 &["reason"],
+            ),
+            identification_failed: counters(
+                "identification_failed_total",
+                "Requests of nobody we know, by the way that was tried and what was wrong.",
+                &["way", "reason"],
             ),
             token_requests: counters(
                 "token_requests_total",
@@ -170,6 +176,7 @@ impl Metrics {
         self.register(self.retries.clone());
         self.register(self.rate_limited.clone());
         self.register(self.policy_denied.clone());
+        self.register(self.identification_failed.clone());
         self.register(self.token_requests.clone());
         self.register(self.token_duration.clone());
         self.register(self.token_cache.clone());
@@ -228,6 +235,11 @@ impl Metrics {
     /// Identification or policy refused a request. `reason` is an error code without its prefix.
     pub fn policy_denied(&self, reason: &'static str) {
         self.policy_denied.with_label_values(&[reason]).inc();
+    }
+
+    /// Nobody was identified. `way` and `reason` are from the closed sets in `caller::cause`.
+    pub fn identification_failed(&self, way: &'static str, reason: &'static str) {
+        self.identification_failed.with_label_values(&[way, reason]).inc();
     }
 
     /// A token request ended. `outcome` is from the token engine's closed set.

@@ -1,7 +1,7 @@
 //! The record of one request: filled in on the way, written once, when the answer's body has ended or its
 //! caller has left. It lives inside the answer's body, so there is no way to answer without it.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use http::{Method, StatusCode};
 use tokio::time::Instant;
@@ -35,6 +35,16 @@ pub struct Record {
     pub id: RequestId,
     /// Its method.
     pub method: Method,
+    /// The method that another proxy asks about.
+    pub asked: Option<Method>,
+    /// How it came, where it is no request for us to carry out: `authz`.
+    pub via: Option<&'static str>,
+    /// The other end, where it has an address.
+    pub peer: Option<SocketAddr>,
+    /// The user id of a Unix peer.
+    pub peer_uid: Option<u32>,
+    /// The way to identify that had the last word, where nobody was.
+    pub tried: Option<&'static str>,
     /// When its head was read.
     pub started: Instant,
     /// Caller, tenant, operation, with their counters; the anonymous ones until they are known.
@@ -47,6 +57,8 @@ pub struct Record {
     pub code: Option<&'static str>,
     /// What the operator should know beside the code.
     pub cause: Option<String>,
+    /// Whether it is one of so many that its line is for who looks for it (level `debug`).
+    pub quiet: bool,
     /// Whether the request is for the token broker, whose clients expect OAuth's error members.
     pub asks_for_token: bool,
     /// Whether a token request brought its secret or assertion in the form, so that HTTP's own authentication was not tried.
@@ -80,12 +92,18 @@ impl Record {
         Self {
             id,
             method,
+            asked: None,
+            via: None,
+            peer: None,
+            peer_uid: None,
+            tried: None,
             started: Instant::now(),
             cells,
             status: StatusCode::INTERNAL_SERVER_ERROR,
             source: Source::Claviger,
             code: None,
             cause: None,
+            quiet: false,
             asks_for_token: false,
             client_in_form: false,
             attempts: 0,
@@ -126,30 +144,53 @@ impl Record {
                 .and_then(|v| v.to_str().ok())
                 .map(|v| v.get(..v.len().min(128)).unwrap_or_default().to_owned())
         };
-        tracing::info!(
-            target: "claviger::request",
-            request_id = self.id.as_str(),
-            caller = self.cells.caller(),
-            tenant = self.cells.tenant(),
-            operation = self.cells.operation(),
-            method = method_label(&self.method),
-            status = self.status.as_u16(),
-            code = self.code,
-            cause = self.cause.as_deref(),
-            source = self.source.as_str(),
-            attempts = self.attempts,
-            duration_ms = (seconds * 1e6).round() / 1e3,
-            bytes = self.sent,
-            complete = self.complete,
-            upstream_request_id = text(&self.upstream_id),
-            traceparent = text(&self.trace),
-            "request"
-        );
+        // The level is part of what is made when this is compiled.
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(
+                    target: "claviger::request",
+                    request_id = self.id.as_str(),
+                    caller = self.cells.caller(),
+                    tenant = self.cells.tenant(),
+                    operation = self.cells.operation(),
+                    method = self.method(),
+                    via = self.via,
+                    status = self.status.as_u16(),
+                    code = self.code,
+                    tried = self.tried,
+                    cause = self.cause.as_deref(),
+                    peer = self.stranger(),
+                    source = self.source.as_str(),
+                    attempts = self.attempts,
+                    duration_ms = (seconds * 1e6).round() / 1e3,
+                    bytes = self.sent,
+                    complete = self.complete,
+                    upstream_request_id = text(&self.upstream_id),
+                    traceparent = text(&self.trace),
+                    "request"
+                )
+            };
+        }
+        if self.quiet { line!(debug) } else { line!(info) }
+    }
+
+    /// The method, in a form that may be written.
+    pub(super) fn method(&self) -> &str {
+        method_label(self.asked.as_ref().unwrap_or(&self.method))
+    }
+
+    /// Where a request comes from whose caller is not known.
+    fn stranger(&self) -> Option<String> {
+        if !self.cells.caller().is_empty() {
+            return None;
+        }
+        let address = self.peer.map(|peer| peer.to_string());
+        address.or_else(|| self.peer_uid.map(|uid| format!("uid {uid}")))
     }
 }
 
 /// An unknown method is the caller's text: it is not written.
-pub(super) fn method_label(method: &Method) -> &str {
+fn method_label(method: &Method) -> &str {
     match *method {
         Method::GET
         | Method::HEAD

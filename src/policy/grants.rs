@@ -9,12 +9,13 @@ use std::{
 
 use http::{HeaderMap, request::Parts, uri::PathAndQuery};
 
+pub use super::refusal::Refusal;
 use super::{
     asks::Ask,
-    conditions::{Cleared, Guarded, Met, Pending, Unmet},
+    conditions::{Cleared, Guarded, Met, Pending},
     decide::{RuleProblem, RuleSet, Source, Verdict},
     matched::Matched,
-    path::{Ambiguous, CanonicalPath},
+    path::CanonicalPath,
     reveal::Reveals,
     target::{Target, TargetError},
 };
@@ -96,49 +97,6 @@ pub const EXTRA_SLOTS: usize = 2;
 pub const ISSUE: &str = "token";
 const OTHER: &str = "other";
 
-/// Why a request may not pass.
-#[derive(Debug, thiserror::Error)]
-pub enum Refusal {
-    /// The request target is not one.
-    #[error(transparent)]
-    Target(#[from] TargetError),
-    /// Two parsers could read the path differently.
-    #[error(transparent)]
-    Path(#[from] Ambiguous),
-    /// There is no such tenant.
-    #[error("there is no tenant of that name")]
-    TenantUnknown,
-    /// The caller may not use the tenant.
-    #[error("caller {0} has no grant for tenant {1}")]
-    TenantNotGranted(CallerName, TenantName),
-    /// The caller has several tenants and named none.
-    #[error("caller {0} has several tenants, and the request names none")]
-    TenantNotNamed(CallerName),
-    /// The rules deny it, or no rule allows it.
-    #[error("caller {caller} may not use {operation}")]
-    NotPermitted {
-        /// Who.
-        caller: CallerName,
-        /// What, by operationId or `other`.
-        operation: &'static str,
-        /// The verdict's word.
-        reason: &'static str,
-        /// The rule that denies, if one does.
-        rule: Option<Arc<Source>>,
-    },
-    /// A rule allows the operation under a condition that the request does not meet.
-    #[error("this request of {operation} is not granted: {}", .unmet.broken)]
-    Condition {
-        /// What, by operationId or `other`.
-        operation: &'static str,
-        /// Which condition of which rule.
-        unmet: Unmet,
-    },
-    /// Logto has no such operation that Claviger knows of.
-    #[error("there is no such operation")]
-    OperationUnknown,
-}
-
 impl Grants {
     /// Compiles the grants of `config`. Callers with the same policies share their rules.
     ///
@@ -192,9 +150,9 @@ impl Grants {
                 let (tenant, token) = self.tenant(grant, tenant)?;
                 let matched = Matched::find(self.catalog, &head.method, CanonicalPath::parse(path)?);
                 let operation = matched.op().map_or(OTHER, |op| self.catalog.operation(op).id);
-                let (rule, pending) = self.decide(grant, &matched, operation, query)?;
-                let hidden = grant.reveals.hidden(matched.op(), query);
                 let slot = matched.op().map_or(self.slots() - 1, |op| op.index());
+                let (rule, pending) = self.decide(grant, &matched, (slot, operation), query)?;
+                let hidden = grant.reveals.hidden(matched.op(), query);
                 let target = Guarded::new(join(matched.path(), query, head.uri.path_and_query())?, pending);
                 let action = Action::Forward(Operation { slot, name: operation, target, hidden });
                 Ok(Permit { caller, tenant, token, rule, action })
@@ -207,7 +165,7 @@ impl Grants {
         &self,
         grant: &Grant,
         matched: &Matched<'_>,
-        operation: &'static str,
+        (slot, operation): (usize, &'static str),
         query: Option<&str>,
     ) -> Result<(Option<Arc<Source>>, Option<Pending>), Refusal> {
         match grant.rules.decide(matched) {
@@ -215,12 +173,12 @@ impl Grants {
             Verdict::Conditional(candidates) => match Pending::by_query(candidates.rules(), query) {
                 Ok(Met::By(rule)) => Ok((Some(rule), None)),
                 Ok(Met::Body(pending)) => Ok((None, Some(pending))),
-                Err(unmet) => Err(Refusal::Condition { operation, unmet }),
+                Err(unmet) => Err(Refusal::Condition { operation, slot, unmet }),
             },
             Verdict::Unknown => Err(Refusal::OperationUnknown),
             refused => {
                 let (caller, rule) = (grant.name.clone(), refused.rule().cloned());
-                Err(Refusal::NotPermitted { caller, operation, reason: refused.label(), rule })
+                Err(Refusal::NotPermitted { caller, operation, slot, reason: refused.label(), rule })
             }
         }
     }
@@ -349,25 +307,6 @@ impl Permit {
     }
 }
 
-impl Refusal {
-    /// The rule that decides, if one does.
-    pub fn rule(&self) -> Option<&Arc<Source>> {
-        match self {
-            Self::NotPermitted { rule, .. } => rule.as_ref(),
-            Self::Condition { unmet, .. } => Some(&unmet.rule),
-            _ => None,
-        }
-    }
-
-    /// The operation that was asked for, where it is one of the catalog or `other`.
-    pub fn operation(&self) -> Option<&'static str> {
-        match self {
-            Self::NotPermitted { operation, .. } | Self::Condition { operation, .. } => Some(operation),
-            _ => None,
-        }
-    }
-}
-
 impl Operation {
     /// The target to send, if the request's body meets the conditions of the grant; `body` is `None` where it is
     /// not at hand. Also the rule, where it is the body that decides by which.
@@ -379,7 +318,8 @@ impl Operation {
         headers: &HeaderMap,
         body: Option<&[u8]>,
     ) -> Result<(Cleared<'_>, Option<&Arc<Source>>), Refusal> {
-        self.target.clear(headers, body).map_err(|unmet| Refusal::Condition { operation: self.name, unmet })
+        let Self { name: operation, slot, .. } = *self;
+        self.target.clear(headers, body).map_err(|unmet| Refusal::Condition { operation, slot, unmet })
     }
 }
 

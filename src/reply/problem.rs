@@ -84,8 +84,12 @@ pub fn answer(failure: &Failure, record: &mut Record) -> Response<Body> {
     record.code = Some(description.code);
     record.cause = failure.cause();
     match failure {
-        // Whoever knocks without end must not push everything else out of the audit log; the metric counts it.
-        Failure::Limit(LimitError::Identifications { .. }) => record.audit = None,
+        // Whoever knocks without end must not push everything else out of the logs; the metric counts it, and the
+        // peer's address is said from time to time.
+        Failure::Limit(LimitError::Identifications { .. }) => {
+            record.audit = None;
+            record.quiet = true;
+        }
         _ => {
             if let Some(trail) = &mut record.audit {
                 trail.denied = description.side == Side::Caller;
@@ -155,6 +159,8 @@ fn limit_fields(limit: &LimitError, headers: &mut http::HeaderMap) {
 
 fn count(failure: &Failure, short: &'static str, record: &Record) {
     match failure {
+        // Not refused: nothing could be said.
+        Failure::Caller(nobody) if nobody.retry_after().is_some() => {}
         Failure::Edge(_) | Failure::Caller(_) | Failure::Policy(_) | Failure::Lend(_) => {
             record.metrics().policy_denied(short)
         }

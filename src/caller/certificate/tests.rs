@@ -53,9 +53,9 @@ impl World {
     fn ask(&self, peer: &Peer) -> &str {
         match self.way.identify(&Presented { peer, credential: None }) {
             Finding::Known(index) => self.callers[index.0].name.as_str(),
-            Finding::Nothing => "",
-            Finding::False => "false",
-            Finding::Later(_) => "later",
+            Finding::Nothing(_) => "",
+            Finding::False(_) => "false",
+            Finding::Later(..) => "later",
         }
     }
 
@@ -194,7 +194,10 @@ fn a_certificate_of_another_authority_or_time_says_something_false() {
     let without_trust = Certificates::new(&world.callers, None, world.way.clock.clone());
     let certified = CLIENTS.issue(&wanted);
     let peer = peer(&certified);
-    assert!(matches!(without_trust.identify(&Presented { peer: &peer, credential: None }), Finding::Nothing));
+    assert!(matches!(
+        without_trust.identify(&Presented { peer: &peer, credential: None }),
+        Finding::Nothing(None)
+    ));
 }
 
 #[tokio::test(start_paused = true)]
@@ -241,4 +244,32 @@ fn a_full_handshake_counts_for_a_minute_and_only_for_who_verified_in_it() {
     let identity = identity.verified(world.way.verifier.as_ref().unwrap(), earlier);
     let peer = Peer { certificate: Some(Arc::new(identity)), ..Peer::at(Reach::Network) };
     assert_eq!(world.ask(&peer), "false", "a minute ago");
+}
+
+#[test]
+fn the_operator_learns_what_is_wrong_with_a_certificate() {
+    let dns =
+        || [("host", Identity::Dns("a.internal".into())), ("other", Identity::Dns("b.internal".into()))];
+    let certified = |dns: &[&'static str], until, serial| {
+        CLIENTS.issue(&Wanted { dns: dns.to_vec(), until, serial, ..Wanted::default() })
+    };
+    let why = |crl: Option<String>, certified: &Certified| {
+        let peer = peer(certified);
+        match World::new(&dns(), crl).way.identify(&Presented { peer: &peer, credential: None }) {
+            Finding::False(cause) | Finding::Nothing(Some(cause)) => (cause.to_string(), cause.reason()),
+            _ => (String::new(), ""),
+        }
+    };
+    let said = |text: &str, reason| (format!("certificate: {text}"), reason);
+    let good = certified(&["a.internal"], 2100, 9);
+    assert_eq!(why(None, &good).1, "");
+    assert_eq!(why(None, &certified(&["a.internal"], 2026, 9)), said("expired", "expired"));
+    assert_eq!(why(Some(CLIENTS.revoke(&[&good], 2100)), &good), said("revoked", "revoked"));
+    let stale = said("its revocation list is over", "revocation_list");
+    assert_eq!(why(Some(CLIENTS.revoke(&[], 2026)), &good), stale);
+    let stranger = STRANGERS.issue(&Wanted { dns: vec!["a.internal"], ..Wanted::default() });
+    assert_eq!(why(None, &stranger), said("no longer trusted", "untrusted"));
+    assert_eq!(why(None, &certified(&["c.internal"], 2100, 9)), said("names no caller", "no_caller"));
+    let two = certified(&["a.internal", "b.internal"], 2100, 9);
+    assert_eq!(why(None, &two), said("names two callers", "two_callers"));
 }

@@ -57,6 +57,11 @@ impl KeySet {
         self.keys.len()
     }
 
+    /// The ids of its keys, for those that have one.
+    pub(super) fn kids(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().filter_map(|key| key.kid.as_deref())
+    }
+
     pub(super) fn passed_over(&self) -> usize {
         self.passed_over
     }

@@ -7,7 +7,10 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -19,6 +22,7 @@ use tokio::{
 };
 
 use super::{
+    Wrong,
     fetch::{Fetch, FetchError, fetch},
     key_set::{Key, KeySet, KeySetError},
 };
@@ -50,6 +54,7 @@ pub struct Keyring {
     asked: Arc<Notify>,
     /// Fetches that have ended.
     fetched: watch::Sender<u64>,
+    missed: AtomicU64,
 }
 
 #[derive(Default)]
@@ -76,6 +81,10 @@ pub struct KeyringStatus {
     pub issuer: Arc<Issuer>,
     /// How many keys count now.
     pub keys: usize,
+    /// The ids of those that have one.
+    pub kids: Vec<String>,
+    /// Tokens that were refused because they name a key that is not there.
+    pub missed: u64,
     /// Whether they are fetched; else they are from a file.
     pub is_fetched: bool,
     /// Time since they were last asked for, with or without success; `None` before.
@@ -112,6 +121,7 @@ impl Keyring {
             state: Mutex::default(),
             asked: Arc::default(),
             fetched: watch::Sender::new(0),
+            missed: AtomicU64::new(0),
         })
     }
 
@@ -138,7 +148,9 @@ impl Keyring {
         let (held, state) = (self.held.load(), self.state());
         KeyringStatus {
             issuer: self.issuer.clone(),
-            keys: if held.is_over() { 0 } else { held.keys.len() },
+            keys: held.count(),
+            kids: held.current().into_iter().flat_map(KeySet::kids).map(str::to_owned).collect(),
+            missed: self.missed.load(Relaxed),
             is_fetched: self.from.is_some(),
             asked: state.last.map(|last| last.elapsed()),
             consecutive_failures: state.failures,
@@ -150,6 +162,33 @@ impl Keyring {
     pub(super) fn candidates(&self, kid: Option<&str>, alg: Algorithm) -> Vec<Arc<Key>> {
         let held = self.held.load();
         if held.is_over() { Vec::new() } else { held.keys.candidates(kid, alg) }
+    }
+
+    /// Why there are no such keys.
+    pub(super) fn without(&self, kid: Option<&str>) -> Wrong {
+        let held = self.held.load();
+        match (held.current(), kid) {
+            (None, _) => Wrong::NoKeys { again_in: self.again_in() },
+            (Some(keys), Some(kid)) if keys.kids().any(|held| held == kid) => Wrong::KeyKind,
+            (Some(keys), Some(_)) => Wrong::KeyUnknown(keys.len()),
+            (Some(keys), None) => Wrong::KeyNotNamed(keys.len()),
+        }
+    }
+
+    /// Until a token may cause another fetch.
+    fn again_in(&self) -> Duration {
+        let since = self.state().last.map(|last| last.elapsed()).unwrap_or_default();
+        COOL_DOWN.saturating_sub(since).max(Duration::from_secs(1))
+    }
+
+    /// A token was refused because it names a key that is not there.
+    pub(in crate::caller) fn missed(&self) {
+        self.missed.fetch_add(1, Relaxed);
+    }
+
+    /// Whose keys.
+    pub(in crate::caller) fn issuer(&self) -> &Issuer {
+        &self.issuer
     }
 
     /// Whether a key is still among them.
@@ -217,8 +256,14 @@ impl Keyring {
 
     fn report(&self, error: &FetchError, wait: Duration) {
         let (issuer, held) = (&self.issuer.name, self.held.load());
-        let keys = if held.is_over() { 0 } else { held.keys.len() };
-        tracing::warn!(%issuer, %error, keys, again_in = ?wait, "the issuer's keys could not be fetched; those that are held stay in use");
+        match held.count() {
+            0 => {
+                tracing::error!(%issuer, %error, keys = 0, again_in = ?wait, "the issuer's keys could not be fetched, and none is held: every token of this issuer is refused");
+            }
+            keys => {
+                tracing::warn!(%issuer, %error, keys, again_in = ?wait, "the issuer's keys could not be fetched; those that are held stay in use");
+            }
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -239,6 +284,15 @@ async fn refresh(keyring: Weak<Keyring>, from: Arc<dyn Fetch>, random: Random) {
 impl Held {
     fn is_over(&self) -> bool {
         self.until.is_some_and(|until| until <= Instant::now())
+    }
+
+    /// The keys that count, if there is one.
+    fn current(&self) -> Option<&KeySet> {
+        (!self.is_over() && self.keys.len() > 0).then_some(&self.keys)
+    }
+
+    fn count(&self) -> usize {
+        self.current().map_or(0, KeySet::len)
     }
 }
 

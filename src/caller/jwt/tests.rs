@@ -1,6 +1,7 @@
 //! Tokens that are signed here, by keys that are made here.
 
 mod attacks;
+mod causes;
 mod good;
 mod keys;
 mod sets;
@@ -226,6 +227,10 @@ fn by_claims(name: &str, claims: &[(&str, &[&str])]) -> config::Caller {
     caller(name, Identity::Jwt { issuer, claims: claims.iter().map(one).collect() })
 }
 
+/// What the one who asks is told.
+#[derive(Debug, PartialEq)]
+pub(super) struct Nobody;
+
 /// Callers of two issuers, with a clock of one's own.
 pub(super) struct World {
     config: Vec<config::Caller>,
@@ -284,7 +289,16 @@ impl World {
         self.callers.start();
     }
 
-    pub(super) async fn ask(&self, peer: &Peer, token: &str) -> Result<&str, Unidentified> {
+    pub(super) async fn ask(&self, peer: &Peer, token: &str) -> Result<&str, Nobody> {
+        self.judge(peer, token).await.map_err(|_| Nobody)
+    }
+
+    /// Why it is nobody's, over the network.
+    pub(super) async fn why(&self, token: &str) -> Unidentified {
+        self.judge(&Peer::at(Reach::Network), token).await.expect_err("it is to be refused")
+    }
+
+    async fn judge(&self, peer: &Peer, token: &str) -> Result<&str, Unidentified> {
         let mut headers = HeaderMap::new();
         let value = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
         headers.insert(header::AUTHORIZATION, value);
@@ -295,12 +309,12 @@ impl World {
     }
 
     /// Over the network, at once.
-    pub(super) fn who(&self, token: &str) -> Result<&str, Unidentified> {
+    pub(super) fn who(&self, token: &str) -> Result<&str, Nobody> {
         self.ask(&Peer::at(Reach::Network), token).now_or_never().expect("nothing to wait for")
     }
 
     /// Where locality is enough for those who show nothing false.
-    pub(super) fn who_locally(&self, token: &str) -> Result<&str, Unidentified> {
+    pub(super) fn who_locally(&self, token: &str) -> Result<&str, Nobody> {
         self.ask(&Peer::at(Reach::Loopback), token).now_or_never().expect("nothing to wait for")
     }
 }

@@ -5,7 +5,10 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use serde_json::Value;
 
-use super::claims::{Claims, Object};
+use super::{
+    Wrong,
+    claims::{Claims, Object},
+};
 use crate::config::Algorithm;
 
 /// The longest token that is looked at. Logto's limit for a whole head is the same (fact 5.4).
@@ -68,17 +71,21 @@ pub(super) struct Header(Object);
 
 impl Header {
     /// The algorithm and the key's id, where the header is one that may be gone by.
-    pub(super) fn accept(&self, allowed: &[Algorithm]) -> Option<(Algorithm, Option<&str>)> {
-        if REFUSED.iter().any(|member| self.0.has(member)) || !self.is_of_a_jwt() {
-            return None;
+    pub(super) fn accept(&self, allowed: &[Algorithm]) -> Result<(Algorithm, Option<&str>), Wrong> {
+        if REFUSED.iter().any(|member| self.0.has(member)) {
+            return Err(Wrong::Header);
         }
-        let alg = self.0.text("alg").and_then(Algorithm::parse).filter(|alg| allowed.contains(alg))?;
+        if !self.is_of_a_jwt() {
+            return Err(Wrong::Type);
+        }
+        let alg = self.0.text("alg").and_then(Algorithm::parse).filter(|alg| allowed.contains(alg));
+        let alg = alg.ok_or(Wrong::Algorithm)?;
         let kid = match self.0.value("kid") {
             None => None,
             Some(Value::String(kid)) if (1..=MAX_KID).contains(&kid.len()) => Some(kid.as_str()),
-            Some(_) => return None,
+            Some(_) => return Err(Wrong::KeyIdForm),
         };
-        Some((alg, kid))
+        Ok((alg, kid))
     }
 
     /// Logout tokens, security events and the like are signed with the same keys (RFC 8725 section 3.11).

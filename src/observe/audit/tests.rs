@@ -15,6 +15,7 @@ fn entry(number: usize) -> Entry {
         tenant: Some("acme".into()),
         operation: Some("UpdateUser"),
         method: "PATCH".into(),
+        via: None,
         path: Some("/api/users/u1".into()),
         rule: Some(Rule {
             policy: "support".into(),
@@ -26,6 +27,8 @@ fn entry(number: usize) -> Entry {
         outcome: Outcome::Answered,
         status: 200,
         code: None,
+        tried: None,
+        cause: None,
         source: "upstream",
         issued: None,
         attempts: 1,

@@ -10,6 +10,7 @@ fn every_metric_of_the_contract_can_be_read() {
     metrics.retried("refused");
     metrics.rate_limited("caller");
     metrics.policy_denied("caller_unknown");
+    metrics.identification_failed("jwt", "expired");
     metrics.token_request(&tenant, "ok", Duration::from_millis(3));
     metrics.token_cache("hit").inc();
     metrics.token_expires(&tenant, UNIX_EPOCH);
@@ -30,6 +31,7 @@ fn every_metric_of_the_contract_can_be_read() {
         "claviger_retries_total{reason=\"refused\"} 1",
         "claviger_rate_limited_total{policy=\"caller\"} 1",
         "claviger_policy_denied_total{reason=\"caller_unknown\"} 1",
+        "claviger_identification_failed_total{reason=\"expired\",way=\"jwt\"} 1",
         "claviger_token_requests_total{outcome=\"ok\",tenant=\"acme\"} 1",
         "claviger_token_request_duration_seconds_count{tenant=\"acme\"} 1",
         "claviger_token_cache_total{result=\"hit\"} 1",

@@ -21,6 +21,8 @@ use crate::support::{
 };
 
 const CLUSTER: &str = "https://kubernetes.default.svc.cluster.local";
+/// An issuer that nobody answers for.
+const LOST: &str = "http://127.0.0.1:1";
 
 /// What nothing from outside brings about, and why.
 const OUT_OF_REACH: [(&str, &str); 1] =
@@ -109,6 +111,8 @@ async fn start(logto: &Logto, gone: &Scripted, signer: &Signer, held: &[String; 
         .set("issuers.kubernetes.issuer", quoted(CLUSTER))
         .set("issuers.kubernetes.audience", "'claviger'")
         .set("issuers.kubernetes.jwks", "{ file = 'jwks.json' }")
+        .set("issuers.lost.issuer", quoted(LOST))
+        .set("issuers.lost.audience", "'claviger'")
         .set(
             "policies.some.allow",
             "['roles:read', 'CreateRole', 'GetUser', { operation = 'UpdateUser', body = ['name'] }, \
@@ -224,6 +228,9 @@ async fn no_credential_comes_out_of_any_error() {
     for request in credentials.forms() {
         driver.drive(&request).await;
     }
+    let lost = signer.sign(&account(LOST, "shop", "billing"));
+    let keyless = Request::get("/t/acme/api/roles").header("Authorization", &format!("Bearer {lost}"));
+    driver.drive(&keyless).await;
     for _ in 0..2 {
         let (answer, _) = ask(&proxy, &Request::get("/t/acme/api/roles").key(&key("slow")), &tap).await;
         if answer.status != 200 {
@@ -282,6 +289,7 @@ async fn no_credential_comes_out_of_any_error() {
         ("the caller's key", key.as_str()),
         ("the caller's JWT", jwt),
         ("the signature of the caller's JWT", signature),
+        ("the JWT of an issuer without keys", &lost),
         ("the Claviger token", sealed),
         ("the wrong secret", &held[0]),
         ("the other wrong secret", &held[1]),

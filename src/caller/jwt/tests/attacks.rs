@@ -10,9 +10,9 @@ fn refuse(attacks: impl IntoIterator<Item = (impl std::fmt::Display, String)>) {
     assert_eq!(world.who(&EC.sign(&account("shop", "billing"))), Ok("billing"), "what they are made of");
     assert_eq!(world.who(&RSA.sign(&account("shop", "billing"))), Ok("billing"));
     for (what, token) in attacks {
-        assert_eq!(world.who(&token), Err(Unidentified), "{what}");
-        assert_eq!(world.who_locally(&token), Err(Unidentified), "{what}, locally");
-        assert_eq!(world.who(&token), Err(Unidentified), "{what}, again");
+        assert_eq!(world.who(&token), Err(Nobody), "{what}");
+        assert_eq!(world.who_locally(&token), Err(Nobody), "{what}, locally");
+        assert_eq!(world.who(&token), Err(Nobody), "{what}, again");
     }
 }
 
@@ -220,12 +220,12 @@ fn issuers_that_are_nearly_ours() {
         "https://kubernetes.default.svc:443",
         "",
     ] {
-        assert_eq!(world.who(&with_claims(json!({ "iss": issuer }))), Err(Unidentified), "{issuer}");
+        assert_eq!(world.who(&with_claims(json!({ "iss": issuer }))), Err(Nobody), "{issuer}");
     }
     let crossed = RSA.sign(&ci(json!({ "groups": ["admins"] })));
-    assert_eq!(world.who(&crossed), Err(Unidentified), "a key of the one issuer for the other's name");
+    assert_eq!(world.who(&crossed), Err(Nobody), "a key of the one issuer for the other's name");
     let by_ci = EC.sign(&with(claims(), json!({ "iss": CI })));
-    assert_eq!(world.who(&by_ci), Err(Unidentified), "the subject of the one from the other");
+    assert_eq!(world.who(&by_ci), Err(Nobody), "the subject of the one from the other");
 }
 
 #[test]
@@ -287,6 +287,6 @@ fn encodings() {
     for other in
         [format!("{good}."), format!(".{good}"), format!("{good}.{signature}"), format!("{header}.{payload}")]
     {
-        assert_eq!(world.who(&other), Err(Unidentified), "{other}");
+        assert_eq!(world.who(&other), Err(Nobody), "{other}");
     }
 }

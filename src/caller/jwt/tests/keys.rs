@@ -12,11 +12,11 @@ use super::{
 use crate::clock::Random;
 
 const DISCOVERY: &str = "https://kubernetes.default.svc/.well-known/openid-configuration";
-const KEYS: &str = "https://kubernetes.default.svc/openid/v1/jwks";
+pub(super) const KEYS: &str = "https://kubernetes.default.svc/openid/v1/jwks";
 
 /// An issuer that serves documents, counts, and can be slow or gone.
 #[derive(Default)]
-struct Fake {
+pub(super) struct Fake {
     documents: Mutex<BTreeMap<&'static str, Vec<u8>>>,
     asked: Mutex<Vec<String>>,
     takes: Mutex<Duration>,
@@ -35,11 +35,11 @@ impl Fetch for Fake {
 }
 
 impl Fake {
-    fn put(&self, url: &'static str, document: Vec<u8>) {
+    pub(super) fn put(&self, url: &'static str, document: Vec<u8>) {
         self.documents.lock().unwrap().insert(url, document);
     }
 
-    fn gone(&self) {
+    pub(super) fn gone(&self) {
         self.documents.lock().unwrap().clear();
     }
 
@@ -48,7 +48,7 @@ impl Fake {
     }
 }
 
-fn at_a_url() -> (Arc<Fake>, World) {
+pub(super) fn at_a_url() -> (Arc<Fake>, World) {
     let fake = Arc::new(Fake::default());
     fake.put(KEYS, set(&[&EC]));
     let world = over(&fake, Jwks::Url(KEYS.into()));
@@ -63,7 +63,7 @@ fn over(fake: &Arc<Fake>, jwks: Jwks) -> World {
     world
 }
 
-fn good() -> String {
+pub(super) fn good() -> String {
     EC.sign(&account("shop", "billing"))
 }
 
@@ -71,12 +71,12 @@ fn by_new_key() -> String {
     RSA.sign(&account("shop", "billing"))
 }
 
-async fn who<'w>(world: &'w World, token: &str) -> Result<&'w str, Unidentified> {
+async fn who<'w>(world: &'w World, token: &str) -> Result<&'w str, Nobody> {
     world.ask(&Peer::at(Reach::Network), token).await
 }
 
 /// Lets the background task do what there is to do now.
-async fn settle() {
+pub(super) async fn settle() {
     for _ in 0..20 {
         tokio::task::yield_now().await;
     }
@@ -110,12 +110,12 @@ async fn unknown_keys_are_asked_for_once_in_a_while() {
     assert_eq!(who(&world, &good()).await, Ok("billing"));
     assert_eq!(fake.count(), 1);
     for _ in 0..100 {
-        assert_eq!(world.who(&by_new_key()), Err(Unidentified), "too soon: no wait");
+        assert_eq!(world.who(&by_new_key()), Err(Nobody), "too soon: no wait");
     }
     assert_eq!(fake.count(), 1);
     advance(COOL_DOWN).await;
     for _ in 0..100 {
-        assert_eq!(who(&world, &by_new_key()).await, Err(Unidentified));
+        assert_eq!(who(&world, &by_new_key()).await, Err(Nobody));
     }
     assert_eq!(fake.count(), 2);
 }
@@ -125,7 +125,7 @@ async fn a_request_does_not_wait_longer_than_three_seconds() {
     let (fake, world) = at_a_url();
     *fake.takes.lock().unwrap() = Duration::from_secs(60);
     let start = Instant::now();
-    assert_eq!(who(&world, &good()).await, Err(Unidentified));
+    assert_eq!(who(&world, &good()).await, Err(Nobody));
     assert_eq!(start.elapsed(), PATIENCE);
 }
 
@@ -136,7 +136,7 @@ async fn only_what_is_cheap_and_right_so_far_makes_it_ask() {
     advance(COOL_DOWN).await;
     for changes in [json!({ "exp": NOW - 100 }), json!({ "aud": "x" }), json!({ "iss": "https://x.example" })]
     {
-        assert_eq!(world.who(&RSA.sign(&with(account("shop", "billing"), changes))), Err(Unidentified));
+        assert_eq!(world.who(&RSA.sign(&with(account("shop", "billing"), changes))), Err(Nobody));
     }
     assert_eq!(fake.count(), 1);
 }
@@ -153,7 +153,7 @@ async fn a_key_that_is_withdrawn_takes_its_tokens_with_it() {
     advance(Duration::from_secs(2)).await;
     settle().await;
     assert_eq!(fake.count(), 2, "refreshed by itself");
-    assert_eq!(who(&world, &token).await, Err(Unidentified));
+    assert_eq!(who(&world, &token).await, Err(Nobody));
     assert_eq!(who(&world, &by_new_key()).await, Ok("billing"));
 }
 
@@ -167,7 +167,7 @@ async fn old_keys_stay_for_a_day_while_the_issuer_is_gone() {
     assert_eq!(world.who(&token), Ok("billing"));
     assert!(fake.count() > 100, "it keeps trying");
     tokio::time::sleep(Duration::from_secs(120)).await;
-    assert_eq!(who(&world, &token).await, Err(Unidentified), "not for ever, although it was verified once");
+    assert_eq!(who(&world, &token).await, Err(Nobody), "not for ever, although it was verified once");
     fake.put(KEYS, set(&[&EC]));
     tokio::time::sleep(Duration::from_secs(601)).await;
     assert_eq!(world.who(&token), Ok("billing"));

@@ -1,0 +1,80 @@
+//! Why a request may not pass, with what is known of it by then: the operation, its place, the rule. Decides nothing
+//! itself; what a caller is told of it is the table of failures' affair.
+
+use std::sync::Arc;
+
+use super::{conditions::Unmet, decide::Source, path::Ambiguous, target::TargetError};
+use crate::ids::{CallerName, TenantName};
+
+/// Why a request may not pass.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The request target is not one.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// Two parsers could read the path differently.
+    #[error(transparent)]
+    Path(#[from] Ambiguous),
+    /// There is no such tenant.
+    #[error("there is no tenant of that name")]
+    TenantUnknown,
+    /// The caller may not use the tenant.
+    #[error("caller {0} has no grant for tenant {1}")]
+    TenantNotGranted(CallerName, TenantName),
+    /// The caller has several tenants and named none.
+    #[error("caller {0} has several tenants, and the request names none")]
+    TenantNotNamed(CallerName),
+    /// The rules deny it, or no rule allows it.
+    #[error("caller {caller} may not use {operation}")]
+    NotPermitted {
+        /// Who.
+        caller: CallerName,
+        /// What, by operationId or `other`.
+        operation: &'static str,
+        /// Its place, as of [`Operation::slot`](super::grants::Operation::slot).
+        slot: usize,
+        /// The verdict's word.
+        reason: &'static str,
+        /// The rule that denies, if one does.
+        rule: Option<Arc<Source>>,
+    },
+    /// A rule allows the operation under a condition that the request does not meet.
+    #[error("this request of {operation} is not granted: {}", .unmet.broken)]
+    Condition {
+        /// What, by operationId or `other`.
+        operation: &'static str,
+        /// Its place, as of [`Operation::slot`](super::grants::Operation::slot).
+        slot: usize,
+        /// Which condition of which rule.
+        unmet: Unmet,
+    },
+    /// Logto has no such operation that Claviger knows of.
+    #[error("there is no such operation")]
+    OperationUnknown,
+}
+
+impl Refusal {
+    /// The rule that decides, if one does.
+    pub fn rule(&self) -> Option<&Arc<Source>> {
+        match self {
+            Self::NotPermitted { rule, .. } => rule.as_ref(),
+            Self::Condition { unmet, .. } => Some(&unmet.rule),
+            _ => None,
+        }
+    }
+
+    /// The operation that was asked for, where it is one of the catalog or `other`.
+    pub fn operation(&self) -> Option<&'static str> {
+        self.slot().map(|(_, name)| name)
+    }
+
+    /// Its place, as of [`Operation::slot`](super::grants::Operation::slot), with its name.
+    pub fn slot(&self) -> Option<(usize, &'static str)> {
+        match self {
+            Self::NotPermitted { slot, operation, .. } | Self::Condition { slot, operation, .. } => {
+                Some((*slot, operation))
+            }
+            _ => None,
+        }
+    }
+}
