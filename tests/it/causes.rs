@@ -61,6 +61,7 @@ async fn an_unknown_caller_has_a_cause_in_the_log_the_audit_log_and_the_metrics_
     let foreign = foreign
         .issue(
             &claviger::ids::CallerName::parse("keyed").expect("a name"),
+            None,
             std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(9_000_000_000),
             std::time::Duration::from_secs(60),
         )
