@@ -40,7 +40,9 @@ pub struct Metrics {
     token_secret_fallbacks: IntCounterVec,
     issuer_keys: IntGaugeVec,
     issuer_failures: IntGaugeVec,
-    handshakes_failed: IntCounter,
+    handshakes_failed: IntCounterVec,
+    certificate_expiry: GaugeVec,
+    crl_next_update: GaugeVec,
     quota_used: IntCounterVec,
     quota_remaining: IntGaugeVec,
     reload_ok: IntGauge,
@@ -120,9 +122,20 @@ impl Metrics {
                 "Failed fetches of an issuer's keys in a row.",
                 &["issuer"],
             ),
-            handshakes_failed: counter(
+            handshakes_failed: counters(
                 "tls_handshakes_failed_total",
-                "Connections of callers that ended before a TLS session, a bad client certificate among the reasons.",
+                "Connections of callers that ended before a TLS session.",
+                &["reason"],
+            ),
+            certificate_expiry: gauges(
+                "tls_certificate_expiry_timestamp_seconds",
+                "When the listener's certificate ends.",
+                &[],
+            ),
+            crl_next_update: gauges(
+                "tls_crl_next_update_timestamp_seconds",
+                "When the first of the revocation lists ends.",
+                &[],
             ),
             quota_used: counters(
                 "quota_used_total",
@@ -179,6 +192,8 @@ impl Metrics {
         self.register(self.issuer_keys.clone());
         self.register(self.issuer_failures.clone());
         self.register(self.handshakes_failed.clone());
+        self.register(self.certificate_expiry.clone());
+        self.register(self.crl_next_update.clone());
         self.register(self.quota_used.clone());
         self.register(self.quota_remaining.clone());
         self.register(self.reload_ok.clone());
@@ -263,9 +278,19 @@ impl Metrics {
         self.issuer_failures.with_label_values(label).set(failures.into());
     }
 
-    /// A TLS handshake failed or took too long.
-    pub fn handshake_failed(&self) {
-        self.handshakes_failed.inc();
+    /// A TLS handshake failed. `reason` is from the closed set in `listen::tls::failure`.
+    pub fn handshake_failed(&self, reason: &'static str) {
+        self.handshakes_failed.with_label_values(&[reason]).inc();
+    }
+
+    /// When the listener's certificate ends. Set when the metrics are read.
+    pub fn certificate_expires(&self, at: SystemTime) {
+        self.certificate_expiry.with_label_values(NO_LABELS).set(seconds(at));
+    }
+
+    /// When the first of the revocation lists ends. Set when the metrics are read.
+    pub fn crl_next_update(&self, at: SystemTime) {
+        self.crl_next_update.with_label_values(NO_LABELS).set(seconds(at));
     }
 
     /// The counter of what is drawn from a tenant's quota.
@@ -313,7 +338,9 @@ impl Metrics {
         for gauge in [&self.token_failures, &self.quota_remaining, &self.issuer_keys, &self.issuer_failures] {
             gauge.reset();
         }
-        self.token_expiry.reset();
+        for gauge in [&self.token_expiry, &self.certificate_expiry, &self.crl_next_update] {
+            gauge.reset();
+        }
         read();
         self.render()
     }
@@ -333,6 +360,9 @@ impl Default for Metrics {
 fn seconds(time: SystemTime) -> f64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
+
+/// A vector without labels: unlike a plain gauge it can be absent where there is nothing to tell.
+const NO_LABELS: &[&str] = &[];
 
 const VALID: &str = "the names and labels in this file are valid";
 

@@ -65,6 +65,7 @@ fn a_gateway_is_read_whole() {
     let file = |name: &str| PemFile {
         path: bench.path().join(name),
         pem: std::fs::read(bench.path().join(name)).unwrap(),
+        origin: Some(Origin(format!("{}:4", bench.path().join("c.toml").display()).into())),
     };
     let tls = config.listen.tls.as_ref().unwrap();
     assert_eq!((&tls.cert, tls.client_ca.as_ref()), (&file("tls.crt"), Some(&file("ca.crt"))));
