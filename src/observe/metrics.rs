@@ -2,21 +2,20 @@
 //! arrays are written here and nowhere else; the request path holds handles that were resolved before
 //! (see `cells`).
 
+mod make;
+
 use std::{
     sync::{Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
+    Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
+    TextEncoder, core::Collector,
 };
 
+use self::make::{counter, counter_gauge, counters, float_gauge, gauge, gauges, histograms};
 use crate::ids::{IssuerName, TenantName};
-
-/// Seconds; from a cached answer on the same machine to Logto's statement timeout.
-const BUCKETS: &[f64] =
-    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 75.0];
 
 /// The metrics of a process.
 #[derive(Debug)]
@@ -363,41 +362,6 @@ fn seconds(time: SystemTime) -> f64 {
 
 /// A vector without labels: unlike a plain gauge it can be absent where there is nothing to tell.
 const NO_LABELS: &[&str] = &[];
-
-const VALID: &str = "the names and labels in this file are valid";
-
-fn opts(name: &str, help: &str) -> Opts {
-    Opts::new(name, help).namespace("claviger")
-}
-
-fn counters(name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-    IntCounterVec::new(opts(name, help), labels).expect(VALID)
-}
-
-fn counter(name: &str, help: &str) -> IntCounter {
-    IntCounter::with_opts(opts(name, help)).expect(VALID)
-}
-
-fn gauge(name: &str, help: &str) -> IntGauge {
-    IntGauge::with_opts(opts(name, help)).expect(VALID)
-}
-
-fn float_gauge(name: &str, help: &str) -> Gauge {
-    Gauge::with_opts(opts(name, help)).expect(VALID)
-}
-
-fn counter_gauge(name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
-    IntGaugeVec::new(opts(name, help), labels).expect(VALID)
-}
-
-fn gauges(name: &str, help: &str, labels: &[&str]) -> GaugeVec {
-    GaugeVec::new(opts(name, help), labels).expect(VALID)
-}
-
-fn histograms(name: &str, help: &str, labels: &[&str]) -> HistogramVec {
-    let opts = HistogramOpts { common_opts: opts(name, help), buckets: BUCKETS.to_vec() };
-    HistogramVec::new(opts, labels).expect(VALID)
-}
 
 #[cfg(test)]
 mod tests;
