@@ -29,6 +29,17 @@ pub struct RevocationList {
     pub next_update: Option<SystemTime>,
 }
 
+/// What an authority has signed, and how: alike for certificates and lists.
+#[derive(Debug, Clone, Copy)]
+pub struct Signed<'a> {
+    /// The bytes that are signed.
+    pub content: &'a [u8],
+    /// The algorithm's identifier, without the sequence around it.
+    pub algorithm: &'a [u8],
+    /// The signature.
+    pub signature: &'a [u8],
+}
+
 /// A distinguished name; two are equal if their encodings are, as webpki has it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Name(Box<[u8]>);
@@ -44,6 +55,22 @@ impl RevocationList {
     /// Reads DER (RFC 5280 section 5.1); `None` where it is none.
     pub fn read(der: &[u8]) -> Option<Self> {
         revocation_list(der).ok()
+    }
+}
+
+impl<'a> Signed<'a> {
+    /// Reads DER (RFC 5280 sections 4.1.1 and 5.1.1); `None` where it is none.
+    pub fn read(der: &'a [u8]) -> Option<Self> {
+        let parts = || {
+            let mut outer = inside(&mut SliceReader::new(der)?, Tag::Sequence)?;
+            let (content, algorithm): (_, AnyRef<'a>) = (outer.tlv_bytes()?, outer.decode()?);
+            let bits: AnyRef<'a> = outer.decode()?;
+            Ok::<_, der::Error>((content, algorithm, of_kind(bits, Tag::BitString)?))
+        };
+        let (content, algorithm, bits) = parts().ok()?;
+        // First the number of bits to leave out at the end, which a signature has none of.
+        let signature = bits.value().strip_prefix(&[0])?;
+        Some(Self { content, algorithm: algorithm.value(), signature })
     }
 }
 

@@ -3,14 +3,20 @@
 //! starting, since a restart mends none of it; all of it is said, here as [`Problem`]s, by `claviger check` and
 //! in the log.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
 
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, pem::PemObject};
+use rustls::pki_types::{
+    CertificateDer, CertificateRevocationListDer, SignatureVerificationAlgorithm, pem::PemObject,
+};
 use webpki::EndEntityCert;
 
 use crate::{
-    config::{ListenTls, PemFile, Problem},
-    x509::{Certificate, Name, RevocationList},
+    config::{ListenTls, Origin, PemFile, Problem},
+    trust::provider,
+    x509::{Certificate, Name, RevocationList, Signed},
 };
 
 /// A certificate whose end is nearer is spoken of, if less than a quarter of its life is left as well: those
@@ -21,7 +27,7 @@ const TAKEN_UP: &str = "A changed file is taken up without a restart.";
 /// Names and dates of one configuration's files.
 #[derive(Debug)]
 pub struct Dates {
-    cert: PemFile,
+    cert: Place,
     /// The server's own first.
     chain: Vec<Certificate>,
     names: Vec<String>,
@@ -30,24 +36,46 @@ pub struct Dates {
 
 #[derive(Debug)]
 struct Clients {
-    ca: PemFile,
+    ca: Place,
     authorities: Vec<Certificate>,
-    crl: Option<(PemFile, Vec<RevocationList>)>,
+    crl: Option<Lists>,
+}
+
+#[derive(Debug)]
+struct Lists {
+    file: Place,
+    lists: Vec<RevocationList>,
+    /// Names of authorities whose list is signed by another of that name.
+    false_ones: Vec<Name>,
+}
+
+/// A file, for messages; not what is in it, which may be large.
+#[derive(Debug)]
+struct Place {
+    path: PathBuf,
+    origin: Option<Origin>,
+}
+
+impl Place {
+    fn of(file: &PemFile) -> Self {
+        Self { path: file.path.clone(), origin: file.origin.clone() }
+    }
 }
 
 impl Dates {
     /// Reads what can be read; files that are of no use at all are refused elsewhere.
     pub fn of(config: &ListenTls) -> Self {
         let clients = config.client_ca.as_ref().map(|ca| Clients {
-            ca: ca.clone(),
+            ca: Place::of(ca),
             authorities: read(ca, |der: CertificateDer<'_>| Certificate::read(&der)),
-            crl: config.crl.as_ref().map(|file| {
-                let list = |der: CertificateRevocationListDer<'_>| RevocationList::read(&der);
-                (file.clone(), read(file, list))
+            crl: config.crl.as_ref().map(|file| Lists {
+                file: Place::of(file),
+                lists: read(file, |der: CertificateRevocationListDer<'_>| RevocationList::read(&der)),
+                false_ones: false_ones(file, ca),
             }),
         });
         Self {
-            cert: config.cert.clone(),
+            cert: Place::of(&config.cert),
             chain: read(&config.cert, |der: CertificateDer<'_>| Certificate::read(&der)),
             names: names(&config.cert),
             clients,
@@ -72,8 +100,7 @@ impl Dates {
 
     /// Their revocation lists; `None` where there is no revocation.
     pub fn lists(&self) -> Option<&[RevocationList]> {
-        let (_, lists) = self.clients.as_ref()?.crl.as_ref()?;
-        Some(lists)
+        Some(&self.clients.as_ref()?.crl.as_ref()?.lists)
     }
 
     /// The first moment at which a revocation list counts no more.
@@ -119,7 +146,7 @@ impl Dates {
 
 impl Clients {
     fn concerns(&self, now: SystemTime) -> Vec<Problem> {
-        let Some((file, lists)) = &self.crl else { return Vec::new() };
+        let Some(Lists { file, lists, false_ones }) = &self.crl else { return Vec::new() };
         let path = file.path.display();
         let mut said = Vec::new();
         let missing = self.authorities.iter().map(|authority| &authority.subject);
@@ -137,6 +164,17 @@ impl Clients {
         for (place, list) in lists.iter().enumerate() {
             // webpki asks the first list of an authority, and no other.
             let is_asked = lists[..place].iter().all(|before| before.issuer != list.issuer);
+            if is_asked && false_ones.contains(&list.issuer) {
+                let what = format!(
+                    "the revocation list of {} in {path} is not signed by the authority of that name in {}: every client \
+                     certificate that it issued is refused",
+                    list.issuer,
+                    self.ca.path.display(),
+                );
+                let remedy =
+                    "Take list and authority from the same place: one that was made anew has another key.";
+                said.push(problem("crl", file, what, format!("{remedy} {TAKEN_UP}")));
+            }
             let Some(end) = list.next_update.filter(|end| is_asked && now >= *end) else { continue };
             let what = format!(
                 "the revocation list of {} in {path} ended {}: every client certificate that it issued is refused",
@@ -156,7 +194,7 @@ fn is_soon(certificate: &Certificate, now: SystemTime) -> bool {
     left < SOON && left < life / 4
 }
 
-fn problem(key: &str, file: &PemFile, what: String, remedy: String) -> Problem {
+fn problem(key: &str, file: &Place, what: String, remedy: String) -> Problem {
     Problem { key: format!("listen.tls.{key}"), origin: file.origin.clone(), what, remedy }
 }
 
@@ -167,6 +205,40 @@ pub fn date(time: SystemTime) -> String {
 
 fn read<T: PemObject, R>(file: &PemFile, one: impl Fn(T) -> Option<R>) -> Vec<R> {
     T::pem_slice_iter(&file.pem).filter_map(|section| one(section.ok()?)).collect()
+}
+
+/// Whose first list none of the authorities of that name has signed.
+fn false_ones(crl: &PemFile, ca: &PemFile) -> Vec<Name> {
+    let authorities: Vec<CertificateDer<'_>> = read(ca, Some);
+    let mut seen = Vec::new();
+    let mut false_ones = Vec::new();
+    for der in read(crl, Some::<CertificateRevocationListDer<'_>>) {
+        let (Some(list), Some(signed)) = (RevocationList::read(&der), Signed::read(&der)) else { continue };
+        if seen.contains(&list.issuer) {
+            continue;
+        }
+        let of_that_name = |der: &&CertificateDer<'_>| {
+            Certificate::read(der).is_some_and(|authority| authority.subject == list.issuer)
+        };
+        // One that cannot be read in this way says neither yes nor no.
+        let mut verdicts =
+            authorities.iter().filter(of_that_name).map(|der| has_signed(der, signed)).peekable();
+        if verdicts.peek().is_some() && verdicts.all(|verdict| verdict == Some(false)) {
+            false_ones.push(list.issuer.clone());
+        }
+        seen.push(list.issuer);
+    }
+    false_ones
+}
+
+fn has_signed(authority: &CertificateDer<'_>, signed: Signed<'_>) -> Option<bool> {
+    let authority = EndEntityCert::try_from(authority).ok()?;
+    let known = provider().signature_verification_algorithms.all;
+    let fitting = known.iter().filter(|algorithm| algorithm.signature_alg_id().as_ref() == signed.algorithm);
+    let verify = |algorithm: &dyn SignatureVerificationAlgorithm| {
+        authority.verify_signature(algorithm, signed.content, signed.signature).is_ok()
+    };
+    Some(fitting.into_iter().any(|algorithm| verify(*algorithm)))
 }
 
 fn names(file: &PemFile) -> Vec<String> {

@@ -109,6 +109,24 @@ fn an_authority_without_a_list_is_said_and_whose_lists_there_are() {
 }
 
 #[test]
+fn a_list_of_an_authority_made_anew_is_not_the_authoritys() {
+    let (clients, anew) = (Authority::new("clients"), Authority::new("clients"));
+    let said = concerns(&config(2100, &[&clients], Some(anew.revoke(&[], 2100))), Y2026);
+    assert_eq!(
+        said,
+        [
+            "c.toml:4: listen.tls.crl: the revocation list of CN=clients in ca.crl is not signed by the authority of that name in \
+             ca.crt: every client certificate that it issued is refused. Take list and authority from the same place: one that \
+             was made anew has another key. A changed file is taken up without a restart."
+        ]
+    );
+    let both = config(2100, &[&clients, &anew], Some(anew.revoke(&[], 2100)));
+    assert!(concerns(&both, Y2026).is_empty(), "one of that name has signed it");
+    let behind = clients.revoke(&[], 2100) + &anew.revoke(&[], 2100);
+    assert!(concerns(&config(2100, &[&clients], Some(behind)), Y2026).is_empty(), "the first counts");
+}
+
+#[test]
 fn of_two_lists_of_one_authority_the_first_counts() {
     let clients = Authority::new("clients");
     let (old, new) = (clients.revoke(&[], 2026), clients.revoke(&[], 2100));
