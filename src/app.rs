@@ -1,11 +1,15 @@
 //! Wiring: Config → App (every port bound) → run until drained. Nothing is decided here.
 
+mod concerns;
 mod reload;
 
 use std::{io, num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::{
+    sync::{Notify, Semaphore},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
 pub use reload::{Loader, Reloader};
@@ -36,6 +40,7 @@ pub struct App {
     admin: Option<Bound>,
     health: Arc<Health>,
     reloader: Reloader,
+    taken_over: Arc<Notify>,
 }
 
 /// Why a process cannot start.
@@ -96,7 +101,8 @@ impl App {
         metrics.reloaded(Some(clock.now().wall));
         let health = Arc::new(Health::new(clock.now()));
         let reloader = Reloader::new(loader, loaded, pipeline.clone(), shared.clone(), health.clone());
-        Ok(Self { shared, pipeline, workers, proxy, admin, health, reloader })
+        let taken_over = reloader.taken_over();
+        Ok(Self { shared, pipeline, workers, proxy, admin, health, reloader, taken_over })
     }
 
     /// Where it listens, with the ports that the system chose.
@@ -123,6 +129,7 @@ impl App {
             workers: self.workers.clone(),
             places: Arc::new(Semaphore::new(config.listen.max_connections.min(Semaphore::MAX_PERMITS))),
             metrics: self.shared.metrics.clone(),
+            failures: Arc::default(),
             stop: accepting.clone(),
             drain: drain.clone(),
         };
@@ -145,6 +152,15 @@ impl App {
         tasks.spawn(async move { reloader.run(&mut reload).await });
         self.health.started();
         log_start(&addresses, &config);
+        let (pipeline, clock) = (self.pipeline.clone(), self.shared.clock.clone());
+        let taken_over = self.taken_over;
+        tasks.spawn(async move {
+            let concerns = || {
+                let now = clock.now().wall;
+                pipeline.load().tls().map(|tls| tls.dates().concerns(now)).unwrap_or_default()
+            };
+            concerns::watch(concerns, &taken_over, |concern| tracing::warn!("{concern}")).await;
+        });
         stop.await;
 
         let config = self.pipeline.load().config().clone();

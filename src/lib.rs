@@ -30,3 +30,4 @@ pub mod silence;
 pub mod token;
 pub mod trust;
 pub mod upstream;
+pub mod x509;

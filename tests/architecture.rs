@@ -16,6 +16,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("ids", &[]),
     ("secret", &[]),
     ("silence", &[]),
+    ("x509", &[]),
     // Facts, and a Logto that must know nothing of what it tests.
     ("catalog", &[]),
     ("config", &["ids", "secret"]),
@@ -44,7 +45,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("error", &["broker", "caller", "edge", "limit", "policy", "reply", "token", "upstream"]),
     ("observe", &["config", "headers", "ids", "policy"]),
     ("edge", &["caller", "error", "headers", "listen", "observe", "pipeline", "reply"]),
-    ("listen", &["caller", "clock", "config", "edge", "observe", "pipeline", "trust"]),
+    ("listen", &["caller", "clock", "config", "edge", "observe", "pipeline", "trust", "x509"]),
     // Who knows the order.
     (
         "pipeline",
@@ -66,7 +67,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
 ];
 
-const LEAVES: [&str; 5] = ["clock", "headers", "ids", "secret", "silence"];
+const LEAVES: [&str; 6] = ["clock", "headers", "ids", "secret", "silence", "x509"];
 const STAGES: [&str; 4] = ["caller", "policy", "limit", "upstream"];
 
 /// Arrows that ARCHITECTURE.md does not intend, and what would take each away. This list may only get shorter.

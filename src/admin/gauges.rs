@@ -20,6 +20,13 @@ impl Admin {
                 let failures = upstream.handles().map(|token| token.status().consecutive_failures).max();
                 metrics.token_failures(tenant, failures.unwrap_or_default());
             }
+            let dates = pipeline.tls().map(|tls| tls.dates());
+            if let Some(server) = dates.and_then(|dates| dates.server()) {
+                metrics.certificate_expires(server.not_after);
+            }
+            if let Some(next_update) = dates.and_then(|dates| dates.next_update()) {
+                metrics.crl_next_update(next_update);
+            }
             for keyring in pipeline.keyrings() {
                 metrics.issuer_keys(&keyring.issuer.name, keyring.keys, keyring.consecutive_failures);
             }

@@ -6,7 +6,13 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::Admin;
-use crate::{caller::jwt::KeyringStatus, ids::TenantIndex, token::SlotStatus, upstream::Upstream};
+use crate::{
+    caller::jwt::KeyringStatus,
+    ids::TenantIndex,
+    listen::tls::dates::{Dates, date},
+    token::SlotStatus,
+    upstream::Upstream,
+};
 
 impl Admin {
     pub(super) fn status(&self) -> Value {
@@ -25,6 +31,7 @@ impl Admin {
                 "last_reload_error": reload.error,
                 "callers": pipeline.config().callers.iter().map(|caller| caller.name.as_str()).collect::<Vec<_>>(),
             },
+            "tls": pipeline.tls().map(|tls| listen_tls(tls.dates(), now.wall)),
             "tenants": tenants.map(|(index, upstream)| {
                 (upstream.tenant.name.to_string(), tenant(upstream, pipeline.in_flight(TenantIndex(index)), now.wall))
             }).collect::<serde_json::Map<_, _>>(),
@@ -74,6 +81,24 @@ fn token(status: &SlotStatus, now: SystemTime) -> Value {
             "remedy": error.remedy(),
             "next_try_in_seconds": error.retry_after(Instant::now()).as_secs(),
         })),
+    })
+}
+
+/// The listener's certificate, and what clients' certificates are judged by; dates as people read them.
+fn listen_tls(dates: &Dates, now: SystemTime) -> Value {
+    json!({
+        "certificate": dates.server().map(|server| json!({
+            "subject": server.subject.to_string(),
+            "names": dates.names(),
+            "not_before": date(server.not_before),
+            "not_after": date(server.not_after),
+        })),
+        "client_ca": dates.authorities().map(|names| names.map(ToString::to_string).collect::<Vec<_>>()),
+        "crl": dates.lists().map(|lists| lists.iter().map(|list| json!({
+            "issuer": list.issuer.to_string(),
+            "next_update": list.next_update.map(date),
+        })).collect::<Vec<_>>()),
+        "warnings": dates.concerns(now).iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
 

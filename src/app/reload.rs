@@ -5,7 +5,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwap;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::{
     admin::Health,
@@ -24,6 +24,7 @@ pub struct Reloader {
     pipeline: Arc<ArcSwap<Pipeline>>,
     shared: Arc<Shared>,
     health: Arc<Health>,
+    taken_over: Arc<Notify>,
 }
 
 /// What was read last, good or bad.
@@ -61,7 +62,12 @@ impl Reloader {
         health: Arc<Health>,
     ) -> Self {
         let seen = Seen::new(loaded.digest, loaded.files);
-        Self { loader, seen, pipeline, shared, health }
+        Self { loader, seen, pipeline, shared, health, taken_over: Arc::default() }
+    }
+
+    /// Tells of each configuration that was taken over.
+    pub fn taken_over(&self) -> Arc<Notify> {
+        self.taken_over.clone()
     }
 
     /// Looks every `reload.interval` (zero: never by itself) and whenever asked.
@@ -140,6 +146,7 @@ impl Reloader {
                 for key in restart {
                     tracing::warn!(key, "this change takes effect after a restart");
                 }
+                self.taken_over.notify_one();
             }
             Err(error) => {
                 tracing::error!("{error}");

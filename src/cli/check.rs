@@ -35,20 +35,25 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Ok(loaded) => loaded,
         Err(problems) => return super::report(&problems),
     };
-    for warning in &loaded.warnings {
+    let config = &loaded.config;
+    let (concerns, error) = match build::examine(config, &Clock::system()) {
+        Ok(concerns) => (concerns, None),
+        Err(error) => (Vec::new(), Some(error)),
+    };
+    let warnings: Vec<_> = loaded.warnings.iter().chain(&concerns).collect();
+    for warning in &warnings {
         eprintln!("warning: {warning}");
     }
-    let config = &loaded.config;
-    if let Err(error) = build::examine(config, &Clock::system()) {
+    if let Some(error) = error {
         eprintln!("error: {error}");
-        eprintln!("claviger: the configuration is invalid");
+        eprintln!("claviger: the configuration is invalid: {}", super::count(1, "problem"));
         return ExitCode::from(super::INVALID_CONFIGURATION);
     }
     println!(
         "the configuration is valid: {}, {}, {}",
         super::count(config.tenants.len(), "tenant"),
         super::count(config.callers.len(), "caller"),
-        super::count(loaded.warnings.len(), "warning"),
+        super::count(warnings.len(), "warning"),
     );
     if !args.online {
         return ExitCode::SUCCESS;

@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-use super::Roots;
+use super::{Origin, Roots};
 use crate::ids::IssuerName;
 
 /// `[issuers.NAME]`
@@ -56,6 +56,8 @@ pub enum Jwks {
         path: PathBuf,
         /// The file as read: a JSON object with an array `keys`. A changed file is a changed configuration.
         json: Vec<u8>,
+        /// Where the configuration names it, for messages.
+        origin: Option<Origin>,
     },
 }
 
@@ -65,7 +67,7 @@ impl fmt::Debug for Jwks {
         match self {
             Self::Discovery => f.write_str("Discovery"),
             Self::Url(url) => f.debug_tuple("Url").field(url).finish(),
-            Self::File { path, json: _ } => f.debug_tuple("File").field(path).finish(),
+            Self::File { path, json: _, origin: _ } => f.debug_tuple("File").field(path).finish(),
         }
     }
 }

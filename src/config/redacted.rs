@@ -180,7 +180,7 @@ fn issuer(issuer: &Issuer) -> Value {
         "jwks": match &issuer.jwks {
             Jwks::Discovery => Value::Null,
             Jwks::Url(url) => url.clone().into(),
-            Jwks::File { path, json: _ } => json!({ "file": path.display().to_string() }),
+            Jwks::File { path, json: _, origin: _ } => json!({ "file": path.display().to_string() }),
         },
         "audience": issuer.audience,
         "algorithms": issuer.algorithms.iter().map(|algorithm| algorithm.as_str()).collect::<Vec<_>>(),

@@ -1,8 +1,9 @@
-//! `listen.tls`: the certificates of the proxy listener, as read. That key and certificate belong together is
-//! for the TLS library to say; here it is certain that each file holds PEM of its kind.
+//! `listen.tls`: the certificates of the proxy listener, as read. Each file holds PEM of its kind, and key and
+//! certificate belong together; whether the dates are right is asked when it matters (`listen::tls::dates`).
 
 use std::{fmt, path::PathBuf};
 
+use super::Origin;
 use crate::secret::Secret;
 
 /// `listen.tls`
@@ -25,6 +26,8 @@ pub struct PemFile {
     pub path: PathBuf,
     /// The text; holds at least one section of the kind that its key wants.
     pub pem: Vec<u8>,
+    /// Where the configuration names it, for messages.
+    pub origin: Option<Origin>,
 }
 
 impl fmt::Debug for PemFile {

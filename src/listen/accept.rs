@@ -11,9 +11,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     bind::{Bound, Socket},
-    plain,
+    plain::{self, First},
     serve::{Protocol, serve},
-    tls::{Secured, Tls},
+    tls::{
+        Secured, Tls,
+        failure::{Failures, HandshakeFailure},
+    },
     worker::Workers,
 };
 use crate::{
@@ -37,6 +40,8 @@ pub struct Hall {
     pub places: Arc<Semaphore>,
     /// Metrics.
     pub metrics: Arc<Metrics>,
+    /// Handshakes that failed, for the log.
+    pub failures: Arc<Failures>,
     /// Stops accepting.
     pub stop: CancellationToken,
     /// Drains connections.
@@ -100,7 +105,8 @@ impl Hall {
                 peer.gid = credentials.map(|peer| peer.gid());
             }
         }
-        let (pipeline, drain, metrics) = (self.pipeline.clone(), self.drain.clone(), self.metrics.clone());
+        let (pipeline, drain) = (self.pipeline.clone(), self.drain.clone());
+        let (metrics, failures) = (self.metrics.clone(), self.failures.clone());
         // Registered with this runtime until here, with the worker's from here on.
         let detached = match accepted {
             Accepted::Tcp(stream, _) => {
@@ -112,7 +118,7 @@ impl Hall {
         };
         let Ok(detached) = detached else { return };
         self.workers.spawn(move |worker| async move {
-            let open = Open::new(metrics, place);
+            let open = Open::new(metrics, failures, place);
             match detached {
                 Detached::Tcp(stream) => {
                     let Ok(stream) = TcpStream::from_std(stream) else { return };
@@ -154,14 +160,22 @@ async fn serve_secured(
 ) {
     let patience = pipeline.load().config().timeouts.head;
     let begun = tokio::time::Instant::now();
-    if plain::is_http(&stream, patience).await {
-        open.metrics.handshake_failed();
-        return plain::answer(stream).await;
+    let failed = |failure: &HandshakeFailure| {
+        open.metrics.handshake_failed(failure.reason.label());
+        open.failures.log(failure, connection.peer.address, tokio::time::Instant::now());
+    };
+    match plain::first(&stream, patience).await {
+        First::Http => {
+            failed(&HandshakeFailure::plain_http());
+            return plain::answer(stream).await;
+        }
+        First::Nothing => return failed(&HandshakeFailure::silent()),
+        First::Other => {}
     }
     let patience = patience.saturating_sub(begun.elapsed());
-    let Some(Secured { stream, protocol, certificate }) = tls.accept(stream, patience).await else {
-        open.metrics.handshake_failed();
-        return;
+    let Secured { stream, protocol, certificate } = match tls.accept(stream, patience).await {
+        Ok(secured) => secured,
+        Err(failure) => return failed(&failure),
     };
     connection.peer.certificate = certificate;
     serve(stream, protocol, connection, pipeline, drain).await;
@@ -175,13 +189,14 @@ enum Detached {
 /// Counts an open connection and keeps its place.
 struct Open {
     metrics: Arc<Metrics>,
+    failures: Arc<Failures>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Open {
-    fn new(metrics: Arc<Metrics>, place: OwnedSemaphorePermit) -> Self {
+    fn new(metrics: Arc<Metrics>, failures: Arc<Failures>, place: OwnedSemaphorePermit) -> Self {
         metrics.connections.inc();
-        Self { metrics, _place: place }
+        Self { metrics, failures, _place: place }
     }
 }
 

@@ -16,11 +16,24 @@ const MOST: usize = 64 * 1024;
 
 const BODY: &str = r#"{"type":"urn:claviger:error:bad_request","title":"Malformed request","status":400,"code":"claviger.bad_request","message":"this listener speaks TLS: write https:// in place of http://","detail":"this listener speaks TLS: write https:// in place of http://","side":"caller"}"#;
 
-/// Whether the connection begins with a letter, as a method of HTTP does and a TLS record (RFC 8446 section 5.1)
-/// never. Waits for the first byte, for `patience` at most.
-pub(super) async fn is_http(stream: &TcpStream, patience: Duration) -> bool {
+/// What a connection begins with.
+pub(super) enum First {
+    /// A letter, as a method of HTTP does and a TLS record (RFC 8446 section 5.1) never.
+    Http,
+    /// Anything else.
+    Other,
+    /// Nothing: the peer has closed it, or waits.
+    Nothing,
+}
+
+/// Waits for the first byte, for `patience` at most.
+pub(super) async fn first(stream: &TcpStream, patience: Duration) -> First {
     let mut first = [0];
-    matches!(timeout(patience, stream.peek(&mut first)).await, Ok(Ok(1))) && first[0].is_ascii_alphabetic()
+    match timeout(patience, stream.peek(&mut first)).await {
+        Ok(Ok(1)) if first[0].is_ascii_alphabetic() => First::Http,
+        Ok(Ok(1)) => First::Other,
+        _ => First::Nothing,
+    }
 }
 
 /// Says so, and closes.

@@ -3,6 +3,9 @@
 //! One that is shown must be good, or the handshake fails. Each connection takes the [`Tls`] of the pipeline that
 //! is current when it arrives, so a reload changes certificates without ending a connection.
 
+pub mod dates;
+pub mod failure;
+
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use rustls::{
@@ -17,6 +20,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
+use self::{dates::Dates, failure::HandshakeFailure};
 use super::serve::Protocol;
 use crate::{
     caller::PeerIdentity,
@@ -29,6 +33,7 @@ use crate::{
 pub struct Tls {
     server: Arc<ServerConfig>,
     clients: Option<Arc<dyn ClientCertVerifier>>,
+    dates: Dates,
     clock: Clock,
 }
 
@@ -93,7 +98,7 @@ impl Tls {
             other => ListenTlsError::Key(other.to_string()),
         })?;
         server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self { server: Arc::new(server), clients, clock: clock.clone() })
+        Ok(Self { server: Arc::new(server), clients, dates: Dates::of(config), clock: clock.clone() })
     }
 
     /// Who judges client certificates; `None` where none is asked for.
@@ -101,22 +106,23 @@ impl Tls {
         self.clients.clone()
     }
 
-    /// Shakes hands within `patience`; `None` when that fails: there is nobody to answer to then.
-    pub async fn accept<IO>(&self, io: IO, patience: Duration) -> Option<Secured<IO>>
+    /// Until when its certificates and revocation lists are good.
+    pub fn dates(&self) -> &Dates {
+        &self.dates
+    }
+
+    /// Shakes hands within `patience`.
+    ///
+    /// # Errors
+    /// Why that failed: for the log alone, since there is nobody to answer to then.
+    pub async fn accept<IO>(&self, io: IO, patience: Duration) -> Result<Secured<IO>, HandshakeFailure>
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
-        let stream = match timeout(patience, TlsAcceptor::from(self.server.clone()).accept(io)).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => {
-                tracing::debug!(%error, "a caller's TLS handshake failed");
-                return None;
-            }
-            Err(_) => {
-                tracing::debug!("a caller's TLS handshake took longer than timeouts.head");
-                return None;
-            }
-        };
+        let stream = timeout(patience, TlsAcceptor::from(self.server.clone()).accept(io))
+            .await
+            .map_err(|_| HandshakeFailure::too_slow())?
+            .map_err(|error| HandshakeFailure::of(&error))?;
         let (_, session) = stream.get_ref();
         let protocol = match session.alpn_protocol() {
             Some(b"h2") => Protocol::Http2,
@@ -130,7 +136,7 @@ impl Tls {
             }
             _ => Arc::new(certificate),
         });
-        Some(Secured { stream, protocol, certificate })
+        Ok(Secured { stream, protocol, certificate })
     }
 }
 

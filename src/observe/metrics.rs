@@ -2,21 +2,20 @@
 //! arrays are written here and nowhere else; the request path holds handles that were resolved before
 //! (see `cells`).
 
+mod make;
+
 use std::{
     sync::{Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
+    Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
+    TextEncoder, core::Collector,
 };
 
+use self::make::{counter, counter_gauge, counters, float_gauge, gauge, gauges, histograms};
 use crate::ids::{IssuerName, TenantName};
-
-/// Seconds; from a cached answer on the same machine to Logto's statement timeout.
-const BUCKETS: &[f64] =
-    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 75.0];
 
 /// The metrics of a process.
 #[derive(Debug)]
@@ -41,7 +40,9 @@ pub struct Metrics {
     token_secret_fallbacks: IntCounterVec,
     issuer_keys: IntGaugeVec,
     issuer_failures: IntGaugeVec,
-    handshakes_failed: IntCounter,
+    handshakes_failed: IntCounterVec,
+    certificate_expiry: GaugeVec,
+    crl_next_update: GaugeVec,
     quota_used: IntCounterVec,
     quota_remaining: IntGaugeVec,
     reload_ok: IntGauge,
@@ -126,9 +127,20 @@ impl Metrics {
                 "Failed fetches of an issuer's keys in a row.",
                 &["issuer"],
             ),
-            handshakes_failed: counter(
+            handshakes_failed: counters(
                 "tls_handshakes_failed_total",
-                "Connections of callers that ended before a TLS session, a bad client certificate among the reasons.",
+                "Connections of callers that ended before a TLS session.",
+                &["reason"],
+            ),
+            certificate_expiry: gauges(
+                "tls_certificate_expiry_timestamp_seconds",
+                "When the listener's certificate ends.",
+                &[],
+            ),
+            crl_next_update: gauges(
+                "tls_crl_next_update_timestamp_seconds",
+                "When the first of the revocation lists ends.",
+                &[],
             ),
             quota_used: counters(
                 "quota_used_total",
@@ -186,6 +198,8 @@ impl Metrics {
         self.register(self.issuer_keys.clone());
         self.register(self.issuer_failures.clone());
         self.register(self.handshakes_failed.clone());
+        self.register(self.certificate_expiry.clone());
+        self.register(self.crl_next_update.clone());
         self.register(self.quota_used.clone());
         self.register(self.quota_remaining.clone());
         self.register(self.reload_ok.clone());
@@ -275,9 +289,19 @@ impl Metrics {
         self.issuer_failures.with_label_values(label).set(failures.into());
     }
 
-    /// A TLS handshake failed or took too long.
-    pub fn handshake_failed(&self) {
-        self.handshakes_failed.inc();
+    /// A TLS handshake failed. `reason` is from the closed set in `listen::tls::failure`.
+    pub fn handshake_failed(&self, reason: &'static str) {
+        self.handshakes_failed.with_label_values(&[reason]).inc();
+    }
+
+    /// When the listener's certificate ends. Set when the metrics are read.
+    pub fn certificate_expires(&self, at: SystemTime) {
+        self.certificate_expiry.with_label_values(NO_LABELS).set(seconds(at));
+    }
+
+    /// When the first of the revocation lists ends. Set when the metrics are read.
+    pub fn crl_next_update(&self, at: SystemTime) {
+        self.crl_next_update.with_label_values(NO_LABELS).set(seconds(at));
     }
 
     /// The counter of what is drawn from a tenant's quota.
@@ -325,7 +349,9 @@ impl Metrics {
         for gauge in [&self.token_failures, &self.quota_remaining, &self.issuer_keys, &self.issuer_failures] {
             gauge.reset();
         }
-        self.token_expiry.reset();
+        for gauge in [&self.token_expiry, &self.certificate_expiry, &self.crl_next_update] {
+            gauge.reset();
+        }
         read();
         self.render()
     }
@@ -346,40 +372,8 @@ fn seconds(time: SystemTime) -> f64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
-const VALID: &str = "the names and labels in this file are valid";
-
-fn opts(name: &str, help: &str) -> Opts {
-    Opts::new(name, help).namespace("claviger")
-}
-
-fn counters(name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-    IntCounterVec::new(opts(name, help), labels).expect(VALID)
-}
-
-fn counter(name: &str, help: &str) -> IntCounter {
-    IntCounter::with_opts(opts(name, help)).expect(VALID)
-}
-
-fn gauge(name: &str, help: &str) -> IntGauge {
-    IntGauge::with_opts(opts(name, help)).expect(VALID)
-}
-
-fn float_gauge(name: &str, help: &str) -> Gauge {
-    Gauge::with_opts(opts(name, help)).expect(VALID)
-}
-
-fn counter_gauge(name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
-    IntGaugeVec::new(opts(name, help), labels).expect(VALID)
-}
-
-fn gauges(name: &str, help: &str, labels: &[&str]) -> GaugeVec {
-    GaugeVec::new(opts(name, help), labels).expect(VALID)
-}
-
-fn histograms(name: &str, help: &str, labels: &[&str]) -> HistogramVec {
-    let opts = HistogramOpts { common_opts: opts(name, help), buckets: BUCKETS.to_vec() };
-    HistogramVec::new(opts, labels).expect(VALID)
-}
+/// A vector without labels: unlike a plain gauge it can be absent where there is nothing to tell.
+const NO_LABELS: &[&str] = &[];
 
 #[cfg(test)]
 mod tests;

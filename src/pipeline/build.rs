@@ -17,7 +17,7 @@ use crate::{
     },
     catalog::Catalog,
     clock::Clock,
-    config::{Config, Endpoint, Roots, Tenant, UpstreamTls},
+    config::{Config, Endpoint, Problem, Roots, Tenant, UpstreamTls},
     edge::Hosts,
     ids::TenantIndex,
     limit::{Limits, Peers, admit::Admission},
@@ -82,13 +82,14 @@ pub enum BuildError {
 }
 
 /// What is wrong with certificates and key sets that only those who use them can see: for `claviger check`.
+/// Returns what a running process would warn of at this moment.
 ///
 /// # Errors
 /// [`BuildError`], as building the pipeline would have it.
-pub fn examine(config: &Config, clock: &Clock) -> Result<(), BuildError> {
-    config.listen.tls.as_ref().map(|tls| Tls::new(tls, clock)).transpose()?;
+pub fn examine(config: &Config, clock: &Clock) -> Result<Vec<Problem>, BuildError> {
+    let tls = config.listen.tls.as_ref().map(|tls| Tls::new(tls, clock)).transpose()?;
     Keyrings::default().of(config)?;
-    Ok(())
+    Ok(tls.map(|tls| tls.dates().concerns(clock.now().wall)).unwrap_or_default())
 }
 
 impl Shared {

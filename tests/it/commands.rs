@@ -77,6 +77,28 @@ async fn check_finds_everything_at_once_with_place_and_remedy() {
 }
 
 #[tokio::test]
+async fn a_key_set_of_no_use_is_told_with_its_place() {
+    let files = Files::new();
+    let keys = files.0.path().join("jwks.json");
+    std::fs::write(&keys, r#"{"keys":[{"kty":"oct","kid":"x"}]}"#)
+        .expect("a temporary directory can be written to");
+    let file = files.with(
+        &offline()
+            .set("issuers.kubernetes.issuer", "'https://kubernetes.default.svc'")
+            .set("issuers.kubernetes.audience", "'claviger'")
+            .set("issuers.kubernetes.jwks", format!("{{ file = {} }}", quoted(keys.display()))),
+    );
+    let mut command = program();
+    command.args(["check", "--config", &file]).env("ACME_SECRET", "CANARY-held-secret-of-check");
+    let finished = finish(&mut command).await;
+    finished.assert_code(64);
+    assert!(finished.stderr.contains(&format!("error: {file}:")), "{}", finished.stderr);
+    assert!(finished.stderr.contains(": issuers.kubernetes.jwks: "), "{}", finished.stderr);
+    assert!(finished.stderr.contains("none of its 1 keys"), "{}", finished.stderr);
+    assert!(finished.stderr.ends_with("the configuration is invalid: 1 problem\n"), "{}", finished.stderr);
+}
+
+#[tokio::test]
 async fn a_literal_secret_earns_a_warning_that_does_not_show_it() {
     let files = Files::new();
     let secret = "CANARY-held-literal-secret";

@@ -1,5 +1,8 @@
 //! TLS and HTTP/2 on the proxy's listener, and callers by certificate.
 
+#[path = "tls/dates.rs"]
+mod dates;
+
 use std::{path::Path, time::Duration};
 
 use claviger::emulator::{Effect, Options, Seed};
@@ -122,8 +125,22 @@ async fn what_is_no_handshake_is_let_go() {
     assert_eq!(silent.read_to_end().await, b"");
     assert_eq!(logto.api_requests(), 0);
     // Counted a moment after the connection has ended.
-    let counted = async { while proxy.metric("claviger_tls_handshakes_failed_total").await != 3.0 {} };
-    within("all to be counted", counted).await;
+    within("all to be counted", async {
+        while failed(&proxy, "not_tls").await != 2.0 || failed(&proxy, "silent").await != 1.0 {}
+    })
+    .await;
+    let log = proxy.log();
+    assert_eq!(
+        log.matches("a caller's TLS handshake failed").count(),
+        1,
+        "one a minute, and no probe: {log}"
+    );
+    assert!(log.contains("plain HTTP; the client must write https://"), "{log}");
+}
+
+/// Handshakes that failed for `reason`, so far.
+async fn failed(proxy: &Proxy, reason: &str) -> f64 {
+    proxy.metric(&format!("claviger_tls_handshakes_failed_total{{reason=\"{reason}\"}}")).await
 }
 
 #[tokio::test]
@@ -149,7 +166,7 @@ async fn certificates_change_under_open_connections_and_a_bad_pair_changes_nothi
 
     write(proxy.directory(), "tls.key", &old.key_pem);
     assert!(!proxy.reload().await, "the key does not belong to the certificate");
-    proxy.logged("the private key of `key` does not belong to the certificate").await;
+    proxy.logged("the private key does not belong to the certificate").await;
     let (mut still, shown) = secure.connect(&proxy).await.expect("it shakes hands");
     assert!(shown == new.der);
     assert_eq!(still.ask(&roles).await.status, 200);
@@ -158,7 +175,10 @@ async fn certificates_change_under_open_connections_and_a_bad_pair_changes_nothi
     let file = proxy.file().display().to_string();
     let check = claviger(&["check", "--config", &file]).await;
     check.assert_code(64);
-    assert!(check.stderr.contains("does not belong to the certificate"), "{}", check.stderr);
+    let said = format!("error: {file}:");
+    assert!(check.stderr.contains(&said), "{}", check.stderr);
+    assert!(check.stderr.contains("listen.tls.key: the private key does not belong to"), "{}", check.stderr);
+    assert!(check.stderr.ends_with("the configuration is invalid: 1 problem\n"), "{}", check.stderr);
     check.keep(proxy.tap());
 }
 

@@ -9,7 +9,7 @@ use std::{
 use super::{HttpFetch, Keyring, Trusted, key_set::KeySetError};
 use crate::{
     clock::Random,
-    config::{Config, Issuer, Jwks},
+    config::{Config, Issuer, Jwks, Origin},
     ids::IssuerName,
     trust::{self, TlsError},
 };
@@ -20,8 +20,9 @@ pub struct Keyrings(Mutex<Vec<Arc<Keyring>>>);
 
 /// Why there can be no keys of an issuer.
 #[derive(Debug, thiserror::Error)]
-#[error("issuers.{issuer}: {why}")]
+#[error("{}issuers.{issuer}.{why}", .origin.as_ref().map(|origin| format!("{origin}: ")).unwrap_or_default())]
 pub struct KeyringError {
+    origin: Option<Origin>,
     issuer: IssuerName,
     why: Why,
 }
@@ -32,7 +33,7 @@ enum Why {
     File { path: PathBuf, error: KeySetError },
     #[error("tls.roots: {0}")]
     Tls(#[from] TlsError),
-    #[error("the client for its keys cannot be made: {0}")]
+    #[error("jwks: the client for its keys cannot be made: {0}")]
     Client(Box<str>),
 }
 
@@ -47,7 +48,7 @@ impl Keyrings {
             Some(keyring) => Ok((issuer.clone(), keyring.clone())),
             None => match make(issuer, config) {
                 Ok(keyring) => Ok((issuer.clone(), keyring)),
-                Err(why) => Err(KeyringError { issuer: issuer.name.clone(), why }),
+                Err(why) => Err(KeyringError { origin: origin(issuer), issuer: issuer.name.clone(), why }),
             },
         };
         config.issuers.iter().map(keyring).collect()
@@ -60,8 +61,16 @@ impl Keyrings {
     }
 }
 
+/// Where the configuration names the key set.
+fn origin(issuer: &Issuer) -> Option<Origin> {
+    match &issuer.jwks {
+        Jwks::File { origin, .. } => origin.clone(),
+        Jwks::Discovery | Jwks::Url(_) => None,
+    }
+}
+
 fn make(issuer: &Arc<Issuer>, config: &Config) -> Result<Arc<Keyring>, Why> {
-    if let Jwks::File { json, path } = &issuer.jwks {
+    if let Jwks::File { json, path, .. } = &issuer.jwks {
         let in_file = |error| Why::File { path: path.clone(), error };
         return Keyring::of_file(issuer.clone(), json).map_err(in_file);
     }

@@ -201,7 +201,7 @@ pub(super) fn issuer(name: &str, issuer: &str, jwks: Jwks) -> Arc<config::Issuer
 }
 
 pub(super) fn file(json: Vec<u8>) -> Jwks {
-    Jwks::File { path: "jwks.json".into(), json }
+    Jwks::File { path: "jwks.json".into(), json, origin: None }
 }
 
 fn caller(name: &str, identity: Identity) -> config::Caller {

@@ -133,7 +133,7 @@ impl Checker<'_> {
                             format!("{} holds a private key, with which tokens can be made", path.display());
                         self.warn(key, what, "Keep the public keys alone in the file, and replace that one.");
                     }
-                    return Some(Jwks::File { path, json });
+                    return Some(Jwks::File { path, json, origin: self.provenance.of(key) });
                 }
                 Some(_) => format!("{} holds no key", path.display()),
                 None => format!("{} is no key set: it has no array `keys`", path.display()),

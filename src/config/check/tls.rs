@@ -1,12 +1,17 @@
-//! `listen.tls`: that each file is there and holds PEM of its kind. Whether key and certificate belong together
-//! is seen where the TLS library takes them.
+//! `listen.tls`: that each file is there and holds PEM of its kind, that a revocation list can be read, and that key
+//! and certificate belong together. Dates are no matter here: they change while the configuration does not.
 
 use std::path::PathBuf;
 
-use rustls::pki_types::{
-    CertificateDer, CertificateRevocationListDer, PrivateKeyDer,
-    pem::{self, PemObject},
+use rustls::{
+    crypto::aws_lc_rs::sign::any_supported_type,
+    pki_types::{
+        CertificateDer, CertificateRevocationListDer, PrivateKeyDer,
+        pem::{self, PemObject},
+    },
+    sign::CertifiedKey,
 };
+use webpki::BorrowedCertRevocationList;
 
 use super::{Checker, KeyPath};
 use crate::{
@@ -35,7 +40,7 @@ impl Checker<'_> {
         let client_ca = raw.client_ca.and_then(|leaf| {
             let path = self.leaf(&at, "client_ca", Some(leaf))?;
             let (path, pem) = self.authorities(&at.key("client_ca"), path)?;
-            Some(PemFile { path, pem })
+            Some(PemFile { path, pem, origin: self.provenance.of(&at.key("client_ca")) })
         });
         let crl = raw.crl.and_then(|leaf| {
             if !self.provenance.has(&at.key("client_ca")) {
@@ -43,8 +48,18 @@ impl Checker<'_> {
                     "revocation lists are of no use without client_ca: no client is asked for a certificate";
                 self.missing(&at.key("crl"), what, "Write client_ca = \"/tls/ca.crt\", or take crl out.");
             }
-            self.pem_file::<CertificateRevocationListDer<'_>>(&at, "crl", leaf, "revocation list", "X509 CRL")
+            let lists = self.pem_file::<CertificateRevocationListDer<'_>>(
+                &at,
+                "crl",
+                leaf,
+                "revocation list",
+                "X509 CRL",
+            );
+            lists.filter(|file| self.are_lists(&at.key("crl"), file))
         });
+        if let (Some(cert), Some(key)) = (&cert, &key) {
+            self.pair(&at, cert, key);
+        }
         Some(ListenTls { cert: cert?, key: key?, client_ca, crl })
     }
 
@@ -62,12 +77,53 @@ impl Checker<'_> {
         let pem = self.file(&key, &path)?;
         let sections: Result<Vec<T>, pem::Error> = T::pem_slice_iter(&pem).collect();
         let what = match sections {
-            Ok(sections) if !sections.is_empty() => return Some(PemFile { path, pem }),
+            Ok(sections) if !sections.is_empty() => {
+                return Some(PemFile { path, pem, origin: self.provenance.of(&key) });
+            }
             Ok(_) => format!("{} holds no {kind}", path.display()),
             Err(_) => format!("{} is not PEM throughout: a section of it cannot be read", path.display()),
         };
         self.problem(&key, what, format!("Name a PEM file with -----BEGIN {label}----- in it."));
         None
+    }
+
+    /// Whether all of the file's lists can be read by what will have to.
+    fn are_lists(&mut self, key: &KeyPath, file: &PemFile) -> bool {
+        let bad = CertificateRevocationListDer::pem_slice_iter(&file.pem)
+            .filter_map(Result::ok)
+            .find_map(|list| BorrowedCertRevocationList::from_der(&list).err());
+        let Some(error) = bad else { return true };
+        let what = format!("{} holds a revocation list that cannot be read: {error}", file.path.display());
+        self.problem(key, what, "Fetch it again; it must be a version 2 list, whole, and not a delta.");
+        false
+    }
+
+    fn pair(&mut self, at: &KeyPath, cert: &PemFile, key: &Secret) {
+        let chain = CertificateDer::pem_slice_iter(&cert.pem).filter_map(Result::ok).collect();
+        let Ok(key) = PrivateKeyDer::from_pem_slice(key.expose()) else { return };
+        let (file, key_path) = (cert.path.display(), at.key("key"));
+        let Ok(key) = any_supported_type(&key) else {
+            let remedy =
+                "Make an ECDSA key (P-256, P-384), an Ed25519 key, or an RSA key of 2048 bits or more.";
+            return self.problem(&key_path, "the private key is of a kind that TLS here cannot use", remedy);
+        };
+        match CertifiedKey::new(chain, key).keys_match() {
+            Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::KeyMismatch)) => {
+                let what = format!("the private key does not belong to the certificate in {file}");
+                let remedy = "Name the key that the certificate was asked for with; if both are being replaced just now, wait.";
+                self.problem(&key_path, what, remedy);
+            }
+            Err(rustls::Error::InvalidCertificate(_)) => {
+                let what = format!("the first certificate in {file} cannot be read");
+                self.problem(
+                    &at.key("cert"),
+                    what,
+                    "Name a file whose first certificate is the server's own.",
+                );
+            }
+            // A key that cannot say: the same is let pass where it is put to use.
+            _ => {}
+        }
     }
 
     fn private_key(&mut self, key: &KeyPath, slot: Option<KeySlot>) -> Option<Secret> {

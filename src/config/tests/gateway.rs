@@ -65,6 +65,7 @@ fn a_gateway_is_read_whole() {
     let file = |name: &str| PemFile {
         path: bench.path().join(name),
         pem: std::fs::read(bench.path().join(name)).unwrap(),
+        origin: Some(Origin(format!("{}:4", bench.path().join("c.toml").display()).into())),
     };
     let tls = config.listen.tls.as_ref().unwrap();
     assert_eq!((&tls.cert, tls.client_ca.as_ref()), (&file("tls.crt"), Some(&file("ca.crt"))));
@@ -76,7 +77,14 @@ fn a_gateway_is_read_whole() {
 
     let [kubernetes, x] = &config.issuers[..] else { panic!("{:?}", config.issuers) };
     assert_eq!(kubernetes.issuer, "https://kubernetes.default.svc");
-    assert_eq!(kubernetes.jwks, Jwks::File { path: bench.path().join("jwks.json"), json: KEYS.into() });
+    assert_eq!(
+        kubernetes.jwks,
+        Jwks::File {
+            path: bench.path().join("jwks.json"),
+            json: KEYS.into(),
+            origin: Some(Origin(format!("{}:7", bench.path().join("c.toml").display()).into())),
+        }
+    );
     assert_eq!((kubernetes.leeway, kubernetes.refresh), (Duration::from_secs(30), Duration::from_secs(600)));
     assert_eq!((&kubernetes.algorithms[..], &kubernetes.ca), (&Issuer::ALGORITHMS[..], &Roots::System));
     assert_eq!((x.name.as_str(), x.issuer.as_str(), &x.jwks), ("x", "https://x.example/", &Jwks::Discovery));
@@ -141,6 +149,7 @@ fn the_private_key_shows_nowhere() {
     // A variable may hold the path as well as the key.
     for value in ["tls.key", &made.key] {
         let bench = bench(&GATEWAY.replace("key = \"tls.key\", ", ""));
+        made.write(&bench);
         let path = bench.path().join("tls.key").display().to_string();
         let value = if value == "tls.key" { &path } else { value };
         let bench = bench.env("CLAVIGER_LISTEN__TLS__KEY", value);
@@ -202,6 +211,30 @@ fn tls_problems() {
         encrypted.problems(),
         [
             "c.toml:4: listen.tls.key: the private key is encrypted, and nobody is there to ask for its password. Decrypt it with: openssl pkey -in KEY -out tls.key"
+        ]
+    );
+    let mixed = bench(GATEWAY);
+    mixed.write("tls.key", Tls::new().key);
+    let cut = "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n";
+    mixed.write("ca.crl", cut);
+    let problems = mixed.problems();
+    assert!(
+        problems[0]
+            .starts_with("c.toml:4: listen.tls.crl: ca.crl holds a revocation list that cannot be read: "),
+        "{problems:?}"
+    );
+    assert_eq!(
+        problems[1..],
+        [
+            "c.toml:4: listen.tls.key: the private key does not belong to the certificate in tls.crt. Name the key that the certificate was asked for with; if both are being replaced just now, wait.",
+        ]
+    );
+    let garbled = bench(GATEWAY);
+    garbled.write("tls.crt", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    assert_eq!(
+        garbled.problems(),
+        [
+            "c.toml:4: listen.tls.cert: the first certificate in tls.crt cannot be read. Name a file whose first certificate is the server's own.",
         ]
     );
     warns(

@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio_rustls::TlsConnector;
 
 use super::{
+    failure::Reason,
     pki::{Authority, Certified, Wanted},
     *,
 };
@@ -21,7 +22,7 @@ static CLIENTS: LazyLock<Authority> = LazyLock::new(|| Authority::new("clients")
 static STRANGERS: LazyLock<Authority> = LazyLock::new(|| Authority::new("strangers"));
 
 fn pem(name: &str, text: &str) -> PemFile {
-    PemFile { path: name.into(), pem: text.as_bytes().to_vec() }
+    PemFile { path: name.into(), pem: text.as_bytes().to_vec(), origin: None }
 }
 
 fn config(server: &Certified) -> ListenTls {
@@ -75,7 +76,7 @@ async fn connect(tls: &Tls, client: ClientConfig) -> Option<Secured<DuplexStream
         stream.read_u8().await
     };
     let ours = async {
-        let mut secured = tls.accept(far, Duration::from_secs(5)).await?;
+        let mut secured = tls.accept(far, Duration::from_secs(5)).await.ok()?;
         secured.stream.write_u8(7).await.unwrap();
         secured.stream.flush().await.unwrap();
         Some(secured)
@@ -130,13 +131,65 @@ async fn with_revocation_lists_what_none_covers_is_refused() {
     assert!(connect(&others, client(None, &[])).await.is_some());
 }
 
+/// Why a handshake with this client fails.
+async fn why(tls: &Tls, client: ClientConfig) -> Reason {
+    let (near, far) = duplex(64 * 1024);
+    let name = ServerName::try_from("localhost").unwrap();
+    let theirs = async {
+        let mut stream = TlsConnector::from(Arc::new(client)).connect(name, near).await?;
+        stream.read_u8().await
+    };
+    let (theirs, ours) = tokio::join!(theirs, tls.accept(far, Duration::from_secs(5)));
+    assert!(theirs.is_err());
+    ours.map(drop).unwrap_err().reason
+}
+
+#[tokio::test]
+async fn each_failure_has_its_reason() {
+    let wanted = |serial| Wanted { dns: vec!["a.internal"], serial, ..Wanted::default() };
+    let (good, bad) = (CLIENTS.issue(&wanted(1)), CLIENTS.issue(&wanted(2)));
+    let expired = CLIENTS.issue(&Wanted { until: 2026, ..wanted(3) });
+    let (foreign, namesake) = (STRANGERS.issue(&wanted(4)), Authority::new("clients").issue(&wanted(5)));
+    let fresh = tls(&mutual(Some(CLIENTS.revoke(&[&bad], 2100))));
+    let stale = tls(&mutual(Some(CLIENTS.revoke(&[], 2026))));
+    let others = tls(&mutual(Some(STRANGERS.revoke(&[], 2100))));
+    let namesakes = tls(&mutual(Some(Authority::new("clients").revoke(&[], 2100))));
+    for (what, tls, certified, reason) in [
+        ("expired", &fresh, &expired, Reason::CertificateExpired),
+        ("foreign", &fresh, &foreign, Reason::UnknownAuthority),
+        ("of the same name", &fresh, &namesake, Reason::UnknownAuthority),
+        ("revoked", &fresh, &bad, Reason::Revoked),
+        ("stale list", &stale, &good, Reason::RevocationList),
+        ("list of others", &others, &good, Reason::RevocationList),
+        ("list of a namesake", &namesakes, &good, Reason::RevocationList),
+    ] {
+        assert_eq!(why(tls, client(Some(certified), &[])).await, reason, "{what}");
+    }
+    assert_eq!(why(&fresh, client(None, &["spdy/3"])).await, Reason::NothingShared);
+    let mut stranger = client(None, &[]);
+    let mut roots = RootCertStore::empty();
+    roots.add(STRANGERS.der.clone()).unwrap();
+    stranger = ClientConfig::builder_with_provider(stranger.crypto_provider().clone())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    assert_eq!(why(&fresh, stranger).await, Reason::RefusedByPeer);
+    let (mut near, far) = duplex(1024);
+    near.write_all(&[0x16, 3, 1]).await.unwrap();
+    drop(near);
+    let closed = fresh.accept(far, Duration::from_secs(5)).await.map(drop).unwrap_err();
+    assert_eq!(closed.reason, Reason::Closed, "{closed}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn b22_a_handshake_that_does_not_come_is_not_waited_for() {
     let tls = tls(&config(&AUTHORITY.server(&["localhost"])));
     let (mut near, far) = duplex(1024);
     near.write_all(&[0x16, 3, 1]).await.unwrap();
     let start = tokio::time::Instant::now();
-    assert!(tls.accept(far, Duration::from_secs(2)).await.is_none());
+    let failure = tls.accept(far, Duration::from_secs(2)).await.map(drop).unwrap_err();
+    assert_eq!(failure, HandshakeFailure::too_slow());
     assert_eq!(start.elapsed(), Duration::from_secs(2));
 }
 
@@ -145,7 +198,8 @@ async fn plain_http_is_no_handshake() {
     let tls = tls(&config(&AUTHORITY.server(&["localhost"])));
     let (mut near, far) = duplex(1024);
     near.write_all(b"GET /api/users HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
-    assert!(tls.accept(far, Duration::from_secs(5)).await.is_none());
+    let failure = tls.accept(far, Duration::from_secs(5)).await.map(drop).unwrap_err();
+    assert_eq!(failure.reason, Reason::NotTls, "{failure}");
 }
 
 #[test]

@@ -17,7 +17,9 @@ fn every_metric_of_the_contract_can_be_read() {
     metrics.token_failures(&tenant, 2);
     metrics.token_secret_fallback(&tenant);
     metrics.issuer_keys(&IssuerName::parse("kubernetes").unwrap(), 2, 1);
-    metrics.handshake_failed();
+    metrics.handshake_failed("revoked");
+    metrics.certificate_expires(UNIX_EPOCH + Duration::from_secs(7));
+    metrics.crl_next_update(UNIX_EPOCH + Duration::from_secs(6));
     metrics.quota_used(&tenant).inc();
     metrics.quota_remaining(&tenant, 3);
     metrics.echo_stopped("acme");
@@ -39,7 +41,9 @@ fn every_metric_of_the_contract_can_be_read() {
         "claviger_token_refresh_failures_consecutive{tenant=\"acme\"} 2",
         "claviger_issuer_keys{issuer=\"kubernetes\"} 2",
         "claviger_issuer_key_fetch_failures_consecutive{issuer=\"kubernetes\"} 1",
-        "claviger_tls_handshakes_failed_total 1",
+        "claviger_tls_handshakes_failed_total{reason=\"revoked\"} 1",
+        "claviger_tls_certificate_expiry_timestamp_seconds 7",
+        "claviger_tls_crl_next_update_timestamp_seconds 6",
         "claviger_quota_remaining{tenant=\"acme\"} 3",
         "claviger_echo_guard_total{tenant=\"acme\"} 1",
         "claviger_config_last_reload_successful 1",

@@ -1,0 +1,240 @@
+//! Why a handshake failed, in a closed set for metrics and log, and how often that is said: a caller that is cut
+//! off tries again and again, and so does a scanner. At most one warning a minute for each reason, with the
+//! number of those that were not written. A connection that ends without a byte is a probe, and no warning.
+
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use rustls::{AlertDescription, CertificateError, Error};
+use tokio::time::Instant;
+
+/// Between two warnings for the same reason.
+const INTERVAL: Duration = Duration::from_secs(60);
+
+/// Why, as the label `reason` of the metric has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The client's certificate is past its end, or before its beginning.
+    CertificateExpired = 0,
+    /// It is of none of the authorities in `client_ca`.
+    UnknownAuthority,
+    /// It is on a revocation list.
+    Revoked,
+    /// No list, or one that counts no more, says whether it was revoked.
+    RevocationList,
+    /// It is of no use for another reason: not for clients, not readable.
+    CertificateRefused,
+    /// No version, cipher or protocol is known to both sides.
+    NothingShared,
+    /// What came is not TLS, or not as it should be.
+    NotTls,
+    /// It took longer than `timeouts.head`.
+    TooSlow,
+    /// The peer sent an alert; mostly it does not believe the server's certificate.
+    RefusedByPeer,
+    /// The peer went away in the middle.
+    Closed,
+    /// Not one byte came.
+    Silent,
+    /// None of these.
+    Other,
+}
+
+impl Reason {
+    const COUNT: usize = Self::Other as usize + 1;
+
+    /// The metric label.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::CertificateExpired => "certificate_expired",
+            Self::UnknownAuthority => "unknown_authority",
+            Self::Revoked => "revoked",
+            Self::RevocationList => "revocation_list",
+            Self::CertificateRefused => "certificate_refused",
+            Self::NothingShared => "nothing_shared",
+            Self::NotTls => "not_tls",
+            Self::TooSlow => "too_slow",
+            Self::RefusedByPeer => "refused_by_peer",
+            Self::Closed => "closed",
+            Self::Silent => "silent",
+            Self::Other => "other",
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::CertificateExpired => "the client certificate has expired or is not valid yet",
+            Self::UnknownAuthority => {
+                "the client certificate is of none of the authorities in listen.tls.client_ca"
+            }
+            Self::Revoked => "the client certificate is revoked",
+            Self::RevocationList => {
+                "listen.tls.crl holds no list of the client certificate's authority that is still good"
+            }
+            Self::CertificateRefused => "the client certificate is not one for clients",
+            Self::NothingShared => "no TLS version, cipher or protocol in common",
+            Self::NotTls => "it was not TLS",
+            Self::TooSlow => "it took longer than timeouts.head",
+            Self::RefusedByPeer => "the peer refused our certificate or our TLS",
+            Self::Closed => "the peer closed the connection",
+            Self::Silent => "the peer sent nothing",
+            Self::Other => "it failed",
+        }
+    }
+}
+
+/// A handshake that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HandshakeFailure {
+    /// Why.
+    pub reason: Reason,
+    /// What the TLS library says; nothing of it is the peer's text.
+    pub detail: String,
+}
+
+impl HandshakeFailure {
+    /// The handshake was not over in time.
+    pub fn too_slow() -> Self {
+        Self { reason: Reason::TooSlow, detail: String::new() }
+    }
+
+    /// Nothing came.
+    pub fn silent() -> Self {
+        Self { reason: Reason::Silent, detail: String::new() }
+    }
+
+    /// A request of plain HTTP came.
+    pub fn plain_http() -> Self {
+        Self { reason: Reason::NotTls, detail: "plain HTTP; the client must write https://".into() }
+    }
+
+    /// What accepting ended with.
+    pub fn of(error: &io::Error) -> Self {
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+        let reason = match (inner, error.kind()) {
+            (Some(error), _) => reason(error),
+            (None, io::ErrorKind::TimedOut) => Reason::TooSlow,
+            (None, _) => Reason::Closed,
+        };
+        let detail = match inner {
+            Some(Error::AlertReceived(alert)) => format!("alert {alert:?}"),
+            _ => error.to_string(),
+        };
+        Self { reason, detail }
+    }
+}
+
+fn reason(error: &Error) -> Reason {
+    match error {
+        Error::InvalidCertificate(error) => of_certificate(error),
+        Error::InvalidCertRevocationList(_) => Reason::RevocationList,
+        Error::PeerIncompatible(_) | Error::NoApplicationProtocol => Reason::NothingShared,
+        Error::AlertReceived(AlertDescription::HandshakeFailure | AlertDescription::ProtocolVersion) => {
+            Reason::NothingShared
+        }
+        Error::AlertReceived(AlertDescription::CloseNotify | AlertDescription::UserCanceled) => {
+            Reason::Closed
+        }
+        Error::AlertReceived(_) => Reason::RefusedByPeer,
+        Error::InvalidMessage(_)
+        | Error::InappropriateMessage { .. }
+        | Error::InappropriateHandshakeMessage { .. }
+        | Error::PeerMisbehaved(_)
+        | Error::PeerSentOversizedRecord
+        | Error::DecryptError => Reason::NotTls,
+        _ => Reason::Other,
+    }
+}
+
+fn of_certificate(error: &CertificateError) -> Reason {
+    use CertificateError as E;
+    match error {
+        E::Expired | E::ExpiredContext { .. } | E::NotValidYet | E::NotValidYetContext { .. } => {
+            Reason::CertificateExpired
+        }
+        // Another authority may have the name of ours, but not its key.
+        E::UnknownIssuer | E::BadSignature => Reason::UnknownAuthority,
+        E::Revoked => Reason::Revoked,
+        E::UnknownRevocationStatus | E::ExpiredRevocationList | E::ExpiredRevocationListContext { .. } => {
+            Reason::RevocationList
+        }
+        _ => Reason::CertificateRefused,
+    }
+}
+
+impl fmt::Display for HandshakeFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason.text())?;
+        if !self.detail.is_empty() {
+            write!(f, " ({})", self.detail)?;
+        }
+        Ok(())
+    }
+}
+
+/// The failures of all listeners, as far as they were written.
+#[derive(Debug, Default)]
+pub struct Failures(Mutex<[Said; Reason::COUNT]>);
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Said {
+    last: Option<Instant>,
+    since: u64,
+}
+
+impl Failures {
+    /// Writes a failure, unless one for the same reason was written a moment ago.
+    pub fn log(&self, failure: &HandshakeFailure, peer: Option<SocketAddr>, now: Instant) {
+        let peer = peer.map(tracing::field::display);
+        let reason = failure.reason.label();
+        match self.suppressed(failure.reason, now) {
+            Some(suppressed) => {
+                tracing::warn!(peer, reason, suppressed, "a caller's TLS handshake failed: {failure}");
+            }
+            None => tracing::debug!(peer, reason, "a caller's TLS handshake failed: {failure}"),
+        }
+    }
+
+    /// How many were not written since the last that was; `None` where this is one of them.
+    fn suppressed(&self, reason: Reason, now: Instant) -> Option<u64> {
+        if reason == Reason::Silent {
+            return None;
+        }
+        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = &mut said[reason as usize];
+        if said.last.is_some_and(|last| now.saturating_duration_since(last) < INTERVAL) {
+            said.since += 1;
+            return None;
+        }
+        said.last = Some(now);
+        Some(std::mem::take(&mut said.since))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_warning_a_minute_for_each_reason_with_the_number_of_the_others() {
+        let (failures, start) = (Failures::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(failures.suppressed(Reason::Revoked, at(0)), Some(0));
+        assert_eq!(failures.suppressed(Reason::Revoked, at(1)), None);
+        assert_eq!(failures.suppressed(Reason::Revoked, at(59)), None);
+        assert_eq!(failures.suppressed(Reason::NotTls, at(59)), Some(0), "another reason is another matter");
+        assert_eq!(failures.suppressed(Reason::Revoked, at(60)), Some(2));
+        assert_eq!(failures.suppressed(Reason::Revoked, at(61)), None);
+        assert_eq!(failures.suppressed(Reason::Revoked, at(600)), Some(1));
+        assert_eq!(failures.suppressed(Reason::Other, at(600)), Some(0));
+    }
+
+    #[test]
+    fn a_connection_without_a_byte_is_no_warning() {
+        assert_eq!(Failures::default().suppressed(Reason::Silent, Instant::now()), None);
+    }
+}

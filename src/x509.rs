@@ -1,0 +1,174 @@
+//! What certificates and revocation lists (RFC 5280) say of themselves: whose they are and until when they are
+//! good. For warnings, metrics and `/status`. It verifies nothing: whether a certificate is believed is for
+//! webpki alone to decide, and what cannot be read here is no problem here.
+
+use std::{fmt, time::SystemTime};
+
+use der::{
+    Reader as _, SliceReader, Tag, TagNumber,
+    asn1::{AnyRef, GeneralizedTime, UtcTime},
+};
+
+/// A certificate, as far as it is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// Whom it is for.
+    pub subject: Name,
+    /// `notBefore`.
+    pub not_before: SystemTime,
+    /// `notAfter`: good up to and at this moment.
+    pub not_after: SystemTime,
+}
+
+/// A revocation list, as far as it is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevocationList {
+    /// Which authority it is of.
+    pub issuer: Name,
+    /// `nextUpdate`: from this moment on it counts no more.
+    pub next_update: Option<SystemTime>,
+}
+
+/// What an authority has signed, and how: alike for certificates and lists.
+#[derive(Debug, Clone, Copy)]
+pub struct Signed<'a> {
+    /// The bytes that are signed.
+    pub content: &'a [u8],
+    /// The algorithm's identifier, without the sequence around it.
+    pub algorithm: &'a [u8],
+    /// The signature.
+    pub signature: &'a [u8],
+}
+
+/// A distinguished name; two are equal if their encodings are, as webpki has it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Name(Box<[u8]>);
+
+impl Certificate {
+    /// Reads DER (RFC 5280 section 4.1); `None` where it is none.
+    pub fn read(der: &[u8]) -> Option<Self> {
+        certificate(der).ok()
+    }
+}
+
+impl RevocationList {
+    /// Reads DER (RFC 5280 section 5.1); `None` where it is none.
+    pub fn read(der: &[u8]) -> Option<Self> {
+        revocation_list(der).ok()
+    }
+}
+
+impl<'a> Signed<'a> {
+    /// Reads DER (RFC 5280 sections 4.1.1 and 5.1.1); `None` where it is none.
+    pub fn read(der: &'a [u8]) -> Option<Self> {
+        let parts = || {
+            let mut outer = inside(&mut SliceReader::new(der)?, Tag::Sequence)?;
+            let (content, algorithm): (_, AnyRef<'a>) = (outer.tlv_bytes()?, outer.decode()?);
+            let bits: AnyRef<'a> = outer.decode()?;
+            Ok::<_, der::Error>((content, algorithm, of_kind(bits, Tag::BitString)?))
+        };
+        let (content, algorithm, bits) = parts().ok()?;
+        // First the number of bits to leave out at the end, which a signature has none of.
+        let signature = bits.value().strip_prefix(&[0])?;
+        Some(Self { content, algorithm: algorithm.value(), signature })
+    }
+}
+
+fn certificate(der: &[u8]) -> der::Result<Certificate> {
+    let mut tbs = signed(der)?;
+    let version = Tag::ContextSpecific { constructed: true, number: TagNumber(0) };
+    if Tag::peek(&tbs)? == version {
+        tbs.tlv_bytes()?;
+    }
+    for _serial_signature_issuer in 0..3 {
+        tbs.tlv_bytes()?;
+    }
+    let mut validity = inside(&mut tbs, Tag::Sequence)?;
+    let (not_before, not_after) = (time(&mut validity)?, time(&mut validity)?);
+    Ok(Certificate { subject: Name(tbs.tlv_bytes()?.into()), not_before, not_after })
+}
+
+fn revocation_list(der: &[u8]) -> der::Result<RevocationList> {
+    let mut tbs = signed(der)?;
+    if Tag::peek(&tbs)? == Tag::Integer {
+        tbs.tlv_bytes()?;
+    }
+    let _signature = tbs.tlv_bytes()?;
+    let issuer = Name(tbs.tlv_bytes()?.into());
+    let _this_update = tbs.tlv_bytes()?;
+    let next_update = match Tag::peek(&tbs) {
+        Ok(Tag::UtcTime | Tag::GeneralizedTime) => Some(time(&mut tbs)?),
+        _ => None,
+    };
+    Ok(RevocationList { issuer, next_update })
+}
+
+/// What is signed: the first member of the outermost sequence.
+fn signed(der: &[u8]) -> der::Result<SliceReader<'_>> {
+    inside(&mut inside(&mut SliceReader::new(der)?, Tag::Sequence)?, Tag::Sequence)
+}
+
+fn inside<'a>(reader: &mut SliceReader<'a>, tag: Tag) -> der::Result<SliceReader<'a>> {
+    let found: AnyRef<'a> = reader.decode()?;
+    SliceReader::new(of_kind(found, tag)?.value())
+}
+
+fn of_kind(found: AnyRef<'_>, tag: Tag) -> der::Result<AnyRef<'_>> {
+    der::Tagged::tag(&found).assert_eq(tag)?;
+    Ok(found)
+}
+
+/// UTCTime until 2049, GeneralizedTime from then on.
+fn time(reader: &mut SliceReader<'_>) -> der::Result<SystemTime> {
+    Ok(match Tag::peek(reader)? {
+        Tag::UtcTime => reader.decode::<UtcTime>()?.to_system_time(),
+        _ => reader.decode::<GeneralizedTime>()?.to_system_time(),
+    })
+}
+
+impl Name {
+    /// The attributes that people know an authority by, with their short names (RFC 4519).
+    fn attributes(&self) -> der::Result<Vec<(&'static str, String)>> {
+        let mut known = Vec::new();
+        let mut parts = inside(&mut SliceReader::new(&self.0)?, Tag::Sequence)?;
+        while !parts.is_finished() {
+            let mut part = inside(&mut parts, Tag::Set)?;
+            while !part.is_finished() {
+                let mut attribute = inside(&mut part, Tag::Sequence)?;
+                let (kind, value): (AnyRef<'_>, AnyRef<'_>) = (attribute.decode()?, attribute.decode()?);
+                let label = match of_kind(kind, Tag::ObjectIdentifier)?.value() {
+                    // 2.5.4.x
+                    [0x55, 0x04, 3] => "CN",
+                    [0x55, 0x04, 6] => "C",
+                    [0x55, 0x04, 10] => "O",
+                    [0x55, 0x04, 11] => "OU",
+                    _ => continue,
+                };
+                let text = String::from_utf8_lossy(value.value());
+                let shown = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(64);
+                known.push((label, shown.collect()));
+            }
+        }
+        Ok(known)
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let attributes = self.attributes().unwrap_or_default();
+        if attributes.is_empty() {
+            return f.write_str("(no name)");
+        }
+        let parts: Vec<_> = attributes.iter().map(|(label, value)| format!("{label}={value}")).collect();
+        f.write_str(&parts.join(", "))
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Name({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests;
