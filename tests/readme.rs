@@ -198,3 +198,43 @@ fn the_sidecars_configuration_is_that_of_its_manifest() {
         assert!(manifest.contains(&format!("\n    {line}\n")), "{line:?} is not in sidecar.yaml");
     }
 }
+
+/// The text of each block of `language` of a page.
+fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
+    let fence = format!("```{language}\n");
+    page.split(&fence).skip(1).filter_map(|after| after.split("```").next()).collect()
+}
+
+/// Loads the text as a configuration; what it names need not be there.
+fn load(text: &str) -> Result<config::Loaded, config::Problems> {
+    let directory = tempfile::tempdir().expect("there is a temporary directory");
+    let path = directory.path().join("claviger.toml");
+    std::fs::write(&path, text).expect("it can be written");
+    config::load(&LoadRequest {
+        paths: vec![path],
+        search: Vec::new(),
+        env: BTreeMap::new(),
+        rule_check: &|_, _| Ok(()),
+        references: References::MayBeAbsent,
+    })
+}
+
+#[test]
+fn the_examples_of_the_pages_load() {
+    const MINIMAL: &str = include_str!("../config/minimal.toml");
+    let audit = blocks(include_str!("../docs/audit.md"), "toml");
+    let authz = blocks(include_str!("../docs/authz.md"), "toml");
+    assert_eq!((audit.len(), authz.len()), (1, 1));
+    for example in [audit, authz].concat() {
+        let loaded = load(&format!("{MINIMAL}\n{example}"));
+        loaded.unwrap_or_else(|problems| panic!("{example}\n{problems}"));
+    }
+    let callers = blocks(include_str!("../docs/callers.md"), "toml");
+    let (every, examples) = callers.split_first().expect("there are examples");
+    assert!(every.starts_with("# every example\n") && examples.len() > 5, "{callers:?}");
+    for example in examples {
+        assert!(example.starts_with("# example: "), "{example}");
+        let loaded = load(&format!("{every}\n{example}"));
+        loaded.unwrap_or_else(|problems| panic!("{example}\n{problems}"));
+    }
+}
