@@ -25,6 +25,7 @@ impl Admin {
                 "last_reload_error": reload.error,
                 "callers": pipeline.config().callers.iter().map(|caller| caller.name.as_str()).collect::<Vec<_>>(),
             },
+            "audit": self.shared.audit.as_ref().map(|audit| audit.status()),
             "tenants": tenants.map(|(index, upstream)| {
                 (upstream.tenant.name.to_string(), tenant(upstream, pipeline.in_flight(TenantIndex(index)), now.wall))
             }).collect::<serde_json::Map<_, _>>(),
