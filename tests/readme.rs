@@ -111,6 +111,60 @@ fn same(written: &Value, found: &Value) -> bool {
     }
 }
 
+/// Each row of the table of keys says `restart` where the program says so, and nowhere else.
+#[test]
+fn what_waits_for_a_restart_says_so() {
+    let source = include_str!("../src/config/restart.rs");
+    let keys: Vec<_> =
+        source.lines().filter_map(|line| line.trim().strip_prefix("(\"")?.split('"').next()).collect();
+    assert!(keys.len() > 5, "{keys:?}");
+    for row in table("configuration") {
+        let key = code(row[0]).expect("a key is code");
+        let waits = keys.iter().any(|known| {
+            key == *known
+                || (*known == "audit" && key.starts_with("audit."))
+                || (*known, key) == ("listen.tls", "listen.tls.cert")
+        });
+        assert_eq!(row[2].contains("restart"), waits, "{key}: {}", row[2]);
+    }
+}
+
+/// The table of commands has every option that `--help` has, and no other.
+#[test]
+fn every_option_is_in_the_table_of_commands() {
+    let options = |text: &str| {
+        let words = text.split(|c: char| !(c.is_ascii_lowercase() || c == '-'));
+        let mut options: Vec<_> = words.filter(|word| word.starts_with("--") && word.len() > 2).collect();
+        options.sort_unstable();
+        options.dedup();
+        options.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let rows = table("commands");
+    assert!(rows.len() >= 9);
+    for row in rows {
+        let usage = row[0].trim_matches('`').strip_prefix("claviger ").expect("a command");
+        let words = usage.split('`').next().unwrap_or_default().split(' ');
+        let words = words.take_while(|word| word.bytes().all(|byte| byte.is_ascii_lowercase()));
+        let command: Vec<_> = words.collect();
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_claviger"))
+            .args(&command)
+            .arg("-h")
+            .output()
+            .expect("the program can be run");
+        assert!(output.status.success(), "{command:?}");
+        let help = String::from_utf8(output.stdout).expect("it is text");
+        // An option stands at the beginning of a line.
+        let offered: String = help
+            .lines()
+            .filter(|line| line.trim_start().starts_with('-'))
+            .filter_map(|line| line.split("--").nth(1)?.split_whitespace().next())
+            .filter(|name| *name != "help")
+            .map(|name| format!("--{name} "))
+            .collect();
+        assert_eq!(options(usage), options(&offered), "{command:?}");
+    }
+}
+
 #[test]
 fn every_error_code_is_in_the_table_with_its_status_and_side() {
     // The status and the side of each row of the table in error.rs.
