@@ -23,6 +23,7 @@ impl Admin {
             "configuration": {
                 "in_force_since": seconds(reload.at.wall),
                 "last_reload_error": reload.error,
+                "pending_restart": reload.pending_restart,
                 "callers": pipeline.config().callers.iter().map(|caller| caller.name.as_str()).collect::<Vec<_>>(),
             },
             "audit": self.shared.audit.as_ref().map(|audit| audit.status()),
