@@ -167,7 +167,7 @@ impl Failure {
             Self::Edge(EdgeError::SlowBody(_)) => table::BODY_SILENT,
             Self::Caller(Unidentified) => table::CALLER_UNKNOWN,
             Self::Policy(refusal) => match refusal {
-                Refusal::Target(TargetError::NotFound) => table::NOT_FOUND,
+                Refusal::Target(TargetError::NotFound | TargetError::Authz) => table::NOT_FOUND,
                 Refusal::Target(
                     TargetError::NotOriginForm
                     | TargetError::Query
