@@ -92,6 +92,32 @@ async fn a_literal_secret_earns_a_warning_that_does_not_show_it() {
 }
 
 #[tokio::test]
+async fn check_warns_of_places_that_are_not_there() {
+    let files = Files::new();
+    let there = files.0.path().display().to_string();
+    let with = |directory: &str| {
+        let settings = offline()
+            .set("tenants.acme.client_secret", "'0123456789abcdef'")
+            .set("listen.proxy", format!("['unix:{directory}/s']"))
+            .set("listen.admin", format!("'unix:{directory}/a'"))
+            .set("audit.output", format!("{{ file = '{directory}/audit.jsonl' }}"));
+        files.with(&settings)
+    };
+    let fine = claviger(&["check", "--config", &with(&there)]).await;
+    fine.assert_code(0);
+    assert!(!fine.stderr.contains("there is no directory"), "{}", fine.stderr);
+    let missing = claviger(&["check", "--config", &with("/nonexistent/claviger")]).await;
+    missing.assert_code(0);
+    for key in ["listen.proxy", "listen.admin", "audit.output"] {
+        let said = format!("warning: {key}: there is no directory /nonexistent/claviger here.");
+        assert!(missing.stderr.contains(&said), "{key}: {}", missing.stderr);
+    }
+    std::fs::write(files.0.path().join("s"), "").expect("it can be written");
+    let in_the_way = claviger(&["check", "--config", &with(&there)]).await;
+    assert!(in_the_way.stderr.contains("/s is not a socket"), "{}", in_the_way.stderr);
+}
+
+#[tokio::test]
 async fn check_online_explains_in_the_users_terms() {
     let logto = Logto::start().await;
     let files = Files::new();
