@@ -77,7 +77,7 @@ fn remedy(path: &str, error: &io::Error) -> Option<String> {
             format!("Mount a volume at {directory} that uid {uid} may write to.")
         }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => format!(
-            "Make room on the file system of {directory}, or lower audit.max_size or audit.keep; it goes on without a restart."
+            "Make room on the file system of {directory}: then it goes on by itself. To need less: audit.max_size, audit.keep."
         ),
         io::ErrorKind::IsADirectory => "Name a file in it.".to_owned(),
         io::ErrorKind::WouldBlock => {

@@ -121,6 +121,7 @@ impl Writer {
                 if lost > self.told {
                     tracing::error!(
                         records = lost - self.told,
+                        file = self.health.path,
                         "audit records were lost (claviger_audit_lost_total)"
                     );
                     self.told = lost;
