@@ -54,12 +54,14 @@ pub struct Health {
 struct Reload {
     at: Moment,
     error: Option<String>,
+    /// Keys whose new values wait for a restart.
+    pending_restart: Vec<&'static str>,
 }
 
 impl Health {
     /// Starting.
     pub fn new(now: Moment) -> Self {
-        let reload = Mutex::new(Reload { at: now, error: None });
+        let reload = Mutex::new(Reload { at: now, error: None, pending_restart: Vec::new() });
         Self { since: now, started: AtomicBool::new(false), draining: AtomicBool::new(false), reload }
     }
 
@@ -73,9 +75,10 @@ impl Health {
         self.draining.store(true, Relaxed);
     }
 
-    /// A configuration was taken over.
-    pub fn reloaded(&self, now: Moment) {
-        *self.reload.lock().unwrap_or_else(PoisonError::into_inner) = Reload { at: now, error: None };
+    /// A configuration was taken over, but for the keys `pending_restart`.
+    pub fn reloaded(&self, now: Moment, pending_restart: Vec<&'static str>) {
+        *self.reload.lock().unwrap_or_else(PoisonError::into_inner) =
+            Reload { at: now, error: None, pending_restart };
     }
 
     /// A configuration was refused.
@@ -86,6 +89,11 @@ impl Health {
     /// Why the last configuration was refused, if it was.
     pub fn reload_error(&self) -> Option<String> {
         self.last_reload().error
+    }
+
+    /// The keys whose new values wait for a restart.
+    pub fn pending_restart(&self) -> Vec<&'static str> {
+        self.last_reload().pending_restart
     }
 
     fn last_reload(&self) -> Reload {

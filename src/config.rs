@@ -8,6 +8,7 @@ use crate::{ids::TenantName, secret::Secret};
 
 mod audit;
 mod caller;
+mod changed;
 mod check;
 mod env;
 mod issuer;
@@ -32,6 +33,7 @@ mod tests;
 
 pub use audit::{Audit, AuditOutput};
 pub use caller::{Caller, ClaimMatch, Identity, Issue, TenantScope};
+pub use changed::changed;
 pub use env::Environment;
 pub use issuer::{Algorithm, Issuer, Jwks};
 pub use load::{LoadRequest, Loaded, References, load};

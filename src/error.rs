@@ -169,7 +169,7 @@ impl Failure {
             Self::Caller(nobody) if nobody.retry_after().is_some() => table::ISSUER_UNAVAILABLE,
             Self::Caller(_) => table::CALLER_UNKNOWN,
             Self::Policy(refusal) => match refusal {
-                Refusal::Target(TargetError::NotFound) => table::NOT_FOUND,
+                Refusal::Target(TargetError::NotFound | TargetError::Authz) => table::NOT_FOUND,
                 Refusal::Target(
                     TargetError::NotOriginForm
                     | TargetError::Query

@@ -111,6 +111,60 @@ fn same(written: &Value, found: &Value) -> bool {
     }
 }
 
+/// Each row of the table of keys says `restart` where the program says so, and nowhere else.
+#[test]
+fn what_waits_for_a_restart_says_so() {
+    let source = include_str!("../src/config/restart.rs");
+    let keys: Vec<_> =
+        source.lines().filter_map(|line| line.trim().strip_prefix("(\"")?.split('"').next()).collect();
+    assert!(keys.len() > 5, "{keys:?}");
+    for row in table("configuration") {
+        let key = code(row[0]).expect("a key is code");
+        let waits = keys.iter().any(|known| {
+            key == *known
+                || (*known == "audit" && key.starts_with("audit."))
+                || (*known, key) == ("listen.tls", "listen.tls.cert")
+        });
+        assert_eq!(row[2].contains("restart"), waits, "{key}: {}", row[2]);
+    }
+}
+
+/// The table of commands has every option that `--help` has, and no other.
+#[test]
+fn every_option_is_in_the_table_of_commands() {
+    let options = |text: &str| {
+        let words = text.split(|c: char| !(c.is_ascii_lowercase() || c == '-'));
+        let mut options: Vec<_> = words.filter(|word| word.starts_with("--") && word.len() > 2).collect();
+        options.sort_unstable();
+        options.dedup();
+        options.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let rows = table("commands");
+    assert!(rows.len() >= 9);
+    for row in rows {
+        let usage = row[0].trim_matches('`').strip_prefix("claviger ").expect("a command");
+        let words = usage.split('`').next().unwrap_or_default().split(' ');
+        let words = words.take_while(|word| word.bytes().all(|byte| byte.is_ascii_lowercase()));
+        let command: Vec<_> = words.collect();
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_claviger"))
+            .args(&command)
+            .arg("-h")
+            .output()
+            .expect("the program can be run");
+        assert!(output.status.success(), "{command:?}");
+        let help = String::from_utf8(output.stdout).expect("it is text");
+        // An option stands at the beginning of a line.
+        let offered: String = help
+            .lines()
+            .filter(|line| line.trim_start().starts_with('-'))
+            .filter_map(|line| line.split("--").nth(1)?.split_whitespace().next())
+            .filter(|name| *name != "help")
+            .map(|name| format!("--{name} "))
+            .collect();
+        assert_eq!(options(usage), options(&offered), "{command:?}");
+    }
+}
+
 #[test]
 fn every_error_code_is_in_the_table_with_its_status_and_side() {
     // The status and the side of each row of the table in error.rs.
@@ -196,5 +250,45 @@ fn the_sidecars_configuration_is_that_of_its_manifest() {
     let excerpt = after.split("```").next().unwrap_or_default();
     for line in excerpt.lines().filter(|line| !line.is_empty()) {
         assert!(manifest.contains(&format!("\n    {line}\n")), "{line:?} is not in sidecar.yaml");
+    }
+}
+
+/// The text of each block of `language` of a page.
+fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
+    let fence = format!("```{language}\n");
+    page.split(&fence).skip(1).filter_map(|after| after.split("```").next()).collect()
+}
+
+/// Loads the text as a configuration; what it names need not be there.
+fn load(text: &str) -> Result<config::Loaded, config::Problems> {
+    let directory = tempfile::tempdir().expect("there is a temporary directory");
+    let path = directory.path().join("claviger.toml");
+    std::fs::write(&path, text).expect("it can be written");
+    config::load(&LoadRequest {
+        paths: vec![path],
+        search: Vec::new(),
+        env: BTreeMap::new(),
+        rule_check: &|_, _| Ok(()),
+        references: References::MayBeAbsent,
+    })
+}
+
+#[test]
+fn the_examples_of_the_pages_load() {
+    const MINIMAL: &str = include_str!("../config/minimal.toml");
+    let audit = blocks(include_str!("../docs/audit.md"), "toml");
+    let authz = blocks(include_str!("../docs/authz.md"), "toml");
+    assert_eq!((audit.len(), authz.len()), (1, 1));
+    for example in [audit, authz].concat() {
+        let loaded = load(&format!("{MINIMAL}\n{example}"));
+        loaded.unwrap_or_else(|problems| panic!("{example}\n{problems}"));
+    }
+    let callers = blocks(include_str!("../docs/callers.md"), "toml");
+    let (every, examples) = callers.split_first().expect("there are examples");
+    assert!(every.starts_with("# every example\n") && examples.len() > 5, "{callers:?}");
+    for example in examples {
+        assert!(example.starts_with("# example: "), "{example}");
+        let loaded = load(&format!("{every}\n{example}"));
+        loaded.unwrap_or_else(|problems| panic!("{example}\n{problems}"));
     }
 }

@@ -29,9 +29,11 @@ impl Admin {
             "configuration": {
                 "in_force_since": seconds(reload.at.wall),
                 "last_reload_error": reload.error,
+                "pending_restart": reload.pending_restart,
                 "callers": pipeline.config().callers.iter().map(|caller| caller.name.as_str()).collect::<Vec<_>>(),
             },
             "tls": pipeline.tls().map(|tls| listen_tls(tls.dates(), now.wall)),
+            "audit": self.shared.audit.as_ref().map(|audit| audit.status()),
             "tenants": tenants.map(|(index, upstream)| {
                 (upstream.tenant.name.to_string(), tenant(upstream, pipeline.in_flight(TenantIndex(index)), now.wall))
             }).collect::<serde_json::Map<_, _>>(),

@@ -17,9 +17,14 @@ use crate::{
 /// Reads the configuration again, from where it came.
 pub type Loader = Box<dyn Fn() -> Result<Loaded, Problems> + Send>;
 
+/// More changed keys than anyone reads in a line.
+const MOST_NAMED: usize = 20;
+
 /// Keeps the configuration up to date.
 pub struct Reloader {
     loader: Loader,
+    /// As it was read, with what waits for a restart.
+    last: Config,
     seen: Seen,
     pipeline: Arc<ArcSwap<Pipeline>>,
     shared: Arc<Shared>,
@@ -62,7 +67,7 @@ impl Reloader {
         health: Arc<Health>,
     ) -> Self {
         let seen = Seen::new(loaded.digest, loaded.files);
-        Self { loader, seen, pipeline, shared, health, taken_over: Arc::default() }
+        Self { loader, last: loaded.config, seen, pipeline, shared, health, taken_over: Arc::default() }
     }
 
     /// Tells of each configuration that was taken over.
@@ -94,6 +99,7 @@ impl Reloader {
                 if unchanged {
                     if asked {
                         tracing::info!("the configuration has not changed");
+                        self.tell_of_restart();
                     }
                     return;
                 }
@@ -115,6 +121,8 @@ impl Reloader {
     }
 
     fn take_over(&mut self, config: Config) {
+        let changed = config::changed(&self.last, &config);
+        let last = config.clone();
         let old = self.pipeline.load().config().clone();
         let restart = config::needs_restart(&old, &config);
         let kept = Config {
@@ -133,7 +141,7 @@ impl Reloader {
             },
             workers: old.workers,
             audit: old.audit.clone(),
-            log: old.log.clone(),
+            log: config::Log { requests: config.log.requests, ..old.log.clone() },
             ..config
         };
         match self.shared.pipeline(Arc::new(kept)) {
@@ -141,11 +149,10 @@ impl Reloader {
                 pipeline.warm();
                 self.pipeline.store(Arc::new(pipeline));
                 self.shared.metrics.reloaded(Some(self.shared.clock.now().wall));
-                self.health.reloaded(self.shared.clock.now());
-                tracing::info!("the configuration was reloaded");
-                for key in restart {
-                    tracing::warn!(key, "this change takes effect after a restart");
-                }
+                self.health.reloaded(self.shared.clock.now(), restart);
+                self.last = last;
+                tell_of(&changed);
+                self.tell_of_restart();
                 self.taken_over.notify_one();
             }
             Err(error) => {
@@ -155,9 +162,28 @@ impl Reloader {
         }
     }
 
+    /// Each time somebody asks: what waits is easily forgotten.
+    fn tell_of_restart(&self) {
+        for key in self.health.pending_restart() {
+            tracing::warn!(key, "this change takes effect after a restart");
+        }
+    }
+
     fn refuse(&self, problems: usize, first: String) {
         self.shared.metrics.reloaded(None);
         self.health.reload_failed(first);
         tracing::error!(problems, "the changed configuration was refused; the old one stays in force");
+    }
+}
+
+/// Names alone, and not without end.
+fn tell_of(changed: &[String]) {
+    let (named, rest) = changed.split_at(changed.len().min(MOST_NAMED));
+    match rest.len() {
+        0 => tracing::info!(changed = ?named, "the configuration was reloaded"),
+        more => tracing::info!(changed = ?named, more, "the configuration was reloaded"),
+    }
+    if changed.iter().any(|key| key == "broker.key") {
+        tracing::warn!(key = "broker.key", "tokens issued earlier are refused from now");
     }
 }

@@ -1,7 +1,14 @@
 //! `claviger caller key NAME`: makes an API key. The key is for the caller, its digest for the configuration:
-//! what Claviger keeps is of no use to whoever reads it.
+//! what Claviger keeps is of no use to whoever reads it. The key goes to a file or alone to standard output, never
+//! among other text.
 
-use std::process::ExitCode;
+use std::{
+    fs::OpenOptions,
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::Subcommand;
 use serde_json::json;
@@ -15,17 +22,23 @@ const PREFIX: &str = "cvk_";
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Make an API key for a caller; during a rotation, add the new digest before the old one.
+    ///
+    /// The key alone goes to standard output and what to write in the configuration to standard error; with --out
+    /// the key goes to the file, and what to write to standard output.
     Key {
         /// The caller, as in [callers.NAME].
         name: String,
-        /// As JSON.
+        /// Write the key to this new file, which its owner alone may read.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// Caller, key (or its file) and digest as JSON, without the excerpt.
         #[arg(long)]
         json: bool,
     },
 }
 
 pub(super) fn run(command: &Command) -> ExitCode {
-    let Command::Key { name, json } = command;
+    let Command::Key { name, out, json } = command;
     let name = match CallerName::parse(name) {
         Ok(name) => name,
         Err(error) => return super::fail(&error.to_string()),
@@ -34,19 +47,60 @@ pub(super) fn run(command: &Command) -> ExitCode {
     if aws_lc_rs::rand::fill(&mut *random).is_err() {
         return super::fail("the system gives no random bytes");
     }
-    let digits = random.iter().map(|byte| format!("{byte:02x}"));
-    let key = Zeroizing::new(PREFIX.to_owned() + &digits.collect::<String>());
-    let digest = Digest::of(key.as_bytes()).to_hex();
-    if *json {
-        return super::print(&format!(
-            "{}\n",
-            json!({ "caller": name.as_str(), "key": *key, "sha256": digest })
-        ));
+    let mut key = Zeroizing::new(String::with_capacity(PREFIX.len() + 2 * random.len()));
+    key.push_str(PREFIX);
+    for byte in random.iter() {
+        key.extend([byte >> 4, byte & 0xf].map(|digit| char::from_digit(digit.into(), 16).unwrap_or('0')));
     }
-    super::print(&format!(
-        "# for the caller, as `Claviger-Key` or `Authorization: Bearer`; it is not kept anywhere\n{}\n\n\
-         # for the configuration; during a rotation: api_key_sha256 = [\"<new>\", \"<old>\"]\n\
-         [callers.{name}]\nidentify = {{ api_key_sha256 = \"{digest}\" }}\n",
-        *key
-    ))
+    let digest = Digest::of(key.as_bytes()).to_hex();
+    if let Some(path) = out
+        && let Err(error) = keep(path, &key)
+    {
+        return super::fail(&format!("--out {}: {}", path.display(), refusal(&error)));
+    }
+    match (out, json) {
+        (None, true) => {
+            super::print(&format!("{}\n", json!({ "caller": name.as_str(), "key": *key, "sha256": digest })))
+        }
+        (Some(path), true) => {
+            super::print(&format!("{}\n", json!({ "caller": name.as_str(), "file": path, "sha256": digest })))
+        }
+        (Some(_), false) => super::print(&excerpt(&name, &digest)),
+        (None, false) => {
+            eprint!("# The key is not kept anywhere. In the configuration:\n{}", excerpt(&name, &digest));
+            super::print(&format!("{}\n", *key))
+        }
+    }
+}
+
+/// Loads beside a tenant, and allows nothing until somebody says what.
+fn excerpt(name: &CallerName, digest: &str) -> String {
+    // A dot would make a table within a table.
+    let table = if name.as_str().contains('.') { format!("\"{name}\"") } else { name.to_string() };
+    format!(
+        "[callers.{table}]\n\
+         identify = {{ api_key_sha256 = \"{digest}\" }}   # during a rotation: [\"NEW\", \"OLD\"]\n\
+         policies = [\"{name}\"]\n\n\
+         [policies.{table}]\n\
+         allow = []   # what it may do, such as \"users:read\": see claviger operations\n"
+    )
+}
+
+/// Writes the key to a file that was not there.
+fn keep(path: &Path, key: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let written = file.write_all(key.as_bytes()).and_then(|()| file.sync_all());
+    if written.is_err() {
+        // Half a key is none; the first error is the one to tell.
+        let _: io::Result<()> = std::fs::remove_file(path);
+    }
+    written
+}
+
+fn refusal(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => "it is there already and stays as it is. Name another file.".into(),
+        io::ErrorKind::NotFound => "its directory does not exist. Create it first.".into(),
+        _ => error.to_string(),
+    }
 }

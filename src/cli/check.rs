@@ -1,13 +1,13 @@
 //! `claviger check`: every problem at once; with `--online`, each tenant end to end.
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{os::unix::fs::FileTypeExt as _, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use http::{Request, StatusCode};
 use tokio::time::Instant;
 
 use crate::{
     clock::{Clock, Random},
-    config::Config,
+    config::{Address, AuditOutput, Config},
     error::Failure,
     ids::TokenIndex,
     observe::{Metrics, OperationCells, Record, RequestId},
@@ -49,11 +49,15 @@ pub(super) fn run(args: &Args) -> ExitCode {
         eprintln!("claviger: the configuration is invalid: {}", super::count(1, "problem"));
         return ExitCode::from(super::INVALID_CONFIGURATION);
     }
+    let missing = missing_places(config);
+    for warning in &missing {
+        eprintln!("warning: {warning}");
+    }
     println!(
         "the configuration is valid: {}, {}, {}",
         super::count(config.tenants.len(), "tenant"),
         super::count(config.callers.len(), "caller"),
-        super::count(warnings.len(), "warning"),
+        super::count(warnings.len() + missing.len(), "warning"),
     );
     if !args.online {
         return ExitCode::SUCCESS;
@@ -62,6 +66,40 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Ok(runtime) => runtime.block_on(online(loaded.config)),
         Err(error) => super::fail(&format!("cannot start: {error}")),
     }
+}
+
+/// What `serve` would make files in, where it is not there. A warning, since it may be there where `serve` runs.
+fn missing_places(config: &Config) -> Vec<String> {
+    let sockets =
+        [("listen.proxy", config.listen.proxy.as_slice()), ("listen.admin", config.listen.admin.as_slice())];
+    let sockets = sockets.into_iter().flat_map(|(key, addresses)| {
+        addresses.iter().filter_map(move |address| match address {
+            Address::Unix(path) => Some((key, path)),
+            Address::Tcp(_) => None,
+        })
+    });
+    let mut warnings = Vec::new();
+    for (key, path) in sockets.clone() {
+        let there = std::fs::symlink_metadata(path);
+        if there.is_ok_and(|there| !there.file_type().is_socket()) {
+            warnings
+                .push(format!("{key}: {} is not a socket, and in its way here. Remove it.", path.display()));
+        }
+    }
+    let audit = match &config.audit.output {
+        AuditOutput::File { path, .. } => Some(("audit.output", path)),
+        _ => None,
+    };
+    for (key, path) in sockets.chain(audit) {
+        let parent = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+        if !parent.is_dir() {
+            let directory = parent.display();
+            warnings.push(format!(
+                "{key}: there is no directory {directory} here. Where claviger serve runs, create it, writable for its user."
+            ));
+        }
+    }
+    warnings
 }
 
 async fn online(config: Config) -> ExitCode {

@@ -4,7 +4,8 @@ use std::{process::ExitCode, sync::Arc};
 
 use crate::{
     catalog::{Catalog, Op, Operation, Paging, secrets::Secrets},
-    ids::CallerIndex,
+    config::{Caller, Config},
+    ids::{CallerIndex, PolicyName},
     policy::{
         conditions::{Broken, Words, check_query},
         decide::{Source, Verdict},
@@ -72,7 +73,8 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let operation = matched.op().map(|op| catalog.operation(op));
     let Verdict::Conditional(candidates) = verdict else {
         let word = if verdict.is_allowed() { "allowed" } else { "denied" };
-        println!("{word}: {} at tenant {tenant}", verdict.explain(operation));
+        let place = place_of_rules(config, &config.callers[index.0]);
+        println!("{word}: {} (tenant {tenant})", verdict.explain(operation, &place));
         if !verdict.is_allowed() {
             return ExitCode::from(super::NO);
         }
@@ -83,7 +85,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let judged: Vec<_> = candidates.rules().map(|rule| judge(rule, query)).collect();
     let code = if judged.iter().any(|(broken, _)| broken.is_none()) { 0 } else { super::NO };
     let word = if code == 0 { "allowed under conditions" } else { "denied" };
-    println!("{word}: {name} at tenant {tenant}");
+    println!("{word}: {name} (tenant {tenant})");
     for (_, line) in judged {
         println!("{line}");
     }
@@ -98,6 +100,19 @@ pub(super) fn run(args: &Args) -> ExitCode {
         tell_of_secrets(grants.reveals(index), matched.op(), operation, query);
     }
     ExitCode::from(code)
+}
+
+/// Where a rule for the caller is to be added.
+fn place_of_rules(config: &Config, caller: &Caller) -> String {
+    let list = |name: &PolicyName| {
+        let policy = config.policies.iter().find(|policy| policy.name == *name);
+        let first = policy.and_then(|policy| policy.allow.first());
+        match first.map(|rule| rule.origin.to_string()) {
+            Some(origin) if origin.contains("CLAVIGER_ALLOW") => "CLAVIGER_ALLOW".to_owned(),
+            _ => format!("policies.{name}.allow"),
+        }
+    };
+    caller.policies.iter().map(list).collect::<Vec<_>>().join(" or ")
 }
 
 /// Whether the answer comes with its secrets, where it may have some.

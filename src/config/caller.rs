@@ -34,7 +34,7 @@ pub struct Caller {
 /// One way for a caller to prove who it is. No two callers have the same way, or patterns that one name meets both
 /// of. Two callers' claims may still be met by one token, where they are different claims or hold arrays: then the
 /// token identifies nobody.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Identity {
     /// `{ loopback = true }`: whoever reaches a loopback or Unix listener.
     Loopback,

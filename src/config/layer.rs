@@ -266,6 +266,9 @@ fn unknown(path: &KeyPath, field: &str, known: &[&str]) -> (String, String) {
     {
         return (what, format!("Write {base} = {{ file = \"…\" }}."));
     }
+    if let ["audit", "output", key @ ("max_size" | "keep")] = steps[..] {
+        return (what, format!("`{key}` belongs to [audit], beside output: write audit.{key}."));
+    }
     if let Some(near) = nearest(field, known.iter().copied()) {
         return (what, format!("Did you mean `{near}`?"));
     }

@@ -90,12 +90,24 @@ pub(super) fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str
         return None;
     }
     let allowed = (written.chars().count() / 3).max(1);
+    let written = written.to_lowercase();
+    let between = |name: &str| {
+        // One of a kind is near to many of it, however its plural is spelt.
+        if plural(&written) == name || written == plural(name) { 1 } else { distance(&written, name) }
+    };
     known
         .into_iter()
-        .map(|name| (distance(&written.to_lowercase(), &name.to_lowercase()), name))
+        .map(|name| (between(&name.to_lowercase()), name))
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
+}
+
+fn plural(word: &str) -> String {
+    match word.strip_suffix('y') {
+        Some(stem) => format!("{stem}ies"),
+        None => format!("{word}s"),
+    }
 }
 
 /// Edits from `a` to `b`, where two neighbours in the wrong order count as one (optimal string alignment).

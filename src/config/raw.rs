@@ -184,7 +184,7 @@ tables! {
         requests: Leaf<LogRequests>,
     }
 
-    /// The audit log: one record for each request that used a credential or was denied.
+    /// The audit log: one record for each request.
     RawAudit {
         /// "off", "stdout", or a file.
         output: Either<AuditWord, RawAuditFile>,

@@ -34,7 +34,7 @@ pub struct BindError {
     key: &'static str,
     address: String,
     source: io::Error,
-    remedy: &'static str,
+    remedy: String,
 }
 
 impl Bound {
@@ -44,7 +44,7 @@ impl Bound {
     /// [`BindError`], with the remedy.
     pub fn new(key: &'static str, address: &Address, unix_mode: u32) -> Result<Self, BindError> {
         let failed = |source: io::Error| {
-            let remedy = remedy(&source);
+            let remedy = remedy(address, &source);
             BindError { key, address: address.to_string(), source, remedy }
         };
         let bound = match address {
@@ -87,8 +87,7 @@ impl Bound {
 fn bind_unix(path: &Path, mode: u32) -> io::Result<std::os::unix::net::UnixListener> {
     use std::os::unix::net::{UnixListener, UnixStream};
 
-    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
-    if is_socket
+    if is_socket(path)
         && UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
     {
         std::fs::remove_file(path)?;
@@ -98,18 +97,32 @@ fn bind_unix(path: &Path, mode: u32) -> io::Result<std::os::unix::net::UnixListe
     Ok(listener)
 }
 
-fn remedy(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => "Another process listens there: stop it, or choose another address.",
-        io::ErrorKind::PermissionDenied => {
-            "Choose a port above 1023 or a directory that this user may write to."
+fn remedy(address: &Address, error: &io::Error) -> String {
+    let uid = rustix::process::geteuid().as_raw();
+    match (error.kind(), address) {
+        (io::ErrorKind::AddrInUse, Address::Unix(path)) if !is_socket(path) => {
+            let kind = if path.is_dir() { "directory" } else { "file" };
+            format!("{} is a {kind}, not a socket: remove it, or choose another path.", path.display())
         }
-        io::ErrorKind::AddrNotAvailable => {
-            "This machine does not have the address: check it, or use 127.0.0.1 or 0.0.0.0."
+        (io::ErrorKind::AddrInUse, _) => {
+            "Another process listens there: stop it, or choose another address.".into()
         }
-        io::ErrorKind::NotFound => "The directory of the socket does not exist: create it.",
-        _ => "Choose another address.",
+        (io::ErrorKind::PermissionDenied, Address::Tcp(_)) => "Choose a port above 1023.".into(),
+        (io::ErrorKind::PermissionDenied, Address::Unix(_)) => {
+            format!("Let uid {uid} write to the directory of the socket, or choose another.")
+        }
+        (io::ErrorKind::AddrNotAvailable, _) => {
+            "This machine does not have the address: check it, or use 127.0.0.1 or 0.0.0.0.".into()
+        }
+        (io::ErrorKind::NotFound, _) => {
+            format!("The directory of the socket does not exist: create it, writable for uid {uid}.")
+        }
+        _ => "Choose another address.".into(),
     }
+}
+
+fn is_socket(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket())
 }
 
 impl std::fmt::Display for Address {
@@ -124,6 +137,23 @@ impl std::fmt::Display for Address {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_in_the_way_of_a_socket_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let said = |path: &Path| {
+            Bound::new("listen.proxy", &Address::Unix(path.into()), 0o600).unwrap_err().to_string()
+        };
+        let file = dir.path().join("s");
+        std::fs::write(&file, "").unwrap();
+        let remedy = format!("{} is a file, not a socket: remove it", file.display());
+        assert!(said(&file).contains(&remedy), "{}", said(&file));
+        assert!(file.exists(), "it is not ours to remove");
+        assert!(said(dir.path()).contains("is a directory, not a socket"), "{}", said(dir.path()));
+        let uid = rustix::process::geteuid().as_raw();
+        let missing = said(&dir.path().join("none/s"));
+        assert!(missing.ends_with(&format!("create it, writable for uid {uid}.")), "{missing}");
+    }
 
     #[test]
     fn a_left_over_socket_is_replaced_and_a_live_one_is_not() {

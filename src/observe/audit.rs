@@ -6,9 +6,11 @@ mod file;
 mod writer;
 
 use std::{
+    io,
     net::SocketAddr,
+    path::Path,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         mpsc::{SyncSender, TrySendError, sync_channel},
     },
     time::{Duration, SystemTime},
@@ -30,10 +32,60 @@ const ROOM: usize = 16 * 1024;
 
 /// Why there can be no audit log.
 #[derive(Debug, thiserror::Error)]
-#[error("audit.output: {path} cannot be written: {error}")]
-pub struct AuditError {
-    path: String,
-    error: std::io::Error,
+pub enum AuditError {
+    /// Two would rename the file under each other.
+    #[error("audit.output: {path} is written by another process; give each one a file of its own")]
+    Taken {
+        /// The file.
+        path: String,
+    },
+    /// The system does not let us.
+    #[error("audit.output: {path} cannot be written: {error}{remedy}")]
+    Unwritable {
+        /// The file, or `stdout`.
+        path: String,
+        /// What the system says.
+        error: io::Error,
+        /// What to do, with the full stop before it; or nothing.
+        remedy: String,
+    },
+}
+
+impl AuditError {
+    fn new(path: String, error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::WouldBlock {
+            return Self::Taken { path };
+        }
+        let remedy = remedy(&path, &error).map(|remedy| format!(". {remedy}")).unwrap_or_default();
+        Self::Unwritable { path, error, remedy }
+    }
+}
+
+/// What is to be done where `path` cannot be written.
+fn remedy(path: &str, error: &io::Error) -> Option<String> {
+    let uid = rustix::process::geteuid().as_raw();
+    let directory = match Path::new(path).parent() {
+        Some(parent) if parent != Path::new("") => parent.display().to_string(),
+        _ => ".".to_owned(),
+    };
+    Some(match error.kind() {
+        io::ErrorKind::NotFound => format!("Create the directory {directory}, writable for uid {uid}."),
+        io::ErrorKind::PermissionDenied => {
+            format!("Let uid {uid} write to the directory {directory} and to the audit files in it.")
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            format!("Mount a volume at {directory} that uid {uid} may write to.")
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => format!(
+            "Make room on the file system of {directory}: then it goes on by itself. To need less: audit.max_size, audit.keep."
+        ),
+        io::ErrorKind::IsADirectory => "Name a file in it.".to_owned(),
+        io::ErrorKind::WouldBlock => {
+            "Another process writes this file: give each one a file of its own.".into()
+        }
+        io::ErrorKind::BrokenPipe => "Whoever read it has ended: start both again.".into(),
+        _ => return None,
+    })
 }
 
 /// The way to the audit log. Never blocks.
@@ -41,6 +93,37 @@ pub struct AuditError {
 pub struct Audit {
     sender: SyncSender<Message>,
     lost: IntCounter,
+    health: Arc<Health>,
+}
+
+/// How the writing goes, for `/status`.
+#[derive(Debug)]
+struct Health {
+    /// The file, or `stdout`.
+    path: String,
+    /// Why the last records could not be written; `None` since one could.
+    last_error: Mutex<Option<String>>,
+}
+
+impl Health {
+    fn of(path: String) -> Arc<Self> {
+        Arc::new(Self { path, last_error: Mutex::new(None) })
+    }
+
+    fn set(&self, error: Option<String>) {
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
+    }
+}
+
+/// What `/status` says of the audit log.
+#[derive(Debug, Serialize)]
+pub struct AuditStatus {
+    /// The file, or `stdout`.
+    pub file: String,
+    /// Records that were lost since the start.
+    pub lost: u64,
+    /// Why the last records could not be written; `None` since one could.
+    pub last_error: Option<String>,
 }
 
 impl Audit {
@@ -56,17 +139,27 @@ impl Audit {
                 let shown = path.display().to_string();
                 match Rotated::open(path.clone(), *max_bytes, *keep) {
                     Ok(file) => (shown, Box::new(file)),
-                    Err(error) => return Err(AuditError { path: shown, error }),
+                    Err(error) => return Err(AuditError::new(shown, error)),
                 }
             }
         };
         let (sender, receiver) = sync_channel(ROOM);
-        let mut writer = writer::Writer::new(sink, lost.clone());
+        let health = Health::of(path.clone());
+        let mut writer = writer::Writer::new(sink, lost.clone(), health.clone());
         std::thread::Builder::new()
             .name("audit".into())
             .spawn(move || writer.run(&receiver))
-            .map_err(|error| AuditError { path, error })?;
-        Ok(Some(Arc::new(Self { sender, lost })))
+            .map_err(|error| AuditError::new(path, error))?;
+        Ok(Some(Arc::new(Self { sender, lost, health })))
+    }
+
+    /// How the writing goes.
+    pub fn status(&self) -> AuditStatus {
+        AuditStatus {
+            file: self.health.path.clone(),
+            lost: self.lost.get(),
+            last_error: self.health.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
     }
 
     /// Hands over a record.

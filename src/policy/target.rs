@@ -32,6 +32,9 @@ pub enum TargetError {
     /// 404 `claviger.not_found`
     #[error("no such path here: the Management API is below /api, the token broker is /oidc/token")]
     NotFound,
+    /// 404 `claviger.not_found`: the same, for whoever sets up another proxy.
+    #[error("/authz answers nobody here: it is off, unless the operator sets authz.enabled = true")]
+    Authz,
     /// 400: `GET http://host/path`, `CONNECT host:port`, `OPTIONS *` (RFC 9112 section 3.2).
     #[error("the request target is not a path that begins with \"/\"")]
     NotOriginForm,
@@ -70,6 +73,9 @@ pub fn parse<'r>(uri: &'r Uri, version: Version, headers: &'r HeaderMap) -> Resu
         None => (None, uri.path()),
     };
     let is_api = path.strip_prefix("/api").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    if path.strip_prefix("/authz").is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+        return Err(TargetError::Authz);
+    }
     if !is_api && path != "/oidc/token" {
         return Err(TargetError::NotFound);
     }

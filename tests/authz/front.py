@@ -148,9 +148,9 @@ class Connection(http.client.HTTPConnection):
 class Front:
     """One proxy with its Claviger and its Logto. What a subclass adds: `command`, from `self.directory` and the rest."""
 
-    def __init__(self, stage, name, enabled="true", secret=clients.APP_SECRET):
+    def __init__(self, stage, name, enabled="true", secret=clients.APP_SECRET, logto=None):
         self.stage, self.name = stage, name
-        self.logto = stage.emulate(f"logto-{name}")
+        self.logto = logto or stage.emulate(f"logto-{name}")
         self.recorder = Recorder(self.logto)
         keys = {kind: stage.secret(kind, value)
                 for kind, value in (("key", KEY), ("slow_key", SLOW_KEY), ("both_key", BOTH_KEY))}

@@ -38,11 +38,29 @@ def nothing_passes_while_it_is_off(nginx):
 
 def nothing_passes_while_claviger_is_down(nginx):
     nginx.stop_claviger()
-    nginx.refused(500, "without Claviger", "GET", "/api/users", ("Claviger-Key", KEY))
+    nginx.refused(502, "without Claviger", "GET", "/api/users", ("Claviger-Key", KEY))
+
+
+def a_429_says_when_to_come_again(nginx):
+    answer, _ = front.the_callers_limit_counts(nginx)
+    check(int(answer.getheader("Retry-After", 0)) > 0, f"{answer.getheaders()}")
+    answer, _ = nginx.refused(404, "no such operation", "GET", "/api/nothing-of-the-kind", ("Claviger-Key", KEY))
+    check(answer.getheader("Retry-After") is None, f"{answer.getheaders()}")
+
+
+def a_rejected_credential_is_a_502(nginx):
+    nginx.refused(502, "the issuer knows no such secret", "GET", "/api/users", ("Claviger-Key", KEY))
+
+
+def no_issuer_is_a_503_with_a_time(nginx):
+    answer, _ = nginx.refused(503, "nobody issues tokens", "GET", "/api/users", ("Claviger-Key", KEY))
+    check(int(answer.getheader("Retry-After", 0)) > 0, f"{answer.getheaders()}")
 
 
 SETTINGS = [
     ("nginx", lambda stage: Nginx(stage, "nginx"),
-     [*front.SHARED, two_authorizations_are_refused, front.the_callers_limit_counts, nothing_passes_while_claviger_is_down]),
+     [*front.SHARED, two_authorizations_are_refused, a_429_says_when_to_come_again, nothing_passes_while_claviger_is_down]),
+    ("nginx-rejected", lambda stage: Nginx(stage, "nginx-rejected", secret="not-the-secret"), [a_rejected_credential_is_a_502]),
+    ("nginx-outage", lambda stage: Nginx(stage, "nginx-outage", logto="http://127.0.0.1:9"), [no_issuer_is_a_503_with_a_time]),
     ("nginx-off", lambda stage: Nginx(stage, "nginx-off", enabled="false"), [nothing_passes_while_it_is_off]),
 ]

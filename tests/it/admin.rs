@@ -47,6 +47,7 @@ async fn status_and_config_say_what_is_and_no_secret() {
     assert_eq!((token["usable"].as_bool(), token["granted"].as_u64()), (Some(true), Some(1)), "{status}");
     assert!(token["usable_for_seconds"].as_u64().is_some_and(|seconds| (3000..=3600).contains(&seconds)));
     assert_eq!(status["configuration"]["callers"], serde_json::json!(["local"]));
+    assert!(status["audit"].is_null(), "it is off: {status}");
     let config = proxy.admin("/config").await.json();
     assert_eq!(config["tenants"]["acme"]["client_id"], logto.client());
     assert!(!config.to_string().contains(logto.secret()));

@@ -1,5 +1,8 @@
 //! The command line: exit codes and what it says.
 
+#[path = "commands/caller.rs"]
+mod caller;
+
 use crate::support::{
     Logto, Proxy, Settings, claviger,
     command::{finish, program},
@@ -114,6 +117,32 @@ async fn a_literal_secret_earns_a_warning_that_does_not_show_it() {
 }
 
 #[tokio::test]
+async fn check_warns_of_places_that_are_not_there() {
+    let files = Files::new();
+    let there = files.0.path().display().to_string();
+    let with = |directory: &str| {
+        let settings = offline()
+            .set("tenants.acme.client_secret", "'0123456789abcdef'")
+            .set("listen.proxy", format!("['unix:{directory}/s']"))
+            .set("listen.admin", format!("'unix:{directory}/a'"))
+            .set("audit.output", format!("{{ file = '{directory}/audit.jsonl' }}"));
+        files.with(&settings)
+    };
+    let fine = claviger(&["check", "--config", &with(&there)]).await;
+    fine.assert_code(0);
+    assert!(!fine.stderr.contains("there is no directory"), "{}", fine.stderr);
+    let missing = claviger(&["check", "--config", &with("/nonexistent/claviger")]).await;
+    missing.assert_code(0);
+    for key in ["listen.proxy", "listen.admin", "audit.output"] {
+        let said = format!("warning: {key}: there is no directory /nonexistent/claviger here.");
+        assert!(missing.stderr.contains(&said), "{key}: {}", missing.stderr);
+    }
+    std::fs::write(files.0.path().join("s"), "").expect("it can be written");
+    let in_the_way = claviger(&["check", "--config", &with(&there)]).await;
+    assert!(in_the_way.stderr.contains("/s is not a socket"), "{}", in_the_way.stderr);
+}
+
+#[tokio::test]
 async fn check_online_explains_in_the_users_terms() {
     let logto = Logto::start().await;
     let files = Files::new();
@@ -156,7 +185,8 @@ async fn explain_says_yes_or_no_and_why() {
         ("GET", "/api/USERS/u1/", 0, "GetUser"),
         ("GET", "/api/users?page=1", 0, "users:read"),
         ("GET", "/api/new-things/1", 0, "GET /api/new-things/{id}"),
-        ("POST", "/api/users", 1, "denied"),
+        ("POST", "/api/users", 1, "add \"CreateUser\" to policies.all.allow (tenant acme)"),
+        ("GET", "/api/hooks", 1, "add \"ListHooks\" to policies.all.allow (tenant acme)"),
         ("GET", "/api/users/u1/identities/github", 1, "GetUserIdentity"),
         ("GET", "/api/nothing", 1, "denied"),
         ("GET", "/api/../users", 1, "denied: at byte"),
@@ -273,20 +303,6 @@ async fn the_schema_accepts_a_configuration_and_refuses_nonsense() {
 }
 
 #[tokio::test]
-async fn a_made_key_is_the_one_its_digest_stands_for() {
-    let mut make = program();
-    let made = finish(make.args(["caller", "key", "billing", "--json"])).await;
-    assert_eq!(made.code, Some(0));
-    let made: serde_json::Value = serde_json::from_str(&made.stdout).expect("JSON");
-    let key = made["key"].as_str().expect("a key");
-    assert!(key.starts_with("cvk_") && key.len() == 68, "{key}");
-    let digest = claviger::secret::Digest::of(key.as_bytes()).to_hex();
-    assert_eq!(made["sha256"], digest);
-    let mut bad = program();
-    assert_eq!(finish(bad.args(["caller", "key", "Not A Name"])).await.code, Some(1));
-}
-
-#[tokio::test]
 async fn wrong_usage_is_2_and_help_is_0() {
     for wrong in
         [&["serv"][..], &[], &["serve", "--confg", "x"], &["explain", "GET"], &["completions", "tcsh"]]
@@ -345,4 +361,15 @@ async fn the_environment_alone_is_enough() {
     assert_eq!(client.ask(&crate::support::Request::get("/api/users")).await.status, 200);
     client.ask(&crate::support::Request::get("/api/hooks")).await.assert_problem(403, "not_permitted");
     child.start_kill().expect("it is ours");
+    let mut explain = program();
+    let explained = explain
+        .args(["explain", "--caller", "local", "DELETE", "/api/users/u1"])
+        .current_dir(directory.path())
+        .env("LOGTO_ENDPOINT", logto.base_url())
+        .env("LOGTO_M2M_APP_ID", logto.client())
+        .env("LOGTO_M2M_APP_SECRET", logto.secret())
+        .env("CLAVIGER_ALLOW", "users:read,ListRoles");
+    let said = finish(explained).await.stdout;
+    let readme = include_str!("../../README.md");
+    assert!(readme.contains(&format!("DELETE /api/users/u1\n{said}")), "README does not show: {said}");
 }

@@ -151,6 +151,8 @@ async fn nobody_may_ask_unless_it_is_enabled() {
     let proxy = Proxy::of(&logto).await;
     let request =
         Request::get("/authz").header("X-Original-URI", "/api/users").header("X-Original-Method", "GET");
-    assert_eq!(proxy.ask(&request).await.outcome(), (404, "claviger.not_found".into()));
+    let off = proxy.ask(&request).await;
+    assert_eq!(off.outcome(), (404, "claviger.not_found".into()));
+    assert!(off.text().contains("authz.enabled = true"), "{}", off.text());
     assert_eq!(proxy.get("/authz/api/users").await.outcome(), (404, "claviger.not_found".into()));
 }

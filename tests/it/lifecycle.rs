@@ -155,6 +155,59 @@ async fn a_reload_takes_effect_and_a_bad_one_none() {
     proxy.logged("this change takes effect after a restart").await;
 }
 
+/// What a reload did, by the names of the keys; and what waits, for as long as it waits.
+#[tokio::test]
+async fn a_reload_says_what_changed_and_what_waits() {
+    let logto = Logto::start().await;
+    let mut proxy =
+        Proxy::builder().tenant("acme", &logto).set("broker.key", format!("'{:064}'", 1)).start().await;
+    assert_eq!(proxy.status().await["configuration"]["pending_restart"], serde_json::json!([]));
+    let warnings = |proxy: &Proxy| proxy.log().matches("this change takes effect after a restart").count();
+
+    let change = |settings: Settings| {
+        let settings = settings.set("broker.key", format!("'{:064}'", 2)).set("workers", 7);
+        settings.set("policies.all.deny", "['ListUsers']")
+    };
+    assert!(proxy.reload_with(change).await);
+    proxy.logged("tokens issued earlier are refused from now").await;
+    let changed = r#""changed":"[\"broker.key\", \"policies.all\", \"workers\"]""#;
+    assert!(proxy.log().contains(changed), "{}", proxy.log());
+    assert_eq!(proxy.status().await["configuration"]["pending_restart"], serde_json::json!(["workers"]));
+    let before = warnings(&proxy);
+    assert!(before > 0);
+    proxy.signal(Signal::HUP);
+    soon("it to be said again", || warnings(&proxy) > before).await;
+    assert!(proxy.log().contains("the configuration has not changed"));
+
+    // Another reload names what it changed alone, and what waits still does.
+    assert!(proxy.reload_with(|settings| settings.set("log.requests", "'all'")).await);
+    assert!(proxy.log().contains(r#""changed":"[\"log.requests\"]""#), "{}", proxy.log());
+    assert_eq!(proxy.status().await["configuration"]["pending_restart"], serde_json::json!(["workers"]));
+    proxy.get("/api/roles").await;
+    proxy.logged("\"claviger::request\"").await;
+    assert!(proxy.reload_with(|settings| settings.without("workers")).await);
+    assert_eq!(proxy.status().await["configuration"]["pending_restart"], serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn an_audit_file_has_one_process() {
+    let logto = Logto::start().await;
+    let proxy =
+        Proxy::builder().tenant("acme", &logto).set("audit.output", "{ file = 'audit.jsonl' }").start().await;
+    let audit = proxy.directory().join("audit.jsonl").display().to_string();
+    assert_eq!(
+        proxy.status().await["audit"],
+        serde_json::json!({ "file": audit, "lost": 0, "last_error": null })
+    );
+    let file = proxy.directory().join("second.toml");
+    Settings::usual().tenant("acme", &logto).set("audit.output", "{ file = 'audit.jsonl' }").write(&file);
+    let finished = claviger(&["serve", "--config", &file.display().to_string()]).await;
+    finished.assert_code(1);
+    let said =
+        format!("audit.output: {audit} is written by another process; give each one a file of its own");
+    assert!(finished.stderr.contains(&said), "{}", finished.stderr);
+}
+
 #[tokio::test]
 async fn a_host_allowed_by_a_reload_counts_as_it_says() {
     let logto = Logto::start().await;

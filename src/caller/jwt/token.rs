@@ -1,6 +1,6 @@
 //! Reads a JWS in compact form (RFC 7515 section 7.1) strictly: three parts of unpadded, canonical base64url, a
 //! header and claims that are JSON objects without repeated members. What two readers could read differently
-//! is refused. Verifies nothing.
+//! is refused. Verifies nothing: the signature is `key_set.rs`'s to check.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use serde_json::Value;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Checker, KeyPath};
+use super::{Checker, KeyPath, is_told};
 use crate::{
     config::{
         Caller, Origin, RuleList, RuleText, TenantScope,
@@ -159,6 +159,11 @@ impl Checker<'_> {
         if known.iter().any(|name| name == text) {
             // Where the name itself is wrong, that was said at its definition.
             return parse(text).ok();
+        }
+        let section = if kind == "policy" { "policies".to_owned() } else { format!("{kind}s") };
+        if known.is_empty() && is_told(&self.remarks.told, &KeyPath::of(&[&section])) {
+            // The misspelt section is the mistake.
+            return None;
         }
         let remedy = match nearest(text, known.iter().map(String::as_str)) {
             Some(near) => format!("Did you mean {}?", quoted(near)),

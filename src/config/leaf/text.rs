@@ -238,6 +238,36 @@ impl FromText for AddressOrOff {
 /// A value that only says that something is switched off.
 pub(in crate::config) struct Off;
 
+impl FromText for Off {
+    const WANTED: &'static str = "a rate";
+
+    fn from_text(text: &str) -> Result<Self, Mistake> {
+        if text == "off" {
+            return Ok(Self);
+        }
+        let remedy = format!("Write {}, or \"off\".", rate_in(text));
+        Err(Mistake::new(format!("{} is not {}", quoted(text), Self::WANTED), remedy))
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "enum": ["off"] })
+    }
+}
+
+/// The rate that was meant by a text such as "100 per 10s" or "5/s", or else an example, as it is to be written.
+fn rate_in(text: &str) -> String {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (requests, rest) = text.split_at(end);
+    let rest = rest.trim_start();
+    let per = rest.strip_prefix('/').or_else(|| rest.strip_prefix("per ")).unwrap_or_default().trim();
+    let per = if per.starts_with(|c: char| c.is_ascii_digit()) { per.to_owned() } else { format!("1{per}") };
+    let shown = match humantime::parse_duration(&per) {
+        Ok(_) if (1..=7).contains(&requests.len()) && per.len() < 20 => (requests, per.as_str()),
+        _ => ("100", "10s"),
+    };
+    format!("{{ requests = {}, per = \"{}\" }}", shown.0, shown.1)
+}
+
 /// The name of a set of certificate authorities.
 #[derive(Clone, Copy)]
 pub(in crate::config) enum RootsName {
@@ -351,7 +381,6 @@ words!(ClientAuth, "a way to authenticate", {
     "client_secret_basic" => Self::Basic,
     "client_secret_post" => Self::Post,
 });
-words!(Off, "a rate", { "off" => Self });
 words!(RootsName, "a set of certificate authorities", { "system" => Self::System, "bundled" => Self::Bundled });
 words!(AuditWord, "a place for the audit log", { "off" => Self::Off, "stdout" => Self::Stdout });
 words!(Issue, "a kind of token", { "claviger" => Self::Claviger, "upstream" => Self::Upstream });

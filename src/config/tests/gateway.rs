@@ -441,6 +441,12 @@ fn the_audit_log_goes_where_it_is_said() {
         ]
     );
     assert_eq!(
+        bench("output = { file = \"a\", max_size = \"1MiB\" }").problems(),
+        [
+            "c.toml:2: audit.output.max_size: there is no such key. `max_size` belongs to [audit], beside output: write audit.max_size."
+        ]
+    );
+    assert_eq!(
         bench("keep = 1").warnings(),
         [
             "c.toml:2: audit.keep: it has no effect: the audit log goes to no file. Write output = { file = \"…\" }, or take the key out."

@@ -187,6 +187,67 @@ fn the_digest_follows_every_input_and_nothing_else() {
 }
 
 #[test]
+fn what_changes_is_said_by_key_and_secrets_and_files_count() {
+    const TEXT: &str = r#"
+[listen]
+proxy = ["127.0.0.1:0"]
+tls   = { cert = "tls.crt", key = "tls.key" }
+[broker]
+key = { file = "broker" }
+[issuers.k]
+issuer   = "https://k.internal"
+audience = "claviger"
+jwks     = { file = "jwks.json" }
+[tenants.acme]
+client_id     = "app"
+client_secret = { file = "secret" }
+parameters    = { a = "1" }
+[policies.p]
+allow = ["users:read"]
+[callers.c]
+identify = { api_key = { file = "key" } }
+policies = ["p"]
+[callers.d]
+identify = { service_account = "a/b" }
+policies = ["p"]
+"#;
+    let bench = Bench::new().with("c.toml", TEXT);
+    Tls::new().write(&bench);
+    for (name, text) in [
+        ("broker", "0123456789012345678901234567890123456789"),
+        ("jwks.json", r#"{"keys":[{"kty":"OKP"}]}"#),
+        ("secret", "one"),
+        ("key", "a-key-of-twenty-bytes"),
+    ] {
+        bench.write(name, text);
+    }
+    let load = || bench.load().unwrap_or_else(|problems| panic!("{problems}")).config;
+    let old = load();
+    let after = |file: &str, text: &str| {
+        let before = std::fs::read(bench.path().join(file)).unwrap();
+        bench.write(file, text);
+        let new = load();
+        bench.write(file, before);
+        changed(&old, &new)
+    };
+    assert_eq!(after("c.toml", &format!("# moved by a line\n{TEXT}")), Vec::<String>::new());
+    assert_eq!(after("broker", "9123456789012345678901234567890123456789"), ["broker.key"]);
+    assert_eq!(after("jwks.json", r#"{"keys":[{"kty":"EC"}]}"#), ["issuers.k"]);
+    assert_eq!(after("secret", "two"), ["tenants.acme.client_secret"]);
+    assert_eq!(after("key", "another-key-of-twenty"), ["callers.c.identify"]);
+    assert_eq!(after("c.toml", &TEXT.replace("a = \"1\"", "a = \"2\"")), ["tenants.acme.parameters"]);
+    assert_eq!(after("c.toml", &TEXT.replace("users:read", "users:*")), ["policies.p"]);
+    let other =
+        TEXT.replace("callers.d", "callers.e").replace("\"tls.crt\"", "\"ca.crt\"") + "rate = \"off\"\n";
+    assert_eq!(
+        after("c.toml", &format!("workers = 7\n{other}")),
+        ["callers.d", "callers.e", "listen.tls", "workers"]
+    );
+    let text = format!("{:?}", after("secret", "CANARY-two"));
+    assert!(!text.contains("CANARY"), "{text}");
+}
+
+#[test]
 fn what_needs_a_restart_is_said_by_key() {
     let old = Config::default();
     let mut new = old.clone();

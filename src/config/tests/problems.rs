@@ -437,3 +437,38 @@ fn listeners() {
         ],
     );
 }
+
+#[test]
+fn a_key_in_the_singular_is_one_problem() {
+    let misspelt = |from: &str, to: &str| {
+        assert!(GOOD.contains(from), "{from}");
+        Bench::new().with("c.toml", GOOD.replace(from, to)).env("S", "secret").problems()
+    };
+    assert_eq!(
+        misspelt(POLICIES, "policy = [\"p\"]"),
+        ["c.toml:9: callers.c.policy: there is no such key. Did you mean `policies`?"]
+    );
+    assert_eq!(
+        misspelt("[policies.p]", "[policy.p]"),
+        ["c.toml:5: policy: there is no such section. Did you mean `policies`?"]
+    );
+}
+
+#[test]
+fn a_rate_in_words_is_answered_with_one_as_it_is_written() {
+    for (text, written) in [
+        ("100 per 10s", "{ requests = 100, per = \"10s\" }"),
+        ("5/s", "{ requests = 5, per = \"1s\" }"),
+        ("20 / 1m", "{ requests = 20, per = \"1m\" }"),
+        ("none", "{ requests = 100, per = \"10s\" }"),
+        ("7", "{ requests = 100, per = \"10s\" }"),
+    ] {
+        says(
+            ID,
+            &format!("{ID}\nquota = \"{text}\""),
+            &[&format!(
+                "c.toml:4: tenants.acme.quota: \"{text}\" is not a rate. Write {written}, or \"off\"."
+            )],
+        );
+    }
+}

@@ -1,10 +1,11 @@
 //! A file that begins anew when it is full: `audit.jsonl` is written, `audit.jsonl.1` is the last full one, and so
 //! on to `keep`. What could not be written whole is taken back, so that every line of every file is a record.
+//! The file is locked as long as it is written: two processes would rename it under each other.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, Metadata, OpenOptions, TryLockError},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -33,8 +34,9 @@ impl Rotated {
     }
 
     fn rotate(&mut self) -> io::Result<()> {
-        // Where the new file could not be made the last time, the old ones have moved already.
-        if self.path.try_exists()? {
+        // Where the new file could not be made the last time, the old ones have moved already. One that another
+        // process has put there meanwhile is that one's to move.
+        if is_at(&self.file.metadata()?, &self.path)? {
             for number in (1..self.keep).rev() {
                 rename(&numbered(&self.path, number), &numbered(&self.path, number + 1))?;
             }
@@ -92,9 +94,10 @@ impl Sink for Rotated {
     }
 }
 
-/// Nobody but the user of this process reads it. A line that a crash cut short is ended.
+/// Nobody but the user of this process reads it, and no other process writes it. A line that a crash cut short is
+/// ended.
 fn open(path: &Path) -> io::Result<(File, u64)> {
-    let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
+    let mut file = locked(path)?;
     let mut length = file.metadata()?.len();
     if length > 0 {
         let mut last = [0];
@@ -106,6 +109,35 @@ fn open(path: &Path) -> io::Result<(File, u64)> {
         }
     }
     Ok((file, length))
+}
+
+/// [`io::ErrorKind::WouldBlock`] where another process has it.
+fn locked(path: &Path) -> io::Result<File> {
+    loop {
+        let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
+        let about = file.metadata()?;
+        // A device or a pipe is not rotated, and may well have several writers.
+        if !about.is_file() {
+            return Ok(file);
+        }
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::WouldBlock.into()),
+            // A file system without locks is no reason to have no audit log.
+            Err(TryLockError::Error(_)) => return Ok(file),
+            // Between the opening and the lock, the process that had it may have moved it.
+            Ok(()) if is_at(&about, path)? => return Ok(file),
+            Ok(()) => {}
+        }
+    }
+}
+
+/// Whether the file is the one that `path` names now.
+fn is_at(file: &Metadata, path: &Path) -> io::Result<bool> {
+    match fs::metadata(path) {
+        Ok(there) => Ok((there.dev(), there.ino()) == (file.dev(), file.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 fn numbered(path: &Path, number: u32) -> PathBuf {

@@ -85,9 +85,10 @@ fn a_full_file_makes_room_and_only_so_many_are_kept() {
 fn it_goes_on_where_the_last_process_stopped() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("audit.jsonl");
-    let first = Audit::open(&to_file(&path, 1 << 20, 0), counter()).unwrap().unwrap();
-    first.write(entry(1));
-    flush(&first);
+    let mut first = Rotated::open(path.clone(), 1 << 20, 0).unwrap();
+    first.line(format!("{}\n", serde_json::to_string(&entry(1)).unwrap()).as_bytes()).unwrap();
+    Sink::flush(&mut first).unwrap();
+    drop(first);
     // A crash in the middle of a line.
     let mut text = std::fs::read_to_string(&path).unwrap();
     text.push_str("{\"time\":");
@@ -105,10 +106,55 @@ fn it_goes_on_where_the_last_process_stopped() {
 fn a_place_that_cannot_be_written_is_said_at_the_start() {
     let error =
         Audit::open(&to_file("/nonexistent/audit.jsonl".as_ref(), 1 << 20, 1), counter()).unwrap_err();
-    assert!(
-        error.to_string().starts_with("audit.output: /nonexistent/audit.jsonl cannot be written"),
-        "{error}"
-    );
+    let said = error.to_string();
+    assert!(said.starts_with("audit.output: /nonexistent/audit.jsonl cannot be written: "), "{said}");
+    let uid = rustix::process::geteuid().as_raw();
+    let remedy = format!(". Create the directory /nonexistent, writable for uid {uid}.");
+    assert!(said.ends_with(&remedy), "{said}");
+}
+
+#[test]
+fn a_file_has_one_writer_before_and_after_it_is_rotated() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.jsonl");
+    let line = serde_json::to_string(&entry(0)).unwrap().len() as u64 + 1;
+    let audit = Audit::open(&to_file(&path, line, 1), counter()).unwrap().unwrap();
+    for number in 0..3 {
+        audit.write(entry(number));
+        flush(&audit);
+        let error = Audit::open(&to_file(&path, line, 1), counter()).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!(
+                "audit.output: {} is written by another process; give each one a file of its own",
+                path.display()
+            )
+        );
+    }
+    assert_eq!((ids(&path), ids(&dir.path().join("audit.jsonl.1"))), (vec!["r2".into()], vec!["r1".into()]));
+    // What has been moved away is free.
+    assert!(Rotated::open(dir.path().join("audit.jsonl.1"), 1 << 20, 1).is_ok());
+}
+
+/// Somebody else made the file just when it was moved away: it stays as it is, and is taken over when it is free.
+#[test]
+fn a_file_of_another_process_is_not_rotated() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.jsonl");
+    let mut ours = Rotated::open(path.clone(), 4, 1).unwrap();
+    ours.line(b"one\n").unwrap();
+    Sink::flush(&mut ours).unwrap();
+    std::fs::rename(&path, dir.path().join("audit.jsonl.1")).unwrap();
+    let mut theirs = Rotated::open(path.clone(), 1 << 20, 1).unwrap();
+    theirs.line(b"two\n").unwrap();
+    Sink::flush(&mut theirs).unwrap();
+    assert_eq!(ours.line(b"lost").unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "two\n");
+    drop(theirs);
+    ours.line(b"six\n").unwrap();
+    Sink::flush(&mut ours).unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "two\nsix\n");
+    assert_eq!(std::fs::read_to_string(dir.path().join("audit.jsonl.1")).unwrap(), "one\n");
 }
 
 #[test]
@@ -141,17 +187,19 @@ impl Sink for Disk {
 
 #[test]
 fn a_full_disk_costs_the_records_of_that_time_and_each_is_counted() {
-    let (disk, lost) = (Disk::default(), counter());
+    let (disk, lost, health) = (Disk::default(), counter(), Health::of("/var/log/a.jsonl".into()));
     let (sender, receiver) = sync_channel(ROOM);
-    let mut writer = writer::Writer::new(Box::new(disk.clone()), lost.clone());
+    let mut writer = writer::Writer::new(Box::new(disk.clone()), lost.clone(), health.clone());
     let thread = std::thread::spawn(move || writer.run(&receiver));
-    let audit = Audit { sender, lost: lost.clone() };
+    let audit = Audit { sender, lost: lost.clone(), health };
     for (number, full) in [(1, false), (2, true), (3, true), (4, false)] {
         disk.0.lock().unwrap().0 = full;
         audit.write(entry(number));
         flush(&audit);
+        let status = audit.status();
+        assert_eq!((status.file.as_str(), status.last_error.is_some()), ("/var/log/a.jsonl", full));
     }
-    assert_eq!(lost.get(), 2);
+    assert_eq!((lost.get(), audit.status().lost), (2, 2));
     drop(audit);
     thread.join().unwrap();
     let text = String::from_utf8(disk.0.lock().unwrap().1.clone()).unwrap();
@@ -173,10 +221,57 @@ fn a_real_full_device_is_counted_and_half_a_line_is_taken_back() {
 }
 
 #[test]
+fn what_cannot_be_written_is_said_with_its_file_and_a_remedy() {
+    let error = |kind: io::ErrorKind| remedy("/var/log/a.jsonl", &kind.into()).unwrap_or_default();
+    assert!(error(io::ErrorKind::StorageFull).starts_with("Make room on the file system of /var/log: "));
+    assert!(error(io::ErrorKind::PermissionDenied).contains("write to the directory /var/log"));
+    assert_eq!(
+        remedy("a.jsonl", &io::ErrorKind::NotFound.into()).unwrap().split(',').next(),
+        Some("Create the directory .")
+    );
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::fmt().with_writer(lines.clone()).with_ansi(false).finish();
+    tracing::subscriber::with_default(subscriber, || {
+        let disk = Disk::default();
+        disk.0.lock().unwrap().0 = true;
+        let (sender, receiver) = sync_channel(2);
+        sender.send(Message::Record(Box::new(entry(1)))).unwrap();
+        drop(sender);
+        let health = Health::of("/var/log/a.jsonl".into());
+        writer::Writer::new(Box::new(disk), counter(), health).run(&receiver);
+    });
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    assert!(text.contains("file=\"/var/log/a.jsonl\"") && text.contains("Make room on"), "{text}");
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> tracing_subscriber::fmt::MakeWriter<'a> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+#[test]
 fn without_room_a_record_is_lost_and_nobody_waits() {
     let lost = counter();
     let (sender, receiver) = sync_channel(2);
-    let audit = Audit { sender, lost: lost.clone() };
+    let audit = Audit { sender, lost: lost.clone(), health: Health::of(String::new()) };
     for number in 0..5 {
         audit.write(entry(number));
     }
@@ -214,7 +309,7 @@ fn what_came_of_it() {
     };
     let outcome = |change: &dyn Fn(&mut Record, &mut Trail)| {
         let (sender, receiver) = sync_channel(8);
-        let log = Arc::new(Audit { sender, lost: counter() });
+        let log = Arc::new(Audit { sender, lost: counter(), health: Health::of(String::new()) });
         let metrics = Arc::new(crate::observe::Metrics::new());
         let cells = Arc::new(crate::observe::OperationCells::new(metrics.clone(), "", "", ""));
         let id = crate::observe::RequestId::of(&http::HeaderMap::new(), |_| false, || 1);

@@ -3,13 +3,13 @@
 
 use std::{
     io::{self, Write as _},
-    sync::mpsc::Receiver,
+    sync::{Arc, mpsc::Receiver},
 };
 
 use prometheus::IntCounter;
 use tokio::sync::oneshot;
 
-use super::Entry;
+use super::{Entry, Health, remedy};
 
 /// As much as is written at one go, in bytes.
 const BATCH: usize = 256 * 1024;
@@ -57,13 +57,16 @@ pub(super) struct Writer {
     /// As counted when it was last said.
     told: u64,
     broken: bool,
+    /// The sink took a line since the last flush, and then failed no more.
+    taken: bool,
+    health: Arc<Health>,
     line: Vec<u8>,
 }
 
 impl Writer {
-    pub(super) fn new(sink: Box<dyn Sink>, lost: IntCounter) -> Self {
+    pub(super) fn new(sink: Box<dyn Sink>, lost: IntCounter, health: Arc<Health>) -> Self {
         let told = lost.get();
-        Self { sink, lost, told, broken: false, line: Vec::new() }
+        Self { sink, lost, told, broken: false, taken: false, health, line: Vec::new() }
     }
 
     /// Until nobody is left to send.
@@ -95,9 +98,12 @@ impl Writer {
                 self.line.push(b'\n');
                 self.sink.line(&self.line)
             });
-        if let Err(error) = written {
-            self.lost.inc();
-            self.complain(&error);
+        match written {
+            Ok(()) => self.taken = true,
+            Err(error) => {
+                self.lost.inc();
+                self.complain(&error);
+            }
         }
     }
 
@@ -108,10 +114,14 @@ impl Writer {
                 self.complain(&error);
             }
             Ok(()) => {
+                if std::mem::take(&mut self.taken) {
+                    self.health.set(None);
+                }
                 let lost = self.lost.get();
                 if lost > self.told {
                     tracing::error!(
                         records = lost - self.told,
+                        file = self.health.path,
                         "audit records were lost (claviger_audit_lost_total)"
                     );
                     self.told = lost;
@@ -121,10 +131,18 @@ impl Writer {
         }
     }
 
-    /// Once for each time that it breaks, not for each record.
+    /// In the log once for each time that it breaks, not for each record.
     fn complain(&mut self, error: &io::Error) {
+        self.taken = false;
+        self.health.set(Some(error.to_string()));
         if !std::mem::replace(&mut self.broken, true) {
-            tracing::error!(%error, "the audit log cannot be written: records are being lost");
+            let (file, remedy) = (&self.health.path, remedy(&self.health.path, error));
+            tracing::error!(
+                %error,
+                file,
+                remedy,
+                "the audit log cannot be written: records are being lost"
+            );
         }
     }
 }

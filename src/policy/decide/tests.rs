@@ -242,7 +242,7 @@ fn a_verdict_explains_itself() {
     let explain = |method: http::Method, path: &str| {
         let matched = Matched::find(Catalog::logto(), &method, CanonicalPath::parse(path).unwrap());
         let operation = matched.op().map(|op| Catalog::logto().operation(op));
-        rules.decide(&matched).explain(operation).to_string()
+        rules.decide(&matched).explain(operation, "policies.p.allow").to_string()
     };
     let get = http::Method::GET;
     assert_eq!(
@@ -256,16 +256,16 @@ fn a_verdict_explains_itself() {
     assert_eq!(
         explain(http::Method::POST, "/api/applications"),
         "CreateApplication: sensitive (answers with secrets in clear, gives permissions or lifts a check), \
-         so only a rule that names it allows it: write \"CreateApplication\""
+         so only a rule that names it allows it: add \"CreateApplication\" to policies.p.allow"
     );
     assert_eq!(
         explain(get.clone(), "/api/applications"),
         "ListApplications: sensitive (answers with secrets in clear), so only a rule that names it allows it: \
-         write \"ListApplications\"; it is not allowed by allow \"applications:read\" of policy p (p.toml:allow:2)"
+         add \"ListApplications\" to policies.p.allow; it is not allowed by allow \"applications:read\" of policy p (p.toml:allow:2)"
     );
     assert_eq!(
         explain(http::Method::POST, "/api/users"),
-        "CreateUser: no rule allows it; to allow it, write \"CreateUser\""
+        "CreateUser: no rule allows it; to allow it, add \"CreateUser\" to policies.p.allow"
     );
     assert!(explain(get.clone(), "/api/new").starts_with("no operation of the catalog"));
     assert!(explain(get, "/api/swagger.json").starts_with("an OpenAPI document"));

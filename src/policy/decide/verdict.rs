@@ -100,9 +100,10 @@ impl<'r> Verdict<'r> {
         }
     }
 
-    /// The verdict in words, about `operation`, for those who wrote the rules (it quotes them).
-    pub fn explain(self, operation: Option<&'r Operation>) -> Explanation<'r> {
-        Explanation { verdict: self, operation }
+    /// The verdict in words, about `operation`, for those who wrote the rules (it quotes them). `place` is where the
+    /// caller's rules are, such as `policies.billing.allow`.
+    pub fn explain(self, operation: Option<&'r Operation>, place: &'r str) -> Explanation<'r> {
+        Explanation { verdict: self, operation, place }
     }
 }
 
@@ -111,10 +112,12 @@ impl<'r> Verdict<'r> {
 pub struct Explanation<'r> {
     verdict: Verdict<'r>,
     operation: Option<&'r Operation>,
+    place: &'r str,
 }
 
 impl fmt::Display for Explanation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = self.place;
         let name = self.operation.map_or("an operation newer than the catalog", |operation| operation.id);
         match self.verdict {
             Verdict::Allowed(rule) => write!(f, "{name}: allowed by {rule}"),
@@ -129,7 +132,7 @@ impl fmt::Display for Explanation<'_> {
                 Ok(())
             }
             Verdict::Denied(rule) => write!(f, "{name}: denied by {rule}"),
-            Verdict::NoRule => write!(f, "{name}: no rule allows it; to allow it, write {name:?}"),
+            Verdict::NoRule => write!(f, "{name}: no rule allows it; to allow it, add {name:?} to {place}"),
             Verdict::SensitiveNotNamed(rule) => {
                 let risks = self.operation.map_or([].as_slice(), |operation| &operation.risks);
                 let risks: Vec<_> = risks.iter().map(|risk| risk.describe()).collect();
@@ -138,7 +141,7 @@ impl fmt::Display for Explanation<'_> {
                     "{name}: sensitive ({}), so only a rule that names it allows it: ",
                     risks.join(", ")
                 )?;
-                write!(f, "write {name:?}")?;
+                write!(f, "add {name:?} to {place}")?;
                 rule.map_or(Ok(()), |rule| write!(f, "; it is not allowed by {rule}"))
             }
             Verdict::Withheld => {

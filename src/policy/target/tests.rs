@@ -71,8 +71,12 @@ fn anything_else_is_not_found() {
         "/oidc/./token",
         "/metrics",
         "/livez",
+        "/authzz",
     ] {
         assert_eq!(outcome(target, &[]), Err(TargetError::NotFound), "{target}");
+    }
+    for target in ["/authz", "/authz/api/users", "/authz?x"] {
+        assert_eq!(outcome(target, &[]), Err(TargetError::Authz), "{target}");
     }
 }
 
