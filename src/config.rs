@@ -330,6 +330,16 @@ impl std::fmt::Display for Origin {
     }
 }
 
+/// Where something is written, for messages. No part of what it is: two that differ in nothing else are equal.
+#[derive(Debug, Clone, Default, Eq)]
+pub struct Written(pub Option<Origin>);
+
+impl PartialEq for Written {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {

@@ -52,7 +52,8 @@ fn shown(old: &Value, new: &Value) -> Vec<String> {
     keys
 }
 
-/// What is there before and after, by name.
-fn same<'c, T>(old: &'c [T], new: &'c [T], name: fn(&T) -> &str) -> Vec<(&'c T, &'c T)> {
-    new.iter().filter_map(|new| Some((old.iter().find(|old| name(old) == name(new))?, new))).collect()
+/// What is there before and after. Both are in order of name.
+fn same<'c, T>(old: &'c [T], new: &'c [T], name: fn(&T) -> &str) -> impl Iterator<Item = (&'c T, &'c T)> {
+    let before = move |new: &T| old.binary_search_by(|old| name(old).cmp(name(new))).ok().map(|at| &old[at]);
+    new.iter().filter_map(move |new| Some((before(new)?, new)))
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-use super::{Origin, Roots};
+use super::{Roots, Written};
 use crate::ids::IssuerName;
 
 /// `[issuers.NAME]`
@@ -57,7 +57,7 @@ pub enum Jwks {
         /// The file as read: a JSON object with an array `keys`. A changed file is a changed configuration.
         json: Vec<u8>,
         /// Where the configuration names it, for messages.
-        origin: Option<Origin>,
+        origin: Written,
     },
 }
 

@@ -3,7 +3,7 @@
 
 use std::{fmt, path::PathBuf};
 
-use super::Origin;
+use super::Written;
 use crate::secret::Secret;
 
 /// `listen.tls`
@@ -20,14 +20,14 @@ pub struct ListenTls {
 }
 
 /// A file of PEM text that is not secret, as read: a changed file is a changed configuration.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct PemFile {
     /// The path, for messages.
     pub path: PathBuf,
     /// The text; holds at least one section of the kind that its key wants.
     pub pem: Vec<u8>,
     /// Where the configuration names it, for messages.
-    pub origin: Option<Origin>,
+    pub origin: Written,
 }
 
 impl fmt::Debug for PemFile {

@@ -37,7 +37,11 @@ impl World {
         let wall = seconds.clone();
         let clock = Clock::with_wall(move || UNIX_EPOCH + Duration::from_secs(wall.load(Relaxed)));
         let callers: Vec<_> = callers.iter().map(|(name, identity)| caller(name, identity.clone())).collect();
-        let pem = |text: String| PemFile { path: "x.pem".into(), pem: text.into_bytes(), origin: None };
+        let pem = |text: String| PemFile {
+            path: "x.pem".into(),
+            pem: text.into_bytes(),
+            origin: Default::default(),
+        };
         let server = CLIENTS.server(&["localhost"]);
         let tls = ListenTls {
             cert: pem(server.cert_pem),

@@ -64,7 +64,7 @@ impl Keyrings {
 /// Where the configuration names the key set.
 fn origin(issuer: &Issuer) -> Option<Origin> {
     match &issuer.jwks {
-        Jwks::File { origin, .. } => origin.clone(),
+        Jwks::File { origin, .. } => origin.0.clone(),
         Jwks::Discovery | Jwks::Url(_) => None,
     }
 }

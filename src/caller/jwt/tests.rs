@@ -201,7 +201,7 @@ pub(super) fn issuer(name: &str, issuer: &str, jwks: Jwks) -> Arc<config::Issuer
 }
 
 pub(super) fn file(json: Vec<u8>) -> Jwks {
-    Jwks::File { path: "jwks.json".into(), json, origin: None }
+    Jwks::File { path: "jwks.json".into(), json, origin: Default::default() }
 }
 
 fn caller(name: &str, identity: Identity) -> config::Caller {

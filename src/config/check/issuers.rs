@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use super::{Checker, DAY, Either, KeyPath, MINUTE, is_visible, tenants::is_loopback};
 use crate::{
     config::{
-        Algorithm, Issuer, Jwks,
+        Algorithm, Issuer, Jwks, Written,
         leaf::{Leaf, List},
         raw::{RawIssuer, RawJwksFile},
     },
@@ -133,7 +133,7 @@ impl Checker<'_> {
                             format!("{} holds a private key, with which tokens can be made", path.display());
                         self.warn(key, what, "Keep the public keys alone in the file, and replace that one.");
                     }
-                    return Some(Jwks::File { path, json, origin: self.provenance.of(key) });
+                    return Some(Jwks::File { path, json, origin: Written(self.provenance.of(key)) });
                 }
                 Some(_) => format!("{} holds no key", path.display()),
                 None => format!("{} is no key set: it has no array `keys`", path.display()),

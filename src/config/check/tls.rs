@@ -16,7 +16,7 @@ use webpki::BorrowedCertRevocationList;
 use super::{Checker, KeyPath};
 use crate::{
     config::{
-        ListenTls, PemFile,
+        ListenTls, PemFile, Written,
         leaf::{KeySlot, Leaf},
         raw::RawListenTls,
     },
@@ -40,7 +40,7 @@ impl Checker<'_> {
         let client_ca = raw.client_ca.and_then(|leaf| {
             let path = self.leaf(&at, "client_ca", Some(leaf))?;
             let (path, pem) = self.authorities(&at.key("client_ca"), path)?;
-            Some(PemFile { path, pem, origin: self.provenance.of(&at.key("client_ca")) })
+            Some(PemFile { path, pem, origin: Written(self.provenance.of(&at.key("client_ca"))) })
         });
         let crl = raw.crl.and_then(|leaf| {
             if !self.provenance.has(&at.key("client_ca")) {
@@ -78,7 +78,7 @@ impl Checker<'_> {
         let sections: Result<Vec<T>, pem::Error> = T::pem_slice_iter(&pem).collect();
         let what = match sections {
             Ok(sections) if !sections.is_empty() => {
-                return Some(PemFile { path, pem, origin: self.provenance.of(&key) });
+                return Some(PemFile { path, pem, origin: Written(self.provenance.of(&key)) });
             }
             Ok(_) => format!("{} holds no {kind}", path.display()),
             Err(_) => format!("{} is not PEM throughout: a section of it cannot be read", path.display()),

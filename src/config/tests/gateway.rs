@@ -65,9 +65,10 @@ fn a_gateway_is_read_whole() {
     let file = |name: &str| PemFile {
         path: bench.path().join(name),
         pem: std::fs::read(bench.path().join(name)).unwrap(),
-        origin: Some(Origin(format!("{}:4", bench.path().join("c.toml").display()).into())),
+        origin: Written(Some(Origin(format!("{}:4", bench.path().join("c.toml").display()).into()))),
     };
     let tls = config.listen.tls.as_ref().unwrap();
+    assert_eq!(tls.cert.origin.0, file("tls.crt").origin.0);
     assert_eq!((&tls.cert, tls.client_ca.as_ref()), (&file("tls.crt"), Some(&file("ca.crt"))));
     assert_eq!(tls.crl, Some(file("ca.crl")));
     assert_eq!(
@@ -82,7 +83,7 @@ fn a_gateway_is_read_whole() {
         Jwks::File {
             path: bench.path().join("jwks.json"),
             json: KEYS.into(),
-            origin: Some(Origin(format!("{}:7", bench.path().join("c.toml").display()).into())),
+            origin: Written(Some(Origin(format!("{}:7", bench.path().join("c.toml").display()).into()))),
         }
     );
     assert_eq!((kubernetes.leeway, kubernetes.refresh), (Duration::from_secs(30), Duration::from_secs(600)));

@@ -58,7 +58,7 @@ struct Place {
 
 impl Place {
     fn of(file: &PemFile) -> Self {
-        Self { path: file.path.clone(), origin: file.origin.clone() }
+        Self { path: file.path.clone(), origin: file.origin.0.clone() }
     }
 }
 

@@ -22,7 +22,7 @@ static CLIENTS: LazyLock<Authority> = LazyLock::new(|| Authority::new("clients")
 static STRANGERS: LazyLock<Authority> = LazyLock::new(|| Authority::new("strangers"));
 
 fn pem(name: &str, text: &str) -> PemFile {
-    PemFile { path: name.into(), pem: text.as_bytes().to_vec(), origin: None }
+    PemFile { path: name.into(), pem: text.as_bytes().to_vec(), origin: Default::default() }
 }
 
 fn config(server: &Certified) -> ListenTls {

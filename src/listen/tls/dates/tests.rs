@@ -17,7 +17,11 @@ fn at(seconds: u64) -> SystemTime {
 }
 
 fn file(name: &str, pem: String) -> PemFile {
-    PemFile { path: name.into(), pem: pem.into_bytes(), origin: Some(Origin("c.toml:4".into())) }
+    PemFile {
+        path: name.into(),
+        pem: pem.into_bytes(),
+        origin: crate::config::Written(Some(Origin("c.toml:4".into()))),
+    }
 }
 
 fn config(until: i32, client_ca: &[&Authority], crl: Option<String>) -> ListenTls {
