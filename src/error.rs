@@ -13,7 +13,7 @@ use crate::{
     edge::EdgeError,
     limit::LimitError,
     policy::{decide::Source, grants::Refusal, lend::LendError, target::TargetError},
-    reply::Withheld,
+    reply::{Withheld, body::BodyError},
     token::{Fault, TokenError},
     upstream::{UpstreamError, pool::SendError, replay::RequestBodyError},
 };
@@ -314,4 +314,13 @@ fn sentence(text: &str) -> String {
     let (first, rest) =
         text.split_at(usize::from(word.bytes().all(|b| b.is_ascii_alphabetic()) && !word.is_empty()));
     format!("{}{rest}", first.to_ascii_uppercase())
+}
+
+/// The code for an answer that was cut off after its head had gone out: for the log and the audit log alone.
+pub fn cut_off(error: &BodyError) -> &'static str {
+    match error {
+        BodyError::Broken(_) => table::UPSTREAM_UNREACHABLE.code,
+        BodyError::Silent(_) => table::UPSTREAM_TIMEOUT.code,
+        BodyError::Withheld(_) => table::ANSWER_WITHHELD.code,
+    }
 }

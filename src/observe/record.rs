@@ -53,7 +53,7 @@ pub struct Record {
     pub status: StatusCode,
     /// Who made the answer.
     pub source: Source,
-    /// Claviger's error code, where it made the answer.
+    /// Claviger's error code, where it made the answer or cut it off.
     pub code: Option<&'static str>,
     /// What the operator should know beside the code.
     pub cause: Option<String>,

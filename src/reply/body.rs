@@ -13,7 +13,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::{Screen, Withheld};
-use crate::{limit::Slot, listen::watch::Busy, observe::Record, silence::Silence, upstream::Lease};
+use crate::{error, limit::Slot, listen::watch::Busy, observe::Record, silence::Silence, upstream::Lease};
 
 /// The body of an answer.
 #[derive(Debug)]
@@ -93,10 +93,12 @@ impl Body {
     }
 
     fn broke_off(&mut self, error: &BodyError) {
-        if let (BodyError::Withheld(withheld), Some(record)) = (error, &mut self.record) {
+        let Some(record) = &mut self.record else { return };
+        if let BodyError::Withheld(withheld) = error {
             withheld.report(record);
-            record.cause = Some(withheld.to_string());
         }
+        record.code = Some(error::cut_off(error));
+        record.cause = Some(error.to_string());
     }
 
     fn count(&mut self, bytes: usize) {

@@ -1,6 +1,7 @@
 //! What a grant allows beside the operation: conditions on query and body, and scopes; and what of it stands in the
 //! audit log and the matrix.
 
+use claviger::emulator::Effect;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Logto, Proxy, Request, canary::MARK, claviger};
@@ -190,6 +191,12 @@ async fn the_audit_log_says_who_did_what_by_which_rule() {
     proxy
         .ask(&Request::form("/oidc/token", "grant_type=client_credentials").header("X-Request-Id", "token"))
         .await;
+    logto.api_fault_times(1, Effect::Truncate { after: 30 });
+    let mut client = proxy.connect().await;
+    client.write(&Request::get(&path).header("X-Request-Id", "cut").head()).await.expect("it is read");
+    client.read_to_end().await;
+    drop(logto);
+    assert_eq!(proxy.ask(&Request::get(&path).header("X-Request-Id", "gone")).await.status, 502);
     let text = audit_of(proxy).await;
     let records = records(&text);
     let of = |id: &str| {
@@ -225,6 +232,18 @@ async fn the_audit_log_says_who_did_what_by_which_rule() {
     assert_eq!((&no_rule["rule"], &no_rule["path"]), (&Value::Null, &Value::Null));
     let nobody = of("nobody");
     assert_eq!((&nobody["caller"], &nobody["code"]), (&Value::Null, &json!("claviger.caller_unknown")));
+    let cut = of("cut");
+    assert_eq!(
+        (&cut["outcome"], &cut["status"], &cut["attempts"]),
+        (&json!("failed"), &json!(200), &json!(1))
+    );
+    assert_eq!(cut["code"], "claviger.upstream_unreachable", "not the caller's doing: {cut}");
+    let gone = of("gone");
+    assert_eq!(
+        (&gone["outcome"], &gone["attempts"]),
+        (&json!("failed"), &json!(0)),
+        "nothing was sent: {gone}"
+    );
     let token = of("token");
     assert_eq!((&token["issued"], &token["outcome"]), (&json!("claviger"), &json!("issued")));
     assert!(!text.contains("secret-in-query") && !text.contains("abc"));
