@@ -241,9 +241,9 @@ impl Callers {
         Self { ways, keyrings }
     }
 
-    /// How the keys of issuers are, in the order of the configuration.
-    pub fn keyrings(&self) -> impl Iterator<Item = jwt::KeyringStatus> {
-        self.keyrings.iter().map(|keyring| keyring.status())
+    /// The keys of issuers, in the order of the configuration.
+    pub fn keyrings(&self) -> &[Arc<jwt::Keyring>] {
+        &self.keyrings
     }
 
     /// Begins to fetch the keys of issuers, on the current runtime.

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::{
     authz,
     broker::{Broker, TokenRequest},
-    caller::{Caller, Callers, Presented, jwt::KeyringStatus},
+    caller::{Caller, Callers, Presented, jwt::Keyring},
     config::{Config, Issue},
     edge::{self, Connection, EdgeError, Hosts},
     error::Failure,
@@ -319,8 +319,8 @@ impl Pipeline {
         self.callers.start();
     }
 
-    /// How the keys of callers' issuers are.
-    pub fn keyrings(&self) -> impl Iterator<Item = KeyringStatus> {
+    /// The keys of callers' issuers.
+    pub fn keyrings(&self) -> &[Arc<Keyring>] {
         self.callers.keyrings()
     }
 

@@ -27,7 +27,7 @@ impl Admin {
             if let Some(next_update) = dates.and_then(|dates| dates.next_update()) {
                 metrics.crl_next_update(next_update);
             }
-            for keyring in pipeline.keyrings() {
+            for keyring in pipeline.keyrings().iter().map(|keyring| keyring.status()) {
                 metrics.issuer_keys(&keyring.issuer.name, keyring.keys, keyring.consecutive_failures);
             }
         })

@@ -37,7 +37,7 @@ impl Admin {
             "tenants": tenants.map(|(index, upstream)| {
                 (upstream.tenant.name.to_string(), tenant(upstream, pipeline.in_flight(TenantIndex(index)), now.wall))
             }).collect::<serde_json::Map<_, _>>(),
-            "issuers": pipeline.keyrings().map(|keyring| {
+            "issuers": pipeline.keyrings().iter().map(|keyring| keyring.status()).map(|keyring| {
                 (keyring.issuer.name.to_string(), issuer(&keyring))
             }).collect::<serde_json::Map<_, _>>(),
         })

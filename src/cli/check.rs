@@ -122,10 +122,30 @@ async fn online(config: Config) -> ExitCode {
             }
         }
     }
-    if bad == 0 {
-        ExitCode::SUCCESS
-    } else {
-        super::fail(&format!("{} cannot be used", super::count(bad, "tenant")))
+    let mut mute = 0;
+    for keyring in pipeline.keyrings() {
+        let issuer = keyring.issuer();
+        let why = match keyring.probe().await {
+            None => continue,
+            Some(Ok(0)) => "it publishes no key of use".to_owned(),
+            Some(Ok(keys)) => {
+                println!("issuers.{}: fine: {}", issuer.name, super::count(keys, "key"));
+                continue;
+            }
+            Some(Err(error)) => error.to_string(),
+        };
+        mute += 1;
+        eprintln!("issuers.{}: {}: {why}. None of its tokens would be accepted.", issuer.name, issuer.issuer);
+    }
+    match (bad, mute) {
+        (0, 0) => ExitCode::SUCCESS,
+        (_, 0) => super::fail(&format!("{} cannot be used", super::count(bad, "tenant"))),
+        (0, _) => super::fail(&format!("{} cannot vouch for anybody", super::count(mute, "issuer"))),
+        _ => super::fail(&format!(
+            "{} cannot be used, and {} cannot vouch for anybody",
+            super::count(bad, "tenant"),
+            super::count(mute, "issuer")
+        )),
     }
 }
 

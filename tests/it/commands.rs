@@ -6,6 +6,7 @@ mod caller;
 use crate::support::{
     Logto, Proxy, Settings, claviger,
     command::{finish, program},
+    issuer::{Issuer, Signer, key_set},
     quoted,
 };
 
@@ -159,6 +160,21 @@ async fn check_online_explains_in_the_users_terms() {
         (good.clone().set("tenants.acme.resource", "'https://x.logto.app/api'"), 1, "Set `resource`"),
         (good.clone().set("tenants.acme.endpoint", "'http://127.0.0.1:9'"), 1, "Check `endpoint`"),
     ];
+    let signer = Signer::new("one");
+    let issuer = Issuer::start(key_set(&[&signer])).await;
+    let vouched = |url: &str| {
+        good.clone()
+            .set("issuers.ci.issuer", quoted(url))
+            .set("issuers.ci.audience", "'claviger'")
+            .set("callers.ci.identify", "{ jwt = { issuer = 'ci', claims = { sub = 'x' } } }")
+            .set("callers.ci.policies", "['all']")
+    };
+    let other = issuer.url().replace("127.0.0.1", "localhost");
+    let cases = cases.into_iter().chain([
+        (vouched(&issuer.url()), 0, "issuers.ci: fine: 1 key"),
+        (vouched(&other), 1, "which the configuration has to say to the letter"),
+        (vouched("http://127.0.0.1:9"), 1, "1 issuer cannot vouch for anybody"),
+    ]);
     for (settings, code, text) in cases {
         let file = files.with(&settings);
         let finished = claviger(&["check", "--online", "--config", &file]).await;

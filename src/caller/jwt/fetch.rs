@@ -13,6 +13,9 @@ use crate::config::{Issuer, Jwks};
 /// The most that is read of one document.
 const MAX_BODY: usize = 256 * 1024;
 
+/// As much as is shown of what an issuer says of itself.
+const MAX_SHOWN: usize = 200;
+
 /// Whoever has the documents of an issuer. A seam for tests; [`HttpFetch`] is the real one.
 pub trait Fetch: Send + Sync {
     /// Reads one document.
@@ -37,6 +40,9 @@ pub enum FetchError {
     /// No discovery document.
     #[error("the discovery document is not one: {0}")]
     Discovery(&'static str),
+    /// A discovery document of somebody else.
+    #[error("its discovery document says issuer {0:?}, which the configuration has to say to the letter")]
+    OtherIssuer(String),
     /// No key set.
     #[error(transparent)]
     Keys(#[from] KeySetError),
@@ -65,7 +71,7 @@ async fn discover(from: &dyn Fetch, issuer: &str) -> Result<Url, FetchError> {
         .map_err(|_| FetchError::Discovery("no JSON object with issuer and jwks_uri"))?;
     // Section 4.3: else anybody's document would do.
     if document.issuer != issuer {
-        return Err(FetchError::Discovery("it is of another issuer than the configured one"));
+        return Err(FetchError::OtherIssuer(document.issuer.chars().take(MAX_SHOWN).collect()));
     }
     let keys = parse(&document.jwks_uri).map_err(|_| FetchError::Discovery("its jwks_uri is no URL"))?;
     if keys.scheme() != "https" && keys.origin() != own.origin() {

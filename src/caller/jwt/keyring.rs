@@ -143,6 +143,20 @@ impl Keyring {
         }
     }
 
+    /// Fetches the keys once, for `check --online`, and takes none over: how many there are. `None`: they are in a file.
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    pub async fn probe(&self) -> Option<Result<usize, FetchError>> {
+        let (from, _) = self.from.as_ref()?;
+        Some(fetch(&**from, &self.issuer).await.map(|keys| keys.len()))
+    }
+
+    /// Whose keys they are.
+    pub fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
     /// How it is.
     pub fn status(&self) -> KeyringStatus {
         let (held, state) = (self.held.load(), self.state());
@@ -184,11 +198,6 @@ impl Keyring {
     /// A token was refused because it names a key that is not there.
     pub(in crate::caller) fn missed(&self) {
         self.missed.fetch_add(1, Relaxed);
-    }
-
-    /// Whose keys.
-    pub(in crate::caller) fn issuer(&self) -> &Issuer {
-        &self.issuer
     }
 
     /// Whether a key is still among them.

@@ -120,6 +120,6 @@ async fn tokens_of_keys_that_are_not_there_are_counted_once_each() {
         assert_eq!(why.cause(), of_cluster("kid is of no key (1 key held)"));
     }
     world.why(&STRANGER.sign(&account("shop", "billing"))).await;
-    let status = world.callers.keyrings().next().unwrap();
+    let status = world.callers.keyrings()[0].status();
     assert_eq!((status.missed, status.kids), (3, vec![EC.kid.to_owned()]));
 }
