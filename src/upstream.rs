@@ -7,6 +7,7 @@ pub mod pool;
 pub mod replay;
 pub mod request;
 pub mod retry;
+pub mod trouble;
 
 use std::time::Duration;
 

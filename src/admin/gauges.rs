@@ -19,6 +19,7 @@ impl Admin {
                 }
                 let failures = upstream.handles().map(|token| token.status().consecutive_failures).max();
                 metrics.token_failures(tenant, failures.unwrap_or_default());
+                metrics.upstream_failures(tenant, upstream.trouble.consecutive());
             }
             let dates = pipeline.tls().map(|tls| tls.dates());
             if let Some(server) = dates.and_then(|dates| dates.server()) {

@@ -59,6 +59,13 @@ fn tenant(upstream: &Upstream, in_flight: usize, now: SystemTime) -> Value {
                 "token": token(&status, now),
             })
         }).collect::<Vec<_>>(),
+        "upstream": {
+            "consecutive_failures": upstream.trouble.consecutive(),
+            "last_error": upstream.trouble.last().map(|(at, what)| json!({
+                "what": what,
+                "seconds_ago": at.elapsed().as_secs(),
+            })),
+        },
         "in_flight": in_flight,
         "max_in_flight": tenant.max_in_flight,
         "quota": tenant.quota.map(|quota| json!({

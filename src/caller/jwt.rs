@@ -4,7 +4,7 @@
 //! signature. A token that was verified is remembered until it ends, or its key is withdrawn, or the
 //! configuration changes. A token of somebody else's issuer is not for this way to judge: SDKs send such.
 //!
-//! The steps, in the order in which [`Jwts`] takes them, and where each is:
+//! The steps, in the order in which `Jwts` takes them, and where each is:
 //! 1. the form of token and header, and the algorithm: `token.rs` (JSON without repetition: `claims.rs`)
 //! 2. issuer, audience, times, subject: here, in `Issuer::accepts`
 //! 3. the keys of the issuer: `keyring.rs`, fetched by `fetch.rs`, kept across reloads by `keyrings.rs`

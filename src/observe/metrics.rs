@@ -37,6 +37,7 @@ pub struct Metrics {
     token_cache: IntCounterVec,
     token_expiry: GaugeVec,
     token_failures: IntGaugeVec,
+    upstream_failures: IntGaugeVec,
     token_secret_fallbacks: IntCounterVec,
     issuer_keys: IntGaugeVec,
     issuer_failures: IntGaugeVec,
@@ -105,6 +106,11 @@ impl Metrics {
             token_expiry: gauges(
                 "token_expiry_timestamp_seconds",
                 "When the current token expires.",
+                &["tenant"],
+            ),
+            upstream_failures: counter_gauge(
+                "upstream_failures_consecutive",
+                "Tries in a row that the upstream did not answer.",
                 &["tenant"],
             ),
             token_failures: counter_gauge(
@@ -194,6 +200,7 @@ impl Metrics {
         self.register(self.token_cache.clone());
         self.register(self.token_expiry.clone());
         self.register(self.token_failures.clone());
+        self.register(self.upstream_failures.clone());
         self.register(self.token_secret_fallbacks.clone());
         self.register(self.issuer_keys.clone());
         self.register(self.issuer_failures.clone());
@@ -272,6 +279,11 @@ impl Metrics {
         self.token_expiry.with_label_values(&[tenant.as_str()]).set(seconds(at));
     }
 
+    /// Tries in a row without any answer; 0 after one.
+    pub fn upstream_failures(&self, tenant: &TenantName, consecutive: u32) {
+        self.upstream_failures.with_label_values(&[tenant.as_str()]).set(consecutive.into());
+    }
+
     /// Failed token requests in a row; 0 after a success.
     pub fn token_failures(&self, tenant: &TenantName, consecutive: u32) {
         self.token_failures.with_label_values(&[tenant.as_str()]).set(consecutive.into());
@@ -346,7 +358,13 @@ impl Metrics {
     /// before; two scrapes at a time take turns.
     pub fn render_with(&self, read: impl FnOnce()) -> String {
         let _turn = self.scrape.lock().unwrap_or_else(PoisonError::into_inner);
-        for gauge in [&self.token_failures, &self.quota_remaining, &self.issuer_keys, &self.issuer_failures] {
+        for gauge in [
+            &self.token_failures,
+            &self.upstream_failures,
+            &self.quota_remaining,
+            &self.issuer_keys,
+            &self.issuer_failures,
+        ] {
             gauge.reset();
         }
         for gauge in [&self.token_expiry, &self.certificate_expiry, &self.crl_next_update] {

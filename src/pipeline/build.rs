@@ -31,6 +31,7 @@ use crate::{
         Upstream,
         pool::{Pool, PoolTimes},
         retry::Retries,
+        trouble::Trouble,
     },
 };
 
@@ -184,6 +185,7 @@ impl Shared {
             quota_used,
             token_found: ["hit", "wait"].map(|result| self.metrics.token_cache(result)),
             timeouts: config.timeouts.clone(),
+            trouble: Trouble::default(),
             clock: self.clock.clone(),
         }
     }

@@ -21,7 +21,7 @@ use self::{deep::Deep, masked::Masked, name::Name, number::Number, utf8::Utf8};
 pub const MASK: &[u8] = b"\"[redacted by claviger]\"";
 
 /// Arrays and objects within each other, on the way to a secret; the answers of the Management API have fewer than ten.
-/// Where there is none any more, as in `customData`, a caller may have stored more: see [`Deep`].
+/// Where there is none any more, as in `customData`, a caller may have stored more: see `deep`.
 pub const MAX_DEPTH: usize = 64;
 
 /// Why secrets could not be masked.
@@ -30,7 +30,7 @@ pub enum Unmaskable {
     /// Two parsers could read it differently.
     #[error("it is not valid JSON")]
     Malformed,
-    /// More than [`MAX_DEPTH`], or more than [`Deep`] holds.
+    /// More than [`MAX_DEPTH`], or more than `deep` holds.
     #[error("it is nested too deep")]
     TooDeep,
     /// It ended in the middle.

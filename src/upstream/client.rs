@@ -14,6 +14,7 @@ use super::{
     replay::Prepared,
     request::Outgoing,
     retry::{Again, Outcome, Retries, retry_after},
+    trouble::Trouble,
 };
 use crate::{
     catalog::Secrets,
@@ -52,6 +53,8 @@ pub struct Upstream {
     pub token_found: [IntCounter; 2],
     /// How long things may take.
     pub timeouts: Timeouts,
+    /// Whether it answers.
+    pub trouble: Trouble,
     /// Time.
     pub clock: Clock,
 }
@@ -214,12 +217,17 @@ impl Upstream {
         let pool = &self.pools[sending.worker % self.pools.len()];
         let sent = tokio::time::timeout_at(end, pool.send(request)).await;
         record.cells.upstream_answered(started.elapsed().as_secs_f64());
-        match sent {
-            Ok(Ok((response, lease))) => Ok(Answer { response, token: token.clone(), lease }),
-            Ok(Err(error)) => Err(UpstreamError::Unreachable(error)),
-            Err(_) if end == sending.deadline => Err(UpstreamError::Deadline(self.timeouts.deadline)),
-            Err(_) => Err(UpstreamError::Timeout(self.timeouts.response)),
-        }
+        let error = match sent {
+            Ok(Ok((response, lease))) => {
+                self.trouble.over();
+                return Ok(Answer { response, token: token.clone(), lease });
+            }
+            Ok(Err(error)) => UpstreamError::Unreachable(error),
+            Err(_) if end == sending.deadline => UpstreamError::Deadline(self.timeouts.deadline),
+            Err(_) => UpstreamError::Timeout(self.timeouts.response),
+        };
+        self.trouble.met(Instant::now(), error.to_string());
+        Err(error)
     }
 
     fn again(

@@ -134,3 +134,19 @@ async fn an_issuer_that_cannot_be_asked_shows_and_is_forgotten_with_its_configur
     let left: Vec<_> = metrics.lines().filter(failing).collect();
     assert_eq!(left, ["claviger_token_refresh_failures_consecutive{tenant=\"acme\"} 0"]);
 }
+
+#[tokio::test]
+async fn an_upstream_that_is_gone_shows_although_the_token_is_good() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    const FAILURES: &str = "claviger_upstream_failures_consecutive{tenant=\"acme\"}";
+    assert_eq!(proxy.get("/api/users").await.status, 200);
+    assert_eq!(proxy.metric(FAILURES).await, 0.0);
+    drop(logto);
+    assert_eq!(proxy.get("/api/users").await.status, 502);
+    assert!(proxy.metric(FAILURES).await >= 1.0);
+    let tenant = proxy.status().await["tenants"]["acme"].clone();
+    assert_eq!(tenant["token"]["usable"], true, "{tenant}");
+    assert!(tenant["upstream"]["last_error"]["what"].is_string(), "{tenant}");
+    assert_eq!(proxy.admin("/readyz").await.status, 200, "a restart would mend nothing");
+}

@@ -1,0 +1,41 @@
+//! Whether an upstream can be reached at all: what `/status` and a gauge say when a token is there and nothing answers.
+
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicU32, Ordering::Relaxed},
+};
+
+use tokio::time::Instant;
+
+/// Tries in a row that came to nothing.
+#[derive(Debug, Default)]
+pub struct Trouble {
+    consecutive: AtomicU32,
+    last: Mutex<Option<(Instant, String)>>,
+}
+
+impl Trouble {
+    /// A try came to nothing.
+    pub fn met(&self, now: Instant, what: String) {
+        self.consecutive.fetch_add(1, Relaxed);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, what));
+    }
+
+    /// There was an answer, whatever its status.
+    pub fn over(&self) {
+        // Read before it is written, since all requests of all workers come by here.
+        if self.consecutive.load(Relaxed) != 0 {
+            self.consecutive.store(0, Relaxed);
+        }
+    }
+
+    /// Tries in a row that came to nothing.
+    pub fn consecutive(&self) -> u32 {
+        self.consecutive.load(Relaxed)
+    }
+
+    /// The last of all that came to nothing, and when; it stays after there were answers again.
+    pub fn last(&self) -> Option<(Instant, String)> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
