@@ -53,6 +53,17 @@ pub enum Failure {
     Panic,
 }
 
+impl From<BodyError> for Failure {
+    /// Of an answer whose head has not gone out yet.
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::Broken(_) => UpstreamError::BrokeOff.into(),
+            BodyError::Silent(limit) => UpstreamError::Timeout(limit).into(),
+            BodyError::Withheld(withheld) => withheld.into(),
+        }
+    }
+}
+
 impl From<RequestBodyError> for Failure {
     fn from(error: RequestBodyError) -> Self {
         Self::Upstream(error.into())
@@ -205,6 +216,7 @@ impl Failure {
                 UpstreamError::Unreachable(
                     SendError::Connect(_) | SendError::ConnectTimeout(_) | SendError::Closed(_),
                 ) => table::UPSTREAM_UNREACHABLE,
+                UpstreamError::BrokeOff => table::UPSTREAM_UNREACHABLE,
                 UpstreamError::Timeout(_) => table::UPSTREAM_TIMEOUT,
                 UpstreamError::Spent => table::UPSTREAM_BROKEN,
                 UpstreamError::Deadline(_) => table::DEADLINE,

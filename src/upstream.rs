@@ -32,6 +32,9 @@ pub enum UpstreamError {
     /// The upstream refused the token; what it said, and what was done about it.
     #[error("the upstream refused the access token ({0}); {1}")]
     TokenRejected(&'static str, &'static str),
+    /// There was a head, and nothing after it.
+    #[error("the upstream's answer broke off at its beginning; the request may have been carried out")]
+    BrokeOff,
     /// A body that is not held cannot go out again.
     #[error("the request was streamed, so it cannot be sent again")]
     Spent,

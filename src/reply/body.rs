@@ -37,7 +37,7 @@ struct Stream {
     _slot: Slot,
     screen: Screen,
     /// What was read already, by [`Body::upstream`].
-    first: Option<Result<Bytes, BodyError>>,
+    first: Option<Bytes>,
     ended: bool,
     silence: Silence,
 }
@@ -66,21 +66,18 @@ impl Body {
     /// is waited for: where that must not pass, there is time yet to say so with a status.
     ///
     /// # Errors
-    /// [`Withheld`].
+    /// [`BodyError`], where it does not even begin.
     pub async fn upstream(
         incoming: Incoming,
         screen: Screen,
         lease: Lease,
         slot: Slot,
         silence: Duration,
-    ) -> Result<Self, Withheld> {
+    ) -> Result<Self, BodyError> {
         let (first, silence) = (None, Silence::new(silence));
         let mut stream =
             Stream { incoming, _lease: lease, _slot: slot, screen, first, ended: false, silence };
-        stream.first = match poll_fn(|cx| stream.poll_data(cx)).await {
-            Some(Err(BodyError::Withheld(withheld))) => return Err(withheld),
-            first => first,
-        };
+        stream.first = poll_fn(|cx| stream.poll_data(cx)).await.transpose()?;
         Ok(Self { kind: Kind::Upstream(Box::new(stream)), record: None, _busy: None })
     }
 
@@ -114,7 +111,7 @@ impl Stream {
     /// The next data to hand on. Trailers end with us: nobody screens them, and Logto has none.
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         if let Some(first) = self.first.take() {
-            return Poll::Ready(Some(first));
+            return Poll::Ready(Some(Ok(first)));
         }
         while !self.ended {
             let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
@@ -149,8 +146,8 @@ impl Stream {
     fn size_hint(&self) -> SizeHint {
         let mut hint = SizeHint::new();
         if let Some(kept) = self.screen.kept() {
-            let first = self.first.as_ref().and_then(|first| first.as_ref().ok());
-            let (incoming, here) = (self.incoming.size_hint(), (kept + first.map_or(0, Bytes::len)) as u64);
+            let first = self.first.as_ref().map_or(0, Bytes::len);
+            let (incoming, here) = (self.incoming.size_hint(), (kept + first) as u64);
             hint.set_lower(incoming.lower() + here);
             if let Some(upper) = incoming.upper() {
                 hint.set_upper(upper + here);

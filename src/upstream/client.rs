@@ -226,7 +226,13 @@ impl Upstream {
             Err(_) if end == sending.deadline => UpstreamError::Deadline(self.timeouts.deadline),
             Err(_) => UpstreamError::Timeout(self.timeouts.response),
         };
-        self.trouble.met(Instant::now(), error.to_string());
+        self.trouble.met(
+            Instant::now(),
+            match &error {
+                UpstreamError::Unreachable(inner) => format!("{error}: {}", inner.cause()),
+                _ => error.to_string(),
+            },
+        );
         Err(error)
     }
 

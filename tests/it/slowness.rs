@@ -5,7 +5,7 @@ use std::time::Duration;
 use claviger::emulator::Effect;
 use tokio::time::Instant;
 
-use crate::support::{Logto, Proxy, Request, wait::pass};
+use crate::support::{Logto, Proxy, Reaction, Request, Scripted, quoted, wait::pass};
 
 /// A limit of a second is looked at once a second.
 const LATEST: Duration = Duration::from_millis(3500);
@@ -65,13 +65,31 @@ async fn b22_a_request_body_that_stands_still() {
 }
 
 #[tokio::test]
-async fn b22_an_answer_that_stands_still_is_cut_off() {
+async fn b22_an_answer_that_does_not_begin_is_a_504() {
     let logto = Logto::start().await;
     let proxy = with(&logto, "timeouts.body", "1s").await;
     logto.api_fault_times(1, Effect::Drip { bytes: 1, every_ms: 60_000 });
     let mut client = proxy.connect().await;
     let begun = Instant::now();
-    let error = client.try_ask(&Request::get("/api/roles?page=1&page_size=1")).await;
+    let answer = client.ask(&Request::get("/api/roles?page=1&page_size=1")).await;
+    answer.assert_problem(504, "upstream_timeout");
+    assert!((Duration::from_millis(900)..LATEST).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    assert_eq!(proxy.status().await["tenants"]["acme"]["in_flight"], 0);
+}
+
+#[tokio::test]
+async fn b22_an_answer_that_stands_still_in_the_middle_is_cut_off() {
+    let logto = Logto::start().await;
+    let part = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n[1,";
+    let upstream = Scripted::start(&logto, Reaction::Part(part.into())).await;
+    let proxy = Proxy::builder()
+        .tenant("acme", &logto)
+        .set("tenants.acme.endpoint", quoted(upstream.base_url()))
+        .set("timeouts.body", "'1s'")
+        .start()
+        .await;
+    let begun = Instant::now();
+    let error = proxy.connect().await.try_ask(&Request::get("/api/roles")).await;
     assert!(error.is_err(), "a part is not the whole: {error:?}");
     assert!((Duration::from_millis(900)..LATEST).contains(&begun.elapsed()), "{:?}", begun.elapsed());
     assert_eq!(proxy.status().await["tenants"]["acme"]["in_flight"], 0);

@@ -21,6 +21,8 @@ pub(crate) enum Reaction {
     None,
     /// These bytes come back, then the connection is closed.
     Bytes(Vec<u8>),
+    /// These bytes come back, and then nothing: the connection stays open.
+    Part(Vec<u8>),
     /// What [`Scripted::answers`] was last told comes back, then the connection is closed.
     AsTold(Told),
 }
@@ -86,6 +88,12 @@ impl Scripted {
                             let _ = stream.read(&mut head).await;
                             let _ = stream.write_all(&bytes).await;
                         });
+                    }
+                    Reaction::Part(bytes) => {
+                        let mut head = [0; 4096];
+                        let _ = stream.read(&mut head).await;
+                        let _ = stream.write_all(&bytes).await;
+                        open.push(stream);
                     }
                     Reaction::AsTold(told) => {
                         tokio::spawn(async move {
