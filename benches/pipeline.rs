@@ -12,7 +12,7 @@ use aws_lc_rs::{
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use claviger::{
-    caller::{Callers, Means, Peer, Presented, Reach, Seal, jwt::Keyrings},
+    authn::{Authenticators, Deps, Peer, Presented, Reach, Seal, jwt::Keyrings},
     catalog::Catalog,
     clock::Clock,
     config::{self, Config, LoadRequest, References},
@@ -102,9 +102,9 @@ fn stages(criterion: &mut Criterion) {
     let (_dir, config) = configuration(&[Signer::p256().jwk]);
     let metrics = Arc::new(Metrics::new());
     let clock = Clock::system();
-    let callers = Callers::new(
+    let callers = Authenticators::new(
         &config.callers,
-        Means { seal: Seal::new(None).expect("randomness"), clock, clients: None, issuers: Vec::new() },
+        Deps { seal: Seal::new(None).expect("randomness"), clock, clients: None, issuers: Vec::new() },
     );
     let grants = Grants::new(Catalog::logto(), &config).expect("the rules are valid");
     let admission = Admission::new(&config, &Limits::default());
@@ -114,7 +114,7 @@ fn stages(criterion: &mut Criterion) {
     let endpoint = config.tenants[0].endpoint.clone();
 
     let identify = || {
-        let identified = callers.identify(&Presented::by_headers(&peer, &head.headers)).now_or_never();
+        let identified = callers.authenticate(&Presented::by_headers(&peer, &head.headers)).now_or_never();
         identified.expect("nothing to wait for").expect("a known key")
     };
     let permit = || {
@@ -216,14 +216,14 @@ fn identification(criterion: &mut Criterion) {
     let own = seal.issue(&caller, None, wall, Duration::from_secs(86_400)).expect("randomness");
     let own = String::from_utf8(own.expose().to_vec()).expect("a token is text");
     let issuers = Keyrings::default().of(&config).expect("the keys are good");
-    let callers = Callers::new(&config.callers, Means { seal, clock, clients: None, issuers });
+    let callers = Authenticators::new(&config.callers, Deps { seal, clock, clients: None, issuers });
     let peer = Peer::at(Reach::Network);
 
     let mut bench = |name: &str, heads: &[HeaderMap]| {
         let mut turn = heads.iter().cycle();
         let mut identify = || {
             let head = turn.next().expect("there is one");
-            let identified = callers.identify(&Presented::by_headers(&peer, head)).now_or_never();
+            let identified = callers.authenticate(&Presented::by_headers(&peer, head)).now_or_never();
             black_box(identified.expect("nothing to wait for").expect("a known caller"));
         };
         identify();

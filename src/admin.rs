@@ -27,7 +27,7 @@ use tokio::{
 };
 
 use crate::{
-    caller::Reach,
+    authn::Reach,
     clock::Moment,
     config,
     listen::{

@@ -31,7 +31,7 @@ use http::{HeaderMap, header};
 
 use rustls::server::danger::ClientCertVerifier;
 
-pub use cause::{Cause, CertificateCause, TokenCause, Unidentified};
+pub use cause::{Cause, CertificateCause, TokenCause, AuthnError};
 pub use certificate::PeerIdentity;
 pub use claviger_token::{Seal, SealError};
 
@@ -171,9 +171,9 @@ enum Finding {
 }
 
 /// One way to identify.
-trait Way: Send + Sync {
+trait Authenticator: Send + Sync {
     fn name(&self) -> &'static str;
-    fn identify(&self, presented: &Presented<'_>) -> Finding;
+    fn authenticate(&self, presented: &Presented<'_>) -> Finding;
 
     /// The key that a caller was identified by, to which a token that it gets is bound.
     fn key(&self, _presented: &Presented<'_>) -> Option<Digest> {
@@ -190,7 +190,7 @@ trait Way: Send + Sync {
 #[derive(Debug, Clone, Copy)]
 pub struct Caller {
     index: CallerIndex,
-    way: &'static str,
+    method: &'static str,
 }
 
 impl Caller {
@@ -200,13 +200,13 @@ impl Caller {
     }
 
     /// How it was identified.
-    pub fn way(&self) -> &'static str {
-        self.way
+    pub fn method(&self) -> &'static str {
+        self.method
     }
 }
 
 /// What the ways to identify rest on, beside the callers' own configuration.
-pub struct Means {
+pub struct Deps {
     /// Opens the broker's tokens.
     pub seal: Seal,
     /// Time.
@@ -218,18 +218,18 @@ pub struct Means {
 }
 
 /// The callers of a configuration.
-pub struct Callers {
-    ways: Vec<Box<dyn Way>>,
+pub struct Authenticators {
+    authenticators: Vec<Box<dyn Authenticator>>,
     /// In the order in which the JWTs' way knows the issuers.
     keyrings: Vec<Arc<jwt::Keyring>>,
 }
 
-impl Callers {
+impl Authenticators {
     /// The callers of `config`.
-    pub fn new(config: &[config::Caller], means: Means) -> Self {
-        let Means { seal, clock, clients, issuers } = means;
+    pub fn new(config: &[config::Caller], means: Deps) -> Self {
+        let Deps { seal, clock, clients, issuers } = means;
         let keyrings = issuers.iter().map(|(_, keyring)| keyring.clone()).collect();
-        let ways: Vec<Box<dyn Way>> = vec![
+        let authenticators: Vec<Box<dyn Authenticator>> = vec![
             Box::new(claviger_token::ClavigerToken::new(config, seal, clock.clone())),
             Box::new(api_key::ApiKeys::new(config)),
             Box::new(jwt::Jwts::new(config, issuers, clock.clone())),
@@ -238,7 +238,7 @@ impl Callers {
             Box::new(unix::UnixGids::new(config)),
             Box::new(loopback::Loopback::new(config)),
         ];
-        Self { ways, keyrings }
+        Self { authenticators, keyrings }
     }
 
     /// The keys of issuers, in the order of the configuration.
@@ -255,48 +255,48 @@ impl Callers {
 
     /// The API key that `presented` identifies by, if that is how it does.
     pub fn key_of(&self, presented: &Presented<'_>) -> Option<Digest> {
-        self.ways.iter().find_map(|way| way.key(presented))
+        self.authenticators.iter().find_map(|authenticator| authenticator.key(presented))
     }
 
     /// Whether `text`, which stands where a request's id or a part of its path stands, is a caller's key, or is written
     /// like one of its tokens: then it must not be written down.
     pub fn are_given_away_by(&self, text: &str) -> bool {
-        self.ways.iter().any(|way| way.is_credential(text.as_bytes()))
+        self.authenticators.iter().any(|authenticator| authenticator.is_credential(text.as_bytes()))
     }
 
     /// Identifies the sender of a request. Does not wait, but for a JWT whose key is not known yet: that is
     /// fetched, for three seconds at most and once in ten seconds for all that ask.
     ///
     /// # Errors
-    /// [`Unidentified`].
-    pub async fn identify(&self, presented: &Presented<'_>) -> Result<Caller, Unidentified> {
+    /// [`AuthnError`].
+    pub async fn authenticate(&self, presented: &Presented<'_>) -> Result<Caller, AuthnError> {
         let (mut passed, mut certificate) = (None, None);
         match presented.credential {
-            Some(Credential::Ambiguous) => return Err(self.unidentified(NO_WAY, Cause::Several, None)),
-            Some(Credential::Other) => passed = Some((NO_WAY, Cause::Scheme)),
+            Some(Credential::Ambiguous) => return Err(self.unidentified(NO_METHOD, Cause::Several, None)),
+            Some(Credential::Other) => passed = Some((NO_METHOD, Cause::Scheme)),
             _ => {}
         }
-        for way in &self.ways {
-            let mut finding = way.identify(presented);
+        for authenticator in &self.authenticators {
+            let mut finding = authenticator.authenticate(presented);
             if let Finding::Later(wait, _) = finding {
                 wait.await;
-                finding = way.identify(presented);
+                finding = authenticator.authenticate(presented);
             }
             match finding {
-                Finding::Known(index) => return Ok(Caller { index, way: way.name() }),
+                Finding::Known(index) => return Ok(Caller { index, method: authenticator.name() }),
                 Finding::Nothing(None) => {}
                 // In a mesh there is always one: it does not hide what was shown for the request itself.
                 Finding::Nothing(Some(Cause::Certificate(cause))) => certificate = Some(cause),
-                Finding::Nothing(Some(cause)) => passed = Some((way.name(), cause)),
+                Finding::Nothing(Some(cause)) => passed = Some((authenticator.name(), cause)),
                 Finding::False(cause) | Finding::Later(_, cause) => {
-                    return Err(self.unidentified(way.name(), cause, None));
+                    return Err(self.unidentified(authenticator.name(), cause, None));
                 }
             }
         }
         Err(match (passed, certificate) {
             (Some((way, cause)), certificate) => self.unidentified(way, cause, certificate),
             (None, Some(cause)) => self.unidentified("certificate", Cause::Certificate(cause), None),
-            (None, None) => self.unidentified(NO_WAY, Cause::NoneSent(presented.peer.listener), None),
+            (None, None) => self.unidentified(NO_METHOD, Cause::NoneSent(presented.peer.listener), None),
         })
     }
 
@@ -305,27 +305,27 @@ impl Callers {
         tried: &'static str,
         cause: Cause,
         certificate: Option<CertificateCause>,
-    ) -> Unidentified {
+    ) -> AuthnError {
         let keyring = match cause {
             Cause::Jwt { issuer: Some(place), .. } => self.keyrings.get(place),
             _ => None,
         };
-        if let (Some(keyring), Cause::Jwt { wrong: jwt::Wrong::KeyUnknown(_), .. }) = (keyring, cause) {
+        if let (Some(keyring), Cause::Jwt { wrong: jwt::JwtError::KeyUnknown(_), .. }) = (keyring, cause) {
             keyring.missed();
         }
         let issuer = keyring.map(|keyring| keyring.issuer().name.clone());
-        Unidentified { tried, cause, issuer, certificate }
+        AuthnError { tried, cause, issuer, certificate }
     }
 }
 
-impl std::fmt::Debug for Callers {
+impl std::fmt::Debug for Authenticators {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.ways.iter().map(|way| way.name())).finish()
+        f.debug_list().entries(self.authenticators.iter().map(|authenticator| authenticator.name())).finish()
     }
 }
 
 /// What was tried where nothing was shown that a way could judge.
-const NO_WAY: &str = "none";
+const NO_METHOD: &str = "none";
 
 /// Every identity of every caller, with the caller's place.
 fn identities(config: &[config::Caller]) -> impl Iterator<Item = (CallerIndex, &config::Identity)> {

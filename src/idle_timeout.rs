@@ -11,13 +11,13 @@ use tokio::time::{Instant, Sleep};
 
 /// A limit on silence.
 #[derive(Debug)]
-pub struct Silence {
+pub struct IdleTimeout {
     limit: Duration,
     timer: Option<Pin<Box<Sleep>>>,
     running: bool,
 }
 
-impl Silence {
+impl IdleTimeout {
     /// Allows `limit` between two signs of life.
     pub fn new(limit: Duration) -> Self {
         Self { limit, timer: None, running: false }

@@ -1,14 +1,20 @@
 //! Listeners and connections: accepts on TCP and Unix sockets, hands each connection to the worker with the
 //! fewest, secures it by TLS where that is configured, serves it, and drains. It knows HTTP framing and time
-//! limits, and nothing about requests.
+//! limits, and nothing about requests: those are the [`Handler`]'s.
 
 pub mod accept;
 pub mod bind;
+mod connection;
+mod handler;
 mod plain;
-pub mod serve;
-pub mod streams;
+mod serve;
+mod settings;
+mod streams;
 pub mod tls;
-pub mod watch;
+mod watch;
 pub mod worker;
 
 pub use bind::{BindError, Bound};
+pub use connection::Connection;
+pub use handler::Handler;
+pub use settings::ListenSettings;

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::Admin;
 use crate::{
-    caller::jwt::KeyringStatus,
+    authn::jwt::KeyringStatus,
     ids::TenantIndex,
     listen::tls::dates::{Dates, date},
     token::SlotStatus,

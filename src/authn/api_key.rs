@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{Cause, Client, Credential, Finding, Presented, Way, identities};
+use super::{Cause, Client, Credential, Finding, Presented, Authenticator, identities};
 use crate::{
     config,
     ids::{CallerIndex, CallerName},
@@ -52,12 +52,12 @@ impl ApiKeys {
     }
 }
 
-impl Way for ApiKeys {
+impl Authenticator for ApiKeys {
     fn name(&self) -> &'static str {
         "api_key"
     }
 
-    fn identify(&self, presented: &Presented<'_>) -> Finding {
+    fn authenticate(&self, presented: &Presented<'_>) -> Finding {
         let (found, otherwise) = self.judge(presented);
         found.map_or(otherwise, |(_, index)| Finding::Known(index))
     }

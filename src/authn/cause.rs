@@ -4,7 +4,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::{Reach, jwt::Wrong};
+use super::{Reach, jwt::JwtError};
 use crate::ids::IssuerName;
 
 /// What is wrong with what a request shows, or missing in it.
@@ -29,7 +29,7 @@ pub enum Cause {
         /// The place of the issuer in the configuration, where the token is one of its.
         issuer: Option<usize>,
         /// What is wrong with it.
-        wrong: Wrong,
+        wrong: JwtError,
     },
     /// A client certificate.
     Certificate(CertificateCause),
@@ -157,7 +157,7 @@ impl fmt::Display for Roundly {
 
 /// Nobody we know. What it says as an error is for the one who asks, and never which part was wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unidentified {
+pub struct AuthnError {
     pub(super) tried: &'static str,
     pub(super) cause: Cause,
     /// That of a JWT.
@@ -166,7 +166,7 @@ pub struct Unidentified {
     pub(super) certificate: Option<CertificateCause>,
 }
 
-impl Unidentified {
+impl AuthnError {
     /// The way that had the last word, by its name; `none` where nothing was shown that one of them could judge.
     pub fn tried(&self) -> &'static str {
         self.tried
@@ -194,13 +194,13 @@ impl Unidentified {
     /// When it is asked again.
     pub fn retry_after(&self) -> Option<Duration> {
         match self.cause {
-            Cause::Jwt { wrong: Wrong::NoKeys { again_in }, .. } => Some(again_in),
+            Cause::Jwt { wrong: JwtError::NoKeys { again_in }, .. } => Some(again_in),
             _ => None,
         }
     }
 }
 
-impl fmt::Display for Unidentified {
+impl fmt::Display for AuthnError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.retry_after() {
             None => "the caller could not be identified",
@@ -209,4 +209,4 @@ impl fmt::Display for Unidentified {
     }
 }
 
-impl std::error::Error for Unidentified {}
+impl std::error::Error for AuthnError {}

@@ -16,7 +16,7 @@ use rustls::{
 use tokio::time::Instant;
 use webpki::EndEntityCert;
 
-use super::{Cause, CertificateCause, Finding, Presented, Way, identities};
+use super::{Cause, CertificateCause, Finding, Presented, Authenticator, identities};
 use crate::{clock::Clock, config, ids::CallerIndex};
 
 /// How long a verification counts.
@@ -178,12 +178,12 @@ impl Certificates {
     }
 }
 
-impl Way for Certificates {
+impl Authenticator for Certificates {
     fn name(&self) -> &'static str {
         "certificate"
     }
 
-    fn identify(&self, presented: &Presented<'_>) -> Finding {
+    fn authenticate(&self, presented: &Presented<'_>) -> Finding {
         let (Some(identity), Some(verifier)) = (&presented.peer.certificate, &self.verifier) else {
             return Finding::Nothing(None);
         };

@@ -17,7 +17,7 @@ use aws_lc_rs::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use moka::sync::Cache;
 
-use super::{Cause, Credential, Finding, Presented, TokenCause, Way};
+use super::{Cause, Credential, Finding, Presented, TokenCause, Authenticator};
 use crate::{
     clock::Clock,
     config,
@@ -162,12 +162,12 @@ impl ClavigerToken {
     }
 }
 
-impl Way for ClavigerToken {
+impl Authenticator for ClavigerToken {
     fn name(&self) -> &'static str {
         "claviger_token"
     }
 
-    fn identify(&self, presented: &Presented<'_>) -> Finding {
+    fn authenticate(&self, presented: &Presented<'_>) -> Finding {
         match presented.credential {
             Some(Credential::Bearer(token))
                 if token.starts_with(PREFIX.as_bytes()) && token.len() <= MAX_LEN =>

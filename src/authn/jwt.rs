@@ -18,7 +18,7 @@ mod keyring;
 mod keyrings;
 mod rules;
 mod token;
-mod wrong;
+mod error;
 
 use std::{
     collections::HashMap,
@@ -34,10 +34,10 @@ pub use fetch::{Fetch, FetchError, HttpFetch};
 pub use key_set::KeySetError;
 pub use keyring::{Keyring, KeyringStatus, Refreshing};
 pub use keyrings::{KeyringError, Keyrings};
-pub use wrong::Wrong;
+pub use error::JwtError;
 
 use self::{claims::Claims, key_set::jose, rules::Rules, token::Reading};
-use super::{Cause, Client, Credential, Finding, Presented, Way};
+use super::{Cause, Client, Credential, Finding, Presented, Authenticator};
 use crate::{
     clock::Clock,
     config::{self, Algorithm},
@@ -124,7 +124,7 @@ impl Jwts {
             return Finding::Nothing(None);
         }
         if bytes.len() > token::MAX_LEN {
-            return of_nobody(Wrong::Malformed);
+            return of_nobody(JwtError::Malformed);
         }
         let (digest, now) = (Digest::of(bytes), self.clock.now());
         // Before 1970 every token is from the future.
@@ -143,14 +143,14 @@ impl Jwts {
         let token = match token::read(bytes) {
             Reading::Token(token) => token,
             Reading::Other => return Finding::Nothing(None),
-            Reading::Bad => return of_nobody(Wrong::Malformed),
+            Reading::Bad => return of_nobody(JwtError::Malformed),
         };
         let issuer = match token.claims.issuer() {
             Some(name) => self.issuers.get(name),
-            None => return of_nobody(Wrong::NoIssuer),
+            None => return of_nobody(JwtError::NoIssuer),
         };
         let Some(issuer) = issuer else {
-            return Finding::Nothing(Some(Cause::Jwt { issuer: None, wrong: Wrong::IssuerUnknown }));
+            return Finding::Nothing(Some(Cause::Jwt { issuer: None, wrong: JwtError::IssuerUnknown }));
         };
         let of_issuer = |wrong| Cause::Jwt { issuer: Some(issuer.place), wrong };
         let accepted = token.header.accept(&issuer.config.algorithms);
@@ -168,7 +168,7 @@ impl Jwts {
             };
         }
         let validation = Validation { algorithms: vec![jose(alg)], ..issuer.validation.clone() };
-        let verified = keys.iter().find(|key| key.verifies(token.text, &validation)).ok_or(Wrong::Signature);
+        let verified = keys.iter().find(|key| key.verifies(token.text, &validation)).ok_or(JwtError::Signature);
         // A good token of nobody is as false as a bad one: it says who speaks, and that is no caller.
         match verified.and_then(|key| Ok((key, issuer.rules.find(&token.claims)?))) {
             Ok((key, caller)) => {
@@ -185,29 +185,29 @@ impl Jwts {
     }
 }
 
-fn of_nobody(wrong: Wrong) -> Finding {
+fn of_nobody(wrong: JwtError) -> Finding {
     Finding::False(Cause::Jwt { issuer: None, wrong })
 }
 
 impl Issuer {
     /// Whether the registered claims (RFC 7519 section 4.1) are as they must be; until when, if so.
-    fn accepts(&self, claims: &Claims, now: Duration) -> Result<Duration, Wrong> {
+    fn accepts(&self, claims: &Claims, now: Duration) -> Result<Duration, JwtError> {
         let leeway = self.config.leeway;
-        let ends = claims.time("exp").flatten().ok_or(Wrong::Times)?;
-        let expires = ends.checked_add(leeway).ok_or(Wrong::Times)?;
-        let from = |name| claims.time(name).map(Option::unwrap_or_default).ok_or(Wrong::Times);
+        let ends = claims.time("exp").flatten().ok_or(JwtError::Times)?;
+        let expires = ends.checked_add(leeway).ok_or(JwtError::Times)?;
+        let from = |name| claims.time(name).map(Option::unwrap_or_default).ok_or(JwtError::Times);
         let begins = from("nbf")?.max(from("iat")?);
         if !claims.is_for(&self.config.audience) {
-            return Err(Wrong::Audience);
+            return Err(JwtError::Audience);
         }
         if now >= expires {
-            return Err(Wrong::Expired(now.saturating_sub(ends)));
+            return Err(JwtError::Expired(now.saturating_sub(ends)));
         }
         if begins > now + leeway {
-            return Err(Wrong::NotYetValid(begins.saturating_sub(now)));
+            return Err(JwtError::NotYetValid(begins.saturating_sub(now)));
         }
         if claims.subject().is_none() {
-            return Err(Wrong::Subject);
+            return Err(JwtError::Subject);
         }
         Ok(expires)
     }
@@ -225,21 +225,21 @@ fn validation(issuer: &config::Issuer) -> Validation {
     validation
 }
 
-impl Way for Jwts {
+impl Authenticator for Jwts {
     fn name(&self) -> &'static str {
         "jwt"
     }
 
-    fn identify(&self, presented: &Presented<'_>) -> Finding {
+    fn authenticate(&self, presented: &Presented<'_>) -> Finding {
         match presented.credential {
             Some(Credential::Bearer(token)) => self.judge(token),
             Some(Credential::Client(Client::Assertion { id, jwt })) => match self.judge(jwt) {
                 Finding::Known(caller) if id.is_none_or(|id| self.names[caller.0].as_str() == id) => {
                     Finding::Known(caller)
                 }
-                Finding::Known(_) => of_nobody(Wrong::ClientId),
+                Finding::Known(_) => of_nobody(JwtError::ClientId),
                 Finding::Nothing(Some(cause)) => Finding::False(cause),
-                Finding::Nothing(None) => of_nobody(Wrong::NoJwt),
+                Finding::Nothing(None) => of_nobody(JwtError::NoJwt),
                 other => other,
             },
             _ => Finding::Nothing(None),

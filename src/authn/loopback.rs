@@ -1,6 +1,6 @@
 //! Locality: whoever can reach a loopback or Unix listener is the one caller that says so.
 
-use super::{Finding, Presented, Reach, Way, identities};
+use super::{Finding, Presented, Reach, Authenticator, identities};
 use crate::{config, ids::CallerIndex};
 
 pub(super) struct Loopback {
@@ -15,12 +15,12 @@ impl Loopback {
     }
 }
 
-impl Way for Loopback {
+impl Authenticator for Loopback {
     fn name(&self) -> &'static str {
         "loopback"
     }
 
-    fn identify(&self, presented: &Presented<'_>) -> Finding {
+    fn authenticate(&self, presented: &Presented<'_>) -> Finding {
         match (self.caller, presented.peer.listener) {
             (Some(index), Reach::Loopback | Reach::Unix) => Finding::Known(index),
             _ => Finding::Nothing(None),

@@ -63,18 +63,18 @@ impl Fixture {
         UNIX_EPOCH + Duration::from_secs(self.seconds.load(Ordering::Relaxed))
     }
 
-    fn identify(&self, presented: &Presented<'_>) -> Result<(&str, &'static str), Nobody> {
+    fn authenticate(&self, presented: &Presented<'_>) -> Result<(&str, &'static str), Nobody> {
         self.judge(presented).map_err(|_| Nobody)
     }
 
-    fn judge(&self, presented: &Presented<'_>) -> Result<(&str, &'static str), Unidentified> {
+    fn judge(&self, presented: &Presented<'_>) -> Result<(&str, &'static str), AuthnError> {
         let seconds = self.seconds.clone();
         let clock =
             Clock::with_wall(move || UNIX_EPOCH + Duration::from_secs(seconds.load(Ordering::Relaxed)));
-        let means = Means { seal: self.seal.clone(), clock, clients: None, issuers: Vec::new() };
-        let callers = Callers::new(&self.config, means);
-        let caller = callers.identify(presented).now_or_never().expect("nothing to wait for")?;
-        Ok((self.config[caller.index().0].name.as_str(), caller.way()))
+        let means = Deps { seal: self.seal.clone(), clock, clients: None, issuers: Vec::new() };
+        let callers = Authenticators::new(&self.config, means);
+        let caller = callers.authenticate(presented).now_or_never().expect("nothing to wait for")?;
+        Ok((self.config[caller.index().0].name.as_str(), caller.method()))
     }
 
     fn by(&self, peer: &Peer, headers: &[(&'static str, &str)]) -> Result<(&str, &'static str), Nobody> {
@@ -82,7 +82,7 @@ impl Fixture {
         for (name, value) in headers {
             map.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
         }
-        self.identify(&Presented::by_headers(peer, &map))
+        self.authenticate(&Presented::by_headers(peer, &map))
     }
 }
 
@@ -154,7 +154,7 @@ fn unix_peers_by_uid_then_gid_and_the_rest_by_locality() {
 fn a_client_of_the_broker_is_name_and_key_or_local() {
     let f = Fixture::new();
     let by = |peer: &Peer, id: &str, secret: &str| {
-        f.identify(&Presented::by_client(
+        f.authenticate(&Presented::by_client(
             peer,
             &HeaderMap::new(),
             Some(Client::Secret { id, secret: b"decoded", raw: secret.as_bytes() }),
@@ -172,7 +172,7 @@ fn a_key_in_the_header_counts_at_the_broker_and_a_bearer_does_not() {
     let by = |peer: &Peer, name: &'static str, value: &str, client: Option<Client<'_>>| {
         let mut headers = HeaderMap::new();
         headers.insert(name, HeaderValue::from_str(value).unwrap());
-        f.identify(&Presented::by_client(peer, &headers, client))
+        f.authenticate(&Presented::by_client(peer, &headers, client))
     };
     let client = Client::Secret { id: "keyed", secret: b"new-key", raw: b"new-key" };
     assert_eq!(by(&NETWORK, "claviger-key", "new-key", None), Ok(("keyed", "api_key")));
@@ -220,10 +220,10 @@ fn a_token_that_was_got_with_a_key_ends_with_that_key() {
     let none = HeaderMap::new();
     let by = |f: &Fixture, key: &str| {
         let means =
-            Means { seal: f.seal.clone(), clock: Clock::system(), clients: None, issuers: Vec::new() };
+            Deps { seal: f.seal.clone(), clock: Clock::system(), clients: None, issuers: Vec::new() };
         let client = Client::Secret { id: "keyed", secret: key.as_bytes(), raw: key.as_bytes() };
         let presented = Presented::by_client(&NETWORK, &none, Some(client));
-        let key = Callers::new(&f.config, means).key_of(&presented);
+        let key = Authenticators::new(&f.config, means).key_of(&presented);
         let token = f.seal.issue(&f.config[0].name, key.as_ref(), f.now(), Duration::from_secs(600)).unwrap();
         format!("Bearer {}", std::str::from_utf8(token.expose()).unwrap())
     };

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{Finding, Presented, Way, identities};
+use super::{Finding, Presented, Authenticator, identities};
 use crate::{config, ids::CallerIndex};
 
 pub(super) struct UnixUids(HashMap<u32, CallerIndex>);
@@ -30,22 +30,22 @@ impl UnixGids {
     }
 }
 
-impl Way for UnixUids {
+impl Authenticator for UnixUids {
     fn name(&self) -> &'static str {
         "unix_uid"
     }
 
-    fn identify(&self, presented: &Presented<'_>) -> Finding {
+    fn authenticate(&self, presented: &Presented<'_>) -> Finding {
         found(presented.peer.uid, &self.0)
     }
 }
 
-impl Way for UnixGids {
+impl Authenticator for UnixGids {
     fn name(&self) -> &'static str {
         "unix_gid"
     }
 
-    fn identify(&self, presented: &Presented<'_>) -> Finding {
+    fn authenticate(&self, presented: &Presented<'_>) -> Finding {
         found(presented.peer.gid, &self.0)
     }
 }

@@ -1,95 +1,103 @@
 //! Permit → Admitted: the caller's rate limit is drawn on here, before anything that costs.
 
-use std::sync::Arc;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use tokio::time::Instant;
 
-pub use crate::policy::conditions::Cleared;
-
-use super::{Bucket, InFlight, LimitError, Limits, Slot};
+use super::{bucket::Bucket, error::LimitError, in_flight::InFlight, limiter::Limiter};
 use crate::{
-    caller::Caller,
-    config::Config,
-    ids::{CallerName, TenantIndex},
-    policy::grants::{Action, Permit},
+    authn::Caller,
+    config::{Config, Rate},
+    ids::CallerName,
+    policy::{Action, Permit},
 };
 
-/// The limits of a configuration, at the places of callers and tenants.
-#[derive(Debug)]
-pub struct Admission {
-    callers: Box<[(CallerName, Option<Arc<Bucket>>)]>,
-    in_flight: Box<[Arc<InFlight>]>,
+/// What the limits know of a tenant.
+pub trait Limited {
+    /// The places among its requests.
+    fn in_flight(&self) -> &Arc<InFlight>;
 }
 
-/// A permitted request within its caller's limit. Only [`Admission::admit`] makes one.
+/// The limits of a configuration's callers, in their order.
 #[derive(Debug)]
-pub struct Admitted {
-    permit: Permit,
-    in_flight: Arc<InFlight>,
+pub struct RateLimits {
+    callers: Box<[Option<(CallerName, Arc<dyn Limiter>)>]>,
 }
 
-impl Admission {
-    /// Resolves the limits of `config`.
-    pub fn new(config: &Config, limits: &Limits) -> Self {
-        let caller =
-            |c: &crate::config::Caller| (c.name.clone(), c.rate.map(|rate| limits.caller(&c.name, rate)));
-        let places =
-            |t: &Arc<crate::config::Tenant>| limits.in_flight(&t.name, t.max_in_flight, config.limits.queue);
-        Self {
-            callers: config.callers.iter().map(caller).collect(),
-            in_flight: config.tenants.iter().map(places).collect(),
-        }
+/// A permitted request within its caller's limit. Only [`RateLimits::admit`] makes one.
+#[derive(Debug)]
+pub struct Admitted<T> {
+    pub(super) permit: Permit<T>,
+}
+
+impl RateLimits {
+    /// Those of `config`; a bucket that is there in `kept` with the same rate goes on.
+    pub fn new(config: &Config, kept: &CallerLimits) -> Self {
+        let limit = |caller: &crate::config::Caller| {
+            let rate = caller.rate?;
+            Some((caller.name.clone(), kept.bucket(&caller.name, rate) as Arc<dyn Limiter>))
+        };
+        let callers = config.callers.iter().map(limit).collect();
+        kept.keep(config);
+        Self { callers }
     }
 
     /// Lets a request pass, or says how long its caller must wait.
     ///
     /// # Errors
     /// [`LimitError::Rate`].
-    pub fn admit(&self, permit: Permit, now: Instant) -> Result<Admitted, LimitError> {
-        let (caller, bucket) = &self.callers[permit.caller().index().0];
-        if let Some(bucket) = bucket {
-            bucket.take(now).map_err(|wait| LimitError::Rate {
-                caller: caller.clone(),
-                rate: bucket.rate().expect("a caller's bucket has a rate"),
-                wait,
-            })?;
+    pub async fn admit<T>(&self, permit: Permit<T>, now: Instant) -> Result<Admitted<T>, LimitError> {
+        if let Some(Some((caller, limiter))) = self.callers.get(permit.caller().index().0)
+            && let Err(wait) = limiter.take(now).await
+            && let Some(rate) = limiter.rate()
+        {
+            return Err(LimitError::Rate { caller: caller.clone(), rate, wait });
         }
-        let in_flight = self.in_flight[permit.tenant().0].clone();
-        Ok(Admitted { permit, in_flight })
-    }
-
-    /// Requests under way to a tenant.
-    pub fn in_flight(&self, tenant: TenantIndex) -> usize {
-        self.in_flight[tenant.0].used()
+        Ok(Admitted { permit })
     }
 }
 
-impl Admitted {
+impl<T> Admitted<T> {
     /// Who.
     pub fn caller(&self) -> Caller {
         self.permit.caller()
     }
 
-    /// Where.
-    pub fn tenant(&self) -> TenantIndex {
+    /// Where: to look at. What is sent there is sent with a value that has the tenant in it.
+    pub fn tenant(&self) -> &Arc<T> {
         self.permit.tenant()
-    }
-
-    /// What, where, with which token.
-    pub fn permit(&self) -> &Permit {
-        &self.permit
     }
 
     /// What.
     pub fn action(&self) -> &Action {
         self.permit.action()
     }
+}
 
-    /// Waits for a place among the tenant's requests.
-    ///
-    /// # Errors
-    /// [`LimitError::Overloaded`] when too many wait already.
-    pub async fn place(&self) -> Result<Slot, LimitError> {
-        self.in_flight.enter().await
+/// The buckets of callers by name, across reloads.
+#[derive(Debug, Default)]
+pub struct CallerLimits(Mutex<HashMap<CallerName, Arc<Bucket>>>);
+
+impl CallerLimits {
+    fn bucket(&self, name: &CallerName, rate: Rate) -> Arc<Bucket> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match kept.get(name) {
+            Some(bucket) if bucket.rate() == Some(rate) => bucket.clone(),
+            _ => {
+                let bucket = Arc::new(Bucket::new(Some(rate)));
+                kept.insert(name.clone(), bucket.clone());
+                bucket
+            }
+        }
+    }
+
+    /// Lets go of those that no caller of `config` has.
+    fn keep(&self, config: &Config) {
+        let limited = config.callers.iter().filter(|caller| caller.rate.is_some());
+        let names: HashSet<&CallerName> = limited.map(|caller| &caller.name).collect();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|name, _| names.contains(name));
     }
 }

@@ -8,6 +8,7 @@ use std::{
 
 use tokio::time::Instant;
 
+use super::limiter::{Limiter, Take};
 use crate::config::Rate;
 
 /// A bucket of `burst` requests, refilled evenly at `requests` / `per`.
@@ -37,16 +38,11 @@ impl Bucket {
         }
     }
 
-    /// The rate that it keeps.
-    pub fn rate(&self) -> Option<Rate> {
-        self.rate
-    }
-
-    /// Takes one request out, or says how long until there is one.
+    /// [`Limiter::take`] at once, as there is nothing to wait for.
     ///
     /// # Errors
     /// The time after which a request would pass, if nobody else came in between.
-    pub fn take(&self, now: Instant) -> Result<(), Duration> {
+    pub fn draw(&self, now: Instant) -> Result<(), Duration> {
         let now = self.since_epoch(now);
         let paused = self.paused_until.load(Ordering::Relaxed);
         if paused > now {
@@ -69,8 +65,17 @@ impl Bucket {
         }
     }
 
-    /// Requests that would pass now.
-    pub fn remaining(&self, now: Instant) -> Option<u32> {
+    fn since_epoch(&self, now: Instant) -> u64 {
+        nanos(now.saturating_duration_since(self.epoch))
+    }
+}
+
+impl Limiter for Bucket {
+    fn take(&self, now: Instant) -> Take<'_> {
+        Take::Ready(self.draw(now))
+    }
+
+    fn remaining(&self, now: Instant) -> Option<u32> {
         let rate = self.rate?;
         let now = self.since_epoch(now);
         let ahead = self.arrival.load(Ordering::Relaxed).saturating_sub(now);
@@ -78,14 +83,13 @@ impl Bucket {
         Some(u32::try_from(free).unwrap_or(u32::MAX).min(rate.burst))
     }
 
-    /// Lets nobody pass for `wait`: the upstream asked for it.
-    pub fn pause(&self, now: Instant, wait: Duration) {
+    fn pause(&self, now: Instant, wait: Duration) {
         let until = self.since_epoch(now).saturating_add(nanos(wait));
         self.paused_until.fetch_max(until, Ordering::Relaxed);
     }
 
-    fn since_epoch(&self, now: Instant) -> u64 {
-        nanos(now.saturating_duration_since(self.epoch))
+    fn rate(&self) -> Option<Rate> {
+        self.rate
     }
 }
 
@@ -107,14 +111,14 @@ mod tests {
         let now = Instant::now();
         assert_eq!(bucket.remaining(now), Some(4));
         for _ in 0..4 {
-            assert_eq!(bucket.take(now), Ok(()));
+            assert_eq!(bucket.draw(now), Ok(()));
         }
         assert_eq!(bucket.remaining(now), Some(0));
-        let wait = bucket.take(now).unwrap_err();
+        let wait = bucket.draw(now).unwrap_err();
         assert_eq!(wait, Duration::from_millis(500));
-        assert!(bucket.take(now + wait - Duration::from_nanos(1)).is_err(), "a refusal costs nothing");
-        assert_eq!(bucket.take(now + wait), Ok(()));
-        assert!(bucket.take(now + wait).is_err());
+        assert!(bucket.draw(now + wait - Duration::from_nanos(1)).is_err(), "a refusal costs nothing");
+        assert_eq!(bucket.draw(now + wait), Ok(()));
+        assert!(bucket.draw(now + wait).is_err());
         assert_eq!(bucket.remaining(now + Duration::from_secs(3600)), Some(4), "never more than the burst");
     }
 
@@ -123,7 +127,7 @@ mod tests {
         let bucket = Bucket::new(Some(rate(200, 10, 200)));
         let start = Instant::now();
         let passed =
-            (0..100_000u64).filter(|ms| bucket.take(start + Duration::from_millis(*ms)).is_ok()).count();
+            (0..100_000u64).filter(|ms| bucket.draw(start + Duration::from_millis(*ms)).is_ok()).count();
         assert_eq!(passed, 200 + 20 * 100 - 1);
     }
 
@@ -133,8 +137,8 @@ mod tests {
             let now = Instant::now();
             bucket.pause(now, Duration::from_secs(30));
             bucket.pause(now, Duration::from_secs(5));
-            assert_eq!(bucket.take(now + Duration::from_secs(29)), Err(Duration::from_secs(1)));
-            assert_eq!(bucket.take(now + Duration::from_secs(30)), Ok(()));
+            assert_eq!(bucket.draw(now + Duration::from_secs(29)), Err(Duration::from_secs(1)));
+            assert_eq!(bucket.draw(now + Duration::from_secs(30)), Ok(()));
         }
     }
 
@@ -142,7 +146,7 @@ mod tests {
     fn two_threads_share_one_allowance() {
         let bucket = Bucket::new(Some(rate(1000, 3600, 1000)));
         let now = Instant::now();
-        let count = || (0..1000).filter(|_| bucket.take(now).is_ok()).count();
+        let count = || (0..1000).filter(|_| bucket.draw(now).is_ok()).count();
         let total: usize =
             std::thread::scope(|s| [s.spawn(count), s.spawn(count)].map(|t| t.join().unwrap()).iter().sum());
         assert_eq!(total, 1000);

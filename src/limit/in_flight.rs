@@ -8,7 +8,7 @@ use std::sync::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::LimitError;
+use super::error::LimitError;
 use crate::ids::TenantName;
 
 /// The places of one tenant.
@@ -23,17 +23,19 @@ pub struct InFlight {
 
 /// A place; given back when dropped, which is when the answer's body has ended.
 #[derive(Debug)]
-pub struct Slot {
+pub struct InFlightGuard {
     _permit: OwnedSemaphorePermit,
 }
 
 impl InFlight {
-    pub(super) fn new(tenant: TenantName, max: usize, queue: usize) -> Self {
+    /// `max` requests under way, and `queue` that wait.
+    pub fn new(tenant: TenantName, max: usize, queue: usize) -> Self {
         let max = max.clamp(1, Semaphore::MAX_PERMITS);
         Self { tenant, places: Arc::new(Semaphore::new(max)), max, queue, waiting: AtomicUsize::new(0) }
     }
 
-    pub(super) fn is(&self, max: usize, queue: usize) -> bool {
+    /// Whether it has these bounds.
+    pub fn is(&self, max: usize, queue: usize) -> bool {
         self.max == max && self.queue == queue
     }
 
@@ -46,13 +48,13 @@ impl InFlight {
     ///
     /// # Errors
     /// [`LimitError::Overloaded`] when the line is full.
-    pub async fn enter(&self) -> Result<Slot, LimitError> {
+    pub async fn enter(&self) -> Result<InFlightGuard, LimitError> {
         if let Ok(permit) = self.places.clone().try_acquire_owned() {
-            return Ok(Slot { _permit: permit });
+            return Ok(InFlightGuard { _permit: permit });
         }
         let _in_line = InLine::join(&self.waiting, self.queue).ok_or_else(|| self.overloaded())?;
         let permit = self.places.clone().acquire_owned().await.map_err(|_| self.overloaded())?;
-        Ok(Slot { _permit: permit })
+        Ok(InFlightGuard { _permit: permit })
     }
 
     fn overloaded(&self) -> LimitError {

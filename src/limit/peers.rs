@@ -11,7 +11,7 @@ use std::{
 use moka::sync::Cache;
 use tokio::time::Instant;
 
-use super::{Bucket, LimitError};
+use super::{bucket::Bucket, error::LimitError};
 use crate::config::Rate;
 
 /// More addresses than a cluster has; past it the least used are forgotten.
@@ -57,7 +57,7 @@ impl Peers {
         let guesser = self.failures.get_with(peer, || {
             Arc::new(Guesser { bucket: Bucket::new(Some(self.rate)), told: Mutex::default() })
         });
-        guesser.bucket.take(now).map_err(|wait| {
+        guesser.bucket.draw(now).map_err(|wait| {
             if let Some(refused) = guesser.to_tell(now) {
                 tracing::warn!(%peer, refused, "too many failed identifications");
             }

@@ -4,6 +4,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
@@ -11,41 +12,49 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     bind::{Bound, Socket},
+    connection::{Connection, Protocol},
+    handler::Handler,
     plain::{self, First},
-    serve::{Protocol, serve},
+    serve::serve,
+    settings::ListenSettings,
     tls::{
         Secured, Tls,
-        failure::{Failures, HandshakeFailure},
+        failure::{HandshakeFailure, HandshakeFailures},
     },
     worker::Workers,
 };
 use crate::{
-    caller::{Peer, Reach},
-    edge::Connection,
+    authn::{Peer, Reach},
     observe::Metrics,
-    pipeline::Pipeline,
 };
 
 /// After an error that will not pass at once, such as no free file descriptor.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What every connection is given.
-#[derive(Clone)]
-pub struct Hall {
-    /// The current pipeline.
-    pub pipeline: Arc<ArcSwap<Pipeline>>,
-    /// Who serves.
+/// Accepts for one handler, with what all listeners share.
+pub struct Acceptor<H> {
+    /// Who answers requests.
+    pub handler: Arc<H>,
+    /// Who serves connections.
     pub workers: Arc<Workers>,
     /// Places for connections, over all listeners.
     pub places: Arc<Semaphore>,
-    /// Metrics.
+    /// For `connections` and `tls_handshakes_failed_total`.
     pub metrics: Arc<Metrics>,
     /// Handshakes that failed, for the log.
-    pub failures: Arc<Failures>,
+    pub failures: Arc<HandshakeFailures>,
     /// Stops accepting.
     pub stop: CancellationToken,
     /// Drains connections.
     pub drain: CancellationToken,
+}
+
+/// A bound address, with the settings of the listener on it.
+pub struct Listening {
+    /// The socket.
+    pub bound: Bound,
+    /// What its connections are served with, from now on.
+    pub settings: Arc<ArcSwap<ListenSettings>>,
 }
 
 enum Listener {
@@ -58,12 +67,13 @@ enum Accepted {
     Unix(UnixStream),
 }
 
-impl Hall {
-    /// Accepts on `bound` until told to stop.
+impl<H: Handler> Acceptor<H> {
+    /// Accepts on a listener until told to stop.
     ///
     /// # Errors
     /// When the socket cannot be watched by the runtime.
-    pub async fn accept(self, bound: Bound) -> io::Result<()> {
+    pub async fn accept(self: Arc<Self>, listening: Listening) -> io::Result<()> {
+        let Listening { bound, settings } = listening;
         let reach = bound.reach;
         let (listener, path) = match bound.socket {
             Socket::Tcp(socket) => (Listener::Tcp(TcpListener::from_std(socket)?), None),
@@ -74,7 +84,7 @@ impl Hall {
                 // At the limit the rest waits in the system's queue, where it costs nothing.
                 let Ok(place) = self.places.clone().acquire_owned().await else { return };
                 match listener.accept().await {
-                    Ok(accepted) => self.admit(accepted, reach, place),
+                    Ok(accepted) => self.admit(accepted, reach, settings.load_full(), place),
                     Err(error) if is_the_peers(&error) => {}
                     Err(error) => {
                         tracing::warn!(%error, "cannot accept connections; perhaps the limit of open files (ulimit -n) is too low");
@@ -95,7 +105,13 @@ impl Hall {
         Ok(())
     }
 
-    fn admit(&self, accepted: Accepted, reach: Reach, place: OwnedSemaphorePermit) {
+    fn admit(
+        self: &Arc<Self>,
+        accepted: Accepted,
+        reach: Reach,
+        settings: Arc<ListenSettings>,
+        place: OwnedSemaphorePermit,
+    ) {
         let mut peer = Peer::at(reach);
         match &accepted {
             Accepted::Tcp(_, address) => peer.address = Some(*address),
@@ -105,8 +121,6 @@ impl Hall {
                 peer.gid = credentials.map(|peer| peer.gid());
             }
         }
-        let (pipeline, drain) = (self.pipeline.clone(), self.drain.clone());
-        let (metrics, failures) = (self.metrics.clone(), self.failures.clone());
         // Registered with this runtime until here, with the worker's from here on.
         let detached = match accepted {
             Accepted::Tcp(stream, _) => {
@@ -117,68 +131,66 @@ impl Hall {
             Accepted::Unix(stream) => stream.into_std().map(Detached::Unix),
         };
         let Ok(detached) = detached else { return };
+        let acceptor = self.clone();
         self.workers.spawn(move |worker| async move {
-            let open = Open::new(metrics, failures, place);
-            match detached {
-                Detached::Tcp(stream) => {
+            let _open = Open::new(acceptor.metrics.clone(), place);
+            match (detached, &settings.tls) {
+                (Detached::Tcp(stream), Some(tls)) => {
                     let Ok(stream) = TcpStream::from_std(stream) else { return };
-                    match pipeline.load().tls().cloned() {
-                        None => {
-                            let connection = Connection { peer, worker, scheme: "http" };
-                            serve(stream, Protocol::Http1, connection, pipeline, drain).await;
-                        }
-                        Some(tls) => {
-                            serve_secured(
-                                stream,
-                                &tls,
-                                &open,
-                                Connection { peer, worker, scheme: "https" },
-                                pipeline,
-                                drain,
-                            )
-                            .await
-                        }
-                    }
+                    let connection = Connection { peer, worker, scheme: "https" };
+                    acceptor.serve_secured(stream, tls, connection, &settings).await;
                 }
-                Detached::Unix(stream) => {
+                (Detached::Tcp(stream), None) => {
+                    let Ok(stream) = TcpStream::from_std(stream) else { return };
+                    acceptor.serve_plain(stream, peer, worker, &settings).await;
+                }
+                (Detached::Unix(stream), _) => {
                     let Ok(stream) = UnixStream::from_std(stream) else { return };
-                    let connection = Connection { peer, worker, scheme: "http" };
-                    serve(stream, Protocol::Http1, connection, pipeline, drain).await;
+                    acceptor.serve_plain(stream, peer, worker, &settings).await;
                 }
             }
         });
     }
-}
 
-async fn serve_secured(
-    stream: TcpStream,
-    tls: &Tls,
-    open: &Open,
-    mut connection: Connection,
-    pipeline: Arc<ArcSwap<Pipeline>>,
-    drain: CancellationToken,
-) {
-    let patience = pipeline.load().config().timeouts.head;
-    let begun = tokio::time::Instant::now();
-    let failed = |failure: &HandshakeFailure| {
-        open.metrics.handshake_failed(failure.reason.label());
-        open.failures.log(failure, connection.peer.address, tokio::time::Instant::now());
-    };
-    match plain::first(&stream, patience).await {
-        First::Http => {
-            failed(&HandshakeFailure::plain_http());
-            return plain::answer(stream).await;
-        }
-        First::Nothing => return failed(&HandshakeFailure::silent()),
-        First::Other => {}
+    async fn serve_plain<IO>(&self, stream: IO, peer: Peer, worker: usize, settings: &ListenSettings)
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let connection = Connection { peer, worker, scheme: "http" };
+        let (handler, drain) = (self.handler.clone(), self.drain.clone());
+        serve(stream, Protocol::Http1, connection, settings, handler, drain).await;
     }
-    let patience = patience.saturating_sub(begun.elapsed());
-    let Secured { stream, protocol, certificate } = match tls.accept(stream, patience).await {
-        Ok(secured) => secured,
-        Err(failure) => return failed(&failure),
-    };
-    connection.peer.certificate = certificate;
-    serve(stream, protocol, connection, pipeline, drain).await;
+
+    async fn serve_secured(
+        &self,
+        stream: TcpStream,
+        tls: &Tls,
+        mut connection: Connection,
+        settings: &ListenSettings,
+    ) {
+        let patience = settings.timeouts.head;
+        let begun = tokio::time::Instant::now();
+        let failed = |failure: &HandshakeFailure| {
+            self.metrics.handshake_failed(failure.reason.label());
+            self.failures.log(failure, connection.peer.address, tokio::time::Instant::now());
+        };
+        match plain::first(&stream, patience).await {
+            First::Http => {
+                failed(&HandshakeFailure::plain_http());
+                return plain::answer(stream).await;
+            }
+            First::Nothing => return failed(&HandshakeFailure::silent()),
+            First::Other => {}
+        }
+        let patience = patience.saturating_sub(begun.elapsed());
+        let Secured { stream, protocol, certificate } = match tls.accept(stream, patience).await {
+            Ok(secured) => secured,
+            Err(failure) => return failed(&failure),
+        };
+        connection.peer.certificate = certificate;
+        let (handler, drain) = (self.handler.clone(), self.drain.clone());
+        serve(stream, protocol, connection, settings, handler, drain).await;
+    }
 }
 
 enum Detached {
@@ -189,14 +201,13 @@ enum Detached {
 /// Counts an open connection and keeps its place.
 struct Open {
     metrics: Arc<Metrics>,
-    failures: Arc<Failures>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Open {
-    fn new(metrics: Arc<Metrics>, failures: Arc<Failures>, place: OwnedSemaphorePermit) -> Self {
+    fn new(metrics: Arc<Metrics>, place: OwnedSemaphorePermit) -> Self {
         metrics.connections.inc();
-        Self { metrics, failures, _place: place }
+        Self { metrics, _place: place }
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{caller::Reach, config::Address};
+use crate::{authn::Reach, config::Address};
 
 /// A bound address.
 #[derive(Debug)]

@@ -2,7 +2,6 @@
 
 use std::{convert::Infallible, pin::Pin, sync::Arc, time::Duration};
 
-use arc_swap::ArcSwap;
 use hyper::{
     Request,
     body::Incoming,
@@ -14,14 +13,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    connection::{Connection, Protocol},
+    handler::Handler,
+    settings::ListenSettings,
     streams::Streams,
-    watch::{Busy, PERIOD, Patience, Slow, Watch, Watched},
+    watch::{PERIOD, Patience, Slow, Watched},
 };
-use crate::{
-    config::Config,
-    edge::{self, Connection},
-    pipeline::Pipeline,
-};
+use crate::activity::{Activity, Busy};
 
 /// Smallest buffer that hyper takes.
 const MIN_HEAD: usize = 8 * 1024;
@@ -39,62 +37,53 @@ const SEND_BUFFER: usize = 64 * 1024;
 const PING: Duration = Duration::from_secs(20);
 const PONG: Duration = Duration::from_secs(10);
 
-/// What is spoken on a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protocol {
-    /// HTTP/1.1
-    Http1,
-    /// HTTP/2, agreed on by ALPN; never without TLS.
-    Http2,
-}
-
-/// Serves `io`.
-pub async fn serve<IO>(
+/// Serves `io` until its peer, a limit or the drain ends it.
+pub(super) async fn serve<IO, H>(
     io: IO,
     protocol: Protocol,
     connection: Connection,
-    pipeline: Arc<ArcSwap<Pipeline>>,
+    settings: &ListenSettings,
+    handler: Arc<H>,
     drain: CancellationToken,
 ) where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: Handler,
 {
-    let config = pipeline.load().config().clone();
-    let watch = Arc::new(Watch::default());
-    let io = TokioIo::new(Watched::new(io, watch.clone()));
-    let patience = Patience::new(&config.timeouts, protocol);
+    let activity = Arc::new(Activity::default());
+    let io = TokioIo::new(Watched::new(io, activity.clone()));
+    let patience = Patience::new(&settings.timeouts, protocol);
     match protocol {
         Protocol::Http1 => {
             let service = service_fn(|request: Request<Incoming>| {
-                let (pipeline, connection, busy) = (&pipeline, &connection, Busy::begin(&watch));
-                async move { Ok::<_, Infallible>(edge::answer(pipeline, connection, request, busy).await) }
+                let (handler, connection, busy) = (&handler, &connection, Busy::begin(&activity));
+                async move { Ok::<_, Infallible>(handler.handle(connection, request, busy).await) }
             });
             let served = http1::Builder::new()
-                .max_buf_size(config.limits.head.max(MIN_HEAD))
+                .max_buf_size(settings.head.max(MIN_HEAD))
                 .serve_connection(io, service);
             let served = std::pin::pin!(served);
-            attend(served, http1::Connection::graceful_shutdown, &watch, patience, drain).await;
+            attend(served, http1::Connection::graceful_shutdown, &activity, patience, drain).await;
         }
         Protocol::Http2 => {
             // Each request is a task of its own, which may outlast this one by a moment.
             let connection = Arc::new(connection);
-            let begun = watch.clone();
+            let begun = activity.clone();
             let service = service_fn(move |request: Request<Incoming>| {
-                let (pipeline, connection, busy) =
-                    (pipeline.clone(), connection.clone(), Busy::begin(&begun));
-                async move { Ok::<_, Infallible>(edge::answer(&pipeline, &connection, request, busy).await) }
+                let (handler, connection, busy) = (handler.clone(), connection.clone(), Busy::begin(&begun));
+                async move { Ok::<_, Infallible>(handler.handle(&connection, request, busy).await) }
             });
-            let served = std::pin::pin!(http2(&config).serve_connection(io, service));
-            attend(served, http2::Connection::graceful_shutdown, &watch, patience, drain).await;
+            let served = std::pin::pin!(http2(settings).serve_connection(io, service));
+            attend(served, http2::Connection::graceful_shutdown, &activity, patience, drain).await;
         }
     }
 }
 
-fn http2(config: &Config) -> http2::Builder<Streams> {
-    let mut builder = http2::Builder::new(Streams::new(&config.timeouts));
+fn http2(settings: &ListenSettings) -> http2::Builder<Streams> {
+    let mut builder = http2::Builder::new(Streams::new(&settings.timeouts));
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
-        .max_header_list_size(u32::try_from(config.limits.head).unwrap_or(u32::MAX))
+        .max_header_list_size(u32::try_from(settings.head).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(RESETS)
         .max_local_error_reset_streams(RESETS)
         .initial_connection_window_size(CONNECTION_WINDOW)
@@ -108,7 +97,7 @@ fn http2(config: &Config) -> http2::Builder<Streams> {
 async fn attend<S>(
     mut served: Pin<&mut S>,
     finish: impl Fn(Pin<&mut S>),
-    watch: &Watch,
+    activity: &Activity,
     mut patience: Patience,
     drain: CancellationToken,
 ) where
@@ -129,7 +118,7 @@ async fn attend<S>(
                 draining = true;
                 finish(served.as_mut());
             }
-            _ = looks.tick() => match patience.look(watch) {
+            _ = looks.tick() => match patience.look(activity) {
                 None => {}
                 Some(Slow::Idle) => finish(served.as_mut()),
                 Some(slow) => {

@@ -21,9 +21,9 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use self::{dates::Dates, failure::HandshakeFailure};
-use super::serve::Protocol;
+use super::connection::Protocol;
 use crate::{
-    caller::PeerIdentity,
+    authn::PeerIdentity,
     clock::Clock,
     config::{ListenTls, PemFile},
     trust::provider,

@@ -4,61 +4,21 @@
 
 use std::{
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed},
-    },
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::serve::Protocol;
-use crate::config::Timeouts;
+use super::connection::Protocol;
+use crate::{
+    activity::{Activity, State},
+    config::Timeouts,
+};
 
 /// How often a connection is looked at, and so how exact its limits are.
 pub const PERIOD: Duration = Duration::from_secs(1);
-
-const IDLE: u8 = 0;
-const READING: u8 = 1;
-const BUSY: u8 = 2;
-
-/// What happens on a connection.
-#[derive(Debug, Default)]
-pub struct Watch {
-    state: AtomicU8,
-    /// Requests begun.
-    requests: AtomicU32,
-    /// Requests under way: over HTTP/2 there may be several.
-    busy: AtomicU32,
-    /// Writes that were taken.
-    written: AtomicU32,
-    /// The last write was not taken.
-    blocked: AtomicBool,
-}
-
-/// A request is being answered; ends when dropped.
-#[derive(Debug)]
-pub struct Busy(Arc<Watch>);
-
-impl Busy {
-    /// A request begins.
-    pub fn begin(watch: &Arc<Watch>) -> Self {
-        watch.requests.fetch_add(1, Relaxed);
-        watch.busy.fetch_add(1, Relaxed);
-        watch.state.store(BUSY, Relaxed);
-        Self(watch.clone())
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        if self.0.busy.fetch_sub(1, Relaxed) == 1 {
-            self.0.state.store(IDLE, Relaxed);
-        }
-    }
-}
 
 /// Why a connection is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +38,7 @@ pub struct Patience {
     head: u32,
     idle: u32,
     write: u32,
-    seen: (u8, u32),
+    seen: (State, u32),
     seen_written: u32,
     same: u32,
     stuck: u32,
@@ -95,7 +55,7 @@ impl Patience {
             head: looks(timeouts.head),
             idle: looks(timeouts.idle),
             write: looks(timeouts.body),
-            seen: (READING, 0),
+            seen: (State::Reading, 0),
             seen_written: 0,
             same: 0,
             stuck: 0,
@@ -103,24 +63,24 @@ impl Patience {
     }
 
     /// To be called every [`PERIOD`].
-    pub fn look(&mut self, watch: &Watch) -> Option<Slow> {
-        let requests = watch.requests.load(Relaxed);
+    pub fn look(&mut self, activity: &Activity) -> Option<Slow> {
+        let requests = activity.requests();
         // A connection that has brought no request yet owes one.
-        let state = match watch.state.load(Relaxed) {
-            IDLE if requests == 0 => READING,
+        let state = match activity.state() {
+            State::Idle if requests == 0 => State::Reading,
             // Between requests HTTP/2 has frames of its own: what comes then need not be a head.
-            READING if requests > 0 && self.protocol == Protocol::Http2 => IDLE,
+            State::Reading if requests > 0 && self.protocol == Protocol::Http2 => State::Idle,
             state => state,
         };
         self.same = if self.seen == (state, requests) { self.same + 1 } else { 0 };
         self.seen = (state, requests);
-        let written = watch.written.load(Relaxed);
-        let stuck = watch.blocked.load(Relaxed) && written == self.seen_written;
+        let written = activity.written();
+        let stuck = activity.is_blocked() && written == self.seen_written;
         self.stuck = if stuck { self.stuck + 1 } else { 0 };
         self.seen_written = written;
         match state {
-            READING if self.same >= self.head => Some(Slow::Head),
-            IDLE if self.same >= self.idle => Some(Slow::Idle),
+            State::Reading if self.same >= self.head => Some(Slow::Head),
+            State::Idle if self.same >= self.idle => Some(Slow::Idle),
             _ if self.stuck >= self.write => Some(Slow::Write),
             _ => None,
         }
@@ -131,19 +91,19 @@ impl Patience {
 #[derive(Debug)]
 pub struct Watched<IO> {
     io: IO,
-    watch: Arc<Watch>,
+    activity: Arc<Activity>,
 }
 
 impl<IO> Watched<IO> {
     /// Watches `io`.
-    pub fn new(io: IO, watch: Arc<Watch>) -> Self {
-        Self { io, watch }
+    pub fn new(io: IO, activity: Arc<Activity>) -> Self {
+        Self { io, activity }
     }
 
     fn wrote<T>(&self, poll: Poll<T>) -> Poll<T> {
-        self.watch.blocked.store(poll.is_pending(), Relaxed);
-        if poll.is_ready() {
-            self.watch.written.fetch_add(1, Relaxed);
+        match poll {
+            Poll::Ready(_) => self.activity.wrote(),
+            Poll::Pending => self.activity.blocked(),
         }
         poll
     }
@@ -158,8 +118,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
         let before = buf.filled().len();
         let poll = Pin::new(&mut self.io).poll_read(cx, buf);
         if buf.filled().len() > before {
-            // The bytes of a request that is being answered are its body.
-            let _: Result<u8, u8> = self.watch.state.compare_exchange(IDLE, READING, Relaxed, Relaxed);
+            self.activity.read();
         }
         poll
     }
@@ -200,6 +159,7 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::activity::Busy;
 
     fn patience() -> Patience {
         let second = Duration::from_secs;
@@ -207,21 +167,21 @@ mod tests {
         Patience::new(&timeouts, Protocol::Http1)
     }
 
-    fn looks_until_slow(patience: &mut Patience, watch: &Watch) -> Option<(u32, Slow)> {
+    fn looks_until_slow(patience: &mut Patience, watch: &Activity) -> Option<(u32, Slow)> {
         (1..10).find_map(|look| patience.look(watch).map(|slow| (look, slow)))
     }
 
     #[test]
     fn b22_a_new_connection_owes_a_head_and_a_trickle_is_not_one() {
-        let watch = Watch::default();
+        let watch = Activity::default();
         assert_eq!(looks_until_slow(&mut patience(), &watch), Some((2, Slow::Head)));
-        watch.state.store(READING, Relaxed);
+        watch.read();
         assert_eq!(looks_until_slow(&mut patience(), &watch), Some((2, Slow::Head)));
     }
 
     #[test]
     fn b22_between_requests_it_may_idle_and_while_answered_take_its_time() {
-        let watch = Arc::new(Watch::default());
+        let watch = Arc::new(Activity::default());
         let busy = Busy::begin(&watch);
         assert_eq!(looks_until_slow(&mut patience(), &watch), None);
         drop(busy);
@@ -239,26 +199,27 @@ mod tests {
 
     #[test]
     fn b22_over_http_2_frames_between_requests_are_no_head_and_the_last_request_ends_the_work() {
-        let watch = Arc::new(Watch::default());
+        let watch = Arc::new(Activity::default());
         let fresh = || Patience { protocol: Protocol::Http2, ..patience() };
         assert_eq!(looks_until_slow(&mut fresh(), &watch), Some((2, Slow::Head)));
         let (one, other) = (Busy::begin(&watch), Busy::begin(&watch));
         drop(one);
         assert_eq!(looks_until_slow(&mut fresh(), &watch), None, "one is still under way");
         drop(other);
-        watch.state.store(READING, Relaxed);
+        watch.read();
         assert_eq!(looks_until_slow(&mut fresh(), &watch), Some((5, Slow::Idle)));
     }
 
     #[test]
     fn b22_a_caller_that_does_not_read_is_let_go() {
-        let watch = Arc::new(Watch::default());
+        let watch = Arc::new(Activity::default());
         let _busy = Busy::begin(&watch);
-        watch.blocked.store(true, Relaxed);
+        watch.blocked();
         assert_eq!(looks_until_slow(&mut patience(), &watch), Some((3, Slow::Write)));
         let mut patience = patience();
         for _ in 0..100 {
-            watch.written.fetch_add(1, Relaxed);
+            watch.wrote();
+            watch.blocked();
             assert_eq!(patience.look(&watch), None, "slow, but it reads");
         }
     }

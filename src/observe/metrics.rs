@@ -258,7 +258,7 @@ impl Metrics {
         self.policy_denied.with_label_values(&[reason]).inc();
     }
 
-    /// Nobody was identified. `way` and `reason` are from the closed sets in `caller::cause`.
+    /// Nobody was identified. `way` and `reason` are from the closed sets in `authn::cause`.
     pub fn identification_failed(&self, way: &'static str, reason: &'static str) {
         self.identification_failed.with_label_values(&[way, reason]).inc();
     }

@@ -20,7 +20,7 @@ use super::{
     target::{Target, TargetError},
 };
 use crate::{
-    caller::Caller,
+    authn::Caller,
     catalog::{Catalog, Secrets},
     config::{self, AuditOutput, Config, Issue, TenantScope},
     ids::{CallerIndex, CallerName, PolicyName, TenantIndex, TenantName, TokenIndex},
@@ -98,7 +98,7 @@ pub const ISSUE: &str = "token";
 const OTHER: &str = "other";
 
 impl Grants {
-    /// Compiles the grants of `config`. Callers with the same policies share their rules.
+    /// Compiles the grants of `config`. Authenticators with the same policies share their rules.
     ///
     /// # Errors
     /// Every rule that is not one; `config::check` has refused those before.

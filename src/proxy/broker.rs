@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use zeroize::Zeroizing;
 
 use crate::{
-    caller::{Client, Seal, SealError},
+    authn::{Client, Seal, SealError},
     clock::Clock,
     ids::CallerName,
     reply::Body,

@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use super::Pipeline;
 use crate::{
     broker::Broker,
-    caller::{
-        Callers, Means, Seal, SealError,
+    authn::{
+        Authenticators, Deps, Seal, SealError,
         jwt::{KeyringError, Keyrings},
     },
     catalog::Catalog,
@@ -133,7 +133,7 @@ impl Shared {
         let held = config.tenants.iter().map(|tenant| Held::new(&tenant.client_secrets)).collect();
         self.forget_unused(&config);
         self.keyrings.keep(&issuers);
-        let means = Means {
+        let means = Deps {
             seal: seal.clone(),
             clock: self.clock.clone(),
             issuers,
@@ -141,7 +141,7 @@ impl Shared {
         };
         Ok(Pipeline {
             hosts: Hosts::new(&config.listen.allowed_hosts),
-            callers: Callers::new(&config.callers, means),
+            callers: Authenticators::new(&config.callers, means),
             peers: self.peers(config.limits.failed_identifications),
             limits: Admission::new(&config, &self.limits),
             upstreams,

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::{
     broker::BrokerError,
-    caller::Unidentified,
+    authn::AuthnError,
     edge::EdgeError,
     limit::LimitError,
     policy::{decide::Source, grants::Refusal, lend::LendError, target::TargetError},
@@ -26,7 +26,7 @@ pub enum Failure {
     Edge(#[from] EdgeError),
     /// Nobody we know.
     #[error(transparent)]
-    Caller(#[from] Unidentified),
+    Caller(#[from] AuthnError),
     /// Not allowed.
     #[error(transparent)]
     Policy(#[from] Refusal),

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::{
     authz,
     broker::{Broker, TokenRequest},
-    caller::{Caller, Callers, Presented, jwt::Keyring},
+    authn::{Caller, Authenticators, Presented, jwt::Keyring},
     config::{Config, Issue},
     edge::{self, Connection, EdgeError, Hosts},
     error::Failure,
@@ -44,7 +44,7 @@ use crate::{
 pub struct Pipeline {
     config: Arc<Config>,
     hosts: Hosts,
-    callers: Callers,
+    callers: Authenticators,
     peers: Arc<Peers>,
     policy: Grants,
     limits: Admission,
@@ -86,14 +86,14 @@ impl Pipeline {
                 let form = TokenRequest::read(&head, body, self.config.timeouts.body).await?;
                 record.client_in_form = form.client_in_form();
                 let presented = Presented::by_client(&connection.peer, &head.headers, form.client());
-                let caller = self.identify(connection, &presented, record).await?;
+                let caller = self.authenticate(connection, &presented, record).await?;
                 let permit = self.permit(caller, &target, &head, record)?;
                 let admitted = self.limits.admit(permit, record.started)?;
                 self.issue(&admitted, self.callers.key_of(&presented), record).await
             }
             target @ Target::Api { .. } => {
                 let presented = Presented::by_headers(&connection.peer, &head.headers);
-                let caller = self.identify(connection, &presented, record).await?;
+                let caller = self.authenticate(connection, &presented, record).await?;
                 let permit = self.permit(caller, &target, &head, record)?;
                 let admitted = self.limits.admit(permit, record.started)?;
                 let Action::Forward(operation) = admitted.action() else {
@@ -113,7 +113,7 @@ impl Pipeline {
     ) -> Result<Response<Body>, Failure> {
         let target = target::parse(&head.uri, head.version, &head.headers)?;
         let presented = Presented::by_headers(&connection.peer, &head.headers);
-        let caller = self.identify(connection, &presented, record).await?;
+        let caller = self.authenticate(connection, &presented, record).await?;
         let permit = self.permit(caller, &target, head, record)?;
         let admitted = self.limits.admit(permit, record.started)?;
         let Action::Forward(operation) = admitted.action() else { return Err(LendError::Question.into()) };
@@ -130,20 +130,20 @@ impl Pipeline {
         Ok(answer)
     }
 
-    async fn identify(
+    async fn authenticate(
         &self,
         connection: &Connection,
         presented: &Presented<'_>,
         record: &mut Record,
     ) -> Result<Caller, Failure> {
-        let caller = self.callers.identify(presented).await.or_else(|nobody| {
+        let caller = self.callers.authenticate(presented).await.or_else(|nobody| {
             record.tried = Some(nobody.tried());
             self.metrics.identification_failed(nobody.tried(), nobody.reason());
             self.peers.failed(connection.peer.ip(), Instant::now())?;
             Err(Failure::from(nobody))
         })?;
         if let Some(trail) = &mut record.audit {
-            trail.identified_by = Some(caller.way());
+            trail.identified_by = Some(caller.method());
             trail.caller = Some(self.config.callers[caller.index().0].name.as_str().to_owned());
         }
         Ok(caller)

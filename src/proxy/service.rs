@@ -15,7 +15,7 @@ use http::{HeaderMap, Request, Response, Uri, header};
 use hyper::body::Incoming;
 
 use crate::{
-    caller::{Peer, Reach},
+    authn::{Peer, Reach},
     error::Failure,
     headers,
     listen::watch::Busy,

@@ -13,7 +13,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::{Screen, Withheld};
-use crate::{error, limit::Slot, listen::watch::Busy, observe::Record, silence::Silence, upstream::Lease};
+use crate::{error, limit::Slot, listen::watch::Busy, observe::Record, idle_timeout::IdleTimeout, upstream::Lease};
 
 /// The body of an answer.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ struct Stream {
     /// What was read already, by [`Body::upstream`].
     first: Option<Bytes>,
     ended: bool,
-    silence: Silence,
+    silence: IdleTimeout,
 }
 
 /// Why a body broke off. The connection to the caller is cut, so that a part is never taken for the whole.
@@ -74,7 +74,7 @@ impl Body {
         slot: Slot,
         silence: Duration,
     ) -> Result<Self, BodyError> {
-        let (first, silence) = (None, Silence::new(silence));
+        let (first, silence) = (None, IdleTimeout::new(silence));
         let mut stream =
             Stream { incoming, _lease: lease, _slot: slot, screen, first, ended: false, silence };
         stream.first = poll_fn(|cx| stream.poll_data(cx)).await.transpose()?;

@@ -14,7 +14,7 @@ use http::{HeaderMap, Method, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::{config::Limits, silence::Silence};
+use crate::{config::Limits, idle_timeout::IdleTimeout};
 
 /// What is wrong with a request's body.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -56,7 +56,7 @@ pub struct Streamed {
     incoming: Incoming,
     left: u64,
     over: RequestBodyError,
-    silence: Silence,
+    silence: IdleTimeout,
     failure: Failure,
 }
 
@@ -90,7 +90,7 @@ impl Prepared {
             incoming: body,
             left: limit,
             over,
-            silence: Silence::new(silence),
+            silence: IdleTimeout::new(silence),
             failure: failure.clone(),
         };
         match length.and_then(|length| usize::try_from(length).ok()) {

@@ -1,7 +1,7 @@
 //! What the operator learns of requests that were refused, and the one who asks does not: in the log, the audit log
 //! and the metrics.
 
-use claviger::caller::Seal;
+use claviger::authn::Seal;
 use serde_json::{Value, json};
 
 use crate::support::{

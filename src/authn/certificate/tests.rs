@@ -55,7 +55,7 @@ impl World {
 
     /// The caller's name; `""` where the way has nothing to say, `"false"` where it has.
     fn ask(&self, peer: &Peer) -> &str {
-        match self.way.identify(&Presented { peer, credential: None }) {
+        match self.authenticator.authenticate(&Presented { peer, credential: None }) {
             Finding::Known(index) => self.callers[index.0].name.as_str(),
             Finding::Nothing(_) => "",
             Finding::False(_) => "false",
@@ -199,7 +199,7 @@ fn a_certificate_of_another_authority_or_time_says_something_false() {
     let certified = CLIENTS.issue(&wanted);
     let peer = peer(&certified);
     assert!(matches!(
-        without_trust.identify(&Presented { peer: &peer, credential: None }),
+        without_trust.authenticate(&Presented { peer: &peer, credential: None }),
         Finding::Nothing(None)
     ));
 }
@@ -259,7 +259,7 @@ fn the_operator_learns_what_is_wrong_with_a_certificate() {
     };
     let why = |crl: Option<String>, certified: &Certified| {
         let peer = peer(certified);
-        match World::new(&dns(), crl).way.identify(&Presented { peer: &peer, credential: None }) {
+        match World::new(&dns(), crl).authenticator.authenticate(&Presented { peer: &peer, credential: None }) {
             Finding::False(cause) | Finding::Nothing(Some(cause)) => (cause.to_string(), cause.reason()),
             _ => (String::new(), ""),
         }

@@ -22,7 +22,7 @@ use tokio::{
 };
 
 use super::{
-    Wrong,
+    JwtError,
     fetch::{Fetch, FetchError, fetch},
     key_set::{Key, KeySet, KeySetError},
 };
@@ -179,13 +179,13 @@ impl Keyring {
     }
 
     /// Why there are no such keys.
-    pub(super) fn without(&self, kid: Option<&str>) -> Wrong {
+    pub(super) fn without(&self, kid: Option<&str>) -> JwtError {
         let held = self.held.load();
         match (held.current(), kid) {
-            (None, _) => Wrong::NoKeys { again_in: self.again_in() },
-            (Some(keys), Some(kid)) if keys.kids().any(|held| held == kid) => Wrong::KeyKind,
-            (Some(keys), Some(_)) => Wrong::KeyUnknown(keys.len()),
-            (Some(keys), None) => Wrong::KeyNotNamed(keys.len()),
+            (None, _) => JwtError::NoKeys { again_in: self.again_in() },
+            (Some(keys), Some(kid)) if keys.kids().any(|held| held == kid) => JwtError::KeyKind,
+            (Some(keys), Some(_)) => JwtError::KeyUnknown(keys.len()),
+            (Some(keys), None) => JwtError::KeyNotNamed(keys.len()),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Wrong, claims::Claims};
+use super::{JwtError, claims::Claims};
 use crate::{
     caller::identities,
     config::{self, ClaimMatch, Identity},
@@ -31,10 +31,10 @@ impl Rules {
         Self(identities(callers).filter_map(rule).collect())
     }
 
-    pub(super) fn find(&self, claims: &Claims) -> Result<CallerIndex, Wrong> {
+    pub(super) fn find(&self, claims: &Claims) -> Result<CallerIndex, JwtError> {
         let mut met = self.0.iter().filter(|(rule, _)| rule.is_met(claims)).map(|(_, index)| *index);
-        let first = met.next().ok_or(Wrong::NoCaller)?;
-        if met.all(|other| other == first) { Ok(first) } else { Err(Wrong::TwoCallers) }
+        let first = met.next().ok_or(JwtError::NoCaller)?;
+        if met.all(|other| other == first) { Ok(first) } else { Err(JwtError::TwoCallers) }
     }
 }
 

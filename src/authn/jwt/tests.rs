@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    caller::{Callers, Means, Peer, Reach, Seal, Unidentified},
+    caller::{Authenticators, Deps, Peer, Reach, Seal, AuthnError},
     config::{ClaimMatch, Identity, Jwks, Origin, Roots, TenantScope},
     ids::{CallerName, IssuerName},
 };
@@ -231,10 +231,10 @@ fn by_claims(name: &str, claims: &[(&str, &[&str])]) -> config::Caller {
 #[derive(Debug, PartialEq)]
 pub(super) struct Nobody;
 
-/// Callers of two issuers, with a clock of one's own.
+/// Authenticators of two issuers, with a clock of one's own.
 pub(super) struct World {
     config: Vec<config::Caller>,
-    callers: Callers,
+    callers: Authenticators,
     seconds: Arc<AtomicU64>,
 }
 
@@ -264,13 +264,13 @@ impl World {
         let seconds = Arc::new(AtomicU64::new(NOW));
         let wall = seconds.clone();
         let clock = Clock::with_wall(move || UNIX_EPOCH + Duration::from_secs(wall.load(Relaxed)));
-        let means = Means {
+        let means = Deps {
             seal: Seal::new(None).unwrap(),
             clock,
             clients: None,
             issuers: vec![(cluster_config, cluster), (ci, ci_keys)],
         };
-        let callers = Callers::new(&config, means);
+        let callers = Authenticators::new(&config, means);
         Self { config, callers, seconds }
     }
 
@@ -294,17 +294,17 @@ impl World {
     }
 
     /// Why it is nobody's, over the network.
-    pub(super) async fn why(&self, token: &str) -> Unidentified {
+    pub(super) async fn why(&self, token: &str) -> AuthnError {
         self.judge(&Peer::at(Reach::Network), token).await.expect_err("it is to be refused")
     }
 
-    async fn judge(&self, peer: &Peer, token: &str) -> Result<&str, Unidentified> {
+    async fn judge(&self, peer: &Peer, token: &str) -> Result<&str, AuthnError> {
         let mut headers = HeaderMap::new();
         let value = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
         headers.insert(header::AUTHORIZATION, value);
-        let caller = self.callers.identify(&Presented::by_headers(peer, &headers)).await?;
+        let caller = self.callers.authenticate(&Presented::by_headers(peer, &headers)).await?;
         let name = self.config[caller.index().0].name.as_str();
-        assert_eq!(caller.way(), if name == "local" { "loopback" } else { "jwt" });
+        assert_eq!(caller.method(), if name == "local" { "loopback" } else { "jwt" });
         Ok(name)
     }
 

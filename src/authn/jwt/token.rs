@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use serde_json::Value;
 
 use super::{
-    Wrong,
+    JwtError,
     claims::{Claims, Object},
 };
 use crate::config::Algorithm;
@@ -71,19 +71,19 @@ pub(super) struct Header(Object);
 
 impl Header {
     /// The algorithm and the key's id, where the header is one that may be gone by.
-    pub(super) fn accept(&self, allowed: &[Algorithm]) -> Result<(Algorithm, Option<&str>), Wrong> {
+    pub(super) fn accept(&self, allowed: &[Algorithm]) -> Result<(Algorithm, Option<&str>), JwtError> {
         if REFUSED.iter().any(|member| self.0.has(member)) {
-            return Err(Wrong::Header);
+            return Err(JwtError::Header);
         }
         if !self.is_of_a_jwt() {
-            return Err(Wrong::Type);
+            return Err(JwtError::Type);
         }
         let alg = self.0.text("alg").and_then(Algorithm::parse).filter(|alg| allowed.contains(alg));
-        let alg = alg.ok_or(Wrong::Algorithm)?;
+        let alg = alg.ok_or(JwtError::Algorithm)?;
         let kid = match self.0.value("kid") {
             None => None,
             Some(Value::String(kid)) if (1..=MAX_KID).contains(&kid.len()) => Some(kid.as_str()),
-            Some(_) => return Err(Wrong::KeyIdForm),
+            Some(_) => return Err(JwtError::KeyIdForm),
         };
         Ok((alg, kid))
     }

@@ -178,7 +178,7 @@ impl fmt::Display for HandshakeFailure {
 
 /// The failures of all listeners, as far as they were written.
 #[derive(Debug, Default)]
-pub struct Failures(Mutex<[Said; Reason::COUNT]>);
+pub struct HandshakeFailures(Mutex<[Said; Reason::COUNT]>);
 
 #[derive(Debug, Default, Clone, Copy)]
 struct Said {
@@ -186,7 +186,7 @@ struct Said {
     since: u64,
 }
 
-impl Failures {
+impl HandshakeFailures {
     /// Writes a failure, unless one for the same reason was written a moment ago.
     pub fn log(&self, failure: &HandshakeFailure, peer: Option<SocketAddr>, now: Instant) {
         let peer = peer.map(tracing::field::display);
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn one_warning_a_minute_for_each_reason_with_the_number_of_the_others() {
-        let (failures, start) = (Failures::default(), Instant::now());
+        let (failures, start) = (HandshakeFailures::default(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         assert_eq!(failures.suppressed(Reason::Revoked, at(0)), Some(0));
         assert_eq!(failures.suppressed(Reason::Revoked, at(1)), None);
@@ -235,6 +235,6 @@ mod tests {
 
     #[test]
     fn a_connection_without_a_byte_is_no_warning() {
-        assert_eq!(Failures::default().suppressed(Reason::Silent, Instant::now()), None);
+        assert_eq!(HandshakeFailures::default().suppressed(Reason::Silent, Instant::now()), None);
     }
 }

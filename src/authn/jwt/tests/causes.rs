@@ -81,7 +81,7 @@ fn an_assertion_says_what_is_wrong_with_it() {
         let (peer, headers) = (Peer::at(Reach::Loopback), HeaderMap::new());
         let client = Client::Assertion { id, jwt: jwt.as_bytes() };
         let presented = Presented::by_client(&peer, &headers, Some(client));
-        let identified = world.callers.identify(&presented).now_or_never().expect("nothing to wait for");
+        let identified = world.callers.authenticate(&presented).now_or_never().expect("nothing to wait for");
         identified.map(|_| ()).map_err(|nobody| (nobody.tried(), nobody.cause()))
     };
     let good = good();

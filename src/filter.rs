@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, StatusCode, header, response::Parts};
 
 use super::{
-    guard::{Echo, Guard},
+    guard::{Echo, EchoGuard},
     redact::{Redactor, Unmaskable},
 };
 use crate::{catalog::Secrets, observe::Record};
@@ -26,7 +26,7 @@ const OF_UNMASKED: [HeaderName; 8] = [
 
 /// Why an answer must not reach its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Withheld {
+pub enum Blocked {
     /// Compressed, though it was asked for as it is.
     #[error("the upstream's answer may hold secrets, and is encoded so that they cannot be masked")]
     Encoded,
@@ -44,13 +44,13 @@ pub enum Withheld {
     Echo,
 }
 
-impl From<Echo> for Withheld {
+impl From<Echo> for Blocked {
     fn from(Echo: Echo) -> Self {
         Self::Echo
     }
 }
 
-impl Withheld {
+impl Blocked {
     /// Reports it: in the log, by operation and never by value, and in the metrics.
     pub fn report(&self, record: &Record) {
         let cells = &record.cells;
@@ -70,23 +70,23 @@ impl Withheld {
 
 /// Screens one answer's body.
 #[derive(Debug)]
-pub struct Screen {
+pub struct ResponseFilter {
     redactor: Option<Box<Redactor>>,
-    guard: Guard,
+    guard: EchoGuard,
 }
 
-impl Screen {
+impl ResponseFilter {
     /// For the answer with this head to a request with this method, in which `hidden` are to be masked. `guard` is for
     /// what must not be in any answer.
     ///
     /// # Errors
-    /// [`Withheld`].
+    /// [`Blocked`].
     pub fn new(
         method: &Method,
         head: &mut Parts,
         hidden: Option<&'static Secrets>,
-        guard: Guard,
-    ) -> Result<Self, Withheld> {
+        guard: EchoGuard,
+    ) -> Result<Self, Blocked> {
         guard.check(&head.headers)?;
         // hyper keeps the upstream's reason phrase here, and would say it to the caller.
         head.extensions.clear();
@@ -100,8 +100,8 @@ impl Screen {
     /// What may pass now that this chunk has come; more will come. May be nothing.
     ///
     /// # Errors
-    /// [`Withheld`].
-    pub fn pass(&mut self, chunk: Bytes) -> Result<Bytes, Withheld> {
+    /// [`Blocked`].
+    pub fn pass(&mut self, chunk: Bytes) -> Result<Bytes, Blocked> {
         let chunk = self.mask(chunk)?;
         Ok(self.guard.pass(chunk)?)
     }
@@ -109,8 +109,8 @@ impl Screen {
     /// What may pass now that the last chunk has come.
     ///
     /// # Errors
-    /// [`Withheld`].
-    pub fn last(&mut self, chunk: Bytes) -> Result<Bytes, Withheld> {
+    /// [`Blocked`].
+    pub fn last(&mut self, chunk: Bytes) -> Result<Bytes, Blocked> {
         let chunk = self.mask(chunk)?;
         if let Some(redactor) = &self.redactor {
             redactor.finish()?;
@@ -118,7 +118,7 @@ impl Screen {
         Ok(self.guard.last(chunk)?)
     }
 
-    fn mask(&mut self, chunk: Bytes) -> Result<Bytes, Withheld> {
+    fn mask(&mut self, chunk: Bytes) -> Result<Bytes, Blocked> {
         Ok(match &mut self.redactor {
             Some(redactor) => redactor.mask(chunk)?,
             None => chunk,
@@ -136,12 +136,12 @@ fn redactor(
     method: &Method,
     head: &mut Parts,
     secrets: &'static Secrets,
-) -> Result<Option<Redactor>, Withheld> {
+) -> Result<Option<Redactor>, Blocked> {
     if !head.status.is_success() {
         return Ok(None);
     }
     if head.status == StatusCode::PARTIAL_CONTENT {
-        return Err(Withheld::Partial);
+        return Err(Blocked::Partial);
     }
     let is_empty = head.status == StatusCode::NO_CONTENT
         || head.headers.get(header::CONTENT_LENGTH).is_some_and(|length| length == "0");
@@ -151,10 +151,10 @@ fn redactor(
     if !is_json(&head.headers) {
         // An operation that nobody knows may well answer with something else.
         let is_known = secrets.are_known() || !head.headers.contains_key(header::CONTENT_TYPE);
-        return if is_known && method != Method::HEAD { Err(Withheld::NotJson) } else { Ok(None) };
+        return if is_known && method != Method::HEAD { Err(Blocked::NotJson) } else { Ok(None) };
     }
     if head.headers.get_all(header::CONTENT_ENCODING).iter().any(|coding| coding != "identity") {
-        return Err(Withheld::Encoded);
+        return Err(Blocked::Encoded);
     }
     for name in OF_UNMASKED {
         head.headers.remove(name);

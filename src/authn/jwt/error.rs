@@ -6,7 +6,7 @@ use crate::caller::cause::Roundly;
 
 /// Why a JWT identifies nobody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wrong {
+pub enum JwtError {
     /// An assertion that is no JWT at all, or where there are no issuers.
     NoJwt,
     /// Its form.
@@ -54,7 +54,7 @@ pub enum Wrong {
     ClientId,
 }
 
-impl Wrong {
+impl JwtError {
     /// The metric label: a closed set.
     pub(in crate::caller) fn reason(self) -> &'static str {
         match self {
@@ -77,7 +77,7 @@ impl Wrong {
     }
 }
 
-impl fmt::Display for Wrong {
+impl fmt::Display for JwtError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let held = |keys: usize| if keys == 1 { "1 key held".into() } else { format!("{keys} keys held") };
         match self {

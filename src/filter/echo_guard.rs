@@ -20,17 +20,17 @@ pub const LEAST: usize = 12;
 
 /// The client secrets of a tenant, in the forms that they could come back in. Made once for a configuration.
 #[derive(Clone, Debug, Default)]
-pub struct Held(Arc<[HeldSecret]>);
+pub struct KnownSecrets(Arc<[KnownSecret]>);
 
-struct HeldSecret {
+struct KnownSecret {
     secret: Secret,
     mark: Mark,
 }
 
 /// Guards one answer.
-pub struct Guard {
+pub struct EchoGuard {
     token: Arc<Token>,
-    held: Held,
+    held: KnownSecrets,
     /// What could be the beginning of a secret.
     kept: Bytes,
 }
@@ -39,15 +39,15 @@ pub struct Guard {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Echo;
 
-impl Held {
+impl KnownSecrets {
     /// Of these secrets.
     pub fn new(secrets: &[Secret]) -> Self {
-        let mut forms: Vec<HeldSecret> = Vec::new();
+        let mut forms: Vec<KnownSecret> = Vec::new();
         for secret in secrets {
             for form in [secret.clone(), in_json(secret), in_a_form(secret)] {
                 let is_new = forms.iter().all(|known| known.secret != form);
                 if is_new && form.expose().len() >= LEAST {
-                    forms.push(HeldSecret { mark: Mark::of(form.expose()), secret: form });
+                    forms.push(KnownSecret { mark: Mark::of(form.expose()), secret: form });
                 }
             }
         }
@@ -79,9 +79,9 @@ fn in_a_form(secret: &Secret) -> Secret {
     Secret::new(std::mem::take(&mut *text).into_bytes())
 }
 
-impl Guard {
+impl EchoGuard {
     /// For the answer to a request that was sent with `token`.
-    pub fn new(token: Arc<Token>, held: Held) -> Self {
+    pub fn new(token: Arc<Token>, held: KnownSecrets) -> Self {
         Self { token, held, kept: Bytes::new() }
     }
 
@@ -147,15 +147,15 @@ fn begun(secret: &[u8], text: &[u8]) -> usize {
     start.map_or(0, |start| end.len() - start)
 }
 
-impl fmt::Debug for HeldSecret {
+impl fmt::Debug for KnownSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HeldSecret(..)")
+        f.write_str("KnownSecret(..)")
     }
 }
 
-impl fmt::Debug for Guard {
+impl fmt::Debug for EchoGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guard").field("kept", &self.kept.len()).finish_non_exhaustive()
+        f.debug_struct("EchoGuard").field("kept", &self.kept.len()).finish_non_exhaustive()
     }
 }
 

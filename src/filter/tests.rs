@@ -1,7 +1,7 @@
 use http::Response;
 
 use super::*;
-use crate::{catalog::Catalog, reply::guard::Held, token::Token};
+use crate::{catalog::Catalog, reply::guard::KnownSecrets, token::Token};
 
 const TOKEN: &str = "eyJhbGciOiJFUzM4NCJ9.eyJqdGkiOiJhYmMifQ.c2lnbmF0dXJlLWlzLXJhbmRvbQZ8";
 
@@ -17,11 +17,11 @@ fn head(status: u16, headers: &[(&str, &str)]) -> Parts {
     response.body(()).unwrap().into_parts().0
 }
 
-fn screen(method: &Method, head: &mut Parts, hidden: Option<&'static Secrets>) -> Result<Screen, Withheld> {
-    Screen::new(method, head, hidden, Guard::new(Token::of(TOKEN), Held::default()))
+fn screen(method: &Method, head: &mut Parts, hidden: Option<&'static Secrets>) -> Result<ResponseFilter, Blocked> {
+    ResponseFilter::new(method, head, hidden, EchoGuard::new(Token::of(TOKEN), KnownSecrets::default()))
 }
 
-fn last(screen: &mut Screen, body: &'static str) -> Result<Bytes, Withheld> {
+fn last(screen: &mut ResponseFilter, body: &'static str) -> Result<Bytes, Blocked> {
     screen.last(Bytes::from_static(body.as_bytes()))
 }
 
@@ -77,15 +77,15 @@ fn any_other_answer_stays_as_it_is() {
 #[test]
 fn what_cannot_be_masked_is_withheld() {
     for (status, headers, want) in [
-        (200, &[JSON, ("content-encoding", "gzip")][..], Withheld::Encoded),
-        (201, &[JSON, ("content-encoding", "identity"), ("content-encoding", "br")], Withheld::Encoded),
-        (206, &[JSON], Withheld::Partial),
-        (200, &[], Withheld::NotJson),
-        (200, &[("content-type", "text/plain")], Withheld::NotJson),
-        (200, &[("content-type", "application/json; charset=utf-16")], Withheld::NotJson),
-        (200, &[("content-type", "application/json;CHARSET=\"utf-7\"")], Withheld::NotJson),
-        (200, &[JSON, ("content-type", "text/plain")], Withheld::NotJson),
-        (200, &[("content-type", "application/jsonp")], Withheld::NotJson),
+        (200, &[JSON, ("content-encoding", "gzip")][..], Blocked::Encoded),
+        (201, &[JSON, ("content-encoding", "identity"), ("content-encoding", "br")], Blocked::Encoded),
+        (206, &[JSON], Blocked::Partial),
+        (200, &[], Blocked::NotJson),
+        (200, &[("content-type", "text/plain")], Blocked::NotJson),
+        (200, &[("content-type", "application/json; charset=utf-16")], Blocked::NotJson),
+        (200, &[("content-type", "application/json;CHARSET=\"utf-7\"")], Blocked::NotJson),
+        (200, &[JSON, ("content-type", "text/plain")], Blocked::NotJson),
+        (200, &[("content-type", "application/jsonp")], Blocked::NotJson),
     ] {
         let got = screen(&Method::GET, &mut head(status, headers), hidden("GetHook")).err();
         assert_eq!(got, Some(want), "{status} {headers:?}");
@@ -115,9 +115,9 @@ fn an_operation_that_nobody_knows_may_answer_with_something_else() {
         "{\"a\":[{\"clientSecret\":\"x\",\"b\":\"y\"}]}",
     );
     assert_eq!(masked.unwrap(), "{\"a\":[{\"clientSecret\":\"[redacted by claviger]\",\"b\":\"y\"}]}");
-    assert_eq!(screen(&Method::GET, &mut head(200, &[]), unknown).err(), Some(Withheld::NotJson));
+    assert_eq!(screen(&Method::GET, &mut head(200, &[]), unknown).err(), Some(Blocked::NotJson));
     let encoded = &mut head(200, &[JSON, ("content-encoding", "gzip")]);
-    assert_eq!(screen(&Method::GET, encoded, unknown).err(), Some(Withheld::Encoded));
+    assert_eq!(screen(&Method::GET, encoded, unknown).err(), Some(Blocked::Encoded));
 }
 
 #[test]
@@ -125,8 +125,8 @@ fn what_is_not_what_it_says_breaks_off() {
     let cut = |body: &'static str| {
         last(&mut screen(&Method::GET, &mut head(200, &[JSON]), hidden("GetHook")).unwrap(), body)
     };
-    assert_eq!(cut("{\"signingKey\":\"x\""), Err(Withheld::Unmaskable(Unmaskable::Unfinished)));
-    assert_eq!(cut("<html>"), Err(Withheld::Unmaskable(Unmaskable::Malformed)));
+    assert_eq!(cut("{\"signingKey\":\"x\""), Err(Blocked::Unmaskable(Unmaskable::Unfinished)));
+    assert_eq!(cut("<html>"), Err(Blocked::Unmaskable(Unmaskable::Malformed)));
     assert_eq!(cut("").unwrap(), "");
 }
 
@@ -141,9 +141,9 @@ fn an_echo_is_stopped_with_and_without_secrets_to_mask_but_not_where_it_was_mask
         (500, hidden("GetHook"), true),
     ] {
         let screen = || screen(&Method::GET, &mut head(status, &[JSON]), hidden).unwrap();
-        assert_eq!(last(&mut screen(), echo), Err(Withheld::Echo));
-        assert_eq!(last(&mut screen(), masked) == Err(Withheld::Echo), want, "{status}");
+        assert_eq!(last(&mut screen(), echo), Err(Blocked::Echo));
+        assert_eq!(last(&mut screen(), masked) == Err(Blocked::Echo), want, "{status}");
     }
     let in_head = &mut head(200, &[JSON, ("x-debug", TOKEN)]);
-    assert_eq!(screen(&Method::GET, in_head, None).err(), Some(Withheld::Echo));
+    assert_eq!(screen(&Method::GET, in_head, None).err(), Some(Blocked::Echo));
 }

@@ -5,13 +5,13 @@ use super::*;
 const TOKEN: &str = "eyJhbGciOiJFUzM4NCJ9.eyJqdGkiOiJhYmMifQ.c2lnbmF0dXJlLWlzLXJhbmRvbQZ8";
 const SECRET: &str = "s3cr3t\"with/odd+letters";
 
-fn guard(token: &str, secrets: &[&str]) -> Guard {
+fn guard(token: &str, secrets: &[&str]) -> EchoGuard {
     let secrets: Vec<Secret> = secrets.iter().map(|s| Secret::new(s.as_bytes().to_vec())).collect();
-    Guard::new(Token::of(token), Held::new(&secrets))
+    EchoGuard::new(Token::of(token), KnownSecrets::new(&secrets))
 }
 
 /// What gets through, up to the echo if there is one.
-fn run(guard: &mut Guard, chunks: &[&[u8]]) -> (Vec<u8>, Result<(), Echo>) {
+fn run(guard: &mut EchoGuard, chunks: &[&[u8]]) -> (Vec<u8>, Result<(), Echo>) {
     let mut passed = Vec::new();
     for (n, chunk) in chunks.iter().enumerate() {
         let chunk = Bytes::copy_from_slice(chunk);
@@ -92,8 +92,8 @@ fn what_is_too_short_is_not_looked_for() {
     let text = "{\"a\":\"short\"}";
     let (passed, result) = run(&mut guard("short", &["short", "a"]), &[text.as_bytes()]);
     assert_eq!((passed.as_slice(), result), (text.as_bytes(), Ok(())));
-    assert_eq!(Held::new(&[Secret::new(b"eleven-char".to_vec())]).0.len(), 0);
-    assert_eq!(Held::new(&[Secret::new(b"twelve-chars".to_vec())]).0.len(), 1, "one form is enough");
+    assert_eq!(KnownSecrets::new(&[Secret::new(b"eleven-char".to_vec())]).0.len(), 0);
+    assert_eq!(KnownSecrets::new(&[Secret::new(b"twelve-chars".to_vec())]).0.len(), 1, "one form is enough");
 }
 
 #[test]

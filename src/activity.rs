@@ -1,0 +1,97 @@
+//! What happens on one connection of a caller, counted by whoever does it and read by whoever watches for slowness:
+//! the listener's reads and writes, and the requests whose answers have not ended. A few atomic stores for each; nothing
+//! here decides when slow is too slow.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed},
+};
+
+use State::{Busy as IsBusy, Idle, Reading};
+
+/// What a connection is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum State {
+    /// Between requests, or before the first byte.
+    Idle = 0,
+    /// Bytes of a head have come.
+    Reading = 1,
+    /// A request is being answered.
+    Busy = 2,
+}
+
+/// The counters of one connection.
+#[derive(Debug, Default)]
+pub struct Activity {
+    state: AtomicU8,
+    requests: AtomicU32,
+    /// Over HTTP/2 there may be several.
+    under_way: AtomicU32,
+    written: AtomicU32,
+    blocked: AtomicBool,
+}
+
+/// A request is being answered; ends when dropped.
+#[derive(Debug)]
+pub struct Busy(Arc<Activity>);
+
+impl Busy {
+    /// A request begins.
+    pub fn begin(activity: &Arc<Activity>) -> Self {
+        activity.requests.fetch_add(1, Relaxed);
+        activity.under_way.fetch_add(1, Relaxed);
+        activity.state.store(IsBusy as u8, Relaxed);
+        Self(activity.clone())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        if self.0.under_way.fetch_sub(1, Relaxed) == 1 {
+            self.0.state.store(Idle as u8, Relaxed);
+        }
+    }
+}
+
+impl Activity {
+    /// Bytes have come. Those of a request that is being answered are its body, and change nothing.
+    pub fn read(&self) {
+        let _: Result<u8, u8> = self.state.compare_exchange(Idle as u8, Reading as u8, Relaxed, Relaxed);
+    }
+
+    /// The peer took what was written.
+    pub fn wrote(&self) {
+        self.blocked.store(false, Relaxed);
+        self.written.fetch_add(1, Relaxed);
+    }
+
+    /// The peer does not take what is to be written.
+    pub fn blocked(&self) {
+        self.blocked.store(true, Relaxed);
+    }
+
+    /// What the connection is at.
+    pub fn state(&self) -> State {
+        match self.state.load(Relaxed) {
+            0 => Idle,
+            1 => Reading,
+            _ => IsBusy,
+        }
+    }
+
+    /// Requests begun since the connection was made.
+    pub fn requests(&self) -> u32 {
+        self.requests.load(Relaxed)
+    }
+
+    /// Writes that the peer has taken.
+    pub fn written(&self) -> u32 {
+        self.written.load(Relaxed)
+    }
+
+    /// Whether the last write was not taken.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked.load(Relaxed)
+    }
+}

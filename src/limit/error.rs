@@ -1,0 +1,52 @@
+//! Why a request is over a limit, and for how long.
+
+use std::time::Duration;
+
+use crate::{
+    config::Rate,
+    ids::{CallerName, TenantName},
+};
+
+/// Why a request was not admitted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LimitError {
+    /// The caller is over its own limit.
+    #[error("the rate limit of caller {caller} ({} per {}) is used up", humane(rate), humantime::format_duration(rate.per))]
+    Rate {
+        /// Whose limit.
+        caller: CallerName,
+        /// The limit.
+        rate: Rate,
+        /// Until the next request would pass.
+        wait: Duration,
+    },
+    /// The tenant's quota is used up.
+    #[error("the quota of tenant {tenant} is used up")]
+    Quota {
+        /// Whose quota.
+        tenant: TenantName,
+        /// The quota, unless the upstream itself asked for a pause.
+        rate: Option<Rate>,
+        /// Until the next request would pass.
+        wait: Duration,
+    },
+    /// Too many requests to the tenant are under way or waiting.
+    #[error("too many requests to tenant {tenant} are under way")]
+    Overloaded {
+        /// Which tenant.
+        tenant: TenantName,
+    },
+    /// Too many failed identifications from one address.
+    #[error("too many failed identifications from this address")]
+    Identifications {
+        /// Until the next try is looked at.
+        wait: Duration,
+    },
+}
+
+fn humane(rate: &Rate) -> String {
+    match rate.requests {
+        1 => "1 request".into(),
+        n => format!("{n} requests"),
+    }
+}

@@ -1,0 +1,84 @@
+//! The one interface of all that is drawn on. A bucket of this process answers at once and without an allocation; one
+//! that is shared between replicas answers when its store has.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use crate::config::Rate;
+
+/// Something with an allowance.
+pub trait Limiter: fmt::Debug + Send + Sync {
+    /// Takes one request out, or says how long until one would pass if nobody else came in between.
+    fn take(&self, now: Instant) -> Take<'_>;
+
+    /// Requests that would pass now; `None` without a rate, or where nobody knows.
+    fn remaining(&self, now: Instant) -> Option<u32>;
+
+    /// Lets nobody pass for `wait`: the upstream asked for it.
+    fn pause(&self, now: Instant, wait: Duration);
+
+    /// The rate that it keeps.
+    fn rate(&self) -> Option<Rate>;
+}
+
+/// What came of taking: known already, or to be waited for.
+pub enum Take<'a> {
+    /// Known; taken when it is awaited.
+    Ready(Result<(), Duration>),
+    /// When the store has answered. Whoever gives it bounds that wait.
+    Later(Pin<Box<dyn Future<Output = Result<(), Duration>> + Send + 'a>>),
+}
+
+impl Future for Take<'_> {
+    type Output = Result<(), Duration>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::Ready(taken) => Poll::Ready(*taken),
+            Self::Later(answer) => answer.as_mut().poll(cx),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As a store elsewhere would: answers after a moment.
+    #[derive(Debug)]
+    struct Remote;
+
+    impl Limiter for Remote {
+        fn take(&self, _now: Instant) -> Take<'_> {
+            Take::Later(Box::pin(async {
+                tokio::time::sleep(Duration::from_millis(3)).await;
+                Err(Duration::from_secs(7))
+            }))
+        }
+
+        fn remaining(&self, _now: Instant) -> Option<u32> {
+            None
+        }
+
+        fn pause(&self, _now: Instant, _wait: Duration) {}
+
+        fn rate(&self) -> Option<Rate> {
+            None
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_elsewhere_may_take_its_time() {
+        let limiter: &dyn Limiter = &Remote;
+        let asked = Instant::now();
+        assert_eq!(limiter.take(asked).await, Err(Duration::from_secs(7)));
+        assert_eq!(asked.elapsed(), Duration::from_millis(3));
+    }
+}

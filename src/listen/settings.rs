@@ -1,0 +1,18 @@
+//! What the connections of one listener are served with. Swapped by a reload; a connection takes those that are
+//! current when it is accepted, so that new certificates and limits end no connection.
+
+use std::sync::Arc;
+
+use super::tls::Tls;
+use crate::config::Timeouts;
+
+/// The settings of a listener.
+#[derive(Debug, Clone)]
+pub struct ListenSettings {
+    /// How long a head, a body and an idle connection may take.
+    pub timeouts: Timeouts,
+    /// The largest request head, in bytes (`limits.head`).
+    pub head: usize,
+    /// What TCP connections are secured with; `None`: plain HTTP. Unix sockets have listeners, and settings, without.
+    pub tls: Option<Arc<Tls>>,
+}
