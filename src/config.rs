@@ -4,7 +4,10 @@
 
 use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
 
-use crate::{ids::TenantName, secret::Secret};
+use crate::{
+    ids::{Label, TenantName},
+    secret::Secret,
+};
 
 mod audit;
 mod caller;
@@ -22,6 +25,7 @@ mod raw;
 mod redacted;
 mod restart;
 mod schema;
+mod scope;
 mod short;
 mod tls;
 mod toml;
@@ -32,7 +36,7 @@ mod yaml;
 mod tests;
 
 pub use audit::{Audit, AuditOutput};
-pub use caller::{Caller, ClaimMatch, Identity, Issue, TenantScope};
+pub use caller::{Caller, ClaimMatch, Identity, Issue};
 pub use changed::changed;
 pub use env::Environment;
 pub use issuer::{Algorithm, Issuer, Jwks};
@@ -42,6 +46,7 @@ pub use problem::{Problem, Problems};
 pub use redacted::redacted;
 pub use restart::needs_restart;
 pub use schema::schema;
+pub use scope::{InvalidPattern, TenantMatch, TenantPattern, TenantScope};
 pub use tls::{ListenTls, PemFile};
 
 /// A whole, checked configuration. `Default` holds the documented defaults.
@@ -236,6 +241,8 @@ pub struct Shutdown {
 pub struct Tenant {
     /// The alias.
     pub name: TenantName,
+    /// `labels`: by which grants may name it; in the order given, each once.
+    pub labels: Vec<Label>,
     /// `endpoint`: scheme and authority, no path, no trailing slash: `https://acme.logto.app`.
     pub endpoint: Endpoint,
     /// `resource`: the API resource indicator (RFC 8707).

@@ -68,6 +68,10 @@ name!(
     TenantName
 );
 name!(
+    /// A label of tenants, as in `labels = ["customer"]`.
+    Label
+);
+name!(
     /// The name of a service that sends requests, as in `[callers.billing]`.
     CallerName
 );
@@ -85,7 +89,7 @@ name!(
 pub struct CallerIndex(pub usize);
 
 /// A tenant's place in the configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TenantIndex(pub usize);
 
 /// Which of a tenant's tokens: its own is at 0, then come those that grants ask for instead.

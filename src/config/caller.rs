@@ -1,8 +1,8 @@
 //! `[callers.NAME]`: who may call, how each proves who it is, and what it is granted.
 
-use super::{Origin, Rate, RuleText};
+use super::{Origin, Rate, RuleText, TenantScope};
 use crate::{
-    ids::{CallerName, IssuerName, PolicyName, TenantName},
+    ids::{CallerName, IssuerName, PolicyName},
     secret::Digest,
 };
 
@@ -13,7 +13,7 @@ pub struct Caller {
     pub name: CallerName,
     /// `identify`: any of these.
     pub identify: Vec<Identity>,
-    /// `tenants`
+    /// `tenants`: which it may name; where that is a single one, it is the default.
     pub tenants: TenantScope,
     /// `policies`: any of these allows; a deny in any of them wins.
     pub policies: Vec<PolicyName>,
@@ -83,13 +83,4 @@ pub enum Issue {
     Claviger,
     /// `"upstream"`: the tenant's access token.
     Upstream,
-}
-
-/// Which tenants a caller may name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TenantScope {
-    /// `["*"]`
-    All,
-    /// Named ones; a single one is the default.
-    Only(Vec<TenantName>),
 }

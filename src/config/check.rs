@@ -2,7 +2,9 @@
 //! the tools and the order; the rules about each section are in the modules below. It reads the files that
 //! hold secrets and certificates, and opens nothing else.
 
-use std::{ffi::OsStr, num::NonZeroUsize, ops::RangeInclusive, path::Path, time::Duration};
+use std::{
+    collections::BTreeSet, ffi::OsStr, num::NonZeroUsize, ops::RangeInclusive, path::Path, time::Duration,
+};
 
 use super::{
     Config, Rate, RuleCheck,
@@ -16,7 +18,10 @@ use super::{
     short::Remarks,
     tree::Secrets,
 };
-use crate::secret::{Secret, SecretError, SecretSource};
+use crate::{
+    ids::Label,
+    secret::{Secret, SecretError, SecretSource},
+};
 
 mod audit;
 mod callers;
@@ -27,6 +32,7 @@ mod issuers;
 mod look_alikes;
 mod policies;
 mod reach;
+mod scope;
 mod settings;
 mod tenants;
 mod tls;
@@ -36,6 +42,8 @@ pub(super) struct Found {
     pub(super) issuers: Vec<String>,
     pub(super) tenants: Vec<String>,
     pub(super) policies: Vec<String>,
+    /// Of tenants, as far as they were looked at.
+    pub(super) labels: BTreeSet<Label>,
 }
 
 /// The state of one check.

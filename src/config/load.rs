@@ -3,7 +3,7 @@
 //! in, and keeps nothing: the same call again sees what has changed since.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     ffi::OsStr,
     fs::File,
     io::Read,
@@ -162,6 +162,7 @@ pub fn load(request: &LoadRequest<'_>) -> Result<Loaded, Problems> {
         issuers: stack.names("issuers"),
         tenants: stack.names("tenants"),
         policies: stack.names("policies"),
+        labels: BTreeSet::new(),
     };
     let raw = stack.extract(&mut remarks.problems, &mut remarks.told);
     let mut checker = Checker {

@@ -246,6 +246,8 @@ tables! {
 
     /// A Logto tenant and the credentials of a machine-to-machine application in it.
     RawTenant {
+        /// Labels, by which callers' grants may name the tenant.
+        labels: List<String>,
         /// Scheme and authority of the tenant. Left out: `https://ALIAS.logto.app`.
         endpoint: Leaf<String>,
         /// The API resource indicator. Left out: `ENDPOINT/api` on *.logto.app, else `https://default.logto.app/api`.
@@ -330,8 +332,8 @@ tables! {
     RawCaller {
         /// How it proves who it is: one way, or a list of ways of which any will do.
         identify: Ways,
-        /// The tenants that it may name, or "*" for all; a single one is its default. Left out: the only tenant there is.
-        tenants: List<String>,
+        /// The tenants that it may name: names, patterns such as "customer-*", labels, or "*" for all; a single one is its default. Left out: the only tenant there is.
+        tenants: Mixed<String, RawLabelled>,
         /// The policies that apply to it: any of them allows, a deny in any of them wins.
         policies: List<String>,
         /// Operations, by operationId, whose answers come with their secrets unmasked.
@@ -344,6 +346,12 @@ tables! {
         organization_id: Leaf<String>,
         /// What we allow it. Left out: no limit.
         rate: Either<Off, RawRate>,
+    }
+
+    /// All tenants with a label, those that come later included.
+    RawLabelled {
+        /// The label.
+        label: Leaf<String>,
     }
 
     /// One way for a caller to prove who it is.

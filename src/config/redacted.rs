@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Address, Audit, AuditOutput, Caller, ClientAuth, Conditions, Config, Identity, Issue, Issuer, Jwks,
-    ListenTls, LogFormat, LogRequests, Policy, QueryCondition, Rate, Roots, RuleText, Tenant, TenantScope,
+    ListenTls, LogFormat, LogRequests, Policy, QueryCondition, Rate, Roots, RuleText, Tenant, TenantMatch,
+    TenantScope,
 };
 
 /// What stands where a secret is set.
@@ -124,6 +125,7 @@ fn rate(rate: &Rate) -> Value {
 
 fn tenant(tenant: &Tenant) -> Value {
     json!({
+        "labels": tenant.labels.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "endpoint": tenant.endpoint.to_string(),
         "resource": tenant.resource,
         "client_id": tenant.client_id,
@@ -142,6 +144,14 @@ fn tenant(tenant: &Tenant) -> Value {
             "http2": tenant.tls.http2,
         },
     })
+}
+
+fn tenant_match(one: &TenantMatch) -> Value {
+    match one {
+        TenantMatch::Name(name) => name.as_str().into(),
+        TenantMatch::Pattern(pattern) => pattern.as_str().into(),
+        TenantMatch::Label(label) => json!({ "label": label.as_str() }),
+    }
 }
 
 fn roots(roots: &Roots) -> Value {
@@ -244,8 +254,8 @@ fn caller(caller: &Caller) -> Value {
     json!({
         "identify": identify.collect::<Vec<_>>(),
         "tenants": match &caller.tenants {
-            TenantScope::All => vec!["*".to_owned()],
-            TenantScope::Only(names) => names.iter().map(ToString::to_string).collect(),
+            TenantScope::All => vec!["*".into()],
+            TenantScope::Only(matches) => matches.iter().map(tenant_match).collect(),
         },
         "policies": caller.policies.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "reveal": caller.reveal.iter().map(|rule| rule.text.clone()).collect::<Vec<_>>(),

@@ -12,6 +12,7 @@ mod good;
 mod layers;
 mod policies;
 mod problems;
+mod scope;
 mod secrecy;
 
 /// A directory with configuration files, and an environment.

@@ -144,8 +144,9 @@ pub(super) fn names_key_file(path: &KeyPath, text: &str) -> bool {
     path.steps()[..] == ["listen", "tls", "key"] && !text.is_empty() && !is_key
 }
 
-fn is_allow(path: &KeyPath) -> bool {
-    matches!(path.steps()[..], ["policies", _, "allow"])
+/// Whether the value at `path` is a list in which tables may stand.
+fn may_hold_tables(path: &KeyPath) -> bool {
+    matches!(path.steps()[..], ["policies", _, "allow"] | ["callers", _, "tenants"])
 }
 
 /// Whether the text at `path` is a path, relative to the file that it stands in.
@@ -161,7 +162,7 @@ pub(super) fn without_secret(path: &KeyPath) -> KeyPath {
 }
 
 /// Puts a tree into the form that layers are merged in: secrets become slots (so that a later reference
-/// replaces an earlier one whole), `identify` and `allow` become lists (for the same reason), and relative paths become relative to
+/// replaces an earlier one whole), `identify`, `allow` and `tenants` become lists (for the same reason), and relative paths become relative to
 /// `base`, the directory of the file that names them.
 pub(super) struct Intake<'a> {
     pub(super) base: &'a Path,
@@ -193,8 +194,8 @@ impl Intake<'_> {
                     self.walk(&path, child);
                     true
                 });
-                // An `allow` without brackets may be a single table.
-                if path.last_key() == Some("identify") || is_allow(path) {
+                // Such a list without brackets may be a single table.
+                if path.last_key() == Some("identify") || may_hold_tables(path) {
                     let alone = Node { value: Value::Map(std::mem::take(map)), origin: node.origin.clone() };
                     node.value = Value::Sequence(vec![alone]);
                 }

@@ -3,7 +3,7 @@
 //! hash or an index, so what it costs does not depend on how many callers, tenants or rules there are.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -22,7 +22,7 @@ use super::{
 use crate::{
     authn::Caller,
     catalog::{Catalog, Secrets},
-    config::{self, AuditOutput, Config, Issue, TenantScope},
+    config::{self, AuditOutput, Config, Issue, TenantMatch, TenantScope},
     ids::{CallerIndex, CallerName, PolicyName, TenantIndex, TenantName, TokenIndex},
 };
 
@@ -129,7 +129,7 @@ impl Grants {
                 }
             };
             let reveals = Reveals::new(catalog, &caller.reveal)?;
-            callers.push(Grant { reveals, ..Grant::new(caller, &tenants, rules, &mut asks) });
+            callers.push(Grant { reveals, ..Grant::new(caller, config, &tenants, rules, &mut asks) });
         }
         let audited = config.audit.output != AuditOutput::Off;
         Ok(Self { catalog, callers: callers.into(), tenants, asks: asks.into(), audited })
@@ -243,6 +243,7 @@ impl Tenants {
 impl Grant {
     fn new(
         caller: &config::Caller,
+        config: &Config,
         all: &HashMap<TenantName, TenantIndex>,
         rules: Arc<RuleSet>,
         asks: &mut [Vec<Ask>],
@@ -261,10 +262,21 @@ impl Grant {
                 };
                 (tenants, only)
             }
-            TenantScope::Only(names) => {
-                let indices = names.iter().filter_map(|name| all.get(name).copied());
-                let granted: HashMap<_, _> =
-                    indices.map(|index| (index, Ask::place(ask.as_ref(), &mut asks[index.0]))).collect();
+            TenantScope::Only(matches) => {
+                let named = |one: &TenantMatch| match one {
+                    TenantMatch::Name(name) => all.get(name).copied().into_iter().collect::<Vec<_>>(),
+                    matching => {
+                        let tenants = config.tenants.iter().enumerate();
+                        let within =
+                            tenants.filter(|(_, tenant)| matching.matches(&tenant.name, &tenant.labels));
+                        within.map(|(index, _)| TenantIndex(index)).collect()
+                    }
+                };
+                let indices: BTreeSet<_> = matches.iter().flat_map(named).collect();
+                let granted: HashMap<_, _> = indices
+                    .into_iter()
+                    .map(|index| (index, Ask::place(ask.as_ref(), &mut asks[index.0])))
+                    .collect();
                 let only = only_of(Box::new(granted.keys().copied()));
                 (Tenants::Only(granted), only)
             }

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use super::{Checker, KeyPath, is_told};
 use crate::{
     config::{
-        Caller, Origin, RuleList, RuleText, TenantScope,
+        Caller, Origin, RuleList, RuleText,
         leaf::List,
         problem::{nearest, quoted},
         raw::RawCaller,
     },
-    ids::{CallerName, PolicyName, TenantName},
+    ids::{CallerName, PolicyName},
 };
 
 impl Checker<'_> {
@@ -52,55 +52,6 @@ impl Checker<'_> {
             }
         }
         callers
-    }
-
-    fn tenant_scope(&mut self, at: &KeyPath, list: Option<List<String>>) -> TenantScope {
-        let key = at.key("tenants");
-        let known = std::mem::take(&mut self.names.tenants);
-        let scope = match self.list(at, "tenants", list) {
-            None => match &known[..] {
-                [only] => TenantScope::Only(TenantName::parse(only).into_iter().collect()),
-                // Without any tenant, that is the problem that was said.
-                [] => TenantScope::Only(Vec::new()),
-                _ => {
-                    let what = "there are several tenants, and nothing says which ones this caller may name";
-                    let remedy = format!("Write tenants = [{}], or [\"*\"] for all.", quoted(&known[0]));
-                    self.missing(&key, what, remedy);
-                    TenantScope::Only(Vec::new())
-                }
-            },
-            Some(given) if given.is_empty() => {
-                self.missing(
-                    &key,
-                    "the caller may name no tenant",
-                    "Write the aliases of tenants, or [\"*\"] for all.",
-                );
-                TenantScope::Only(Vec::new())
-            }
-            Some(given) if given.iter().any(|(_, name)| name == "*") => {
-                if given.len() > 1 {
-                    self.warn(
-                        &key,
-                        "\"*\" is all tenants already",
-                        "Write [\"*\"] alone, or the names alone.",
-                    );
-                }
-                TenantScope::All
-            }
-            Some(given) => {
-                let mut names = Vec::new();
-                for (path, text) in given {
-                    if let Some(name) = self.defined(&path, "tenant", &text, &known, TenantName::parse)
-                        && !names.contains(&name)
-                    {
-                        names.push(name);
-                    }
-                }
-                TenantScope::Only(names)
-            }
-        };
-        self.names.tenants = known;
-        scope
     }
 
     fn granted(&mut self, at: &KeyPath, list: Option<List<String>>) -> Vec<PolicyName> {

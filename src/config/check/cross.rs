@@ -2,7 +2,7 @@
 //! definitions that nobody uses. Callers whom no listener can know are seen in `reach`.
 
 use super::{Checker, KeyPath};
-use crate::config::{Address, Caller, Config, Identity, TenantScope, problem::quoted};
+use crate::config::{Address, Caller, Config, Identity, problem::quoted};
 
 impl Checker<'_> {
     pub(super) fn across(&mut self, config: &Config) {
@@ -50,10 +50,8 @@ impl Checker<'_> {
     fn down_selection(&mut self, config: &Config) {
         for caller in &config.callers {
             let Some(scopes) = &caller.scopes else { continue };
-            let granted = config.tenants.iter().filter(|tenant| match &caller.tenants {
-                TenantScope::All => true,
-                TenantScope::Only(names) => names.contains(&tenant.name),
-            });
+            let granted =
+                config.tenants.iter().filter(|tenant| caller.tenants.matches(&tenant.name, &tenant.labels));
             for tenant in granted {
                 for scope in scopes.iter().filter(|scope| !tenant.scopes.contains(scope)) {
                     let key = KeyPath::of(&["callers", caller.name.as_str(), "scopes"]);
@@ -95,11 +93,8 @@ impl Checker<'_> {
             }
         }
         for tenant in &config.tenants {
-            let names = |caller: &Caller| match &caller.tenants {
-                TenantScope::All => true,
-                TenantScope::Only(names) => names.contains(&tenant.name),
-            };
-            if !config.callers.iter().any(names) {
+            let may_name = |caller: &Caller| caller.tenants.matches(&tenant.name, &tenant.labels);
+            if !config.callers.iter().any(may_name) {
                 let key = KeyPath::of(&["tenants", tenant.name.as_str()]);
                 self.warn(
                     &key,

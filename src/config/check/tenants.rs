@@ -17,7 +17,7 @@ use crate::{
         problem::quoted,
         raw::{RawTenant, RawTls},
     },
-    ids::TenantName,
+    ids::{Label, TenantName},
     secret::Secret,
 };
 
@@ -84,8 +84,10 @@ impl Checker<'_> {
         let max_in_flight = self.count(at, "max_in_flight", raw.max_in_flight, 1..=100_000);
         let client_auth = self.leaf(at, "client_auth", raw.client_auth).unwrap_or(ClientAuth::Basic);
         let tls = self.tls(&at.key("tls"), raw.tls.unwrap_or_default());
+        let labels = self.labels(at, raw.labels);
         Some(Tenant {
             name,
+            labels,
             endpoint: endpoint?,
             resource: resource?,
             client_id: client_id?,
@@ -98,6 +100,25 @@ impl Checker<'_> {
             max_in_flight: max_in_flight.unwrap_or(DEFAULT_MAX_IN_FLIGHT),
             tls: tls?,
         })
+    }
+
+    fn labels(&mut self, at: &KeyPath, list: Option<List<String>>) -> Vec<Label> {
+        let mut labels = Vec::new();
+        for (path, text) in self.list(at, "labels", list).unwrap_or_default() {
+            match Label::parse(&text) {
+                Ok(label) if labels.contains(&label) => {}
+                Ok(label) => {
+                    self.names.labels.insert(label.clone());
+                    labels.push(label);
+                }
+                Err(error) => self.problem(
+                    &path,
+                    error.to_string(),
+                    "Write such a name, as in labels = [\"customer\"].",
+                ),
+            }
+        }
+        labels
     }
 
     fn implied_endpoint(&mut self, at: &KeyPath, name: &TenantName) -> Option<Endpoint> {

@@ -137,6 +137,7 @@ fn the_schema_accepts_the_examples_and_refuses_what_is_wrong() {
         "tenant = 1",
         "workers = \"x\"",
         "[listen]\nprxy = []",
+        "[callers.a]\ntenants = [{ labels = \"x\" }]",
         "[tenants.a]\nclient_secret = { file = \"x\", env = \"y\" }",
         "[tenants.a]\nquota = \"on\"",
         "[log]\nformat = \"xml\"",

@@ -12,7 +12,10 @@ fn the_least_configuration_has_the_documented_defaults() {
     assert_eq!(tenant.scopes, ["all"]);
     assert_eq!(tenant.quota, Some(Rate { requests: 200, per: Duration::from_secs(10), burst: 200 }));
     assert_eq!(tenant.max_in_flight, DEFAULT_MAX_IN_FLIGHT);
-    assert_eq!(config.callers[0].tenants, TenantScope::Only(vec![TenantName::parse("acme").unwrap()]));
+    assert_eq!(
+        config.callers[0].tenants,
+        TenantScope::Only(vec![TenantMatch::Name(TenantName::parse("acme").unwrap())])
+    );
     assert_eq!(config.policies[0].allow[0].text, "users:read");
     assert!(config.policies[0].allow[0].origin.to_string().ends_with("c.toml:6"));
     assert!(config.callers[0].origin.to_string().ends_with("c.toml:7"));

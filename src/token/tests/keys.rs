@@ -41,6 +41,7 @@ async fn b09_equal_needs_share_a_token_and_others_do_not() {
 fn a_tenants_key_holds_all_that_the_request_says() {
     let tenant = crate::config::Tenant {
         name: TenantName::parse("acme").unwrap(),
+        labels: Vec::new(),
         endpoint: key("acme").endpoint,
         resource: "https://acme.logto.app/api".into(),
         client_id: "app".into(),

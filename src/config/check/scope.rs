@@ -1,0 +1,125 @@
+//! `callers.NAME.tenants`: names of tenants that exist; patterns and labels, which may be ahead of their tenants.
+
+use super::{Checker, KeyPath};
+use crate::{
+    config::{
+        TenantMatch, TenantPattern, TenantScope,
+        leaf::{Either, Leaf, Mixed},
+        problem::{nearest, quoted},
+        raw::RawLabelled,
+    },
+    ids::{Label, TenantName},
+};
+
+impl Checker<'_> {
+    pub(super) fn tenant_scope(
+        &mut self,
+        at: &KeyPath,
+        list: Option<Mixed<String, RawLabelled>>,
+    ) -> TenantScope {
+        let key = at.key("tenants");
+        let Some(list) = list else { return self.only_tenant(&key) };
+        if list.items.is_empty() {
+            let remedy = "Write the aliases of tenants, or [\"*\"] for all.";
+            self.missing(&key, "the caller may name no tenant", remedy);
+        }
+        let is_all = |item: &Either<_, _>| matches!(item, Either::Text(Leaf(Ok(text))) if text == "*");
+        if list.items.iter().any(is_all) {
+            if list.items.len() > 1 {
+                let remedy = "Write [\"*\"] alone, or the names alone.";
+                self.warn(&key, "\"*\" is all tenants already", remedy);
+            }
+            return TenantScope::All;
+        }
+        let mut matches = Vec::with_capacity(list.items.len());
+        for (index, item) in list.items.into_iter().enumerate() {
+            let path = if list.alone { key.clone() } else { key.index(index) };
+            let one = match item {
+                Either::Text(Leaf(Ok(text))) if text.contains('*') => self.tenant_pattern(&path, &text),
+                Either::Text(Leaf(Ok(text))) => self.tenant_name(&path, &text),
+                Either::Text(Leaf(Err(mistake))) => {
+                    self.mistake(&path, mistake);
+                    None
+                }
+                Either::Table(labelled) => self.labelled(&path, labelled),
+            };
+            if let Some(one) = one
+                && !matches.contains(&one)
+            {
+                matches.push(one);
+            }
+        }
+        TenantScope::Only(matches)
+    }
+
+    /// The scope of a caller whose grant says nothing of tenants.
+    fn only_tenant(&mut self, key: &KeyPath) -> TenantScope {
+        let only = match &self.names.tenants[..] {
+            [only] => TenantName::parse(only).ok(),
+            // Without any tenant, that is the problem that was reported.
+            [] => None,
+            [first, ..] => {
+                let what = "there are several tenants, and nothing says which ones this caller may name";
+                let remedy = format!("Write tenants = [{}], or [\"*\"] for all.", quoted(first));
+                self.missing(key, what, remedy);
+                None
+            }
+        };
+        TenantScope::Only(only.map(TenantMatch::Name).into_iter().collect())
+    }
+
+    fn tenant_name(&mut self, path: &KeyPath, text: &str) -> Option<TenantMatch> {
+        let known = std::mem::take(&mut self.names.tenants);
+        let name = self.defined(path, "tenant", text, &known, TenantName::parse);
+        self.names.tenants = known;
+        name.map(TenantMatch::Name)
+    }
+
+    fn tenant_pattern(&mut self, path: &KeyPath, text: &str) -> Option<TenantMatch> {
+        let pattern = match TenantPattern::parse(text) {
+            Ok(pattern) => pattern,
+            Err(error) => {
+                let what = format!("{} is not a pattern: {error}", quoted(text));
+                self.problem(path, what, "Write a pattern such as \"customer-*\".");
+                return None;
+            }
+        };
+        if !self.names.tenants.iter().any(|name| pattern.matches(name)) {
+            let literal = text.trim_matches('*').trim_end_matches(['-', '.', '_']);
+            let near = nearest(literal, self.names.tenants.iter().map(String::as_str));
+            self.matches_nothing(path, "no tenant's name matches this pattern", near.map(quoted));
+        }
+        Some(TenantMatch::Pattern(pattern))
+    }
+
+    fn labelled(&mut self, path: &KeyPath, raw: RawLabelled) -> Option<TenantMatch> {
+        let Some(leaf) = raw.label else {
+            self.missing(&path.key("label"), "the label is missing", "Write { label = \"customer\" }.");
+            return None;
+        };
+        let text = self.leaf(path, "label", Some(leaf))?;
+        let path = path.key("label");
+        let label = match Label::parse(&text) {
+            Ok(label) => label,
+            Err(error) => {
+                let what = format!("{} is not a label: {error}", quoted(&text));
+                self.problem(&path, what, "Write it as the tenants have it in labels.");
+                return None;
+            }
+        };
+        if !self.names.labels.contains(&label) {
+            let near = nearest(&text, self.names.labels.iter().map(Label::as_str));
+            self.matches_nothing(&path, "no tenant has this label", near.map(quoted));
+        }
+        Some(TenantMatch::Label(label))
+    }
+
+    /// Not wrong: the tenants may be added later. But it may be a slip.
+    fn matches_nothing(&mut self, path: &KeyPath, what: &str, near: Option<String>) {
+        let remedy = match near {
+            Some(near) => format!("Did you mean {near}? If its tenants are added later, leave it."),
+            None => "If its tenants are added later, leave it; or take it out.".to_owned(),
+        };
+        self.warn(path, format!("{what} today"), remedy);
+    }
+}

@@ -1,0 +1,156 @@
+//! Which tenants a caller may name: by name, by pattern, or by label. A pattern or a label also covers tenants
+//! that do not exist yet, so it is asked again for every tenant that appears. Decides nothing but that.
+
+use std::fmt;
+
+use crate::ids::{Label, TenantName};
+
+/// `callers.NAME.tenants`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TenantScope {
+    /// `["*"]`
+    All,
+    /// Those that any of these matches.
+    Only(Vec<TenantMatch>),
+}
+
+impl TenantScope {
+    /// Whether a tenant of this name and these labels is within the scope.
+    pub fn matches(&self, name: &TenantName, labels: &[Label]) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(any) => any.iter().any(|one| one.matches(name, labels)),
+        }
+    }
+}
+
+/// One element of a scope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TenantMatch {
+    /// `"acme"`: a tenant that is configured.
+    Name(TenantName),
+    /// `"customer-*"`
+    Pattern(TenantPattern),
+    /// `{ label = "customer" }`
+    Label(Label),
+}
+
+impl TenantMatch {
+    /// Whether a tenant of this name and these labels is meant.
+    pub fn matches(&self, name: &TenantName, labels: &[Label]) -> bool {
+        match self {
+            Self::Name(one) => one == name,
+            Self::Pattern(pattern) => pattern.matches(name.as_str()),
+            Self::Label(label) => labels.contains(label),
+        }
+    }
+}
+
+/// A tenant's name in which each `*` stands for any number of characters, none included. The case counts.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TenantPattern(String);
+
+/// The longest pattern, and the most `*` in it: a tenant's name has at most 63 characters.
+const MOST_BYTES: usize = 64;
+const MOST_STARS: usize = 4;
+
+/// Why a text is no pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a pattern is up to 64 of a-z, 0-9, '-', '_', '.' and '*', with one to four '*' of which no two are neighbours"
+)]
+pub struct InvalidPattern;
+
+impl TenantPattern {
+    /// Parses a pattern.
+    ///
+    /// # Errors
+    /// [`InvalidPattern`]; a text without `*` is not one either.
+    pub fn parse(text: &str) -> Result<Self, InvalidPattern> {
+        let fits = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*');
+        let stars = text.bytes().filter(|b| *b == b'*').count();
+        let is_pattern = text.len() <= MOST_BYTES
+            && (1..=MOST_STARS).contains(&stars)
+            && !text.contains("**")
+            && text.bytes().all(fits);
+        is_pattern.then(|| Self(text.to_owned())).ok_or(InvalidPattern)
+    }
+
+    /// The pattern as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether a name is one that the pattern stands for.
+    pub fn matches(&self, name: &str) -> bool {
+        let Some((start, rest)) = self.0.split_once('*') else { return false };
+        let Some(name) = name.strip_prefix(start) else { return false };
+        let (between, end) = rest.rsplit_once('*').unwrap_or(("", rest));
+        let Some(mut name) = name.strip_suffix(end) else { return false };
+        // The first place for each part leaves the most for those behind it.
+        for part in between.split('*') {
+            let Some(at) = name.find(part) else { return false };
+            name = &name[at + part.len()..];
+        }
+        true
+    }
+}
+
+impl fmt::Display for TenantPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for TenantPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_is_any_number_of_characters() {
+        for (pattern, yes, no) in [
+            (
+                "customer-*",
+                &["customer-1", "customer-", "customer-a-b"][..],
+                &["customer", "a-customer-1"][..],
+            ),
+            ("*-eu", &["acme-eu", "-eu"], &["acme-eu-1", "eu"]),
+            ("a*a", &["aa", "aba", "aaa"], &["a", "ab", "ba"]),
+            ("a*b*c", &["abc", "axbxc", "abbc", "abcbc"], &["acb", "ac", "abcx"]),
+            ("*b*c*", &["bc", "abxcx"], &["cb", "b"]),
+            ("a*bc*bc", &["abcbc", "axbcbc"], &["abc", "abcb"]),
+        ] {
+            let parsed = TenantPattern::parse(pattern).unwrap();
+            let matches = |name: &&&str| parsed.matches(name);
+            assert_eq!(yes.iter().find(|name| !matches(name)), None, "{pattern}");
+            assert_eq!(no.iter().find(matches), None, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_short_and_holds_what_names_hold() {
+        for bad in ["", "acme", "A*", "a/*", "a b*", "a**", "*a*b*c*d*", &format!("{}*", "a".repeat(64))] {
+            assert_eq!(TenantPattern::parse(bad), Err(InvalidPattern), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn any_of_a_scope_will_do() {
+        let (name, label) = (|text| TenantName::parse(text).unwrap(), |text| Label::parse(text).unwrap());
+        let scope = TenantScope::Only(vec![
+            TenantMatch::Name(name("acme")),
+            TenantMatch::Pattern(TenantPattern::parse("c-*").unwrap()),
+            TenantMatch::Label(label("eu")),
+        ]);
+        assert!(scope.matches(&name("acme"), &[]) && scope.matches(&name("c-1"), &[]));
+        assert!(scope.matches(&name("x"), &[label("big"), label("eu")]));
+        assert!(!scope.matches(&name("acme2"), &[label("e")]));
+        assert!(TenantScope::All.matches(&name("x"), &[]));
+    }
+}
