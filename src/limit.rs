@@ -17,7 +17,7 @@ mod quota;
 
 pub use admit::{Admitted, CallerLimits, Limited, RateLimits};
 pub use bucket::Bucket;
-pub use dispatch::{Dispatch, Handout, Loan, OwnTarget};
+pub use dispatch::{DecidedBy, Dispatch, Handout, Loan, NotSent};
 pub use error::LimitError;
 pub use in_flight::{InFlight, InFlightGuard};
 pub use limiter::{Limiter, Take};

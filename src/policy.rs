@@ -5,14 +5,21 @@
 //! (allowed or not, by which rule). Everything here is pure: no I/O, no clock, and no allocation for an
 //! ordinary request.
 
-pub mod asks;
 pub mod conditions;
 pub mod decide;
-pub mod grants;
-pub mod lend;
+pub mod forward_auth;
+mod grants;
 pub mod matched;
 pub mod path;
+mod permit;
 mod refusal;
 pub mod reveal;
 pub mod rules;
 pub mod target;
+mod token_spec;
+
+pub use forward_auth::ForwardAuthError;
+pub use grants::{Grants, ISSUE};
+pub use permit::{Action, Granted, Permit, PermittedOperation, Tenant};
+pub use refusal::Refusal;
+pub use token_spec::{Narrowing, TokenSpec};

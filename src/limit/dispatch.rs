@@ -4,7 +4,8 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, request::Parts};
+use http::HeaderMap;
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     admit::{Admitted, Limited},
@@ -15,16 +16,13 @@ use crate::{
     catalog::Secrets,
     config::Issue,
     policy::{
-        Action, ForwardAuthError, Permit, PermittedOperation, Refusal, TokenSpec,
-        conditions::{ApprovedTarget, Own},
-        decide::RuleSource,
+        Action, ForwardAuthError, Refusal, TokenSpec, conditions::ApprovedTarget, decide::RuleSource,
         forward_auth,
     },
 };
 
-pub use crate::policy::conditions::Own as OwnTarget;
-
-/// A request that may be sent to its tenant, as often as the rules of retrying say; keeps a place among the tenant's requests.
+/// A request that may be sent to its tenant, as often as the rules of retrying say. Keeps a place among the tenant's
+/// requests until it is dropped.
 #[derive(Debug)]
 pub struct Dispatch<T> {
     tenant: Arc<T>,
@@ -41,9 +39,137 @@ pub struct Loan<T> {
     token: TokenSpec,
 }
 
-/// The upstream's token, for a caller whose grant says that it gets it.
+/// The upstream's own token, for a caller whose grant says that it gets it.
 #[derive(Debug)]
 pub struct Handout<T> {
     tenant: Arc<T>,
     token: TokenSpec,
+}
+
+/// Why an admitted request may not be sent after all.
+#[derive(Debug, thiserror::Error)]
+pub enum NotSent {
+    /// The body does not meet the conditions of the grant, or the request is not for what was asked here.
+    #[error(transparent)]
+    Policy(#[from] Refusal),
+    /// Too many wait already.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// Another proxy may not send it.
+    #[error(transparent)]
+    ForwardAuth(#[from] ForwardAuthError),
+    /// The deadline passed while it waited for a place among the tenant's requests.
+    #[error("timed out waiting for the tenant's in-flight limit")]
+    Deadline,
+}
+
+/// What decided by the body: the rule, for the audit record.
+pub type DecidedBy = Option<Arc<RuleSource>>;
+
+impl<T: Limited> Admitted<T> {
+    /// Judges the request's body by the grant's conditions, and waits until `deadline` for a place among the tenant's
+    /// requests. `body` is `None` where it is not in memory.
+    ///
+    /// # Errors
+    /// [`NotSent`]: nothing may be sent.
+    pub async fn dispatch(
+        self,
+        headers: &HeaderMap,
+        body: Option<&[u8]>,
+        deadline: Instant,
+    ) -> Result<(Dispatch<T>, DecidedBy), NotSent> {
+        let (tenant, token, action) = self.permit.into_parts();
+        let Action::Forward(operation) = action else { return Err(Refusal::OperationUnknown.into()) };
+        let masking = operation.masking();
+        let (target, rule) = operation.approve(headers, body)?;
+        let place = timeout_at(deadline, tenant.in_flight().enter()).await.map_err(|_| NotSent::Deadline)??;
+        Ok((Dispatch { tenant, token, target, masking, place }, rule))
+    }
+
+    /// For another proxy, which has the body and will send the request with this path and query.
+    ///
+    /// # Errors
+    /// [`NotSent`]: it may not.
+    pub fn lend(
+        self,
+        headers: &HeaderMap,
+        path: &str,
+        query: Option<&str>,
+    ) -> Result<Loan<T>, NotSent> {
+        let (tenant, token, action) = self.permit.into_parts();
+        let Action::Forward(operation) = action else { return Err(ForwardAuthError::Question.into()) };
+        forward_auth::check(path, query, &operation)?;
+        let _: (ApprovedTarget, DecidedBy) = operation.approve(headers, None)?;
+        Ok(Loan { tenant, token })
+    }
+
+    /// The upstream's token, where the request is for a token and the caller's grant says `issue = "upstream"`.
+    pub fn hand_out(self) -> Option<Handout<T>> {
+        let (tenant, token, action) = self.permit.into_parts();
+        matches!(action, Action::Issue(Issue::Upstream)).then_some(Handout { tenant, token })
+    }
+}
+
+impl<T: Limited> Dispatch<T> {
+    /// A request of Claviger's own, on nobody's behalf, with the tenant's own token: to see whether the Management API
+    /// takes it. Its target is written in the program.
+    ///
+    /// # Errors
+    /// [`LimitError::Overloaded`].
+    pub async fn probe(tenant: Arc<T>, target: &'static str) -> Result<Self, LimitError> {
+        let place = tenant.in_flight().enter().await?;
+        let target = ApprovedTarget::own(target);
+        Ok(Self { tenant, token: TokenSpec::Own, target, masking: None, place })
+    }
+}
+
+impl<T> Dispatch<T> {
+    /// Where.
+    pub fn tenant(&self) -> &Arc<T> {
+        &self.tenant
+    }
+
+    /// With which of the tenant's tokens.
+    pub fn token(&self) -> &TokenSpec {
+        &self.token
+    }
+
+    /// What.
+    pub fn target(&self) -> &ApprovedTarget {
+        &self.target
+    }
+
+    /// The secrets to mask in the answer.
+    pub fn masking(&self) -> Option<&'static Secrets> {
+        self.masking
+    }
+
+    /// The place among the tenant's requests, which the answer keeps once there is one.
+    pub fn into_place(self) -> InFlightGuard {
+        self.place
+    }
+}
+
+impl<T> Loan<T> {
+    /// Whose token.
+    pub fn tenant(&self) -> &Arc<T> {
+        &self.tenant
+    }
+
+    /// Which.
+    pub fn token(&self) -> &TokenSpec {
+        &self.token
+    }
+}
+
+impl<T> Handout<T> {
+    /// Whose token.
+    pub fn tenant(&self) -> &Arc<T> {
+        &self.tenant
+    }
+
+    /// Which.
+    pub fn token(&self) -> &TokenSpec {
+        &self.token
+    }
 }

@@ -1,6 +1,6 @@
 //! What a rule asks of a request beside its operation: query parameters and top-level members of the body. A
 //! request that Logto could read in another way than this module does never meets a condition: what is unclear
-//! is refused. The query is judged with the permit; the body later, and nothing is sent before ([`Cleared`]).
+//! is refused. The query is judged with the permit; the body later, and nothing is sent before ([`ApprovedTarget`]).
 
 mod body;
 mod query;
@@ -9,7 +9,7 @@ use std::{fmt, sync::Arc};
 
 use http::{HeaderMap, uri::PathAndQuery};
 
-use super::decide::Source;
+use super::decide::RuleSource;
 use crate::config::{Conditions, QueryCondition};
 
 pub use self::query::check as check_query;
@@ -63,7 +63,7 @@ pub enum Broken {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unmet {
     /// The first of the rules that would have allowed the operation.
-    pub rule: Arc<Source>,
+    pub rule: Arc<RuleSource>,
     /// What it asks for in vain.
     pub broken: Broken,
 }
@@ -86,12 +86,12 @@ impl fmt::Display for Member {
 
 /// What is left to check once the query has met its conditions.
 #[derive(Debug, Clone)]
-pub(super) struct Pending(Box<[Arc<Source>]>);
+pub(super) struct Pending(Box<[Arc<RuleSource>]>);
 
 /// What came of the conditions on the query.
 pub(super) enum Met {
     /// All is well by this rule, whatever the body.
-    By(Arc<Source>),
+    By(Arc<RuleSource>),
     /// It depends on the body.
     Body(Pending),
 }
@@ -102,7 +102,7 @@ impl Pending {
     /// # Errors
     /// What the first rule asks for in vain.
     pub(super) fn by_query<'r>(
-        rules: impl Iterator<Item = &'r Arc<Source>>,
+        rules: impl Iterator<Item = &'r Arc<RuleSource>>,
         query: Option<&str>,
     ) -> Result<Met, Unmet> {
         let (mut first, mut left) = (None, Vec::new());
@@ -122,7 +122,7 @@ impl Pending {
         }
     }
 
-    fn by_body(&self, headers: &HeaderMap, body: Option<&[u8]>) -> Result<&Arc<Source>, Unmet> {
+    fn by_body(&self, headers: &HeaderMap, body: Option<&[u8]>) -> Result<&Arc<RuleSource>, Unmet> {
         let mut first = None;
         for rule in &self.0 {
             let members = rule.rule.conditions.as_ref().and_then(|conditions| conditions.body.as_deref());
@@ -139,47 +139,36 @@ impl Pending {
     }
 }
 
-/// What may be sent upstream: a target whose conditions are met. Only [`Guarded::clear`] makes one of what a
+/// What may be sent upstream: a target whose conditions are met. Only [`ConditionalTarget::approve`] makes one of what a
 /// caller asked for.
-#[derive(Debug, Clone, Copy)]
-pub struct Cleared<'a>(&'a PathAndQuery);
+#[derive(Debug, Clone)]
+pub struct ApprovedTarget(PathAndQuery);
 
-impl<'a> Cleared<'a> {
-    /// For a request of Claviger's own, which is of no caller's making.
-    pub fn own(target: &'a Own) -> Self {
-        Self(&target.0)
+impl ApprovedTarget {
+    /// For a request of Claviger's own, which is of no caller's making: nothing that comes at run time.
+    pub fn own(target: &'static str) -> Self {
+        Self(PathAndQuery::from_static(target))
     }
 
     /// The path and query to send, byte for byte.
-    pub fn target(self) -> &'a PathAndQuery {
-        self.0
-    }
-}
-
-/// The target of a request of Claviger's own.
-#[derive(Debug)]
-pub struct Own(PathAndQuery);
-
-impl Own {
-    /// Nothing that comes at run time.
-    pub fn new(target: &'static str) -> Self {
-        Self(PathAndQuery::from_static(target))
+    pub fn target(&self) -> &PathAndQuery {
+        &self.0
     }
 }
 
 /// A permitted target that is given out only when its conditions are met.
 #[derive(Debug)]
-pub struct Guarded {
+pub struct ConditionalTarget {
     target: PathAndQuery,
     pending: Option<Pending>,
 }
 
-impl Guarded {
+impl ConditionalTarget {
     pub(super) fn new(target: PathAndQuery, pending: Option<Pending>) -> Self {
         Self { target, pending }
     }
 
-    /// Whether the body has to be whole in memory for [`Guarded::clear`].
+    /// Whether the body has to be whole in memory for [`ConditionalTarget::approve`].
     pub fn looks_at_body(&self) -> bool {
         self.pending.is_some()
     }
@@ -189,19 +178,19 @@ impl Guarded {
     ///
     /// # Errors
     /// [`Unmet`]
-    pub fn clear(
-        &self,
+    pub fn approve(
+        self,
         headers: &HeaderMap,
         body: Option<&[u8]>,
-    ) -> Result<(Cleared<'_>, Option<&Arc<Source>>), Unmet> {
+    ) -> Result<(ApprovedTarget, Option<Arc<RuleSource>>), Unmet> {
         let rule = match &self.pending {
             None => None,
-            Some(pending) => Some(pending.by_body(headers, body)?),
+            Some(pending) => Some(pending.by_body(headers, body)?.clone()),
         };
-        Ok((Cleared(&self.target), rule))
+        Ok((ApprovedTarget(self.target), rule))
     }
 
-    /// The target to look at; to send it, it has to be cleared.
+    /// The target to look at; to send it, it has to be approved.
     pub fn as_str(&self) -> &str {
         self.target.as_str()
     }

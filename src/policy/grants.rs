@@ -1,50 +1,53 @@
-//! What each caller may do: tenants × rules. Turns an identified [`Caller`] and a request's target into a
-//! [`Permit`], which only this module can make and without which nothing goes further. Every look-up is a
-//! hash or an index, so what it costs does not depend on how many callers, tenants or rules there are.
+//! What each caller may do: tenants × rules. Turns an authenticated [`Caller`] and what a request asks for into a
+//! [`Granted`] tenant and then a [`Permit`], which only this module can make and without which nothing goes further.
+//! Every look-up is a hash or an index, so what it costs does not depend on how many callers, tenants or rules there are.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
-use http::{HeaderMap, request::Parts, uri::PathAndQuery};
+use http::{request::Parts, uri::PathAndQuery};
 
-pub use super::refusal::Refusal;
 use super::{
-    asks::Ask,
-    conditions::{Cleared, Guarded, Met, Pending},
-    decide::{RuleProblem, RuleSet, Source, Verdict},
+    conditions::{ConditionalTarget, Met, Pending},
+    decide::{RuleProblem, RuleSet, RuleSource, Verdict},
     matched::Matched,
     path::CanonicalPath,
+    permit::{Action, Granted, Permit, PermittedOperation, Tenant},
+    refusal::Refusal,
     reveal::Reveals,
     target::{Target, TargetError},
+    token_spec::{Narrowing, TokenSpec},
 };
 use crate::{
     authn::Caller,
-    catalog::{Catalog, Secrets},
+    catalog::Catalog,
     config::{self, AuditOutput, Config, Issue, TenantMatch, TenantScope},
-    ids::{CallerIndex, CallerName, PolicyName, TenantIndex, TenantName, TokenIndex},
+    ids::{CallerIndex, CallerName, PolicyName, TenantName},
+    tenants::Directory,
 };
 
 /// What a caller may do.
 #[derive(Debug)]
 struct Grant {
     name: CallerName,
-    tenants: Tenants,
-    default: Option<TenantIndex>,
+    scope: Scope,
+    token: TokenSpec,
     rules: Arc<RuleSet>,
     issue: Issue,
     reveals: Reveals,
 }
 
-/// The tenants that a caller may name, each with what its token is asked for.
+/// The tenants that a caller may name, whether they are there already or not.
 #[derive(Debug)]
-enum Tenants {
-    /// With each tenant's own token.
+enum Scope {
     All,
-    /// By tenant.
-    AllAsking(Box<[TokenIndex]>),
-    Only(HashMap<TenantIndex, TokenIndex>),
+    Only {
+        names: HashSet<TenantName>,
+        /// Patterns and labels.
+        others: Box<[TenantMatch]>,
+    },
 }
 
 /// The grants of a configuration.
@@ -52,66 +55,28 @@ enum Tenants {
 pub struct Grants {
     catalog: &'static Catalog,
     callers: Box<[Grant]>,
-    tenants: HashMap<TenantName, TenantIndex>,
-    /// By tenant: what its tokens are asked for, beside the tenant's own.
-    asks: Box<[Vec<Ask>]>,
+    /// What grants ask tokens for, beside what the tenants' own are for.
+    narrowings: Vec<Arc<Narrowing>>,
     /// Whether a permit says by which rule.
     audited: bool,
 }
 
-/// Leave for one request: who, where, what. Only [`Grants::permit`] makes one.
-#[derive(Debug)]
-pub struct Permit {
-    caller: Caller,
-    tenant: TenantIndex,
-    token: TokenIndex,
-    rule: Option<Arc<Source>>,
-    action: Action,
-}
-
-/// What a permitted request is for.
-#[derive(Debug)]
-pub enum Action {
-    /// A token of the broker.
-    Issue(Issue),
-    /// An operation of the Management API.
-    Forward(Operation),
-}
-
-/// An operation, ready to be forwarded.
-#[derive(Debug)]
-pub struct Operation {
-    /// Its place among the operations, for what is kept for each; those that the catalog does not know share the last.
-    pub slot: usize,
-    /// Its operationId, or `other`.
-    pub name: &'static str,
-    /// The canonical path with the caller's query, to be had once the conditions are met.
-    pub target: Guarded,
-    /// Where the secrets stand that its answers must not show to the caller, if there are any.
-    pub hidden: Option<&'static Secrets>,
-}
-
-/// Metric slots beside those of the catalog: the broker, and what the catalog does not know.
-pub const EXTRA_SLOTS: usize = 2;
 /// The name of the broker's operation in metrics and logs.
 pub const ISSUE: &str = "token";
 const OTHER: &str = "other";
 
+/// Operations for what is kept by operation, beside those of the catalog: the broker's, and what the catalog does not know.
+const EXTRA: usize = 2;
+
 impl Grants {
-    /// Compiles the grants of `config`. Authenticators with the same policies share their rules.
+    /// Compiles the grants of `config`. Callers with the same policies share their rules.
     ///
     /// # Errors
     /// Every rule that is not one; `config::check` has refused those before.
     pub fn new(catalog: &'static Catalog, config: &Config) -> Result<Self, Vec<RuleProblem>> {
         let policies: HashMap<&PolicyName, &config::Policy> =
             config.policies.iter().map(|p| (&p.name, p)).collect();
-        let tenants: HashMap<TenantName, TenantIndex> = config
-            .tenants
-            .iter()
-            .enumerate()
-            .map(|(index, t)| (t.name.clone(), TenantIndex(index)))
-            .collect();
-        let mut asks = vec![Vec::new(); config.tenants.len()];
+        let mut narrowings = Vec::new();
         let mut compiled: BTreeMap<Vec<&PolicyName>, Arc<RuleSet>> = BTreeMap::new();
         let mut callers = Vec::with_capacity(config.callers.len());
         for caller in &config.callers {
@@ -128,36 +93,66 @@ impl Grants {
                     rules
                 }
             };
-            let reveals = Reveals::new(catalog, &caller.reveal)?;
-            callers.push(Grant { reveals, ..Grant::new(caller, config, &tenants, rules, &mut asks) });
+            callers.push(Grant {
+                name: caller.name.clone(),
+                scope: Scope::of(&caller.tenants),
+                token: TokenSpec::of(caller, &mut narrowings),
+                rules,
+                issue: caller.issue,
+                reveals: Reveals::new(catalog, &caller.reveal)?,
+            });
         }
         let audited = config.audit.output != AuditOutput::Off;
-        Ok(Self { catalog, callers: callers.into(), tenants, asks: asks.into(), audited })
+        Ok(Self { catalog, callers: callers.into(), narrowings, audited })
     }
 
-    /// Decides whether `caller` may do what the request asks for.
+    /// The tenant that a request of this caller is for: the one that it names, or the caller's only one.
+    ///
+    /// # Errors
+    /// [`Refusal`]: there is no such tenant, the caller may not use it, or has several and names none.
+    pub fn tenant<T: Tenant>(
+        &self,
+        caller: Caller,
+        named: Option<&str>,
+        tenants: &Directory<T>,
+    ) -> Result<Granted<T>, Refusal> {
+        let grant = &self.callers[caller.index().0];
+        let tenant = match named.or_else(|| grant.scope.only_name()) {
+            Some(name) => tenants.get(name).ok_or(Refusal::TenantUnknown)?,
+            None => tenants
+                .only()
+                .filter(|only| grant.scope.includes(&**only))
+                .ok_or_else(|| Refusal::TenantNotNamed(grant.name.clone()))?,
+        };
+        if !grant.scope.includes(&*tenant) {
+            return Err(Refusal::TenantNotGranted(grant.name.clone(), tenant.name().clone()));
+        }
+        Ok(Granted { caller, tenant, token: grant.token.clone() })
+    }
+
+    /// Decides whether the caller may do at its tenant what the request asks for.
     ///
     /// # Errors
     /// [`Refusal`].
-    pub fn permit(&self, caller: Caller, target: &Target<'_>, head: &Parts) -> Result<Permit, Refusal> {
-        let grant = &self.callers[caller.index().0];
-        match *target {
-            Target::Token { tenant } => {
-                let (tenant, token) = self.tenant(grant, tenant)?;
-                Ok(Permit { caller, tenant, token, rule: None, action: Action::Issue(grant.issue) })
-            }
-            Target::Api { tenant, path, query } => {
-                let (tenant, token) = self.tenant(grant, tenant)?;
-                let matched = Matched::find(self.catalog, &head.method, CanonicalPath::parse(path)?);
-                let operation = matched.op().map_or(OTHER, |op| self.catalog.operation(op).id);
-                let slot = matched.op().map_or(self.slots() - 1, |op| op.index());
-                let (rule, pending) = self.decide(grant, &matched, (slot, operation), query)?;
-                let hidden = grant.reveals.hidden(matched.op(), query);
-                let target = Guarded::new(join(matched.path(), query, head.uri.path_and_query())?, pending);
-                let action = Action::Forward(Operation { slot, name: operation, target, hidden });
-                Ok(Permit { caller, tenant, token, rule, action })
-            }
-        }
+    pub fn permit<T>(
+        &self,
+        granted: Granted<T>,
+        target: &Target<'_>,
+        head: &Parts,
+    ) -> Result<Permit<T>, Refusal> {
+        let grant = &self.callers[granted.caller.index().0];
+        let Target::Api { path, query, .. } = *target else {
+            return Ok(Permit { granted, rule: None, action: Action::Issue(grant.issue) });
+        };
+        let matched = Matched::find(self.catalog, &head.method, CanonicalPath::parse(path)?);
+        let name = matched.op().map_or(OTHER, |op| self.catalog.operation(op).id);
+        let index = matched.op().map_or(self.operations() - 1, |op| op.index());
+        let (rule, pending) = self.decide(grant, &matched, (index, name), query)?;
+        let masking = grant.reveals.hidden(matched.op(), query);
+        let target =
+            ConditionalTarget::new(join(matched.path(), query, head.uri.path_and_query())?, pending);
+        let action = Action::Forward(PermittedOperation { index, name, target, masking });
+        Ok(Permit { granted, rule, action })
     }
 
     /// The rule that allows it, where that is to be known; and the conditions that the body has to meet.
@@ -165,37 +160,43 @@ impl Grants {
         &self,
         grant: &Grant,
         matched: &Matched<'_>,
-        (slot, operation): (usize, &'static str),
+        (index, operation): (usize, &'static str),
         query: Option<&str>,
-    ) -> Result<(Option<Arc<Source>>, Option<Pending>), Refusal> {
+    ) -> Result<(Option<Arc<RuleSource>>, Option<Pending>), Refusal> {
         match grant.rules.decide(matched) {
             Verdict::Allowed(rule) => Ok((self.audited.then(|| rule.clone()), None)),
             Verdict::Conditional(candidates) => match Pending::by_query(candidates.rules(), query) {
                 Ok(Met::By(rule)) => Ok((Some(rule), None)),
                 Ok(Met::Body(pending)) => Ok((None, Some(pending))),
-                Err(unmet) => Err(Refusal::Condition { operation, slot, unmet }),
+                Err(unmet) => Err(Refusal::Condition { operation, index, unmet }),
             },
             Verdict::Unknown => Err(Refusal::OperationUnknown),
             refused => {
                 let (caller, rule) = (grant.name.clone(), refused.rule().cloned());
-                Err(Refusal::NotPermitted { caller, operation, slot, reason: refused.label(), rule })
+                Err(Refusal::NotPermitted { caller, operation, index, reason: refused.label(), rule })
             }
         }
     }
 
-    /// What tokens of a tenant are asked for beside its own, in the order of [`Permit::token`], from 1 on.
-    pub fn asks(&self, tenant: TenantIndex) -> &[Ask] {
-        &self.asks[tenant.0]
+    /// What the tokens of a tenant are asked for beside its own, by the grants that name it.
+    pub fn narrowings<T: Tenant>(&self, tenant: &T) -> Vec<Arc<Narrowing>> {
+        let asks = |narrowing: &&Arc<Narrowing>| {
+            self.callers.iter().any(|grant| {
+                matches!(&grant.token, TokenSpec::Narrowed(own) if Arc::ptr_eq(own, narrowing))
+                    && grant.scope.includes(tenant)
+            })
+        };
+        self.narrowings.iter().filter(asks).cloned().collect()
     }
 
     /// Whether a caller may name a tenant, for the matrix.
-    pub fn may_name(&self, caller: CallerIndex, tenant: TenantIndex) -> bool {
-        self.callers[caller.0].tenants.ask(tenant).is_some()
+    pub fn may_name<T: Tenant>(&self, caller: CallerIndex, tenant: &T) -> bool {
+        self.callers[caller.0].scope.includes(tenant)
     }
 
-    /// How many slots there are: the catalog's operations and [`EXTRA_SLOTS`].
-    pub fn slots(&self) -> usize {
-        self.catalog.operations().len() + EXTRA_SLOTS
+    /// How many operations there are to keep something for: the catalog's, the broker's, and what the catalog does not know.
+    pub fn operations(&self) -> usize {
+        self.catalog.operations().len() + EXTRA
     }
 
     /// The rules of a caller, for `explain`.
@@ -207,131 +208,39 @@ impl Grants {
     pub fn reveals(&self, caller: CallerIndex) -> &Reveals {
         &self.callers[caller.0].reveals
     }
-
-    /// The tenant that a request of this caller is for.
-    ///
-    /// # Errors
-    /// [`Refusal`].
-    pub fn tenant_of(&self, caller: CallerIndex, named: Option<&str>) -> Result<TenantIndex, Refusal> {
-        self.tenant(&self.callers[caller.0], named).map(|(tenant, _)| tenant)
-    }
-
-    fn tenant(&self, grant: &Grant, named: Option<&str>) -> Result<(TenantIndex, TokenIndex), Refusal> {
-        let Some(named) = named else {
-            let default = grant.default.and_then(|tenant| Some((tenant, grant.tenants.ask(tenant)?)));
-            return default.ok_or_else(|| Refusal::TenantNotNamed(grant.name.clone()));
-        };
-        let (name, index) = self.tenants.get_key_value(named).ok_or(Refusal::TenantUnknown)?;
-        match grant.tenants.ask(*index) {
-            Some(ask) => Ok((*index, ask)),
-            None => Err(Refusal::TenantNotGranted(grant.name.clone(), name.clone())),
-        }
-    }
 }
 
-impl Tenants {
-    /// What is asked for at a tenant; `None`: the caller may not name it.
-    fn ask(&self, tenant: TenantIndex) -> Option<TokenIndex> {
+impl Scope {
+    fn of(written: &TenantScope) -> Self {
+        let TenantScope::Only(matches) = written else { return Self::All };
+        let (mut names, mut others) = (HashSet::new(), Vec::new());
+        for one in matches {
+            match one {
+                TenantMatch::Name(name) => drop(names.insert(name.clone())),
+                TenantMatch::Pattern(_) | TenantMatch::Label(_) => others.push(one.clone()),
+            }
+        }
+        Self::Only { names, others: others.into() }
+    }
+
+    fn includes<T: Tenant>(&self, tenant: &T) -> bool {
         match self {
-            Self::All => Some(TokenIndex::OWN),
-            Self::AllAsking(asks) => asks.get(tenant.0).copied(),
-            Self::Only(granted) => granted.get(&tenant).copied(),
+            Self::All => true,
+            Self::Only { names, others } => {
+                names.contains(tenant.name())
+                    || others.iter().any(|one| one.matches(tenant.name(), tenant.labels()))
+            }
         }
     }
-}
 
-impl Grant {
-    fn new(
-        caller: &config::Caller,
-        config: &Config,
-        all: &HashMap<TenantName, TenantIndex>,
-        rules: Arc<RuleSet>,
-        asks: &mut [Vec<Ask>],
-    ) -> Self {
-        let ask = Ask::of(caller);
-        let only_of = |mut indices: Box<dyn Iterator<Item = TenantIndex> + '_>| {
-            indices.next().filter(|_| indices.next().is_none())
-        };
-        let (tenants, default) = match &caller.tenants {
-            TenantScope::All => {
-                let only = only_of(Box::new(all.values().copied()));
-                let places = asks.iter_mut().map(|asks| Ask::place(ask.as_ref(), asks));
-                let tenants = match &ask {
-                    None => Tenants::All,
-                    Some(_) => Tenants::AllAsking(places.collect()),
-                };
-                (tenants, only)
+    /// The one tenant that it can only be, by its name.
+    fn only_name(&self) -> Option<&str> {
+        match self {
+            Self::Only { names, others } if names.len() == 1 && others.is_empty() => {
+                names.iter().next().map(TenantName::as_str)
             }
-            TenantScope::Only(matches) => {
-                let named = |one: &TenantMatch| match one {
-                    TenantMatch::Name(name) => all.get(name).copied().into_iter().collect::<Vec<_>>(),
-                    matching => {
-                        let tenants = config.tenants.iter().enumerate();
-                        let within =
-                            tenants.filter(|(_, tenant)| matching.matches(&tenant.name, &tenant.labels));
-                        within.map(|(index, _)| TenantIndex(index)).collect()
-                    }
-                };
-                let indices: BTreeSet<_> = matches.iter().flat_map(named).collect();
-                let granted: HashMap<_, _> = indices
-                    .into_iter()
-                    .map(|index| (index, Ask::place(ask.as_ref(), &mut asks[index.0])))
-                    .collect();
-                let only = only_of(Box::new(granted.keys().copied()));
-                (Tenants::Only(granted), only)
-            }
-        };
-        Self {
-            name: caller.name.clone(),
-            tenants,
-            default,
-            rules,
-            issue: caller.issue,
-            reveals: Reveals::default(),
+            _ => None,
         }
-    }
-}
-
-impl Permit {
-    /// Who.
-    pub fn caller(&self) -> Caller {
-        self.caller
-    }
-
-    /// Where.
-    pub fn tenant(&self) -> TenantIndex {
-        self.tenant
-    }
-
-    /// With which token.
-    pub fn token(&self) -> TokenIndex {
-        self.token
-    }
-
-    /// By which rule, where that is to be known and does not depend on the body.
-    pub fn rule(&self) -> Option<&Arc<Source>> {
-        self.rule.as_ref()
-    }
-
-    /// What.
-    pub fn action(&self) -> &Action {
-        &self.action
-    }
-}
-
-impl Operation {
-    /// The target to send, if the request's body meets the conditions of the grant; `body` is `None` where it is
-    /// not at hand. Also the rule, where it is the body that decides by which.
-    ///
-    /// # Errors
-    /// [`Refusal::Condition`].
-    pub fn clear(
-        &self,
-        headers: &HeaderMap,
-        body: Option<&[u8]>,
-    ) -> Result<(Cleared<'_>, Option<&Arc<Source>>), Refusal> {
-        let Self { name: operation, slot, .. } = *self;
-        self.target.clear(headers, body).map_err(|unmet| Refusal::Condition { operation, slot, unmet })
     }
 }
 

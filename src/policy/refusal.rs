@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{conditions::Unmet, decide::Source, path::Ambiguous, target::TargetError};
+use super::{conditions::Unmet, decide::RuleSource, path::Ambiguous, target::TargetError};
 use crate::ids::{CallerName, TenantName};
 
 /// Why a request may not pass.
@@ -31,20 +31,20 @@ pub enum Refusal {
         caller: CallerName,
         /// What, by operationId or `other`.
         operation: &'static str,
-        /// Its place, as of [`Operation::slot`](super::grants::Operation::slot).
-        slot: usize,
+        /// Its place among the operations.
+        index: usize,
         /// The verdict's word.
         reason: &'static str,
         /// The rule that denies, if one does.
-        rule: Option<Arc<Source>>,
+        rule: Option<Arc<RuleSource>>,
     },
     /// A rule allows the operation under a condition that the request does not meet.
     #[error("this request of {operation} is not granted: {}", .unmet.broken)]
     Condition {
         /// What, by operationId or `other`.
         operation: &'static str,
-        /// Its place, as of [`Operation::slot`](super::grants::Operation::slot).
-        slot: usize,
+        /// Its place among the operations.
+        index: usize,
         /// Which condition of which rule.
         unmet: Unmet,
     },
@@ -55,7 +55,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// The rule that decides, if one does.
-    pub fn rule(&self) -> Option<&Arc<Source>> {
+    pub fn rule(&self) -> Option<&Arc<RuleSource>> {
         match self {
             Self::NotPermitted { rule, .. } => rule.as_ref(),
             Self::Condition { unmet, .. } => Some(&unmet.rule),
@@ -65,14 +65,14 @@ impl Refusal {
 
     /// The operation that was asked for, where it is one of the catalog or `other`.
     pub fn operation(&self) -> Option<&'static str> {
-        self.slot().map(|(_, name)| name)
+        self.index().map(|(_, name)| name)
     }
 
-    /// Its place, as of [`Operation::slot`](super::grants::Operation::slot), with its name.
-    pub fn slot(&self) -> Option<(usize, &'static str)> {
+    /// Its place among the operations, with its name.
+    pub fn index(&self) -> Option<(usize, &'static str)> {
         match self {
-            Self::NotPermitted { slot, operation, .. } | Self::Condition { slot, operation, .. } => {
-                Some((*slot, operation))
+            Self::NotPermitted { index, operation, .. } | Self::Condition { index, operation, .. } => {
+                Some((*index, operation))
             }
             _ => None,
         }

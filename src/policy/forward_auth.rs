@@ -1,10 +1,11 @@
 //! Whether another proxy may send a permitted operation with a token of ours: it sends the caller's own bytes, and
 //! nobody masks the answer. Judges what is permitted already; never permits anything itself.
 
-use super::{grants::Operation, target::Target};
+use super::permit::PermittedOperation;
+
 /// Why a question gets no token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum LendError {
+pub enum ForwardAuthError {
     /// It is not said what is asked about.
     #[error(
         "a request to /authz has one X-Original-URI and one X-Original-Method, or the original path behind /authz"
@@ -22,20 +23,22 @@ pub enum LendError {
     Masked(&'static str),
 }
 
-/// Whether another proxy may send a permitted operation: it sends the caller's own bytes, and nobody masks the
-/// answer.
+/// Whether another proxy may send a permitted operation with the path and query that it has.
 ///
 /// # Errors
-/// [`LendError::Spelling`], [`LendError::Masked`].
-pub fn check(target: &Target<'_>, operation: &Operation) -> Result<(), LendError> {
-    let Target::Api { path, query, .. } = target else { return Err(LendError::Question) };
-    let decided = operation.target.as_str();
+/// [`ForwardAuthError::Spelling`], [`ForwardAuthError::Masked`].
+pub fn check(
+    path: &str,
+    query: Option<&str>,
+    operation: &PermittedOperation,
+) -> Result<(), ForwardAuthError> {
+    let decided = operation.target();
     let (decided_path, decided_query) = match decided.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (decided, None),
     };
-    if (decided_path, decided_query) != (*path, *query) {
-        return Err(LendError::Spelling);
+    if (decided_path, decided_query) != (path, query) {
+        return Err(ForwardAuthError::Spelling);
     }
-    if operation.hidden.is_some() { Err(LendError::Masked(operation.name)) } else { Ok(()) }
+    if operation.masking().is_some() { Err(ForwardAuthError::Masked(operation.name())) } else { Ok(()) }
 }

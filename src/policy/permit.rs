@@ -1,0 +1,136 @@
+//! What the policy hands on: leave for one request. The values have private fields and one maker each, in
+//! `grants`, so that holding one proves what it says.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+
+use super::{
+    conditions::{ApprovedTarget, ConditionalTarget},
+    decide::RuleSource,
+    refusal::Refusal,
+    token_spec::TokenSpec,
+};
+use crate::{
+    authn::Caller,
+    catalog::Secrets,
+    config::Issue,
+    ids::{Label, TenantName},
+};
+
+/// What the policy knows of a tenant: what grants name it by.
+pub trait Tenant {
+    /// Its alias.
+    fn name(&self) -> &TenantName;
+    /// Its labels.
+    fn labels(&self) -> &[Label];
+}
+
+/// A tenant that a caller may use, with the token for it. Only `Grants::tenant` makes one.
+#[derive(Debug)]
+pub struct Granted<T> {
+    pub(super) caller: Caller,
+    pub(super) tenant: Arc<T>,
+    pub(super) token: TokenSpec,
+}
+
+/// Leave for one request: who, where, what. Only `Grants::permit` makes one, of a [`Granted`].
+#[derive(Debug)]
+pub struct Permit<T> {
+    pub(super) granted: Granted<T>,
+    pub(super) rule: Option<Arc<RuleSource>>,
+    pub(super) action: Action,
+}
+
+/// What a permitted request is for.
+#[derive(Debug)]
+pub enum Action {
+    /// A token of the broker.
+    Issue(Issue),
+    /// An operation of the Management API.
+    Forward(PermittedOperation),
+}
+
+/// An operation that the rules allow, once what they ask of the body is met.
+#[derive(Debug)]
+pub struct PermittedOperation {
+    pub(super) index: usize,
+    pub(super) name: &'static str,
+    pub(super) target: ConditionalTarget,
+    pub(super) masking: Option<&'static Secrets>,
+}
+
+impl<T> Granted<T> {
+    /// The tenant, to look at.
+    pub fn tenant(&self) -> &Arc<T> {
+        &self.tenant
+    }
+}
+
+impl<T> Permit<T> {
+    /// Who.
+    pub fn caller(&self) -> Caller {
+        self.granted.caller
+    }
+
+    /// Where, to look at.
+    pub fn tenant(&self) -> &Arc<T> {
+        &self.granted.tenant
+    }
+
+    /// By which rule, where that is to be known and does not depend on the body.
+    pub fn rule(&self) -> Option<&Arc<RuleSource>> {
+        self.rule.as_ref()
+    }
+
+    /// What.
+    pub fn action(&self) -> &Action {
+        &self.action
+    }
+
+    /// All of it, for the stage that draws on the limits and makes of it what may be sent.
+    pub fn into_parts(self) -> (Arc<T>, TokenSpec, Action) {
+        (self.granted.tenant, self.granted.token, self.action)
+    }
+}
+
+impl PermittedOperation {
+    /// Its place among the operations, for what is kept for each; those that the catalog does not know share the last.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Its operationId, or `other`.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The canonical path with the caller's query, to look at.
+    pub fn target(&self) -> &str {
+        self.target.as_str()
+    }
+
+    /// Whether the rules ask something of the body, which has to be whole in memory then.
+    pub fn looks_at_body(&self) -> bool {
+        self.target.looks_at_body()
+    }
+
+    /// Where the secrets stand that its answers must not show to the caller, if there are any.
+    pub fn masking(&self) -> Option<&'static Secrets> {
+        self.masking
+    }
+
+    /// The target to send, if the request's body meets the conditions of the grant; `body` is `None` where it is
+    /// not at hand. Also the rule, where it is the body that decides by which.
+    ///
+    /// # Errors
+    /// [`Refusal::Condition`].
+    pub fn approve(
+        self,
+        headers: &HeaderMap,
+        body: Option<&[u8]>,
+    ) -> Result<(ApprovedTarget, Option<Arc<RuleSource>>), Refusal> {
+        let Self { name: operation, index, target, .. } = self;
+        target.approve(headers, body).map_err(|unmet| Refusal::Condition { operation, index, unmet })
+    }
+}
