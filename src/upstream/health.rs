@@ -9,20 +9,20 @@ use tokio::time::Instant;
 
 /// Tries in a row that came to nothing.
 #[derive(Debug, Default)]
-pub struct Trouble {
+pub struct UpstreamHealth {
     consecutive: AtomicU32,
     last: Mutex<Option<(Instant, String)>>,
 }
 
-impl Trouble {
+impl UpstreamHealth {
     /// A try came to nothing.
-    pub fn met(&self, now: Instant, what: String) {
+    pub fn failed(&self, now: Instant, what: String) {
         self.consecutive.fetch_add(1, Relaxed);
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, what));
     }
 
     /// There was an answer, whatever its status.
-    pub fn over(&self) {
+    pub fn answered(&self) {
         // Read before it is written, since all requests of all workers come by here.
         if self.consecutive.load(Relaxed) != 0 {
             self.consecutive.store(0, Relaxed);

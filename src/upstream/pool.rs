@@ -48,7 +48,7 @@ struct Kept {
 
 /// A connection that an answer is being read from; goes back to its pool when dropped.
 #[derive(Debug)]
-pub struct Lease {
+pub struct ConnectionGuard {
     back: Option<(http1::SendRequest<RequestBody>, Arc<Pool>)>,
 }
 
@@ -102,7 +102,7 @@ impl SendError {
 }
 
 /// How long connections take and last.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PoolTimes {
     /// `timeouts.connect`
     pub connect: Duration,
@@ -139,7 +139,7 @@ impl Pool {
     pub async fn send(
         self: &Arc<Self>,
         mut request: Request<RequestBody>,
-    ) -> Result<(Response<Incoming>, Lease), SendError> {
+    ) -> Result<(Response<Incoming>, ConnectionGuard), SendError> {
         request.headers_mut().insert(header::HOST, self.host.clone());
         while let Some(sender) = self.take_idle() {
             match self.send_on(sender, request).await {
@@ -169,9 +169,9 @@ impl Pool {
         self: &Arc<Self>,
         mut sender: http1::SendRequest<RequestBody>,
         request: Request<RequestBody>,
-    ) -> Result<(Response<Incoming>, Lease), Failed> {
+    ) -> Result<(Response<Incoming>, ConnectionGuard), Failed> {
         match sender.try_send_request(request).await {
-            Ok(answer) => Ok((answer, Lease { back: Some((sender, self.clone())) })),
+            Ok(answer) => Ok((answer, ConnectionGuard { back: Some((sender, self.clone())) })),
             Err(error) => Err(Failed::from(error)),
         }
     }
@@ -180,7 +180,7 @@ impl Pool {
         &self,
         mut shared: http2::SendRequest<RequestBody>,
         mut request: Request<RequestBody>,
-    ) -> Result<(Response<Incoming>, Lease), SendError> {
+    ) -> Result<(Response<Incoming>, ConnectionGuard), SendError> {
         // HTTP/2 carries the authority in the target instead of `Host` (RFC 9113 section 8.3.1).
         request.headers_mut().remove(header::HOST);
         let path =
@@ -188,7 +188,7 @@ impl Pool {
         *request.uri_mut() = absolute(&self.endpoint, path);
         *request.version_mut() = http::Version::HTTP_2;
         match shared.try_send_request(request).await.map_err(Failed::from) {
-            Ok(answer) => Ok((answer, Lease { back: None })),
+            Ok(answer) => Ok((answer, ConnectionGuard { back: None })),
             Err(Failed { unsent: Some(_), error }) => Err(SendError::Closed(error)),
             Err(Failed { error, .. }) => Err(SendError::Broken(error)),
         }
@@ -280,7 +280,7 @@ impl From<TrySendError<Request<RequestBody>>> for Failed {
     }
 }
 
-impl Drop for Lease {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         let Some((mut sender, pool)) = self.back.take() else { return };
         if sender.is_ready() {

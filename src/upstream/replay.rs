@@ -44,11 +44,11 @@ pub enum Prepared {
     /// Whole, in memory, and as often as needed.
     Held(Bytes),
     /// Once.
-    Streamed(Option<Box<Streamed>>, Failure),
+    Streamed(Option<Box<Streamed>>, BodyFailure),
 }
 
 /// Why a streamed body failed, told to whoever sent it.
-type Failure = Arc<OnceLock<RequestBodyError>>;
+type BodyFailure = Arc<OnceLock<RequestBodyError>>;
 
 /// A body that goes out once.
 #[derive(Debug)]
@@ -56,8 +56,8 @@ pub struct Streamed {
     incoming: Incoming,
     left: u64,
     over: RequestBodyError,
-    silence: IdleTimeout,
-    failure: Failure,
+    idle: IdleTimeout,
+    failure: BodyFailure,
 }
 
 impl Prepared {
@@ -70,7 +70,7 @@ impl Prepared {
         headers: &HeaderMap,
         body: Incoming,
         limits: &Limits,
-        silence: Duration,
+        idle: Duration,
     ) -> Result<Self, RequestBodyError> {
         if body.is_end_stream() {
             return Ok(Self::Held(Bytes::new()));
@@ -85,12 +85,12 @@ impl Prepared {
         if length.is_some_and(|length| length > limit) {
             return Err(over);
         }
-        let failure = Failure::default();
+        let failure = BodyFailure::default();
         let streamed = Streamed {
             incoming: body,
             left: limit,
             over,
-            silence: IdleTimeout::new(silence),
+            idle: IdleTimeout::new(idle),
             failure: failure.clone(),
         };
         match length.and_then(|length| usize::try_from(length).ok()) {
@@ -174,12 +174,12 @@ impl Streamed {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
         let frame = match Pin::new(&mut self.incoming).poll_frame(cx) {
             Poll::Ready(frame) => {
-                self.silence.broken();
+                self.idle.broken();
                 frame
             }
             Poll::Pending => {
-                ready!(self.silence.poll_over(cx));
-                return Poll::Ready(Some(Err(RequestBodyError::Silent(self.silence.limit()))));
+                ready!(self.idle.poll_over(cx));
+                return Poll::Ready(Some(Err(RequestBodyError::Silent(self.idle.limit()))));
             }
         };
         Poll::Ready(frame.map(|frame| {

@@ -1,10 +1,10 @@
 //! Builds the request for one try: the caller's headers by allow-list, the tenant's token, our own `Via` and
 //! the request id. The path is the one that the policy matched, byte for byte.
 
-use http::{HeaderValue, Request, header, request::Parts, uri::PathAndQuery};
+use http::{HeaderValue, Request, header, request::Parts};
 
 use super::replay::RequestBody;
-use crate::{catalog::Secrets, headers};
+use crate::{catalog::Secrets, headers, policy::conditions::ApprovedTarget};
 
 /// What stays the same over all tries.
 #[derive(Debug)]
@@ -12,9 +12,9 @@ pub struct Outgoing<'a> {
     /// The caller's head.
     pub head: &'a Parts,
     /// The canonical path with the caller's query.
-    pub target: &'a PathAndQuery,
+    pub target: &'a ApprovedTarget,
     /// The secrets that will be masked in the answer.
-    pub hidden: Option<&'static Secrets>,
+    pub masking: Option<&'static Secrets>,
     /// The request id, as header.
     pub id: HeaderValue,
 }
@@ -24,11 +24,11 @@ impl Outgoing<'_> {
     pub fn with(&self, token: &HeaderValue, body: RequestBody) -> Request<RequestBody> {
         let mut request = Request::new(body);
         *request.method_mut() = self.head.method.clone();
-        *request.uri_mut() = self.target.clone().into();
+        *request.uri_mut() = self.target.target().clone().into();
         let mut headers = headers::forwarded(&self.head.headers);
         headers.insert(header::AUTHORIZATION, token.clone());
         headers.insert(headers::X_REQUEST_ID, self.id.clone());
-        if self.hidden.is_some() {
+        if self.masking.is_some() {
             headers::ask_for_whole(&mut headers);
         }
         *request.headers_mut() = headers;

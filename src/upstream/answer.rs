@@ -1,0 +1,175 @@
+//! An answer of the upstream. Its body is seen by nobody before the response filter: [`Answer::filtered`] is the one way to
+//! it, and takes masking, token and known secrets from what the request was sent with, so none can be forgotten.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, StatusCode, response::Parts};
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::{pool::ConnectionGuard, tenant::Tenant};
+use crate::{
+    catalog::Secrets,
+    filter::{Blocked, EchoGuard, KnownSecrets, ResponseFilter},
+    idle_timeout::IdleTimeout,
+    limit::{Dispatch, InFlightGuard},
+    token::Token,
+};
+
+/// An answer to hand on, with all that its way through the filter takes.
+#[derive(Debug)]
+pub struct Answer {
+    response: Response<Incoming>,
+    connection: ConnectionGuard,
+    /// The one that it was asked for with.
+    token: Arc<Token>,
+    known: KnownSecrets,
+    masking: Option<&'static Secrets>,
+    place: InFlightGuard,
+}
+
+/// The body of an answer behind the response filter. Keeps the connection and the request's place among the tenant's
+/// requests until it is dropped.
+#[derive(Debug)]
+pub struct FilteredBody {
+    // Dropped first: an unread rest closes the connection instead of going back to the pool with it.
+    incoming: Incoming,
+    _connection: ConnectionGuard,
+    _place: InFlightGuard,
+    filter: ResponseFilter,
+    /// What was read already, by [`Answer::filtered`].
+    first: Option<Bytes>,
+    ended: bool,
+    idle: IdleTimeout,
+}
+
+/// Why a body broke off. The connection to the caller is cut, so that a part is never taken for the whole.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The upstream went away.
+    #[error("the upstream's answer broke off")]
+    Broken(#[source] hyper::Error),
+    /// The upstream said nothing for too long.
+    #[error("the upstream's answer stood still for {0:?}")]
+    Idle(Duration),
+    /// It must not reach the caller.
+    #[error(transparent)]
+    Blocked(#[from] Blocked),
+}
+
+impl BodyError {
+    /// The code of an answer that breaks off for it after its head has gone out: for the log and the audit log alone.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Broken(_) => "claviger.upstream_unreachable",
+            Self::Idle(_) => "claviger.upstream_timeout",
+            Self::Blocked(_) => "claviger.upstream_invalid",
+        }
+    }
+}
+
+impl Answer {
+    pub(super) fn new(
+        response: Response<Incoming>,
+        connection: ConnectionGuard,
+        token: Arc<Token>,
+        dispatch: Dispatch<Tenant>,
+    ) -> Self {
+        let (known, masking) = (dispatch.tenant().known_secrets().clone(), dispatch.masking());
+        Self { response, connection, token, known, masking, place: dispatch.into_place() }
+    }
+
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        self.response.status()
+    }
+
+    /// Its headers, to take out and rebuild what is between the upstream and us; they are filtered afterwards.
+    pub fn headers_mut(&mut self) -> &mut HeaderMap {
+        self.response.headers_mut()
+    }
+
+    /// Head and body of the answer to a request with this method, as the caller may see them. The body's beginning
+    /// is waited for, `idle` at most: where that must not pass, there is time yet to say so with a status.
+    ///
+    /// # Errors
+    /// [`BodyError`]: nothing of it may pass, or it does not even begin.
+    pub async fn filtered(
+        self,
+        method: &Method,
+        idle: Duration,
+    ) -> Result<(Parts, FilteredBody), BodyError> {
+        let (mut head, incoming) = self.response.into_parts();
+        let guard = EchoGuard::new(self.token, self.known);
+        let filter = ResponseFilter::new(method, &mut head, self.masking, guard)?;
+        let mut body = FilteredBody {
+            incoming,
+            _connection: self.connection,
+            _place: self.place,
+            filter,
+            first: None,
+            ended: false,
+            idle: IdleTimeout::new(idle),
+        };
+        body.first = poll_fn(|cx| body.poll_data(cx)).await.transpose()?;
+        Ok((head, body))
+    }
+}
+
+impl FilteredBody {
+    /// The next data to hand on. Trailers end with us: nobody filters them, and Logto has none.
+    pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(first)));
+        }
+        while !self.ended {
+            let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
+                ready!(self.idle.poll_over(cx));
+                return Poll::Ready(Some(Err(BodyError::Idle(self.idle.limit()))));
+            };
+            self.idle.broken();
+            let chunk = match frame.transpose() {
+                Ok(frame) => frame.map(Frame::into_data),
+                Err(error) => return Poll::Ready(Some(Err(BodyError::Broken(error)))),
+            };
+            self.ended = chunk.is_none() || self.incoming.is_end_stream();
+            let chunk = chunk.and_then(Result::ok).unwrap_or_default();
+            let filtered = if self.ended { self.filter.last(chunk) } else { self.filter.pass(chunk) };
+            match filtered {
+                Ok(data) if data.is_empty() => {}
+                Ok(data) => return Poll::Ready(Some(Ok(data))),
+                Err(blocked) => {
+                    self.ended = true;
+                    return Poll::Ready(Some(Err(blocked.into())));
+                }
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    /// Whether all of it has been handed on. A masked body has ended when it was found whole, and not before.
+    pub fn has_ended(&self) -> bool {
+        self.first.is_none() && (self.ended || self.filter.kept() == Some(0) && self.incoming.is_end_stream())
+    }
+
+    /// What is left of it, in bytes; unknown where it is masked.
+    pub fn size_hint(&self) -> SizeHint {
+        let mut hint = SizeHint::new();
+        if let Some(kept) = self.filter.kept() {
+            let first = self.first.as_ref().map_or(0, Bytes::len);
+            let (incoming, here) = (self.incoming.size_hint(), (kept + first) as u64);
+            hint.set_lower(incoming.lower() + here);
+            if let Some(upper) = incoming.upper() {
+                hint.set_upper(upper + here);
+            }
+        }
+        hint
+    }
+}

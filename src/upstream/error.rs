@@ -1,0 +1,60 @@
+//! Why there is no answer to hand on: what came of the connection, the token, the quota or the request's own body.
+
+use std::time::Duration;
+
+use super::{pool::SendError, replay::RequestBodyError, retry::Outcome};
+use crate::{limit::LimitError, token::TokenError};
+
+/// Why there is no answer to hand on.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    /// No token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The tenant's quota is used up.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// The upstream could not be reached, or the connection broke before an answer.
+    #[error("the upstream {0}")]
+    Unreachable(#[source] SendError),
+    /// No answer in time.
+    #[error("the upstream did not answer within {0:?}")]
+    Timeout(Duration),
+    /// The deadline of the whole request has passed.
+    #[error("the request was not answered within its deadline of {0:?}")]
+    Deadline(Duration),
+    /// The answer cannot be from a Management API.
+    #[error("the upstream's answer is not from a Management API: {0}")]
+    Invalid(&'static str),
+    /// The upstream refused the token; what it said, and what was done about it.
+    #[error("the upstream refused the access token ({0}); {1}")]
+    TokenRejected(&'static str, &'static str),
+    /// There was a head, and nothing after it.
+    #[error("the upstream's answer broke off at its beginning; the request may have been carried out")]
+    BrokeOff,
+    /// A body that is not held cannot go out again.
+    #[error("the request was streamed, so it cannot be sent again")]
+    Spent,
+    /// The request's own body could not be read.
+    #[error(transparent)]
+    Body(#[from] RequestBodyError),
+    /// A bug: the grant is for a token that the tenant has no place for.
+    #[error("the tenant has no token of the kind that the grant is for; this is a bug")]
+    NoSuchToken,
+}
+
+impl UpstreamError {
+    /// Whether the request has certainly not been carried out, as it never went out.
+    pub(super) fn is_unsent(&self) -> bool {
+        matches!(self, Self::Unreachable(error) if error.unsent())
+    }
+
+    /// What the retry rules need to know; `None` where another try is out of the question.
+    pub(super) fn outcome(&self) -> Option<Outcome<'static>> {
+        match self {
+            Self::Unreachable(error) => Some(Outcome::Failed { unsent: error.unsent(), label: error.label() }),
+            Self::Timeout(_) => Some(Outcome::Failed { unsent: false, label: "timeout" }),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! A tenant as requests hold it: what it was configured with, its tokens, limits, connections and counters, behind one
+//! handle. Immutable; a changed tenant is another handle that takes over what must not begin anew, and requests that
+//! hold the old one finish with it. Its tokens leave by `client` alone.
+
+use std::sync::Arc;
+
+use prometheus::IntCounter;
+
+use super::{
+    health::UpstreamHealth,
+    pools::Pools,
+    retry::Retries,
+};
+use crate::{
+    clock::Clock,
+    config::{self, Endpoint, Timeouts},
+    filter::KnownSecrets,
+    ids::{Label, TenantName},
+    limit::{InFlight, Limited, Quota},
+    observe::TenantMetrics,
+    policy::{self, Narrowing, TokenSpec},
+    token::{SlotStatus, TokenHandle},
+};
+
+/// A tenant.
+#[derive(Debug)]
+pub struct Tenant(TenantParts);
+
+/// What a tenant is made of.
+#[derive(Debug)]
+pub struct TenantParts {
+    /// As configured.
+    pub config: Arc<config::Tenant>,
+    /// Its own token.
+    pub token: TokenHandle,
+    /// The tokens that grants are for instead.
+    pub narrowed: Box<[(Arc<Narrowing>, TokenHandle)]>,
+    /// Connections.
+    pub pools: Arc<Pools>,
+    /// When a request is sent again, and how often.
+    pub retries: Arc<Retries>,
+    /// What it allows us.
+    pub quota: Quota,
+    /// The places among its requests.
+    pub in_flight: Arc<InFlight>,
+    /// What no answer of it may repeat.
+    pub known_secrets: KnownSecrets,
+    /// Whether it answers.
+    pub health: Arc<UpstreamHealth>,
+    /// Its counters.
+    pub metrics: Arc<TenantMetrics>,
+    /// What it has in common with all others.
+    pub common: Arc<Common>,
+}
+
+/// What all tenants of a configuration have in common.
+#[derive(Debug)]
+pub struct Common {
+    /// How long things may take.
+    pub timeouts: Timeouts,
+    /// Requests that found their token in the cache, and those that had to wait for it.
+    pub token_found: [IntCounter; 2],
+    /// Time.
+    pub clock: Clock,
+}
+
+impl Tenant {
+    /// Of its parts.
+    pub fn new(parts: TenantParts) -> Self {
+        Self(parts)
+    }
+
+    /// As configured.
+    pub fn config(&self) -> &Arc<config::Tenant> {
+        &self.0.config
+    }
+
+    /// Its endpoint.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.0.config.endpoint
+    }
+
+    /// Begins to get its own token, and keeps one from then on.
+    pub fn warm(&self) {
+        self.0.token.warm();
+    }
+
+    /// What may be shown of its own token.
+    pub fn token_status(&self) -> SlotStatus {
+        self.0.token.status()
+    }
+
+    /// What may be shown of the tokens that grants are for instead.
+    pub fn narrowed_status(&self) -> impl Iterator<Item = SlotStatus> {
+        self.0.narrowed.iter().map(|(_, token)| token.status())
+    }
+
+    /// The scopes that a token of this spec is asked for.
+    pub fn scopes(&self, spec: &TokenSpec) -> Vec<String> {
+        self.token(spec).map(|token| token.status().scopes).unwrap_or_default()
+    }
+
+    /// What it allows us.
+    pub fn quota(&self) -> &Quota {
+        &self.0.quota
+    }
+
+    /// Whether it answers.
+    pub fn health(&self) -> &Arc<UpstreamHealth> {
+        &self.0.health
+    }
+
+    /// Its counters.
+    pub fn metrics(&self) -> &Arc<TenantMetrics> {
+        &self.0.metrics
+    }
+
+    /// Its rules of retrying, and their budget.
+    pub fn retries(&self) -> &Arc<Retries> {
+        &self.0.retries
+    }
+
+    pub(super) fn token(&self, spec: &TokenSpec) -> Option<&TokenHandle> {
+        match spec {
+            TokenSpec::Own => Some(&self.0.token),
+            TokenSpec::Narrowed(narrowing) => {
+                self.0.narrowed.iter().find(|(own, _)| own == narrowing).map(|(_, token)| token)
+            }
+        }
+    }
+
+    pub(super) fn pools(&self) -> &Pools {
+        &self.0.pools
+    }
+
+    pub(super) fn known_secrets(&self) -> &KnownSecrets {
+        &self.0.known_secrets
+    }
+
+    pub(super) fn common(&self) -> &Common {
+        &self.0.common
+    }
+}
+
+impl policy::Tenant for Tenant {
+    fn name(&self) -> &TenantName {
+        &self.0.config.name
+    }
+
+    fn labels(&self) -> &[Label] {
+        &self.0.config.labels
+    }
+}
+
+impl Limited for Tenant {
+    fn in_flight(&self) -> &Arc<InFlight> {
+        &self.0.in_flight
+    }
+}
