@@ -31,10 +31,11 @@ use crate::{
     clock::Moment,
     config,
     listen::{
+        ListenSettings,
         bind::{Bound, Socket},
         worker::Workers,
     },
-    pipeline::{Pipeline, build::Shared},
+    proxy::{Pipeline, Shared},
 };
 
 /// Scrapers and probes; more is somebody's mistake.
@@ -109,6 +110,8 @@ impl Health {
 pub struct Admin {
     /// The current pipeline.
     pub pipeline: Arc<ArcSwap<Pipeline>>,
+    /// What TCP listeners of the proxy serve with.
+    pub settings: Arc<ArcSwap<ListenSettings>>,
     /// The workers.
     pub workers: Arc<Workers>,
     /// Tokens and metrics.
@@ -187,7 +190,7 @@ impl Admin {
                 response
             }
             "/status" => json(&self.status()),
-            "/config" => json(&config::redacted(self.pipeline.load().config())),
+            "/config" => json(&config::redacted(&self.pipeline.load().config())),
             _ => text(
                 StatusCode::NOT_FOUND,
                 "here are: /livez /readyz /startupz /metrics /status /config\n".into(),

@@ -16,15 +16,18 @@ pub use reload::{Loader, Reloader};
 
 use crate::{
     admin::{Admin, Health},
+    authn::Reach,
     clock::{Clock, Random},
     config::{Address, Config, Loaded},
     ids::TenantName,
-    listen::{BindError, Bound, accept::Hall, worker::Workers},
-    observe::{Audit, Metrics, audit::AuditError},
-    pipeline::{
-        Pipeline,
-        build::{BuildError, Shared},
+    listen::{
+        BindError, Bound, ListenSettings,
+        accept::{Acceptor, Listening},
+        tls::Tls,
+        worker::Workers,
     },
+    observe::{Audit, Metrics, audit::AuditError},
+    proxy::{BuildError, Pipeline, Service, Shared},
     token::{Events, Tokens},
 };
 
@@ -35,6 +38,7 @@ const AUDIT_PATIENCE: Duration = Duration::from_secs(5);
 pub struct App {
     shared: Arc<Shared>,
     pipeline: Arc<ArcSwap<Pipeline>>,
+    listeners: Listeners,
     workers: Arc<Workers>,
     proxy: Vec<Bound>,
     admin: Option<Bound>,
@@ -96,13 +100,18 @@ impl App {
         let mut shared = Shared::new(metrics.clone(), clock.clone(), tokens);
         shared.audit = audit;
         let shared = Arc::new(shared);
-        let pipeline = Arc::new(ArcSwap::from_pointee(shared.pipeline(config.clone())?));
+        let tls = config.listen.tls.as_ref().map(|tls| Tls::new(tls, &clock)).transpose();
+        let tls = tls.map_err(BuildError::from)?.map(Arc::new);
+        let pipeline = shared.pipeline(config.clone(), tls.as_deref(), None)?;
+        let pipeline = Arc::new(ArcSwap::from_pointee(pipeline));
+        let listeners = Listeners::new(&config, tls);
         let workers = Arc::new(Workers::start(config.workers.get()).map_err(StartError::Workers)?);
         metrics.reloaded(Some(clock.now().wall));
         let health = Arc::new(Health::new(clock.now()));
-        let reloader = Reloader::new(loader, loaded, pipeline.clone(), shared.clone(), health.clone());
+        let in_force = InForce { pipeline: pipeline.clone(), listeners: listeners.clone() };
+        let reloader = Reloader::new(loader, loaded, in_force, shared.clone(), health.clone());
         let taken_over = reloader.taken_over();
-        Ok(Self { shared, pipeline, workers, proxy, admin, health, reloader, taken_over })
+        Ok(Self { shared, pipeline, listeners, workers, proxy, admin, health, reloader, taken_over })
     }
 
     /// Where it listens, with the ports that the system chose.
@@ -119,51 +128,52 @@ impl App {
     pub async fn run(
         self,
         stop: impl Future<Output = ()>,
-        mut reload: tokio::sync::mpsc::Receiver<()>,
+        reload: tokio::sync::mpsc::Receiver<()>,
     ) -> bool {
         self.pipeline.load().warm();
-        let config = self.pipeline.load().config().clone();
+        let config = self.pipeline.load().config();
         let (accepting, drain) = (CancellationToken::new(), CancellationToken::new());
-        let hall = Hall {
-            pipeline: self.pipeline.clone(),
+        let acceptor = Arc::new(Acceptor {
+            handler: Arc::new(Service::new(self.pipeline.clone())),
             workers: self.workers.clone(),
             places: Arc::new(Semaphore::new(config.listen.max_connections.min(Semaphore::MAX_PERMITS))),
             metrics: self.shared.metrics.clone(),
             failures: Arc::default(),
             stop: accepting.clone(),
             drain: drain.clone(),
-        };
+        });
         let mut tasks = JoinSet::new();
         let addresses = self.addresses();
         for bound in self.proxy {
-            let hall = hall.clone();
-            tasks.spawn(async move { report(hall.accept(bound).await) });
+            let settings = self.listeners.settings(&bound);
+            let accepting = acceptor.clone().accept(Listening { bound, settings });
+            tasks.spawn(async move { report(accepting.await) });
         }
         if let Some(bound) = self.admin {
             let admin = Admin {
                 pipeline: self.pipeline.clone(),
+                settings: self.listeners.tcp.clone(),
                 workers: self.workers.clone(),
                 shared: self.shared.clone(),
                 health: self.health.clone(),
             };
             tasks.spawn(async move { report(Arc::new(admin).serve(bound).await) });
         }
-        let mut reloader = self.reloader;
-        tasks.spawn(async move { reloader.run(&mut reload).await });
+        self.reloader.start(reload);
         self.health.started();
         log_start(&addresses, &config);
-        let (pipeline, clock) = (self.pipeline.clone(), self.shared.clock.clone());
+        let (settings, clock) = (self.listeners.tcp.clone(), self.shared.clock.clone());
         let taken_over = self.taken_over;
         tasks.spawn(async move {
             let concerns = || {
                 let now = clock.now().wall;
-                pipeline.load().tls().map(|tls| tls.dates().concerns(now)).unwrap_or_default()
+                settings.load().tls.as_ref().map(|tls| tls.dates().concerns(now)).unwrap_or_default()
             };
             concerns::watch(concerns, &taken_over, |concern| tracing::warn!("{concern}")).await;
         });
         stop.await;
 
-        let config = self.pipeline.load().config().clone();
+        let config = self.pipeline.load().config();
         self.health.drain();
         let left = self.workers.connections();
         tracing::info!(connections = left, delay = ?config.shutdown.delay, "stopping: no longer ready");
@@ -181,6 +191,45 @@ impl App {
             tracing::warn!(connections = left, drain = ?config.shutdown.drain, "stopped: requests were cut off after shutdown.drain");
         }
         finished
+    }
+}
+
+/// What the listeners serve connections with: those on TCP with TLS where there is one, those on Unix sockets without.
+#[derive(Clone)]
+struct Listeners {
+    tcp: Arc<ArcSwap<ListenSettings>>,
+    unix: Arc<ArcSwap<ListenSettings>>,
+}
+
+/// What a reload replaces.
+struct InForce {
+    pipeline: Arc<ArcSwap<Pipeline>>,
+    listeners: Listeners,
+}
+
+impl Listeners {
+    fn new(config: &Config, tls: Option<Arc<Tls>>) -> Self {
+        let [tcp, unix] = Self::both(config, tls).map(|settings| Arc::new(ArcSwap::from_pointee(settings)));
+        Self { tcp, unix }
+    }
+
+    fn both(config: &Config, tls: Option<Arc<Tls>>) -> [ListenSettings; 2] {
+        let with = |tls| ListenSettings { timeouts: config.timeouts.clone(), head: config.limits.head, tls };
+        [with(tls), with(None)]
+    }
+
+    /// For connections that come from now on.
+    fn replace(&self, config: &Config, tls: Option<Arc<Tls>>) {
+        let [tcp, unix] = Self::both(config, tls);
+        self.tcp.store(Arc::new(tcp));
+        self.unix.store(Arc::new(unix));
+    }
+
+    fn settings(&self, bound: &Bound) -> Arc<ArcSwap<ListenSettings>> {
+        match bound.reach {
+            Reach::Unix => self.unix.clone(),
+            Reach::Loopback | Reach::Network => self.tcp.clone(),
+        }
     }
 }
 

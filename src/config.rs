@@ -40,7 +40,7 @@ pub use caller::{Caller, ClaimMatch, Identity, Issue};
 pub use changed::changed;
 pub use env::Environment;
 pub use issuer::{Algorithm, Issuer, Jwks};
-pub use load::{LoadRequest, Loaded, References, load};
+pub use load::{LoadRequest, Loaded, References, load, read_whole as read};
 pub use policy::{Conditions, Policy, QueryCondition, RuleCheck, RuleList, RuleText};
 pub use problem::{Problem, Problems};
 pub use redacted::redacted;

@@ -3,14 +3,15 @@
 //! headers that are about the unmasked body: its length, its validators, its digests. What does not get through here
 //! does not get through at all; nor does what nobody looks through, such as the upstream's own reason phrase.
 
+mod echo_guard;
+pub mod redact;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, StatusCode, header, response::Parts};
 
-use super::{
-    guard::{Echo, EchoGuard},
-    redact::{Redactor, Unmaskable},
-};
-use crate::{catalog::Secrets, observe::Record};
+pub use self::echo_guard::{Echo, EchoGuard, KnownSecrets};
+use self::redact::{Redactor, Unmaskable};
+use crate::catalog::Secrets;
 
 /// Headers that are true of the unmasked body alone.
 const OF_UNMASKED: [HeaderName; 8] = [
@@ -50,25 +51,7 @@ impl From<Echo> for Blocked {
     }
 }
 
-impl Blocked {
-    /// Reports it: in the log, by operation and never by value, and in the metrics.
-    pub fn report(&self, record: &Record) {
-        let cells = &record.cells;
-        if *self == Self::Echo {
-            record.metrics().echo_stopped(cells.tenant());
-        }
-        tracing::error!(
-            request_id = record.id.as_str(),
-            caller = cells.caller(),
-            tenant = cells.tenant(),
-            operation = cells.operation(),
-            reason = %self,
-            "an answer was stopped"
-        );
-    }
-}
-
-/// Screens one answer's body.
+/// Filters one answer's body.
 #[derive(Debug)]
 pub struct ResponseFilter {
     redactor: Option<Box<Redactor>>,

@@ -2,31 +2,30 @@
 //!
 //! One process holds the machine-to-machine secrets, mints and caches the access tokens, and lets each
 //! internal service call exactly the operations that it was granted. `ARCHITECTURE.md` shows the way a
-//! request takes; [`pipeline`] is that way in code.
+//! request takes; [`proxy::Pipeline`] is that way in code.
 #![forbid(unsafe_code)]
 
+pub mod activity;
 pub mod admin;
 pub mod app;
-pub mod authz;
-pub mod broker;
-pub mod caller;
+pub mod authn;
 pub mod catalog;
 pub mod cli;
 pub mod clock;
 pub mod config;
-pub mod edge;
 pub mod emulator;
-pub mod error;
+pub mod filter;
 pub mod headers;
+pub mod idle_timeout;
 pub mod ids;
 pub mod limit;
 pub mod listen;
 pub mod observe;
-pub mod pipeline;
 pub mod policy;
+pub mod proxy;
 pub mod reply;
 pub mod secret;
-pub mod silence;
+pub mod tenants;
 pub mod token;
 pub mod trust;
 pub mod upstream;

@@ -1,15 +1,17 @@
 //! What can be seen from outside: metrics, request records, log lines. Everything that is written here comes
 //! from closed sets or has been cleaned; no secret, token or body ever enters this module.
 
+mod answered_by;
 pub mod audit;
-pub mod cells;
 pub mod log;
 pub mod metrics;
+mod operations;
 pub mod record;
 pub mod request_id;
 
-pub use audit::{Audit, Issued, Trail};
-pub use cells::{Cells, OperationCells};
+pub use answered_by::AnsweredBy;
+pub use audit::{Audit, AuditRecord, Issued};
 pub use metrics::Metrics;
-pub use record::{Record, Source};
+pub use operations::{OperationMetrics, TenantMetrics};
+pub use record::Record;
 pub use request_id::RequestId;

@@ -1,12 +1,10 @@
-//! The way back: what of an upstream's answer reaches the caller, and the answers that Claviger makes itself.
+//! The way back to the caller: the body of every answer with the record that it owns, and the headers that lead back
+//! through this proxy. What of an upstream's answer may be seen has been decided before, by the response filter.
 
-pub mod body;
-pub mod guard;
-pub mod links;
-pub mod problem;
-pub mod redact;
-pub mod screen;
+mod blocked;
+mod body;
+mod links;
 
+pub use blocked::report;
 pub use body::Body;
-pub use links::Base;
-pub use screen::{Screen, Withheld};
+pub use links::{Base, rebuild};

@@ -8,27 +8,28 @@ impl Admin {
     pub(super) fn metrics(&self) -> String {
         let metrics = &self.shared.metrics;
         metrics.render_with(|| {
-            let (pipeline, now) = (self.pipeline.load(), tokio::time::Instant::now());
-            for upstream in pipeline.upstreams() {
-                let tenant = &upstream.tenant.name;
-                if let Some(remaining) = upstream.quota.remaining(now) {
-                    metrics.quota_remaining(tenant, remaining);
+            let (pipeline, settings) = (self.pipeline.load(), self.settings.load());
+            for tenant in pipeline.tenants().all() {
+                let name = &tenant.config().name;
+                if let Some(remaining) = tenant.quota().remaining() {
+                    metrics.quota_remaining(name, remaining);
                 }
-                if let Some(expiry) = upstream.token.status().expiry {
-                    metrics.token_expires(tenant, expiry);
+                let own = tenant.token_status();
+                if let Some(expiry) = own.expiry {
+                    metrics.token_expires(name, expiry);
                 }
-                let failures = upstream.handles().map(|token| token.status().consecutive_failures).max();
-                metrics.token_failures(tenant, failures.unwrap_or_default());
-                metrics.upstream_failures(tenant, upstream.trouble.consecutive());
+                let others = tenant.narrowed_status().map(|token| token.consecutive_failures).max();
+                metrics.token_failures(name, own.consecutive_failures.max(others.unwrap_or_default()));
+                metrics.upstream_failures(name, tenant.health().consecutive());
             }
-            let dates = pipeline.tls().map(|tls| tls.dates());
+            let dates = settings.tls.as_ref().map(|tls| tls.dates());
             if let Some(server) = dates.and_then(|dates| dates.server()) {
                 metrics.certificate_expires(server.not_after);
             }
             if let Some(next_update) = dates.and_then(|dates| dates.next_update()) {
                 metrics.crl_next_update(next_update);
             }
-            for keyring in pipeline.keyrings().iter().map(|keyring| keyring.status()) {
+            for keyring in pipeline.authenticators().keyrings().iter().map(|keyring| keyring.status()) {
                 metrics.issuer_keys(&keyring.issuer.name, keyring.keys, keyring.consecutive_failures);
             }
         })

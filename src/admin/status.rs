@@ -8,10 +8,10 @@ use tokio::time::Instant;
 use super::Admin;
 use crate::{
     authn::jwt::KeyringStatus,
-    ids::TenantIndex,
+    limit::Limited as _,
     listen::tls::dates::{Dates, date},
     token::SlotStatus,
-    upstream::Upstream,
+    upstream::Tenant,
 };
 
 impl Admin {
@@ -19,40 +19,39 @@ impl Admin {
         let pipeline = self.pipeline.load();
         let now = self.shared.clock.now();
         let reload = self.health.last_reload();
-        let tenants = pipeline.upstreams().iter().enumerate();
+        let (config, settings, tenants) = (pipeline.config(), self.settings.load(), pipeline.tenants().all());
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "uptime_seconds": now.instant.saturating_duration_since(self.health.since.instant).as_secs(),
             "ready": self.health.is_ready(),
             "connections": self.workers.connections(),
-            "workers": pipeline.config().workers,
+            "workers": config.workers,
             "configuration": {
                 "in_force_since": seconds(reload.at.wall),
                 "last_reload_error": reload.error,
                 "pending_restart": reload.pending_restart,
-                "callers": pipeline.config().callers.iter().map(|caller| caller.name.as_str()).collect::<Vec<_>>(),
+                "callers": config.callers.iter().map(|caller| caller.name.as_str()).collect::<Vec<_>>(),
             },
-            "tls": pipeline.tls().map(|tls| listen_tls(tls.dates(), now.wall)),
+            "tls": settings.tls.as_ref().map(|tls| listen_tls(tls.dates(), now.wall)),
             "audit": self.shared.audit.as_ref().map(|audit| audit.status()),
-            "tenants": tenants.map(|(index, upstream)| {
-                (upstream.tenant.name.to_string(), tenant(upstream, pipeline.in_flight(TenantIndex(index)), now.wall))
+            "tenants": tenants.iter().map(|it| {
+                (it.config().name.to_string(), tenant(it, now.wall))
             }).collect::<serde_json::Map<_, _>>(),
-            "issuers": pipeline.keyrings().iter().map(|keyring| keyring.status()).map(|keyring| {
+            "issuers": pipeline.authenticators().keyrings().iter().map(|keyring| keyring.status()).map(|keyring| {
                 (keyring.issuer.name.to_string(), issuer(&keyring))
             }).collect::<serde_json::Map<_, _>>(),
         })
     }
 }
 
-fn tenant(upstream: &Upstream, in_flight: usize, now: SystemTime) -> Value {
-    let tenant = &upstream.tenant;
+fn tenant(tenant: &Tenant, now: SystemTime) -> Value {
+    let config = tenant.config();
     json!({
-        "endpoint": tenant.endpoint.to_string(),
-        "resource": tenant.resource,
-        "scopes": tenant.scopes,
-        "token": token(&upstream.token.status(), now),
-        "tokens_of_grants": upstream.asked.iter().map(|handle| {
-            let status = handle.status();
+        "endpoint": config.endpoint.to_string(),
+        "resource": config.resource,
+        "scopes": config.scopes,
+        "token": token(&tenant.token_status(), now),
+        "tokens_of_grants": tenant.narrowed_status().map(|status| {
             json!({
                 "scopes": status.scopes,
                 "organization_id": status.organization_id,
@@ -60,18 +59,18 @@ fn tenant(upstream: &Upstream, in_flight: usize, now: SystemTime) -> Value {
             })
         }).collect::<Vec<_>>(),
         "upstream": {
-            "consecutive_failures": upstream.trouble.consecutive(),
-            "last_error": upstream.trouble.last().map(|(at, what)| json!({
+            "consecutive_failures": tenant.health().consecutive(),
+            "last_error": tenant.health().last().map(|(at, what)| json!({
                 "what": what,
                 "seconds_ago": at.elapsed().as_secs(),
             })),
         },
-        "in_flight": in_flight,
-        "max_in_flight": tenant.max_in_flight,
-        "quota": tenant.quota.map(|quota| json!({
+        "in_flight": tenant.in_flight().used(),
+        "max_in_flight": config.max_in_flight,
+        "quota": config.quota.map(|quota| json!({
             "requests": quota.requests,
             "per_seconds": quota.per.as_secs_f64(),
-            "remaining": upstream.quota.remaining(Instant::now()),
+            "remaining": tenant.quota().remaining(),
         })),
     })
 }

@@ -1,17 +1,25 @@
-//! Takes over a changed configuration while requests go on: a whole new pipeline is built beside the old one
-//! and swapped in, or, if anything is wrong with it, reported and left. Files are looked at by content, not by
-//! event: that sees Kubernetes' symlink swap, a `subPath`, a network share and an editor's rename alike.
+//! Takes over a changed configuration while requests go on: what changed is built beside what is in force
+//! and swapped in, or, if anything is wrong with it, reported and left. Reads files on a thread of its own, so that a hung
+//! share stops nothing else. Files are looked at by content, not by event: that sees Kubernetes' symlink swap, a
+//! `subPath`, a network share and an editor's rename alike.
 
-use std::{path::PathBuf, sync::Arc};
+mod content;
+mod difference;
 
-use arc_swap::ArcSwap;
-use tokio::sync::{Notify, mpsc};
+use std::{sync::Arc, thread};
 
+use tokio::{
+    runtime,
+    sync::{Notify, mpsc},
+};
+
+use self::content::Seen;
+use super::InForce;
 use crate::{
     admin::Health,
     config::{self, Config, Loaded, Problems},
-    pipeline::{Pipeline, build::Shared},
-    secret::Digest,
+    listen::tls::Tls,
+    proxy::{BuildError, Shared},
 };
 
 /// Reads the configuration again, from where it came.
@@ -24,50 +32,26 @@ const MOST_NAMED: usize = 20;
 pub struct Reloader {
     loader: Loader,
     /// As it was read, with what waits for a restart.
-    last: Config,
+    last: Arc<Config>,
     seen: Seen,
-    pipeline: Arc<ArcSwap<Pipeline>>,
+    in_force: InForce,
     shared: Arc<Shared>,
     health: Arc<Health>,
     taken_over: Arc<Notify>,
 }
 
-/// What was read last, good or bad.
-struct Seen {
-    digest: Digest,
-    files: Vec<PathBuf>,
-    content: Digest,
-}
-
-impl Seen {
-    fn new(digest: Digest, files: Vec<PathBuf>) -> Self {
-        let content = content(&files);
-        Self { digest, files, content }
-    }
-}
-
-/// One digest for what is in all of these files; a missing file counts as one that says so.
-fn content(files: &[PathBuf]) -> Digest {
-    let mut digests = Vec::with_capacity(files.len() * 64);
-    for file in files {
-        let bytes = std::fs::read(file).map(zeroize::Zeroizing::new);
-        let digest = bytes.map_or_else(|error| error.kind().to_string(), |bytes| Digest::of(&bytes).to_hex());
-        digests.extend_from_slice(digest.as_bytes());
-    }
-    Digest::of(&digests)
-}
-
 impl Reloader {
     /// Begins with what was loaded at the start.
-    pub fn new(
+    pub(super) fn new(
         loader: Loader,
         loaded: Loaded,
-        pipeline: Arc<ArcSwap<Pipeline>>,
+        in_force: InForce,
         shared: Arc<Shared>,
         health: Arc<Health>,
     ) -> Self {
         let seen = Seen::new(loaded.digest, loaded.files);
-        Self { loader, last: loaded.config, seen, pipeline, shared, health, taken_over: Arc::default() }
+        let last = Arc::new(loaded.config);
+        Self { loader, last, seen, in_force, shared, health, taken_over: Arc::default() }
     }
 
     /// Tells of each configuration that was taken over.
@@ -75,13 +59,25 @@ impl Reloader {
         self.taken_over.clone()
     }
 
-    /// Looks every `reload.interval` (zero: never by itself) and whenever asked.
-    pub async fn run(&mut self, asked: &mut mpsc::Receiver<()>) {
+    /// Looks every `reload.interval` (zero: never by itself) and whenever asked, on a thread that ends with the process: a
+    /// read that hangs is not waited for. What is begun for a new configuration runs on the current runtime.
+    pub fn start(self, mut asked: mpsc::Receiver<()>) {
+        let control = runtime::Handle::current();
+        let started = thread::Builder::new().name("config".into()).spawn(move || {
+            let _runtime = control.enter();
+            control.block_on(self.run(&mut asked));
+        });
+        if let Err(error) = started {
+            tracing::error!(%error, "no thread to watch the configuration with; changes need a restart");
+        }
+    }
+
+    async fn run(mut self, asked: &mut mpsc::Receiver<()>) {
         loop {
-            let interval = self.pipeline.load().config().reload.interval;
+            let interval = self.in_force.pipeline.load().config().reload.interval;
             tokio::select! {
                 () = tokio::time::sleep(interval), if !interval.is_zero() => {
-                    if content(&self.seen.files) != self.seen.content {
+                    if self.seen.has_changed() {
                         self.reload(false);
                     }
                 }
@@ -106,7 +102,7 @@ impl Reloader {
                 for warning in &loaded.warnings {
                     tracing::warn!("{warning}");
                 }
-                self.take_over(loaded.config);
+                self.take_over(Arc::new(loaded.config));
             }
             Err(problems) => {
                 for problem in &problems.problems {
@@ -120,37 +116,15 @@ impl Reloader {
         }
     }
 
-    fn take_over(&mut self, config: Config) {
+    fn take_over(&mut self, config: Arc<Config>) {
         let changed = config::changed(&self.last, &config);
-        let last = config.clone();
-        let old = self.pipeline.load().config().clone();
+        let old = self.in_force.pipeline.load().config();
         let restart = config::needs_restart(&old, &config);
-        let kept = Config {
-            // Ports, threads and the log are as they are until a restart.
-            listen: config::Listen {
-                proxy: old.listen.proxy.clone(),
-                admin: old.listen.admin.clone(),
-                unix_mode: old.listen.unix_mode,
-                max_connections: old.listen.max_connections,
-                // New certificates are taken up; whether there are any is not.
-                tls: match (&old.listen.tls, config.listen.tls) {
-                    (Some(_), Some(new)) => Some(new),
-                    (old, _) => old.clone(),
-                },
-                ..config.listen
-            },
-            workers: old.workers,
-            audit: old.audit.clone(),
-            log: config::Log { requests: config.log.requests, ..old.log.clone() },
-            ..config
-        };
-        match self.shared.pipeline(Arc::new(kept)) {
-            Ok(pipeline) => {
-                pipeline.warm();
-                self.pipeline.store(Arc::new(pipeline));
+        match self.put_in_force(&old, as_far_as_can_be(&old, &config)) {
+            Ok(()) => {
                 self.shared.metrics.reloaded(Some(self.shared.clock.now().wall));
                 self.health.reloaded(self.shared.clock.now(), restart);
-                self.last = last;
+                self.last = config;
                 tell_of(&changed);
                 self.tell_of_restart();
                 self.taken_over.notify_one();
@@ -160,6 +134,19 @@ impl Reloader {
                 self.refuse(1, error.to_string());
             }
         }
+    }
+
+    fn put_in_force(&self, old: &Config, new: Config) -> Result<(), BuildError> {
+        let (new, current) = (Arc::new(new), self.in_force.pipeline.load_full());
+        if let Some(difference) = difference::of_tenants_alone(old, &new) {
+            return self.shared.change_tenants(&current, &difference.put, difference.removed, new);
+        }
+        let tls = new.listen.tls.as_ref().map(|tls| Tls::new(tls, &self.shared.clock)).transpose()?;
+        let pipeline = self.shared.pipeline(new.clone(), tls.as_ref(), Some(&current))?;
+        pipeline.warm();
+        self.in_force.pipeline.store(Arc::new(pipeline));
+        self.in_force.listeners.replace(&new, tls.map(Arc::new));
+        Ok(())
     }
 
     /// Each time somebody asks: what waits is easily forgotten.
@@ -173,6 +160,29 @@ impl Reloader {
         self.shared.metrics.reloaded(None);
         self.health.reload_failed(first);
         tracing::error!(problems, "the changed configuration was refused; the old one stays in force");
+    }
+}
+
+/// `new`, with what only a restart can change as it is in `old`: ports, threads and the log.
+fn as_far_as_can_be(old: &Config, new: &Config) -> Config {
+    let new = new.clone();
+    Config {
+        listen: config::Listen {
+            proxy: old.listen.proxy.clone(),
+            admin: old.listen.admin.clone(),
+            unix_mode: old.listen.unix_mode,
+            max_connections: old.listen.max_connections,
+            // New certificates are taken up; whether there are any is not.
+            tls: match (&old.listen.tls, new.listen.tls) {
+                (Some(_), Some(new)) => Some(new),
+                (old, _) => old.clone(),
+            },
+            ..new.listen
+        },
+        workers: old.workers,
+        audit: old.audit.clone(),
+        log: config::Log { requests: new.log.requests, ..old.log.clone() },
+        ..new
     }
 }
 

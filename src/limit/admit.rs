@@ -12,7 +12,7 @@ use crate::{
     authn::Caller,
     config::{Config, Rate},
     ids::CallerName,
-    policy::{Action, Permit},
+    policy::{Action, Permit, TokenSpec},
 };
 
 /// What the limits know of a tenant.
@@ -74,6 +74,16 @@ impl<T> Admitted<T> {
     /// What.
     pub fn action(&self) -> &Action {
         self.permit.action()
+    }
+
+    /// With which of the tenant's tokens.
+    pub fn token(&self) -> &TokenSpec {
+        self.permit.token()
+    }
+
+    /// Whether the request's body has to be whole in memory for the conditions on it.
+    pub fn looks_at_body(&self) -> bool {
+        matches!(self.action(), Action::Forward(operation) if operation.looks_at_body())
     }
 }
 

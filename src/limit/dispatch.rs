@@ -18,6 +18,7 @@ use crate::{
     policy::{
         Action, ForwardAuthError, Refusal, TokenSpec, conditions::ApprovedTarget, decide::RuleSource,
         forward_auth,
+        target::Target,
     },
 };
 
@@ -86,18 +87,15 @@ impl<T: Limited> Admitted<T> {
         Ok((Dispatch { tenant, token, target, masking, place }, rule))
     }
 
-    /// For another proxy, which has the body and will send the request with this path and query.
+    /// For another proxy, which has the body and will send what its question was about.
     ///
     /// # Errors
     /// [`NotSent`]: it may not.
-    pub fn lend(
-        self,
-        headers: &HeaderMap,
-        path: &str,
-        query: Option<&str>,
-    ) -> Result<Loan<T>, NotSent> {
+    pub fn lend(self, headers: &HeaderMap, target: &Target<'_>) -> Result<Loan<T>, NotSent> {
         let (tenant, token, action) = self.permit.into_parts();
-        let Action::Forward(operation) = action else { return Err(ForwardAuthError::Question.into()) };
+        let (Action::Forward(operation), Target::Api { path, query, .. }) = (action, *target) else {
+            return Err(ForwardAuthError::Question.into());
+        };
         forward_auth::check(path, query, &operation)?;
         let _: (ApprovedTarget, DecidedBy) = operation.approve(headers, None)?;
         Ok(Loan { tenant, token })

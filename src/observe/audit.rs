@@ -24,7 +24,7 @@ use self::{file::Rotated, writer::Message};
 use super::Record;
 use crate::{
     config::{self, AuditOutput},
-    policy::{decide::Source, rules::Effect},
+    policy::{decide::RuleSource, rules::Effect},
 };
 
 /// Records that wait to be written; about 8 MiB.
@@ -189,7 +189,7 @@ impl Audit {
 
 /// What a request's record in the audit log needs beside [`Record`]; filled in on the way.
 #[derive(Debug)]
-pub struct Trail {
+pub struct AuditRecord {
     /// Where it goes.
     pub log: Arc<Audit>,
     /// When the request came, by the wall clock.
@@ -209,7 +209,7 @@ pub struct Trail {
     /// The path of a permitted operation, without its query.
     pub path: Option<String>,
     /// The rule that decided.
-    pub rule: Option<Arc<Source>>,
+    pub rule: Option<Arc<RuleSource>>,
     /// Which token was handed out.
     pub issued: Option<Issued>,
     /// Whether a stage before the upstream refused the request.
@@ -228,7 +228,7 @@ pub enum Issued {
     Authz,
 }
 
-impl Trail {
+impl AuditRecord {
     /// Of a request that begins.
     pub fn begin(log: Arc<Audit>, time: SystemTime, peer: Option<SocketAddr>, peer_uid: Option<u32>) -> Self {
         Self {
@@ -288,7 +288,7 @@ impl Trail {
             code: record.code,
             tried: record.tried,
             cause: record.cause.clone(),
-            source: record.source.as_str(),
+            source: record.answered_by.as_str(),
             issued: self.issued,
             attempts: record.attempts,
             upstream_request_id: text(&record.upstream_id),

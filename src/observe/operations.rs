@@ -1,33 +1,39 @@
-//! Metric handles of one caller at one tenant, resolved on first use and kept: an array slot per operation,
-//! so that the request path finds its counters without a label lookup and nothing is made that is not used.
+//! Metric handles by caller, tenant and operation, resolved on first use and kept: the request path finds its counters
+//! without a label look-up and without a lock, and nothing is made that is not used.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, OnceLock, PoisonError, RwLock},
-};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use arc_swap::ArcSwap;
 use prometheus::{Histogram, IntCounter};
+use rpds::HashTrieMapSync;
 
-use super::{Metrics, Source};
-use crate::{
-    config::Config,
-    ids::{CallerIndex, CallerName, TenantIndex, TenantName},
-    policy::grants::{Action, ISSUE, Permit},
-};
+use super::{answered_by::AnsweredBy, metrics::Metrics};
+use crate::ids::{CallerName, TenantName};
 
-/// The handles of a caller at a tenant.
+/// The handles of one tenant, for every caller that has asked it. Outlives changes of the tenant's settings.
 #[derive(Debug)]
-pub struct Cells {
+pub struct TenantMetrics {
     metrics: Arc<Metrics>,
-    caller: Box<str>,
-    tenant: Box<str>,
-    slots: OnceLock<Box<[OnceLock<Arc<OperationCells>>]>>,
-    count: usize,
+    tenant: TenantName,
+    /// How many operations there are to keep handles for.
+    operations: usize,
+    callers: ArcSwap<HashTrieMapSync<CallerName, Arc<CallerMetrics>>>,
+    adding: Mutex<()>,
 }
 
-/// The handles of one operation.
+/// Handles of one caller at one tenant. In pages, since most callers use few of the operations.
 #[derive(Debug)]
-pub struct OperationCells {
+struct CallerMetrics {
+    caller: CallerName,
+    pages: Box<[OnceLock<Box<Page>>]>,
+}
+
+type Page = [OnceLock<Arc<OperationMetrics>>; PAGE];
+const PAGE: usize = 16;
+
+/// The handles of one operation of a caller at a tenant.
+#[derive(Debug)]
+pub struct OperationMetrics {
     metrics: Arc<Metrics>,
     caller: Box<str>,
     tenant: Box<str>,
@@ -39,24 +45,60 @@ pub struct OperationCells {
 
 const CODES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
-impl Cells {
-    /// Room for `count` operations.
-    pub fn new(metrics: Arc<Metrics>, caller: &str, tenant: &str, count: usize) -> Self {
-        Self { metrics, caller: caller.into(), tenant: tenant.into(), slots: OnceLock::new(), count }
+impl TenantMetrics {
+    /// No handles yet, and room for `operations` of them for each caller.
+    pub fn new(metrics: Arc<Metrics>, tenant: TenantName, operations: usize) -> Self {
+        Self { metrics, tenant, operations, callers: ArcSwap::from_pointee(HashTrieMapSync::new_sync()), adding: Mutex::default() }
     }
 
-    /// The handles of the operation at `index`, named `operation`. An index out of range shares the last slot.
-    pub fn operation(&self, index: usize, operation: &'static str) -> Arc<OperationCells> {
-        let slots = self.slots.get_or_init(|| (0..self.count.max(1)).map(|_| OnceLock::new()).collect());
-        slots[index.min(slots.len() - 1)]
-            .get_or_init(|| {
-                Arc::new(OperationCells::new(self.metrics.clone(), &self.caller, &self.tenant, operation))
-            })
-            .clone()
+    /// The handles of a caller for an operation, by its index among the operations and its name; `None`: for what it
+    /// asked for before an operation was known.
+    pub fn of(
+        &self,
+        caller: &CallerName,
+        operation: Option<(usize, &'static str)>,
+    ) -> Arc<OperationMetrics> {
+        // Behind those of the operations there is a place for none.
+        let (index, name) = operation.unwrap_or((self.operations, ""));
+        let index = index.min(self.operations);
+        let known = self.callers.load();
+        let callers = match known.get(caller.as_str()) {
+            Some(callers) => callers.clone(),
+            None => self.add(caller),
+        };
+        let page = callers.pages[index / PAGE].get_or_init(Box::default);
+        let make = || OperationMetrics::new(self.metrics.clone(), caller.as_str(), self.tenant.as_str(), name);
+        page[index % PAGE].get_or_init(|| Arc::new(make())).clone()
+    }
+
+    fn add(&self, caller: &CallerName) -> Arc<CallerMetrics> {
+        let _turn = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.callers.load();
+        if let Some(there) = known.get(caller.as_str()) {
+            return there.clone();
+        }
+        let pages = (0..=self.operations / PAGE).map(|_| OnceLock::new()).collect();
+        let added = Arc::new(CallerMetrics { caller: caller.clone(), pages });
+        self.callers.store(Arc::new(known.insert(caller.clone(), added.clone())));
+        added
+    }
+
+    /// Lets go of callers that are gone.
+    pub fn retain(&self, is_there: impl Fn(&CallerName) -> bool) {
+        let _turn = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.callers.load();
+        if known.keys().all(&is_there) {
+            return;
+        }
+        let kept = known.values().filter(|callers| is_there(&callers.caller));
+        let kept = kept.fold(HashTrieMapSync::new_sync(), |kept, callers| {
+            kept.insert(callers.caller.clone(), callers.clone())
+        });
+        self.callers.store(Arc::new(kept));
     }
 }
 
-impl OperationCells {
+impl OperationMetrics {
     /// Handles for these labels.
     pub fn new(metrics: Arc<Metrics>, caller: &str, tenant: &str, operation: &'static str) -> Self {
         let duration = metrics.duration(tenant, operation);
@@ -65,17 +107,11 @@ impl OperationCells {
     }
 
     /// Counts an answer.
-    pub fn answered(&self, status: http::StatusCode, source: Source, seconds: f64) {
+    pub fn answered(&self, status: http::StatusCode, by: AnsweredBy, seconds: f64) {
         let class = usize::from(status.as_u16() / 100).clamp(1, CODES.len()) - 1;
-        self.answers[source as usize][class]
+        self.answers[by as usize][class]
             .get_or_init(|| {
-                self.metrics.requests(
-                    &self.caller,
-                    &self.tenant,
-                    self.operation,
-                    CODES[class],
-                    source.as_str(),
-                )
+                self.metrics.requests(&self.caller, &self.tenant, self.operation, CODES[class], by.as_str())
             })
             .inc();
         self.duration.observe(seconds);
@@ -87,95 +123,18 @@ impl OperationCells {
         self.upstream.get_or_init(make).observe(seconds);
     }
 
-    /// Who asks.
+    /// The caller's name; empty while it is not known.
     pub fn caller(&self) -> &str {
         &self.caller
     }
 
-    /// At which tenant.
+    /// The tenant's name; empty while it is not known.
     pub fn tenant(&self) -> &str {
         &self.tenant
     }
 
-    /// For which operation.
+    /// The operationId; empty while it is not known.
     pub fn operation(&self) -> &'static str {
         self.operation
-    }
-}
-
-/// The tenants that one caller has asked.
-type Known = RwLock<HashMap<TenantIndex, Arc<Cells>>>;
-
-/// The handles of every caller at every tenant that it has asked, made on first use.
-#[derive(Debug)]
-pub struct CellTable {
-    metrics: Arc<Metrics>,
-    callers: Box<[CallerName]>,
-    tenants: Box<[TenantName]>,
-    slots: usize,
-    known: Box<[Known]>,
-    refused: Box<[OnceLock<Arc<OperationCells>>]>,
-}
-
-impl CellTable {
-    /// An empty table.
-    pub fn new(metrics: Arc<Metrics>, config: &Config, slots: usize) -> Self {
-        Self {
-            metrics,
-            callers: config.callers.iter().map(|caller| caller.name.clone()).collect(),
-            tenants: config.tenants.iter().map(|tenant| tenant.name.clone()).collect(),
-            slots,
-            known: config.callers.iter().map(|_| RwLock::default()).collect(),
-            refused: config.callers.iter().map(|_| OnceLock::new()).collect(),
-        }
-    }
-
-    /// The handles for what a caller was refused, by tenant and operation as far as they are known. A tenant that it
-    /// may not name is no label.
-    pub fn refused(
-        &self,
-        caller: CallerIndex,
-        tenant: Option<TenantIndex>,
-        operation: Option<(usize, &'static str)>,
-    ) -> Arc<OperationCells> {
-        if let Some(tenant) = tenant {
-            // Behind those of the operations there is one for none.
-            let (slot, name) = operation.unwrap_or((self.slots, ""));
-            return self.at(caller, tenant, slot, name);
-        }
-        let make = || OperationCells::new(self.metrics.clone(), self.callers[caller.0].as_str(), "", "");
-        self.refused[caller.0].get_or_init(|| Arc::new(make())).clone()
-    }
-
-    /// The handles for what is permitted.
-    pub fn of(&self, permit: &Permit) -> Arc<OperationCells> {
-        let (slot, name) = match permit.action() {
-            Action::Forward(operation) => (operation.slot, operation.name),
-            Action::Issue(_) => (self.slots - 2, ISSUE),
-        };
-        self.at(permit.caller().index(), permit.tenant(), slot, name)
-    }
-
-    fn at(
-        &self,
-        caller: CallerIndex,
-        tenant: TenantIndex,
-        slot: usize,
-        name: &'static str,
-    ) -> Arc<OperationCells> {
-        let known = &self.known[caller.0];
-        if let Some(cells) = known.read().unwrap_or_else(PoisonError::into_inner).get(&tenant) {
-            return cells.operation(slot, name);
-        }
-        let make = || {
-            Cells::new(
-                self.metrics.clone(),
-                self.callers[caller.0].as_str(),
-                self.tenants[tenant.0].as_str(),
-                self.slots + 1,
-            )
-        };
-        let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
-        known.entry(tenant).or_insert_with(|| Arc::new(make())).operation(slot, name)
     }
 }

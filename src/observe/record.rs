@@ -6,27 +6,8 @@ use std::{net::SocketAddr, sync::Arc};
 use http::{Method, StatusCode};
 use tokio::time::Instant;
 
-use super::{Issued, Metrics, OperationCells, RequestId, Trail};
+use super::{AnsweredBy, AuditRecord, Issued, Metrics, OperationMetrics, RequestId};
 use crate::config::LogRequests;
-
-/// Who made an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// This process.
-    Claviger = 0,
-    /// The tenant's Management API.
-    Upstream = 1,
-}
-
-impl Source {
-    /// The metric label.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Claviger => "claviger",
-            Self::Upstream => "upstream",
-        }
-    }
-}
 
 /// What is known of a request so far.
 #[derive(Debug)]
@@ -48,11 +29,11 @@ pub struct Record {
     /// When its head was read.
     pub started: Instant,
     /// Caller, tenant, operation, with their counters; the anonymous ones until they are known.
-    pub cells: Arc<OperationCells>,
+    pub operation: Arc<OperationMetrics>,
     /// The answer's status.
     pub status: StatusCode,
     /// Who made the answer.
-    pub source: Source,
+    pub answered_by: AnsweredBy,
     /// Claviger's error code, where it made the answer or cut it off.
     pub code: Option<&'static str>,
     /// What the operator should know beside the code.
@@ -74,7 +55,7 @@ pub struct Record {
     /// W3C trace context as the caller sent it.
     pub trace: Option<http::HeaderValue>,
     /// For the audit log, where there is one.
-    pub audit: Option<Box<Trail>>,
+    pub audit: Option<Box<AuditRecord>>,
     metrics: Arc<Metrics>,
     log: LogRequests,
 }
@@ -84,7 +65,7 @@ impl Record {
     pub fn begin(
         id: RequestId,
         method: Method,
-        cells: Arc<OperationCells>,
+        operation: Arc<OperationMetrics>,
         metrics: Arc<Metrics>,
         log: LogRequests,
     ) -> Self {
@@ -98,9 +79,9 @@ impl Record {
             peer_uid: None,
             tried: None,
             started: Instant::now(),
-            cells,
+            operation,
             status: StatusCode::INTERNAL_SERVER_ERROR,
-            source: Source::Claviger,
+            answered_by: AnsweredBy::Claviger,
             code: None,
             cause: None,
             quiet: false,
@@ -150,9 +131,9 @@ impl Record {
                 tracing::$level!(
                     target: "claviger::request",
                     request_id = self.id.as_str(),
-                    caller = self.cells.caller(),
-                    tenant = self.cells.tenant(),
-                    operation = self.cells.operation(),
+                    caller = self.operation.caller(),
+                    tenant = self.operation.tenant(),
+                    operation = self.operation.operation(),
                     method = self.method(),
                     via = self.via,
                     status = self.status.as_u16(),
@@ -160,7 +141,7 @@ impl Record {
                     tried = self.tried,
                     cause = self.cause.as_deref(),
                     peer = self.stranger(),
-                    source = self.source.as_str(),
+                    source = self.answered_by.as_str(),
                     attempts = self.attempts,
                     duration_ms = (seconds * 1e6).round() / 1e3,
                     bytes = self.sent,
@@ -181,7 +162,7 @@ impl Record {
 
     /// Where a request comes from whose caller is not known.
     fn stranger(&self) -> Option<String> {
-        if !self.cells.caller().is_empty() {
+        if !self.operation.caller().is_empty() {
             return None;
         }
         let address = self.peer.map(|peer| peer.to_string());
@@ -207,7 +188,7 @@ impl Drop for Record {
     fn drop(&mut self) {
         let seconds = self.started.elapsed().as_secs_f64();
         self.metrics.in_flight.dec();
-        self.cells.answered(self.status, self.source, seconds);
+        self.operation.answered(self.status, self.answered_by, seconds);
         if self.is_logged() {
             self.write(seconds);
         }

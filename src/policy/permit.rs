@@ -78,6 +78,11 @@ impl<T> Permit<T> {
         &self.granted.tenant
     }
 
+    /// With which of the tenant's tokens.
+    pub fn token(&self) -> &TokenSpec {
+        &self.granted.token
+    }
+
     /// By which rule, where that is to be known and does not depend on the body.
     pub fn rule(&self) -> Option<&Arc<RuleSource>> {
         self.rule.as_ref()

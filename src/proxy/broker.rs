@@ -15,7 +15,6 @@ use crate::{
     authn::{Client, Seal, SealError},
     clock::Clock,
     ids::CallerName,
-    reply::Body,
     secret::Digest,
     token::Token,
 };
@@ -59,16 +58,16 @@ const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 type Zeroed = Zeroizing<Vec<u8>>;
 
-/// A token request (RFC 6749 section 4.4.2), as far as it matters here.
+/// A token request of a client (RFC 6749 section 4.4.2), as far as it matters here.
 #[derive(Default)]
-pub struct TokenRequest {
+pub struct BrokerRequest {
     client_id: Option<String>,
     client_secret: Option<Zeroed>,
     raw_secret: Option<Zeroed>,
     assertion: Option<Zeroed>,
 }
 
-impl TokenRequest {
+impl BrokerRequest {
     /// Reads a token request.
     ///
     /// # Errors
@@ -196,19 +195,19 @@ impl Broker {
         caller: &CallerName,
         key: Option<&Digest>,
         scopes: &[String],
-    ) -> Result<Response<Body>, BrokerError> {
+    ) -> Result<Response<Bytes>, BrokerError> {
         let token = self.seal.issue(caller, key, self.clock.now().wall, self.ttl)?;
         Ok(granted(token.expose(), self.ttl, scopes))
     }
 
     /// The upstream's own token, for a caller whose grant says so, with as much of its life as is left.
-    pub fn hand_out(&self, token: &Token, scopes: &[String]) -> Response<Body> {
+    pub fn hand_out(&self, token: &Token, scopes: &[String]) -> Response<Bytes> {
         granted(token.value(), token.usable_for(self.clock.now()), scopes)
     }
 }
 
 /// A token response (RFC 6749 section 5.1), which nobody is to keep but the client.
-fn granted(token: &[u8], life: Duration, scopes: &[String]) -> Response<Body> {
+fn granted(token: &[u8], life: Duration, scopes: &[String]) -> Response<Bytes> {
     // A token is visible ASCII: valid text.
     let token = Zeroizing::new(String::from_utf8_lossy(token).into_owned());
     let body = serde_json::json!({
@@ -217,7 +216,7 @@ fn granted(token: &[u8], life: Duration, scopes: &[String]) -> Response<Body> {
         "expires_in": life.as_secs(),
         "scope": scopes.join(" "),
     });
-    let mut response = Response::new(Body::whole(Bytes::from(body.to_string())));
+    let mut response = Response::new(Bytes::from(body.to_string()));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -232,7 +231,7 @@ mod tests {
     fn parse(authorization: Option<&str>, form: &str) -> Result<Option<(String, String)>, String> {
         let authorization = authorization.map(|text| HeaderValue::from_str(text).unwrap());
         let request =
-            TokenRequest::parse(authorization.as_ref(), form.as_bytes()).map_err(|e| e.to_string())?;
+            BrokerRequest::parse(authorization.as_ref(), form.as_bytes()).map_err(|e| e.to_string())?;
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         Ok(request.client().map(|client| match client {
             Client::Secret { id, secret, .. } => (id.to_owned(), text(secret)),

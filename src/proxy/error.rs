@@ -7,44 +7,49 @@ use std::{sync::Arc, time::Duration};
 use http::StatusCode;
 use tokio::time::Instant;
 
+use super::{broker::BrokerError, hosts::HostError};
 use crate::{
-    broker::BrokerError,
     authn::AuthnError,
-    edge::EdgeError,
-    limit::LimitError,
-    policy::{decide::Source, grants::Refusal, lend::LendError, target::TargetError},
-    reply::{Withheld, body::BodyError},
+    filter::Blocked,
+    limit::{LimitError, NotSent},
+    policy::{ForwardAuthError, Refusal, decide::RuleSource, target::TargetError},
     token::{Fault, TokenError},
-    upstream::{UpstreamError, pool::SendError, replay::RequestBodyError},
+    upstream::{BodyError, RequestBodyError, SendError, UpstreamError},
 };
 
 /// Why a request is not answered by the upstream.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// Refused at the door.
+    /// A web page, or a foreign name, at a loopback listener.
     #[error(transparent)]
-    Edge(#[from] EdgeError),
-    /// Nobody we know.
+    Host(#[from] HostError),
+    /// Nobody could be authenticated.
     #[error(transparent)]
     Caller(#[from] AuthnError),
-    /// Not allowed.
+    /// The policy refuses it.
     #[error(transparent)]
     Policy(#[from] Refusal),
     /// Over a limit.
     #[error(transparent)]
     Limit(#[from] LimitError),
+    /// The deadline passed while the request's body was read.
+    #[error("the request's body was not there within the deadline of {0:?}")]
+    SlowBody(Duration),
+    /// The deadline passed while the request waited for a place among the tenant's requests.
+    #[error("the request found no place among the tenant's requests within its deadline of {0:?}")]
+    InFlightTimeout(Duration),
     /// No token.
     #[error(transparent)]
     Token(#[from] TokenError),
     /// No answer.
     #[error(transparent)]
-    Upstream(#[from] UpstreamError),
+    Upstream(UpstreamError),
     /// An answer that must not reach the caller.
     #[error(transparent)]
-    Reply(#[from] Withheld),
+    Reply(#[from] Blocked),
     /// Another proxy is told no.
     #[error(transparent)]
-    Lend(#[from] LendError),
+    ForwardAuth(#[from] ForwardAuthError),
     /// The token broker refuses.
     #[error(transparent)]
     Broker(#[from] BrokerError),
@@ -53,13 +58,35 @@ pub enum Failure {
     Panic,
 }
 
+impl Failure {
+    /// Why an admitted request is not sent after all; `deadline` is the one that it had.
+    pub fn not_sent(reason: NotSent, deadline: Duration) -> Self {
+        match reason {
+            NotSent::Policy(refusal) => refusal.into(),
+            NotSent::Limit(limit) => limit.into(),
+            NotSent::ForwardAuth(error) => error.into(),
+            NotSent::Deadline => Self::InFlightTimeout(deadline),
+        }
+    }
+}
+
+impl From<UpstreamError> for Failure {
+    fn from(error: UpstreamError) -> Self {
+        match error {
+            UpstreamError::Token(token) => token.into(),
+            UpstreamError::Limit(limit) => limit.into(),
+            other => Self::Upstream(other),
+        }
+    }
+}
+
 impl From<BodyError> for Failure {
     /// Of an answer whose head has not gone out yet.
     fn from(error: BodyError) -> Self {
         match error {
             BodyError::Broken(_) => UpstreamError::BrokeOff.into(),
-            BodyError::Silent(limit) => UpstreamError::Timeout(limit).into(),
-            BodyError::Withheld(withheld) => withheld.into(),
+            BodyError::Idle(limit) => UpstreamError::Timeout(limit).into(),
+            BodyError::Blocked(blocked) => blocked.into(),
         }
     }
 }
@@ -173,10 +200,10 @@ impl Failure {
     /// The one place that decides what a caller is told.
     pub fn describe(&self) -> Description {
         let found = match self {
-            Self::Edge(EdgeError::Host) => table::HOST_NOT_ALLOWED,
-            Self::Edge(EdgeError::CrossSite) => table::CROSS_SITE,
-            Self::Edge(EdgeError::Deadline(_)) => table::DEADLINE_UNSENT,
-            Self::Edge(EdgeError::SlowBody(_)) => table::BODY_SILENT,
+            Self::Host(HostError::Host) => table::HOST_NOT_ALLOWED,
+            Self::Host(HostError::CrossSite) => table::CROSS_SITE,
+            Self::InFlightTimeout(_) => table::DEADLINE_UNSENT,
+            Self::SlowBody(_) => table::BODY_SILENT,
             Self::Caller(nobody) if nobody.retry_after().is_some() => table::ISSUER_UNAVAILABLE,
             Self::Caller(_) => table::CALLER_UNKNOWN,
             Self::Policy(refusal) => match refusal {
@@ -212,6 +239,8 @@ impl Failure {
                 | Fault::Interrupted => table::TOKEN_UNAVAILABLE,
             },
             Self::Upstream(error) => match error {
+                // Taken apart where an upstream's error becomes a failure.
+                UpstreamError::Token(_) | UpstreamError::Limit(_) | UpstreamError::NoSuchToken => table::INTERNAL,
                 UpstreamError::Unreachable(SendError::Broken(_)) => table::UPSTREAM_BROKEN,
                 UpstreamError::Unreachable(
                     SendError::Connect(_) | SendError::ConnectTimeout(_) | SendError::Closed(_),
@@ -228,9 +257,9 @@ impl Failure {
                 UpstreamError::Body(RequestBodyError::Broken(_)) => table::BAD_REQUEST,
             },
             Self::Reply(_) => table::ANSWER_WITHHELD,
-            Self::Lend(LendError::Question) => table::BAD_REQUEST,
-            Self::Lend(LendError::Spelling) => table::PATH_AMBIGUOUS,
-            Self::Lend(LendError::Masked(_)) => table::NOT_PERMITTED,
+            Self::ForwardAuth(ForwardAuthError::Question) => table::BAD_REQUEST,
+            Self::ForwardAuth(ForwardAuthError::Spelling) => table::PATH_AMBIGUOUS,
+            Self::ForwardAuth(ForwardAuthError::Masked(_)) => table::NOT_PERMITTED,
             Self::Broker(BrokerError::Method) => table::METHOD,
             Self::Broker(BrokerError::GrantType) => {
                 Description { oauth: "unsupported_grant_type", ..table::BAD_REQUEST }
@@ -285,7 +314,7 @@ impl Failure {
     }
 
     /// The rule that refused the request, and the operation that it is about, for the audit log.
-    pub fn decided(&self) -> (Option<&Arc<Source>>, Option<&'static str>) {
+    pub fn decided(&self) -> (Option<&Arc<RuleSource>>, Option<&'static str>) {
         match self {
             Self::Policy(refusal) => (refusal.rule(), refusal.operation()),
             _ => (None, None),
@@ -312,8 +341,10 @@ impl Failure {
                 | Refusal::TenantNotGranted(..)
                 | Refusal::TenantNotNamed(_),
             )
-            | Self::Edge(_)
-            | Self::Lend(_)
+            | Self::Host(_)
+            | Self::SlowBody(_)
+            | Self::InFlightTimeout(_)
+            | Self::ForwardAuth(_)
             | Self::Token(_) => Some(self.to_string()),
             _ => None,
         }
@@ -326,13 +357,4 @@ fn sentence(text: &str) -> String {
     let (first, rest) =
         text.split_at(usize::from(word.bytes().all(|b| b.is_ascii_alphabetic()) && !word.is_empty()));
     format!("{}{rest}", first.to_ascii_uppercase())
-}
-
-/// The code for an answer that was cut off after its head had gone out: for the log and the audit log alone.
-pub fn cut_off(error: &BodyError) -> &'static str {
-    match error {
-        BodyError::Broken(_) => table::UPSTREAM_UNREACHABLE.code,
-        BodyError::Silent(_) => table::UPSTREAM_TIMEOUT.code,
-        BodyError::Withheld(_) => table::ANSWER_WITHHELD.code,
-    }
 }

@@ -1,11 +1,13 @@
-//! `/authz`, for another proxy that asks whether a request may pass and with which token: nginx by
+//! Forward authentication, `/authz`: for another proxy that asks whether a request may pass and with which token: nginx by
 //! `X-Original-URI` and `X-Original-Method`, Envoy by the original method, and the original path behind `/authz`.
 //! Reads the question and writes the answer; deciding is the pipeline's. Off unless the configuration says so,
 //! because the answer holds an upstream token.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, request::Parts};
 
-use crate::{config, ids::TenantName, policy::lend::LendError, token::Token};
+use crate::{
+    ids::{CallerName, TenantName},
+    policy::ForwardAuthError, token::Token};
 
 const PATH: &str = "/authz";
 const ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri");
@@ -14,41 +16,44 @@ const CALLER: HeaderName = HeaderName::from_static("claviger-caller");
 const TENANT: HeaderName = HeaderName::from_static("claviger-tenant");
 const OPERATION: HeaderName = HeaderName::from_static("claviger-operation");
 
-/// The request that is asked about; `None` where the request is no such question.
+/// Whether a request is a question of another proxy, good or bad.
+pub fn is_question(uri: &Uri) -> bool {
+    uri.path().strip_prefix(PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The request that a question is about.
 ///
 /// # Errors
-/// [`LendError::Question`].
-pub fn question(head: &Parts) -> Result<Option<Parts>, LendError> {
-    let Some(rest) = head.uri.path().strip_prefix(PATH) else { return Ok(None) };
+/// [`ForwardAuthError::Question`].
+pub fn question(head: &Parts) -> Result<Parts, ForwardAuthError> {
+    let rest = head.uri.path().strip_prefix(PATH).ok_or(ForwardAuthError::Question)?;
     let (method, uri) = if rest.is_empty() {
         let method = one(&head.headers, &ORIGINAL_METHOD)?;
-        let method = Method::from_bytes(method.as_bytes()).map_err(|_| LendError::Question)?;
+        let method = Method::from_bytes(method.as_bytes()).map_err(|_| ForwardAuthError::Question)?;
         (method, one(&head.headers, &ORIGINAL_URI)?.to_owned())
-    } else if rest.starts_with('/') {
+    } else {
         let query = head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
         (head.method.clone(), format!("{rest}{query}"))
-    } else {
-        return Ok(None);
     };
     let mut asked = head.clone();
     asked.version = http::Version::HTTP_11;
     asked.method = method;
-    asked.uri = uri.parse::<Uri>().map_err(|_| LendError::Question)?;
-    Ok(Some(asked))
+    asked.uri = uri.parse::<Uri>().map_err(|_| ForwardAuthError::Question)?;
+    Ok(asked)
 }
 
-fn one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h str, LendError> {
+fn one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h str, ForwardAuthError> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
-        (Some(value), None) => value.to_str().map_err(|_| LendError::Question),
-        _ => Err(LendError::Question),
+        (Some(value), None) => value.to_str().map_err(|_| ForwardAuthError::Question),
+        _ => Err(ForwardAuthError::Question),
     }
 }
 
 /// Yes, and with these header fields.
 pub fn answer(
     token: &Token,
-    caller: &config::Caller,
+    caller: &CallerName,
     tenant: &TenantName,
     operation: &'static str,
 ) -> HeaderMap {
@@ -56,7 +61,7 @@ pub fn answer(
     headers.insert(header::AUTHORIZATION, token.header().clone());
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(OPERATION, HeaderValue::from_static(operation));
-    for (name, value) in [(CALLER, caller.name.as_str()), (TENANT, tenant.as_str())] {
+    for (name, value) in [(CALLER, caller.as_str()), (TENANT, tenant.as_str())] {
         // A name is made of letters, digits and signs that a header takes.
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.insert(name, value);
@@ -73,13 +78,16 @@ mod tests {
         method: &str,
         uri: &str,
         headers: &[(&str, &str)],
-    ) -> Result<Option<(Method, String)>, LendError> {
+    ) -> Result<Option<(Method, String)>, ForwardAuthError> {
         let mut request = http::Request::builder().method(method).uri(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let (head, ()) = request.body(()).unwrap().into_parts();
-        Ok(question(&head)?.map(|head| (head.method, head.uri.to_string())))
+        if !is_question(&head.uri) {
+            return Ok(None);
+        }
+        question(&head).map(|head| Some((head.method, head.uri.to_string())))
     }
 
     #[test]
@@ -111,7 +119,7 @@ mod tests {
             &[("x-original-uri", "/a b"), method],
             &[uri, ("x-original-method", "G T")],
         ] {
-            assert_eq!(asked("GET", "/authz", headers), Err(LendError::Question), "{headers:?}");
+            assert_eq!(asked("GET", "/authz", headers), Err(ForwardAuthError::Question), "{headers:?}");
         }
     }
 }

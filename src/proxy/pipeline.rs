@@ -1,62 +1,56 @@
 //! The way a request takes, top to bottom. This is the only file that knows the order of the stages. Each
 //! hands on a value that only it can make, and the next demands it, so leaving one out does not compile.
 
-pub mod build;
+use std::sync::{Arc, OnceLock};
 
-use std::sync::Arc;
-
+use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::{Request, Response, request::Parts};
+use http::{Request, Response, header, request::Parts};
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 
-use crate::{
-    authz,
-    broker::{Broker, TokenRequest},
-    authn::{Caller, Authenticators, Presented, jwt::Keyring},
-    config::{Config, Issue},
-    edge::{self, Connection, EdgeError, Hosts},
+use super::{
+    broker::{Broker, BrokerRequest},
     error::Failure,
+    forward_auth,
+    hosts::{self, Hosts},
+    route::{self, Route},
+};
+use crate::{
+    authn::{Authenticators, Caller, Presented},
+    config::Config,
     headers,
-    ids::TenantIndex,
-    limit::{
-        Peers,
-        admit::{Admission, Admitted},
-    },
-    listen::tls::Tls,
-    observe::{Audit, Issued, Metrics, OperationCells, Record, RequestId, Source, Trail, cells::CellTable},
-    policy::{
-        grants::{Action, Grants, ISSUE, Operation, Permit, Refusal},
-        lend::{self, LendError},
-        target::{self, Target},
-    },
-    reply::{
-        Base, Body, Screen,
-        guard::{Guard, Held},
-        links,
-    },
+    limit::{Admitted, Peers, RateLimits},
+    listen::Connection,
+    observe::{AnsweredBy, Audit, AuditRecord, Issued, Metrics, OperationMetrics, Record, RequestId},
+    policy::{Action, Grants, ISSUE, Permit, Refusal, Tenant as _, target::Target},
+    reply::{self, Base, Body},
     secret::Digest,
-    upstream::{Upstream, client::Sending, replay::Prepared},
+    tenants::Directory,
+    upstream::{self, Outbound, Prepared, Tenant},
 };
 
-/// Everything that a request needs, for one configuration. Immutable; a reload makes another.
+/// Everything that a request needs, for one configuration. Its tenants may come, change and go; for the rest a reload
+/// makes another.
 #[derive(Debug)]
 pub struct Pipeline {
-    config: Arc<Config>,
-    hosts: Hosts,
-    callers: Authenticators,
-    peers: Arc<Peers>,
-    policy: Grants,
-    limits: Admission,
-    upstreams: Box<[Upstream]>,
-    /// What no answer may repeat, in the order of the tenants.
-    held: Box<[Held]>,
-    broker: Broker,
-    cells: CellTable,
-    anonymous: Arc<OperationCells>,
-    metrics: Arc<Metrics>,
-    tls: Option<Arc<Tls>>,
-    audit: Option<Arc<Audit>>,
+    /// As it was when this was made: for all but its tenants.
+    pub(super) config: Arc<Config>,
+    /// With the tenants of now, to show.
+    pub(super) current_config: ArcSwap<Config>,
+    pub(super) hosts: Hosts,
+    pub(super) authenticators: Authenticators,
+    pub(super) peers: Arc<Peers>,
+    pub(super) policy: Grants,
+    pub(super) limits: RateLimits,
+    pub(super) tenants: Directory<Tenant>,
+    pub(super) broker: Broker,
+    /// Counters of what is refused before its tenant is known, by caller.
+    pub(super) refused: Box<[OnceLock<Arc<OperationMetrics>>]>,
+    /// Counters of what is refused before its caller is known.
+    pub(super) anonymous: Arc<OperationMetrics>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) audit: Option<Arc<Audit>>,
 }
 
 impl Pipeline {
@@ -72,62 +66,44 @@ impl Pipeline {
     ) -> Result<Response<Body>, Failure> {
         let (head, body) = request.into_parts();
         self.hosts.check(connection.peer.listener, &head.uri, &head.headers)?;
-        if self.config.authz
-            && let Some(asked) = authz::question(&head).transpose()
-        {
-            record.via = Some("authz");
-            let asked = asked?;
-            record.asked = Some(asked.method.clone());
-            return self.authorize(connection, &asked, record).await;
-        }
-        match target::parse(&head.uri, head.version, &head.headers)? {
-            target @ Target::Token { .. } => {
+        match Route::of(&head, self.config.authz)? {
+            Route::Api(target) => {
+                let presented = Presented::by_headers(&connection.peer, &head.headers);
+                let admitted = self.admit(connection, &presented, &target, &head, record).await?;
+                self.forward(connection, admitted, &head, body, record).await
+            }
+            Route::Token(target) => {
                 record.asks_for_token = true;
-                let form = TokenRequest::read(&head, body, self.config.timeouts.body).await?;
+                let form = BrokerRequest::read(&head, body, self.config.timeouts.body).await?;
                 record.client_in_form = form.client_in_form();
                 let presented = Presented::by_client(&connection.peer, &head.headers, form.client());
-                let caller = self.authenticate(connection, &presented, record).await?;
-                let permit = self.permit(caller, &target, &head, record)?;
-                let admitted = self.limits.admit(permit, record.started)?;
-                self.issue(&admitted, self.callers.key_of(&presented), record).await
+                let admitted = self.admit(connection, &presented, &target, &head, record).await?;
+                self.issue(admitted, self.authenticators.key_of(&presented), record).await
             }
-            target @ Target::Api { .. } => {
-                let presented = Presented::by_headers(&connection.peer, &head.headers);
-                let caller = self.authenticate(connection, &presented, record).await?;
-                let permit = self.permit(caller, &target, &head, record)?;
-                let admitted = self.limits.admit(permit, record.started)?;
-                let Action::Forward(operation) = admitted.action() else {
-                    return self.issue(&admitted, None, record).await;
-                };
-                self.forward(connection, &admitted, operation, &head, body, record).await
+            Route::ForwardAuth => {
+                record.via = Some("authz");
+                let asked = forward_auth::question(&head)?;
+                record.asked = Some(asked.method.clone());
+                let target = route::target(&asked.uri, asked.version, &asked.headers)?;
+                let presented = Presented::by_headers(&connection.peer, &asked.headers);
+                let admitted = self.admit(connection, &presented, &target, &asked, record).await?;
+                self.lend(admitted, &target, &asked, record).await
             }
         }
     }
 
-    /// The same stages for a request that another proxy will send.
-    async fn authorize(
+    /// Authenticate → authorise → admit, for every route alike.
+    async fn admit(
         &self,
         connection: &Connection,
+        presented: &Presented<'_>,
+        target: &Target<'_>,
         head: &Parts,
         record: &mut Record,
-    ) -> Result<Response<Body>, Failure> {
-        let target = target::parse(&head.uri, head.version, &head.headers)?;
-        let presented = Presented::by_headers(&connection.peer, &head.headers);
-        let caller = self.authenticate(connection, &presented, record).await?;
-        let permit = self.permit(caller, &target, head, record)?;
-        let admitted = self.limits.admit(permit, record.started)?;
-        let Action::Forward(operation) = admitted.action() else { return Err(LendError::Question.into()) };
-        let caller = &self.config.callers[caller.index().0];
-        lend::check(&target, operation)?;
-        // The body stays with the other proxy.
-        let _ = operation.clear(&head.headers, None)?;
-        let upstream = &self.upstreams[admitted.tenant().0];
-        let deadline = record.started + self.config.timeouts.deadline;
-        let token = upstream.lend(admitted.permit().token(), deadline).await?;
-        record.issued(Issued::Authz);
-        let mut answer = Response::new(Body::whole(Bytes::new()));
-        *answer.headers_mut() = authz::answer(&token, caller, &upstream.tenant.name, operation.name);
-        Ok(answer)
+    ) -> Result<Admitted<Tenant>, Failure> {
+        let caller = self.authenticate(connection, presented, record).await?;
+        let permit = self.authorise(caller, target, head, record)?;
+        Ok(self.limits.admit(permit, record.started).await?)
     }
 
     async fn authenticate(
@@ -136,53 +112,59 @@ impl Pipeline {
         presented: &Presented<'_>,
         record: &mut Record,
     ) -> Result<Caller, Failure> {
-        let caller = self.callers.authenticate(presented).await.or_else(|nobody| {
+        let caller = self.authenticators.authenticate(presented).await.or_else(|nobody| {
             record.tried = Some(nobody.tried());
             self.metrics.identification_failed(nobody.tried(), nobody.reason());
             self.peers.failed(connection.peer.ip(), Instant::now())?;
             Err(Failure::from(nobody))
         })?;
-        if let Some(trail) = &mut record.audit {
-            trail.identified_by = Some(caller.method());
-            trail.caller = Some(self.config.callers[caller.index().0].name.as_str().to_owned());
+        if let Some(audit) = &mut record.audit {
+            audit.identified_by = Some(caller.method());
+            audit.caller = Some(self.config.callers[caller.index().0].name.as_str().to_owned());
         }
         Ok(caller)
     }
 
-    fn permit(
+    fn authorise(
         &self,
         caller: Caller,
         target: &Target<'_>,
         head: &Parts,
         record: &mut Record,
-    ) -> Result<Permit, Refusal> {
-        let permit = self.policy.permit(caller, target, head);
-        let (tenant, cells) = match &permit {
-            Ok(permit) => (Some(permit.tenant()), self.cells.of(permit)),
-            Err(refusal) => {
-                let (Target::Api { tenant, .. } | Target::Token { tenant }) = *target;
-                let tenant = self.policy.tenant_of(caller.index(), tenant).ok();
-                (tenant, self.cells.refused(caller.index(), tenant, refusal.slot()))
-            }
+    ) -> Result<Permit<Tenant>, Refusal> {
+        record.operation = self.refused(caller);
+        let granted = self.policy.tenant(caller, target.tenant(), &self.tenants)?;
+        let tenant = granted.tenant().clone();
+        if let Some(audit) = &mut record.audit {
+            audit.tenant = Some(tenant.name().as_str().to_owned());
+        }
+        let permit = self.policy.permit(granted, target, head);
+        let operation = match &permit {
+            Ok(permit) => Some(self.operation(permit.action())),
+            Err(refusal) => refusal.index(),
         };
-        record.cells = cells;
-        if let Some(trail) = &mut record.audit {
-            self.note(trail, tenant, permit.as_ref().ok());
+        let caller = &self.config.callers[caller.index().0].name;
+        record.operation = tenant.metrics().of(caller, operation);
+        if let (Some(audit), Ok(permit)) = (&mut record.audit, &permit) {
+            self.note(audit, permit);
         }
         permit
     }
 
-    /// What the audit log is to know of a decision; a refusal's rule comes with the failure.
-    fn note(&self, trail: &mut Trail, tenant: Option<TenantIndex>, permit: Option<&Permit>) {
-        trail.tenant = tenant.map(|tenant| self.config.tenants[tenant.0].name.as_str().to_owned());
-        let Some(permit) = permit else { return };
-        trail.rule = permit.rule().cloned();
-        match permit.action() {
-            Action::Issue(_) => trail.operation = Some(ISSUE),
-            Action::Forward(operation) => {
-                trail.operation = Some(operation.name);
-                trail.path = operation.target.as_str().split('?').next().map(|path| self.written(path));
-            }
+    /// An operation's index among those that something is kept for, and its name.
+    fn operation(&self, action: &Action) -> (usize, &'static str) {
+        match action {
+            Action::Forward(operation) => (operation.index(), operation.name()),
+            Action::Issue(_) => (self.policy.operations() - 2, ISSUE),
+        }
+    }
+
+    /// What the audit log is to know of a permit; a refusal's rule comes with the failure.
+    fn note(&self, audit: &mut AuditRecord, permit: &Permit<Tenant>) {
+        audit.rule = permit.rule().cloned();
+        audit.operation = Some(self.operation(permit.action()).1);
+        if let Action::Forward(operation) = permit.action() {
+            audit.path = operation.target().split('?').next().map(|path| self.written(path));
         }
     }
 
@@ -194,82 +176,103 @@ impl Pipeline {
 
     /// Whether `text` is a caller's credential, out of its place.
     pub fn gives_away(&self, text: &str) -> bool {
-        self.callers.are_given_away_by(text)
+        self.authenticators.are_given_away_by(text)
     }
 
-    async fn issue(
-        &self,
-        admitted: &Admitted,
-        key: Option<Digest>,
-        record: &mut Record,
-    ) -> Result<Response<Body>, Failure> {
-        let upstream = &self.upstreams[admitted.tenant().0];
-        let ask = admitted.permit().token();
-        let scopes = upstream.handle(ask).status().scopes;
-        match admitted.action() {
-            Action::Issue(Issue::Upstream) => {
-                let token = upstream.hand_out(ask, record.started + self.config.timeouts.deadline).await?;
-                record.issued(Issued::Upstream);
-                Ok(self.broker.hand_out(&token, &scopes))
-            }
-            _ => {
-                let caller = &self.config.callers[admitted.caller().index().0].name;
-                let answer = self.broker.issue(caller, key.as_ref(), &scopes)?;
-                record.issued(Issued::Claviger);
-                Ok(answer)
-            }
-        }
+    fn refused(&self, caller: Caller) -> Arc<OperationMetrics> {
+        let make = || {
+            let name = self.config.callers[caller.index().0].name.as_str();
+            Arc::new(OperationMetrics::new(self.metrics.clone(), name, "", ""))
+        };
+        self.refused[caller.index().0].get_or_init(make).clone()
     }
 
+    /// Sends an operation, and hands on its answer as far as the caller may see it.
     async fn forward(
         &self,
         connection: &Connection,
-        admitted: &Admitted,
-        operation: &Operation,
+        admitted: Admitted<Tenant>,
         head: &Parts,
         body: Incoming,
         record: &mut Record,
     ) -> Result<Response<Body>, Failure> {
-        let upstream = &self.upstreams[admitted.tenant().0];
-        let timeouts = &self.config.timeouts;
+        let (timeouts, limits) = (&self.config.timeouts, &self.config.limits);
         let deadline = record.started + timeouts.deadline;
-        let (method, limits) = (&head.method, &self.config.limits);
+        let tenant = admitted.tenant().clone();
         let reading = async {
-            let body = Prepared::read(method, &head.headers, body, limits, timeouts.body).await?;
-            if operation.target.looks_at_body() { body.hold(limits).await } else { Ok(body) }
+            let body = Prepared::read(&head.method, &head.headers, body, limits, timeouts.body).await?;
+            if admitted.looks_at_body() { body.hold(limits).await } else { Ok(body) }
         };
         let body =
-            timeout_at(deadline, reading).await.map_err(|_| EdgeError::SlowBody(timeouts.deadline))??;
-        let (target, rule) = operation.clear(&head.headers, body.held())?;
-        if let (Some(trail), Some(rule)) = (&mut record.audit, rule) {
-            trail.rule = Some(rule.clone());
+            timeout_at(deadline, reading).await.map_err(|_| Failure::SlowBody(timeouts.deadline))??;
+        let (dispatch, rule) = admitted
+            .dispatch(&head.headers, body.held(), deadline)
+            .await
+            .map_err(|reason| Failure::not_sent(reason, timeouts.deadline))?;
+        if let (Some(audit), Some(rule)) = (&mut record.audit, rule) {
+            audit.rule = Some(rule);
         }
-        let place = timeout_at(deadline, admitted.place()).await;
-        let slot = place.map_err(|_| EdgeError::Deadline(timeouts.deadline))??;
-        let (token, hidden) = (admitted.permit().token(), operation.hidden);
-        let sending = Sending { head, target, token, hidden, worker: connection.worker, deadline };
-        let answer = upstream.send(sending, body, record).await?;
-        let (mut answered, body) = answer.response.into_parts();
-        headers::strip_answer(&mut answered.headers);
-        answered.headers.append(http::header::VIA, headers::VIA);
-        links::rebuild(
-            &mut answered.headers,
-            self.base(connection, head),
-            target.target().path(),
-            target.target().query(),
-            upstream.endpoint(),
-        );
-        let guard = Guard::new(answer.token, self.held[admitted.tenant().0].clone());
-        let screen = Screen::new(&head.method, &mut answered, hidden, guard)?;
-        let body = Body::upstream(body, screen, answer.lease, slot, timeouts.body).await?;
-        record.source = Source::Upstream;
-        Ok(Response::from_parts(answered, body))
+        let sent_to = dispatch.target().target().clone();
+        let outbound = Outbound { head, worker: connection.worker, deadline };
+        let mut answer = upstream::send(dispatch, outbound, body, record).await?;
+        let headers = answer.headers_mut();
+        headers::strip_answer(headers);
+        headers.append(header::VIA, headers::VIA);
+        reply::rebuild(headers, self.base(connection, head), &sent_to, tenant.endpoint());
+        let (answered, body) = answer.filtered(&head.method, timeouts.body).await?;
+        record.answered_by = AnsweredBy::Upstream;
+        Ok(Response::from_parts(answered, Body::streamed(body)))
+    }
+
+    /// Answers a token request: with a token of ours, or the upstream's where the grant says so.
+    async fn issue(
+        &self,
+        admitted: Admitted<Tenant>,
+        key: Option<Digest>,
+        record: &mut Record,
+    ) -> Result<Response<Body>, Failure> {
+        let scopes = admitted.tenant().scopes(admitted.token());
+        let caller = &self.config.callers[admitted.caller().index().0].name;
+        let answer = match admitted.hand_out() {
+            Some(handout) => {
+                let deadline = record.started + self.config.timeouts.deadline;
+                let token = upstream::hand_out(handout, deadline).await?;
+                record.issued(Issued::Upstream);
+                self.broker.hand_out(&token, &scopes)
+            }
+            None => {
+                let answer = self.broker.issue(caller, key.as_ref(), &scopes)?;
+                record.issued(Issued::Claviger);
+                answer
+            }
+        };
+        Ok(answer.map(Body::whole))
+    }
+
+    /// Answers another proxy: yes, and with this token.
+    async fn lend(
+        &self,
+        admitted: Admitted<Tenant>,
+        target: &Target<'_>,
+        asked: &Parts,
+        record: &mut Record,
+    ) -> Result<Response<Body>, Failure> {
+        let deadline = self.config.timeouts.deadline;
+        let caller = &self.config.callers[admitted.caller().index().0].name;
+        let (tenant, (_, operation)) = (admitted.tenant().clone(), self.operation(admitted.action()));
+        let loan =
+            admitted.lend(&asked.headers, target).map_err(|reason| Failure::not_sent(reason, deadline))?;
+        let token = upstream::lend(loan, record.started + deadline).await?;
+        record.issued(Issued::Authz);
+        let mut answer = Response::new(Body::whole(Bytes::new()));
+        *answer.headers_mut() = forward_auth::answer(&token, caller, tenant.name(), operation);
+        Ok(answer)
     }
 
     /// How links to this proxy begin: as configured, else as the caller addressed us.
     fn base<'a>(&'a self, connection: &Connection, head: &'a Parts) -> Base<'a> {
         let tenant = head.uri.path().strip_prefix("/t/").and_then(|rest| rest.split('/').next());
-        match (&self.config.listen.public_url, edge::host(&head.uri, &head.headers)) {
+        match (&self.config.listen.public_url, hosts::host(&head.uri, &head.headers)) {
             (Some(url), _) => Base { scheme: "", authority: url.trim_end_matches('/'), tenant },
             (None, Some(host)) => Base { scheme: connection.scheme, authority: host, tenant },
             (None, None) => Base { scheme: "", authority: "", tenant },
@@ -284,15 +287,10 @@ impl Pipeline {
         let peer = &connection.peer;
         (record.peer, record.peer_uid) = (peer.address, peer.uid);
         record.audit = self.audit.as_ref().map(|log| {
-            Box::new(Trail::begin(log.clone(), self.broker.clock.now().wall, peer.address, peer.uid))
+            Box::new(AuditRecord::begin(log.clone(), self.broker.clock.now().wall, peer.address, peer.uid))
         });
         record.trace = headers::trace(request.headers());
         record
-    }
-
-    /// What new connections to TCP listeners are secured with.
-    pub fn tls(&self) -> Option<&Arc<Tls>> {
-        self.tls.as_ref()
     }
 
     /// The names that loopback listeners answer to.
@@ -300,32 +298,27 @@ impl Pipeline {
         &self.hosts
     }
 
-    /// The configuration that this is made of.
-    pub fn config(&self) -> &Arc<Config> {
-        &self.config
+    /// The configuration in force.
+    pub fn config(&self) -> Arc<Config> {
+        self.current_config.load_full()
     }
 
-    /// Requests under way to a tenant.
-    pub fn in_flight(&self, tenant: TenantIndex) -> usize {
-        self.limits.in_flight(tenant)
+    /// The tenants.
+    pub fn tenants(&self) -> &Directory<Tenant> {
+        &self.tenants
+    }
+
+    /// The callers' authenticators, with the keys of their issuers.
+    pub fn authenticators(&self) -> &Authenticators {
+        &self.authenticators
     }
 
     /// Begins to fetch what will be needed: tokens, and keys of callers' issuers. To be called in the runtime that
     /// outlives configurations, once this is to be the one in force.
     pub fn warm(&self) {
-        for upstream in &self.upstreams {
-            upstream.token.warm();
+        for tenant in self.tenants.all() {
+            tenant.warm();
         }
-        self.callers.start();
-    }
-
-    /// The keys of callers' issuers.
-    pub fn keyrings(&self) -> &[Arc<Keyring>] {
-        self.callers.keyrings()
-    }
-
-    /// The upstreams, in the order of the tenants.
-    pub fn upstreams(&self) -> &[Upstream] {
-        &self.upstreams
+        self.authenticators.start();
     }
 }

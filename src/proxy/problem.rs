@@ -8,13 +8,13 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
-use super::Body;
+use super::error::{Failure, Side};
 use crate::{
     config::Rate,
-    error::{Failure, Side},
     headers,
     limit::LimitError,
-    observe::{Record, Source},
+    observe::{AnsweredBy, Record},
+    reply::{self, Body},
 };
 
 #[derive(Serialize)]
@@ -80,7 +80,7 @@ pub fn answer(failure: &Failure, record: &mut Record) -> Response<Body> {
     if let Failure::Limit(limit) = failure {
         limit_fields(limit, headers);
     }
-    record.source = Source::Claviger;
+    record.answered_by = AnsweredBy::Claviger;
     record.code = Some(description.code);
     record.cause = failure.cause();
     match failure {
@@ -161,7 +161,7 @@ fn count(failure: &Failure, short: &'static str, record: &Record) {
     match failure {
         // Not refused: nothing could be said.
         Failure::Caller(nobody) if nobody.retry_after().is_some() => {}
-        Failure::Edge(_) | Failure::Caller(_) | Failure::Policy(_) | Failure::Lend(_) => {
+        Failure::Host(_) | Failure::Caller(_) | Failure::Policy(_) | Failure::ForwardAuth(_) => {
             record.metrics().policy_denied(short)
         }
         Failure::Limit(limit) => record.metrics().rate_limited(match limit {
@@ -170,7 +170,12 @@ fn count(failure: &Failure, short: &'static str, record: &Record) {
             LimitError::Overloaded { .. } => "in_flight",
             LimitError::Identifications { .. } => "identification",
         }),
-        Failure::Reply(withheld) => withheld.report(record),
-        Failure::Token(_) | Failure::Upstream(_) | Failure::Broker(_) | Failure::Panic => {}
+        Failure::Reply(blocked) => reply::report(*blocked, record),
+        Failure::InFlightTimeout(_)
+        | Failure::SlowBody(_)
+        | Failure::Token(_)
+        | Failure::Upstream(_)
+        | Failure::Broker(_)
+        | Failure::Panic => {}
     }
 }

@@ -3,7 +3,7 @@
 //! in it are right. So each link is the caller's own request with another page in it.
 
 use bytes::BytesMut;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header, uri::PathAndQuery};
 
 use crate::config::Endpoint;
 
@@ -32,18 +32,12 @@ impl Base<'_> {
     }
 }
 
-/// Rebuilds the links of an answer to a request for `path` with `query`.
-pub fn rebuild(
-    headers: &mut HeaderMap,
-    base: Base<'_>,
-    path: &str,
-    query: Option<&str>,
-    upstream: &Endpoint,
-) {
+/// Rebuilds the links of an answer to a request for `target`.
+pub fn rebuild(headers: &mut HeaderMap, base: Base<'_>, target: &PathAndQuery, upstream: &Endpoint) {
     if headers.contains_key(header::LINK) {
         let lines: Vec<HeaderValue> = headers.get_all(header::LINK).iter().cloned().collect();
         headers.remove(header::LINK);
-        let pages = Pages::of(base, path, query.unwrap_or_default());
+        let pages = Pages::of(base, target.path(), target.query().unwrap_or_default());
         // One buffer for all of them: they differ in a number and a word.
         let mut buffer = BytesMut::with_capacity(lines.len() * (pages.before.len() + pages.after.len() + 32));
         for link in lines.iter().flat_map(|line| split_links(line.as_bytes())) {
@@ -162,7 +156,8 @@ mod tests {
         }
         let upstream = Endpoint { scheme: http::uri::Scheme::HTTP, authority: "logto:3001".parse().unwrap() };
         let base = Base { scheme: "http", authority: "127.0.0.1:3600", tenant };
-        rebuild(&mut headers, base, path, query, &upstream);
+        let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+        rebuild(&mut headers, base, &format!("{path}{query}").parse().unwrap(), &upstream);
         headers.get_all(name).iter().map(|v| v.to_str().unwrap().to_owned()).collect()
     }
 

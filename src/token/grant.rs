@@ -13,8 +13,8 @@ use crate::{
         answer,
         error::{Failure, Fault},
         events::Events,
-        key::Source,
-        mint::TokenRequest,
+        key::TokenSource,
+        mint::GrantRequest,
     },
 };
 
@@ -30,7 +30,7 @@ pub(super) struct Minted {
 
 /// Asks the issuer, beginning with the secret at `first`.
 pub(super) async fn grant(
-    source: &Source,
+    source: &TokenSource,
     first: usize,
     clock: &Clock,
     events: &dyn Events,
@@ -42,8 +42,8 @@ pub(super) async fn grant(
     };
     let Some(other) = (0..source.secrets.len()).find(|index| *index != first) else { return Err(blamed) };
     // The second request is drawn on the quota, but does not wait for it: the grant is one thing.
-    if let Some(admission) = &source.admission {
-        let _ = admission();
+    if let Some(draw) = &source.quota {
+        let _: Result<(), std::time::Duration> = draw().await;
     }
     match attempt(source, other, clock, events).await {
         Ok(minted) => {
@@ -60,7 +60,7 @@ pub(super) async fn grant(
 }
 
 async fn attempt(
-    source: &Source,
+    source: &TokenSource,
     index: usize,
     clock: &Clock,
     events: &dyn Events,
@@ -75,7 +75,7 @@ async fn attempt(
     let tenant = &source.key.tenant;
     events.grant_started(tenant);
     let asked = clock.now();
-    let request = TokenRequest::new(&source.key, secret);
+    let request = GrantRequest::new(&source.key, secret);
     let authorization = request.authorization.clone();
     let result = match tokio::time::timeout(source.timeout, source.issuer.request(request)).await {
         Err(_elapsed) => Err(Fault::Timeout.into()),

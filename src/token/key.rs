@@ -1,7 +1,7 @@
-//! What a token is for ([`TokenKey`]) and how to get one ([`Source`]). Two keys are equal exactly when the
+//! What a token is for ([`TokenKey`]) and how to get one ([`TokenSource`]). Two keys are equal exactly when the
 //! same token would do for both; no secret is part of a key, so a rotated secret keeps the token.
 
-use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fmt, pin::Pin, sync::Arc, time::Duration};
 
 use crate::{
     config::{ClientAuth, Endpoint, Tenant, TokenOptions},
@@ -68,11 +68,11 @@ impl TokenKey {
 }
 
 /// Draws one request on the tenant's quota, or says how long until there is room.
-pub type Admission = Arc<dyn Fn() -> Result<(), Duration> + Send + Sync>;
+pub type QuotaDraw = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), Duration>> + Send>> + Send + Sync>;
 
-/// How to get a token. Immutable: a changed secret makes a new `Source` with the same key.
+/// How to get a token. Immutable: a changed secret makes a new `TokenSource` with the same key.
 #[derive(Clone)]
-pub struct Source {
+pub struct TokenSource {
     /// What for.
     pub key: TokenKey,
     /// One, or two in overlap, the new one first. With none, every grant is refused as `invalid_client`.
@@ -84,10 +84,10 @@ pub struct Source {
     /// How long one token request may take, whole.
     pub timeout: Duration,
     /// The tenant's quota, where it has one.
-    pub admission: Option<Admission>,
+    pub quota: Option<QuotaDraw>,
 }
 
-impl Source {
+impl TokenSource {
     /// How to get the tenant's own token.
     pub fn of(tenant: &Tenant, issuer: Arc<dyn Issuer>, options: TokenOptions, timeout: Duration) -> Self {
         Self {
@@ -96,21 +96,21 @@ impl Source {
             issuer,
             options,
             timeout,
-            admission: None,
+            quota: None,
         }
     }
 
     /// The same, drawing on a quota.
     #[must_use]
-    pub fn admitted_by(mut self, admission: Admission) -> Self {
-        self.admission = Some(admission);
+    pub fn drawing_on(mut self, quota: QuotaDraw) -> Self {
+        self.quota = Some(quota);
         self
     }
 }
 
-impl fmt::Debug for Source {
+impl fmt::Debug for TokenSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Source")
+        f.debug_struct("TokenSource")
             .field("key", &self.key)
             .field("options", &self.options)
             .finish_non_exhaustive()

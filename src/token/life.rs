@@ -109,7 +109,7 @@ impl Token {
         now.until(&self.renewal)
     }
 
-    /// True for the first to ask: one request, not each, rings for the renewal of a token.
+    /// True for the first to ask: one request, not each, wakes the refresh task for the renewal of a token.
     pub(super) fn ask_renewal(&self) -> bool {
         !self.renewal_asked.load(Relaxed) && !self.renewal_asked.swap(true, Relaxed)
     }

@@ -26,25 +26,25 @@ pub trait Issuer: Send + Sync {
     /// bounds the time by dropping the future.
     fn request(
         &self,
-        request: TokenRequest,
+        request: GrantRequest,
     ) -> Pin<Box<dyn Future<Output = Result<Answer, Fault>> + Send + '_>>;
 }
 
 /// One token request, credentials included; they are zeroed when it has been sent.
-pub struct TokenRequest {
+pub struct GrantRequest {
     /// `Basic …` for `client_secret_basic`.
     pub authorization: Option<HeaderValue>,
     /// The `application/x-www-form-urlencoded` body.
     pub form: Bytes,
 }
 
-impl fmt::Debug for TokenRequest {
+impl fmt::Debug for GrantRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TokenRequest(..)")
+        f.write_str("GrantRequest(..)")
     }
 }
 
-impl TokenRequest {
+impl GrantRequest {
     pub(super) fn new(key: &TokenKey, secret: &Secret) -> Self {
         let mut form = Form::with_room_for(key, secret);
         form.push("grant_type", b"client_credentials");
@@ -153,7 +153,7 @@ impl HttpIssuer {
         Ok(Self { http: self.http.clone(), url: url.into() })
     }
 
-    async fn send(&self, request: TokenRequest) -> Result<Answer, Fault> {
+    async fn send(&self, request: GrantRequest) -> Result<Answer, Fault> {
         let mut call = self
             .http
             .post(&*self.url)
@@ -185,7 +185,7 @@ impl HttpIssuer {
 impl Issuer for HttpIssuer {
     fn request(
         &self,
-        request: TokenRequest,
+        request: GrantRequest,
     ) -> Pin<Box<dyn Future<Output = Result<Answer, Fault>> + Send + '_>> {
         Box::pin(self.send(request))
     }

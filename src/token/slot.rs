@@ -1,8 +1,8 @@
 //! The place of one token: what is known about it, and every decision about it. One task at a time, the
-//! keeper (`slot/keeper.rs`), does the work that is decided here, which makes grants single-flight by
+//! refresh task (`slot/refresh.rs`), does the work that is decided here, which makes grants single-flight by
 //! construction. Nothing here waits: the lock is held for a few comparisons and never across an await.
 
-mod keeper;
+mod refresh;
 mod status;
 
 use std::{
@@ -29,13 +29,13 @@ use crate::{
         error::{Failure, Fault, Flaw, TokenError},
         events::CacheResult,
         grant::Minted,
-        key::{Source, TokenKey},
+        key::{TokenSource, TokenKey},
         life::Token,
         tokens::Shared,
     },
 };
 
-/// One token's place. Lives as long as a handle to it does; its keeper holds it weakly.
+/// One token's place. Lives as long as a handle to it does; its refresh task holds it weakly.
 pub(super) struct Slot {
     key: TokenKey,
     shared: Arc<Shared>,
@@ -43,17 +43,17 @@ pub(super) struct Slot {
     /// A request has used the current token: worth renewing even where nothing keeps it warm.
     used: AtomicBool,
     state: Mutex<State>,
-    /// Wakes the keeper to look at the state again.
-    bell: Arc<Notify>,
+    /// Wakes the refresh task to look at the state again.
+    wake: Arc<Notify>,
     /// Tells waiting requests to look at the state again; works across runtimes.
     turn: watch::Sender<()>,
 }
 
 struct State {
-    source: Arc<Source>,
+    source: Arc<TokenSource>,
     /// Counts changes of the secrets, so that a verdict on old ones is not held against new ones.
     epoch: u64,
-    /// A keeper task is alive.
+    /// A refresh task task is alive.
     kept: bool,
     /// Renewed for ever, used or not.
     warm: bool,
@@ -83,7 +83,7 @@ struct Cooldown {
     steps: u32,
 }
 
-/// What the keeper is to do next.
+/// What the refresh task is to do next.
 enum Step {
     Sleep(Duration),
     Grant { asked: bool },
@@ -109,7 +109,7 @@ pub enum Rejection {
 }
 
 impl Slot {
-    pub(super) fn new(source: Source, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(source: TokenSource, shared: Arc<Shared>) -> Self {
         let key = source.key.clone();
         let state = State {
             source: Arc::new(source),
@@ -130,14 +130,14 @@ impl Slot {
             current: ArcSwapOption::empty(),
             used: AtomicBool::new(false),
             state: Mutex::new(state),
-            bell: Arc::new(Notify::new()),
+            wake: Arc::new(Notify::new()),
             turn: watch::Sender::new(()),
         }
     }
 
     /// Takes over how to get the token from now on. New secrets lift a verdict on the old ones; what passes
     /// by itself, and what the issuer asked for, stays.
-    pub(super) fn accept(self: &Arc<Self>, source: Source) {
+    pub(super) fn accept(self: &Arc<Self>, source: TokenSource) {
         let mut state = self.state();
         let changed = source.secrets != state.source.secrets;
         state.source = Arc::new(source);
@@ -252,7 +252,7 @@ impl Slot {
         }
     }
 
-    /// The whole schedule of a slot. [`Step::End`] is final for the keeper; the state knows by then.
+    /// The whole schedule of a slot. [`Step::End`] is final for the refresh task; the state knows by then.
     fn next_step(&self) -> Step {
         let now = self.shared.clock.now();
         let mut state = self.state();

@@ -135,7 +135,7 @@ impl FakeIssuer {
 impl Issuer for FakeIssuer {
     fn request(
         &self,
-        request: TokenRequest,
+        request: GrantRequest,
     ) -> Pin<Box<dyn Future<Output = Result<Answer, Fault>> + Send + '_>> {
         let mut calls = self.calls.lock().unwrap();
         calls.push(Call { at: Instant::now(), authorization: request.authorization });
@@ -215,8 +215,8 @@ impl World {
         self.skew.store(forward, SeqCst);
     }
 
-    pub(super) fn source(&self, tenant: &str) -> Source {
-        Source {
+    pub(super) fn source(&self, tenant: &str) -> TokenSource {
+        TokenSource {
             key: key(tenant),
             secrets: vec![Secret::new(b"s3cret".to_vec())],
             issuer: self.issuer.clone(),

@@ -1,12 +1,11 @@
 //! All slots of the process, by key. A slot lives as long as something holds a handle to it: the tenants of
 //! the configuration do, so a reload that keeps a tenant keeps its token, and a tenant that is gone takes its
-//! token and its renewals along. Keys that come with requests are held here, in bounded number.
+//! token and its renewals along.
 
 use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-    time::Duration,
 };
 
 use tokio::{runtime, sync::Semaphore, time::Instant};
@@ -16,7 +15,7 @@ use crate::{
     token::{
         error::TokenError,
         events::Events,
-        key::{Source, TokenKey},
+        key::{TokenSource, TokenKey},
         life::Token,
         slot::{Rejection, Slot, SlotStatus},
     },
@@ -26,15 +25,11 @@ use crate::{
 const AHEAD: usize = 16;
 /// Grants at one time that a request waits for.
 const ASKED: usize = 128;
-/// Slots whose keys came with requests, and how long one is held unused.
-const PASSING: u64 = 10_000;
-const PASSING_IDLE: Duration = Duration::from_hours(1);
 
 /// Every token of the process. Survives reloads of the configuration; cheap to clone.
 #[derive(Clone)]
 pub struct Tokens {
     shared: Arc<Shared>,
-    passing: moka::sync::Cache<TokenKey, TokenHandle>,
 }
 
 /// What all slots have in common.
@@ -71,13 +66,12 @@ impl Tokens {
             asked: Semaphore::new(ASKED),
             index: Mutex::default(),
         };
-        let passing = moka::sync::Cache::builder().max_capacity(PASSING).time_to_idle(PASSING_IDLE).build();
-        Self { shared: Arc::new(shared), passing }
+        Self { shared: Arc::new(shared) }
     }
 
     /// The slot for this source's key, which gets its token by this source from now on. A live token is
     /// kept; new secrets lift a verdict on the old ones.
-    pub fn handle(&self, source: Source) -> TokenHandle {
+    pub fn handle(&self, source: TokenSource) -> TokenHandle {
         let mut index = self.shared.index();
         if let Some(slot) = index.slots.get(&source.key).and_then(Weak::upgrade) {
             drop(index);
@@ -92,19 +86,6 @@ impl Tokens {
         let slot = Arc::new(Slot::new(source, self.shared.clone()));
         index.slots.insert(key, Arc::downgrade(&slot));
         TokenHandle(slot)
-    }
-
-    /// The same for a key that came with a request: held here for an hour after its last use, at most
-    /// 10,000 of them. Such a slot is not warm, so it stops renewing after one life without use.
-    pub fn passing(&self, source: Source) -> TokenHandle {
-        let key = source.key.clone();
-        // Looked up even so: this is the use that keeps it.
-        let held = self.passing.get(&key);
-        let handle = self.handle(source);
-        if held.is_none() {
-            self.passing.insert(key, handle.clone());
-        }
-        handle
     }
 
     /// Every slot, in order of tenant, resource and scopes.
@@ -133,8 +114,7 @@ impl Shared {
 }
 
 impl TokenHandle {
-    /// The current token, if there is one to use: one atomic load and a look at the clocks. Rings for its
-    /// renewal when that is due.
+    /// The current token, if there is one to use: one atomic load and a look at the clocks. Wakes for its    /// renewal when that is due.
     pub fn current(&self) -> Option<Arc<Token>> {
         self.0.current()
     }

@@ -3,7 +3,10 @@
 //! close (Logto closes after 6 s, fact 8.2). Dialling, TLS and ALPN are hyper-util's and hyper-rustls'.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -37,6 +40,10 @@ pub struct Pool {
     connect: Duration,
     idle_limit: Duration,
     kept: Mutex<Kept>,
+    /// Held while the first connection is made where HTTP/2 is offered: whoever comes meanwhile shares it.
+    first: tokio::sync::Mutex<()>,
+    /// Whether the upstream may yet agree on HTTP/2.
+    may_share: AtomicBool,
 }
 
 #[derive(Default)]
@@ -128,6 +135,8 @@ impl Pool {
             connect: times.connect,
             idle_limit: times.idle,
             kept: Mutex::default(),
+            first: tokio::sync::Mutex::default(),
+            may_share: AtomicBool::new(http2),
         })
     }
 
@@ -151,18 +160,34 @@ impl Pool {
         if let Some(shared) = self.shared() {
             return self.send_shared(shared, request).await;
         }
-        match self.dial().await? {
+        match self.connect().await? {
             Dialled::Http1(sender) => {
                 self.send_on(sender, request).await.map_err(|failed| match failed.unsent {
                     Some(_) => SendError::Closed(failed.error),
                     None => SendError::Broken(failed.error),
                 })
             }
-            Dialled::Http2(shared) => {
-                self.lock().shared = Some(shared.clone());
-                self.send_shared(shared, request).await
-            }
+            Dialled::Http2(shared) => self.send_shared(shared, request).await,
         }
+    }
+
+    /// A new connection, or over HTTP/2 the one that another request has just made. Requests wait for each other only
+    /// until it is known what the upstream speaks.
+    async fn connect(&self) -> Result<Dialled, SendError> {
+        let _turn = match self.may_share.load(Relaxed) {
+            true => Some(tokio::time::timeout(self.connect, self.first.lock()).await
+                .map_err(|_| SendError::ConnectTimeout(self.connect))?),
+            false => None,
+        };
+        if let Some(shared) = self.shared() {
+            return Ok(Dialled::Http2(shared));
+        }
+        let dialled = self.dial().await?;
+        match &dialled {
+            Dialled::Http1(_) => self.may_share.store(false, Relaxed),
+            Dialled::Http2(shared) => self.lock().shared = Some(shared.clone()),
+        }
+        Ok(dialled)
     }
 
     async fn send_on(

@@ -61,6 +61,11 @@ impl Retries {
         Self { rules, budget }
     }
 
+    /// Whether these are its rules.
+    pub fn are_by(&self, rules: &Retry) -> bool {
+        self.rules == *rules
+    }
+
     /// A request begins: it pays into the budget.
     pub fn deposit(&self) {
         self.budget.deposit();

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    config::{self, Endpoint, Timeouts},
+    config::{self, Endpoint, Retry, Timeouts, TokenOptions},
     filter::KnownSecrets,
     ids::{Label, TenantName},
     limit::{InFlight, Limited, Quota},
@@ -58,10 +58,24 @@ pub struct TenantParts {
 pub struct Common {
     /// How long things may take.
     pub timeouts: Timeouts,
+    /// When a request is sent again.
+    pub retry: Retry,
+    /// When tokens are renewed.
+    pub token: TokenOptions,
+    /// How many requests may wait for a place among the tenant's (`limits.queue`).
+    pub queue: usize,
     /// Requests that found their token in the cache, and those that had to wait for it.
     pub token_found: [IntCounter; 2],
     /// Time.
     pub clock: Clock,
+}
+
+impl PartialEq for Common {
+    /// By what is configured: clock and counters are the process's.
+    fn eq(&self, other: &Self) -> bool {
+        (&self.timeouts, &self.retry, &self.token, self.queue)
+            == (&other.timeouts, &other.retry, &other.token, other.queue)
+    }
 }
 
 impl Tenant {
@@ -137,8 +151,14 @@ impl Tenant {
         &self.0.known_secrets
     }
 
-    pub(super) fn common(&self) -> &Common {
+    /// What it has in common with all others.
+    pub fn common(&self) -> &Arc<Common> {
         &self.0.common
+    }
+
+    /// What grants ask its tokens for, beside its own.
+    pub fn narrowings(&self) -> impl Iterator<Item = &Arc<Narrowing>> {
+        self.0.narrowed.iter().map(|(narrowing, _)| narrowing)
     }
 }
 

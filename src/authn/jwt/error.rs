@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::caller::cause::Roundly;
+use crate::authn::cause::Roundly;
 
 /// Why a JWT identifies nobody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub enum JwtError {
 
 impl JwtError {
     /// The metric label: a closed set.
-    pub(in crate::caller) fn reason(self) -> &'static str {
+    pub(in crate::authn) fn reason(self) -> &'static str {
         match self {
             Self::NoJwt | Self::Malformed | Self::NoIssuer => "malformed",
             Self::IssuerUnknown => "issuer_unknown",

@@ -196,7 +196,7 @@ impl Keyring {
     }
 
     /// A token was refused because it names a key that is not there.
-    pub(in crate::caller) fn missed(&self) {
+    pub(in crate::authn) fn missed(&self) {
         self.missed.fetch_add(1, Relaxed);
     }
 

@@ -307,15 +307,15 @@ fn what_came_of_it() {
         },
         policy: PolicyName::parse("p").unwrap(),
     };
-    let outcome = |change: &dyn Fn(&mut Record, &mut Trail)| {
+    let outcome = |change: &dyn Fn(&mut Record, &mut AuditRecord)| {
         let (sender, receiver) = sync_channel(8);
         let log = Arc::new(Audit { sender, lost: counter(), health: Health::of(String::new()) });
         let metrics = Arc::new(crate::observe::Metrics::new());
-        let cells = Arc::new(crate::observe::OperationCells::new(metrics.clone(), "", "", ""));
+        let operation = Arc::new(crate::observe::OperationMetrics::new(metrics.clone(), "", "", ""));
         let id = crate::observe::RequestId::of(&http::HeaderMap::new(), |_| false, || 1);
         let log_requests = config::LogRequests::Off;
-        let mut record = Record::begin(id, http::Method::GET, cells, metrics, log_requests);
-        let mut trail = Trail::begin(log, SystemTime::UNIX_EPOCH, None, None);
+        let mut record = Record::begin(id, http::Method::GET, operation, metrics, log_requests);
+        let mut trail = AuditRecord::begin(log, SystemTime::UNIX_EPOCH, None, None);
         trail.rule = Some(Arc::new(rule.clone()));
         record.complete = true;
         change(&mut record, &mut trail);

@@ -18,35 +18,35 @@ use crate::token::{
 const STRETCH: Duration = Duration::from_secs(30);
 
 impl Slot {
-    /// Has the keeper look at the state now; starts one where there is none.
+    /// Has the refresh task look at the state now; starts one where there is none.
     pub(super) fn wake(self: &Arc<Self>) {
         let kept = std::mem::replace(&mut self.state().kept, true);
         if kept {
-            self.bell.notify_one();
+            self.wake.notify_one();
             return;
         }
         // Made before the task: a runtime that is shutting down drops the task without ever running it.
-        let keeper = Keeper { slot: Arc::downgrade(self), phase: Phase::Idle };
-        self.shared.runtime.spawn(keeper.run());
+        let task = RefreshTask { slot: Arc::downgrade(self), phase: Phase::Idle };
+        self.shared.runtime.spawn(task.run());
     }
 }
 
-struct Keeper {
+struct RefreshTask {
     slot: Weak<Slot>,
     phase: Phase,
 }
 
-/// What a keeper was doing when it was dropped.
+/// What a refresh task was doing when it was dropped.
 enum Phase {
     Idle,
     Granting,
     Done,
 }
 
-impl Keeper {
+impl RefreshTask {
     async fn run(mut self) {
         while let Some(slot) = self.slot.upgrade() {
-            let bell = slot.bell.clone();
+            let wake = slot.wake.clone();
             match slot.next_step() {
                 Step::Grant { asked } => {
                     self.phase = Phase::Granting;
@@ -55,7 +55,7 @@ impl Keeper {
                 }
                 Step::Sleep(wait) => {
                     drop(slot);
-                    let _rung = tokio::time::timeout(wait.min(STRETCH), bell.notified()).await;
+                    let _woken = tokio::time::timeout(wait.min(STRETCH), wake.notified()).await;
                 }
                 Step::End => break,
             }
@@ -64,7 +64,7 @@ impl Keeper {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for RefreshTask {
     fn drop(&mut self) {
         if matches!(self.phase, Phase::Done) {
             return;
@@ -79,7 +79,7 @@ impl Drop for Keeper {
             slot.settle(epoch, Err(Fault::Interrupted.into()));
         }
         // A bug in one grant must not end the renewals. Only after a grant: where the runtime itself goes
-        // down in a panic, the keeper begun here is dropped at once, and must not begin another.
+        // down in a panic, the refresh task begun here is dropped at once, and must not begin another.
         if granting && std::thread::panicking() {
             slot.wake();
         }
@@ -94,7 +94,7 @@ impl Slot {
         } else {
             tokio::select! {
                 place = self.shared.ahead.acquire() => place,
-                () = self.bell.notified() => return,
+                () = self.wake.notified() => return,
             }
         };
         // The semaphores are never closed.
@@ -103,8 +103,10 @@ impl Slot {
             let state = self.state();
             (state.source.clone(), state.epoch, state.secret)
         };
-        if let Some(Err(wait)) = source.admission.as_ref().map(|admission| admission()) {
-            // Never zero, where a quota says no without saying until when: the keeper would spin.
+        if let Some(draw) = &source.quota
+            && let Err(wait) = draw().await
+        {
+            // Never zero, where a quota says no without saying until when: the refresh task would spin.
             let wait = wait.clamp(Duration::from_millis(10), Duration::from_mins(10));
             self.state().held_until = Some(self.shared.clock.now().instant + wait);
             // Whoever cannot wait so long learns of it now.

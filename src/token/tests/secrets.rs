@@ -4,8 +4,8 @@ use base64::Engine as _;
 
 use super::*;
 
-fn with_secrets(world: &World, secrets: &[&str]) -> Source {
-    Source {
+fn with_secrets(world: &World, secrets: &[&str]) -> TokenSource {
+    TokenSource {
         secrets: secrets.iter().map(|secret| Secret::new(secret.as_bytes().to_vec())).collect(),
         ..world.source("acme")
     }

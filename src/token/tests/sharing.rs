@@ -100,7 +100,7 @@ fn a_grant_cut_short_is_a_failure_and_not_a_wait_for_ever() {
     assert_eq!(again.label(), "interrupted");
 }
 
-/// A panic that takes the runtime along finds keepers asleep and at work, and ends all the same.
+/// A panic that takes the runtime along finds refresh tasks asleep and at work, and ends all the same.
 #[test]
 fn a_runtime_that_goes_down_in_a_panic_goes_down() {
     let down = std::thread::spawn(|| {

@@ -67,7 +67,7 @@ fn issuer(url: &str) -> HttpIssuer {
 }
 
 async fn ask(url: &str, key: &TokenKey, secret: &str) -> Result<Answer, Fault> {
-    issuer(url).request(TokenRequest::new(key, &Secret::new(secret.as_bytes().to_vec()))).await
+    issuer(url).request(GrantRequest::new(key, &Secret::new(secret.as_bytes().to_vec()))).await
 }
 
 #[tokio::test]
@@ -180,7 +180,7 @@ async fn an_issuer_that_accepts_and_says_nothing_times_out() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let silent = format!("http://{}/oidc/token", listener.local_addr().unwrap());
     let world = World::new(BROKEN);
-    let source = |url: &str| Source {
+    let source = |url: &str| TokenSource {
         issuer: Arc::new(issuer(url)),
         timeout: Duration::from_millis(50),
         ..world.source("acme")
@@ -222,7 +222,7 @@ async fn tls_is_the_configuration_it_was_given_and_speaks_http_1() {
             stream.shutdown().await.unwrap();
         }
     });
-    let request = || TokenRequest::new(&super::key("acme"), &Secret::new(b"s".to_vec()));
+    let request = || GrantRequest::new(&super::key("acme"), &Secret::new(b"s".to_vec()));
 
     let stranger = issuer(&url).request(request()).await.unwrap_err();
     let Fault::Unreachable(why) = &stranger else { panic!("{stranger:?}") };

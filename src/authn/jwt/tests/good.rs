@@ -1,7 +1,7 @@
 //! Tokens that are to be believed, for as long as they are.
 
 use super::*;
-use crate::caller::jwt::key_set::VERIFICATIONS;
+use crate::authn::jwt::key_set::VERIFICATIONS;
 
 #[test]
 fn a_service_account_is_known_by_namespace_and_name() {

@@ -10,9 +10,9 @@ fn outcome(target: &str, tenants: &[&[u8]]) -> Result<String, TargetError> {
 fn outcome_of(version: Version, target: &str, tenants: &[&[u8]]) -> Result<String, TargetError> {
     let mut request = Request::builder().uri(target).body(()).unwrap();
     for tenant in tenants {
-        request.headers_mut().append(TENANT, HeaderValue::from_bytes(tenant).unwrap());
+        request.headers_mut().append(CLAVIGER_TENANT, HeaderValue::from_bytes(tenant).unwrap());
     }
-    let target = parse(request.uri(), version, request.headers())?;
+    let target = super::target(request.uri(), version, request.headers())?;
     Ok(match target {
         Target::Api { tenant, path, query } => format!("api {tenant:?} {path} {query:?}"),
         Target::Token { tenant } => format!("token {tenant:?}"),

@@ -1,0 +1,19 @@
+//! The one room that knows all stages of a request: the door (`service`), the router, the pipeline, what is answered
+//! where a stage refuses (`error`, `problem`), and how it is all made of a configuration (`build`). Nothing below this
+//! room names it.
+
+mod broker;
+mod build;
+mod error;
+mod forward_auth;
+mod hosts;
+mod pipeline;
+mod problem;
+mod route;
+mod service;
+
+pub use build::{BuildError, Shared, examine};
+pub use error::{Description, Failure, Side};
+pub use hosts::{HostError, Hosts};
+pub use pipeline::Pipeline;
+pub use service::Service;

@@ -1,0 +1,197 @@
+//! Makes tenants' handles of their configuration, and says which of those that are there may stay as they are.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use super::{BuildError, Shared};
+use crate::{
+    config::{self, Config, Roots},
+    filter::KnownSecrets,
+    limit::{Bucket, InFlight, Limited as _, Quota},
+    observe::TenantMetrics,
+    policy::{self, Grants, Narrowing},
+    tenants::{Change, Directory},
+    token::{HttpIssuer, Issuer, TokenKey, TokenSource},
+    trust,
+    upstream::{Common, PoolTimes, Retries, Tenant, TenantParts, UpstreamHealth},
+};
+
+/// Makes the tenants of one configuration.
+pub(super) struct TenantMaker<'c> {
+    shared: &'c Shared,
+    config: &'c Config,
+    policy: &'c Grants,
+    common: Arc<Common>,
+    trust: Trust,
+}
+
+impl<'c> TenantMaker<'c> {
+    pub(super) fn new(shared: &'c Shared, config: &'c Config, policy: &'c Grants) -> Self {
+        let common = Arc::new(Common {
+            timeouts: config.timeouts.clone(),
+            retry: config.retry.clone(),
+            token: config.token.clone(),
+            queue: config.limits.queue,
+            token_found: ["hit", "wait"].map(|result| shared.metrics.token_cache(result)),
+            clock: shared.clock.clone(),
+        });
+        Self { shared, config, policy, common, trust: Trust::default() }
+    }
+
+    /// What is to be done to `known` so that it has the tenants of the configuration and no others.
+    ///
+    /// # Errors
+    /// [`BuildError`]; nothing has changed then.
+    pub(super) fn change(&mut self, known: &Directory<Tenant>) -> Result<Change<Tenant>, BuildError> {
+        let names: HashSet<_> = self.config.tenants.iter().map(|tenant| &tenant.name).collect();
+        let gone = known.all().into_iter().map(|tenant| tenant.config().name.clone());
+        let removed = gone.filter(|name| !names.contains(name)).collect();
+        let is_new = |tenant: &&Arc<config::Tenant>| {
+            !known.get(tenant.name.as_str()).is_some_and(|current| self.is_same(tenant, &current))
+        };
+        let put: Vec<_> = self.config.tenants.iter().filter(is_new).cloned().collect();
+        Ok(Change { removed, ..self.put(&put, known)? })
+    }
+
+    /// The handles of these tenants, in the place of those in `known` with the same names.
+    ///
+    /// # Errors
+    /// [`BuildError`]; nothing has changed then.
+    pub(super) fn put(
+        &mut self,
+        tenants: &[Arc<config::Tenant>],
+        known: &Directory<Tenant>,
+    ) -> Result<Change<Tenant>, BuildError> {
+        // All that can fail comes before the first thing that takes effect: new secrets for a token.
+        let trusted =
+            tenants.iter().map(|tenant| self.trust.of(tenant, self.config)).collect::<Result<Vec<_>, _>>()?;
+        let put = tenants.iter().zip(trusted).map(|(tenant, trusted)| {
+            let current = known.get(tenant.name.as_str());
+            (tenant.name.clone(), Arc::new(self.assemble(tenant, current.as_deref(), trusted)))
+        });
+        Ok(Change { put: put.collect(), ..Change::default() })
+    }
+
+    fn is_same(&self, tenant: &Arc<config::Tenant>, current: &Tenant) -> bool {
+        (Arc::ptr_eq(tenant, current.config()) || **tenant == **current.config())
+            && *self.common == **current.common()
+            && self.narrowings(tenant).iter().eq(current.narrowings())
+    }
+
+    fn narrowings(&self, tenant: &config::Tenant) -> Vec<Arc<Narrowing>> {
+        self.policy.narrowings(tenant)
+    }
+
+    fn assemble(
+        &self,
+        tenant: &Arc<config::Tenant>,
+        current: Option<&Tenant>,
+        (tls, issuer): Trusted,
+    ) -> Tenant {
+        let (shared, config, name) = (self.shared, self.config, &tenant.name);
+        let metrics = current.map_or_else(
+            || Arc::new(TenantMetrics::new(shared.metrics.clone(), name.clone(), self.policy.operations())),
+            |current| current.metrics().clone(),
+        );
+        let quota = current.and_then(|current| current.quota().carried_over(tenant.quota)).unwrap_or_else(|| {
+            let bucket = Arc::new(Bucket::new(tenant.quota));
+            Quota::new(name.clone(), bucket, shared.metrics.quota_used(name))
+        });
+        let (max, queue) = (tenant.max_in_flight, config.limits.queue);
+        let in_flight = current.map(|current| current.in_flight()).filter(|it| it.is(max, queue));
+        let in_flight =
+            in_flight.cloned().unwrap_or_else(|| Arc::new(InFlight::new(name.clone(), max, queue)));
+        let retries = current.map(|current| current.retries()).filter(|it| it.are_by(&config.retry));
+        let retries = retries.cloned().unwrap_or_else(|| Arc::new(Retries::new(config.retry.clone())));
+        let drawn = quota.clone();
+        let source = TokenSource::of(tenant, issuer, config.token.clone(), config.timeouts.token)
+            .drawing_on(Arc::new(move || {
+                let quota = drawn.clone();
+                Box::pin(async move { quota.draw().await })
+            }));
+        let narrowed = self.narrowings(tenant).into_iter().map(|narrowing| {
+            let key = narrowed_key(source.key.clone(), &narrowing);
+            (narrowing, shared.tokens.handle(TokenSource { key, ..source.clone() }))
+        });
+        let times = PoolTimes { connect: config.timeouts.connect, idle: config.timeouts.upstream_idle };
+        Tenant::new(TenantParts {
+            config: tenant.clone(),
+            narrowed: narrowed.collect(),
+            token: shared.tokens.handle(source),
+            pools: shared.pools.pools(&tenant.endpoint, &tenant.tls, &tls, times, config.workers.get()),
+            retries,
+            quota,
+            in_flight,
+            known_secrets: KnownSecrets::new(&tenant.client_secrets),
+            health: current.map_or_else(Arc::<UpstreamHealth>::default, |current| current.health().clone()),
+            metrics,
+            common: self.common.clone(),
+        })
+    }
+}
+
+impl policy::Tenant for config::Tenant {
+    fn name(&self) -> &crate::ids::TenantName {
+        &self.name
+    }
+
+    fn labels(&self) -> &[crate::ids::Label] {
+        &self.labels
+    }
+}
+
+/// The tenant's key, with what a grant asks for instead.
+fn narrowed_key(own: TokenKey, narrowing: &Narrowing) -> TokenKey {
+    let organization_id = narrowing.organization_id.clone().or_else(|| own.organization_id.clone());
+    let key = match &narrowing.scopes {
+        Some(scopes) => own.with_scopes(&scopes.join(" ")),
+        None => own,
+    };
+    TokenKey { organization_id, ..key }
+}
+
+/// How a tenant is reached: its TLS, and the client for its token requests.
+type Trusted = (rustls::ClientConfig, Arc<dyn Issuer>);
+
+/// TLS configurations and issuers' clients, made once for all tenants that share their roots.
+#[derive(Default)]
+struct Trust {
+    tls: HashMap<Roots, rustls::ClientConfig>,
+    issuers: HashMap<Roots, HttpIssuer>,
+}
+
+impl Trust {
+    fn of(&mut self, tenant: &config::Tenant, config: &Config) -> Result<Trusted, BuildError> {
+        Ok((self.tls(tenant)?, self.issuer(tenant, config)?))
+    }
+
+    fn tls(&mut self, tenant: &config::Tenant) -> Result<rustls::ClientConfig, BuildError> {
+        // Roots cost memory and a millisecond: not for a tenant in plain HTTP.
+        let roots = if tenant.endpoint.scheme == http::uri::Scheme::HTTPS {
+            tenant.tls.roots.clone()
+        } else {
+            Roots::Bundled
+        };
+        if let Some(tls) = self.tls.get(&roots) {
+            return Ok(tls.clone());
+        }
+        let tls =
+            trust::client(&roots).map_err(|error| BuildError::Tls { tenant: tenant.name.clone(), error })?;
+        self.tls.insert(roots, tls.clone());
+        Ok(tls)
+    }
+
+    fn issuer(&mut self, tenant: &config::Tenant, config: &Config) -> Result<Arc<dyn Issuer>, BuildError> {
+        let url = TokenKey::of(tenant).token_url();
+        if let Some(issuer) = self.issuers.get(&tenant.tls.roots) {
+            return Ok(Arc::new(issuer.at(&url).map_err(BuildError::Issuer)?));
+        }
+        let timeouts = &config.timeouts;
+        let issuer = HttpIssuer::new(&url, self.tls(tenant)?, timeouts.connect, timeouts.upstream_idle)
+            .map_err(BuildError::Issuer)?;
+        self.issuers.insert(tenant.tls.roots.clone(), issuer.clone());
+        Ok(Arc::new(issuer))
+    }
+}

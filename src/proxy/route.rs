@@ -1,0 +1,92 @@
+//! The one router: which part of Claviger a request is for, and for which tenant, from the request target and the
+//! `Claviger-Tenant` header. Decides nothing about permission, and does not look inside the Management API path.
+
+use http::{HeaderMap, Uri, Version, request::Parts};
+
+use super::forward_auth;
+use crate::{
+    headers::CLAVIGER_TENANT,
+    policy::target::{Target, TargetError},
+};
+
+/// What is to be done with a request.
+#[derive(Debug)]
+pub enum Route<'r> {
+    /// Forward it: an operation of the Management API.
+    Api(Target<'r>),
+    /// Answer it with a token.
+    Token(Target<'r>),
+    /// Tell another proxy whether it may send a request, and with which token.
+    ForwardAuth,
+}
+
+impl<'r> Route<'r> {
+    /// The route of a request; `forward_auth`: whether questions of other proxies are answered (`authz.enabled`).
+    ///
+    /// # Errors
+    /// [`TargetError`], each with the status it is answered with.
+    pub fn of(head: &'r Parts, forward_auth: bool) -> Result<Self, TargetError> {
+        if forward_auth && forward_auth::is_question(&head.uri) {
+            return Ok(Self::ForwardAuth);
+        }
+        let target = target(&head.uri, head.version, &head.headers)?;
+        Ok(match target {
+            Target::Api { .. } => Self::Api(target),
+            Target::Token { .. } => Self::Token(target),
+        })
+    }
+}
+
+/// Reads a request's target.
+///
+/// # Errors
+/// [`TargetError`], each with the status it is answered with.
+pub fn target<'r>(uri: &'r Uri, version: Version, headers: &'r HeaderMap) -> Result<Target<'r>, TargetError> {
+    // From HTTP/2 on every request carries its scheme and authority beside the path.
+    let pseudo_headers = version >= Version::HTTP_2;
+    if !uri.path().starts_with('/')
+        || !pseudo_headers && (uri.scheme().is_some() || uri.authority().is_some())
+    {
+        return Err(TargetError::NotOriginForm);
+    }
+    let query = uri.query();
+    if query.is_some_and(splits_a_request_line) {
+        return Err(TargetError::Query);
+    }
+    let (in_path, path) = match uri.path().strip_prefix("/t/") {
+        Some(rest) => {
+            let end = rest.find('/').ok_or(TargetError::NotFound)?;
+            (Some(&rest[..end]), &rest[end..])
+        }
+        None => (None, uri.path()),
+    };
+    let is_api = path.strip_prefix("/api").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    if path.strip_prefix("/authz").is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+        return Err(TargetError::Authz);
+    }
+    if !is_api && path != "/oidc/token" {
+        return Err(TargetError::NotFound);
+    }
+    let tenant = match (in_path, tenant_header(headers)?) {
+        (Some(path), Some(header)) if path != header => return Err(TargetError::TenantConflict),
+        (path, header) => path.or(header),
+    };
+    if is_api { Ok(Target::Api { tenant, path, query }) } else { Ok(Target::Token { tenant }) }
+}
+
+/// `http` refuses all of these by itself; this proxy does not rest on that alone.
+fn splits_a_request_line(query: &str) -> bool {
+    query.bytes().any(|b| b <= b' ' || matches!(b, b'#' | 0x7F))
+}
+
+fn tenant_header(headers: &HeaderMap) -> Result<Option<&str>, TargetError> {
+    let mut values = headers.get_all(CLAVIGER_TENANT).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| TargetError::TenantHeader),
+        (Some(_), Some(_)) => Err(TargetError::TenantHeader),
+    }
+}
+
+#[cfg(test)]
+mod tests;

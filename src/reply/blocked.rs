@@ -1,0 +1,19 @@
+//! Says that an answer was stopped: in the log, by operation and never by value, and in the metrics.
+
+use crate::{filter::Blocked, observe::Record};
+
+/// Reports it.
+pub fn report(blocked: Blocked, record: &Record) {
+    let operation = &record.operation;
+    if blocked == Blocked::Echo {
+        record.metrics().echo_stopped(operation.tenant());
+    }
+    tracing::error!(
+        request_id = record.id.as_str(),
+        caller = operation.caller(),
+        tenant = operation.tenant(),
+        operation = operation.operation(),
+        reason = %blocked,
+        "an answer was stopped"
+    );
+}
