@@ -15,7 +15,6 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod edge;
-pub mod emulator;
 pub mod error;
 pub mod headers;
 pub mod ids;
