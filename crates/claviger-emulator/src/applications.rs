@@ -6,9 +6,9 @@
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
+use crate::call::Call;
 use crate::check::{self, Kind, Need, Rule};
 use crate::errors::{ApiError, Outcome};
-use crate::operations::Call;
 use crate::search::{Field, Search};
 use crate::seed;
 use crate::store::{Application, Object, Secret, firsts, seconds, unlink};

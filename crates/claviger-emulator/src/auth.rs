@@ -6,11 +6,11 @@
 use http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value};
 
-use crate::World;
 use crate::check;
 use crate::errors::ApiError;
 use crate::jwt::{self, Expected, Keys};
 use crate::record::TenantName;
+use crate::world::World;
 
 /// Checks the bearer token of a request to `tenant`.
 pub(crate) fn check(

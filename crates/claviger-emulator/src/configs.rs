@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use crate::answer::{Answer, Members};
 use crate::body::Parsed;
+use crate::call::Call;
 use crate::check::{self, Issues, Kind, Need};
 use crate::errors::{ApiError, Outcome};
 use crate::jwt::Algorithm;
-use crate::operations::Call;
 
 pub(crate) fn run(operation: &str, call: &mut Call<'_>) -> Option<Outcome> {
     Some(match operation {

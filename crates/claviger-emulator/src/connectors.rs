@@ -4,9 +4,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
+use crate::call::Call;
 use crate::check::{self, Kind, Need};
 use crate::errors::{ApiError, Outcome};
-use crate::operations::Call;
 use crate::store::{Connector, Object, SsoConnector};
 
 const PICTURE: &str = "data:image/svg+xml;base64,";

@@ -8,12 +8,12 @@ use std::time::Duration;
 use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::Shared;
 use crate::answer::{Answer, Family};
 use crate::body::Payload;
 use crate::faults::Fault;
 use crate::jwt::Algorithm;
 use crate::record::{Recorded, TenantName};
+use crate::shared::Shared;
 
 pub(crate) fn answer(shared: &Shared, method: &Method, path: &str, payload: &Payload) -> Answer {
     let answer = match (method.as_str(), path) {

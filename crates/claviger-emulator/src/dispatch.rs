@@ -2,28 +2,20 @@
 //!
 //! Decides which part of Logto answers. It must never write to the socket or apply a fault.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 
 use crate::answer::{Answer, Family};
-use crate::body::{self, Parsed, Payload, Refused};
+use crate::body::{self, Parsed, Refused};
+use crate::call::Call;
 use crate::errors::ApiError;
 use crate::oidc_error::OidcError;
-use crate::operations::{self, Call};
+use crate::operations;
 use crate::paging::Query;
+use crate::received::Received;
 use crate::record::TenantName;
 use crate::routes::{self, Found, Route};
-use crate::{Shared, World, auth, token, well_known};
-
-/// A request, read to its end.
-pub(crate) struct Received<'a> {
-    pub(crate) number: usize,
-    pub(crate) tenant: TenantName,
-    pub(crate) method: &'a Method,
-    pub(crate) version: Version,
-    pub(crate) uri: &'a Uri,
-    pub(crate) headers: &'a HeaderMap,
-    pub(crate) payload: &'a Payload,
-}
+use crate::shared::Shared;
+use crate::{auth, token, well_known};
 
 /// The tenant that the `Host` chooses: only the admin authority leads elsewhere (fact 3.1).
 pub(crate) fn tenant(shared: &Shared, headers: &HeaderMap) -> TenantName {
@@ -90,14 +82,14 @@ fn oidc(shared: &Shared, received: &Received<'_>, origin: &str) -> Answer {
         (&Method::POST, "/token/revocation") => token::structured("revoked", "revocation"),
         (&Method::GET | &Method::HEAD, "/jwks") => {
             let world = shared.world();
-            well_known::jwks(&of(&world, received.tenant).keys)
+            well_known::jwks(&world.tenant(received.tenant).keys)
         }
         (
             &Method::GET | &Method::HEAD,
             "/.well-known/openid-configuration" | "/.well-known/oauth-authorization-server",
         ) => {
             let world = shared.world();
-            let tenant = of(&world, received.tenant);
+            let tenant = world.tenant(received.tenant);
             well_known::discovery(origin, &tenant.issuer, tenant.keys.algorithm())
         }
         (method, _) => {
@@ -107,13 +99,6 @@ fn oidc(shared: &Shared, received: &Received<'_>, origin: &str) -> Answer {
                 .into_answer(received.uri.query())
                 .family(Family::NoOrigin)
         }
-    }
-}
-
-fn of(world: &World, tenant: TenantName) -> &crate::Tenant {
-    match tenant {
-        TenantName::Default => &world.default,
-        TenantName::Admin => &world.admin,
     }
 }
 
@@ -212,11 +197,7 @@ fn operation(
     if nul {
         return ApiError::internal().into_answer();
     }
-    let World { default, admin, .. } = &mut *world;
-    let tenant = match received.tenant {
-        TenantName::Default => default,
-        TenantName::Admin => admin,
-    };
+    let tenant = world.tenant_mut(received.tenant);
     let path = received.uri.path().strip_prefix("/api").unwrap_or_default().to_owned();
     let mut call = Call {
         store: &mut tenant.store,

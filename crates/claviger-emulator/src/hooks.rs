@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
+use crate::call::Call;
 use crate::check::{self, Kind, Need};
 use crate::errors::{ApiError, Outcome};
-use crate::operations::Call;
 use crate::store::Hook;
 
 pub(crate) fn run(operation: &str, call: &mut Call<'_>) -> Option<Outcome> {

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::answer::Answer;
+use crate::call::Call;
 use crate::errors::{ApiError, Outcome};
-use crate::operations::Call;
 
 pub(crate) fn run(operation: &str, call: &mut Call<'_>) -> Option<Outcome> {
     Some(match operation {

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::Limits;
+use crate::options::Limits;
 
 /// Which tenant a request reached (fact 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub struct Recorded {
     pub tenant: TenantName,
     /// The length of the body.
     pub body_len: usize,
-    /// The body, up to [`Limits::recorded_body`](crate::Limits::recorded_body).
+    /// The body, up to [`Limits::recorded_body`](crate::options::Limits::recorded_body).
     pub body: Vec<u8>,
     /// The status that was answered; `None` if there was no answer (yet).
     pub status: Option<u16>,

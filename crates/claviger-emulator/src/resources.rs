@@ -4,9 +4,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::answer::Answer;
+use crate::call::Call;
 use crate::check::{self, Kind, Need, Rule};
 use crate::errors::{ApiError, Outcome};
-use crate::operations::Call;
 use crate::store::{MANAGEMENT_RESOURCE, Resource, Scope};
 
 pub(crate) fn run(operation: &str, call: &mut Call<'_>) -> Option<Outcome> {

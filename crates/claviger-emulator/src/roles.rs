@@ -7,9 +7,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
+use crate::call::Call;
 use crate::check::{self, Kind, Need, Rule};
 use crate::errors::{ApiError, Outcome};
-use crate::operations::Call;
 use crate::organizations::featured_users;
 use crate::search::{Field, Search};
 use crate::store::{MANAGEMENT_ROLE, Role, firsts, seconds, unlink};

@@ -23,11 +23,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::answer::Answer;
 use crate::body::Payload;
-use crate::dispatch::{self, Received};
+use crate::control;
+use crate::dispatch;
 use crate::faults::{Effect, Target};
+use crate::received::Received;
 use crate::record::{Recorded, TenantName};
+use crate::shared::Shared;
 use crate::wire::{Control, Wire};
-use crate::{Shared, control};
 
 type Outgoing = UnsyncBoxBody<Bytes, io::Error>;
 

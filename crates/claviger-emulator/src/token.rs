@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 
 use crate::answer::{Answer, Family};
 use crate::body::{Parsed, Refused};
-use crate::dispatch::Received;
 use crate::jwt::Claims;
 use crate::oidc_error::OidcError;
-use crate::record::TenantName;
+use crate::received::Received;
+use crate::shared::Shared;
 use crate::store::{MANAGEMENT_RESOURCE, Store, firsts};
-use crate::{Shared, Tenant, World};
+use crate::world::Tenant;
 
 /// The answer, in Logto's member order.
 #[derive(Debug, Serialize)]
@@ -85,11 +85,7 @@ pub(crate) fn answer(shared: &Shared, received: &Received<'_>, endpoint_of_host:
     let now = shared.now_ms();
     let mut world = shared.world();
     let ttl = world.token_ttl.as_secs();
-    let World { default, admin, .. } = &mut *world;
-    let tenant = match received.tenant {
-        TenantName::Default => default,
-        TenantName::Admin => admin,
-    };
+    let tenant = world.tenant_mut(received.tenant);
     let attempt = Attempt { received, params: &params, now, ttl, endpoint: &shared.endpoint };
     let outcome = attempt.grant(tenant);
     let origin = received.headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());

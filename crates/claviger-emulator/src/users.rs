@@ -6,9 +6,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::answer::{Answer, Members};
+use crate::call::Call;
 use crate::check::{self, Kind, Need, Rule};
 use crate::errors::{ApiError, Outcome};
-use crate::operations::Call;
 use crate::search::{Field, Search};
 use crate::store::{Mfa, Object, PersonalToken, Store, User, firsts, seconds, unlink};
 
