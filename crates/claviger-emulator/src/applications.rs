@@ -5,14 +5,16 @@
 
 use serde_json::{Value, json};
 
-use crate::answer::Answer;
-use crate::call::Call;
-use crate::check::{self, Kind, Need, Rule};
-use crate::errors::{ApiError, Outcome};
-use crate::search::{Field, Search};
-use crate::seed;
-use crate::store::{Application, Object, Secret, firsts, seconds, unlink};
-use crate::users::ids;
+use crate::{
+    answer::Answer,
+    call::Call,
+    check::{self, Kind, Need, Rule},
+    errors::{ApiError, Outcome},
+    search::{Field, Search},
+    seed,
+    store::{Application, Object, Secret, firsts, seconds, unlink},
+    users::ids,
+};
 
 const FIELDS: &[Field] = &[("id", "id"), ("name", "name"), ("description", "description")];
 

@@ -6,11 +6,13 @@
 use http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value};
 
-use crate::check;
-use crate::errors::ApiError;
-use crate::jwt::{self, Expected, Keys};
-use crate::record::TenantName;
-use crate::world::World;
+use crate::{
+    check,
+    errors::ApiError,
+    jwt::{self, Expected, Keys},
+    record::TenantName,
+    world::World,
+};
 
 /// Checks the bearer token of a request to `tenant`.
 pub(crate) fn check(

@@ -6,12 +6,14 @@ use http::StatusCode;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::answer::{Answer, Members};
-use crate::body::Parsed;
-use crate::call::Call;
-use crate::check::{self, Issues, Kind, Need};
-use crate::errors::{ApiError, Outcome};
-use crate::jwt::Algorithm;
+use crate::{
+    answer::{Answer, Members},
+    body::Parsed,
+    call::Call,
+    check::{self, Issues, Kind, Need},
+    errors::{ApiError, Outcome},
+    jwt::Algorithm,
+};
 
 pub(crate) fn run(operation: &str, call: &mut Call<'_>) -> Option<Outcome> {
     Some(match operation {

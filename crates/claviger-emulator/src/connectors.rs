@@ -3,11 +3,13 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::answer::Answer;
-use crate::call::Call;
-use crate::check::{self, Kind, Need};
-use crate::errors::{ApiError, Outcome};
-use crate::store::{Connector, Object, SsoConnector};
+use crate::{
+    answer::Answer,
+    call::Call,
+    check::{self, Kind, Need},
+    errors::{ApiError, Outcome},
+    store::{Connector, Object, SsoConnector},
+};
 
 const PICTURE: &str = "data:image/svg+xml;base64,";
 

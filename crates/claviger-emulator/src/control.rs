@@ -2,18 +2,19 @@
 //!
 //! Decides nothing of its own: it turns JSON into calls of the Rust interface.
 
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::answer::{Answer, Family};
-use crate::body::Payload;
-use crate::faults::Fault;
-use crate::jwt::Algorithm;
-use crate::record::{Recorded, TenantName};
-use crate::shared::Shared;
+use crate::{
+    answer::{Answer, Family},
+    body::Payload,
+    faults::Fault,
+    jwt::Algorithm,
+    record::{Recorded, TenantName},
+    shared::Shared,
+};
 
 pub(crate) fn answer(shared: &Shared, method: &Method, path: &str, payload: &Payload) -> Answer {
     let answer = match (method.as_str(), path) {

@@ -4,18 +4,21 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 
-use crate::answer::{Answer, Family};
-use crate::body::{self, Parsed, Refused};
-use crate::call::Call;
-use crate::errors::ApiError;
-use crate::oidc_error::OidcError;
-use crate::operations;
-use crate::paging::Query;
-use crate::received::Received;
-use crate::record::TenantName;
-use crate::routes::{self, Found, Route};
-use crate::shared::Shared;
-use crate::{auth, token, well_known};
+use crate::{
+    answer::{Answer, Family},
+    auth,
+    body::{self, Parsed, Refused},
+    call::Call,
+    errors::ApiError,
+    oidc_error::OidcError,
+    operations,
+    paging::Query,
+    received::Received,
+    record::TenantName,
+    routes::{self, Found, Route},
+    shared::Shared,
+    token, well_known,
+};
 
 /// The tenant that the `Host` chooses: only the admin authority leads elsewhere (fact 3.1).
 pub(crate) fn tenant(shared: &Shared, headers: &HeaderMap) -> TenantName {

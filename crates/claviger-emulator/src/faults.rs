@@ -3,8 +3,10 @@
 //! Decides which armed faults apply to a request and uses them up; `server` carries them out. Latencies add up, and
 //! of the other effects the one armed first wins. A fault must never touch the reserved `/__emulator/` paths.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 

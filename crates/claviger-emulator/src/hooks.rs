@@ -2,11 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::answer::Answer;
-use crate::call::Call;
-use crate::check::{self, Kind, Need};
-use crate::errors::{ApiError, Outcome};
-use crate::store::Hook;
+use crate::{
+    answer::Answer,
+    call::Call,
+    check::{self, Kind, Need},
+    errors::{ApiError, Outcome},
+    store::Hook,
+};
 
 pub(crate) fn run(operation: &str, call: &mut Call<'_>) -> Option<Outcome> {
     Some(match operation {

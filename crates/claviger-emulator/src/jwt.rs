@@ -3,22 +3,24 @@
 //! Makes ES384 and RS256 keys, keeps Current and Previous (fact 2.7), signs, publishes and verifies. Decides the
 //! `data.code` of a refused token; `auth` turns it into an answer. It must never accept an unsigned token.
 
-use std::collections::HashSet;
-use std::io;
-use std::sync::{Mutex, PoisonError};
-
-use aws_lc_rs::digest;
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa;
-use aws_lc_rs::signature::{
-    ECDSA_P384_SHA384_FIXED, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _,
-    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, UnparsedPublicKey,
+use std::{
+    collections::HashSet,
+    io,
+    sync::{Mutex, PoisonError},
 };
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use aws_lc_rs::{
+    digest,
+    rand::SystemRandom,
+    rsa,
+    signature::{
+        ECDSA_P384_SHA384_FIXED, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _,
+        RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, UnparsedPublicKey,
+    },
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
-use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value, json, value::RawValue};
 
 /// Tokens per key whose signature need not be checked again.
 const REMEMBERED: usize = 1024;

@@ -2,9 +2,11 @@
 
 use serde_json::Value;
 
-use crate::answer::Answer;
-use crate::call::Call;
-use crate::errors::{ApiError, Outcome};
+use crate::{
+    answer::Answer,
+    call::Call,
+    errors::{ApiError, Outcome},
+};
 
 pub(crate) fn run(operation: &str, call: &mut Call<'_>) -> Option<Outcome> {
     Some(match operation {

@@ -6,12 +6,14 @@ use http::StatusCode;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::answer::Answer;
-use crate::call::Call;
-use crate::check::{self, Kind, Need, Rule};
-use crate::errors::{ApiError, Outcome};
-use crate::store::{Application, Object, Organization, Pairs, Store, User, seconds, unlink};
-use crate::users::ids;
+use crate::{
+    answer::Answer,
+    call::Call,
+    check::{self, Kind, Need, Rule},
+    errors::{ApiError, Outcome},
+    store::{Application, Object, Organization, Pairs, Store, User, seconds, unlink},
+    users::ids,
+};
 
 const RULES: &[Rule] = &[
     ("name", Need::Required, Kind::Text),

@@ -6,9 +6,11 @@
 use http::{HeaderName, header};
 use serde::Serialize;
 
-use crate::answer::Answer;
-use crate::errors::{ApiError, Outcome};
-use crate::routes::Paging;
+use crate::{
+    answer::Answer,
+    errors::{ApiError, Outcome},
+    routes::Paging,
+};
 
 /// The parameters of a query in order, decoded.
 #[derive(Debug, Default)]

@@ -3,8 +3,10 @@
 //! Keeps the head as it stood on the wire and a bounded part of the body, and notes surprises: requests that a
 //! well-behaved proxy would not have sent. It must never decide an answer.
 
-use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use crate::options::Limits;
 

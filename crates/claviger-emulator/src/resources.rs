@@ -3,11 +3,13 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::answer::Answer;
-use crate::call::Call;
-use crate::check::{self, Kind, Need, Rule};
-use crate::errors::{ApiError, Outcome};
-use crate::store::{MANAGEMENT_RESOURCE, Resource, Scope};
+use crate::{
+    answer::Answer,
+    call::Call,
+    check::{self, Kind, Need, Rule},
+    errors::{ApiError, Outcome},
+    store::{MANAGEMENT_RESOURCE, Resource, Scope},
+};
 
 pub(crate) fn run(operation: &str, call: &mut Call<'_>) -> Option<Outcome> {
     Some(match operation {

@@ -6,14 +6,16 @@ use http::StatusCode;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::answer::Answer;
-use crate::call::Call;
-use crate::check::{self, Kind, Need, Rule};
-use crate::errors::{ApiError, Outcome};
-use crate::organizations::featured_users;
-use crate::search::{Field, Search};
-use crate::store::{MANAGEMENT_ROLE, Role, firsts, seconds, unlink};
-use crate::users::{self, ids};
+use crate::{
+    answer::Answer,
+    call::Call,
+    check::{self, Kind, Need, Rule},
+    errors::{ApiError, Outcome},
+    organizations::featured_users,
+    search::{Field, Search},
+    store::{MANAGEMENT_ROLE, Role, firsts, seconds, unlink},
+    users::{self, ids},
+};
 
 const FIELDS: &[Field] = &[("id", "id"), ("name", "name"), ("description", "description")];
 

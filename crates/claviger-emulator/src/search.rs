@@ -3,8 +3,7 @@
 //! Decides whether a row matches. Modes `exact` and `like` are carried out; `similar_to` and `posix` are refused
 //! with 501, because they would need PostgreSQL's own regular expressions.
 
-use crate::errors::ApiError;
-use crate::paging::Query;
+use crate::{errors::ApiError, paging::Query};
 
 /// One searchable field: the parameter's name, the column's name in messages.
 pub(crate) type Field = (&'static str, &'static str);

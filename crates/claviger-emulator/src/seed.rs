@@ -7,13 +7,15 @@ use std::io;
 
 use serde_json::json;
 
-use crate::jwt;
-use crate::options::{CANARY, Client, MANAGEMENT_API, ManagementRole, Options, Seed};
-use crate::store::{
-    Application, Connector, Hook, MANAGEMENT_RESOURCE, MANAGEMENT_ROLE, Object, OneTimeToken, Organization,
-    PersonalToken, Resource, Role, Scope, SsoConnector, Store, User,
+use crate::{
+    jwt,
+    options::{CANARY, Client, MANAGEMENT_API, ManagementRole, Options, Seed},
+    store::{
+        Application, Connector, Hook, MANAGEMENT_RESOURCE, MANAGEMENT_ROLE, Object, OneTimeToken,
+        Organization, PersonalToken, Resource, Role, Scope, SsoConnector, Store, User,
+    },
+    world::{Tenant, World},
 };
-use crate::world::{Tenant, World};
 
 /// Both tenants, ready to serve.
 pub(crate) fn world(options: &Options, endpoint: &str, now: u64) -> io::Result<World> {

@@ -3,33 +3,33 @@
 //! Hands every request to `dispatch` (or `control`), and records it before that. It must never decide what Logto
 //! would answer, only whether and how the answer leaves.
 
-use std::convert::Infallible;
-use std::io;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::{
+    convert::Infallible,
+    io,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body::Frame;
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
+use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
+use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::answer::Answer;
-use crate::body::Payload;
-use crate::control;
-use crate::dispatch;
-use crate::faults::{Effect, Target};
-use crate::received::Received;
-use crate::record::{Recorded, TenantName};
-use crate::shared::Shared;
-use crate::wire::{Control, Wire};
+use crate::{
+    answer::Answer,
+    body::Payload,
+    control, dispatch,
+    faults::{Effect, Target},
+    received::Received,
+    record::{Recorded, TenantName},
+    shared::Shared,
+    wire::{Control, Wire},
+};
 
 type Outgoing = UnsyncBoxBody<Bytes, io::Error>;
 

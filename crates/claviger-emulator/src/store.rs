@@ -6,8 +6,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::errors::ApiError;
-use crate::options::ManagementRole;
+use crate::{errors::ApiError, options::ManagementRole};
 
 /// The id of the role that grants `all`, and of the resource it belongs to.
 pub(crate) const MANAGEMENT_ROLE: &str = "management-api-role00";

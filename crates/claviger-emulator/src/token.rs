@@ -5,20 +5,21 @@
 
 use std::sync::atomic::Ordering;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::answer::{Answer, Family};
-use crate::body::{Parsed, Refused};
-use crate::jwt::Claims;
-use crate::oidc_error::OidcError;
-use crate::received::Received;
-use crate::shared::Shared;
-use crate::store::{MANAGEMENT_RESOURCE, Store, firsts};
-use crate::world::Tenant;
+use crate::{
+    answer::{Answer, Family},
+    body::{Parsed, Refused},
+    jwt::Claims,
+    oidc_error::OidcError,
+    received::Received,
+    shared::Shared,
+    store::{MANAGEMENT_RESOURCE, Store, firsts},
+    world::Tenant,
+};
 
 /// The answer, in Logto's member order.
 #[derive(Debug, Serialize)]

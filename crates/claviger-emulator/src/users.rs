@@ -5,12 +5,14 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::answer::{Answer, Members};
-use crate::call::Call;
-use crate::check::{self, Kind, Need, Rule};
-use crate::errors::{ApiError, Outcome};
-use crate::search::{Field, Search};
-use crate::store::{Mfa, Object, PersonalToken, Store, User, firsts, seconds, unlink};
+use crate::{
+    answer::{Answer, Members},
+    call::Call,
+    check::{self, Kind, Need, Rule},
+    errors::{ApiError, Outcome},
+    search::{Field, Search},
+    store::{Mfa, Object, PersonalToken, Store, User, firsts, seconds, unlink},
+};
 
 const FIELDS: &[Field] = &[
     ("id", "id"),

@@ -5,10 +5,7 @@
 use http::{StatusCode, header};
 use serde_json::json;
 
-use crate::answer::Answer;
-use crate::call::Call;
-use crate::errors::Outcome;
-use crate::jwt::Keys;
+use crate::{answer::Answer, call::Call, errors::Outcome, jwt::Keys};
 
 pub(crate) fn run(operation: &str, call: &mut Call<'_>) -> Option<Outcome> {
     let answer = match operation {
