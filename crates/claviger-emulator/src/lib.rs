@@ -59,6 +59,7 @@ mod operations;
 mod options;
 mod organizations;
 mod paging;
+mod personal_tokens;
 mod received;
 mod record;
 mod resources;

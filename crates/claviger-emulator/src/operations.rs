@@ -8,13 +8,14 @@ use crate::{
     call::Call,
     configs, connectors,
     errors::{ApiError, Outcome},
-    hooks, logs, one_time_tokens, organizations, resources, roles, users, well_known,
+    hooks, logs, one_time_tokens, organizations, personal_tokens, resources, roles, users, well_known,
 };
 
 /// Carries an operation out.
 pub(crate) fn run(call: &mut Call<'_>) -> Outcome {
     let operation = call.route.operation;
     let answered = users::run(operation, call)
+        .or_else(|| personal_tokens::run(operation, call))
         .or_else(|| applications::run(operation, call))
         .or_else(|| organizations::run(operation, call))
         .or_else(|| roles::run(operation, call))

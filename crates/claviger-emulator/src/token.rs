@@ -3,6 +3,8 @@
 //! Decides client authentication, resource, scope and lifetime, and writes the audit row. It must never issue a
 //! token whose scope the application's roles do not grant.
 
+mod parameters;
+
 use std::sync::atomic::Ordering;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -10,9 +12,10 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use self::parameters::Params;
 use crate::{
     answer::{Answer, Family},
-    body::{Parsed, Refused},
+    body::Refused,
     jwt::Claims,
     oidc_error::OidcError,
     received::Received,
@@ -29,21 +32,6 @@ struct Granted {
     token_type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
-}
-
-/// What the request says, before anything is looked up.
-#[derive(Debug, Default)]
-struct Params(Vec<(String, String)>);
-
-impl Params {
-    fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
-
-    /// A value that is there and not empty.
-    fn value<'a>(&'a self, name: &'a str) -> Option<&'a str> {
-        self.values(name).next().filter(|value| !value.is_empty())
-    }
 }
 
 struct Credentials {
@@ -76,7 +64,7 @@ fn cors(answer: Answer, origin: Option<&str>) -> Answer {
 }
 
 pub(crate) fn answer(shared: &Shared, received: &Received<'_>, endpoint_of_host: &str) -> Answer {
-    let params = match parameters(received) {
+    let params = match Params::read(received) {
         Ok(params) => params,
         Err(Refused::TooLarge) => {
             return Answer::text(StatusCode::NOT_FOUND).family(Family::NoOrigin);
@@ -124,38 +112,6 @@ fn refusal(error: OidcError, received: &Received<'_>, origin: Option<&str>, endp
     }
 }
 
-fn parameters(received: &Received<'_>) -> Result<Params, Refused> {
-    if received.payload.len > 56 * 1024 {
-        return Err(Refused::TooLarge);
-    }
-    let unsupported = || {
-        let description =
-            "only application/x-www-form-urlencoded content-type bodies are supported on POST /token";
-        Ok(Params(vec![(UNSUPPORTED.to_owned(), description.to_owned())]))
-    };
-    let value = match received.payload.parse(received.headers)? {
-        Parsed::Multipart => return unsupported(),
-        Parsed::Absent => return Ok(Params::default()),
-        Parsed::Value(Value::Object(fields)) => fields,
-        Parsed::Value(_) => return unsupported(),
-    };
-    let mut params = Vec::new();
-    for (key, value) in value {
-        match value {
-            Value::Array(values) => {
-                let texts = values.iter().filter_map(Value::as_str);
-                params.extend(texts.map(|text| (key.clone(), text.to_owned())));
-            }
-            Value::String(text) => params.push((key, text)),
-            other => params.push((key, other.to_string())),
-        }
-    }
-    Ok(Params(params))
-}
-
-/// Marks a body that oidc-provider refuses to read; no parameter can be called so.
-const UNSUPPORTED: &str = "\0";
-
 struct Attempt<'a> {
     received: &'a Received<'a>,
     params: &'a Params,
@@ -167,7 +123,7 @@ struct Attempt<'a> {
 impl Attempt<'_> {
     /// The answer, and the name of the secret that was used.
     fn grant(&self, tenant: &mut Tenant) -> Result<(Granted, String), OidcError> {
-        if let Some(description) = self.params.values(UNSUPPORTED).next() {
+        if let Some(description) = self.params.unsupported() {
             return Err(OidcError::request(description));
         }
         let credentials = self.credentials()?;
@@ -365,7 +321,7 @@ fn form_decode(text: &str) -> String {
 fn audit(store: &mut Store, attempt: &Attempt<'_>, outcome: &Result<(Granted, String), OidcError>) {
     let agent = attempt.received.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     let mut params = serde_json::Map::new();
-    for (key, value) in attempt.params.0.iter().filter(|(key, _)| key != UNSUPPORTED) {
+    for (key, value) in attempt.params.pairs() {
         params.insert(key.clone(), json!(value));
     }
     params.insert("client_secret".to_owned(), json!("******"));

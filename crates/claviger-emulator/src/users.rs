@@ -11,7 +11,7 @@ use crate::{
     check::{self, Kind, Need, Rule},
     errors::{ApiError, Outcome},
     search::{Field, Search},
-    store::{Mfa, Object, PersonalToken, Store, User, firsts, seconds, unlink},
+    store::{Mfa, Object, Store, User, firsts, seconds, unlink},
 };
 
 const FIELDS: &[Field] = &[
@@ -54,10 +54,6 @@ pub(crate) fn run(operation: &str, call: &mut Call<'_>) -> Option<Outcome> {
         "ReplaceUserRoles" => replace_roles(call),
         "DeleteUserRole" => remove_role(call),
         "ListUserOrganizations" => list_organizations(call),
-        "ListUserPersonalAccessTokens" => list_tokens(call),
-        "CreateUserPersonalAccessToken" => create_token(call),
-        "UpdateUserPersonalAccessToken" => rename_token(call),
-        "DeleteUserPersonalAccessToken" => delete_token(call),
         "ListUserMfaVerifications" => user(call).map(|user| Answer::ok(&user.mfa)),
         "CreateUserMfaVerification" => create_mfa(call),
         _ => return None,
@@ -85,7 +81,8 @@ fn is_username(text: &str) -> bool {
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-fn user<'a>(call: &'a mut Call<'_>) -> Result<&'a mut User, ApiError> {
+/// The user that the first parameter of the path names.
+pub(crate) fn user<'a>(call: &'a mut Call<'_>) -> Result<&'a mut User, ApiError> {
     let id = call.param(0).to_owned();
     call.store.users.iter_mut().find(|row| row.id == id).ok_or_else(ApiError::not_found)
 }
@@ -138,7 +135,7 @@ fn show(call: &mut Call<'_>) -> Outcome {
     Ok(Answer::ok(&WithDigest { user, password_digest, password_algorithm }))
 }
 
-fn text(body: &Value, key: &str) -> Option<String> {
+pub(crate) fn text(body: &Value, key: &str) -> Option<String> {
     body.get(key).and_then(Value::as_str).map(str::to_owned)
 }
 
@@ -350,66 +347,6 @@ fn list_organizations(call: &mut Call<'_>) -> Outcome {
         })
         .collect();
     Ok(Answer::ok(&rows))
-}
-
-fn list_tokens(call: &mut Call<'_>) -> Outcome {
-    user(call)?;
-    let id = call.param(0);
-    let rows: Vec<&PersonalToken> =
-        call.store.personal_tokens.iter().filter(|row| row.user_id == id).collect();
-    Ok(Answer::ok(&rows))
-}
-
-fn create_token(call: &mut Call<'_>) -> Outcome {
-    let body = call.body();
-    let rules = [("name", Need::Required, Kind::Text), ("expiresAt", Need::Nullable, Kind::Number)];
-    check::object(&body, &rules)?;
-    user(call)?;
-    let expires_at = body.get("expiresAt").and_then(Value::as_u64);
-    if expires_at.is_some_and(|at| at <= call.now) {
-        let message = "Input is invalid. The value of `expiresAt` must be in the future.";
-        return Err(ApiError::bad_request("request.invalid_input", message));
-    }
-    let name = text(&body, "name").unwrap_or_default();
-    let user_id = call.param(0).to_owned();
-    let tokens = &call.store.personal_tokens;
-    if tokens.iter().any(|row| row.user_id == user_id && row.name == name) {
-        let message = "Personal access token name already exists.";
-        return Err(ApiError::unprocessable("user.personal_access_token_name_exists", message));
-    }
-    call.store.room("personal access tokens", tokens.len())?;
-    let row = PersonalToken {
-        tenant_id: call.store.tenant,
-        user_id,
-        name,
-        value: format!("pat_{}", call.store.new_secret()),
-        created_at: call.now,
-        expires_at,
-    };
-    let answer = Answer::created(&row);
-    call.store.personal_tokens.push(row);
-    Ok(answer)
-}
-
-fn rename_token(call: &mut Call<'_>) -> Outcome {
-    let body = call.body();
-    check::object(&body, &[("name", Need::Required, Kind::Text)])?;
-    let (user_id, old) = (call.param(0).to_owned(), call.param(1).to_owned());
-    let mut tokens = call.store.personal_tokens.iter_mut();
-    let row = tokens.find(|row| row.user_id == user_id && row.name == old).ok_or_else(ApiError::not_found)?;
-    row.name = text(&body, "name").unwrap_or_default();
-    Ok(Answer::ok(row))
-}
-
-fn delete_token(call: &mut Call<'_>) -> Outcome {
-    let (user_id, name) = (call.param(0).to_owned(), call.param(1).to_owned());
-    let before = call.store.personal_tokens.len();
-    call.store.personal_tokens.retain(|row| row.user_id != user_id || row.name != name);
-    if call.store.personal_tokens.len() == before {
-        Err(ApiError::not_found())
-    } else {
-        Ok(Answer::no_content())
-    }
 }
 
 fn create_mfa(call: &mut Call<'_>) -> Outcome {
