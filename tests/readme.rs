@@ -146,6 +146,9 @@ fn every_option_is_in_the_table_of_commands() {
         let words = usage.split('`').next().unwrap_or_default().split(' ');
         let words = words.take_while(|word| word.bytes().all(|byte| byte.is_ascii_lowercase()));
         let command: Vec<_> = words.collect();
+        if cfg!(not(feature = "emulator")) && ["demo", "emulate"].contains(&command[0]) {
+            continue;
+        }
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_claviger"))
             .args(&command)
             .arg("-h")

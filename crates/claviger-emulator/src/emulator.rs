@@ -63,7 +63,8 @@ impl Emulator {
         &self.shared.faults
     }
 
-    /// What arrived so far, oldest first; the oldest are dropped beyond [`Limits::recorded`].
+    /// What arrived so far, oldest first; the oldest are dropped beyond
+    /// [`Limits::recorded`](crate::options::Limits::recorded).
     pub fn recorded(&self) -> Vec<Recorded> {
         self.shared.recorder.recorded()
     }
