@@ -11,8 +11,8 @@ pub(super) fn explained(error: clap::Error, command: &mut clap::Command) -> clap
         return error;
     }
     let message = format!(
-        "this build has no emulator, so it has no `claviger {asked}`. Build it with the feature `emulator`, which is on \
-         by default: cargo install --locked --path ."
+        "this build has no emulator, so it has no `claviger {asked}`. To get both, build Claviger from its source with the \
+         feature `emulator`, which is on by default: cargo install --locked --path ."
     );
     command.error(ErrorKind::InvalidSubcommand, message)
 }
