@@ -25,15 +25,16 @@ tools: ## install the Debian packages that the tests need, saying which
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || scripts/apt.sh python-venv-missing=python3-venv
 
 .PHONY: check
-check: ## format, lints, documentation, licences and sources of dependencies
+check: ## format, lints with and without the emulator, documentation, licences and sources of dependencies
 	cargo fmt --all --check
-	cargo clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items --quiet
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --package claviger --no-default-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items --quiet
 	scripts/deny.sh $(CARGO_DENY_VERSION)
 
 .PHONY: unit
 unit: ## unit, property and integration tests
-	cargo test --locked
+	cargo test --locked --workspace
 
 .PHONY: clients
 clients: ## unmodified public clients and a foreign issuer against the program

@@ -5,11 +5,15 @@
 
 mod caller;
 mod check;
+#[cfg(feature = "emulator")]
 mod demo;
+#[cfg(feature = "emulator")]
 mod emulate;
 mod explain;
 mod healthcheck;
 mod matrix;
+#[cfg(any(test, not(feature = "emulator")))]
+mod no_emulator;
 mod operations;
 mod serve;
 
@@ -47,6 +51,7 @@ enum Command {
     /// Run the proxy.
     Serve(serve::Args),
     /// Run the proxy in front of an embedded Logto emulator, with curl lines to try.
+    #[cfg(feature = "emulator")]
     Demo(demo::Args),
     /// Make an API key for a caller.
     #[command(subcommand)]
@@ -61,6 +66,7 @@ enum Command {
     /// List the operations of the Management API.
     Operations(operations::Args),
     /// Run the Logto emulator alone, for tests.
+    #[cfg(feature = "emulator")]
     Emulate(emulate::Args),
     /// Probe the running process.
     Healthcheck(healthcheck::Args),
@@ -83,14 +89,21 @@ enum Policy {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    match Cli::parse().command {
+    let cli = Cli::try_parse().unwrap_or_else(|error| {
+        #[cfg(not(feature = "emulator"))]
+        let error = no_emulator::explained(error, &mut Cli::command());
+        error.exit()
+    });
+    match cli.command {
         Command::Serve(args) => serve::run(args),
+        #[cfg(feature = "emulator")]
         Command::Demo(args) => demo::run(&args),
         Command::Caller(command) => caller::run(&command),
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Policy(Policy::Matrix(args)) => matrix::run(&args),
         Command::Operations(args) => operations::run(&args),
+        #[cfg(feature = "emulator")]
         Command::Emulate(args) => emulate::run(&args),
         Command::Healthcheck(args) => healthcheck::run(&args),
         Command::Schema => print(&format!("{:#}\n", config::schema())),

@@ -13,7 +13,6 @@ pub mod catalog;
 pub mod cli;
 pub mod clock;
 pub mod config;
-pub mod emulator;
 pub mod filter;
 pub mod headers;
 pub mod idle_timeout;

@@ -12,6 +12,7 @@ mod canary;
 mod causes;
 #[path = "it/commands.rs"]
 mod commands;
+#[cfg(feature = "emulator")]
 #[path = "it/demo.rs"]
 mod demo;
 #[path = "it/forwarding.rs"]

@@ -146,6 +146,9 @@ fn every_option_is_in_the_table_of_commands() {
         let words = usage.split('`').next().unwrap_or_default().split(' ');
         let words = words.take_while(|word| word.bytes().all(|byte| byte.is_ascii_lowercase()));
         let command: Vec<_> = words.collect();
+        if cfg!(not(feature = "emulator")) && ["demo", "emulate"].contains(&command[0]) {
+            continue;
+        }
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_claviger"))
             .args(&command)
             .arg("-h")
@@ -218,7 +221,8 @@ fn every_metric_is_in_the_table_and_no_other() {
 #[test]
 fn every_fact_that_is_cited_is_listed() {
     let facts = include_str!("../docs/logto.md");
-    let mut files = vec![PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let mut files = vec![root.join("src"), root.join("crates")];
     let mut cited = 0;
     while let Some(path) = files.pop() {
         if path.is_dir() {

@@ -5,10 +5,8 @@
 #[path = "support/lib.rs"]
 mod support;
 
-use claviger::{
-    catalog::{Catalog, Risk, Secrets, Verb, template::Segment},
-    emulator::{CANARY, Effect, Fault, Target},
-};
+use claviger::catalog::{Catalog, Risk, Secrets, Verb, template::Segment};
+use claviger_emulator::{CANARY, Effect, Fault, Target};
 use serde_json::{Value, json};
 use support::{Logto, Proxy, Request, within};
 

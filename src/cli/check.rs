@@ -8,13 +8,11 @@ use tokio::time::Instant;
 use crate::{
     clock::{Clock, Random},
     config::{Address, AuditOutput, Config},
-    error::Failure,
-    ids::TokenIndex,
-    observe::{Metrics, OperationCells, Record, RequestId},
-    pipeline::build::{self, Shared},
-    policy::conditions::{Cleared, Own},
+    limit::Dispatch,
+    observe::{Metrics, OperationMetrics, Record, RequestId},
+    proxy::{self, Failure, Shared},
     token::{NoEvents, Tokens},
-    upstream::{Upstream, client::Sending, replay::Prepared},
+    upstream::{self, Outbound, Prepared, Tenant, UpstreamError},
 };
 
 /// Harmless, small, and refused without the scope `all`.
@@ -36,7 +34,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Err(problems) => return super::report(&problems),
     };
     let config = &loaded.config;
-    let (concerns, error) = match build::examine(config, &Clock::system()) {
+    let (concerns, error) = match proxy::examine(config, &Clock::system()) {
         Ok(concerns) => (concerns, None),
         Err(error) => (Vec::new(), Some(error)),
     };
@@ -107,15 +105,15 @@ async fn online(config: Config) -> ExitCode {
     let tokens =
         Tokens::new(clock.clone(), Random::system(), Arc::new(NoEvents), tokio::runtime::Handle::current());
     let shared = Shared::new(Arc::new(Metrics::new()), clock, tokens);
-    let pipeline = match shared.pipeline(Arc::new(config)) {
+    let pipeline = match shared.pipeline(Arc::new(config), None, None) {
         Ok(pipeline) => pipeline,
         Err(error) => return super::fail(&error.to_string()),
     };
     let mut bad = 0;
-    for upstream in pipeline.upstreams() {
-        let name = &upstream.tenant.name;
-        match probe(upstream, &shared).await {
-            Ok(()) => println!("{name}: fine: a token was granted, and {} accepts it", upstream.endpoint()),
+    for tenant in pipeline.tenants().all() {
+        let name = &tenant.config().name;
+        match probe(&tenant, &shared).await {
+            Ok(()) => println!("{name}: fine: a token was granted, and {} accepts it", tenant.endpoint()),
             Err(why) => {
                 bad += 1;
                 eprintln!("{name}: {why}");
@@ -123,7 +121,7 @@ async fn online(config: Config) -> ExitCode {
         }
     }
     let mut mute = 0;
-    for keyring in pipeline.keyrings() {
+    for keyring in pipeline.authenticators().keyrings() {
         let issuer = keyring.issuer();
         let why = match keyring.probe().await {
             None => continue,
@@ -149,26 +147,22 @@ async fn online(config: Config) -> ExitCode {
     }
 }
 
-async fn probe(upstream: &Upstream, shared: &Shared) -> Result<(), String> {
+async fn probe(tenant: &Arc<Tenant>, shared: &Shared) -> Result<(), String> {
     let deadline = Instant::now() + PATIENCE;
-    upstream.token.get(deadline).await.map_err(|error| format!("no token: {error}. {}", error.remedy()))?;
     let (head, ()) = Request::get(PROBE).body(()).map_err(|error| error.to_string())?.into_parts();
-    let cells =
-        Arc::new(OperationCells::new(shared.metrics.clone(), "", upstream.tenant.name.as_str(), "ListRoles"));
+    let name = tenant.config().name.as_str();
+    let operation = Arc::new(OperationMetrics::new(shared.metrics.clone(), "", name, "ListRoles"));
     let id = RequestId::of(&head.headers, |_| false, || fastrand::u64(..));
     let log = crate::config::LogRequests::Off;
-    let mut record = Record::begin(id, head.method.clone(), cells, shared.metrics.clone(), log);
-    let target = Own::new(PROBE);
-    let sending = Sending {
-        head: &head,
-        target: Cleared::own(&target),
-        token: TokenIndex::OWN,
-        hidden: None,
-        worker: 0,
-        deadline,
+    let mut record = Record::begin(id, head.method.clone(), operation, shared.metrics.clone(), log);
+    let dispatch = Dispatch::probe(tenant.clone(), PROBE).await.map_err(|error| error.to_string())?;
+    let outbound = Outbound { head: &head, worker: 0, deadline };
+    let body = Prepared::Held(bytes::Bytes::new());
+    let status = match upstream::send(dispatch, outbound, body, &mut record).await {
+        Ok(answer) => answer.status(),
+        Err(UpstreamError::Token(error)) => return Err(format!("no token: {error}. {}", error.remedy())),
+        Err(error) => return Err(explain(&error.into())),
     };
-    let answer = upstream.send(sending, Prepared::Held(bytes::Bytes::new()), &mut record).await;
-    let status = answer.map_err(|failure| explain(&failure))?.response.status();
     match status {
         status if status.is_success() => Ok(()),
         StatusCode::FORBIDDEN => Err(format!(
@@ -177,7 +171,7 @@ async fn probe(upstream: &Upstream, shared: &Shared) -> Result<(), String> {
         )),
         StatusCode::NOT_FOUND => Err(format!(
             "a token was granted, but there is no Management API at {}. Set `endpoint` to the tenant's own address.",
-            upstream.endpoint()
+            tenant.endpoint()
         )),
         status => Err(format!("a token was granted, but the Management API answers {status}.")),
     }

@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, ffi::OsString, net::SocketAddr, process::ExitCode, sync::Arc};
 
+use claviger_emulator::{Client, Emulator, ManagementRole, Options, Seed};
+
 use crate::{
     app::{App, Loader},
     clock::Clock,
     config::{self, Address, LoadRequest, Loaded, Problems, References},
-    emulator::{Client, Emulator, ManagementRole, Options, Seed},
     observe::{Metrics, log},
 };
 

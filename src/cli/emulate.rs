@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
-use crate::emulator::{Client, Emulator, ManagementRole, Options, Seed};
+use claviger_emulator::{Client, Emulator, ManagementRole, Options, Seed};
 
 #[derive(clap::Args)]
 pub(super) struct Args {

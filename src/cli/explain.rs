@@ -4,16 +4,17 @@ use std::{process::ExitCode, sync::Arc};
 
 use crate::{
     catalog::{Catalog, Op, Operation, Paging, secrets::Secrets},
-    config::{Caller, Config},
+    config::{self, Caller, Config},
     ids::{CallerIndex, PolicyName},
     policy::{
         conditions::{Broken, Words, check_query},
-        decide::{Source, Verdict},
-        grants::Grants,
+        decide::{RuleSource, Verdict},
+        Grants,
         matched::Matched,
         path::CanonicalPath,
         reveal::Reveals,
     },
+    tenants::{Change, Directory},
 };
 
 #[derive(clap::Args)]
@@ -50,8 +51,8 @@ pub(super) fn run(args: &Args) -> ExitCode {
         }
     };
     let index = CallerIndex(index);
-    let tenant = match grants.tenant_of(index, args.tenant.as_deref()) {
-        Ok(tenant) => &config.tenants[tenant.0].name,
+    let tenant = match grants.tenant_of(index, args.tenant.as_deref(), &tenants(config)) {
+        Ok(tenant) => tenant.name.clone(),
         Err(refusal) => {
             println!("denied: {refusal}");
             return ExitCode::from(super::NO);
@@ -102,6 +103,12 @@ pub(super) fn run(args: &Args) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// The configured tenants, to be looked up as a running process does.
+fn tenants(config: &Config) -> Directory<config::Tenant> {
+    let put = config.tenants.iter().map(|tenant| (tenant.name.clone(), tenant.clone())).collect();
+    Directory::default().with(Change { put, ..Change::default() })
+}
+
 /// Where a rule for the caller is to be added.
 fn place_of_rules(config: &Config, caller: &Caller) -> String {
     let list = |name: &PolicyName| {
@@ -133,14 +140,14 @@ fn tell_of_secrets(reveals: &Reveals, op: Option<Op>, operation: Option<&Operati
 }
 
 /// What a rule says of the query; its condition that the query does not meet, if there is one.
-fn judge(rule: &Source, query: Option<&str>) -> (Option<Broken>, String) {
+fn judge(rule: &RuleSource, query: Option<&str>) -> (Option<Broken>, String) {
     let Some(conditions) = &rule.rule.conditions else { return (None, format!("  by {rule}")) };
     let broken = check_query(&conditions.query, query).err();
     let why = broken.as_ref().map(|broken| format!("\n    not met: {broken}")).unwrap_or_default();
     (broken, format!("  by {rule}:\n    {}{why}", Words(conditions)))
 }
 
-fn bounds_without_asking(rule: &Arc<Source>) -> bool {
+fn bounds_without_asking(rule: &Arc<RuleSource>) -> bool {
     let query = rule.rule.conditions.as_ref().map_or([].as_slice(), |conditions| &conditions.query);
     query.iter().any(|(name, asked)| name == "page_size" && asked.max.is_some() && !asked.required)
 }

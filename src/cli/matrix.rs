@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use crate::{
     catalog::{Catalog, Operation},
     config::{Caller, Config, Issue},
-    ids::{CallerIndex, TenantIndex},
+    ids::CallerIndex,
     policy::{
         conditions::Words,
-        decide::{Source, Verdict},
-        grants::Grants,
+        decide::{RuleSource, Verdict},
+        Grants,
     },
 };
 
@@ -66,7 +66,7 @@ struct Column<'c> {
     /// In the order of the catalog.
     cells: Vec<Cell<'c>>,
     /// Rules that reach paths which the catalog does not know.
-    beyond: Vec<&'c Source>,
+    beyond: Vec<&'c RuleSource>,
 }
 
 struct Cell<'c> {
@@ -89,11 +89,10 @@ impl<'c> Column<'c> {
             let (verdict, in_part) = rules.about(op, operation);
             Cell { operation, verdict, in_part }
         };
-        let tenants = config.tenants.iter().enumerate();
-        let tenants = tenants.filter(|(tenant, _)| grants.may_name(index, TenantIndex(*tenant)));
+        let tenants = config.tenants.iter().filter(|tenant| grants.may_name(index, &***tenant));
         Self {
             caller,
-            tenants: tenants.map(|(_, tenant)| tenant.name.as_str()).collect(),
+            tenants: tenants.map(|tenant| tenant.name.as_str()).collect(),
             cells: catalog.operations().map(cell).collect(),
             beyond: rules.beyond(catalog).map(AsRef::as_ref).collect(),
         }
@@ -147,7 +146,7 @@ impl Cell<'_> {
         }
     }
 
-    fn rules(&self) -> Vec<&Source> {
+    fn rules(&self) -> Vec<&RuleSource> {
         match self.verdict {
             Verdict::Allowed(rule) => vec![rule.as_ref()],
             Verdict::Conditional(candidates) => candidates.rules().map(AsRef::as_ref).collect(),
@@ -168,7 +167,7 @@ impl Cell<'_> {
     }
 }
 
-fn object(rule: &Source) -> Value {
+fn object(rule: &RuleSource) -> Value {
     json!({
         "policy": rule.policy.as_str(),
         "rule": rule.rule.text,

@@ -292,6 +292,14 @@ fn valid_part(bytes: &[u8]) -> &[u8] {
     }
 }
 
+/// The bytes of a configuration file or of one that it names, to see whether they have changed.
+///
+/// # Errors
+/// What is in the way, in words.
+pub fn read_whole(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
+    bytes(path).map_err(|(what, _)| what)
+}
+
 /// The file's bytes, in memory that is zeroed: they may hold a secret.
 fn bytes(path: &Path) -> Result<Zeroizing<Vec<u8>>, (String, &'static str)> {
     let unreadable = |error: std::io::Error| match error.kind() {

@@ -116,7 +116,21 @@ impl Grants {
         named: Option<&str>,
         tenants: &Directory<T>,
     ) -> Result<Granted<T>, Refusal> {
-        let grant = &self.callers[caller.index().0];
+        let tenant = self.tenant_of(caller.index(), named, tenants)?;
+        Ok(Granted { caller, tenant, token: self.callers[caller.index().0].token.clone() })
+    }
+
+    /// The same for `explain`, which asks on no caller's behalf.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn tenant_of<T: Tenant>(
+        &self,
+        caller: CallerIndex,
+        named: Option<&str>,
+        tenants: &Directory<T>,
+    ) -> Result<Arc<T>, Refusal> {
+        let grant = &self.callers[caller.0];
         let tenant = match named.or_else(|| grant.scope.only_name()) {
             Some(name) => tenants.get(name).ok_or(Refusal::TenantUnknown)?,
             None => tenants
@@ -127,7 +141,7 @@ impl Grants {
         if !grant.scope.includes(&*tenant) {
             return Err(Refusal::TenantNotGranted(grant.name.clone(), tenant.name().clone()));
         }
-        Ok(Granted { caller, tenant, token: grant.token.clone() })
+        Ok(tenant)
     }
 
     /// Decides whether the caller may do at its tenant what the request asks for.

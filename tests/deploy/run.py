@@ -396,6 +396,14 @@ def image_runs(world):
         check(health.ends(10) not in (0, 127), "the health check passes though nothing runs, or cannot run at all")
 
 
+def image_has_no_emulator(world):
+    """`claviger demo` ends with 2 and says which build has it"""
+    with Container(world.root, ["/claviger", "demo"], {}, world.directory) as container:
+        code = container.ends(20)
+        check(code == 2, f"ended with {code}, wanted 2:\n{container.said()}")
+        check("this build has no emulator" in container.said(), f"the message does not say why:\n{container.said()}")
+
+
 def image_refuses_bad_config(world):
     """an unknown key ends it with 64 before a port is bound"""
     mounts = mounted_config(world.directory, CONFIG.replace("client_id ", "clientid "))
@@ -457,7 +465,7 @@ def systemd_unit(world):
 
 
 TESTS = [manifests_are_valid, manifests_are_restricted, manifests_hang_together, image_is_bare, image_runs,
-         image_refuses_bad_config, configurations_pass, sidecar_runs, gateway_runs, systemd_unit]
+         image_has_no_emulator, image_refuses_bad_config, configurations_pass, sidecar_runs, gateway_runs, systemd_unit]
 
 
 # --- report ----------------------------------------------------------------------------------

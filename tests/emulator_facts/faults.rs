@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use claviger::emulator::{
+use claviger_emulator::{
     Algorithm, CANARY, Effect, Emulator, Fault, Limits, ManagementRole, Options, Target, TenantName,
 };
 use serde_json::{Value, json};

@@ -199,7 +199,7 @@ async fn prepare(name: &str, world: &World, recorded: &Answer, request: &mut Req
             world.send(&ask).await;
         }
         "keyrot_jwks_after" => {
-            world.logto.rotate_keys_to(claviger::emulator::Algorithm::Rs256).expect("makes a key");
+            world.logto.rotate_keys_to(claviger_emulator::Algorithm::Rs256).expect("makes a key");
         }
         "keyrot_old_token_still_ok" => world.logto.rotate_keys().expect("makes a key"),
         "keyrot_oldest_token_after_second_rotate" | "keyrot_token_of_deleted_key" => {
@@ -210,7 +210,7 @@ async fn prepare(name: &str, world: &World, recorded: &Answer, request: &mut Req
             world.api("DELETE", &app(M2M), Value::Null).await;
         }
         "live_token_after_role_removed" => {
-            world.logto.set_role(M2M, claviger::emulator::ManagementRole::Missing);
+            world.logto.set_role(M2M, claviger_emulator::ManagementRole::Missing);
         }
         _ if name.starts_with("user_create_") || name == "user_delete_setup" => {
             let old = world.api("GET", "/api/users", Value::Null).await.json();
@@ -246,7 +246,7 @@ fn token(name: &str, world: &World) -> String {
         "jwt_sub_not_client" => world.token(json!({ "sub": "someone-else" })),
         "jwt_scope_all_read" => world.token(json!({ "scope": "all:read" })),
         "jwt_scope_not_string" => world.token(json!({ "scope": ["all"] })),
-        "jwt_aud_array" => world.token(json!({ "aud": ["x", claviger::emulator::MANAGEMENT_API] })),
+        "jwt_aud_array" => world.token(json!({ "aud": ["x", claviger_emulator::MANAGEMENT_API] })),
         "jwt_wrong_aud" => world.token(json!({ "aud": "https://other.example/api" })),
         "jwt_wrong_iss" => iss("https://evil.example/oidc"),
         "jwt_iss_localhost" => iss("http://localhost:3001/oidc"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
-use claviger::emulator::{Client, Emulator, MANAGEMENT_API, ManagementRole, Options, Seed};
+use claviger_emulator::{Client, Emulator, MANAGEMENT_API, ManagementRole, Options, Seed};
 use serde_json::{Value, json};
 
 use crate::wire::{self, Answer, Request};

@@ -1,6 +1,6 @@
 //! The admin listener: probes, metrics, status, configuration.
 
-use claviger::emulator::Effect;
+use claviger_emulator::Effect;
 
 use crate::support::{Logto, Proxy, Request, Settings, quoted, soon};
 

@@ -15,10 +15,8 @@ mod tls;
 
 use std::collections::BTreeSet;
 
-use claviger::{
-    catalog::{Access, Catalog, Operation, Risk, Verb, template::Segment},
-    emulator::CANARY,
-};
+use claviger::catalog::{Access, Catalog, Operation, Risk, Verb, template::Segment};
+use claviger_emulator::CANARY;
 use serde_json::{Value, json};
 
 use self::answers::{Fate, Sown, Way, answer, echoes, sown, ways};

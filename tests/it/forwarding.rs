@@ -1,6 +1,6 @@
 //! What reaches the upstream, and what comes back.
 
-use claviger::emulator::{Effect, Options, Seed};
+use claviger_emulator::{Effect, Options, Seed};
 
 use crate::support::{Logto, Proxy, Request, quoted};
 

@@ -1,7 +1,7 @@
 //! What a grant allows beside the operation: conditions on query and body, and scopes; and what of it stands in the
 //! audit log and the matrix.
 
-use claviger::emulator::Effect;
+use claviger_emulator::Effect;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Logto, Proxy, Request, canary::MARK, claviger};

@@ -1,7 +1,7 @@
 //! Secrets and tokens, driven through every way out that there is: answers, logs at their loudest, metrics,
 //! status, configuration, commands. None of them may come out, nor a digest, nor an encoding of one.
 
-use claviger::emulator::{Effect, Fault, Target};
+use claviger_emulator::{Effect, Fault, Target};
 
 use crate::support::{
     Finished, Logto, Proxy, Request,

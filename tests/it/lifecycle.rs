@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use claviger::emulator::Effect;
+use claviger_emulator::Effect;
 use rustix::process::Signal;
 use tokio::task::JoinSet;
 

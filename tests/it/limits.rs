@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use claviger::emulator::Effect;
+use claviger_emulator::Effect;
 use tokio::task::JoinSet;
 
 use crate::support::{Logto, Proxy, Request, soon, wait::pass};

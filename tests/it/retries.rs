@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use claviger::emulator::{Effect, Fault, Target};
+use claviger_emulator::{Effect, Fault, Target};
 
 use crate::support::{Logto, Proxy, Request, wire::Answer};
 

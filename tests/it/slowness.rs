@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use claviger::emulator::Effect;
+use claviger_emulator::Effect;
 use tokio::time::Instant;
 
 use crate::support::{Logto, Proxy, Reaction, Request, Scripted, quoted, wait::pass};

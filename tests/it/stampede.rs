@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use claviger::emulator::Effect;
+use claviger_emulator::Effect;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::task::JoinSet;
 

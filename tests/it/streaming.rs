@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use claviger::emulator::Effect;
+use claviger_emulator::Effect;
 
 use crate::support::{Logto, Proxy, Reaction, Request, Scripted, quoted, soon};
 

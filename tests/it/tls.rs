@@ -5,7 +5,7 @@ mod dates;
 
 use std::{path::Path, time::Duration};
 
-use claviger::emulator::{Effect, Options, Seed};
+use claviger_emulator::{Effect, Options, Seed};
 use http_body_util::BodyExt as _;
 use rustix::process::Signal;
 

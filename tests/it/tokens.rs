@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use claviger::emulator::{Effect, ManagementRole, Options, Seed};
+use claviger_emulator::{Effect, ManagementRole, Options, Seed};
 
 use crate::support::{Logto, Proxy, Request, quoted, soon, wait::pass};
 
@@ -123,14 +123,14 @@ fn claims(logto: &Logto) -> serde_json::Value {
     let now = std::time::UNIX_EPOCH.elapsed().expect("it is past 1970").as_secs();
     serde_json::json!({
         "jti": "forged", "sub": logto.client(), "client_id": logto.client(), "iat": now, "exp": now + 3600, "scope": "all",
-        "iss": format!("{}/oidc", logto.endpoint()), "aud": claviger::emulator::MANAGEMENT_API,
+        "iss": format!("{}/oidc", logto.endpoint()), "aud": claviger_emulator::MANAGEMENT_API,
     })
 }
 
 #[tokio::test]
 async fn b11_it_starts_without_its_issuer_and_recovers_by_itself() {
     let logto = Logto::start().await;
-    logto.faults().add(claviger::emulator::Fault::new(claviger::emulator::Target::Any, Effect::Reset));
+    logto.faults().add(claviger_emulator::Fault::new(claviger_emulator::Target::Any, Effect::Reset));
     let proxy = Proxy::builder().tenant("acme", &logto).set("token.backoff", "'300ms'").start().await;
     for probe in ["/livez", "/startupz"] {
         assert_eq!(proxy.admin(probe).await.status, 200, "{probe}");

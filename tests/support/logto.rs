@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use claviger::emulator::{Client, Effect, Emulator, Fault, ManagementRole, Options, Recorded, Seed, Target};
+use claviger_emulator::{Client, Effect, Emulator, Fault, ManagementRole, Options, Recorded, Seed, Target};
 
 use super::canary::MARK;
 

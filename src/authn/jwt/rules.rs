@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{JwtError, claims::Claims};
 use crate::{
-    caller::identities,
+    authn::identities,
     config::{self, ClaimMatch, Identity},
     ids::{CallerIndex, IssuerName},
 };

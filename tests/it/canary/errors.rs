@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use claviger::emulator::{Effect, Fault, Target};
+use claviger_emulator::{Effect, Fault, Target};
 use serde_json::json;
 
 use super::{
