@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// `[callers.NAME]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Caller {
     /// Its name.
     pub name: CallerName,

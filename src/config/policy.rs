@@ -4,7 +4,7 @@ use super::Origin;
 use crate::ids::PolicyName;
 
 /// `[policies.NAME]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
     /// Its name.
     pub name: PolicyName,
