@@ -18,10 +18,12 @@ use claviger::{
     config::{self, Config, LoadRequest, References},
     headers,
     ids::CallerName,
-    limit::{Limits, admit::Admission},
-    observe::{Metrics, RequestId, Source, cells::CellTable},
-    policy::{grants::Grants, target},
-    reply::{Base, links},
+    limit::{CallerLimits, RateLimits},
+    observe::{AnsweredBy, Metrics, RequestId, TenantMetrics},
+    policy::{Action, Grants},
+    proxy::route,
+    reply::{self, Base},
+    tenants::{Change, Directory},
 };
 use criterion::{Criterion, criterion_group, criterion_main};
 use futures_util::FutureExt as _;
@@ -107,8 +109,11 @@ fn stages(criterion: &mut Criterion) {
         Deps { seal: Seal::new(None).expect("randomness"), clock, clients: None, issuers: Vec::new() },
     );
     let grants = Grants::new(Catalog::logto(), &config).expect("the rules are valid");
-    let admission = Admission::new(&config, &Limits::default());
-    let cells = CellTable::new(metrics, &config, grants.slots());
+    let limits = RateLimits::new(&config, &CallerLimits::default());
+    let tenant = config.tenants[0].clone();
+    let counters = TenantMetrics::new(metrics, tenant.name.clone(), grants.operations());
+    let tenants =
+        Directory::default().with(Change { put: vec![(tenant.name.clone(), tenant)], ..Change::default() });
     let peer = Peer::at(Reach::Network);
     let (head, answer) = (head(), answer());
     let endpoint = config.tenants[0].endpoint.clone();
@@ -118,17 +123,25 @@ fn stages(criterion: &mut Criterion) {
         identified.expect("nothing to wait for").expect("a known key")
     };
     let permit = || {
-        let target = target::parse(&head.uri, head.version, &head.headers).expect("a target");
-        grants.permit(identify(), &target, &head).expect("allowed")
+        let target = route::target(&head.uri, head.version, &head.headers).expect("a target");
+        let granted = grants.tenant(identify(), target.tenant(), &tenants).expect("granted");
+        grants.permit(granted, &target, &head).expect("allowed")
     };
-    let admit = || admission.admit(permit(), Instant::now());
-    let record = || cells.of(&permit()).answered(http::StatusCode::OK, Source::Upstream, 0.001);
+    let admit = || limits.admit(permit(), Instant::now()).now_or_never();
+    let record = || {
+        let permit = permit();
+        let Action::Forward(operation) = permit.action() else { unreachable!("it is an operation") };
+        let caller = &config.callers[permit.caller().index().0].name;
+        let counters = counters.of(caller, Some((operation.index(), operation.name())));
+        counters.answered(http::StatusCode::OK, AnsweredBy::Upstream, 0.001);
+    };
     let forward = || headers::forwarded(&head.headers);
     let reply = || {
         let mut headers = answer.clone();
         headers::strip_answer(&mut headers);
         let base = Base { scheme: "http", authority: "127.0.0.1:3600", tenant: None };
-        links::rebuild(&mut headers, base, "/api/users", head.uri.query(), &endpoint);
+        let target = head.uri.path_and_query().expect("a path");
+        reply::rebuild(&mut headers, base, target, &endpoint);
         headers
     };
     let id = || RequestId::of(&head.headers, |_| false, || 42);

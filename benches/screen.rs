@@ -6,7 +6,7 @@ use std::hint::black_box;
 use bytes::Bytes;
 use claviger::{
     catalog::{Catalog, Secrets},
-    reply::{guard::Held, redact::Redactor},
+    filter::{KnownSecrets, redact::Redactor},
     secret::Secret,
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -47,7 +47,7 @@ fn screen(criterion: &mut Criterion) {
     }
     group.finish();
 
-    let held = Held::new(&[Secret::new(b"qXf8Zk2LrT0vB7nHsW4cYp9mJd3uGa1e".to_vec())]);
+    let held = KnownSecrets::new(&[Secret::new(b"qXf8Zk2LrT0vB7nHsW4cYp9mJd3uGa1e".to_vec())]);
     let mut group = criterion.benchmark_group("guard, one secret");
     for (name, body) in
         [("1.7 KB of users", &users), ("44 KB of applications", &list), ("44 KB of connectors", &connectors)]

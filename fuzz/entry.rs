@@ -17,15 +17,15 @@ use claviger::{
         secrets::{Place, Secrets},
     },
     config::{LoadRequest, Origin, Policy, References, RuleList, RuleText, load},
+    filter::redact::{MASK, MAX_DEPTH, Redactor, Unmaskable},
     ids::PolicyName,
     policy::{
         decide::{RuleSet, Verdict},
         matched::Matched,
         path::CanonicalPath,
         rules::{Effect, Rule},
-        target,
     },
-    reply::redact::{MASK, MAX_DEPTH, Redactor, Unmaskable},
+    proxy::route,
     token::{Answer, MAX_LIFE, parse},
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
@@ -52,7 +52,7 @@ pub(crate) fn path(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     let _ = Rule::parse(Effect::Allow, text);
     if let Ok(uri) = Uri::try_from(text) {
-        let _ = target::parse(&uri, Version::HTTP_11, &HeaderMap::new());
+        let _ = route::target(&uri, Version::HTTP_11, &HeaderMap::new());
     }
     let Ok(canonical) = CanonicalPath::parse(text) else { return };
     assert!(text.strip_suffix('/').unwrap_or(text) == canonical.as_str());

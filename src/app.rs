@@ -125,11 +125,7 @@ impl App {
     /// Runs until `stop`, then drains: not ready at once, still accepting for `shutdown.delay`, then done as
     /// soon as all requests are, or after `shutdown.drain`. `reload` asks for a reload. Returns whether all
     /// requests were finished.
-    pub async fn run(
-        self,
-        stop: impl Future<Output = ()>,
-        reload: tokio::sync::mpsc::Receiver<()>,
-    ) -> bool {
+    pub async fn run(self, stop: impl Future<Output = ()>, reload: tokio::sync::mpsc::Receiver<()>) -> bool {
         self.pipeline.load().warm();
         let config = self.pipeline.load().config();
         let (accepting, drain) = (CancellationToken::new(), CancellationToken::new());

@@ -31,7 +31,7 @@ use http::{HeaderMap, header};
 
 use rustls::server::danger::ClientCertVerifier;
 
-pub use cause::{Cause, CertificateCause, TokenCause, AuthnError};
+pub use cause::{AuthnError, Cause, CertificateCause, TokenCause};
 pub use certificate::PeerIdentity;
 pub use claviger_token::{Seal, SealError};
 

@@ -350,10 +350,39 @@ impl PartialEq for Written {
 impl Config {
     /// Whether `other` differs in nothing but its tenants.
     pub fn is_same_but_for_tenants(&self, other: &Self) -> bool {
-        let Self { listen, workers, timeouts, limits, retry, token, broker, authz, log, audit, reload, shutdown, issuers, tenants: _, policies, callers } = self;
-        *listen == other.listen && *workers == other.workers && *timeouts == other.timeouts && *limits == other.limits && *retry == other.retry
-            && *token == other.token && *broker == other.broker && *authz == other.authz && *log == other.log && *audit == other.audit
-            && *reload == other.reload && *shutdown == other.shutdown && *issuers == other.issuers && *policies == other.policies && *callers == other.callers
+        let Self {
+            listen,
+            workers,
+            timeouts,
+            limits,
+            retry,
+            token,
+            broker,
+            authz,
+            log,
+            audit,
+            reload,
+            shutdown,
+            issuers,
+            tenants: _,
+            policies,
+            callers,
+        } = self;
+        *listen == other.listen
+            && *workers == other.workers
+            && *timeouts == other.timeouts
+            && *limits == other.limits
+            && *retry == other.retry
+            && *token == other.token
+            && *broker == other.broker
+            && *authz == other.authz
+            && *log == other.log
+            && *audit == other.audit
+            && *reload == other.reload
+            && *shutdown == other.shutdown
+            && *issuers == other.issuers
+            && *policies == other.policies
+            && *callers == other.callers
     }
 }
 

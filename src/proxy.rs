@@ -9,7 +9,7 @@ mod forward_auth;
 mod hosts;
 mod pipeline;
 mod problem;
-mod route;
+pub mod route;
 mod service;
 
 pub use build::{BuildError, Shared, examine};

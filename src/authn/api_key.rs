@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{Cause, Client, Credential, Finding, Presented, Authenticator, identities};
+use super::{Authenticator, Cause, Client, Credential, Finding, Presented, identities};
 use crate::{
     config,
     ids::{CallerIndex, CallerName},

@@ -16,7 +16,7 @@ use rustls::{
 use tokio::time::Instant;
 use webpki::EndEntityCert;
 
-use super::{Cause, CertificateCause, Finding, Presented, Authenticator, identities};
+use super::{Authenticator, Cause, CertificateCause, Finding, Presented, identities};
 use crate::{clock::Clock, config, ids::CallerIndex};
 
 /// How long a verification counts.

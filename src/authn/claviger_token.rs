@@ -17,7 +17,7 @@ use aws_lc_rs::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use moka::sync::Cache;
 
-use super::{Cause, Credential, Finding, Presented, TokenCause, Authenticator};
+use super::{Authenticator, Cause, Credential, Finding, Presented, TokenCause};
 use crate::{
     clock::Clock,
     config,

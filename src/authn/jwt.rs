@@ -12,13 +12,13 @@
 //! 5. which caller it stands for: `rules.rs`
 
 mod claims;
+mod error;
 mod fetch;
 mod key_set;
 mod keyring;
 mod keyrings;
 mod rules;
 mod token;
-mod error;
 
 use std::{
     collections::HashMap,
@@ -30,14 +30,14 @@ use jsonwebtoken::Validation;
 use moka::{policy::EvictionPolicy, sync::Cache};
 use tokio::time::Instant;
 
+pub use error::JwtError;
 pub use fetch::{Fetch, FetchError, HttpFetch};
 pub use key_set::KeySetError;
 pub use keyring::{Keyring, KeyringStatus, Refreshing};
 pub use keyrings::{KeyringError, Keyrings};
-pub use error::JwtError;
 
 use self::{claims::Claims, key_set::jose, rules::Rules, token::Reading};
-use super::{Cause, Client, Credential, Finding, Presented, Authenticator};
+use super::{Authenticator, Cause, Client, Credential, Finding, Presented};
 use crate::{
     clock::Clock,
     config::{self, Algorithm},
@@ -168,7 +168,8 @@ impl Jwts {
             };
         }
         let validation = Validation { algorithms: vec![jose(alg)], ..issuer.validation.clone() };
-        let verified = keys.iter().find(|key| key.verifies(token.text, &validation)).ok_or(JwtError::Signature);
+        let verified =
+            keys.iter().find(|key| key.verifies(token.text, &validation)).ok_or(JwtError::Signature);
         // A good token of nobody is as false as a bad one: it says who speaks, and that is no caller.
         match verified.and_then(|key| Ok((key, issuer.rules.find(&token.claims)?))) {
             Ok((key, caller)) => {

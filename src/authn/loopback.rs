@@ -1,6 +1,6 @@
 //! Locality: whoever can reach a loopback or Unix listener is the one caller that says so.
 
-use super::{Finding, Presented, Reach, Authenticator, identities};
+use super::{Authenticator, Finding, Presented, Reach, identities};
 use crate::{config, ids::CallerIndex};
 
 pub(super) struct Loopback {

@@ -219,8 +219,7 @@ fn a_token_that_was_got_with_a_key_ends_with_that_key() {
     let mut f = Fixture::new();
     let none = HeaderMap::new();
     let by = |f: &Fixture, key: &str| {
-        let means =
-            Deps { seal: f.seal.clone(), clock: Clock::system(), clients: None, issuers: Vec::new() };
+        let means = Deps { seal: f.seal.clone(), clock: Clock::system(), clients: None, issuers: Vec::new() };
         let client = Client::Secret { id: "keyed", secret: key.as_bytes(), raw: key.as_bytes() };
         let presented = Presented::by_client(&NETWORK, &none, Some(client));
         let key = Authenticators::new(&f.config, means).key_of(&presented);

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{Finding, Presented, Authenticator, identities};
+use super::{Authenticator, Finding, Presented, identities};
 use crate::{config, ids::CallerIndex};
 
 pub(super) struct UnixUids(HashMap<u32, CallerIndex>);

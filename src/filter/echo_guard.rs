@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Bytes of the shortest secret that is looked for: a shorter one could be a word of any answer.
-pub const LEAST: usize = 12;
+pub(super) const LEAST: usize = 12;
 
 /// The client secrets of a tenant, in the forms that they could come back in. Made once for a configuration.
 #[derive(Clone, Debug, Default)]

@@ -1,7 +1,7 @@
 use http::Response;
 
 use super::*;
-use crate::{catalog::Catalog, reply::guard::KnownSecrets, token::Token};
+use crate::{catalog::Catalog, token::Token};
 
 const TOKEN: &str = "eyJhbGciOiJFUzM4NCJ9.eyJqdGkiOiJhYmMifQ.c2lnbmF0dXJlLWlzLXJhbmRvbQZ8";
 
@@ -17,7 +17,11 @@ fn head(status: u16, headers: &[(&str, &str)]) -> Parts {
     response.body(()).unwrap().into_parts().0
 }
 
-fn screen(method: &Method, head: &mut Parts, hidden: Option<&'static Secrets>) -> Result<ResponseFilter, Blocked> {
+fn screen(
+    method: &Method,
+    head: &mut Parts,
+    hidden: Option<&'static Secrets>,
+) -> Result<ResponseFilter, Blocked> {
     ResponseFilter::new(method, head, hidden, EchoGuard::new(Token::of(TOKEN), KnownSecrets::default()))
 }
 

@@ -17,8 +17,7 @@ use crate::{
     config::Issue,
     policy::{
         Action, ForwardAuthError, Refusal, TokenSpec, conditions::ApprovedTarget, decide::RuleSource,
-        forward_auth,
-        target::Target,
+        forward_auth, target::Target,
     },
 };
 
@@ -83,7 +82,8 @@ impl<T: Limited> Admitted<T> {
         let Action::Forward(operation) = action else { return Err(Refusal::OperationUnknown.into()) };
         let masking = operation.masking();
         let (target, rule) = operation.approve(headers, body)?;
-        let place = timeout_at(deadline, tenant.in_flight().enter()).await.map_err(|_| NotSent::Deadline)??;
+        let place =
+            timeout_at(deadline, tenant.in_flight().enter()).await.map_err(|_| NotSent::Deadline)??;
         Ok((Dispatch { tenant, token, target, masking, place }, rule))
     }
 

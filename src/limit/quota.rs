@@ -5,10 +5,7 @@ use std::{sync::Arc, time::Duration};
 use prometheus::IntCounter;
 use tokio::time::Instant;
 
-use super::{
-    error::LimitError,
-    limiter::Limiter,
-};
+use super::{error::LimitError, limiter::Limiter};
 use crate::{config::Rate, ids::TenantName};
 
 /// What a tenant allows us. Cheap to clone.

@@ -11,7 +11,9 @@ use crate::activity::Busy;
 /// Answers requests.
 pub trait Handler: Send + Sync + 'static {
     /// The body of an answer.
-    type Body: http_body::Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static> + Send + 'static;
+    type Body: http_body::Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static>
+        + Send
+        + 'static;
 
     /// Answers one request, always. `busy` is what the connection is busy with until the answer's body has ended.
     fn handle(

@@ -58,9 +58,8 @@ pub(super) async fn serve<IO, H>(
                 let (handler, connection, busy) = (&handler, &connection, Busy::begin(&activity));
                 async move { Ok::<_, Infallible>(handler.handle(connection, request, busy).await) }
             });
-            let served = http1::Builder::new()
-                .max_buf_size(settings.head.max(MIN_HEAD))
-                .serve_connection(io, service);
+            let served =
+                http1::Builder::new().max_buf_size(settings.head.max(MIN_HEAD)).serve_connection(io, service);
             let served = std::pin::pin!(served);
             attend(served, http1::Connection::graceful_shutdown, &activity, patience, drain).await;
         }

@@ -18,13 +18,13 @@ use crate::config::Timeouts;
 
 /// Spawns a connection's tasks on the current runtime.
 #[derive(Debug, Clone, Copy)]
-pub struct Streams {
+pub(super) struct Streams {
     patience: Duration,
 }
 
 impl Streams {
     /// As long as the longest wait that ends by itself, and a moment.
-    pub fn new(timeouts: &Timeouts) -> Self {
+    pub(super) fn new(timeouts: &Timeouts) -> Self {
         Self { patience: timeouts.deadline.max(timeouts.body) + PERIOD }
     }
 }

@@ -18,11 +18,11 @@ use crate::{
 };
 
 /// How often a connection is looked at, and so how exact its limits are.
-pub const PERIOD: Duration = Duration::from_secs(1);
+pub(super) const PERIOD: Duration = Duration::from_secs(1);
 
 /// Why a connection is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Slow {
+pub(super) enum Slow {
     /// `timeouts.head`
     Head,
     /// `timeouts.idle`
@@ -33,7 +33,7 @@ pub enum Slow {
 
 /// How long things have lasted, in looks.
 #[derive(Debug)]
-pub struct Patience {
+pub(super) struct Patience {
     protocol: Protocol,
     head: u32,
     idle: u32,
@@ -46,7 +46,7 @@ pub struct Patience {
 
 impl Patience {
     /// As configured.
-    pub fn new(timeouts: &Timeouts, protocol: Protocol) -> Self {
+    pub(super) fn new(timeouts: &Timeouts, protocol: Protocol) -> Self {
         let looks = |limit: Duration| {
             u32::try_from(limit.as_millis().div_ceil(PERIOD.as_millis())).unwrap_or(u32::MAX)
         };
@@ -63,7 +63,7 @@ impl Patience {
     }
 
     /// To be called every [`PERIOD`].
-    pub fn look(&mut self, activity: &Activity) -> Option<Slow> {
+    pub(super) fn look(&mut self, activity: &Activity) -> Option<Slow> {
         let requests = activity.requests();
         // A connection that has brought no request yet owes one.
         let state = match activity.state() {
@@ -89,14 +89,14 @@ impl Patience {
 
 /// A watched stream.
 #[derive(Debug)]
-pub struct Watched<IO> {
+pub(super) struct Watched<IO> {
     io: IO,
     activity: Arc<Activity>,
 }
 
 impl<IO> Watched<IO> {
     /// Watches `io`.
-    pub fn new(io: IO, activity: Arc<Activity>) -> Self {
+    pub(super) fn new(io: IO, activity: Arc<Activity>) -> Self {
         Self { io, activity }
     }
 

@@ -48,16 +48,18 @@ const CODES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 impl TenantMetrics {
     /// No handles yet, and room for `operations` of them for each caller.
     pub fn new(metrics: Arc<Metrics>, tenant: TenantName, operations: usize) -> Self {
-        Self { metrics, tenant, operations, callers: ArcSwap::from_pointee(HashTrieMapSync::new_sync()), adding: Mutex::default() }
+        Self {
+            metrics,
+            tenant,
+            operations,
+            callers: ArcSwap::from_pointee(HashTrieMapSync::new_sync()),
+            adding: Mutex::default(),
+        }
     }
 
     /// The handles of a caller for an operation, by its index among the operations and its name; `None`: for what it
     /// asked for before an operation was known.
-    pub fn of(
-        &self,
-        caller: &CallerName,
-        operation: Option<(usize, &'static str)>,
-    ) -> Arc<OperationMetrics> {
+    pub fn of(&self, caller: &CallerName, operation: Option<(usize, &'static str)>) -> Arc<OperationMetrics> {
         // Behind those of the operations there is a place for none.
         let (index, name) = operation.unwrap_or((self.operations, ""));
         let index = index.min(self.operations);
@@ -67,7 +69,8 @@ impl TenantMetrics {
             None => self.add(caller),
         };
         let page = callers.pages[index / PAGE].get_or_init(Box::default);
-        let make = || OperationMetrics::new(self.metrics.clone(), caller.as_str(), self.tenant.as_str(), name);
+        let make =
+            || OperationMetrics::new(self.metrics.clone(), caller.as_str(), self.tenant.as_str(), name);
         page[index % PAGE].get_or_init(|| Arc::new(make())).clone()
     }
 

@@ -82,7 +82,8 @@ impl RuleSet {
             for (effect, written) in deny.chain(allow) {
                 match Rule::parse(effect, &written.text) {
                     Ok(rule) => {
-                        let source = RuleSource { effect, rule: written.clone(), policy: policy.name.clone() };
+                        let source =
+                            RuleSource { effect, rule: written.clone(), policy: policy.name.clone() };
                         set.add(effect, &rule, source);
                     }
                     Err(error) => problems.push(RuleProblem { origin: written.origin.clone(), error }),

@@ -163,8 +163,7 @@ impl Grants {
         let index = matched.op().map_or(self.operations() - 1, |op| op.index());
         let (rule, pending) = self.decide(grant, &matched, (index, name), query)?;
         let masking = grant.reveals.hidden(matched.op(), query);
-        let target =
-            ConditionalTarget::new(join(matched.path(), query, head.uri.path_and_query())?, pending);
+        let target = ConditionalTarget::new(join(matched.path(), query, head.uri.path_and_query())?, pending);
         let action = Action::Forward(PermittedOperation { index, name, target, masking });
         Ok(Permit { granted, rule, action })
     }

@@ -60,7 +60,7 @@ type Zeroed = Zeroizing<Vec<u8>>;
 
 /// A token request of a client (RFC 6749 section 4.4.2), as far as it matters here.
 #[derive(Default)]
-pub struct BrokerRequest {
+pub(super) struct BrokerRequest {
     client_id: Option<String>,
     client_secret: Option<Zeroed>,
     raw_secret: Option<Zeroed>,
@@ -72,7 +72,7 @@ impl BrokerRequest {
     ///
     /// # Errors
     /// [`BrokerError`], each an OAuth error to the client.
-    pub async fn read(head: &Parts, body: Incoming, patience: Duration) -> Result<Self, BrokerError> {
+    pub(super) async fn read(head: &Parts, body: Incoming, patience: Duration) -> Result<Self, BrokerError> {
         if head.method != Method::POST {
             return Err(BrokerError::Method);
         }
@@ -135,12 +135,12 @@ impl BrokerRequest {
     }
 
     /// Whether the client proves who it is in the form and not by HTTP Basic.
-    pub fn client_in_form(&self) -> bool {
+    pub(super) fn client_in_form(&self) -> bool {
         self.assertion.is_some() || (self.client_secret.is_some() && self.raw_secret.is_none())
     }
 
     /// How the client proves who it is, where it tries to.
-    pub fn client(&self) -> Option<Client<'_>> {
+    pub(super) fn client(&self) -> Option<Client<'_>> {
         if let Some(jwt) = self.assertion.as_deref() {
             // A file's last line ends, also in `curl --data-urlencode client_assertion@FILE`.
             return Some(Client::Assertion { id: self.client_id.as_deref(), jwt: jwt.trim_ascii() });
@@ -175,7 +175,7 @@ fn basic(value: &HeaderValue) -> Option<(String, Zeroed, Zeroed)> {
 
 /// Issues tokens.
 #[derive(Debug)]
-pub struct Broker {
+pub(super) struct Broker {
     /// Seals them.
     pub seal: Seal,
     /// How long they last.
@@ -190,7 +190,7 @@ impl Broker {
     ///
     /// # Errors
     /// [`BrokerError::Seal`].
-    pub fn issue(
+    pub(super) fn issue(
         &self,
         caller: &CallerName,
         key: Option<&Digest>,
@@ -201,7 +201,7 @@ impl Broker {
     }
 
     /// The upstream's own token, for a caller whose grant says so, with as much of its life as is left.
-    pub fn hand_out(&self, token: &Token, scopes: &[String]) -> Response<Bytes> {
+    pub(super) fn hand_out(&self, token: &Token, scopes: &[String]) -> Response<Bytes> {
         granted(token.value(), token.usable_for(self.clock.now()), scopes)
     }
 }

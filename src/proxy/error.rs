@@ -240,7 +240,9 @@ impl Failure {
             },
             Self::Upstream(error) => match error {
                 // Taken apart where an upstream's error becomes a failure.
-                UpstreamError::Token(_) | UpstreamError::Limit(_) | UpstreamError::NoSuchToken => table::INTERNAL,
+                UpstreamError::Token(_) | UpstreamError::Limit(_) | UpstreamError::NoSuchToken => {
+                    table::INTERNAL
+                }
                 UpstreamError::Unreachable(SendError::Broken(_)) => table::UPSTREAM_BROKEN,
                 UpstreamError::Unreachable(
                     SendError::Connect(_) | SendError::ConnectTimeout(_) | SendError::Closed(_),

@@ -7,7 +7,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, request::Par
 
 use crate::{
     ids::{CallerName, TenantName},
-    policy::ForwardAuthError, token::Token};
+    policy::ForwardAuthError,
+    token::Token,
+};
 
 const PATH: &str = "/authz";
 const ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri");
@@ -17,7 +19,7 @@ const TENANT: HeaderName = HeaderName::from_static("claviger-tenant");
 const OPERATION: HeaderName = HeaderName::from_static("claviger-operation");
 
 /// Whether a request is a question of another proxy, good or bad.
-pub fn is_question(uri: &Uri) -> bool {
+pub(super) fn is_question(uri: &Uri) -> bool {
     uri.path().strip_prefix(PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
@@ -25,7 +27,7 @@ pub fn is_question(uri: &Uri) -> bool {
 ///
 /// # Errors
 /// [`ForwardAuthError::Question`].
-pub fn question(head: &Parts) -> Result<Parts, ForwardAuthError> {
+pub(super) fn question(head: &Parts) -> Result<Parts, ForwardAuthError> {
     let rest = head.uri.path().strip_prefix(PATH).ok_or(ForwardAuthError::Question)?;
     let (method, uri) = if rest.is_empty() {
         let method = one(&head.headers, &ORIGINAL_METHOD)?;
@@ -51,7 +53,7 @@ fn one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h str, Forward
 }
 
 /// Yes, and with these header fields.
-pub fn answer(
+pub(super) fn answer(
     token: &Token,
     caller: &CallerName,
     tenant: &TenantName,

@@ -71,7 +71,7 @@ impl Hosts {
 }
 
 /// The host that a request is addressed to; none where it is not said, or said twice.
-pub fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
+pub(super) fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
     let mut values = headers.get_all(header::HOST).iter();
     match (values.next(), values.next(), uri.authority()) {
         (Some(value), None, _) => value.to_str().ok(),

@@ -34,7 +34,7 @@ struct Problem<'a> {
 }
 
 /// The answer to a request that failed; notes it in the record.
-pub fn answer(failure: &Failure, record: &mut Record) -> Response<Body> {
+pub(super) fn answer(failure: &Failure, record: &mut Record) -> Response<Body> {
     let description = failure.describe();
     let detail = failure.detail(&description);
     let short = description.code.strip_prefix("claviger.").unwrap_or(description.code);

@@ -11,7 +11,7 @@ use crate::{
 
 /// What is to be done with a request.
 #[derive(Debug)]
-pub enum Route<'r> {
+pub(super) enum Route<'r> {
     /// Forward it: an operation of the Management API.
     Api(Target<'r>),
     /// Answer it with a token.
@@ -25,7 +25,7 @@ impl<'r> Route<'r> {
     ///
     /// # Errors
     /// [`TargetError`], each with the status it is answered with.
-    pub fn of(head: &'r Parts, forward_auth: bool) -> Result<Self, TargetError> {
+    pub(super) fn of(head: &'r Parts, forward_auth: bool) -> Result<Self, TargetError> {
         if forward_auth && forward_auth::is_question(&head.uri) {
             return Ok(Self::ForwardAuth);
         }
@@ -41,7 +41,11 @@ impl<'r> Route<'r> {
 ///
 /// # Errors
 /// [`TargetError`], each with the status it is answered with.
-pub fn target<'r>(uri: &'r Uri, version: Version, headers: &'r HeaderMap) -> Result<Target<'r>, TargetError> {
+pub(super) fn target<'r>(
+    uri: &'r Uri,
+    version: Version,
+    headers: &'r HeaderMap,
+) -> Result<Target<'r>, TargetError> {
     // From HTTP/2 on every request carries its scheme and authority beside the path.
     let pseudo_headers = version >= Version::HTTP_2;
     if !uri.path().starts_with('/')

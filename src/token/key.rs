@@ -68,7 +68,8 @@ impl TokenKey {
 }
 
 /// Draws one request on the tenant's quota, or says how long until there is room.
-pub type QuotaDraw = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), Duration>> + Send>> + Send + Sync>;
+pub type QuotaDraw =
+    Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), Duration>> + Send>> + Send + Sync>;
 
 /// How to get a token. Immutable: a changed secret makes a new `TokenSource` with the same key.
 #[derive(Clone)]

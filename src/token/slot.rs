@@ -29,7 +29,7 @@ use crate::{
         error::{Failure, Fault, Flaw, TokenError},
         events::CacheResult,
         grant::Minted,
-        key::{TokenSource, TokenKey},
+        key::{TokenKey, TokenSource},
         life::Token,
         tokens::Shared,
     },
@@ -53,7 +53,7 @@ struct State {
     source: Arc<TokenSource>,
     /// Counts changes of the secrets, so that a verdict on old ones is not held against new ones.
     epoch: u64,
-    /// A refresh task task is alive.
+    /// A refresh task is alive.
     kept: bool,
     /// Renewed for ever, used or not.
     warm: bool,

@@ -222,7 +222,7 @@ impl World {
             issuer: self.issuer.clone(),
             options: TokenOptions::default(),
             timeout: 10 * SECOND,
-            admission: None,
+            quota: None,
         }
     }
 

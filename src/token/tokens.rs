@@ -15,7 +15,7 @@ use crate::{
     token::{
         error::TokenError,
         events::Events,
-        key::{TokenSource, TokenKey},
+        key::{TokenKey, TokenSource},
         life::Token,
         slot::{Rejection, Slot, SlotStatus},
     },
@@ -114,7 +114,8 @@ impl Shared {
 }
 
 impl TokenHandle {
-    /// The current token, if there is one to use: one atomic load and a look at the clocks. Wakes for its    /// renewal when that is due.
+    /// The current token, if there is one to use: one atomic load and a look at the clocks. Wakes its refresh
+    /// task when it is due for renewal.
     pub fn current(&self) -> Option<Arc<Token>> {
         self.0.current()
     }

@@ -178,9 +178,9 @@ fn why_not_again(body: &Prepared, refreshed: bool, rejection: Rejection) -> Opti
     match (body.is_replayable(), refreshed, rejection) {
         (false, ..) => Some("the request was streamed, so it was not sent again"),
         (true, true, _) => Some("a new token did not help"),
-        (true, false, Rejection::Kept) => Some(
-            "so was the one before, a moment ago: another is not asked for yet (token.min_interval)",
-        ),
+        (true, false, Rejection::Kept) => {
+            Some("so was the one before, a moment ago: another is not asked for yet (token.min_interval)")
+        }
         (true, false, Rejection::Forgotten | Rejection::Superseded) => None,
     }
 }

@@ -52,7 +52,9 @@ impl UpstreamError {
     /// What the retry rules need to know; `None` where another try is out of the question.
     pub(super) fn outcome(&self) -> Option<Outcome<'static>> {
         match self {
-            Self::Unreachable(error) => Some(Outcome::Failed { unsent: error.unsent(), label: error.label() }),
+            Self::Unreachable(error) => {
+                Some(Outcome::Failed { unsent: error.unsent(), label: error.label() })
+            }
             Self::Timeout(_) => Some(Outcome::Failed { unsent: false, label: "timeout" }),
             _ => None,
         }

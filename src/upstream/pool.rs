@@ -32,7 +32,7 @@ const H2_KEEP_ALIVE: Duration = Duration::from_secs(10);
 const H2_KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The connections.
-pub struct Pool {
+pub(super) struct Pool {
     connector: HttpsConnector<HttpConnector>,
     target: Uri,
     endpoint: Endpoint,
@@ -119,7 +119,12 @@ pub struct PoolTimes {
 
 impl Pool {
     /// A pool without connections.
-    pub fn new(endpoint: &Endpoint, tls: rustls::ClientConfig, http2: bool, times: PoolTimes) -> Arc<Self> {
+    pub(super) fn new(
+        endpoint: &Endpoint,
+        tls: rustls::ClientConfig,
+        http2: bool,
+        times: PoolTimes,
+    ) -> Arc<Self> {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         tcp.enforce_http(false);
@@ -145,7 +150,7 @@ impl Pool {
     ///
     /// # Errors
     /// [`SendError`]. Cancel-safe: a connection in use is closed when the future is dropped.
-    pub async fn send(
+    pub(super) async fn send(
         self: &Arc<Self>,
         mut request: Request<RequestBody>,
     ) -> Result<(Response<Incoming>, ConnectionGuard), SendError> {
@@ -175,8 +180,11 @@ impl Pool {
     /// until it is known what the upstream speaks.
     async fn connect(&self) -> Result<Dialled, SendError> {
         let _turn = match self.may_share.load(Relaxed) {
-            true => Some(tokio::time::timeout(self.connect, self.first.lock()).await
-                .map_err(|_| SendError::ConnectTimeout(self.connect))?),
+            true => Some(
+                tokio::time::timeout(self.connect, self.first.lock())
+                    .await
+                    .map_err(|_| SendError::ConnectTimeout(self.connect))?,
+            ),
             false => None,
         };
         if let Some(shared) = self.shared() {

@@ -8,7 +8,7 @@ use crate::{catalog::Secrets, headers, policy::conditions::ApprovedTarget};
 
 /// What stays the same over all tries.
 #[derive(Debug)]
-pub struct Outgoing<'a> {
+pub(super) struct Outgoing<'a> {
     /// The caller's head.
     pub head: &'a Parts,
     /// The canonical path with the caller's query.
@@ -21,7 +21,7 @@ pub struct Outgoing<'a> {
 
 impl Outgoing<'_> {
     /// The request with this token and body.
-    pub fn with(&self, token: &HeaderValue, body: RequestBody) -> Request<RequestBody> {
+    pub(super) fn with(&self, token: &HeaderValue, body: RequestBody) -> Request<RequestBody> {
         let mut request = Request::new(body);
         *request.method_mut() = self.head.method.clone();
         *request.uri_mut() = self.target.target().clone().into();

@@ -122,7 +122,7 @@ fn transient(status: StatusCode, attempt: u32) -> Option<&'static str> {
 }
 
 /// `Retry-After` in seconds or as a date (RFC 9110 section 10.2.3).
-pub fn retry_after(headers: &HeaderMap, wall: SystemTime) -> Option<Duration> {
+pub(super) fn retry_after(headers: &HeaderMap, wall: SystemTime) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     match text.parse() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),

@@ -6,11 +6,7 @@ use std::sync::Arc;
 
 use prometheus::IntCounter;
 
-use super::{
-    health::UpstreamHealth,
-    pools::Pools,
-    retry::Retries,
-};
+use super::{health::UpstreamHealth, pools::Pools, retry::Retries};
 use crate::{
     clock::Clock,
     config::{self, Endpoint, Retry, Timeouts, TokenOptions},

@@ -23,9 +23,8 @@ pub(super) fn of_tenants_alone(old: &Config, new: &Config) -> Option<Difference>
     }
     // Both are in order of name.
     let find = |all: &[Arc<Tenant>], name: &TenantName| all.binary_search_by(|it| it.name.cmp(name)).ok();
-    let is_new = |tenant: &&Arc<Tenant>| {
-        find(&old.tenants, &tenant.name).is_none_or(|at| old.tenants[at] != **tenant)
-    };
+    let is_new =
+        |tenant: &&Arc<Tenant>| find(&old.tenants, &tenant.name).is_none_or(|at| old.tenants[at] != **tenant);
     let is_gone = |tenant: &&Arc<Tenant>| find(&new.tenants, &tenant.name).is_none();
     Some(Difference {
         put: new.tenants.iter().filter(is_new).cloned().collect(),

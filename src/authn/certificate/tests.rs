@@ -8,7 +8,7 @@ use std::{
 
 use super::*;
 use crate::{
-    caller::{Peer, Reach},
+    authn::{Peer, Reach},
     config::{Identity, ListenTls, PemFile},
     ids::CallerName,
     listen::tls::{
@@ -27,7 +27,7 @@ static STRANGERS: LazyLock<Authority> = LazyLock::new(|| Authority::new("strange
 
 struct World {
     callers: Vec<config::Caller>,
-    way: Certificates,
+    authenticator: Certificates,
     seconds: Arc<AtomicU64>,
 }
 
@@ -49,8 +49,8 @@ impl World {
             client_ca: Some(pem(CLIENTS.pem.clone())),
             crl: crl.map(pem),
         };
-        let way = Certificates::new(&callers, Tls::new(&tls, &clock).unwrap().clients(), clock);
-        Self { callers, way, seconds }
+        let authenticator = Certificates::new(&callers, Tls::new(&tls, &clock).unwrap().clients(), clock);
+        Self { callers, authenticator, seconds }
     }
 
     /// The caller's name; `""` where the way has nothing to say, `"false"` where it has.
@@ -195,7 +195,7 @@ fn a_certificate_of_another_authority_or_time_says_something_false() {
     assert_eq!(world.who(&CLIENTS.issue(&Wanted { until: 2026, ..wanted.clone() })), "false");
     let own = Authority::new("clients");
     assert_eq!(world.who(&own.issue(&wanted)), "false", "an authority of the same name");
-    let without_trust = Certificates::new(&world.callers, None, world.way.clock.clone());
+    let without_trust = Certificates::new(&world.callers, None, world.authenticator.clock.clone());
     let certified = CLIENTS.issue(&wanted);
     let peer = peer(&certified);
     assert!(matches!(
@@ -237,15 +237,15 @@ fn a_full_handshake_counts_for_a_minute_and_only_for_who_verified_in_it() {
         STRANGERS.issue(&Wanted { uris: vec!["spiffe://prod/ns/shop/sa/billing"], ..Wanted::default() });
     let seen_by = |world: &World| {
         let identity = PeerIdentity::read(std::slice::from_ref(&stranger.der)).unwrap();
-        let verifier = world.way.verifier.as_ref().unwrap();
-        let identity = identity.verified(verifier, world.way.clock.now().instant);
+        let verifier = world.authenticator.verifier.as_ref().unwrap();
+        let identity = identity.verified(verifier, world.authenticator.clock.now().instant);
         Peer { certificate: Some(Arc::new(identity)), ..Peer::at(Reach::Network) }
     };
     assert_eq!(world.ask(&seen_by(&world)), "billing");
     assert_eq!(world.ask(&seen_by(&other)), "false", "a reload makes another verifier");
-    let earlier = world.way.clock.now().instant.checked_sub(VERIFIED_FOR).unwrap();
+    let earlier = world.authenticator.clock.now().instant.checked_sub(VERIFIED_FOR).unwrap();
     let identity = PeerIdentity::read(std::slice::from_ref(&stranger.der)).unwrap();
-    let identity = identity.verified(world.way.verifier.as_ref().unwrap(), earlier);
+    let identity = identity.verified(world.authenticator.verifier.as_ref().unwrap(), earlier);
     let peer = Peer { certificate: Some(Arc::new(identity)), ..Peer::at(Reach::Network) };
     assert_eq!(world.ask(&peer), "false", "a minute ago");
 }
@@ -259,7 +259,8 @@ fn the_operator_learns_what_is_wrong_with_a_certificate() {
     };
     let why = |crl: Option<String>, certified: &Certified| {
         let peer = peer(certified);
-        match World::new(&dns(), crl).authenticator.authenticate(&Presented { peer: &peer, credential: None }) {
+        match World::new(&dns(), crl).authenticator.authenticate(&Presented { peer: &peer, credential: None })
+        {
             Finding::False(cause) | Finding::Nothing(Some(cause)) => (cause.to_string(), cause.reason()),
             _ => (String::new(), ""),
         }

@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    caller::{Authenticators, Deps, Peer, Reach, Seal, AuthnError},
+    authn::{Authenticators, AuthnError, Deps, Peer, Reach, Seal},
     config::{ClaimMatch, Identity, Jwks, Origin, Roots, TenantScope},
     ids::{CallerName, IssuerName},
 };

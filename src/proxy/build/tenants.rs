@@ -95,10 +95,11 @@ impl<'c> TenantMaker<'c> {
             || Arc::new(TenantMetrics::new(shared.metrics.clone(), name.clone(), self.policy.operations())),
             |current| current.metrics().clone(),
         );
-        let quota = current.and_then(|current| current.quota().carried_over(tenant.quota)).unwrap_or_else(|| {
-            let bucket = Arc::new(Bucket::new(tenant.quota));
-            Quota::new(name.clone(), bucket, shared.metrics.quota_used(name))
-        });
+        let quota =
+            current.and_then(|current| current.quota().carried_over(tenant.quota)).unwrap_or_else(|| {
+                let bucket = Arc::new(Bucket::new(tenant.quota));
+                Quota::new(name.clone(), bucket, shared.metrics.quota_used(name))
+            });
         let (max, queue) = (tenant.max_in_flight, config.limits.queue);
         let in_flight = current.map(|current| current.in_flight()).filter(|it| it.is(max, queue));
         let in_flight =
@@ -106,11 +107,12 @@ impl<'c> TenantMaker<'c> {
         let retries = current.map(|current| current.retries()).filter(|it| it.are_by(&config.retry));
         let retries = retries.cloned().unwrap_or_else(|| Arc::new(Retries::new(config.retry.clone())));
         let drawn = quota.clone();
-        let source = TokenSource::of(tenant, issuer, config.token.clone(), config.timeouts.token)
-            .drawing_on(Arc::new(move || {
+        let source = TokenSource::of(tenant, issuer, config.token.clone(), config.timeouts.token).drawing_on(
+            Arc::new(move || {
                 let quota = drawn.clone();
                 Box::pin(async move { quota.draw().await })
-            }));
+            }),
+        );
         let narrowed = self.narrowings(tenant).into_iter().map(|narrowing| {
             let key = narrowed_key(source.key.clone(), &narrowing);
             (narrowing, shared.tokens.handle(TokenSource { key, ..source.clone() }))

@@ -276,9 +276,11 @@ async fn a_quota_without_room_is_waited_for_within_the_deadline() {
     let world = World::new(Reply::Token(3600));
     let free_at = Instant::now() + 20 * SECOND;
     let mut source = world.source("acme");
-    source.admission = Some(Arc::new(move || {
-        let left = free_at.saturating_duration_since(Instant::now());
-        if left.is_zero() { Ok(()) } else { Err(left) }
+    source.quota = Some(Arc::new(move || {
+        Box::pin(async move {
+            let left = free_at.saturating_duration_since(Instant::now());
+            if left.is_zero() { Ok(()) } else { Err(left) }
+        })
     }));
     let handle = world.tokens.handle(source);
     let patient = tokio::spawn({

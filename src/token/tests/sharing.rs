@@ -160,14 +160,6 @@ async fn a_tenant_that_is_gone_is_no_longer_renewed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn keys_that_come_with_requests_are_held_without_a_handle() {
-    let world = World::new(Reply::Token(3600));
-    world.tokens.passing(world.source("acme")).get(soon()).await.unwrap();
-    assert_eq!(at_once(&world.tokens.passing(world.source("acme"))).await, "token-1");
-    assert_eq!(world.issuer.count(), 1);
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_request_does_not_wait_for_its_tenants_turn_at_start() {
     let world = World::with_chance(Reply::Token(3600), 0.9);
     let handles: Vec<_> = (0..1000).map(|n| world.tokens.handle(world.source(&format!("t{n}")))).collect();
