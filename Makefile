@@ -35,6 +35,10 @@ check: ## format, lints, documentation, licences and sources of dependencies
 unit: ## unit, property and integration tests
 	cargo test --locked
 
+.PHONY: modules
+modules: ## draw the modules in ARCHITECTURE.md from the code's imports
+	cargo test --locked --test architecture -- --ignored --exact draw_the_picture_in_architecture
+
 .PHONY: clients
 clients: ## unmodified public clients and a foreign issuer against the program
 	cargo build --locked
