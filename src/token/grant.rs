@@ -13,8 +13,8 @@ use crate::{
         answer,
         error::{Failure, Fault},
         events::Events,
-        key::Source,
         mint::TokenRequest,
+        source::Source,
     },
 };
 

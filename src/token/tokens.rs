@@ -5,27 +5,25 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
-use tokio::{runtime, sync::Semaphore, time::Instant};
+use tokio::{runtime, time::Instant};
 
 use crate::{
     clock::{Clock, Random},
     token::{
         error::TokenError,
         events::Events,
-        key::{Source, TokenKey},
+        key::TokenKey,
         life::Token,
+        shared::Shared,
         slot::{Rejection, Slot, SlotStatus},
+        source::Source,
     },
 };
 
-/// Grants at one time that no request waits for: ten thousand tenants at start are not ten thousand calls.
-const AHEAD: usize = 16;
-/// Grants at one time that a request waits for.
-const ASKED: usize = 128;
 /// Slots whose keys came with requests, and how long one is held unused.
 const PASSING: u64 = 10_000;
 const PASSING_IDLE: Duration = Duration::from_hours(1);
@@ -34,18 +32,8 @@ const PASSING_IDLE: Duration = Duration::from_hours(1);
 #[derive(Clone)]
 pub struct Tokens {
     shared: Arc<Shared>,
+    index: Arc<Mutex<Index>>,
     passing: moka::sync::Cache<TokenKey, TokenHandle>,
-}
-
-/// What all slots have in common.
-pub(super) struct Shared {
-    pub(super) clock: Clock,
-    pub(super) random: Random,
-    pub(super) events: Arc<dyn Events>,
-    pub(super) runtime: runtime::Handle,
-    pub(super) ahead: Semaphore,
-    pub(super) asked: Semaphore,
-    index: Mutex<Index>,
 }
 
 #[derive(Default)]
@@ -62,23 +50,15 @@ pub struct TokenHandle(Arc<Slot>);
 impl Tokens {
     /// No tokens yet. Grants run on `runtime`, which must outlive the callers' runtimes.
     pub fn new(clock: Clock, random: Random, events: Arc<dyn Events>, runtime: runtime::Handle) -> Self {
-        let shared = Shared {
-            clock,
-            random,
-            events,
-            runtime,
-            ahead: Semaphore::new(AHEAD),
-            asked: Semaphore::new(ASKED),
-            index: Mutex::default(),
-        };
+        let shared = Arc::new(Shared::new(clock, random, events, runtime));
         let passing = moka::sync::Cache::builder().max_capacity(PASSING).time_to_idle(PASSING_IDLE).build();
-        Self { shared: Arc::new(shared), passing }
+        Self { shared, index: Arc::default(), passing }
     }
 
     /// The slot for this source's key, which gets its token by this source from now on. A live token is
     /// kept; new secrets lift a verdict on the old ones.
     pub fn handle(&self, source: Source) -> TokenHandle {
-        let mut index = self.shared.index();
+        let mut index = self.index();
         if let Some(slot) = index.slots.get(&source.key).and_then(Weak::upgrade) {
             drop(index);
             slot.accept(source);
@@ -91,6 +71,7 @@ impl Tokens {
         let key = source.key.clone();
         let slot = Arc::new(Slot::new(source, self.shared.clone()));
         index.slots.insert(key, Arc::downgrade(&slot));
+        self.shared.slots.store(u32::try_from(index.slots.len()).unwrap_or(u32::MAX), Relaxed);
         TokenHandle(slot)
     }
 
@@ -109,26 +90,19 @@ impl Tokens {
 
     /// Every slot, in order of tenant, resource and scopes.
     pub fn status(&self) -> Vec<SlotStatus> {
-        let slots: Vec<_> = self.shared.index().slots.values().filter_map(Weak::upgrade).collect();
+        let slots: Vec<_> = self.index().slots.values().filter_map(Weak::upgrade).collect();
         let mut all: Vec<_> = slots.iter().map(|slot| slot.status()).collect();
         all.sort_by(|a, b| (&a.tenant, &a.resource, &a.scopes).cmp(&(&b.tenant, &b.resource, &b.scopes)));
         all
     }
 
-    #[cfg(test)]
-    pub(super) fn index_len(&self) -> usize {
-        self.shared.index().slots.len()
-    }
-}
-
-impl Shared {
-    /// How many slots there are, the not yet swept included.
-    pub(super) fn slots(&self) -> u32 {
-        u32::try_from(self.index().slots.len()).unwrap_or(u32::MAX)
-    }
-
     fn index(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(test)]
+    pub(super) fn index_len(&self) -> usize {
+        self.index().slots.len()
     }
 }
 
