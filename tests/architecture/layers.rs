@@ -12,14 +12,25 @@ pub(crate) const LAYERS: &[&[&str]] = &[
     &["proxy"],
     &["listen", "reply"],
     &["upstream"],
+    // Masks secrets and looks for our own credentials in answers.
+    &["filter"],
     &["limit", "observe", "token"],
     &["policy"],
     &["authn"],
-    // The one provider of TLS, and the roots of whoever dials.
-    &["trust"],
+    &["tenants", "trust"],
     &["config"],
     // Leaves. The emulator is Logto for `demo`, `emulate` and the tests: it knows nothing of what it tests.
-    &["catalog", "claviger_emulator", "clock", "headers", "idle_timeout", "ids", "secret", "x509"],
+    &[
+        "activity",
+        "catalog",
+        "claviger_emulator",
+        "clock",
+        "headers",
+        "idle_timeout",
+        "ids",
+        "secret",
+        "x509",
+    ],
 ];
 
 /// The layers as text, such as `main → cli → { listen, reply }`.
