@@ -147,7 +147,7 @@ impl Audit {
     }
 }
 
-/// What a request's record in the audit log needs beside [`Record`]; filled in on the way.
+/// What a request's record in the audit log needs beside [`Record`](super::Record); filled in on the way.
 #[derive(Debug)]
 pub struct Trail {
     /// Where it goes.
