@@ -2,6 +2,8 @@
 //! names are followed through it to the file that defines them. So a module that only declares modules and
 //! re-exports them imports nothing.
 //!
+//! A method is no name that is imported: an `impl` in a file of its own knows the type, and nobody knows that file.
+//!
 //! A room is a module at the top of `src/`; each crate in `crates/` is one room.
 
 use std::collections::{BTreeMap, BTreeSet};
