@@ -36,6 +36,10 @@ check: ## format, lints with and without the emulator, documentation, licences a
 unit: ## unit, property and integration tests
 	cargo test --locked --workspace
 
+.PHONY: modules
+modules: ## draw the modules in ARCHITECTURE.md from the code's imports
+	cargo test --locked --test architecture -- --ignored --exact draw_the_picture_in_architecture
+
 .PHONY: clients
 clients: ## unmodified public clients and a foreign issuer against the program
 	cargo build --locked

@@ -15,19 +15,21 @@ mod matrix;
 #[cfg(any(test, not(feature = "emulator")))]
 mod no_emulator;
 mod operations;
+mod output;
+mod runtime;
 mod serve;
+mod sources;
 
-use std::{io::Write as _, path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::{
-    config::{self, LoadRequest, Loaded, Problems, References, RuleList},
-    policy::rules,
+use self::{
+    output::{INVALID_CONFIGURATION, NO, count, fail, print, report},
+    runtime::runtime,
+    sources::{Sources, load, load_policy, rule_check},
 };
-
-const NO: u8 = 1;
-const INVALID_CONFIGURATION: u8 = 64;
+use crate::config;
 
 /// A sidecar for the Logto Management API: holds the credentials, lets each service call exactly what it was granted.
 #[derive(Parser)]
@@ -35,15 +37,6 @@ const INVALID_CONFIGURATION: u8 = 64;
 struct Cli {
     #[command(subcommand)]
     command: Command,
-}
-
-/// Where the configuration is.
-#[derive(clap::Args, Clone)]
-struct Sources {
-    /// Configuration file (.toml, .yaml, .json); may be repeated, a later one wins.
-    /// Left out: ./claviger.toml, then /etc/claviger/claviger.toml, else the environment alone.
-    #[arg(long = "config", value_name = "PATH")]
-    paths: Vec<PathBuf>,
 }
 
 #[derive(Subcommand)]
@@ -120,54 +113,4 @@ pub fn main() -> ExitCode {
             }
         }
     }
-}
-
-/// Prints all of it; a reader that has seen enough (`| head`) is no failure.
-fn print(text: &str) -> ExitCode {
-    let _: std::io::Result<()> = std::io::stdout().lock().write_all(text.as_bytes());
-    ExitCode::SUCCESS
-}
-
-fn fail(why: &str) -> ExitCode {
-    eprintln!("claviger: {why}");
-    ExitCode::from(NO)
-}
-
-fn load(paths: &[PathBuf]) -> Result<Loaded, Problems> {
-    config::load(&LoadRequest::of_process(paths.to_vec(), &rule_check))
-}
-
-/// The configuration for commands that say what it allows: they are for reviewers too, who have no secrets.
-fn load_policy(paths: &[PathBuf]) -> Result<Loaded, Problems> {
-    let request = LoadRequest::of_process(paths.to_vec(), &rule_check);
-    config::load(&LoadRequest { references: References::MayBeAbsent, ..request })
-}
-
-fn rule_check(list: RuleList, text: &str) -> Result<(), String> {
-    let effect = match list {
-        RuleList::Allow => rules::Effect::Allow,
-        RuleList::Deny => rules::Effect::Deny,
-    };
-    rules::Rule::parse(effect, text).map(drop).map_err(|error| error.to_string())
-}
-
-/// Prints every problem, then how many there were.
-fn report(problems: &Problems) -> ExitCode {
-    for warning in &problems.warnings {
-        eprintln!("warning: {warning}");
-    }
-    for problem in &problems.problems {
-        eprintln!("error: {problem}");
-    }
-    eprintln!("claviger: the configuration is invalid: {}", count(problems.problems.len(), "problem"));
-    ExitCode::from(INVALID_CONFIGURATION)
-}
-
-fn count(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
-}
-
-/// A runtime for one thread: what is not a worker.
-fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }

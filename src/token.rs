@@ -15,7 +15,9 @@ mod grant;
 mod key;
 mod life;
 mod mint;
+mod shared;
 mod slot;
+mod source;
 mod tokens;
 
 #[cfg(test)]
@@ -24,8 +26,9 @@ mod tests;
 pub use answer::{Answer, Grant, MAX_BODY, MAX_LIFE, UNSTATED_LIFE, parse};
 pub use error::{Failure, Fault, Flaw, TokenError};
 pub use events::{CacheResult, Events, NoEvents};
-pub use key::{QuotaDraw, TokenKey, TokenSource};
+pub use key::TokenKey;
 pub use life::Token;
 pub use mint::{GrantRequest, HttpIssuer, Issuer};
 pub use slot::{Rejection, SlotStatus};
+pub use source::{QuotaDraw, TokenSource};
 pub use tokens::{TokenHandle, Tokens};

@@ -1,91 +1,30 @@
-//! Holds the source to ARCHITECTURE.md: which module may know which, and how large and how loud a file may be.
-//! The map below is the code as it is. A new arrow is a decision: it is drawn here, or it is not made.
+//! Holds the source to ARCHITECTURE.md: which room may know which, and how large and how loud a file may be.
+//! The layers are in `architecture/layers.rs`; imports are read from the code, file by file.
 
+#[path = "architecture/graph.rs"]
+mod graph;
+#[path = "architecture/imports.rs"]
+mod imports;
+#[path = "architecture/layers.rs"]
+mod layers;
+#[path = "architecture/module.rs"]
+mod module;
+#[path = "architecture/picture.rs"]
+mod picture;
 #[path = "architecture/source.rs"]
 mod source;
+#[path = "architecture/tests.rs"]
+mod tests;
+#[path = "architecture/words.rs"]
+mod words;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use source::{File, files};
+use imports::Code;
+use source::{File, files, sources};
 
-/// What each module knows of the others, tests left out.
-const IMPORTS: &[(&str, &[&str])] = &[
-    // Leaves know only leaves.
-    ("clock", &[]),
-    ("headers", &[]),
-    ("ids", &[]),
-    ("secret", &[]),
-    ("silence", &[]),
-    ("x509", &[]),
-    // Facts.
-    ("catalog", &[]),
-    ("config", &["ids", "secret"]),
-    // Roots and the one provider of TLS, for whoever dials or listens.
-    ("trust", &["config"]),
-    // The stages, in the order of a request.
-    ("caller", &["clock", "config", "headers", "ids", "secret", "trust"]),
-    ("policy", &["caller", "catalog", "config", "ids"]),
-    ("limit", &["caller", "config", "ids", "policy"]),
-    ("token", &["clock", "config", "ids", "secret", "trust"]),
-    (
-        "upstream",
-        &["catalog", "clock", "config", "error", "headers", "ids", "limit", "observe", "silence", "token"],
-    ),
-    ("broker", &["caller", "clock", "ids", "reply", "secret", "token"]),
-    ("authz", &["config", "ids", "policy", "token"]),
-    (
-        "reply",
-        &[
-            "catalog", "config", "error", "headers", "limit", "listen", "observe", "secret", "silence",
-            "token", "upstream",
-        ],
-    ),
-    // Around them.
-    ("error", &["broker", "caller", "edge", "limit", "policy", "reply", "token", "upstream"]),
-    ("observe", &["config", "headers", "ids", "policy"]),
-    ("edge", &["caller", "error", "headers", "listen", "observe", "pipeline", "reply"]),
-    ("listen", &["caller", "clock", "config", "edge", "observe", "pipeline", "trust", "x509"]),
-    // Who knows the order.
-    (
-        "pipeline",
-        &[
-            "authz", "broker", "caller", "catalog", "clock", "config", "edge", "error", "headers", "ids",
-            "limit", "listen", "observe", "policy", "reply", "secret", "token", "trust", "upstream",
-        ],
-    ),
-    // Who wires, and who shows.
-    ("admin", &["caller", "clock", "config", "ids", "listen", "pipeline", "token", "upstream"]),
-    ("app", &["admin", "clock", "config", "ids", "listen", "observe", "pipeline", "secret", "token"]),
-    (
-        "cli",
-        &[
-            "app", "catalog", "clock", "config", "error", "ids", "observe", "pipeline", "policy", "secret",
-            "token", "upstream",
-        ],
-    ),
-    ("main", &["cli"]),
-];
-
-const LEAVES: [&str; 6] = ["clock", "headers", "ids", "secret", "silence", "x509"];
-const STAGES: [&str; 4] = ["caller", "policy", "limit", "upstream"];
-
-/// Arrows that ARCHITECTURE.md does not intend, and what would take each away. This list may only get shorter.
-const WORSE_THAN_INTENDED: &[(&str, &str, &str)] = &[
-    ("limit", "caller", "Admitted hands `Caller` through; it could hand on the index alone"),
-    (
-        "upstream",
-        "error",
-        "its loop returns Failure for token, quota and body alike; an error of its own would do",
-    ),
-    ("upstream", "observe", "its loop writes attempts and retries into the Record; it could return them"),
-];
-
-/// Modules that know each other in a circle. Each of these is to be broken up; none is to be added.
-const CIRCLES: &[&[&str]] = &[
-    // The table of failures names every stage's error, and upstream, broker and edge speak in failures and
-    // answers themselves; reply holds the connection's Busy; the door and the pipeline know each other.
-    &["broker", "edge", "error", "listen", "pipeline", "reply", "upstream"],
-];
+/// What only the pipeline knows all of.
+const STAGES: [&str; 4] = ["authn", "policy", "limit", "upstream"];
 
 const HARD_LIMIT: usize = 600;
 const SOFT_LIMIT: usize = 400;
@@ -99,114 +38,57 @@ const LARGE: &[&str] = &[
 ];
 const MEDIAN: usize = 150;
 
-fn actual() -> BTreeMap<String, BTreeSet<String>> {
-    let mut imports: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for file in files("src").iter().filter(|file| file.path != "src/lib.rs") {
-        imports.entry(file.module().to_owned()).or_default().extend(file.imports());
-    }
-    imports
+fn code() -> Code {
+    Code::read(&sources())
 }
 
 #[test]
-fn each_module_knows_whom_the_map_says_and_nobody_else() {
-    let wanted: BTreeMap<String, BTreeSet<String>> = IMPORTS
-        .iter()
-        .map(|(module, known)| ((*module).to_owned(), known.iter().map(|name| (*name).to_owned()).collect()))
+fn there_is_no_import_cycle_between_files() {
+    let cycles = code().between_files().cycles();
+    assert!(cycles.is_empty(), "cycles between files:\n\n{}", cycles.join("\n"));
+}
+
+#[test]
+fn there_is_no_import_cycle_between_rooms() {
+    let cycles = code().between_rooms().cycles();
+    assert!(cycles.is_empty(), "cycles between rooms:\n\n{}", cycles.join("\n"));
+}
+
+#[test]
+fn a_room_imports_only_rooms_of_lower_layers() {
+    let code = code();
+    let listed: BTreeSet<String> = layers::LAYERS.concat().into_iter().map(str::to_owned).collect();
+    let rooms = code.rooms();
+    let mut complaints: Vec<String> = rooms
+        .symmetric_difference(&listed)
+        .map(|room| format!("`{room}` is in the layers or in src/, but not in both"))
         .collect();
-    let actual = actual();
-    let mut complaints = Vec::new();
-    for module in wanted.keys().chain(actual.keys()).collect::<BTreeSet<_>>() {
-        let (wanted, actual) = (wanted.get(module), actual.get(module));
-        let (Some(wanted), Some(actual)) = (wanted, actual) else {
-            complaints.push(format!("`{module}` is on the map or in src/, but not in both"));
-            continue;
-        };
-        complaints.extend(actual.difference(wanted).map(|new| {
-            format!(
-                "`{module}` has come to know `{new}`: find another way, or draw it on the map and say why"
-            )
-        }));
-        complaints.extend(
-            wanted
-                .difference(actual)
-                .map(|gone| format!("`{module}` no longer knows `{gone}`: good; take it off the map")),
-        );
-    }
+    complaints.extend(layers::complaints(&code.between_rooms()));
     assert!(complaints.is_empty(), "{complaints:#?}");
 }
 
 #[test]
-fn a_stage_knows_leaves_the_configuration_and_the_stage_before_it() {
-    let actual = actual();
-    let mut unexpected = Vec::new();
-    for (place, stage) in STAGES.iter().enumerate() {
-        let before = place.checked_sub(1).map(|place| STAGES[place]);
-        // Upstream works hand in hand with the token engine.
-        let beside = (*stage == "upstream").then_some("token");
-        for known in &actual[*stage] {
-            let fine = LEAVES.contains(&known.as_str())
-                || ["catalog", "config", "trust"].contains(&known.as_str())
-                || [before, beside].contains(&Some(known.as_str()));
-            let conceded = WORSE_THAN_INTENDED.iter().any(|(from, to, _)| from == stage && to == known);
-            if !fine && !conceded {
-                unexpected.push(format!("{stage} → {known}"));
-            }
-        }
-    }
-    assert!(unexpected.is_empty(), "{unexpected:?}");
-    for (from, to, why) in WORSE_THAN_INTENDED {
-        assert!(actual[*from].contains(*to), "{from} → {to} is gone: good; take it off the list ({why})");
-    }
-    for leaf in LEAVES {
-        let not_leaves: Vec<_> =
-            actual[leaf].iter().filter(|known| !LEAVES.contains(&known.as_str())).collect();
-        assert!(not_leaves.is_empty(), "{leaf} is a leaf and knows {not_leaves:?}");
-    }
-}
-
-#[test]
 fn only_the_pipeline_knows_the_order_and_only_app_wires() {
-    let actual = actual();
-    let who = |knows: &dyn Fn(&BTreeSet<String>) -> bool| -> Vec<&str> {
-        actual.iter().filter(|(_, known)| knows(known)).map(|(module, _)| module.as_str()).collect()
-    };
-    let all_stages = |known: &BTreeSet<String>| STAGES.iter().all(|stage| known.contains(*stage));
-    assert_eq!(
-        who(&all_stages),
-        ["error", "pipeline"],
-        "who knows all stages (the table of failures knows their errors)"
-    );
-    assert_eq!(who(&|known| known.contains("app")), ["cli"]);
-    assert_eq!(who(&|known| known.contains("cli")), ["main"]);
-    assert_eq!(who(&|known| known.contains("admin")), ["app"]);
-    assert_eq!(who(&|known| known.contains("broker")), ["error", "pipeline"]);
+    let code = code();
+    let (rooms, arrows) = (code.rooms(), code.between_rooms());
+    let knows_all = |room: &&String| STAGES.iter().all(|stage| arrows.has(room, stage));
+    assert_eq!(rooms.iter().filter(knows_all).collect::<Vec<_>>(), ["proxy"], "who knows all stages");
+    assert_eq!(arrows.who_knows("admin"), ["app"]);
+    assert_eq!(arrows.who_knows("app"), ["cli"]);
+    assert_eq!(arrows.who_knows("cli"), ["main"]);
+    assert_eq!(arrows.who_knows("claviger_emulator"), ["cli"]);
 }
 
 #[test]
-fn no_circle_is_added() {
-    let actual = actual();
-    let reach = |from: &str| {
-        let (mut seen, mut ahead) = (BTreeSet::new(), vec![from.to_owned()]);
-        while let Some(module) = ahead.pop() {
-            for known in actual.get(&module).into_iter().flatten() {
-                if seen.insert(known.clone()) {
-                    ahead.push(known.clone());
-                }
-            }
-        }
-        seen
-    };
-    let reached: BTreeMap<&str, _> = actual.keys().map(|module| (module.as_str(), reach(module))).collect();
-    let circles: BTreeSet<Vec<&str>> = reached
-        .iter()
-        .filter(|(module, reached)| reached.contains(**module))
-        .map(|(module, from_here)| {
-            let is_mutual = |other: &&str| from_here.contains(*other) && reached[*other].contains(*module);
-            reached.keys().copied().filter(is_mutual).collect()
-        })
-        .collect();
-    let conceded: BTreeSet<Vec<&str>> = CIRCLES.iter().map(|circle| circle.to_vec()).collect();
-    assert_eq!(circles, conceded);
+fn the_picture_in_architecture_shows_the_code() {
+    let (drawn, shown) = (picture::drawn(&code()), picture::shown());
+    assert!(drawn == shown, "run `make modules`: ARCHITECTURE.md does not show the code's imports:\n{drawn}");
+}
+
+#[test]
+#[ignore = "writes ARCHITECTURE.md; `make modules` runs it"]
+fn draw_the_picture_in_architecture() {
+    picture::write(&picture::drawn(&code()));
 }
 
 #[test]
@@ -221,7 +103,7 @@ fn files_stay_small() {
     let shrunk: Vec<_> = LARGE.iter().filter(|path| !large.contains(*path)).collect();
     assert!(shrunk.is_empty(), "no longer over {SOFT_LIMIT} lines: good; take them off the list: {shrunk:?}");
     // What is shipped: tests stand beside it in files of their own.
-    let shipped = ["src", "crates"].into_iter().flat_map(files).filter(|file| !file.path.contains("tests"));
+    let shipped = sources().into_iter().filter(|file| !file.path.contains("tests"));
     let mut lines: Vec<usize> = shipped.map(|file| file.lines()).collect();
     lines.sort_unstable();
     assert!(lines[lines.len() / 2] <= MEDIAN, "half of what is shipped has more than {MEDIAN} lines");
@@ -230,7 +112,7 @@ fn files_stay_small() {
 #[test]
 fn nothing_panics_prints_or_is_unsafe_where_it_must_not() {
     let mut complaints = Vec::new();
-    let all: Vec<File> = ["src", "crates"].into_iter().flat_map(files).collect();
+    let all = sources();
     for file in &all {
         let mut complain = |what: &str| complaints.push(format!("{}: {what}", file.path));
         if !file.text.starts_with("//!") && !file.path.ends_with("/tests.rs") {

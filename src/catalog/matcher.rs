@@ -6,8 +6,8 @@
 use std::cmp::Ordering;
 
 use super::{
-    Verb,
     template::{Segment, Template},
+    verb::Verb,
 };
 
 /// How literal segments are compared.

@@ -2,15 +2,16 @@
 //! which rule, and what came of it; it never holds a secret, a body or the value of a query parameter. A request
 //! never waits for it: a record that finds no room, or cannot be written, is counted as lost.
 
+pub(in crate::observe) mod entry;
 mod file;
+mod health;
 mod writer;
 
 use std::{
     io,
     net::SocketAddr,
-    path::Path,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         mpsc::{SyncSender, TrySendError, sync_channel},
     },
     time::{Duration, SystemTime},
@@ -20,11 +21,16 @@ use prometheus::IntCounter;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-use self::{file::Rotated, writer::Message};
-use super::Record;
+pub use self::entry::Issued;
+use self::{
+    entry::Entry,
+    file::Rotated,
+    health::{Health, remedy},
+    writer::Message,
+};
 use crate::{
     config::{self, AuditOutput},
-    policy::{decide::RuleSource, rules::Effect},
+    policy::decide::RuleSource,
 };
 
 /// Records that wait to be written; about 8 MiB.
@@ -61,58 +67,12 @@ impl AuditError {
     }
 }
 
-/// What is to be done where `path` cannot be written.
-fn remedy(path: &str, error: &io::Error) -> Option<String> {
-    let uid = rustix::process::geteuid().as_raw();
-    let directory = match Path::new(path).parent() {
-        Some(parent) if parent != Path::new("") => parent.display().to_string(),
-        _ => ".".to_owned(),
-    };
-    Some(match error.kind() {
-        io::ErrorKind::NotFound => format!("Create the directory {directory}, writable for uid {uid}."),
-        io::ErrorKind::PermissionDenied => {
-            format!("Let uid {uid} write to the directory {directory} and to the audit files in it.")
-        }
-        io::ErrorKind::ReadOnlyFilesystem => {
-            format!("Mount a volume at {directory} that uid {uid} may write to.")
-        }
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => format!(
-            "Make room on the file system of {directory}: then it goes on by itself. To need less: audit.max_size, audit.keep."
-        ),
-        io::ErrorKind::IsADirectory => "Name a file in it.".to_owned(),
-        io::ErrorKind::WouldBlock => {
-            "Another process writes this file: give each one a file of its own.".into()
-        }
-        io::ErrorKind::BrokenPipe => "Whoever read it has ended: start both again.".into(),
-        _ => return None,
-    })
-}
-
 /// The way to the audit log. Never blocks.
 #[derive(Debug)]
 pub struct Audit {
     sender: SyncSender<Message>,
     lost: IntCounter,
     health: Arc<Health>,
-}
-
-/// How the writing goes, for `/status`.
-#[derive(Debug)]
-struct Health {
-    /// The file, or `stdout`.
-    path: String,
-    /// Why the last records could not be written; `None` since one could.
-    last_error: Mutex<Option<String>>,
-}
-
-impl Health {
-    fn of(path: String) -> Arc<Self> {
-        Arc::new(Self { path, last_error: Mutex::new(None) })
-    }
-
-    fn set(&self, error: Option<String>) {
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
-    }
 }
 
 /// What `/status` says of the audit log.
@@ -158,12 +118,12 @@ impl Audit {
         AuditStatus {
             file: self.health.path.clone(),
             lost: self.lost.get(),
-            last_error: self.health.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            last_error: self.health.last_error(),
         }
     }
 
     /// Hands over a record.
-    fn write(&self, entry: Entry) {
+    pub(in crate::observe) fn write(&self, entry: Entry) {
         if self.sender.try_send(Message::Record(Box::new(entry))).is_err() {
             self.lost.inc();
         }
@@ -187,7 +147,7 @@ impl Audit {
     }
 }
 
-/// What a request's record in the audit log needs beside [`Record`]; filled in on the way.
+/// What a request's record in the audit log needs beside [`Record`](super::Record); filled in on the way.
 #[derive(Debug)]
 pub struct AuditRecord {
     /// Where it goes.
@@ -216,18 +176,6 @@ pub struct AuditRecord {
     pub denied: bool,
 }
 
-/// A token that left the process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Issued {
-    /// One that is good only here.
-    Claviger,
-    /// The tenant's access token, to a caller.
-    Upstream,
-    /// The tenant's access token, to another proxy that asked `/authz`.
-    Authz,
-}
-
 impl AuditRecord {
     /// Of a request that begins.
     pub fn begin(log: Arc<Audit>, time: SystemTime, peer: Option<SocketAddr>, peer_uid: Option<u32>) -> Self {
@@ -246,107 +194,6 @@ impl AuditRecord {
             denied: false,
         }
     }
-
-    /// Hands it over, at the end of the request.
-    pub(super) fn end(self, record: &Record, seconds: f64) {
-        let outcome = match () {
-            () if self.denied => Outcome::Denied,
-            () if record.code.is_some() => Outcome::Failed,
-            () if self.issued.is_some() => Outcome::Issued,
-            () if !record.complete => Outcome::Aborted,
-            () => Outcome::Answered,
-        };
-        let text = |value: &Option<http::HeaderValue>| {
-            let text = value.as_ref()?.to_str().ok()?;
-            Some(text.get(..text.len().min(128))?.to_owned())
-        };
-        let entry = Entry {
-            time: humantime::format_rfc3339_millis(self.time).to_string(),
-            schema: SCHEMA,
-            request_id: record.id.as_str().to_owned(),
-            caller: self.caller,
-            identified_by: self.identified_by,
-            peer: self.peer.map(|peer| peer.to_string()),
-            peer_uid: self.peer_uid,
-            tenant: self.tenant,
-            operation: self.operation,
-            method: record.method().to_owned(),
-            via: record.via,
-            path: self.path,
-            rule: self.rule.map(|rule| Rule {
-                policy: rule.policy.as_str().to_owned(),
-                effect: match rule.effect {
-                    Effect::Allow => "allow",
-                    Effect::Deny => "deny",
-                },
-                text: rule.rule.text.clone(),
-                conditions: rule.rule.conditions.is_some(),
-                origin: rule.rule.origin.to_string(),
-            }),
-            outcome,
-            status: record.status.as_u16(),
-            code: record.code,
-            tried: record.tried,
-            cause: record.cause.clone(),
-            source: record.answered_by.as_str(),
-            issued: self.issued,
-            attempts: record.attempts,
-            upstream_request_id: text(&record.upstream_id),
-            duration_ms: (seconds * 1e6).round() / 1e3,
-        };
-        self.log.write(entry);
-    }
-}
-
-/// The version of the schema in `docs/audit.md`; members may be added without another.
-const SCHEMA: u32 = 1;
-
-/// What came of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Outcome {
-    Denied,
-    Failed,
-    Issued,
-    Answered,
-    Aborted,
-}
-
-/// One line.
-#[derive(Debug, Serialize)]
-struct Entry {
-    time: String,
-    schema: u32,
-    request_id: String,
-    caller: Option<String>,
-    identified_by: Option<&'static str>,
-    peer: Option<String>,
-    peer_uid: Option<u32>,
-    tenant: Option<String>,
-    operation: Option<&'static str>,
-    method: String,
-    via: Option<&'static str>,
-    path: Option<String>,
-    rule: Option<Rule>,
-    outcome: Outcome,
-    status: u16,
-    code: Option<&'static str>,
-    tried: Option<&'static str>,
-    cause: Option<String>,
-    source: &'static str,
-    issued: Option<Issued>,
-    attempts: u32,
-    upstream_request_id: Option<String>,
-    duration_ms: f64,
-}
-
-#[derive(Debug, Serialize)]
-struct Rule {
-    policy: String,
-    effect: &'static str,
-    text: String,
-    conditions: bool,
-    origin: String,
 }
 
 #[cfg(test)]

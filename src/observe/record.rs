@@ -1,6 +1,8 @@
 //! The record of one request: filled in on the way, written once, when the answer's body has ended or its
 //! caller has left. It lives inside the answer's body, so there is no way to answer without it.
 
+mod audit;
+
 use std::{net::SocketAddr, sync::Arc};
 
 use http::{Method, StatusCode};
@@ -156,7 +158,7 @@ impl Record {
     }
 
     /// The method, in a form that may be written.
-    pub(super) fn method(&self) -> &str {
+    fn method(&self) -> &str {
         method_label(self.asked.as_ref().unwrap_or(&self.method))
     }
 
@@ -193,7 +195,7 @@ impl Drop for Record {
             self.write(seconds);
         }
         if let Some(trail) = self.audit.take() {
-            trail.end(self, seconds);
+            self.audit(*trail, seconds);
         }
     }
 }

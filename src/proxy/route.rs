@@ -41,7 +41,7 @@ impl<'r> Route<'r> {
 ///
 /// # Errors
 /// [`TargetError`], each with the status it is answered with.
-pub(super) fn target<'r>(
+pub fn target<'r>(
     uri: &'r Uri,
     version: Version,
     headers: &'r HeaderMap,

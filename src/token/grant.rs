@@ -13,8 +13,8 @@ use crate::{
         answer,
         error::{Failure, Fault},
         events::Events,
-        key::TokenSource,
         mint::GrantRequest,
+        source::TokenSource,
     },
 };
 

@@ -1,13 +1,11 @@
-//! What a token is for ([`TokenKey`]) and how to get one ([`TokenSource`]). Two keys are equal exactly when the
-//! same token would do for both; no secret is part of a key, so a rotated secret keeps the token.
+//! What a token is for. Two keys are equal exactly when the same token would do for both; no secret is part of a
+//! key, so a rotated secret keeps the token.
 
-use std::{collections::BTreeSet, fmt, pin::Pin, sync::Arc, time::Duration};
+use std::collections::BTreeSet;
 
 use crate::{
-    config::{ClientAuth, Endpoint, Tenant, TokenOptions},
+    config::{ClientAuth, Endpoint, Tenant},
     ids::TenantName,
-    secret::Secret,
-    token::mint::Issuer,
 };
 
 /// What a token is for. Each part is kept apart from the others: client `x` with scope `yz` is not client
@@ -64,56 +62,5 @@ impl TokenKey {
     pub(super) fn scope(&self) -> Option<String> {
         (!self.scopes.is_empty())
             .then(|| self.scopes.iter().map(String::as_str).collect::<Vec<_>>().join(" "))
-    }
-}
-
-/// Draws one request on the tenant's quota, or says how long until there is room.
-pub type QuotaDraw =
-    Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), Duration>> + Send>> + Send + Sync>;
-
-/// How to get a token. Immutable: a changed secret makes a new `TokenSource` with the same key.
-#[derive(Clone)]
-pub struct TokenSource {
-    /// What for.
-    pub key: TokenKey,
-    /// One, or two in overlap, the new one first. With none, every grant is refused as `invalid_client`.
-    pub secrets: Vec<Secret>,
-    /// Whom to ask.
-    pub issuer: Arc<dyn Issuer>,
-    /// When to renew and when to try again.
-    pub options: TokenOptions,
-    /// How long one token request may take, whole.
-    pub timeout: Duration,
-    /// The tenant's quota, where it has one.
-    pub quota: Option<QuotaDraw>,
-}
-
-impl TokenSource {
-    /// How to get the tenant's own token.
-    pub fn of(tenant: &Tenant, issuer: Arc<dyn Issuer>, options: TokenOptions, timeout: Duration) -> Self {
-        Self {
-            key: TokenKey::of(tenant),
-            secrets: tenant.client_secrets.clone(),
-            issuer,
-            options,
-            timeout,
-            quota: None,
-        }
-    }
-
-    /// The same, drawing on a quota.
-    #[must_use]
-    pub fn drawing_on(mut self, quota: QuotaDraw) -> Self {
-        self.quota = Some(quota);
-        self
-    }
-}
-
-impl fmt::Debug for TokenSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenSource")
-            .field("key", &self.key)
-            .field("options", &self.options)
-            .finish_non_exhaustive()
     }
 }

@@ -29,9 +29,10 @@ use crate::{
         error::{Failure, Fault, Flaw, TokenError},
         events::CacheResult,
         grant::Minted,
-        key::{TokenKey, TokenSource},
+        key::TokenKey,
         life::Token,
-        tokens::Shared,
+        shared::Shared,
+        source::TokenSource,
     },
 };
 
@@ -229,8 +230,9 @@ impl Slot {
     }
 
     pub(super) fn warm(self: &Arc<Self>) {
-        let spread =
-            Duration::from_millis(1).saturating_mul(self.shared.slots()).min(Duration::from_secs(10));
+        let spread = Duration::from_millis(1)
+            .saturating_mul(self.shared.slots.load(Relaxed))
+            .min(Duration::from_secs(10));
         let delay = spread.mul_f64(self.shared.random.fraction());
         let mut state = self.state();
         if std::mem::replace(&mut state.warm, true) {

@@ -5,42 +5,29 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, atomic::Ordering::Relaxed},
 };
 
-use tokio::{runtime, sync::Semaphore, time::Instant};
+use tokio::{runtime, time::Instant};
 
 use crate::{
     clock::{Clock, Random},
     token::{
         error::TokenError,
         events::Events,
-        key::{TokenKey, TokenSource},
+        key::TokenKey,
         life::Token,
+        shared::Shared,
         slot::{Rejection, Slot, SlotStatus},
+        source::TokenSource,
     },
 };
-
-/// Grants at one time that no request waits for: ten thousand tenants at start are not ten thousand calls.
-const AHEAD: usize = 16;
-/// Grants at one time that a request waits for.
-const ASKED: usize = 128;
 
 /// Every token of the process. Survives reloads of the configuration; cheap to clone.
 #[derive(Clone)]
 pub struct Tokens {
     shared: Arc<Shared>,
-}
-
-/// What all slots have in common.
-pub(super) struct Shared {
-    pub(super) clock: Clock,
-    pub(super) random: Random,
-    pub(super) events: Arc<dyn Events>,
-    pub(super) runtime: runtime::Handle,
-    pub(super) ahead: Semaphore,
-    pub(super) asked: Semaphore,
-    index: Mutex<Index>,
+    index: Arc<Mutex<Index>>,
 }
 
 #[derive(Default)]
@@ -57,22 +44,14 @@ pub struct TokenHandle(Arc<Slot>);
 impl Tokens {
     /// No tokens yet. Grants run on `runtime`, which must outlive the callers' runtimes.
     pub fn new(clock: Clock, random: Random, events: Arc<dyn Events>, runtime: runtime::Handle) -> Self {
-        let shared = Shared {
-            clock,
-            random,
-            events,
-            runtime,
-            ahead: Semaphore::new(AHEAD),
-            asked: Semaphore::new(ASKED),
-            index: Mutex::default(),
-        };
-        Self { shared: Arc::new(shared) }
+        let shared = Arc::new(Shared::new(clock, random, events, runtime));
+        Self { shared, index: Arc::default() }
     }
 
     /// The slot for this source's key, which gets its token by this source from now on. A live token is
     /// kept; new secrets lift a verdict on the old ones.
     pub fn handle(&self, source: TokenSource) -> TokenHandle {
-        let mut index = self.shared.index();
+        let mut index = self.index();
         if let Some(slot) = index.slots.get(&source.key).and_then(Weak::upgrade) {
             drop(index);
             slot.accept(source);
@@ -85,37 +64,31 @@ impl Tokens {
         let key = source.key.clone();
         let slot = Arc::new(Slot::new(source, self.shared.clone()));
         index.slots.insert(key, Arc::downgrade(&slot));
+        self.shared.slots.store(u32::try_from(index.slots.len()).unwrap_or(u32::MAX), Relaxed);
         TokenHandle(slot)
     }
 
     /// Every slot, in order of tenant, resource and scopes.
     pub fn status(&self) -> Vec<SlotStatus> {
-        let slots: Vec<_> = self.shared.index().slots.values().filter_map(Weak::upgrade).collect();
+        let slots: Vec<_> = self.index().slots.values().filter_map(Weak::upgrade).collect();
         let mut all: Vec<_> = slots.iter().map(|slot| slot.status()).collect();
         all.sort_by(|a, b| (&a.tenant, &a.resource, &a.scopes).cmp(&(&b.tenant, &b.resource, &b.scopes)));
         all
     }
 
-    #[cfg(test)]
-    pub(super) fn index_len(&self) -> usize {
-        self.shared.index().slots.len()
-    }
-}
-
-impl Shared {
-    /// How many slots there are, the not yet swept included.
-    pub(super) fn slots(&self) -> u32 {
-        u32::try_from(self.index().slots.len()).unwrap_or(u32::MAX)
-    }
-
     fn index(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(test)]
+    pub(super) fn index_len(&self) -> usize {
+        self.index().slots.len()
     }
 }
 
 impl TokenHandle {
-    /// The current token, if there is one to use: one atomic load and a look at the clocks. Wakes its refresh
-    /// task when it is due for renewal.
+    /// The current token, if there is one to use: one atomic load and a look at the clocks. Wakes for its
+    /// renewal when that is due.
     pub fn current(&self) -> Option<Arc<Token>> {
         self.0.current()
     }

@@ -1,7 +1,11 @@
 use std::{io, sync::Mutex};
 
-use super::{writer::Sink, *};
-use crate::{config::RuleText, ids::PolicyName};
+use super::{
+    entry::{Outcome, Rule, SCHEMA},
+    writer::Sink,
+    *,
+};
+use crate::{config::RuleText, ids::PolicyName, observe::Record, policy::rules::Effect};
 
 fn entry(number: usize) -> Entry {
     Entry {

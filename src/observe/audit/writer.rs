@@ -9,7 +9,10 @@ use std::{
 use prometheus::IntCounter;
 use tokio::sync::oneshot;
 
-use super::{Entry, Health, remedy};
+use super::{
+    entry::Entry,
+    health::{Health, remedy},
+};
 
 /// As much as is written at one go, in bytes.
 const BATCH: usize = 256 * 1024;

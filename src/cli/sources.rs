@@ -1,0 +1,35 @@
+//! Where commands find the configuration, and how they load it.
+
+use std::path::PathBuf;
+
+use crate::{
+    config::{self, LoadRequest, Loaded, Problems, References, RuleList},
+    policy::rules,
+};
+
+/// Where the configuration is.
+#[derive(clap::Args, Clone)]
+pub(super) struct Sources {
+    /// Configuration file (.toml, .yaml, .json); may be repeated, a later one wins.
+    /// Left out: ./claviger.toml, then /etc/claviger/claviger.toml, else the environment alone.
+    #[arg(long = "config", value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+}
+
+pub(super) fn load(paths: &[PathBuf]) -> Result<Loaded, Problems> {
+    config::load(&LoadRequest::of_process(paths.to_vec(), &rule_check))
+}
+
+/// The configuration for commands that say what it allows: they are for reviewers too, who have no secrets.
+pub(super) fn load_policy(paths: &[PathBuf]) -> Result<Loaded, Problems> {
+    let request = LoadRequest::of_process(paths.to_vec(), &rule_check);
+    config::load(&LoadRequest { references: References::MayBeAbsent, ..request })
+}
+
+pub(super) fn rule_check(list: RuleList, text: &str) -> Result<(), String> {
+    let effect = match list {
+        RuleList::Allow => rules::Effect::Allow,
+        RuleList::Deny => rules::Effect::Deny,
+    };
+    rules::Rule::parse(effect, text).map(drop).map_err(|error| error.to_string())
+}

@@ -1,0 +1,56 @@
+//! How the writing goes, and what is to be done where it does not.
+
+use std::{
+    io,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// How the writing goes, for `/status`.
+#[derive(Debug)]
+pub(super) struct Health {
+    /// The file, or `stdout`.
+    pub(super) path: String,
+    /// Why the last records could not be written; `None` since one could.
+    last_error: Mutex<Option<String>>,
+}
+
+impl Health {
+    pub(super) fn of(path: String) -> Arc<Self> {
+        Arc::new(Self { path, last_error: Mutex::new(None) })
+    }
+
+    pub(super) fn set(&self, error: Option<String>) {
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
+    }
+    pub(super) fn last_error(&self) -> Option<String> {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What is to be done where `path` cannot be written.
+pub(super) fn remedy(path: &str, error: &io::Error) -> Option<String> {
+    let uid = rustix::process::geteuid().as_raw();
+    let directory = match Path::new(path).parent() {
+        Some(parent) if parent != Path::new("") => parent.display().to_string(),
+        _ => ".".to_owned(),
+    };
+    Some(match error.kind() {
+        io::ErrorKind::NotFound => format!("Create the directory {directory}, writable for uid {uid}."),
+        io::ErrorKind::PermissionDenied => {
+            format!("Let uid {uid} write to the directory {directory} and to the audit files in it.")
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            format!("Mount a volume at {directory} that uid {uid} may write to.")
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => format!(
+            "Make room on the file system of {directory}: then it goes on by itself. To need less: audit.max_size, audit.keep."
+        ),
+        io::ErrorKind::IsADirectory => "Name a file in it.".to_owned(),
+        io::ErrorKind::WouldBlock => {
+            "Another process writes this file: give each one a file of its own.".into()
+        }
+        io::ErrorKind::BrokenPipe => "Whoever read it has ended: start both again.".into(),
+        _ => return None,
+    })
+}
