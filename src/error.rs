@@ -12,7 +12,7 @@ use crate::{
     caller::Unidentified,
     edge::EdgeError,
     limit::LimitError,
-    policy::{decide::Source, grants::Refusal, lend::LendError, target::TargetError},
+    policy::{decide::RuleSource, grants::Refusal, lend::LendError, target::TargetError},
     reply::{Withheld, body::BodyError},
     token::{Fault, TokenError},
     upstream::{UpstreamError, pool::SendError, replay::RequestBodyError},
@@ -285,7 +285,7 @@ impl Failure {
     }
 
     /// The rule that refused the request, and the operation that it is about, for the audit log.
-    pub fn decided(&self) -> (Option<&Arc<Source>>, Option<&'static str>) {
+    pub fn decided(&self) -> (Option<&Arc<RuleSource>>, Option<&'static str>) {
         match self {
             Self::Policy(refusal) => (refusal.rule(), refusal.operation()),
             _ => (None, None),

@@ -8,7 +8,7 @@ use crate::{
     ids::{CallerIndex, PolicyName},
     policy::{
         conditions::{Broken, Words, check_query},
-        decide::{Source, Verdict},
+        decide::{RuleSource, Verdict},
         grants::Grants,
         matched::Matched,
         path::CanonicalPath,
@@ -133,14 +133,14 @@ fn tell_of_secrets(reveals: &Reveals, op: Option<Op>, operation: Option<&Operati
 }
 
 /// What a rule says of the query; its condition that the query does not meet, if there is one.
-fn judge(rule: &Source, query: Option<&str>) -> (Option<Broken>, String) {
+fn judge(rule: &RuleSource, query: Option<&str>) -> (Option<Broken>, String) {
     let Some(conditions) = &rule.rule.conditions else { return (None, format!("  by {rule}")) };
     let broken = check_query(&conditions.query, query).err();
     let why = broken.as_ref().map(|broken| format!("\n    not met: {broken}")).unwrap_or_default();
     (broken, format!("  by {rule}:\n    {}{why}", Words(conditions)))
 }
 
-fn bounds_without_asking(rule: &Arc<Source>) -> bool {
+fn bounds_without_asking(rule: &Arc<RuleSource>) -> bool {
     let query = rule.rule.conditions.as_ref().map_or([].as_slice(), |conditions| &conditions.query);
     query.iter().any(|(name, asked)| name == "page_size" && asked.max.is_some() && !asked.required)
 }

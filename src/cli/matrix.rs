@@ -10,7 +10,7 @@ use crate::{
     ids::{CallerIndex, TenantIndex},
     policy::{
         conditions::Words,
-        decide::{Source, Verdict},
+        decide::{RuleSource, Verdict},
         grants::Grants,
     },
 };
@@ -66,7 +66,7 @@ struct Column<'c> {
     /// In the order of the catalog.
     cells: Vec<Cell<'c>>,
     /// Rules that reach paths which the catalog does not know.
-    beyond: Vec<&'c Source>,
+    beyond: Vec<&'c RuleSource>,
 }
 
 struct Cell<'c> {
@@ -147,7 +147,7 @@ impl Cell<'_> {
         }
     }
 
-    fn rules(&self) -> Vec<&Source> {
+    fn rules(&self) -> Vec<&RuleSource> {
         match self.verdict {
             Verdict::Allowed(rule) => vec![rule.as_ref()],
             Verdict::Conditional(candidates) => candidates.rules().map(AsRef::as_ref).collect(),
@@ -168,7 +168,7 @@ impl Cell<'_> {
     }
 }
 
-fn object(rule: &Source) -> Value {
+fn object(rule: &RuleSource) -> Value {
     json!({
         "policy": rule.policy.as_str(),
         "rule": rule.rule.text,

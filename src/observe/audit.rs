@@ -24,7 +24,7 @@ use self::{file::Rotated, writer::Message};
 use super::Record;
 use crate::{
     config::{self, AuditOutput},
-    policy::{decide::Source, rules::Effect},
+    policy::{decide::RuleSource, rules::Effect},
 };
 
 /// Records that wait to be written; about 8 MiB.
@@ -209,7 +209,7 @@ pub struct Trail {
     /// The path of a permitted operation, without its query.
     pub path: Option<String>,
     /// The rule that decided.
-    pub rule: Option<Arc<Source>>,
+    pub rule: Option<Arc<RuleSource>>,
     /// Which token was handed out.
     pub issued: Option<Issued>,
     /// Whether a stage before the upstream refused the request.

@@ -9,7 +9,7 @@ use std::{fmt, sync::Arc};
 
 use http::{HeaderMap, uri::PathAndQuery};
 
-use super::decide::Source;
+use super::decide::RuleSource;
 use crate::config::{Conditions, QueryCondition};
 
 pub use self::query::check as check_query;
@@ -63,7 +63,7 @@ pub enum Broken {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unmet {
     /// The first of the rules that would have allowed the operation.
-    pub rule: Arc<Source>,
+    pub rule: Arc<RuleSource>,
     /// What it asks for in vain.
     pub broken: Broken,
 }
@@ -86,12 +86,12 @@ impl fmt::Display for Member {
 
 /// What is left to check once the query has met its conditions.
 #[derive(Debug, Clone)]
-pub(super) struct Pending(Box<[Arc<Source>]>);
+pub(super) struct Pending(Box<[Arc<RuleSource>]>);
 
 /// What came of the conditions on the query.
 pub(super) enum Met {
     /// All is well by this rule, whatever the body.
-    By(Arc<Source>),
+    By(Arc<RuleSource>),
     /// It depends on the body.
     Body(Pending),
 }
@@ -102,7 +102,7 @@ impl Pending {
     /// # Errors
     /// What the first rule asks for in vain.
     pub(super) fn by_query<'r>(
-        rules: impl Iterator<Item = &'r Arc<Source>>,
+        rules: impl Iterator<Item = &'r Arc<RuleSource>>,
         query: Option<&str>,
     ) -> Result<Met, Unmet> {
         let (mut first, mut left) = (None, Vec::new());
@@ -122,7 +122,7 @@ impl Pending {
         }
     }
 
-    fn by_body(&self, headers: &HeaderMap, body: Option<&[u8]>) -> Result<&Arc<Source>, Unmet> {
+    fn by_body(&self, headers: &HeaderMap, body: Option<&[u8]>) -> Result<&Arc<RuleSource>, Unmet> {
         let mut first = None;
         for rule in &self.0 {
             let members = rule.rule.conditions.as_ref().and_then(|conditions| conditions.body.as_deref());
@@ -193,7 +193,7 @@ impl Guarded {
         &self,
         headers: &HeaderMap,
         body: Option<&[u8]>,
-    ) -> Result<(Cleared<'_>, Option<&Arc<Source>>), Unmet> {
+    ) -> Result<(Cleared<'_>, Option<&Arc<RuleSource>>), Unmet> {
         let rule = match &self.pending {
             None => None,
             Some(pending) => Some(pending.by_body(headers, body)?),

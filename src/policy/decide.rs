@@ -20,7 +20,7 @@ use super::{
     rules::{Access, Effect, Rule, RuleError},
 };
 
-pub use self::verdict::{Candidates, Explanation, Source, Verdict};
+pub use self::verdict::{Candidates, Explanation, RuleSource, Verdict};
 
 /// The place of a rule in [`RuleSet::sources`].
 type RuleIndex = usize;
@@ -39,7 +39,7 @@ pub struct RuleSet {
     /// Templates of `allow` lists with conditions: the places of their rules in `groups`.
     conditional: Trie<usize>,
     groups: Box<[Vec<RuleIndex>]>,
-    sources: Box<[Arc<Source>]>,
+    sources: Box<[Arc<RuleSource>]>,
 }
 
 /// A rule that is not one.
@@ -82,7 +82,8 @@ impl RuleSet {
             for (effect, written) in deny.chain(allow) {
                 match Rule::parse(effect, &written.text) {
                     Ok(rule) => {
-                        let source = Source { effect, rule: written.clone(), policy: policy.name.clone() };
+                        let source =
+                            RuleSource { effect, rule: written.clone(), policy: policy.name.clone() };
                         set.add(effect, &rule, source);
                     }
                     Err(error) => problems.push(RuleProblem { origin: written.origin.clone(), error }),
@@ -117,8 +118,8 @@ impl RuleSet {
     }
 
     /// Rules of `allow` lists that reach paths which the catalog does not know.
-    pub fn beyond<'r>(&'r self, catalog: &Catalog) -> impl Iterator<Item = &'r Arc<Source>> {
-        let reaches = |source: &Source| match Rule::parse(source.effect, &source.rule.text) {
+    pub fn beyond<'r>(&'r self, catalog: &Catalog) -> impl Iterator<Item = &'r Arc<RuleSource>> {
+        let reaches = |source: &RuleSource| match Rule::parse(source.effect, &source.rule.text) {
             Ok(Rule::Template { verb, template }) => {
                 template.has_tail() || catalog.find(verb, template.as_str()).is_none()
             }
@@ -189,7 +190,7 @@ struct Builder<'c> {
     groups: Vec<Vec<RuleIndex>>,
     /// The template of each group.
     grouped: Vec<(Verb, Template)>,
-    sources: Vec<Arc<Source>>,
+    sources: Vec<Arc<RuleSource>>,
 }
 
 impl<'c> Builder<'c> {
@@ -208,7 +209,7 @@ impl<'c> Builder<'c> {
         }
     }
 
-    fn add(&mut self, effect: Effect, rule: &Rule, source: Source) {
+    fn add(&mut self, effect: Effect, rule: &Rule, source: RuleSource) {
         let index = self.sources.len();
         let conditional = effect == Effect::Allow && source.rule.conditions.is_some();
         self.sources.push(Arc::new(source));

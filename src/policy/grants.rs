@@ -13,7 +13,7 @@ pub use super::refusal::Refusal;
 use super::{
     asks::Ask,
     conditions::{Cleared, Guarded, Met, Pending},
-    decide::{RuleProblem, RuleSet, Source, Verdict},
+    decide::{RuleProblem, RuleSet, RuleSource, Verdict},
     matched::Matched,
     path::CanonicalPath,
     reveal::Reveals,
@@ -65,7 +65,7 @@ pub struct Permit {
     caller: Caller,
     tenant: TenantIndex,
     token: TokenIndex,
-    rule: Option<Arc<Source>>,
+    rule: Option<Arc<RuleSource>>,
     action: Action,
 }
 
@@ -167,7 +167,7 @@ impl Grants {
         matched: &Matched<'_>,
         (slot, operation): (usize, &'static str),
         query: Option<&str>,
-    ) -> Result<(Option<Arc<Source>>, Option<Pending>), Refusal> {
+    ) -> Result<(Option<Arc<RuleSource>>, Option<Pending>), Refusal> {
         match grant.rules.decide(matched) {
             Verdict::Allowed(rule) => Ok((self.audited.then(|| rule.clone()), None)),
             Verdict::Conditional(candidates) => match Pending::by_query(candidates.rules(), query) {
@@ -297,7 +297,7 @@ impl Permit {
     }
 
     /// By which rule, where that is to be known and does not depend on the body.
-    pub fn rule(&self) -> Option<&Arc<Source>> {
+    pub fn rule(&self) -> Option<&Arc<RuleSource>> {
         self.rule.as_ref()
     }
 
@@ -317,7 +317,7 @@ impl Operation {
         &self,
         headers: &HeaderMap,
         body: Option<&[u8]>,
-    ) -> Result<(Cleared<'_>, Option<&Arc<Source>>), Refusal> {
+    ) -> Result<(Cleared<'_>, Option<&Arc<RuleSource>>), Refusal> {
         let Self { name: operation, slot, .. } = *self;
         self.target.clear(headers, body).map_err(|unmet| Refusal::Condition { operation, slot, unmet })
     }

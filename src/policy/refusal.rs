@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{conditions::Unmet, decide::Source, path::Ambiguous, target::TargetError};
+use super::{conditions::Unmet, decide::RuleSource, path::Ambiguous, target::TargetError};
 use crate::ids::{CallerName, TenantName};
 
 /// Why a request may not pass.
@@ -36,7 +36,7 @@ pub enum Refusal {
         /// The verdict's word.
         reason: &'static str,
         /// The rule that denies, if one does.
-        rule: Option<Arc<Source>>,
+        rule: Option<Arc<RuleSource>>,
     },
     /// A rule allows the operation under a condition that the request does not meet.
     #[error("this request of {operation} is not granted: {}", .unmet.broken)]
@@ -55,7 +55,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// The rule that decides, if one does.
-    pub fn rule(&self) -> Option<&Arc<Source>> {
+    pub fn rule(&self) -> Option<&Arc<RuleSource>> {
         match self {
             Self::NotPermitted { rule, .. } => rule.as_ref(),
             Self::Condition { unmet, .. } => Some(&unmet.rule),

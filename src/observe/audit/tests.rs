@@ -298,7 +298,7 @@ fn the_members_are_those_of_the_schema() {
 
 #[test]
 fn what_came_of_it() {
-    let rule = Source {
+    let rule = RuleSource {
         effect: Effect::Deny,
         rule: RuleText {
             text: "users:write".into(),

@@ -12,7 +12,7 @@ use crate::{
 
 /// A rule, and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
+pub struct RuleSource {
     /// Whether it allows or denies.
     pub effect: Effect,
     /// As written, and where.
@@ -21,7 +21,7 @@ pub struct Source {
     pub policy: PolicyName,
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for RuleSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let list = match self.effect {
             Effect::Allow => "allow",
@@ -35,15 +35,15 @@ impl fmt::Display for Source {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict<'r> {
     /// By this rule.
-    Allowed(&'r Arc<Source>),
+    Allowed(&'r Arc<RuleSource>),
     /// By any of these rules whose conditions the request meets.
     Conditional(Candidates<'r>),
     /// By this rule, whatever others allow.
-    Denied(&'r Arc<Source>),
+    Denied(&'r Arc<RuleSource>),
     /// No rule is about the operation.
     NoRule,
     /// No rule names the operation; this one would allow it if it were not sensitive.
-    SensitiveNotNamed(Option<&'r Arc<Source>>),
+    SensitiveNotNamed(Option<&'r Arc<RuleSource>>),
     /// An OpenAPI document.
     Withheld,
     /// Neither the catalog nor a template of an `allow` list knows the method and path.
@@ -53,19 +53,19 @@ pub enum Verdict<'r> {
 /// Rules that allow an operation under their conditions; never none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Candidates<'r> {
-    sources: &'r [Arc<Source>],
+    sources: &'r [Arc<RuleSource>],
     whole: &'r [usize],
     in_part: &'r [usize],
 }
 
 impl<'r> Candidates<'r> {
     /// Those about the operation and those about a part of its paths.
-    pub(super) fn new(sources: &'r [Arc<Source>], whole: &'r [usize], in_part: &'r [usize]) -> Self {
+    pub(super) fn new(sources: &'r [Arc<RuleSource>], whole: &'r [usize], in_part: &'r [usize]) -> Self {
         Self { sources, whole, in_part }
     }
 
     /// In the order in which they are written.
-    pub fn rules(self) -> impl Iterator<Item = &'r Arc<Source>> {
+    pub fn rules(self) -> impl Iterator<Item = &'r Arc<RuleSource>> {
         let others = self.in_part.iter().filter(move |rule| !self.whole.contains(rule));
         self.whole.iter().chain(others).map(move |rule| &self.sources[*rule])
     }
@@ -78,7 +78,7 @@ impl<'r> Verdict<'r> {
     }
 
     /// The rule that the verdict is about.
-    pub fn rule(self) -> Option<&'r Arc<Source>> {
+    pub fn rule(self) -> Option<&'r Arc<RuleSource>> {
         match self {
             Self::Conditional(candidates) => candidates.rules().next(),
             Self::Allowed(rule) | Self::Denied(rule) => Some(rule),
