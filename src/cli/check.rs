@@ -12,7 +12,7 @@ use crate::{
     ids::TokenIndex,
     observe::{Metrics, OperationCells, Record, RequestId},
     pipeline::build::{self, Shared},
-    policy::conditions::{Cleared, Own},
+    policy::conditions::{ApprovedTarget, Own},
     token::{NoEvents, Tokens},
     upstream::{Upstream, client::Sending, replay::Prepared},
 };
@@ -161,7 +161,7 @@ async fn probe(upstream: &Upstream, shared: &Shared) -> Result<(), String> {
     let target = Own::new(PROBE);
     let sending = Sending {
         head: &head,
-        target: Cleared::own(&target),
+        target: ApprovedTarget::own(&target),
         token: TokenIndex::OWN,
         hidden: None,
         worker: 0,

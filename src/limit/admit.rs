@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-pub use crate::policy::conditions::Cleared;
+pub use crate::policy::conditions::ApprovedTarget;
 
 use super::{Bucket, InFlight, LimitError, Limits, Slot};
 use crate::{

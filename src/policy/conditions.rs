@@ -1,6 +1,6 @@
 //! What a rule asks of a request beside its operation: query parameters and top-level members of the body. A
 //! request that Logto could read in another way than this module does never meets a condition: what is unclear
-//! is refused. The query is judged with the permit; the body later, and nothing is sent before ([`Cleared`]).
+//! is refused. The query is judged with the permit; the body later, and nothing is sent before ([`ApprovedTarget`]).
 
 mod body;
 mod query;
@@ -139,12 +139,12 @@ impl Pending {
     }
 }
 
-/// What may be sent upstream: a target whose conditions are met. Only [`Guarded::clear`] makes one of what a
+/// What may be sent upstream: a target whose conditions are met. Only [`ConditionalTarget::clear`] makes one of what a
 /// caller asked for.
 #[derive(Debug, Clone, Copy)]
-pub struct Cleared<'a>(&'a PathAndQuery);
+pub struct ApprovedTarget<'a>(&'a PathAndQuery);
 
-impl<'a> Cleared<'a> {
+impl<'a> ApprovedTarget<'a> {
     /// For a request of Claviger's own, which is of no caller's making.
     pub fn own(target: &'a Own) -> Self {
         Self(&target.0)
@@ -169,17 +169,17 @@ impl Own {
 
 /// A permitted target that is given out only when its conditions are met.
 #[derive(Debug)]
-pub struct Guarded {
+pub struct ConditionalTarget {
     target: PathAndQuery,
     pending: Option<Pending>,
 }
 
-impl Guarded {
+impl ConditionalTarget {
     pub(super) fn new(target: PathAndQuery, pending: Option<Pending>) -> Self {
         Self { target, pending }
     }
 
-    /// Whether the body has to be whole in memory for [`Guarded::clear`].
+    /// Whether the body has to be whole in memory for [`ConditionalTarget::clear`].
     pub fn looks_at_body(&self) -> bool {
         self.pending.is_some()
     }
@@ -193,12 +193,12 @@ impl Guarded {
         &self,
         headers: &HeaderMap,
         body: Option<&[u8]>,
-    ) -> Result<(Cleared<'_>, Option<&Arc<RuleSource>>), Unmet> {
+    ) -> Result<(ApprovedTarget<'_>, Option<&Arc<RuleSource>>), Unmet> {
         let rule = match &self.pending {
             None => None,
             Some(pending) => Some(pending.by_body(headers, body)?),
         };
-        Ok((Cleared(&self.target), rule))
+        Ok((ApprovedTarget(&self.target), rule))
     }
 
     /// The target to look at; to send it, it has to be cleared.

@@ -12,7 +12,7 @@ use http::{HeaderMap, request::Parts, uri::PathAndQuery};
 pub use super::refusal::Refusal;
 use super::{
     asks::Ask,
-    conditions::{Cleared, Guarded, Met, Pending},
+    conditions::{ApprovedTarget, ConditionalTarget, Met, Pending},
     decide::{RuleProblem, RuleSet, RuleSource, Verdict},
     matched::Matched,
     path::CanonicalPath,
@@ -86,7 +86,7 @@ pub struct Operation {
     /// Its operationId, or `other`.
     pub name: &'static str,
     /// The canonical path with the caller's query, to be had once the conditions are met.
-    pub target: Guarded,
+    pub target: ConditionalTarget,
     /// Where the secrets stand that its answers must not show to the caller, if there are any.
     pub hidden: Option<&'static Secrets>,
 }
@@ -153,7 +153,8 @@ impl Grants {
                 let slot = matched.op().map_or(self.slots() - 1, |op| op.index());
                 let (rule, pending) = self.decide(grant, &matched, (slot, operation), query)?;
                 let hidden = grant.reveals.hidden(matched.op(), query);
-                let target = Guarded::new(join(matched.path(), query, head.uri.path_and_query())?, pending);
+                let target =
+                    ConditionalTarget::new(join(matched.path(), query, head.uri.path_and_query())?, pending);
                 let action = Action::Forward(Operation { slot, name: operation, target, hidden });
                 Ok(Permit { caller, tenant, token, rule, action })
             }
@@ -317,7 +318,7 @@ impl Operation {
         &self,
         headers: &HeaderMap,
         body: Option<&[u8]>,
-    ) -> Result<(Cleared<'_>, Option<&Arc<RuleSource>>), Refusal> {
+    ) -> Result<(ApprovedTarget<'_>, Option<&Arc<RuleSource>>), Refusal> {
         let Self { name: operation, slot, .. } = *self;
         self.target.clear(headers, body).map_err(|unmet| Refusal::Condition { operation, slot, unmet })
     }

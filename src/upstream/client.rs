@@ -22,7 +22,7 @@ use crate::{
     config::{self, Endpoint, Timeouts},
     error::Failure,
     ids::TokenIndex,
-    limit::{Bucket, LimitError, admit::Cleared},
+    limit::{Bucket, LimitError, admit::ApprovedTarget},
     observe::Record,
     token::{Rejection, Token, TokenHandle},
 };
@@ -76,7 +76,7 @@ pub struct Sending<'a> {
     /// The caller's head.
     pub head: &'a Parts,
     /// The canonical path with the caller's query, its conditions met.
-    pub target: Cleared<'a>,
+    pub target: ApprovedTarget<'a>,
     /// Which of the tenant's tokens goes with it.
     pub token: TokenIndex,
     /// The secrets that will be masked in the answer.
