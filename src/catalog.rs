@@ -102,7 +102,7 @@ pub enum Paging {
 
 /// What an operation asks of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
+pub enum Requirement {
     /// A token.
     Token,
     /// Nothing: Logto answers anybody (fact 10.3).
@@ -127,7 +127,7 @@ pub struct Operation {
     /// Whether its answer comes in pages.
     pub paging: Option<Paging>,
     /// What it asks of a request.
-    pub access: Access,
+    pub requirement: Requirement,
 }
 
 impl Operation {

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{Access, Operation, Paging, Verb, template::Template};
+use super::{Operation, Paging, Requirement, Verb, template::Template};
 
 /// Why an operation is sensitive (FACTS section 7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -91,7 +91,7 @@ fn operation(line: &'static str) -> Result<Operation, &'static str> {
     let mut columns = line.split('\t');
     let mut column = || columns.next().ok_or("not seven columns");
     let (verb, template, id, tag) = (column()?, column()?, column()?, column()?);
-    let (risks, paging, access) = (column()?, column()?, column()?);
+    let (risks, paging, requirement) = (column()?, column()?, column()?);
     if columns.next().is_some() {
         return Err("not seven columns");
     }
@@ -107,10 +107,10 @@ fn operation(line: &'static str) -> Result<Operation, &'static str> {
             "optional" => Some(Paging::Optional),
             _ => return Err("not a kind of paging"),
         },
-        access: match access {
-            "token" => Access::Token,
-            "public" => Access::Public,
-            "withheld" => Access::Withheld,
+        requirement: match requirement {
+            "token" => Requirement::Token,
+            "public" => Requirement::Public,
+            "withheld" => Requirement::Withheld,
             _ => return Err("not a kind of access"),
         },
     })

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::{
     catalog::{
-        Access as Needs, Catalog, Op, Operation, Verb,
+        Catalog, Op, Operation, Requirement, Verb,
         matcher::Trie,
         template::{Segment, Template},
     },
@@ -111,7 +111,7 @@ impl RuleSet {
     /// there is such a rule. For tables: a request is decided by [`RuleSet::decide`].
     pub fn about(&self, op: Op, operation: &Operation) -> (Verdict<'_>, bool) {
         let entry = &self.entries[op.index()];
-        if operation.access == Needs::Withheld {
+        if operation.requirement == Requirement::Withheld {
             return (Verdict::Withheld, false);
         }
         (self.settle(entry, entry.deny, entry.unnamed, None), entry.in_part)

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::catalog::{Access, Catalog, Op, Verb};
+use crate::catalog::{Catalog, Op, Requirement, Verb};
 
 use super::path::CanonicalPath;
 
@@ -23,7 +23,7 @@ impl<'p> Matched<'p> {
         let op = verb.and_then(|verb| catalog.find(verb, path.as_str()));
         let (path, withheld) = match op {
             Some(op) => {
-                let withheld = catalog.operation(op).access == Access::Withheld;
+                let withheld = catalog.operation(op).requirement == Requirement::Withheld;
                 (catalog.spell(op, path.as_str()), withheld)
             }
             None => (Cow::Borrowed(path.as_str()), is_openapi_document(path.as_str())),

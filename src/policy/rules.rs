@@ -4,7 +4,7 @@
 mod error;
 
 use crate::catalog::{
-    Access as Needs, Catalog, Op, Operation, Verb,
+    Catalog, Op, Operation, Requirement, Verb,
     matcher::Case,
     nearest,
     template::{Segment, Template},
@@ -171,9 +171,9 @@ fn read_tag(catalog: &Catalog, tag: &str, access: &str) -> Result<Rule, RuleErro
 }
 
 fn check_not_withheld(operation: &Operation) -> Result<(), RuleError> {
-    match operation.access {
-        Needs::Withheld => Err(RuleError::Withheld { id: operation.id }),
-        Needs::Token | Needs::Public => Ok(()),
+    match operation.requirement {
+        Requirement::Withheld => Err(RuleError::Withheld { id: operation.id }),
+        Requirement::Token | Requirement::Public => Ok(()),
     }
 }
 
@@ -182,7 +182,7 @@ fn check_tag(rule: &Rule, catalog: &Catalog, text: &str) -> Result<(), RuleError
     for (op, operation) in catalog.operations().filter(|(op, o)| rule.covers(Effect::Allow, *op, o)) {
         if operation.is_sensitive() {
             sensitive.push(catalog.operation(op).id);
-        } else if operation.access != Needs::Withheld {
+        } else if operation.requirement != Requirement::Withheld {
             return Ok(());
         }
     }
