@@ -6,7 +6,7 @@
 use std::cmp::Ordering;
 
 use super::{
-    Verb,
+    operation::Verb,
     template::{Segment, Template},
 };
 

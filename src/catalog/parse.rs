@@ -1,65 +1,10 @@
 //! Reads `operations.tsv`: seven columns, one operation a line. The text is part of the program, so an error here
 //! is a mistake of ours; it is an error and not a gap, because a missing line would be a missing check.
 
-use std::fmt;
-
-use super::{Operation, Paging, Requirement, Verb, template::Template};
-
-/// Why an operation is sensitive (FACTS section 7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Risk {
-    /// The answer holds a secret in clear.
-    Secrets,
-    /// It gives permissions to an application, a role or a user, or lifts a check.
-    Elevation,
-    /// It touches keys or credentials: makes, rotates, activates, lists or deletes them.
-    Keys,
-    /// The server requests a URL that the request chooses.
-    Fetch,
-    /// It lets the caller act as a user.
-    Impersonation,
-}
-
-impl Risk {
-    fn parse(word: &str) -> Option<Self> {
-        match word {
-            "secrets" => Some(Self::Secrets),
-            "elevation" => Some(Self::Elevation),
-            "keys" => Some(Self::Keys),
-            "fetch" => Some(Self::Fetch),
-            "impersonation" => Some(Self::Impersonation),
-            _ => None,
-        }
-    }
-
-    /// The word for it, as in the catalog.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Secrets => "secrets",
-            Self::Elevation => "elevation",
-            Self::Keys => "keys",
-            Self::Fetch => "fetch",
-            Self::Impersonation => "impersonation",
-        }
-    }
-
-    /// What it means, to follow "the operation".
-    pub fn describe(self) -> &'static str {
-        match self {
-            Self::Secrets => "answers with secrets in clear",
-            Self::Elevation => "gives permissions or lifts a check",
-            Self::Keys => "touches keys or credentials",
-            Self::Fetch => "makes the server request a URL",
-            Self::Impersonation => "lets the caller act as a user",
-        }
-    }
-}
-
-impl fmt::Display for Risk {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+use super::{
+    operation::{Operation, Paging, Requirement, Risk, Verb},
+    template::Template,
+};
 
 /// A line that is not an operation.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
