@@ -15,4 +15,5 @@ pub mod path;
 mod refusal;
 pub mod reveal;
 pub mod rules;
+mod source;
 pub mod target;

@@ -12,15 +12,16 @@ use crate::{
         matcher::Trie,
         template::{Segment, Template},
     },
-    config::{Origin, Policy},
+    config::Policy,
 };
 
 use super::{
     matched::Matched,
-    rules::{Access, Effect, Rule, RuleError},
+    rules::{Access, Effect, Rule},
 };
 
-pub use self::verdict::{Candidates, Explanation, RuleSource, Verdict};
+pub use self::verdict::{Candidates, Explanation, Verdict};
+pub use super::source::{RuleProblem, RuleSource};
 
 /// The place of a rule in [`RuleSet::sources`].
 type RuleIndex = usize;
@@ -40,16 +41,6 @@ pub struct RuleSet {
     conditional: Trie<usize>,
     groups: Box<[Vec<RuleIndex>]>,
     sources: Box<[Arc<RuleSource>]>,
-}
-
-/// A rule that is not one.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{origin}: {error}")]
-pub struct RuleProblem {
-    /// Where it stands.
-    pub origin: Origin,
-    /// What is wrong with it.
-    pub error: RuleError,
 }
 
 /// What the rules say of one operation.

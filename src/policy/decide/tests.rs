@@ -1,5 +1,9 @@
 use super::*;
-use crate::{config::RuleText, ids::PolicyName, policy::path::CanonicalPath};
+use crate::{
+    config::{Origin, RuleText},
+    ids::PolicyName,
+    policy::path::CanonicalPath,
+};
 
 fn policy(name: &str, allow: &[&str], deny: &[&str]) -> Policy {
     let rules = |list: &[&str], kind| {

@@ -5,31 +5,8 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     catalog::Operation,
-    config::RuleText,
-    ids::PolicyName,
-    policy::{conditions::Words, rules::Effect},
+    policy::{conditions::Words, source::RuleSource},
 };
-
-/// A rule, and where it comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RuleSource {
-    /// Whether it allows or denies.
-    pub effect: Effect,
-    /// As written, and where.
-    pub rule: RuleText,
-    /// In which policy.
-    pub policy: PolicyName,
-}
-
-impl fmt::Display for RuleSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = match self.effect {
-            Effect::Allow => "allow",
-            Effect::Deny => "deny",
-        };
-        write!(f, "{list} {:?} of policy {} ({})", self.rule.text, self.policy, self.rule.origin)
-    }
-}
 
 /// What the rules decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
