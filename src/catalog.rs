@@ -6,12 +6,13 @@ mod index;
 pub mod matcher;
 mod nearest;
 mod operation;
+pub mod ops;
 mod parse;
 pub mod secrets;
 pub mod template;
 
 pub use self::{
-    index::Catalog,
+    index::{Catalog, Tagged},
     nearest::nearest,
     operation::{Op, Operation, Paging, Requirement, Risk, Verb},
     parse::CatalogError,

@@ -6,6 +6,7 @@
 //! ordinary request.
 
 pub mod asks;
+pub mod compile;
 pub mod conditions;
 pub mod decide;
 pub mod grants;
@@ -16,4 +17,5 @@ mod refusal;
 pub mod reveal;
 pub mod rules;
 mod source;
+mod tables;
 pub mod target;

@@ -1,11 +1,13 @@
-//! Finds an operation by its name, by its tag, or by method and path.
+//! Finds operations: one by its name or by method and path, all of a tag, all that are sensitive.
 
 use std::{borrow::Cow, sync::LazyLock};
 
 use super::{
     matcher::{Case, Trie},
-    operation::{Op, Operation, Verb},
+    operation::{Op, Operation, Requirement, Verb},
+    ops::OpSet,
     parse::{self, CatalogError},
+    template::{Segment, Template},
 };
 
 /// All operations, found by name and by path.
@@ -16,7 +18,24 @@ pub struct Catalog {
     by_id: Box<[(&'static str, Op)]>,
     /// In alphabetical order.
     tags: Box<[&'static str]>,
+    /// By the place of the tag in `tags`.
+    tagged: Box<[Tagged]>,
+    all: OpSet,
+    sensitive: OpSet,
+    withheld: OpSet,
     trie: Trie<Op>,
+}
+
+/// What a tag stands for.
+#[derive(Debug)]
+pub struct Tagged {
+    /// Its operations that only read (RFC 9110 section 9.2.1).
+    pub reading: OpSet,
+    /// Its other operations.
+    pub writing: OpSet,
+    /// All paths below those of its operations, also such as only a newer Logto has: `/api/users`, `/api/users/**`. No
+    /// two tags share one.
+    pub rooms: Box<[Template]>,
 }
 
 static LOGTO: LazyLock<Catalog> = LazyLock::new(|| {
@@ -36,17 +55,31 @@ impl Catalog {
     /// [`CatalogError`] with the first line that is not an operation.
     pub fn parse(text: &'static str) -> Result<Self, CatalogError> {
         let operations = parse::operations(text)?;
-        let mut trie = Trie::new(Case::Ignored);
-        let mut by_id = Vec::with_capacity(operations.len());
-        let mut tags: Vec<_> = operations.iter().map(|operation| operation.tag).collect();
-        for (operation, index) in operations.iter().zip(0..=u16::MAX) {
-            trie.insert(operation.verb, &operation.template, Op(index));
-            by_id.push((operation.id, Op(index)));
-        }
+        let all: Vec<(Op, &Operation)> = (0..).map(Op).zip(&operations).collect();
+        let trie = Trie::new(Case::Ignored, all.iter().map(|(op, o)| (o.verb, &o.template, *op)));
+        let mut by_id: Vec<_> = all.iter().map(|(op, operation)| (operation.id, *op)).collect();
         by_id.sort_unstable();
+        let mut tags: Vec<_> = operations.iter().map(|operation| operation.tag).collect();
         tags.sort_unstable();
         tags.dedup();
-        Ok(Self { operations, by_id: by_id.into(), tags: tags.into(), trie })
+        let set = |is: &dyn Fn(&Operation) -> bool| -> OpSet {
+            all.iter().filter(|(_, operation)| is(operation)).map(|(op, _)| *op).collect()
+        };
+        let tagged = tags.iter().map(|tag| Tagged {
+            reading: set(&|operation| operation.tag == *tag && operation.verb.reads()),
+            writing: set(&|operation| operation.tag == *tag && !operation.verb.reads()),
+            rooms: rooms(operations.iter().filter(|operation| operation.tag == *tag)),
+        });
+        Ok(Self {
+            by_id: by_id.into(),
+            tagged: tagged.collect(),
+            all: set(&|_| true),
+            sensitive: set(&Operation::is_sensitive),
+            withheld: set(&|operation| operation.requirement == Requirement::Withheld),
+            tags: tags.into(),
+            trie,
+            operations,
+        })
     }
 
     /// All operations, in order of their path.
@@ -80,6 +113,26 @@ impl Catalog {
         self.tags.binary_search(&text).ok().map(|at| self.tags[at])
     }
 
+    /// What a tag stands for; `None`: no operation has it.
+    pub fn tagged(&self, tag: &str) -> Option<&Tagged> {
+        self.tags.binary_search(&tag).ok().map(|at| &self.tagged[at])
+    }
+
+    /// Every operation.
+    pub fn all(&self) -> OpSet {
+        self.all
+    }
+
+    /// Those that only a rule that names them grants.
+    pub fn sensitive(&self) -> OpSet {
+        self.sensitive
+    }
+
+    /// Those that are never forwarded.
+    pub fn withheld(&self) -> OpSet {
+        self.withheld
+    }
+
     /// The operation that Logto's router chooses for a path: literal segments below `/api` without regard to case
     /// (fact 3.5), and before parameters. `path` has one spelling for each segment (`policy::path` sees to it) and no
     /// trailing slash.
@@ -92,4 +145,16 @@ impl Catalog {
     pub fn spell<'p>(&self, op: Op, path: &'p str) -> Cow<'p, str> {
         self.operation(op).template.spell(path)
     }
+}
+
+fn rooms<'o>(operations: impl Iterator<Item = &'o Operation>) -> Box<[Template]> {
+    let mut names: Vec<&str> = Vec::new();
+    for operation in operations {
+        match operation.template.segments().get(1) {
+            Some(Segment::Literal(name)) if !names.contains(&&**name) => names.push(name),
+            _ => {}
+        }
+    }
+    let both = |name: &&str| [format!("/api/{name}"), format!("/api/{name}/**")];
+    names.iter().flat_map(both).filter_map(|text| Template::parse(&text).ok()).collect()
 }

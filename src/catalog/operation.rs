@@ -21,8 +21,8 @@ pub enum Verb {
 }
 
 impl Verb {
-    /// How many there are.
-    pub const COUNT: usize = 5;
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Get, Self::Post, Self::Put, Self::Patch, Self::Delete];
 
     /// The verb of a request's method; `None` for a method that no operation has.
     pub fn of(method: &http::Method) -> Option<Self> {

@@ -3,6 +3,7 @@
 
 use super::{
     operation::{Operation, Paging, Requirement, Risk, Verb},
+    ops::MAX_OPS,
     template::Template,
 };
 
@@ -24,8 +25,11 @@ pub(super) fn operations(text: &'static str) -> Result<Box<[Operation]>, Catalog
             continue;
         }
         let operation = operation(line).map_err(|problem| CatalogError { line: index + 1, problem })?;
-        if operations.len() > usize::from(u16::MAX) {
-            return Err(CatalogError { line: index + 1, problem: "more than 65,536 operations" });
+        if operations.len() == MAX_OPS {
+            return Err(CatalogError {
+                line: index + 1,
+                problem: "more operations than a set of them holds",
+            });
         }
         operations.push(operation);
     }

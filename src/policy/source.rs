@@ -1,7 +1,7 @@
 //! Where a rule comes from: what its author wrote, in which policy, at which line. For whoever is told about a
 //! decision; deciding itself never looks here.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use super::rules::{Effect, RuleError};
 use crate::{
@@ -15,7 +15,7 @@ pub struct RuleSource {
     /// Whether it allows or denies.
     pub effect: Effect,
     /// As written, and where.
-    pub rule: RuleText,
+    pub rule: Arc<RuleText>,
     /// In which policy.
     pub policy: PolicyName,
 }

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     catalog::Operation,
-    policy::{conditions::Words, source::RuleSource},
+    policy::{conditions::Words, source::RuleSource, tables::RuleIndex},
 };
 
 /// What the rules decide.
@@ -31,20 +31,24 @@ pub enum Verdict<'r> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Candidates<'r> {
     sources: &'r [Arc<RuleSource>],
-    whole: &'r [usize],
-    in_part: &'r [usize],
+    whole: &'r [RuleIndex],
+    in_part: &'r [RuleIndex],
 }
 
 impl<'r> Candidates<'r> {
     /// Those about the operation and those about a part of its paths.
-    pub(super) fn new(sources: &'r [Arc<RuleSource>], whole: &'r [usize], in_part: &'r [usize]) -> Self {
+    pub(in crate::policy) fn new(
+        sources: &'r [Arc<RuleSource>],
+        whole: &'r [RuleIndex],
+        in_part: &'r [RuleIndex],
+    ) -> Self {
         Self { sources, whole, in_part }
     }
 
     /// In the order in which they are written.
     pub fn rules(self) -> impl Iterator<Item = &'r Arc<RuleSource>> {
         let others = self.in_part.iter().filter(move |rule| !self.whole.contains(rule));
-        self.whole.iter().chain(others).map(move |rule| &self.sources[*rule])
+        self.whole.iter().chain(others).map(move |rule| &self.sources[rule.place()])
     }
 }
 
