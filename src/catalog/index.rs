@@ -35,7 +35,7 @@ pub struct Tagged {
     pub writing: OpSet,
     /// All paths below those of its operations, also such as only a newer Logto has: `/api/users`, `/api/users/**`. No
     /// two tags share one.
-    pub rooms: Box<[Template]>,
+    pub paths: Box<[Template]>,
 }
 
 static LOGTO: LazyLock<Catalog> = LazyLock::new(|| {
@@ -68,7 +68,7 @@ impl Catalog {
         let tagged = tags.iter().map(|tag| Tagged {
             reading: set(&|operation| operation.tag == *tag && operation.verb.reads()),
             writing: set(&|operation| operation.tag == *tag && !operation.verb.reads()),
-            rooms: rooms(operations.iter().filter(|operation| operation.tag == *tag)),
+            paths: paths(operations.iter().filter(|operation| operation.tag == *tag)),
         });
         Ok(Self {
             by_id: by_id.into(),
@@ -147,7 +147,7 @@ impl Catalog {
     }
 }
 
-fn rooms<'o>(operations: impl Iterator<Item = &'o Operation>) -> Box<[Template]> {
+fn paths<'o>(operations: impl Iterator<Item = &'o Operation>) -> Box<[Template]> {
     let mut names: Vec<&str> = Vec::new();
     for operation in operations {
         match operation.template.segments().get(1) {

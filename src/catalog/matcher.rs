@@ -31,11 +31,13 @@ impl Case {
         }
     }
 
+    /// By length, then letter by letter: most literals differ in the former, and most callers spell as Logto does.
     fn compare(self, a: &[u8], b: &[u8]) -> Ordering {
-        match self {
+        a.len().cmp(&b.len()).then_with(|| match self {
             Self::Exact => a.cmp(b),
+            Self::Ignored if a == b => Ordering::Equal,
             Self::Ignored => a.iter().map(u8::to_ascii_lowercase).cmp(b.iter().map(u8::to_ascii_lowercase)),
-        }
+        })
     }
 }
 
@@ -45,7 +47,7 @@ pub struct Trie<V> {
     case: Case,
     /// The root is the first; then level by level.
     nodes: Box<[Node]>,
-    /// Of all nodes, in their order; those of one node in the order of their text.
+    /// Of all nodes, in their order; those of one node in the order of [`Case::compare`].
     edges: Box<[Edge]>,
     /// Of all nodes, in their order.
     values: Box<[Value<V>]>,
@@ -53,11 +55,12 @@ pub struct Trie<V> {
     text: Box<[u8]>,
 }
 
-/// Its edges and values begin where those of the node before it end.
 #[derive(Debug)]
 struct Node {
-    edges_end: u32,
-    values_end: u32,
+    /// Its edges among all.
+    edges: Range<u32>,
+    /// Its values among all.
+    values: Range<u32>,
     /// The node behind `{x}`; the root is behind nothing.
     param: Option<NonZeroU32>,
 }
@@ -100,32 +103,30 @@ impl<V: Copy> Trie<V> {
 
     /// Goes down one segment at a time; the depth is that of the deepest template, not of the path.
     fn find_below(&self, at: u32, verb: Verb, rest: Option<&str>) -> Option<V> {
-        let at = at as usize;
+        let node = &self.nodes[at as usize];
         let Some(rest) = rest else {
-            return self.value(at, verb, Reach::Here);
+            return self.value(node, verb, Reach::Here);
         };
         let (segment, rest) = match rest.split_once('/') {
             Some((segment, rest)) => (segment, Some(rest)),
             None => (rest, None),
         };
-        let literal = self.edge(at, segment.as_bytes());
+        let literal = self.edge(node, segment.as_bytes());
         literal
-            .and_then(|node| self.find_below(node, verb, rest))
-            .or_else(|| self.find_below(self.nodes[at].param?.get(), verb, rest))
-            .or_else(|| self.value(at, verb, Reach::Below))
+            .and_then(|below| self.find_below(below, verb, rest))
+            .or_else(|| self.find_below(node.param?.get(), verb, rest))
+            .or_else(|| self.value(node, verb, Reach::Below))
     }
 
-    fn edge(&self, at: usize, segment: &[u8]) -> Option<u32> {
-        let start = at.checked_sub(1).map_or(0, |before| self.nodes[before].edges_end);
-        let edges = &self.edges[start as usize..self.nodes[at].edges_end as usize];
+    fn edge(&self, node: &Node, segment: &[u8]) -> Option<u32> {
+        let edges = &self.edges[node.edges.start as usize..node.edges.end as usize];
         let text = |edge: &Edge| &self.text[edge.text.start as usize..edge.text.end as usize];
         let found = edges.binary_search_by(|edge| self.case.compare(text(edge), segment)).ok()?;
         Some(edges[found].node)
     }
 
-    fn value(&self, at: usize, verb: Verb, reach: Reach) -> Option<V> {
-        let start = at.checked_sub(1).map_or(0, |before| self.nodes[before].values_end);
-        let values = &self.values[start as usize..self.nodes[at].values_end as usize];
+    fn value(&self, node: &Node, verb: Verb, reach: Reach) -> Option<V> {
+        let values = &self.values[node.values.start as usize..node.values.end as usize];
         values.iter().find(|value| value.verb == verb && value.reach == reach).map(|value| value.value)
     }
 }
@@ -158,7 +159,7 @@ impl<V: Copy> Builder<'_, V> {
     }
 
     fn node(&mut self, Range { start: mut at, end }: Range<usize>, depth: usize) {
-        let first_value = self.values.len();
+        let (first_edge, first_value) = (narrow(self.edges.len()), self.values.len());
         while at < end && self.templates[at].1.segments().len() == depth {
             let (verb, template, value) = self.templates[at];
             let reach = if template.has_tail() { Reach::Below } else { Reach::Here };
@@ -185,8 +186,9 @@ impl<V: Copy> Builder<'_, V> {
             self.ahead.push((at..next, depth + 1));
             at = next;
         }
-        let (edges_end, values_end) = (narrow(self.edges.len()), narrow(self.values.len()));
-        self.nodes.push(Node { edges_end, values_end, param });
+        let edges = first_edge..narrow(self.edges.len());
+        let values = narrow(first_value)..narrow(self.values.len());
+        self.nodes.push(Node { edges, values, param });
     }
 }
 

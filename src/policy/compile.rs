@@ -97,3 +97,6 @@ fn parse<'c>(
 fn source(policy: &Policy, kind: Kind, rule: &Arc<RuleText>) -> Arc<RuleSource> {
     Arc::new(RuleSource { effect: kind.effect(), rule: rule.clone(), policy: policy.name.clone() })
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,6 +31,11 @@ impl RuleSet {
         Self { tables, sources }
     }
 
+    #[cfg(test)]
+    pub(super) fn shares_tables_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.tables, &other.tables)
+    }
+
     /// Decides. Allocates nothing.
     pub fn decide(&self, matched: &Matched<'_>) -> Verdict<'_> {
         if matched.is_withheld() {

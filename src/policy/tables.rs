@@ -214,9 +214,9 @@ fn denied<'r>(catalog: &'r Catalog, rules: &'r [(Kind, Rule)]) -> Templates<'r> 
         match (kind, rule) {
             (Kind::Deny, Rule::Template { verb, template }) => templates.push((*verb, template, index)),
             (Kind::Deny, Rule::Tag { tag, access }) => {
-                let rooms = catalog.tagged(tag).map_or([].as_slice(), |tagged| &tagged.rooms);
+                let paths = catalog.tagged(tag).map_or([].as_slice(), |tagged| &tagged.paths);
                 for verb in Verb::ALL.into_iter().filter(|verb| access.includes(*verb)) {
-                    templates.extend(rooms.iter().map(|template| (verb, template, index)));
+                    templates.extend(paths.iter().map(|template| (verb, template, index)));
                 }
             }
             _ => {}
