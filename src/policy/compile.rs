@@ -66,7 +66,7 @@ impl<'c> Compiler<'c> {
         };
         let sources = policies.iter().flat_map(|policy| {
             let sources = || rules(policy).map(|(kind, rule)| source(policy, kind, rule)).collect();
-            self.sources.entry(*policy).or_insert_with(sources).iter().cloned().collect::<Vec<_>>()
+            self.sources.entry(*policy).or_insert_with(sources).to_vec()
         });
         Ok(RuleSet::new(tables, sources.collect()))
     }

@@ -12,6 +12,7 @@ use http::{HeaderMap, request::Parts, uri::PathAndQuery};
 pub use super::refusal::Refusal;
 use super::{
     asks::Ask,
+    compile::Compiler,
     conditions::{ApprovedTarget, ConditionalTarget, Met, Pending},
     decide::{RuleProblem, RuleSet, RuleSource, Verdict},
     matched::Matched,
@@ -112,6 +113,7 @@ impl Grants {
             .map(|(index, t)| (t.name.clone(), TenantIndex(index)))
             .collect();
         let mut asks = vec![Vec::new(); config.tenants.len()];
+        let mut compiler = Compiler::new(catalog);
         let mut compiled: BTreeMap<Vec<&PolicyName>, Arc<RuleSet>> = BTreeMap::new();
         let mut callers = Vec::with_capacity(config.callers.len());
         for caller in &config.callers {
@@ -123,7 +125,7 @@ impl Grants {
                 None => {
                     let chosen: Vec<&config::Policy> =
                         names.iter().filter_map(|n| policies.get(n).copied()).collect();
-                    let rules = Arc::new(RuleSet::compile(catalog, &chosen)?);
+                    let rules = Arc::new(compiler.compile(&chosen)?);
                     compiled.insert(names, rules.clone());
                     rules
                 }
