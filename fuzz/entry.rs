@@ -6,7 +6,7 @@ use std::{
     collections::BTreeSet,
     path::PathBuf,
     str,
-    sync::LazyLock,
+    sync::{Arc, LazyLock},
     time::{Duration, SystemTime},
 };
 
@@ -37,7 +37,7 @@ static RULES: LazyLock<RuleSet> = LazyLock::new(|| {
     let rules = |texts: &[&str]| {
         let rule =
             |text: &&str| RuleText { text: (*text).into(), conditions: None, origin: Origin("fuzz".into()) };
-        texts.iter().map(rule).collect()
+        texts.iter().map(rule).map(Arc::new).collect()
     };
     let policy = Policy {
         name: PolicyName::parse("fuzz").expect("a name"),

@@ -5,6 +5,7 @@
 //! (allowed or not, by which rule). Everything here is pure: no I/O, no clock, and no allocation for an
 //! ordinary request.
 
+pub mod compile;
 pub mod conditions;
 pub mod decide;
 pub mod forward_auth;
@@ -15,6 +16,8 @@ mod permit;
 mod refusal;
 pub mod reveal;
 pub mod rules;
+mod source;
+mod tables;
 pub mod target;
 mod token_spec;
 

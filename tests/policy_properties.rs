@@ -5,7 +5,10 @@
 //! read it: decoded once or twice, dot segments resolved, slashes merged, `;` parameters cut off, and so on.
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-use std::{collections::BTreeSet, sync::LazyLock};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, LazyLock},
+};
 
 use claviger::{
     catalog::Catalog,
@@ -397,6 +400,7 @@ fn compile(allow: &[String], deny: &[String]) -> RuleSet {
         rules
             .iter()
             .map(|text| RuleText { text: text.clone(), conditions: None, origin: Origin("test".into()) })
+            .map(Arc::new)
             .collect()
     };
     let policy = Policy { name: PolicyName::parse("p").unwrap(), allow: texts(allow), deny: texts(deny) };

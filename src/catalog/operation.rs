@@ -1,9 +1,125 @@
-//! What the catalog says of one operation: method, path, why it is sensitive, how it is paged, what it asks for.
-//! Plain facts; what follows from them is decided in `policy`.
+//! What the catalog knows of an operation: its method and path, its names, why it is sensitive, how it is paged.
 
 use std::fmt;
 
-use super::{template::Template, verb::Verb};
+use super::template::Template;
+
+/// The method of an operation. `HEAD` is the `GET` of the same path (RFC 9110 section 9.3.2); Logto's
+/// Management API has no other methods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Verb {
+    /// `GET`, and `HEAD`.
+    Get,
+    /// `POST`
+    Post,
+    /// `PUT`
+    Put,
+    /// `PATCH`
+    Patch,
+    /// `DELETE`
+    Delete,
+}
+
+impl Verb {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Get, Self::Post, Self::Put, Self::Patch, Self::Delete];
+
+    /// The verb of a request's method; `None` for a method that no operation has.
+    pub fn of(method: &http::Method) -> Option<Self> {
+        if *method == http::Method::HEAD { Some(Self::Get) } else { Self::parse(method.as_str()) }
+    }
+
+    /// The verb so named; upper case, as in HTTP.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "GET" => Some(Self::Get),
+            "POST" => Some(Self::Post),
+            "PUT" => Some(Self::Put),
+            "PATCH" => Some(Self::Patch),
+            "DELETE" => Some(Self::Delete),
+            _ => None,
+        }
+    }
+
+    /// Its name in HTTP.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    /// Whether it only reads (RFC 9110 section 9.2.1).
+    pub fn reads(self) -> bool {
+        self == Self::Get
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// An operation of [`Catalog::logto`]: its place in [`Catalog::operations`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Op(pub(super) u16);
+
+impl Op {
+    /// The place in [`Catalog::operations`], from 0 and without gaps: for tables with one entry an operation.
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// When a list comes in pages (fact 4.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paging {
+    /// In every answer.
+    Always,
+    /// Only where the query has `page` or `page_size`; else the whole list at once.
+    Optional,
+}
+
+/// What an operation asks of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Requirement {
+    /// A token.
+    Token,
+    /// Nothing: Logto answers anybody (fact 10.3).
+    Public,
+    /// Never forwarded: an OpenAPI document, which upstream rebuilds for seconds at each request (fact 10.1).
+    Withheld,
+}
+
+/// One operation.
+#[derive(Debug)]
+pub struct Operation {
+    /// Its method.
+    pub verb: Verb,
+    /// Its path as Logto documents it: `/api/users/{userId}`.
+    pub template: Template,
+    /// Logto's operationId: `GetUser`.
+    pub id: &'static str,
+    /// Logto's first tag in lower-kebab-case: `audit-logs`.
+    pub tag: &'static str,
+    /// Why the operation is sensitive; empty where it is not.
+    pub risks: Box<[Risk]>,
+    /// Whether its answer comes in pages.
+    pub paging: Option<Paging>,
+    /// What it asks of a request.
+    pub requirement: Requirement,
+}
+
+impl Operation {
+    /// Whether only a rule that names the operation grants it.
+    pub fn is_sensitive(&self) -> bool {
+        !self.risks.is_empty()
+    }
+}
 
 /// Why an operation is sensitive (FACTS section 7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,51 +174,5 @@ impl Risk {
 impl fmt::Display for Risk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
-    }
-}
-
-/// When a list comes in pages (fact 4.6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Paging {
-    /// In every answer.
-    Always,
-    /// Only where the query has `page` or `page_size`; else the whole list at once.
-    Optional,
-}
-
-/// What an operation asks of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// A token.
-    Token,
-    /// Nothing: Logto answers anybody (fact 10.3).
-    Public,
-    /// Never forwarded: an OpenAPI document, which upstream rebuilds for seconds at each request (fact 10.1).
-    Withheld,
-}
-
-/// One operation.
-#[derive(Debug)]
-pub struct Operation {
-    /// Its method.
-    pub verb: Verb,
-    /// Its path as Logto documents it: `/api/users/{userId}`.
-    pub template: Template,
-    /// Logto's operationId: `GetUser`.
-    pub id: &'static str,
-    /// Logto's first tag in lower-kebab-case: `audit-logs`.
-    pub tag: &'static str,
-    /// Why the operation is sensitive; empty where it is not.
-    pub risks: Box<[Risk]>,
-    /// Whether its answer comes in pages.
-    pub paging: Option<Paging>,
-    /// What it asks of a request.
-    pub access: Access,
-}
-
-impl Operation {
-    /// Whether only a rule that names the operation grants it.
-    pub fn is_sensitive(&self) -> bool {
-        !self.risks.is_empty()
     }
 }

@@ -2,9 +2,9 @@
 //! is a mistake of ours; it is an error and not a gap, because a missing line would be a missing check.
 
 use super::{
-    operation::{Access, Operation, Paging, Risk},
+    operation::{Operation, Paging, Requirement, Risk, Verb},
+    ops::MAX_OPS,
     template::Template,
-    verb::Verb,
 };
 
 /// A line that is not an operation.
@@ -25,8 +25,11 @@ pub(super) fn operations(text: &'static str) -> Result<Box<[Operation]>, Catalog
             continue;
         }
         let operation = operation(line).map_err(|problem| CatalogError { line: index + 1, problem })?;
-        if operations.len() > usize::from(u16::MAX) {
-            return Err(CatalogError { line: index + 1, problem: "more than 65,536 operations" });
+        if operations.len() == MAX_OPS {
+            return Err(CatalogError {
+                line: index + 1,
+                problem: "more operations than a set of them holds",
+            });
         }
         operations.push(operation);
     }
@@ -37,7 +40,7 @@ fn operation(line: &'static str) -> Result<Operation, &'static str> {
     let mut columns = line.split('\t');
     let mut column = || columns.next().ok_or("not seven columns");
     let (verb, template, id, tag) = (column()?, column()?, column()?, column()?);
-    let (risks, paging, access) = (column()?, column()?, column()?);
+    let (risks, paging, requirement) = (column()?, column()?, column()?);
     if columns.next().is_some() {
         return Err("not seven columns");
     }
@@ -53,10 +56,10 @@ fn operation(line: &'static str) -> Result<Operation, &'static str> {
             "optional" => Some(Paging::Optional),
             _ => return Err("not a kind of paging"),
         },
-        access: match access {
-            "token" => Access::Token,
-            "public" => Access::Public,
-            "withheld" => Access::Withheld,
+        requirement: match requirement {
+            "token" => Requirement::Token,
+            "public" => Requirement::Public,
+            "withheld" => Requirement::Withheld,
             _ => return Err("not a kind of access"),
         },
     })

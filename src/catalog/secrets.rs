@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use super::{Catalog, CatalogError, Op};
+use super::{index::Catalog, operation::Op, parse::CatalogError};
 
 /// The longest name that leads to a secret; a longer one is none of them.
 pub const MAX_NAME: usize = 32;

@@ -8,7 +8,7 @@ use std::{borrow::Cow, fmt};
 pub const MAX_SEGMENTS: usize = 32;
 
 /// One segment of a template.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Segment {
     /// To be matched as it stands.
     Literal(Box<str>),

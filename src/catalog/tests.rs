@@ -1,4 +1,7 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use super::{template::Segment, *};
 
@@ -167,7 +170,7 @@ fn ordinary_work_is_not_sensitive() {
 fn the_openapi_documents_are_withheld() {
     for (_, operation) in catalog().operations() {
         let document = operation.template.as_str().ends_with(".json");
-        assert_eq!(operation.access == Access::Withheld, document, "{}", operation.id);
+        assert_eq!(operation.requirement == Requirement::Withheld, document, "{}", operation.id);
     }
 }
 

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, process::ExitCode};
 
 use serde_json::json;
 
-use crate::catalog::{Access, Catalog, Operation};
+use crate::catalog::{Catalog, Operation, Requirement};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -48,7 +48,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
 }
 
 fn remark(operation: &Operation) -> String {
-    if operation.access == Access::Withheld {
+    if operation.requirement == Requirement::Withheld {
         return " (never forwarded)".into();
     }
     let risks: Vec<_> = operation.risks.iter().map(|risk| risk.as_str()).collect();
@@ -62,6 +62,6 @@ fn object(operation: &Operation) -> serde_json::Value {
         "operation": operation.id,
         "tag": operation.tag,
         "sensitive": operation.risks.iter().map(|risk| risk.as_str()).collect::<Vec<_>>(),
-        "forwarded": operation.access != Access::Withheld,
+        "forwarded": operation.requirement != Requirement::Withheld,
     })
 }

@@ -1,17 +1,19 @@
 //! `[policies.NAME]`: named sets of rules, and the conditions that a rule may have.
 
+use std::sync::Arc;
+
 use super::Origin;
 use crate::ids::PolicyName;
 
-/// `[policies.NAME]`
+/// `[policies.NAME]`. Its rules are shared with whoever explains a decision by one of them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
     /// Its name.
     pub name: PolicyName,
     /// `allow`
-    pub allow: Vec<RuleText>,
+    pub allow: Vec<Arc<RuleText>>,
     /// `deny`: wins.
-    pub deny: Vec<RuleText>,
+    pub deny: Vec<Arc<RuleText>>,
 }
 
 /// The list that a rule stands in.

@@ -1,7 +1,7 @@
 //! The configuration as it is in effect, for the admin page. What is secret is left out altogether: no value,
 //! no length, no digest. Values of `parameters` are left out too, since nobody knows what they are.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::{Map, Value, json};
 
@@ -201,7 +201,7 @@ fn issuer(issuer: &Issuer) -> Value {
 }
 
 fn policy(policy: &Policy) -> Value {
-    let rules = |rules: &[RuleText]| rules.iter().map(rule).collect::<Vec<_>>();
+    let rules = |rules: &[Arc<RuleText>]| rules.iter().map(|text| rule(text)).collect::<Vec<_>>();
     json!({ "allow": rules(&policy.allow), "deny": rules(&policy.deny) })
 }
 

@@ -10,6 +10,7 @@ use std::{
 use http::{request::Parts, uri::PathAndQuery};
 
 use super::{
+    compile::Compiler,
     conditions::{ConditionalTarget, Met, Pending},
     decide::{RuleProblem, RuleSet, RuleSource, Verdict},
     matched::Matched,
@@ -76,7 +77,7 @@ impl Grants {
     pub fn new(catalog: &'static Catalog, config: &Config) -> Result<Self, Vec<RuleProblem>> {
         let policies: HashMap<&PolicyName, &config::Policy> =
             config.policies.iter().map(|p| (&p.name, p)).collect();
-        let mut narrowings = Vec::new();
+        let (mut narrowings, mut compiler) = (Vec::new(), Compiler::new(catalog));
         let mut compiled: BTreeMap<Vec<&PolicyName>, Arc<RuleSet>> = BTreeMap::new();
         let mut callers = Vec::with_capacity(config.callers.len());
         for caller in &config.callers {
@@ -88,7 +89,7 @@ impl Grants {
                 None => {
                     let chosen: Vec<&config::Policy> =
                         names.iter().filter_map(|n| policies.get(n).copied()).collect();
-                    let rules = Arc::new(RuleSet::compile(catalog, &chosen)?);
+                    let rules = Arc::new(compiler.compile(&chosen)?);
                     compiled.insert(names, rules.clone());
                     rules
                 }

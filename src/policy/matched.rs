@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::catalog::{Access, Catalog, Op, Verb};
+use crate::catalog::{Catalog, Op, Requirement, Verb};
 
 use super::path::CanonicalPath;
 
@@ -13,6 +13,7 @@ pub struct Matched<'p> {
     verb: Option<Verb>,
     op: Option<Op>,
     withheld: bool,
+    sensitive: bool,
     path: Cow<'p, str>,
 }
 
@@ -21,14 +22,18 @@ impl<'p> Matched<'p> {
     pub fn find(catalog: &Catalog, method: &http::Method, path: CanonicalPath<'p>) -> Self {
         let verb = Verb::of(method);
         let op = verb.and_then(|verb| catalog.find(verb, path.as_str()));
-        let (path, withheld) = match op {
-            Some(op) => {
-                let withheld = catalog.operation(op).access == Access::Withheld;
-                (catalog.spell(op, path.as_str()), withheld)
-            }
-            None => (Cow::Borrowed(path.as_str()), is_openapi_document(path.as_str())),
+        let Some(op) = op else {
+            let withheld = is_openapi_document(path.as_str());
+            return Self { verb, op, withheld, sensitive: false, path: Cow::Borrowed(path.as_str()) };
         };
-        Self { verb, op, withheld, path }
+        let operation = catalog.operation(op);
+        Self {
+            verb,
+            op: Some(op),
+            withheld: operation.requirement == Requirement::Withheld,
+            sensitive: operation.is_sensitive(),
+            path: catalog.spell(op, path.as_str()),
+        }
     }
 
     /// The method, where it is one that the Management API has.
@@ -44,6 +49,11 @@ impl<'p> Matched<'p> {
     /// Whether it is an OpenAPI document, which is never forwarded.
     pub fn is_withheld(&self) -> bool {
         self.withheld
+    }
+
+    /// Whether only a rule that names the operation grants it; never where the catalog does not know it.
+    pub fn is_sensitive(&self) -> bool {
+        self.sensitive
     }
 
     /// The path to forward, byte for byte.

@@ -6,7 +6,7 @@ use crate::{
     config::RuleText,
 };
 
-use super::{decide::RuleProblem, rules::RuleError};
+use super::{rules::RuleError, source::RuleProblem};
 
 /// The operations that a caller sees the secrets of. Mostly none.
 #[derive(Debug, Default)]

@@ -4,9 +4,10 @@
 mod error;
 
 use crate::catalog::{
-    Access as Needs, Catalog, Op, Operation, Verb,
+    Catalog, Op, Operation, Requirement, Tagged, Verb,
     matcher::Case,
     nearest,
+    ops::OpSet,
     template::{Segment, Template},
 };
 
@@ -44,6 +45,15 @@ pub enum Access {
 }
 
 impl Access {
+    /// Which of a tag's operations it is.
+    fn of(self, tagged: &Tagged) -> OpSet {
+        match self {
+            Self::Read => tagged.reading,
+            Self::Write => tagged.writing,
+            Self::Any => tagged.reading | tagged.writing,
+        }
+    }
+
     /// Whether it includes a method.
     pub fn includes(self, verb: Verb) -> bool {
         match self {
@@ -52,6 +62,15 @@ impl Access {
             Self::Any => true,
         }
     }
+}
+
+/// The operations that a rule is about.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Coverage {
+    /// Those that it covers, on all of their paths.
+    pub(super) whole: OpSet,
+    /// Those that some of its paths are of, but not all of theirs are its own.
+    pub(super) in_part: OpSet,
 }
 
 /// A parsed rule.
@@ -116,16 +135,29 @@ impl Rule {
         }
     }
 
-    /// Whether the rule is about the whole of an operation.
-    pub(super) fn covers(&self, effect: Effect, op: Op, operation: &Operation) -> bool {
+    /// The operations that the rule is about.
+    pub(super) fn coverage(&self, effect: Effect, catalog: &Catalog) -> Coverage {
+        let mut coverage = Coverage::default();
         match self {
-            Self::All => true,
-            Self::Tag { tag, access } => *tag == operation.tag && access.includes(operation.verb),
-            Self::Operation(named) => *named == op,
+            Self::All => coverage.whole = catalog.all(),
+            Self::Tag { tag, access } => {
+                if let Some(tagged) = catalog.tagged(tag) {
+                    coverage.whole = access.of(tagged);
+                }
+            }
+            Self::Operation(op) => coverage.whole = OpSet::only(*op),
             Self::Template { verb, template } => {
-                *verb == operation.verb && template.covers(&operation.template, effect.case().same())
+                let same = effect.case().same();
+                for (op, operation) in catalog.operations().filter(|(_, o)| o.verb == *verb) {
+                    if template.covers(&operation.template, same) {
+                        coverage.whole |= OpSet::only(op);
+                    } else if template.meets(&operation.template, same) {
+                        coverage.in_part |= OpSet::only(op);
+                    }
+                }
             }
         }
+        coverage
     }
 
     /// Whether the rule names the operation, so that it counts though the operation is sensitive.
@@ -171,21 +203,20 @@ fn read_tag(catalog: &Catalog, tag: &str, access: &str) -> Result<Rule, RuleErro
 }
 
 fn check_not_withheld(operation: &Operation) -> Result<(), RuleError> {
-    match operation.access {
-        Needs::Withheld => Err(RuleError::Withheld { id: operation.id }),
-        Needs::Token | Needs::Public => Ok(()),
+    match operation.requirement {
+        Requirement::Withheld => Err(RuleError::Withheld { id: operation.id }),
+        Requirement::Token | Requirement::Public => Ok(()),
     }
 }
 
 fn check_tag(rule: &Rule, catalog: &Catalog, text: &str) -> Result<(), RuleError> {
-    let mut sensitive = Vec::new();
-    for (op, operation) in catalog.operations().filter(|(op, o)| rule.covers(Effect::Allow, *op, o)) {
-        if operation.is_sensitive() {
-            sensitive.push(catalog.operation(op).id);
-        } else if operation.access != Needs::Withheld {
-            return Ok(());
-        }
+    let covered = rule.coverage(Effect::Allow, catalog).whole;
+    let grants = covered - catalog.sensitive() - catalog.withheld();
+    if !grants.is_empty() {
+        return Ok(());
     }
+    let sensitive = covered.iter().map(|op| catalog.operation(op)).filter(|o| o.is_sensitive());
+    let sensitive = sensitive.map(|operation| operation.id).collect();
     Err(RuleError::GrantsNothing { rule: text.into(), sensitive })
 }
 

@@ -15,7 +15,9 @@ mod tls;
 
 use std::collections::BTreeSet;
 
-use claviger::catalog::{Access, Catalog, Operation, Risk, Verb, template::Segment};
+use claviger::{
+    catalog::{Catalog, Operation, Requirement, Risk, Verb, template::Segment},
+};
 use claviger_emulator::CANARY;
 use serde_json::{Value, json};
 
@@ -46,7 +48,7 @@ fn loud(audit: &str) -> Builder {
 /// Every operation that can be granted, by its name.
 fn granted() -> Vec<&'static Operation> {
     let all = Catalog::logto().operations().map(|(_, operation)| operation);
-    all.filter(|operation| operation.access != Access::Withheld).collect()
+    all.filter(|operation| operation.requirement != Requirement::Withheld).collect()
 }
 
 fn names(operations: &[&Operation]) -> String {

@@ -1,6 +1,6 @@
 //! `[policies.NAME]`: named sets of rules.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Checker, KeyPath};
 use crate::{
@@ -40,10 +40,10 @@ impl Checker<'_> {
         policies
     }
 
-    fn allowed(&mut self, at: &KeyPath, list: Option<Mixed<String, RawRule>>) -> Vec<RuleText> {
+    fn allowed(&mut self, at: &KeyPath, list: Option<Mixed<String, RawRule>>) -> Vec<Arc<RuleText>> {
         let Some(list) = list else { return Vec::new() };
         let key = at.key("allow");
-        let mut rules: Vec<RuleText> = Vec::new();
+        let mut rules: Vec<Arc<RuleText>> = Vec::new();
         for (index, item) in list.items.into_iter().enumerate() {
             let path = if list.alone { key.clone() } else { key.index(index) };
             let rule = match item {
@@ -61,8 +61,8 @@ impl Checker<'_> {
         rules
     }
 
-    fn denied(&mut self, at: &KeyPath, list: Option<List<Unconditional>>) -> Vec<RuleText> {
-        let mut rules: Vec<RuleText> = Vec::new();
+    fn denied(&mut self, at: &KeyPath, list: Option<List<Unconditional>>) -> Vec<Arc<RuleText>> {
+        let mut rules: Vec<Arc<RuleText>> = Vec::new();
         for (path, Unconditional(text)) in self.list(at, "deny", list).unwrap_or_default() {
             if let Some(rule) = self.accepted(RuleList::Deny, &path, text) {
                 self.add(&mut rules, &path, rule);
@@ -84,9 +84,9 @@ impl Checker<'_> {
     }
 
     /// Adds a rule to those of its list, which must not leave open what holds for an operation.
-    fn add(&mut self, rules: &mut Vec<RuleText>, path: &KeyPath, rule: RuleText) {
+    fn add(&mut self, rules: &mut Vec<Arc<RuleText>>, path: &KeyPath, rule: RuleText) {
         let Some(first) = rules.iter().find(|other| other.text == rule.text) else {
-            rules.push(rule);
+            rules.push(Arc::new(rule));
             return;
         };
         if first.conditions == rule.conditions {

@@ -304,11 +304,11 @@ fn the_members_are_those_of_the_schema() {
 fn what_came_of_it() {
     let rule = RuleSource {
         effect: Effect::Deny,
-        rule: RuleText {
+        rule: Arc::new(RuleText {
             text: "users:write".into(),
             conditions: None,
             origin: config::Origin("c.toml:3".into()),
-        },
+        }),
         policy: PolicyName::parse("p").unwrap(),
     };
     let outcome = |change: &dyn Fn(&mut Record, &mut AuditRecord)| {

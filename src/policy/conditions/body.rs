@@ -7,7 +7,7 @@ use std::{borrow::Cow, fmt};
 use http::{HeaderMap, header};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 
-use super::{Broken, Member};
+use super::broken::{Broken, Member};
 
 /// Judges a whole body: every top-level member is among `members`, and is there once.
 ///

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::Broken;
+use super::broken::Broken;
 use crate::config::QueryCondition;
 
 /// Node's parser looks at the first thousand parameters and at no other.

@@ -2,6 +2,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
 
 use super::*;
+use crate::config::QueryCondition;
 
 fn asked(name: &str, condition: QueryCondition) -> (String, QueryCondition) {
     (name.into(), condition)

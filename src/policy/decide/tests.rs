@@ -1,12 +1,15 @@
 use super::*;
-use crate::{config::RuleText, ids::PolicyName, policy::path::CanonicalPath};
+use crate::{
+    config::{Origin, Policy, RuleText},
+    ids::PolicyName,
+    policy::path::CanonicalPath,
+};
 
 fn policy(name: &str, allow: &[&str], deny: &[&str]) -> Policy {
     let rules = |list: &[&str], kind| {
-        let rule = |(line, text): (usize, &&str)| RuleText {
-            text: (*text).into(),
-            conditions: None,
-            origin: Origin(format!("{name}.toml:{kind}:{}", line + 1).into()),
+        let rule = |(line, text): (usize, &&str)| {
+            let origin = Origin(format!("{name}.toml:{kind}:{}", line + 1).into());
+            Arc::new(RuleText { text: (*text).into(), conditions: None, origin })
         };
         list.iter().enumerate().map(rule).collect()
     };
@@ -290,11 +293,15 @@ fn the_forwarded_path_is_in_the_spelling_of_the_catalog() {
 }
 
 fn with_conditions(allow: &[(&str, Option<&str>)]) -> RuleSet {
-    let rule = |(line, (text, member)): (usize, &(&str, Option<&str>))| RuleText {
-        text: (*text).into(),
-        conditions: member
-            .map(|member| crate::config::Conditions { query: Vec::new(), body: Some(vec![member.into()]) }),
-        origin: Origin(format!("p.toml:{}", line + 1).into()),
+    let rule = |(line, (text, member)): (usize, &(&str, Option<&str>))| {
+        Arc::new(RuleText {
+            text: (*text).into(),
+            conditions: member.map(|member| crate::config::Conditions {
+                query: Vec::new(),
+                body: Some(vec![member.into()]),
+            }),
+            origin: Origin(format!("p.toml:{}", line + 1).into()),
+        })
     };
     let allow = allow.iter().enumerate().map(rule).collect();
     let policy = Policy { name: PolicyName::parse("p").unwrap(), allow, deny: Vec::new() };

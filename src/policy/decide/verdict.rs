@@ -5,31 +5,8 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     catalog::Operation,
-    config::RuleText,
-    ids::PolicyName,
-    policy::{conditions::Words, rules::Effect},
+    policy::{conditions::Words, source::RuleSource, tables::RuleIndex},
 };
-
-/// A rule, and where it comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RuleSource {
-    /// Whether it allows or denies.
-    pub effect: Effect,
-    /// As written, and where.
-    pub rule: RuleText,
-    /// In which policy.
-    pub policy: PolicyName,
-}
-
-impl fmt::Display for RuleSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = match self.effect {
-            Effect::Allow => "allow",
-            Effect::Deny => "deny",
-        };
-        write!(f, "{list} {:?} of policy {} ({})", self.rule.text, self.policy, self.rule.origin)
-    }
-}
 
 /// What the rules decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,20 +31,24 @@ pub enum Verdict<'r> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Candidates<'r> {
     sources: &'r [Arc<RuleSource>],
-    whole: &'r [usize],
-    in_part: &'r [usize],
+    whole: &'r [RuleIndex],
+    in_part: &'r [RuleIndex],
 }
 
 impl<'r> Candidates<'r> {
     /// Those about the operation and those about a part of its paths.
-    pub(super) fn new(sources: &'r [Arc<RuleSource>], whole: &'r [usize], in_part: &'r [usize]) -> Self {
+    pub(in crate::policy) fn new(
+        sources: &'r [Arc<RuleSource>],
+        whole: &'r [RuleIndex],
+        in_part: &'r [RuleIndex],
+    ) -> Self {
         Self { sources, whole, in_part }
     }
 
     /// In the order in which they are written.
     pub fn rules(self) -> impl Iterator<Item = &'r Arc<RuleSource>> {
         let others = self.in_part.iter().filter(move |rule| !self.whole.contains(rule));
-        self.whole.iter().chain(others).map(move |rule| &self.sources[*rule])
+        self.whole.iter().chain(others).map(move |rule| &self.sources[rule.place()])
     }
 }
 

@@ -1,0 +1,160 @@
+//! Finds operations: one by its name or by method and path, all of a tag, all that are sensitive.
+
+use std::{borrow::Cow, sync::LazyLock};
+
+use super::{
+    matcher::{Case, Trie},
+    operation::{Op, Operation, Requirement, Verb},
+    ops::OpSet,
+    parse::{self, CatalogError},
+    template::{Segment, Template},
+};
+
+/// All operations, found by name and by path.
+#[derive(Debug)]
+pub struct Catalog {
+    operations: Box<[Operation]>,
+    /// In alphabetical order.
+    by_id: Box<[(&'static str, Op)]>,
+    /// In alphabetical order.
+    tags: Box<[&'static str]>,
+    /// By the place of the tag in `tags`.
+    tagged: Box<[Tagged]>,
+    all: OpSet,
+    sensitive: OpSet,
+    withheld: OpSet,
+    trie: Trie<Op>,
+}
+
+/// What a tag stands for.
+#[derive(Debug)]
+pub struct Tagged {
+    /// Its operations that only read (RFC 9110 section 9.2.1).
+    pub reading: OpSet,
+    /// Its other operations.
+    pub writing: OpSet,
+    /// All paths below those of its operations, also such as only a newer Logto has: `/api/users`, `/api/users/**`. No
+    /// two tags share one.
+    pub paths: Box<[Template]>,
+}
+
+static LOGTO: LazyLock<Catalog> = LazyLock::new(|| {
+    Catalog::parse(include_str!("operations.tsv"))
+        .expect("the embedded catalog is well formed: its test reads this very text")
+});
+
+impl Catalog {
+    /// The operations of Logto v1.42.0.
+    pub fn logto() -> &'static Self {
+        &LOGTO
+    }
+
+    /// Reads a catalog.
+    ///
+    /// # Errors
+    /// [`CatalogError`] with the first line that is not an operation.
+    pub fn parse(text: &'static str) -> Result<Self, CatalogError> {
+        let operations = parse::operations(text)?;
+        let all: Vec<(Op, &Operation)> = (0..).map(Op).zip(&operations).collect();
+        let trie = Trie::new(Case::Ignored, all.iter().map(|(op, o)| (o.verb, &o.template, *op)));
+        let mut by_id: Vec<_> = all.iter().map(|(op, operation)| (operation.id, *op)).collect();
+        by_id.sort_unstable();
+        let mut tags: Vec<_> = operations.iter().map(|operation| operation.tag).collect();
+        tags.sort_unstable();
+        tags.dedup();
+        let set = |is: &dyn Fn(&Operation) -> bool| -> OpSet {
+            all.iter().filter(|(_, operation)| is(operation)).map(|(op, _)| *op).collect()
+        };
+        let tagged = tags.iter().map(|tag| Tagged {
+            reading: set(&|operation| operation.tag == *tag && operation.verb.reads()),
+            writing: set(&|operation| operation.tag == *tag && !operation.verb.reads()),
+            paths: paths(operations.iter().filter(|operation| operation.tag == *tag)),
+        });
+        Ok(Self {
+            by_id: by_id.into(),
+            tagged: tagged.collect(),
+            all: set(&|_| true),
+            sensitive: set(&Operation::is_sensitive),
+            withheld: set(&|operation| operation.requirement == Requirement::Withheld),
+            tags: tags.into(),
+            trie,
+            operations,
+        })
+    }
+
+    /// All operations, in order of their path.
+    pub fn operations(&self) -> impl ExactSizeIterator<Item = (Op, &Operation)> {
+        self.operations.iter().zip(0..=u16::MAX).map(|(operation, index)| (Op(index), operation))
+    }
+
+    /// One operation.
+    pub fn operation(&self, op: Op) -> &Operation {
+        &self.operations[op.index()]
+    }
+
+    /// The operation with this operationId, letter for letter.
+    pub fn by_id(&self, id: &str) -> Option<Op> {
+        let at = self.by_id.binary_search_by_key(&id, |(id, _)| id).ok()?;
+        Some(self.by_id[at].1)
+    }
+
+    /// All operationIds, in alphabetical order.
+    pub fn ids(&self) -> impl Iterator<Item = &'static str> {
+        self.by_id.iter().map(|(id, _)| *id)
+    }
+
+    /// All tags, in alphabetical order.
+    pub fn tags(&self) -> &[&'static str] {
+        &self.tags
+    }
+
+    /// The tag so written, letter for letter.
+    pub fn tag(&self, text: &str) -> Option<&'static str> {
+        self.tags.binary_search(&text).ok().map(|at| self.tags[at])
+    }
+
+    /// What a tag stands for; `None`: no operation has it.
+    pub fn tagged(&self, tag: &str) -> Option<&Tagged> {
+        self.tags.binary_search(&tag).ok().map(|at| &self.tagged[at])
+    }
+
+    /// Every operation.
+    pub fn all(&self) -> OpSet {
+        self.all
+    }
+
+    /// Those that only a rule that names them grants.
+    pub fn sensitive(&self) -> OpSet {
+        self.sensitive
+    }
+
+    /// Those that are never forwarded.
+    pub fn withheld(&self) -> OpSet {
+        self.withheld
+    }
+
+    /// The operation that Logto's router chooses for a path: literal segments below `/api` without regard to case
+    /// (fact 3.5), and before parameters. `path` has one spelling for each segment (`policy::path` sees to it) and no
+    /// trailing slash.
+    pub fn find(&self, verb: Verb, path: &str) -> Option<Op> {
+        if path.starts_with("/api/") { self.trie.find(verb, path) } else { None }
+    }
+
+    /// The path in the spelling of the catalog: literal segments as Logto documents them, parameters byte for
+    /// byte as they came. Borrowed where that is how it came.
+    pub fn spell<'p>(&self, op: Op, path: &'p str) -> Cow<'p, str> {
+        self.operation(op).template.spell(path)
+    }
+}
+
+fn paths<'o>(operations: impl Iterator<Item = &'o Operation>) -> Box<[Template]> {
+    let mut names: Vec<&str> = Vec::new();
+    for operation in operations {
+        match operation.template.segments().get(1) {
+            Some(Segment::Literal(name)) if !names.contains(&&**name) => names.push(name),
+            _ => {}
+        }
+    }
+    let both = |name: &&str| [format!("/api/{name}"), format!("/api/{name}/**")];
+    names.iter().flat_map(both).filter_map(|text| Template::parse(&text).ok()).collect()
+}
