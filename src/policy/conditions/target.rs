@@ -30,7 +30,7 @@ impl<'a> ApprovedTarget<'a> {
 pub struct Own(PathAndQuery);
 
 impl Own {
-    /// Nothing that comes at run time.
+    /// Of a path that is part of the program, so that nothing of a request can be in it.
     pub fn new(target: &'static str) -> Self {
         Self(PathAndQuery::from_static(target))
     }
@@ -57,7 +57,7 @@ impl ConditionalTarget {
     /// that decided, where it was the body that did.
     ///
     /// # Errors
-    /// [`Unmet`]
+    /// The condition that is not met, of the first rule that has one.
     pub fn clear(
         &self,
         headers: &HeaderMap,
