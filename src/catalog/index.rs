@@ -49,7 +49,7 @@ impl Catalog {
         &LOGTO
     }
 
-    /// Reads a catalog.
+    /// Reads a catalog of seven columns, as in `operations.tsv`.
     ///
     /// # Errors
     /// [`CatalogError`] with the first line that is not an operation.
@@ -87,7 +87,7 @@ impl Catalog {
         self.operations.iter().zip(0..=u16::MAX).map(|(operation, index)| (Op(index), operation))
     }
 
-    /// One operation.
+    /// What is known of an operation of this catalog.
     pub fn operation(&self, op: Op) -> &Operation {
         &self.operations[op.index()]
     }
@@ -118,7 +118,7 @@ impl Catalog {
         self.tags.binary_search(&tag).ok().map(|at| &self.tagged[at])
     }
 
-    /// Every operation.
+    /// What `*` stands for.
     pub fn all(&self) -> OpSet {
         self.all
     }

@@ -10,18 +10,18 @@ use super::template::Template;
 pub enum Verb {
     /// `GET`, and `HEAD`.
     Get,
-    /// `POST`
+    /// `POST`: mostly creates.
     Post,
-    /// `PUT`
+    /// `PUT`: replaces.
     Put,
-    /// `PATCH`
+    /// `PATCH`: changes in part.
     Patch,
-    /// `DELETE`
+    /// `DELETE`: removes.
     Delete,
 }
 
 impl Verb {
-    /// All of them.
+    /// In the order in which messages list them.
     pub const ALL: [Self; 5] = [Self::Get, Self::Post, Self::Put, Self::Patch, Self::Delete];
 
     /// The verb of a request's method; `None` for a method that no operation has.
@@ -64,12 +64,12 @@ impl fmt::Display for Verb {
     }
 }
 
-/// An operation of [`Catalog::logto`]: its place in [`Catalog::operations`].
+/// An operation, by its place in the catalog (`Catalog::operations`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Op(pub(super) u16);
 
 impl Op {
-    /// The place in [`Catalog::operations`], from 0 and without gaps: for tables with one entry an operation.
+    /// From 0 and without gaps, in the order of `operations.tsv`: for tables with one entry an operation.
     pub fn index(self) -> usize {
         usize::from(self.0)
     }
@@ -87,7 +87,7 @@ pub enum Paging {
 /// What an operation asks of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Requirement {
-    /// A token.
+    /// A token of the tenant's.
     Token,
     /// Nothing: Logto answers anybody (fact 10.3).
     Public,
@@ -95,10 +95,10 @@ pub enum Requirement {
     Withheld,
 }
 
-/// One operation.
+/// What the catalog knows of one operation.
 #[derive(Debug)]
 pub struct Operation {
-    /// Its method.
+    /// `HEAD` is asked as `GET`.
     pub verb: Verb,
     /// Its path as Logto documents it: `/api/users/{userId}`.
     pub template: Template,
@@ -110,7 +110,7 @@ pub struct Operation {
     pub risks: Box<[Risk]>,
     /// Whether its answer comes in pages.
     pub paging: Option<Paging>,
-    /// What it asks of a request.
+    /// Whether it takes a token, and whether it is forwarded at all.
     pub requirement: Requirement,
 }
 

@@ -11,9 +11,9 @@ use super::{
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
 pub struct CatalogError {
-    /// From 1.
+    /// Counted from 1, comments included.
     pub line: usize,
-    /// What is wrong with it.
+    /// What it is not, such as "not a method".
     pub problem: &'static str,
 }
 

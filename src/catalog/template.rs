@@ -16,7 +16,7 @@ pub enum Segment {
     Param,
 }
 
-/// A parsed template.
+/// A set of paths: those with the same literals, and anything where it has `{x}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     text: Box<str>,
@@ -72,7 +72,7 @@ impl Template {
         Ok(Self { text: text.into(), segments, tail })
     }
 
-    /// As written.
+    /// As its author wrote it, names of parameters included.
     pub fn as_str(&self) -> &str {
         &self.text
     }

@@ -19,7 +19,7 @@ pub struct CanonicalPath<'a>(&'a str);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("at byte {at} of the path: {why}")]
 pub struct Ambiguous {
-    /// What was found.
+    /// The first of the things that are refused.
     pub why: Why,
     /// Where, in bytes from the start of the path.
     pub at: usize,

@@ -36,11 +36,11 @@ impl Effect {
 /// Which operations of a tag a rule is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// `read`: `GET` and `HEAD`.
+    /// `read`: those that only read, `GET` and `HEAD`.
     Read,
-    /// `write`: every other method.
+    /// `write`: those of every other method, deleting ones among them.
     Write,
-    /// `*`
+    /// `*`: all of them.
     Any,
 }
 
@@ -73,25 +73,25 @@ pub(super) struct Coverage {
     pub(super) in_part: OpSet,
 }
 
-/// A parsed rule.
+/// A rule by its form. What it covers beyond that depends on whether it allows or denies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rule {
     /// `*`: every operation of the catalog; in `deny`, everything.
     All,
-    /// `users:read`
+    /// `users:read`: the operations of a tag that are not sensitive.
     Tag {
-        /// One of the catalog's.
+        /// One that some operation of the catalog has.
         tag: &'static str,
-        /// Which of its operations.
+        /// Whether those that read, those that write, or both.
         access: Access,
     },
-    /// `ListUsers`
+    /// `ListUsers`: one operation of the catalog, also where it is sensitive.
     Operation(Op),
     /// `GET /api/roles/{id}`: also for paths that the catalog does not know.
     Template {
-        /// The method.
+        /// `GET` stands for `HEAD` as well.
         verb: Verb,
-        /// The paths.
+        /// In `allow` compared letter for letter, in `deny` without regard to case.
         template: Template,
     },
 }

@@ -12,11 +12,11 @@ use crate::{
 /// A rule, and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleSource {
-    /// Whether it allows or denies.
+    /// From which of the two lists of the policy.
     pub effect: Effect,
-    /// As written, and where.
+    /// Its text and line, shared with the configuration that it was read from.
     pub rule: Arc<RuleText>,
-    /// In which policy.
+    /// The policy that a reader has to change to change the rule.
     pub policy: PolicyName,
 }
 
@@ -34,8 +34,8 @@ impl fmt::Display for RuleSource {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{origin}: {error}")]
 pub struct RuleProblem {
-    /// Where it stands.
+    /// File and line, or the environment variable.
     pub origin: Origin,
-    /// What is wrong with it.
+    /// With what to write instead.
     pub error: RuleError,
 }

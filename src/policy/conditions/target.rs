@@ -46,7 +46,7 @@ impl ConditionalTarget {
     /// that decided, where it was the body that did.
     ///
     /// # Errors
-    /// [`Unmet`]
+    /// The condition that is not met, of the first rule that has one.
     pub fn approve(
         self,
         headers: &HeaderMap,

@@ -5,51 +5,51 @@ use crate::catalog::template::TemplateError;
 /// Why a text is not a rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
-    /// Nothing there.
+    /// Nothing but white space.
     #[error("an empty rule: write a tag and \":read\", an operationId, a method and a path, or \"*\"")]
     Empty,
     /// No operation has this operationId.
     #[error("no operation is called {id:?}{}", did_you_mean(*nearest, ""))]
     UnknownOperation {
-        /// As written.
+        /// What stands where an operationId is expected.
         id: Box<str>,
-        /// What was probably meant.
+        /// The one that differs in the fewest letters, where that is few enough for a slip.
         nearest: Option<&'static str>,
     },
     /// No operation has this tag.
     #[error("no tag is called {tag:?}{}", did_you_mean(*nearest, access))]
     UnknownTag {
-        /// As written.
+        /// What stands before the colon.
         tag: Box<str>,
         /// What stands after the colon.
         access: Box<str>,
-        /// What was probably meant.
+        /// The one that differs in the fewest letters, where that is few enough for a slip.
         nearest: Option<&'static str>,
     },
     /// A tag, without saying what of it.
     #[error("{tag:?} is a tag: write \"{tag}:read\", \"{tag}:write\" or \"{tag}:*\"")]
     TagAlone {
-        /// The tag.
+        /// As the catalog has it.
         tag: &'static str,
     },
     /// A tag with another word after the colon.
     #[error("{access:?} is not an access: write \"{tag}:read\", \"{tag}:write\" or \"{tag}:*\"")]
     UnknownAccess {
-        /// The tag.
+        /// As the catalog has it.
         tag: &'static str,
-        /// As written.
+        /// What stands after the colon.
         access: Box<str>,
     },
     /// A path alone.
     #[error("a path needs a method: write \"GET {path}\"")]
     NoMethod {
-        /// As written.
+        /// What stands where a path is expected.
         path: Box<str>,
     },
     /// Not a method of the Management API.
     #[error("{method:?} is not a method: write GET, POST, PUT, PATCH or DELETE, one a rule")]
     Method {
-        /// As written.
+        /// What stands before the path.
         method: Box<str>,
     },
     /// `HEAD` has no rules of its own.
@@ -58,9 +58,9 @@ pub enum RuleError {
     /// The path is not a template.
     #[error("{path:?} is not a path template: {error}")]
     Template {
-        /// As written.
+        /// What stands where a path is expected.
         path: Box<str>,
-        /// What is wrong with it.
+        /// The first thing that keeps it from being one.
         error: TemplateError,
     },
     /// A template that is Logto's but for the case of letters.
@@ -72,21 +72,21 @@ pub enum RuleError {
     /// An `allow` by template for what only an operationId grants.
     #[error("{rule:?} is the sensitive operation {id}, which only its name grants: write {id:?}")]
     SensitiveTemplate {
-        /// As written.
+        /// The whole rule, to be quoted.
         rule: Box<str>,
-        /// Its operationId.
+        /// The operationId that the rule comes down to.
         id: &'static str,
     },
     /// An `allow` for an OpenAPI document.
     #[error("{id} is an OpenAPI document and never forwarded: leave the rule out")]
     Withheld {
-        /// Its operationId.
+        /// The operationId that the rule comes down to.
         id: &'static str,
     },
     /// An `allow` by tag that has nothing to give.
     #[error("{rule:?} grants nothing: {}", nothing(sensitive))]
     GrantsNothing {
-        /// As written.
+        /// The whole rule, to be quoted.
         rule: Box<str>,
         /// The operations that it would cover if they were not sensitive.
         sensitive: Vec<&'static str>,
