@@ -396,7 +396,7 @@ fn compile(allow: &[String], deny: &[String]) -> RuleSet {
     let texts = |rules: &[String]| {
         rules
             .iter()
-            .map(|text| RuleText { text: text.clone(), conditions: None, origin: Origin("test".into()) })
+            .map(|text| RuleText { text: text.clone(), conditions: None, origin: Origin::from("test") })
             .collect()
     };
     let policy = Policy { name: PolicyName::parse("p").unwrap(), allow: texts(allow), deny: texts(deny) };

@@ -1,6 +1,6 @@
 //! `[policies.NAME]`: named sets of rules, and the conditions that a rule may have.
 
-use super::Origin;
+use super::origin::Origin;
 use crate::ids::PolicyName;
 
 /// `[policies.NAME]`

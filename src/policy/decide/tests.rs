@@ -6,7 +6,7 @@ fn policy(name: &str, allow: &[&str], deny: &[&str]) -> Policy {
         let rule = |(line, text): (usize, &&str)| RuleText {
             text: (*text).into(),
             conditions: None,
-            origin: Origin(format!("{name}.toml:{kind}:{}", line + 1).into()),
+            origin: Origin::from(format!("{name}.toml:{kind}:{}", line + 1)),
         };
         list.iter().enumerate().map(rule).collect()
     };
@@ -294,7 +294,7 @@ fn with_conditions(allow: &[(&str, Option<&str>)]) -> RuleSet {
         text: (*text).into(),
         conditions: member
             .map(|member| crate::config::Conditions { query: Vec::new(), body: Some(vec![member.into()]) }),
-        origin: Origin(format!("p.toml:{}", line + 1).into()),
+        origin: Origin::from(format!("p.toml:{}", line + 1)),
     };
     let allow = allow.iter().enumerate().map(rule).collect();
     let policy = Policy { name: PolicyName::parse("p").unwrap(), allow, deny: Vec::new() };
