@@ -127,6 +127,31 @@ impl Digest {
     }
 }
 
+/// The digest of many values, each taken in with its length: other values, or other bounds between them, another digest.
+#[derive(Clone)]
+pub struct Fingerprint(aws_lc_rs::digest::Context);
+
+impl Fingerprint {
+    /// Takes one value in.
+    pub fn add(&mut self, value: &[u8]) {
+        self.0.update(&(value.len() as u64).to_be_bytes());
+        self.0.update(value);
+    }
+
+    /// The digest of what was taken in so far.
+    pub fn digest(&self) -> Digest {
+        let mut out = [0; 32];
+        out.copy_from_slice(self.0.clone().finish().as_ref());
+        Digest(out)
+    }
+}
+
+impl Default for Fingerprint {
+    fn default() -> Self {
+        Self(aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256))
+    }
+}
+
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A digest of a weak key is as good as the key.

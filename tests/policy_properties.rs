@@ -399,7 +399,7 @@ fn compile(allow: &[String], deny: &[String]) -> RuleSet {
     let texts = |rules: &[String]| {
         rules
             .iter()
-            .map(|text| RuleText { text: text.clone(), conditions: None, origin: Origin("test".into()) })
+            .map(|text| RuleText { text: text.clone(), conditions: None, origin: Origin::from("test") })
             .map(Arc::new)
             .collect()
     };

@@ -34,7 +34,7 @@ fn caller(name: &str, identify: Vec<Identity>) -> config::Caller {
         scopes: None,
         organization_id: None,
         rate: None,
-        origin: Origin("test".into()),
+        origin: Origin::from("test"),
     }
 }
 

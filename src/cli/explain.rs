@@ -7,9 +7,9 @@ use crate::{
     config::{self, Caller, Config},
     ids::{CallerIndex, PolicyName},
     policy::{
+        Grants,
         conditions::{Broken, Words, check_query},
         decide::{RuleSource, Verdict},
-        Grants,
         matched::Matched,
         path::CanonicalPath,
         reveal::Reveals,

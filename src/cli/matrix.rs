@@ -9,9 +9,9 @@ use crate::{
     config::{Caller, Config, Issue},
     ids::CallerIndex,
     policy::{
+        Grants,
         conditions::Words,
         decide::{RuleSource, Verdict},
-        Grants,
     },
 };
 

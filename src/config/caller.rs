@@ -1,6 +1,6 @@
 //! `[callers.NAME]`: who may call, how each proves who it is, and what it is granted.
 
-use super::{Origin, Rate, RuleText, TenantScope};
+use super::{origin::Origin, policy::RuleText, rate::Rate, scope::TenantScope};
 use crate::{
     ids::{CallerName, IssuerName, PolicyName},
     secret::Digest,

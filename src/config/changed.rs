@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Config, redacted};
+use super::{effective::Config, redacted::redacted};
 
 /// The keys that differ, in the order of the alphabet: `listen.tls`, `callers.support`, and `tenants.acme.client_secret`
 /// where only what is not shown differs.

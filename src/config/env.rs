@@ -6,15 +6,15 @@ use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
     path::Path,
-    sync::Arc,
 };
 
 use super::{
-    Origin,
-    path::KeyPath,
+    intake::{Secrets, holds_secret, names_key_file},
+    origin::Origin,
     problem::{Problem, nearest},
+    raw::SECTIONS,
     toml,
-    tree::{Node, Secrets, Value, holds_secret, names_key_file},
+    tree::{MAX_DEPTH, Node, Value},
 };
 
 /// The environment, as a value: loading reads no other.
@@ -27,7 +27,7 @@ const SINGLE: [&str; 2] = ["CLAVIGER_WORKERS", "CLAVIGER_ALLOW"];
 const RESERVED: [&str; 2] = ["CLAVIGER_ALLOW", "CLAVIGER_CONFIG"];
 
 pub(super) fn origin(name: &str) -> Origin {
-    Origin(Arc::from(format!("environment variable {name}")))
+    Origin::from(format!("environment variable {name}"))
 }
 
 /// The text of a variable; `None` where it is not set or empty.
@@ -42,7 +42,7 @@ pub(super) fn names(env: &Environment) -> impl Iterator<Item = &str> {
 
 /// All configuration that the environment holds. A variable that one of `secrets` names is no key.
 pub(super) fn tree(env: &Environment, secrets: &Secrets, problems: &mut Vec<Problem>) -> Node {
-    let mut root = Node::map(&Origin(Arc::from("environment")));
+    let mut root = Node::map(&Origin::from("environment"));
     for name in names(env).filter(|name| !RESERVED.contains(name)) {
         let origin = origin(name);
         let mut problem = |what: &str, remedy: String| {
@@ -59,7 +59,7 @@ pub(super) fn tree(env: &Environment, secrets: &Secrets, problems: &mut Vec<Prob
             }
             continue;
         };
-        let path = KeyPath::of(&keys.iter().map(String::as_str).collect::<Vec<_>>());
+        let path: Vec<_> = keys.iter().map(String::as_str).collect();
         let Some(value) = env.get(OsStr::new(name)).map(|value| value.to_str()) else { continue };
         let node = match value {
             Some(value) if names_key_file(&path, value) && !value.trim_start().starts_with(['[', '{']) => {
@@ -89,10 +89,9 @@ pub(super) fn tree(env: &Environment, secrets: &Secrets, problems: &mut Vec<Prob
 /// `CLAVIGER_TENANTS__ACME__CLIENT_ID` as `tenants`, `acme`, `client_id`.
 fn keys(name: &str) -> Option<Vec<String>> {
     let path = name.strip_prefix(PREFIX)?;
-    let known =
-        path.contains("__") || super::raw::SECTIONS.iter().any(|section| section.eq_ignore_ascii_case(path));
+    let known = path.contains("__") || SECTIONS.iter().any(|section| section.eq_ignore_ascii_case(path));
     let keys: Vec<_> = path.split("__").map(str::to_ascii_lowercase).collect();
-    (known && keys.iter().all(|key| !key.is_empty())).then_some(keys)
+    (known && keys.len() <= MAX_DEPTH && keys.iter().all(|key| !key.is_empty())).then_some(keys)
 }
 
 /// Kubernetes sets such variables for each Service, and one may be called `claviger`:
@@ -123,7 +122,7 @@ fn node(value: &str, origin: &Origin) -> Node {
 /// A reference to the variable itself, unless what it holds is a reference, or a list of secrets.
 fn secret(name: &str, value: &str, origin: &Origin) -> Node {
     let is_reference = |node: &Node| match &node.value {
-        Value::Map(map) => map.len() == 1 && (map.contains_key("file") || map.contains_key("env")),
+        Value::Map(map) => map.len() == 1 && (map.get("file").is_some() || map.get("env").is_some()),
         _ => false,
     };
     if let Some(inline) =
@@ -142,7 +141,7 @@ fn secret(name: &str, value: &str, origin: &Origin) -> Node {
     }
     let mut reference = Node::map(origin);
     if let Value::Map(map) = &mut reference.value {
-        map.insert("env".into(), Node::text(name, origin));
+        map.insert("env", Node::text(name, origin));
     }
     reference
 }
@@ -153,10 +152,10 @@ pub(super) fn insert(root: &mut Node, keys: &[String], node: Node, origin: &Orig
     let mut at = root;
     for key in above {
         let Value::Map(map) = &mut at.value else { return false };
-        at = map.entry(key.clone()).or_insert_with(|| Node::map(origin));
+        at = map.or_insert_with(key, || Node::map(origin));
     }
     let Value::Map(map) = &mut at.value else { return false };
-    map.insert(last.clone(), node);
+    map.insert(last, node);
     true
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-use super::{Roots, Written};
+use super::{origin::Written, tenant::Roots};
 use crate::ids::IssuerName;
 
 /// `[issuers.NAME]`

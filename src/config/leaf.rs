@@ -1,15 +1,16 @@
 //! The values that a file may hold, each parsed from text. Reading one never stops the reading of the rest:
 //! a [`Leaf`] that does not parse keeps what is wrong with it until `check` collects it.
 
-use std::{borrow::Cow, fmt, marker::PhantomData};
+use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{
-    Deserialize, Deserializer,
-    de::{IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
-};
 
-use super::problem::Mistake;
+use super::{
+    node::{FromNode, Misfits},
+    path::Trail,
+    problem::Mistake,
+    tree::{Node, Value},
+};
 
 mod text;
 
@@ -41,8 +42,6 @@ pub(super) struct Slot(pub(super) usize);
 pub(super) struct Slots(pub(super) Vec<usize>);
 
 /// The place of a private key, which a path names.
-#[derive(Deserialize)]
-#[serde(transparent)]
 pub(super) struct KeySlot(pub(super) Slot);
 
 /// A list of texts and tables; a single one needs no brackets.
@@ -68,155 +67,82 @@ impl<T: FromText> Leaf<T> {
     }
 }
 
-struct LeafVisitor<T>(PhantomData<T>);
-
-impl<'de, T: FromText> Visitor<'de> for LeafVisitor<T> {
-    type Value = Leaf<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(T::WANTED)
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Leaf<T>, E> {
-        Ok(Leaf::read(text))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Leaf<T>, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Leaf::found("a list"))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Leaf<T>, A::Error> {
-        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Leaf::found("a table"))
-    }
-}
-
-impl<'de, T: FromText> Deserialize<'de> for Leaf<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(LeafVisitor(PhantomData))
-    }
-}
-
-struct ListVisitor<T>(PhantomData<T>);
-
-impl<'de, T: FromText> Visitor<'de> for ListVisitor<T> {
-    type Value = List<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list")
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<List<T>, E> {
-        Ok(List { items: vec![Leaf::read(text)], alone: true })
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<List<T>, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = sequence.next_element()? {
-            items.push(item);
-        }
-        Ok(List { items, alone: false })
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<List<T>, A::Error> {
-        Ok(List { items: vec![LeafVisitor(PhantomData).visit_map(members)?], alone: true })
-    }
-}
-
-impl<'de, T: FromText> Deserialize<'de> for List<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ListVisitor(PhantomData))
-    }
-}
-
-struct EitherVisitor<W, T>(PhantomData<(W, T)>);
-
-impl<'de, W: FromText, T: Deserialize<'de>> Visitor<'de> for EitherVisitor<W, T> {
-    type Value = Either<W, T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(W::WANTED)
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Either<W, T>, E> {
-        Ok(Either::Text(Leaf::read(text)))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Either<W, T>, A::Error> {
-        LeafVisitor(PhantomData).visit_seq(items).map(Either::Text)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Either<W, T>, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(members)).map(Either::Table)
-    }
-}
-
-impl<'de, W: FromText, T: Deserialize<'de>> Deserialize<'de> for Either<W, T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(EitherVisitor(PhantomData))
-    }
-}
-
-struct MixedVisitor<W, T>(PhantomData<(W, T)>);
-
-impl<'de, W: FromText, T: Deserialize<'de>> Visitor<'de> for MixedVisitor<W, T> {
-    type Value = Mixed<W, T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list")
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Mixed<W, T>, E> {
-        Ok(Mixed { items: vec![Either::Text(Leaf::read(text))], alone: true })
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Mixed<W, T>, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = sequence.next_element()? {
-            items.push(item);
-        }
-        Ok(Mixed { items, alone: false })
-    }
-}
-
-impl<'de, W: FromText, T: Deserialize<'de>> Deserialize<'de> for Mixed<W, T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(MixedVisitor(PhantomData))
-    }
-}
-
-impl<'de> Deserialize<'de> for Slot {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        usize::deserialize(deserializer).map(Self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Slots {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Places;
-
-        impl<'de> Visitor<'de> for Places {
-            type Value = Slots;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a secret or a list of secrets")
-            }
-
-            fn visit_u64<E>(self, place: u64) -> Result<Slots, E> {
-                Ok(Slots(usize::try_from(place).into_iter().collect()))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Slots, A::Error> {
-                let mut places = Vec::new();
-                while let Some(place) = items.next_element()? {
-                    places.push(place);
-                }
-                Ok(Slots(places))
+impl<T: FromText> FromNode for Leaf<T> {
+    fn from_node(node: &Node, at: &Trail<'_>, misfits: &mut Misfits) -> Option<Self> {
+        match &node.value {
+            Value::Text(text) => Some(Self::read(text)),
+            Value::Sequence(_) => Some(Self::found("a list")),
+            Value::Map(_) => Some(Self::found("a table")),
+            Value::Secret(_) => {
+                misfits.shape(at, "a single value");
+                None
             }
         }
+    }
+}
 
-        deserializer.deserialize_any(Places)
+impl<T: FromText> FromNode for List<T> {
+    fn from_node(node: &Node, at: &Trail<'_>, misfits: &mut Misfits) -> Option<Self> {
+        let Value::Sequence(items) = &node.value else {
+            return Some(Self { items: vec![Leaf::from_node(node, at, misfits)?], alone: true });
+        };
+        let items = items.iter().enumerate();
+        let items =
+            items.filter_map(|(index, item)| Leaf::from_node(item, &Trail::Index(at, index), misfits));
+        Some(Self { items: items.collect(), alone: false })
+    }
+}
+
+impl<W: FromText, T: FromNode> FromNode for Either<W, T> {
+    fn from_node(node: &Node, at: &Trail<'_>, misfits: &mut Misfits) -> Option<Self> {
+        match &node.value {
+            Value::Map(_) => T::from_node(node, at, misfits).map(Self::Table),
+            _ => Leaf::from_node(node, at, misfits).map(Self::Text),
+        }
+    }
+}
+
+impl<W: FromText, T: FromNode> FromNode for Mixed<W, T> {
+    fn from_node(node: &Node, at: &Trail<'_>, misfits: &mut Misfits) -> Option<Self> {
+        let Value::Sequence(items) = &node.value else {
+            return Some(Self { items: vec![Either::from_node(node, at, misfits)?], alone: true });
+        };
+        let items = items.iter().enumerate();
+        let items =
+            items.filter_map(|(index, item)| Either::from_node(item, &Trail::Index(at, index), misfits));
+        Some(Self { items: items.collect(), alone: false })
+    }
+}
+
+impl FromNode for Slot {
+    fn from_node(node: &Node, at: &Trail<'_>, misfits: &mut Misfits) -> Option<Self> {
+        match node.value {
+            Value::Secret(slot) => Some(Self(slot)),
+            Value::Sequence(_) => {
+                misfits.shape(at, "a list");
+                None
+            }
+            _ => {
+                misfits.table(node, at);
+                None
+            }
+        }
+    }
+}
+
+impl FromNode for KeySlot {
+    fn from_node(node: &Node, at: &Trail<'_>, misfits: &mut Misfits) -> Option<Self> {
+        Slot::from_node(node, at, misfits).map(Self)
+    }
+}
+
+impl FromNode for Slots {
+    fn from_node(node: &Node, at: &Trail<'_>, misfits: &mut Misfits) -> Option<Self> {
+        let Value::Sequence(items) = &node.value else {
+            return Slot::from_node(node, at, misfits).map(|Slot(slot)| Self(vec![slot]));
+        };
+        let slot = |(index, item)| Slot::from_node(item, &Trail::Index(at, index), misfits);
+        Some(Self(items.iter().enumerate().filter_map(slot).map(|Slot(slot)| slot).collect()))
     }
 }
 

@@ -3,25 +3,28 @@
 //! in, and keeps nothing: the same call again sees what has changed since.
 
 use std::{
-    collections::{BTreeSet, HashSet},
     ffi::OsStr,
     fs::File,
     io::Read,
     path::{Path, PathBuf},
 };
 
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::{
-    Config, Origin, RuleCheck,
-    check::{Checker, Found},
+    check,
+    effective::Config,
     env::{self, Environment},
-    layer::{Layer, Stack},
-    path::KeyPath,
+    inputs::{Inputs, References},
+    intake::{Intake, Secrets},
+    layer::{self, Layer},
+    origin::Origin,
+    policy::RuleCheck,
     problem::{Problem, Problems},
-    short::{self, Remarks},
-    toml,
-    tree::{Intake, Node, Secrets},
+    read::read,
+    remarks::Remarks,
+    short, toml,
+    tree::Node,
     yaml,
 };
 use crate::secret::Digest;
@@ -43,15 +46,6 @@ pub struct LoadRequest<'a> {
     pub references: References,
 }
 
-/// What a configuration is read for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum References {
-    /// To be put to work: all that it names must be there.
-    Needed,
-    /// To see what it allows, perhaps where its secrets are not: what is not there is left out.
-    MayBeAbsent,
-}
-
 impl<'a> LoadRequest<'a> {
     /// Where a configuration is looked for when none is named.
     pub const SEARCH: [&'static str; 2] = ["./claviger.toml", "/etc/claviger/claviger.toml"];
@@ -61,6 +55,10 @@ impl<'a> LoadRequest<'a> {
         let search = Self::SEARCH.iter().map(PathBuf::from).collect();
         let env = std::env::vars_os().collect();
         Self { paths, search, env, rule_check, references: References::Needed }
+    }
+
+    fn settings(&'a self) -> check::Settings<'a> {
+        check::Settings { env: &self.env, rule_check: self.rule_check, references: self.references }
     }
 }
 
@@ -75,43 +73,6 @@ pub struct Loaded {
     pub files: Vec<PathBuf>,
     /// Fingerprint of all that was read, secrets included: another digest, another configuration. Not to be shown.
     pub digest: Digest,
-}
-
-/// Everything that was read, for the fingerprint and for the watcher.
-#[derive(Default)]
-pub(super) struct Inputs {
-    pub(super) files: Vec<PathBuf>,
-    known: HashSet<PathBuf>,
-    fingerprints: String,
-}
-
-impl Inputs {
-    /// Adds a file, with what was read from it.
-    pub(super) fn file(&mut self, path: &Path, content: Option<&[u8]>) {
-        if self.known.insert(path.into()) {
-            self.files.push(path.into());
-        }
-        self.value(&path.to_string_lossy(), content);
-    }
-
-    /// Adds a value under a name.
-    pub(super) fn value(&mut self, name: &str, content: Option<&[u8]>) {
-        self.fingerprints.push_str(&Digest::of(name.as_bytes()).to_hex());
-        match content {
-            Some(content) => self.fingerprints.push_str(&Digest::of(content).to_hex()),
-            None => self.fingerprints.push('-'),
-        }
-    }
-
-    fn digest(&self) -> Digest {
-        Digest::of(self.fingerprints.as_bytes())
-    }
-}
-
-impl Drop for Inputs {
-    fn drop(&mut self) {
-        self.fingerprints.zeroize();
-    }
 }
 
 /// Loads a configuration. Blocking: reads files. Called again to see whether anything has changed.
@@ -129,7 +90,7 @@ pub fn load(request: &LoadRequest<'_>) -> Result<Loaded, Problems> {
     let mut layers = Vec::new();
     let mut unread = Vec::new();
     for path in chosen(request) {
-        let root = match read(&path, &mut inputs) {
+        let root = match tree_of(&path, &mut inputs) {
             Ok(root) => root,
             Err(problems) => {
                 unread.extend(problems);
@@ -153,40 +114,19 @@ pub fn load(request: &LoadRequest<'_>) -> Result<Loaded, Problems> {
         layers.push(taken_in(name, root, env::base(), &mut secrets, &mut remarks));
     }
 
-    let mut stack = Stack::of(&layers);
     if layers.iter().all(|layer| layer.root.is_empty()) && remarks.problems.is_empty() {
         remarks.problems.push(nothing(request, &layers));
         return Err(problems(remarks, inputs));
     }
-    let names = Found {
-        issuers: stack.names("issuers"),
-        tenants: stack.names("tenants"),
-        policies: stack.names("policies"),
-        labels: BTreeSet::new(),
-    };
-    let raw = stack.extract(&mut remarks.problems, &mut remarks.told);
-    let mut checker = Checker {
-        provenance: &stack.provenance,
-        secrets: &secrets,
-        env: &request.env,
-        rule_check: request.rule_check,
-        references: request.references,
-        names,
-        remarks,
-        inputs,
-    };
-    let config = checker.config(raw);
-    let Checker { remarks, inputs, .. } = checker;
+    let root = layer::merge(layers);
+    let raw = read(&root, &mut remarks);
+    let mut checker = check::Checker::new(&root, &secrets, request.settings(), remarks, inputs);
+    let config = check::config(&mut checker, raw);
+    let (remarks, inputs) = checker.into_findings();
     match config {
         Some(config) if remarks.problems.is_empty() => {
             let digest = inputs.digest();
-            let mut inputs = inputs;
-            Ok(Loaded {
-                config,
-                warnings: remarks.warnings,
-                files: std::mem::take(&mut inputs.files),
-                digest,
-            })
+            Ok(Loaded { config, warnings: remarks.warnings, files: inputs.into_files(), digest })
         }
         _ => Err(problems(remarks, inputs)),
     }
@@ -217,20 +157,20 @@ fn taken_in(
     Layer { name, root }
 }
 
-fn problems(mut remarks: Remarks, mut inputs: Inputs) -> Problems {
-    let files = std::mem::take(&mut inputs.files);
+fn problems(mut remarks: Remarks, inputs: Inputs) -> Problems {
+    let digest = inputs.digest();
+    let files = inputs.into_files();
     for list in [&mut remarks.problems, &mut remarks.warnings] {
         list.sort_by_cached_key(|problem| place(problem, &files));
     }
-    Problems { problems: remarks.problems, warnings: remarks.warnings, files, digest: inputs.digest() }
+    Problems { problems: remarks.problems, warnings: remarks.warnings, files, digest }
 }
 
 /// The order in which somebody works through a list: file by file, from top to bottom; then what stands in no file.
 fn place(problem: &Problem, files: &[PathBuf]) -> (usize, usize) {
-    let Some(Origin(origin)) = &problem.origin else { return (usize::MAX, 0) };
-    let (file, line) = origin.rsplit_once(':').unwrap_or((origin, ""));
-    let file = files.iter().position(|known| known.as_os_str() == file || known.as_os_str() == &**origin);
-    (file.unwrap_or(usize::MAX), line.parse().unwrap_or(0))
+    let Some(origin) = &problem.origin else { return (usize::MAX, 0) };
+    let file = files.iter().position(|known| known.as_os_str() == origin.source());
+    (file.unwrap_or(usize::MAX), origin.line() as usize)
 }
 
 fn nothing(request: &LoadRequest<'_>, layers: &[Layer]) -> Problem {
@@ -250,11 +190,11 @@ fn nothing(request: &LoadRequest<'_>, layers: &[Layer]) -> Problem {
 }
 
 /// Reads and parses one file.
-fn read(path: &Path, inputs: &mut Inputs) -> Result<Node, Vec<Problem>> {
+fn tree_of(path: &Path, inputs: &mut Inputs) -> Result<Node, Vec<Problem>> {
     let problem = |what: String, remedy: &str| {
         vec![Problem {
             key: String::new(),
-            origin: Some(Origin(path.display().to_string().into())),
+            origin: Some(Origin::from(path.display().to_string())),
             what,
             remedy: remedy.into(),
         }]
@@ -332,9 +272,4 @@ fn bytes(path: &Path) -> Result<Zeroizing<Vec<u8>>, (String, &'static str)> {
         return Err(too_large());
     }
     Ok(bytes)
-}
-
-/// The paths of `told` that cover `path`: something was said about it already.
-pub(super) fn is_told(told: &[KeyPath], path: &KeyPath) -> bool {
-    told.iter().any(|said| path.is_within(said))
 }

@@ -1,40 +1,47 @@
 //! The path of a key, as steps and as text: `tenants.acme.scopes[1]`. Names may hold dots, so a path is
-//! never taken apart again once it is text.
+//! never taken apart again once it is text. [`Trail`] is the same while a tree is walked, and allocates nothing.
 
-use std::fmt;
+use std::{fmt, rc::Rc};
 
-/// A path from the root of the configuration.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(super) struct KeyPath(Vec<Step>);
+use super::problem::quoted;
 
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// A path from the root of the configuration. Longer paths share what they begin with.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct KeyPath(Option<Rc<Link>>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Link {
+    above: KeyPath,
+    step: Step,
+}
+
+#[derive(Debug, PartialEq, Eq)]
 enum Step {
-    Key(String),
+    Key(Box<str>),
     Index(usize),
 }
 
 impl KeyPath {
     pub(super) fn of(keys: &[&str]) -> Self {
-        Self(keys.iter().map(|key| Step::Key((*key).into())).collect())
+        keys.iter().fold(Self::default(), |path, key| path.key(key))
     }
 
     /// This path and one key more.
     pub(super) fn key(&self, key: &str) -> Self {
-        let mut longer = self.clone();
-        longer.0.push(Step::Key(key.into()));
-        longer
+        self.and(Step::Key(key.into()))
     }
 
     /// This path and one index more.
     pub(super) fn index(&self, index: usize) -> Self {
-        let mut longer = self.clone();
-        longer.0.push(Step::Index(index));
-        longer
+        self.and(Step::Index(index))
+    }
+
+    fn and(&self, step: Step) -> Self {
+        Self(Some(Rc::new(Link { above: self.clone(), step })))
     }
 
     pub(super) fn parent(&self) -> Option<Self> {
-        let (_, shorter) = self.0.split_last()?;
-        Some(Self(shorter.to_vec()))
+        self.0.as_ref().map(|link| link.above.clone())
     }
 
     /// This path with `…` for its last key.
@@ -44,40 +51,74 @@ impl KeyPath {
 
     /// This path with `…` for each key that looks unlike one.
     pub(super) fn hiding_odd(&self) -> Self {
-        let shown = |step: &Step| match step {
-            Step::Key(key) if is_odd(key) => Step::Key("…".into()),
-            step => step.clone(),
-        };
-        Self(self.0.iter().map(shown).collect())
+        self.links().into_iter().fold(Self::default(), |path, step| match step {
+            Step::Key(key) if is_odd(key) => path.key("…"),
+            Step::Key(key) => path.key(key),
+            Step::Index(index) => path.index(*index),
+        })
     }
 
     /// The paths that lead to this one, the shortest first, and this one.
     pub(super) fn prefixes(&self) -> impl Iterator<Item = Self> {
-        (1..=self.0.len()).map(|length| Self(self.0[..length].to_vec()))
+        let mut paths: Vec<_> = self.upwards().collect();
+        paths.reverse();
+        paths.into_iter()
     }
 
     /// Whether `self` is `other` or lies below it.
     pub(super) fn is_within(&self, other: &Self) -> bool {
-        self.0.starts_with(&other.0)
-    }
-
-    /// The last step where it is a key.
-    pub(super) fn last_key(&self) -> Option<&str> {
-        match self.0.last()? {
-            Step::Key(key) => Some(key),
-            Step::Index(_) => None,
-        }
+        other.0.is_none() || self.upwards().any(|path| path == *other)
     }
 
     /// The keys, with `*` for an index.
     pub(super) fn steps(&self) -> Vec<&str> {
-        self.0
-            .iter()
-            .map(|step| match step {
-                Step::Key(key) => key.as_str(),
-                Step::Index(_) => "*",
-            })
-            .collect()
+        let shown = |step| match step {
+            &Step::Key(ref key) => &**key,
+            Step::Index(_) => "*",
+        };
+        self.links().into_iter().map(shown).collect()
+    }
+
+    /// What `key` and `index` say on the way from the root to this path, as long as they go on.
+    pub(super) fn descend<T>(
+        &self,
+        root: T,
+        mut key: impl FnMut(&T, &str) -> Option<T>,
+        mut index: impl FnMut(&T, usize) -> Option<T>,
+    ) -> Vec<T> {
+        let mut found = vec![root];
+        for step in self.links() {
+            let Some(last) = found.last() else { break };
+            let next = match step {
+                Step::Key(name) => key(last, name),
+                Step::Index(at) => index(last, *at),
+            };
+            let Some(next) = next else { break };
+            found.push(next);
+        }
+        found
+    }
+
+    /// How many steps it has.
+    pub(super) fn len(&self) -> usize {
+        self.upwards().count()
+    }
+
+    /// This path and those above it, but for the root.
+    fn upwards(&self) -> impl Iterator<Item = Self> {
+        let first = Some(self.clone()).filter(|path| path.0.is_some());
+        std::iter::successors(first, |path| path.parent().filter(|path| path.0.is_some()))
+    }
+
+    fn links(&self) -> Vec<&Step> {
+        let mut steps = Vec::new();
+        let mut at = self;
+        while let Some(link) = &at.0 {
+            steps.push(&link.step);
+            at = &link.above;
+        }
+        steps.reverse();
+        steps
     }
 }
 
@@ -88,7 +129,7 @@ pub(super) fn is_odd(key: &str) -> bool {
 
 impl fmt::Display for KeyPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, step) in self.0.iter().enumerate() {
+        for (i, step) in self.links().into_iter().enumerate() {
             match step {
                 Step::Index(index) => write!(f, "[{index}]")?,
                 Step::Key(key) => {
@@ -99,11 +140,51 @@ impl fmt::Display for KeyPath {
                     if !key.is_empty() && key.bytes().all(bare) {
                         f.write_str(key)?;
                     } else {
-                        f.write_str(&super::problem::quoted(key))?;
+                        f.write_str(&quoted(key))?;
                     }
                 }
             }
         }
         Ok(())
+    }
+}
+
+/// A path on the stack of whoever walks a tree.
+#[derive(Clone, Copy)]
+pub(super) enum Trail<'t> {
+    Root,
+    Key(&'t Trail<'t>, &'t str),
+    Index(&'t Trail<'t>, usize),
+}
+
+impl Trail<'_> {
+    /// The same, to be kept.
+    pub(super) fn path(&self) -> KeyPath {
+        match self {
+            Self::Root => KeyPath::default(),
+            Self::Key(above, key) => above.path().key(key),
+            Self::Index(above, index) => above.path().index(*index),
+        }
+    }
+
+    /// The keys, with `*` for an index.
+    pub(super) fn steps(&self) -> Vec<&str> {
+        let mut steps = Vec::with_capacity(8);
+        let mut at = self;
+        loop {
+            at = match at {
+                Self::Root => break,
+                Self::Key(above, key) => {
+                    steps.push(*key);
+                    above
+                }
+                Self::Index(above, _) => {
+                    steps.push("*");
+                    above
+                }
+            };
+        }
+        steps.reverse();
+        steps
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Origin;
+use super::origin::Origin;
 use crate::ids::PolicyName;
 
 /// `[policies.NAME]`. Its rules are shared with whoever explains a decision by one of them.

@@ -3,7 +3,7 @@
 
 use std::{fmt, path::PathBuf};
 
-use super::Origin;
+use super::origin::Origin;
 use crate::secret::Digest;
 
 /// One thing that is wrong, or (as a warning) that works but should not stay.

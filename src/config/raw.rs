@@ -4,14 +4,20 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use schemars::JsonSchema;
-use serde::Deserialize;
 
 use super::{
-    Address, Algorithm, ClientAuth, Issue, LogFormat, LogRequests,
+    caller::Issue,
+    issuer::Algorithm,
     leaf::{
         AddressOrOff, AuditWord, Either, HexDigest, KeySlot, Leaf, List, Mixed, Mode, Off, RootsName, Size,
         Slot, Slots, Unconditional,
     },
+    listen::Address,
+    node::{FromNode, Misfits},
+    path::Trail,
+    sections::{LogFormat, LogRequests},
+    tenant::ClientAuth,
+    tree::{Node, Value},
 };
 
 /// The keys at the top.
@@ -22,11 +28,26 @@ pub(super) const SECTIONS: [&str; 16] = [
 
 macro_rules! tables {
     ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => {$(
-        #[derive(Deserialize, JsonSchema, Default)]
-        #[serde(deny_unknown_fields)]
+        #[derive(JsonSchema, Default)]
+        #[schemars(deny_unknown_fields)]
         $(#[$doc])*
         pub(super) struct $name {
             $($(#[$field_doc])* pub(super) $field: Option<$type>,)*
+        }
+
+        impl FromNode for $name {
+            fn from_node(node: &Node, at: &Trail<'_>, misfits: &mut Misfits) -> Option<Self> {
+                const KEYS: &[&str] = &[$(stringify!($field)),*];
+                let mut table = Self::default();
+                for (key, node) in misfits.table(node, at)?.iter() {
+                    let at = Trail::Key(at, key);
+                    match key {
+                        $(stringify!($field) => table.$field = FromNode::from_node(node, &at, misfits),)*
+                        _ => misfits.unknown(&at, key, KEYS),
+                    }
+                }
+                Some(table)
+            }
         }
     )*};
 }
@@ -406,9 +427,21 @@ fn one_way() -> serde_json::Value {
 }
 
 /// The ways of a caller. In the tree they are always a list.
-#[derive(Deserialize)]
-#[serde(transparent)]
 pub(super) struct Ways(pub(super) Vec<RawWay>);
+
+impl FromNode for Ways {
+    fn from_node(node: &Node, at: &Trail<'_>, misfits: &mut Misfits) -> Option<Self> {
+        let Value::Sequence(items) = &node.value else {
+            misfits.table(node, at)?;
+            return None;
+        };
+        let way = |(index, item)| {
+            // An empty one in the place of what is none: the others keep their numbers.
+            RawWay::from_node(item, &Trail::Index(at, index), misfits).unwrap_or_default()
+        };
+        Some(Self(items.iter().enumerate().map(way).collect()))
+    }
+}
 
 impl JsonSchema for Ways {
     fn inline_schema() -> bool {

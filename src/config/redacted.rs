@@ -6,9 +6,17 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Address, Audit, AuditOutput, Caller, ClientAuth, Conditions, Config, Identity, Issue, Issuer, Jwks,
-    ListenTls, LogFormat, LogRequests, Policy, QueryCondition, Rate, Roots, RuleText, Tenant, TenantMatch,
-    TenantScope,
+    audit::{Audit, AuditOutput},
+    caller::{Caller, Identity, Issue},
+    effective::Config,
+    issuer::{Issuer, Jwks},
+    listen::Address,
+    policy::{Conditions, Policy, QueryCondition, RuleText},
+    rate::Rate,
+    scope::{TenantMatch, TenantScope},
+    sections::{LogFormat, LogRequests},
+    tenant::{ClientAuth, Roots, Tenant},
+    tls::ListenTls,
 };
 
 /// What stands where a secret is set.

@@ -1,6 +1,6 @@
 //! Which changes a running process cannot take up: sockets are bound and threads are started once.
 
-use super::Config;
+use super::effective::Config;
 
 /// The keys that differ and take effect only after a restart.
 pub fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {

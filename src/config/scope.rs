@@ -47,7 +47,7 @@ impl TenantMatch {
 }
 
 /// A tenant's name in which each `*` stands for any number of characters, none included. The case counts.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct TenantPattern(String);
 
 /// The longest pattern, and the most `*` in it: a tenant's name has at most 63 characters.

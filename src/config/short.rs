@@ -7,6 +7,7 @@ use super::{
     layer::Layer,
     path::KeyPath,
     problem::Problem,
+    remarks::Remarks,
     tree::Node,
 };
 
@@ -21,14 +22,6 @@ const ALLOW: &str = "CLAVIGER_ALLOW";
 const CALLING: [&str; 4] = [ENDPOINT, APP_ID, APP_SECRET, APP_SECRET_FILE];
 pub(super) const VARIABLES: [&str; 6] = [ENDPOINT, APP_ID, APP_SECRET, APP_SECRET_FILE, RESOURCE, ALLOW];
 
-/// What goes with the layer.
-#[derive(Default)]
-pub(super) struct Remarks {
-    pub(super) problems: Vec<Problem>,
-    pub(super) warnings: Vec<Problem>,
-    pub(super) told: Vec<KeyPath>,
-}
-
 /// The layer that the short form makes on top of `files` and `environment`, if it is used.
 pub(super) fn layer(
     env: &Environment,
@@ -40,7 +33,8 @@ pub(super) fn layer(
     let in_files = below.iter().find_map(|layer| named(layer, "tenants"));
     let Some(first) = set.first() else {
         if text(env, ALLOW).is_some() && (in_files.is_some() || named(environment, "tenants").is_some()) {
-            remarks.ignored(
+            ignored(
+                remarks,
                 ALLOW,
                 "the tenants are configured elsewhere",
                 "Write the rules under [policies.NAME].",
@@ -50,7 +44,7 @@ pub(super) fn layer(
     };
     if let Some(place) = in_files {
         let why = format!("the tenants are configured in {}", place.origin);
-        remarks.ignored(first, &why, "Unset it, or take the [tenants] out of the file.");
+        ignored(remarks, first, &why, "Unset it, or take the [tenants] out of the file.");
         return None;
     }
     let mut root = Node::map(&origin(first));
@@ -66,7 +60,8 @@ pub(super) fn layer(
             .is_some_and(|d| d.member(key).is_some())
     };
     if text(env, ENDPOINT).is_none() && !given("endpoint") {
-        remarks.unset(
+        unset(
+            remarks,
             first,
             ENDPOINT,
             "endpoint",
@@ -74,7 +69,8 @@ pub(super) fn layer(
         );
     }
     if text(env, APP_ID).is_none() && !given("client_id") {
-        remarks.unset(
+        unset(
+            remarks,
             first,
             APP_ID,
             "client_id",
@@ -83,13 +79,13 @@ pub(super) fn layer(
     }
     if text(env, APP_SECRET).or_else(|| text(env, APP_SECRET_FILE)).is_none() && !given("client_secret") {
         let remedy = "Set it to the App secret, or LOGTO_M2M_APP_SECRET_FILE to a file that holds it.";
-        remarks.unset(first, APP_SECRET, "client_secret", remedy);
+        unset(remarks, first, APP_SECRET, "client_secret", remedy);
     }
     let callers = below.iter().chain([environment]).find_map(|layer| named(layer, "callers"));
     match callers {
         Some(place) if text(env, ALLOW).is_some() => {
             let why = format!("the callers are configured in {}", place.origin);
-            remarks.ignored(ALLOW, &why, "Write the rules under [policies.NAME].");
+            ignored(remarks, ALLOW, &why, "Write the rules under [policies.NAME].");
         }
         Some(_) => {}
         None => local(&mut root, env, remarks),
@@ -164,24 +160,22 @@ fn local(root: &mut Node, env: &Environment, remarks: &mut Remarks) {
     insert(root, &keys(&["callers", "local", "policies"]), list("default"), &place);
 }
 
-impl Remarks {
-    fn ignored(&mut self, name: &str, why: &str, remedy: &str) {
-        self.warnings.push(Problem {
-            key: String::new(),
-            origin: Some(origin(name)),
-            what: format!("it has no effect, because {why}"),
-            remedy: remedy.into(),
-        });
-    }
+fn ignored(remarks: &mut Remarks, name: &str, why: &str, remedy: &str) {
+    remarks.warnings.push(Problem {
+        key: String::new(),
+        origin: Some(origin(name)),
+        what: format!("it has no effect, because {why}"),
+        remedy: remedy.into(),
+    });
+}
 
-    fn unset(&mut self, set: &str, unset: &str, key: &str, remedy: &str) {
-        let path = KeyPath::of(&["tenants", "default", key]);
-        self.problems.push(Problem {
-            key: path.to_string(),
-            origin: None,
-            what: format!("the environment variable {unset} is not set, though {set} is"),
-            remedy: remedy.into(),
-        });
-        self.told.push(path);
-    }
+fn unset(remarks: &mut Remarks, set: &str, unset: &str, key: &str, remedy: &str) {
+    let path = KeyPath::of(&["tenants", "default", key]);
+    remarks.problems.push(Problem {
+        key: path.to_string(),
+        origin: None,
+        what: format!("the environment variable {unset} is not set, though {set} is"),
+        remedy: remedy.into(),
+    });
+    remarks.told.push(path);
 }

@@ -1,8 +1,13 @@
 //! How files and environments are loaded: each test writes real files into a directory of its own.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::*;
+use crate::ids::TenantName;
 
 mod callers;
 mod example;

@@ -3,7 +3,7 @@
 
 use std::{fmt, path::PathBuf};
 
-use super::Written;
+use super::origin::Written;
 use crate::secret::Secret;
 
 /// `listen.tls`

@@ -3,28 +3,35 @@
 
 use std::path::Path;
 
-use toml::{
-    Spanned,
-    de::{DeTable, DeValue},
-};
-use zeroize::Zeroizing;
+use toml::de::{DeTable, DeValue};
 
 use super::{
-    Origin,
+    origin::Origin,
     problem::Problem,
-    tree::{Lines, MAX_DEPTH, MAX_NODES, Node, Value},
+    tree::{Lines, Node, Value},
 };
+
+mod build;
+mod pieces;
+
+use build::Build;
 
 /// Reads the text of `file`.
 pub(super) fn parse(file: &Path, text: &str) -> Result<Node, Vec<Problem>> {
     let lines = Lines::new(file, text);
+    match pieces::parse(&lines, text) {
+        Some(root) => Ok(root),
+        None => whole(&lines, text),
+    }
+}
+
+fn whole(lines: &Lines, text: &str) -> Result<Node, Vec<Problem>> {
     let (table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
-        return Err(errors.iter().map(|error| syntax(&lines, error)).collect());
+        return Err(errors.iter().map(|error| syntax(lines, error)).collect());
     }
-    let mut build = Build { lines: &lines, left: MAX_NODES };
-    let root = table.into_inner();
-    build.table(root, lines.line(1), 0).map_err(|problem| vec![*problem])
+    let mut build = Build::new(lines);
+    build.table(table.into_inner(), lines.line(1), 0).map_err(|problem| vec![*problem])
 }
 
 /// Reads one inline value, such as `["a", { b = 1 }]`; `None` where `text` is not one.
@@ -33,9 +40,8 @@ pub(super) fn parse_inline(text: &str, origin: &Origin) -> Option<Node> {
     if !matches!(value, DeValue::Array(_) | DeValue::Table(_)) {
         return None;
     }
-    let mut node = Build { lines: &Lines::new(Path::new(""), ""), left: MAX_NODES }
-        .value(value, origin.clone(), 0)
-        .ok()?;
+    let lines = Lines::new(Path::new(""), "");
+    let mut node = Build::new(&lines).value(value, origin.clone(), 0).ok()?;
     settle(&mut node, origin);
     Some(node)
 }
@@ -45,7 +51,10 @@ fn settle(node: &mut Node, origin: &Origin) {
     node.origin = origin.clone();
     match &mut node.value {
         Value::Sequence(items) => items.iter_mut().for_each(|item| settle(item, origin)),
-        Value::Map(map) => map.values_mut().for_each(|item| settle(item, origin)),
+        Value::Map(map) => map.retain(|_, item| {
+            settle(item, origin);
+            true
+        }),
         Value::Text(_) | Value::Secret(_) => {}
     }
 }
@@ -56,64 +65,5 @@ fn syntax(lines: &Lines, error: &toml::de::Error) -> Problem {
         origin: Some(lines.at(error.span().map_or(0, |span| span.start))),
         what: format!("this is not TOML: {}", error.message()),
         remedy: "Text goes in double quotes, a key and its value on one line.".into(),
-    }
-}
-
-struct Build<'a> {
-    lines: &'a Lines,
-    left: usize,
-}
-
-impl Build<'_> {
-    fn table(&mut self, table: DeTable<'_>, origin: Origin, depth: usize) -> Result<Node, Box<Problem>> {
-        let mut node = Node::map(&origin);
-        let Value::Map(map) = &mut node.value else { return Ok(node) };
-        for (key, value) in table {
-            let origin = self.lines.at(key.span().start);
-            let value = self.value(value.into_inner(), origin, depth + 1)?;
-            map.insert(key.into_inner().into_owned(), value);
-        }
-        Ok(node)
-    }
-
-    fn value(&mut self, value: DeValue<'_>, origin: Origin, depth: usize) -> Result<Node, Box<Problem>> {
-        let Some(left) = self.left.checked_sub(1).filter(|_| depth <= MAX_DEPTH) else {
-            return Err(Box::new(too_much(origin)));
-        };
-        self.left = left;
-        let text = match value {
-            DeValue::Table(table) => return self.table(table, origin, depth),
-            DeValue::Array(array) => {
-                let mut items = Vec::with_capacity(array.len());
-                for item in array {
-                    items.push(self.element(item, depth + 1)?);
-                }
-                return Ok(Node::sequence(items, &origin));
-            }
-            // Moved, not copied: this may be a secret.
-            DeValue::String(text) => text.into_owned(),
-            DeValue::Integer(number) => number.to_string(),
-            DeValue::Float(number) => number.to_string(),
-            DeValue::Boolean(flag) => flag.to_string(),
-            DeValue::Datetime(time) => time.to_string(),
-        };
-        Ok(Node { value: Value::Text(Zeroizing::new(text)), origin })
-    }
-
-    fn element(&mut self, item: Spanned<DeValue<'_>>, depth: usize) -> Result<Node, Box<Problem>> {
-        let origin = self.lines.at(item.span().start);
-        self.value(item.into_inner(), origin, depth)
-    }
-}
-
-/// The answer to a file that is nested deeper, or holds more values, than any configuration.
-pub(super) fn too_much(origin: Origin) -> Problem {
-    Problem {
-        key: String::new(),
-        origin: Some(origin),
-        what: format!(
-            "more than {MAX_DEPTH} levels or {MAX_NODES} values: this is not a configuration of Claviger"
-        ),
-        remedy: "Is this the right file?".into(),
     }
 }

@@ -8,11 +8,11 @@ use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput};
 use zeroize::Zeroizing;
 
 use super::{
-    Origin,
+    intake::without_secret,
+    origin::Origin,
     path::KeyPath,
     problem::Problem,
-    toml::too_much,
-    tree::{Lines, MAX_DEPTH, MAX_NODES, Node, Value, without_secret},
+    tree::{Lines, MAX_DEPTH, MAX_NODES, Node, Value, too_much},
 };
 
 /// Reads the text of `file`, which is YAML or JSON.
@@ -84,7 +84,7 @@ impl<'i> Build<'i, '_> {
 
     /// The value that begins with `event`; `None` where nothing is given (`key:` or `key: null`).
     fn node(&mut self, event: Event<'i>, span: Span, path: &KeyPath, origin: Origin) -> Read<Option<Node>> {
-        let Some(left) = self.left.checked_sub(1).filter(|_| path.steps().len() <= MAX_DEPTH) else {
+        let Some(left) = self.left.checked_sub(1).filter(|_| path.len() <= MAX_DEPTH) else {
             return Err(Box::new(too_much(origin)));
         };
         self.left = left;
@@ -123,7 +123,7 @@ impl<'i> Build<'i, '_> {
         loop {
             let (event, span) = self.next()?;
             if event == Event::MappingEnd || event == Event::StreamEnd {
-                return Ok(Node { value: Value::Map(map), origin: origin.clone() });
+                return Ok(Node { value: Value::Map(map.into_iter().collect()), origin: origin.clone() });
             }
             self.plain_only(&event, span);
             let Event::Scalar(key, ..) = event else {

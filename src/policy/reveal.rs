@@ -52,7 +52,7 @@ mod tests {
         let rule = |text: &&str| RuleText {
             text: (*text).to_owned(),
             conditions: None,
-            origin: Origin("c.toml:1".into()),
+            origin: Origin::from("c.toml:1"),
         };
         texts.iter().map(rule).collect()
     }

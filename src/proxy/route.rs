@@ -41,11 +41,7 @@ impl<'r> Route<'r> {
 ///
 /// # Errors
 /// [`TargetError`], each with the status it is answered with.
-pub fn target<'r>(
-    uri: &'r Uri,
-    version: Version,
-    headers: &'r HeaderMap,
-) -> Result<Target<'r>, TargetError> {
+pub fn target<'r>(uri: &'r Uri, version: Version, headers: &'r HeaderMap) -> Result<Target<'r>, TargetError> {
     // From HTTP/2 on every request carries its scheme and authority beside the path.
     let pseudo_headers = version >= Version::HTTP_2;
     if !uri.path().starts_with('/')

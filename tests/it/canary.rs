@@ -15,9 +15,7 @@ mod tls;
 
 use std::collections::BTreeSet;
 
-use claviger::{
-    catalog::{Catalog, Operation, Requirement, Risk, Verb, template::Segment},
-};
+use claviger::catalog::{Catalog, Operation, Requirement, Risk, Verb, template::Segment};
 use claviger_emulator::CANARY;
 use serde_json::{Value, json};
 

@@ -84,7 +84,7 @@ fn caller(name: &str, identity: Identity) -> config::Caller {
         scopes: None,
         organization_id: None,
         rate: None,
-        origin: config::Origin("test".into()),
+        origin: config::Origin::from("test"),
     }
 }
 

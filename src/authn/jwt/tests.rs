@@ -215,7 +215,7 @@ fn caller(name: &str, identity: Identity) -> config::Caller {
         scopes: None,
         organization_id: None,
         rate: None,
-        origin: Origin("test".into()),
+        origin: Origin::from("test"),
     }
 }
 

@@ -1,7 +1,12 @@
 //! `[audit]`: where the audit log goes.
 
-use super::{Checker, Either, KeyPath};
-use crate::config::{Audit, AuditOutput, leaf::AuditWord, raw::RawAudit};
+use super::checker::Checker;
+use crate::config::{
+    audit::{Audit, AuditOutput},
+    leaf::{AuditWord, Either},
+    path::KeyPath,
+    raw::RawAudit,
+};
 
 const LEAST: u64 = 64 * 1024;
 const MOST: u64 = 1 << 40;

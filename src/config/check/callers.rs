@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{Checker, KeyPath, is_told};
+use super::{checker::Checker, names::Names};
 use crate::{
     config::{
-        Caller, Origin, RuleList, RuleText,
+        caller::Caller,
         leaf::List,
+        origin::Origin,
+        path::KeyPath,
+        policy::{RuleList, RuleText},
         problem::{nearest, quoted},
         raw::RawCaller,
     },
@@ -34,7 +37,7 @@ impl Checker<'_> {
             let rate = self.rate(&at, "rate", raw.rate).flatten();
             match CallerName::parse(&name) {
                 Ok(name) => {
-                    let origin = self.provenance.of(&at).unwrap_or_else(|| Origin("built in".into()));
+                    let origin = self.tree.place(&at).unwrap_or_else(|| Origin::from("built in"));
                     callers.push(Caller {
                         name,
                         identify,
@@ -64,16 +67,15 @@ impl Checker<'_> {
         if given.is_empty() {
             self.missing(&key, "the list is empty, so the caller could call nothing", REMEDY);
         }
-        let known = std::mem::take(&mut self.names.policies);
+        let known = self.names.policies;
         let mut names = Vec::new();
         for (path, text) in given {
-            if let Some(name) = self.defined(&path, "policy", &text, &known, PolicyName::parse)
+            if let Some(name) = self.defined(&path, "policy", &text, known, PolicyName::parse)
                 && !names.contains(&name)
             {
                 names.push(name);
             }
         }
-        self.names.policies = known;
         names
     }
 
@@ -104,22 +106,22 @@ impl Checker<'_> {
         path: &KeyPath,
         kind: &str,
         text: &str,
-        known: &[String],
+        known: Names<'_>,
         parse: impl Fn(&str) -> Result<N, E>,
     ) -> Option<N> {
-        if known.iter().any(|name| name == text) {
+        if known.contains(text) {
             // Where the name itself is wrong, that was said at its definition.
             return parse(text).ok();
         }
         let section = if kind == "policy" { "policies".to_owned() } else { format!("{kind}s") };
-        if known.is_empty() && is_told(&self.remarks.told, &KeyPath::of(&[&section])) {
+        if known.is_empty() && self.remarks.covers(&KeyPath::of(&[&section])) {
             // The misspelt section is the mistake.
             return None;
         }
-        let remedy = match nearest(text, known.iter().map(String::as_str)) {
+        let remedy = match nearest(text, known.iter()) {
             Some(near) => format!("Did you mean {}?", quoted(near)),
             None if known.is_empty() => format!("No {kind} is defined yet."),
-            None => format!("There are: {}.", known.join(", ")),
+            None => format!("There are: {}.", known.listed()),
         };
         self.problem(path, format!("there is no {kind} {}", quoted(text)), remedy);
         None

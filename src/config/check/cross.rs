@@ -1,8 +1,21 @@
 //! What only shows when all sections are seen together: credentials in clear, scopes that no tenant gives, and
 //! definitions that nobody uses. Callers whom no listener can know are seen in `reach`.
 
-use super::{Checker, KeyPath};
-use crate::config::{Address, Caller, Config, Identity, problem::quoted};
+use std::{collections::HashSet, sync::Arc};
+
+use super::checker::Checker;
+use crate::{
+    config::{
+        caller::{Caller, Identity},
+        effective::Config,
+        listen::Address,
+        path::KeyPath,
+        problem::quoted,
+        scope::{TenantMatch, TenantPattern, TenantScope},
+        tenant::Tenant,
+    },
+    ids::{IssuerName, Label, PolicyName, TenantName},
+};
 
 impl Checker<'_> {
     pub(super) fn across(&mut self, config: &Config) {
@@ -50,9 +63,7 @@ impl Checker<'_> {
     fn down_selection(&mut self, config: &Config) {
         for caller in &config.callers {
             let Some(scopes) = &caller.scopes else { continue };
-            let granted =
-                config.tenants.iter().filter(|tenant| caller.tenants.matches(&tenant.name, &tenant.labels));
-            for tenant in granted {
+            for tenant in within(&config.tenants, &caller.tenants) {
                 for scope in scopes.iter().filter(|scope| !tenant.scopes.contains(scope)) {
                     let key = KeyPath::of(&["callers", caller.name.as_str(), "scopes"]);
                     let what =
@@ -69,39 +80,79 @@ impl Checker<'_> {
             // Then nothing is used, and that was said.
             return;
         }
-        for issuer in &config.issuers {
-            let vouches = |way: &Identity| match way {
-                Identity::ServiceAccount { issuer: by, .. } | Identity::Jwt { issuer: by, .. } => {
-                    *by == issuer.name
-                }
-                _ => false,
+        let used = Used::by(&config.callers);
+        for issuer in config.issuers.iter().filter(|issuer| !used.issuers.contains(&issuer.name)) {
+            let key = KeyPath::of(&["issuers", issuer.name.as_str()]);
+            let remedy = "Name it in a caller's identify, or take it out.";
+            self.warn(&key, "no caller is known by a token of this issuer", remedy);
+        }
+        for policy in config.policies.iter().filter(|policy| !used.policies.contains(&policy.name)) {
+            let key = KeyPath::of(&["policies", policy.name.as_str()]);
+            let remedy = "Name it in a caller's policies, or take it out.";
+            self.warn(&key, "no caller has this policy", remedy);
+        }
+        for tenant in config.tenants.iter().filter(|tenant| !used.covers(tenant)) {
+            let key = KeyPath::of(&["tenants", tenant.name.as_str()]);
+            let remedy = "Name it in a caller's tenants, or take it out.";
+            self.warn(&key, "no caller may name this tenant", remedy);
+        }
+    }
+}
+
+/// The tenants of a scope. `tenants` are in order of name.
+fn within<'c>(tenants: &'c [Arc<Tenant>], scope: &'c TenantScope) -> Vec<&'c Tenant> {
+    let named = |one: &TenantMatch| match one {
+        TenantMatch::Name(name) => Some(tenants.binary_search_by(|tenant| tenant.name.cmp(name)).ok()),
+        _ => None,
+    };
+    if let TenantScope::Only(matches) = scope
+        && let Some(found) = matches.iter().map(named).collect::<Option<Vec<_>>>()
+    {
+        return found.into_iter().flatten().map(|at| &*tenants[at]).collect();
+    }
+    let tenants = tenants.iter().map(|tenant| &**tenant);
+    tenants.filter(|tenant| scope.matches(&tenant.name, &tenant.labels)).collect()
+}
+
+/// What callers refer to.
+#[derive(Default)]
+struct Used<'c> {
+    issuers: HashSet<&'c IssuerName>,
+    policies: HashSet<&'c PolicyName>,
+    all_tenants: bool,
+    tenants: HashSet<&'c TenantName>,
+    labels: HashSet<&'c Label>,
+    patterns: HashSet<&'c TenantPattern>,
+}
+
+impl<'c> Used<'c> {
+    fn by(callers: &'c [Caller]) -> Self {
+        let mut used = Self::default();
+        for caller in callers {
+            used.policies.extend(&caller.policies);
+            used.issuers.extend(caller.identify.iter().filter_map(|identity| match identity {
+                Identity::ServiceAccount { issuer, .. } | Identity::Jwt { issuer, .. } => Some(issuer),
+                _ => None,
+            }));
+            let TenantScope::Only(matches) = &caller.tenants else {
+                used.all_tenants = true;
+                continue;
             };
-            if !config.callers.iter().any(|caller| caller.identify.iter().any(vouches)) {
-                let key = KeyPath::of(&["issuers", issuer.name.as_str()]);
-                let remedy = "Name it in a caller's identify, or take it out.";
-                self.warn(&key, "no caller is known by a token of this issuer", remedy);
+            for one in matches {
+                match one {
+                    TenantMatch::Name(name) => used.tenants.insert(name),
+                    TenantMatch::Label(label) => used.labels.insert(label),
+                    TenantMatch::Pattern(pattern) => used.patterns.insert(pattern),
+                };
             }
         }
-        for policy in &config.policies {
-            if !config.callers.iter().any(|caller| caller.policies.contains(&policy.name)) {
-                let key = KeyPath::of(&["policies", policy.name.as_str()]);
-                self.warn(
-                    &key,
-                    "no caller has this policy",
-                    "Name it in a caller's policies, or take it out.",
-                );
-            }
-        }
-        for tenant in &config.tenants {
-            let may_name = |caller: &Caller| caller.tenants.matches(&tenant.name, &tenant.labels);
-            if !config.callers.iter().any(may_name) {
-                let key = KeyPath::of(&["tenants", tenant.name.as_str()]);
-                self.warn(
-                    &key,
-                    "no caller may name this tenant",
-                    "Name it in a caller's tenants, or take it out.",
-                );
-            }
-        }
+        used
+    }
+
+    fn covers(&self, tenant: &Tenant) -> bool {
+        self.all_tenants
+            || self.tenants.contains(&tenant.name)
+            || tenant.labels.iter().any(|label| self.labels.contains(label))
+            || self.patterns.iter().any(|pattern| pattern.matches(tenant.name.as_str()))
     }
 }

@@ -9,8 +9,17 @@ use std::{
 
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
-use super::{Checker, Either, KeyPath, reason, unreadable_remedy};
-use crate::config::{References, Roots, leaf::RootsName, raw::RawRootsFile};
+use super::{
+    checker::Checker,
+    secrets::{reason, unreadable_remedy},
+};
+use crate::config::{
+    inputs::References,
+    leaf::{Either, RootsName},
+    path::KeyPath,
+    raw::RawRootsFile,
+    tenant::Roots,
+};
 
 /// More than any bundle of certificates or any key set.
 const MOST: u64 = 4 * 1024 * 1024;
@@ -29,7 +38,7 @@ impl Checker<'_> {
             Ok(bytes) => Some(bytes),
             Err(error)
                 if error.kind() == std::io::ErrorKind::NotFound
-                    && self.references == References::MayBeAbsent =>
+                    && self.settings.references == References::MayBeAbsent =>
             {
                 None
             }
@@ -60,7 +69,7 @@ impl Checker<'_> {
                 }
                 let path = self.leaf(&key, "file", table.file)?;
                 let read = self.authorities(&key, path).map(|(path, pem)| Roots::File { path, pem });
-                read.or((self.references == References::MayBeAbsent).then_some(Roots::System))
+                read.or((self.settings.references == References::MayBeAbsent).then_some(Roots::System))
             }
         }
     }

@@ -1,11 +1,12 @@
 //! `callers.NAME.identify`: the ways to prove who one is, each of them right and complete. Whether two callers
 //! could be taken for each other is seen in `look_alikes`.
 
-use super::{Checker, KeyPath};
+use super::checker::Checker;
 use crate::{
     config::{
-        ClaimMatch, Identity,
+        caller::{ClaimMatch, Identity},
         leaf::{HexDigest, Slots},
+        path::KeyPath,
         problem::{Mistake, quoted},
         raw::{RawJwt, RawWay, WAYS, Ways},
     },

@@ -2,11 +2,16 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
-use super::{Checker, DAY, Either, KeyPath, MINUTE, is_visible, tenants::is_loopback};
+use super::{
+    checker::{Checker, DAY, MINUTE, SECOND, is_visible},
+    tenants::is_loopback,
+};
 use crate::{
     config::{
-        Algorithm, Issuer, Jwks, Written,
-        leaf::{Leaf, List},
+        issuer::{Algorithm, Issuer, Jwks},
+        leaf::{Either, Leaf, List},
+        origin::Written,
+        path::KeyPath,
         raw::{RawIssuer, RawJwksFile},
     },
     ids::IssuerName,
@@ -59,7 +64,7 @@ impl Checker<'_> {
         let algorithms = self.algorithms(at, raw.algorithms);
         let leeway = self.duration(at, "leeway", raw.leeway, Duration::ZERO..=5 * MINUTE);
         let ca = self.roots(&at.key("tls"), raw.tls.and_then(|tls| tls.roots));
-        let refresh = self.duration(at, "refresh", raw.refresh, 10 * super::SECOND..=DAY);
+        let refresh = self.duration(at, "refresh", raw.refresh, 10 * SECOND..=DAY);
         Some(Issuer {
             name,
             issuer: issuer?,
@@ -133,7 +138,7 @@ impl Checker<'_> {
                             format!("{} holds a private key, with which tokens can be made", path.display());
                         self.warn(key, what, "Keep the public keys alone in the file, and replace that one.");
                     }
-                    return Some(Jwks::File { path, json, origin: Written(self.provenance.of(key)) });
+                    return Some(Jwks::File { path, json, origin: Written(self.tree.place(key)) });
                 }
                 Some(_) => format!("{} holds no key", path.display()),
                 None => format!("{} is no key set: it has no array `keys`", path.display()),
@@ -188,25 +193,22 @@ impl Checker<'_> {
         fallback: Option<&str>,
     ) -> Option<IssuerName> {
         let key = at.key("issuer");
-        let known = std::mem::take(&mut self.names.issuers);
-        let name = match leaf {
+        let known = self.names.issuers;
+        match leaf {
             Some(leaf) => self
                 .leaf(at, "issuer", Some(leaf))
-                .and_then(|text| self.defined(&key, "issuer", &text, &known, IssuerName::parse)),
+                .and_then(|text| self.defined(&key, "issuer", &text, known, IssuerName::parse)),
             None => {
-                let only = match &known[..] {
-                    [only] => Some(only.as_str()),
-                    _ => fallback.filter(|name| known.iter().any(|known| known == name)),
-                };
-                match (only, &known[..]) {
-                    (Some(name), _) => IssuerName::parse(name).ok(),
-                    (None, []) => {
+                let meant = known.only().or(fallback.filter(|name| known.contains(name)));
+                match meant {
+                    Some(name) => IssuerName::parse(name).ok(),
+                    None if known.is_empty() => {
                         let remedy = "Write [issuers.NAME] with issuer and audience.";
                         self.missing(&key, "no issuer is configured that could vouch for it", remedy);
                         None
                     }
-                    (None, _) => {
-                        let remedy = format!("Write issuer = one of: {}.", known.join(", "));
+                    None => {
+                        let remedy = format!("Write issuer = one of: {}.", known.listed());
                         self.missing(
                             &key,
                             "there are several issuers, and nothing says whose token it is",
@@ -216,8 +218,6 @@ impl Checker<'_> {
                     }
                 }
             }
-        };
-        self.names.issuers = known;
-        name
+        }
     }
 }

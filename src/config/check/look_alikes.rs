@@ -3,9 +3,12 @@
 
 use std::collections::HashSet;
 
-use super::{Checker, KeyPath};
+use super::checker::Checker;
 use crate::{
-    config::{Caller, ClaimMatch, Identity},
+    config::{
+        caller::{Caller, ClaimMatch, Identity},
+        path::KeyPath,
+    },
     secret::Digest,
 };
 

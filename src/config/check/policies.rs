@@ -2,11 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Checker, KeyPath};
+use super::checker::Checker;
 use crate::{
     config::{
-        Origin, Policy, RuleList, RuleText,
         leaf::{Either, Leaf, List, Mixed, Unconditional},
+        origin::Origin,
+        path::KeyPath,
+        policy::{Policy, RuleList, RuleText},
         problem::quoted,
         raw::{RawPolicy, RawRule},
     },
@@ -73,13 +75,13 @@ impl Checker<'_> {
 
     /// A rule that is one, says the policy module.
     pub(super) fn accepted(&mut self, list: RuleList, path: &KeyPath, text: String) -> Option<RuleText> {
-        if let Err(why) = (self.rule_check)(list, &text) {
+        if let Err(why) = (self.settings.rule_check)(list, &text) {
             self.remarks.told.push(path.clone());
             let (what, remedy) = why.split_once(". ").unwrap_or((why.trim_end_matches('.'), ""));
             self.problem(path, what, remedy);
             return None;
         }
-        let origin = self.provenance.of(path).unwrap_or_else(|| Origin("built in".into()));
+        let origin = self.tree.place(path).unwrap_or_else(|| Origin::from("built in"));
         Some(RuleText { text, conditions: None, origin })
     }
 

@@ -1,8 +1,13 @@
 //! Callers whom no listener can know. A way that cannot be used here is no mistake where the caller has another:
 //! one policy file serves a sidecar, a socket and a gateway, and only the listeners differ.
 
-use super::{Checker, KeyPath};
-use crate::config::{Address, Config, Identity, Listen};
+use super::checker::Checker;
+use crate::config::{
+    caller::Identity,
+    effective::Config,
+    listen::{Address, Listen},
+    path::KeyPath,
+};
 
 /// Why a way cannot be used, and what to write.
 type Reason = (&'static str, &'static str);

@@ -1,12 +1,13 @@
 //! `callers.NAME.tenants`: names of tenants that exist; patterns and labels, which may be ahead of their tenants.
 
-use super::{Checker, KeyPath};
+use super::checker::Checker;
 use crate::{
     config::{
-        TenantMatch, TenantPattern, TenantScope,
         leaf::{Either, Leaf, Mixed},
+        path::KeyPath,
         problem::{nearest, quoted},
         raw::RawLabelled,
+        scope::{TenantMatch, TenantPattern, TenantScope},
     },
     ids::{Label, TenantName},
 };
@@ -54,24 +55,19 @@ impl Checker<'_> {
 
     /// The scope of a caller whose grant says nothing of tenants.
     fn only_tenant(&mut self, key: &KeyPath) -> TenantScope {
-        let only = match &self.names.tenants[..] {
-            [only] => TenantName::parse(only).ok(),
-            // Without any tenant, that is the problem that was reported.
-            [] => None,
-            [first, ..] => {
-                let what = "there are several tenants, and nothing says which ones this caller may name";
-                let remedy = format!("Write tenants = [{}], or [\"*\"] for all.", quoted(first));
-                self.missing(key, what, remedy);
-                None
-            }
-        };
+        let known = self.names.tenants;
+        if let (None, Some(first)) = (known.only(), known.iter().next()) {
+            let what = "there are several tenants, and nothing says which ones this caller may name";
+            let remedy = format!("Write tenants = [{}], or [\"*\"] for all.", quoted(first));
+            self.missing(key, what, remedy);
+        }
+        // Without any tenant, that is the problem that was reported.
+        let only = known.only().and_then(|name| TenantName::parse(name).ok());
         TenantScope::Only(only.map(TenantMatch::Name).into_iter().collect())
     }
 
     fn tenant_name(&mut self, path: &KeyPath, text: &str) -> Option<TenantMatch> {
-        let known = std::mem::take(&mut self.names.tenants);
-        let name = self.defined(path, "tenant", text, &known, TenantName::parse);
-        self.names.tenants = known;
+        let name = self.defined(path, "tenant", text, self.names.tenants, TenantName::parse);
         name.map(TenantMatch::Name)
     }
 
@@ -86,7 +82,7 @@ impl Checker<'_> {
         };
         if !self.names.tenants.iter().any(|name| pattern.matches(name)) {
             let literal = text.trim_matches('*').trim_end_matches(['-', '.', '_']);
-            let near = nearest(literal, self.names.tenants.iter().map(String::as_str));
+            let near = nearest(literal, self.names.tenants.iter());
             self.matches_nothing(path, "no tenant's name matches this pattern", near.map(quoted));
         }
         Some(TenantMatch::Pattern(pattern))

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use super::{Checker, DAY, HOUR, KeyPath, MILLISECOND, MINUTE, SECOND, is_visible};
+use super::checker::{Checker, DAY, HOUR, MILLISECOND, MINUTE, SECOND, is_visible};
 use crate::config::{
-    Address, Broker, Limits, Listen, Log, Reload, Retry, Shutdown, Timeouts, TokenOptions,
-    leaf::{AddressOrOff, Mode},
+    leaf::{AddressOrOff, Leaf, Mode},
+    listen::{Address, Listen},
+    path::KeyPath,
+    problem::quoted,
     raw::{
         RawAuthz, RawBroker, RawLimits, RawListen, RawLog, RawReload, RawRetry, RawShutdown, RawTimeouts,
         RawToken,
     },
+    sections::{BrokerOptions, Limits, Log, Reload, Retry, Shutdown, Timeouts, TokenOptions},
 };
 
 /// Bytes of text that seal a token; `openssl rand -hex 32` prints 64.
@@ -55,7 +58,7 @@ impl Checker<'_> {
             match bare_host(&host) {
                 Some(host) => allowed_hosts.push(host),
                 None => {
-                    let what = format!("{} is not a host name", crate::config::problem::quoted(&host));
+                    let what = format!("{} is not a host name", quoted(&host));
                     self.problem(
                         &path,
                         what,
@@ -187,8 +190,8 @@ impl Checker<'_> {
     fn backoff(
         &mut self,
         at: &KeyPath,
-        (first, first_default): (Option<super::Leaf<Duration>>, Duration),
-        (longest, longest_default): (Option<super::Leaf<Duration>>, Duration),
+        (first, first_default): (Option<Leaf<Duration>>, Duration),
+        (longest, longest_default): (Option<Leaf<Duration>>, Duration),
     ) -> (Duration, Duration) {
         let first = self.duration(at, "backoff", first, MILLISECOND..=HOUR);
         let longest = self.duration(at, "max_backoff", longest, MILLISECOND..=HOUR);
@@ -204,7 +207,7 @@ impl Checker<'_> {
         }
     }
 
-    pub(super) fn broker(&mut self, raw: RawBroker, defaults: Broker) -> Broker {
+    pub(super) fn broker(&mut self, raw: RawBroker, defaults: BrokerOptions) -> BrokerOptions {
         let at = KeyPath::of(&["broker"]);
         let key = raw.key.and_then(|slot| self.secret(&at.key("key"), &slot));
         if let Some(key) = &key
@@ -213,7 +216,7 @@ impl Checker<'_> {
             let what = format!("the key has {} bytes; {LEAST_SEAL_KEY} is the least", key.expose().len());
             self.problem(&at.key("key"), what, "Make one with: openssl rand -hex 32");
         }
-        Broker { ttl: self.duration(&at, "ttl", raw.ttl, SECOND..=DAY).unwrap_or(defaults.ttl), key }
+        BrokerOptions { ttl: self.duration(&at, "ttl", raw.ttl, SECOND..=DAY).unwrap_or(defaults.ttl), key }
     }
 
     pub(super) fn authz(&mut self, raw: RawAuthz, default: bool) -> bool {
@@ -225,7 +228,7 @@ impl Checker<'_> {
         let level = self.leaf(&at, "level", raw.level).filter(|level| {
             let fits = is_log_filter(level);
             if !fits {
-                let what = format!("{} is not a log filter", crate::config::problem::quoted(level));
+                let what = format!("{} is not a log filter", quoted(level));
                 let remedy = "Write error, warn, info, debug or trace; or directives such as \"info,claviger::token=debug\".";
                 self.problem(&at.key("level"), what, remedy);
             }

@@ -9,13 +9,15 @@ use std::{
 
 use http::uri::{Authority, Scheme};
 
-use super::{Checker, KeyPath, Slot, is_visible};
+use super::checker::{Checker, is_visible};
 use crate::{
     config::{
-        ClientAuth, DEFAULT_MAX_IN_FLIGHT, Endpoint, Rate, Tenant, UpstreamTls,
-        leaf::{Leaf, List, Slots},
+        leaf::{Leaf, List, Slot, Slots},
+        path::KeyPath,
         problem::quoted,
+        rate::Rate,
         raw::{RawTenant, RawTls},
+        tenant::{ClientAuth, DEFAULT_MAX_IN_FLIGHT, Endpoint, Tenant, UpstreamTls},
     },
     ids::{Label, TenantName},
     secret::Secret,
@@ -266,7 +268,7 @@ impl Checker<'_> {
         let mut secrets: Vec<(KeyPath, Secret)> = Vec::new();
         for (index, slot) in slots.iter().enumerate() {
             let listed = key.index(index);
-            let path = if self.provenance.has(&listed) { listed } else { key.clone() };
+            let path = if self.tree.has(&listed) { listed } else { key.clone() };
             let Some(secret) = self.secret(&path, &Slot(*slot)) else { continue };
             if secrets.iter().any(|(_, other)| *other == secret) {
                 self.warn(&path, "both secrets are the same", "Keep one of them.");

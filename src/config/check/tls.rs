@@ -13,12 +13,14 @@ use rustls::{
 };
 use webpki::BorrowedCertRevocationList;
 
-use super::{Checker, KeyPath};
+use super::checker::Checker;
 use crate::{
     config::{
-        ListenTls, PemFile, Written,
         leaf::{KeySlot, Leaf},
+        origin::Written,
+        path::KeyPath,
         raw::RawListenTls,
+        tls::{ListenTls, PemFile},
     },
     secret::Secret,
 };
@@ -40,10 +42,10 @@ impl Checker<'_> {
         let client_ca = raw.client_ca.and_then(|leaf| {
             let path = self.leaf(&at, "client_ca", Some(leaf))?;
             let (path, pem) = self.authorities(&at.key("client_ca"), path)?;
-            Some(PemFile { path, pem, origin: Written(self.provenance.of(&at.key("client_ca"))) })
+            Some(PemFile { path, pem, origin: Written(self.tree.place(&at.key("client_ca"))) })
         });
         let crl = raw.crl.and_then(|leaf| {
-            if !self.provenance.has(&at.key("client_ca")) {
+            if !self.tree.has(&at.key("client_ca")) {
                 let what =
                     "revocation lists are of no use without client_ca: no client is asked for a certificate";
                 self.missing(&at.key("crl"), what, "Write client_ca = \"/tls/ca.crt\", or take crl out.");
@@ -78,7 +80,7 @@ impl Checker<'_> {
         let sections: Result<Vec<T>, pem::Error> = T::pem_slice_iter(&pem).collect();
         let what = match sections {
             Ok(sections) if !sections.is_empty() => {
-                return Some(PemFile { path, pem, origin: Written(self.provenance.of(&key)) });
+                return Some(PemFile { path, pem, origin: Written(self.tree.place(&key)) });
             }
             Ok(_) => format!("{} holds no {kind}", path.display()),
             Err(_) => format!("{} is not PEM throughout: a section of it cannot be read", path.display()),

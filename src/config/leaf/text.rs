@@ -8,8 +8,12 @@ use schemars::{Schema, json_schema};
 use super::FromText;
 use crate::{
     config::{
-        Address, Algorithm, ClientAuth, Issue, LogFormat, LogRequests,
+        caller::Issue,
+        issuer::Algorithm,
+        listen::Address,
         problem::{Mistake, nearest, quoted},
+        sections::{LogFormat, LogRequests},
+        tenant::ClientAuth,
     },
     secret::Digest,
 };

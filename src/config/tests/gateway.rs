@@ -65,7 +65,7 @@ fn a_gateway_is_read_whole() {
     let file = |name: &str| PemFile {
         path: bench.path().join(name),
         pem: std::fs::read(bench.path().join(name)).unwrap(),
-        origin: Written(Some(Origin(format!("{}:4", bench.path().join("c.toml").display()).into()))),
+        origin: Written(Some(Origin::in_file(&bench.path().join("c.toml").display().to_string().into(), 4))),
     };
     let tls = config.listen.tls.as_ref().unwrap();
     assert_eq!(tls.cert.origin.0, file("tls.crt").origin.0);
@@ -83,7 +83,7 @@ fn a_gateway_is_read_whole() {
         Jwks::File {
             path: bench.path().join("jwks.json"),
             json: KEYS.into(),
-            origin: Written(Some(Origin(format!("{}:7", bench.path().join("c.toml").display()).into()))),
+            origin: Written(Some(Origin::from(format!("{}:7", bench.path().join("c.toml").display())))),
         }
     );
     assert_eq!((kubernetes.leeway, kubernetes.refresh), (Duration::from_secs(30), Duration::from_secs(600)));

@@ -307,7 +307,7 @@ fn what_came_of_it() {
         rule: Arc::new(RuleText {
             text: "users:write".into(),
             conditions: None,
-            origin: config::Origin("c.toml:3".into()),
+            origin: config::Origin::from("c.toml:3"),
         }),
         policy: PolicyName::parse("p").unwrap(),
     };

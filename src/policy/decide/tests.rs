@@ -8,7 +8,7 @@ use crate::{
 fn policy(name: &str, allow: &[&str], deny: &[&str]) -> Policy {
     let rules = |list: &[&str], kind| {
         let rule = |(line, text): (usize, &&str)| {
-            let origin = Origin(format!("{name}.toml:{kind}:{}", line + 1).into());
+            let origin = Origin::from(format!("{name}.toml:{kind}:{}", line + 1));
             Arc::new(RuleText { text: (*text).into(), conditions: None, origin })
         };
         list.iter().enumerate().map(rule).collect()
@@ -300,7 +300,7 @@ fn with_conditions(allow: &[(&str, Option<&str>)]) -> RuleSet {
                 query: Vec::new(),
                 body: Some(vec![member.into()]),
             }),
-            origin: Origin(format!("p.toml:{}", line + 1).into()),
+            origin: Origin::from(format!("p.toml:{}", line + 1)),
         })
     };
     let allow = allow.iter().enumerate().map(rule).collect();

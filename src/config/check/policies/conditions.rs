@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::super::{Checker, KeyPath};
+use super::super::checker::Checker;
 use crate::config::{
-    Conditions, QueryCondition, RuleList, RuleText,
     leaf::List,
+    path::KeyPath,
+    policy::{Conditions, QueryCondition, RuleList, RuleText},
     problem::quoted,
     raw::{RawQueryCondition, RawRule},
 };

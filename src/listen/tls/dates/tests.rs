@@ -20,7 +20,7 @@ fn file(name: &str, pem: String) -> PemFile {
     PemFile {
         path: name.into(),
         pem: pem.into_bytes(),
-        origin: crate::config::Written(Some(Origin("c.toml:4".into()))),
+        origin: crate::config::Written(Some(Origin::from("c.toml:4"))),
     }
 }
 

@@ -1,0 +1,248 @@
+//! The state of one check, and the tools that each section is checked with: leaves, lists, numbers in a range,
+//! and what is said about them. Knows no section.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    ops::RangeInclusive,
+    path::PathBuf,
+    time::Duration,
+};
+
+use super::names::Names;
+use crate::{
+    config::{
+        env::Environment,
+        inputs::{Inputs, References},
+        intake::Secrets,
+        leaf::{Either, Leaf, List, Off, Size},
+        path::KeyPath,
+        policy::RuleCheck,
+        problem::{Mistake, Problem},
+        rate::Rate,
+        raw::RawRate,
+        remarks::Remarks,
+        tree::Node,
+    },
+    ids::Label,
+    secret::Secret,
+};
+
+/// What is to be known beside the files.
+pub(in crate::config) struct Settings<'a> {
+    pub(in crate::config) env: &'a Environment,
+    pub(in crate::config) rule_check: RuleCheck<'a>,
+    pub(in crate::config) references: References,
+}
+
+/// The names that are defined, be their tables right or wrong.
+pub(super) struct Found<'a> {
+    pub(super) issuers: Names<'a>,
+    pub(super) tenants: Names<'a>,
+    pub(super) policies: Names<'a>,
+    /// Of tenants, as far as they were looked at.
+    pub(super) labels: BTreeSet<Label>,
+}
+
+/// The state of one check.
+pub(in crate::config) struct Checker<'a> {
+    /// Where each value stands.
+    pub(super) tree: &'a Node,
+    pub(super) secrets: &'a Secrets,
+    pub(super) settings: Settings<'a>,
+    pub(super) names: Found<'a>,
+    pub(super) remarks: Remarks,
+    pub(super) inputs: Inputs,
+    /// Files of secrets that were read, each with its mode where others may read it too.
+    pub(super) read: HashMap<PathBuf, (Secret, Option<u32>)>,
+}
+
+impl<'a> Checker<'a> {
+    pub(in crate::config) fn new(
+        tree: &'a Node,
+        secrets: &'a Secrets,
+        settings: Settings<'a>,
+        remarks: Remarks,
+        inputs: Inputs,
+    ) -> Self {
+        let names = |section| Names::of(tree.member(section));
+        let names = Found {
+            issuers: names("issuers"),
+            tenants: names("tenants"),
+            policies: names("policies"),
+            labels: BTreeSet::new(),
+        };
+        Self { tree, secrets, settings, names, remarks, inputs, read: HashMap::new() }
+    }
+
+    /// What was said, and what was read.
+    pub(in crate::config) fn into_findings(self) -> (Remarks, Inputs) {
+        (self.remarks, self.inputs)
+    }
+}
+
+impl Checker<'_> {
+    pub(super) fn problem(&mut self, key: &KeyPath, what: impl Into<String>, remedy: impl Into<String>) {
+        let problem = self.entry(key, what.into(), remedy.into());
+        self.remarks.problems.push(problem);
+    }
+
+    pub(super) fn warn(&mut self, key: &KeyPath, what: impl Into<String>, remedy: impl Into<String>) {
+        let problem = self.entry(key, what.into(), remedy.into());
+        self.remarks.warnings.push(problem);
+    }
+
+    /// A problem with something that is not there, unless it was there and refused.
+    pub(super) fn missing(&mut self, key: &KeyPath, what: impl Into<String>, remedy: impl Into<String>) {
+        if !self.was_told(key) {
+            self.problem(key, what, remedy);
+        }
+    }
+
+    /// Whether something was said already about `key` or a part of it.
+    pub(super) fn was_told(&self, key: &KeyPath) -> bool {
+        self.remarks.touches(key)
+    }
+
+    pub(super) fn entry(&self, key: &KeyPath, what: String, remedy: String) -> Problem {
+        Problem { key: key.to_string(), origin: self.tree.place(key), what, remedy }
+    }
+
+    pub(super) fn mistake(&mut self, key: &KeyPath, mistake: Mistake) {
+        self.problem(key, mistake.what, mistake.remedy);
+        self.remarks.told.push(key.clone());
+    }
+
+    /// The value of a leaf that is given and right.
+    pub(super) fn leaf<T>(&mut self, section: &KeyPath, key: &str, leaf: Option<Leaf<T>>) -> Option<T> {
+        match leaf?.0 {
+            Ok(value) => Some(value),
+            Err(mistake) => {
+                self.mistake(&section.key(key), mistake);
+                None
+            }
+        }
+    }
+
+    /// The values of a list that are right, each with its path.
+    pub(super) fn list<T>(
+        &mut self,
+        section: &KeyPath,
+        key: &str,
+        list: Option<List<T>>,
+    ) -> Option<Vec<(KeyPath, T)>> {
+        let (list, path) = (list?, section.key(key));
+        let mut values = Vec::with_capacity(list.items.len());
+        for (index, leaf) in list.items.into_iter().enumerate() {
+            let at = if list.alone { path.clone() } else { path.index(index) };
+            match leaf.0 {
+                Ok(value) => values.push((at, value)),
+                Err(mistake) => self.mistake(&at, mistake),
+            }
+        }
+        Some(values)
+    }
+
+    pub(super) fn duration(
+        &mut self,
+        section: &KeyPath,
+        key: &str,
+        leaf: Option<Leaf<Duration>>,
+        allowed: RangeInclusive<Duration>,
+    ) -> Option<Duration> {
+        let value = self.leaf(section, key, leaf)?;
+        let text = |duration| humantime::format_duration(duration).to_string();
+        if allowed.contains(&value) {
+            return Some(value);
+        }
+        let (least, most) = (text(*allowed.start()), text(*allowed.end()));
+        let what = format!("{} is out of range", text(value));
+        self.problem(&section.key(key), what, format!("Write a duration from \"{least}\" to \"{most}\"."));
+        None
+    }
+
+    pub(super) fn size(
+        &mut self,
+        section: &KeyPath,
+        key: &str,
+        leaf: Option<Leaf<Size>>,
+        allowed: RangeInclusive<u64>,
+    ) -> Option<u64> {
+        let Size(value) = self.leaf(section, key, leaf)?;
+        if allowed.contains(&value) {
+            return Some(value);
+        }
+        let remedy = format!("Write a size from {} to {} bytes.", allowed.start(), allowed.end());
+        self.problem(&section.key(key), format!("{value} bytes is out of range"), remedy);
+        None
+    }
+
+    /// A whole number in the range of its type and of its meaning.
+    pub(super) fn count<N: TryFrom<u64>>(
+        &mut self,
+        section: &KeyPath,
+        key: &str,
+        leaf: Option<Leaf<u64>>,
+        allowed: RangeInclusive<u64>,
+    ) -> Option<N> {
+        let value = self.leaf(section, key, leaf)?;
+        let number = N::try_from(value).ok().filter(|_| allowed.contains(&value));
+        if number.is_none() {
+            let remedy = format!("Write a whole number from {} to {}.", allowed.start(), allowed.end());
+            self.problem(&section.key(key), format!("{value} is out of range"), remedy);
+        }
+        number
+    }
+
+    pub(super) fn fraction(
+        &mut self,
+        section: &KeyPath,
+        key: &str,
+        leaf: Option<Leaf<f64>>,
+        allowed: RangeInclusive<f64>,
+    ) -> Option<f64> {
+        let value = self.leaf(section, key, leaf)?;
+        if allowed.contains(&value) {
+            return Some(value);
+        }
+        let remedy = format!("Write a fraction from {} to {}.", allowed.start(), allowed.end());
+        self.problem(&section.key(key), format!("{value} is out of range"), remedy);
+        None
+    }
+
+    /// A rate that is given: `Some(None)` for "off".
+    pub(super) fn rate(
+        &mut self,
+        section: &KeyPath,
+        key: &str,
+        rate: Option<Either<Off, RawRate>>,
+    ) -> Option<Option<Rate>> {
+        let path = section.key(key);
+        let raw = match rate? {
+            Either::Text(leaf) => return self.leaf(section, key, Some(leaf)).map(|Off| None),
+            Either::Table(raw) => raw,
+        };
+        const FORM: &str = "Write { requests = 50, per = \"1s\" }.";
+        if raw.requests.is_none() {
+            self.missing(&path.key("requests"), "the number of requests is missing", FORM);
+        }
+        if raw.per.is_none() {
+            self.missing(&path.key("per"), "the period is missing", FORM);
+        }
+        let requests = self.count(&path, "requests", raw.requests, 1..=1_000_000);
+        let per = self.duration(&path, "per", raw.per, MILLISECOND..=DAY);
+        let burst = self.count(&path, "burst", raw.burst, 1..=1_000_000);
+        let requests = requests?;
+        Some(Some(Rate { requests, per: per?, burst: burst.unwrap_or(requests) }))
+    }
+}
+
+pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const HOUR: Duration = Duration::from_secs(60 * 60);
+pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Whether every byte may stand in client credentials (RFC 6749 appendix A: VSCHAR), and so in a header.
+pub(super) fn is_visible(bytes: &[u8]) -> bool {
+    bytes.iter().all(|b| (0x20..=0x7e).contains(b))
+}

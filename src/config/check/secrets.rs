@@ -1,0 +1,145 @@
+//! Secrets: reads them from their files and variables, and says where one is missing, empty, or open to all.
+
+use std::{ffi::OsStr, path::Path};
+
+use super::checker::Checker;
+use crate::{
+    config::{inputs::References, leaf::Slot, path::KeyPath},
+    secret::{Secret, SecretError, SecretSource},
+};
+
+impl Checker<'_> {
+    /// The secret in `slot`, which stands at `key`.
+    pub(super) fn secret(&mut self, key: &KeyPath, Slot(slot): &Slot) -> Option<Secret> {
+        let source = self.secrets.at(*slot)?.clone();
+        let (read, name) = match &source {
+            SecretSource::Literal(_) => {
+                let remedy =
+                    "Put it into a file that only this process can read, and write { file = \"…\" }.";
+                self.warn(key, "a secret is written in the configuration itself", remedy);
+                (source.read(), None)
+            }
+            SecretSource::File(path) => {
+                if let Some((secret, open)) = self.read.get(path).cloned() {
+                    self.openness(key, path, open);
+                    return Some(secret);
+                }
+                let read = source.read();
+                self.inputs.file(path, read.as_ref().ok().map(Secret::expose));
+                if let Ok(secret) = &read {
+                    let open = open_mode(path);
+                    self.read.insert(path.clone(), (secret.clone(), open));
+                    self.openness(key, path, open);
+                }
+                (read, None)
+            }
+            SecretSource::Env(name) => {
+                let value = self.settings.env.get(OsStr::new(name));
+                self.inputs.value(name, value.map(|value| value.as_encoded_bytes()));
+                let read = match value {
+                    None => Err(SecretError::Unset { name: name.clone() }),
+                    Some(value) => {
+                        SecretSource::Literal(Secret::new(value.clone().into_encoded_bytes())).read()
+                    }
+                };
+                (read, Some(name))
+            }
+        };
+        let error = match read {
+            Ok(secret) => return Some(secret),
+            Err(error) => error,
+        };
+        if self.may_be_absent(&error) {
+            return None;
+        }
+        let (what, remedy) = match (&error, name) {
+            (SecretError::Empty { .. }, Some(name)) => {
+                (format!("the environment variable {name} is empty"), "Set it to the secret.".into())
+            }
+            (SecretError::Empty { .. }, None) => match &source {
+                SecretSource::Literal(_) => (
+                    "the secret is empty".into(),
+                    "Write { file = \"/run/secrets/…\" } or { env = \"NAME\" }.".into(),
+                ),
+                _ => (
+                    error.to_string(),
+                    "Write the secret into it, without anything else; if it is being written just now, wait."
+                        .into(),
+                ),
+            },
+            (SecretError::Unreadable { path, source }, _) => {
+                let directory = std::io::Error::from(std::io::ErrorKind::IsADirectory);
+                let source = if path.is_dir() { &directory } else { source };
+                let what = format!("cannot read the file {}: {}", path.display(), reason(source));
+                (what, unreadable_remedy(source).into())
+            }
+            (SecretError::TooLarge { .. }, _) => {
+                (error.to_string(), "Name the file that holds the secret alone.".into())
+            }
+            (SecretError::Unset { name }, _) => {
+                (error.to_string(), format!("Set {name}, or write {{ file = \"…\" }}."))
+            }
+        };
+        self.problem(key, what, remedy);
+        None
+    }
+
+    fn may_be_absent(&self, error: &SecretError) -> bool {
+        let is_absent = match error {
+            SecretError::Unset { .. } => true,
+            SecretError::Unreadable { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+            _ => false,
+        };
+        is_absent && self.settings.references == References::MayBeAbsent
+    }
+
+    /// Warns of a secret that other users of the machine can read.
+    fn openness(&mut self, key: &KeyPath, path: &Path, open: Option<u32>) {
+        let Some(mode) = open else { return };
+        let what =
+            format!("every user of this machine may read {} (mode {:04o})", path.display(), mode & 0o7777);
+        self.warn(key, what, format!("Run: chmod o= {}", path.display()));
+    }
+}
+
+/// The mode of a file that every user of the machine may read.
+fn open_mode(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(path).ok()?.permissions().mode();
+    (mode & 0o007 != 0 && !is_mounted(path)).then_some(mode)
+}
+
+/// Whether the file comes from a mounted volume, where the mode says little: Kubernetes links it through
+/// `..data`, Docker puts it under /run/secrets with mode 0444, each visible in the container alone.
+fn is_mounted(path: &Path) -> bool {
+    let through_data = |path: &Path| {
+        path.components().any(|part| {
+            let part = part.as_os_str();
+            part != ".." && part.as_encoded_bytes().starts_with(b"..")
+        })
+    };
+    path.starts_with("/run/secrets")
+        || through_data(path)
+        || path.read_link().is_ok_and(|target| through_data(&target))
+        || path.canonicalize().is_ok_and(|target| through_data(&target))
+}
+
+pub(super) fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".into(),
+        std::io::ErrorKind::PermissionDenied => "this process may not read it".into(),
+        std::io::ErrorKind::IsADirectory => "it is a directory".into(),
+        _ => error.to_string(),
+    }
+}
+
+pub(super) fn unreadable_remedy(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "Look at the path, and at what is mounted there.",
+        std::io::ErrorKind::PermissionDenied => {
+            "Give the user of this process read permission on the file and on the directories above it."
+        }
+        std::io::ErrorKind::IsADirectory => "Name the file in it that holds the value.",
+        _ => "Look at the path, and at what is mounted there.",
+    }
+}

@@ -1,0 +1,120 @@
+//! The configuration as a whole: all sections, checked.
+
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+
+use super::{
+    audit::{Audit, AuditOutput},
+    caller::Caller,
+    issuer::Issuer,
+    listen::Listen,
+    policy::Policy,
+    sections::{
+        BrokerOptions, Limits, Log, LogFormat, LogRequests, Reload, Retry, Shutdown, Timeouts, TokenOptions,
+    },
+    tenant::Tenant,
+};
+
+/// A whole, checked configuration. `Default` holds the documented defaults.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where to listen, and for whom.
+    pub listen: Listen,
+    /// Worker threads, each with its own runtime and upstream connections.
+    pub workers: NonZeroUsize,
+    /// How long each wait may last.
+    pub timeouts: Timeouts,
+    /// Bounds on what a request may be and on what is held in memory.
+    pub limits: Limits,
+    /// When a request is sent again.
+    pub retry: Retry,
+    /// When tokens are renewed.
+    pub token: TokenOptions,
+    /// The token broker.
+    pub broker: BrokerOptions,
+    /// The endpoint that answers for other proxies.
+    pub authz: bool,
+    /// Logging.
+    pub log: Log,
+    /// The audit log.
+    pub audit: Audit,
+    /// How the configuration is watched.
+    pub reload: Reload,
+    /// How the process ends.
+    pub shutdown: Shutdown,
+    /// In order of name.
+    pub issuers: Vec<Arc<Issuer>>,
+    /// In order of name.
+    pub tenants: Vec<Arc<Tenant>>,
+    /// In order of name.
+    pub policies: Vec<Policy>,
+    /// In order of name.
+    pub callers: Vec<Caller>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: Listen::default(),
+            workers: default_workers(),
+            timeouts: Timeouts::default(),
+            limits: Limits::default(),
+            retry: Retry::default(),
+            token: TokenOptions::default(),
+            broker: BrokerOptions { ttl: Duration::from_mins(10), key: None },
+            authz: false,
+            log: Log { format: LogFormat::Json, level: "info".into(), requests: LogRequests::Failures },
+            audit: Audit { output: AuditOutput::Off },
+            reload: Reload { interval: Duration::from_secs(5) },
+            shutdown: Shutdown { delay: Duration::ZERO, drain: Duration::from_secs(25) },
+            issuers: Vec::new(),
+            tenants: Vec::new(),
+            policies: Vec::new(),
+            callers: Vec::new(),
+        }
+    }
+}
+
+/// One worker a core, at most four: a proxy that needs more is the exception, and each worker holds its own upstream connections.
+fn default_workers() -> NonZeroUsize {
+    let four = const { NonZeroUsize::new(4).expect("4 is not zero") };
+    std::thread::available_parallelism().map_or(NonZeroUsize::MIN, |cores| cores.min(four))
+}
+
+impl Config {
+    /// Whether `other` differs in nothing but its tenants.
+    pub fn is_same_but_for_tenants(&self, other: &Self) -> bool {
+        let Self {
+            listen,
+            workers,
+            timeouts,
+            limits,
+            retry,
+            token,
+            broker,
+            authz,
+            log,
+            audit,
+            reload,
+            shutdown,
+            issuers,
+            tenants: _,
+            policies,
+            callers,
+        } = self;
+        *listen == other.listen
+            && *workers == other.workers
+            && *timeouts == other.timeouts
+            && *limits == other.limits
+            && *retry == other.retry
+            && *token == other.token
+            && *broker == other.broker
+            && *authz == other.authz
+            && *log == other.log
+            && *audit == other.audit
+            && *reload == other.reload
+            && *shutdown == other.shutdown
+            && *issuers == other.issuers
+            && *policies == other.policies
+            && *callers == other.callers
+    }
+}

@@ -1,0 +1,14 @@
+//! So many requests in so much time.
+
+use std::time::Duration;
+
+/// `{ requests = 200, per = "10s" }`: a token bucket of `burst`, refilled at `requests` / `per`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// Requests in each period; at least 1.
+    pub requests: u32,
+    /// The period; at least 1 ms.
+    pub per: Duration,
+    /// The most at once; left out: `requests`.
+    pub burst: u32,
+}

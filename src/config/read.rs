@@ -1,0 +1,110 @@
+//! From the tree to [`Raw`]: which keys there are and which shape each value has. What does not fit is left out
+//! and noted, so that all of it is found at once; whether a value is right is asked later, by `check`.
+
+use super::{
+    node::{FromNode, Kind, Misfits},
+    path::{KeyPath, Trail, is_odd},
+    problem::{Problem, nearest},
+    raw::{Raw, SECTIONS},
+    remarks::Remarks,
+    tree::Node,
+};
+
+/// More problems than anyone reads at once.
+const MOST_MISFITS: usize = 100;
+
+/// The keys and values that fit. What does not is said in `remarks`.
+pub(super) fn read(root: &Node, remarks: &mut Remarks) -> Raw {
+    let mut misfits = Misfits::default();
+    let raw = Raw::from_node(root, &Trail::Root, &mut misfits).unwrap_or_default();
+    let too_many = misfits.0.len() >= MOST_MISFITS;
+    for (path, kind) in misfits.0.into_iter().take(MOST_MISFITS) {
+        note(root, path, &kind, remarks);
+    }
+    if !too_many {
+        return raw;
+    }
+    remarks.problems.push(Problem {
+        key: String::new(),
+        origin: None,
+        what: format!(
+            "there are more than {MOST_MISFITS} keys and tables that do not fit; the rest was not looked at"
+        ),
+        remedy: "Is this a configuration of Claviger? See config/example.toml.".into(),
+    });
+    // Nothing is missing as long as nothing was read.
+    remarks.told.push(KeyPath::default());
+    Raw::default()
+}
+
+fn note(root: &Node, path: KeyPath, kind: &Kind, remarks: &mut Remarks) {
+    let (what, remedy) = words(&path, kind);
+    if let Kind::Unknown { key, known } = kind
+        && let Some(near) = nearest(key, known.iter().copied())
+        && let Some(table) = path.parent()
+    {
+        // What was meant is not missing as well.
+        let meant = table.key(near);
+        if !root.has(&meant) {
+            remarks.told.push(meant);
+        }
+    }
+    let key = match kind {
+        Kind::Unknown { key, known } if may_be_a_value(key, known) => path.hiding_last().to_string(),
+        _ => path.to_string(),
+    };
+    remarks.problems.push(Problem { key, origin: root.place(&path), what, remedy });
+    remarks.told.push(path);
+}
+
+/// The words for a key that does not exist, or a value of the wrong shape. The value itself is never quoted:
+/// under a misspelt key it may be a secret.
+fn words(path: &KeyPath, kind: &Kind) -> (String, String) {
+    let found = match kind {
+        Kind::Unknown { key, known } => return unknown(path, key, known),
+        Kind::Shape(found) => found,
+    };
+    let (wanted, remedy) = match path.steps()[..] {
+        [] => ("sections are wanted", "Begin with a section such as [tenants.acme].".into()),
+        [section @ ("issuers" | "tenants" | "policies" | "callers")] => {
+            ("tables are wanted", format!("Write a table for each name: [{section}.NAME]."))
+        }
+        [section @ ("issuers" | "tenants" | "policies" | "callers"), name] => {
+            ("a table is wanted", format!("Write [{section}.{name}] and its keys below it."))
+        }
+        [.., "identify"] | [.., "identify", _] => {
+            ("a table is wanted", "Write identify = { loopback = true }, or another of the ways.".into())
+        }
+        _ => ("a table is wanted", format!("Write its keys: {path} = {{ … }}.")),
+    };
+    (format!("found {found} where {wanted}"), remedy)
+}
+
+/// Whether an unknown key could be a secret that slipped to the left of its colon. Then it is not shown; its line is.
+fn may_be_a_value(field: &str, known: &[&str]) -> bool {
+    is_odd(field) && nearest(field, known.iter().copied()).is_none()
+}
+
+fn unknown(path: &KeyPath, field: &str, known: &[&str]) -> (String, String) {
+    let steps = path.steps();
+    let what = match steps[..] {
+        [_] => "there is no such section".to_owned(),
+        _ => "there is no such key".to_owned(),
+    };
+    if let Some(base @ ("client_secret" | "api_key" | "key")) = field.strip_suffix("_file")
+        && known.contains(&base)
+    {
+        return (what, format!("Write {base} = {{ file = \"…\" }}."));
+    }
+    if let ["audit", "output", key @ ("max_size" | "keep")] = steps[..] {
+        return (what, format!("`{key}` belongs to [audit], beside output: write audit.{key}."));
+    }
+    if let Some(near) = nearest(field, known.iter().copied()) {
+        return (what, format!("Did you mean `{near}`?"));
+    }
+    // A key of another section that was written at the top, or the other way round.
+    if steps.len() > 1 && SECTIONS.contains(&field) {
+        return (what, format!("`{field}` stands at the top, before the first [section] or as [{field}]."));
+    }
+    (what, format!("The keys here are: {}.", known.join(", ")))
+}

@@ -1,0 +1,24 @@
+//! What is said about a configuration while it is loaded: problems, warnings, and what needs no second word.
+
+use super::{path::KeyPath, problem::Problem};
+
+/// Problems and warnings so far.
+#[derive(Default)]
+pub(super) struct Remarks {
+    pub(super) problems: Vec<Problem>,
+    pub(super) warnings: Vec<Problem>,
+    /// Values that something was said about: nobody should call them missing, or speak of what is in them.
+    pub(super) told: Vec<KeyPath>,
+}
+
+impl Remarks {
+    /// Whether something was said about `path`, or about a table that it is in.
+    pub(super) fn covers(&self, path: &KeyPath) -> bool {
+        self.told.iter().any(|said| path.is_within(said))
+    }
+
+    /// Whether something was said about `path`, about what it is in, or about a part of it.
+    pub(super) fn touches(&self, path: &KeyPath) -> bool {
+        self.covers(path) || self.told.iter().any(|said| said.is_within(path))
+    }
+}

@@ -1,0 +1,98 @@
+//! `[tenants.NAME]`: where a tenant is, and the credentials for it.
+
+use std::path::PathBuf;
+
+use super::rate::Rate;
+use crate::{
+    ids::{Label, TenantName},
+    secret::Secret,
+};
+
+/// `[tenants.NAME]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tenant {
+    /// The alias.
+    pub name: TenantName,
+    /// `labels`: by which grants may name it; in the order given, each once.
+    pub labels: Vec<Label>,
+    /// `endpoint`: scheme and authority, no path, no trailing slash: `https://acme.logto.app`.
+    pub endpoint: Endpoint,
+    /// `resource`: the API resource indicator (RFC 8707).
+    pub resource: String,
+    /// `client_id` of the M2M application.
+    pub client_id: String,
+    /// `client_secret`: one, or two in overlap during a rotation, the new one first.
+    pub client_secrets: Vec<Secret>,
+    /// `client_auth`: how the credentials are sent.
+    pub client_auth: ClientAuth,
+    /// `scopes`: in the order given, without repetition.
+    pub scopes: Vec<String>,
+    /// `organization_id`
+    pub organization_id: Option<String>,
+    /// `parameters`: further members of the token request.
+    pub parameters: Vec<(String, String)>,
+    /// `quota`: what the tenant allows us.
+    pub quota: Option<Rate>,
+    /// `max_in_flight`: requests to this tenant's upstream at one time.
+    pub max_in_flight: usize,
+    /// `tls`
+    pub tls: UpstreamTls,
+}
+
+/// Scheme and authority of a tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// `http` or `https`.
+    pub scheme: http::uri::Scheme,
+    /// Host, and port where it is not the scheme's own.
+    pub authority: http::uri::Authority,
+}
+
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}://{}", self.scheme, self.authority)
+    }
+}
+
+/// How the client credentials are sent (RFC 6749 section 2.3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ClientAuth {
+    /// `client_secret_basic`
+    Basic,
+    /// `client_secret_post`
+    Post,
+}
+
+/// `[tenants.NAME.tls]`
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct UpstreamTls {
+    /// `roots`
+    pub roots: Roots,
+    /// `http2`: offer HTTP/2 by ALPN.
+    pub http2: bool,
+}
+
+/// Which certificate authorities are believed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Roots {
+    /// `"system"`: the system's store, and the bundled one where there is none.
+    System,
+    /// `"bundled"`: Mozilla's, as compiled in.
+    Bundled,
+    /// `{ file = "ca.pem" }`: these alone.
+    File {
+        /// The path, for messages.
+        path: PathBuf,
+        /// The file's PEM text as read: a changed file is a changed configuration.
+        pem: Vec<u8>,
+    },
+}
+
+impl Default for UpstreamTls {
+    fn default() -> Self {
+        Self { roots: Roots::System, http2: false }
+    }
+}
+
+/// The default of `max_in_flight`: Logto has 20 database connections a tenant (fact 8.5).
+pub const DEFAULT_MAX_IN_FLIGHT: usize = 16;
