@@ -17,7 +17,7 @@ pub type QuotaDraw =
 #[derive(Clone)]
 pub struct TokenSource {
     /// What for.
-    pub key: TokenKey,
+    pub key: Arc<TokenKey>,
     /// One, or two in overlap, the new one first. With none, every grant is refused as `invalid_client`.
     pub secrets: Vec<Secret>,
     /// Whom to ask.
@@ -34,7 +34,7 @@ impl TokenSource {
     /// How to get the tenant's own token.
     pub fn of(tenant: &Tenant, issuer: Arc<dyn Issuer>, options: TokenOptions, timeout: Duration) -> Self {
         Self {
-            key: TokenKey::of(tenant),
+            key: Arc::new(TokenKey::of(tenant)),
             secrets: tenant.client_secrets.clone(),
             issuer,
             options,

@@ -217,7 +217,7 @@ impl World {
 
     pub(super) fn source(&self, tenant: &str) -> TokenSource {
         TokenSource {
-            key: key(tenant),
+            key: key(tenant).into(),
             secrets: vec![Secret::new(b"s3cret".to_vec())],
             issuer: self.issuer.clone(),
             options: TokenOptions::default(),

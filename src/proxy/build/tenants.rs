@@ -98,7 +98,7 @@ impl<'c> TenantMaker<'c> {
         let quota =
             current.and_then(|current| current.quota().carried_over(tenant.quota)).unwrap_or_else(|| {
                 let bucket = Arc::new(Bucket::new(tenant.quota));
-                Quota::new(name.clone(), bucket, shared.metrics.quota_used(name))
+                Quota::new(name.clone(), bucket, || shared.metrics.quota_used(name))
             });
         let (max, queue) = (tenant.max_in_flight, config.limits.queue);
         let in_flight = current.map(|current| current.in_flight()).filter(|it| it.is(max, queue));
@@ -114,8 +114,8 @@ impl<'c> TenantMaker<'c> {
             }),
         );
         let narrowed = self.narrowings(tenant).into_iter().map(|narrowing| {
-            let key = narrowed_key(source.key.clone(), &narrowing);
-            (narrowing, shared.tokens.handle(TokenSource { key, ..source.clone() }))
+            let key = narrowed_key((*source.key).clone(), &narrowing);
+            (narrowing, shared.tokens.handle(TokenSource { key: Arc::new(key), ..source.clone() }))
         });
         let times = PoolTimes { connect: config.timeouts.connect, idle: config.timeouts.upstream_idle };
         Tenant::new(TenantParts {
