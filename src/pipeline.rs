@@ -72,7 +72,7 @@ impl Pipeline {
     ) -> Result<Response<Body>, Failure> {
         let (head, body) = request.into_parts();
         self.hosts.check(connection.peer.listener, &head.uri, &head.headers)?;
-        if self.config.authz
+        if self.config.authz.enabled
             && let Some(asked) = authz::question(&head).transpose()
         {
             record.via = Some("authz");

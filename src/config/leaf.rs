@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{
+    from_text::FromText,
     node::{FromNode, Misfits},
     path::Trail,
     problem::Mistake,
@@ -14,18 +15,7 @@ use super::{
 
 mod text;
 
-pub(super) use text::{AddressOrOff, AuditWord, HexDigest, Mode, Off, RootsName, Size, Unconditional};
-
-/// A type that is written as text.
-pub(super) trait FromText: Sized {
-    /// What is wanted, as in "found a list where … is wanted".
-    const WANTED: &'static str;
-
-    fn from_text(text: &str) -> Result<Self, Mistake>;
-
-    /// The JSON Schema of what may be written.
-    fn schema() -> Schema;
-}
+pub(super) use text::{AddressOrOff, HexDigest, Mode, Off, Size, Unconditional};
 
 /// A value, or what is wrong with it.
 pub(super) struct Leaf<T>(pub(super) Result<T, Mistake>);

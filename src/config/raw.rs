@@ -6,18 +6,18 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use schemars::JsonSchema;
 
 use super::{
-    caller::Issue,
+    address::Address,
     issuer::Algorithm,
     leaf::{
-        AddressOrOff, AuditWord, Either, HexDigest, KeySlot, Leaf, List, Mixed, Mode, Off, RootsName, Size,
-        Slot, Slots, Unconditional,
+        AddressOrOff, Either, HexDigest, KeySlot, Leaf, List, Mixed, Mode, Off, Size, Slots, Unconditional,
     },
-    listen::Address,
     node::{FromNode, Misfits},
     path::Trail,
-    sections::{LogFormat, LogRequests},
-    tenant::ClientAuth,
+    sections::{
+        RawAuthz, RawBroker, RawLimits, RawLog, RawReload, RawRetry, RawShutdown, RawTimeouts, RawToken,
+    },
     tree::{Node, Value},
+    words::{AuditWord, ClientAuth, Issue, RootsName},
 };
 
 /// The keys at the top.
@@ -25,32 +25,6 @@ pub(super) const SECTIONS: [&str; 16] = [
     "listen", "workers", "timeouts", "limits", "retry", "token", "broker", "authz", "log", "audit", "reload",
     "shutdown", "issuers", "tenants", "policies", "callers",
 ];
-
-macro_rules! tables {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => {$(
-        #[derive(JsonSchema, Default)]
-        #[schemars(deny_unknown_fields)]
-        $(#[$doc])*
-        pub(super) struct $name {
-            $($(#[$field_doc])* pub(super) $field: Option<$type>,)*
-        }
-
-        impl FromNode for $name {
-            fn from_node(node: &Node, at: &Trail<'_>, misfits: &mut Misfits) -> Option<Self> {
-                const KEYS: &[&str] = &[$(stringify!($field)),*];
-                let mut table = Self::default();
-                for (key, node) in misfits.table(node, at)?.iter() {
-                    let at = Trail::Key(at, key);
-                    match key {
-                        $(stringify!($field) => table.$field = FromNode::from_node(node, &at, misfits),)*
-                        _ => misfits.unknown(&at, key, KEYS),
-                    }
-                }
-                Some(table)
-            }
-        }
-    )*};
-}
 
 tables! {
     /// The configuration of Claviger.
@@ -119,92 +93,6 @@ tables! {
         crl: Leaf<PathBuf>,
     }
 
-    /// How long each wait may last.
-    RawTimeouts {
-        /// From the first byte of a request (or the start of a connection) to the end of its head.
-        head: Leaf<Duration>,
-        /// A caller's connection without a request.
-        idle: Leaf<Duration>,
-        /// Silence inside a body, in either direction.
-        body: Leaf<Duration>,
-        /// From the end of the request's head to the head of the answer, retries included.
-        deadline: Leaf<Duration>,
-        /// Connection and TLS handshake to an upstream or issuer.
-        connect: Leaf<Duration>,
-        /// From the request sent to the head of the upstream's answer, each try.
-        response: Leaf<Duration>,
-        /// One token request, whole.
-        token: Leaf<Duration>,
-        /// How long an idle upstream connection is kept. Logto closes at 6 s.
-        upstream_idle: Leaf<Duration>,
-    }
-
-    /// Bounds on what a request may be and on what is held in memory.
-    RawLimits {
-        /// Bytes of a request's head. Logto refuses more than about 16 kB.
-        head: Leaf<Size>,
-        /// Bytes of a JSON request body. Logto refuses more than 1 MiB.
-        body: Leaf<Size>,
-        /// Bytes of a form or text body. Logto refuses more than 56 kB.
-        form_body: Leaf<Size>,
-        /// Bytes of a multipart body. Logto refuses more than 20 MiB.
-        multipart_body: Leaf<Size>,
-        /// Bytes of a request body that are kept to send it again.
-        replay: Leaf<Size>,
-        /// Requests of one tenant that may wait for one of its `max_in_flight` places.
-        queue: Leaf<u64>,
-        /// Failed identifications per second and peer address before the answer is 429.
-        failed_identifications: Leaf<u64>,
-    }
-
-    /// When a request is sent again.
-    RawRetry {
-        /// Attempts in all, the first included.
-        attempts: Leaf<u64>,
-        /// The wait before the second attempt; doubles, with full jitter.
-        backoff: Leaf<Duration>,
-        /// The longest wait, and the longest `Retry-After` that is waited for.
-        max_backoff: Leaf<Duration>,
-        /// The share of requests that may be retries, as a fraction.
-        budget: Leaf<f64>,
-    }
-
-    /// When tokens are renewed.
-    RawToken {
-        /// The fraction of a token's life after which it is renewed in the background.
-        refresh_at: Leaf<f64>,
-        /// The least time between two grants that a rejected token causes.
-        min_interval: Leaf<Duration>,
-        /// The wait after a failed grant; doubles, with jitter.
-        backoff: Leaf<Duration>,
-        /// The longest wait between two tries.
-        max_backoff: Leaf<Duration>,
-    }
-
-    /// The token broker.
-    RawBroker {
-        /// The life of a Claviger token.
-        ttl: Leaf<Duration>,
-        /// The secret that seals Claviger tokens, the same on all replicas. Left out: random at each start.
-        key: Slot,
-    }
-
-    /// The endpoint that answers for other proxies.
-    RawAuthz {
-        /// Whether `/authz` answers.
-        enabled: Leaf<bool>,
-    }
-
-    /// Logging.
-    RawLog {
-        /// "json", one object a line, or "human", for a terminal.
-        format: Leaf<LogFormat>,
-        /// A filter, such as "info" or "info,claviger::token=debug".
-        level: Leaf<String>,
-        /// Which requests get a line of their own: "all", "failures" or "off".
-        requests: Leaf<LogRequests>,
-    }
-
     /// The audit log: one record for each request.
     RawAudit {
         /// "off", "stdout", or a file.
@@ -219,20 +107,6 @@ tables! {
     RawAuditFile {
         /// The file that is written.
         file: Leaf<PathBuf>,
-    }
-
-    /// How the configuration is watched.
-    RawReload {
-        /// How often files and secrets are looked at; "0s": on SIGHUP alone.
-        interval: Leaf<Duration>,
-    }
-
-    /// How the process ends.
-    RawShutdown {
-        /// After SIGTERM: not ready, but still accepting, so that load balancers notice.
-        delay: Leaf<Duration>,
-        /// How long requests in flight may take to finish.
-        drain: Leaf<Duration>,
     }
 
     /// Who may vouch for callers by JWT.

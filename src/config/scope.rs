@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
 use crate::ids::{Label, TenantName};
 
 /// `callers.NAME.tenants`
@@ -42,6 +44,29 @@ impl TenantMatch {
             Self::Name(one) => one == name,
             Self::Pattern(pattern) => pattern.matches(name.as_str()),
             Self::Label(label) => labels.contains(label),
+        }
+    }
+}
+
+impl Serialize for TenantScope {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::All => serializer.collect_seq(["*"]),
+            Self::Only(any) => serializer.collect_seq(any),
+        }
+    }
+}
+
+impl Serialize for TenantMatch {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Name(name) => name.serialize(serializer),
+            Self::Pattern(pattern) => serializer.serialize_str(pattern.as_str()),
+            Self::Label(label) => {
+                let mut map = serializer.serialize_map(Some(1))?;
+                map.serialize_entry("label", label)?;
+                map.end()
+            }
         }
     }
 }

@@ -27,6 +27,11 @@ pub(super) struct Bench {
     env: Environment,
 }
 
+/// The configuration as `/config` shows it.
+pub(super) fn in_effect(config: &Config) -> serde_json::Value {
+    serde_json::to_value(config).unwrap()
+}
+
 /// As the policy module does, only simpler.
 pub(super) fn rule_check(_: RuleList, text: &str) -> Result<(), String> {
     match text.contains(' ') && !text.starts_with("GET ") {

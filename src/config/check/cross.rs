@@ -6,9 +6,9 @@ use std::{collections::HashSet, sync::Arc};
 use super::checker::Checker;
 use crate::{
     config::{
+        address::Address,
         caller::{Caller, Identity},
         effective::Config,
-        listen::Address,
         path::KeyPath,
         problem::quoted,
         scope::{TenantMatch, TenantPattern, TenantScope},

@@ -2,12 +2,7 @@
 //! one policy file serves a sidecar, a socket and a gateway, and only the listeners differ.
 
 use super::checker::Checker;
-use crate::config::{
-    caller::Identity,
-    effective::Config,
-    listen::{Address, Listen},
-    path::KeyPath,
-};
+use crate::config::{address::Address, caller::Identity, effective::Config, listen::Listen, path::KeyPath};
 
 /// Why a way cannot be used, and what to write.
 type Reason = (&'static str, &'static str);

@@ -9,8 +9,18 @@ use crate::{
 };
 
 impl Checker<'_> {
+    /// The secret of a plain key.
+    pub(in crate::config) fn secret(
+        &mut self,
+        section: &KeyPath,
+        key: &str,
+        slot: Option<Slot>,
+    ) -> Option<Option<Secret>> {
+        slot.map(|slot| self.secret_at(&section.key(key), &slot))
+    }
+
     /// The secret in `slot`, which stands at `key`.
-    pub(super) fn secret(&mut self, key: &KeyPath, Slot(slot): &Slot) -> Option<Secret> {
+    pub(super) fn secret_at(&mut self, key: &KeyPath, Slot(slot): &Slot) -> Option<Secret> {
         let source = self.secrets.at(*slot)?.clone();
         let (read, name) = match &source {
             SecretSource::Literal(_) => {

@@ -17,7 +17,8 @@ use crate::{
         problem::quoted,
         rate::Rate,
         raw::{RawTenant, RawTls},
-        tenant::{ClientAuth, DEFAULT_MAX_IN_FLIGHT, Endpoint, Tenant, UpstreamTls},
+        tenant::{DEFAULT_MAX_IN_FLIGHT, Endpoint, Tenant, UpstreamTls},
+        words::ClientAuth,
     },
     ids::{Label, TenantName},
     secret::Secret,
@@ -269,7 +270,7 @@ impl Checker<'_> {
         for (index, slot) in slots.iter().enumerate() {
             let listed = key.index(index);
             let path = if self.tree.has(&listed) { listed } else { key.clone() };
-            let Some(secret) = self.secret(&path, &Slot(*slot)) else { continue };
+            let Some(secret) = self.secret_at(&path, &Slot(*slot)) else { continue };
             if secrets.iter().any(|(_, other)| *other == secret) {
                 self.warn(&path, "both secrets are the same", "Keep one of them.");
             } else {

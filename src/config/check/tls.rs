@@ -137,7 +137,7 @@ impl Checker<'_> {
             );
             return None;
         };
-        let secret = self.secret(key, &slot)?;
+        let secret = self.secret_at(key, &slot)?;
         if PrivateKeyDer::from_pem_slice(secret.expose()).is_ok() {
             return Some(secret);
         }

@@ -166,7 +166,7 @@ fn the_example_loads_and_shows_the_defaults() {
     let warnings: Vec<_> = loaded.warnings.iter().map(|warning| warning.what.clone()).collect();
     assert!(warnings.is_empty(), "{warnings:?}");
 
-    let (mut shown, mut default) = (redacted(&loaded.config), redacted(&Config::default()));
+    let (mut shown, mut default) = (in_effect(&loaded.config), in_effect(&Config::default()));
     // Examples for keys that are left out by default, as their comments say.
     for (pointer, comment) in [
         ("/workers", "default: one a core, at most four"),
@@ -188,7 +188,7 @@ fn the_example_loads_and_shows_the_defaults() {
     }
 
     let minimal = Bench::new().with("c.toml", GOOD).env("S", "secret").config();
-    let (shown, default) = (&shown["tenants"]["acme"], &redacted(&minimal)["tenants"]["acme"]);
+    let (shown, default) = (&shown["tenants"]["acme"], &in_effect(&minimal)["tenants"]["acme"]);
     for key in ["endpoint", "resource", "client_auth", "scopes", "quota", "max_in_flight", "tls"] {
         assert_eq!(shown[key], default[key], "{key}");
     }
