@@ -1,6 +1,7 @@
 //! The typed configuration: what every other module is given. A value of these types is right: names are
 //! parsed, references resolved, numbers in range, every name that is used is defined. The way there is
-//! `raw` (what a file may say) → `load` (figment layers) → `check` (all problems at once) → [`Config`].
+//! files → `tree` → `layer` (figment) → `raw` (what a file may say) → `check` (all problems at once) → [`Config`].
+//! Here is only the list; nothing below imports this file.
 
 #[macro_use]
 mod section;

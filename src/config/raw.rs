@@ -71,7 +71,7 @@ tables! {
         admin: Leaf<AddressOrOff>,
         /// Permission bits of Unix sockets, in octal.
         unix_mode: Leaf<Mode>,
-        /// Scheme and authority (and path prefix) in `Link` and `Location`. Left out: as the caller addressed us.
+        /// Scheme and authority (and path prefix) in `Link` and `Location`; needed behind a TLS terminator. Left out: as the caller addressed us.
         public_url: Leaf<String>,
         /// Host names (without port) that a loopback listener answers to, beside localhost and loopback addresses.
         allowed_hosts: List<String>,
@@ -83,13 +83,13 @@ tables! {
 
     /// TLS on the proxy listener. Changed files are taken up while running.
     RawListenTls {
-        /// A file with the server's certificate and the intermediate ones, as PEM.
+        /// A file with the server's certificate and the intermediate ones, as PEM. TLS on or off takes a restart; changed files are taken up. Left out: no TLS.
         cert: Leaf<PathBuf>,
-        /// A file with its private key, as PEM.
+        /// A file with its private key, as PEM; or a secret. Left out: no TLS.
         key: KeySlot,
-        /// A file with the authorities of clients' certificates, as PEM. Left out: no client is asked for one.
+        /// A file with the authorities of clients' certificates, as PEM. Left out: clients are not asked for one.
         client_ca: Leaf<PathBuf>,
-        /// A file with revocation lists of those authorities, as PEM.
+        /// A file with revocation lists of those authorities, as PEM. Every authority needs one that is current. Left out: revocation is not checked.
         crl: Leaf<PathBuf>,
     }
 
@@ -97,9 +97,9 @@ tables! {
     RawAudit {
         /// "off", "stdout", or a file.
         output: Either<AuditWord, RawAuditFile>,
-        /// The size of the file at which a new one is begun.
+        /// The size of the file at which a new one is begun. Left out: "64MiB", of a file.
         max_size: Leaf<Size>,
-        /// How many full files are kept beside the one that is written.
+        /// How many full files are kept beside the one that is written. Left out: 5, of a file.
         keep: Leaf<u64>,
     }
 
@@ -111,15 +111,15 @@ tables! {
 
     /// Who may vouch for callers by JWT.
     RawIssuer {
-        /// What the claim `iss` must be: an https URL, or http on a loopback host.
+        /// What the claim `iss` must be, byte for byte: an https URL, or http on a loopback host. Required.
         issuer: Leaf<String>,
         /// Where its keys are: a URL, or a file. Left out: by discovery, `ISSUER/.well-known/openid-configuration`.
         jwks: Either<String, RawJwksFile>,
-        /// What the claim `aud` must hold: one of these.
+        /// What the claim `aud` must hold: one of these. Required.
         audience: List<String>,
-        /// The signature algorithms that are accepted. Left out: RS256, RS384, RS512, PS256, ES256, ES384 and EdDSA.
+        /// The signature algorithms that are accepted, also PS384 and PS512; never a shared secret.
         algorithms: List<Algorithm>,
-        /// How far the clocks may be apart.
+        /// How far the clocks may be apart; at most "5m".
         leeway: Leaf<Duration>,
         /// How its server is reached.
         tls: RawIssuerTls,
@@ -135,7 +135,7 @@ tables! {
 
     /// TLS towards an issuer.
     RawIssuerTls {
-        /// Who is believed: "system", "bundled" (Mozilla's, compiled in) or the certificates of a file.
+        /// The trusted CAs: "system", "bundled" (Mozilla's, compiled in) or the certificates of a file.
         roots: Either<RootsName, RawRootsFile>,
     }
 
@@ -147,9 +147,9 @@ tables! {
         endpoint: Leaf<String>,
         /// The API resource indicator. Left out: `ENDPOINT/api` on *.logto.app, else `https://default.logto.app/api`.
         resource: Leaf<String>,
-        /// The App ID of the machine-to-machine application.
+        /// The App ID of the machine-to-machine application. Required.
         client_id: Leaf<String>,
-        /// Its App secret; or two, the new one first, while one replaces the other.
+        /// Its App secret; or two, the new one first, while one replaces the other. Required.
         client_secret: Slots,
         /// How the credentials are sent: "client_secret_basic" or "client_secret_post".
         client_auth: Leaf<ClientAuth>,
@@ -161,7 +161,7 @@ tables! {
         parameters: BTreeMap<String, Leaf<String>>,
         /// What the tenant allows us, or "off". Left out: 200 in 10 s on *.logto.app, none elsewhere.
         quota: Either<Off, RawRate>,
-        /// The most requests to this tenant at one time.
+        /// The most requests to this tenant at one time. Logto has 20 database connections.
         max_in_flight: Leaf<u64>,
         /// How the tenant's server is reached.
         tls: RawTls,
@@ -169,7 +169,7 @@ tables! {
 
     /// TLS towards a tenant.
     RawTls {
-        /// Who is believed: "system", "bundled" (Mozilla's, compiled in) or the certificates of a file.
+        /// The trusted CAs: "system", "bundled" (Mozilla's, compiled in) or the certificates of a file.
         roots: Either<RootsName, RawRootsFile>,
         /// Offer HTTP/2.
         http2: Leaf<bool>,
@@ -177,7 +177,7 @@ tables! {
 
     /// Certificate authorities of one's own.
     RawRootsFile {
-        /// A file of PEM certificates; no others are believed.
+        /// A file of PEM certificates; no others are trusted.
         file: Leaf<PathBuf>,
     }
 
@@ -193,9 +193,9 @@ tables! {
 
     /// A named set of rules: `tag:read`, `tag:write`, `tag:*`, an operationId, `METHOD /api/template/{id}`, or `*`.
     RawPolicy {
-        /// What is allowed.
+        /// What is allowed. Left out: nothing.
         allow: Mixed<String, RawRule>,
-        /// What is denied all the same.
+        /// What is denied all the same; a deny in any policy of a caller wins. Left out: nothing.
         deny: List<Unconditional>,
     }
 
@@ -225,11 +225,11 @@ tables! {
 
     /// A service that sends requests.
     RawCaller {
-        /// How it proves who it is: one way, or a list of ways of which any will do.
+        /// How it proves who it is: one way, or a list of which any will do. Required.
         identify: Ways,
         /// The tenants that it may name: names, patterns such as "customer-*", labels, or "*" for all; a single one is its default. Left out: the only tenant there is.
         tenants: Mixed<String, RawLabelled>,
-        /// The policies that apply to it: any of them allows, a deny in any of them wins.
+        /// The policies that apply to it: any of them allows, a deny in any of them wins. Required.
         policies: List<String>,
         /// Operations, by operationId, whose answers come with their secrets unmasked.
         reveal: List<String>,
@@ -239,7 +239,7 @@ tables! {
         scopes: List<String>,
         /// The organization that its tokens are for. Left out: the tenant's.
         organization_id: Leaf<String>,
-        /// What we allow it. Left out: no limit.
+        /// What we allow it, or "off".
         rate: Either<Off, RawRate>,
     }
 

@@ -6,7 +6,7 @@ use super::{
 };
 
 /// Keys outside the declared sections, and whether they differ.
-const KEYS: [(&str, fn(&Config, &Config) -> bool); 7] = [
+pub(super) const KEYS: [(&str, fn(&Config, &Config) -> bool); 7] = [
     ("listen.proxy", |old, new| old.listen.proxy != new.listen.proxy),
     ("listen.admin", |old, new| old.listen.admin != new.listen.admin),
     ("listen.unix_mode", |old, new| old.listen.unix_mode != new.listen.unix_mode),

@@ -17,6 +17,7 @@ mod good;
 mod layers;
 mod policies;
 mod problems;
+mod reference;
 mod scope;
 mod secrecy;
 
