@@ -50,12 +50,12 @@ pub(super) fn config(checker: &mut Checker<'_>, raw: Raw) -> Option<Config> {
         audit: checker.audit(raw.audit.unwrap_or_default(), defaults.audit),
         reload: Reload::checked(raw.reload.unwrap_or_default(), checker),
         shutdown: Shutdown::checked(raw.shutdown.unwrap_or_default(), checker),
-        issuers: checker.issuers(raw.issuers.unwrap_or_default()),
-        tenants: checker.tenants(raw.tenants.unwrap_or_default()),
-        policies: checker.policies(raw.policies.unwrap_or_default()),
+        issuers: checker.issuers(raw.issuers),
+        tenants: checker.tenants(raw.tenants),
+        policies: checker.policies(raw.policies),
         callers: Vec::new(),
     };
-    config.callers = checker.callers(raw.callers.unwrap_or_default());
+    config.callers = checker.callers(raw.callers);
     checker.across(&config);
     checker.remarks.problems.is_empty().then_some(config)
 }

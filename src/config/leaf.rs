@@ -1,13 +1,13 @@
 //! The values that a file may hold, each parsed from text. Reading one never stops the reading of the rest:
 //! a [`Leaf`] that does not parse keeps what is wrong with it until `check` collects it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{
     from_text::FromText,
-    node::{FromNode, Misfits},
+    node::{FromNode, Misfits, Named},
     path::Trail,
     problem::Mistake,
     tree::{Node, Value},
@@ -155,6 +155,9 @@ macro_rules! inline_schema {
 }
 
 inline_schema!([T: FromText] Leaf<T>, "Leaf", |_generator| T::schema());
+inline_schema!([T: JsonSchema] Named<T>, "Named", |generator| {
+    BTreeMap::<String, T>::json_schema(generator)
+});
 inline_schema!([T: FromText] List<T>, "List", |_generator| {
     let item = T::schema();
     json_schema!({ "anyOf": [{ "type": "array", "items": item }, item] })

@@ -11,7 +11,7 @@ use super::{
     leaf::{
         AddressOrOff, Either, HexDigest, KeySlot, Leaf, List, Mixed, Mode, Off, Size, Slots, Unconditional,
     },
-    node::{FromNode, Misfits},
+    node::{FromNode, Misfits, Named},
     path::Trail,
     sections::{
         RawAuthz, RawBroker, RawLimits, RawLog, RawReload, RawRetry, RawShutdown, RawTimeouts, RawToken,
@@ -21,10 +21,7 @@ use super::{
 };
 
 /// The keys at the top.
-pub(super) const SECTIONS: [&str; 16] = [
-    "listen", "workers", "timeouts", "limits", "retry", "token", "broker", "authz", "log", "audit", "reload",
-    "shutdown", "issuers", "tenants", "policies", "callers",
-];
+pub(super) use super::read::SECTIONS;
 
 tables! {
     /// The configuration of Claviger.
@@ -54,13 +51,13 @@ tables! {
         /// How the process ends.
         shutdown: RawShutdown,
         /// Who may vouch for callers by JWT, each under a name.
-        issuers: BTreeMap<String, RawIssuer>,
+        issuers: Named<RawIssuer>,
         /// The Logto tenants, each under its alias.
-        tenants: BTreeMap<String, RawTenant>,
+        tenants: Named<RawTenant>,
         /// Named sets of rules.
-        policies: BTreeMap<String, RawPolicy>,
+        policies: Named<RawPolicy>,
         /// The services that send requests, each under its name.
-        callers: BTreeMap<String, RawCaller>,
+        callers: Named<RawCaller>,
     }
 
     /// Where to listen, and for whom.
@@ -143,7 +140,7 @@ tables! {
     RawTenant {
         /// Labels, by which callers' grants may name the tenant.
         labels: List<String>,
-        /// Scheme and authority of the tenant. Left out: `https://ALIAS.logto.app`.
+        /// Scheme and authority of the tenant. Left out: `https://NAME.logto.app`.
         endpoint: Leaf<String>,
         /// The API resource indicator. Left out: `ENDPOINT/api` on *.logto.app, else `https://default.logto.app/api`.
         resource: Leaf<String>,

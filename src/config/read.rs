@@ -1,11 +1,10 @@
-//! From the tree to [`Raw`]: which keys there are and which shape each value has. What does not fit is left out
+//! From the tree to what a file may say: which keys there are and which shape each value has. What does not fit is left out
 //! and noted, so that all of it is found at once; whether a value is right is asked later, by `check`.
 
 use super::{
     node::{FromNode, Kind, Misfits},
     path::{KeyPath, Trail, is_odd},
     problem::{Problem, nearest},
-    raw::{Raw, SECTIONS},
     remarks::Remarks,
     tree::Node,
 };
@@ -13,16 +12,30 @@ use super::{
 /// More problems than anyone reads at once.
 const MOST_MISFITS: usize = 100;
 
-/// The keys and values that fit. What does not is said in `remarks`.
-pub(super) fn read(root: &Node, remarks: &mut Remarks) -> Raw {
-    let mut misfits = Misfits::default();
-    let raw = Raw::from_node(root, &Trail::Root, &mut misfits).unwrap_or_default();
-    let too_many = misfits.0.len() >= MOST_MISFITS;
-    for (path, kind) in misfits.0.into_iter().take(MOST_MISFITS) {
-        note(root, path, &kind, remarks);
+/// The keys at the top.
+pub(super) const SECTIONS: [&str; 16] = [
+    "listen", "workers", "timeouts", "limits", "retry", "token", "broker", "authz", "log", "audit", "reload",
+    "shutdown", "issuers", "tenants", "policies", "callers",
+];
+
+/// What is made of `node`, which stands at `at` in the tree `root`; what does not fit is said in `remarks`.
+pub(super) fn read<T: FromNode>(
+    root: &Node,
+    node: &Node,
+    at: &Trail<'_>,
+    remarks: &mut Remarks,
+) -> Option<T> {
+    if remarks.misfits >= MOST_MISFITS {
+        return None;
     }
-    if !too_many {
-        return raw;
+    let mut misfits = Misfits::default();
+    let value = T::from_node(node, at, &mut misfits);
+    for (path, kind) in misfits.0.into_iter().take(MOST_MISFITS - remarks.misfits) {
+        note(root, path, &kind, remarks);
+        remarks.misfits += 1;
+    }
+    if remarks.misfits < MOST_MISFITS {
+        return value;
     }
     remarks.problems.push(Problem {
         key: String::new(),
@@ -34,7 +47,7 @@ pub(super) fn read(root: &Node, remarks: &mut Remarks) -> Raw {
     });
     // Nothing is missing as long as nothing was read.
     remarks.told.push(KeyPath::default());
-    Raw::default()
+    None
 }
 
 fn note(root: &Node, path: KeyPath, kind: &Kind, remarks: &mut Remarks) {

@@ -9,6 +9,8 @@ pub(super) struct Remarks {
     pub(super) warnings: Vec<Problem>,
     /// Values that something was said about: nobody should call them missing, or speak of what is in them.
     pub(super) told: Vec<KeyPath>,
+    /// How many keys and tables did not fit.
+    pub(super) misfits: usize,
 }
 
 impl Remarks {

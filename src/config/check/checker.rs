@@ -15,11 +15,13 @@ use crate::{
         inputs::{Inputs, References},
         intake::Secrets,
         leaf::{Leaf, List, Size},
-        path::KeyPath,
+        node::{FromNode, Named},
+        path::{KeyPath, Trail},
         policy::RuleCheck,
         problem::{Mistake, Problem},
+        read::read,
         remarks::Remarks,
-        tree::Node,
+        tree::{Members, Node},
     },
     ids::Label,
     secret::Secret,
@@ -70,6 +72,22 @@ impl<'a> Checker<'a> {
             labels: BTreeSet::new(),
         };
         Self { tree, secrets, settings, names, remarks, inputs, read: HashMap::new() }
+    }
+
+    /// The tables of a section, each under its name. Where the section is no table, that was said.
+    pub(super) fn named<T>(
+        &self,
+        section: &str,
+        given: Option<Named<T>>,
+    ) -> impl ExactSizeIterator<Item = (&'a str, &'a Node)> + use<'a, T> {
+        let members = given.and(self.tree.member(section)).and_then(Node::members);
+        members.map(Members::iter).unwrap_or_default()
+    }
+
+    /// The table `name` of a section.
+    pub(super) fn table<T: FromNode>(&mut self, section: &str, name: &str, node: &Node) -> Option<T> {
+        let section = Trail::Key(&Trail::Root, section);
+        read(self.tree, node, &Trail::Key(&section, name), &mut self.remarks)
     }
 
     /// What was said, and what was read.

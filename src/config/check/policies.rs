@@ -1,11 +1,10 @@
 //! `[policies.NAME]`: named sets of rules.
 
-use std::collections::BTreeMap;
-
 use super::checker::Checker;
 use crate::{
     config::{
         leaf::{Either, Leaf, List, Mixed, Unconditional},
+        node::Named,
         origin::Origin,
         path::KeyPath,
         policy::{Policy, RuleList, RuleText},
@@ -18,11 +17,13 @@ use crate::{
 mod conditions;
 
 impl Checker<'_> {
-    pub(super) fn policies(&mut self, raw: BTreeMap<String, RawPolicy>) -> Vec<Policy> {
+    pub(super) fn policies(&mut self, raw: Option<Named<RawPolicy>>) -> Vec<Policy> {
         let section = KeyPath::of(&["policies"]);
-        let mut policies = Vec::with_capacity(raw.len());
-        for (name, raw) in raw {
-            let at = section.key(&name);
+        let tables = self.named("policies", raw);
+        let mut policies = Vec::with_capacity(tables.len());
+        for (name, node) in tables {
+            let Some(raw) = self.table::<RawPolicy>("policies", name, node) else { continue };
+            let at = section.key(name);
             let unruly = raw.allow.is_none();
             let allow = self.allowed(&at, raw.allow);
             let deny = self.denied(&at, raw.deny);
@@ -32,7 +33,7 @@ impl Checker<'_> {
                 let remedy = "Write what callers need, such as allow = [\"users:read\"].";
                 self.warn(&key, format!("{what}: it allows nothing"), remedy);
             }
-            match PolicyName::parse(&name) {
+            match PolicyName::parse(name) {
                 Ok(name) => policies.push(Policy { name, allow, deny }),
                 Err(error) => {
                     self.problem(&at, error.to_string(), "Rename it, here and where callers name it.")

@@ -13,6 +13,7 @@ use super::checker::{Checker, is_visible};
 use crate::{
     config::{
         leaf::{Leaf, List, Slot, Slots},
+        node::Named,
         path::KeyPath,
         problem::quoted,
         rate::Rate,
@@ -35,17 +36,19 @@ const OWN_PARAMETERS: [(&str, &str); 6] = [
 ];
 
 impl Checker<'_> {
-    pub(super) fn tenants(&mut self, raw: BTreeMap<String, RawTenant>) -> Vec<Arc<Tenant>> {
+    pub(super) fn tenants(&mut self, raw: Option<Named<RawTenant>>) -> Vec<Arc<Tenant>> {
         let section = KeyPath::of(&["tenants"]);
-        if raw.is_empty() {
+        let tables = self.named("tenants", raw);
+        if tables.len() == 0 {
             let remedy = "Write [tenants.NAME] with client_id and client_secret, or set LOGTO_ENDPOINT, \
                           LOGTO_M2M_APP_ID and LOGTO_M2M_APP_SECRET.";
             self.missing(&section, "there is no tenant", remedy);
         }
-        let mut tenants = Vec::with_capacity(raw.len());
-        for (name, raw) in raw {
-            let at = section.key(&name);
-            let name = TenantName::parse(&name);
+        let mut tenants = Vec::with_capacity(tables.len());
+        for (name, node) in tables {
+            let Some(raw) = self.table::<RawTenant>("tenants", name, node) else { continue };
+            let at = section.key(name);
+            let name = TenantName::parse(name);
             if let Err(error) = &name {
                 self.problem(&at, error.to_string(), "Rename it, here and where callers name it.");
             }
