@@ -10,7 +10,7 @@ use crate::ids::IssuerName;
 /// `[issuers.NAME]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Issuer {
-    /// Its name, which ways to identify refer to.
+    /// Its name, by which authentication methods refer to it.
     #[serde(skip)]
     pub name: IssuerName,
     /// `issuer`: what the claim `iss` must be, byte for byte; an https URL, or http on a loopback host. No two issuers share it.

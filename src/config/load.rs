@@ -154,7 +154,8 @@ fn taken_in(
     secrets: &mut Secrets,
     remarks: &mut Remarks,
 ) -> Layer {
-    Intake { base, secrets, problems: &mut remarks.problems, told: &mut remarks.told }.take(&mut root);
+    Intake { base, secrets, problems: &mut remarks.problems, reported: &mut remarks.reported }
+        .take(&mut root);
     Layer { name, root }
 }
 

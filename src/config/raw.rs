@@ -9,7 +9,8 @@ use super::{
     address::Address,
     issuer::Algorithm,
     leaf::{
-        AddressOrOff, Either, HexDigest, KeySlot, Leaf, List, Mixed, Mode, Off, Size, Slots, Unconditional,
+        AddressOrOff, Either, HexDigest, KeySecretId, Leaf, List, Mixed, Mode, Off, SecretIds, Size,
+        Unconditional,
     },
     node::{FromNode, Misfits, Named},
     path::Trail,
@@ -19,9 +20,6 @@ use super::{
     tree::{Node, Value},
     words::{AuditWord, ClientAuth, Issue, RootsName},
 };
-
-/// The keys at the top.
-pub(super) use super::read::SECTIONS;
 
 tables! {
     /// The configuration of Claviger.
@@ -83,7 +81,7 @@ tables! {
         /// A file with the server's certificate and the intermediate ones, as PEM. TLS on or off takes a restart; changed files are taken up. Left out: no TLS.
         cert: Leaf<PathBuf>,
         /// A file with its private key, as PEM; or a secret. Left out: no TLS.
-        key: KeySlot,
+        key: KeySecretId,
         /// A file with the authorities of clients' certificates, as PEM. Left out: clients are not asked for one.
         client_ca: Leaf<PathBuf>,
         /// A file with revocation lists of those authorities, as PEM. Every authority needs one that is current. Left out: revocation is not checked.
@@ -147,7 +145,7 @@ tables! {
         /// The App ID of the machine-to-machine application. Required.
         client_id: Leaf<String>,
         /// Its App secret; or two, the new one first, while one replaces the other. Required.
-        client_secret: Slots,
+        client_secret: SecretIds,
         /// How the credentials are sent: "client_secret_basic" or "client_secret_post".
         client_auth: Leaf<ClientAuth>,
         /// The scopes that are asked for.
@@ -223,7 +221,7 @@ tables! {
     /// A service that sends requests.
     RawCaller {
         /// How it proves who it is: one way, or a list of which any will do. Required.
-        identify: Ways,
+        identify: Methods,
         /// The tenants that it may name: names, patterns such as "customer-*", labels, or "*" for all; a single one is its default. Left out: the only tenant there is.
         tenants: Mixed<String, RawLabelled>,
         /// The policies that apply to it: any of them allows, a deny in any of them wins. Required.
@@ -248,13 +246,13 @@ tables! {
 
     /// One way for a caller to prove who it is.
     #[schemars(extend("oneOf" = one_way(), "dependentRequired" = { "issuer": ["service_account"] }))]
-    RawWay {
+    RawMethod {
         /// Whoever reaches a loopback or Unix listener.
         loopback: Leaf<bool>,
         /// The user ID of the peer of a Unix socket.
         unix_uid: Leaf<u64>,
         /// A key that the caller sends; or two, the new one first.
-        api_key: Slots,
+        api_key: SecretIds,
         /// The SHA-256 of such a key, in hexadecimal; or two.
         api_key_sha256: List<HexDigest>,
         /// The group ID of the peer of a Unix socket.
@@ -281,7 +279,7 @@ tables! {
 }
 
 /// The keys of which a way has exactly one.
-pub(super) const WAYS: [&str; 9] = [
+pub(super) const METHODS: [&str; 9] = [
     "loopback",
     "unix_uid",
     "unix_gid",
@@ -294,13 +292,13 @@ pub(super) const WAYS: [&str; 9] = [
 ];
 
 fn one_way() -> serde_json::Value {
-    WAYS.iter().map(|way| serde_json::json!({ "required": [way] })).collect()
+    METHODS.iter().map(|way| serde_json::json!({ "required": [way] })).collect()
 }
 
 /// The ways of a caller. In the tree they are always a list.
-pub(super) struct Ways(pub(super) Vec<RawWay>);
+pub(super) struct Methods(pub(super) Vec<RawMethod>);
 
-impl FromNode for Ways {
+impl FromNode for Methods {
     fn from_node(node: &Node, at: &Trail<'_>, misfits: &mut Misfits) -> Option<Self> {
         let Value::Sequence(items) = &node.value else {
             misfits.table(node, at)?;
@@ -308,23 +306,23 @@ impl FromNode for Ways {
         };
         let way = |(index, item)| {
             // An empty one in the place of what is none: the others keep their numbers.
-            RawWay::from_node(item, &Trail::Index(at, index), misfits).unwrap_or_default()
+            RawMethod::from_node(item, &Trail::Index(at, index), misfits).unwrap_or_default()
         };
         Some(Self(items.iter().enumerate().map(way).collect()))
     }
 }
 
-impl JsonSchema for Ways {
+impl JsonSchema for Methods {
     fn inline_schema() -> bool {
         true
     }
 
     fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Ways".into()
+        "Methods".into()
     }
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let way = generator.subschema_for::<RawWay>();
+        let way = generator.subschema_for::<RawMethod>();
         schemars::json_schema!({ "anyOf": [way, { "type": "array", "items": way, "minItems": 1 }] })
     }
 }

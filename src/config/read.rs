@@ -46,7 +46,7 @@ pub(super) fn read<T: FromNode>(
         remedy: "Is this a configuration of Claviger? See config/example.toml.".into(),
     });
     // Nothing is missing as long as nothing was read.
-    remarks.told.push(KeyPath::default());
+    remarks.reported.push(KeyPath::default());
     None
 }
 
@@ -59,7 +59,7 @@ fn note(root: &Node, path: KeyPath, kind: &Kind, remarks: &mut Remarks) {
         // What was meant is not missing as well.
         let meant = table.key(near);
         if !root.has(&meant) {
-            remarks.told.push(meant);
+            remarks.reported.push(meant);
         }
     }
     let key = match kind {
@@ -67,7 +67,7 @@ fn note(root: &Node, path: KeyPath, kind: &Kind, remarks: &mut Remarks) {
         _ => path.to_string(),
     };
     remarks.problems.push(Problem { key, origin: root.place(&path), what, remedy });
-    remarks.told.push(path);
+    remarks.reported.push(path);
 }
 
 /// The words for a key that does not exist, or a value of the wrong shape. The value itself is never quoted:
@@ -85,9 +85,10 @@ fn words(path: &KeyPath, kind: &Kind) -> (String, String) {
         [section @ ("issuers" | "tenants" | "policies" | "callers"), name] => {
             ("a table is wanted", format!("Write [{section}.{name}] and its keys below it."))
         }
-        [.., "identify"] | [.., "identify", _] => {
-            ("a table is wanted", "Write identify = { loopback = true }, or another of the ways.".into())
-        }
+        [.., "identify"] | [.., "identify", _] => (
+            "a table is wanted",
+            "Write identify = { loopback = true }, or another authentication method.".into(),
+        ),
         _ => ("a table is wanted", format!("Write its keys: {path} = {{ … }}.")),
     };
     (format!("found {found} where {wanted}"), remedy)

@@ -2,11 +2,12 @@
 
 use super::{
     effective::Config,
+    section::AfterRestart,
     sections::{AuthzOptions, BrokerOptions, Limits, Log, Reload, Retry, Shutdown, Timeouts, TokenOptions},
 };
 
 /// Keys outside the declared sections, and whether they differ.
-pub(super) const KEYS: [(&str, fn(&Config, &Config) -> bool); 7] = [
+pub(super) const KEYS: [AfterRestart<Config>; 7] = [
     ("listen.proxy", |old, new| old.listen.proxy != new.listen.proxy),
     ("listen.admin", |old, new| old.listen.admin != new.listen.admin),
     ("listen.unix_mode", |old, new| old.listen.unix_mode != new.listen.unix_mode),
@@ -34,6 +35,6 @@ pub fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
 }
 
 /// The keys of a section that are declared with `restart` and differ.
-fn differing<T>(declared: &[(&'static str, fn(&T, &T) -> bool)], old: &T, new: &T) -> Vec<&'static str> {
+fn differing<T>(declared: &[AfterRestart<T>], old: &T, new: &T) -> Vec<&'static str> {
     declared.iter().filter(|(_, differs)| differs(old, new)).map(|(key, _)| *key).collect()
 }

@@ -6,6 +6,9 @@
 //! - `checked`, which turns the one into the other and notes what is wrong;
 //! - `RESTART`, the keys that a running process cannot take up.
 
+/// A key that takes effect only after a restart, and whether it differs.
+pub(super) type AfterRestart<T> = (&'static str, fn(&T, &T) -> bool);
+
 /// Tables of keys, each of which may be left out.
 macro_rules! tables {
     ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => {$(
@@ -69,7 +72,7 @@ macro_rules! sections {
 
         impl $typed {
             /// What takes effect only after a restart: the key, and whether it differs.
-            pub(super) const RESTART: &[(&str, fn(&Self, &Self) -> bool)] = &[$($(
+            pub(super) const RESTART: &[$crate::config::section::AfterRestart<Self>] = &[$($(
                 (concat!(stringify!($section), ".", stringify!($field), restart!($restart)), |one, other| {
                     one.$field != other.$field
                 }),
@@ -105,7 +108,7 @@ macro_rules! written {
     (count, $type:ty) => { $crate::config::leaf::Leaf<u64> };
     (fraction, $type:ty) => { $crate::config::leaf::Leaf<f64> };
     (value, $type:ty) => { $crate::config::leaf::Leaf<$type> };
-    (secret, $type:ty) => { $crate::config::leaf::Slot };
+    (secret, $type:ty) => { $crate::config::leaf::SecretId };
 }
 
 /// A value as `/config` shows it.

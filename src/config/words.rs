@@ -96,7 +96,7 @@ macro_rules! words {
 
 words!(LogFormat, "a log format", { "json" => Self::Json, "human" => Self::Human });
 words!(LogRequests, "a choice of requests", { "all" => Self::All, "failures" => Self::Failures, "off" => Self::Off });
-words!(ClientAuth, "a way to authenticate", {
+words!(ClientAuth, "a method of client authentication", {
     "client_secret_basic" => Self::Basic,
     "client_secret_post" => Self::Post,
 });

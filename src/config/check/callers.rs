@@ -19,7 +19,7 @@ impl Checker<'_> {
     pub(super) fn callers(&mut self, raw: Option<Named<RawCaller>>) -> Vec<Caller> {
         let section = KeyPath::of(&["callers"]);
         let tables = self.named("callers", raw);
-        if tables.len() == 0 && !self.was_told(&section) {
+        if tables.len() == 0 && !self.is_reported(&section) {
             let remedy =
                 "Write [callers.NAME] with identify and policies, such as identify = { loopback = true }.";
             self.warn(&section, "there is no caller: every request will be refused", remedy);

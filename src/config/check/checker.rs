@@ -109,13 +109,13 @@ impl Checker<'_> {
 
     /// A problem with something that is not there, unless it was there and refused.
     pub(super) fn missing(&mut self, key: &KeyPath, what: impl Into<String>, remedy: impl Into<String>) {
-        if !self.was_told(key) {
+        if !self.is_reported(key) {
             self.problem(key, what, remedy);
         }
     }
 
     /// Whether something was said already about `key` or a part of it.
-    pub(super) fn was_told(&self, key: &KeyPath) -> bool {
+    pub(super) fn is_reported(&self, key: &KeyPath) -> bool {
         self.remarks.touches(key)
     }
 
@@ -125,7 +125,7 @@ impl Checker<'_> {
 
     pub(super) fn mistake(&mut self, key: &KeyPath, mistake: Mistake) {
         self.problem(key, mistake.what, mistake.remedy);
-        self.remarks.told.push(key.clone());
+        self.remarks.reported.push(key.clone());
     }
 
     /// The value of a leaf that is given and right.

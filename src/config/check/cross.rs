@@ -32,8 +32,8 @@ impl Checker<'_> {
     /// TLS where it is missing, and where nothing comes of it.
     fn encrypted(&mut self, config: &Config) {
         let proxy = &config.listen.proxy;
-        let bears = |way: &Identity| {
-            matches!(way, Identity::ApiKey(_) | Identity::ServiceAccount { .. } | Identity::Jwt { .. })
+        let bears = |method: &Identity| {
+            matches!(method, Identity::ApiKey(_) | Identity::ServiceAccount { .. } | Identity::Jwt { .. })
         };
         let bearer = config.callers.iter().find(|caller| caller.identify.iter().any(bears));
         let open = proxy.iter().find_map(|address| match address {

@@ -188,7 +188,7 @@ impl Checker<'_> {
         algorithms
     }
 
-    /// The issuer that a way to identify names, or the one that it means by naming none.
+    /// The issuer that an authentication method names, or the one that it means by naming none.
     pub(super) fn vouching(
         &mut self,
         at: &KeyPath,

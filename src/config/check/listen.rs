@@ -21,7 +21,7 @@ impl Checker<'_> {
         for (path, address) in proxy.unwrap_or_default() {
             let same = |other: &Address| overlap(other, &address);
             if addresses.iter().any(same) {
-                self.remarks.told.push(path.clone());
+                self.remarks.reported.push(path.clone());
                 self.problem(
                     &path,
                     "this address is given twice, or within another one",
@@ -30,7 +30,7 @@ impl Checker<'_> {
             } else if admin.as_ref().is_some_and(same) {
                 let remedy =
                     "Give admin a port of its own, such as \"127.0.0.1:3601\", or write admin = \"off\".";
-                self.remarks.told.push(path.clone());
+                self.remarks.reported.push(path.clone());
                 self.problem(&path, "this is the address of listen.admin as well", remedy);
             } else {
                 addresses.push(address);

@@ -28,7 +28,7 @@ impl Checker<'_> {
             let allow = self.allowed(&at, raw.allow);
             let deny = self.denied(&at, raw.deny);
             let key = at.key("allow");
-            if allow.is_empty() && !self.was_told(&key) {
+            if allow.is_empty() && !self.is_reported(&key) {
                 let what = if unruly { "the policy has no allow" } else { "the list is empty" };
                 let remedy = "Write what callers need, such as allow = [\"users:read\"].";
                 self.warn(&key, format!("{what}: it allows nothing"), remedy);
@@ -77,7 +77,7 @@ impl Checker<'_> {
     /// A rule that is one, says the policy module.
     pub(super) fn accepted(&mut self, list: RuleList, path: &KeyPath, text: String) -> Option<RuleText> {
         if let Err(why) = (self.settings.rule_check)(list, &text) {
-            self.remarks.told.push(path.clone());
+            self.remarks.reported.push(path.clone());
             let (what, remedy) = why.split_once(". ").unwrap_or((why.trim_end_matches('.'), ""));
             self.problem(path, what, remedy);
             return None;

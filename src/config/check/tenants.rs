@@ -12,7 +12,7 @@ use http::uri::{Authority, Scheme};
 use super::checker::{Checker, is_visible};
 use crate::{
     config::{
-        leaf::{Leaf, List, Slot, Slots},
+        leaf::{Leaf, List, SecretId, SecretIds},
         node::Named,
         path::KeyPath,
         problem::quoted,
@@ -128,7 +128,7 @@ impl Checker<'_> {
     }
 
     fn implied_endpoint(&mut self, at: &KeyPath, name: &TenantName) -> Option<Endpoint> {
-        if self.was_told(&at.key("endpoint")) {
+        if self.is_reported(&at.key("endpoint")) {
             return None;
         }
         let label = name.as_str();
@@ -243,14 +243,14 @@ impl Checker<'_> {
         Some(id)
     }
 
-    fn client_secrets(&mut self, at: &KeyPath, slots: Option<Slots>) -> Vec<Secret> {
+    fn client_secrets(&mut self, at: &KeyPath, ids: Option<SecretIds>) -> Vec<Secret> {
         let key = at.key("client_secret");
-        let slots = slots.map_or_else(Vec::new, |Slots(slots)| slots);
-        if slots.is_empty() {
+        let ids = ids.map_or_else(Vec::new, |SecretIds(ids)| ids);
+        if ids.is_empty() {
             let remedy = "Write client_secret = { file = \"/run/secrets/…\" } or { env = \"NAME\" }.";
             self.missing(&key, "the tenant has no client_secret", remedy);
         }
-        let secrets = self.up_to_two(&key, &slots);
+        let secrets = self.up_to_two(&key, &ids);
         for (path, secret) in &secrets {
             let bytes = secret.expose();
             if !is_visible(bytes) {
@@ -264,16 +264,16 @@ impl Checker<'_> {
     }
 
     /// The secrets at `key`, of which there may be two, the newer first.
-    pub(super) fn up_to_two(&mut self, key: &KeyPath, slots: &[usize]) -> Vec<(KeyPath, Secret)> {
-        if slots.len() > 2 {
-            let what = format!("there are {} secrets; two is the most", slots.len());
+    pub(super) fn up_to_two(&mut self, key: &KeyPath, ids: &[usize]) -> Vec<(KeyPath, Secret)> {
+        if ids.len() > 2 {
+            let what = format!("there are {} secrets; two is the most", ids.len());
             self.problem(key, what, "Keep the new one and the one that it replaces.");
         }
         let mut secrets: Vec<(KeyPath, Secret)> = Vec::new();
-        for (index, slot) in slots.iter().enumerate() {
+        for (index, id) in ids.iter().enumerate() {
             let listed = key.index(index);
             let path = if self.tree.has(&listed) { listed } else { key.clone() };
-            let Some(secret) = self.secret_at(&path, &Slot(*slot)) else { continue };
+            let Some(secret) = self.secret_at(&path, &SecretId(*id)) else { continue };
             if secrets.iter().any(|(_, other)| *other == secret) {
                 self.warn(&path, "both secrets are the same", "Keep one of them.");
             } else {

@@ -104,10 +104,10 @@ fn the_example_leaves_no_key_out() {
     let missing: Vec<_> =
         known.difference(&used).filter(|key| !forms.iter().any(|form| key.ends_with(form))).collect();
     assert!(missing.is_empty(), "not in config/example.toml: {missing:?}");
-    for section in raw::SECTIONS {
+    for section in read::SECTIONS {
         assert!(known.contains(&format!(".{section}")), "{section}");
     }
-    assert_eq!(schema["properties"].as_object().unwrap().len(), raw::SECTIONS.len());
+    assert_eq!(schema["properties"].as_object().unwrap().len(), read::SECTIONS.len());
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn the_example_loads_and_shows_the_defaults() {
             *side.pointer_mut(pointer).unwrap() = Value::Null;
         }
     }
-    for section in raw::SECTIONS {
+    for section in read::SECTIONS {
         if !["issuers", "tenants", "policies", "callers"].contains(&section) {
             assert_eq!(shown[section], default[section], "{section}");
         }

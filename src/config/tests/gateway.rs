@@ -199,7 +199,7 @@ fn tls_problems() {
         "client_ca = \"ca.crt\", ",
         "",
         &[
-            "c.toml:4: listen.tls.crl: revocation lists are of no use without client_ca: no client is asked for a certificate. Write client_ca = \"/tls/ca.crt\", or take crl out.",
+            "c.toml:4: listen.tls.crl: revocation lists have no effect without client_ca: no client is asked for a certificate. Write client_ca = \"/tls/ca.crt\", or take crl out.",
         ],
     );
     says("crl = ", "crk = ", &["c.toml:4: listen.tls.crk: there is no such key. Did you mean `crl`?"]);

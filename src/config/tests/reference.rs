@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::*;
 use crate::config::{
     restart,
+    section::AfterRestart,
     sections::{AuthzOptions, BrokerOptions, Limits, Log, Reload, Retry, Shutdown, Timeouts, TokenOptions},
 };
 
@@ -51,7 +52,7 @@ fn resolved<'s>(root: &'s Value, node: &'s Value) -> &'s Value {
 }
 
 /// The type of a key, in a word or two.
-fn kind(root: &Value, schema: &Value) -> String {
+fn kind(schema: &Value) -> String {
     if let Some(words) = schema["enum"].as_array() {
         return words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
     }
@@ -60,13 +61,13 @@ fn kind(root: &Value, schema: &Value) -> String {
             return "secret".into();
         }
         if let Some(list) = forms.iter().find(|form| form["type"] == "array") {
-            return match kind(root, &list["items"]).as_str() {
+            return match kind(&list["items"]).as_str() {
                 "secret" => "secret, or two".into(),
                 "table" => "table, or a list".into(),
                 item => format!("list ({item})"),
             };
         }
-        let mut kinds: Vec<_> = forms.iter().map(|form| kind(root, form)).collect();
+        let mut kinds: Vec<_> = forms.iter().map(kind).collect();
         kinds.dedup();
         return kinds.join(", ");
     }
@@ -137,7 +138,7 @@ fn size(bytes: &Value) -> String {
 
 /// The keys that wait for a restart; of `audit`, all.
 fn restarts() -> BTreeSet<&'static str> {
-    fn declared<T>(table: &[(&'static str, fn(&T, &T) -> bool)]) -> Vec<&'static str> {
+    fn declared<T>(table: &[AfterRestart<T>]) -> Vec<&'static str> {
         table.iter().map(|(key, _)| *key).collect()
     }
     [
@@ -160,17 +161,17 @@ fn restarts() -> BTreeSet<&'static str> {
 fn reference() -> String {
     let (schema, defaults, restarts) = (schema(), defaults(), restarts());
     let mut text = String::from(HEAD);
-    for section in raw::SECTIONS {
+    for section in read::SECTIONS {
         let node = &schema["properties"][section];
         let mut below = Vec::new();
         keys(&schema, node, section, &mut below);
         let _ = write!(text, "## `{section}`\n\n{}\n\n", node["description"].as_str().expect("described"));
         text.push_str("| key | type | default | |\n|---|---|---|---|\n");
         for key in &below {
-            let kind = kind(&schema, &key.schema);
+            let kind = kind(&key.schema);
             let (default, mut description) = default(key, &kind, &defaults);
             let waits = |known: &&str| key.path == **known || key.path.split('.').next() == Some(known);
-            if restarts.iter().any(|known| waits(&known)) {
+            if restarts.iter().any(waits) {
                 description.push_str(" *restart*");
             }
             let _ = writeln!(text, "| `{}` | {kind} | {default} | {description} |", key.path);
