@@ -106,6 +106,11 @@ impl TenantPattern {
         &self.0
     }
 
+    /// What every name begins with that the pattern stands for.
+    pub fn prefix(&self) -> &str {
+        self.0.split('*').next().unwrap_or_default()
+    }
+
     /// Whether a name is one that the pattern stands for.
     pub fn matches(&self, name: &str) -> bool {
         let Some((start, rest)) = self.0.split_once('*') else { return false };

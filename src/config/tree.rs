@@ -132,6 +132,12 @@ impl Members {
         Iter(self.0.iter())
     }
 
+    /// The members whose names begin with `prefix`.
+    pub(super) fn starting_with(&self, prefix: &str) -> impl Iterator<Item = (&str, &Node)> {
+        let first = self.0.partition_point(|(key, _)| **key < *prefix);
+        Iter(self.0[first..].iter()).take_while(move |(key, _)| key.starts_with(prefix))
+    }
+
     /// Keeps the members for which `keep` says so.
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&str, &mut Node) -> bool) {
         self.0.retain_mut(|(key, node)| keep(key, node));
