@@ -1,4 +1,4 @@
-//! How keys are declared. `tables!` says which keys a file may have; `section!` says of a section of plain keys all
+//! How keys are declared. `tables!` says which keys a file may have; `sections!` says of a section of plain keys all
 //! there is to say: type, default, bounds, description. It makes
 //!
 //! - what a file may hold (`Option` of each key), with its JSON Schema, in which the doc comments are the descriptions;
