@@ -33,7 +33,11 @@ async fn b31_a_read_that_hangs_stops_neither_requests_nor_grants_nor_probes_nor_
     let (file, pipe) = (directory.path().join("claviger.toml"), directory.path().join("hung"));
     named_pipe(&pipe);
     let settings = Settings::usual().tenant("acme", &logto).tenant("late", &other);
-    settings.set("callers.local.tenants", "['*']").set("token.backoff", "'10ms'").set("token.max_backoff", "'10ms'").write(&file);
+    settings
+        .set("callers.local.tenants", "['*']")
+        .set("token.backoff", "'10ms'")
+        .set("token.max_backoff", "'10ms'")
+        .write(&file);
     // The second tenant gets no token before the read hangs.
     other.token_fault(Effect::Reset);
     let (reading, hung) = std::sync::mpsc::channel();
@@ -64,10 +68,8 @@ async fn b31_a_read_that_hangs_stops_neither_requests_nor_grants_nor_probes_nor_
     assert_eq!(get(&proxy, "/t/acme/api/roles").await, 200, "a new connection");
     assert_eq!(get(&admin, "/livez").await, 200);
     other.faults().clear();
-    within("a grant while the read hangs", async {
-        while get(&proxy, "/t/late/api/roles").await != 200 {}
-    })
-    .await;
+    within("a grant while the read hangs", async { while get(&proxy, "/t/late/api/roles").await != 200 {} })
+        .await;
 
     drop(stop);
     assert!(within("the end", running).await.expect("it does not panic"), "all requests were finished");
