@@ -167,7 +167,7 @@ enum Finding {
     /// Not to be said before this has ended; then it is to be asked once more. What is wrong as things are.
     Later(jwt::Refreshing, Cause),
     /// Something false.
-    False(Cause),
+    Rejected(Cause),
 }
 
 /// One way to identify.
@@ -226,8 +226,8 @@ pub struct Authenticators {
 
 impl Authenticators {
     /// The callers of `config`.
-    pub fn new(config: &[config::Caller], means: Deps) -> Self {
-        let Deps { seal, clock, clients, issuers } = means;
+    pub fn new(config: &[config::Caller], deps: Deps) -> Self {
+        let Deps { seal, clock, clients, issuers } = deps;
         let keyrings = issuers.iter().map(|(_, keyring)| keyring.clone()).collect();
         let authenticators: Vec<Box<dyn Authenticator>> = vec![
             Box::new(claviger_token::ClavigerToken::new(config, seal, clock.clone())),
@@ -272,7 +272,7 @@ impl Authenticators {
     pub async fn authenticate(&self, presented: &Presented<'_>) -> Result<Caller, AuthnError> {
         let (mut passed, mut certificate) = (None, None);
         match presented.credential {
-            Some(Credential::Ambiguous) => return Err(self.unidentified(NO_METHOD, Cause::Several, None)),
+            Some(Credential::Ambiguous) => return Err(self.unauthenticated(NO_METHOD, Cause::Several, None)),
             Some(Credential::Other) => passed = Some((NO_METHOD, Cause::Scheme)),
             _ => {}
         }
@@ -288,19 +288,19 @@ impl Authenticators {
                 // In a mesh there is always one: it does not hide what was shown for the request itself.
                 Finding::Nothing(Some(Cause::Certificate(cause))) => certificate = Some(cause),
                 Finding::Nothing(Some(cause)) => passed = Some((authenticator.name(), cause)),
-                Finding::False(cause) | Finding::Later(_, cause) => {
-                    return Err(self.unidentified(authenticator.name(), cause, None));
+                Finding::Rejected(cause) | Finding::Later(_, cause) => {
+                    return Err(self.unauthenticated(authenticator.name(), cause, None));
                 }
             }
         }
         Err(match (passed, certificate) {
-            (Some((way, cause)), certificate) => self.unidentified(way, cause, certificate),
-            (None, Some(cause)) => self.unidentified("certificate", Cause::Certificate(cause), None),
-            (None, None) => self.unidentified(NO_METHOD, Cause::NoneSent(presented.peer.listener), None),
+            (Some((way, cause)), certificate) => self.unauthenticated(way, cause, certificate),
+            (None, Some(cause)) => self.unauthenticated("certificate", Cause::Certificate(cause), None),
+            (None, None) => self.unauthenticated(NO_METHOD, Cause::NoneSent(presented.peer.listener), None),
         })
     }
 
-    fn unidentified(
+    fn unauthenticated(
         &self,
         tried: &'static str,
         cause: Cause,

@@ -36,9 +36,9 @@ impl ApiKeys {
     }
 
     /// The key and its caller, and what it means where there is none.
-    fn judge(&self, presented: &Presented<'_>) -> (Option<(Digest, CallerIndex)>, Finding) {
+    fn verify(&self, presented: &Presented<'_>) -> (Option<(Digest, CallerIndex)>, Finding) {
         match presented.credential {
-            Some(Credential::Key(key)) => (self.find(key), Finding::False(Cause::Key)),
+            Some(Credential::Key(key)) => (self.find(key), Finding::Rejected(Cause::Key)),
             Some(Credential::Bearer(key)) => (self.find(key), Finding::Nothing(Some(Cause::Bearer))),
             Some(Credential::Client(Client::Secret { id, secret, raw })) => {
                 let found = self.find(secret).or_else(|| self.find(raw));
@@ -58,12 +58,12 @@ impl Authenticator for ApiKeys {
     }
 
     fn authenticate(&self, presented: &Presented<'_>) -> Finding {
-        let (found, otherwise) = self.judge(presented);
+        let (found, otherwise) = self.verify(presented);
         found.map_or(otherwise, |(_, index)| Finding::Known(index))
     }
 
     fn key(&self, presented: &Presented<'_>) -> Option<Digest> {
-        self.judge(presented).0.map(|(digest, _)| digest)
+        self.verify(presented).0.map(|(digest, _)| digest)
     }
 
     fn is_credential(&self, text: &[u8]) -> bool {

@@ -41,7 +41,7 @@ pub enum TokenCause {
     /// Sealed by somebody else, or changed.
     Sealed,
     /// It was good until then.
-    Ended(Duration),
+    Expired(Duration),
     /// It names a caller that the configuration does not have.
     CallerGone,
     /// The API key that it was got with is no longer its caller's.
@@ -58,13 +58,13 @@ pub enum CertificateCause {
     /// It is on a revocation list.
     Revoked,
     /// The revocation list that would say so is over.
-    ListOver,
+    ListExpired,
     /// Anything else that the verifier finds.
     Untrusted,
     /// None of its names is a caller's.
-    NamesNobody,
+    NoCaller,
     /// Its names are those of two callers.
-    NamesTwo,
+    TwoCallers,
 }
 
 impl Cause {
@@ -76,7 +76,7 @@ impl Cause {
             Self::Scheme => "scheme",
             Self::Key | Self::Bearer | Self::Client => "unknown",
             Self::Token(TokenCause::Sealed) => "sealed",
-            Self::Token(TokenCause::Ended(_)) => "expired",
+            Self::Token(TokenCause::Expired(_)) => "expired",
             Self::Token(TokenCause::CallerGone) => "no_caller",
             Self::Token(TokenCause::KeyGone) => "key_gone",
             Self::Jwt { wrong, .. } => wrong.reason(),
@@ -84,10 +84,10 @@ impl Cause {
                 CertificateCause::Expired => "expired",
                 CertificateCause::NotYetValid => "not_yet_valid",
                 CertificateCause::Revoked => "revoked",
-                CertificateCause::ListOver => "revocation_list",
+                CertificateCause::ListExpired => "revocation_list",
                 CertificateCause::Untrusted => "untrusted",
-                CertificateCause::NamesNobody => "no_caller",
-                CertificateCause::NamesTwo => "two_callers",
+                CertificateCause::NoCaller => "no_caller",
+                CertificateCause::TwoCallers => "two_callers",
             },
         }
     }
@@ -118,7 +118,7 @@ impl fmt::Display for TokenCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sealed => f.write_str("does not open (another broker.key, or a restart without one?)"),
-            Self::Ended(ago) => write!(f, "ended {} ago", Roundly(*ago)),
+            Self::Expired(ago) => write!(f, "ended {} ago", Rounded(*ago)),
             Self::CallerGone => f.write_str("its caller is gone from the configuration"),
             Self::KeyGone => f.write_str("the API key that it was got with is gone from the configuration"),
         }
@@ -131,18 +131,18 @@ impl fmt::Display for CertificateCause {
             Self::Expired => "expired",
             Self::NotYetValid => "not yet valid",
             Self::Revoked => "revoked",
-            Self::ListOver => "its revocation list is over",
+            Self::ListExpired => "its revocation list is over",
             Self::Untrusted => "no longer trusted",
-            Self::NamesNobody => "names no caller",
-            Self::NamesTwo => "names two callers",
+            Self::NoCaller => "names no caller",
+            Self::TwoCallers => "names two callers",
         })
     }
 }
 
 /// A length of time in so few forms that nobody writes with it.
-pub(super) struct Roundly(pub(super) Duration);
+pub(super) struct Rounded(pub(super) Duration);
 
-impl fmt::Display for Roundly {
+impl fmt::Display for Rounded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const MINUTE: u64 = 60;
         const HOUR: u64 = 60 * MINUTE;
@@ -155,7 +155,7 @@ impl fmt::Display for Roundly {
     }
 }
 
-/// Nobody we know. What it says as an error is for the one who asks, and never which part was wrong.
+/// Unauthenticated we know. What it says as an error is for the one who asks, and never which part was wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthnError {
     pub(super) tried: &'static str,

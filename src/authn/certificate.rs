@@ -68,12 +68,12 @@ impl PeerIdentity {
         {
             return Ok(());
         }
-        let judged = self.judge(&**by, clock);
-        *verified = judged.is_ok().then(|| (Arc::downgrade(by), now.instant));
-        judged
+        let verified_now = self.verify(&**by, clock);
+        *verified = verified_now.is_ok().then(|| (Arc::downgrade(by), now.instant));
+        verified_now
     }
 
-    fn judge(&self, by: &dyn ClientCertVerifier, clock: &Clock) -> Result<(), CertificateCause> {
+    fn verify(&self, by: &dyn ClientCertVerifier, clock: &Clock) -> Result<(), CertificateCause> {
         let (Some((leaf, between)), Some(now)) = (self.chain.split_first(), clock.unix_time()) else {
             return Err(CertificateCause::Untrusted);
         };
@@ -90,7 +90,7 @@ fn cause(error: &TlsError) -> CertificateCause {
         }
         CertificateError::Revoked => CertificateCause::Revoked,
         CertificateError::ExpiredRevocationList | CertificateError::ExpiredRevocationListContext { .. } => {
-            CertificateCause::ListOver
+            CertificateCause::ListExpired
         }
         _ => CertificateCause::Untrusted,
     }
@@ -158,8 +158,8 @@ impl Certificates {
         let spiffe = identity.spiffe().and_then(|id| self.by_spiffe(id));
         let dns = identity.dns.iter().filter_map(|name| self.by_dns(name));
         let mut found = spiffe.into_iter().chain(dns);
-        let first = found.next().ok_or(CertificateCause::NamesNobody)?;
-        if found.all(|other| other == first) { Ok(first) } else { Err(CertificateCause::NamesTwo) }
+        let first = found.next().ok_or(CertificateCause::NoCaller)?;
+        if found.all(|other| other == first) { Ok(first) } else { Err(CertificateCause::TwoCallers) }
     }
 
     fn by_spiffe(&self, id: &str) -> Option<CallerIndex> {
@@ -188,7 +188,7 @@ impl Authenticator for Certificates {
             return Finding::Nothing(None);
         };
         if let Err(cause) = identity.check(verifier, &self.clock) {
-            return Finding::False(Cause::Certificate(cause));
+            return Finding::Rejected(Cause::Certificate(cause));
         }
         let nobody = |cause| Finding::Nothing(Some(Cause::Certificate(cause)));
         self.find(identity).map_or_else(nobody, Finding::Known)

@@ -154,7 +154,7 @@ impl ClavigerToken {
     fn find(&self, token: &[u8]) -> Result<CallerIndex, TokenCause> {
         let opened = self.seal.open(token).ok_or(TokenCause::Sealed)?;
         if let Ok(ago) = self.clock.now().wall.duration_since(opened.expires) {
-            return Err(TokenCause::Ended(ago));
+            return Err(TokenCause::Expired(ago));
         }
         let (caller, keys) = self.callers.get(&opened.caller).ok_or(TokenCause::CallerGone)?;
         let has_key = opened.key == NO_KEY || keys.contains(&opened.key);
@@ -172,7 +172,7 @@ impl Authenticator for ClavigerToken {
             Some(Credential::Bearer(token))
                 if token.starts_with(PREFIX.as_bytes()) && token.len() <= MAX_LEN =>
             {
-                self.find(token).map_or_else(|cause| Finding::False(Cause::Token(cause)), Finding::Known)
+                self.find(token).map_or_else(|cause| Finding::Rejected(Cause::Token(cause)), Finding::Known)
             }
             _ => Finding::Nothing(None),
         }

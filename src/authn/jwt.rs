@@ -119,7 +119,7 @@ impl Jwts {
         }
     }
 
-    fn judge(&self, bytes: &[u8]) -> Finding {
+    fn verify(&self, bytes: &[u8]) -> Finding {
         if self.issuers.is_empty() || !token::has_the_shape(bytes) {
             return Finding::Nothing(None);
         }
@@ -138,7 +138,7 @@ impl Jwts {
         if let Some(refused) = self.refused.get(&digest)
             && now.instant < refused.until
         {
-            return Finding::False(refused.cause);
+            return Finding::Rejected(refused.cause);
         }
         let token = match token::read(bytes) {
             Reading::Token(token) => token,
@@ -157,14 +157,14 @@ impl Jwts {
         let (alg, kid, expires) =
             match accepted.and_then(|(alg, kid)| Ok((alg, kid, issuer.accepts(&token.claims, since)?))) {
                 Ok(accepted) => accepted,
-                Err(wrong) => return Finding::False(of_issuer(wrong)),
+                Err(wrong) => return Finding::Rejected(of_issuer(wrong)),
             };
         let keys = issuer.keyring.candidates(kid, alg);
         if keys.is_empty() {
             let cause = of_issuer(issuer.keyring.without(kid));
             return match issuer.keyring.ask() {
                 Some(refreshing) => Finding::Later(refreshing, cause),
-                None => Finding::False(cause),
+                None => Finding::Rejected(cause),
             };
         }
         let validation = Validation { algorithms: vec![jose(alg)], ..issuer.validation.clone() };
@@ -180,14 +180,14 @@ impl Jwts {
             Err(wrong) => {
                 let cause = of_issuer(wrong);
                 self.refused.insert(digest, Refused { until: now.instant + REFUSED_FOR, cause });
-                Finding::False(cause)
+                Finding::Rejected(cause)
             }
         }
     }
 }
 
 fn of_nobody(wrong: JwtError) -> Finding {
-    Finding::False(Cause::Jwt { issuer: None, wrong })
+    Finding::Rejected(Cause::Jwt { issuer: None, wrong })
 }
 
 impl Issuer {
@@ -233,13 +233,13 @@ impl Authenticator for Jwts {
 
     fn authenticate(&self, presented: &Presented<'_>) -> Finding {
         match presented.credential {
-            Some(Credential::Bearer(token)) => self.judge(token),
-            Some(Credential::Client(Client::Assertion { id, jwt })) => match self.judge(jwt) {
+            Some(Credential::Bearer(token)) => self.verify(token),
+            Some(Credential::Client(Client::Assertion { id, jwt })) => match self.verify(jwt) {
                 Finding::Known(caller) if id.is_none_or(|id| self.names[caller.0].as_str() == id) => {
                     Finding::Known(caller)
                 }
                 Finding::Known(_) => of_nobody(JwtError::ClientId),
-                Finding::Nothing(Some(cause)) => Finding::False(cause),
+                Finding::Nothing(Some(cause)) => Finding::Rejected(cause),
                 Finding::Nothing(None) => of_nobody(JwtError::NoJwt),
                 other => other,
             },

@@ -58,7 +58,7 @@ impl World {
         match self.authenticator.authenticate(&Presented { peer, credential: None }) {
             Finding::Known(index) => self.callers[index.0].name.as_str(),
             Finding::Nothing(_) => "",
-            Finding::False(_) => "false",
+            Finding::Rejected(_) => "false",
             Finding::Later(..) => "later",
         }
     }
@@ -261,17 +261,17 @@ fn the_operator_learns_what_is_wrong_with_a_certificate() {
         let peer = peer(certified);
         match World::new(&dns(), crl).authenticator.authenticate(&Presented { peer: &peer, credential: None })
         {
-            Finding::False(cause) | Finding::Nothing(Some(cause)) => (cause.to_string(), cause.reason()),
+            Finding::Rejected(cause) | Finding::Nothing(Some(cause)) => (cause.to_string(), cause.reason()),
             _ => (String::new(), ""),
         }
     };
     let said = |text: &str, reason| (format!("certificate: {text}"), reason);
-    let good = certified(&["a.internal"], 2100, 9);
-    assert_eq!(why(None, &good).1, "");
+    let valid = certified(&["a.internal"], 2100, 9);
+    assert_eq!(why(None, &valid).1, "");
     assert_eq!(why(None, &certified(&["a.internal"], 2026, 9)), said("expired", "expired"));
-    assert_eq!(why(Some(CLIENTS.revoke(&[&good], 2100)), &good), said("revoked", "revoked"));
+    assert_eq!(why(Some(CLIENTS.revoke(&[&valid], 2100)), &valid), said("revoked", "revoked"));
     let stale = said("its revocation list is over", "revocation_list");
-    assert_eq!(why(Some(CLIENTS.revoke(&[], 2026)), &good), stale);
+    assert_eq!(why(Some(CLIENTS.revoke(&[], 2026)), &valid), stale);
     let stranger = STRANGERS.issue(&Wanted { dns: vec!["a.internal"], ..Wanted::default() });
     assert_eq!(why(None, &stranger), said("no longer trusted", "untrusted"));
     assert_eq!(why(None, &certified(&["c.internal"], 2100, 9)), said("names no caller", "no_caller"));

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::authn::cause::Roundly;
+use crate::authn::cause::Rounded;
 
 /// Why a JWT identifies nobody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,8 +90,8 @@ impl fmt::Display for JwtError {
             Self::Algorithm => f.write_str("alg is not allowed"),
             Self::KeyIdForm => f.write_str("kid is no text, empty or too long"),
             Self::Times => f.write_str("exp is missing, or a time in it is no number"),
-            Self::Expired(ago) => write!(f, "expired {} ago", Roundly(*ago)),
-            Self::NotYetValid(wait) => write!(f, "not yet valid, for {}", Roundly(*wait)),
+            Self::Expired(ago) => write!(f, "expired {} ago", Rounded(*ago)),
+            Self::NotYetValid(wait) => write!(f, "not yet valid, for {}", Rounded(*wait)),
             Self::Audience => f.write_str("aud is not among its audience"),
             Self::Subject => f.write_str("sub is missing or empty"),
             Self::KeyUnknown(keys) => write!(f, "kid is of no key ({})", held(*keys)),

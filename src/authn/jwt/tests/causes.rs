@@ -2,7 +2,7 @@
 
 use super::{
     super::keyring::COOL_DOWN,
-    keys::{KEYS, at_a_url, good, settle},
+    keys::{KEYS, at_a_url, settle, valid},
     *,
 };
 
@@ -68,10 +68,10 @@ fn a_refused_token_is_remembered_with_its_cause_and_an_accepted_one_ends_with_on
     let forged = STRANGER.sign(&account("shop", "billing"));
     assert_eq!(cause(&forged), of_cluster("signature false"));
     assert_eq!(cause(&forged), of_cluster("signature false"), "from memory");
-    let good = EC.sign(&account("shop", "billing"));
-    assert_eq!(world.who(&good), Ok("billing"));
+    let valid = EC.sign(&account("shop", "billing"));
+    assert_eq!(world.who(&valid), Ok("billing"));
     world.pass(3607 + 31);
-    assert_eq!(cause(&good), of_cluster("expired 31 s ago"));
+    assert_eq!(cause(&valid), of_cluster("expired 31 s ago"));
 }
 
 #[test]
@@ -84,10 +84,10 @@ fn an_assertion_says_what_is_wrong_with_it() {
         let identified = world.callers.authenticate(&presented).now_or_never().expect("nothing to wait for");
         identified.map(|_| ()).map_err(|nobody| (nobody.tried(), nobody.cause()))
     };
-    let good = good();
-    assert_eq!(why(Some("billing"), &good), Ok(()));
+    let valid = valid();
+    assert_eq!(why(Some("billing"), &valid), Ok(()));
     let other = "verified, but client_id is not the name of its caller";
-    assert_eq!(why(Some("jobs"), &good), Err(("jwt", other.into())));
+    assert_eq!(why(Some("jobs"), &valid), Err(("jwt", other.into())));
     assert_eq!(why(None, "x"), Err(("jwt", "client_assertion is no JWT of a configured issuer".into())));
     let foreign = EC.sign(&with(account("shop", "billing"), json!({ "iss": CHOSEN })));
     assert_eq!(why(None, &foreign), Err(("jwt", "iss is of no configured issuer".into())));
@@ -98,7 +98,7 @@ async fn without_any_key_it_is_not_the_callers_fault() {
     let (fake, world) = at_a_url();
     fake.gone();
     settle().await;
-    let why = world.why(&good()).await;
+    let why = world.why(&valid()).await;
     assert_eq!((why.tried(), why.reason()), ("jwt", "issuer_unavailable"));
     assert_eq!(why.cause(), of_cluster("no key is held, so none of its tokens can be judged"));
     let wait = why.retry_after().expect("it says when");
@@ -107,13 +107,13 @@ async fn without_any_key_it_is_not_the_callers_fault() {
     assert_eq!(world.why(&wrong).await.retry_after(), None, "what is wrong in any case is the caller's");
     fake.put(KEYS, set(&[&EC]));
     tokio::time::advance(wait).await;
-    assert_eq!(world.ask(&Peer::at(Reach::Network), &good()).await, Ok("billing"), "as long as it says");
+    assert_eq!(world.ask(&Peer::at(Reach::Network), &valid()).await, Ok("billing"), "as long as it says");
 }
 
 #[tokio::test(start_paused = true)]
 async fn tokens_of_keys_that_are_not_there_are_counted_once_each() {
     let (_fake, world) = at_a_url();
-    assert_eq!(world.ask(&Peer::at(Reach::Network), &good()).await, Ok("billing"));
+    assert_eq!(world.ask(&Peer::at(Reach::Network), &valid()).await, Ok("billing"));
     tokio::time::advance(COOL_DOWN).await;
     for _ in 0..3 {
         let why = world.why(&RSA.sign(&account("shop", "billing"))).await;
