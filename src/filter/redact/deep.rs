@@ -2,7 +2,10 @@
 //! One bit for each tells an object from an array, so that a caller who may store what it likes in `customData` cannot
 //! keep the others from their lists.
 
-use super::{Container, Kind, Unmaskable};
+use super::{
+    container::{Container, Kind},
+    unmaskable::Unmaskable,
+};
 use crate::catalog::secrets::Place;
 
 /// More than PostgreSQL takes into a `jsonb` (about 7,000 levels, by its stack).
