@@ -3,12 +3,21 @@
 
 use std::collections::HashMap;
 
-use super::{Authenticator, Cause, Client, Credential, Finding, Presented, identities};
+use super::{
+    authenticator::{Authenticator, Finding, Outcome},
+    cause::Cause,
+    identities::identities,
+    presented::{Client, Credential, Presented},
+};
 use crate::{
     config,
     ids::{CallerIndex, CallerName},
     secret::Digest,
 };
+
+const KEY: Cause = Cause::new("unknown", "Claviger-Key is no caller's key");
+const BEARER: Cause = Cause::new("unknown", "bearer is no caller's key and no token that is known here");
+const CLIENT: Cause = Cause::new("unknown", "client_id and client_secret are no caller's name and key");
 
 pub(super) struct ApiKeys {
     keys: HashMap<Digest, CallerIndex>,
@@ -38,16 +47,13 @@ impl ApiKeys {
     /// The key and its caller, and what it means where there is none.
     fn verify(&self, presented: &Presented<'_>) -> (Option<(Digest, CallerIndex)>, Finding) {
         match presented.credential {
-            Some(Credential::Key(key)) => (self.find(key), Finding::Rejected(Cause::Key)),
-            Some(Credential::Bearer(key)) => (self.find(key), Finding::Nothing(Some(Cause::Bearer))),
+            Some(Credential::Key(key)) => (self.find(key), Finding::Rejected(KEY)),
+            Some(Credential::Bearer(key)) => (self.find(key), Finding::Pass(Some(BEARER))),
             Some(Credential::Client(Client::Secret { id, secret, raw })) => {
                 let found = self.find(secret).or_else(|| self.find(raw));
-                (
-                    found.filter(|(_, index)| self.names[index.0].as_str() == id),
-                    Finding::Nothing(Some(Cause::Client)),
-                )
+                (found.filter(|(_, index)| self.names[index.0].as_str() == id), Finding::Pass(Some(CLIENT)))
             }
-            _ => (None, Finding::Nothing(None)),
+            _ => (None, Finding::Pass(None)),
         }
     }
 }
@@ -57,9 +63,9 @@ impl Authenticator for ApiKeys {
         "api_key"
     }
 
-    fn authenticate(&self, presented: &Presented<'_>) -> Finding {
+    fn authenticate<'a>(&'a self, presented: &'a Presented<'_>) -> Outcome<'a> {
         let (found, otherwise) = self.verify(presented);
-        found.map_or(otherwise, |(_, index)| Finding::Known(index))
+        found.map_or(otherwise, |(_, index)| Finding::Known(index)).into()
     }
 
     fn key(&self, presented: &Presented<'_>) -> Option<Digest> {

@@ -17,7 +17,11 @@ use aws_lc_rs::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use moka::sync::Cache;
 
-use super::{Authenticator, Cause, Credential, Finding, Presented, TokenCause};
+use super::{
+    authenticator::{Authenticator, Finding, Outcome},
+    cause::{Cause, Rounded},
+    presented::{Credential, Presented},
+};
 use crate::{
     clock::Clock,
     config,
@@ -151,14 +155,14 @@ impl ClavigerToken {
         Self { seal, clock, callers }
     }
 
-    fn find(&self, token: &[u8]) -> Result<CallerIndex, TokenCause> {
-        let opened = self.seal.open(token).ok_or(TokenCause::Sealed)?;
+    fn find(&self, token: &[u8]) -> Result<CallerIndex, Cause> {
+        let opened = self.seal.open(token).ok_or(SEALED)?;
         if let Ok(ago) = self.clock.now().wall.duration_since(opened.expires) {
-            return Err(TokenCause::Expired(ago));
+            return Err(expired(ago));
         }
-        let (caller, keys) = self.callers.get(&opened.caller).ok_or(TokenCause::CallerGone)?;
+        let (caller, keys) = self.callers.get(&opened.caller).ok_or(CALLER_GONE)?;
         let has_key = opened.key == NO_KEY || keys.contains(&opened.key);
-        has_key.then_some(*caller).ok_or(TokenCause::KeyGone)
+        has_key.then_some(*caller).ok_or(KEY_GONE)
     }
 }
 
@@ -167,18 +171,30 @@ impl Authenticator for ClavigerToken {
         "claviger_token"
     }
 
-    fn authenticate(&self, presented: &Presented<'_>) -> Finding {
-        match presented.credential {
+    fn authenticate<'a>(&'a self, presented: &'a Presented<'_>) -> Outcome<'a> {
+        let finding = match presented.credential {
             Some(Credential::Bearer(token))
                 if token.starts_with(PREFIX.as_bytes()) && token.len() <= MAX_LEN =>
             {
-                self.find(token).map_or_else(|cause| Finding::Rejected(Cause::Token(cause)), Finding::Known)
+                self.find(token).map_or_else(Finding::Rejected, Finding::Known)
             }
-            _ => Finding::Nothing(None),
-        }
+            _ => Finding::Pass(None),
+        };
+        finding.into()
     }
 
     fn is_credential(&self, text: &[u8]) -> bool {
         text.starts_with(PREFIX.as_bytes())
     }
+}
+
+/// Sealed by somebody else, or changed.
+const SEALED: Cause =
+    Cause::new("sealed", "broker token: does not open (another broker.key, or a restart without one?)");
+const CALLER_GONE: Cause = Cause::new("no_caller", "broker token: its caller is gone from the configuration");
+const KEY_GONE: Cause =
+    Cause::new("key_gone", "broker token: the API key that it was got with is gone from the configuration");
+
+fn expired(ago: Duration) -> Cause {
+    Cause::of("expired", format!("broker token: ended {} ago", Rounded(ago)))
 }

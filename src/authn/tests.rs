@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::*;
 use crate::{
@@ -77,7 +77,11 @@ impl Fixture {
         Ok((self.config[caller.index().0].name.as_str(), caller.method()))
     }
 
-    fn by(&self, peer: &Peer, headers: &[(&'static str, &str)]) -> Result<(&str, &'static str), Unauthenticated> {
+    fn by(
+        &self,
+        peer: &Peer,
+        headers: &[(&'static str, &str)],
+    ) -> Result<(&str, &'static str), Unauthenticated> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
@@ -115,7 +119,10 @@ fn several_credentials_are_none() {
     let f = Fixture::new();
     let twice = [("authorization", "Bearer new-key"), ("authorization", "Bearer new-key")];
     assert_eq!(f.by(&LOOPBACK, &twice), Err(Unauthenticated));
-    assert_eq!(f.by(&LOOPBACK, &[("claviger-key", "new-key"), ("claviger-key", "user-key")]), Err(Unauthenticated));
+    assert_eq!(
+        f.by(&LOOPBACK, &[("claviger-key", "new-key"), ("claviger-key", "user-key")]),
+        Err(Unauthenticated)
+    );
     let both = [("claviger-key", "new-key"), ("authorization", "Bearer whatever")];
     assert_eq!(
         f.by(&NETWORK, &both),
@@ -131,7 +138,11 @@ fn locality_is_the_listeners_not_the_peers() {
     assert_eq!(f.by(&mesh, &[]), Err(Unauthenticated));
     assert_eq!(f.by(&LOOPBACK, &[]), Ok(("local", "loopback")));
     assert_eq!(f.by(&LOOPBACK, &[("authorization", "Bearer an-sdks-own")]), Ok(("local", "loopback")));
-    assert_eq!(f.by(&LOOPBACK, &[("claviger-key", "wrong")]), Err(Unauthenticated), "meant for us, and wrong");
+    assert_eq!(
+        f.by(&LOOPBACK, &[("claviger-key", "wrong")]),
+        Err(Unauthenticated),
+        "meant for us, and wrong"
+    );
     assert_eq!(f.by(&LOOPBACK, &[("claviger-key", "new-key")]), Ok(("keyed", "api_key")));
 }
 
@@ -257,7 +268,7 @@ fn the_operator_learns_the_cause_and_the_one_who_asks_does_not() {
             map.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
         }
         let nobody = f.verify(&Presented::by_headers(peer, &map)).expect_err("it is to be refused");
-        assert_eq!(nobody.to_string(), "the caller could not be identified");
+        assert_eq!(nobody.to_string(), "the caller could not be authenticated");
         assert_eq!(nobody.retry_after(), None);
         (nobody.tried(), nobody.reason(), nobody.cause())
     };

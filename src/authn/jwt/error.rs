@@ -2,19 +2,20 @@
 
 use std::{fmt, time::Duration};
 
-use crate::authn::cause::Rounded;
+use crate::{
+    authn::cause::{Cause, Rounded},
+    ids::IssuerName,
+};
 
 /// Why a JWT identifies nobody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JwtError {
+pub(super) enum JwtError {
     /// An assertion that is no JWT at all, or where there are no issuers.
     NoJwt,
     /// Its form.
     Malformed,
     /// `iss` is not there.
     NoIssuer,
-    /// `iss` is somebody else's.
-    IssuerUnknown,
     /// A member of the header that brings a key or an extension.
     Header,
     /// `typ`.
@@ -54,12 +55,23 @@ pub enum JwtError {
     ClientId,
 }
 
+/// `iss` is somebody else's: the token may not be meant for Claviger.
+pub(super) const FOREIGN: Cause = Cause::new("issuer_unknown", "iss is of no configured issuer");
+
 impl JwtError {
-    /// The metric label: a closed set.
-    pub(in crate::authn) fn reason(self) -> &'static str {
+    /// Of a token of `issuer`, where it names one of the configuration.
+    pub(super) fn cause(self, issuer: Option<&IssuerName>) -> Cause {
+        let text = issuer.map_or_else(|| self.to_string(), |issuer| format!("issuer {issuer}: {self}"));
+        let retry_after = match self {
+            Self::NoKeys { again_in } => Some(again_in),
+            _ => None,
+        };
+        Cause { retry_after, ..Cause::of(self.reason(), text) }
+    }
+
+    fn reason(self) -> &'static str {
         match self {
             Self::NoJwt | Self::Malformed | Self::NoIssuer => "malformed",
-            Self::IssuerUnknown => "issuer_unknown",
             Self::Header | Self::Type | Self::KeyIdForm => "header",
             Self::Algorithm => "algorithm",
             Self::Times => "times",
@@ -84,7 +96,6 @@ impl fmt::Display for JwtError {
             Self::NoJwt => f.write_str("client_assertion is no JWT of a configured issuer"),
             Self::Malformed => f.write_str("the JWT is not well-formed"),
             Self::NoIssuer => f.write_str("the JWT has no iss"),
-            Self::IssuerUnknown => f.write_str("iss is of no configured issuer"),
             Self::Header => f.write_str("its header has a member that brings a key or an extension"),
             Self::Type => f.write_str("typ is not that of a JWT"),
             Self::Algorithm => f.write_str("alg is not allowed"),

@@ -22,7 +22,7 @@ use tokio::{
 };
 
 use super::{
-    JwtError,
+    error::JwtError,
     fetch::{Fetch, FetchError, fetch},
     key_set::{Key, KeySet, KeySetError},
 };
@@ -41,8 +41,11 @@ pub(super) const GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 /// After the first failed fetch; doubles, up to `refresh`.
 const BACKOFF: Duration = Duration::from_secs(5);
 
+/// An issuer and its keys.
+pub type Trusted = (Arc<Issuer>, Arc<Keyring>);
+
 /// A wait for keys that are being fetched; ends by itself.
-pub type Refreshing = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(super) type Refreshing = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The keys of one issuer.
 pub struct Keyring {
@@ -196,7 +199,7 @@ impl Keyring {
     }
 
     /// A token was refused because it names a key that is not there.
-    pub(in crate::authn) fn missed(&self) {
+    pub(super) fn missed(&self) {
         self.missed.fetch_add(1, Relaxed);
     }
 

@@ -6,7 +6,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{HttpFetch, Keyring, Trusted, key_set::KeySetError};
+use super::{
+    fetch::HttpFetch,
+    key_set::KeySetError,
+    keyring::{Keyring, Trusted},
+};
 use crate::{
     clock::Random,
     config::{Config, Issuer, Jwks, Origin},

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::{JwtError, claims::Claims};
+use super::{claims::Claims, error::JwtError};
 use crate::{
-    authn::identities,
+    authn::identities::identities,
     config::{self, ClaimMatch, Identity},
     ids::{CallerIndex, IssuerName},
 };

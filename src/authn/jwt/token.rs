@@ -6,8 +6,8 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use serde_json::Value;
 
 use super::{
-    JwtError,
     claims::{Claims, Object},
+    error::JwtError,
 };
 use crate::config::Algorithm;
 

@@ -70,10 +70,10 @@ fn algorithms() {
     let mut attacks: Vec<(String, String)> = ["none", "None", "NONE", "nOnE", "", "ES256"]
         .map(|alg| (format!("unsigned, {alg:?}"), unsigned(alg)))
         .into();
-    attacks.extend(
-        ["none", "HS256", "es256", "ES256K", "ES512", "RS1", "ES256 "]
-            .map(|alg| (format!("a valid signature under {alg:?}"), with_header(&EC, json!({ "alg": alg })))),
-    );
+    attacks
+        .extend(["none", "HS256", "es256", "ES256K", "ES512", "RS1", "ES256 "].map(|alg| {
+            (format!("a valid signature under {alg:?}"), with_header(&EC, json!({ "alg": alg })))
+        }));
     attacks.extend(
         [
             ("HS256 with the modulus", hmac_with(&RSA, &bytes(&RSA, "n"))),
@@ -284,9 +284,12 @@ fn encodings() {
     ]);
     let world = World::offline();
     assert_eq!(world.who(&with_claims(json!({ "padding": "x".repeat(11_000) }))), Ok("billing"));
-    for other in
-        [format!("{valid}."), format!(".{valid}"), format!("{valid}.{signature}"), format!("{header}.{payload}")]
-    {
+    for other in [
+        format!("{valid}."),
+        format!(".{valid}"),
+        format!("{valid}.{signature}"),
+        format!("{header}.{payload}"),
+    ] {
         assert_eq!(world.who(&other), Err(Unauthenticated), "{other}");
     }
 }

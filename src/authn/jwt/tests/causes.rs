@@ -11,7 +11,7 @@ const CHOSEN: &str = "SENDER-chosen-3kQ8vT";
 fn why(token: &str) -> (String, &'static str) {
     let why = World::offline().why(token).now_or_never().expect("nothing to wait for");
     assert!(!why.cause().contains(CHOSEN), "{why:?}");
-    assert_eq!(why.to_string(), "the caller could not be identified", "for the one who asks");
+    assert_eq!(why.to_string(), "the caller could not be authenticated", "for the one who asks");
     (why.cause(), why.reason())
 }
 

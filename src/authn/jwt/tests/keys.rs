@@ -167,7 +167,11 @@ async fn old_keys_stay_for_a_day_while_the_issuer_is_gone() {
     assert_eq!(world.who(&token), Ok("billing"));
     assert!(fake.count() > 100, "it keeps trying");
     tokio::time::sleep(Duration::from_secs(120)).await;
-    assert_eq!(who(&world, &token).await, Err(Unauthenticated), "not for ever, although it was verified once");
+    assert_eq!(
+        who(&world, &token).await,
+        Err(Unauthenticated),
+        "not for ever, although it was verified once"
+    );
     fake.put(KEYS, set(&[&EC]));
     tokio::time::sleep(Duration::from_secs(601)).await;
     assert_eq!(world.who(&token), Ok("billing"));

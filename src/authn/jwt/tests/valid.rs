@@ -11,7 +11,11 @@ fn a_service_account_is_known_by_namespace_and_name() {
     }
     assert_eq!(world.who(&EC.sign(&account("jobs", "nightly"))), Ok("jobs"), "any in the namespace");
     for (namespace, name) in [("shop", "checkout"), ("shop2", "billing"), ("billing", "shop")] {
-        assert_eq!(world.who(&EC.sign(&account(namespace, name))), Err(Unauthenticated), "{namespace}/{name}");
+        assert_eq!(
+            world.who(&EC.sign(&account(namespace, name))),
+            Err(Unauthenticated),
+            "{namespace}/{name}"
+        );
     }
     let plain = with(account("shop", "billing"), json!({ "kubernetes.io": null }));
     assert_eq!(world.who(&EC.sign(&plain)), Ok("billing"), "other distributions leave it out");
@@ -46,7 +50,11 @@ fn other_issuers_tokens_by_rules_on_their_claims() {
     assert_eq!(who(json!({ "groups": [["admins"]] })), Err(Unauthenticated));
     assert_eq!(who(json!({ "groups": { "admins": true } })), Err(Unauthenticated));
     assert_eq!(who(json!({ "groups": "admins operators" })), Err(Unauthenticated));
-    assert_eq!(who(json!({ "groups": ["operators", "admins"] })), Err(Unauthenticated), "two callers are none");
+    assert_eq!(
+        who(json!({ "groups": ["operators", "admins"] })),
+        Err(Unauthenticated),
+        "two callers are none"
+    );
     assert_eq!(who(json!({ "example.com/roles": { "kind": "robot" } })), Ok("dotted"));
     let twice = json!({ "example.com/roles": { "kind": "robot" }, "example.com/roles.kind": "human" });
     assert_eq!(who(twice), Err(Unauthenticated), "a path to two claims");
