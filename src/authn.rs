@@ -168,18 +168,18 @@ impl fmt::Debug for Authenticators {
 /// What is reported as tried where the request presented nothing that any method reads.
 const NO_METHOD: &str = "none";
 
-const SEVERAL: Cause = Cause::new("several", "more than one credential was sent where one counts");
-const SCHEME: Cause = Cause::new("scheme", "Authorization is of a scheme that does not count here");
+const SEVERAL: Cause = Cause::new("several", "more than one credential was sent, where one is allowed");
+const SCHEME: Cause = Cause::new("scheme", "the scheme of Authorization is not supported here");
 
 fn nothing_sent(listener: Reach) -> Cause {
     Cause::new(
         "none_sent",
         match listener {
             Reach::Unix => {
-                "no credential was sent, and no caller has the peer's user or group or is known by locality"
+                "no credential was sent, no caller has the peer's user or group, and this listener accepts no caller by locality"
             }
             Reach::Loopback | Reach::Network => {
-                "no credential was sent, and this listener knows nobody by locality"
+                "no credential was sent, and this listener accepts no caller by locality"
             }
         },
     )

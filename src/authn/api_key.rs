@@ -15,9 +15,10 @@ use crate::{
     secret::Digest,
 };
 
-const KEY: Cause = Cause::new("unknown", "Claviger-Key is no caller's key");
-const BEARER: Cause = Cause::new("unknown", "bearer is no caller's key and no token that is known here");
-const CLIENT: Cause = Cause::new("unknown", "client_id and client_secret are no caller's name and key");
+const KEY: Cause = Cause::new("unknown", "Claviger-Key is not a caller's key");
+const BEARER: Cause =
+    Cause::new("unknown", "the bearer token is neither a caller's key nor a token that is accepted here");
+const CLIENT: Cause = Cause::new("unknown", "client_id and client_secret are not a caller's name and key");
 
 pub(super) struct ApiKeys {
     keys: HashMap<Digest, CallerIndex>,
@@ -44,7 +45,7 @@ impl ApiKeys {
         digest.matches(&presented).then_some((presented, *index))
     }
 
-    /// The key and its caller, and what it means where there is none.
+    /// The key and its caller, and the finding where there is none.
     fn verify(&self, presented: &Presented<'_>) -> (Option<(Digest, CallerIndex)>, Finding) {
         match presented.credential {
             Some(Credential::Key(key)) => (self.find(key), Finding::Rejected(KEY)),

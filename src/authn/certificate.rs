@@ -1,6 +1,6 @@
-//! Client certificates: SPIFFE IDs and DNS names, from the subject's alternative names alone; the common name
-//! names nobody (RFC 9525 section 2). A full handshake has verified the certificate already. It is verified again
-//! here, with the revocation lists and authorities of now, once a minute and at the first request of a resumed
+//! Client certificates: SPIFFE IDs and DNS names, from the subject's alternative names alone; the common name is
+//! ignored (RFC 9525 section 2). A full handshake has verified the certificate already. It is verified again
+//! (`identity`), with the revocation lists and trusted CAs of now, once a minute and at the first request of a resumed
 //! session: a connection or a session may outlast both the certificate and the trust in it.
 
 mod identity;
@@ -28,9 +28,9 @@ pub(super) struct Certificates {
     /// Names without a pattern.
     spiffe: HashMap<String, CallerIndex>,
     dns: HashMap<String, CallerIndex>,
-    /// The configuration sees to it that no name meets two of these.
+    /// The configuration has no two that match the same name.
     spiffe_patterns: Vec<(Spiffe, CallerIndex)>,
-    /// What follows the first label, by `*.` in front.
+    /// Patterns `*.NAME`, by NAME.
     dns_patterns: HashMap<String, CallerIndex>,
 }
 
@@ -70,7 +70,7 @@ impl Certificates {
         this
     }
 
-    /// The caller that all of a certificate's names together stand for: none where they stand for two.
+    /// The caller that a certificate's names belong to, if they all belong to the same.
     fn find(&self, identity: &PeerIdentity) -> Result<CallerIndex, Cause> {
         let spiffe = identity.spiffe().and_then(|id| self.by_spiffe(id));
         let dns = identity.dns().iter().filter_map(|name| self.by_dns(name));
@@ -85,7 +85,7 @@ impl Certificates {
     }
 
     fn by_dns(&self, name: &str) -> Option<CallerIndex> {
-        // A wildcard in a certificate speaks for names, none of which the client need have.
+        // A wildcard in a certificate covers names that the client need not have.
         if name.starts_with('*') {
             return None;
         }

@@ -1,6 +1,6 @@
 //! Claviger tokens: what the broker hands out instead of an upstream token. Opaque, bound to a caller,
-//! short-lived, good only here. Sealed with AES-256-GCM-SIV (RFC 8452), so that nothing need be stored and
-//! replicas with the same `broker.key` accept each other's. One that was got with an API key ends with that key.
+//! short-lived, valid only here. Sealed with AES-256-GCM-SIV (RFC 8452), so that nothing need be stored and
+//! replicas with the same `broker.key` accept each other's. One that was issued for an API key ends with that key.
 //!
 //! `cvt_` + base64url(nonce ‖ seal(expiry ‖ mark of the key ‖ caller name)).
 
@@ -34,7 +34,7 @@ const PREFIX: &str = "cvt_";
 const AAD: &[u8] = b"claviger token 2";
 /// Opened tokens that are remembered, so that each is opened once.
 const REMEMBERED: u64 = 10_000;
-/// The longest that can be one: prefix, nonce, expiry, name and tag in base64.
+/// The longest possible token: prefix, nonce, expiry, name and tag in base64.
 const MAX_LEN: usize = 256;
 
 /// Seals and opens tokens. Cheap to clone.
@@ -51,7 +51,7 @@ struct Opened {
     expires: SystemTime,
 }
 
-/// What a token knows its API key by: the start of the key's digest, or zeros where it was got without one.
+/// What a token knows its API key by: the start of the key's digest, or zeros where it was issued without one.
 type KeyMark = [u8; 8];
 const NO_KEY: KeyMark = [0; 8];
 
@@ -85,7 +85,7 @@ impl Seal {
         Ok(Self { key: Arc::new(key), opened: Cache::new(REMEMBERED) })
     }
 
-    /// A token for `caller`, who was identified by `key` if by any, that lasts `ttl` from `now`.
+    /// A token for `caller`, authenticated by `key` if it was by an API key, that expires `ttl` after `now`.
     ///
     /// # Errors
     /// [`SealError`] when the system gives no random bytes.
@@ -188,13 +188,16 @@ impl Authenticator for ClavigerToken {
     }
 }
 
-/// Sealed by somebody else, or changed.
+/// Sealed with another key, or changed.
 const SEALED: Cause =
-    Cause::new("sealed", "broker token: does not open (another broker.key, or a restart without one?)");
-const CALLER_GONE: Cause = Cause::new("no_caller", "broker token: its caller is gone from the configuration");
-const KEY_GONE: Cause =
-    Cause::new("key_gone", "broker token: the API key that it was got with is gone from the configuration");
+    Cause::new("sealed", "broker token: cannot be opened (another broker.key, or a restart without one?)");
+const CALLER_GONE: Cause =
+    Cause::new("no_caller", "broker token: its caller is no longer in the configuration");
+const KEY_GONE: Cause = Cause::new(
+    "key_gone",
+    "broker token: the API key that it was issued for is no longer in the configuration",
+);
 
 fn expired(ago: Duration) -> Cause {
-    Cause::of("expired", format!("broker token: ended {} ago", Rounded(ago)))
+    Cause::of("expired", format!("broker token: expired {} ago", Rounded(ago)))
 }

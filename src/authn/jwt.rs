@@ -1,15 +1,15 @@
 //! JWTs: ServiceAccount tokens of Kubernetes, and tokens of other OpenID Connect issuers by rules on their claims.
 //! A token chooses its issuer by the claim `iss` alone, which must be one that is configured, to the byte; from
 //! there on nothing but that issuer's configuration and keys decides. What is cheap to check comes before the
-//! signature. A token that was verified is remembered until it ends, or its key is withdrawn, or the
-//! configuration changes. A token of somebody else's issuer is not for this way to judge: SDKs send such.
+//! signature. A token that was verified is remembered until it expires, or its key is withdrawn, or the
+//! configuration changes. A token of another issuer is passed over, not rejected: SDKs send such.
 //!
 //! The steps, in the order in which `Jwts` takes them, and where each is:
 //! 1. the form of token and header, and the algorithm: `token.rs` (JSON without repetition: `claims.rs`)
 //! 2. issuer, audience, times, subject: here, in `Issuer::accepts`
 //! 3. the keys of the issuer: `keyring.rs`, fetched by `fetch.rs`, kept across reloads by `keyrings.rs`
 //! 4. **the signature**: `Key::verifies` in `key_set.rs`, which also says what keys are fit for use
-//! 5. which caller it stands for: `rules.rs`
+//! 5. which caller it is for: `rules.rs`
 
 mod claims;
 mod error;
@@ -56,7 +56,7 @@ use crate::{
 
 /// Verified tokens that are remembered.
 const REMEMBERED: u64 = 10_000;
-/// Tokens with a false signature, or of nobody, that are remembered, and for how long: in a place of their own, so
+/// Tokens with an invalid signature, or of no caller, that are remembered, and for how long: in a store of their own, so
 /// that they do not push out those of callers.
 const REFUSED: u64 = 1_000;
 const REFUSED_FOR: Duration = Duration::from_secs(10);
@@ -93,9 +93,8 @@ struct Refused {
     cause: Cause,
 }
 
-/// A store that takes every token at once, for the one that was not shown for longest. The usual policy would
-/// keep those that were shown often, long after they ended, and verify a new one until it has been shown as
-/// often.
+/// Least recently used goes first. moka's usual policy would keep tokens that were sent often, long after they
+/// expired, and not admit a new one before it has been sent as often.
 fn remember(tokens: u64) -> Cache<Digest, Verified> {
     Cache::builder().max_capacity(tokens).eviction_policy(EvictionPolicy::lru()).build()
 }
@@ -276,7 +275,7 @@ impl Authenticator for Jwts {
         }
     }
 
-    /// A JSON object in base64, a dot, and more: good or not, and whoever it is from.
+    /// A JSON object in base64, a dot, and more: valid or not, and whoever it is from.
     fn is_credential(&self, text: &[u8]) -> bool {
         text.starts_with(b"eyJ") && text.contains(&b'.')
     }

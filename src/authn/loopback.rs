@@ -1,4 +1,5 @@
-//! Locality: whoever can reach a loopback or Unix listener is the one caller that says so.
+//! Locality: whoever can reach a loopback or Unix listener is the caller with `loopback = true`, of which the
+//! configuration has one at most.
 
 use super::{
     authenticator::{Authenticator, Evidence, Finding, Outcome},

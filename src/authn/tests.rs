@@ -278,39 +278,43 @@ fn the_operator_learns_the_cause_and_the_one_who_asks_does_not() {
         let token = seal.issue(&name, None, f.now(), Duration::from_secs(600)).unwrap();
         format!("Bearer {}", std::str::from_utf8(token.expose()).unwrap())
     };
-    let none = "no credential was sent, and this listener knows nobody by locality";
+    let none = "no credential was sent, and this listener accepts no caller by locality";
     assert_eq!(why(&NETWORK, &[]), said("none", "none_sent", none));
     assert_eq!(
         why(&NETWORK, &[("authorization", "Basic eDp5")]),
-        said("none", "scheme", "Authorization is of a scheme that does not count here")
+        said("none", "scheme", "the scheme of Authorization is not supported here")
     );
     assert_eq!(
         why(&LOOPBACK, &[("claviger-key", "a"), ("claviger-key", "b")]),
-        said("none", "several", "more than one credential was sent where one counts")
+        said("none", "several", "more than one credential was sent, where one is allowed")
     );
     assert_eq!(
         why(&LOOPBACK, &[("claviger-key", "wrong")]),
-        said("api_key", "unknown", "Claviger-Key is no caller's key")
+        said("api_key", "unknown", "Claviger-Key is not a caller's key")
     );
-    let unknown = said("api_key", "unknown", "bearer is no caller's key and no token that is known here");
+    let unknown = said(
+        "api_key",
+        "unknown",
+        "the bearer token is neither a caller's key nor a token that is accepted here",
+    );
     assert_eq!(why(&NETWORK, &[("authorization", "Bearer wrong")]), unknown);
     let foreign = token(&Seal::new(None).unwrap(), "keyed");
-    let sealed = "broker token: does not open (another broker.key, or a restart without one?)";
+    let sealed = "broker token: cannot be opened (another broker.key, or a restart without one?)";
     assert_eq!(why(&LOOPBACK, &[("authorization", &foreign)]), said("claviger_token", "sealed", sealed));
     let gone = token(&f.seal, "gone");
-    let cause = "broker token: its caller is gone from the configuration";
+    let cause = "broker token: its caller is no longer in the configuration";
     assert_eq!(why(&LOOPBACK, &[("authorization", &gone)]), said("claviger_token", "no_caller", cause));
     let own = token(&f.seal, "keyed");
     f.seconds.fetch_add(607, Ordering::Relaxed);
-    let ended = said("claviger_token", "expired", "broker token: ended 7 s ago");
+    let ended = said("claviger_token", "expired", "broker token: expired 7 s ago");
     assert_eq!(why(&LOOPBACK, &[("authorization", &own)]), ended);
     let client = Client::Secret { id: "keyed", secret: b"wrong", raw: b"wrong" };
     let nobody = f.verify(&Presented::by_client(&NETWORK, &HeaderMap::new(), Some(client))).unwrap_err();
-    assert_eq!(nobody.cause(), "client_id and client_secret are no caller's name and key");
+    assert_eq!(nobody.cause(), "client_id and client_secret are not a caller's name and key");
     let mut strict = Fixture::new();
     strict.config.remove(1);
     let nobody = strict.verify(&Presented::by_headers(&Peer::at(Reach::Unix), &HeaderMap::new()));
-    let cause = "no credential was sent, and no caller has the peer's user or group or is known by locality";
+    let cause = "no credential was sent, no caller has the peer's user or group, and this listener accepts no caller by locality";
     assert_eq!(nobody.unwrap_err().cause(), cause);
 }
 

@@ -24,7 +24,7 @@ pub struct PeerIdentity {
     uris: Vec<String>,
     /// In lower case.
     dns: Vec<String>,
-    /// By whom, and when.
+    /// The last verification: which verifier's, and when.
     verified: Mutex<Option<(Weak<dyn ClientCertVerifier>, Instant)>>,
 }
 
@@ -96,7 +96,7 @@ fn cause(error: &TlsError) -> Cause {
         }
         CertificateError::Revoked => Cause::new("revoked", "certificate: revoked"),
         CertificateError::ExpiredRevocationList | CertificateError::ExpiredRevocationListContext { .. } => {
-            Cause::new("revocation_list", "certificate: its revocation list is over")
+            Cause::new("revocation_list", "certificate: its revocation list has expired")
         }
         _ => UNTRUSTED,
     }

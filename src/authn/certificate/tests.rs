@@ -272,7 +272,7 @@ fn the_operator_learns_what_is_wrong_with_a_certificate() {
     assert_eq!(why(None, &valid).1, "");
     assert_eq!(why(None, &certified(&["a.internal"], 2026, 9)), said("expired", "expired"));
     assert_eq!(why(Some(CLIENTS.revoke(&[&valid], 2100)), &valid), said("revoked", "revoked"));
-    let stale = said("its revocation list is over", "revocation_list");
+    let stale = said("its revocation list has expired", "revocation_list");
     assert_eq!(why(Some(CLIENTS.revoke(&[], 2026)), &valid), stale);
     let stranger = STRANGERS.issue(&Wanted { dns: vec!["a.internal"], ..Wanted::default() });
     assert_eq!(why(None, &stranger), said("no longer trusted", "untrusted"));

@@ -1,4 +1,4 @@
-//! Which caller a verified token of one issuer stands for. Where it stands for two, it stands for none.
+//! Which caller a verified token of one issuer is for. A token that two callers' rules match is for neither.
 
 use serde_json::Value;
 
@@ -55,8 +55,8 @@ impl Rule {
     }
 }
 
-/// Namespace and name of a ServiceAccount, by the subject. What the cluster says beside it, where it says
-/// something, must be the same.
+/// Namespace and name of a ServiceAccount, by the subject. What the claim `kubernetes.io` says
+/// beside it, where it says something, must be the same.
 fn service_account(claims: &Claims) -> Option<(&str, &str)> {
     let account = claims.subject()?.strip_prefix("system:serviceaccount:")?;
     let (namespace, name) = account.split_once(':')?;
