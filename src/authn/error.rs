@@ -1,7 +1,7 @@
 //! The error of this room: the request is not authenticated. As text it is for the one who asks, and the same whatever
 //! is wrong; the operator gets the cause by its methods.
 
-use std::{fmt, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use super::cause::Cause;
 
@@ -11,7 +11,7 @@ pub struct AuthnError {
     tried: &'static str,
     cause: Cause,
     /// What is wrong with the connection's evidence beside it.
-    connection: Option<Cause>,
+    connection: Option<Cow<'static, str>>,
 }
 
 impl AuthnError {
@@ -20,7 +20,7 @@ impl AuthnError {
     }
 
     pub(super) fn with_connection(self, connection: Option<Cause>) -> Self {
-        Self { connection, ..self }
+        Self { connection: connection.map(|cause| cause.text), ..self }
     }
 
     /// The name of the authentication method that rejected the request, or came nearest; `none` where the request
@@ -37,7 +37,7 @@ impl AuthnError {
     /// What is wrong, for the operator.
     pub fn cause(&self) -> String {
         match &self.connection {
-            Some(connection) => format!("{}; {}", self.cause.text, connection.text),
+            Some(connection) => format!("{}; {connection}", self.cause.text),
             None => self.cause.text.clone().into_owned(),
         }
     }
