@@ -1,6 +1,6 @@
 //! Masks the secrets in an answer on its way to the caller. Reads JSON (RFC 8259) as it comes, chunk by chunk and
-//! wherever a chunk ends, and puts [`MASK`] in place of each string and number where the catalog says that a secret
-//! stands; everything else it hands on byte for byte. `null`, `true` and `false` stay: one bit is no secret. Its memory
+//! wherever a chunk ends, and puts [`MASK`] in place of each string and number that the catalog says is a secret;
+//! everything else it hands on byte for byte. `null`, `true` and `false` stay: one bit is no secret. Its memory
 //! does not grow with the answer, but by a bit for each level of what is deeper than [`MAX_DEPTH`] and all secret or all
 //! not. What is not JSON, or deeper than that, ends in an error and never passes.
 
@@ -37,7 +37,7 @@ pub const MAX_DEPTH: usize = 64;
 pub struct Redactor {
     secrets: &'static Secrets,
     state: State,
-    /// Where the value stands that is read, or comes next.
+    /// Of the value that is read, or comes next.
     place: Place,
     open: [Container; MAX_DEPTH],
     depth: usize,
@@ -331,7 +331,7 @@ impl Redactor {
         }
         Ok(match kind {
             Kind::Object => State::Name(Opening::Empty),
-            // An element stands where its array stands.
+            // An element has the place of its array.
             Kind::Array => State::Value(Opening::Empty),
         })
     }

@@ -1,4 +1,4 @@
-//! Containers so deep in an answer that no secret can begin or end there: all of them stand where the outermost stands.
+//! Containers so deep in an answer that no secret can begin or end there: all of them have the place of the outermost.
 //! One bit for each tells an object from an array, so that a caller who may store what it likes in `customData` cannot
 //! keep the others from their lists.
 
