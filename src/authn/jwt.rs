@@ -30,7 +30,7 @@ use jsonwebtoken::Validation;
 use moka::{policy::EvictionPolicy, sync::Cache};
 use tokio::time::Instant;
 
-pub use fetch::{Fetch, FetchError, HttpFetch};
+pub use fetch::FetchError;
 pub use key_set::KeySetError;
 pub use keyring::{Keyring, KeyringStatus, Trusted};
 pub use keyrings::{KeyringError, Keyrings};

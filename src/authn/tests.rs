@@ -193,7 +193,11 @@ fn a_key_in_the_header_counts_at_the_broker_and_a_bearer_does_not() {
     let bearer = format!("Bearer {}", std::str::from_utf8(token.expose()).unwrap());
     assert_eq!(by(&NETWORK, "authorization", &bearer, None), Err(Unauthenticated), "a token renews no token");
     let assertion = Client::Assertion { id: None, jwt: b"eyJ.no.issuer" };
-    assert_eq!(by(&LOOPBACK, "x", "", Some(assertion)), Err(Unauthenticated), "meant for us, and nobody's");
+    assert_eq!(
+        by(&LOOPBACK, "x", "", Some(assertion)),
+        Err(Unauthenticated),
+        "meant for us, and no caller's"
+    );
 }
 
 #[test]
@@ -267,10 +271,10 @@ fn the_operator_learns_the_cause_and_the_one_who_asks_does_not() {
         for (name, value) in headers {
             map.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
         }
-        let nobody = f.verify(&Presented::by_headers(peer, &map)).expect_err("it is to be refused");
-        assert_eq!(nobody.to_string(), "the caller could not be authenticated");
-        assert_eq!(nobody.retry_after(), None);
-        (nobody.tried(), nobody.reason(), nobody.cause())
+        let error = f.verify(&Presented::by_headers(peer, &map)).expect_err("it is to be refused");
+        assert_eq!(error.to_string(), "the caller could not be authenticated");
+        assert_eq!(error.retry_after(), None);
+        (error.tried(), error.reason(), error.cause())
     };
     let said = |tried, reason, cause: &str| (tried, reason, cause.to_owned());
     let token = |seal: &Seal, name: &str| {
@@ -309,13 +313,13 @@ fn the_operator_learns_the_cause_and_the_one_who_asks_does_not() {
     let ended = said("claviger_token", "expired", "broker token: expired 7 s ago");
     assert_eq!(why(&LOOPBACK, &[("authorization", &own)]), ended);
     let client = Client::Secret { id: "keyed", secret: b"wrong", raw: b"wrong" };
-    let nobody = f.verify(&Presented::by_client(&NETWORK, &HeaderMap::new(), Some(client))).unwrap_err();
-    assert_eq!(nobody.cause(), "client_id and client_secret are not a caller's name and key");
+    let error = f.verify(&Presented::by_client(&NETWORK, &HeaderMap::new(), Some(client))).unwrap_err();
+    assert_eq!(error.cause(), "client_id and client_secret are not a caller's name and key");
     let mut strict = Fixture::new();
     strict.config.remove(1);
-    let nobody = strict.verify(&Presented::by_headers(&Peer::at(Reach::Unix), &HeaderMap::new()));
+    let error = strict.verify(&Presented::by_headers(&Peer::at(Reach::Unix), &HeaderMap::new()));
     let cause = "no credential was sent, no caller has the peer's user or group, and this listener accepts no caller by locality";
-    assert_eq!(nobody.unwrap_err().cause(), cause);
+    assert_eq!(error.unwrap_err().cause(), cause);
 }
 
 #[test]

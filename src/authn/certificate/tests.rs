@@ -232,7 +232,7 @@ fn an_open_connection_does_not_outlast_the_trust_in_it() {
 #[test]
 fn a_full_handshake_counts_for_a_minute_and_only_for_who_verified_in_it() {
     let (world, other) = (usual(), usual());
-    // Which nobody here would verify: that it counts shows that nobody looked.
+    // It would fail verification: that it is accepted shows that it was not verified again.
     let stranger =
         STRANGERS.issue(&Wanted { uris: vec!["spiffe://prod/ns/shop/sa/billing"], ..Wanted::default() });
     let seen_by = |world: &World| {

@@ -17,7 +17,7 @@ const MAX_BODY: usize = 256 * 1024;
 const MAX_SHOWN: usize = 200;
 
 /// Reads the documents of an issuer: over HTTP with [`HttpFetch`], from memory in tests.
-pub trait Fetch: Send + Sync {
+pub(super) trait Fetch: Send + Sync {
     /// Reads one document, whole.
     fn get(&self, url: Url) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, FetchError>> + Send + '_>>;
 }
@@ -86,7 +86,7 @@ fn parse(url: &str) -> Result<Url, FetchError> {
 
 /// Over HTTP/1.1.
 #[derive(Clone)]
-pub struct HttpFetch {
+pub(super) struct HttpFetch {
     http: reqwest::Client,
 }
 
@@ -96,7 +96,11 @@ impl HttpFetch {
     ///
     /// # Errors
     /// When the client cannot be made with this TLS configuration.
-    pub fn new(tls: rustls::ClientConfig, connect: Duration, whole: Duration) -> Result<Arc<Self>, Box<str>> {
+    pub(super) fn new(
+        tls: rustls::ClientConfig,
+        connect: Duration,
+        whole: Duration,
+    ) -> Result<Arc<Self>, Box<str>> {
         let http = crate::trust::cold_client(tls, connect)
             .timeout(whole)
             .pool_max_idle_per_host(0)

@@ -103,7 +103,7 @@ impl Keyring {
     ///
     /// # Errors
     /// When none of them is usable.
-    pub fn of_file(issuer: Arc<Issuer>, json: &[u8]) -> Result<Arc<Self>, KeySetError> {
+    pub(super) fn of_file(issuer: Arc<Issuer>, json: &[u8]) -> Result<Arc<Self>, KeySetError> {
         let keys = KeySet::parse(json)?;
         if keys.len() == 0 {
             return Err(KeySetError::Useless(keys.ignored()));
@@ -112,7 +112,7 @@ impl Keyring {
     }
 
     /// Keys that are fetched; none before [`Keyring::start`].
-    pub fn fetched(issuer: Arc<Issuer>, from: Arc<dyn Fetch>, random: Random) -> Arc<Self> {
+    pub(super) fn fetched(issuer: Arc<Issuer>, from: Arc<dyn Fetch>, random: Random) -> Arc<Self> {
         Self::new(issuer, Some((from, random)), KeySet::default())
     }
 
@@ -129,7 +129,7 @@ impl Keyring {
     }
 
     /// Whether it would fetch the same keys the same way for `issuer`.
-    pub fn serves(&self, issuer: &Issuer) -> bool {
+    pub(super) fn serves(&self, issuer: &Issuer) -> bool {
         let own = &*self.issuer;
         (&own.issuer, &own.jwks, &own.ca, own.refresh)
             == (&issuer.issuer, &issuer.jwks, &issuer.ca, issuer.refresh)

@@ -293,7 +293,7 @@ impl World {
         self.verify(peer, token).await.map_err(|_| Unauthenticated)
     }
 
-    /// Why it is nobody's, over the network.
+    /// Why it does not authenticate, over the network.
     pub(super) async fn why(&self, token: &str) -> AuthnError {
         self.verify(&Peer::at(Reach::Network), token).await.expect_err("it is to be refused")
     }

@@ -1,5 +1,5 @@
-//! Tokens that must not be believed: not over the network, and not where locality alone would do, as something
-//! false has been said. Each differs in one thing from a token that is believed.
+//! Tokens that must be rejected: over the network, and where locality alone would do, as something invalid was
+//! presented. Each differs in one thing from a token that is accepted.
 
 use aws_lc_rs::hmac;
 

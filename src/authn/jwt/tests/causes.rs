@@ -1,4 +1,4 @@
-//! What the operator is told of tokens that identify nobody: the cause, and no word that the sender chose.
+//! What the operator is told of tokens that do not authenticate: the cause, and no word that the sender chose.
 
 use super::{
     super::keyring::COOL_DOWN,
@@ -82,7 +82,7 @@ fn an_assertion_says_what_is_wrong_with_it() {
         let client = Client::Assertion { id, jwt: jwt.as_bytes() };
         let presented = Presented::by_client(&peer, &headers, Some(client));
         let identified = world.callers.authenticate(&presented).now_or_never().expect("nothing to wait for");
-        identified.map(|_| ()).map_err(|nobody| (nobody.tried(), nobody.cause()))
+        identified.map(|_| ()).map_err(|error| (error.tried(), error.cause()))
     };
     let valid = valid();
     assert_eq!(why(Some("billing"), &valid), Ok(()));

@@ -6,7 +6,10 @@ use reqwest::Url;
 use tokio::time::{advance, timeout};
 
 use super::{
-    super::keyring::{COOL_DOWN, GRACE, PATIENCE},
+    super::{
+        fetch::Fetch,
+        keyring::{COOL_DOWN, GRACE, PATIENCE},
+    },
     *,
 };
 use crate::clock::Random;

@@ -1,4 +1,4 @@
-//! Tokens that are to be believed, for as long as they are.
+//! Tokens that must be accepted, for as long as they are valid.
 
 use super::*;
 use crate::authn::jwt::key_set::VERIFICATIONS;
@@ -73,7 +73,7 @@ fn times_are_taken_with_leeway_and_no_more() {
 }
 
 #[test]
-fn a_token_is_verified_once_in_its_life_and_not_believed_beyond_it() {
+fn a_token_is_verified_once_in_its_life_and_not_accepted_beyond_it() {
     let world = World::offline();
     let token = EC.sign(&account("shop", "billing"));
     VERIFICATIONS.set(0);
@@ -125,7 +125,7 @@ async fn a_forged_token_is_verified_once_in_ten_seconds() {
 }
 
 #[test]
-fn a_token_of_somebody_elses_issuer_is_not_ours_to_judge() {
+fn a_token_of_another_issuer_is_passed_over() {
     let world = World::offline();
     let foreign = STRANGER.sign(&with(account("shop", "billing"), json!({ "iss": "https://sdk.example" })));
     assert_eq!(world.who_locally(&foreign), Ok("local"));
