@@ -125,7 +125,7 @@ async fn online(config: Config) -> ExitCode {
         let issuer = keyring.issuer();
         let why = match keyring.probe().await {
             None => continue,
-            Some(Ok(0)) => "it publishes no key of use".to_owned(),
+            Some(Ok(0)) => "it publishes no usable key".to_owned(),
             Some(Ok(keys)) => {
                 println!("issuers.{}: fine: {}", issuer.name, super::count(keys, "key"));
                 continue;
