@@ -1,6 +1,7 @@
 //! Wiring: Config → App (every port bound) → run until drained. Nothing is decided here.
 
 mod concerns;
+mod grants;
 mod reload;
 
 use std::{io, num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
@@ -12,6 +13,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+pub use grants::GrantMetrics;
 pub use reload::{Loader, Reloader};
 
 use crate::{
@@ -19,7 +21,6 @@ use crate::{
     authn::Reach,
     clock::{Clock, Random},
     config::{Address, Config, Loaded},
-    ids::TenantName,
     listen::{
         BindError, Bound, ListenSettings,
         accept::{Acceptor, Listening},
@@ -28,7 +29,7 @@ use crate::{
     },
     observe::{Audit, Metrics, audit::AuditError},
     proxy::{BuildError, Pipeline, Service, Shared},
-    token::{Events, Tokens},
+    token::Tokens,
 };
 
 /// How long the last records may take to reach the audit log.
@@ -94,8 +95,8 @@ impl App {
             .as_ref()
             .map(|address| Bound::new("listen.admin", address, mode))
             .transpose()?;
-        let events = Arc::new(TokenMetrics(metrics.clone()));
-        let tokens = Tokens::new(clock.clone(), Random::system(), events, tokio::runtime::Handle::current());
+        let grants = Arc::new(GrantMetrics(metrics.clone()));
+        let tokens = Tokens::new(clock.clone(), Random::system(), grants, tokio::runtime::Handle::current());
         let audit = Audit::open(&config.audit, metrics.audit_lost())?;
         let mut shared = Shared::new(metrics.clone(), clock.clone(), tokens);
         shared.audit = audit;
@@ -272,18 +273,5 @@ impl Addresses {
         let partial = path.with_extension("partial");
         std::fs::write(&partial, json.to_string())?;
         std::fs::rename(&partial, path)
-    }
-}
-
-/// The token engine's events, as metrics.
-struct TokenMetrics(Arc<Metrics>);
-
-impl Events for TokenMetrics {
-    fn grant_finished(&self, tenant: &TenantName, outcome: &'static str, took: Duration) {
-        self.0.token_request(tenant, outcome, took);
-    }
-
-    fn secret_fallback(&self, tenant: &TenantName) {
-        self.0.token_secret_fallback(tenant);
     }
 }

@@ -6,12 +6,13 @@ use http::{Request, StatusCode};
 use tokio::time::Instant;
 
 use crate::{
+    app::GrantMetrics,
     clock::{Clock, Random},
     config::{Address, AuditOutput, Config},
     limit::Dispatch,
     observe::{Metrics, OperationMetrics, Record, RequestId},
     proxy::{self, Failure, Shared},
-    token::{NoEvents, Tokens},
+    token::Tokens,
     upstream::{self, Outbound, Prepared, Tenant, UpstreamError},
 };
 
@@ -102,9 +103,10 @@ fn missing_places(config: &Config) -> Vec<String> {
 
 async fn online(config: Config) -> ExitCode {
     let clock = Clock::system();
-    let tokens =
-        Tokens::new(clock.clone(), Random::system(), Arc::new(NoEvents), tokio::runtime::Handle::current());
-    let shared = Shared::new(Arc::new(Metrics::new()), clock, tokens);
+    let metrics = Arc::new(Metrics::new());
+    let grants = Arc::new(GrantMetrics(metrics.clone()));
+    let tokens = Tokens::new(clock.clone(), Random::system(), grants, tokio::runtime::Handle::current());
+    let shared = Shared::new(metrics, clock, tokens);
     let pipeline = match shared.pipeline(Arc::new(config), None, None) {
         Ok(pipeline) => pipeline,
         Err(error) => return super::fail(&error.to_string()),

@@ -27,7 +27,6 @@ use crate::{
     token::{
         backoff,
         error::{Failure, Fault, Flaw, TokenError},
-        events::CacheResult,
         grant::Minted,
         key::TokenKey,
         life::Token,
@@ -159,10 +158,8 @@ impl Slot {
     pub(super) fn current(self: &Arc<Self>) -> Option<Arc<Token>> {
         let now = self.shared.clock.now();
         let token = self.usable(now)?;
-        let due = token.renewal_in(now).is_zero();
-        self.shared.events.cache(&self.key.tenant, if due { CacheResult::Stale } else { CacheResult::Hit });
         self.mark_used();
-        if due && token.ask_renewal() {
+        if token.renewal_in(now).is_zero() && token.ask_renewal() {
             self.wake();
         }
         Some(token)
@@ -172,7 +169,6 @@ impl Slot {
         if let Some(token) = self.current() {
             return Ok(token);
         }
-        self.shared.events.cache(&self.key.tenant, CacheResult::Miss);
         // Before the first look, so that no turn is missed.
         let mut turn = self.turn.subscribe();
         loop {
