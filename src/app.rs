@@ -97,7 +97,7 @@ impl App {
             .transpose()?;
         let grants = Arc::new(GrantMetrics(metrics.clone()));
         let tokens = Tokens::new(clock.clone(), Random::system(), grants, tokio::runtime::Handle::current());
-        let audit = Audit::open(&config.audit, metrics.audit_lost())?;
+        let audit = Audit::open(&config.audit, metrics.audit_lost.clone())?;
         let mut shared = Shared::new(metrics.clone(), clock.clone(), tokens);
         shared.audit = audit;
         let shared = Arc::new(shared);

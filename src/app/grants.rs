@@ -10,10 +10,11 @@ pub struct GrantMetrics(pub Arc<Metrics>);
 
 impl GrantEvents for GrantMetrics {
     fn grant_finished(&self, tenant: &TenantName, outcome: &'static str, took: Duration) {
-        self.0.token_request(tenant, outcome, took);
+        self.0.token_requests.of([tenant, &outcome]).inc();
+        self.0.token_duration.of([tenant]).observe(took.as_secs_f64());
     }
 
     fn secret_fallback(&self, tenant: &TenantName) {
-        self.0.token_secret_fallback(tenant);
+        self.0.token_secret_fallbacks.of([tenant]).inc();
     }
 }

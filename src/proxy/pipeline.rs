@@ -114,7 +114,7 @@ impl Pipeline {
     ) -> Result<Caller, Failure> {
         let caller = self.authenticators.authenticate(presented).await.or_else(|nobody| {
             record.tried = Some(nobody.tried());
-            self.metrics.identification_failed(nobody.tried(), nobody.reason());
+            self.metrics.identification_failed.of([&nobody.tried(), &nobody.reason()]).inc();
             self.peers.failed(connection.peer.ip(), Instant::now())?;
             Err(Failure::from(nobody))
         })?;

@@ -162,14 +162,17 @@ fn count(failure: &Failure, short: &'static str, record: &Record) {
         // Not refused: nothing could be said.
         Failure::Caller(nobody) if nobody.retry_after().is_some() => {}
         Failure::Host(_) | Failure::Caller(_) | Failure::Policy(_) | Failure::ForwardAuth(_) => {
-            record.metrics().policy_denied(short)
+            record.metrics().policy_denied.of([&short]).inc()
         }
-        Failure::Limit(limit) => record.metrics().rate_limited(match limit {
-            LimitError::Rate { .. } => "caller",
-            LimitError::Quota { .. } => "quota",
-            LimitError::Overloaded { .. } => "in_flight",
-            LimitError::Identifications { .. } => "identification",
-        }),
+        Failure::Limit(limit) => {
+            let policy = match limit {
+                LimitError::Rate { .. } => "caller",
+                LimitError::Quota { .. } => "quota",
+                LimitError::Overloaded { .. } => "in_flight",
+                LimitError::Identifications { .. } => "identification",
+            };
+            record.metrics().rate_limited.of([&policy]).inc();
+        }
         Failure::Reply(blocked) => reply::report(*blocked, record),
         Failure::InFlightTimeout(_)
         | Failure::SlowBody(_)
