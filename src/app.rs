@@ -27,7 +27,7 @@ use crate::{
         tls::Tls,
         worker::Workers,
     },
-    observe::{Audit, Metrics, audit::AuditError},
+    observe::{Audit, Events, Metrics, RequestLog, Subscriber, audit::AuditError},
     proxy::{BuildError, Pipeline, Service, Shared},
     token::Tokens,
 };
@@ -99,6 +99,8 @@ impl App {
         let tokens = Tokens::new(clock.clone(), Random::system(), grants, tokio::runtime::Handle::current());
         let audit = Audit::open(&config.audit, metrics.audit_lost.clone())?;
         let mut shared = Shared::new(metrics.clone(), clock.clone(), tokens);
+        let log: Arc<dyn Subscriber> = Arc::new(RequestLog);
+        shared.events = Events::new([log].into_iter().chain(audit.clone().map(|audit| audit as _)).collect());
         shared.audit = audit;
         let shared = Arc::new(shared);
         let tls = config.listen.tls.as_ref().map(|tls| Tls::new(tls, &clock)).transpose();

@@ -3,15 +3,23 @@
 
 mod answered_by;
 pub mod audit;
+mod details;
+mod event;
+mod events;
 pub mod log;
 pub mod metrics;
 mod operations;
 pub mod record;
 pub mod request_id;
+mod request_log;
 
 pub use answered_by::AnsweredBy;
-pub use audit::{Audit, AuditRecord, Issued};
+pub use audit::Audit;
+pub use details::{Details, Issued};
+pub use event::RequestEvent;
+pub use events::{Events, Subscriber, Subscription};
 pub use metrics::Metrics;
 pub use operations::{OperationMetrics, TenantMetrics};
 pub use record::Record;
 pub use request_id::RequestId;
+pub use request_log::RequestLog;

@@ -156,7 +156,7 @@ async fn probe(tenant: &Arc<Tenant>, shared: &Shared) -> Result<(), String> {
     let operation = Arc::new(OperationMetrics::new(shared.metrics.clone(), "", name, "ListRoles"));
     let id = RequestId::of(&head.headers, |_| false, || fastrand::u64(..));
     let log = crate::config::LogRequests::Off;
-    let mut record = Record::begin(id, head.method.clone(), operation, shared.metrics.clone(), log);
+    let mut record = Record::begin(id, head.method.clone(), operation, shared.events.clone(), log);
     let dispatch = Dispatch::probe(tenant.clone(), PROBE).await.map_err(|error| error.to_string())?;
     let outbound = Outbound { head: &head, worker: 0, deadline };
     let body = Prepared::Held(bytes::Bytes::new());

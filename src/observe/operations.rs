@@ -140,6 +140,10 @@ impl OperationMetrics {
         self.metrics.echo_guard.of([&self.tenant]).inc();
     }
 
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     /// The caller's name; empty while it is not known.
     pub fn caller(&self) -> &str {
         &self.caller.0

@@ -83,21 +83,12 @@ pub(super) fn answer(failure: &Failure, record: &mut Record) -> Response<Body> {
     record.answered_by = AnsweredBy::Claviger;
     record.code = Some(description.code);
     record.cause = failure.cause();
-    match failure {
-        // Whoever knocks without end must not push everything else out of the logs; the metric counts it, and the
-        // peer's address is said from time to time.
-        Failure::Limit(LimitError::Identifications { .. }) => {
-            record.audit = None;
-            record.quiet = true;
-        }
-        _ => {
-            if let Some(trail) = &mut record.audit {
-                trail.denied = description.side == Side::Caller;
-                let (rule, operation) = failure.decided();
-                trail.rule = rule.cloned().or(trail.rule.take());
-                trail.operation = operation.or(trail.operation);
-            }
-        }
+    // Whoever knocks without end must not push everything else out of the logs; the metric counts it, and the
+    // peer's address is said from time to time.
+    record.quiet = matches!(failure, Failure::Limit(LimitError::Identifications { .. }));
+    if let Some(details) = &mut record.details {
+        details.denied = description.side == Side::Caller;
+        details.rule = failure.rule().cloned().or(details.rule.take());
     }
     count(failure, short, record);
     response
