@@ -1,5 +1,6 @@
-//! What can be seen from outside: metrics, request records, log lines. Everything that is written here comes
-//! from closed sets or has been cleaned; no secret, token or body ever enters this module.
+//! What can be seen from outside: metrics, and the stream of what happened to requests, to which the log and the audit log
+//! subscribe. Everything that is written here comes from closed sets or has been cleaned; no secret, token or body ever
+//! enters this module.
 
 mod answered_by;
 pub mod audit;

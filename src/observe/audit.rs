@@ -28,7 +28,7 @@ use crate::config::{self, AuditOutput};
 /// Records that wait to be written; about 8 MiB.
 const ROOM: usize = 16 * 1024;
 
-/// The way to the audit log. Never blocks.
+/// The audit log of a process: takes records at any time without blocking, and has a thread that writes them.
 #[derive(Debug)]
 pub struct Audit {
     sender: SyncSender<Message>,
@@ -74,7 +74,7 @@ impl Audit {
         Ok(Some(Arc::new(Self { sender, lost, health })))
     }
 
-    /// How the writing goes.
+    /// For `/status`.
     pub fn status(&self) -> AuditStatus {
         AuditStatus {
             file: self.health.path.clone(),
