@@ -12,7 +12,7 @@ use crate::{
     token::{
         answer,
         error::{Failure, Fault},
-        events::Events,
+        events::GrantEvents,
         mint::GrantRequest,
         source::TokenSource,
     },
@@ -33,7 +33,7 @@ pub(super) async fn grant(
     source: &TokenSource,
     first: usize,
     clock: &Clock,
-    events: &dyn Events,
+    events: &dyn GrantEvents,
 ) -> Result<Minted, Failure> {
     let first = if first < source.secrets.len() { first } else { 0 };
     let blamed = match attempt(source, first, clock, events).await {
@@ -63,7 +63,7 @@ async fn attempt(
     source: &TokenSource,
     index: usize,
     clock: &Clock,
-    events: &dyn Events,
+    events: &dyn GrantEvents,
 ) -> Result<Minted, Failure> {
     let Some(secret) = source.secrets.get(index) else {
         return Err(Fault::Rejected {
@@ -73,7 +73,6 @@ async fn attempt(
         .into());
     };
     let tenant = &source.key.tenant;
-    events.grant_started(tenant);
     let asked = clock.now();
     let request = GrantRequest::new(&source.key, secret);
     let authorization = request.authorization.clone();
