@@ -3,7 +3,7 @@
 //! (`identity`), with the revocation lists and trusted CAs of now, once a minute and at the first request of a resumed
 //! session: a connection or a session may outlast both the certificate and the trust in it.
 
-mod identity;
+pub(super) mod identity;
 
 use std::{collections::HashMap, sync::Arc};
 

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::certificate::PeerIdentity;
+use super::certificate::identity::PeerIdentity;
 
 /// The other end of a connection, and which listener it came in by.
 #[derive(Debug, Clone)]
