@@ -3,7 +3,6 @@
 
 use std::{
     borrow::Cow,
-    collections::BTreeSet,
     path::PathBuf,
     str,
     sync::{Arc, LazyLock},
@@ -152,7 +151,7 @@ pub(crate) fn token_answer(data: &[u8]) {
     let status = StatusCode::from_u16(status).expect("a status");
     let answer = Answer { status, content_type, retry_after, body: Zeroizing::new(body.to_vec()) };
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-    let scopes = BTreeSet::from(["all".to_owned()]);
+    let scopes = ["all".to_owned()];
     match parse(&answer, &scopes, now) {
         Ok(grant) => {
             assert!(status.is_success());

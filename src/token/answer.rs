@@ -3,7 +3,6 @@
 //! text of the issuer through unbounded or uncleaned.
 
 use std::{
-    collections::BTreeSet,
     fmt,
     time::{Duration, SystemTime},
 };
@@ -61,7 +60,7 @@ pub struct Grant {
 ///
 /// # Errors
 /// What is wrong with it, and when the issuer wants to be asked again.
-pub fn parse(answer: &Answer, scopes: &BTreeSet<String>, now: SystemTime) -> Result<Grant, Failure> {
+pub fn parse(answer: &Answer, scopes: &[String], now: SystemTime) -> Result<Grant, Failure> {
     if answer.status.is_success() {
         return Ok(grant(answer, scopes)?);
     }
@@ -83,7 +82,7 @@ struct Success<'a> {
     scope: Option<&'a RawValue>,
 }
 
-fn grant(answer: &Answer, scopes: &BTreeSet<String>) -> Result<Grant, Fault> {
+fn grant(answer: &Answer, scopes: &[String]) -> Result<Grant, Fault> {
     let body = answer.body.trim_ascii();
     if body.is_empty() {
         return Err(Fault::Invalid(Flaw::Empty));

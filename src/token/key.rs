@@ -1,7 +1,7 @@
 //! What a token is for. Two keys are equal exactly when the same token would do for both; no secret is part of a
 //! key, so a rotated secret keeps the token.
 
-use std::collections::BTreeSet;
+use std::ops::Deref;
 
 use crate::{
     config::{ClientAuth, Endpoint, Tenant},
@@ -23,11 +23,11 @@ pub struct TokenKey {
     /// The API resource indicator (RFC 8707). Logto refuses a grant without one (fact 1.5).
     pub resource: String,
     /// One scope token (RFC 6749 section 3.3) each; a set, so that order and repetition do not matter.
-    pub scopes: BTreeSet<String>,
+    pub scopes: Set<String>,
     /// Logto's `organization_id`.
     pub organization_id: Option<String>,
     /// Further members of the request.
-    pub parameters: BTreeSet<(String, String)>,
+    pub parameters: Set<(String, String)>,
 }
 
 impl TokenKey {
@@ -62,5 +62,32 @@ impl TokenKey {
     pub(super) fn scope(&self) -> Option<String> {
         (!self.scopes.is_empty())
             .then(|| self.scopes.iter().map(String::as_str).collect::<Vec<_>>().join(" "))
+    }
+}
+
+/// A small set: no order and no repetition in what it is made of, and no more memory than it needs.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Set<T>(Box<[T]>);
+
+impl<T: Ord> FromIterator<T> for Set<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
+        let mut items: Vec<T> = items.into_iter().collect();
+        items.sort_unstable();
+        items.dedup();
+        Self(items.into())
+    }
+}
+
+impl<T: Ord, const N: usize> From<[T; N]> for Set<T> {
+    fn from(items: [T; N]) -> Self {
+        items.into_iter().collect()
+    }
+}
+
+impl<T> Deref for Set<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.0
     }
 }

@@ -57,7 +57,7 @@ impl GrantRequest {
         if let Some(organization) = &key.organization_id {
             form.push("organization_id", organization.as_bytes());
         }
-        for (name, value) in &key.parameters {
+        for (name, value) in key.parameters.iter() {
             form.push(name, value.as_bytes());
         }
         let authorization = match key.client_auth {

@@ -185,8 +185,9 @@ impl Checker<'_> {
         if ids.is_empty() {
             self.missing(key, "there is no key in the list", REMEDY);
         }
-        let mut digests = Vec::new();
-        for (path, secret) in self.up_to_two(key, ids) {
+        let secrets = self.up_to_two(key, ids);
+        let mut digests = Vec::with_capacity(secrets.len());
+        for (path, secret) in secrets {
             let bytes = secret.expose();
             if bytes.len() < LEAST_API_KEY {
                 let what = format!(

@@ -269,7 +269,7 @@ impl Checker<'_> {
             let what = format!("there are {} secrets; two is the most", ids.len());
             self.problem(key, what, "Keep the new one and the one that it replaces.");
         }
-        let mut secrets: Vec<(KeyPath, Secret)> = Vec::new();
+        let mut secrets: Vec<(KeyPath, Secret)> = Vec::with_capacity(ids.len());
         for (index, id) in ids.iter().enumerate() {
             let listed = key.index(index);
             let path = if self.tree.has(&listed) { listed } else { key.clone() };

@@ -9,7 +9,7 @@ fn parsed(body: &str) -> Result<Grant, Fault> {
         retry_after: None,
         body: Zeroizing::new(body.as_bytes().to_vec()),
     };
-    parse(&answer, &["all".to_owned()].into(), SystemTime::UNIX_EPOCH).map_err(|failure| failure.fault)
+    parse(&answer, &["all".to_owned()], SystemTime::UNIX_EPOCH).map_err(|failure| failure.fault)
 }
 
 fn with_life(expires_in: &str) -> Result<Duration, Fault> {
@@ -97,7 +97,7 @@ fn b05_what_is_no_token_answer_says_what_it_is() {
         retry_after: None,
         body: Zeroizing::new(b"{}".to_vec()),
     };
-    let failure = parse(&page, &[].into(), SystemTime::UNIX_EPOCH).unwrap_err();
+    let failure = parse(&page, &[], SystemTime::UNIX_EPOCH).unwrap_err();
     assert_eq!(failure.fault, Fault::Invalid(Flaw::Html));
     assert!(failure.fault.remedy().contains("endpoint"));
 }
@@ -113,7 +113,7 @@ fn b14_each_scope_is_looked_for_by_itself() {
                 format!(r#"{{"access_token":"t","token_type":"Bearer"{scope}}}"#).into_bytes(),
             ),
         };
-        let wanted = wanted.iter().map(|scope| (*scope).to_owned()).collect();
+        let wanted = wanted.iter().map(|scope| (*scope).to_owned()).collect::<Vec<_>>();
         parse(&answer, &wanted, SystemTime::UNIX_EPOCH).map(|_| ()).map_err(|failure| failure.fault)
     };
     assert_eq!(grant(r#","scope":"b a more""#, &["a", "b"]), Ok(()));

@@ -43,7 +43,7 @@ proptest! {
         content_type in proptest::option::of(any::<Vec<u8>>()),
         retry_after in proptest::option::of(any::<Vec<u8>>()),
         body in any::<Vec<u8>>(),
-        scopes in proptest::collection::btree_set(any::<String>(), 0..4),
+        scopes in proptest::collection::vec(any::<String>(), 0..4),
     ) {
         let answer = answer(status, content_type, retry_after, body);
         let _ = parse(&answer, &scopes, SystemTime::UNIX_EPOCH);
