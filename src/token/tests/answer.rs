@@ -133,7 +133,7 @@ fn refusals_are_told_in_the_users_terms() {
             retry_after: None,
             body: Zeroizing::new(body.as_bytes().to_vec()),
         };
-        parse(&answer, &[].into(), SystemTime::UNIX_EPOCH).unwrap_err().fault.remedy()
+        parse(&answer, &[], SystemTime::UNIX_EPOCH).unwrap_err().fault.remedy()
     };
     let oauth = |error: &str, description: &str| {
         remedy(400, &format!(r#"{{"error":"{error}","error_description":"{description}"}}"#))

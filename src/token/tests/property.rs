@@ -58,7 +58,7 @@ proptest! {
     ) {
         let life = expires_in.map_or(String::new(), |value| format!(r#""expires_in":{value},"#));
         let body = format!(r#"{{{life}"access_token":{token},"token_type":{token_type},"scope":{scope}}}"#);
-        if let Ok(grant) = parse(&answer(200, None, None, body.into_bytes()), &[].into(), SystemTime::UNIX_EPOCH) {
+        if let Ok(grant) = parse(&answer(200, None, None, body.into_bytes()), &[], SystemTime::UNIX_EPOCH) {
             prop_assert!(grant.life >= SECOND && grant.life <= MAX_LIFE);
             prop_assert!(grant.header.is_sensitive());
             let sent = grant.header.to_str().unwrap().strip_prefix("Bearer ").unwrap();
@@ -71,7 +71,7 @@ proptest! {
         status in 400u16..500, error in any::<String>(), description in any::<String>(),
     ) {
         let body = serde_json::json!({ "error": error, "error_description": description.repeat(50) });
-        let failure = parse(&answer(status, None, None, body.to_string().into_bytes()), &[].into(), SystemTime::UNIX_EPOCH)
+        let failure = parse(&answer(status, None, None, body.to_string().into_bytes()), &[], SystemTime::UNIX_EPOCH)
             .unwrap_err();
         let shown = failure.fault.to_string();
         prop_assert!(shown.len() < 350 && shown.bytes().all(|b| matches!(b, b' '..=b'~')), "{shown}");

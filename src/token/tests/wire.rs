@@ -140,7 +140,7 @@ async fn b17_a_redirect_of_the_issuer_is_not_followed() {
     for status in ["301 Moved", "302 Found", "307 Temporary", "308 Permanent"] {
         let (url, mut requests) = serve(http_answer(&format!("{status}\r\nLocation: {elsewhere}"), "")).await;
         let answer = ask(&url, &key("acme"), "s").await.unwrap();
-        let failure = parse(&answer, &[].into(), SystemTime::UNIX_EPOCH).unwrap_err();
+        let failure = parse(&answer, &[], SystemTime::UNIX_EPOCH).unwrap_err();
         assert!(matches!(failure.fault, Fault::Status(300..=399)), "{:?}", failure.fault);
         requests.recv().await.unwrap();
     }
