@@ -2,13 +2,21 @@
 //! memory is zeroed when the last holder lets go. The only way to the bytes is [`Secret::expose`], so that
 //! every use can be found by that word.
 
+mod cached;
+mod client;
+mod exec;
 mod mark;
+mod provider;
 
+pub use cached::{Cached, Fetch, Fetching};
+pub use client::{ClientSecret, SecretHandle};
+pub use exec::{Command, DEFAULT_TIMEOUT, DEFAULT_TTL, Exec};
 pub use mark::Mark;
+pub use provider::{Age, Read, Reading, SecretProvider, Unreadable};
 
 use std::{
     fmt,
-    io::Read,
+    io::Read as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
