@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::rate::Rate;
 use crate::{
     ids::{Label, TenantName},
-    secret::Secret,
+    secret::ClientSecret,
 };
 
 /// `[tenants.NAME]`
@@ -22,7 +22,7 @@ pub struct Tenant {
     /// `client_id` of the M2M application.
     pub client_id: String,
     /// `client_secret`: one, or two in overlap during a rotation, the new one first.
-    pub client_secrets: Vec<Secret>,
+    pub client_secrets: Vec<ClientSecret>,
     /// `client_auth`: how the credentials are sent.
     pub client_auth: ClientAuth,
     /// `scopes`: in the order given, without repetition.

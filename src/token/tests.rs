@@ -8,6 +8,7 @@ mod property;
 mod rejection;
 mod secrets;
 mod sharing;
+mod sources;
 mod wire;
 
 use std::{
@@ -218,11 +219,12 @@ impl World {
     pub(super) fn source(&self, tenant: &str) -> TokenSource {
         TokenSource {
             key: key(tenant),
-            secrets: vec![Secret::new(b"s3cret".to_vec())],
+            secrets: [Secret::new(b"s3cret".to_vec()).into()].into(),
             issuer: self.issuer.clone(),
             options: TokenOptions::default(),
             timeout: 10 * SECOND,
             quota: None,
+            heard: None,
         }
     }
 

@@ -20,7 +20,7 @@ use crate::{
         tenant::{ClientAuth, DEFAULT_MAX_IN_FLIGHT, Endpoint, Tenant, UpstreamTls},
     },
     ids::{Label, TenantName},
-    secret::Secret,
+    secret::{ClientSecret, Secret},
 };
 
 /// What the token request holds already.
@@ -239,7 +239,7 @@ impl Checker<'_> {
         Some(id)
     }
 
-    fn client_secrets(&mut self, at: &KeyPath, slots: Option<Slots>) -> Vec<Secret> {
+    fn client_secrets(&mut self, at: &KeyPath, slots: Option<Slots>) -> Vec<ClientSecret> {
         let key = at.key("client_secret");
         let slots = slots.map_or_else(Vec::new, |Slots(slots)| slots);
         if slots.is_empty() {
@@ -256,7 +256,7 @@ impl Checker<'_> {
                 self.warn(path, "the secret begins or ends with a space", "Is the space part of it?");
             }
         }
-        secrets.into_iter().map(|(_, secret)| secret).collect()
+        secrets.into_iter().map(|(_, secret)| ClientSecret::Held(secret)).collect()
     }
 
     /// The secrets at `key`, of which there may be two, the newer first.
