@@ -12,6 +12,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use reload::Seen;
 pub use reload::{Loader, Reloader};
 
 use crate::{
@@ -84,7 +85,8 @@ impl App {
         metrics: Arc<Metrics>,
         clock: Clock,
     ) -> Result<Self, StartError> {
-        let config = Arc::new(loaded.config.clone());
+        let Loaded { config, files, digest, .. } = loaded;
+        let config = Arc::new(config);
         let mode = config.listen.unix_mode;
         let bind = |address: &Address| Bound::new("listen.proxy", address, mode);
         let proxy = config.listen.proxy.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
@@ -109,7 +111,8 @@ impl App {
         metrics.reloaded(Some(clock.now().wall));
         let health = Arc::new(Health::new(clock.now()));
         let in_force = InForce { pipeline: pipeline.clone(), listeners: listeners.clone() };
-        let reloader = Reloader::new(loader, loaded, in_force, shared.clone(), health.clone());
+        let seen = Seen::new(digest, files);
+        let reloader = Reloader::new(loader, config, seen, in_force, shared.clone(), health.clone());
         let taken_over = reloader.taken_over();
         Ok(Self { shared, pipeline, listeners, workers, proxy, admin, health, reloader, taken_over })
     }

@@ -13,7 +13,7 @@ use tokio::{
     sync::{Notify, mpsc},
 };
 
-use self::content::Seen;
+pub(super) use self::content::Seen;
 use super::InForce;
 use crate::{
     admin::Health,
@@ -44,14 +44,13 @@ impl Reloader {
     /// Begins with what was loaded at the start.
     pub(super) fn new(
         loader: Loader,
-        loaded: Loaded,
+        config: Arc<Config>,
+        seen: Seen,
         in_force: InForce,
         shared: Arc<Shared>,
         health: Arc<Health>,
     ) -> Self {
-        let seen = Seen::new(loaded.digest, loaded.files);
-        let last = Arc::new(loaded.config);
-        Self { loader, last, seen, in_force, shared, health, taken_over: Arc::default() }
+        Self { loader, last: config, seen, in_force, shared, health, taken_over: Arc::default() }
     }
 
     /// Tells of each configuration that was taken over.
@@ -120,7 +119,8 @@ impl Reloader {
         let changed = config::changed(&self.last, &config);
         let old = self.in_force.pipeline.load().config();
         let restart = config::needs_restart(&old, &config);
-        match self.put_in_force(&old, as_far_as_can_be(&old, &config)) {
+        let new = if restart.is_empty() { config.clone() } else { Arc::new(as_far_as_can_be(&old, &config)) };
+        match self.put_in_force(&old, new) {
             Ok(()) => {
                 self.shared.metrics.reloaded(Some(self.shared.clock.now().wall));
                 self.health.reloaded(self.shared.clock.now(), restart);
@@ -136,8 +136,8 @@ impl Reloader {
         }
     }
 
-    fn put_in_force(&self, old: &Config, new: Config) -> Result<(), BuildError> {
-        let (new, current) = (Arc::new(new), self.in_force.pipeline.load_full());
+    fn put_in_force(&self, old: &Config, new: Arc<Config>) -> Result<(), BuildError> {
+        let current = self.in_force.pipeline.load_full();
         if let Some(difference) = difference::of_tenants_alone(old, &new) {
             return self.shared.change_tenants(&current, &difference.put, difference.removed, new);
         }

@@ -13,12 +13,14 @@ use crate::{config::Rate, ids::TenantName};
 pub struct Quota {
     tenant: TenantName,
     limiter: Arc<dyn Limiter>,
-    used: IntCounter,
+    /// Of a tenant with a rate.
+    used: Option<IntCounter>,
 }
 
 impl Quota {
-    /// The quota of `tenant` as `limiter` keeps it; `used` counts every draw.
-    pub fn new(tenant: TenantName, limiter: Arc<dyn Limiter>, used: IntCounter) -> Self {
+    /// The quota of `tenant` as `limiter` keeps it. `used` makes the counter of draws, where there is a rate to draw on.
+    pub fn new(tenant: TenantName, limiter: Arc<dyn Limiter>, used: impl FnOnce() -> IntCounter) -> Self {
+        let used = limiter.rate().map(|_| used());
         Self { tenant, limiter, used }
     }
 
@@ -33,7 +35,11 @@ impl Quota {
     /// # Errors
     /// The time after which a request would pass.
     pub async fn draw(&self) -> Result<(), Duration> {
-        self.limiter.take(Instant::now()).await.inspect(|()| self.used.inc())
+        self.limiter.take(Instant::now()).await.inspect(|()| {
+            if let Some(used) = &self.used {
+                used.inc();
+            }
+        })
     }
 
     /// The same for a request, whose caller is told.

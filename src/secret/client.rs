@@ -7,7 +7,7 @@ use super::{
     Secret,
     cached::Cached,
     exec::{Command, Exec},
-    provider::{Held, Read, SecretProvider},
+    provider::{Age, Read, Reading, SecretProvider},
 };
 
 /// Where a client secret comes from, as configured.
@@ -16,14 +16,18 @@ pub enum ClientSecret {
     /// Read when the configuration was loaded, and again at each reload.
     Held(Secret),
     /// The output of a command, which is run when a token is asked for.
-    Exec(Command),
+    Exec(Arc<Command>),
 }
 
 /// The way to one client secret. Cheap to clone; clones share what is remembered.
 #[derive(Debug, Clone)]
-pub struct SecretHandle {
-    configured: ClientSecret,
-    provider: Arc<dyn SecretProvider>,
+pub struct SecretHandle(Way);
+
+#[derive(Debug, Clone)]
+enum Way {
+    /// Only another configuration has another one.
+    Held(Secret),
+    Provided(ClientSecret, Arc<dyn SecretProvider>),
 }
 
 impl ClientSecret {
@@ -37,53 +41,71 @@ impl ClientSecret {
 }
 
 impl SecretHandle {
-    /// Of a client secret that `provider` gives.
-    pub fn new(configured: ClientSecret, provider: Arc<dyn SecretProvider>) -> Self {
-        Self { configured, provider }
+    /// To a secret that `provider` gives, as it is configured.
+    pub fn provided(configured: ClientSecret, provider: Arc<dyn SecretProvider>) -> Self {
+        Self(Way::Provided(configured, provider))
     }
 
-    /// As configured.
-    pub fn configured(&self) -> &ClientSecret {
-        &self.configured
+    /// Whether it is configured so.
+    pub fn is(&self, other: &ClientSecret) -> bool {
+        match &self.0 {
+            Way::Held(secret) => other.held() == Some(secret),
+            Way::Provided(configured, _) => configured == other,
+        }
     }
 
     /// [`SecretProvider::read`].
     pub fn read(&self) -> Read<'_> {
-        self.provider.read()
+        match &self.0 {
+            Way::Held(secret) => {
+                let reading = Reading { secret: secret.clone(), age: Age::Fresh };
+                Box::pin(std::future::ready(Ok(reading)))
+            }
+            Way::Provided(_, provider) => provider.read(),
+        }
     }
 
     /// [`SecretProvider::last`].
     pub fn last(&self) -> Option<Secret> {
-        self.provider.last()
+        match &self.0 {
+            Way::Held(secret) => Some(secret.clone()),
+            Way::Provided(_, provider) => provider.last(),
+        }
     }
 
     /// [`SecretProvider::refused`].
     pub fn refused(&self, secret: &Secret) {
-        self.provider.refused(secret);
+        if let Way::Provided(_, provider) = &self.0 {
+            provider.refused(secret);
+        }
     }
 }
 
 impl From<ClientSecret> for SecretHandle {
     fn from(configured: ClientSecret) -> Self {
-        let provider: Arc<dyn SecretProvider> = match &configured {
-            ClientSecret::Held(secret) => Arc::new(Held(secret.clone())),
-            ClientSecret::Exec(command) => {
-                Arc::new(Cached::new(Exec::new(command.clone()), command.ttl, command.timeout))
+        match configured {
+            ClientSecret::Held(secret) => Self(Way::Held(secret)),
+            ClientSecret::Exec(ref command) => {
+                let (ttl, timeout) = (command.ttl, command.timeout);
+                let provider = Arc::new(Cached::new(Exec::new(command.clone()), ttl, timeout));
+                Self::provided(configured, provider)
             }
-        };
-        Self::new(configured, provider)
+        }
     }
 }
 
 impl From<Secret> for SecretHandle {
     fn from(secret: Secret) -> Self {
-        ClientSecret::Held(secret).into()
+        Self(Way::Held(secret))
     }
 }
 
 impl PartialEq for SecretHandle {
     fn eq(&self, other: &Self) -> bool {
-        self.configured == other.configured
+        match &other.0 {
+            Way::Held(secret) => matches!(&self.0, Way::Held(own) if own == secret),
+            Way::Provided(configured, _) => self.is(configured),
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 
 mod output;
 
-use std::{fmt, io, process::Stdio, time::Duration};
+use std::{fmt, io, process::Stdio, sync::Arc, time::Duration};
 
 use tokio::process::Child;
 
@@ -45,11 +45,11 @@ impl fmt::Debug for Command {
 
 /// Runs a command for each secret.
 #[derive(Debug)]
-pub struct Exec(Command);
+pub struct Exec(Arc<Command>);
 
 impl Exec {
     /// By this command, whose times are the business of whoever asks.
-    pub fn new(command: Command) -> Self {
+    pub fn new(command: Arc<Command>) -> Self {
         Self(command)
     }
 

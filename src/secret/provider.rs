@@ -53,21 +53,3 @@ impl Unreadable {
         Self(why.into())
     }
 }
-
-/// A secret that is in memory already: the configuration's loader took it from a file, a variable or the configuration.
-#[derive(Debug)]
-pub(super) struct Held(pub(super) Secret);
-
-impl SecretProvider for Held {
-    fn read(&self) -> Read<'_> {
-        let reading = Reading { secret: self.0.clone(), age: Age::Fresh };
-        Box::pin(std::future::ready(Ok(reading)))
-    }
-
-    fn last(&self) -> Option<Secret> {
-        Some(self.0.clone())
-    }
-
-    /// Stays: only another configuration has another one.
-    fn refused(&self, _secret: &Secret) {}
-}

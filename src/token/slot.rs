@@ -7,6 +7,7 @@ mod status;
 
 use std::{
     fmt,
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -15,10 +16,7 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use tokio::{
-    sync::{Notify, watch},
-    time::Instant,
-};
+use tokio::{sync::Notify, time::Instant};
 
 pub use status::SlotStatus;
 
@@ -38,7 +36,7 @@ use crate::{
 
 /// One token's place. Lives as long as a handle to it does; its refresh task holds it weakly.
 pub(super) struct Slot {
-    key: TokenKey,
+    key: Arc<TokenKey>,
     shared: Arc<Shared>,
     current: ArcSwapOption<Token>,
     /// A request has used the current token: worth renewing even where nothing keeps it warm.
@@ -47,7 +45,7 @@ pub(super) struct Slot {
     /// Wakes the refresh task to look at the state again.
     wake: Arc<Notify>,
     /// Tells waiting requests to look at the state again; works across runtimes.
-    turn: watch::Sender<()>,
+    turn: Notify,
 }
 
 struct State {
@@ -132,7 +130,7 @@ impl Slot {
             used: AtomicBool::new(false),
             state: Mutex::new(state),
             wake: Arc::new(Notify::new()),
-            turn: watch::Sender::new(()),
+            turn: Notify::new(),
         }
     }
 
@@ -173,18 +171,19 @@ impl Slot {
             return Ok(token);
         }
         self.shared.events.cache(&self.key.tenant, CacheResult::Miss);
-        // Before the first look, so that no turn is missed.
-        let mut turn = self.turn.subscribe();
+        let mut turn = pin!(self.turn.notified());
         loop {
+            // Before each look, so that no turn is missed.
+            turn.as_mut().enable();
             match self.ask(deadline) {
                 Verdict::Ready(token) => return Ok(token),
                 Verdict::Failed(error) => return Err(error),
                 Verdict::Wait => {}
             }
-            // The sender lives in this slot: `changed` itself cannot fail.
-            if tokio::time::timeout_at(deadline, turn.changed()).await.is_err() {
+            if tokio::time::timeout_at(deadline, turn.as_mut()).await.is_err() {
                 return Err(TokenError::new(Fault::Deadline, None));
             }
+            turn.set(self.turn.notified());
         }
     }
 
@@ -300,7 +299,7 @@ impl Slot {
             Err(failure) if failure.fault.is_of_secret() && epoch != state.epoch => drop(state),
             Err(failure) => self.cool_down(state, &failure, now),
         }
-        self.turn.send_replace(());
+        self.turn.notify_waiters();
     }
 
     fn token(&self, state: &State, minted: &Minted) -> Token {

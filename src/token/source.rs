@@ -20,7 +20,7 @@ pub type SecretHeard = Arc<dyn Fn(&Secret) + Send + Sync>;
 #[derive(Clone)]
 pub struct TokenSource {
     /// What for.
-    pub key: TokenKey,
+    pub key: Arc<TokenKey>,
     /// One, or two in overlap, the new one first. With none, every grant is refused as `invalid_client`.
     pub secrets: Arc<[SecretHandle]>,
     /// Whom to ask.
@@ -44,7 +44,15 @@ impl TokenSource {
         options: TokenOptions,
         timeout: Duration,
     ) -> Self {
-        Self { key: TokenKey::of(tenant), secrets, issuer, options, timeout, quota: None, heard: None }
+        Self {
+            key: Arc::new(TokenKey::of(tenant)),
+            secrets,
+            issuer,
+            options,
+            timeout,
+            quota: None,
+            heard: None,
+        }
     }
 
     /// The same, telling somebody of each secret before it is sent.

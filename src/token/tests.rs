@@ -218,7 +218,7 @@ impl World {
 
     pub(super) fn source(&self, tenant: &str) -> TokenSource {
         TokenSource {
-            key: key(tenant),
+            key: key(tenant).into(),
             secrets: [Secret::new(b"s3cret".to_vec()).into()].into(),
             issuer: self.issuer.clone(),
             options: TokenOptions::default(),

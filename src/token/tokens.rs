@@ -32,7 +32,7 @@ pub struct Tokens {
 
 #[derive(Default)]
 struct Index {
-    slots: HashMap<TokenKey, Weak<Slot>>,
+    slots: HashMap<Arc<TokenKey>, Weak<Slot>>,
     /// The dead are swept out when there are this many.
     sweep_at: usize,
 }

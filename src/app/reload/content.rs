@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::{config, secret::Digest};
 
 /// What was read last, good or bad.
-pub(super) struct Seen {
+pub(in crate::app) struct Seen {
     pub(super) digest: Digest,
     files: Vec<PathBuf>,
     content: Digest,
@@ -13,7 +13,7 @@ pub(super) struct Seen {
 
 impl Seen {
     /// Of these files, from which a configuration with this digest was made.
-    pub(super) fn new(digest: Digest, files: Vec<PathBuf>) -> Self {
+    pub(in crate::app) fn new(digest: Digest, files: Vec<PathBuf>) -> Self {
         let content = content(&files);
         Self { digest, files, content }
     }

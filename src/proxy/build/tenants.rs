@@ -99,7 +99,7 @@ impl<'c> TenantMaker<'c> {
         let quota =
             current.and_then(|current| current.quota().carried_over(tenant.quota)).unwrap_or_else(|| {
                 let bucket = Arc::new(Bucket::new(tenant.quota));
-                Quota::new(name.clone(), bucket, shared.metrics.quota_used(name))
+                Quota::new(name.clone(), bucket, || shared.metrics.quota_used(name))
             });
         let (max, queue) = (tenant.max_in_flight, config.limits.queue);
         let in_flight = current.map(|current| current.in_flight()).filter(|it| it.is(max, queue));
@@ -117,8 +117,8 @@ impl<'c> TenantMaker<'c> {
                 Box::pin(async move { quota.draw().await })
             }));
         let narrowed = self.narrowings(tenant).into_iter().map(|narrowing| {
-            let key = narrowed_key(source.key.clone(), &narrowing);
-            (narrowing, shared.tokens.handle(TokenSource { key, ..source.clone() }))
+            let key = narrowed_key((*source.key).clone(), &narrowing);
+            (narrowing, shared.tokens.handle(TokenSource { key: Arc::new(key), ..source.clone() }))
         });
         let times = PoolTimes { connect: config.timeouts.connect, idle: config.timeouts.upstream_idle };
         Tenant::new(TenantParts {
@@ -153,7 +153,7 @@ impl policy::Tenant for config::Tenant {
 fn secrets(tenant: &config::Tenant, current: Option<&Tenant>) -> (Arc<[SecretHandle]>, KnownSecrets) {
     let before = current.map(Tenant::secrets).unwrap_or_default();
     let handle = |configured: &ClientSecret| {
-        let same = before.iter().find(|handle| handle.configured() == configured);
+        let same = before.iter().find(|handle| handle.is(configured));
         same.cloned().unwrap_or_else(|| configured.clone().into())
     };
     let held: Vec<Secret> = tenant.client_secrets.iter().filter_map(ClientSecret::held).cloned().collect();

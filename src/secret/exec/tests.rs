@@ -5,12 +5,12 @@ use super::*;
 const CANARY: &str = "canary-9e1b";
 
 fn sh(script: &str) -> Exec {
-    Exec::new(Command {
+    Exec::new(Arc::new(Command {
         program: "/bin/sh".into(),
         arguments: vec!["-c".into(), script.into()],
         ttl: DEFAULT_TTL,
         timeout: DEFAULT_TIMEOUT,
-    })
+    }))
 }
 
 async fn printed(script: &str) -> Result<String, String> {
@@ -79,8 +79,8 @@ async fn a_program_that_cannot_run_is_named() {
         ("claviger-no-such-program".to_owned(), "was not found"),
         (file.display().to_string(), "may not be executed by this process"),
     ] {
-        let command = Command { program, ..sh("").0 };
-        let error = Exec::new(command.clone()).fetch().await.expect_err("no secret").to_string();
+        let command = Command { program, ..(*sh("").0).clone() };
+        let error = Exec::new(Arc::new(command.clone())).fetch().await.expect_err("no secret").to_string();
         assert_eq!(error, format!("the command {} {why}", command.program));
     }
 }

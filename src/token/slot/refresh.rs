@@ -50,7 +50,7 @@ impl RefreshTask {
             match slot.next_step() {
                 Step::Grant { asked } => {
                     self.phase = Phase::Granting;
-                    slot.grant(asked).await;
+                    Box::pin(slot.grant(asked)).await;
                     self.phase = Phase::Idle;
                 }
                 Step::Sleep(wait) => {
@@ -110,7 +110,7 @@ impl Slot {
             let wait = wait.clamp(Duration::from_millis(10), Duration::from_mins(10));
             self.state().held_until = Some(self.shared.clock.now().instant + wait);
             // Whoever cannot wait so long learns of it now.
-            self.turn.send_replace(());
+            self.turn.notify_waiters();
             return;
         }
         let outcome = grant::grant(&source, secret, &self.shared.clock, &*self.shared.events).await;

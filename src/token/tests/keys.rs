@@ -24,14 +24,15 @@ async fn b09_equal_needs_share_a_token_and_others_do_not() {
     ];
     let mut handles = Vec::new();
     for key in std::iter::once(&base).chain(&others) {
-        let handle = world.tokens.handle(TokenSource { key: key.clone(), ..world.source("acme") });
+        let handle = world.tokens.handle(TokenSource { key: key.clone().into(), ..world.source("acme") });
         handle.warm();
         handles.push(handle);
     }
     assert_eq!(world.tokens.status().len(), 1 + others.len());
     pass(SECOND).await;
     assert_eq!(world.issuer.count(), 1 + others.len());
-    let same = world.tokens.handle(TokenSource { key: base.with_scopes("yz yz"), ..world.source("acme") });
+    let same =
+        world.tokens.handle(TokenSource { key: base.with_scopes("yz yz").into(), ..world.source("acme") });
     same.warm();
     pass(SECOND).await;
     assert_eq!(world.issuer.count(), 1 + others.len(), "the same need, the same token");

@@ -52,13 +52,13 @@ fn secret_of(text: &str) -> Secret {
 
 /// As if configured as a command of this name.
 fn handle(name: &str, fake: &Arc<Fake>) -> SecretHandle {
-    let configured = ClientSecret::Exec(crate::secret::Command {
+    let configured = ClientSecret::Exec(Arc::new(crate::secret::Command {
         program: name.into(),
         arguments: Vec::new(),
         ttl: MINUTE,
         timeout: SECOND,
-    });
-    SecretHandle::new(configured, fake.clone())
+    }));
+    SecretHandle::provided(configured, fake.clone())
 }
 
 fn with(world: &World, secrets: &[SecretHandle]) -> TokenSource {
