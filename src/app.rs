@@ -254,7 +254,7 @@ fn log_start(addresses: &Addresses, config: &Config) {
         Address::Tcp(address) => address.ip().is_loopback(),
         Address::Unix(_) => true,
     };
-    if config.authz && !addresses.proxy.iter().all(is_local) {
+    if config.authz.enabled && !addresses.proxy.iter().all(is_local) {
         tracing::warn!(
             "/authz hands out upstream tokens, and a listener is open to the network: let only the other proxy reach it"
         );

@@ -85,6 +85,13 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// That it is set, and no more: neither its length nor a digest.
+impl serde::Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("(set)")
+    }
+}
+
 impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {
         aws_lc_rs::constant_time::verify_slices_are_equal(self.expose(), other.expose()).is_ok()
@@ -274,6 +281,7 @@ mod tests {
             Digest::of(secret.expose())
         );
         assert!(!printed.contains("hunter2"), "{printed}");
+        assert_eq!(serde_json::to_string(&[&secret]).unwrap(), "[\"(set)\"]");
         assert!(!printed.contains(&Digest::of(b"hunter2").to_hex()), "{printed}");
         assert_eq!(header.as_bytes(), b"Bearer hunter2");
     }

@@ -29,13 +29,8 @@ const STAGES: [&str; 4] = ["authn", "policy", "limit", "upstream"];
 const HARD_LIMIT: usize = 600;
 const SOFT_LIMIT: usize = 400;
 /// Files above the soft limit. This list may only get shorter.
-const LARGE: &[&str] = &[
-    "src/config.rs",
-    "src/config/raw.rs",
-    "src/config/tests/gateway.rs",
-    "src/config/tests/problems.rs",
-    "tests/policy_properties.rs",
-];
+const LARGE: &[&str] =
+    &["src/config/tests/gateway.rs", "src/config/tests/problems.rs", "tests/policy_properties.rs"];
 const MEDIAN: usize = 150;
 
 fn code() -> Code {

@@ -1,4 +1,4 @@
-//! Holds the tables of README.md against the program: every key with its default, every error code, every metric.
+//! Holds the tables of README.md and docs/configuration.md against the program: every key with its default, every error code, every metric.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -6,6 +6,7 @@ use claviger::config::{self, LoadRequest, References};
 use serde_json::Value;
 
 const README: &str = include_str!("../README.md");
+const KEYS: &str = include_str!("../docs/configuration.md");
 const ERRORS: &str = include_str!("../src/proxy/error.rs");
 const METRICS: &str = include_str!("../src/observe/metrics.rs");
 
@@ -20,6 +21,12 @@ fn table(name: &str) -> Vec<Vec<&'static str>> {
         .skip(2)
         .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
         .collect()
+}
+
+/// The cells of the tables of keys, without their heads.
+fn key_table() -> Vec<Vec<&'static str>> {
+    let rows = KEYS.lines().filter(|line| line.starts_with("| `"));
+    rows.map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect()).collect()
 }
 
 /// The text of a cell that is code and nothing else.
@@ -50,7 +57,7 @@ fn every_key_is_in_the_table_and_no_other() {
     keys(&schema, &schema, "", &mut known);
     known.sort();
     let mut written: Vec<_> =
-        table("configuration").iter().map(|row| code(row[0]).expect("a key is code").to_owned()).collect();
+        key_table().iter().map(|row| code(row[0]).expect("a key is code").to_owned()).collect();
     written.sort();
     assert_eq!(written, known);
 }
@@ -69,7 +76,7 @@ fn every_default_is_the_programs() {
         references: References::Needed,
     };
     let loaded = config::load(&request).expect("minimal.toml is valid");
-    let effective = config::redacted(&loaded.config);
+    let effective = serde_json::to_value(&loaded.config).expect("it can be shown");
     let named = |key: &str| match key.split('.').next() {
         Some("issuers") => key.replace("NAME", "x"),
         Some("tenants") => key.replace("NAME", "acme"),
@@ -77,15 +84,15 @@ fn every_default_is_the_programs() {
         _ => key.to_owned(),
     };
     let mut compared = 0;
-    for row in table("configuration") {
+    for row in key_table() {
         let key = code(row[0]).expect("a key is code");
-        let Some(default) = code(row[1]).filter(|default| !default.contains("NAME")) else { continue };
+        let Some(default) = code(row[2]).filter(|default| !default.contains("NAME")) else { continue };
         let pointer = format!("/{}", named(key).replace('.', "/"));
         let found =
             effective.pointer(&pointer).unwrap_or_else(|| panic!("{key} is not in the configuration"));
         let default: Value =
             serde_json::from_str(default).unwrap_or_else(|_| panic!("{key}: {default} is no value"));
-        assert!(same(&default, found), "{key}: README says {default}, the program {found}");
+        assert!(same(&default, found), "{key}: docs/configuration.md says {default}, the program {found}");
         compared += 1;
     }
     assert!(compared > 35, "only {compared} defaults were compared");
@@ -108,24 +115,6 @@ fn same(written: &Value, found: &Value) -> bool {
     match (humantime::parse_duration(written), humantime::parse_duration(found)) {
         (Ok(written), Ok(found)) => written == found,
         _ => written == found,
-    }
-}
-
-/// Each row of the table of keys says `restart` where the program says so, and nowhere else.
-#[test]
-fn what_waits_for_a_restart_says_so() {
-    let source = include_str!("../src/config/restart.rs");
-    let keys: Vec<_> =
-        source.lines().filter_map(|line| line.trim().strip_prefix("(\"")?.split('"').next()).collect();
-    assert!(keys.len() > 5, "{keys:?}");
-    for row in table("configuration") {
-        let key = code(row[0]).expect("a key is code");
-        let waits = keys.iter().any(|known| {
-            key == *known
-                || (*known == "audit" && key.starts_with("audit."))
-                || (*known, key) == ("listen.tls", "listen.tls.cert")
-        });
-        assert_eq!(row[2].contains("restart"), waits, "{key}: {}", row[2]);
     }
 }
 

@@ -1,6 +1,10 @@
 //! `[audit]`: where the audit log goes. What a record holds is `observe`'s business.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
+
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+use super::show::Text;
 
 /// `[audit]`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,4 +36,20 @@ impl AuditOutput {
     pub const MAX_BYTES: u64 = 64 * 1024 * 1024;
     /// The default of `keep`.
     pub const KEEP: u32 = 5;
+}
+
+impl Serialize for Audit {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut audit = serializer.serialize_map(None)?;
+        match &self.output {
+            AuditOutput::Off => audit.serialize_entry("output", "off")?,
+            AuditOutput::Stdout => audit.serialize_entry("output", "stdout")?,
+            AuditOutput::File { path, max_bytes, keep } => {
+                audit.serialize_entry("output", &BTreeMap::from([("file", Text(path.display()))]))?;
+                audit.serialize_entry("max_size", max_bytes)?;
+                audit.serialize_entry("keep", keep)?;
+            }
+        }
+        audit.end()
+    }
 }

@@ -1,15 +1,19 @@
 //! `[callers.NAME]`: who may call, how each proves who it is, and what it is granted.
 
-use super::{origin::Origin, policy::RuleText, rate::Rate, scope::TenantScope};
+use serde::{Serialize, Serializer};
+use serde_json::json;
+
+use super::{origin::Origin, policy::RuleText, rate::Rate, scope::TenantScope, show, words::Issue};
 use crate::{
     ids::{CallerName, IssuerName, PolicyName},
     secret::Digest,
 };
 
 /// `[callers.NAME]`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Caller {
     /// Its name.
+    #[serde(skip)]
     pub name: CallerName,
     /// `identify`: any of these.
     pub identify: Vec<Identity>,
@@ -26,8 +30,10 @@ pub struct Caller {
     /// `organization_id`: instead of the tenant's. `None`: the tenant's.
     pub organization_id: Option<String>,
     /// `rate`
+    #[serde(serialize_with = "show::or_off")]
     pub rate: Option<Rate>,
     /// Where the caller is defined.
+    #[serde(skip)]
     pub origin: Origin,
 }
 
@@ -72,15 +78,40 @@ pub enum Identity {
 
 /// What a claim must be: a string among these, or an array that holds one of them. Not empty. A claim that is a
 /// number, `true` or `false` counts as its JSON text, since a file's scalars are all text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ClaimMatch(pub Vec<String>);
 
-/// What the token broker hands to a caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Issue {
-    /// `"claviger"`: a token that is good only here.
-    #[default]
-    Claviger,
-    /// `"upstream"`: the tenant's access token.
-    Upstream,
+impl show::Named for Caller {
+    fn name(&self) -> &str {
+        self.name.as_str()
+    }
+}
+
+impl Serialize for Identity {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let shown = match self {
+            Self::Loopback => json!({ "loopback": true }),
+            Self::UnixUid(uid) => json!({ "unix_uid": uid }),
+            Self::UnixGid(gid) => json!({ "unix_gid": gid }),
+            // Neither the key nor its digest, by which a guess could be tried.
+            Self::ApiKey(_) => json!({ "api_key": "(set)" }),
+            Self::ServiceAccount { namespace, name, issuer } => json!({
+                "service_account": format!("{namespace}/{}", name.as_deref().unwrap_or("*")),
+                "issuer": issuer,
+            }),
+            Self::Jwt { issuer, claims } => json!({ "jwt": { "issuer": issuer, "claims": Claims(claims) } }),
+            Self::Spiffe(id) => json!({ "spiffe": id }),
+            Self::Dns(name) => json!({ "dns": name }),
+        };
+        shown.serialize(serializer)
+    }
+}
+
+/// Claims as members of a table.
+struct Claims<'c>(&'c [(String, ClaimMatch)]);
+
+impl Serialize for Claims<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        show::pairs(self.0, serializer)
+    }
 }

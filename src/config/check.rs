@@ -4,18 +4,25 @@
 
 use std::num::NonZeroUsize;
 
-use super::{effective::Config, path::KeyPath, raw::Raw};
+use super::{
+    effective::Config,
+    path::KeyPath,
+    raw::Raw,
+    sections::{AuthzOptions, Limits, Reload, Shutdown},
+};
 
 mod audit;
 mod callers;
-mod checker;
+pub(super) mod checker;
 mod cross;
 mod files;
 mod identities;
 mod issuers;
+mod listen;
 mod look_alikes;
 mod names;
 mod policies;
+mod rates;
 mod reach;
 mod scope;
 mod secrets;
@@ -33,22 +40,22 @@ pub(super) fn config(checker: &mut Checker<'_>, raw: Raw) -> Option<Config> {
     let mut config = Config {
         listen: checker.listen(raw.listen.unwrap_or_default(), defaults.listen),
         workers: workers.and_then(NonZeroUsize::new).unwrap_or(defaults.workers),
-        timeouts: checker.timeouts(raw.timeouts.unwrap_or_default(), defaults.timeouts),
-        limits: checker.limits(raw.limits.unwrap_or_default(), defaults.limits),
-        retry: checker.retry(raw.retry.unwrap_or_default(), defaults.retry),
-        token: checker.token(raw.token.unwrap_or_default(), defaults.token),
-        broker: checker.broker(raw.broker.unwrap_or_default(), defaults.broker),
-        authz: checker.authz(raw.authz.unwrap_or_default(), defaults.authz),
-        log: checker.log(raw.log.unwrap_or_default(), defaults.log),
+        timeouts: checker.timeouts(raw.timeouts.unwrap_or_default()),
+        limits: Limits::checked(raw.limits.unwrap_or_default(), checker),
+        retry: checker.retry(raw.retry.unwrap_or_default()),
+        token: checker.token(raw.token.unwrap_or_default()),
+        broker: checker.broker(raw.broker.unwrap_or_default()),
+        authz: AuthzOptions::checked(raw.authz.unwrap_or_default(), checker),
+        log: checker.log(raw.log.unwrap_or_default()),
         audit: checker.audit(raw.audit.unwrap_or_default(), defaults.audit),
-        reload: checker.reload(raw.reload.unwrap_or_default(), defaults.reload),
-        shutdown: checker.shutdown(raw.shutdown.unwrap_or_default(), defaults.shutdown),
-        issuers: checker.issuers(raw.issuers.unwrap_or_default()),
-        tenants: checker.tenants(raw.tenants.unwrap_or_default()),
-        policies: checker.policies(raw.policies.unwrap_or_default()),
+        reload: Reload::checked(raw.reload.unwrap_or_default(), checker),
+        shutdown: Shutdown::checked(raw.shutdown.unwrap_or_default(), checker),
+        issuers: checker.issuers(raw.issuers),
+        tenants: checker.tenants(raw.tenants),
+        policies: checker.policies(raw.policies),
         callers: Vec::new(),
     };
-    config.callers = checker.callers(raw.callers.unwrap_or_default());
+    config.callers = checker.callers(raw.callers);
     checker.across(&config);
     checker.remarks.problems.is_empty().then_some(config)
 }

@@ -1,6 +1,8 @@
 //! The configuration as a whole: all sections, checked.
 
-use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{num::NonZeroUsize, sync::Arc};
+
+use serde::Serialize;
 
 use super::{
     audit::{Audit, AuditOutput},
@@ -8,14 +10,13 @@ use super::{
     issuer::Issuer,
     listen::Listen,
     policy::Policy,
-    sections::{
-        BrokerOptions, Limits, Log, LogFormat, LogRequests, Reload, Retry, Shutdown, Timeouts, TokenOptions,
-    },
+    sections::{AuthzOptions, BrokerOptions, Limits, Log, Reload, Retry, Shutdown, Timeouts, TokenOptions},
+    show,
     tenant::Tenant,
 };
 
 /// A whole, checked configuration. `Default` holds the documented defaults.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Config {
     /// Where to listen, and for whom.
     pub listen: Listen,
@@ -32,7 +33,7 @@ pub struct Config {
     /// The token broker.
     pub broker: BrokerOptions,
     /// The endpoint that answers for other proxies.
-    pub authz: bool,
+    pub authz: AuthzOptions,
     /// Logging.
     pub log: Log,
     /// The audit log.
@@ -42,13 +43,41 @@ pub struct Config {
     /// How the process ends.
     pub shutdown: Shutdown,
     /// In order of name.
+    #[serde(serialize_with = "show::by_name")]
     pub issuers: Vec<Arc<Issuer>>,
     /// In order of name.
+    #[serde(serialize_with = "show::by_name")]
     pub tenants: Vec<Arc<Tenant>>,
     /// In order of name.
+    #[serde(serialize_with = "show::by_name")]
     pub policies: Vec<Policy>,
     /// In order of name.
+    #[serde(serialize_with = "show::by_name")]
     pub callers: Vec<Caller>,
+}
+
+impl Config {
+    /// The sections that hold plain keys; the others empty.
+    pub(super) fn without_names(&self) -> Self {
+        Self {
+            listen: self.listen.clone(),
+            workers: self.workers,
+            timeouts: self.timeouts.clone(),
+            limits: self.limits.clone(),
+            retry: self.retry.clone(),
+            token: self.token.clone(),
+            broker: self.broker.clone(),
+            authz: self.authz.clone(),
+            log: self.log.clone(),
+            audit: self.audit.clone(),
+            reload: self.reload.clone(),
+            shutdown: self.shutdown.clone(),
+            issuers: Vec::new(),
+            tenants: Vec::new(),
+            policies: Vec::new(),
+            callers: Vec::new(),
+        }
+    }
 }
 
 impl Default for Config {
@@ -60,12 +89,12 @@ impl Default for Config {
             limits: Limits::default(),
             retry: Retry::default(),
             token: TokenOptions::default(),
-            broker: BrokerOptions { ttl: Duration::from_mins(10), key: None },
-            authz: false,
-            log: Log { format: LogFormat::Json, level: "info".into(), requests: LogRequests::Failures },
+            broker: BrokerOptions::default(),
+            authz: AuthzOptions::default(),
+            log: Log::default(),
             audit: Audit { output: AuditOutput::Off },
-            reload: Reload { interval: Duration::from_secs(5) },
-            shutdown: Shutdown { delay: Duration::ZERO, drain: Duration::from_secs(25) },
+            reload: Reload::default(),
+            shutdown: Shutdown::default(),
             issuers: Vec::new(),
             tenants: Vec::new(),
             policies: Vec::new(),

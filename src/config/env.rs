@@ -12,7 +12,7 @@ use super::{
     intake::{Secrets, holds_secret, names_key_file},
     origin::Origin,
     problem::{Problem, nearest},
-    raw::SECTIONS,
+    read::SECTIONS,
     toml,
     tree::{MAX_DEPTH, Node, Value},
 };

@@ -20,8 +20,8 @@ use crate::{
 pub(super) struct Secrets(Vec<SecretSource>);
 
 impl Secrets {
-    pub(super) fn at(&self, slot: usize) -> Option<&SecretSource> {
-        self.0.get(slot)
+    pub(super) fn at(&self, id: usize) -> Option<&SecretSource> {
+        self.0.get(id)
     }
 
     /// Whether some secret is taken from the environment variable `name`.
@@ -84,7 +84,7 @@ pub(super) fn without_secret(path: &KeyPath) -> KeyPath {
     above.next().as_ref().unwrap_or(path).hiding_odd()
 }
 
-/// Puts a tree into the form that layers are merged in: secrets become slots (so that a later reference
+/// Puts a tree into the form that layers are merged in: secrets become ids (so that a later reference
 /// replaces an earlier one whole), `identify`, `allow` and `tenants` become lists (for the same reason), and relative paths become relative to
 /// `base`, the directory of the file that names them.
 pub(super) struct Intake<'a> {
@@ -92,7 +92,7 @@ pub(super) struct Intake<'a> {
     pub(super) secrets: &'a mut Secrets,
     pub(super) problems: &'a mut Vec<Problem>,
     /// Values that were refused here; nobody should call them missing.
-    pub(super) told: &'a mut Vec<KeyPath>,
+    pub(super) reported: &'a mut Vec<KeyPath>,
 }
 
 impl Intake<'_> {
@@ -164,7 +164,7 @@ impl Intake<'_> {
             Ok(None) => true,
             Err(mistake) => {
                 let path = trail.path();
-                self.told.push(path.clone());
+                self.reported.push(path.clone());
                 self.problems.push(Problem {
                     key: path.to_string(),
                     origin: Some(node.origin.clone()),

@@ -2,13 +2,16 @@
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-use super::{origin::Written, tenant::Roots};
+use serde::{Serialize, Serializer};
+
+use super::{origin::Written, show, tenant::Roots};
 use crate::ids::IssuerName;
 
 /// `[issuers.NAME]`
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Issuer {
-    /// Its name, which ways to identify refer to.
+    /// Its name, by which authentication methods refer to it.
+    #[serde(skip)]
     pub name: IssuerName,
     /// `issuer`: what the claim `iss` must be, byte for byte; an https URL, or http on a loopback host. No two issuers share it.
     pub issuer: String,
@@ -19,11 +22,24 @@ pub struct Issuer {
     /// `algorithms`: no other is accepted, whatever a token's header says; at least one.
     pub algorithms: Vec<Algorithm>,
     /// `leeway`: for `exp`, `nbf` and `iat`; at most five minutes.
+    #[serde(serialize_with = "show::duration")]
     pub leeway: Duration,
-    /// `tls.roots`: who is believed when keys are fetched.
+    /// `tls.roots`: the trusted CAs of the server that has the keys.
+    #[serde(rename = "tls", serialize_with = "show_roots")]
     pub ca: Roots,
     /// `refresh`: how long fetched keys are used before they are fetched again.
+    #[serde(serialize_with = "show::duration")]
     pub refresh: Duration,
+}
+
+impl show::Named for Issuer {
+    fn name(&self) -> &str {
+        self.name.as_str()
+    }
+}
+
+fn show_roots<S: Serializer>(roots: &Roots, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map([("roots", roots)])
 }
 
 impl Issuer {
@@ -59,6 +75,16 @@ pub enum Jwks {
         /// Where the configuration names it, for messages.
         origin: Written,
     },
+}
+
+impl Serialize for Jwks {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Discovery => serializer.serialize_none(),
+            Self::Url(url) => serializer.serialize_str(url),
+            Self::File { path, json: _, origin: _ } => show::file(path, serializer),
+        }
+    }
 }
 
 impl fmt::Debug for Jwks {
@@ -128,5 +154,11 @@ impl Algorithm {
     /// The algorithm of that name; the case counts.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == text)
+    }
+}
+
+impl Serialize for Algorithm {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }

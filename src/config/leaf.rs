@@ -1,12 +1,13 @@
-//! The values that a file may hold, each parsed from text. Reading one never stops the reading of the rest:
+//! The values that a file may hold, each parsed from text. Reading one never stops reading of the rest:
 //! a [`Leaf`] that does not parse keeps what is wrong with it until `check` collects it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{
-    node::{FromNode, Misfits},
+    from_text::FromText,
+    node::{FromNode, Misfits, Named},
     path::Trail,
     problem::Mistake,
     tree::{Node, Value},
@@ -14,18 +15,7 @@ use super::{
 
 mod text;
 
-pub(super) use text::{AddressOrOff, AuditWord, HexDigest, Mode, Off, RootsName, Size, Unconditional};
-
-/// A type that is written as text.
-pub(super) trait FromText: Sized {
-    /// What is wanted, as in "found a list where … is wanted".
-    const WANTED: &'static str;
-
-    fn from_text(text: &str) -> Result<Self, Mistake>;
-
-    /// The JSON Schema of what may be written.
-    fn schema() -> Schema;
-}
+pub(super) use text::{AddressOrOff, HexDigest, Mode, Off, Size, Unconditional};
 
 /// A value, or what is wrong with it.
 pub(super) struct Leaf<T>(pub(super) Result<T, Mistake>);
@@ -38,11 +28,11 @@ pub(super) struct List<T> {
 }
 
 /// The place of a secret in the table of secrets; or of several.
-pub(super) struct Slot(pub(super) usize);
-pub(super) struct Slots(pub(super) Vec<usize>);
+pub(super) struct SecretId(pub(super) usize);
+pub(super) struct SecretIds(pub(super) Vec<usize>);
 
 /// The place of a private key, which a path names.
-pub(super) struct KeySlot(pub(super) Slot);
+pub(super) struct KeySecretId(pub(super) SecretId);
 
 /// A list of texts and tables; a single one needs no brackets.
 pub(super) struct Mixed<W, T> {
@@ -114,10 +104,10 @@ impl<W: FromText, T: FromNode> FromNode for Mixed<W, T> {
     }
 }
 
-impl FromNode for Slot {
+impl FromNode for SecretId {
     fn from_node(node: &Node, at: &Trail<'_>, misfits: &mut Misfits) -> Option<Self> {
         match node.value {
-            Value::Secret(slot) => Some(Self(slot)),
+            Value::Secret(id) => Some(Self(id)),
             Value::Sequence(_) => {
                 misfits.shape(at, "a list");
                 None
@@ -130,19 +120,19 @@ impl FromNode for Slot {
     }
 }
 
-impl FromNode for KeySlot {
+impl FromNode for KeySecretId {
     fn from_node(node: &Node, at: &Trail<'_>, misfits: &mut Misfits) -> Option<Self> {
-        Slot::from_node(node, at, misfits).map(Self)
+        SecretId::from_node(node, at, misfits).map(Self)
     }
 }
 
-impl FromNode for Slots {
+impl FromNode for SecretIds {
     fn from_node(node: &Node, at: &Trail<'_>, misfits: &mut Misfits) -> Option<Self> {
         let Value::Sequence(items) = &node.value else {
-            return Slot::from_node(node, at, misfits).map(|Slot(slot)| Self(vec![slot]));
+            return SecretId::from_node(node, at, misfits).map(|SecretId(id)| Self(vec![id]));
         };
-        let slot = |(index, item)| Slot::from_node(item, &Trail::Index(at, index), misfits);
-        Some(Self(items.iter().enumerate().filter_map(slot).map(|Slot(slot)| slot).collect()))
+        let id = |(index, item)| SecretId::from_node(item, &Trail::Index(at, index), misfits);
+        Some(Self(items.iter().enumerate().filter_map(id).map(|SecretId(id)| id).collect()))
     }
 }
 
@@ -165,6 +155,9 @@ macro_rules! inline_schema {
 }
 
 inline_schema!([T: FromText] Leaf<T>, "Leaf", |_generator| T::schema());
+inline_schema!([T: JsonSchema] Named<T>, "Named", |generator| {
+    BTreeMap::<String, T>::json_schema(generator)
+});
 inline_schema!([T: FromText] List<T>, "List", |_generator| {
     let item = T::schema();
     json_schema!({ "anyOf": [{ "type": "array", "items": item }, item] })
@@ -176,12 +169,12 @@ inline_schema!([W: FromText, T: JsonSchema] Mixed<W, T>, "Mixed", |generator| {
     let (text, table) = (W::schema(), generator.subschema_for::<T>());
     json_schema!({ "anyOf": [{ "type": "array", "items": { "anyOf": [text, table] } }, text, table] })
 });
-inline_schema!([] KeySlot, "KeySlot", |_generator| {
+inline_schema!([] KeySecretId, "KeySecretId", |_generator| {
     let path = json_schema!({ "type": "string", "minLength": 1, "description": "The path of the file." });
     secret_or(path)
 });
-inline_schema!([] Slot, "Slot", |_generator| secret_schema());
-inline_schema!([] Slots, "Slots", |_generator| {
+inline_schema!([] SecretId, "SecretId", |_generator| secret_schema());
+inline_schema!([] SecretIds, "SecretIds", |_generator| {
     let one = secret_schema();
     json_schema!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1, "maxItems": 2 }] })
 });

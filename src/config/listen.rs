@@ -1,17 +1,21 @@
 //! `[listen]`: where to listen, and for whom.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::net::SocketAddr;
 
-use super::tls::ListenTls;
+use serde::Serialize;
+
+use super::{address::Address, show, tls::ListenTls};
 
 /// `[listen]`
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Listen {
     /// `proxy`: one or more addresses.
     pub proxy: Vec<Address>,
     /// `admin`: probes, metrics, status. `None` for `"off"`.
+    #[serde(serialize_with = "show::or_off")]
     pub admin: Option<Address>,
     /// `unix_mode`: permission bits of a Unix socket, such as `0o660`.
+    #[serde(serialize_with = "show::mode")]
     pub unix_mode: u32,
     /// `public_url`: scheme and authority (and path prefix) for `Link` and `Location`; left out: as the caller addressed us.
     pub public_url: Option<String>,
@@ -21,15 +25,6 @@ pub struct Listen {
     pub max_connections: usize,
     /// `tls`: on every TCP address of the proxy; Unix sockets and `admin` stay without.
     pub tls: Option<ListenTls>,
-}
-
-/// An address to listen on.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Address {
-    /// `127.0.0.1:3600`, `[::1]:3600`
-    Tcp(SocketAddr),
-    /// `unix:/run/claviger/claviger.sock`
-    Unix(PathBuf),
 }
 
 impl Default for Listen {

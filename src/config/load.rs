@@ -19,6 +19,7 @@ use super::{
     intake::{Intake, Secrets},
     layer::{self, Layer},
     origin::Origin,
+    path::Trail,
     policy::RuleCheck,
     problem::{Problem, Problems},
     read::read,
@@ -119,7 +120,7 @@ pub fn load(request: &LoadRequest<'_>) -> Result<Loaded, Problems> {
         return Err(problems(remarks, inputs));
     }
     let root = layer::merge(layers);
-    let raw = read(&root, &mut remarks);
+    let raw = read(&root, &root, &Trail::Root, &mut remarks).unwrap_or_default();
     let mut checker = check::Checker::new(&root, &secrets, request.settings(), remarks, inputs);
     let config = check::config(&mut checker, raw);
     let (remarks, inputs) = checker.into_findings();
@@ -153,7 +154,8 @@ fn taken_in(
     secrets: &mut Secrets,
     remarks: &mut Remarks,
 ) -> Layer {
-    Intake { base, secrets, problems: &mut remarks.problems, told: &mut remarks.told }.take(&mut root);
+    Intake { base, secrets, problems: &mut remarks.problems, reported: &mut remarks.reported }
+        .take(&mut root);
     Layer { name, root }
 }
 

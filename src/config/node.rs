@@ -1,6 +1,6 @@
 //! How a node becomes a value of what a file may say: the shape alone, so that nothing stops at the first misfit.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, marker::PhantomData};
 
 use super::{
     path::{KeyPath, Trail},
@@ -20,6 +20,15 @@ impl<T: FromNode> FromNode for BTreeMap<String, T> {
             Some((key.to_owned(), T::from_node(node, &Trail::Key(at, key), misfits)?))
         });
         Some(read.collect())
+    }
+}
+
+/// Tables under names, which are read one by one: of ten thousand, one is in memory at a time.
+pub(super) struct Named<T>(PhantomData<T>);
+
+impl<T> FromNode for Named<T> {
+    fn from_node(node: &Node, at: &Trail<'_>, misfits: &mut Misfits) -> Option<Self> {
+        misfits.table(node, at).map(|_| Self(PhantomData))
     }
 }
 

@@ -72,11 +72,12 @@ impl KeyPath {
 
     /// The keys, with `*` for an index.
     pub(super) fn steps(&self) -> Vec<&str> {
-        let shown = |step| match step {
-            &Step::Key(ref key) => &**key,
+        let links = self.links().into_iter();
+        let shown = links.map(|step| match step {
+            Step::Key(key) => &**key,
             Step::Index(_) => "*",
-        };
-        self.links().into_iter().map(shown).collect()
+        });
+        shown.collect()
     }
 
     /// What `key` and `index` say on the way from the root to this path, as long as they go on.

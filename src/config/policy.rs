@@ -2,18 +2,27 @@
 
 use std::sync::Arc;
 
-use super::origin::Origin;
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+use super::{origin::Origin, show};
 use crate::ids::PolicyName;
 
 /// `[policies.NAME]`. Its rules are shared with whoever explains a decision by one of them.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Policy {
     /// Its name.
+    #[serde(skip)]
     pub name: PolicyName,
     /// `allow`
     pub allow: Vec<Arc<RuleText>>,
     /// `deny`: wins.
     pub deny: Vec<Arc<RuleText>>,
+}
+
+impl show::Named for Policy {
+    fn name(&self) -> &str {
+        self.name.as_str()
+    }
 }
 
 /// The list that a rule stands in.
@@ -40,6 +49,30 @@ pub struct RuleText {
     pub origin: Origin,
 }
 
+impl Serialize for RuleText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Some(conditions) = &self.conditions else { return serializer.serialize_str(&self.text) };
+        let mut rule = serializer.serialize_map(None)?;
+        rule.serialize_entry("operation", &self.text)?;
+        if !conditions.query.is_empty() {
+            rule.serialize_entry("query", &Query(&conditions.query))?;
+        }
+        if let Some(body) = &conditions.body {
+            rule.serialize_entry("body", body)?;
+        }
+        rule.end()
+    }
+}
+
+/// Conditions on the query, as members of a table.
+struct Query<'c>(&'c [(String, QueryCondition)]);
+
+impl Serialize for Query<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        show::pairs(self.0, serializer)
+    }
+}
+
 /// What a request of an operation must meet: all of it. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conditions {
@@ -52,16 +85,21 @@ pub struct Conditions {
 
 /// What is asked of a query parameter. Whatever is asked, the parameter may be given only once; any of `max`,
 /// `min` and `one_of` says what it is where it is given, not that it must be.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct QueryCondition {
     /// `required`: it must be given. Never together with `forbidden`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub required: bool,
     /// `forbidden`: it must not be given. Then nothing else is asked.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub forbidden: bool,
     /// `max`: a plain decimal number, not above this.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max: Option<u64>,
     /// `min`: a plain decimal number, not below this; never above `max`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub min: Option<u64>,
     /// `one_of`: one of these texts, once decoded. Not empty; never together with `max` or `min`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub one_of: Option<Vec<String>>,
 }

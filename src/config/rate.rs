@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
+use super::show;
+
 /// `{ requests = 200, per = "10s" }`: a token bucket of `burst`, refilled at `requests` / `per`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Rate {
     /// Requests in each period; at least 1.
     pub requests: u32,
     /// The period; at least 1 ms.
+    #[serde(serialize_with = "show::duration")]
     pub per: Duration,
     /// The most at once; left out: `requests`.
     pub burst: u32,

@@ -6,51 +6,20 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use schemars::JsonSchema;
 
 use super::{
-    caller::Issue,
+    address::Address,
     issuer::Algorithm,
     leaf::{
-        AddressOrOff, AuditWord, Either, HexDigest, KeySlot, Leaf, List, Mixed, Mode, Off, RootsName, Size,
-        Slot, Slots, Unconditional,
+        AddressOrOff, Either, HexDigest, KeySecretId, Leaf, List, Mixed, Mode, Off, SecretIds, Size,
+        Unconditional,
     },
-    listen::Address,
-    node::{FromNode, Misfits},
+    node::{FromNode, Misfits, Named},
     path::Trail,
-    sections::{LogFormat, LogRequests},
-    tenant::ClientAuth,
+    sections::{
+        RawAuthz, RawBroker, RawLimits, RawLog, RawReload, RawRetry, RawShutdown, RawTimeouts, RawToken,
+    },
     tree::{Node, Value},
+    words::{AuditWord, ClientAuth, Issue, RootsName},
 };
-
-/// The keys at the top.
-pub(super) const SECTIONS: [&str; 16] = [
-    "listen", "workers", "timeouts", "limits", "retry", "token", "broker", "authz", "log", "audit", "reload",
-    "shutdown", "issuers", "tenants", "policies", "callers",
-];
-
-macro_rules! tables {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => {$(
-        #[derive(JsonSchema, Default)]
-        #[schemars(deny_unknown_fields)]
-        $(#[$doc])*
-        pub(super) struct $name {
-            $($(#[$field_doc])* pub(super) $field: Option<$type>,)*
-        }
-
-        impl FromNode for $name {
-            fn from_node(node: &Node, at: &Trail<'_>, misfits: &mut Misfits) -> Option<Self> {
-                const KEYS: &[&str] = &[$(stringify!($field)),*];
-                let mut table = Self::default();
-                for (key, node) in misfits.table(node, at)?.iter() {
-                    let at = Trail::Key(at, key);
-                    match key {
-                        $(stringify!($field) => table.$field = FromNode::from_node(node, &at, misfits),)*
-                        _ => misfits.unknown(&at, key, KEYS),
-                    }
-                }
-                Some(table)
-            }
-        }
-    )*};
-}
 
 tables! {
     /// The configuration of Claviger.
@@ -80,13 +49,13 @@ tables! {
         /// How the process ends.
         shutdown: RawShutdown,
         /// Who may vouch for callers by JWT, each under a name.
-        issuers: BTreeMap<String, RawIssuer>,
+        issuers: Named<RawIssuer>,
         /// The Logto tenants, each under its alias.
-        tenants: BTreeMap<String, RawTenant>,
+        tenants: Named<RawTenant>,
         /// Named sets of rules.
-        policies: BTreeMap<String, RawPolicy>,
+        policies: Named<RawPolicy>,
         /// The services that send requests, each under its name.
-        callers: BTreeMap<String, RawCaller>,
+        callers: Named<RawCaller>,
     }
 
     /// Where to listen, and for whom.
@@ -97,7 +66,7 @@ tables! {
         admin: Leaf<AddressOrOff>,
         /// Permission bits of Unix sockets, in octal.
         unix_mode: Leaf<Mode>,
-        /// Scheme and authority (and path prefix) in `Link` and `Location`. Left out: as the caller addressed us.
+        /// Scheme and authority (and path prefix) in `Link` and `Location`; needed behind a TLS terminator. Left out: as the caller addressed us.
         public_url: Leaf<String>,
         /// Host names (without port) that a loopback listener answers to, beside localhost and loopback addresses.
         allowed_hosts: List<String>,
@@ -109,109 +78,23 @@ tables! {
 
     /// TLS on the proxy listener. Changed files are taken up while running.
     RawListenTls {
-        /// A file with the server's certificate and the intermediate ones, as PEM.
+        /// A file with the server's certificate and the intermediate ones, as PEM. TLS on or off takes a restart; changed files are taken up. Left out: no TLS.
         cert: Leaf<PathBuf>,
-        /// A file with its private key, as PEM.
-        key: KeySlot,
-        /// A file with the authorities of clients' certificates, as PEM. Left out: no client is asked for one.
+        /// A file with its private key, as PEM; or a secret. Left out: no TLS.
+        key: KeySecretId,
+        /// A file with the authorities of clients' certificates, as PEM. Left out: clients are not asked for one.
         client_ca: Leaf<PathBuf>,
-        /// A file with revocation lists of those authorities, as PEM.
+        /// A file with revocation lists of those authorities, as PEM. Every authority needs one that is current. Left out: revocation is not checked.
         crl: Leaf<PathBuf>,
-    }
-
-    /// How long each wait may last.
-    RawTimeouts {
-        /// From the first byte of a request (or the start of a connection) to the end of its head.
-        head: Leaf<Duration>,
-        /// A caller's connection without a request.
-        idle: Leaf<Duration>,
-        /// Silence inside a body, in either direction.
-        body: Leaf<Duration>,
-        /// From the end of the request's head to the head of the answer, retries included.
-        deadline: Leaf<Duration>,
-        /// Connection and TLS handshake to an upstream or issuer.
-        connect: Leaf<Duration>,
-        /// From the request sent to the head of the upstream's answer, each try.
-        response: Leaf<Duration>,
-        /// One token request, whole.
-        token: Leaf<Duration>,
-        /// How long an idle upstream connection is kept. Logto closes at 6 s.
-        upstream_idle: Leaf<Duration>,
-    }
-
-    /// Bounds on what a request may be and on what is held in memory.
-    RawLimits {
-        /// Bytes of a request's head. Logto refuses more than about 16 kB.
-        head: Leaf<Size>,
-        /// Bytes of a JSON request body. Logto refuses more than 1 MiB.
-        body: Leaf<Size>,
-        /// Bytes of a form or text body. Logto refuses more than 56 kB.
-        form_body: Leaf<Size>,
-        /// Bytes of a multipart body. Logto refuses more than 20 MiB.
-        multipart_body: Leaf<Size>,
-        /// Bytes of a request body that are kept to send it again.
-        replay: Leaf<Size>,
-        /// Requests of one tenant that may wait for one of its `max_in_flight` places.
-        queue: Leaf<u64>,
-        /// Failed identifications per second and peer address before the answer is 429.
-        failed_identifications: Leaf<u64>,
-    }
-
-    /// When a request is sent again.
-    RawRetry {
-        /// Attempts in all, the first included.
-        attempts: Leaf<u64>,
-        /// The wait before the second attempt; doubles, with full jitter.
-        backoff: Leaf<Duration>,
-        /// The longest wait, and the longest `Retry-After` that is waited for.
-        max_backoff: Leaf<Duration>,
-        /// The share of requests that may be retries, as a fraction.
-        budget: Leaf<f64>,
-    }
-
-    /// When tokens are renewed.
-    RawToken {
-        /// The fraction of a token's life after which it is renewed in the background.
-        refresh_at: Leaf<f64>,
-        /// The least time between two grants that a rejected token causes.
-        min_interval: Leaf<Duration>,
-        /// The wait after a failed grant; doubles, with jitter.
-        backoff: Leaf<Duration>,
-        /// The longest wait between two tries.
-        max_backoff: Leaf<Duration>,
-    }
-
-    /// The token broker.
-    RawBroker {
-        /// The life of a Claviger token.
-        ttl: Leaf<Duration>,
-        /// The secret that seals Claviger tokens, the same on all replicas. Left out: random at each start.
-        key: Slot,
-    }
-
-    /// The endpoint that answers for other proxies.
-    RawAuthz {
-        /// Whether `/authz` answers.
-        enabled: Leaf<bool>,
-    }
-
-    /// Logging.
-    RawLog {
-        /// "json", one object a line, or "human", for a terminal.
-        format: Leaf<LogFormat>,
-        /// A filter, such as "info" or "info,claviger::token=debug".
-        level: Leaf<String>,
-        /// Which requests get a line of their own: "all", "failures" or "off".
-        requests: Leaf<LogRequests>,
     }
 
     /// The audit log: one record for each request.
     RawAudit {
         /// "off", "stdout", or a file.
         output: Either<AuditWord, RawAuditFile>,
-        /// The size of the file at which a new one is begun.
+        /// The size of the file at which a new one is begun. Left out: "64MiB", of a file.
         max_size: Leaf<Size>,
-        /// How many full files are kept beside the one that is written.
+        /// How many full files are kept beside the one that is written. Left out: 5, of a file.
         keep: Leaf<u64>,
     }
 
@@ -221,31 +104,17 @@ tables! {
         file: Leaf<PathBuf>,
     }
 
-    /// How the configuration is watched.
-    RawReload {
-        /// How often files and secrets are looked at; "0s": on SIGHUP alone.
-        interval: Leaf<Duration>,
-    }
-
-    /// How the process ends.
-    RawShutdown {
-        /// After SIGTERM: not ready, but still accepting, so that load balancers notice.
-        delay: Leaf<Duration>,
-        /// How long requests in flight may take to finish.
-        drain: Leaf<Duration>,
-    }
-
     /// Who may vouch for callers by JWT.
     RawIssuer {
-        /// What the claim `iss` must be: an https URL, or http on a loopback host.
+        /// What the claim `iss` must be, byte for byte: an https URL, or http on a loopback host. Required.
         issuer: Leaf<String>,
         /// Where its keys are: a URL, or a file. Left out: by discovery, `ISSUER/.well-known/openid-configuration`.
         jwks: Either<String, RawJwksFile>,
-        /// What the claim `aud` must hold: one of these.
+        /// What the claim `aud` must hold: one of these. Required.
         audience: List<String>,
-        /// The signature algorithms that are accepted. Left out: RS256, RS384, RS512, PS256, ES256, ES384 and EdDSA.
+        /// The signature algorithms that are accepted, also PS384 and PS512; never a shared secret.
         algorithms: List<Algorithm>,
-        /// How far the clocks may be apart.
+        /// How far the clocks may be apart; at most "5m".
         leeway: Leaf<Duration>,
         /// How its server is reached.
         tls: RawIssuerTls,
@@ -261,7 +130,7 @@ tables! {
 
     /// TLS towards an issuer.
     RawIssuerTls {
-        /// Who is believed: "system", "bundled" (Mozilla's, compiled in) or the certificates of a file.
+        /// The trusted CAs: "system", "bundled" (Mozilla's, compiled in) or the certificates of a file.
         roots: Either<RootsName, RawRootsFile>,
     }
 
@@ -269,14 +138,14 @@ tables! {
     RawTenant {
         /// Labels, by which callers' grants may name the tenant.
         labels: List<String>,
-        /// Scheme and authority of the tenant. Left out: `https://ALIAS.logto.app`.
+        /// Scheme and authority of the tenant. Left out: `https://NAME.logto.app`.
         endpoint: Leaf<String>,
         /// The API resource indicator. Left out: `ENDPOINT/api` on *.logto.app, else `https://default.logto.app/api`.
         resource: Leaf<String>,
-        /// The App ID of the machine-to-machine application.
+        /// The App ID of the machine-to-machine application. Required.
         client_id: Leaf<String>,
-        /// Its App secret; or two, the new one first, while one replaces the other.
-        client_secret: Slots,
+        /// Its App secret; or two, the new one first, while one replaces the other. Required.
+        client_secret: SecretIds,
         /// How the credentials are sent: "client_secret_basic" or "client_secret_post".
         client_auth: Leaf<ClientAuth>,
         /// The scopes that are asked for.
@@ -287,7 +156,7 @@ tables! {
         parameters: BTreeMap<String, Leaf<String>>,
         /// What the tenant allows us, or "off". Left out: 200 in 10 s on *.logto.app, none elsewhere.
         quota: Either<Off, RawRate>,
-        /// The most requests to this tenant at one time.
+        /// The most requests to this tenant at one time. Logto has 20 database connections.
         max_in_flight: Leaf<u64>,
         /// How the tenant's server is reached.
         tls: RawTls,
@@ -295,7 +164,7 @@ tables! {
 
     /// TLS towards a tenant.
     RawTls {
-        /// Who is believed: "system", "bundled" (Mozilla's, compiled in) or the certificates of a file.
+        /// The trusted CAs: "system", "bundled" (Mozilla's, compiled in) or the certificates of a file.
         roots: Either<RootsName, RawRootsFile>,
         /// Offer HTTP/2.
         http2: Leaf<bool>,
@@ -303,7 +172,7 @@ tables! {
 
     /// Certificate authorities of one's own.
     RawRootsFile {
-        /// A file of PEM certificates; no others are believed.
+        /// A file of PEM certificates; no others are trusted.
         file: Leaf<PathBuf>,
     }
 
@@ -319,9 +188,9 @@ tables! {
 
     /// A named set of rules: `tag:read`, `tag:write`, `tag:*`, an operationId, `METHOD /api/template/{id}`, or `*`.
     RawPolicy {
-        /// What is allowed.
+        /// What is allowed. Left out: nothing.
         allow: Mixed<String, RawRule>,
-        /// What is denied all the same.
+        /// What is denied all the same; a deny in any policy of a caller wins. Left out: nothing.
         deny: List<Unconditional>,
     }
 
@@ -351,11 +220,11 @@ tables! {
 
     /// A service that sends requests.
     RawCaller {
-        /// How it proves who it is: one way, or a list of ways of which any will do.
-        identify: Ways,
+        /// How it proves who it is: one way, or a list of which any will do. Required.
+        identify: Methods,
         /// The tenants that it may name: names, patterns such as "customer-*", labels, or "*" for all; a single one is its default. Left out: the only tenant there is.
         tenants: Mixed<String, RawLabelled>,
-        /// The policies that apply to it: any of them allows, a deny in any of them wins.
+        /// The policies that apply to it: any of them allows, a deny in any of them wins. Required.
         policies: List<String>,
         /// Operations, by operationId, whose answers come with their secrets unmasked.
         reveal: List<String>,
@@ -365,7 +234,7 @@ tables! {
         scopes: List<String>,
         /// The organization that its tokens are for. Left out: the tenant's.
         organization_id: Leaf<String>,
-        /// What we allow it. Left out: no limit.
+        /// What we allow it, or "off".
         rate: Either<Off, RawRate>,
     }
 
@@ -377,13 +246,13 @@ tables! {
 
     /// One way for a caller to prove who it is.
     #[schemars(extend("oneOf" = one_way(), "dependentRequired" = { "issuer": ["service_account"] }))]
-    RawWay {
+    RawMethod {
         /// Whoever reaches a loopback or Unix listener.
         loopback: Leaf<bool>,
         /// The user ID of the peer of a Unix socket.
         unix_uid: Leaf<u64>,
         /// A key that the caller sends; or two, the new one first.
-        api_key: Slots,
+        api_key: SecretIds,
         /// The SHA-256 of such a key, in hexadecimal; or two.
         api_key_sha256: List<HexDigest>,
         /// The group ID of the peer of a Unix socket.
@@ -410,7 +279,7 @@ tables! {
 }
 
 /// The keys of which a way has exactly one.
-pub(super) const WAYS: [&str; 9] = [
+pub(super) const METHODS: [&str; 9] = [
     "loopback",
     "unix_uid",
     "unix_gid",
@@ -423,13 +292,13 @@ pub(super) const WAYS: [&str; 9] = [
 ];
 
 fn one_way() -> serde_json::Value {
-    WAYS.iter().map(|way| serde_json::json!({ "required": [way] })).collect()
+    METHODS.iter().map(|way| serde_json::json!({ "required": [way] })).collect()
 }
 
 /// The ways of a caller. In the tree they are always a list.
-pub(super) struct Ways(pub(super) Vec<RawWay>);
+pub(super) struct Methods(pub(super) Vec<RawMethod>);
 
-impl FromNode for Ways {
+impl FromNode for Methods {
     fn from_node(node: &Node, at: &Trail<'_>, misfits: &mut Misfits) -> Option<Self> {
         let Value::Sequence(items) = &node.value else {
             misfits.table(node, at)?;
@@ -437,23 +306,23 @@ impl FromNode for Ways {
         };
         let way = |(index, item)| {
             // An empty one in the place of what is none: the others keep their numbers.
-            RawWay::from_node(item, &Trail::Index(at, index), misfits).unwrap_or_default()
+            RawMethod::from_node(item, &Trail::Index(at, index), misfits).unwrap_or_default()
         };
         Some(Self(items.iter().enumerate().map(way).collect()))
     }
 }
 
-impl JsonSchema for Ways {
+impl JsonSchema for Methods {
     fn inline_schema() -> bool {
         true
     }
 
     fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Ways".into()
+        "Methods".into()
     }
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let way = generator.subschema_for::<RawWay>();
+        let way = generator.subschema_for::<RawMethod>();
         schemars::json_schema!({ "anyOf": [way, { "type": "array", "items": way, "minItems": 1 }] })
     }
 }

@@ -1,11 +1,10 @@
-//! From the tree to [`Raw`]: which keys there are and which shape each value has. What does not fit is left out
+//! From the tree to what a file may say: which keys there are and which shape each value has. What does not fit is left out
 //! and noted, so that all of it is found at once; whether a value is right is asked later, by `check`.
 
 use super::{
     node::{FromNode, Kind, Misfits},
     path::{KeyPath, Trail, is_odd},
     problem::{Problem, nearest},
-    raw::{Raw, SECTIONS},
     remarks::Remarks,
     tree::Node,
 };
@@ -13,16 +12,30 @@ use super::{
 /// More problems than anyone reads at once.
 const MOST_MISFITS: usize = 100;
 
-/// The keys and values that fit. What does not is said in `remarks`.
-pub(super) fn read(root: &Node, remarks: &mut Remarks) -> Raw {
-    let mut misfits = Misfits::default();
-    let raw = Raw::from_node(root, &Trail::Root, &mut misfits).unwrap_or_default();
-    let too_many = misfits.0.len() >= MOST_MISFITS;
-    for (path, kind) in misfits.0.into_iter().take(MOST_MISFITS) {
-        note(root, path, &kind, remarks);
+/// The keys at the top.
+pub(super) const SECTIONS: [&str; 16] = [
+    "listen", "workers", "timeouts", "limits", "retry", "token", "broker", "authz", "log", "audit", "reload",
+    "shutdown", "issuers", "tenants", "policies", "callers",
+];
+
+/// What is made of `node`, which stands at `at` in the tree `root`; what does not fit is said in `remarks`.
+pub(super) fn read<T: FromNode>(
+    root: &Node,
+    node: &Node,
+    at: &Trail<'_>,
+    remarks: &mut Remarks,
+) -> Option<T> {
+    if remarks.misfits >= MOST_MISFITS {
+        return None;
     }
-    if !too_many {
-        return raw;
+    let mut misfits = Misfits::default();
+    let value = T::from_node(node, at, &mut misfits);
+    for (path, kind) in misfits.0.into_iter().take(MOST_MISFITS - remarks.misfits) {
+        note(root, path, &kind, remarks);
+        remarks.misfits += 1;
+    }
+    if remarks.misfits < MOST_MISFITS {
+        return value;
     }
     remarks.problems.push(Problem {
         key: String::new(),
@@ -33,8 +46,8 @@ pub(super) fn read(root: &Node, remarks: &mut Remarks) -> Raw {
         remedy: "Is this a configuration of Claviger? See config/example.toml.".into(),
     });
     // Nothing is missing as long as nothing was read.
-    remarks.told.push(KeyPath::default());
-    Raw::default()
+    remarks.reported.push(KeyPath::default());
+    None
 }
 
 fn note(root: &Node, path: KeyPath, kind: &Kind, remarks: &mut Remarks) {
@@ -46,7 +59,7 @@ fn note(root: &Node, path: KeyPath, kind: &Kind, remarks: &mut Remarks) {
         // What was meant is not missing as well.
         let meant = table.key(near);
         if !root.has(&meant) {
-            remarks.told.push(meant);
+            remarks.reported.push(meant);
         }
     }
     let key = match kind {
@@ -54,7 +67,7 @@ fn note(root: &Node, path: KeyPath, kind: &Kind, remarks: &mut Remarks) {
         _ => path.to_string(),
     };
     remarks.problems.push(Problem { key, origin: root.place(&path), what, remedy });
-    remarks.told.push(path);
+    remarks.reported.push(path);
 }
 
 /// The words for a key that does not exist, or a value of the wrong shape. The value itself is never quoted:
@@ -72,9 +85,10 @@ fn words(path: &KeyPath, kind: &Kind) -> (String, String) {
         [section @ ("issuers" | "tenants" | "policies" | "callers"), name] => {
             ("a table is wanted", format!("Write [{section}.{name}] and its keys below it."))
         }
-        [.., "identify"] | [.., "identify", _] => {
-            ("a table is wanted", "Write identify = { loopback = true }, or another of the ways.".into())
-        }
+        [.., "identify"] | [.., "identify", _] => (
+            "a table is wanted",
+            "Write identify = { loopback = true }, or another authentication method.".into(),
+        ),
         _ => ("a table is wanted", format!("Write its keys: {path} = {{ … }}.")),
     };
     (format!("found {found} where {wanted}"), remedy)

@@ -8,17 +8,19 @@ pub(super) struct Remarks {
     pub(super) problems: Vec<Problem>,
     pub(super) warnings: Vec<Problem>,
     /// Values that something was said about: nobody should call them missing, or speak of what is in them.
-    pub(super) told: Vec<KeyPath>,
+    pub(super) reported: Vec<KeyPath>,
+    /// How many keys and tables did not fit.
+    pub(super) misfits: usize,
 }
 
 impl Remarks {
     /// Whether something was said about `path`, or about a table that it is in.
     pub(super) fn covers(&self, path: &KeyPath) -> bool {
-        self.told.iter().any(|said| path.is_within(said))
+        self.reported.iter().any(|said| path.is_within(said))
     }
 
     /// Whether something was said about `path`, about what it is in, or about a part of it.
     pub(super) fn touches(&self, path: &KeyPath) -> bool {
-        self.covers(path) || self.told.iter().any(|said| said.is_within(path))
+        self.covers(path) || self.reported.iter().any(|said| said.is_within(path))
     }
 }

@@ -1,20 +1,40 @@
 //! Which changes a running process cannot take up: sockets are bound and threads are started once.
 
-use super::effective::Config;
+use super::{
+    effective::Config,
+    section::AfterRestart,
+    sections::{AuthzOptions, BrokerOptions, Limits, Log, Reload, Retry, Shutdown, Timeouts, TokenOptions},
+};
+
+/// Keys outside the declared sections, and whether they differ.
+pub(super) const KEYS: [AfterRestart<Config>; 7] = [
+    ("listen.proxy", |old, new| old.listen.proxy != new.listen.proxy),
+    ("listen.admin", |old, new| old.listen.admin != new.listen.admin),
+    ("listen.unix_mode", |old, new| old.listen.unix_mode != new.listen.unix_mode),
+    // Changed certificates are taken up; whether there are any is not.
+    ("listen.tls", |old, new| old.listen.tls.is_some() != new.listen.tls.is_some()),
+    ("listen.max_connections", |old, new| old.listen.max_connections != new.listen.max_connections),
+    ("workers", |old, new| old.workers != new.workers),
+    ("audit", |old, new| old.audit != new.audit),
+];
 
 /// The keys that differ and take effect only after a restart.
 pub fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
-    let differs = [
-        ("listen.proxy", old.listen.proxy != new.listen.proxy),
-        ("listen.admin", old.listen.admin != new.listen.admin),
-        ("listen.unix_mode", old.listen.unix_mode != new.listen.unix_mode),
-        // Changed certificates are taken up; whether there are any is not.
-        ("listen.tls", old.listen.tls.is_some() != new.listen.tls.is_some()),
-        ("listen.max_connections", old.listen.max_connections != new.listen.max_connections),
-        ("workers", old.workers != new.workers),
-        ("log.format", old.log.format != new.log.format),
-        ("log.level", old.log.level != new.log.level),
-        ("audit", old.audit != new.audit),
-    ];
-    differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
+    let mut keys: Vec<_> =
+        KEYS.iter().filter(|(_, differs)| differs(old, new)).map(|(key, _)| *key).collect();
+    keys.extend(differing(Timeouts::RESTART, &old.timeouts, &new.timeouts));
+    keys.extend(differing(Limits::RESTART, &old.limits, &new.limits));
+    keys.extend(differing(Retry::RESTART, &old.retry, &new.retry));
+    keys.extend(differing(TokenOptions::RESTART, &old.token, &new.token));
+    keys.extend(differing(BrokerOptions::RESTART, &old.broker, &new.broker));
+    keys.extend(differing(AuthzOptions::RESTART, &old.authz, &new.authz));
+    keys.extend(differing(Log::RESTART, &old.log, &new.log));
+    keys.extend(differing(Reload::RESTART, &old.reload, &new.reload));
+    keys.extend(differing(Shutdown::RESTART, &old.shutdown, &new.shutdown));
+    keys
+}
+
+/// The keys of a section that are declared with `restart` and differ.
+fn differing<T>(declared: &[AfterRestart<T>], old: &T, new: &T) -> Vec<&'static str> {
+    declared.iter().filter(|(_, differs)| differs(old, new)).map(|(key, _)| *key).collect()
 }

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
 use crate::ids::{Label, TenantName};
 
 /// `callers.NAME.tenants`
@@ -46,6 +48,29 @@ impl TenantMatch {
     }
 }
 
+impl Serialize for TenantScope {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::All => serializer.collect_seq(["*"]),
+            Self::Only(any) => serializer.collect_seq(any),
+        }
+    }
+}
+
+impl Serialize for TenantMatch {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Name(name) => name.serialize(serializer),
+            Self::Pattern(pattern) => serializer.serialize_str(pattern.as_str()),
+            Self::Label(label) => {
+                let mut map = serializer.serialize_map(Some(1))?;
+                map.serialize_entry("label", label)?;
+                map.end()
+            }
+        }
+    }
+}
+
 /// A tenant's name in which each `*` stands for any number of characters, none included. The case counts.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct TenantPattern(String);
@@ -79,6 +104,11 @@ impl TenantPattern {
     /// The pattern as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What every name begins with that the pattern stands for.
+    pub fn prefix(&self) -> &str {
+        self.0.split('*').next().unwrap_or_default()
     }
 
     /// Whether a name is one that the pattern stands for.

@@ -119,7 +119,7 @@ fn secret(root: &mut Node, env: &Environment, remarks: &mut Remarks) {
                 what: format!("{APP_SECRET} and {APP_SECRET_FILE} are both set"),
                 remedy: "Unset one of them.".into(),
             });
-            remarks.told.push(KeyPath::of(&["tenants", "default", "client_secret"]));
+            remarks.reported.push(KeyPath::of(&["tenants", "default", "client_secret"]));
             return;
         }
         // By name: the value stays where it is.
@@ -138,7 +138,7 @@ fn local(root: &mut Node, env: &Environment, remarks: &mut Remarks) {
         text(env, ALLOW).unwrap_or_default().split(',').map(str::trim).filter(|rule| !rule.is_empty());
     let rules: Vec<_> = rules.map(|rule| Node::text(rule, &place)).collect();
     if rules.is_empty() {
-        remarks.told.push(KeyPath::of(&["policies", "default", "allow"]));
+        remarks.reported.push(KeyPath::of(&["policies", "default", "allow"]));
         remarks.warnings.push(Problem {
             key: "policies.default.allow".into(),
             origin: None,
@@ -177,5 +177,5 @@ fn unset(remarks: &mut Remarks, set: &str, unset: &str, key: &str, remedy: &str)
         what: format!("the environment variable {unset} is not set, though {set} is"),
         remedy: remedy.into(),
     });
-    remarks.told.push(path);
+    remarks.reported.push(path);
 }

@@ -1,17 +1,20 @@
 //! `[tenants.NAME]`: where a tenant is, and the credentials for it.
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
-use super::rate::Rate;
+use serde::{Serialize, Serializer};
+
+use super::{rate::Rate, show, words::ClientAuth};
 use crate::{
     ids::{Label, TenantName},
     secret::ClientSecret,
 };
 
 /// `[tenants.NAME]`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Tenant {
     /// The alias.
+    #[serde(skip)]
     pub name: TenantName,
     /// `labels`: by which grants may name it; in the order given, each once.
     pub labels: Vec<Label>,
@@ -22,6 +25,7 @@ pub struct Tenant {
     /// `client_id` of the M2M application.
     pub client_id: String,
     /// `client_secret`: one, or two in overlap during a rotation, the new one first.
+    #[serde(rename = "client_secret")]
     pub client_secrets: Vec<ClientSecret>,
     /// `client_auth`: how the credentials are sent.
     pub client_auth: ClientAuth,
@@ -30,13 +34,21 @@ pub struct Tenant {
     /// `organization_id`
     pub organization_id: Option<String>,
     /// `parameters`: further members of the token request.
+    #[serde(serialize_with = "show::names_alone")]
     pub parameters: Vec<(String, String)>,
     /// `quota`: what the tenant allows us.
+    #[serde(serialize_with = "show::or_off")]
     pub quota: Option<Rate>,
     /// `max_in_flight`: requests to this tenant's upstream at one time.
     pub max_in_flight: usize,
     /// `tls`
     pub tls: UpstreamTls,
+}
+
+impl show::Named for Tenant {
+    fn name(&self) -> &str {
+        self.name.as_str()
+    }
 }
 
 /// Scheme and authority of a tenant.
@@ -48,23 +60,20 @@ pub struct Endpoint {
     pub authority: http::uri::Authority,
 }
 
-impl std::fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", self.scheme, self.authority)
     }
 }
 
-/// How the client credentials are sent (RFC 6749 section 2.3.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ClientAuth {
-    /// `client_secret_basic`
-    Basic,
-    /// `client_secret_post`
-    Post,
+impl Serialize for Endpoint {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// `[tenants.NAME.tls]`
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct UpstreamTls {
     /// `roots`
     pub roots: Roots,
@@ -72,7 +81,7 @@ pub struct UpstreamTls {
     pub http2: bool,
 }
 
-/// Which certificate authorities are believed.
+/// Which certificate authorities are trusted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Roots {
     /// `"system"`: the system's store, and the bundled one where there is none.
@@ -86,6 +95,16 @@ pub enum Roots {
         /// The file's PEM text as read: a changed file is a changed configuration.
         pem: Vec<u8>,
     },
+}
+
+impl Serialize for Roots {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::System => serializer.serialize_str("system"),
+            Self::Bundled => serializer.serialize_str("bundled"),
+            Self::File { path, pem: _ } => show::file(path, serializer),
+        }
+    }
 }
 
 impl Default for UpstreamTls {

@@ -17,6 +17,7 @@ mod good;
 mod layers;
 mod policies;
 mod problems;
+mod reference;
 mod scope;
 mod secrecy;
 
@@ -25,6 +26,11 @@ pub(super) struct Bench {
     dir: tempfile::TempDir,
     paths: Vec<PathBuf>,
     env: Environment,
+}
+
+/// The configuration as `/config` shows it.
+pub(super) fn in_effect(config: &Config) -> serde_json::Value {
+    serde_json::to_value(config).unwrap()
 }
 
 /// As the policy module does, only simpler.

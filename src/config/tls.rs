@@ -3,11 +3,13 @@
 
 use std::{fmt, path::PathBuf};
 
-use super::origin::Written;
+use serde::{Serialize, Serializer};
+
+use super::{origin::Written, show::Text};
 use crate::secret::Secret;
 
 /// `listen.tls`
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ListenTls {
     /// `cert`: the server's certificate, then the intermediate ones.
     pub cert: PemFile,
@@ -33,5 +35,11 @@ pub struct PemFile {
 impl fmt::Debug for PemFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PemFile").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl Serialize for PemFile {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Text(self.path.display()).serialize(serializer)
     }
 }

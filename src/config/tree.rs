@@ -128,8 +128,14 @@ impl Members {
         self.0.len()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Node)> {
-        self.0.iter().map(|(key, node)| (&**key, node))
+    pub(super) fn iter(&self) -> Iter<'_> {
+        Iter(self.0.iter())
+    }
+
+    /// The members whose names begin with `prefix`.
+    pub(super) fn starting_with(&self, prefix: &str) -> impl Iterator<Item = (&str, &Node)> {
+        let first = self.0.partition_point(|(key, _)| **key < *prefix);
+        Iter(self.0[first..].iter()).take_while(move |(key, _)| key.starts_with(prefix))
     }
 
     /// Keeps the members for which `keep` says so.
@@ -145,6 +151,24 @@ impl Members {
         }
     }
 }
+
+/// The members in the order of their names.
+#[derive(Default)]
+pub(super) struct Iter<'a>(std::slice::Iter<'a, (Box<str>, Node)>);
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = (&'a str, &'a Node);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().map(|(key, node)| (&**key, node))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Iter<'_> {}
 
 impl FromIterator<(String, Node)> for Members {
     fn from_iter<I: IntoIterator<Item = (String, Node)>>(members: I) -> Self {

@@ -66,7 +66,7 @@ impl Pipeline {
     ) -> Result<Response<Body>, Failure> {
         let (head, body) = request.into_parts();
         self.hosts.check(connection.peer.listener, &head.uri, &head.headers)?;
-        match Route::of(&head, self.config.authz)? {
+        match Route::of(&head, self.config.authz.enabled)? {
             Route::Api(target) => {
                 let presented = Presented::by_headers(&connection.peer, &head.headers);
                 let admitted = self.admit(connection, &presented, &target, &head, record).await?;

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use serde::{Serialize, Serializer};
+
 use super::{
     Secret,
     cached::Cached,
@@ -36,6 +38,16 @@ impl ClientSecret {
         match self {
             Self::Held(secret) => Some(secret),
             Self::Exec(_) => None,
+        }
+    }
+}
+
+/// As in the configuration, without what is secret or may be by mistake.
+impl Serialize for ClientSecret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Held(secret) => secret.serialize(serializer),
+            Self::Exec(command) => command.serialize(serializer),
         }
     }
 }

@@ -7,6 +7,7 @@ mod output;
 
 use std::{fmt, io, process::Stdio, sync::Arc, time::Duration};
 
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use tokio::process::Child;
 
 use super::{
@@ -40,6 +41,19 @@ impl fmt::Debug for Command {
             .field("ttl", &self.ttl)
             .field("timeout", &self.timeout)
             .finish_non_exhaustive()
+    }
+}
+
+/// Without its arguments.
+impl Serialize for Command {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let arguments = (!self.arguments.is_empty()).then_some("…");
+        let exec: Vec<&str> = std::iter::once(self.program.as_str()).chain(arguments).collect();
+        let mut members = serializer.serialize_map(Some(3))?;
+        members.serialize_entry("exec", &exec)?;
+        members.serialize_entry("ttl", &humantime::format_duration(self.ttl).to_string())?;
+        members.serialize_entry("timeout", &humantime::format_duration(self.timeout).to_string())?;
+        members.end()
     }
 }
 

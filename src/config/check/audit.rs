@@ -3,9 +3,10 @@
 use super::checker::Checker;
 use crate::config::{
     audit::{Audit, AuditOutput},
-    leaf::{AuditWord, Either},
+    leaf::Either,
     path::KeyPath,
     raw::RawAudit,
+    words::AuditWord,
 };
 
 const LEAST: u64 = 64 * 1024;

@@ -1,12 +1,11 @@
 //! `[callers.NAME]`: who may call, how each proves who it is, and what it is granted.
 
-use std::collections::BTreeMap;
-
 use super::{checker::Checker, names::Names};
 use crate::{
     config::{
         caller::Caller,
         leaf::List,
+        node::Named,
         origin::Origin,
         path::KeyPath,
         policy::{RuleList, RuleText},
@@ -17,16 +16,18 @@ use crate::{
 };
 
 impl Checker<'_> {
-    pub(super) fn callers(&mut self, raw: BTreeMap<String, RawCaller>) -> Vec<Caller> {
+    pub(super) fn callers(&mut self, raw: Option<Named<RawCaller>>) -> Vec<Caller> {
         let section = KeyPath::of(&["callers"]);
-        if raw.is_empty() && !self.was_told(&section) {
+        let tables = self.named("callers", raw);
+        if tables.len() == 0 && !self.is_reported(&section) {
             let remedy =
                 "Write [callers.NAME] with identify and policies, such as identify = { loopback = true }.";
             self.warn(&section, "there is no caller: every request will be refused", remedy);
         }
-        let mut callers = Vec::with_capacity(raw.len());
-        for (name, raw) in raw {
-            let at = section.key(&name);
+        let mut callers = Vec::with_capacity(tables.len());
+        for (name, node) in tables {
+            let Some(raw) = self.table::<RawCaller>("callers", name, node) else { continue };
+            let at = section.key(name);
             let identify = self.identify(&at, raw.identify);
             let tenants = self.tenant_scope(&at, raw.tenants);
             let policies = self.granted(&at, raw.policies);
@@ -35,7 +36,7 @@ impl Checker<'_> {
             let scopes = self.given_scopes(&at, raw.scopes);
             let organization_id = self.organization_id(&at, raw.organization_id);
             let rate = self.rate(&at, "rate", raw.rate).flatten();
-            match CallerName::parse(&name) {
+            match CallerName::parse(name) {
                 Ok(name) => {
                     let origin = self.tree.place(&at).unwrap_or_else(|| Origin::from("built in"));
                     callers.push(Caller {

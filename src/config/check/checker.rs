@@ -14,14 +14,14 @@ use crate::{
         env::Environment,
         inputs::{Inputs, References},
         intake::Secrets,
-        leaf::{Either, Leaf, List, Off, Size},
-        path::KeyPath,
+        leaf::{Leaf, List, Size},
+        node::{FromNode, Named},
+        path::{KeyPath, Trail},
         policy::RuleCheck,
         problem::{Mistake, Problem},
-        rate::Rate,
-        raw::RawRate,
+        read::read,
         remarks::Remarks,
-        tree::Node,
+        tree::{Members, Node},
     },
     ids::Label,
     secret::Secret,
@@ -74,6 +74,22 @@ impl<'a> Checker<'a> {
         Self { tree, secrets, settings, names, remarks, inputs, read: HashMap::new() }
     }
 
+    /// The tables of a section, each under its name. Where the section is no table, that was said.
+    pub(super) fn named<T>(
+        &self,
+        section: &str,
+        given: Option<Named<T>>,
+    ) -> impl ExactSizeIterator<Item = (&'a str, &'a Node)> + use<'a, T> {
+        let members = given.and(self.tree.member(section)).and_then(Node::members);
+        members.map(Members::iter).unwrap_or_default()
+    }
+
+    /// The table `name` of a section.
+    pub(super) fn table<T: FromNode>(&mut self, section: &str, name: &str, node: &Node) -> Option<T> {
+        let section = Trail::Key(&Trail::Root, section);
+        read(self.tree, node, &Trail::Key(&section, name), &mut self.remarks)
+    }
+
     /// What was said, and what was read.
     pub(in crate::config) fn into_findings(self) -> (Remarks, Inputs) {
         (self.remarks, self.inputs)
@@ -93,13 +109,13 @@ impl Checker<'_> {
 
     /// A problem with something that is not there, unless it was there and refused.
     pub(super) fn missing(&mut self, key: &KeyPath, what: impl Into<String>, remedy: impl Into<String>) {
-        if !self.was_told(key) {
+        if !self.is_reported(key) {
             self.problem(key, what, remedy);
         }
     }
 
     /// Whether something was said already about `key` or a part of it.
-    pub(super) fn was_told(&self, key: &KeyPath) -> bool {
+    pub(super) fn is_reported(&self, key: &KeyPath) -> bool {
         self.remarks.touches(key)
     }
 
@@ -109,11 +125,16 @@ impl Checker<'_> {
 
     pub(super) fn mistake(&mut self, key: &KeyPath, mistake: Mistake) {
         self.problem(key, mistake.what, mistake.remedy);
-        self.remarks.told.push(key.clone());
+        self.remarks.reported.push(key.clone());
     }
 
     /// The value of a leaf that is given and right.
-    pub(super) fn leaf<T>(&mut self, section: &KeyPath, key: &str, leaf: Option<Leaf<T>>) -> Option<T> {
+    pub(in crate::config) fn leaf<T>(
+        &mut self,
+        section: &KeyPath,
+        key: &str,
+        leaf: Option<Leaf<T>>,
+    ) -> Option<T> {
         match leaf?.0 {
             Ok(value) => Some(value),
             Err(mistake) => {
@@ -121,6 +142,16 @@ impl Checker<'_> {
                 None
             }
         }
+    }
+
+    /// The value of a plain key that may be anything of its type.
+    pub(in crate::config) fn value<T>(
+        &mut self,
+        section: &KeyPath,
+        key: &str,
+        leaf: Option<Leaf<T>>,
+    ) -> Option<T> {
+        self.leaf(section, key, leaf)
     }
 
     /// The values of a list that are right, each with its path.
@@ -142,7 +173,7 @@ impl Checker<'_> {
         Some(values)
     }
 
-    pub(super) fn duration(
+    pub(in crate::config) fn duration(
         &mut self,
         section: &KeyPath,
         key: &str,
@@ -160,16 +191,16 @@ impl Checker<'_> {
         None
     }
 
-    pub(super) fn size(
+    pub(in crate::config) fn size<N: TryFrom<u64>>(
         &mut self,
         section: &KeyPath,
         key: &str,
         leaf: Option<Leaf<Size>>,
         allowed: RangeInclusive<u64>,
-    ) -> Option<u64> {
+    ) -> Option<N> {
         let Size(value) = self.leaf(section, key, leaf)?;
-        if allowed.contains(&value) {
-            return Some(value);
+        if let Some(size) = N::try_from(value).ok().filter(|_| allowed.contains(&value)) {
+            return Some(size);
         }
         let remedy = format!("Write a size from {} to {} bytes.", allowed.start(), allowed.end());
         self.problem(&section.key(key), format!("{value} bytes is out of range"), remedy);
@@ -177,7 +208,7 @@ impl Checker<'_> {
     }
 
     /// A whole number in the range of its type and of its meaning.
-    pub(super) fn count<N: TryFrom<u64>>(
+    pub(in crate::config) fn count<N: TryFrom<u64>>(
         &mut self,
         section: &KeyPath,
         key: &str,
@@ -193,54 +224,46 @@ impl Checker<'_> {
         number
     }
 
-    pub(super) fn fraction(
+    pub(in crate::config) fn fraction<N: Fraction>(
         &mut self,
         section: &KeyPath,
         key: &str,
         leaf: Option<Leaf<f64>>,
         allowed: RangeInclusive<f64>,
-    ) -> Option<f64> {
+    ) -> Option<N> {
         let value = self.leaf(section, key, leaf)?;
         if allowed.contains(&value) {
-            return Some(value);
+            return Some(N::of(value));
         }
         let remedy = format!("Write a fraction from {} to {}.", allowed.start(), allowed.end());
         self.problem(&section.key(key), format!("{value} is out of range"), remedy);
         None
     }
+}
 
-    /// A rate that is given: `Some(None)` for "off".
-    pub(super) fn rate(
-        &mut self,
-        section: &KeyPath,
-        key: &str,
-        rate: Option<Either<Off, RawRate>>,
-    ) -> Option<Option<Rate>> {
-        let path = section.key(key);
-        let raw = match rate? {
-            Either::Text(leaf) => return self.leaf(section, key, Some(leaf)).map(|Off| None),
-            Either::Table(raw) => raw,
-        };
-        const FORM: &str = "Write { requests = 50, per = \"1s\" }.";
-        if raw.requests.is_none() {
-            self.missing(&path.key("requests"), "the number of requests is missing", FORM);
-        }
-        if raw.per.is_none() {
-            self.missing(&path.key("per"), "the period is missing", FORM);
-        }
-        let requests = self.count(&path, "requests", raw.requests, 1..=1_000_000);
-        let per = self.duration(&path, "per", raw.per, MILLISECOND..=DAY);
-        let burst = self.count(&path, "burst", raw.burst, 1..=1_000_000);
-        let requests = requests?;
-        Some(Some(Rate { requests, per: per?, burst: burst.unwrap_or(requests) }))
+/// A number that a fraction is kept as.
+pub(in crate::config) trait Fraction {
+    fn of(number: f64) -> Self;
+}
+
+impl Fraction for f64 {
+    fn of(number: f64) -> Self {
+        number
     }
 }
 
-pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
-pub(super) const SECOND: Duration = Duration::from_secs(1);
-pub(super) const MINUTE: Duration = Duration::from_secs(60);
-pub(super) const HOUR: Duration = Duration::from_secs(60 * 60);
-pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+impl Fraction for f32 {
+    /// A share of requests does not need more digits.
+    fn of(number: f64) -> Self {
+        number as Self
+    }
+}
+
+pub(in crate::config) const MILLISECOND: Duration = Duration::from_millis(1);
+pub(in crate::config) const SECOND: Duration = Duration::from_secs(1);
+pub(in crate::config) const MINUTE: Duration = Duration::from_secs(60);
+pub(in crate::config) const HOUR: Duration = Duration::from_secs(60 * 60);
+pub(in crate::config) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Whether every byte may stand in client credentials (RFC 6749 appendix A: VSCHAR), and so in a header.
 pub(super) fn is_visible(bytes: &[u8]) -> bool {

@@ -1,14 +1,17 @@
 //! What only shows when all sections are seen together: credentials in clear, scopes that no tenant gives, and
 //! definitions that nobody uses. Callers whom no listener can know are seen in `reach`.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use super::checker::Checker;
 use crate::{
     config::{
+        address::Address,
         caller::{Caller, Identity},
         effective::Config,
-        listen::Address,
         path::KeyPath,
         problem::quoted,
         scope::{TenantMatch, TenantPattern, TenantScope},
@@ -32,8 +35,8 @@ impl Checker<'_> {
     /// TLS where it is missing, and where nothing comes of it.
     fn encrypted(&mut self, config: &Config) {
         let proxy = &config.listen.proxy;
-        let bears = |way: &Identity| {
-            matches!(way, Identity::ApiKey(_) | Identity::ServiceAccount { .. } | Identity::Jwt { .. })
+        let bears = |method: &Identity| {
+            matches!(method, Identity::ApiKey(_) | Identity::ServiceAccount { .. } | Identity::Jwt { .. })
         };
         let bearer = config.callers.iter().find(|caller| caller.identify.iter().any(bears));
         let open = proxy.iter().find_map(|address| match address {
@@ -122,7 +125,8 @@ struct Used<'c> {
     all_tenants: bool,
     tenants: HashSet<&'c TenantName>,
     labels: HashSet<&'c Label>,
-    patterns: HashSet<&'c TenantPattern>,
+    /// By what the names begin with that they stand for.
+    patterns: HashMap<&'c str, HashSet<&'c TenantPattern>>,
 }
 
 impl<'c> Used<'c> {
@@ -142,7 +146,9 @@ impl<'c> Used<'c> {
                 match one {
                     TenantMatch::Name(name) => used.tenants.insert(name),
                     TenantMatch::Label(label) => used.labels.insert(label),
-                    TenantMatch::Pattern(pattern) => used.patterns.insert(pattern),
+                    TenantMatch::Pattern(pattern) => {
+                        used.patterns.entry(pattern.prefix()).or_default().insert(pattern)
+                    }
                 };
             }
         }
@@ -150,9 +156,11 @@ impl<'c> Used<'c> {
     }
 
     fn covers(&self, tenant: &Tenant) -> bool {
+        let name = tenant.name.as_str();
+        let near = (0..=name.len()).filter_map(|end| self.patterns.get(&name[..end]));
         self.all_tenants
             || self.tenants.contains(&tenant.name)
             || tenant.labels.iter().any(|label| self.labels.contains(label))
-            || self.patterns.iter().any(|pattern| pattern.matches(tenant.name.as_str()))
+            || near.flatten().any(|pattern| pattern.matches(name))
     }
 }

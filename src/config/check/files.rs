@@ -14,11 +14,7 @@ use super::{
     secrets::{reason, unreadable_remedy},
 };
 use crate::config::{
-    inputs::References,
-    leaf::{Either, RootsName},
-    path::KeyPath,
-    raw::RawRootsFile,
-    tenant::Roots,
+    inputs::References, leaf::Either, path::KeyPath, raw::RawRootsFile, tenant::Roots, words::RootsName,
 };
 
 /// More than any bundle of certificates or any key set.

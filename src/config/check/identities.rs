@@ -1,14 +1,14 @@
-//! `callers.NAME.identify`: the ways to prove who one is, each of them right and complete. Whether two callers
+//! `callers.NAME.identify`: the methods to prove who one is, each of them right and complete. Whether two callers
 //! could be taken for each other is seen in `look_alikes`.
 
 use super::checker::Checker;
 use crate::{
     config::{
         caller::{ClaimMatch, Identity},
-        leaf::{HexDigest, Slots},
+        leaf::{HexDigest, SecretIds},
         path::KeyPath,
         problem::{Mistake, quoted},
-        raw::{RawJwt, RawWay, WAYS, Ways},
+        raw::{METHODS, Methods, RawJwt, RawMethod},
     },
     secret::Digest,
 };
@@ -21,44 +21,44 @@ use names::{dns, is_label, spiffe};
 const LEAST_API_KEY: usize = 20;
 
 impl Checker<'_> {
-    pub(super) fn identify(&mut self, at: &KeyPath, ways: Option<Ways>) -> Vec<Identity> {
+    pub(super) fn identify(&mut self, at: &KeyPath, methods: Option<Methods>) -> Vec<Identity> {
         let key = at.key("identify");
-        let ways = ways.map_or_else(Vec::new, |Ways(ways)| ways);
-        if ways.is_empty() {
+        let methods = methods.map_or_else(Vec::new, |Methods(methods)| methods);
+        if methods.is_empty() {
             let remedy = "Write identify = { api_key = { file = \"…\" } }, { loopback = true } or { unix_uid = 1001 }.";
             self.missing(&key, "nothing says how this caller proves who it is", remedy);
         }
         let mut identities = Vec::new();
-        for (index, way) in ways.into_iter().enumerate() {
-            let way_at = key.index(index);
-            identities.extend(self.way(&way_at, way));
+        for (index, method) in methods.into_iter().enumerate() {
+            let method_at = key.index(index);
+            identities.extend(self.method(&method_at, method));
         }
         identities
     }
 
-    fn way(&mut self, at: &KeyPath, way: RawWay) -> Option<Identity> {
+    fn method(&mut self, at: &KeyPath, method: RawMethod) -> Option<Identity> {
         let is_given = [
-            way.loopback.is_some(),
-            way.unix_uid.is_some(),
-            way.unix_gid.is_some(),
-            way.api_key.is_some(),
-            way.api_key_sha256.is_some(),
-            way.service_account.is_some(),
-            way.jwt.is_some(),
-            way.spiffe.is_some(),
-            way.dns.is_some(),
+            method.loopback.is_some(),
+            method.unix_uid.is_some(),
+            method.unix_gid.is_some(),
+            method.api_key.is_some(),
+            method.api_key_sha256.is_some(),
+            method.service_account.is_some(),
+            method.jwt.is_some(),
+            method.spiffe.is_some(),
+            method.dns.is_some(),
         ];
         let given: Vec<_> =
-            WAYS.into_iter().zip(is_given).filter(|(_, given)| *given).map(|(key, _)| key).collect();
+            METHODS.into_iter().zip(is_given).filter(|(_, given)| *given).map(|(key, _)| key).collect();
         match given[..] {
             [_] => {}
-            [] if way.issuer.is_some() => {
+            [] if method.issuer.is_some() => {
                 let remedy = "Write { service_account = \"NAMESPACE/NAME\", issuer = \"…\" }.";
                 self.missing(at, "an issuer alone identifies nobody", remedy);
                 return None;
             }
             [] => {
-                let what = "this way to identify a caller is empty";
+                let what = "this authentication method is empty";
                 self.missing(
                     at,
                     what,
@@ -75,14 +75,14 @@ impl Checker<'_> {
                 return None;
             }
         }
-        if let Some(leaf) = way.service_account {
+        if let Some(leaf) = method.service_account {
             let account = self.leaf(at, "service_account", Some(leaf));
             let account = account.and_then(|text| self.service_account(&at.key("service_account"), &text));
-            let issuer = self.vouching(at, way.issuer, Some("kubernetes"))?;
+            let issuer = self.vouching(at, method.issuer, Some("kubernetes"))?;
             let (namespace, name) = account?;
             return Some(Identity::ServiceAccount { namespace, name, issuer });
         }
-        if way.issuer.is_some() {
+        if method.issuer.is_some() {
             let what = "an issuer stands beside service_account alone";
             self.problem(
                 &at.key("issuer"),
@@ -90,18 +90,18 @@ impl Checker<'_> {
                 "Take it out; for jwt, write jwt = { issuer = \"…\", claims = { … } }.",
             );
         }
-        if let Some(jwt) = way.jwt {
+        if let Some(jwt) = method.jwt {
             return self.jwt(&at.key("jwt"), jwt);
         }
-        if let Some(leaf) = way.spiffe {
+        if let Some(leaf) = method.spiffe {
             let text = self.leaf(at, "spiffe", Some(leaf))?;
             return self.certificate(&at.key("spiffe"), spiffe(&text)).map(Identity::Spiffe);
         }
-        if let Some(leaf) = way.dns {
+        if let Some(leaf) = method.dns {
             let text = self.leaf(at, "dns", Some(leaf))?;
             return self.certificate(&at.key("dns"), dns(&text)).map(Identity::Dns);
         }
-        if let Some(leaf) = way.loopback {
+        if let Some(leaf) = method.loopback {
             if !self.leaf(at, "loopback", Some(leaf))? {
                 let remedy = "Write loopback = true, or take it out.";
                 self.problem(&at.key("loopback"), "false identifies nobody", remedy);
@@ -111,16 +111,16 @@ impl Checker<'_> {
         }
         // The highest number means "no user" and "no group" to the system.
         const IDS: std::ops::RangeInclusive<u64> = 0..=u32::MAX as u64 - 1;
-        if way.unix_uid.is_some() {
-            return self.count(at, "unix_uid", way.unix_uid, IDS).map(Identity::UnixUid);
+        if method.unix_uid.is_some() {
+            return self.count(at, "unix_uid", method.unix_uid, IDS).map(Identity::UnixUid);
         }
-        if way.unix_gid.is_some() {
-            return self.count(at, "unix_gid", way.unix_gid, IDS).map(Identity::UnixGid);
+        if method.unix_gid.is_some() {
+            return self.count(at, "unix_gid", method.unix_gid, IDS).map(Identity::UnixGid);
         }
-        if let Some(Slots(slots)) = way.api_key {
-            return self.api_keys(&at.key("api_key"), &slots);
+        if let Some(SecretIds(ids)) = method.api_key {
+            return self.api_keys(&at.key("api_key"), &ids);
         }
-        let digests = self.list(at, "api_key_sha256", way.api_key_sha256)?;
+        let digests = self.list(at, "api_key_sha256", method.api_key_sha256)?;
         self.key_digests(&at.key("api_key_sha256"), digests)
     }
 
@@ -180,13 +180,13 @@ impl Checker<'_> {
         }
     }
 
-    fn api_keys(&mut self, key: &KeyPath, slots: &[usize]) -> Option<Identity> {
+    fn api_keys(&mut self, key: &KeyPath, ids: &[usize]) -> Option<Identity> {
         const REMEDY: &str = "Make one with: openssl rand -hex 32";
-        if slots.is_empty() {
+        if ids.is_empty() {
             self.missing(key, "there is no key in the list", REMEDY);
         }
         let mut digests = Vec::new();
-        for (path, secret) in self.up_to_two(key, slots) {
+        for (path, secret) in self.up_to_two(key, ids) {
             let bytes = secret.expose();
             if bytes.len() < LEAST_API_KEY {
                 let what = format!(

@@ -1,6 +1,6 @@
 //! `[issuers.NAME]`: who may vouch for callers. Reads the key sets that are files and asks nobody for the others.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::{
     checker::{Checker, DAY, MINUTE, SECOND, is_visible},
@@ -10,6 +10,7 @@ use crate::{
     config::{
         issuer::{Algorithm, Issuer, Jwks},
         leaf::{Either, Leaf, List},
+        node::Named,
         origin::Written,
         path::KeyPath,
         raw::{RawIssuer, RawJwksFile},
@@ -20,12 +21,14 @@ use crate::{
 const FORM: &str = "Write an https URL, such as \"https://accounts.example.com\".";
 
 impl Checker<'_> {
-    pub(super) fn issuers(&mut self, raw: BTreeMap<String, RawIssuer>) -> Vec<Arc<Issuer>> {
+    pub(super) fn issuers(&mut self, raw: Option<Named<RawIssuer>>) -> Vec<Arc<Issuer>> {
         let section = KeyPath::of(&["issuers"]);
-        let mut issuers: Vec<Arc<Issuer>> = Vec::with_capacity(raw.len());
-        for (name, raw) in raw {
-            let at = section.key(&name);
-            let name = IssuerName::parse(&name);
+        let tables = self.named("issuers", raw);
+        let mut issuers: Vec<Arc<Issuer>> = Vec::with_capacity(tables.len());
+        for (name, node) in tables {
+            let Some(raw) = self.table::<RawIssuer>("issuers", name, node) else { continue };
+            let at = section.key(name);
+            let name = IssuerName::parse(name);
             if let Err(error) = &name {
                 self.problem(&at, error.to_string(), "Rename it, here and where callers name it.");
             }
@@ -185,7 +188,7 @@ impl Checker<'_> {
         algorithms
     }
 
-    /// The issuer that a way to identify names, or the one that it means by naming none.
+    /// The issuer that an authentication method names, or the one that it means by naming none.
     pub(super) fn vouching(
         &mut self,
         at: &KeyPath,

@@ -1,4 +1,4 @@
-//! Two callers that one request could be from: a request must have one caller, not the first of two. Ways of
+//! Two callers that one request could be from: a request must have one caller, not the first of two. Methods of
 //! different kinds are tried in a fixed order, so only those of one kind are compared.
 
 use std::collections::HashSet;
@@ -17,10 +17,9 @@ impl Checker<'_> {
         let candidates = candidates(callers);
         for (index, caller) in candidates.iter().enumerate() {
             for other in &candidates[..index] {
-                let shared = caller
-                    .identify
-                    .iter()
-                    .find_map(|way| other.identify.iter().find_map(|other_way| shared(way, other_way)));
+                let shared = caller.identify.iter().find_map(|method| {
+                    other.identify.iter().find_map(|other_method| shared(method, other_method))
+                });
                 if let Some((what, remedy)) = shared {
                     let key = KeyPath::of(&["callers", caller.name.as_str(), "identify"]);
                     self.problem(
@@ -41,7 +40,8 @@ fn candidates(callers: &[Caller]) -> Vec<&Caller> {
         .iter()
         .flat_map(|caller| keys(caller).filter(|key| !seen.insert(*key)).collect::<Vec<_>>())
         .collect();
-    let only_keys = |caller: &Caller| caller.identify.iter().all(|way| matches!(way, Identity::ApiKey(_)));
+    let only_keys =
+        |caller: &Caller| caller.identify.iter().all(|method| matches!(method, Identity::ApiKey(_)));
     callers
         .iter()
         .filter(|caller| !only_keys(caller) || keys(caller).any(|key| repeated.contains(&key)))
@@ -52,12 +52,12 @@ fn keys(caller: &Caller) -> impl Iterator<Item = Digest> {
     caller
         .identify
         .iter()
-        .filter_map(|way| if let Identity::ApiKey(keys) = way { Some(keys) } else { None })
+        .filter_map(|method| if let Identity::ApiKey(keys) = method { Some(keys) } else { None })
         .flatten()
         .copied()
 }
 
-/// What two ways have in common, and what to do about it.
+/// What two methods have in common, and what to do about it.
 fn shared(one: &Identity, other: &Identity) -> Option<(&'static str, &'static str)> {
     match (one, other) {
         (Identity::Loopback, Identity::Loopback) => Some((
@@ -103,7 +103,7 @@ fn same_segments(one: &str, other: &str, separator: char) -> bool {
         && one.iter().zip(&other).all(|(one, other)| one == other || *one == "*" || *other == "*")
 }
 
-/// What a way asks of a token.
+/// What a method asks of a token.
 struct Asked<'i> {
     issuer: &'i str,
     /// The subject of a service account; its namespace's where any name will do.
@@ -112,8 +112,8 @@ struct Asked<'i> {
 }
 
 impl<'i> Asked<'i> {
-    fn of(way: &'i Identity) -> Option<Self> {
-        match way {
+    fn of(method: &'i Identity) -> Option<Self> {
+        match method {
             Identity::ServiceAccount { namespace, name, issuer } => {
                 let subject = format!("system:serviceaccount:{namespace}:{}", name.as_deref().unwrap_or(""));
                 Some(Self { issuer: issuer.as_str(), account: Some((subject, name.is_none())), claims: &[] })
@@ -147,7 +147,7 @@ impl<'i> Asked<'i> {
     }
 }
 
-/// Whether a token that meets the one way (and holds no claim more than it must) meets the other as well. Ways
+/// Whether a token that meets the one method (and holds no claim more than it must) meets the other as well. Methods
 /// that ask for different claims are left alone: only a token that is made to could meet both.
 fn same_token(one: &Identity, other: &Identity) -> bool {
     let (Some(one), Some(other)) = (Asked::of(one), Asked::of(other)) else { return false };

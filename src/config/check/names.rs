@@ -1,6 +1,9 @@
 //! The names that a section defines, for whoever refers to them.
 
-use crate::config::tree::{Members, Node};
+use crate::config::{
+    scope::TenantPattern,
+    tree::{Members, Node},
+};
 
 /// More names than a message should list.
 const MOST_LISTED: usize = 20;
@@ -20,6 +23,12 @@ impl<'a> Names<'a> {
 
     pub(super) fn iter(self) -> impl Iterator<Item = &'a str> {
         self.0.into_iter().flat_map(|members| members.iter().map(|(name, _)| name))
+    }
+
+    /// Whether one of the names is among those that a pattern stands for.
+    pub(super) fn any_matches(self, pattern: &TenantPattern) -> bool {
+        let near = self.0.into_iter().flat_map(|members| members.starting_with(pattern.prefix()));
+        near.map(|(name, _)| name).any(|name| pattern.matches(name))
     }
 
     /// The only name there is.

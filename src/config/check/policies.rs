@@ -1,11 +1,12 @@
 //! `[policies.NAME]`: named sets of rules.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use super::checker::Checker;
 use crate::{
     config::{
         leaf::{Either, Leaf, List, Mixed, Unconditional},
+        node::Named,
         origin::Origin,
         path::KeyPath,
         policy::{Policy, RuleList, RuleText},
@@ -18,21 +19,23 @@ use crate::{
 mod conditions;
 
 impl Checker<'_> {
-    pub(super) fn policies(&mut self, raw: BTreeMap<String, RawPolicy>) -> Vec<Policy> {
+    pub(super) fn policies(&mut self, raw: Option<Named<RawPolicy>>) -> Vec<Policy> {
         let section = KeyPath::of(&["policies"]);
-        let mut policies = Vec::with_capacity(raw.len());
-        for (name, raw) in raw {
-            let at = section.key(&name);
+        let tables = self.named("policies", raw);
+        let mut policies = Vec::with_capacity(tables.len());
+        for (name, node) in tables {
+            let Some(raw) = self.table::<RawPolicy>("policies", name, node) else { continue };
+            let at = section.key(name);
             let unruly = raw.allow.is_none();
             let allow = self.allowed(&at, raw.allow);
             let deny = self.denied(&at, raw.deny);
             let key = at.key("allow");
-            if allow.is_empty() && !self.was_told(&key) {
+            if allow.is_empty() && !self.is_reported(&key) {
                 let what = if unruly { "the policy has no allow" } else { "the list is empty" };
                 let remedy = "Write what callers need, such as allow = [\"users:read\"].";
                 self.warn(&key, format!("{what}: it allows nothing"), remedy);
             }
-            match PolicyName::parse(&name) {
+            match PolicyName::parse(name) {
                 Ok(name) => policies.push(Policy { name, allow, deny }),
                 Err(error) => {
                     self.problem(&at, error.to_string(), "Rename it, here and where callers name it.")
@@ -76,7 +79,7 @@ impl Checker<'_> {
     /// A rule that is one, says the policy module.
     pub(super) fn accepted(&mut self, list: RuleList, path: &KeyPath, text: String) -> Option<RuleText> {
         if let Err(why) = (self.settings.rule_check)(list, &text) {
-            self.remarks.told.push(path.clone());
+            self.remarks.reported.push(path.clone());
             let (what, remedy) = why.split_once(". ").unwrap_or((why.trim_end_matches('.'), ""));
             self.problem(path, what, remedy);
             return None;

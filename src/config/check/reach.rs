@@ -1,15 +1,10 @@
-//! Callers whom no listener can know. A way that cannot be used here is no mistake where the caller has another:
+//! Callers whom no listener can know. A method that cannot be used here is no mistake where the caller has another:
 //! one policy file serves a sidecar, a socket and a gateway, and only the listeners differ.
 
 use super::checker::Checker;
-use crate::config::{
-    caller::Identity,
-    effective::Config,
-    listen::{Address, Listen},
-    path::KeyPath,
-};
+use crate::config::{address::Address, caller::Identity, effective::Config, listen::Listen, path::KeyPath};
 
-/// Why a way cannot be used, and what to write.
+/// Why a method cannot be used, and what to write.
 type Reason = (&'static str, &'static str);
 
 impl Checker<'_> {
@@ -19,7 +14,7 @@ impl Checker<'_> {
         for caller in &config.callers {
             let key = KeyPath::of(&["callers", caller.name.as_str(), "identify"]);
             let reasons: Option<Vec<_>> =
-                caller.identify.iter().map(|way| why_out_of_reach(way, listen)).collect();
+                caller.identify.iter().map(|method| why_out_of_reach(method, listen)).collect();
             // One word for each kind: of ten thousand callers, the first is enough to know what is missing.
             for (what, remedy) in reasons.unwrap_or_default() {
                 if !said.contains(&(what, remedy)) {
@@ -31,7 +26,7 @@ impl Checker<'_> {
         let by_place_alone = config
             .callers
             .iter()
-            .find(|caller| caller.identify.iter().all(|way| matches!(way, Identity::Loopback)));
+            .find(|caller| caller.identify.iter().all(|method| matches!(method, Identity::Loopback)));
         let open = listen.proxy.iter().find(|address| !is_local(address));
         if let (Some(caller), Some(Address::Tcp(address)), true) =
             (by_place_alone, open, listen.proxy.iter().any(is_local))
@@ -50,11 +45,11 @@ fn is_local(address: &Address) -> bool {
     }
 }
 
-fn why_out_of_reach(way: &Identity, listen: &Listen) -> Option<Reason> {
+fn why_out_of_reach(method: &Identity, listen: &Listen) -> Option<Reason> {
     const SOCKET: &str = "Add \"unix:/run/claviger/claviger.sock\" to listen.proxy.";
     const AUTHORITIES: &str = "Write listen.tls = { cert = \"…\", key = \"…\", client_ca = \"ca.crt\" }.";
     let has = |wanted: fn(&Address) -> bool| listen.proxy.iter().any(wanted);
-    let (is_reached, what, remedy) = match way {
+    let (is_reached, what, remedy) = match method {
         Identity::Loopback => (
             has(is_local),
             "no listener is on a loopback address or a Unix socket, so nobody can be known by loopback",

@@ -80,7 +80,7 @@ impl Checker<'_> {
                 return None;
             }
         };
-        if !self.names.tenants.iter().any(|name| pattern.matches(name)) {
+        if !self.names.tenants.any_matches(&pattern) {
             let literal = text.trim_matches('*').trim_end_matches(['-', '.', '_']);
             let near = nearest(literal, self.names.tenants.iter());
             self.matches_nothing(path, "no tenant's name matches this pattern", near.map(quoted));

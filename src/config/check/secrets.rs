@@ -4,15 +4,26 @@ use std::{ffi::OsStr, path::Path};
 
 use super::checker::Checker;
 use crate::{
-    config::{inputs::References, leaf::Slot, path::KeyPath},
+    config::{inputs::References, leaf::SecretId, path::KeyPath},
     secret::{Secret, SecretError, SecretSource},
 };
 
 impl Checker<'_> {
-    /// The secret in `slot`, which stands at `key`.
-    pub(super) fn secret(&mut self, key: &KeyPath, Slot(slot): &Slot) -> Option<Secret> {
-        let source = self.secrets.at(*slot)?.clone();
-        let (read, name) = match &source {
+    /// The secret of a plain key.
+    pub(in crate::config) fn secret(
+        &mut self,
+        section: &KeyPath,
+        key: &str,
+        id: Option<SecretId>,
+    ) -> Option<Option<Secret>> {
+        id.map(|id| self.secret_at(&section.key(key), &id))
+    }
+
+    /// The secret in `id`, which stands at `key`.
+    pub(super) fn secret_at(&mut self, key: &KeyPath, SecretId(id): &SecretId) -> Option<Secret> {
+        let secrets = self.secrets;
+        let source = secrets.at(*id)?;
+        let (read, name) = match source {
             SecretSource::Literal(_) => {
                 let remedy =
                     "Put it into a file that only this process can read, and write { file = \"…\" }.";
@@ -56,7 +67,7 @@ impl Checker<'_> {
             (SecretError::Empty { .. }, Some(name)) => {
                 (format!("the environment variable {name} is empty"), "Set it to the secret.".into())
             }
-            (SecretError::Empty { .. }, None) => match &source {
+            (SecretError::Empty { .. }, None) => match source {
                 SecretSource::Literal(_) => (
                     "the secret is empty".into(),
                     "Write { file = \"/run/secrets/…\" } or { env = \"NAME\" }.".into(),

@@ -12,12 +12,14 @@ use http::uri::{Authority, Scheme};
 use super::checker::{Checker, is_visible};
 use crate::{
     config::{
-        leaf::{Leaf, List, Slot, Slots},
+        leaf::{Leaf, List, SecretId, SecretIds},
+        node::Named,
         path::KeyPath,
         problem::quoted,
         rate::Rate,
         raw::{RawTenant, RawTls},
-        tenant::{ClientAuth, DEFAULT_MAX_IN_FLIGHT, Endpoint, Tenant, UpstreamTls},
+        tenant::{DEFAULT_MAX_IN_FLIGHT, Endpoint, Tenant, UpstreamTls},
+        words::ClientAuth,
     },
     ids::{Label, TenantName},
     secret::{ClientSecret, Secret},
@@ -34,17 +36,19 @@ const OWN_PARAMETERS: [(&str, &str); 6] = [
 ];
 
 impl Checker<'_> {
-    pub(super) fn tenants(&mut self, raw: BTreeMap<String, RawTenant>) -> Vec<Arc<Tenant>> {
+    pub(super) fn tenants(&mut self, raw: Option<Named<RawTenant>>) -> Vec<Arc<Tenant>> {
         let section = KeyPath::of(&["tenants"]);
-        if raw.is_empty() {
+        let tables = self.named("tenants", raw);
+        if tables.len() == 0 {
             let remedy = "Write [tenants.NAME] with client_id and client_secret, or set LOGTO_ENDPOINT, \
                           LOGTO_M2M_APP_ID and LOGTO_M2M_APP_SECRET.";
             self.missing(&section, "there is no tenant", remedy);
         }
-        let mut tenants = Vec::with_capacity(raw.len());
-        for (name, raw) in raw {
-            let at = section.key(&name);
-            let name = TenantName::parse(&name);
+        let mut tenants = Vec::with_capacity(tables.len());
+        for (name, node) in tables {
+            let Some(raw) = self.table::<RawTenant>("tenants", name, node) else { continue };
+            let at = section.key(name);
+            let name = TenantName::parse(name);
             if let Err(error) = &name {
                 self.problem(&at, error.to_string(), "Rename it, here and where callers name it.");
             }
@@ -124,7 +128,7 @@ impl Checker<'_> {
     }
 
     fn implied_endpoint(&mut self, at: &KeyPath, name: &TenantName) -> Option<Endpoint> {
-        if self.was_told(&at.key("endpoint")) {
+        if self.is_reported(&at.key("endpoint")) {
             return None;
         }
         let label = name.as_str();
@@ -239,14 +243,14 @@ impl Checker<'_> {
         Some(id)
     }
 
-    fn client_secrets(&mut self, at: &KeyPath, slots: Option<Slots>) -> Vec<ClientSecret> {
+    fn client_secrets(&mut self, at: &KeyPath, ids: Option<SecretIds>) -> Vec<ClientSecret> {
         let key = at.key("client_secret");
-        let slots = slots.map_or_else(Vec::new, |Slots(slots)| slots);
-        if slots.is_empty() {
+        let ids = ids.map_or_else(Vec::new, |SecretIds(ids)| ids);
+        if ids.is_empty() {
             let remedy = "Write client_secret = { file = \"/run/secrets/…\" } or { env = \"NAME\" }.";
             self.missing(&key, "the tenant has no client_secret", remedy);
         }
-        let secrets = self.up_to_two(&key, &slots);
+        let secrets = self.up_to_two(&key, &ids);
         for (path, secret) in &secrets {
             let bytes = secret.expose();
             if !is_visible(bytes) {
@@ -260,16 +264,16 @@ impl Checker<'_> {
     }
 
     /// The secrets at `key`, of which there may be two, the newer first.
-    pub(super) fn up_to_two(&mut self, key: &KeyPath, slots: &[usize]) -> Vec<(KeyPath, Secret)> {
-        if slots.len() > 2 {
-            let what = format!("there are {} secrets; two is the most", slots.len());
+    pub(super) fn up_to_two(&mut self, key: &KeyPath, ids: &[usize]) -> Vec<(KeyPath, Secret)> {
+        if ids.len() > 2 {
+            let what = format!("there are {} secrets; two is the most", ids.len());
             self.problem(key, what, "Keep the new one and the one that it replaces.");
         }
         let mut secrets: Vec<(KeyPath, Secret)> = Vec::new();
-        for (index, slot) in slots.iter().enumerate() {
+        for (index, id) in ids.iter().enumerate() {
             let listed = key.index(index);
             let path = if self.tree.has(&listed) { listed } else { key.clone() };
-            let Some(secret) = self.secret(&path, &Slot(*slot)) else { continue };
+            let Some(secret) = self.secret_at(&path, &SecretId(*id)) else { continue };
             if secrets.iter().any(|(_, other)| *other == secret) {
                 self.warn(&path, "both secrets are the same", "Keep one of them.");
             } else {

@@ -16,7 +16,7 @@ use webpki::BorrowedCertRevocationList;
 use super::checker::Checker;
 use crate::{
     config::{
-        leaf::{KeySlot, Leaf},
+        leaf::{KeySecretId, Leaf},
         origin::Written,
         path::KeyPath,
         raw::RawListenTls,
@@ -47,7 +47,7 @@ impl Checker<'_> {
         let crl = raw.crl.and_then(|leaf| {
             if !self.tree.has(&at.key("client_ca")) {
                 let what =
-                    "revocation lists are of no use without client_ca: no client is asked for a certificate";
+                    "revocation lists have no effect without client_ca: no client is asked for a certificate";
                 self.missing(&at.key("crl"), what, "Write client_ca = \"/tls/ca.crt\", or take crl out.");
             }
             let lists = self.pem_file::<CertificateRevocationListDer<'_>>(
@@ -128,8 +128,8 @@ impl Checker<'_> {
         }
     }
 
-    fn private_key(&mut self, key: &KeyPath, slot: Option<KeySlot>) -> Option<Secret> {
-        let Some(KeySlot(slot)) = slot else {
+    fn private_key(&mut self, key: &KeyPath, id: Option<KeySecretId>) -> Option<Secret> {
+        let Some(KeySecretId(id)) = id else {
             self.missing(
                 key,
                 "TLS needs the private key of the certificate",
@@ -137,7 +137,7 @@ impl Checker<'_> {
             );
             return None;
         };
-        let secret = self.secret(key, &slot)?;
+        let secret = self.secret_at(key, &id)?;
         if PrivateKeyDer::from_pem_slice(secret.expose()).is_ok() {
             return Some(secret);
         }

@@ -5,15 +5,12 @@ use std::{path::PathBuf, time::Duration};
 
 use schemars::{Schema, json_schema};
 
-use super::FromText;
 use crate::{
     config::{
-        caller::Issue,
+        address::Address,
+        from_text::FromText,
         issuer::Algorithm,
-        listen::Address,
         problem::{Mistake, nearest, quoted},
-        sections::{LogFormat, LogRequests},
-        tenant::ClientAuth,
     },
     secret::Digest,
 };
@@ -272,13 +269,6 @@ fn rate_in(text: &str) -> String {
     format!("{{ requests = {}, per = \"{}\" }}", shown.0, shown.1)
 }
 
-/// The name of a set of certificate authorities.
-#[derive(Clone, Copy)]
-pub(in crate::config) enum RootsName {
-    System,
-    Bundled,
-}
-
 /// The SHA-256 of an API key.
 pub(in crate::config) struct HexDigest(pub(in crate::config) Digest);
 
@@ -346,45 +336,3 @@ impl FromText for Unconditional {
         String::schema()
     }
 }
-
-/// A place for the audit log that is no file.
-#[derive(Clone, Copy)]
-pub(in crate::config) enum AuditWord {
-    Off,
-    Stdout,
-}
-
-macro_rules! words {
-    ($type:ty, $wanted:literal, { $($word:literal => $value:expr),+ $(,)? }) => {
-        impl FromText for $type {
-            const WANTED: &'static str = $wanted;
-
-            fn from_text(text: &str) -> Result<Self, Mistake> {
-                match text {
-                    $($word => Ok($value),)+
-                    _ => Err(Mistake::new(
-                        format!("{} is not {}", quoted(text), Self::WANTED),
-                        match nearest(text, [$($word),+]) {
-                            Some(near) => format!("Did you mean \"{near}\"?"),
-                            None => String::from(concat!("Write one of:", $(" \"", $word, "\""),+, ".")),
-                        },
-                    )),
-                }
-            }
-
-            fn schema() -> Schema {
-                json_schema!({ "enum": [$($word),+] })
-            }
-        }
-    };
-}
-
-words!(LogFormat, "a log format", { "json" => Self::Json, "human" => Self::Human });
-words!(LogRequests, "a choice of requests", { "all" => Self::All, "failures" => Self::Failures, "off" => Self::Off });
-words!(ClientAuth, "a way to authenticate", {
-    "client_secret_basic" => Self::Basic,
-    "client_secret_post" => Self::Post,
-});
-words!(RootsName, "a set of certificate authorities", { "system" => Self::System, "bundled" => Self::Bundled });
-words!(AuditWord, "a place for the audit log", { "off" => Self::Off, "stdout" => Self::Stdout });
-words!(Issue, "a kind of token", { "claviger" => Self::Claviger, "upstream" => Self::Upstream });

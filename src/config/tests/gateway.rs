@@ -143,7 +143,7 @@ fn the_private_key_shows_nowhere() {
         let bench = env.into_iter().fold(bench, |bench, name| bench.env(name, &made.key));
         let loaded = bench.load().unwrap();
         assert_eq!(loaded.config.listen.tls.as_ref().unwrap().key.expose(), made.key.trim_end().as_bytes());
-        let shown = format!("{loaded:?}{}", redacted(&loaded.config));
+        let shown = format!("{loaded:?}{}", in_effect(&loaded.config));
         assert!(!shown.contains(line), "{shown}");
         assert_eq!(loaded.warnings.len(), usize::from(key.starts_with("\"-")));
     }
@@ -199,7 +199,7 @@ fn tls_problems() {
         "client_ca = \"ca.crt\", ",
         "",
         &[
-            "c.toml:4: listen.tls.crl: revocation lists are of no use without client_ca: no client is asked for a certificate. Write client_ca = \"/tls/ca.crt\", or take crl out.",
+            "c.toml:4: listen.tls.crl: revocation lists have no effect without client_ca: no client is asked for a certificate. Write client_ca = \"/tls/ca.crt\", or take crl out.",
         ],
     );
     says("crl = ", "crk = ", &["c.toml:4: listen.tls.crk: there is no such key. Did you mean `crl`?"]);
@@ -454,5 +454,5 @@ fn the_audit_log_goes_where_it_is_said() {
         ]
     );
     let on = Bench::new().with("c.toml", GOOD).env("S", "secret").env("CLAVIGER_AUTHZ__ENABLED", "true");
-    assert!(on.config().authz && !Config::default().authz);
+    assert!(on.config().authz.enabled && !Config::default().authz.enabled);
 }

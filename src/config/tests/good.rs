@@ -137,7 +137,7 @@ fn toml_yaml_and_json_mean_the_same() {
         let config = bench.config();
         let secrets: Vec<_> =
             config.tenants[0].client_secrets.iter().map(|s| s.held().unwrap().expose().to_vec()).collect();
-        (redacted(&config), secrets)
+        (in_effect(&config), secrets)
     };
     let toml = load("c.toml", AS_TOML);
     assert_eq!(toml.1, [b"new".to_vec(), b"previous".to_vec()]);
@@ -160,7 +160,7 @@ fn certificates_are_read_and_belong_to_the_configuration() {
     assert_eq!(loaded.config.tenants[0].tls.roots, Roots::File { path: path.clone(), pem: authority.into() });
     assert!(loaded.files.contains(&path));
     assert_eq!(
-        redacted(&loaded.config)["tenants"]["acme"]["tls"]["roots"]["file"],
+        in_effect(&loaded.config)["tenants"]["acme"]["tls"]["roots"]["file"],
         path.display().to_string()
     );
 }

@@ -34,7 +34,7 @@ fn conditions_are_read_from_every_kind_of_file() {
     assert_eq!(update.conditions, Some(Conditions { query: Vec::new(), body }));
     assert!(update.origin.to_string().ends_with("c.toml:7"), "{}", update.origin);
     assert_eq!(
-        redacted(&config)["policies"]["p"]["allow"],
+        in_effect(&config)["policies"]["p"]["allow"],
         serde_json::json!(["users:read",
             { "operation": "ListUsers", "query": { "page_size": { "max": 50, "min": 1 }, "secret_x": { "required": true } } },
             { "operation": "UpdateUser", "body": ["name", "customData"] }])

@@ -236,7 +236,7 @@ fn callers_and_policies() {
         IDENTIFY,
         "identify = \"loopback\"",
         &[
-            "c.toml:8: callers.c.identify: found a single value where a table is wanted. Write identify = { loopback = true }, or another of the ways.",
+            "c.toml:8: callers.c.identify: found a single value where a table is wanted. Write identify = { loopback = true }, or another authentication method.",
         ],
     );
     says(

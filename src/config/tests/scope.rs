@@ -37,7 +37,7 @@ fn by_name_pattern_and_label() {
         assert_eq!(granted(&loaded.config), want, "{tenants}");
     }
     let config = bench("tenants = [{ label = \"eu\" }, \"customer-*\", \"acme\"]").config();
-    let shown = redacted(&config);
+    let shown = in_effect(&config);
     assert_eq!(
         shown["callers"]["c"]["tenants"],
         serde_json::json!([{ "label": "eu" }, "customer-*", "acme"])

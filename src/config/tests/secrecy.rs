@@ -10,7 +10,7 @@ fn printed(bench: &Bench) -> String {
         Ok(loaded) => {
             let warnings: String =
                 loaded.warnings.iter().map(|warning| format!("{warning}\n{warning:?}")).collect();
-            format!("{warnings}{loaded:?}{}", redacted(&loaded.config))
+            format!("{warnings}{loaded:?}{}", in_effect(&loaded.config))
         }
         Err(problems) => format!("{problems}{problems:?}"),
     }

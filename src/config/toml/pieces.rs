@@ -35,8 +35,7 @@ pub(super) fn parse(lines: &Lines, text: &str) -> Option<Node> {
         build.offset = range.start;
         pieces.push(piece(&mut build, &text[range], depth, lines.line(1))?);
     }
-    let names = |piece: &Piece| piece.path.iter().map(|key| key.name.clone()).collect::<Vec<_>>();
-    pieces.sort_by_cached_key(names);
+    pieces.sort_by(|one: &Piece, other| names(one).cmp(names(other)));
     let mut pieces = pieces.into_iter();
     let mut root = pieces.next()?.node;
     let mut before: Vec<Key> = Vec::new();
@@ -45,6 +44,10 @@ pub(super) fn parse(lines: &Lines, text: &str) -> Option<Node> {
         before = path;
     }
     Some(root)
+}
+
+fn names(piece: &Piece) -> impl Iterator<Item = &str> {
+    piece.path.iter().map(|key| &*key.name)
 }
 
 /// Where the tables with headers begin and end, each with the number of keys in its header; before them, what

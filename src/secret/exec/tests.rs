@@ -112,4 +112,6 @@ async fn a_command_that_hangs_is_killed_with_all_that_it_started() {
 fn arguments_are_not_printed() {
     let exec = sh("echo canary-9e1b");
     assert!(!format!("{exec:?} {:?}", exec.0).contains(CANARY));
+    let shown = serde_json::to_string(&exec.0).unwrap();
+    assert_eq!(shown, r#"{"exec":["/bin/sh","…"],"ttl":"5m","timeout":"10s"}"#);
 }

@@ -27,7 +27,7 @@ impl Checker<'_> {
         let (query, body) = (query.unwrap_or_default(), body.flatten());
         if query.is_empty() && body.is_none() {
             // Of conditions that are wrong, it was said what is wrong with them.
-            if !given && !self.was_told(at) {
+            if !given && !self.is_reported(at) {
                 let remedy = format!("Write {} alone, or add query or body.", quoted(&rule.text));
                 self.problem(at, "the rule has no conditions", remedy);
             }

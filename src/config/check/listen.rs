@@ -1,0 +1,117 @@
+//! `[listen]`: addresses that do not get in each other's way, and host names that are some.
+
+use super::checker::Checker;
+use crate::config::{
+    address::Address,
+    leaf::{AddressOrOff, Mode},
+    listen::Listen,
+    path::KeyPath,
+    problem::quoted,
+    raw::RawListen,
+};
+
+impl Checker<'_> {
+    pub(super) fn listen(&mut self, raw: RawListen, defaults: Listen) -> Listen {
+        let at = KeyPath::of(&["listen"]);
+        let proxy = self.list(&at, "proxy", raw.proxy);
+        let given = proxy.is_some();
+        let admin =
+            self.leaf(&at, "admin", raw.admin).map_or(defaults.admin, |AddressOrOff(address)| address);
+        let mut addresses: Vec<Address> = Vec::new();
+        for (path, address) in proxy.unwrap_or_default() {
+            let same = |other: &Address| overlap(other, &address);
+            if addresses.iter().any(same) {
+                self.remarks.reported.push(path.clone());
+                self.problem(
+                    &path,
+                    "this address is given twice, or within another one",
+                    "Take one of the two out.",
+                );
+            } else if admin.as_ref().is_some_and(same) {
+                let remedy =
+                    "Give admin a port of its own, such as \"127.0.0.1:3601\", or write admin = \"off\".";
+                self.remarks.reported.push(path.clone());
+                self.problem(&path, "this is the address of listen.admin as well", remedy);
+            } else {
+                addresses.push(address);
+            }
+        }
+        if !given {
+            addresses = defaults.proxy;
+            if addresses.iter().any(|address| admin.as_ref().is_some_and(|admin| overlap(admin, address))) {
+                let what = "this is the address that the proxy listens on";
+                self.problem(&at.key("admin"), what, "Give it another port, or write listen.proxy.");
+            }
+        } else if addresses.is_empty() {
+            self.missing(&at.key("proxy"), "there is no address to listen on", "Write [\"127.0.0.1:3600\"].");
+        }
+        let mut allowed_hosts = Vec::new();
+        for (path, host) in self.list(&at, "allowed_hosts", raw.allowed_hosts).unwrap_or_default() {
+            match bare_host(&host) {
+                Some(host) => allowed_hosts.push(host),
+                None => {
+                    let what = format!("{} is not a host name", quoted(&host));
+                    self.problem(
+                        &path,
+                        what,
+                        "Write the name alone, without scheme, port and path: \"logto.internal\".",
+                    );
+                }
+            }
+        }
+        let public_url =
+            self.leaf(&at, "public_url", raw.public_url).and_then(|url| self.public_url(&at, &url));
+        Listen {
+            proxy: addresses,
+            admin,
+            unix_mode: self
+                .leaf(&at, "unix_mode", raw.unix_mode)
+                .map_or(defaults.unix_mode, |Mode(mode)| mode),
+            public_url,
+            allowed_hosts,
+            max_connections: self
+                .count(&at, "max_connections", raw.max_connections, 1..=1_000_000)
+                .unwrap_or(defaults.max_connections),
+            tls: raw.tls.and_then(|tls| self.listen_tls(tls)),
+        }
+    }
+
+    fn public_url(&mut self, at: &KeyPath, text: &str) -> Option<String> {
+        let url: Option<http::Uri> = text.parse().ok();
+        let fits = url.as_ref().is_some_and(|url| {
+            matches!(url.scheme_str(), Some("http" | "https"))
+                && url.query().is_none()
+                && url.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+                && !text.contains('#')
+        });
+        if !fits {
+            let what = "this is not the base of a URL";
+            self.problem(
+                &at.key("public_url"),
+                what,
+                "Write scheme and host, such as \"https://logto.internal\".",
+            );
+            return None;
+        }
+        Some(text.trim_end_matches('/').to_owned())
+    }
+}
+
+/// Whether only one of two listeners could be bound, or one would take the other's connections.
+fn overlap(one: &Address, other: &Address) -> bool {
+    match (one, other) {
+        (Address::Tcp(one), Address::Tcp(other)) => {
+            let same_ip = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
+            // Port 0 is another port each time.
+            one.port() == other.port() && one.port() != 0 && same_ip
+        }
+        _ => one == other,
+    }
+}
+
+/// A host name or address alone, in lower case.
+fn bare_host(text: &str) -> Option<String> {
+    let authority: http::uri::Authority = text.parse().ok()?;
+    let alone = authority.port().is_none() && authority.host() == text && !text.is_empty();
+    alone.then(|| text.to_ascii_lowercase())
+}

@@ -1,0 +1,105 @@
+//! Choices that are written as one word: each word stands in one place, for reading, for showing and for the schema.
+
+use schemars::{Schema, json_schema};
+use serde::{Serialize, Serializer};
+
+use super::{
+    from_text::FromText,
+    problem::{Mistake, nearest, quoted},
+};
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For a terminal.
+    Human,
+}
+
+/// Which requests get a log line of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogRequests {
+    /// Every one.
+    All,
+    /// Those that Claviger refused and those that failed (5xx).
+    Failures,
+    /// None.
+    Off,
+}
+
+/// How the client credentials are sent (RFC 6749 section 2.3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ClientAuth {
+    /// `client_secret_basic`
+    Basic,
+    /// `client_secret_post`
+    Post,
+}
+
+/// What the token broker hands to a caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Issue {
+    /// `"claviger"`: a token that is good only here.
+    #[default]
+    Claviger,
+    /// `"upstream"`: the tenant's access token.
+    Upstream,
+}
+
+/// The name of a set of certificate authorities.
+#[derive(Clone, Copy)]
+pub(super) enum RootsName {
+    System,
+    Bundled,
+}
+
+/// A place for the audit log that is no file.
+#[derive(Clone, Copy)]
+pub(super) enum AuditWord {
+    Off,
+    Stdout,
+}
+
+macro_rules! words {
+    ($type:ty, $wanted:literal, { $($word:literal => $value:path),+ $(,)? }) => {
+        impl FromText for $type {
+            const WANTED: &'static str = $wanted;
+
+            fn from_text(text: &str) -> Result<Self, Mistake> {
+                match text {
+                    $($word => Ok($value),)+
+                    _ => Err(Mistake::new(
+                        format!("{} is not {}", quoted(text), Self::WANTED),
+                        match nearest(text, [$($word),+]) {
+                            Some(near) => format!("Did you mean \"{near}\"?"),
+                            None => String::from(concat!("Write one of:", $(" \"", $word, "\""),+, ".")),
+                        },
+                    )),
+                }
+            }
+
+            fn schema() -> Schema {
+                json_schema!({ "enum": [$($word),+] })
+            }
+        }
+
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(match self {
+                    $($value => $word,)+
+                })
+            }
+        }
+    };
+}
+
+words!(LogFormat, "a log format", { "json" => Self::Json, "human" => Self::Human });
+words!(LogRequests, "a choice of requests", { "all" => Self::All, "failures" => Self::Failures, "off" => Self::Off });
+words!(ClientAuth, "a method of client authentication", {
+    "client_secret_basic" => Self::Basic,
+    "client_secret_post" => Self::Post,
+});
+words!(RootsName, "a set of certificate authorities", { "system" => Self::System, "bundled" => Self::Bundled });
+words!(AuditWord, "a place for the audit log", { "off" => Self::Off, "stdout" => Self::Stdout });
+words!(Issue, "a kind of token", { "claviger" => Self::Claviger, "upstream" => Self::Upstream });
