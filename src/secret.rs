@@ -183,6 +183,8 @@ pub enum SecretSource {
     File(PathBuf),
     /// An environment variable of this process.
     Env(String),
+    /// A command, which whoever needs the secret runs while the program runs.
+    Exec(Arc<Command>),
 }
 
 /// Why a secret could not be read. Says where, never what.
@@ -208,6 +210,9 @@ pub enum SecretError {
         /// The file.
         path: PathBuf,
     },
+    /// A command was named where secrets are read once.
+    #[error("`exec` works for the client_secret of a tenant alone")]
+    Exec,
     /// The variable is not set.
     #[error("the environment variable {name} is not set")]
     Unset {
@@ -225,6 +230,7 @@ impl SecretSource {
         match self {
             Self::Literal(secret) => nonempty(secret.expose().to_vec(), || "the value".into()),
             Self::File(path) => read_file(path),
+            Self::Exec(_) => Err(SecretError::Exec),
             Self::Env(name) => match std::env::var_os(name) {
                 None => Err(SecretError::Unset { name: name.clone() }),
                 Some(value) => {

@@ -5,7 +5,7 @@ use super::checker::Checker;
 use crate::{
     config::{
         caller::{ClaimMatch, Identity},
-        leaf::{HexDigest, SecretIds},
+        leaf::{HexDigest, SecretId, SecretIds},
         path::KeyPath,
         problem::{Mistake, quoted},
         raw::{METHODS, Methods, RawJwt, RawMethod},
@@ -186,7 +186,9 @@ impl Checker<'_> {
             self.missing(key, "there is no key in the list", REMEDY);
         }
         let mut digests = Vec::new();
-        for (path, secret) in self.up_to_two(key, ids) {
+        for (path, secret) in
+            self.up_to_two(key, ids, |checker, path, id| checker.secret_at(path, &SecretId(id)))
+        {
             let bytes = secret.expose();
             if bytes.len() < LEAST_API_KEY {
                 let what = format!(
