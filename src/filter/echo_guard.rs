@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     secret::{Mark, Secret},
-    token::Token,
+    token::{SecretHeard, Token},
 };
 
 /// Bytes of the shortest secret that is looked for: a shorter one could be a word of any answer.
@@ -86,7 +86,7 @@ impl KnownSecrets {
     }
 
     /// Takes in each secret that it is called with; `None` where all are known from the start.
-    pub fn learner(&self) -> Option<Arc<dyn Fn(&Secret) + Send + Sync>> {
+    pub fn learner(&self) -> Option<SecretHeard> {
         let Known::Learning(learning) = &self.0 else { return None };
         let learning = learning.clone();
         Some(Arc::new(move |secret| learning.learn(secret)))
