@@ -1,6 +1,7 @@
 //! Wiring: Config → App (every port bound) → run until drained. Nothing is decided here.
 
 mod concerns;
+mod grants;
 mod reload;
 
 use std::{io, num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
@@ -12,6 +13,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+pub use grants::GrantMetrics;
 use reload::Seen;
 pub use reload::{Loader, Reloader};
 
@@ -20,16 +22,15 @@ use crate::{
     authn::Reach,
     clock::{Clock, Random},
     config::{Address, Config, Loaded},
-    ids::TenantName,
     listen::{
         BindError, Bound, ListenSettings,
         accept::{Acceptor, Listening},
         tls::Tls,
         worker::Workers,
     },
-    observe::{Audit, Metrics, audit::AuditError},
+    observe::{Audit, Events, Metrics, RequestLog, Subscriber, audit::AuditError},
     proxy::{BuildError, Pipeline, Service, Shared},
-    token::{Events, Tokens},
+    token::Tokens,
 };
 
 /// How long the last records may take to reach the audit log.
@@ -96,10 +97,12 @@ impl App {
             .as_ref()
             .map(|address| Bound::new("listen.admin", address, mode))
             .transpose()?;
-        let events = Arc::new(TokenMetrics(metrics.clone()));
-        let tokens = Tokens::new(clock.clone(), Random::system(), events, tokio::runtime::Handle::current());
-        let audit = Audit::open(&config.audit, metrics.audit_lost())?;
+        let grants = Arc::new(GrantMetrics(metrics.clone()));
+        let tokens = Tokens::new(clock.clone(), Random::system(), grants, tokio::runtime::Handle::current());
+        let audit = Audit::open(&config.audit, metrics.audit_lost.clone())?;
         let mut shared = Shared::new(metrics.clone(), clock.clone(), tokens);
+        let log: Arc<dyn Subscriber> = Arc::new(RequestLog);
+        shared.events = Events::new([log].into_iter().chain(audit.clone().map(|audit| audit as _)).collect());
         shared.audit = audit;
         let shared = Arc::new(shared);
         let tls = config.listen.tls.as_ref().map(|tls| Tls::new(tls, &clock)).transpose();
@@ -275,18 +278,5 @@ impl Addresses {
         let partial = path.with_extension("partial");
         std::fs::write(&partial, json.to_string())?;
         std::fs::rename(&partial, path)
-    }
-}
-
-/// The token engine's events, as metrics.
-struct TokenMetrics(Arc<Metrics>);
-
-impl Events for TokenMetrics {
-    fn grant_finished(&self, tenant: &TenantName, outcome: &'static str, took: Duration) {
-        self.0.token_request(tenant, outcome, took);
-    }
-
-    fn secret_fallback(&self, tenant: &TenantName) {
-        self.0.token_secret_fallback(tenant);
     }
 }

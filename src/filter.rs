@@ -1,7 +1,7 @@
-//! What stands between an upstream's answer and its caller: masks the secrets that are hidden from the caller, then
-//! looks for what no caller may see. Settles by the answer's head whether its body can be masked, and takes out the
-//! headers that are about the unmasked body: its length, its validators, its digests. What does not get through here
-//! does not get through at all; nor does what nobody looks through, such as the upstream's own reason phrase.
+//! Filters an upstream's answer for its caller: masks the secrets that are hidden from the caller, then looks for what
+//! no caller may see. Decides by the answer's head whether its body can be masked, and removes the headers that are
+//! about the unmasked body: its length, its validators, its digests. Must never hand on what it has not looked
+//! through, such as the upstream's own reason phrase.
 
 mod echo_guard;
 pub mod redact;
@@ -13,7 +13,7 @@ pub use self::echo_guard::{Echo, EchoGuard, KnownSecrets};
 use self::redact::{Redactor, Unmaskable};
 use crate::catalog::Secrets;
 
-/// Headers that are true of the unmasked body alone.
+/// Headers that are only true of the unmasked body.
 const OF_UNMASKED: [HeaderName; 8] = [
     header::CONTENT_LENGTH,
     header::ETAG,
@@ -108,7 +108,7 @@ impl ResponseFilter {
         })
     }
 
-    /// Bytes that came and have not passed yet; `None` where nobody can say how many will.
+    /// Bytes that came and have not passed yet; `None` where masking changes how many will.
     pub fn kept(&self) -> Option<usize> {
         self.redactor.is_none().then(|| self.guard.kept())
     }
@@ -132,7 +132,7 @@ fn redactor(
         return Ok(None);
     }
     if !is_json(&head.headers) {
-        // An operation that nobody knows may well answer with something else.
+        // An operation that is not in the catalog may well answer with something else.
         let is_known = secrets.are_known() || !head.headers.contains_key(header::CONTENT_TYPE);
         return if is_known && method != Method::HEAD { Err(Blocked::NotJson) } else { Ok(None) };
     }

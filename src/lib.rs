@@ -5,6 +5,11 @@
 //! request takes; [`proxy::Pipeline`] is that way in code.
 #![forbid(unsafe_code)]
 
+/// The programs of `docs/proofs.md`: one that compiles, and what does not.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/proofs.md")]
+mod proofs {}
+
 pub mod activity;
 pub mod admin;
 pub mod app;

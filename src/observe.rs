@@ -1,17 +1,26 @@
-//! What can be seen from outside: metrics, request records, log lines. Everything that is written here comes
-//! from closed sets or has been cleaned; no secret, token or body ever enters this module.
+//! What can be seen from outside: metrics, and the stream of what happened to requests, to which the log and the audit log
+//! subscribe. Everything that is written here comes from closed sets or has been cleaned; no secret, token or body ever
+//! enters this module.
 
 mod answered_by;
 pub mod audit;
+mod details;
+mod event;
+mod events;
 pub mod log;
 pub mod metrics;
 mod operations;
 pub mod record;
 pub mod request_id;
+mod request_log;
 
 pub use answered_by::AnsweredBy;
-pub use audit::{Audit, AuditRecord, Issued};
+pub use audit::Audit;
+pub use details::{Details, Issued};
+pub use event::RequestEvent;
+pub use events::{Events, Subscriber, Subscription};
 pub use metrics::Metrics;
 pub use operations::{OperationMetrics, TenantMetrics};
 pub use record::Record;
 pub use request_id::RequestId;
+pub use request_log::RequestLog;

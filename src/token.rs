@@ -25,7 +25,7 @@ mod tests;
 
 pub use answer::{Answer, Grant, MAX_BODY, MAX_LIFE, UNSTATED_LIFE, parse};
 pub use error::{Failure, Fault, Flaw, TokenError};
-pub use events::{CacheResult, Events, NoEvents};
+pub use events::GrantEvents;
 pub use key::TokenKey;
 pub use life::Token;
 pub use mint::{GrantRequest, HttpIssuer, Issuer};

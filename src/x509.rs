@@ -1,6 +1,9 @@
-//! What certificates and revocation lists (RFC 5280) say of themselves: whose they are and until when they are
-//! good. For warnings, metrics and `/status`. It verifies nothing: whether a certificate is believed is for
-//! webpki alone to decide, and what cannot be read here is no problem here.
+//! Names and dates of certificates and revocation lists (RFC 5280), for warnings, metrics and `/status`. Verifies
+//! nothing: whether a certificate is trusted is for webpki alone to decide, and what cannot be read here is no error.
+//!
+//! Why on `der` and not on a library for all of X.509: five fields are read. x509-cert 0.3 (same `der`) adds 5 crates and
+//! x509-parser 0.18 adds 21; x509-cert reads a list of 100,000 entries whole, in 59 ms and 17 MB where this takes 10 µs
+//! and copies the name, and keeps no signed bytes, which [`Signed`] needs. No length or tag is decoded by hand.
 
 use std::{fmt, time::SystemTime};
 
@@ -12,20 +15,20 @@ use der::{
 /// A certificate, as far as it is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate {
-    /// Whom it is for.
+    /// The subject.
     pub subject: Name,
-    /// `notBefore`.
+    /// `notBefore`: valid from this moment on.
     pub not_before: SystemTime,
-    /// `notAfter`: good up to and at this moment.
+    /// `notAfter`: valid up to and at this moment.
     pub not_after: SystemTime,
 }
 
 /// A revocation list, as far as it is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RevocationList {
-    /// Which authority it is of.
+    /// The authority that issued it.
     pub issuer: Name,
-    /// `nextUpdate`: from this moment on it counts no more.
+    /// `nextUpdate`: from this moment on it has expired (webpki); optional in X.509.
     pub next_update: Option<SystemTime>,
 }
 
@@ -34,9 +37,9 @@ pub struct RevocationList {
 pub struct Signed<'a> {
     /// The bytes that are signed.
     pub content: &'a [u8],
-    /// The algorithm's identifier, without the sequence around it.
+    /// The `AlgorithmIdentifier` without the sequence around it, as webpki compares it.
     pub algorithm: &'a [u8],
-    /// The signature.
+    /// The bits of the signature.
     pub signature: &'a [u8],
 }
 
@@ -45,21 +48,21 @@ pub struct Signed<'a> {
 pub struct Name(Box<[u8]>);
 
 impl Certificate {
-    /// Reads DER (RFC 5280 section 4.1); `None` where it is none.
+    /// Reads DER (RFC 5280 section 4.1); `None` where it is not one.
     pub fn read(der: &[u8]) -> Option<Self> {
         certificate(der).ok()
     }
 }
 
 impl RevocationList {
-    /// Reads DER (RFC 5280 section 5.1); `None` where it is none.
+    /// Reads DER (RFC 5280 section 5.1); `None` where it is not one.
     pub fn read(der: &[u8]) -> Option<Self> {
         revocation_list(der).ok()
     }
 }
 
 impl<'a> Signed<'a> {
-    /// Reads DER (RFC 5280 sections 4.1.1 and 5.1.1); `None` where it is none.
+    /// Reads DER (RFC 5280 sections 4.1.1 and 5.1.1); `None` where it is not one.
     pub fn read(der: &'a [u8]) -> Option<Self> {
         let parts = || {
             let mut outer = inside(&mut SliceReader::new(der)?, Tag::Sequence)?;

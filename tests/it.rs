@@ -21,6 +21,8 @@ mod forwarding;
 mod garbage;
 #[path = "it/grants.rs"]
 mod grants;
+#[path = "it/hung_files.rs"]
+mod hung_files;
 #[path = "it/jwt.rs"]
 mod jwt;
 #[path = "it/leaks.rs"]

@@ -12,25 +12,28 @@ impl Admin {
             for tenant in pipeline.tenants().all() {
                 let name = &tenant.config().name;
                 if let Some(remaining) = tenant.quota().remaining() {
-                    metrics.quota_remaining(name, remaining);
+                    metrics.quota_remaining.set([name], remaining);
                 }
                 let own = tenant.token_status();
                 if let Some(expiry) = own.expiry {
-                    metrics.token_expires(name, expiry);
+                    metrics.token_expiry.set_time([name], expiry);
                 }
                 let others = tenant.narrowed_status().map(|token| token.consecutive_failures).max();
-                metrics.token_failures(name, own.consecutive_failures.max(others.unwrap_or_default()));
-                metrics.upstream_failures(name, tenant.health().consecutive());
+                let failures = own.consecutive_failures.max(others.unwrap_or_default());
+                metrics.token_failures.set([name], failures);
+                metrics.upstream_failures.set([name], tenant.health().consecutive());
             }
             let dates = settings.tls.as_ref().map(|tls| tls.dates());
             if let Some(server) = dates.and_then(|dates| dates.server()) {
-                metrics.certificate_expires(server.not_after);
+                metrics.certificate_expiry.set_time([], server.not_after);
             }
             if let Some(next_update) = dates.and_then(|dates| dates.next_update()) {
-                metrics.crl_next_update(next_update);
+                metrics.crl_next_update.set_time([], next_update);
             }
             for keyring in pipeline.authenticators().keyrings().iter().map(|keyring| keyring.status()) {
-                metrics.issuer_keys(&keyring.issuer.name, keyring.keys, keyring.consecutive_failures);
+                let issuer = &keyring.issuer.name;
+                metrics.issuer_keys.set([issuer], u32::try_from(keyring.keys).unwrap_or(u32::MAX));
+                metrics.issuer_failures.set([issuer], keyring.consecutive_failures);
             }
         })
     }

@@ -3,12 +3,22 @@
 
 use std::collections::HashMap;
 
-use super::{Authenticator, Cause, Client, Credential, Finding, Presented, identities};
+use super::{
+    authenticator::{Authenticator, Finding, Outcome},
+    cause::Cause,
+    identities::identities,
+    presented::{Client, Credential, Presented},
+};
 use crate::{
     config,
     ids::{CallerIndex, CallerName},
     secret::Digest,
 };
+
+const KEY: Cause = Cause::new("unknown", "Claviger-Key is not a caller's key");
+const BEARER: Cause =
+    Cause::new("unknown", "the bearer token is neither a caller's key nor a token that is accepted here");
+const CLIENT: Cause = Cause::new("unknown", "client_id and client_secret are not a caller's name and key");
 
 pub(super) struct ApiKeys {
     keys: HashMap<Digest, CallerIndex>,
@@ -35,19 +45,16 @@ impl ApiKeys {
         digest.matches(&presented).then_some((presented, *index))
     }
 
-    /// The key and its caller, and what it means where there is none.
-    fn judge(&self, presented: &Presented<'_>) -> (Option<(Digest, CallerIndex)>, Finding) {
+    /// The key and its caller, and the finding where there is none.
+    fn verify(&self, presented: &Presented<'_>) -> (Option<(Digest, CallerIndex)>, Finding) {
         match presented.credential {
-            Some(Credential::Key(key)) => (self.find(key), Finding::False(Cause::Key)),
-            Some(Credential::Bearer(key)) => (self.find(key), Finding::Nothing(Some(Cause::Bearer))),
+            Some(Credential::Key(key)) => (self.find(key), Finding::Rejected(KEY)),
+            Some(Credential::Bearer(key)) => (self.find(key), Finding::Pass(Some(BEARER))),
             Some(Credential::Client(Client::Secret { id, secret, raw })) => {
                 let found = self.find(secret).or_else(|| self.find(raw));
-                (
-                    found.filter(|(_, index)| self.names[index.0].as_str() == id),
-                    Finding::Nothing(Some(Cause::Client)),
-                )
+                (found.filter(|(_, index)| self.names[index.0].as_str() == id), Finding::Pass(Some(CLIENT)))
             }
-            _ => (None, Finding::Nothing(None)),
+            _ => (None, Finding::Pass(None)),
         }
     }
 }
@@ -57,13 +64,13 @@ impl Authenticator for ApiKeys {
         "api_key"
     }
 
-    fn authenticate(&self, presented: &Presented<'_>) -> Finding {
-        let (found, otherwise) = self.judge(presented);
-        found.map_or(otherwise, |(_, index)| Finding::Known(index))
+    fn authenticate<'a>(&'a self, presented: &'a Presented<'_>) -> Outcome<'a> {
+        let (found, otherwise) = self.verify(presented);
+        found.map_or(otherwise, |(_, index)| Finding::Known(index)).into()
     }
 
     fn key(&self, presented: &Presented<'_>) -> Option<Digest> {
-        self.judge(presented).0.map(|(digest, _)| digest)
+        self.verify(presented).0.map(|(digest, _)| digest)
     }
 
     fn is_credential(&self, text: &[u8]) -> bool {

@@ -1,109 +1,26 @@
-//! Client certificates: SPIFFE IDs and DNS names, from the subject's alternative names alone; the common name
-//! names nobody (RFC 9525 section 2). A full handshake has verified the certificate already. It is verified again
-//! here, with the revocation lists and authorities of now, once a minute and at the first request of a resumed
+//! Client certificates: SPIFFE IDs and DNS names, from the subject's alternative names alone; the common name is
+//! ignored (RFC 9525 section 2). A full handshake has verified the certificate already. It is verified again
+//! (`identity`), with the revocation lists and trusted CAs of now, once a minute and at the first request of a resumed
 //! session: a connection or a session may outlast both the certificate and the trust in it.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, Mutex, PoisonError, Weak},
-    time::Duration,
-};
+mod identity;
 
-use rustls::{
-    CertificateError, Error as TlsError, pki_types::CertificateDer, server::danger::ClientCertVerifier,
-};
-use tokio::time::Instant;
-use webpki::EndEntityCert;
+use std::{collections::HashMap, sync::Arc};
 
-use super::{Authenticator, Cause, CertificateCause, Finding, Presented, identities};
+use rustls::server::danger::ClientCertVerifier;
+
+pub use identity::PeerIdentity;
+
+use super::{
+    authenticator::{Authenticator, Evidence, Finding, Outcome},
+    cause::Cause,
+    identities::identities,
+    presented::Presented,
+};
 use crate::{clock::Clock, config, ids::CallerIndex};
 
-/// How long a verification counts.
-const VERIFIED_FOR: Duration = Duration::from_secs(60);
-
-/// A client's certificate, read once for each connection.
-pub struct PeerIdentity {
-    chain: Vec<CertificateDer<'static>>,
-    uris: Vec<String>,
-    /// In lower case.
-    dns: Vec<String>,
-    /// By whom, and when.
-    verified: Mutex<Option<(Weak<dyn ClientCertVerifier>, Instant)>>,
-}
-
-impl PeerIdentity {
-    /// Reads the names of a chain, the client's own certificate first; `None` where there is none to read.
-    pub fn read(chain: &[CertificateDer<'_>]) -> Option<Self> {
-        let leaf = EndEntityCert::try_from(chain.first()?).ok()?;
-        Some(Self {
-            uris: leaf.valid_uri_names().map(str::to_owned).collect(),
-            dns: leaf.valid_dns_names().map(str::to_ascii_lowercase).collect(),
-            chain: chain.iter().map(|certificate| certificate.clone().into_owned()).collect(),
-            verified: Mutex::default(),
-        })
-    }
-
-    /// The SPIFFE ID: the one URI of a certificate that has no other (X.509-SVID section 2).
-    fn spiffe(&self) -> Option<&str> {
-        match self.uris.as_slice() {
-            [uri] if uri.starts_with("spiffe://") => Some(uri),
-            _ => None,
-        }
-    }
-
-    /// Notes that `by` has verified it in a handshake at `now`.
-    #[must_use]
-    pub fn verified(mut self, by: &Arc<dyn ClientCertVerifier>, now: Instant) -> Self {
-        self.verified = Mutex::new(Some((Arc::downgrade(by), now)));
-        self
-    }
-
-    fn check(&self, by: &Arc<dyn ClientCertVerifier>, clock: &Clock) -> Result<(), CertificateCause> {
-        let now = clock.now();
-        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((before, at)) = &*verified
-            && before.ptr_eq(&Arc::downgrade(by))
-            && now.instant.saturating_duration_since(*at) < VERIFIED_FOR
-        {
-            return Ok(());
-        }
-        let judged = self.judge(&**by, clock);
-        *verified = judged.is_ok().then(|| (Arc::downgrade(by), now.instant));
-        judged
-    }
-
-    fn judge(&self, by: &dyn ClientCertVerifier, clock: &Clock) -> Result<(), CertificateCause> {
-        let (Some((leaf, between)), Some(now)) = (self.chain.split_first(), clock.unix_time()) else {
-            return Err(CertificateCause::Untrusted);
-        };
-        by.verify_client_cert(leaf, between, now).map(drop).map_err(|error| cause(&error))
-    }
-}
-
-fn cause(error: &TlsError) -> CertificateCause {
-    let TlsError::InvalidCertificate(error) = error else { return CertificateCause::Untrusted };
-    match error {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => CertificateCause::Expired,
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            CertificateCause::NotYetValid
-        }
-        CertificateError::Revoked => CertificateCause::Revoked,
-        CertificateError::ExpiredRevocationList | CertificateError::ExpiredRevocationListContext { .. } => {
-            CertificateCause::ListOver
-        }
-        _ => CertificateCause::Untrusted,
-    }
-}
-
-impl fmt::Debug for PeerIdentity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PeerIdentity")
-            .field("uris", &self.uris)
-            .field("dns", &self.dns)
-            .finish_non_exhaustive()
-    }
-}
+const NO_CALLER: Cause = Cause::new("no_caller", "certificate: names no caller");
+const TWO_CALLERS: Cause = Cause::new("two_callers", "certificate: names two callers");
 
 pub(super) struct Certificates {
     verifier: Option<Arc<dyn ClientCertVerifier>>,
@@ -111,9 +28,9 @@ pub(super) struct Certificates {
     /// Names without a pattern.
     spiffe: HashMap<String, CallerIndex>,
     dns: HashMap<String, CallerIndex>,
-    /// The configuration sees to it that no name meets two of these.
+    /// The configuration has no two that match the same name.
     spiffe_patterns: Vec<(Spiffe, CallerIndex)>,
-    /// What follows the first label, by `*.` in front.
+    /// Patterns `*.NAME`, by NAME.
     dns_patterns: HashMap<String, CallerIndex>,
 }
 
@@ -123,7 +40,7 @@ impl Certificates {
         verifier: Option<Arc<dyn ClientCertVerifier>>,
         clock: Clock,
     ) -> Self {
-        let mut way = Self {
+        let mut this = Self {
             verifier,
             clock,
             spiffe: HashMap::new(),
@@ -134,32 +51,32 @@ impl Certificates {
         for (index, identity) in identities(config) {
             match identity {
                 config::Identity::Spiffe(id) if id.split('/').any(|segment| segment == "*") => {
-                    way.spiffe_patterns.push((Spiffe::new(id), index));
+                    this.spiffe_patterns.push((Spiffe::new(id), index));
                 }
                 config::Identity::Spiffe(id) => {
-                    way.spiffe.insert(id.clone(), index);
+                    this.spiffe.insert(id.clone(), index);
                 }
                 config::Identity::Dns(name) => match name.strip_prefix("*.") {
                     Some(rest) => {
-                        way.dns_patterns.insert(rest.to_ascii_lowercase(), index);
+                        this.dns_patterns.insert(rest.to_ascii_lowercase(), index);
                     }
                     None => {
-                        way.dns.insert(name.to_ascii_lowercase(), index);
+                        this.dns.insert(name.to_ascii_lowercase(), index);
                     }
                 },
                 _ => {}
             }
         }
-        way
+        this
     }
 
-    /// The caller that all of a certificate's names together stand for: none where they stand for two.
-    fn find(&self, identity: &PeerIdentity) -> Result<CallerIndex, CertificateCause> {
+    /// The caller that a certificate's names belong to, if they all belong to the same.
+    fn find(&self, identity: &PeerIdentity) -> Result<CallerIndex, Cause> {
         let spiffe = identity.spiffe().and_then(|id| self.by_spiffe(id));
-        let dns = identity.dns.iter().filter_map(|name| self.by_dns(name));
+        let dns = identity.dns().iter().filter_map(|name| self.by_dns(name));
         let mut found = spiffe.into_iter().chain(dns);
-        let first = found.next().ok_or(CertificateCause::NamesNobody)?;
-        if found.all(|other| other == first) { Ok(first) } else { Err(CertificateCause::NamesTwo) }
+        let first = found.next().ok_or(NO_CALLER)?;
+        if found.all(|other| other == first) { Ok(first) } else { Err(TWO_CALLERS) }
     }
 
     fn by_spiffe(&self, id: &str) -> Option<CallerIndex> {
@@ -168,7 +85,7 @@ impl Certificates {
     }
 
     fn by_dns(&self, name: &str) -> Option<CallerIndex> {
-        // A wildcard in a certificate speaks for names, none of which the client need have.
+        // A wildcard in a certificate covers names that the client need not have.
         if name.starts_with('*') {
             return None;
         }
@@ -183,15 +100,19 @@ impl Authenticator for Certificates {
         "certificate"
     }
 
-    fn authenticate(&self, presented: &Presented<'_>) -> Finding {
+    fn authenticate<'a>(&'a self, presented: &'a Presented<'_>) -> Outcome<'a> {
         let (Some(identity), Some(verifier)) = (&presented.peer.certificate, &self.verifier) else {
-            return Finding::Nothing(None);
+            return Finding::Pass(None).into();
         };
         if let Err(cause) = identity.check(verifier, &self.clock) {
-            return Finding::False(Cause::Certificate(cause));
+            return Finding::Rejected(cause).into();
         }
-        let nobody = |cause| Finding::Nothing(Some(Cause::Certificate(cause)));
-        self.find(identity).map_or_else(nobody, Finding::Known)
+        let pass = |cause| Finding::Pass(Some(cause));
+        self.find(identity).map_or_else(pass, Finding::Known).into()
+    }
+
+    fn evidence(&self) -> Evidence {
+        Evidence::Connection
     }
 }
 

@@ -1,6 +1,6 @@
 //! Claviger tokens: what the broker hands out instead of an upstream token. Opaque, bound to a caller,
-//! short-lived, good only here. Sealed with AES-256-GCM-SIV (RFC 8452), so that nothing need be stored and
-//! replicas with the same `broker.key` accept each other's. One that was got with an API key ends with that key.
+//! short-lived, valid only here. Sealed with AES-256-GCM-SIV (RFC 8452), so that nothing need be stored and
+//! replicas with the same `broker.key` accept each other's. One that was issued for an API key ends with that key.
 //!
 //! `cvt_` + base64url(nonce ‖ seal(expiry ‖ mark of the key ‖ caller name)).
 
@@ -17,7 +17,11 @@ use aws_lc_rs::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use moka::sync::Cache;
 
-use super::{Authenticator, Cause, Credential, Finding, Presented, TokenCause};
+use super::{
+    authenticator::{Authenticator, Finding, Outcome},
+    cause::{Cause, Rounded},
+    presented::{Credential, Presented},
+};
 use crate::{
     clock::Clock,
     config,
@@ -30,7 +34,7 @@ const PREFIX: &str = "cvt_";
 const AAD: &[u8] = b"claviger token 2";
 /// Opened tokens that are remembered, so that each is opened once.
 const REMEMBERED: u64 = 10_000;
-/// The longest that can be one: prefix, nonce, expiry, name and tag in base64.
+/// The longest possible token: prefix, nonce, expiry, name and tag in base64.
 const MAX_LEN: usize = 256;
 
 /// Seals and opens tokens. Cheap to clone.
@@ -47,7 +51,7 @@ struct Opened {
     expires: SystemTime,
 }
 
-/// What a token knows its API key by: the start of the key's digest, or zeros where it was got without one.
+/// What a token knows its API key by: the start of the key's digest, or zeros where it was issued without one.
 type KeyMark = [u8; 8];
 const NO_KEY: KeyMark = [0; 8];
 
@@ -81,7 +85,7 @@ impl Seal {
         Ok(Self { key: Arc::new(key), opened: Cache::new(REMEMBERED) })
     }
 
-    /// A token for `caller`, who was identified by `key` if by any, that lasts `ttl` from `now`.
+    /// A token for `caller`, authenticated by `key` if it was by an API key, that expires `ttl` after `now`.
     ///
     /// # Errors
     /// [`SealError`] when the system gives no random bytes.
@@ -151,14 +155,14 @@ impl ClavigerToken {
         Self { seal, clock, callers }
     }
 
-    fn find(&self, token: &[u8]) -> Result<CallerIndex, TokenCause> {
-        let opened = self.seal.open(token).ok_or(TokenCause::Sealed)?;
+    fn find(&self, token: &[u8]) -> Result<CallerIndex, Cause> {
+        let opened = self.seal.open(token).ok_or(SEALED)?;
         if let Ok(ago) = self.clock.now().wall.duration_since(opened.expires) {
-            return Err(TokenCause::Ended(ago));
+            return Err(expired(ago));
         }
-        let (caller, keys) = self.callers.get(&opened.caller).ok_or(TokenCause::CallerGone)?;
+        let (caller, keys) = self.callers.get(&opened.caller).ok_or(CALLER_GONE)?;
         let has_key = opened.key == NO_KEY || keys.contains(&opened.key);
-        has_key.then_some(*caller).ok_or(TokenCause::KeyGone)
+        has_key.then_some(*caller).ok_or(KEY_GONE)
     }
 }
 
@@ -167,18 +171,33 @@ impl Authenticator for ClavigerToken {
         "claviger_token"
     }
 
-    fn authenticate(&self, presented: &Presented<'_>) -> Finding {
-        match presented.credential {
+    fn authenticate<'a>(&'a self, presented: &'a Presented<'_>) -> Outcome<'a> {
+        let finding = match presented.credential {
             Some(Credential::Bearer(token))
                 if token.starts_with(PREFIX.as_bytes()) && token.len() <= MAX_LEN =>
             {
-                self.find(token).map_or_else(|cause| Finding::False(Cause::Token(cause)), Finding::Known)
+                self.find(token).map_or_else(Finding::Rejected, Finding::Known)
             }
-            _ => Finding::Nothing(None),
-        }
+            _ => Finding::Pass(None),
+        };
+        finding.into()
     }
 
     fn is_credential(&self, text: &[u8]) -> bool {
         text.starts_with(PREFIX.as_bytes())
     }
+}
+
+/// Sealed with another key, or changed.
+const SEALED: Cause =
+    Cause::new("sealed", "broker token: cannot be opened (another broker.key, or a restart without one?)");
+const CALLER_GONE: Cause =
+    Cause::new("no_caller", "broker token: its caller is no longer in the configuration");
+const KEY_GONE: Cause = Cause::new(
+    "key_gone",
+    "broker token: the API key that it was issued for is no longer in the configuration",
+);
+
+fn expired(ago: Duration) -> Cause {
+    Cause::of("expired", format!("broker token: expired {} ago", Rounded(ago)))
 }

@@ -1,15 +1,15 @@
 //! JWTs: ServiceAccount tokens of Kubernetes, and tokens of other OpenID Connect issuers by rules on their claims.
 //! A token chooses its issuer by the claim `iss` alone, which must be one that is configured, to the byte; from
 //! there on nothing but that issuer's configuration and keys decides. What is cheap to check comes before the
-//! signature. A token that was verified is remembered until it ends, or its key is withdrawn, or the
-//! configuration changes. A token of somebody else's issuer is not for this way to judge: SDKs send such.
+//! signature. A token that was verified is remembered until it expires, or its key is withdrawn, or the
+//! configuration changes. A token of another issuer is passed over, not rejected: SDKs send such.
 //!
 //! The steps, in the order in which `Jwts` takes them, and where each is:
 //! 1. the form of token and header, and the algorithm: `token.rs` (JSON without repetition: `claims.rs`)
 //! 2. issuer, audience, times, subject: here, in `Issuer::accepts`
 //! 3. the keys of the issuer: `keyring.rs`, fetched by `fetch.rs`, kept across reloads by `keyrings.rs`
 //! 4. **the signature**: `Key::verifies` in `key_set.rs`, which also says what keys are fit for use
-//! 5. which caller it stands for: `rules.rs`
+//! 5. which caller it is for: `rules.rs`
 
 mod claims;
 mod error;
@@ -30,14 +30,23 @@ use jsonwebtoken::Validation;
 use moka::{policy::EvictionPolicy, sync::Cache};
 use tokio::time::Instant;
 
-pub use error::JwtError;
-pub use fetch::{Fetch, FetchError, HttpFetch};
+pub use fetch::FetchError;
 pub use key_set::KeySetError;
-pub use keyring::{Keyring, KeyringStatus, Refreshing};
+pub use keyring::{Keyring, KeyringStatus, Trusted};
 pub use keyrings::{KeyringError, Keyrings};
 
-use self::{claims::Claims, key_set::jose, rules::Rules, token::Reading};
-use super::{Authenticator, Cause, Client, Credential, Finding, Presented};
+use self::{
+    claims::Claims,
+    error::{FOREIGN, JwtError},
+    key_set::jose,
+    rules::Rules,
+    token::Reading,
+};
+use super::{
+    authenticator::{Authenticator, Finding, Outcome},
+    cause::Cause,
+    presented::{Client, Credential, Presented},
+};
 use crate::{
     clock::Clock,
     config::{self, Algorithm},
@@ -47,13 +56,10 @@ use crate::{
 
 /// Verified tokens that are remembered.
 const REMEMBERED: u64 = 10_000;
-/// Tokens with a false signature, or of nobody, that are remembered, and for how long: in a place of their own, so
+/// Tokens with an invalid signature, or of no caller, that are remembered, and for how long: in a store of their own, so
 /// that they do not push out those of callers.
 const REFUSED: u64 = 1_000;
 const REFUSED_FOR: Duration = Duration::from_secs(10);
-
-/// An issuer and its keys.
-pub type Trusted = (Arc<config::Issuer>, Arc<Keyring>);
 
 pub(super) struct Jwts {
     /// By `iss`.
@@ -65,8 +71,6 @@ pub(super) struct Jwts {
 }
 
 struct Issuer {
-    /// Among those of the configuration.
-    place: usize,
     config: Arc<config::Issuer>,
     keyring: Arc<Keyring>,
     rules: Rules,
@@ -89,9 +93,8 @@ struct Refused {
     cause: Cause,
 }
 
-/// A store that takes every token at once, for the one that was not shown for longest. The usual policy would
-/// keep those that were shown often, long after they ended, and verify a new one until it has been shown as
-/// often.
+/// Least recently used goes first. moka's usual policy would keep tokens that were sent often, long after they
+/// expired, and not admit a new one before it has been sent as often.
 fn remember(tokens: u64) -> Cache<Digest, Verified> {
     Cache::builder().max_capacity(tokens).eviction_policy(EvictionPolicy::lru()).build()
 }
@@ -100,9 +103,8 @@ impl Jwts {
     pub(super) fn new(callers: &[config::Caller], issuers: Vec<Trusted>, clock: Clock) -> Self {
         // The one of this process, named before the library looks for one; another call has done the same.
         let _: Result<(), _> = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
-        let of = |(place, (config, keyring)): (usize, Trusted)| {
+        let of = |(config, keyring): Trusted| {
             let issuer = Issuer {
-                place,
                 rules: Rules::new(callers, &config.name),
                 validation: validation(&config),
                 keyring,
@@ -111,7 +113,7 @@ impl Jwts {
             (issuer.config.issuer.clone(), issuer)
         };
         Self {
-            issuers: issuers.into_iter().enumerate().map(of).collect(),
+            issuers: issuers.into_iter().map(of).collect(),
             names: callers.iter().map(|caller| caller.name.clone()).collect(),
             clock,
             verified: remember(REMEMBERED),
@@ -119,12 +121,28 @@ impl Jwts {
         }
     }
 
-    fn judge(&self, bytes: &[u8]) -> Finding {
+    /// What `presented` proves with the keys that are held.
+    fn find(&self, presented: &Presented<'_>) -> Result<Finding, KeyMissing<'_>> {
+        match presented.credential {
+            Some(Credential::Bearer(token)) => self.verify(token),
+            Some(Credential::Client(Client::Assertion { id, jwt })) => Ok(match self.verify(jwt)? {
+                Finding::Known(caller) if id.is_some_and(|id| self.names[caller.0].as_str() != id) => {
+                    rejected(JwtError::ClientId)
+                }
+                Finding::Pass(Some(cause)) => Finding::Rejected(cause),
+                Finding::Pass(None) => rejected(JwtError::NoJwt),
+                finding => finding,
+            }),
+            _ => Ok(Finding::Pass(None)),
+        }
+    }
+
+    fn verify(&self, bytes: &[u8]) -> Result<Finding, KeyMissing<'_>> {
         if self.issuers.is_empty() || !token::has_the_shape(bytes) {
-            return Finding::Nothing(None);
+            return Ok(Finding::Pass(None));
         }
         if bytes.len() > token::MAX_LEN {
-            return of_nobody(JwtError::Malformed);
+            return Ok(rejected(JwtError::Malformed));
         }
         let (digest, now) = (Digest::of(bytes), self.clock.now());
         // Before 1970 every token is from the future.
@@ -133,64 +151,75 @@ impl Jwts {
             && verified.keyring.holds(&verified.key)
             && since < verified.expires
         {
-            return Finding::Known(verified.caller);
+            return Ok(Finding::Known(verified.caller));
         }
         if let Some(refused) = self.refused.get(&digest)
             && now.instant < refused.until
         {
-            return Finding::False(refused.cause);
+            return Ok(Finding::Rejected(refused.cause));
         }
         let token = match token::read(bytes) {
             Reading::Token(token) => token,
-            Reading::Other => return Finding::Nothing(None),
-            Reading::Bad => return of_nobody(JwtError::Malformed),
+            Reading::Other => return Ok(Finding::Pass(None)),
+            Reading::Bad => return Ok(rejected(JwtError::Malformed)),
         };
-        let issuer = match token.claims.issuer() {
-            Some(name) => self.issuers.get(name),
-            None => return of_nobody(JwtError::NoIssuer),
-        };
-        let Some(issuer) = issuer else {
-            return Finding::Nothing(Some(Cause::Jwt { issuer: None, wrong: JwtError::IssuerUnknown }));
-        };
-        let of_issuer = |wrong| Cause::Jwt { issuer: Some(issuer.place), wrong };
+        let Some(name) = token.claims.issuer() else { return Ok(rejected(JwtError::NoIssuer)) };
+        let Some(issuer) = self.issuers.get(name) else { return Ok(Finding::Pass(Some(FOREIGN))) };
         let accepted = token.header.accept(&issuer.config.algorithms);
         let (alg, kid, expires) =
             match accepted.and_then(|(alg, kid)| Ok((alg, kid, issuer.accepts(&token.claims, since)?))) {
                 Ok(accepted) => accepted,
-                Err(wrong) => return Finding::False(of_issuer(wrong)),
+                Err(wrong) => return Ok(Finding::Rejected(issuer.cause(wrong))),
             };
         let keys = issuer.keyring.candidates(kid, alg);
         if keys.is_empty() {
-            let cause = of_issuer(issuer.keyring.without(kid));
-            return match issuer.keyring.ask() {
-                Some(refreshing) => Finding::Later(refreshing, cause),
-                None => Finding::False(cause),
-            };
+            return Err(KeyMissing { issuer, wrong: issuer.keyring.without(kid) });
         }
         let validation = Validation { algorithms: vec![jose(alg)], ..issuer.validation.clone() };
         let verified =
             keys.iter().find(|key| key.verifies(token.text, &validation)).ok_or(JwtError::Signature);
-        // A good token of nobody is as false as a bad one: it says who speaks, and that is no caller.
-        match verified.and_then(|key| Ok((key, issuer.rules.find(&token.claims)?))) {
+        // A valid token of no caller is rejected like an invalid one: it says who speaks, and that is no caller.
+        Ok(match verified.and_then(|key| Ok((key, issuer.rules.find(&token.claims)?))) {
             Ok((key, caller)) => {
                 let keyring = issuer.keyring.clone();
                 self.verified.insert(digest, Verified { keyring, key: key.digest(), expires, caller });
                 Finding::Known(caller)
             }
             Err(wrong) => {
-                let cause = of_issuer(wrong);
-                self.refused.insert(digest, Refused { until: now.instant + REFUSED_FOR, cause });
-                Finding::False(cause)
+                let cause = issuer.cause(wrong);
+                let until = now.instant + REFUSED_FOR;
+                self.refused.insert(digest, Refused { until, cause: cause.clone() });
+                Finding::Rejected(cause)
             }
-        }
+        })
     }
 }
 
-fn of_nobody(wrong: JwtError) -> Finding {
-    Finding::False(Cause::Jwt { issuer: None, wrong })
+/// Of a token that cannot be attributed to an issuer.
+fn rejected(wrong: JwtError) -> Finding {
+    Finding::Rejected(wrong.cause(None))
+}
+
+/// A token whose signature cannot be verified, as none of the keys that are held fits.
+struct KeyMissing<'i> {
+    issuer: &'i Issuer,
+    wrong: JwtError,
+}
+
+impl KeyMissing<'_> {
+    fn reject(self) -> Finding {
+        if let JwtError::KeyUnknown(_) = self.wrong {
+            self.issuer.keyring.missed();
+        }
+        Finding::Rejected(self.issuer.cause(self.wrong))
+    }
 }
 
 impl Issuer {
+    fn cause(&self, wrong: JwtError) -> Cause {
+        wrong.cause(Some(&self.config.name))
+    }
+
     /// Whether the registered claims (RFC 7519 section 4.1) are as they must be; until when, if so.
     fn accepts(&self, claims: &Claims, now: Duration) -> Result<Duration, JwtError> {
         let leeway = self.config.leeway;
@@ -231,23 +260,22 @@ impl Authenticator for Jwts {
         "jwt"
     }
 
-    fn authenticate(&self, presented: &Presented<'_>) -> Finding {
-        match presented.credential {
-            Some(Credential::Bearer(token)) => self.judge(token),
-            Some(Credential::Client(Client::Assertion { id, jwt })) => match self.judge(jwt) {
-                Finding::Known(caller) if id.is_none_or(|id| self.names[caller.0].as_str() == id) => {
-                    Finding::Known(caller)
-                }
-                Finding::Known(_) => of_nobody(JwtError::ClientId),
-                Finding::Nothing(Some(cause)) => Finding::False(cause),
-                Finding::Nothing(None) => of_nobody(JwtError::NoJwt),
-                other => other,
-            },
-            _ => Finding::Nothing(None),
+    fn authenticate<'a>(&'a self, presented: &'a Presented<'_>) -> Outcome<'a> {
+        let missing = match self.find(presented) {
+            Ok(finding) => return finding.into(),
+            Err(missing) => missing,
+        };
+        match missing.issuer.keyring.ask() {
+            None => missing.reject().into(),
+            Some(refreshing) => Outcome::Later(Box::pin(async move {
+                refreshing.await;
+                // With what is held now, even if the fetch goes on.
+                self.find(presented).unwrap_or_else(KeyMissing::reject)
+            })),
         }
     }
 
-    /// A JSON object in base64, a dot, and more: good or not, and whoever it is from.
+    /// A JSON object in base64, a dot, and more: valid or not, and whoever it is from.
     fn is_credential(&self, text: &[u8]) -> bool {
         text.starts_with(b"eyJ") && text.contains(&b'.')
     }

@@ -1,6 +1,12 @@
-//! Locality: whoever can reach a loopback or Unix listener is the one caller that says so.
+//! Locality: whoever can reach a loopback or Unix listener is the caller with `loopback = true`, of which the
+//! configuration has one at most.
 
-use super::{Authenticator, Finding, Presented, Reach, identities};
+use super::{
+    authenticator::{Authenticator, Evidence, Finding, Outcome},
+    identities::identities,
+    peer::Reach,
+    presented::Presented,
+};
 use crate::{config, ids::CallerIndex};
 
 pub(super) struct Loopback {
@@ -20,10 +26,14 @@ impl Authenticator for Loopback {
         "loopback"
     }
 
-    fn authenticate(&self, presented: &Presented<'_>) -> Finding {
+    fn authenticate<'a>(&'a self, presented: &'a Presented<'_>) -> Outcome<'a> {
         match (self.caller, presented.peer.listener) {
-            (Some(index), Reach::Loopback | Reach::Unix) => Finding::Known(index),
-            _ => Finding::Nothing(None),
+            (Some(index), Reach::Loopback | Reach::Unix) => Finding::Known(index).into(),
+            _ => Finding::Pass(None).into(),
         }
+    }
+
+    fn evidence(&self) -> Evidence {
+        Evidence::Connection
     }
 }

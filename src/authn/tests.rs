@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::*;
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
 
 /// What the one who asks is told.
 #[derive(Debug, PartialEq)]
-struct Nobody;
+struct Unauthenticated;
 
 static NETWORK: Peer = Peer::at(Reach::Network);
 static LOOPBACK: Peer = Peer::at(Reach::Loopback);
@@ -63,21 +63,25 @@ impl Fixture {
         UNIX_EPOCH + Duration::from_secs(self.seconds.load(Ordering::Relaxed))
     }
 
-    fn authenticate(&self, presented: &Presented<'_>) -> Result<(&str, &'static str), Nobody> {
-        self.judge(presented).map_err(|_| Nobody)
+    fn authenticate(&self, presented: &Presented<'_>) -> Result<(&str, &'static str), Unauthenticated> {
+        self.verify(presented).map_err(|_| Unauthenticated)
     }
 
-    fn judge(&self, presented: &Presented<'_>) -> Result<(&str, &'static str), AuthnError> {
+    fn verify(&self, presented: &Presented<'_>) -> Result<(&str, &'static str), AuthnError> {
         let seconds = self.seconds.clone();
         let clock =
             Clock::with_wall(move || UNIX_EPOCH + Duration::from_secs(seconds.load(Ordering::Relaxed)));
-        let means = Deps { seal: self.seal.clone(), clock, clients: None, issuers: Vec::new() };
-        let callers = Authenticators::new(&self.config, means);
+        let deps = Deps { seal: self.seal.clone(), clock, clients: None, issuers: Vec::new() };
+        let callers = Authenticators::new(&self.config, deps);
         let caller = callers.authenticate(presented).now_or_never().expect("nothing to wait for")?;
         Ok((self.config[caller.index().0].name.as_str(), caller.method()))
     }
 
-    fn by(&self, peer: &Peer, headers: &[(&'static str, &str)]) -> Result<(&str, &'static str), Nobody> {
+    fn by(
+        &self,
+        peer: &Peer,
+        headers: &[(&'static str, &str)],
+    ) -> Result<(&str, &'static str), Unauthenticated> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
@@ -105,17 +109,20 @@ fn api_keys_by_either_header_and_two_at_once() {
         [("authorization", "Basic bmV3LWtleQ==")],
         [("authorization", "new-key")],
     ] {
-        assert_eq!(f.by(&NETWORK, &headers), Err(Nobody), "{headers:?}");
+        assert_eq!(f.by(&NETWORK, &headers), Err(Unauthenticated), "{headers:?}");
     }
-    assert_eq!(f.by(&NETWORK, &[]), Err(Nobody));
+    assert_eq!(f.by(&NETWORK, &[]), Err(Unauthenticated));
 }
 
 #[test]
 fn several_credentials_are_none() {
     let f = Fixture::new();
     let twice = [("authorization", "Bearer new-key"), ("authorization", "Bearer new-key")];
-    assert_eq!(f.by(&LOOPBACK, &twice), Err(Nobody));
-    assert_eq!(f.by(&LOOPBACK, &[("claviger-key", "new-key"), ("claviger-key", "user-key")]), Err(Nobody));
+    assert_eq!(f.by(&LOOPBACK, &twice), Err(Unauthenticated));
+    assert_eq!(
+        f.by(&LOOPBACK, &[("claviger-key", "new-key"), ("claviger-key", "user-key")]),
+        Err(Unauthenticated)
+    );
     let both = [("claviger-key", "new-key"), ("authorization", "Bearer whatever")];
     assert_eq!(
         f.by(&NETWORK, &both),
@@ -128,10 +135,14 @@ fn several_credentials_are_none() {
 fn locality_is_the_listeners_not_the_peers() {
     let f = Fixture::new();
     let mesh = Peer { address: Some(([127, 0, 0, 6], 5).into()), ..NETWORK.clone() };
-    assert_eq!(f.by(&mesh, &[]), Err(Nobody));
+    assert_eq!(f.by(&mesh, &[]), Err(Unauthenticated));
     assert_eq!(f.by(&LOOPBACK, &[]), Ok(("local", "loopback")));
     assert_eq!(f.by(&LOOPBACK, &[("authorization", "Bearer an-sdks-own")]), Ok(("local", "loopback")));
-    assert_eq!(f.by(&LOOPBACK, &[("claviger-key", "wrong")]), Err(Nobody), "meant for us, and wrong");
+    assert_eq!(
+        f.by(&LOOPBACK, &[("claviger-key", "wrong")]),
+        Err(Unauthenticated),
+        "meant for us, and wrong"
+    );
     assert_eq!(f.by(&LOOPBACK, &[("claviger-key", "new-key")]), Ok(("keyed", "api_key")));
 }
 
@@ -146,8 +157,8 @@ fn unix_peers_by_uid_then_gid_and_the_rest_by_locality() {
     assert_eq!(f.by(&unix(0, 0), &[]), Ok(("local", "loopback")));
     let mut strict = Fixture::new();
     strict.config.remove(1);
-    assert_eq!(strict.by(&unix(0, 0), &[]), Err(Nobody));
-    assert_eq!(strict.by(&unix(1002, 2001), &[]), Err(Nobody));
+    assert_eq!(strict.by(&unix(0, 0), &[]), Err(Unauthenticated));
+    assert_eq!(strict.by(&unix(1002, 2001), &[]), Err(Unauthenticated));
 }
 
 #[test]
@@ -161,8 +172,8 @@ fn a_client_of_the_broker_is_name_and_key_or_local() {
         ))
     };
     assert_eq!(by(&NETWORK, "keyed", "new-key"), Ok(("keyed", "api_key")));
-    assert_eq!(by(&NETWORK, "user", "new-key"), Err(Nobody), "somebody else's key");
-    assert_eq!(by(&NETWORK, "keyed", "wrong"), Err(Nobody));
+    assert_eq!(by(&NETWORK, "user", "new-key"), Err(Unauthenticated), "somebody else's key");
+    assert_eq!(by(&NETWORK, "keyed", "wrong"), Err(Unauthenticated));
     assert_eq!(by(&LOOPBACK, "any", "thing"), Ok(("local", "loopback")));
 }
 
@@ -176,13 +187,17 @@ fn a_key_in_the_header_counts_at_the_broker_and_a_bearer_does_not() {
     };
     let client = Client::Secret { id: "keyed", secret: b"new-key", raw: b"new-key" };
     assert_eq!(by(&NETWORK, "claviger-key", "new-key", None), Ok(("keyed", "api_key")));
-    assert_eq!(by(&LOOPBACK, "claviger-key", "wrong", None), Err(Nobody), "meant for us, and wrong");
-    assert_eq!(by(&LOOPBACK, "claviger-key", "new-key", Some(client)), Err(Nobody), "said twice");
+    assert_eq!(by(&LOOPBACK, "claviger-key", "wrong", None), Err(Unauthenticated), "meant for us, and wrong");
+    assert_eq!(by(&LOOPBACK, "claviger-key", "new-key", Some(client)), Err(Unauthenticated), "said twice");
     let token = f.seal.issue(&f.config[0].name, None, f.now(), Duration::from_secs(600)).unwrap();
     let bearer = format!("Bearer {}", std::str::from_utf8(token.expose()).unwrap());
-    assert_eq!(by(&NETWORK, "authorization", &bearer, None), Err(Nobody), "a token renews no token");
+    assert_eq!(by(&NETWORK, "authorization", &bearer, None), Err(Unauthenticated), "a token renews no token");
     let assertion = Client::Assertion { id: None, jwt: b"eyJ.no.issuer" };
-    assert_eq!(by(&LOOPBACK, "x", "", Some(assertion)), Err(Nobody), "meant for us, and nobody's");
+    assert_eq!(
+        by(&LOOPBACK, "x", "", Some(assertion)),
+        Err(Unauthenticated),
+        "meant for us, and no caller's"
+    );
 }
 
 #[test]
@@ -195,7 +210,7 @@ fn a_claviger_token_lasts_as_long_as_it_says_and_no_longer() {
     f.seconds.fetch_add(599, Ordering::Relaxed);
     assert_eq!(by(&header), Ok(("keyed", "claviger_token")));
     f.seconds.fetch_add(1, Ordering::Relaxed);
-    assert_eq!(by(&header), Err(Nobody), "expired, although it had been opened before");
+    assert_eq!(by(&header), Err(Unauthenticated), "expired, although it had been opened before");
 }
 
 #[test]
@@ -210,7 +225,7 @@ fn a_foreign_or_changed_claviger_token_is_refused_even_where_locality_would_do()
         f.seal.issue(&CallerName::parse("gone").unwrap(), None, f.now(), Duration::from_secs(600)).unwrap();
     for token in [foreign.expose(), &changed, gone.expose(), b"cvt_", b"cvt_AAAA", b"cvt_!"] {
         let header = format!("Bearer {}", std::str::from_utf8(token).unwrap());
-        assert_eq!(f.by(&LOOPBACK, &[("authorization", &header)]), Err(Nobody));
+        assert_eq!(f.by(&LOOPBACK, &[("authorization", &header)]), Err(Unauthenticated));
     }
 }
 
@@ -219,10 +234,10 @@ fn a_token_that_was_got_with_a_key_ends_with_that_key() {
     let mut f = Fixture::new();
     let none = HeaderMap::new();
     let by = |f: &Fixture, key: &str| {
-        let means = Deps { seal: f.seal.clone(), clock: Clock::system(), clients: None, issuers: Vec::new() };
+        let deps = Deps { seal: f.seal.clone(), clock: Clock::system(), clients: None, issuers: Vec::new() };
         let client = Client::Secret { id: "keyed", secret: key.as_bytes(), raw: key.as_bytes() };
         let presented = Presented::by_client(&NETWORK, &none, Some(client));
-        let key = Authenticators::new(&f.config, means).key_of(&presented);
+        let key = Authenticators::new(&f.config, deps).key_of(&presented);
         let token = f.seal.issue(&f.config[0].name, key.as_ref(), f.now(), Duration::from_secs(600)).unwrap();
         format!("Bearer {}", std::str::from_utf8(token.expose()).unwrap())
     };
@@ -231,7 +246,7 @@ fn a_token_that_was_got_with_a_key_ends_with_that_key() {
         assert_eq!(f.by(&NETWORK, &[("authorization", header)]), Ok(("keyed", "claviger_token")));
     }
     f.config[0].identify = vec![config::Identity::ApiKey(vec![Digest::of(b"new-key")])];
-    assert_eq!(f.by(&NETWORK, &[("authorization", &old)]), Err(Nobody), "its key was taken out");
+    assert_eq!(f.by(&NETWORK, &[("authorization", &old)]), Err(Unauthenticated), "its key was taken out");
     assert_eq!(f.by(&NETWORK, &[("authorization", &new)]), Ok(("keyed", "claviger_token")));
 }
 
@@ -256,10 +271,10 @@ fn the_operator_learns_the_cause_and_the_one_who_asks_does_not() {
         for (name, value) in headers {
             map.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
         }
-        let nobody = f.judge(&Presented::by_headers(peer, &map)).expect_err("it is to be refused");
-        assert_eq!(nobody.to_string(), "the caller could not be identified");
-        assert_eq!(nobody.retry_after(), None);
-        (nobody.tried(), nobody.reason(), nobody.cause())
+        let error = f.verify(&Presented::by_headers(peer, &map)).expect_err("it is to be refused");
+        assert_eq!(error.to_string(), "the caller could not be authenticated");
+        assert_eq!(error.retry_after(), None);
+        (error.tried(), error.reason(), error.cause())
     };
     let said = |tried, reason, cause: &str| (tried, reason, cause.to_owned());
     let token = |seal: &Seal, name: &str| {
@@ -267,40 +282,44 @@ fn the_operator_learns_the_cause_and_the_one_who_asks_does_not() {
         let token = seal.issue(&name, None, f.now(), Duration::from_secs(600)).unwrap();
         format!("Bearer {}", std::str::from_utf8(token.expose()).unwrap())
     };
-    let none = "no credential was sent, and this listener knows nobody by locality";
+    let none = "no credential was sent, and this listener accepts no caller by locality";
     assert_eq!(why(&NETWORK, &[]), said("none", "none_sent", none));
     assert_eq!(
         why(&NETWORK, &[("authorization", "Basic eDp5")]),
-        said("none", "scheme", "Authorization is of a scheme that does not count here")
+        said("none", "scheme", "the scheme of Authorization is not supported here")
     );
     assert_eq!(
         why(&LOOPBACK, &[("claviger-key", "a"), ("claviger-key", "b")]),
-        said("none", "several", "more than one credential was sent where one counts")
+        said("none", "several", "more than one credential was sent, where one is allowed")
     );
     assert_eq!(
         why(&LOOPBACK, &[("claviger-key", "wrong")]),
-        said("api_key", "unknown", "Claviger-Key is no caller's key")
+        said("api_key", "unknown", "Claviger-Key is not a caller's key")
     );
-    let unknown = said("api_key", "unknown", "bearer is no caller's key and no token that is known here");
+    let unknown = said(
+        "api_key",
+        "unknown",
+        "the bearer token is neither a caller's key nor a token that is accepted here",
+    );
     assert_eq!(why(&NETWORK, &[("authorization", "Bearer wrong")]), unknown);
     let foreign = token(&Seal::new(None).unwrap(), "keyed");
-    let sealed = "broker token: does not open (another broker.key, or a restart without one?)";
+    let sealed = "broker token: cannot be opened (another broker.key, or a restart without one?)";
     assert_eq!(why(&LOOPBACK, &[("authorization", &foreign)]), said("claviger_token", "sealed", sealed));
     let gone = token(&f.seal, "gone");
-    let cause = "broker token: its caller is gone from the configuration";
+    let cause = "broker token: its caller is no longer in the configuration";
     assert_eq!(why(&LOOPBACK, &[("authorization", &gone)]), said("claviger_token", "no_caller", cause));
     let own = token(&f.seal, "keyed");
     f.seconds.fetch_add(607, Ordering::Relaxed);
-    let ended = said("claviger_token", "expired", "broker token: ended 7 s ago");
+    let ended = said("claviger_token", "expired", "broker token: expired 7 s ago");
     assert_eq!(why(&LOOPBACK, &[("authorization", &own)]), ended);
     let client = Client::Secret { id: "keyed", secret: b"wrong", raw: b"wrong" };
-    let nobody = f.judge(&Presented::by_client(&NETWORK, &HeaderMap::new(), Some(client))).unwrap_err();
-    assert_eq!(nobody.cause(), "client_id and client_secret are no caller's name and key");
+    let error = f.verify(&Presented::by_client(&NETWORK, &HeaderMap::new(), Some(client))).unwrap_err();
+    assert_eq!(error.cause(), "client_id and client_secret are not a caller's name and key");
     let mut strict = Fixture::new();
     strict.config.remove(1);
-    let nobody = strict.judge(&Presented::by_headers(&Peer::at(Reach::Unix), &HeaderMap::new()));
-    let cause = "no credential was sent, and no caller has the peer's user or group or is known by locality";
-    assert_eq!(nobody.unwrap_err().cause(), cause);
+    let error = strict.verify(&Presented::by_headers(&Peer::at(Reach::Unix), &HeaderMap::new()));
+    let cause = "no credential was sent, no caller has the peer's user or group, and this listener accepts no caller by locality";
+    assert_eq!(error.unwrap_err().cause(), cause);
 }
 
 #[test]

@@ -3,7 +3,11 @@
 
 use std::collections::HashMap;
 
-use super::{Authenticator, Finding, Presented, identities};
+use super::{
+    authenticator::{Authenticator, Evidence, Finding, Outcome},
+    identities::identities,
+    presented::Presented,
+};
 use crate::{config, ids::CallerIndex};
 
 pub(super) struct UnixUids(HashMap<u32, CallerIndex>);
@@ -35,8 +39,12 @@ impl Authenticator for UnixUids {
         "unix_uid"
     }
 
-    fn authenticate(&self, presented: &Presented<'_>) -> Finding {
-        found(presented.peer.uid, &self.0)
+    fn authenticate<'a>(&'a self, presented: &'a Presented<'_>) -> Outcome<'a> {
+        found(presented.peer.uid, &self.0).into()
+    }
+
+    fn evidence(&self) -> Evidence {
+        Evidence::Connection
     }
 }
 
@@ -45,12 +53,16 @@ impl Authenticator for UnixGids {
         "unix_gid"
     }
 
-    fn authenticate(&self, presented: &Presented<'_>) -> Finding {
-        found(presented.peer.gid, &self.0)
+    fn authenticate<'a>(&'a self, presented: &'a Presented<'_>) -> Outcome<'a> {
+        found(presented.peer.gid, &self.0).into()
+    }
+
+    fn evidence(&self) -> Evidence {
+        Evidence::Connection
     }
 }
 
 fn found(id: Option<u32>, callers: &HashMap<u32, CallerIndex>) -> Finding {
     let known = id.and_then(|id| callers.get(&id));
-    known.map_or(Finding::Nothing(None), |index| Finding::Known(*index))
+    known.map_or(Finding::Pass(None), |index| Finding::Known(*index))
 }

@@ -6,12 +6,13 @@ use http::{Request, StatusCode};
 use tokio::time::Instant;
 
 use crate::{
+    app::GrantMetrics,
     clock::{Clock, Random},
     config::{Address, AuditOutput, Config},
     limit::Dispatch,
     observe::{Metrics, OperationMetrics, Record, RequestId},
     proxy::{self, Failure, Shared},
-    token::{NoEvents, Tokens},
+    token::Tokens,
     upstream::{self, Outbound, Prepared, Tenant, UpstreamError},
 };
 
@@ -102,9 +103,10 @@ fn missing_places(config: &Config) -> Vec<String> {
 
 async fn online(config: Config) -> ExitCode {
     let clock = Clock::system();
-    let tokens =
-        Tokens::new(clock.clone(), Random::system(), Arc::new(NoEvents), tokio::runtime::Handle::current());
-    let shared = Shared::new(Arc::new(Metrics::new()), clock, tokens);
+    let metrics = Arc::new(Metrics::new());
+    let grants = Arc::new(GrantMetrics(metrics.clone()));
+    let tokens = Tokens::new(clock.clone(), Random::system(), grants, tokio::runtime::Handle::current());
+    let shared = Shared::new(metrics, clock, tokens);
     let pipeline = match shared.pipeline(Arc::new(config), None, None) {
         Ok(pipeline) => pipeline,
         Err(error) => return super::fail(&error.to_string()),
@@ -125,7 +127,7 @@ async fn online(config: Config) -> ExitCode {
         let issuer = keyring.issuer();
         let why = match keyring.probe().await {
             None => continue,
-            Some(Ok(0)) => "it publishes no key of use".to_owned(),
+            Some(Ok(0)) => "it publishes no usable key".to_owned(),
             Some(Ok(keys)) => {
                 println!("issuers.{}: fine: {}", issuer.name, super::count(keys, "key"));
                 continue;
@@ -154,7 +156,7 @@ async fn probe(tenant: &Arc<Tenant>, shared: &Shared) -> Result<(), String> {
     let operation = Arc::new(OperationMetrics::new(shared.metrics.clone(), "", name, "ListRoles"));
     let id = RequestId::of(&head.headers, |_| false, || fastrand::u64(..));
     let log = crate::config::LogRequests::Off;
-    let mut record = Record::begin(id, head.method.clone(), operation, shared.metrics.clone(), log);
+    let mut record = Record::begin(id, head.method.clone(), operation, shared.events.clone(), log);
     let dispatch = Dispatch::probe(tenant.clone(), PROBE).await.map_err(|error| error.to_string())?;
     let outbound = Outbound { head: &head, worker: 0, deadline };
     let body = Prepared::Held(bytes::Bytes::new());

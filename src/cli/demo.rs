@@ -56,7 +56,7 @@ async fn demo(args: &Args) -> ExitCode {
         Err(problems) => return super::report(&problems),
     };
     let metrics = Arc::new(Metrics::new());
-    if let Err(error) = log::init(&loaded.config.log, metrics.log_lost()) {
+    if let Err(error) = log::init(&loaded.config.log, metrics.log_lost.clone()) {
         return super::fail(&error.to_string());
     }
     let app = match App::start(loaded, loader, metrics, Clock::system()) {

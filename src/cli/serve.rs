@@ -30,7 +30,7 @@ pub(super) fn run(args: Args) -> ExitCode {
         Err(problems) => return super::report(&problems),
     };
     let metrics = Arc::new(Metrics::new());
-    if let Err(error) = log::init(&loaded.config.log, metrics.log_lost()) {
+    if let Err(error) = log::init(&loaded.config.log, metrics.log_lost.clone()) {
         return super::fail(&error.to_string());
     }
     for warning in &loaded.warnings {

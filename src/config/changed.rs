@@ -108,11 +108,8 @@ fn differing<'c, T: Named>(
 
 /// Whether two lists hold the same rules, wherever they stand.
 fn same_rules<R: Borrow<RuleText>>(old: &[R], new: &[R]) -> bool {
-    let same = |(old, new): (&R, &R)| {
-        let (old, new) = (old.borrow(), new.borrow());
-        old.text == new.text && old.conditions == new.conditions
-    };
-    old.len() == new.len() && old.iter().zip(new).all(same)
+    let same = |(old, new): (&RuleText, &RuleText)| old.text == new.text && old.conditions == new.conditions;
+    old.len() == new.len() && old.iter().map(R::borrow).zip(new.iter().map(R::borrow)).all(same)
 }
 
 /// Whether two callers are the same, wherever they stand.

@@ -146,7 +146,7 @@ fn are_in(forms: &[KnownSecret], text: &[u8]) -> bool {
     forms.iter().any(|known| known.mark.finds(known.secret.expose(), text))
 }
 
-/// As it stands in a JSON string.
+/// As it is written in a JSON string.
 fn in_json(secret: &Secret) -> Secret {
     let mut text = Zeroizing::new(Vec::with_capacity(6 * secret.expose().len()));
     for byte in secret.expose() {
@@ -158,7 +158,7 @@ fn in_json(secret: &Secret) -> Secret {
     Secret::new(std::mem::take(&mut text))
 }
 
-/// As it stands in a form, which is how Claviger sends it.
+/// As it is written in a form, which is how Claviger sends it.
 fn in_a_form(secret: &Secret) -> Secret {
     let mut text = Zeroizing::new(String::with_capacity(3 * secret.expose().len()));
     text.extend(form_urlencoded::byte_serialize(secret.expose()));

@@ -1,49 +1,43 @@
 //! Masks the secrets in an answer on its way to the caller. Reads JSON (RFC 8259) as it comes, chunk by chunk and
-//! wherever a chunk ends, and puts [`MASK`] in place of each string and number where the catalog says that a secret
-//! stands; everything else it hands on byte for byte. `null`, `true` and `false` stay: one bit is no secret. Its memory
+//! wherever a chunk ends, and puts [`MASK`] in place of each string and number that the catalog says is a secret;
+//! everything else it hands on byte for byte. `null`, `true` and `false` stay: one bit is no secret. Its memory
 //! does not grow with the answer, but by a bit for each level of what is deeper than [`MAX_DEPTH`] and all secret or all
 //! not. What is not JSON, or deeper than that, ends in an error and never passes.
 
+mod container;
 mod deep;
 mod masked;
 mod name;
 mod number;
 mod text;
+mod unmaskable;
 mod utf8;
 
 use bytes::Bytes;
 
 use crate::catalog::secrets::{Place, Secrets};
 
-use self::{deep::Deep, masked::Masked, name::Name, number::Number, utf8::Utf8};
+pub use self::{masked::MASK, unmaskable::Unmaskable};
 
-/// What stands in place of a secret, as a JSON string.
-pub const MASK: &[u8] = b"\"[redacted by claviger]\"";
+use self::{
+    container::{Container, Kind},
+    deep::Deep,
+    masked::Masked,
+    name::Name,
+    number::Number,
+    utf8::Utf8,
+};
 
 /// Arrays and objects within each other, on the way to a secret; the answers of the Management API have fewer than ten.
 /// Where there is none any more, as in `customData`, a caller may have stored more: see `deep`.
 pub const MAX_DEPTH: usize = 64;
-
-/// Why secrets could not be masked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unmaskable {
-    /// Two parsers could read it differently.
-    #[error("it is not valid JSON")]
-    Malformed,
-    /// More than [`MAX_DEPTH`], or more than `deep` holds.
-    #[error("it is nested too deep")]
-    TooDeep,
-    /// It ended in the middle.
-    #[error("it ended in the middle of a value")]
-    Unfinished,
-}
 
 /// Masks one answer.
 #[derive(Debug)]
 pub struct Redactor {
     secrets: &'static Secrets,
     state: State,
-    /// Where the value stands that is read, or comes next.
+    /// Of the value that is read, or comes next.
     place: Place,
     open: [Container; MAX_DEPTH],
     depth: usize,
@@ -51,18 +45,6 @@ pub struct Redactor {
     deep: Deep,
     name: Name,
     utf8: Utf8,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Container {
-    kind: Kind,
-    place: Place,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Object,
-    Array,
 }
 
 /// What comes next.
@@ -349,7 +331,7 @@ impl Redactor {
         }
         Ok(match kind {
             Kind::Object => State::Name(Opening::Empty),
-            // An element stands where its array stands.
+            // An element has the place of its array.
             Kind::Array => State::Value(Opening::Empty),
         })
     }

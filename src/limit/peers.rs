@@ -1,6 +1,6 @@
-//! Failed identifications by peer address: a small bucket each, in a store that is bounded, so that a
-//! guesser is slowed down and cannot fill the memory (behaviour 28). Says which address it is: at its first refusal, and
-//! then once a minute at most, however often it knocks.
+//! Limits failed authentications by the address that they come from, so that guessing is slow (behaviour 28). Each address
+//! has a bucket in a store of bounded size, so that guessers cannot fill the memory. Names an address in the log at its
+//! first refusal, and then once a minute at most. Never touches a request that authenticates.
 
 use std::{
     net::IpAddr,
@@ -14,26 +14,26 @@ use tokio::time::Instant;
 use super::{bucket::Bucket, error::LimitError};
 use crate::config::Rate;
 
-/// More addresses than a cluster has; past it the least used are forgotten.
+/// More addresses than a cluster has. When there are more, those used least are forgotten, and may fail as often as new ones.
 const MAX_PEERS: u64 = 10_000;
-/// Between two lines about one address.
-const SILENCE: Duration = Duration::from_mins(1);
+/// Between two log lines about one address.
+const LOG_INTERVAL: Duration = Duration::from_mins(1);
 
-/// The store.
+/// The addresses whose requests failed to authenticate, each forgotten after two minutes without a failure.
 #[derive(Debug)]
 pub struct Peers {
     failures: Cache<IpAddr, Arc<Guesser>>,
     rate: Rate,
 }
 
-/// An address that failed.
+/// One of them.
 #[derive(Debug)]
 struct Guesser {
     bucket: Bucket,
     told: Mutex<Told>,
 }
 
-/// What the operator has been told of it.
+/// What the log says of it: when last, and how many refusals it has not mentioned yet.
 #[derive(Debug, Default)]
 struct Told {
     at: Option<Instant>,
@@ -41,17 +41,17 @@ struct Told {
 }
 
 impl Peers {
-    /// Allows `per_second` failures from one address.
+    /// Allows each address `per_second` failures a second, at least one.
     pub fn new(per_second: u32) -> Self {
-        let failures = Cache::builder().max_capacity(MAX_PEERS).time_to_idle(2 * SILENCE).build();
+        let failures = Cache::builder().max_capacity(MAX_PEERS).time_to_idle(2 * LOG_INTERVAL).build();
         let requests = per_second.max(1);
         Self { failures, rate: Rate { requests, per: Duration::from_secs(1), burst: requests } }
     }
 
-    /// Counts one failure. Peers without an address share the machine with us and are not slowed down.
+    /// Counts a failure at `now`. A peer without an address came through a Unix socket: it is on this machine, and not limited.
     ///
     /// # Errors
-    /// [`LimitError::Identifications`] when there were too many.
+    /// [`LimitError::Identifications`], with the time to wait, when the address has failed too often.
     pub fn failed(&self, peer: Option<IpAddr>, now: Instant) -> Result<(), LimitError> {
         let Some(peer) = peer else { return Ok(()) };
         let guesser = self.failures.get_with(peer, || {
@@ -67,11 +67,11 @@ impl Peers {
 }
 
 impl Guesser {
-    /// Counts a refusal. How many there were since the last time, where it is time to tell.
+    /// Counts a refusal. Returns how many to log, this one included, when a line is due.
     fn to_tell(&self, now: Instant) -> Option<u64> {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.refused_since += 1;
-        if told.at.is_some_and(|at| now.saturating_duration_since(at) < SILENCE) {
+        if told.at.is_some_and(|at| now.saturating_duration_since(at) < LOG_INTERVAL) {
             return None;
         }
         told.at = Some(now);

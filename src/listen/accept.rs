@@ -171,7 +171,7 @@ impl<H: Handler> Acceptor<H> {
         let patience = settings.timeouts.head;
         let begun = tokio::time::Instant::now();
         let failed = |failure: &HandshakeFailure| {
-            self.metrics.handshake_failed(failure.reason.label());
+            self.metrics.handshakes_failed.of([&failure.reason.label()]).inc();
             self.failures.log(failure, connection.peer.address, tokio::time::Instant::now());
         };
         match plain::first(&stream, patience).await {

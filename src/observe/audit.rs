@@ -2,72 +2,33 @@
 //! which rule, and what came of it; it never holds a secret, a body or the value of a query parameter. A request
 //! never waits for it: a record that finds no room, or cannot be written, is counted as lost.
 
-pub(in crate::observe) mod entry;
+mod error;
 mod file;
 mod health;
+mod record;
 mod writer;
 
 use std::{
-    io,
-    net::SocketAddr,
     sync::{
         Arc,
         mpsc::{SyncSender, TrySendError, sync_channel},
     },
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use prometheus::IntCounter;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-pub use self::entry::Issued;
-use self::{
-    entry::Entry,
-    file::Rotated,
-    health::{Health, remedy},
-    writer::Message,
-};
-use crate::{
-    config::{self, AuditOutput},
-    policy::decide::RuleSource,
-};
+pub use self::error::AuditError;
+use self::{file::Rotated, health::Health, record::AuditRecord, writer::Message};
+use super::{RequestEvent, events::Subscriber};
+use crate::config::{self, AuditOutput};
 
 /// Records that wait to be written; about 8 MiB.
 const ROOM: usize = 16 * 1024;
 
-/// Why there can be no audit log.
-#[derive(Debug, thiserror::Error)]
-pub enum AuditError {
-    /// Two would rename the file under each other.
-    #[error("audit.output: {path} is written by another process; give each one a file of its own")]
-    Taken {
-        /// The file.
-        path: String,
-    },
-    /// The system does not let us.
-    #[error("audit.output: {path} cannot be written: {error}{remedy}")]
-    Unwritable {
-        /// The file, or `stdout`.
-        path: String,
-        /// What the system says.
-        error: io::Error,
-        /// What to do, with the full stop before it; or nothing.
-        remedy: String,
-    },
-}
-
-impl AuditError {
-    fn new(path: String, error: io::Error) -> Self {
-        if error.kind() == io::ErrorKind::WouldBlock {
-            return Self::Taken { path };
-        }
-        let remedy = remedy(&path, &error).map(|remedy| format!(". {remedy}")).unwrap_or_default();
-        Self::Unwritable { path, error, remedy }
-    }
-}
-
-/// The way to the audit log. Never blocks.
+/// The audit log of a process: takes records at any time without blocking, and has a thread that writes them.
 #[derive(Debug)]
 pub struct Audit {
     sender: SyncSender<Message>,
@@ -113,7 +74,7 @@ impl Audit {
         Ok(Some(Arc::new(Self { sender, lost, health })))
     }
 
-    /// How the writing goes.
+    /// For `/status`.
     pub fn status(&self) -> AuditStatus {
         AuditStatus {
             file: self.health.path.clone(),
@@ -122,9 +83,8 @@ impl Audit {
         }
     }
 
-    /// Hands over a record.
-    pub(in crate::observe) fn write(&self, entry: Entry) {
-        if self.sender.try_send(Message::Record(Box::new(entry))).is_err() {
+    fn write(&self, record: AuditRecord) {
+        if self.sender.try_send(Message::Record(Box::new(record))).is_err() {
             self.lost.inc();
         }
     }
@@ -147,51 +107,16 @@ impl Audit {
     }
 }
 
-/// What a request's record in the audit log needs beside [`Record`](super::Record); filled in on the way.
-#[derive(Debug)]
-pub struct AuditRecord {
-    /// Where it goes.
-    pub log: Arc<Audit>,
-    /// When the request came, by the wall clock.
-    pub time: SystemTime,
-    /// The other end, where it has an address.
-    pub peer: Option<SocketAddr>,
-    /// The user id of a Unix peer.
-    pub peer_uid: Option<u32>,
-    /// How the caller was identified.
-    pub identified_by: Option<&'static str>,
-    /// Its name.
-    pub caller: Option<String>,
-    /// The tenant, also where the request was refused.
-    pub tenant: Option<String>,
-    /// The operation, also where the request was refused.
-    pub operation: Option<&'static str>,
-    /// The path of a permitted operation, without its query.
-    pub path: Option<String>,
-    /// The rule that decided.
-    pub rule: Option<Arc<RuleSource>>,
-    /// Which token was handed out.
-    pub issued: Option<Issued>,
-    /// Whether a stage before the upstream refused the request.
-    pub denied: bool,
-}
+impl Subscriber for Audit {
+    fn needs_details(&self) -> bool {
+        true
+    }
 
-impl AuditRecord {
-    /// Of a request that begins.
-    pub fn begin(log: Arc<Audit>, time: SystemTime, peer: Option<SocketAddr>, peer_uid: Option<u32>) -> Self {
-        Self {
-            log,
-            time,
-            peer,
-            peer_uid,
-            identified_by: None,
-            caller: None,
-            tenant: None,
-            operation: None,
-            path: None,
-            rule: None,
-            issued: None,
-            denied: false,
+    fn receive(&self, event: &RequestEvent) {
+        if let Some(details) = &event.details
+            && !event.quiet
+        {
+            self.write(AuditRecord::of(event, details));
         }
     }
 }

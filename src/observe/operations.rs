@@ -7,7 +7,10 @@ use arc_swap::ArcSwap;
 use prometheus::{Histogram, IntCounter};
 use rpds::HashTrieMapSync;
 
-use super::{answered_by::AnsweredBy, metrics::Metrics};
+use super::{
+    answered_by::AnsweredBy,
+    metrics::{Label, Metrics},
+};
 use crate::ids::{CallerName, TenantName};
 
 /// The handles of one tenant, for every caller that has asked it. Outlives changes of the tenant's settings.
@@ -35,13 +38,17 @@ const PAGE: usize = 16;
 #[derive(Debug)]
 pub struct OperationMetrics {
     metrics: Arc<Metrics>,
-    caller: Box<str>,
-    tenant: Box<str>,
+    caller: Name,
+    tenant: Name,
     operation: &'static str,
     answers: [[OnceLock<IntCounter>; CODES.len()]; 2],
     duration: Histogram,
     upstream: OnceLock<Histogram>,
 }
+
+/// Of a caller or tenant; empty while it is not known.
+#[derive(Debug)]
+struct Name(Box<str>);
 
 const CODES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
@@ -104,9 +111,10 @@ impl TenantMetrics {
 impl OperationMetrics {
     /// Handles for these labels.
     pub fn new(metrics: Arc<Metrics>, caller: &str, tenant: &str, operation: &'static str) -> Self {
-        let duration = metrics.duration(tenant, operation);
+        let (caller, tenant) = (Name(caller.into()), Name(tenant.into()));
+        let duration = metrics.duration.of([&tenant, &operation]);
         let (answers, upstream) = Default::default();
-        Self { metrics, caller: caller.into(), tenant: tenant.into(), operation, answers, duration, upstream }
+        Self { metrics, caller, tenant, operation, answers, duration, upstream }
     }
 
     /// Counts an answer.
@@ -114,7 +122,8 @@ impl OperationMetrics {
         let class = usize::from(status.as_u16() / 100).clamp(1, CODES.len()) - 1;
         self.answers[by as usize][class]
             .get_or_init(|| {
-                self.metrics.requests(&self.caller, &self.tenant, self.operation, CODES[class], by.as_str())
+                let (caller, tenant, operation) = (&self.caller, &self.tenant, &self.operation);
+                self.metrics.requests.of([caller, tenant, operation, &CODES[class], &by.as_str()])
             })
             .inc();
         self.duration.observe(seconds);
@@ -122,22 +131,37 @@ impl OperationMetrics {
 
     /// Counts a try at the upstream.
     pub fn upstream_answered(&self, seconds: f64) {
-        let make = || self.metrics.upstream_duration(&self.tenant, self.operation);
+        let make = || self.metrics.upstream_duration.of([&self.tenant, &self.operation]);
         self.upstream.get_or_init(make).observe(seconds);
+    }
+
+    /// Counts an answer that was stopped because it repeated a credential.
+    pub fn echo_stopped(&self) {
+        self.metrics.echo_guard.of([&self.tenant]).inc();
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// The caller's name; empty while it is not known.
     pub fn caller(&self) -> &str {
-        &self.caller
+        &self.caller.0
     }
 
     /// The tenant's name; empty while it is not known.
     pub fn tenant(&self) -> &str {
-        &self.tenant
+        &self.tenant.0
     }
 
     /// The operationId; empty while it is not known.
     pub fn operation(&self) -> &'static str {
         self.operation
+    }
+}
+
+impl Label for Name {
+    fn text(&self) -> &str {
+        &self.0
     }
 }

@@ -63,12 +63,7 @@ impl Refusal {
         }
     }
 
-    /// The operation that was asked for, where it is one of the catalog or `other`.
-    pub fn operation(&self) -> Option<&'static str> {
-        self.index().map(|(_, name)| name)
-    }
-
-    /// Its place among the operations, with its name.
+    /// The place among the operations of the one that was asked for, with its name, where it is one of the catalog or `other`.
     pub fn index(&self) -> Option<(usize, &'static str)> {
         match self {
             Self::NotPermitted { index, operation, .. } | Self::Condition { index, operation, .. } => {

@@ -20,7 +20,7 @@ use crate::{
     ids::TenantName,
     limit::{CallerLimits, Peers, RateLimits},
     listen::tls::{ListenTlsError, Tls},
-    observe::{Audit, Metrics, OperationMetrics},
+    observe::{Audit, Events, Metrics, OperationMetrics},
     policy::{Grants, decide::RuleProblem},
     tenants::{Change, Directory},
     token::Tokens,
@@ -38,6 +38,8 @@ pub struct Shared {
     pub tokens: Tokens,
     /// The audit log, where there is one.
     pub audit: Option<Arc<Audit>>,
+    /// What happened to requests, for whoever subscribes.
+    pub events: Events,
     limits: CallerLimits,
     seal: Mutex<Option<(Option<crate::secret::Secret>, Seal)>>,
     peers: Mutex<Option<(u32, Arc<Peers>)>>,
@@ -92,6 +94,7 @@ impl Shared {
             clock,
             tokens,
             audit: None,
+            events: Events::default(),
             limits: CallerLimits::default(),
             seal: Mutex::default(),
             peers: Mutex::default(),
@@ -137,7 +140,7 @@ impl Shared {
             refused: config.callers.iter().map(|_| OnceLock::new()).collect(),
             anonymous: Arc::new(OperationMetrics::new(self.metrics.clone(), "", "", "")),
             metrics: self.metrics.clone(),
-            audit: self.audit.clone(),
+            events: self.events.clone(),
             current_config: ArcSwap::new(config.clone()),
             config,
         })

@@ -318,11 +318,11 @@ impl Failure {
         format!("{}{separator}{remedy}", sentence(&what))
     }
 
-    /// The rule that refused the request, and the operation that it is about, for the audit log.
-    pub fn decided(&self) -> (Option<&Arc<RuleSource>>, Option<&'static str>) {
+    /// The rule that refused the request.
+    pub fn rule(&self) -> Option<&Arc<RuleSource>> {
         match self {
-            Self::Policy(refusal) => (refusal.rule(), refusal.operation()),
-            _ => (None, None),
+            Self::Policy(refusal) => refusal.rule(),
+            _ => None,
         }
     }
 

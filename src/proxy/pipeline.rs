@@ -22,7 +22,7 @@ use crate::{
     headers,
     limit::{Admitted, Peers, RateLimits},
     listen::Connection,
-    observe::{AnsweredBy, Audit, AuditRecord, Issued, Metrics, OperationMetrics, Record, RequestId},
+    observe::{AnsweredBy, Details, Events, Issued, Metrics, OperationMetrics, Record, RequestId},
     policy::{Action, Grants, ISSUE, Permit, Refusal, Tenant as _, target::Target},
     reply::{self, Base, Body},
     secret::Digest,
@@ -50,7 +50,7 @@ pub struct Pipeline {
     /// Counters of what is refused before its caller is known.
     pub(super) anonymous: Arc<OperationMetrics>,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) audit: Option<Arc<Audit>>,
+    pub(super) events: Events,
 }
 
 impl Pipeline {
@@ -114,13 +114,12 @@ impl Pipeline {
     ) -> Result<Caller, Failure> {
         let caller = self.authenticators.authenticate(presented).await.or_else(|nobody| {
             record.tried = Some(nobody.tried());
-            self.metrics.identification_failed(nobody.tried(), nobody.reason());
+            self.metrics.identification_failed.of([&nobody.tried(), &nobody.reason()]).inc();
             self.peers.failed(connection.peer.ip(), Instant::now())?;
             Err(Failure::from(nobody))
         })?;
-        if let Some(audit) = &mut record.audit {
-            audit.identified_by = Some(caller.method());
-            audit.caller = Some(self.config.callers[caller.index().0].name.as_str().to_owned());
+        if let Some(details) = &mut record.details {
+            details.identified_by = Some(caller.method());
         }
         Ok(caller)
     }
@@ -135,9 +134,6 @@ impl Pipeline {
         record.operation = self.refused(caller);
         let granted = self.policy.tenant(caller, target.tenant(), &self.tenants)?;
         let tenant = granted.tenant().clone();
-        if let Some(audit) = &mut record.audit {
-            audit.tenant = Some(tenant.name().as_str().to_owned());
-        }
         let permit = self.policy.permit(granted, target, head);
         let operation = match &permit {
             Ok(permit) => Some(self.operation(permit.action())),
@@ -145,8 +141,8 @@ impl Pipeline {
         };
         let caller = &self.config.callers[caller.index().0].name;
         record.operation = tenant.metrics().of(caller, operation);
-        if let (Some(audit), Ok(permit)) = (&mut record.audit, &permit) {
-            self.note(audit, permit);
+        if let (Some(details), Ok(permit)) = (&mut record.details, &permit) {
+            self.note(details, permit);
         }
         permit
     }
@@ -159,12 +155,11 @@ impl Pipeline {
         }
     }
 
-    /// What the audit log is to know of a permit; a refusal's rule comes with the failure.
-    fn note(&self, audit: &mut AuditRecord, permit: &Permit<Tenant>) {
-        audit.rule = permit.rule().cloned();
-        audit.operation = Some(self.operation(permit.action()).1);
+    /// What there is to know of a permit; a refusal's rule comes with the failure.
+    fn note(&self, details: &mut Details, permit: &Permit<Tenant>) {
+        details.rule = permit.rule().cloned();
         if let Action::Forward(operation) = permit.action() {
-            audit.path = operation.target().split('?').next().map(|path| self.written(path));
+            details.path = operation.target().split('?').next().map(|path| self.written(path));
         }
     }
 
@@ -209,8 +204,8 @@ impl Pipeline {
             .dispatch(&head.headers, body.held(), deadline)
             .await
             .map_err(|reason| Failure::not_sent(reason, timeouts.deadline))?;
-        if let (Some(audit), Some(rule)) = (&mut record.audit, rule) {
-            audit.rule = Some(rule);
+        if let (Some(details), Some(rule)) = (&mut record.details, rule) {
+            details.rule = Some(rule);
         }
         let sent_to = dispatch.target().target().clone();
         let outbound = Outbound { head, worker: connection.worker, deadline };
@@ -283,12 +278,11 @@ impl Pipeline {
     pub fn record(&self, connection: &Connection, request: &Request<Incoming>, id: RequestId) -> Record {
         let method = request.method().clone();
         let mut record =
-            Record::begin(id, method, self.anonymous.clone(), self.metrics.clone(), self.config.log.requests);
+            Record::begin(id, method, self.anonymous.clone(), self.events.clone(), self.config.log.requests);
         let peer = &connection.peer;
         (record.peer, record.peer_uid) = (peer.address, peer.uid);
-        record.audit = self.audit.as_ref().map(|log| {
-            Box::new(AuditRecord::begin(log.clone(), self.broker.clock.now().wall, peer.address, peer.uid))
-        });
+        record.details =
+            self.events.need_details().then(|| Box::new(Details::at(self.broker.clock.now().wall)));
         record.trace = headers::trace(request.headers());
         record
     }

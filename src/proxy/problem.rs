@@ -83,21 +83,12 @@ pub(super) fn answer(failure: &Failure, record: &mut Record) -> Response<Body> {
     record.answered_by = AnsweredBy::Claviger;
     record.code = Some(description.code);
     record.cause = failure.cause();
-    match failure {
-        // Whoever knocks without end must not push everything else out of the logs; the metric counts it, and the
-        // peer's address is said from time to time.
-        Failure::Limit(LimitError::Identifications { .. }) => {
-            record.audit = None;
-            record.quiet = true;
-        }
-        _ => {
-            if let Some(trail) = &mut record.audit {
-                trail.denied = description.side == Side::Caller;
-                let (rule, operation) = failure.decided();
-                trail.rule = rule.cloned().or(trail.rule.take());
-                trail.operation = operation.or(trail.operation);
-            }
-        }
+    // Whoever knocks without end must not push everything else out of the logs; the metric counts it, and the
+    // peer's address is said from time to time.
+    record.quiet = matches!(failure, Failure::Limit(LimitError::Identifications { .. }));
+    if let Some(details) = &mut record.details {
+        details.denied = description.side == Side::Caller;
+        details.rule = failure.rule().cloned().or(details.rule.take());
     }
     count(failure, short, record);
     response
@@ -162,14 +153,17 @@ fn count(failure: &Failure, short: &'static str, record: &Record) {
         // Not refused: nothing could be said.
         Failure::Caller(nobody) if nobody.retry_after().is_some() => {}
         Failure::Host(_) | Failure::Caller(_) | Failure::Policy(_) | Failure::ForwardAuth(_) => {
-            record.metrics().policy_denied(short)
+            record.metrics().policy_denied.of([&short]).inc()
         }
-        Failure::Limit(limit) => record.metrics().rate_limited(match limit {
-            LimitError::Rate { .. } => "caller",
-            LimitError::Quota { .. } => "quota",
-            LimitError::Overloaded { .. } => "in_flight",
-            LimitError::Identifications { .. } => "identification",
-        }),
+        Failure::Limit(limit) => {
+            let policy = match limit {
+                LimitError::Rate { .. } => "caller",
+                LimitError::Quota { .. } => "quota",
+                LimitError::Overloaded { .. } => "in_flight",
+                LimitError::Identifications { .. } => "identification",
+            };
+            record.metrics().rate_limited.of([&policy]).inc();
+        }
         Failure::Reply(blocked) => reply::report(*blocked, record),
         Failure::InFlightTimeout(_)
         | Failure::SlowBody(_)

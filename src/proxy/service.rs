@@ -45,7 +45,7 @@ impl Handler for Service {
         let handled =
             AssertUnwindSafe(pipeline.handle(connection, request, &mut record)).catch_unwind().await;
         let result = handled.unwrap_or_else(|_| {
-            record.metrics().panicked();
+            record.metrics().panics.inc();
             Err(Failure::Panic)
         });
         let mut response = match result {

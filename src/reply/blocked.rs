@@ -6,7 +6,7 @@ use crate::{filter::Blocked, observe::Record};
 pub fn report(blocked: Blocked, record: &Record) {
     let operation = &record.operation;
     if blocked == Blocked::Echo {
-        record.metrics().echo_stopped(operation.tenant());
+        operation.echo_stopped();
     }
     tracing::error!(
         request_id = record.id.as_str(),

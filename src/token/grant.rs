@@ -13,7 +13,7 @@ use crate::{
     token::{
         answer,
         error::{Failure, Fault},
-        events::Events,
+        events::GrantEvents,
         mint::GrantRequest,
         source::TokenSource,
     },
@@ -34,7 +34,7 @@ pub(super) async fn grant(
     source: &TokenSource,
     first: usize,
     clock: &Clock,
-    events: &dyn Events,
+    events: &dyn GrantEvents,
 ) -> Result<Minted, Failure> {
     let count = source.secrets.len();
     let first = if first < count { first } else { 0 };
@@ -79,7 +79,7 @@ fn no_secret() -> Fault {
 struct Attempts<'a> {
     source: &'a TokenSource,
     clock: &'a Clock,
-    events: &'a dyn Events,
+    events: &'a dyn GrantEvents,
     sent: Vec<Secret>,
 }
 
@@ -129,7 +129,6 @@ impl Attempts<'_> {
             heard(secret);
         }
         self.sent.push(secret.clone());
-        self.events.grant_started(tenant);
         let asked = self.clock.now();
         let request = GrantRequest::new(&source.key, secret);
         let authorization = request.authorization.clone();

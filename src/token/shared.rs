@@ -7,7 +7,7 @@ use tokio::{runtime, sync::Semaphore};
 
 use crate::{
     clock::{Clock, Random},
-    token::events::Events,
+    token::events::GrantEvents,
 };
 
 /// Grants at one time that no request waits for: ten thousand tenants at start are not ten thousand calls.
@@ -19,7 +19,7 @@ const ASKED: usize = 128;
 pub(super) struct Shared {
     pub(super) clock: Clock,
     pub(super) random: Random,
-    pub(super) events: Arc<dyn Events>,
+    pub(super) events: Arc<dyn GrantEvents>,
     pub(super) runtime: runtime::Handle,
     pub(super) ahead: Semaphore,
     pub(super) asked: Semaphore,
@@ -31,7 +31,7 @@ impl Shared {
     pub(super) fn new(
         clock: Clock,
         random: Random,
-        events: Arc<dyn Events>,
+        events: Arc<dyn GrantEvents>,
         runtime: runtime::Handle,
     ) -> Self {
         Self {

@@ -25,7 +25,6 @@ use crate::{
     token::{
         backoff,
         error::{Failure, Fault, Flaw, TokenError},
-        events::CacheResult,
         grant::Minted,
         key::TokenKey,
         life::Token,
@@ -157,10 +156,8 @@ impl Slot {
     pub(super) fn current(self: &Arc<Self>) -> Option<Arc<Token>> {
         let now = self.shared.clock.now();
         let token = self.usable(now)?;
-        let due = token.renewal_in(now).is_zero();
-        self.shared.events.cache(&self.key.tenant, if due { CacheResult::Stale } else { CacheResult::Hit });
         self.mark_used();
-        if due && token.ask_renewal() {
+        if token.renewal_in(now).is_zero() && token.ask_renewal() {
             self.wake();
         }
         Some(token)
@@ -170,7 +167,6 @@ impl Slot {
         if let Some(token) = self.current() {
             return Ok(token);
         }
-        self.shared.events.cache(&self.key.tenant, CacheResult::Miss);
         let mut turn = pin!(self.turn.notified());
         loop {
             // Before each look, so that no turn is missed.

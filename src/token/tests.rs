@@ -161,15 +161,9 @@ impl Recorder {
     }
 }
 
-impl Events for Recorder {
-    fn grant_started(&self, tenant: &TenantName) {
-        self.note(format!("{tenant} started"));
-    }
+impl GrantEvents for Recorder {
     fn grant_finished(&self, tenant: &TenantName, outcome: &'static str, _took: Duration) {
         self.note(format!("{tenant} finished {outcome}"));
-    }
-    fn cache(&self, tenant: &TenantName, result: CacheResult) {
-        self.note(format!("{tenant} {result:?}"));
     }
     fn secret_fallback(&self, tenant: &TenantName) {
         self.note(format!("{tenant} fallback"));
@@ -181,6 +175,7 @@ pub(super) struct World {
     pub(super) tokens: Tokens,
     pub(super) issuer: Arc<FakeIssuer>,
     pub(super) events: Arc<Recorder>,
+    pub(super) clock: Clock,
     /// How far the wall clock has been set forward, in seconds.
     skew: Arc<AtomicI64>,
 }
@@ -208,8 +203,9 @@ impl World {
                 SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs()) + start.elapsed()
             }
         });
-        let tokens = Tokens::new(clock, Random::with(move || chance), events.clone(), runtime.clone());
-        Self { tokens, issuer, events, skew }
+        let random = Random::with(move || chance);
+        let tokens = Tokens::new(clock.clone(), random, events.clone(), runtime.clone());
+        Self { tokens, issuer, events, clock, skew }
     }
 
     pub(super) fn set_wall_clock(&self, forward: i64) {

@@ -14,7 +14,7 @@ use crate::{
     clock::{Clock, Random},
     token::{
         error::TokenError,
-        events::Events,
+        events::GrantEvents,
         key::TokenKey,
         life::Token,
         shared::Shared,
@@ -43,7 +43,7 @@ pub struct TokenHandle(Arc<Slot>);
 
 impl Tokens {
     /// No tokens yet. Grants run on `runtime`, which must outlive the callers' runtimes.
-    pub fn new(clock: Clock, random: Random, events: Arc<dyn Events>, runtime: runtime::Handle) -> Self {
+    pub fn new(clock: Clock, random: Random, events: Arc<dyn GrantEvents>, runtime: runtime::Handle) -> Self {
         let shared = Arc::new(Shared::new(clock, random, events, runtime));
         Self { shared, index: Arc::default() }
     }

@@ -127,7 +127,7 @@ pub async fn send(
                 return Err(UpstreamError::TokenRejected(refusal, why));
             }
             refreshed = true;
-            record.metrics().retried("401");
+            record.metrics().retries.of([&"401"]).inc();
             continue;
         }
         heed(&tenant, &response);
@@ -201,7 +201,7 @@ fn again(
 }
 
 async fn pause(again: Again, record: &Record) {
-    record.metrics().retried(again.reason);
+    record.metrics().retries.of([&again.reason]).inc();
     tokio::time::sleep(again.after).await;
 }
 

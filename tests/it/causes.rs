@@ -69,61 +69,66 @@ async fn an_unknown_caller_has_a_cause_in_the_log_the_audit_log_and_the_metrics_
     let foreign = String::from_utf8(foreign.expose().to_vec()).expect("text");
     let of_cluster = |text: &str| format!("issuer kubernetes: {text}");
     let cases = [
-        (bearer(&with("aud", json!(CHOSEN))), "jwt", "audience", of_cluster("aud is not among its audience")),
+        (
+            bearer(&with("aud", json!(CHOSEN))),
+            "jwt",
+            "audience",
+            of_cluster("aud names none of the configured audiences"),
+        ),
         (bearer(&with("exp", json!(in_seconds(-7300)))), "jwt", "expired", of_cluster("expired 2 h ago")),
         (
             bearer(&with("nbf", json!(in_seconds(7300)))),
             "jwt",
             "not_yet_valid",
-            of_cluster("not yet valid, for 2 h"),
+            of_cluster("not valid for another 2 h"),
         ),
         (
             bearer(&with("iss", json!(format!("https://{CHOSEN}.example")))),
             "jwt",
             "issuer_unknown",
-            "iss is of no configured issuer".into(),
+            "iss names no configured issuer".into(),
         ),
         (
             bearer(&signer.sign(&account(CLUSTER, "shop", CHOSEN))),
             "jwt",
             "no_caller",
-            of_cluster("verified, but its claims fit no caller"),
+            of_cluster("verified, but its claims match no caller"),
         ),
         (
             bearer(&stranger.sign(&account(CLUSTER, "shop", "billing"))),
             "jwt",
             "key_unknown",
-            of_cluster("kid is of no key (1 key held)"),
+            of_cluster("kid names no key of the issuer (1 key held)"),
         ),
         (
             bearer(&Signer::new("one").sign(&account(CLUSTER, "shop", "billing"))),
             "jwt",
             "signature",
-            of_cluster("signature false"),
+            of_cluster("the signature is invalid"),
         ),
         (
             Request::get("/api/roles").key(&format!("{MARK}wrong")),
             "api_key",
             "unknown",
-            "Claviger-Key is no caller's key".into(),
+            "Claviger-Key is not a caller's key".into(),
         ),
         (
             bearer(&format!("{MARK}wrong")),
             "api_key",
             "unknown",
-            "bearer is no caller's key and no token that is known here".into(),
+            "the bearer token is neither a caller's key nor a token that is accepted here".into(),
         ),
         (
             bearer(&foreign),
             "claviger_token",
             "sealed",
-            "broker token: does not open (another broker.key, or a restart without one?)".into(),
+            "broker token: cannot be opened (another broker.key, or a restart without one?)".into(),
         ),
         (
             Request::get("/api/roles"),
             "none",
             "none_sent",
-            "no credential was sent, and this listener knows nobody by locality".into(),
+            "no credential was sent, and this listener accepts no caller by locality".into(),
         ),
     ];
     let mut answers = std::collections::BTreeSet::new();
@@ -175,7 +180,7 @@ async fn an_issuer_without_keys_is_not_the_callers_fault() {
     assert!(answer.retry_after().is_some_and(|seconds| (1..=10).contains(&seconds)), "{answer:?}");
     assert_eq!(answer.json()["side"], "issuer");
     assert_eq!(answer.value("www-authenticate"), None);
-    let cause = json!("issuer ci: no key is held, so none of its tokens can be judged");
+    let cause = json!("issuer ci: the issuer's signing keys are unavailable");
     assert_eq!(line(&proxy, "down").await["cause"], cause);
     let record = record(&proxy, "down").await;
     assert_eq!((&record["cause"], &record["outcome"]), (&cause, &json!("failed")));

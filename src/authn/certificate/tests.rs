@@ -3,10 +3,10 @@ use std::{
         LazyLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::UNIX_EPOCH,
+    time::{Duration, UNIX_EPOCH},
 };
 
-use super::*;
+use super::{identity::VERIFIED_FOR, *};
 use crate::{
     authn::{Peer, Reach},
     config::{Identity, ListenTls, PemFile},
@@ -53,13 +53,13 @@ impl World {
         Self { callers, authenticator, seconds }
     }
 
-    /// The caller's name; `""` where the way has nothing to say, `"false"` where it has.
+    /// The caller's name; `""` where the method passes, `"rejected"` where it rejects.
     fn ask(&self, peer: &Peer) -> &str {
         match self.authenticator.authenticate(&Presented { peer, credential: None }) {
-            Finding::Known(index) => self.callers[index.0].name.as_str(),
-            Finding::Nothing(_) => "",
-            Finding::False(_) => "false",
-            Finding::Later(..) => "later",
+            Outcome::Now(Finding::Known(index)) => self.callers[index.0].name.as_str(),
+            Outcome::Now(Finding::Pass(_)) => "",
+            Outcome::Now(Finding::Rejected(_)) => "rejected",
+            Outcome::Later(_) => "later",
         }
     }
 
@@ -191,16 +191,16 @@ fn names_that_do_not_count() {
 fn a_certificate_of_another_authority_or_time_says_something_false() {
     let world = usual();
     let wanted = Wanted { dns: vec!["billing.internal"], ..Wanted::default() };
-    assert_eq!(world.who(&STRANGERS.issue(&wanted)), "false");
-    assert_eq!(world.who(&CLIENTS.issue(&Wanted { until: 2026, ..wanted.clone() })), "false");
+    assert_eq!(world.who(&STRANGERS.issue(&wanted)), "rejected");
+    assert_eq!(world.who(&CLIENTS.issue(&Wanted { until: 2026, ..wanted.clone() })), "rejected");
     let own = Authority::new("clients");
-    assert_eq!(world.who(&own.issue(&wanted)), "false", "an authority of the same name");
+    assert_eq!(world.who(&own.issue(&wanted)), "rejected", "an authority of the same name");
     let without_trust = Certificates::new(&world.callers, None, world.authenticator.clock.clone());
     let certified = CLIENTS.issue(&wanted);
     let peer = peer(&certified);
     assert!(matches!(
         without_trust.authenticate(&Presented { peer: &peer, credential: None }),
-        Finding::Nothing(None)
+        Outcome::Now(Finding::Pass(None))
     ));
 }
 
@@ -214,7 +214,7 @@ async fn an_open_connection_does_not_outlast_its_certificate() {
     tokio::time::advance(VERIFIED_FOR - Duration::from_secs(1)).await;
     assert_eq!(world.ask(&peer), "host", "verified less than a minute ago");
     tokio::time::advance(Duration::from_secs(1)).await;
-    assert_eq!(world.ask(&peer), "false");
+    assert_eq!(world.ask(&peer), "rejected");
 }
 
 #[test]
@@ -224,15 +224,15 @@ fn an_open_connection_does_not_outlast_the_trust_in_it() {
     let peer = peer(&certified);
     assert_eq!(World::new(&dns(), Some(CLIENTS.revoke(&[], 2100))).ask(&peer), "host");
     let after = World::new(&dns(), Some(CLIENTS.revoke(&[&certified], 2100)));
-    assert_eq!(after.ask(&peer), "false", "revoked since, and at once");
-    assert_eq!(after.ask(&peer), "false");
-    assert_eq!(World::new(&dns(), Some(CLIENTS.revoke(&[], 2026))).ask(&peer), "false", "a stale list");
+    assert_eq!(after.ask(&peer), "rejected", "revoked since, and at once");
+    assert_eq!(after.ask(&peer), "rejected");
+    assert_eq!(World::new(&dns(), Some(CLIENTS.revoke(&[], 2026))).ask(&peer), "rejected", "a stale list");
 }
 
 #[test]
 fn a_full_handshake_counts_for_a_minute_and_only_for_who_verified_in_it() {
     let (world, other) = (usual(), usual());
-    // Which nobody here would verify: that it counts shows that nobody looked.
+    // It would fail verification: that it is accepted shows that it was not verified again.
     let stranger =
         STRANGERS.issue(&Wanted { uris: vec!["spiffe://prod/ns/shop/sa/billing"], ..Wanted::default() });
     let seen_by = |world: &World| {
@@ -242,12 +242,12 @@ fn a_full_handshake_counts_for_a_minute_and_only_for_who_verified_in_it() {
         Peer { certificate: Some(Arc::new(identity)), ..Peer::at(Reach::Network) }
     };
     assert_eq!(world.ask(&seen_by(&world)), "billing");
-    assert_eq!(world.ask(&seen_by(&other)), "false", "a reload makes another verifier");
+    assert_eq!(world.ask(&seen_by(&other)), "rejected", "a reload makes another verifier");
     let earlier = world.authenticator.clock.now().instant.checked_sub(VERIFIED_FOR).unwrap();
     let identity = PeerIdentity::read(std::slice::from_ref(&stranger.der)).unwrap();
     let identity = identity.verified(world.authenticator.verifier.as_ref().unwrap(), earlier);
     let peer = Peer { certificate: Some(Arc::new(identity)), ..Peer::at(Reach::Network) };
-    assert_eq!(world.ask(&peer), "false", "a minute ago");
+    assert_eq!(world.ask(&peer), "rejected", "a minute ago");
 }
 
 #[test]
@@ -261,17 +261,19 @@ fn the_operator_learns_what_is_wrong_with_a_certificate() {
         let peer = peer(certified);
         match World::new(&dns(), crl).authenticator.authenticate(&Presented { peer: &peer, credential: None })
         {
-            Finding::False(cause) | Finding::Nothing(Some(cause)) => (cause.to_string(), cause.reason()),
+            Outcome::Now(Finding::Rejected(cause) | Finding::Pass(Some(cause))) => {
+                (cause.text.into_owned(), cause.reason)
+            }
             _ => (String::new(), ""),
         }
     };
     let said = |text: &str, reason| (format!("certificate: {text}"), reason);
-    let good = certified(&["a.internal"], 2100, 9);
-    assert_eq!(why(None, &good).1, "");
+    let valid = certified(&["a.internal"], 2100, 9);
+    assert_eq!(why(None, &valid).1, "");
     assert_eq!(why(None, &certified(&["a.internal"], 2026, 9)), said("expired", "expired"));
-    assert_eq!(why(Some(CLIENTS.revoke(&[&good], 2100)), &good), said("revoked", "revoked"));
-    let stale = said("its revocation list is over", "revocation_list");
-    assert_eq!(why(Some(CLIENTS.revoke(&[], 2026)), &good), stale);
+    assert_eq!(why(Some(CLIENTS.revoke(&[&valid], 2100)), &valid), said("revoked", "revoked"));
+    let stale = said("its revocation list has expired", "revocation_list");
+    assert_eq!(why(Some(CLIENTS.revoke(&[], 2026)), &valid), stale);
     let stranger = STRANGERS.issue(&Wanted { dns: vec!["a.internal"], ..Wanted::default() });
     assert_eq!(why(None, &stranger), said("no longer trusted", "untrusted"));
     assert_eq!(why(None, &certified(&["c.internal"], 2100, 9)), said("names no caller", "no_caller"));

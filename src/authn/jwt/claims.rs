@@ -1,5 +1,5 @@
-//! JSON objects of a token, and the claims in one. An object with a repeated member, at any depth, is none: what
-//! reads the first and what reads the last would see different tokens (RFC 8725 section 2.9).
+//! JSON objects of a token, and the claims in one. An object with a repeated member, at any depth, is invalid: a parser
+//! that takes the first and one that takes the last would read different tokens (RFC 8725 section 2.9).
 
 use std::{fmt, time::Duration};
 
@@ -32,17 +32,16 @@ impl Object {
     }
 }
 
-/// The claims of a token, not to be believed before its signature is verified.
+/// The claims of a token, not to be trusted before its signature is verified.
 #[derive(Debug)]
 pub(super) struct Claims(pub(super) Object);
 
 impl Claims {
-    /// `iss`
     pub(super) fn issuer(&self) -> Option<&str> {
         self.0.text("iss")
     }
 
-    /// `sub`
+    /// `sub`, unless it is empty.
     pub(super) fn subject(&self) -> Option<&str> {
         self.0.text("sub").filter(|subject| !subject.is_empty())
     }
@@ -57,8 +56,8 @@ impl Claims {
         }
     }
 
-    /// A NumericDate (RFC 7519 section 2) since 1970; `Some(None)` where it is left out, `None` where it is no such.
-    #[expect(clippy::option_option, reason = "left out and wrong are different answers")]
+    /// A NumericDate (RFC 7519 section 2) since 1970; `Some(None)` where it is absent, `None` where it is not one.
+    #[expect(clippy::option_option, reason = "absent and invalid are different answers")]
     pub(super) fn time(&self, name: &str) -> Option<Option<Duration>> {
         match self.0.value(name) {
             None => Some(None),

@@ -2,36 +2,37 @@
 
 use std::{fmt, time::Duration};
 
-use crate::authn::cause::Roundly;
+use crate::{
+    authn::cause::{Cause, Rounded},
+    ids::IssuerName,
+};
 
-/// Why a JWT identifies nobody.
+/// Why a JWT does not authenticate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JwtError {
-    /// An assertion that is no JWT at all, or where there are no issuers.
+pub(super) enum JwtError {
+    /// An assertion that is not a JWT at all, or where there are no issuers.
     NoJwt,
-    /// Its form.
+    /// Not a JWS in compact form (RFC 7515 section 7.1), or too long.
     Malformed,
-    /// `iss` is not there.
+    /// `iss` is missing.
     NoIssuer,
-    /// `iss` is somebody else's.
-    IssuerUnknown,
     /// A member of the header that brings a key or an extension.
     Header,
-    /// `typ`.
+    /// `typ` is neither `JWT` nor `at+jwt`.
     Type,
-    /// `alg`.
+    /// `alg` is not among the issuer's `algorithms`.
     Algorithm,
-    /// `kid` is no text of a sensible length.
+    /// `kid` is not a string, is empty or longer than 256 bytes.
     KeyIdForm,
-    /// `exp` is not there, or a time is no number.
+    /// `exp` is missing, or a time is not a number.
     Times,
-    /// `exp`, leeway included.
+    /// `exp` has passed, leeway included; how long ago.
     Expired(Duration),
-    /// `nbf` or `iat`, leeway included.
+    /// `nbf` or `iat` is in the future, leeway included; for how long.
     NotYetValid(Duration),
-    /// `aud`.
+    /// `aud` names none of the issuer's `audience`.
     Audience,
-    /// `sub`.
+    /// `sub` is missing or empty.
     Subject,
     /// `kid` names none of this many keys.
     KeyUnknown(usize),
@@ -39,27 +40,38 @@ pub enum JwtError {
     KeyKind,
     /// Without a `kid`, not exactly one of this many keys fits.
     KeyNotNamed(usize),
-    /// The issuer's keys are not to be had. Not the caller's fault.
+    /// The issuer's signing keys are unavailable. Not the caller's fault.
     NoKeys {
         /// When they may be fetched again.
         again_in: Duration,
     },
-    /// The signature.
+    /// The signature is invalid.
     Signature,
-    /// A good token of no caller.
+    /// Verified, but of no caller.
     NoCaller,
-    /// A good token of two.
+    /// Verified, but of two callers.
     TwoCallers,
-    /// A good assertion of another caller than `client_id` says.
+    /// A verified assertion of another caller than `client_id` says.
     ClientId,
 }
 
+/// `iss` is another issuer's: the token may not be meant for Claviger.
+pub(super) const FOREIGN: Cause = Cause::new("issuer_unknown", "iss names no configured issuer");
+
 impl JwtError {
-    /// The metric label: a closed set.
-    pub(in crate::authn) fn reason(self) -> &'static str {
+    /// Of a token of `issuer`, where it names one of the configuration.
+    pub(super) fn cause(self, issuer: Option<&IssuerName>) -> Cause {
+        let text = issuer.map_or_else(|| self.to_string(), |issuer| format!("issuer {issuer}: {self}"));
+        let retry_after = match self {
+            Self::NoKeys { again_in } => Some(again_in),
+            _ => None,
+        };
+        Cause { retry_after, ..Cause::of(self.reason(), text) }
+    }
+
+    fn reason(self) -> &'static str {
         match self {
             Self::NoJwt | Self::Malformed | Self::NoIssuer => "malformed",
-            Self::IssuerUnknown => "issuer_unknown",
             Self::Header | Self::Type | Self::KeyIdForm => "header",
             Self::Algorithm => "algorithm",
             Self::Times => "times",
@@ -81,28 +93,27 @@ impl fmt::Display for JwtError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let held = |keys: usize| if keys == 1 { "1 key held".into() } else { format!("{keys} keys held") };
         match self {
-            Self::NoJwt => f.write_str("client_assertion is no JWT of a configured issuer"),
+            Self::NoJwt => f.write_str("client_assertion is not a JWT of a configured issuer"),
             Self::Malformed => f.write_str("the JWT is not well-formed"),
             Self::NoIssuer => f.write_str("the JWT has no iss"),
-            Self::IssuerUnknown => f.write_str("iss is of no configured issuer"),
-            Self::Header => f.write_str("its header has a member that brings a key or an extension"),
-            Self::Type => f.write_str("typ is not that of a JWT"),
+            Self::Header => f.write_str("the header has a member that carries a key or an extension"),
+            Self::Type => f.write_str("typ is neither JWT nor at+jwt"),
             Self::Algorithm => f.write_str("alg is not allowed"),
-            Self::KeyIdForm => f.write_str("kid is no text, empty or too long"),
-            Self::Times => f.write_str("exp is missing, or a time in it is no number"),
-            Self::Expired(ago) => write!(f, "expired {} ago", Roundly(*ago)),
-            Self::NotYetValid(wait) => write!(f, "not yet valid, for {}", Roundly(*wait)),
-            Self::Audience => f.write_str("aud is not among its audience"),
+            Self::KeyIdForm => f.write_str("kid is not a string, or is empty or too long"),
+            Self::Times => f.write_str("exp is missing, or exp, nbf or iat is not a number"),
+            Self::Expired(ago) => write!(f, "expired {} ago", Rounded(*ago)),
+            Self::NotYetValid(wait) => write!(f, "not valid for another {}", Rounded(*wait)),
+            Self::Audience => f.write_str("aud names none of the configured audiences"),
             Self::Subject => f.write_str("sub is missing or empty"),
-            Self::KeyUnknown(keys) => write!(f, "kid is of no key ({})", held(*keys)),
-            Self::KeyKind => f.write_str("the key that kid names does not sign with alg"),
+            Self::KeyUnknown(keys) => write!(f, "kid names no key of the issuer ({})", held(*keys)),
+            Self::KeyKind => f.write_str("the key that kid names is not for alg"),
             Self::KeyNotNamed(keys) => {
-                write!(f, "without a kid, not exactly one key fits alg ({})", held(*keys))
+                write!(f, "there is no kid, and not exactly one key fits alg ({})", held(*keys))
             }
-            Self::NoKeys { .. } => f.write_str("no key is held, so none of its tokens can be judged"),
-            Self::Signature => f.write_str("signature false"),
-            Self::NoCaller => f.write_str("verified, but its claims fit no caller"),
-            Self::TwoCallers => f.write_str("verified, but its claims fit two callers"),
+            Self::NoKeys { .. } => f.write_str("the issuer's signing keys are unavailable"),
+            Self::Signature => f.write_str("the signature is invalid"),
+            Self::NoCaller => f.write_str("verified, but its claims match no caller"),
+            Self::TwoCallers => f.write_str("verified, but its claims match two callers"),
             Self::ClientId => f.write_str("verified, but client_id is not the name of its caller"),
         }
     }

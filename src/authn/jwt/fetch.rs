@@ -16,34 +16,34 @@ const MAX_BODY: usize = 256 * 1024;
 /// As much as is shown of what an issuer says of itself.
 const MAX_SHOWN: usize = 200;
 
-/// Whoever has the documents of an issuer. A seam for tests; [`HttpFetch`] is the real one.
-pub trait Fetch: Send + Sync {
-    /// Reads one document.
+/// Reads the documents of an issuer: over HTTP with [`HttpFetch`], from memory in tests.
+pub(super) trait Fetch: Send + Sync {
+    /// Reads one document, whole.
     fn get(&self, url: Url) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, FetchError>> + Send + '_>>;
 }
 
-/// Why there are no keys.
+/// Why an issuer's keys could not be fetched.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
-    /// No URL.
-    #[error("{0} is no URL")]
+    /// The configuration or the discovery document has something else in place of a URL.
+    #[error("{0} is not a URL")]
     Url(String),
-    /// No answer.
+    /// No answer: the system's or the TLS library's reason.
     #[error("{0}")]
     Unreachable(String),
-    /// Another answer.
+    /// An answer with another status than 200.
     #[error("the answer was {0} instead of 200")]
     Status(u16),
-    /// A very long answer.
+    /// An answer that was not read to its end.
     #[error("the answer is longer than {MAX_BODY} bytes")]
     TooLarge,
-    /// No discovery document.
-    #[error("the discovery document is not one: {0}")]
+    /// A discovery document that cannot be used.
+    #[error("the discovery document is invalid: {0}")]
     Discovery(&'static str),
-    /// A discovery document of somebody else.
+    /// A discovery document of another issuer (OpenID Connect Discovery 1.0, section 4.3).
     #[error("its discovery document says issuer {0:?}, which the configuration has to say to the letter")]
     OtherIssuer(String),
-    /// No key set.
+    /// The document is not a key set.
     #[error(transparent)]
     Keys(#[from] KeySetError),
 }
@@ -68,12 +68,12 @@ async fn discover(from: &dyn Fetch, issuer: &str) -> Result<Url, FetchError> {
     let own = parse(issuer)?;
     let at = parse(&format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/')))?;
     let document: Document = serde_json::from_slice(&from.get(at).await?)
-        .map_err(|_| FetchError::Discovery("no JSON object with issuer and jwks_uri"))?;
+        .map_err(|_| FetchError::Discovery("it is not a JSON object with issuer and jwks_uri"))?;
     // Section 4.3: else anybody's document would do.
     if document.issuer != issuer {
         return Err(FetchError::OtherIssuer(document.issuer.chars().take(MAX_SHOWN).collect()));
     }
-    let keys = parse(&document.jwks_uri).map_err(|_| FetchError::Discovery("its jwks_uri is no URL"))?;
+    let keys = parse(&document.jwks_uri).map_err(|_| FetchError::Discovery("its jwks_uri is not a URL"))?;
     if keys.scheme() != "https" && keys.origin() != own.origin() {
         return Err(FetchError::Discovery("its jwks_uri is neither https nor of the issuer's own origin"));
     }
@@ -86,17 +86,21 @@ fn parse(url: &str) -> Result<Url, FetchError> {
 
 /// Over HTTP/1.1.
 #[derive(Clone)]
-pub struct HttpFetch {
+pub(super) struct HttpFetch {
     http: reqwest::Client,
 }
 
 impl HttpFetch {
-    /// A client that believes what `tls` does. `connect` bounds connection and TLS handshake, `whole` all of a
+    /// A client that trusts what `tls` trusts. `connect` bounds connection and TLS handshake, `whole` all of a
     /// request.
     ///
     /// # Errors
-    /// When the TLS configuration is of no use.
-    pub fn new(tls: rustls::ClientConfig, connect: Duration, whole: Duration) -> Result<Arc<Self>, Box<str>> {
+    /// When the client cannot be made with this TLS configuration.
+    pub(super) fn new(
+        tls: rustls::ClientConfig,
+        connect: Duration,
+        whole: Duration,
+    ) -> Result<Arc<Self>, Box<str>> {
         let http = crate::trust::cold_client(tls, connect)
             .timeout(whole)
             .pool_max_idle_per_host(0)

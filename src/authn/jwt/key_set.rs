@@ -1,5 +1,5 @@
-//! A JSON Web Key Set (RFC 7517), as far as it is of use here: public keys for signatures, of a kind and size that
-//! is safe. Any other key in it is passed over, so that an issuer may publish what it likes.
+//! A JSON Web Key Set (RFC 7517): public keys for signatures, of a kind and size that is safe. Any other key in it is
+//! ignored, so that an issuer may publish what it likes.
 
 use std::sync::Arc;
 
@@ -9,18 +9,18 @@ use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{config::Algorithm, secret::Digest};
 
-/// Keys with one id, or without any, that a token may be tried with.
+/// How many keys with the same id a token is verified with at most.
 const TRIED: usize = 4;
 /// NIST SP 800-131A, RFC 7518 section 3.3; and the most that the library verifies.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
-/// Why a document is no key set.
+/// Why a document is not a usable key set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeySetError {
-    /// No JSON object with an array `keys`.
-    #[error("this is no JSON Web Key Set")]
+    /// Not a JSON object with an array `keys`.
+    #[error("this is not a JSON Web Key Set")]
     Form,
-    /// A file with no key that could be used.
+    /// A file without a usable key; how many others it has.
     #[error("none of its {0} keys is a public key for RS, PS, ES256, ES384 or EdDSA signatures")]
     Useless(usize),
 }
@@ -29,7 +29,7 @@ pub enum KeySetError {
 #[derive(Debug, Default)]
 pub(super) struct KeySet {
     keys: Vec<Arc<Key>>,
-    passed_over: usize,
+    ignored: usize,
 }
 
 /// One key.
@@ -50,7 +50,7 @@ impl KeySet {
         let document: Document = serde_json::from_slice(json).map_err(|_| KeySetError::Form)?;
         let all = document.keys.len();
         let keys: Vec<_> = document.keys.into_iter().filter_map(Key::read).map(Arc::new).collect();
-        Ok(Self { passed_over: all - keys.len(), keys })
+        Ok(Self { ignored: all - keys.len(), keys })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -62,8 +62,8 @@ impl KeySet {
         self.keys.iter().filter_map(|key| key.kid.as_deref())
     }
 
-    pub(super) fn passed_over(&self) -> usize {
-        self.passed_over
+    pub(super) fn ignored(&self) -> usize {
+        self.ignored
     }
 
     /// The keys that a token with this header may be signed with. One without a key id is for issuers with a
@@ -106,7 +106,7 @@ impl Key {
     fn read(jwk: serde_json::Value) -> Option<Self> {
         let jwk: Jwk = serde_json::from_value(jwk).ok()?;
         let verifies = jwk.key_ops.as_ref().is_none_or(|all| all.iter().any(|one| one == "verify"));
-        // Whose private key is public, that one's signature says nothing.
+        // Whoever can read the key set could sign with a key whose private part is in it.
         if jwk.purpose.as_deref().is_some_and(|purpose| purpose != "sig") || !verifies || jwk.d.is_some() {
             return None;
         }
@@ -138,12 +138,12 @@ impl Key {
         (!algorithms.is_empty()).then_some(Self { kid: jwk.kid, algorithms, key, digest })
     }
 
-    /// What tells it from any other key.
+    /// Identifies the key by its kind and material, whatever its id.
     pub(super) fn digest(&self) -> Digest {
         self.digest
     }
 
-    /// Whether it made the signature of `token`, and the library finds nothing else wrong.
+    /// Whether the signature of `token` is this key's, and the library finds nothing else wrong.
     pub(super) fn verifies(&self, token: &str, validation: &Validation) -> bool {
         #[cfg(test)]
         VERIFICATIONS.set(VERIFICATIONS.get() + 1);

@@ -1,7 +1,7 @@
 //! The keys of one issuer as they are now. Read without a lock; fetched in the background, when it starts, again
 //! with each `refresh`, and when a token names a key that is not there (at most once in [`COOL_DOWN`], for all
-//! that ask). While the issuer does not answer the old keys stay, but not for ever. What the issuer answers
-//! counts at once: a key that it no longer has is no longer believed.
+//! that ask). While the issuer cannot be reached the old keys stay in use, but not for ever. What it answers takes
+//! effect at once: a key that it no longer publishes is no longer trusted.
 
 use std::{
     fmt,
@@ -22,7 +22,7 @@ use tokio::{
 };
 
 use super::{
-    JwtError,
+    error::JwtError,
     fetch::{Fetch, FetchError, fetch},
     key_set::{Key, KeySet, KeySetError},
 };
@@ -36,13 +36,16 @@ use crate::{
 pub(super) const COOL_DOWN: Duration = Duration::from_secs(10);
 /// How long a request waits for keys.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
-/// How long keys are believed that the issuer could not be asked about.
+/// How long keys stay in use while the issuer cannot be reached.
 pub(super) const GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 /// After the first failed fetch; doubles, up to `refresh`.
 const BACKOFF: Duration = Duration::from_secs(5);
 
+/// An issuer and its keys.
+pub type Trusted = (Arc<Issuer>, Arc<Keyring>);
+
 /// A wait for keys that are being fetched; ends by itself.
-pub type Refreshing = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(super) type Refreshing = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The keys of one issuer.
 pub struct Keyring {
@@ -52,7 +55,7 @@ pub struct Keyring {
     held: ArcSwap<Held>,
     state: Mutex<State>,
     asked: Arc<Notify>,
-    /// Fetches that have ended.
+    /// Fetches that have completed, with or without success.
     fetched: watch::Sender<u64>,
     missed: AtomicU64,
 }
@@ -77,9 +80,9 @@ struct State {
 /// What may be shown of a keyring.
 #[derive(Debug)]
 pub struct KeyringStatus {
-    /// Whose keys.
+    /// The issuer of the keys.
     pub issuer: Arc<Issuer>,
-    /// How many keys count now.
+    /// How many keys are in use now.
     pub keys: usize,
     /// The ids of those that have one.
     pub kids: Vec<String>,
@@ -99,17 +102,17 @@ impl Keyring {
     /// The keys of a file (`jwks = { file = … }`), as they are.
     ///
     /// # Errors
-    /// When there is none of use among them.
-    pub fn of_file(issuer: Arc<Issuer>, json: &[u8]) -> Result<Arc<Self>, KeySetError> {
+    /// When none of them is usable.
+    pub(super) fn of_file(issuer: Arc<Issuer>, json: &[u8]) -> Result<Arc<Self>, KeySetError> {
         let keys = KeySet::parse(json)?;
         if keys.len() == 0 {
-            return Err(KeySetError::Useless(keys.passed_over()));
+            return Err(KeySetError::Useless(keys.ignored()));
         }
         Ok(Self::new(issuer, None, keys))
     }
 
     /// Keys that are fetched; none before [`Keyring::start`].
-    pub fn fetched(issuer: Arc<Issuer>, from: Arc<dyn Fetch>, random: Random) -> Arc<Self> {
+    pub(super) fn fetched(issuer: Arc<Issuer>, from: Arc<dyn Fetch>, random: Random) -> Arc<Self> {
         Self::new(issuer, Some((from, random)), KeySet::default())
     }
 
@@ -126,7 +129,7 @@ impl Keyring {
     }
 
     /// Whether it would fetch the same keys the same way for `issuer`.
-    pub fn serves(&self, issuer: &Issuer) -> bool {
+    pub(super) fn serves(&self, issuer: &Issuer) -> bool {
         let own = &*self.issuer;
         (&own.issuer, &own.jwks, &own.ca, own.refresh)
             == (&issuer.issuer, &issuer.jwks, &issuer.ca, issuer.refresh)
@@ -143,7 +146,7 @@ impl Keyring {
         }
     }
 
-    /// Fetches the keys once, for `check --online`, and takes none over: how many there are. `None`: they are in a file.
+    /// Fetches the keys once, for `check --online`, and puts none to use: how many there are. `None`: they are in a file.
     ///
     /// # Errors
     /// [`FetchError`].
@@ -152,12 +155,12 @@ impl Keyring {
         Some(fetch(&**from, &self.issuer).await.map(|keys| keys.len()))
     }
 
-    /// Whose keys they are.
+    /// The issuer, as configured when the keyring was made.
     pub fn issuer(&self) -> &Issuer {
         &self.issuer
     }
 
-    /// How it is.
+    /// For `/status` and the metrics.
     pub fn status(&self) -> KeyringStatus {
         let (held, state) = (self.held.load(), self.state());
         KeyringStatus {
@@ -175,7 +178,7 @@ impl Keyring {
     /// The keys that a token with this header may be signed with.
     pub(super) fn candidates(&self, kid: Option<&str>, alg: Algorithm) -> Vec<Arc<Key>> {
         let held = self.held.load();
-        if held.is_over() { Vec::new() } else { held.keys.candidates(kid, alg) }
+        if held.has_expired() { Vec::new() } else { held.keys.candidates(kid, alg) }
     }
 
     /// Why there are no such keys.
@@ -195,15 +198,15 @@ impl Keyring {
         COOL_DOWN.saturating_sub(since).max(Duration::from_secs(1))
     }
 
-    /// A token was refused because it names a key that is not there.
-    pub(in crate::authn) fn missed(&self) {
+    /// Counts a token that was rejected because it names a key that is not there.
+    pub(super) fn missed(&self) {
         self.missed.fetch_add(1, Relaxed);
     }
 
-    /// Whether a key is still among them.
+    /// Whether the issuer still publishes this key, as far as is known.
     pub(super) fn holds(&self, key: &Digest) -> bool {
         let held = self.held.load();
-        !held.is_over() && held.keys.holds(key)
+        !held.has_expired() && held.keys.holds(key)
     }
 
     /// Asks for a fetch, as a key is not there. `None`: it would not help, or is too soon.
@@ -254,11 +257,11 @@ impl Keyring {
 
     fn take(&self, keys: KeySet) {
         let issuer = &self.issuer.name;
-        let (count, passed_over) = (keys.len(), keys.passed_over());
+        let (count, ignored) = (keys.len(), keys.ignored());
         if count == 0 {
-            tracing::error!(%issuer, passed_over, "the issuer publishes no key of use: none of its tokens is accepted");
+            tracing::error!(%issuer, ignored, "the issuer publishes no usable key: none of its tokens is accepted");
         } else {
-            tracing::debug!(%issuer, keys = count, passed_over, "the issuer's keys were fetched");
+            tracing::debug!(%issuer, keys = count, ignored, "the issuer's keys were fetched");
         }
         self.held.store(Arc::new(Held { keys, until: Some(Instant::now() + GRACE) }));
     }
@@ -291,13 +294,13 @@ async fn refresh(keyring: Weak<Keyring>, from: Arc<dyn Fetch>, random: Random) {
 }
 
 impl Held {
-    fn is_over(&self) -> bool {
+    fn has_expired(&self) -> bool {
         self.until.is_some_and(|until| until <= Instant::now())
     }
 
-    /// The keys that count, if there is one.
+    /// The keys in use, if there is one.
     fn current(&self) -> Option<&KeySet> {
-        (!self.is_over() && self.keys.len() > 0).then_some(&self.keys)
+        (!self.has_expired() && self.keys.len() > 0).then_some(&self.keys)
     }
 
     fn count(&self) -> usize {

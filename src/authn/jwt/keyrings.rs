@@ -6,7 +6,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{HttpFetch, Keyring, Trusted, key_set::KeySetError};
+use super::{
+    fetch::HttpFetch,
+    key_set::KeySetError,
+    keyring::{Keyring, Trusted},
+};
 use crate::{
     clock::Random,
     config::{Config, Issuer, Jwks, Origin},
@@ -41,7 +45,7 @@ impl Keyrings {
     /// Those of `config`, new or kept; nothing is fetched and nothing forgotten yet.
     ///
     /// # Errors
-    /// [`KeyringError`]: a key set in a file without a key of use, or a CA file without a certificate.
+    /// [`KeyringError`]: a key set in a file without a usable key, or a CA file without a certificate.
     pub fn of(&self, config: &Config) -> Result<Vec<Trusted>, KeyringError> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let keyring = |issuer: &Arc<Issuer>| match kept.iter().find(|keyring| keyring.serves(issuer)) {

@@ -1,10 +1,10 @@
-//! Which caller a verified token of one issuer stands for. Where it stands for two, it stands for none.
+//! Which caller a verified token of one issuer is for. A token that two callers' rules match is for neither.
 
 use serde_json::Value;
 
-use super::{JwtError, claims::Claims};
+use super::{claims::Claims, error::JwtError};
 use crate::{
-    authn::identities,
+    authn::identities::identities,
     config::{self, ClaimMatch, Identity},
     ids::{CallerIndex, IssuerName},
 };
@@ -55,8 +55,8 @@ impl Rule {
     }
 }
 
-/// Namespace and name of a ServiceAccount, by the subject. What the cluster says beside it, where it says
-/// something, must be the same.
+/// Namespace and name of a ServiceAccount, by the subject. What the claim `kubernetes.io` says
+/// beside it, where it says something, must be the same.
 fn service_account(claims: &Claims) -> Option<(&str, &str)> {
     let account = claims.subject()?.strip_prefix("system:serviceaccount:")?;
     let (namespace, name) = account.split_once(':')?;

@@ -2,9 +2,9 @@
 
 mod attacks;
 mod causes;
-mod good;
 mod keys;
 mod sets;
+mod valid;
 
 use std::sync::{
     LazyLock,
@@ -142,7 +142,7 @@ pub(super) static RSA: LazyLock<Signer> = LazyLock::new(|| Signer::rsa("rsa-1"))
 pub(super) static EC: LazyLock<Signer> = LazyLock::new(|| Signer::p256("ec-1"));
 pub(super) static EC384: LazyLock<Signer> = LazyLock::new(|| Signer::p384("ec-384"));
 pub(super) static ED: LazyLock<Signer> = LazyLock::new(|| Signer::ed25519("ed-1"));
-/// Nobody's.
+/// Unauthenticated's.
 pub(super) static STRANGER: LazyLock<Signer> = LazyLock::new(|| Signer::p256("ec-1"));
 
 pub(super) fn set(signers: &[&Signer]) -> Vec<u8> {
@@ -229,7 +229,7 @@ fn by_claims(name: &str, claims: &[(&str, &[&str])]) -> config::Caller {
 
 /// What the one who asks is told.
 #[derive(Debug, PartialEq)]
-pub(super) struct Nobody;
+pub(super) struct Unauthenticated;
 
 /// Authenticators of two issuers, with a clock of one's own.
 pub(super) struct World {
@@ -264,13 +264,13 @@ impl World {
         let seconds = Arc::new(AtomicU64::new(NOW));
         let wall = seconds.clone();
         let clock = Clock::with_wall(move || UNIX_EPOCH + Duration::from_secs(wall.load(Relaxed)));
-        let means = Deps {
+        let deps = Deps {
             seal: Seal::new(None).unwrap(),
             clock,
             clients: None,
             issuers: vec![(cluster_config, cluster), (ci, ci_keys)],
         };
-        let callers = Authenticators::new(&config, means);
+        let callers = Authenticators::new(&config, deps);
         Self { config, callers, seconds }
     }
 
@@ -289,16 +289,16 @@ impl World {
         self.callers.start();
     }
 
-    pub(super) async fn ask(&self, peer: &Peer, token: &str) -> Result<&str, Nobody> {
-        self.judge(peer, token).await.map_err(|_| Nobody)
+    pub(super) async fn ask(&self, peer: &Peer, token: &str) -> Result<&str, Unauthenticated> {
+        self.verify(peer, token).await.map_err(|_| Unauthenticated)
     }
 
-    /// Why it is nobody's, over the network.
+    /// Why it does not authenticate, over the network.
     pub(super) async fn why(&self, token: &str) -> AuthnError {
-        self.judge(&Peer::at(Reach::Network), token).await.expect_err("it is to be refused")
+        self.verify(&Peer::at(Reach::Network), token).await.expect_err("it is to be refused")
     }
 
-    async fn judge(&self, peer: &Peer, token: &str) -> Result<&str, AuthnError> {
+    async fn verify(&self, peer: &Peer, token: &str) -> Result<&str, AuthnError> {
         let mut headers = HeaderMap::new();
         let value = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
         headers.insert(header::AUTHORIZATION, value);
@@ -309,12 +309,12 @@ impl World {
     }
 
     /// Over the network, at once.
-    pub(super) fn who(&self, token: &str) -> Result<&str, Nobody> {
+    pub(super) fn who(&self, token: &str) -> Result<&str, Unauthenticated> {
         self.ask(&Peer::at(Reach::Network), token).now_or_never().expect("nothing to wait for")
     }
 
     /// Where locality is enough for those who show nothing false.
-    pub(super) fn who_locally(&self, token: &str) -> Result<&str, Nobody> {
+    pub(super) fn who_locally(&self, token: &str) -> Result<&str, Unauthenticated> {
         self.ask(&Peer::at(Reach::Loopback), token).now_or_never().expect("nothing to wait for")
     }
 }

@@ -6,8 +6,8 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use serde_json::Value;
 
 use super::{
-    JwtError,
     claims::{Claims, Object},
+    error::JwtError,
 };
 use crate::config::Algorithm;
 
@@ -19,24 +19,24 @@ const MAX_KID: usize = 256;
 /// RFC 7516, RFC 7797). Keys come from the configured issuer, and nothing here understands an extension.
 const REFUSED: [&str; 10] = ["crit", "jwk", "jku", "x5u", "x5c", "b64", "zip", "enc", "cty", "epk"];
 
-/// What a bearer token turns out to be.
+/// What a bearer token is by its form.
 pub(super) enum Reading<'t> {
     /// A JWS of three parts.
     Token(Token<'t>),
     /// A JWS that is not well-formed.
     Bad,
-    /// Something else.
+    /// Not a JWS.
     Other,
 }
 
-/// A token as it came; nothing in it is to be believed yet.
+/// A token as it came, not verified.
 pub(super) struct Token<'t> {
     pub(super) text: &'t str,
     pub(super) header: Header,
     pub(super) claims: Claims,
 }
 
-/// Whether it is worth more than a glance: two dots, and a first part that could begin with `{`.
+/// Whether it may be a JWT, without decoding it: two dots, and a first part that could begin with `{`.
 pub(super) fn has_the_shape(bytes: &[u8]) -> bool {
     bytes.first() == Some(&b'e') && memchr::memchr_iter(b'.', bytes).count() == 2
 }
@@ -70,7 +70,7 @@ fn object(part: &str) -> Option<Object> {
 pub(super) struct Header(Object);
 
 impl Header {
-    /// The algorithm and the key's id, where the header is one that may be gone by.
+    /// The algorithm and the key's id, if the header is acceptable.
     pub(super) fn accept(&self, allowed: &[Algorithm]) -> Result<(Algorithm, Option<&str>), JwtError> {
         if REFUSED.iter().any(|member| self.0.has(member)) {
             return Err(JwtError::Header);

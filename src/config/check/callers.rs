@@ -28,7 +28,9 @@ impl Checker<'_> {
         for (name, node) in tables {
             let Some(raw) = self.table::<RawCaller>("callers", name, node) else { continue };
             let at = section.key(name);
-            let identify = self.identify(&at, raw.identify);
+            let mut identify = self.identify(&at, raw.identify);
+            // Ten thousand callers with one method each, and room for four.
+            identify.shrink_to_fit();
             let tenants = self.tenant_scope(&at, raw.tenants);
             let policies = self.granted(&at, raw.policies);
             let reveal = self.reveal(&at, raw.reveal);

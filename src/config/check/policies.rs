@@ -48,7 +48,7 @@ impl Checker<'_> {
     fn allowed(&mut self, at: &KeyPath, list: Option<Mixed<String, RawRule>>) -> Vec<Arc<RuleText>> {
         let Some(list) = list else { return Vec::new() };
         let key = at.key("allow");
-        let mut rules: Vec<Arc<RuleText>> = Vec::new();
+        let mut rules = Vec::new();
         for (index, item) in list.items.into_iter().enumerate() {
             let path = if list.alone { key.clone() } else { key.index(index) };
             let rule = match item {
@@ -67,7 +67,7 @@ impl Checker<'_> {
     }
 
     fn denied(&mut self, at: &KeyPath, list: Option<List<Unconditional>>) -> Vec<Arc<RuleText>> {
-        let mut rules: Vec<Arc<RuleText>> = Vec::new();
+        let mut rules = Vec::new();
         for (path, Unconditional(text)) in self.list(at, "deny", list).unwrap_or_default() {
             if let Some(rule) = self.accepted(RuleList::Deny, &path, text) {
                 self.add(&mut rules, &path, rule);

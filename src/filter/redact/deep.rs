@@ -1,8 +1,11 @@
-//! Containers so deep in an answer that no secret can begin or end there: all of them stand where the outermost stands.
+//! Containers so deep in an answer that no secret can begin or end there: all of them have the place of the outermost.
 //! One bit for each tells an object from an array, so that a caller who may store what it likes in `customData` cannot
 //! keep the others from their lists.
 
-use super::{Container, Kind, Unmaskable};
+use super::{
+    container::{Container, Kind},
+    unmaskable::Unmaskable,
+};
 use crate::catalog::secrets::Place;
 
 /// More than PostgreSQL takes into a `jsonb` (about 7,000 levels, by its stack).

@@ -3,7 +3,8 @@
 
 use bytes::Bytes;
 
-use super::MASK;
+/// What takes the place of a secret, as a JSON string.
+pub const MASK: &[u8] = b"\"[redacted by claviger]\"";
 
 /// A chunk with its secrets masked, in the making.
 pub(super) struct Masked<'c> {

@@ -43,7 +43,7 @@ impl Name {
     }
 }
 
-/// What a backslash and this letter stand for (RFC 8259 section 7).
+/// What a backslash and this letter mean (RFC 8259 section 7).
 pub(super) fn unescaped(letter: u8) -> Option<u8> {
     Some(match letter {
         b'"' | b'\\' | b'/' => letter,

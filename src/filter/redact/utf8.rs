@@ -3,7 +3,7 @@
 
 use std::str::from_utf8;
 
-use super::Unmaskable;
+use super::unmaskable::Unmaskable;
 
 /// What the chunk before left unfinished.
 #[derive(Debug, Default)]

@@ -1,7 +1,6 @@
-//! What of the listener's certificates and revocation lists time undoes, and what does not fit together: an
-//! expired certificate, a list that has run out, an authority without a list. None of it keeps the process from
-//! starting, since a restart mends none of it; all of it is said, here as [`Problem`]s, by `claviger check` and
-//! in the log.
+//! Warnings about the listener's certificates and revocation lists: an expired certificate, an expired list, an
+//! authority without a list. None of it keeps the process from starting, since a restart fixes none of it; all of it
+//! is reported, here as [`Problem`]s, by `claviger check` and in the log. Trusts nothing and refuses nothing.
 
 use std::{
     path::PathBuf,
@@ -19,8 +18,8 @@ use crate::{
     x509::{Certificate, Name, RevocationList, Signed},
 };
 
-/// A certificate whose end is nearer is spoken of, if less than a quarter of its life is left as well: those
-/// that live for a day are not renewed two weeks ahead.
+/// A certificate that expires sooner is warned of, if less than a quarter of its life is left as well: those that live
+/// for a day are not renewed two weeks ahead.
 const SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 const TAKEN_UP: &str = "A changed file is taken up without a restart.";
 
@@ -45,8 +44,8 @@ struct Clients {
 struct Lists {
     file: Place,
     lists: Vec<RevocationList>,
-    /// Names of authorities whose list is signed by another of that name.
-    false_ones: Vec<Name>,
+    /// Names of authorities whose list has another key's signature.
+    forged: Vec<Name>,
 }
 
 /// A file, for messages; not what is in it, which may be large.
@@ -63,7 +62,7 @@ impl Place {
 }
 
 impl Dates {
-    /// Reads what can be read; files that are of no use at all are refused elsewhere.
+    /// Reads what can be read; files that cannot be used at all are refused elsewhere.
     pub fn of(config: &ListenTls) -> Self {
         let clients = config.client_ca.as_ref().map(|ca| Clients {
             ca: Place::of(ca),
@@ -71,7 +70,7 @@ impl Dates {
             crl: config.crl.as_ref().map(|file| Lists {
                 file: Place::of(file),
                 lists: read(file, |der: CertificateRevocationListDer<'_>| RevocationList::read(&der)),
-                false_ones: false_ones(file, ca),
+                forged: forged(file, ca),
             }),
         });
         Self {
@@ -82,7 +81,7 @@ impl Dates {
         }
     }
 
-    /// The server's certificate.
+    /// The server's certificate, without its chain.
     pub fn server(&self) -> Option<&Certificate> {
         self.chain.first()
     }
@@ -92,7 +91,7 @@ impl Dates {
         &self.names
     }
 
-    /// The authorities that clients' certificates may be of; `None` where no client is asked for one.
+    /// The trusted CAs of clients' certificates; `None` where no client is asked for one.
     pub fn authorities(&self) -> Option<impl Iterator<Item = &Name>> {
         let clients = self.clients.as_ref()?;
         Some(clients.authorities.iter().map(|authority| &authority.subject))
@@ -103,18 +102,18 @@ impl Dates {
         Some(&self.clients.as_ref()?.crl.as_ref()?.lists)
     }
 
-    /// The first moment at which a revocation list counts no more.
+    /// When the first of the revocation lists expires.
     pub fn next_update(&self) -> Option<SystemTime> {
         self.lists()?.iter().filter_map(|list| list.next_update).min()
     }
 
-    /// All that is to be said at `now`. The same as long as nothing changes: a text holds no time left.
+    /// All warnings at `now`. They stay the same as long as nothing changes: no text says how much time is left.
     pub fn concerns(&self, now: SystemTime) -> Vec<Problem> {
-        let mut said = self.of_server(now);
+        let mut problems = self.of_server(now);
         if let Some(clients) = &self.clients {
-            said.extend(clients.concerns(now));
+            problems.extend(clients.concerns(now));
         }
-        said
+        problems
     }
 
     fn of_server(&self, now: SystemTime) -> Vec<Problem> {
@@ -123,17 +122,20 @@ impl Dates {
             let (begin, end) = (certificate.not_before, certificate.not_after);
             let which = match place {
                 0 => format!("the certificate in {file}"),
-                _ => format!("the certificate of {}, between, in {file}", certificate.subject),
+                _ => format!("the intermediate certificate of {} in {file}", certificate.subject),
             };
             let (what, remedy) = if now < begin {
-                let what = format!("{which} begins {}: until then clients will refuse it", date(begin));
+                let what =
+                    format!("{which} is not valid before {}: until then clients will refuse it", date(begin));
                 (what, "Look at the clock of this machine, and at whether this is the right file.".to_owned())
             } else if now > end {
-                let what = format!("{which} ended {}: clients will refuse it", date(end));
+                let what = format!("{which} expired {}: clients will refuse it", date(end));
                 (what, format!("Renew it. {TAKEN_UP}"))
             } else if is_soon(certificate, now) {
-                let what =
-                    format!("{which} ends {}, in less than 14 days: then clients will refuse it", date(end));
+                let what = format!(
+                    "{which} expires {}, in less than 14 days: then clients will refuse it",
+                    date(end)
+                );
                 (what, format!("Renew it, and look at why that was not done yet. {TAKEN_UP}"))
             } else {
                 return None;
@@ -146,9 +148,9 @@ impl Dates {
 
 impl Clients {
     fn concerns(&self, now: SystemTime) -> Vec<Problem> {
-        let Some(Lists { file, lists, false_ones }) = &self.crl else { return Vec::new() };
+        let Some(Lists { file, lists, forged }) = &self.crl else { return Vec::new() };
         let path = file.path.display();
-        let mut said = Vec::new();
+        let mut problems = Vec::new();
         let missing = self.authorities.iter().map(|authority| &authority.subject);
         for authority in missing.filter(|name| lists.iter().all(|list| list.issuer != **name)) {
             let held: Vec<_> = lists.iter().map(|list| list.issuer.to_string()).collect();
@@ -159,32 +161,31 @@ impl Clients {
                 held.join("; "),
             );
             let remedy = format!("Add its list, or take it out of client_ca. {TAKEN_UP}");
-            said.push(problem("crl", file, what, remedy));
+            problems.push(problem("crl", file, what, remedy));
         }
         for (place, list) in lists.iter().enumerate() {
             // webpki asks the first list of an authority, and no other.
             let is_asked = lists[..place].iter().all(|before| before.issuer != list.issuer);
-            if is_asked && false_ones.contains(&list.issuer) {
+            if is_asked && forged.contains(&list.issuer) {
                 let what = format!(
                     "the revocation list of {} in {path} is not signed by the authority of that name in {}: every client \
                      certificate that it issued is refused",
                     list.issuer,
                     self.ca.path.display(),
                 );
-                let remedy =
-                    "Take list and authority from the same place: one that was made anew has another key.";
-                said.push(problem("crl", file, what, format!("{remedy} {TAKEN_UP}")));
+                let remedy = "Take list and authority from the same place: one that was created again has another key.";
+                problems.push(problem("crl", file, what, format!("{remedy} {TAKEN_UP}")));
             }
             let Some(end) = list.next_update.filter(|end| is_asked && now >= *end) else { continue };
             let what = format!(
-                "the revocation list of {} in {path} ended {}: every client certificate that it issued is refused",
+                "the revocation list of {} in {path} expired {}: every client certificate that it issued is refused",
                 list.issuer,
                 date(end),
             );
             let remedy = format!("Put that authority's newest list in its place. {TAKEN_UP}");
-            said.push(problem("crl", file, what, remedy));
+            problems.push(problem("crl", file, what, remedy));
         }
-        said
+        problems
     }
 }
 
@@ -198,7 +199,7 @@ fn problem(key: &str, file: &Place, what: String, remedy: String) -> Problem {
     Problem { key: format!("listen.tls.{key}"), origin: file.origin.clone(), what, remedy }
 }
 
-/// The moment as RFC 3339 has it; certificates know none that it has not.
+/// In the form of RFC 3339, UTC, to the second.
 pub fn date(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time).to_string()
 }
@@ -207,11 +208,11 @@ fn read<T: PemObject, R>(file: &PemFile, one: impl Fn(T) -> Option<R>) -> Vec<R>
     T::pem_slice_iter(&file.pem).filter_map(|section| one(section.ok()?)).collect()
 }
 
-/// Whose first list none of the authorities of that name has signed.
-fn false_ones(crl: &PemFile, ca: &PemFile) -> Vec<Name> {
+/// The issuers whose first list none of the authorities of that name has signed.
+fn forged(crl: &PemFile, ca: &PemFile) -> Vec<Name> {
     let authorities: Vec<CertificateDer<'_>> = read(ca, Some);
     let mut seen = Vec::new();
-    let mut false_ones = Vec::new();
+    let mut forged = Vec::new();
     for der in read(crl, Some::<CertificateRevocationListDer<'_>>) {
         let (Some(list), Some(signed)) = (RevocationList::read(&der), Signed::read(&der)) else { continue };
         if seen.contains(&list.issuer) {
@@ -220,15 +221,15 @@ fn false_ones(crl: &PemFile, ca: &PemFile) -> Vec<Name> {
         let of_that_name = |der: &&CertificateDer<'_>| {
             Certificate::read(der).is_some_and(|authority| authority.subject == list.issuer)
         };
-        // One that cannot be read in this way says neither yes nor no.
+        // An authority whose key cannot be read is neither for nor against it.
         let mut verdicts =
             authorities.iter().filter(of_that_name).map(|der| has_signed(der, signed)).peekable();
         if verdicts.peek().is_some() && verdicts.all(|verdict| verdict == Some(false)) {
-            false_ones.push(list.issuer.clone());
+            forged.push(list.issuer.clone());
         }
         seen.push(list.issuer);
     }
-    false_ones
+    forged
 }
 
 fn has_signed(authority: &CertificateDer<'_>, signed: Signed<'_>) -> Option<bool> {

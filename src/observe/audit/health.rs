@@ -1,4 +1,4 @@
-//! How the writing goes, and what is to be done where it does not.
+//! Whether the audit log can be written, and what the operator can do where it cannot.
 
 use std::{
     io,
@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// How the writing goes, for `/status`.
+/// Whether it can be written, for `/status`.
 #[derive(Debug)]
 pub(super) struct Health {
     /// The file, or `stdout`.
@@ -23,12 +23,13 @@ impl Health {
     pub(super) fn set(&self, error: Option<String>) {
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
     }
+
     pub(super) fn last_error(&self) -> Option<String> {
         self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// What is to be done where `path` cannot be written.
+/// What the operator can do about `path`; `None` where the error says all there is to say.
 pub(super) fn remedy(path: &str, error: &io::Error) -> Option<String> {
     let uid = rustix::process::geteuid().as_raw();
     let directory = match Path::new(path).parent() {

@@ -1,14 +1,20 @@
-use std::{io, sync::Mutex};
+use std::{io, sync::Mutex, time::SystemTime};
 
 use super::{
-    entry::{Outcome, Rule, SCHEMA},
+    health::remedy,
+    record::{Outcome, Rule, SCHEMA},
     writer::Sink,
     *,
 };
-use crate::{config::RuleText, ids::PolicyName, observe::Record, policy::rules::Effect};
+use crate::{
+    config::RuleText,
+    ids::PolicyName,
+    observe::{Details, Events, Issued, Metrics, OperationMetrics, Record, RequestId},
+    policy::{decide::RuleSource, rules::Effect},
+};
 
-fn entry(number: usize) -> Entry {
-    Entry {
+fn record(number: usize) -> AuditRecord {
+    AuditRecord {
         time: "2026-01-02T03:04:05.678Z".into(),
         schema: SCHEMA,
         request_id: format!("r{number}"),
@@ -69,11 +75,11 @@ fn ids(path: &std::path::Path) -> Vec<String> {
 fn a_full_file_makes_room_and_only_so_many_are_kept() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("audit.jsonl");
-    let line = serde_json::to_string(&entry(0)).unwrap().len() as u64 + 1;
+    let line = serde_json::to_string(&record(0)).unwrap().len() as u64 + 1;
     let lost = counter();
     let audit = Audit::open(&to_file(&path, 2 * line, 2), lost.clone()).unwrap().unwrap();
     for number in 0..9 {
-        audit.write(entry(number));
+        audit.write(record(number));
         flush(&audit);
     }
     assert_eq!(ids(&path), ["r8"]);
@@ -90,7 +96,7 @@ fn it_goes_on_where_the_last_process_stopped() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("audit.jsonl");
     let mut first = Rotated::open(path.clone(), 1 << 20, 0).unwrap();
-    first.line(format!("{}\n", serde_json::to_string(&entry(1)).unwrap()).as_bytes()).unwrap();
+    first.line(format!("{}\n", serde_json::to_string(&record(1)).unwrap()).as_bytes()).unwrap();
     Sink::flush(&mut first).unwrap();
     drop(first);
     // A crash in the middle of a line.
@@ -98,7 +104,7 @@ fn it_goes_on_where_the_last_process_stopped() {
     text.push_str("{\"time\":");
     std::fs::write(&path, &text).unwrap();
     let second = Audit::open(&to_file(&path, 1 << 20, 0), counter()).unwrap().unwrap();
-    second.write(entry(2));
+    second.write(record(2));
     flush(&second);
     let text = std::fs::read_to_string(&path).unwrap();
     let lines: Vec<_> = text.lines().collect();
@@ -121,10 +127,10 @@ fn a_place_that_cannot_be_written_is_said_at_the_start() {
 fn a_file_has_one_writer_before_and_after_it_is_rotated() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("audit.jsonl");
-    let line = serde_json::to_string(&entry(0)).unwrap().len() as u64 + 1;
+    let line = serde_json::to_string(&record(0)).unwrap().len() as u64 + 1;
     let audit = Audit::open(&to_file(&path, line, 1), counter()).unwrap().unwrap();
     for number in 0..3 {
-        audit.write(entry(number));
+        audit.write(record(number));
         flush(&audit);
         let error = Audit::open(&to_file(&path, line, 1), counter()).unwrap_err().to_string();
         assert_eq!(
@@ -198,7 +204,7 @@ fn a_full_disk_costs_the_records_of_that_time_and_each_is_counted() {
     let audit = Audit { sender, lost: lost.clone(), health };
     for (number, full) in [(1, false), (2, true), (3, true), (4, false)] {
         disk.0.lock().unwrap().0 = full;
-        audit.write(entry(number));
+        audit.write(record(number));
         flush(&audit);
         let status = audit.status();
         assert_eq!((status.file.as_str(), status.last_error.is_some()), ("/var/log/a.jsonl", full));
@@ -218,7 +224,7 @@ fn a_real_full_device_is_counted_and_half_a_line_is_taken_back() {
         return;
     };
     for number in 0..5 {
-        audit.write(entry(number));
+        audit.write(record(number));
     }
     flush(&audit);
     assert_eq!(lost.get(), 5);
@@ -239,7 +245,7 @@ fn what_cannot_be_written_is_said_with_its_file_and_a_remedy() {
         let disk = Disk::default();
         disk.0.lock().unwrap().0 = true;
         let (sender, receiver) = sync_channel(2);
-        sender.send(Message::Record(Box::new(entry(1)))).unwrap();
+        sender.send(Message::Record(Box::new(record(1)))).unwrap();
         drop(sender);
         let health = Health::of("/var/log/a.jsonl".into());
         writer::Writer::new(Box::new(disk), counter(), health).run(&receiver);
@@ -277,17 +283,17 @@ fn without_room_a_record_is_lost_and_nobody_waits() {
     let (sender, receiver) = sync_channel(2);
     let audit = Audit { sender, lost: lost.clone(), health: Health::of(String::new()) };
     for number in 0..5 {
-        audit.write(entry(number));
+        audit.write(record(number));
     }
     assert_eq!(lost.get(), 3);
     drop(receiver);
-    audit.write(entry(6));
+    audit.write(record(6));
     assert_eq!(lost.get(), 4);
 }
 
 #[test]
 fn the_members_are_those_of_the_schema() {
-    let value = serde_json::to_value(entry(1)).unwrap();
+    let value = serde_json::to_value(record(1)).unwrap();
     let page = include_str!("../../../docs/audit.md");
     for (name, value) in value.as_object().unwrap() {
         assert!(page.contains(&format!("| `{name}` |")), "docs/audit.md does not know {name}");
@@ -311,32 +317,35 @@ fn what_came_of_it() {
         }),
         policy: PolicyName::parse("p").unwrap(),
     };
-    let outcome = |change: &dyn Fn(&mut Record, &mut AuditRecord)| {
+    let outcome = |change: &dyn Fn(&mut Record, &mut Details)| {
         let (sender, receiver) = sync_channel(8);
-        let log = Arc::new(Audit { sender, lost: counter(), health: Health::of(String::new()) });
-        let metrics = Arc::new(crate::observe::Metrics::new());
-        let operation = Arc::new(crate::observe::OperationMetrics::new(metrics.clone(), "", "", ""));
-        let id = crate::observe::RequestId::of(&http::HeaderMap::new(), |_| false, || 1);
+        let audit = Arc::new(Audit { sender, lost: counter(), health: Health::of(String::new()) });
+        let operation = Arc::new(OperationMetrics::new(Arc::new(Metrics::new()), "", "", ""));
+        let id = RequestId::of(&http::HeaderMap::new(), |_| false, || 1);
         let log_requests = config::LogRequests::Off;
-        let mut record = Record::begin(id, http::Method::GET, operation, metrics, log_requests);
-        let mut trail = AuditRecord::begin(log, SystemTime::UNIX_EPOCH, None, None);
-        trail.rule = Some(Arc::new(rule.clone()));
+        let mut record =
+            Record::begin(id, http::Method::GET, operation, Events::new(vec![audit]), log_requests);
+        let mut details = Details::at(SystemTime::UNIX_EPOCH);
+        details.rule = Some(Arc::new(rule.clone()));
         record.complete = true;
-        change(&mut record, &mut trail);
-        record.audit = Some(Box::new(trail));
+        change(&mut record, &mut details);
+        record.details = Some(Box::new(details));
         drop(record);
-        let Ok(Message::Record(entry)) = receiver.recv() else { panic!("no record") };
-        assert_eq!(entry.time, "1970-01-01T00:00:00.000Z");
-        assert_eq!(entry.rule.as_ref().unwrap().origin, "c.toml:3");
-        assert_eq!(entry.rule.as_ref().unwrap().effect, "deny");
-        entry.outcome
+        let Message::Record(record) = receiver.try_recv().ok()? else { panic!("no record") };
+        assert_eq!(record.time, "1970-01-01T00:00:00.000Z");
+        assert_eq!(record.rule.as_ref().unwrap().origin, "c.toml:3");
+        assert_eq!(record.rule.as_ref().unwrap().effect, "deny");
+        Some(record.outcome)
     };
-    assert_eq!(outcome(&|_, _| {}), Outcome::Answered);
-    assert_eq!(outcome(&|record, _| record.complete = false), Outcome::Aborted);
-    assert_eq!(outcome(&|record, _| record.code = Some("x")), Outcome::Failed);
-    assert_eq!(outcome(&|_, trail| trail.issued = Some(Issued::Upstream)), Outcome::Issued);
+    assert_eq!(outcome(&|_, _| {}), Some(Outcome::Answered));
+    assert_eq!(outcome(&|record, _| record.complete = false), Some(Outcome::Aborted));
+    assert_eq!(outcome(&|record, _| record.code = Some("x")), Some(Outcome::Failed));
+    assert_eq!(outcome(&|_, details| details.issued = Some(Issued::Upstream)), Some(Outcome::Issued));
     assert_eq!(
-        outcome(&|record, trail| (record.code, trail.denied) = (Some("claviger.not_permitted"), true)),
-        Outcome::Denied
+        outcome(&|record, details| {
+            (record.code, details.denied) = (Some("claviger.not_permitted"), true);
+        }),
+        Some(Outcome::Denied)
     );
+    assert_eq!(outcome(&|record, _| record.quiet = true), None, "one of a flood");
 }

@@ -10,8 +10,8 @@ use prometheus::IntCounter;
 use tokio::sync::oneshot;
 
 use super::{
-    entry::Entry,
     health::{Health, remedy},
+    record::AuditRecord,
 };
 
 /// As much as is written at one go, in bytes.
@@ -20,7 +20,7 @@ const BATCH: usize = 256 * 1024;
 /// What comes in.
 #[derive(Debug)]
 pub(super) enum Message {
-    Record(Box<Entry>),
+    Record(Box<AuditRecord>),
     /// Answered when everything before it is written.
     Flush(oneshot::Sender<()>),
 }
@@ -91,13 +91,13 @@ impl Writer {
     }
 
     fn take(&mut self, message: Message, asked: &mut Vec<oneshot::Sender<()>>) {
-        let entry = match message {
-            Message::Record(entry) => entry,
+        let record = match message {
+            Message::Record(record) => record,
             Message::Flush(done) => return asked.push(done),
         };
         self.line.clear();
         let written =
-            serde_json::to_writer(&mut self.line, &*entry).map_err(io::Error::from).and_then(|()| {
+            serde_json::to_writer(&mut self.line, &*record).map_err(io::Error::from).and_then(|()| {
                 self.line.push(b'\n');
                 self.sink.line(&self.line)
             });

@@ -1,30 +1,37 @@
+use std::time::{Duration, UNIX_EPOCH};
+
 use super::*;
+use crate::ids::{IssuerName, TenantName};
 
 #[test]
 fn every_metric_of_the_contract_can_be_read() {
     let metrics = Metrics::new();
-    let tenant = TenantName::parse("acme").unwrap();
-    metrics.requests("c", "acme", "ListUsers", "2xx", "upstream").inc();
-    metrics.duration("acme", "ListUsers").observe(0.1);
-    metrics.upstream_duration("acme", "ListUsers").observe(0.1);
-    metrics.retried("refused");
-    metrics.rate_limited("caller");
-    metrics.policy_denied("caller_unknown");
-    metrics.identification_failed("jwt", "expired");
-    metrics.token_request(&tenant, "ok", Duration::from_millis(3));
-    metrics.token_cache("hit").inc();
-    metrics.token_expires(&tenant, UNIX_EPOCH);
-    metrics.token_failures(&tenant, 2);
-    metrics.token_secret_fallback(&tenant);
-    metrics.issuer_keys(&IssuerName::parse("kubernetes").unwrap(), 2, 1);
-    metrics.handshake_failed("revoked");
-    metrics.certificate_expires(UNIX_EPOCH + Duration::from_secs(7));
-    metrics.crl_next_update(UNIX_EPOCH + Duration::from_secs(6));
-    metrics.quota_used(&tenant).inc();
-    metrics.quota_remaining(&tenant, 3);
-    metrics.echo_stopped("acme");
+    let tenant = &TenantName::parse("acme").unwrap();
+    let issuer = &IssuerName::parse("kubernetes").unwrap();
+    metrics.requests.of([&"c", tenant, &"ListUsers", &"2xx", &"upstream"]).inc();
+    metrics.duration.of([tenant, &"ListUsers"]).observe(0.1);
+    metrics.upstream_duration.of([tenant, &"ListUsers"]).observe(0.1);
+    metrics.retries.of([&"refused"]).inc();
+    metrics.rate_limited.of([&"caller"]).inc();
+    metrics.policy_denied.of([&"caller_unknown"]).inc();
+    metrics.identification_failed.of([&"jwt", &"expired"]).inc();
+    metrics.token_requests.of([tenant, &"ok"]).inc();
+    metrics.token_duration.of([tenant]).observe(0.003);
+    metrics.token_cache.of([&"hit"]).inc();
+    metrics.token_expiry.set_time([tenant], UNIX_EPOCH);
+    metrics.token_failures.set([tenant], 2);
+    metrics.token_secret_fallbacks.of([tenant]).inc();
+    metrics.upstream_failures.set([tenant], 4);
+    metrics.issuer_keys.set([issuer], 2);
+    metrics.issuer_failures.set([issuer], 1);
+    metrics.handshakes_failed.of([&"revoked"]).inc();
+    metrics.certificate_expiry.set_time([], UNIX_EPOCH + Duration::from_secs(7));
+    metrics.crl_next_update.set_time([], UNIX_EPOCH + Duration::from_secs(6));
+    metrics.quota_used.of([tenant]).inc();
+    metrics.quota_remaining.set([tenant], 3);
+    metrics.echo_guard.of([tenant]).inc();
     metrics.reloaded(Some(UNIX_EPOCH + Duration::from_secs(5)));
-    let text = metrics.render();
+    let text = metrics.families.render();
     for line in [
         "claviger_requests_total{caller=\"c\",code=\"2xx\",operation=\"ListUsers\",source=\"upstream\",tenant=\"acme\"} 1",
         "claviger_request_duration_seconds_count{operation=\"ListUsers\",tenant=\"acme\"} 1",
@@ -52,4 +59,19 @@ fn every_metric_of_the_contract_can_be_read() {
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
+}
+
+#[test]
+fn a_scrape_forgets_what_the_last_one_was_told() {
+    let metrics = Metrics::new();
+    let (gone, there) = (TenantName::parse("gone").unwrap(), TenantName::parse("there").unwrap());
+    let set = |tenants: &[&TenantName]| {
+        metrics.render_with(|| tenants.iter().for_each(|name| metrics.quota_remaining.set([*name], 1)))
+    };
+    metrics.quota_used.of([&gone]).inc();
+    assert!(set(&[&gone, &there]).contains("quota_remaining{tenant=\"gone\"} 1"));
+    let text = set(&[&there]);
+    assert!(!text.contains("quota_remaining{tenant=\"gone\"}"), "{text}");
+    assert!(text.contains("quota_remaining{tenant=\"there\"} 1"), "{text}");
+    assert!(text.contains("quota_used_total{tenant=\"gone\"} 1"), "what is counted stays: {text}");
 }

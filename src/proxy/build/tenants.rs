@@ -35,7 +35,7 @@ impl<'c> TenantMaker<'c> {
             retry: config.retry.clone(),
             token: config.token.clone(),
             queue: config.limits.queue,
-            token_found: ["hit", "wait"].map(|result| shared.metrics.token_cache(result)),
+            token_found: ["hit", "wait"].map(|result| shared.metrics.token_cache.of([&result])),
             clock: shared.clock.clone(),
         });
         Self { shared, config, policy, common, trust: Trust::default() }
@@ -99,7 +99,7 @@ impl<'c> TenantMaker<'c> {
         let quota =
             current.and_then(|current| current.quota().carried_over(tenant.quota)).unwrap_or_else(|| {
                 let bucket = Arc::new(Bucket::new(tenant.quota));
-                Quota::new(name.clone(), bucket, || shared.metrics.quota_used(name))
+                Quota::new(name.clone(), bucket, || shared.metrics.quota_used.of([name]))
             });
         let (max, queue) = (tenant.max_in_flight, config.limits.queue);
         let in_flight = current.map(|current| current.in_flight()).filter(|it| it.is(max, queue));

@@ -42,6 +42,9 @@ async fn trouble_is_told_once_and_so_is_its_end() {
         .with_ansi(false)
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
+    // A test beside this one may have come by one of these lines for the first time at the same moment, and settled that
+    // nobody listens.
+    tracing::callsite::rebuild_interest_cache();
 
     let world = World::new(BROKEN);
     let handle = world.handle();

@@ -25,7 +25,7 @@ async fn an_expired_certificate_is_told_everywhere() {
         ..Wanted::default()
     });
     let proxy = with_tls(&logto, &expired).start().await;
-    let said = "ended 2025-01-01T00:00:00Z: clients will refuse it. Renew it.";
+    let said = "expired 2025-01-01T00:00:00Z: clients will refuse it. Renew it.";
     proxy.logged(said).await;
     let checked = check(&proxy).await;
     assert!(checked.contains(said) && checked.contains(", 3 warnings"), "{checked}");
@@ -69,7 +69,7 @@ async fn a_list_that_ran_out_is_told_with_those_whom_it_cuts_off() {
 
     write(proxy.directory(), "crl.pem", &clients.revoke(&[], 2025));
     assert!(proxy.reload().await);
-    let said = "ended 2025-01-01T00:00:00Z: every client certificate that it issued is refused";
+    let said = "expired 2025-01-01T00:00:00Z: every client certificate that it issued is refused";
     proxy.logged(said).await;
     assert!(check(&proxy).await.contains(said));
     assert_eq!(proxy.metric("claviger_tls_crl_next_update_timestamp_seconds").await, 1_735_689_600.0);

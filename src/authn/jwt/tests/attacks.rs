@@ -1,5 +1,5 @@
-//! Tokens that must not be believed: not over the network, and not where locality alone would do, as something
-//! false has been said. Each differs in one thing from a token that is believed.
+//! Tokens that must be rejected: over the network, and where locality alone would do, as something invalid was
+//! presented. Each differs in one thing from a token that is accepted.
 
 use aws_lc_rs::hmac;
 
@@ -10,9 +10,9 @@ fn refuse(attacks: impl IntoIterator<Item = (impl std::fmt::Display, String)>) {
     assert_eq!(world.who(&EC.sign(&account("shop", "billing"))), Ok("billing"), "what they are made of");
     assert_eq!(world.who(&RSA.sign(&account("shop", "billing"))), Ok("billing"));
     for (what, token) in attacks {
-        assert_eq!(world.who(&token), Err(Nobody), "{what}");
-        assert_eq!(world.who_locally(&token), Err(Nobody), "{what}, locally");
-        assert_eq!(world.who(&token), Err(Nobody), "{what}, again");
+        assert_eq!(world.who(&token), Err(Unauthenticated), "{what}");
+        assert_eq!(world.who_locally(&token), Err(Unauthenticated), "{what}, locally");
+        assert_eq!(world.who(&token), Err(Unauthenticated), "{what}, again");
     }
 }
 
@@ -30,8 +30,8 @@ fn with_claims(changes: Value) -> String {
 
 #[test]
 fn forged() {
-    let good = EC.sign(&claims());
-    let (message, signature) = good.rsplit_once('.').unwrap();
+    let valid = EC.sign(&claims());
+    let (message, signature) = valid.rsplit_once('.').unwrap();
     let (header, payload) = message.split_once('.').unwrap();
     let other = BASE64.encode(account("jobs", "x").to_string());
     let mut flipped = BASE64.decode(signature).unwrap();
@@ -39,7 +39,7 @@ fn forged() {
     let zero = BASE64.encode([0; 64]);
     refuse([
         ("another key under the same id", STRANGER.sign(&claims())),
-        ("other claims under a good signature", format!("{header}.{other}.{signature}")),
+        ("other claims under a valid signature", format!("{header}.{other}.{signature}")),
         ("a changed signature", format!("{message}.{}", BASE64.encode(&flipped))),
         ("a signature of zeros (CVE-2022-21449)", format!("{message}.{zero}")),
         ("half a signature", format!("{message}.{}", &signature[..signature.len() / 2])),
@@ -70,10 +70,10 @@ fn algorithms() {
     let mut attacks: Vec<(String, String)> = ["none", "None", "NONE", "nOnE", "", "ES256"]
         .map(|alg| (format!("unsigned, {alg:?}"), unsigned(alg)))
         .into();
-    attacks.extend(
-        ["none", "HS256", "es256", "ES256K", "ES512", "RS1", "ES256 "]
-            .map(|alg| (format!("a good signature under {alg:?}"), with_header(&EC, json!({ "alg": alg })))),
-    );
+    attacks
+        .extend(["none", "HS256", "es256", "ES256K", "ES512", "RS1", "ES256 "].map(|alg| {
+            (format!("a valid signature under {alg:?}"), with_header(&EC, json!({ "alg": alg })))
+        }));
     attacks.extend(
         [
             ("HS256 with the modulus", hmac_with(&RSA, &bytes(&RSA, "n"))),
@@ -139,7 +139,7 @@ fn keys_that_a_token_brings_along() {
     refuse([
         ("jwk", with_header(&STRANGER, json!({ "jwk": jwk }))),
         ("jwk without kid", with_header(&STRANGER, json!({ "jwk": jwk, "kid": null }))),
-        ("jwk beside a good signature", with_header(&EC, json!({ "jwk": EC.jwk() }))),
+        ("jwk beside a valid signature", with_header(&EC, json!({ "jwk": EC.jwk() }))),
         ("jku", with_header(&STRANGER, json!({ "jku": "https://evil.example/jwks.json" }))),
         ("jku of the issuer", with_header(&EC, json!({ "jku": format!("{CLUSTER}/openid/v1/jwks") }))),
         ("x5u", with_header(&EC, json!({ "x5u": "https://evil.example/cert.pem" }))),
@@ -220,12 +220,12 @@ fn issuers_that_are_nearly_ours() {
         "https://kubernetes.default.svc:443",
         "",
     ] {
-        assert_eq!(world.who(&with_claims(json!({ "iss": issuer }))), Err(Nobody), "{issuer}");
+        assert_eq!(world.who(&with_claims(json!({ "iss": issuer }))), Err(Unauthenticated), "{issuer}");
     }
     let crossed = RSA.sign(&ci(json!({ "groups": ["admins"] })));
-    assert_eq!(world.who(&crossed), Err(Nobody), "a key of the one issuer for the other's name");
+    assert_eq!(world.who(&crossed), Err(Unauthenticated), "a key of the one issuer for the other's name");
     let by_ci = EC.sign(&with(claims(), json!({ "iss": CI })));
-    assert_eq!(world.who(&by_ci), Err(Nobody), "the subject of the one from the other");
+    assert_eq!(world.who(&by_ci), Err(Unauthenticated), "the subject of the one from the other");
 }
 
 #[test]
@@ -247,8 +247,8 @@ fn members_twice() {
 
 #[test]
 fn encodings() {
-    let good = EC.sign(&claims());
-    let parts: Vec<&str> = good.split('.').collect();
+    let valid = EC.sign(&claims());
+    let parts: Vec<&str> = valid.split('.').collect();
     let (header, payload, signature) = (parts[0], parts[1], parts[2]);
     let resigned = |message: String| EC.sign_message(&message);
     // The last character of 64 bytes holds four bits that no byte needs.
@@ -262,7 +262,7 @@ fn encodings() {
         ("padded claims", resigned(format!("{header}.{payload}="))),
         ("trailing bits in the signature", format!("{header}.{payload}.{stem}{loose}")),
         ("the other alphabet", format!("{header}.{payload}.{}", signature.replacen(last, "+", 1))),
-        ("a trailing letter", format!("{good}A")),
+        ("a trailing letter", format!("{valid}A")),
         ("claims with trailing bytes", {
             let claims = BASE64.encode(format!("{}{{}}", claims()));
             resigned(format!("{header}.{claims}"))
@@ -284,9 +284,12 @@ fn encodings() {
     ]);
     let world = World::offline();
     assert_eq!(world.who(&with_claims(json!({ "padding": "x".repeat(11_000) }))), Ok("billing"));
-    for other in
-        [format!("{good}."), format!(".{good}"), format!("{good}.{signature}"), format!("{header}.{payload}")]
-    {
-        assert_eq!(world.who(&other), Err(Nobody), "{other}");
+    for other in [
+        format!("{valid}."),
+        format!(".{valid}"),
+        format!("{valid}.{signature}"),
+        format!("{header}.{payload}"),
+    ] {
+        assert_eq!(world.who(&other), Err(Unauthenticated), "{other}");
     }
 }

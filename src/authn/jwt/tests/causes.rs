@@ -1,8 +1,8 @@
-//! What the operator is told of tokens that identify nobody: the cause, and no word that the sender chose.
+//! What the operator is told of tokens that do not authenticate: the cause, and no word that the sender chose.
 
 use super::{
     super::keyring::COOL_DOWN,
-    keys::{KEYS, at_a_url, good, settle},
+    keys::{KEYS, at_a_url, settle, valid},
     *,
 };
 
@@ -11,7 +11,7 @@ const CHOSEN: &str = "SENDER-chosen-3kQ8vT";
 fn why(token: &str) -> (String, &'static str) {
     let why = World::offline().why(token).now_or_never().expect("nothing to wait for");
     assert!(!why.cause().contains(CHOSEN), "{why:?}");
-    assert_eq!(why.to_string(), "the caller could not be identified", "for the one who asks");
+    assert_eq!(why.to_string(), "the caller could not be authenticated", "for the one who asks");
     (why.cause(), why.reason())
 }
 
@@ -27,36 +27,36 @@ fn each_cause_by_its_name() {
         EC.sign_text(&header, &account("shop", "billing").to_string())
     };
     for (token, text, reason) in [
-        (claims(json!({ "aud": CHOSEN })), "aud is not among its audience", "audience"),
-        (claims(json!({ "aud": null })), "aud is not among its audience", "audience"),
+        (claims(json!({ "aud": CHOSEN })), "aud names none of the configured audiences", "audience"),
+        (claims(json!({ "aud": null })), "aud names none of the configured audiences", "audience"),
         (claims(json!({ "exp": NOW - 100 })), "expired 100 s ago", "expired"),
         (claims(json!({ "exp": NOW - 3600 })), "expired 60 min ago", "expired"),
         (claims(json!({ "exp": NOW - 86_400 })), "expired 24 h ago", "expired"),
         (claims(json!({ "exp": 5 })), "expired more than two days ago", "expired"),
-        (claims(json!({ "nbf": NOW + 90 })), "not yet valid, for 90 s", "not_yet_valid"),
-        (claims(json!({ "iat": NOW + 7200 })), "not yet valid, for 2 h", "not_yet_valid"),
-        (claims(json!({ "exp": null })), "exp is missing, or a time in it is no number", "times"),
-        (claims(json!({ "nbf": CHOSEN })), "exp is missing, or a time in it is no number", "times"),
+        (claims(json!({ "nbf": NOW + 90 })), "not valid for another 90 s", "not_yet_valid"),
+        (claims(json!({ "iat": NOW + 7200 })), "not valid for another 2 h", "not_yet_valid"),
+        (claims(json!({ "exp": null })), "exp is missing, or exp, nbf or iat is not a number", "times"),
+        (claims(json!({ "nbf": CHOSEN })), "exp is missing, or exp, nbf or iat is not a number", "times"),
         (claims(json!({ "sub": "" })), "sub is missing or empty", "subject"),
-        (header(json!({ "kid": CHOSEN })), "kid is of no key (4 keys held)", "key_unknown"),
-        (header(json!({ "kid": 1 })), "kid is no text, empty or too long", "header"),
-        (header(json!({ "kid": RSA.kid })), "the key that kid names does not sign with alg", "key_unknown"),
+        (header(json!({ "kid": CHOSEN })), "kid names no key of the issuer (4 keys held)", "key_unknown"),
+        (header(json!({ "kid": 1 })), "kid is not a string, or is empty or too long", "header"),
+        (header(json!({ "kid": RSA.kid })), "the key that kid names is not for alg", "key_unknown"),
         (header(json!({ "alg": CHOSEN })), "alg is not allowed", "algorithm"),
-        (header(json!({ "typ": CHOSEN })), "typ is not that of a JWT", "header"),
+        (header(json!({ "typ": CHOSEN })), "typ is neither JWT nor at+jwt", "header"),
         (
             header(json!({ "jku": CHOSEN })),
-            "its header has a member that brings a key or an extension",
+            "the header has a member that carries a key or an extension",
             "header",
         ),
-        (STRANGER.sign(&account("shop", "billing")), "signature false", "signature"),
-        (EC.sign(&account("shop", CHOSEN)), "verified, but its claims fit no caller", "no_caller"),
+        (STRANGER.sign(&account("shop", "billing")), "the signature is invalid", "signature"),
+        (EC.sign(&account("shop", CHOSEN)), "verified, but its claims match no caller", "no_caller"),
     ] {
         assert_eq!(why(&token), (of_cluster(text), reason));
     }
     let both = EC.sign(&ci(json!({ "groups": ["operators", "admins"] })));
-    assert_eq!(why(&both), ("issuer ci: verified, but its claims fit two callers".into(), "two_callers"));
+    assert_eq!(why(&both), ("issuer ci: verified, but its claims match two callers".into(), "two_callers"));
     let foreign = claims(json!({ "iss": CHOSEN }));
-    assert_eq!(why(&foreign), ("iss is of no configured issuer".into(), "issuer_unknown"));
+    assert_eq!(why(&foreign), ("iss names no configured issuer".into(), "issuer_unknown"));
     assert_eq!(why(&claims(json!({ "iss": null }))), ("the JWT has no iss".into(), "malformed"));
     assert_eq!(why("eyJx.y.z"), ("the JWT is not well-formed".into(), "malformed"));
 }
@@ -66,12 +66,12 @@ fn a_refused_token_is_remembered_with_its_cause_and_an_accepted_one_ends_with_on
     let world = World::offline();
     let cause = |token: &str| world.why(token).now_or_never().expect("nothing to wait for").cause();
     let forged = STRANGER.sign(&account("shop", "billing"));
-    assert_eq!(cause(&forged), of_cluster("signature false"));
-    assert_eq!(cause(&forged), of_cluster("signature false"), "from memory");
-    let good = EC.sign(&account("shop", "billing"));
-    assert_eq!(world.who(&good), Ok("billing"));
+    assert_eq!(cause(&forged), of_cluster("the signature is invalid"));
+    assert_eq!(cause(&forged), of_cluster("the signature is invalid"), "from memory");
+    let valid = EC.sign(&account("shop", "billing"));
+    assert_eq!(world.who(&valid), Ok("billing"));
     world.pass(3607 + 31);
-    assert_eq!(cause(&good), of_cluster("expired 31 s ago"));
+    assert_eq!(cause(&valid), of_cluster("expired 31 s ago"));
 }
 
 #[test]
@@ -82,15 +82,15 @@ fn an_assertion_says_what_is_wrong_with_it() {
         let client = Client::Assertion { id, jwt: jwt.as_bytes() };
         let presented = Presented::by_client(&peer, &headers, Some(client));
         let identified = world.callers.authenticate(&presented).now_or_never().expect("nothing to wait for");
-        identified.map(|_| ()).map_err(|nobody| (nobody.tried(), nobody.cause()))
+        identified.map(|_| ()).map_err(|error| (error.tried(), error.cause()))
     };
-    let good = good();
-    assert_eq!(why(Some("billing"), &good), Ok(()));
+    let valid = valid();
+    assert_eq!(why(Some("billing"), &valid), Ok(()));
     let other = "verified, but client_id is not the name of its caller";
-    assert_eq!(why(Some("jobs"), &good), Err(("jwt", other.into())));
-    assert_eq!(why(None, "x"), Err(("jwt", "client_assertion is no JWT of a configured issuer".into())));
+    assert_eq!(why(Some("jobs"), &valid), Err(("jwt", other.into())));
+    assert_eq!(why(None, "x"), Err(("jwt", "client_assertion is not a JWT of a configured issuer".into())));
     let foreign = EC.sign(&with(account("shop", "billing"), json!({ "iss": CHOSEN })));
-    assert_eq!(why(None, &foreign), Err(("jwt", "iss is of no configured issuer".into())));
+    assert_eq!(why(None, &foreign), Err(("jwt", "iss names no configured issuer".into())));
 }
 
 #[tokio::test(start_paused = true)]
@@ -98,26 +98,26 @@ async fn without_any_key_it_is_not_the_callers_fault() {
     let (fake, world) = at_a_url();
     fake.gone();
     settle().await;
-    let why = world.why(&good()).await;
+    let why = world.why(&valid()).await;
     assert_eq!((why.tried(), why.reason()), ("jwt", "issuer_unavailable"));
-    assert_eq!(why.cause(), of_cluster("no key is held, so none of its tokens can be judged"));
+    assert_eq!(why.cause(), of_cluster("the issuer's signing keys are unavailable"));
     let wait = why.retry_after().expect("it says when");
     assert_eq!(wait, COOL_DOWN, "it was asked just now");
     let wrong = EC.sign(&with(account("shop", "billing"), json!({ "aud": "x" })));
     assert_eq!(world.why(&wrong).await.retry_after(), None, "what is wrong in any case is the caller's");
     fake.put(KEYS, set(&[&EC]));
     tokio::time::advance(wait).await;
-    assert_eq!(world.ask(&Peer::at(Reach::Network), &good()).await, Ok("billing"), "as long as it says");
+    assert_eq!(world.ask(&Peer::at(Reach::Network), &valid()).await, Ok("billing"), "as long as it says");
 }
 
 #[tokio::test(start_paused = true)]
 async fn tokens_of_keys_that_are_not_there_are_counted_once_each() {
     let (_fake, world) = at_a_url();
-    assert_eq!(world.ask(&Peer::at(Reach::Network), &good()).await, Ok("billing"));
+    assert_eq!(world.ask(&Peer::at(Reach::Network), &valid()).await, Ok("billing"));
     tokio::time::advance(COOL_DOWN).await;
     for _ in 0..3 {
         let why = world.why(&RSA.sign(&account("shop", "billing"))).await;
-        assert_eq!(why.cause(), of_cluster("kid is of no key (1 key held)"));
+        assert_eq!(why.cause(), of_cluster("kid names no key of the issuer (1 key held)"));
     }
     world.why(&STRANGER.sign(&account("shop", "billing"))).await;
     let status = world.callers.keyrings()[0].status();

@@ -6,7 +6,10 @@ use reqwest::Url;
 use tokio::time::{advance, timeout};
 
 use super::{
-    super::keyring::{COOL_DOWN, GRACE, PATIENCE},
+    super::{
+        fetch::Fetch,
+        keyring::{COOL_DOWN, GRACE, PATIENCE},
+    },
     *,
 };
 use crate::clock::Random;
@@ -63,7 +66,7 @@ fn over(fake: &Arc<Fake>, jwks: Jwks) -> World {
     world
 }
 
-pub(super) fn good() -> String {
+pub(super) fn valid() -> String {
     EC.sign(&account("shop", "billing"))
 }
 
@@ -71,7 +74,7 @@ fn by_new_key() -> String {
     RSA.sign(&account("shop", "billing"))
 }
 
-async fn who<'w>(world: &'w World, token: &str) -> Result<&'w str, Nobody> {
+async fn who<'w>(world: &'w World, token: &str) -> Result<&'w str, Unauthenticated> {
     world.ask(&Peer::at(Reach::Network), token).await
 }
 
@@ -86,15 +89,15 @@ pub(super) async fn settle() {
 async fn the_first_requests_wait_for_the_first_keys() {
     let (fake, world) = at_a_url();
     *fake.takes.lock().unwrap() = Duration::from_secs(1);
-    assert_eq!(who(&world, &good()).await, Ok("billing"));
-    assert_eq!(who(&world, &good()).await, Ok("billing"));
+    assert_eq!(who(&world, &valid()).await, Ok("billing"));
+    assert_eq!(who(&world, &valid()).await, Ok("billing"));
     assert_eq!(fake.count(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_new_key_is_fetched_when_a_token_names_it_and_once_for_all_that_ask() {
     let (fake, world) = at_a_url();
-    assert_eq!(who(&world, &good()).await, Ok("billing"));
+    assert_eq!(who(&world, &valid()).await, Ok("billing"));
     advance(COOL_DOWN).await;
     fake.put(KEYS, set(&[&EC, &RSA]));
     *fake.takes.lock().unwrap() = Duration::from_secs(1);
@@ -107,15 +110,15 @@ async fn a_new_key_is_fetched_when_a_token_names_it_and_once_for_all_that_ask() 
 #[tokio::test(start_paused = true)]
 async fn unknown_keys_are_asked_for_once_in_a_while() {
     let (fake, world) = at_a_url();
-    assert_eq!(who(&world, &good()).await, Ok("billing"));
+    assert_eq!(who(&world, &valid()).await, Ok("billing"));
     assert_eq!(fake.count(), 1);
     for _ in 0..100 {
-        assert_eq!(world.who(&by_new_key()), Err(Nobody), "too soon: no wait");
+        assert_eq!(world.who(&by_new_key()), Err(Unauthenticated), "too soon: no wait");
     }
     assert_eq!(fake.count(), 1);
     advance(COOL_DOWN).await;
     for _ in 0..100 {
-        assert_eq!(who(&world, &by_new_key()).await, Err(Nobody));
+        assert_eq!(who(&world, &by_new_key()).await, Err(Unauthenticated));
     }
     assert_eq!(fake.count(), 2);
 }
@@ -125,18 +128,18 @@ async fn a_request_does_not_wait_longer_than_three_seconds() {
     let (fake, world) = at_a_url();
     *fake.takes.lock().unwrap() = Duration::from_secs(60);
     let start = Instant::now();
-    assert_eq!(who(&world, &good()).await, Err(Nobody));
+    assert_eq!(who(&world, &valid()).await, Err(Unauthenticated));
     assert_eq!(start.elapsed(), PATIENCE);
 }
 
 #[tokio::test(start_paused = true)]
 async fn only_what_is_cheap_and_right_so_far_makes_it_ask() {
     let (fake, world) = at_a_url();
-    assert_eq!(who(&world, &good()).await, Ok("billing"));
+    assert_eq!(who(&world, &valid()).await, Ok("billing"));
     advance(COOL_DOWN).await;
     for changes in [json!({ "exp": NOW - 100 }), json!({ "aud": "x" }), json!({ "iss": "https://x.example" })]
     {
-        assert_eq!(world.who(&RSA.sign(&with(account("shop", "billing"), changes))), Err(Nobody));
+        assert_eq!(world.who(&RSA.sign(&with(account("shop", "billing"), changes))), Err(Unauthenticated));
     }
     assert_eq!(fake.count(), 1);
 }
@@ -144,7 +147,7 @@ async fn only_what_is_cheap_and_right_so_far_makes_it_ask() {
 #[tokio::test(start_paused = true)]
 async fn a_key_that_is_withdrawn_takes_its_tokens_with_it() {
     let (fake, world) = at_a_url();
-    let token = good();
+    let token = valid();
     assert_eq!(who(&world, &token).await, Ok("billing"));
     fake.put(KEYS, set(&[&RSA]));
     advance(Duration::from_secs(599)).await;
@@ -153,7 +156,7 @@ async fn a_key_that_is_withdrawn_takes_its_tokens_with_it() {
     advance(Duration::from_secs(2)).await;
     settle().await;
     assert_eq!(fake.count(), 2, "refreshed by itself");
-    assert_eq!(who(&world, &token).await, Err(Nobody));
+    assert_eq!(who(&world, &token).await, Err(Unauthenticated));
     assert_eq!(who(&world, &by_new_key()).await, Ok("billing"));
 }
 
@@ -167,7 +170,11 @@ async fn old_keys_stay_for_a_day_while_the_issuer_is_gone() {
     assert_eq!(world.who(&token), Ok("billing"));
     assert!(fake.count() > 100, "it keeps trying");
     tokio::time::sleep(Duration::from_secs(120)).await;
-    assert_eq!(who(&world, &token).await, Err(Nobody), "not for ever, although it was verified once");
+    assert_eq!(
+        who(&world, &token).await,
+        Err(Unauthenticated),
+        "not for ever, although it was verified once"
+    );
     fake.put(KEYS, set(&[&EC]));
     tokio::time::sleep(Duration::from_secs(601)).await;
     assert_eq!(world.who(&token), Ok("billing"));
@@ -201,7 +208,7 @@ async fn discovery_finds_the_keys_and_must_be_the_issuers_own() {
         fake.put("https://keys.example/jwks", set(&[&EC]));
         fake.put(DISCOVERY, document);
         let world = over(&fake, Jwks::Discovery);
-        let found = timeout(Duration::from_secs(9), who(&world, &good())).await.unwrap().is_ok();
+        let found = timeout(Duration::from_secs(9), who(&world, &valid())).await.unwrap().is_ok();
         (found, fake.count())
     };
     assert_eq!(found(document(CLUSTER, KEYS)).await, (true, 2));

@@ -85,7 +85,7 @@ fn without_a_key_id_there_must_be_one_key_of_the_kind() {
     let json = set(&[&EC, &STRANGER]);
     let cluster = issuer("kubernetes", CLUSTER, file(json.clone()));
     let several = World::new(Keyring::of_file(cluster.clone(), &json).unwrap(), cluster);
-    assert_eq!(several.who(&token(&EC)), Err(Nobody));
+    assert_eq!(several.who(&token(&EC)), Err(Unauthenticated));
     assert_eq!(several.who(&EC.sign(&account("shop", "billing"))), Ok("billing"), "two keys of one id");
 }
 

@@ -45,17 +45,20 @@ fn the_end_of_the_certificate_is_said_ahead_and_afterwards() {
     let config = config(2026, &[], None);
     let none: [&str; 0] = [];
     assert_eq!(concerns(&config, Y2026 - 14 * DAY), none);
-    let soon = "c.toml:4: listen.tls.cert: the certificate in tls.crt ends 2026-01-01T00:00:00Z, in less than 14 days: then \
+    let soon = "c.toml:4: listen.tls.cert: the certificate in tls.crt expires 2026-01-01T00:00:00Z, in less than 14 days: then \
                 clients will refuse it. Renew it, and look at why that was not done yet. A changed file is taken up without a \
                 restart.";
     assert_eq!(concerns(&config, Y2026 - 14 * DAY + 1), [soon]);
-    assert_eq!(concerns(&config, Y2026), [soon], "good up to and at its end");
-    let ended = "c.toml:4: listen.tls.cert: the certificate in tls.crt ended 2026-01-01T00:00:00Z: clients will refuse it. Renew \
+    assert_eq!(concerns(&config, Y2026), [soon], "valid up to and at its end");
+    let ended = "c.toml:4: listen.tls.cert: the certificate in tls.crt expired 2026-01-01T00:00:00Z: clients will refuse it. Renew \
                  it. A changed file is taken up without a restart.";
     assert_eq!(concerns(&config, Y2026 + 1), [ended]);
     // It begins with 2020.
     let early = concerns(&config, 1_577_836_799);
-    assert!(early[0].contains("begins 2020-01-01T00:00:00Z: until then clients will refuse it"), "{early:?}");
+    assert!(
+        early[0].contains("is not valid before 2020-01-01T00:00:00Z: until then clients will refuse it"),
+        "{early:?}"
+    );
 }
 
 #[test]
@@ -72,7 +75,10 @@ fn a_certificate_between_is_named() {
     config.cert.pem.extend_from_slice(between.pem.as_bytes());
     let said = concerns(&config, Y2100 + 10 * 366 * DAY);
     assert_eq!(said.len(), 2, "{said:?}");
-    assert!(said[1].contains("the certificate of CN=between, between, in tls.crt ended 2110-"), "{said:?}");
+    assert!(
+        said[1].contains("the intermediate certificate of CN=between in tls.crt expired 2110-"),
+        "{said:?}"
+    );
 }
 
 #[test]
@@ -83,7 +89,7 @@ fn a_list_that_has_ended_is_said_with_what_comes_of_it() {
     assert_eq!(
         concerns(&config, Y2026),
         [
-            "c.toml:4: listen.tls.crl: the revocation list of CN=clients in ca.crl ended 2026-01-01T00:00:00Z: every client \
+            "c.toml:4: listen.tls.crl: the revocation list of CN=clients in ca.crl expired 2026-01-01T00:00:00Z: every client \
              certificate that it issued is refused. Put that authority's newest list in its place. A changed file is taken \
              up without a restart."
         ]
@@ -121,7 +127,7 @@ fn a_list_of_an_authority_made_anew_is_not_the_authoritys() {
         [
             "c.toml:4: listen.tls.crl: the revocation list of CN=clients in ca.crl is not signed by the authority of that name in \
              ca.crt: every client certificate that it issued is refused. Take list and authority from the same place: one that \
-             was made anew has another key. A changed file is taken up without a restart."
+             was created again has another key. A changed file is taken up without a restart."
         ]
     );
     let both = config(2100, &[&clients, &anew], Some(anew.revoke(&[], 2100)));

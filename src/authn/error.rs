@@ -1,0 +1,61 @@
+//! The error of this room: the request is not authenticated. As text it is for the one who asks, and the same whatever
+//! is wrong; the operator gets the cause by its methods.
+
+use std::{borrow::Cow, fmt, time::Duration};
+
+use super::cause::Cause;
+
+/// The request is unauthenticated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthnError {
+    tried: &'static str,
+    cause: Cause,
+    /// What is wrong with the connection's evidence beside it.
+    connection: Option<Cow<'static, str>>,
+}
+
+impl AuthnError {
+    pub(super) fn new(tried: &'static str, cause: Cause) -> Self {
+        Self { tried, cause, connection: None }
+    }
+
+    pub(super) fn with_connection(self, connection: Option<Cause>) -> Self {
+        Self { connection: connection.map(|cause| cause.text), ..self }
+    }
+
+    /// The name of the authentication method that rejected the request, or came nearest; `none` where the request
+    /// presented nothing that any of them reads.
+    pub fn tried(&self) -> &'static str {
+        self.tried
+    }
+
+    /// The metric's label: one word of a closed set.
+    pub fn reason(&self) -> &'static str {
+        self.cause.reason
+    }
+
+    /// What is wrong, for the operator.
+    pub fn cause(&self) -> String {
+        match &self.connection {
+            Some(connection) => format!("{}; {connection}", self.cause.text),
+            None => self.cause.text.clone().into_owned(),
+        }
+    }
+
+    /// Where it is not the caller's fault, as the signing keys of the token's issuer are unavailable: when they will
+    /// be asked for again.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.cause.retry_after
+    }
+}
+
+impl fmt::Display for AuthnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.cause.retry_after {
+            None => "the caller could not be authenticated",
+            Some(_) => "cannot verify the token: the issuer's signing keys are unavailable",
+        })
+    }
+}
+
+impl std::error::Error for AuthnError {}

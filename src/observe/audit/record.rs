@@ -1,0 +1,123 @@
+//! A record of the audit log, as `docs/audit.md` describes it. Decides what came of the request. No member can hold a
+//! secret or a body.
+
+use serde::Serialize;
+
+use crate::{
+    observe::{Details, Issued, RequestEvent},
+    policy::{decide::RuleSource, rules::Effect},
+};
+
+/// The version of the schema in `docs/audit.md`; members may be added without another.
+pub(super) const SCHEMA: u32 = 1;
+
+/// What came of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Outcome {
+    Denied,
+    Failed,
+    Issued,
+    Answered,
+    Aborted,
+}
+
+/// One line.
+#[derive(Debug, Serialize)]
+pub(super) struct AuditRecord {
+    pub(super) time: String,
+    pub(super) schema: u32,
+    pub(super) request_id: String,
+    pub(super) caller: Option<String>,
+    pub(super) identified_by: Option<&'static str>,
+    pub(super) peer: Option<String>,
+    pub(super) peer_uid: Option<u32>,
+    pub(super) tenant: Option<String>,
+    pub(super) operation: Option<&'static str>,
+    pub(super) method: String,
+    pub(super) via: Option<&'static str>,
+    pub(super) path: Option<String>,
+    pub(super) rule: Option<Rule>,
+    pub(super) outcome: Outcome,
+    pub(super) status: u16,
+    pub(super) code: Option<&'static str>,
+    pub(super) tried: Option<&'static str>,
+    pub(super) cause: Option<String>,
+    pub(super) source: &'static str,
+    pub(super) issued: Option<Issued>,
+    pub(super) attempts: u32,
+    pub(super) upstream_request_id: Option<String>,
+    pub(super) duration_ms: f64,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Rule {
+    pub(super) policy: String,
+    pub(super) effect: &'static str,
+    pub(super) text: String,
+    pub(super) conditions: bool,
+    pub(super) origin: String,
+}
+
+impl AuditRecord {
+    pub(super) fn of(event: &RequestEvent, details: &Details) -> Self {
+        let operation = event.operation.operation();
+        Self {
+            time: humantime::format_rfc3339_millis(details.time).to_string(),
+            schema: SCHEMA,
+            request_id: event.id.as_str().to_owned(),
+            caller: known(event.operation.caller()),
+            identified_by: details.identified_by,
+            peer: event.peer.map(|peer| peer.to_string()),
+            peer_uid: event.peer_uid,
+            tenant: known(event.operation.tenant()),
+            operation: (!operation.is_empty()).then_some(operation),
+            method: event.shown_method().to_owned(),
+            via: event.via,
+            path: details.path.clone(),
+            rule: details.rule.as_deref().map(Rule::of),
+            outcome: Outcome::of(event, details),
+            status: event.status.as_u16(),
+            code: event.code,
+            tried: event.tried,
+            cause: event.cause.clone(),
+            source: event.answered_by.as_str(),
+            issued: details.issued,
+            attempts: event.attempts,
+            upstream_request_id: event.shown_upstream_id().map(ToOwned::to_owned),
+            duration_ms: event.duration_ms(),
+        }
+    }
+}
+
+impl Outcome {
+    fn of(event: &RequestEvent, details: &Details) -> Self {
+        match () {
+            () if details.denied => Self::Denied,
+            () if event.code.is_some() => Self::Failed,
+            () if details.issued.is_some() => Self::Issued,
+            () if !event.complete => Self::Aborted,
+            () => Self::Answered,
+        }
+    }
+}
+
+impl Rule {
+    fn of(source: &RuleSource) -> Self {
+        Self {
+            policy: source.policy.as_str().to_owned(),
+            effect: match source.effect {
+                Effect::Allow => "allow",
+                Effect::Deny => "deny",
+            },
+            text: source.rule.text.clone(),
+            conditions: source.rule.conditions.is_some(),
+            origin: source.rule.origin.to_string(),
+        }
+    }
+}
+
+/// A name is empty where it is not known.
+fn known(name: &str) -> Option<String> {
+    (!name.is_empty()).then(|| name.to_owned())
+}
