@@ -2,6 +2,7 @@
 
 mod concerns;
 mod grants;
+mod in_force;
 mod reload;
 
 use std::{io, num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
@@ -14,16 +15,19 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub use grants::GrantMetrics;
-use reload::Seen;
 pub use reload::{Loader, Reloader};
+
+use self::{
+    in_force::{InForce, Listeners},
+    reload::Seen,
+};
 
 use crate::{
     admin::{Admin, Health},
-    authn::Reach,
     clock::{Clock, Random},
     config::{Address, Config, Loaded},
     listen::{
-        BindError, Bound, ListenSettings,
+        BindError, Bound,
         accept::{Acceptor, Listening},
         tls::Tls,
         worker::Workers,
@@ -193,45 +197,6 @@ impl App {
             tracing::warn!(connections = left, drain = ?config.shutdown.drain, "stopped: requests were cut off after shutdown.drain");
         }
         finished
-    }
-}
-
-/// What the listeners serve connections with: those on TCP with TLS where there is one, those on Unix sockets without.
-#[derive(Clone)]
-struct Listeners {
-    tcp: Arc<ArcSwap<ListenSettings>>,
-    unix: Arc<ArcSwap<ListenSettings>>,
-}
-
-/// What a reload replaces.
-struct InForce {
-    pipeline: Arc<ArcSwap<Pipeline>>,
-    listeners: Listeners,
-}
-
-impl Listeners {
-    fn new(config: &Config, tls: Option<Arc<Tls>>) -> Self {
-        let [tcp, unix] = Self::both(config, tls).map(|settings| Arc::new(ArcSwap::from_pointee(settings)));
-        Self { tcp, unix }
-    }
-
-    fn both(config: &Config, tls: Option<Arc<Tls>>) -> [ListenSettings; 2] {
-        let with = |tls| ListenSettings { timeouts: config.timeouts.clone(), head: config.limits.head, tls };
-        [with(tls), with(None)]
-    }
-
-    /// For connections that come from now on.
-    fn replace(&self, config: &Config, tls: Option<Arc<Tls>>) {
-        let [tcp, unix] = Self::both(config, tls);
-        self.tcp.store(Arc::new(tcp));
-        self.unix.store(Arc::new(unix));
-    }
-
-    fn settings(&self, bound: &Bound) -> Arc<ArcSwap<ListenSettings>> {
-        match bound.reach {
-            Reach::Unix => self.unix.clone(),
-            Reach::Loopback | Reach::Network => self.tcp.clone(),
-        }
     }
 }
 

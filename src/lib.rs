@@ -8,7 +8,7 @@
 /// The programs of `docs/proofs.md`: one that compiles, and what does not.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/proofs.md")]
-mod proofs {}
+struct Proofs;
 
 pub mod activity;
 pub mod admin;

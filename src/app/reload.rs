@@ -14,7 +14,7 @@ use tokio::{
 };
 
 pub(super) use self::content::Seen;
-use super::InForce;
+use super::in_force::InForce;
 use crate::{
     admin::Health,
     config::{self, Config, Loaded, Problems},

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{BuildError, Shared};
+use super::{error::BuildError, shared::Shared};
 use crate::{
     config::{self, Config, Roots},
     filter::KnownSecrets,

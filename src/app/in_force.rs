@@ -1,0 +1,51 @@
+//! What is in force, for requests and connections that come from now on: the pipeline, and what listeners serve with.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::{
+    authn::Reach,
+    config::Config,
+    listen::{Bound, ListenSettings, tls::Tls},
+    proxy::Pipeline,
+};
+
+/// What the listeners serve connections with: those on TCP with TLS where there is one, those on Unix sockets without.
+#[derive(Clone)]
+pub(super) struct Listeners {
+    pub(super) tcp: Arc<ArcSwap<ListenSettings>>,
+    unix: Arc<ArcSwap<ListenSettings>>,
+}
+
+/// What a reload replaces.
+pub(super) struct InForce {
+    pub(super) pipeline: Arc<ArcSwap<Pipeline>>,
+    pub(super) listeners: Listeners,
+}
+
+impl Listeners {
+    pub(super) fn new(config: &Config, tls: Option<Arc<Tls>>) -> Self {
+        let [tcp, unix] = Self::both(config, tls).map(|settings| Arc::new(ArcSwap::from_pointee(settings)));
+        Self { tcp, unix }
+    }
+
+    fn both(config: &Config, tls: Option<Arc<Tls>>) -> [ListenSettings; 2] {
+        let with = |tls| ListenSettings { timeouts: config.timeouts.clone(), head: config.limits.head, tls };
+        [with(tls), with(None)]
+    }
+
+    /// For connections that come from now on.
+    pub(super) fn replace(&self, config: &Config, tls: Option<Arc<Tls>>) {
+        let [tcp, unix] = Self::both(config, tls);
+        self.tcp.store(Arc::new(tcp));
+        self.unix.store(Arc::new(unix));
+    }
+
+    pub(super) fn settings(&self, bound: &Bound) -> Arc<ArcSwap<ListenSettings>> {
+        match bound.reach {
+            Reach::Unix => self.unix.clone(),
+            Reach::Loopback | Reach::Network => self.tcp.clone(),
+        }
+    }
+}

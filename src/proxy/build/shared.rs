@@ -1,0 +1,76 @@
+//! What outlives a configuration, and is found again by the next one: nobody gets a fresh allowance, and no token is
+//! fetched anew, because a file was touched.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::{
+    authn::{Seal, SealError, jwt::Keyrings},
+    clock::Clock,
+    config::Config,
+    limit::{CallerLimits, Peers},
+    observe::{Audit, Events, Metrics},
+    token::Tokens,
+    upstream::PoolTable,
+};
+
+/// What outlives a configuration.
+pub struct Shared {
+    /// Metrics.
+    pub metrics: Arc<Metrics>,
+    /// Time.
+    pub clock: Clock,
+    /// Upstream tokens, by what they are for.
+    pub tokens: Tokens,
+    /// The audit log, where there is one.
+    pub audit: Option<Arc<Audit>>,
+    /// What happened to requests, for whoever subscribes.
+    pub events: Events,
+    pub(super) limits: CallerLimits,
+    seal: Mutex<Option<(Option<crate::secret::Secret>, Seal)>>,
+    peers: Mutex<Option<(u32, Arc<Peers>)>>,
+    pub(super) pools: PoolTable,
+    pub(super) keyrings: Keyrings,
+}
+
+impl Shared {
+    /// Nothing yet.
+    pub fn new(metrics: Arc<Metrics>, clock: Clock, tokens: Tokens) -> Self {
+        Self {
+            metrics,
+            clock,
+            tokens,
+            audit: None,
+            events: Events::default(),
+            limits: CallerLimits::default(),
+            seal: Mutex::default(),
+            peers: Mutex::default(),
+            pools: PoolTable::default(),
+            keyrings: Keyrings::default(),
+        }
+    }
+
+    /// The seal stays the same while its key does: a reload leaves issued tokens good.
+    pub(super) fn seal(&self, config: &Config) -> Result<Seal, SealError> {
+        let mut kept = self.seal.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((key, seal)) = &*kept
+            && *key == config.broker.key
+        {
+            return Ok(seal.clone());
+        }
+        let seal = Seal::new(config.broker.key.as_ref())?;
+        *kept = Some((config.broker.key.clone(), seal.clone()));
+        Ok(seal)
+    }
+
+    pub(super) fn peers(&self, per_second: u32) -> Arc<Peers> {
+        let mut kept = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*kept {
+            Some((same, peers)) if *same == per_second => peers.clone(),
+            _ => {
+                let peers = Arc::new(Peers::new(per_second));
+                *kept = Some((per_second, peers.clone()));
+                peers
+            }
+        }
+    }
+}
