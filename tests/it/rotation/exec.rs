@@ -119,6 +119,31 @@ async fn b10_a_rotated_secret_is_read_anew_when_the_issuer_refuses_the_old_one()
 }
 
 #[tokio::test]
+async fn b10_a_reload_goes_on_with_what_is_remembered_unless_the_command_changes() {
+    let logto = Logto::start().await;
+    let vault = Vault::with(logto.secret());
+    let mut proxy = Proxy::builder()
+        .tenant("acme", &logto)
+        .set("tenants.acme.client_secret", vault.client_secret("5m"))
+        .set("token.min_interval", "'1ms'")
+        .start()
+        .await;
+    assert_eq!(proxy.get("/api/roles").await.status, 200);
+    assert!(proxy.reload_with(|settings| settings.set("tenants.acme.max_in_flight", 7)).await);
+    logto.rotate_keys().expect("a key can be made");
+    logto.rotate_keys().expect("a key can be made");
+    assert_eq!(proxy.get("/api/roles").await.status, 200);
+    assert_eq!(vault.asked(), 1);
+    let another = vault.client_secret("6m");
+    assert!(proxy.reload_with(|settings| settings.set("tenants.acme.client_secret", another)).await);
+    proxy.logged("tenants.acme.client_secret").await;
+    logto.rotate_keys().expect("a key can be made");
+    logto.rotate_keys().expect("a key can be made");
+    assert_eq!(proxy.get("/api/roles").await.status, 200);
+    assert_eq!(vault.asked(), 2);
+}
+
+#[tokio::test]
 async fn b10_the_last_secret_stays_in_use_while_the_vault_is_down() {
     let logto = Logto::start().await;
     let vault = Vault::with(logto.secret());
