@@ -13,6 +13,7 @@ mod changed;
 mod check;
 mod effective;
 mod env;
+mod exec;
 mod from_text;
 mod inputs;
 mod intake;

@@ -2,21 +2,23 @@
 //! memory is zeroed when the last holder lets go. The only way to the bytes is [`Secret::expose`], so that
 //! every use can be found by that word.
 
+mod cached;
+mod client;
+mod exec;
 mod mark;
+mod provider;
+mod source;
 
+pub use cached::{Cached, Fetch, Fetching};
+pub use client::{ClientSecret, SecretHandle};
+pub use exec::{Command, DEFAULT_TIMEOUT, DEFAULT_TTL, Exec};
 pub use mark::Mark;
+pub use provider::{Age, Read, Reading, SecretProvider, Unreadable};
+pub use source::{SecretError, SecretSource};
 
-use std::{
-    fmt,
-    io::Read,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fmt, sync::Arc};
 
-use zeroize::{Zeroize, Zeroizing};
-
-/// More than any client secret or key; a larger file is a mistake (a wrong path, a device).
-const MAX_FILE: u64 = 64 * 1024;
+use zeroize::Zeroizing;
 
 /// A secret value. Cheap to clone; never prints; zeroed on the last drop.
 #[derive(Clone)]
@@ -166,99 +168,6 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// Where a secret comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SecretSource {
-    /// Written in the configuration itself: works, and earns a warning.
-    Literal(Secret),
-    /// A file, read anew at each reload (Kubernetes swaps it through a symlink).
-    File(PathBuf),
-    /// An environment variable of this process.
-    Env(String),
-}
-
-/// Why a secret could not be read. Says where, never what.
-#[derive(Debug, thiserror::Error)]
-pub enum SecretError {
-    /// The file is missing, unreadable or a directory.
-    #[error("cannot read the file {path}: {source}")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The file or variable holds nothing but white space: perhaps it is being written just now.
-    #[error("{place} is empty")]
-    Empty {
-        /// The file or variable.
-        place: String,
-    },
-    /// The file is larger than any secret.
-    #[error("the file {path} is larger than 64 KiB: not a secret")]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The variable is not set.
-    #[error("the environment variable {name} is not set")]
-    Unset {
-        /// The variable.
-        name: String,
-    },
-}
-
-impl SecretSource {
-    /// Reads the secret; one line end at its end is not part of it.
-    ///
-    /// # Errors
-    /// [`SecretError`], which names the place and never the value.
-    pub fn read(&self) -> Result<Secret, SecretError> {
-        match self {
-            Self::Literal(secret) => nonempty(secret.expose().to_vec(), || "the value".into()),
-            Self::File(path) => read_file(path),
-            Self::Env(name) => match std::env::var_os(name) {
-                None => Err(SecretError::Unset { name: name.clone() }),
-                Some(value) => {
-                    nonempty(value.into_encoded_bytes(), || format!("the environment variable {name}"))
-                }
-            },
-        }
-    }
-}
-
-fn read_file(path: &Path) -> Result<Secret, SecretError> {
-    let unreadable = |source| SecretError::Unreadable { path: path.into(), source };
-    // A pipe would block for ever where nobody writes to it.
-    let known = std::fs::metadata(path).map_err(unreadable)?;
-    if !known.is_file() {
-        return Err(unreadable(std::io::Error::other("not a regular file")));
-    }
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    // Room for the whole file at once: growing would leave copies behind that nobody zeroes.
-    let room = usize::try_from(known.len().min(MAX_FILE) + 1).unwrap_or_default();
-    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
-    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(SecretError::TooLarge { path: path.into() });
-    }
-    nonempty(bytes.to_vec(), || format!("the file {}", path.display()))
-}
-
-fn nonempty(mut bytes: Vec<u8>, place: impl FnOnce() -> String) -> Result<Secret, SecretError> {
-    if bytes.last() == Some(&b'\n') {
-        bytes.pop();
-        if bytes.last() == Some(&b'\r') {
-            bytes.pop();
-        }
-    }
-    if bytes.iter().all(u8::is_ascii_whitespace) {
-        bytes.zeroize();
-        return Err(SecretError::Empty { place: place() });
-    }
-    Ok(Secret::new(bytes))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -276,25 +185,6 @@ mod tests {
         assert_eq!(serde_json::to_string(&[&secret]).unwrap(), "[\"(set)\"]");
         assert!(!printed.contains(&Digest::of(b"hunter2").to_hex()), "{printed}");
         assert_eq!(header.as_bytes(), b"Bearer hunter2");
-    }
-
-    #[test]
-    fn a_line_end_is_not_part_of_it_and_nothing_is_not_one() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("s");
-        let source = SecretSource::File(path.clone());
-        assert!(matches!(source.read(), Err(SecretError::Unreadable { .. })));
-        for (text, want) in
-            [("a b\n", Some("a b")), ("x\r\n", Some("x")), ("x", Some("x")), ("", None), (" \n", None)]
-        {
-            std::fs::write(&path, text).unwrap();
-            match want {
-                Some(want) => assert_eq!(source.read().unwrap().expose(), want.as_bytes()),
-                None => assert!(matches!(source.read(), Err(SecretError::Empty { .. }))),
-            }
-        }
-        std::fs::write(&path, vec![b'x'; 64 * 1024 + 1]).unwrap();
-        assert!(matches!(source.read(), Err(SecretError::TooLarge { .. })));
     }
 
     #[test]

@@ -30,5 +30,5 @@ pub use key::TokenKey;
 pub use life::Token;
 pub use mint::{GrantRequest, HttpIssuer, Issuer};
 pub use slot::{Rejection, SlotStatus};
-pub use source::{QuotaDraw, TokenSource};
+pub use source::{QuotaDraw, SecretHeard, TokenSource};
 pub use tokens::{TokenHandle, Tokens};

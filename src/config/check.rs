@@ -14,6 +14,7 @@ use super::{
 mod audit;
 mod callers;
 pub(super) mod checker;
+mod client_secrets;
 mod cross;
 mod files;
 mod identities;

@@ -1,11 +1,12 @@
 //! Takes literal secrets out of a tree before figment, an error message or anything else sees them: each becomes
 //! the number of its place among the [`Secrets`]. And brings a tree into the form that layers are merged in.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use zeroize::Zeroizing;
 
 use super::{
+    exec,
     path::{KeyPath, Trail},
     problem::{Mistake, Problem},
     tree::{Node, Value},
@@ -191,6 +192,10 @@ impl Intake<'_> {
             }
             Value::Map(members) => members,
         };
+        if members.get("exec").is_some() {
+            return exec::command(members, self.base)
+                .map(|command| Some(SecretSource::Exec(Arc::new(command))));
+        }
         let mut members = members.iter();
         let (Some((key, node)), None) = (members.next(), members.next()) else {
             return Err(Mistake::new(

@@ -6,6 +6,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{
+    exec,
     from_text::FromText,
     node::{FromNode, Misfits, Named},
     path::Trail,
@@ -30,6 +31,9 @@ pub(super) struct List<T> {
 /// The place of a secret in the table of secrets; or of several.
 pub(super) struct SecretId(pub(super) usize);
 pub(super) struct SecretIds(pub(super) Vec<usize>);
+
+/// The places of client secrets, which commands may print.
+pub(super) struct ClientSecretIds(pub(super) Vec<usize>);
 
 /// The place of a private key, which a path names.
 pub(super) struct KeySecretId(pub(super) SecretId);
@@ -126,6 +130,12 @@ impl FromNode for KeySecretId {
     }
 }
 
+impl FromNode for ClientSecretIds {
+    fn from_node(node: &Node, at: &Trail<'_>, misfits: &mut Misfits) -> Option<Self> {
+        SecretIds::from_node(node, at, misfits).map(|SecretIds(ids)| Self(ids))
+    }
+}
+
 impl FromNode for SecretIds {
     fn from_node(node: &Node, at: &Trail<'_>, misfits: &mut Misfits) -> Option<Self> {
         let Value::Sequence(items) = &node.value else {
@@ -176,6 +186,14 @@ inline_schema!([] KeySecretId, "KeySecretId", |_generator| {
 inline_schema!([] SecretId, "SecretId", |_generator| secret_schema());
 inline_schema!([] SecretIds, "SecretIds", |_generator| {
     let one = secret_schema();
+    json_schema!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1, "maxItems": 2 }] })
+});
+
+inline_schema!([] ClientSecretIds, "ClientSecretIds", |_generator| {
+    let mut one = secret_schema();
+    if let Some(forms) = one.get_mut("anyOf").and_then(serde_json::Value::as_array_mut) {
+        forms.insert(forms.len() - 1, exec::schema().to_value());
+    }
     json_schema!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1, "maxItems": 2 }] })
 });
 

@@ -9,8 +9,8 @@ use super::{
     address::Address,
     issuer::Algorithm,
     leaf::{
-        AddressOrOff, Either, HexDigest, KeySecretId, Leaf, List, Mixed, Mode, Off, SecretIds, Size,
-        Unconditional,
+        AddressOrOff, ClientSecretIds, Either, HexDigest, KeySecretId, Leaf, List, Mixed, Mode, Off,
+        SecretIds, Size, Unconditional,
     },
     node::{FromNode, Misfits, Named},
     path::Trail,
@@ -145,7 +145,7 @@ tables! {
         /// The App ID of the machine-to-machine application. Required.
         client_id: Leaf<String>,
         /// Its App secret; or two, the new one first, while one replaces the other. Required.
-        client_secret: SecretIds,
+        client_secret: ClientSecretIds,
         /// How the credentials are sent: "client_secret_basic" or "client_secret_post".
         client_auth: Leaf<ClientAuth>,
         /// The scopes that are asked for.

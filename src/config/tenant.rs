@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use super::{rate::Rate, show, words::ClientAuth};
 use crate::{
     ids::{Label, TenantName},
-    secret::Secret,
+    secret::ClientSecret,
 };
 
 /// `[tenants.NAME]`
@@ -26,7 +26,7 @@ pub struct Tenant {
     pub client_id: String,
     /// `client_secret`: one, or two in overlap during a rotation, the new one first.
     #[serde(rename = "client_secret")]
-    pub client_secrets: Vec<Secret>,
+    pub client_secrets: Vec<ClientSecret>,
     /// `client_auth`: how the credentials are sent.
     pub client_auth: ClientAuth,
     /// `scopes`: in the order given, without repetition.

@@ -11,6 +11,7 @@ use crate::ids::TenantName;
 
 mod callers;
 mod example;
+mod exec;
 mod files;
 mod gateway;
 mod good;

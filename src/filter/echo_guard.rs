@@ -3,8 +3,12 @@
 //! beginning of a secret is kept back until it is clear, so not even a part of one gets out. Cannot see into compressed
 //! bodies, and looks for nothing shorter than [`LEAST`]. Copies and allocates nothing as long as nothing looks alike.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
+use arc_swap::ArcSwap;
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use memchr::memchr_iter;
@@ -12,15 +16,37 @@ use zeroize::Zeroizing;
 
 use crate::{
     secret::{Mark, Secret},
-    token::Token,
+    token::{SecretHeard, Token},
 };
 
 /// Bytes of the shortest secret that is looked for: a shorter one could be a word of any answer.
 pub(super) const LEAST: usize = 12;
 
-/// The client secrets of a tenant, in the forms that they could come back in. Made once for a configuration.
-#[derive(Clone, Debug, Default)]
-pub struct KnownSecrets(Arc<[KnownSecret]>);
+/// Secrets that are learned and stay known: two of each source, where there are two.
+const LEARNED: usize = 4;
+
+/// The client secrets of a tenant, in the forms that they could come back in.
+#[derive(Clone, Debug)]
+pub struct KnownSecrets(Known);
+
+#[derive(Clone, Debug)]
+enum Known {
+    /// All are in the configuration.
+    Fixed(Forms),
+    /// Others are read while the program runs.
+    Learning(Arc<Learning>),
+}
+
+#[derive(Debug)]
+struct Learning {
+    held: Box<[Secret]>,
+    /// The newest first.
+    learned: Mutex<Vec<Secret>>,
+    forms: ArcSwap<Forms>,
+}
+
+/// What is looked for, as of some moment.
+type Forms = Arc<[KnownSecret]>;
 
 struct KnownSecret {
     secret: Secret,
@@ -30,7 +56,7 @@ struct KnownSecret {
 /// Guards one answer.
 pub struct EchoGuard {
     token: Arc<Token>,
-    held: KnownSecrets,
+    held: Forms,
     /// What could be the beginning of a secret.
     kept: Bytes,
 }
@@ -40,24 +66,84 @@ pub struct EchoGuard {
 pub struct Echo;
 
 impl KnownSecrets {
-    /// Of these secrets.
+    /// Of these secrets, and no others.
     pub fn new(secrets: &[Secret]) -> Self {
-        let mut forms: Vec<KnownSecret> = Vec::new();
-        for secret in secrets {
-            for form in [secret.clone(), in_json(secret), in_a_form(secret)] {
-                let is_new = forms.iter().all(|known| known.secret != form);
-                if is_new && form.expose().len() >= LEAST {
-                    forms.push(KnownSecret { mark: Mark::of(form.expose()), secret: form });
-                }
-            }
-        }
-        Self(forms.into())
+        Self(Known::Fixed(forms(secrets)))
+    }
+
+    /// Of these secrets, and of those that are learned; `before` has learned some already.
+    pub fn learning(held: &[Secret], before: Option<&Self>) -> Self {
+        let learned = match before {
+            Some(Self(Known::Learning(before))) => before.learned().clone(),
+            _ => Vec::new(),
+        };
+        let learning = Learning {
+            held: held.into(),
+            forms: ArcSwap::from_pointee(forms(held.iter().chain(&learned))),
+            learned: Mutex::new(learned),
+        };
+        Self(Known::Learning(Arc::new(learning)))
+    }
+
+    /// Takes in each secret that it is called with; `None` where all are known from the start.
+    pub fn learner(&self) -> Option<SecretHeard> {
+        let Known::Learning(learning) = &self.0 else { return None };
+        let learning = learning.clone();
+        Some(Arc::new(move |secret| learning.learn(secret)))
     }
 
     /// Whether one of them is in `text`.
     pub fn are_in(&self, text: &[u8]) -> bool {
-        self.0.iter().any(|held| held.mark.finds(held.secret.expose(), text))
+        are_in(&self.now(), text)
     }
+
+    fn now(&self) -> Forms {
+        match &self.0 {
+            Known::Fixed(forms) => forms.clone(),
+            Known::Learning(learning) => Forms::clone(&learning.forms.load()),
+        }
+    }
+}
+
+impl Learning {
+    fn learn(&self, secret: &Secret) {
+        let mut learned = self.learned();
+        if self.held.contains(secret) || learned.first() == Some(secret) {
+            return;
+        }
+        learned.retain(|known| known != secret);
+        learned.insert(0, secret.clone());
+        learned.truncate(LEARNED);
+        self.forms.store(Arc::new(forms(self.held.iter().chain(&*learned))));
+    }
+
+    fn learned(&self) -> std::sync::MutexGuard<'_, Vec<Secret>> {
+        // No code that could panic leaves the list half changed.
+        self.learned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for KnownSecrets {
+    fn default() -> Self {
+        Self::new(&[])
+    }
+}
+
+fn forms<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Forms {
+    let mut forms: Vec<KnownSecret> = Vec::new();
+    for secret in secrets {
+        for form in [secret.clone(), in_json(secret), in_a_form(secret)] {
+            let is_new = forms.iter().all(|known| known.secret != form);
+            if is_new && form.expose().len() >= LEAST {
+                forms.push(KnownSecret { mark: Mark::of(form.expose()), secret: form });
+            }
+        }
+    }
+    forms.into()
+}
+
+fn are_in(forms: &[KnownSecret], text: &[u8]) -> bool {
+    forms.iter().any(|known| known.mark.finds(known.secret.expose(), text))
 }
 
 /// As it is written in a JSON string.
@@ -80,9 +166,9 @@ fn in_a_form(secret: &Secret) -> Secret {
 }
 
 impl EchoGuard {
-    /// For the answer to a request that was sent with `token`.
-    pub fn new(token: Arc<Token>, held: KnownSecrets) -> Self {
-        Self { token, held, kept: Bytes::new() }
+    /// For the answer to a request that was sent with `token`: it looks for what is known by now.
+    pub fn new(token: Arc<Token>, known: &KnownSecrets) -> Self {
+        Self { token, held: known.now(), kept: Bytes::new() }
     }
 
     /// The token, if it is one to look for.
@@ -91,7 +177,7 @@ impl EchoGuard {
     }
 
     fn finds_in(&self, text: &[u8]) -> bool {
-        self.token().is_some_and(|token| self.token.mark().finds(token, text)) || self.held.are_in(text)
+        self.token().is_some_and(|token| self.token.mark().finds(token, text)) || are_in(&self.held, text)
     }
 
     /// Looks through the headers of an answer.
@@ -109,7 +195,7 @@ impl EchoGuard {
     /// [`Echo`].
     pub fn pass(&mut self, chunk: Bytes) -> Result<Bytes, Echo> {
         let mut text = self.last(chunk)?;
-        let held = self.held.0.iter().map(|held| held.secret.expose());
+        let held = self.held.iter().map(|held| held.secret.expose());
         let open = held.chain(self.token()).map(|secret| begun(secret, &text)).max().unwrap_or_default();
         self.kept = text.split_off(text.len() - open);
         Ok(text)

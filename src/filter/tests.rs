@@ -22,7 +22,7 @@ fn screen(
     head: &mut Parts,
     hidden: Option<&'static Secrets>,
 ) -> Result<ResponseFilter, Blocked> {
-    ResponseFilter::new(method, head, hidden, EchoGuard::new(Token::of(TOKEN), KnownSecrets::default()))
+    ResponseFilter::new(method, head, hidden, EchoGuard::new(Token::of(TOKEN), &KnownSecrets::default()))
 }
 
 fn last(screen: &mut ResponseFilter, body: &'static str) -> Result<Bytes, Blocked> {

@@ -189,6 +189,7 @@ mod table {
     pub(super) const UPSTREAM_INVALID: Description = row(502, "claviger.upstream_invalid", Upstream, "http_protocol_error", "Upstream answer invalid", "The operator checks `endpoint`: it must be the tenant's own address, without a path.");
     pub(super) const ANSWER_WITHHELD: Description = row(502, "claviger.upstream_invalid", Upstream, "http_protocol_error", "Upstream answer withheld", "The operator looks at the log; the request has been carried out.");
     pub(super) const TOKEN_UNAVAILABLE: Description = row(503, "claviger.token_unavailable", Issuer, "destination_unavailable", "No access token", "Wait as long as Retry-After says; it recovers by itself.");
+    pub(super) const SECRET_UNREADABLE: Description = row(503, "claviger.token_unavailable", Claviger, "proxy_configuration_error", "No access token", "Wait as long as Retry-After says; the operator looks at where `client_secret` comes from.");
     pub(super) const ISSUER_UNAVAILABLE: Description = row(503, "claviger.issuer_unavailable", Issuer, "destination_unavailable", "No keys to judge the token with", "Wait as long as Retry-After says; the operator looks at `issuers` in `/status`.");
     pub(super) const OVERLOADED: Description = row(503, "claviger.overloaded", Claviger, "connection_limit_reached", "Overloaded", "Wait as long as Retry-After says; the operator may raise `max_in_flight` or `limits.queue`.");
     pub(super) const UPSTREAM_TIMEOUT: Description = row(504, "claviger.upstream_timeout", Upstream, "http_response_timeout", "Upstream too slow", "Try again later; a write may have been carried out.");
@@ -230,6 +231,7 @@ impl Failure {
                 Fault::Rejected { .. } => table::CREDENTIAL_REJECTED,
                 Fault::Deadline => Description { side: Side::Issuer, ..table::DEADLINE_UNSENT },
                 Fault::Quota => table::QUOTA_EXHAUSTED,
+                Fault::SecretUnreadable(_) => table::SECRET_UNREADABLE,
                 Fault::Unreachable(_)
                 | Fault::Timeout
                 | Fault::Status(_)
@@ -301,6 +303,7 @@ impl Failure {
                 // What the issuer says may name the application or an address: that is for the log.
                 Fault::Rejected { error, .. } => format!("the issuer refused the token request ({error})"),
                 Fault::Unreachable(_) => "the issuer cannot be reached".to_owned(),
+                Fault::SecretUnreadable(_) => "the client secret cannot be read".to_owned(),
                 fault => fault.to_string(),
             },
             Self::Policy(Refusal::NotPermitted { reason: "withheld", .. }) => {

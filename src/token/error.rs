@@ -6,6 +6,8 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
+use crate::secret::Unreadable;
+
 /// What went wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
@@ -44,6 +46,9 @@ pub enum Fault {
         /// Separated by spaces.
         missing: Box<str>,
     },
+    /// No secret to ask with: its command failed, or whatever else it comes from. Only the operator is told why.
+    #[error("the client secret cannot be read: {0}")]
+    SecretUnreadable(Unreadable),
     /// A grant is under way, but the caller could wait no longer.
     #[error("no token within the time the request had")]
     Deadline,
@@ -123,6 +128,7 @@ impl Fault {
                 _ => "rejected",
             },
             Self::ScopeMissing { .. } => "scope_missing",
+            Self::SecretUnreadable(_) => "secret_unreadable",
             Self::Deadline => "deadline",
             Self::Interrupted => "interrupted",
         }
@@ -131,6 +137,11 @@ impl Fault {
     /// Only a changed configuration or secret, or a change on the issuer's side, can help.
     pub fn is_terminal(&self) -> bool {
         matches!(self, Self::Rejected { .. } | Self::ScopeMissing { .. })
+    }
+
+    /// What a changed secret settles.
+    pub(super) fn is_of_secret(&self) -> bool {
+        self.is_terminal() || matches!(self, Self::SecretUnreadable(_))
     }
 
     /// Another try soon is pointless: it is made seldom, and only when somebody asks.
@@ -146,6 +157,11 @@ impl Fault {
         }
     }
 
+    /// Another secret may do, whether this one was refused or could not be read.
+    pub(super) fn may_lie_in_secret(&self) -> bool {
+        self.blames_secret() || matches!(self, Self::SecretUnreadable(_))
+    }
+
     fn says_expired(&self) -> bool {
         matches!(self, Self::Rejected { error, description }
             if &**error == "invalid_request" && description.contains("secret has expired"))
@@ -156,6 +172,9 @@ impl Fault {
         match self {
             Self::Unreachable(_) => {
                 "Check `endpoint`, DNS, the network policy and `tls.roots`; the request is repeated by itself."
+            }
+            Self::SecretUnreadable(_) => {
+                "Claviger cannot read the tenant's client secret and tries again by itself; the operator looks at the log and at where `client_secret` comes from."
             }
             Self::Timeout | Self::Interrupted | Self::Deadline => {
                 "The issuer is slow or overloaded; the request is repeated by itself."

@@ -1,5 +1,6 @@
-//! One grant: a request with the secret that worked last and, where that one is refused, at once another
-//! with the other secret. Says what came of it; what follows from that is the slot's business.
+//! One grant: a request with the secret that worked last and, where that one is refused, at once another with what its
+//! source says now, or with the other secret. Says what came of it; what follows from that is the slot's business.
+//! Never sends one secret twice, and never shows one.
 
 use form_urlencoded::byte_serialize;
 use http::HeaderValue;
@@ -8,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     clock::{Clock, Moment},
-    secret::Secret,
+    secret::{Age, Secret, SecretHandle},
     token::{
         answer,
         error::{Failure, Fault},
@@ -35,59 +36,124 @@ pub(super) async fn grant(
     clock: &Clock,
     events: &dyn GrantEvents,
 ) -> Result<Minted, Failure> {
-    let first = if first < source.secrets.len() { first } else { 0 };
-    let blamed = match attempt(source, first, clock, events).await {
-        Err(failure) if failure.fault.blames_secret() => failure,
-        settled => return settled,
-    };
-    let Some(other) = (0..source.secrets.len()).find(|index| *index != first) else { return Err(blamed) };
-    // The second request is drawn on the quota, but does not wait for it: the grant is one thing.
-    if let Some(draw) = &source.quota {
-        let _: Result<(), std::time::Duration> = draw().await;
-    }
-    match attempt(source, other, clock, events).await {
-        Ok(minted) => {
-            let tenant = &source.key.tenant;
-            events.secret_fallback(tenant);
-            tracing::warn!(%tenant, refused = first + 1, works = other + 1, error = %blamed.fault,
-                "one of the two client secrets was refused, the other one works");
-            Ok(minted)
+    let count = source.secrets.len();
+    let first = if first < count { first } else { 0 };
+    let others = (0..count).filter(|index| *index != first);
+    let mut attempts = Attempts { source, clock, events, sent: Vec::new() };
+    let mut failed: Option<(usize, Failure)> = None;
+    for index in std::iter::once(first).chain(others) {
+        match (attempts.with(index).await, &failed) {
+            (Ok(minted), None) => return Ok(minted),
+            (Ok(minted), Some((other, failure))) => {
+                let (tenant, first, works, error) =
+                    (&source.key.tenant, other + 1, index + 1, &failure.fault);
+                events.secret_fallback(tenant);
+                if is_refused(failure) {
+                    tracing::warn!(%tenant, refused = first, works, %error,
+                        "one of the two client secrets was refused, the other one works");
+                } else {
+                    tracing::warn!(%tenant, unreadable = first, works, %error,
+                        "one of the two client secrets cannot be read, the other one works");
+                }
+                return Ok(minted);
+            }
+            (Err(failure), _) if !failure.fault.may_lie_in_secret() => return Err(failure),
+            // Of two that are refused, the one that was to work is the more telling; of one that cannot be read and
+            // one that is refused, the first, which passes by itself.
+            (Err(failure), Some((_, before))) if is_refused(&failure) || !is_refused(before) => {}
+            (Err(failure), _) => failed = Some((index, failure)),
         }
-        // Both refused: what is said of the one that was to work is the more telling.
-        Err(failure) if failure.fault.blames_secret() => Err(blamed),
-        Err(failure) => Err(failure),
     }
+    Err(failed.map_or_else(|| no_secret().into(), |(_, failure)| failure))
 }
 
-async fn attempt(
-    source: &TokenSource,
-    index: usize,
-    clock: &Clock,
-    events: &dyn GrantEvents,
-) -> Result<Minted, Failure> {
-    let Some(secret) = source.secrets.get(index) else {
-        return Err(Fault::Rejected {
-            error: "invalid_client".into(),
-            description: "no client secret".into(),
+fn is_refused(failure: &Failure) -> bool {
+    failure.fault.blames_secret()
+}
+
+fn no_secret() -> Fault {
+    Fault::Rejected { error: "invalid_client".into(), description: "no client secret".into() }
+}
+
+/// The token requests of one grant.
+struct Attempts<'a> {
+    source: &'a TokenSource,
+    clock: &'a Clock,
+    events: &'a dyn GrantEvents,
+    sent: Vec<Secret>,
+}
+
+impl Attempts<'_> {
+    /// Asks with the secret at `index`. One from memory that is refused is read anew, and tried if it is another.
+    async fn with(&mut self, index: usize) -> Result<Minted, Failure> {
+        let Some(handle) = self.source.secrets.get(index) else { return Err(no_secret().into()) };
+        let (secret, age) = self.read(handle).await?;
+        let refused = match self.ask(index, &secret).await {
+            Err(failure) if is_refused(&failure) => failure,
+            settled => return settled,
+        };
+        handle.refused(&secret);
+        if age == Age::Fresh {
+            return Err(refused);
         }
-        .into());
-    };
-    let tenant = &source.key.tenant;
-    let asked = clock.now();
-    let request = GrantRequest::new(&source.key, secret);
-    let authorization = request.authorization.clone();
-    let result = match tokio::time::timeout(source.timeout, source.issuer.request(request)).await {
-        Err(_elapsed) => Err(Fault::Timeout.into()),
-        Ok(Err(fault)) => Err(fault.into()),
-        Ok(Ok(answer)) => answer::parse(&answer, &source.key.scopes, clock.now().wall).map_err(|failure| {
-            let fault = withhold(failure.fault, &answer.body, &source.secrets, authorization.as_ref());
-            Failure { fault, ..failure }
-        }),
-    };
-    let result = result.map(|grant| Minted { header: grant.header, life: grant.life, asked, secret: index });
-    let outcome = result.as_ref().map_or_else(|failure| failure.fault.label(), |_| "ok");
-    events.grant_finished(tenant, outcome, asked.instant.elapsed());
-    result
+        let tenant = &self.source.key.tenant;
+        tracing::info!(%tenant, error = %refused.fault, "the issuer refused the client secret, reading it anew");
+        let (anew, _) = self.read(handle).await?;
+        if self.sent.contains(&anew) {
+            handle.refused(&anew);
+            return Err(refused);
+        }
+        let settled = self.ask(index, &anew).await;
+        if settled.as_ref().is_err_and(is_refused) {
+            handle.refused(&anew);
+        }
+        settled
+    }
+
+    async fn read(&self, handle: &SecretHandle) -> Result<(Secret, Age), Failure> {
+        let reading = handle.read().await.map_err(Fault::SecretUnreadable)?;
+        if let Age::Stale(error) = &reading.age {
+            let tenant = &self.source.key.tenant;
+            tracing::warn!(%tenant, %error, "cannot read the client secret anew, the last one stays in use");
+        }
+        Ok((reading.secret, reading.age))
+    }
+
+    async fn ask(&mut self, index: usize, secret: &Secret) -> Result<Minted, Failure> {
+        let (source, tenant) = (self.source, &self.source.key.tenant);
+        // Further requests are drawn on the quota, but do not wait for it: the grant is one thing.
+        if let Some(draw) = source.quota.as_ref().filter(|_| !self.sent.is_empty()) {
+            let _: Result<(), std::time::Duration> = draw().await;
+        }
+        if let Some(heard) = &source.heard {
+            heard(secret);
+        }
+        self.sent.push(secret.clone());
+        let asked = self.clock.now();
+        let request = GrantRequest::new(&source.key, secret);
+        let authorization = request.authorization.clone();
+        let result = match tokio::time::timeout(source.timeout, source.issuer.request(request)).await {
+            Err(_elapsed) => Err(Fault::Timeout.into()),
+            Ok(Err(fault)) => Err(fault.into()),
+            Ok(Ok(answer)) => {
+                answer::parse(&answer, &source.key.scopes, self.clock.now().wall).map_err(|failure| {
+                    let fault = withhold(failure.fault, &answer.body, &self.known(), authorization.as_ref());
+                    Failure { fault, ..failure }
+                })
+            }
+        };
+        let result =
+            result.map(|grant| Minted { header: grant.header, life: grant.life, asked, secret: index });
+        let outcome = result.as_ref().map_or_else(|failure| failure.fault.label(), |_| "ok");
+        self.events.grant_finished(tenant, outcome, asked.instant.elapsed());
+        result
+    }
+
+    /// The secrets that were sent, and those that would be.
+    fn known(&self) -> Vec<Secret> {
+        let others = self.source.secrets.iter().filter_map(SecretHandle::last);
+        self.sent.iter().cloned().chain(others).collect()
+    }
 }
 
 /// How every JWT begins: a JSON object in base64.

@@ -144,7 +144,7 @@ impl Slot {
         }
         state.epoch += 1;
         state.secret = 0;
-        state.cooldown.take_if(|cooldown| cooldown.fault.is_terminal());
+        state.cooldown.take_if(|cooldown| cooldown.fault.is_of_secret());
         let wake = state.kept || state.warm;
         drop(state);
         if wake {
@@ -292,7 +292,7 @@ impl Slot {
         match outcome {
             Ok((token, minted)) => self.install(state, epoch, token, &minted),
             // The secrets changed meanwhile: the next grant is made with the new ones, now.
-            Err(failure) if failure.fault.is_terminal() && epoch != state.epoch => drop(state),
+            Err(failure) if failure.fault.is_of_secret() && epoch != state.epoch => drop(state),
             Err(failure) => self.cool_down(state, &failure, now),
         }
         self.turn.notify_waiters();

@@ -5,7 +5,7 @@ use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 
 use crate::{
     config::{Tenant, TokenOptions},
-    secret::Secret,
+    secret::{Secret, SecretHandle},
     token::{key::TokenKey, mint::Issuer},
 };
 
@@ -13,13 +13,16 @@ use crate::{
 pub type QuotaDraw =
     Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), Duration>> + Send>> + Send + Sync>;
 
+/// Hears of each secret before it is sent.
+pub type SecretHeard = Arc<dyn Fn(&Secret) + Send + Sync>;
+
 /// How to get a token. Immutable: a changed secret makes a new `TokenSource` with the same key.
 #[derive(Clone)]
 pub struct TokenSource {
     /// What for.
     pub key: Arc<TokenKey>,
     /// One, or two in overlap, the new one first. With none, every grant is refused as `invalid_client`.
-    pub secrets: Vec<Secret>,
+    pub secrets: Arc<[SecretHandle]>,
     /// Whom to ask.
     pub issuer: Arc<dyn Issuer>,
     /// When to renew and when to try again.
@@ -28,19 +31,35 @@ pub struct TokenSource {
     pub timeout: Duration,
     /// The tenant's quota, where it has one.
     pub quota: Option<QuotaDraw>,
+    /// Who must know what is sent, where the configuration does not say it.
+    pub heard: Option<SecretHeard>,
 }
 
 impl TokenSource {
-    /// How to get the tenant's own token.
-    pub fn of(tenant: &Tenant, issuer: Arc<dyn Issuer>, options: TokenOptions, timeout: Duration) -> Self {
+    /// How to get the tenant's own token with these of its secrets.
+    pub fn of(
+        tenant: &Tenant,
+        secrets: Arc<[SecretHandle]>,
+        issuer: Arc<dyn Issuer>,
+        options: TokenOptions,
+        timeout: Duration,
+    ) -> Self {
         Self {
             key: Arc::new(TokenKey::of(tenant)),
-            secrets: tenant.client_secrets.clone(),
+            secrets,
             issuer,
             options,
             timeout,
             quota: None,
+            heard: None,
         }
+    }
+
+    /// The same, telling somebody of each secret before it is sent.
+    #[must_use]
+    pub fn telling(mut self, heard: Option<SecretHeard>) -> Self {
+        self.heard = heard;
+        self
     }
 
     /// The same, drawing on a quota.

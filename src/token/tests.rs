@@ -8,6 +8,7 @@ mod property;
 mod rejection;
 mod secrets;
 mod sharing;
+mod sources;
 mod wire;
 
 use std::{
@@ -214,11 +215,12 @@ impl World {
     pub(super) fn source(&self, tenant: &str) -> TokenSource {
         TokenSource {
             key: key(tenant).into(),
-            secrets: vec![Secret::new(b"s3cret".to_vec())],
+            secrets: [Secret::new(b"s3cret".to_vec()).into()].into(),
             issuer: self.issuer.clone(),
             options: TokenOptions::default(),
             timeout: 10 * SECOND,
             quota: None,
+            heard: None,
         }
     }
 

@@ -103,7 +103,7 @@ impl Answer {
     /// [`BodyError`]: nothing of it may pass, or it does not even begin.
     pub async fn filtered(self, method: &Method, idle: Duration) -> Result<(Parts, FilteredBody), BodyError> {
         let (mut head, incoming) = self.response.into_parts();
-        let guard = EchoGuard::new(self.token, self.known);
+        let guard = EchoGuard::new(self.token, &self.known);
         let filter = ResponseFilter::new(method, &mut head, self.masking, guard)?;
         let mut body = FilteredBody {
             incoming,

@@ -15,6 +15,7 @@ use crate::{
     limit::{InFlight, Limited, Quota},
     observe::TenantMetrics,
     policy::{self, Narrowing, TokenSpec},
+    secret::SecretHandle,
     token::{SlotStatus, TokenHandle},
 };
 
@@ -39,6 +40,8 @@ pub struct TenantParts {
     pub quota: Quota,
     /// The places among its requests.
     pub in_flight: Arc<InFlight>,
+    /// Its client secrets.
+    pub secrets: Arc<[SecretHandle]>,
     /// What no answer of it may repeat.
     pub known_secrets: KnownSecrets,
     /// Whether it answers.
@@ -143,7 +146,13 @@ impl Tenant {
         &self.0.pools
     }
 
-    pub(super) fn known_secrets(&self) -> &KnownSecrets {
+    /// Its client secrets.
+    pub fn secrets(&self) -> &[SecretHandle] {
+        &self.0.secrets
+    }
+
+    /// What no answer of it may repeat.
+    pub fn known_secrets(&self) -> &KnownSecrets {
         &self.0.known_secrets
     }
 

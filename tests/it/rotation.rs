@@ -1,5 +1,8 @@
 //! Secrets that change while the program runs.
 
+#[path = "rotation/exec.rs"]
+mod exec;
+
 use std::{
     path::Path,
     sync::{

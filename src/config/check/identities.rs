@@ -5,7 +5,7 @@ use super::checker::Checker;
 use crate::{
     config::{
         caller::{ClaimMatch, Identity},
-        leaf::{HexDigest, SecretIds},
+        leaf::{HexDigest, SecretId, SecretIds},
         path::KeyPath,
         problem::{Mistake, quoted},
         raw::{METHODS, Methods, RawJwt, RawMethod},
@@ -185,7 +185,7 @@ impl Checker<'_> {
         if ids.is_empty() {
             self.missing(key, "there is no key in the list", REMEDY);
         }
-        let secrets = self.up_to_two(key, ids);
+        let secrets = self.up_to_two(key, ids, |checker, path, id| checker.secret_at(path, &SecretId(id)));
         let mut digests = Vec::with_capacity(secrets.len());
         for (path, secret) in secrets {
             let bytes = secret.expose();

@@ -19,6 +19,31 @@ impl Checker<'_> {
         id.map(|id| self.secret_at(&section.key(key), &id))
     }
 
+    /// What `read` makes of the secrets at `key`, of which there may be two, the newer first.
+    pub(super) fn up_to_two<T: PartialEq>(
+        &mut self,
+        key: &KeyPath,
+        ids: &[usize],
+        read: impl Fn(&mut Self, &KeyPath, usize) -> Option<T>,
+    ) -> Vec<(KeyPath, T)> {
+        if ids.len() > 2 {
+            let what = format!("there are {} secrets; two is the most", ids.len());
+            self.problem(key, what, "Keep the new one and the one that it replaces.");
+        }
+        let mut secrets: Vec<(KeyPath, T)> = Vec::new();
+        for (index, id) in ids.iter().enumerate() {
+            let listed = key.index(index);
+            let path = if self.tree.has(&listed) { listed } else { key.clone() };
+            let Some(secret) = read(self, &path, *id) else { continue };
+            if secrets.iter().any(|(_, other)| *other == secret) {
+                self.warn(&path, "both secrets are the same", "Keep one of them.");
+            } else {
+                secrets.push((path, secret));
+            }
+        }
+        secrets
+    }
+
     /// The secret in `id`, which stands at `key`.
     pub(super) fn secret_at(&mut self, key: &KeyPath, SecretId(id): &SecretId) -> Option<Secret> {
         let secrets = self.secrets;
@@ -30,6 +55,7 @@ impl Checker<'_> {
                 self.warn(key, "a secret is written in the configuration itself", remedy);
                 (source.read(), None)
             }
+            SecretSource::Exec(_) => (source.read(), None),
             SecretSource::File(path) => {
                 if let Some((secret, open)) = self.read.get(path).cloned() {
                     self.openness(key, path, open);
@@ -83,6 +109,9 @@ impl Checker<'_> {
                 let source = if path.is_dir() { &directory } else { source };
                 let what = format!("cannot read the file {}: {}", path.display(), reason(source));
                 (what, unreadable_remedy(source).into())
+            }
+            (SecretError::Exec, _) => {
+                (error.to_string(), "Write { file = \"/run/secrets/…\" } or { env = \"NAME\" }.".into())
             }
             (SecretError::TooLarge { .. }, _) => {
                 (error.to_string(), "Name the file that holds the secret alone.".into())

@@ -12,7 +12,7 @@ use http::uri::{Authority, Scheme};
 use super::checker::{Checker, is_visible};
 use crate::{
     config::{
-        leaf::{Leaf, List, SecretId, SecretIds},
+        leaf::{Leaf, List},
         node::Named,
         path::KeyPath,
         problem::quoted,
@@ -22,7 +22,6 @@ use crate::{
         words::ClientAuth,
     },
     ids::{Label, TenantName},
-    secret::Secret,
 };
 
 /// What the token request holds already.
@@ -241,46 +240,6 @@ impl Checker<'_> {
             return None;
         }
         Some(id)
-    }
-
-    fn client_secrets(&mut self, at: &KeyPath, ids: Option<SecretIds>) -> Vec<Secret> {
-        let key = at.key("client_secret");
-        let ids = ids.map_or_else(Vec::new, |SecretIds(ids)| ids);
-        if ids.is_empty() {
-            let remedy = "Write client_secret = { file = \"/run/secrets/…\" } or { env = \"NAME\" }.";
-            self.missing(&key, "the tenant has no client_secret", remedy);
-        }
-        let secrets = self.up_to_two(&key, &ids);
-        for (path, secret) in &secrets {
-            let bytes = secret.expose();
-            if !is_visible(bytes) {
-                let what = "the secret holds line breaks, or characters other than visible ASCII";
-                self.problem(path, what, "Copy the App secret alone, without anything around it.");
-            } else if bytes.first() == Some(&b' ') || bytes.last() == Some(&b' ') {
-                self.warn(path, "the secret begins or ends with a space", "Is the space part of it?");
-            }
-        }
-        secrets.into_iter().map(|(_, secret)| secret).collect()
-    }
-
-    /// The secrets at `key`, of which there may be two, the newer first.
-    pub(super) fn up_to_two(&mut self, key: &KeyPath, ids: &[usize]) -> Vec<(KeyPath, Secret)> {
-        if ids.len() > 2 {
-            let what = format!("there are {} secrets; two is the most", ids.len());
-            self.problem(key, what, "Keep the new one and the one that it replaces.");
-        }
-        let mut secrets: Vec<(KeyPath, Secret)> = Vec::with_capacity(ids.len());
-        for (index, id) in ids.iter().enumerate() {
-            let listed = key.index(index);
-            let path = if self.tree.has(&listed) { listed } else { key.clone() };
-            let Some(secret) = self.secret_at(&path, &SecretId(*id)) else { continue };
-            if secrets.iter().any(|(_, other)| *other == secret) {
-                self.warn(&path, "both secrets are the same", "Keep one of them.");
-            } else {
-                secrets.push((path, secret));
-            }
-        }
-        secrets
     }
 
     pub(super) fn organization_id(&mut self, at: &KeyPath, leaf: Option<Leaf<String>>) -> Option<String> {

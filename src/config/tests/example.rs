@@ -99,8 +99,9 @@ fn the_example_leaves_no_key_out() {
     schema_keys(&schema, &schema, "", &mut known);
     assert!(known.len() > 70, "{known:?}");
     used_keys(&parsed(EXAMPLE), "", &mut used);
-    // The other form of a secret, and of roots.
-    let forms = [".client_secret.file", ".api_key.file", ".key.file", ".tls.key.env", ".roots.file"];
+    // The other forms of a secret, and of roots.
+    let mut forms = vec![".client_secret.file", ".api_key.file", ".key.file", ".tls.key.env", ".roots.file"];
+    forms.extend([".client_secret.exec", ".client_secret.ttl", ".client_secret.timeout"]);
     let missing: Vec<_> =
         known.difference(&used).filter(|key| !forms.iter().any(|form| key.ends_with(form))).collect();
     assert!(missing.is_empty(), "not in config/example.toml: {missing:?}");

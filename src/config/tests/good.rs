@@ -8,7 +8,7 @@ fn the_least_configuration_has_the_documented_defaults() {
     let tenant = &config.tenants[0];
     assert_eq!(tenant.endpoint.to_string(), "https://acme.logto.app");
     assert_eq!(tenant.resource, "https://acme.logto.app/api");
-    assert_eq!(tenant.client_secrets[0].expose(), b"secret");
+    assert_eq!(tenant.client_secrets[0].held().unwrap().expose(), b"secret");
     assert_eq!(tenant.scopes, ["all"]);
     assert_eq!(tenant.quota, Some(Rate { requests: 200, per: Duration::from_secs(10), burst: 200 }));
     assert_eq!(tenant.max_in_flight, DEFAULT_MAX_IN_FLIGHT);
@@ -135,7 +135,8 @@ fn toml_yaml_and_json_mean_the_same() {
         let bench = Bench::new().with(name, text).env("S", "new").env("K", "a-key-of-twenty-bytes");
         bench.write("old", "previous\n");
         let config = bench.config();
-        let secrets: Vec<_> = config.tenants[0].client_secrets.iter().map(|s| s.expose().to_vec()).collect();
+        let secrets: Vec<_> =
+            config.tenants[0].client_secrets.iter().map(|s| s.held().unwrap().expose().to_vec()).collect();
         (in_effect(&config), secrets)
     };
     let toml = load("c.toml", AS_TOML);

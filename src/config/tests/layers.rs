@@ -48,7 +48,7 @@ fn a_secret_in_a_variable_stays_there() {
         .env("CLAVIGER_BROKER__KEY", "{ env = \"SEAL\" }")
         .env("SEAL", "0123456789012345678901234567890123456789");
     let config = bench.config();
-    assert_eq!(config.tenants[0].client_secrets[0].expose(), b"{[not-toml");
+    assert_eq!(config.tenants[0].client_secrets[0].held().unwrap().expose(), b"{[not-toml");
     assert_eq!(config.broker.key.unwrap().expose().len(), 40);
 }
 
@@ -64,7 +64,7 @@ fn an_overlay_replaces_a_reference_to_a_secret_whole() {
         .with("a.toml", GOOD)
         .with("b.toml", "[tenants.acme]\nclient_secret = { file = \"s\" }\n");
     bench.write("s", "from the file");
-    assert_eq!(bench.config().tenants[0].client_secrets[0].expose(), b"from the file");
+    assert_eq!(bench.config().tenants[0].client_secrets[0].held().unwrap().expose(), b"from the file");
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn the_short_form_is_a_whole_configuration() {
         ("default", "http://localhost:3001")
     );
     assert_eq!(tenant.resource, "https://default.logto.app/api");
-    assert_eq!(tenant.client_secrets[0].expose(), b"hush");
+    assert_eq!(tenant.client_secrets[0].held().unwrap().expose(), b"hush");
     let rules: Vec<_> = config.policies[0].allow.iter().map(|rule| rule.text.as_str()).collect();
     assert_eq!(rules, ["users:read", "ListRoles"]);
     assert_eq!(config.policies[0].allow[0].origin.to_string(), "environment variable CLAVIGER_ALLOW");
@@ -145,7 +145,7 @@ fn the_short_form_takes_the_secret_from_a_file_and_the_resource_from_a_variable(
         .env("CLAVIGER_ALLOW", "users:read");
     let tenant = Arc::clone(&bench.config().tenants[0]);
     assert_eq!(
-        (tenant.client_secrets[0].expose(), tenant.resource.as_str()),
+        (tenant.client_secrets[0].held().unwrap().expose(), tenant.resource.as_str()),
         (&b"hush"[..], "https://x.logto.app/api")
     );
     let bench = bench.env("LOGTO_M2M_APP_SECRET", "x");

@@ -54,7 +54,7 @@ fn every_secret_key_is_covered() {
     let bench = Bench::new().with("c.toml", toml);
     assert!(bench.problems().len() > 8, "{:?}", bench.problems());
     let loaded = Bench::new().with("c.toml", good).load().unwrap();
-    assert_eq!(loaded.config.tenants[0].client_secrets[0].expose(), b"canary");
+    assert_eq!(loaded.config.tenants[0].client_secrets[0].held().unwrap().expose(), b"canary");
 }
 
 proptest! {

@@ -7,7 +7,7 @@ const SECRET: &str = "s3cr3t\"with/odd+letters";
 
 fn guard(token: &str, secrets: &[&str]) -> EchoGuard {
     let secrets: Vec<Secret> = secrets.iter().map(|s| Secret::new(s.as_bytes().to_vec())).collect();
-    EchoGuard::new(Token::of(token), KnownSecrets::new(&secrets))
+    EchoGuard::new(Token::of(token), &KnownSecrets::new(&secrets))
 }
 
 /// What gets through, up to the echo if there is one.
@@ -92,8 +92,12 @@ fn what_is_too_short_is_not_looked_for() {
     let text = "{\"a\":\"short\"}";
     let (passed, result) = run(&mut guard("short", &["short", "a"]), &[text.as_bytes()]);
     assert_eq!((passed.as_slice(), result), (text.as_bytes(), Ok(())));
-    assert_eq!(KnownSecrets::new(&[Secret::new(b"eleven-char".to_vec())]).0.len(), 0);
-    assert_eq!(KnownSecrets::new(&[Secret::new(b"twelve-chars".to_vec())]).0.len(), 1, "one form is enough");
+    assert_eq!(KnownSecrets::new(&[Secret::new(b"eleven-char".to_vec())]).now().len(), 0);
+    assert_eq!(
+        KnownSecrets::new(&[Secret::new(b"twelve-chars".to_vec())]).now().len(),
+        1,
+        "one form is enough"
+    );
 }
 
 #[test]
@@ -134,4 +138,26 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn secrets_that_are_read_later_are_known_from_then_on_and_the_last_ones_stay_known() {
+    let secret = |n: u32| Secret::new(format!("a-secret-with-number-{n}").into_bytes());
+    let known = KnownSecrets::learning(&[secret(0)], None);
+    let learner = known.learner().unwrap();
+    let finds = |known: &KnownSecrets, n| known.are_in(&[b"x", secret(n).expose(), b"x"].concat());
+    assert!(finds(&known, 0) && !finds(&known, 1));
+    for n in [1, 2, 3, 4, 1, 5] {
+        learner(&secret(n));
+        assert!(finds(&known, 0) && finds(&known, n), "{n}");
+    }
+    assert_eq!((1..=5).map(|n| finds(&known, n)).collect::<Vec<_>>(), [true, false, true, true, true]);
+    // An answer that is under way looks for what was known when it began.
+    let guard = EchoGuard::new(Token::of(TOKEN), &known);
+    learner(&secret(6));
+    assert!(!are_in(&guard.held, secret(6).expose()) && finds(&known, 6));
+    // The tenant's next handle goes on with it.
+    let next = KnownSecrets::learning(&[], Some(&known));
+    assert!(finds(&next, 6) && !finds(&next, 0));
+    assert!(KnownSecrets::new(&[secret(0)]).learner().is_none(), "nothing else is ever read");
 }

@@ -12,6 +12,7 @@ use crate::{
     limit::{Bucket, InFlight, Limited as _, Quota},
     observe::TenantMetrics,
     policy::{self, Grants, Narrowing},
+    secret::{ClientSecret, Secret, SecretHandle},
     tenants::{Change, Directory},
     token::{HttpIssuer, Issuer, TokenKey, TokenSource},
     trust,
@@ -106,13 +107,15 @@ impl<'c> TenantMaker<'c> {
             in_flight.cloned().unwrap_or_else(|| Arc::new(InFlight::new(name.clone(), max, queue)));
         let retries = current.map(|current| current.retries()).filter(|it| it.are_by(&config.retry));
         let retries = retries.cloned().unwrap_or_else(|| Arc::new(Retries::new(config.retry.clone())));
+        let (secrets, known_secrets) = secrets(tenant, current);
         let drawn = quota.clone();
-        let source = TokenSource::of(tenant, issuer, config.token.clone(), config.timeouts.token).drawing_on(
-            Arc::new(move || {
+        let options = config.token.clone();
+        let source = TokenSource::of(tenant, secrets.clone(), issuer, options, config.timeouts.token)
+            .telling(known_secrets.learner())
+            .drawing_on(Arc::new(move || {
                 let quota = drawn.clone();
                 Box::pin(async move { quota.draw().await })
-            }),
-        );
+            }));
         let narrowed = self.narrowings(tenant).into_iter().map(|narrowing| {
             let key = narrowed_key((*source.key).clone(), &narrowing);
             (narrowing, shared.tokens.handle(TokenSource { key: Arc::new(key), ..source.clone() }))
@@ -126,7 +129,8 @@ impl<'c> TenantMaker<'c> {
             retries,
             quota,
             in_flight,
-            known_secrets: KnownSecrets::new(&tenant.client_secrets),
+            secrets,
+            known_secrets,
             health: current.map_or_else(Arc::<UpstreamHealth>::default, |current| current.health().clone()),
             metrics,
             common: self.common.clone(),
@@ -142,6 +146,23 @@ impl policy::Tenant for config::Tenant {
     fn labels(&self) -> &[crate::ids::Label] {
         &self.labels
     }
+}
+
+/// The tenant's secrets, going on with those of the handle before that are configured the same; and what no answer may
+/// repeat of them.
+fn secrets(tenant: &config::Tenant, current: Option<&Tenant>) -> (Arc<[SecretHandle]>, KnownSecrets) {
+    let before = current.map(Tenant::secrets).unwrap_or_default();
+    let handle = |configured: &ClientSecret| {
+        let same = before.iter().find(|handle| handle.is(configured));
+        same.cloned().unwrap_or_else(|| configured.clone().into())
+    };
+    let held: Vec<Secret> = tenant.client_secrets.iter().filter_map(ClientSecret::held).cloned().collect();
+    let known = if held.len() == tenant.client_secrets.len() {
+        KnownSecrets::new(&held)
+    } else {
+        KnownSecrets::learning(&held, current.map(Tenant::known_secrets))
+    };
+    (tenant.client_secrets.iter().map(handle).collect(), known)
 }
 
 /// The tenant's key, with what a grant asks for instead.

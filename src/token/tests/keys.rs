@@ -46,7 +46,7 @@ fn a_tenants_key_holds_all_that_the_request_says() {
         endpoint: key("acme").endpoint,
         resource: "https://acme.logto.app/api".into(),
         client_id: "app".into(),
-        client_secrets: vec![Secret::new(b"s3cret".to_vec())],
+        client_secrets: vec![crate::secret::ClientSecret::Held(Secret::new(b"s3cret".to_vec()))],
         client_auth: ClientAuth::Basic,
         scopes: vec!["b a".into(), "b".into()],
         organization_id: Some("org".into()),

@@ -6,7 +6,7 @@ use super::*;
 
 fn with_secrets(world: &World, secrets: &[&str]) -> TokenSource {
     TokenSource {
-        secrets: secrets.iter().map(|secret| Secret::new(secret.as_bytes().to_vec())).collect(),
+        secrets: secrets.iter().map(|secret| Secret::new(secret.as_bytes().to_vec()).into()).collect(),
         ..world.source("acme")
     }
 }

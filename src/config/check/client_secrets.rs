@@ -1,0 +1,59 @@
+//! `client_secret`: one or two, each held already or printed by a command. A command is looked for, and not run.
+
+use std::{ffi::OsStr, os::unix::fs::PermissionsExt as _, path::Path};
+
+use super::checker::{Checker, is_visible};
+use crate::{
+    config::{
+        leaf::{ClientSecretIds, SecretId},
+        path::KeyPath,
+    },
+    secret::{ClientSecret, Command, SecretSource},
+};
+
+impl Checker<'_> {
+    pub(super) fn client_secrets(&mut self, at: &KeyPath, ids: Option<ClientSecretIds>) -> Vec<ClientSecret> {
+        let key = at.key("client_secret");
+        let ids = ids.map_or_else(Vec::new, |ClientSecretIds(ids)| ids);
+        if ids.is_empty() {
+            let remedy = "Write client_secret = { file = \"/run/secrets/…\" } or { env = \"NAME\" }.";
+            self.missing(&key, "the tenant has no client_secret", remedy);
+        }
+        let secrets = self.up_to_two(&key, &ids, Self::client_secret);
+        secrets.into_iter().map(|(_, secret)| secret).collect()
+    }
+
+    fn client_secret(&mut self, key: &KeyPath, id: usize) -> Option<ClientSecret> {
+        if let Some(SecretSource::Exec(command)) = self.secrets.at(id) {
+            self.program(key, command);
+            return Some(ClientSecret::Exec(command.clone()));
+        }
+        let secret = self.secret_at(key, &SecretId(id))?;
+        let bytes = secret.expose();
+        if !is_visible(bytes) {
+            let what = "the secret holds line breaks, or characters other than visible ASCII";
+            self.problem(key, what, "Copy the App secret alone, without anything around it.");
+        } else if bytes.first() == Some(&b' ') || bytes.last() == Some(&b' ') {
+            self.warn(key, "the secret begins or ends with a space", "Is the space part of it?");
+        }
+        Some(ClientSecret::Held(secret))
+    }
+
+    /// Warns of a program that is not there: it may be there by the time a token is asked for.
+    fn program(&mut self, key: &KeyPath, command: &Command) {
+        let program = Path::new(&command.program);
+        let path = self.settings.env.get(OsStr::new("PATH"));
+        let in_path =
+            || path.into_iter().flat_map(std::env::split_paths).map(|directory| directory.join(program));
+        let is_path = command.program.contains('/');
+        let found = if is_path { is_executable(program) } else { in_path().any(|file| is_executable(&file)) };
+        if !found {
+            let what = format!("there is no program {} here that can be executed", command.program);
+            self.warn(key, what, "Install it where claviger serve runs, or write the path of it.");
+        }
+    }
+}
+
+fn is_executable(file: &Path) -> bool {
+    std::fs::metadata(file).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+}
