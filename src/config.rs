@@ -56,7 +56,7 @@ pub use env::Environment;
 pub use inputs::References;
 pub use issuer::{Algorithm, Issuer, Jwks};
 pub use listen::Listen;
-pub use load::{LoadRequest, Loaded, load, read_whole as read};
+pub use load::{LoadRequest, Loaded, load};
 pub use origin::{Origin, Written};
 pub use policy::{Conditions, Policy, QueryCondition, RuleCheck, RuleList, RuleText};
 pub use problem::{Problem, Problems};

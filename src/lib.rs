@@ -27,6 +27,7 @@ pub mod listen;
 pub mod observe;
 pub mod policy;
 pub mod proxy;
+pub mod regular_file;
 pub mod reply;
 pub mod secret;
 pub mod tenants;

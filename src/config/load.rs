@@ -4,7 +4,6 @@
 
 use std::{
     ffi::OsStr,
-    fs::File,
     io::Read,
     path::{Path, PathBuf},
 };
@@ -28,7 +27,7 @@ use super::{
     tree::Node,
     yaml,
 };
-use crate::secret::Digest;
+use crate::{regular_file, secret::Digest};
 
 /// The largest configuration file.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
@@ -234,14 +233,6 @@ fn valid_part(bytes: &[u8]) -> &[u8] {
     }
 }
 
-/// The bytes of a configuration file or of one that it names, to see whether they have changed.
-///
-/// # Errors
-/// What is in the way, in words.
-pub fn read_whole(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
-    bytes(path).map_err(|(what, _)| what)
-}
-
 /// The file's bytes, in memory that is zeroed: they may hold a secret.
 fn bytes(path: &Path) -> Result<Zeroizing<Vec<u8>>, (String, &'static str)> {
     let unreadable = |error: std::io::Error| match error.kind() {
@@ -252,16 +243,11 @@ fn bytes(path: &Path) -> Result<Zeroizing<Vec<u8>>, (String, &'static str)> {
             "this process may not read the file".to_owned(),
             "Give its user read permission on the file and on the directories above it.",
         ),
+        std::io::ErrorKind::IsADirectory => ("this is a directory".into(), "Name a file in it."),
+        std::io::ErrorKind::Other => (format!("this is {error}"), "Write the configuration to a file."),
         _ => (format!("the file cannot be read: {error}"), ""),
     };
-    let about = std::fs::metadata(path).map_err(unreadable)?;
-    if about.is_dir() {
-        return Err(("this is a directory".into(), "Name a file in it."));
-    }
-    if !about.is_file() {
-        // A pipe would block here, and again at each reload.
-        return Err(("this is not a regular file".into(), "Write the configuration to a file."));
-    }
+    let (file, about) = regular_file::open(path).map_err(unreadable)?;
     let too_large = || ("the file is larger than 16 MiB".to_owned(), "Is this the right file?");
     if about.len() > MAX_FILE {
         return Err(too_large());
@@ -269,7 +255,7 @@ fn bytes(path: &Path) -> Result<Zeroizing<Vec<u8>>, (String, &'static str)> {
     // Room for all of it at once: growing would leave copies behind that nobody zeroes.
     let room = usize::try_from(about.len()).unwrap_or(0) + 4096;
     let mut bytes = Zeroizing::new(Vec::with_capacity(room));
-    File::open(path).map_err(unreadable)?.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > MAX_FILE {
         return Err(too_large());
     }

@@ -10,6 +10,7 @@ use std::{
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::{Secret, exec::Command};
+use crate::regular_file;
 
 /// More than any client secret or key; a larger file is a mistake (a wrong path, a device).
 const MAX_FILE: u64 = 64 * 1024;
@@ -83,12 +84,7 @@ impl SecretSource {
 
 fn read_file(path: &Path) -> Result<Secret, SecretError> {
     let unreadable = |source| SecretError::Unreadable { path: path.into(), source };
-    // A pipe would block for ever where nobody writes to it.
-    let known = std::fs::metadata(path).map_err(unreadable)?;
-    if !known.is_file() {
-        return Err(unreadable(std::io::Error::other("not a regular file")));
-    }
-    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let (file, known) = regular_file::open(path).map_err(unreadable)?;
     // Room for the whole file at once: growing would leave copies behind that nobody zeroes.
     let room = usize::try_from(known.len().min(MAX_FILE) + 1).unwrap_or_default();
     let mut bytes = Zeroizing::new(Vec::with_capacity(room));

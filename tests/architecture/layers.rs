@@ -29,6 +29,7 @@ pub(crate) const LAYERS: &[&[&str]] = &[
         "idle_timeout",
         "ids",
         "secret",
+        "regular_file",
         "x509",
     ],
 ];

@@ -1,8 +1,19 @@
 //! What is in the files that a configuration was read from, as one digest: whether it is worth reading again.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
 
-use crate::{config, secret::Digest};
+use zeroize::Zeroizing;
+
+use crate::{
+    regular_file,
+    secret::{Digest, Fingerprint},
+};
+
+/// Bytes read at a time.
+const PIECE: usize = 16 * 1024;
 
 /// What was read last, good or bad.
 pub(in crate::app) struct Seen {
@@ -24,18 +35,27 @@ impl Seen {
     }
 }
 
-/// One digest for what is in all of these files; a file that cannot be read counts as one that says so.
+/// One digest for what is in all of these files; a file that cannot be read counts as one that says why.
 fn content(files: &[PathBuf]) -> Digest {
-    let mut digests = Vec::with_capacity(files.len() * 64);
+    let mut seen = Fingerprint::default();
     for file in files {
-        digests.extend_from_slice(one(file).as_bytes());
+        if let Err(error) = add(&mut seen, file) {
+            seen.add(error.to_string().as_bytes());
+        }
     }
-    Digest::of(&digests)
+    seen.digest()
 }
 
-fn one(file: &Path) -> String {
-    match config::read(file) {
-        Ok(bytes) => Digest::of(&bytes).to_hex(),
-        Err(what) => what,
+/// Takes in a file piece by piece: it may be as large as a configuration of ten thousand tenants.
+fn add(seen: &mut Fingerprint, file: &Path) -> io::Result<()> {
+    let (mut file, _) = regular_file::open(file)?;
+    let mut piece = Zeroizing::new(Vec::with_capacity(PIECE));
+    loop {
+        piece.clear();
+        let length = file.by_ref().take(PIECE as u64).read_to_end(&mut piece)?;
+        seen.add(&piece);
+        if length < PIECE {
+            return Ok(());
+        }
     }
 }

@@ -2,7 +2,6 @@
 //! to the configuration, so a changed file is a changed configuration.
 
 use std::{
-    fs::File,
     io::{Error, Read},
     path::{Path, PathBuf},
 };
@@ -13,8 +12,11 @@ use super::{
     checker::Checker,
     secrets::{reason, unreadable_remedy},
 };
-use crate::config::{
-    inputs::References, leaf::Either, path::KeyPath, raw::RawRootsFile, tenant::Roots, words::RootsName,
+use crate::{
+    config::{
+        inputs::References, leaf::Either, path::KeyPath, raw::RawRootsFile, tenant::Roots, words::RootsName,
+    },
+    regular_file,
 };
 
 /// More than any bundle of certificates or any key set.
@@ -97,15 +99,8 @@ impl Checker<'_> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    let about = std::fs::metadata(path)?;
-    if about.is_dir() {
-        return Err(std::io::ErrorKind::IsADirectory.into());
-    }
-    if !about.is_file() {
-        // A pipe would block here, and again at each reload.
-        return Err(Error::other("it is not a regular file"));
-    }
+    let (file, _) = regular_file::open(path)?;
     let mut bytes = Vec::new();
-    File::open(path)?.take(MOST + 1).read_to_end(&mut bytes)?;
+    file.take(MOST + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
