@@ -70,17 +70,15 @@ impl Exec {
     async fn run(&self) -> Result<Secret, Unreadable> {
         let mut running = Running(self.spawn()?);
         let (stdout, stderr) = (running.0.stdout.take(), running.0.stderr.take());
-        let (secret, complaint) = tokio::join!(output::secret(stdout), output::complaint(stderr));
+        let (printed, complaint) = tokio::join!(output::printed(stdout), output::complaint(stderr));
+        let printed = printed.map_err(|flaw| self.failed(&flaw))?;
         // Only now, because the group may be killed by its number as long as its leader has not been waited for.
-        let status = match &secret {
-            Err(output::Flaw::TooLarge) => return Err(self.failed(&output::Flaw::TooLarge)),
-            _ => running.0.wait().await.map_err(|error| self.failed(&error))?,
-        };
+        let status = running.0.wait().await.map_err(|error| self.failed(&error))?;
         if !status.success() {
-            let complaint = complaint.shown(secret.as_ref().ok());
+            let complaint = complaint.shown(&printed);
             return Err(self.failed(&format_args!("ended with {status}{complaint}")));
         }
-        secret.map_err(|flaw| self.failed(&flaw))
+        printed.secret().map_err(|flaw| self.failed(&flaw))
     }
 
     fn spawn(&self) -> Result<Child, Unreadable> {

@@ -16,7 +16,7 @@ const MAX: usize = 64 * 1024;
 const HEARD: usize = 4096;
 /// Characters of a complaint that are shown.
 const SHOWN: usize = 200;
-/// Bytes of the shortest secret that a complaint is searched for.
+/// Bytes of the shortest line of an output that a complaint is searched for.
 const LEAST: usize = 4;
 
 /// Why an output is no secret.
@@ -32,23 +32,32 @@ pub(super) enum Flaw {
     Broken(#[from] std::io::Error),
 }
 
-/// The secret on a standard output. One line end at its end is not part of it.
-pub(super) async fn secret(stdout: Option<impl AsyncRead + Unpin>) -> Result<Secret, Flaw> {
-    let Some(stdout) = stdout else { return Err(Flaw::Empty) };
+/// What came on a standard output.
+pub(super) struct Printed(Zeroizing<Vec<u8>>);
+
+/// Reads a standard output to its end, unless it is larger than any secret.
+pub(super) async fn printed(stdout: Option<impl AsyncRead + Unpin>) -> Result<Printed, Flaw> {
     // Room for all of it at once: growing would leave copies behind that nobody zeroes.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX + 64));
-    stdout.take(MAX as u64 + 1).read_to_end(&mut bytes).await?;
-    if bytes.len() > MAX {
-        return Err(Flaw::TooLarge);
+    if let Some(stdout) = stdout {
+        stdout.take(MAX as u64 + 1).read_to_end(&mut bytes).await?;
     }
-    let text = bytes.strip_suffix(b"\n").map_or(&bytes[..], |line| line.strip_suffix(b"\r").unwrap_or(line));
-    if text.trim_ascii().is_empty() {
-        return Err(Flaw::Empty);
+    if bytes.len() > MAX { Err(Flaw::TooLarge) } else { Ok(Printed(bytes)) }
+}
+
+impl Printed {
+    /// The secret. One line end at its end is not part of it.
+    pub(super) fn secret(&self) -> Result<Secret, Flaw> {
+        let bytes = &self.0[..];
+        let text = bytes.strip_suffix(b"\n").map_or(bytes, |line| line.strip_suffix(b"\r").unwrap_or(line));
+        if text.trim_ascii().is_empty() {
+            return Err(Flaw::Empty);
+        }
+        if !text.iter().all(|byte| matches!(byte, b' '..=b'~')) {
+            return Err(Flaw::Odd);
+        }
+        Ok(Secret::new(text.to_vec()))
     }
-    if !text.iter().all(|byte| matches!(byte, b' '..=b'~')) {
-        return Err(Flaw::Odd);
-    }
-    Ok(Secret::new(text.to_vec()))
 }
 
 /// The beginning of what came on a standard error.
@@ -67,11 +76,9 @@ pub(super) async fn complaint(stderr: Option<impl AsyncRead + Unpin>) -> Complai
 
 impl Complaint {
     /// `: ` and its first line, cleaned and bounded; nothing where there is none.
-    pub(super) fn shown(&self, printed: Option<&Secret>) -> impl fmt::Display {
-        let repeats = |secret: &Secret| {
-            secret.expose().len() >= LEAST && memmem::find(&self.0, secret.expose()).is_some()
-        };
-        if printed.is_some_and(repeats) {
+    pub(super) fn shown(&self, printed: &Printed) -> impl fmt::Display + use<> {
+        let mut lines = printed.0.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+        if lines.any(|line| line.len() >= LEAST && memmem::find(&self.0, line).is_some()) {
             return ": (withheld: it repeats the secret)".to_owned();
         }
         let text = String::from_utf8_lossy(&self.0);

@@ -50,6 +50,7 @@ async fn what_is_no_secret_says_why_and_never_what_was_printed() {
         ("echo canary-9e1b; echo and more", "printed line breaks"),
         (r"printf 'canary-9e1b\000'", "printed line breaks or characters other than visible ASCII"),
         ("echo canary-9e1b; echo +canary-9e1b >&2; exit 1", "(withheld: it repeats the secret)"),
+        ("echo x; echo canary-9e1b; echo +canary-9e1b >&2; exit 1", "(withheld: it repeats the secret)"),
     ] {
         let error = error(script).await;
         assert!(error.contains(why), "{script}: {error}");

@@ -79,6 +79,7 @@ impl Credentials {
             ask("GET", "/t/wrong/api/roles"),
             ask("GET", "/t/roleless/api/roles"),
             ask("GET", "/t/dead/api/roles"),
+            ask("GET", "/t/locked/api/roles"),
             ask("GET", "/t/gone/api/roles"),
             ask("GET", "/t/poor/api/roles"),
             ask("GET", "/t/poor/api/roles"),

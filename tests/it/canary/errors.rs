@@ -89,7 +89,7 @@ async fn start(logto: &Logto, gone: &Scripted, signer: &Signer, held: &[String; 
     let dead = closed.local_addr().expect("it is bound");
     drop(closed);
     let mut builder = loud("{ file = 'audit.jsonl' }");
-    for tenant in ["acme", "wrong", "roleless", "dead", "gone", "poor"] {
+    for tenant in ["acme", "wrong", "roleless", "dead", "gone", "poor", "locked"] {
         builder = builder.tenant(tenant, logto);
     }
     std::fs::write(builder.directory().join("jwks.json"), key_set(&[signer])).expect("it can be written");
@@ -121,6 +121,11 @@ async fn start(logto: &Logto, gone: &Scripted, signer: &Signer, held: &[String; 
         )
         .set("tenants.acme.max_in_flight", 1)
         .set("tenants.wrong.client_secret", format!("['{}', '{}']", held[0], held[1]))
+        // What it prints is a secret, whatever it says of itself; and what it is called with may hold one.
+        .set(
+            "tenants.locked.client_secret",
+            format!("{{ exec = ['/bin/sh', '-c', 'echo {MARK}printed; echo {MARK}printed >&2; exit 1'] }}"),
+        )
         .set("tenants.roleless.client_id", "'m2m-without-role'")
         .set("tenants.dead.endpoint", quoted(format!("http://{dead}")))
         .set("tenants.gone.endpoint", quoted(gone.base_url()))
