@@ -25,7 +25,7 @@ pub fn open(path: &Path) -> io::Result<(File, Metadata)> {
         return Err(io::ErrorKind::IsADirectory.into());
     }
     if !about.is_file() {
-        return Err(io::Error::other("not a regular file"));
+        return Err(io::Error::other("it is not a regular file"));
     }
     Ok((file, about))
 }
@@ -40,7 +40,7 @@ mod tests {
         let pipe = dir.path().join("pipe");
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         for path in [&pipe, Path::new("/dev/zero")] {
-            assert_eq!(open(path).unwrap_err().to_string(), "not a regular file", "{}", path.display());
+            assert_eq!(open(path).unwrap_err().to_string(), "it is not a regular file", "{}", path.display());
         }
         assert_eq!(open(dir.path()).unwrap_err().kind(), io::ErrorKind::IsADirectory);
         let file = dir.path().join("file");

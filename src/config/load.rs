@@ -244,7 +244,9 @@ fn bytes(path: &Path) -> Result<Zeroizing<Vec<u8>>, (String, &'static str)> {
             "Give its user read permission on the file and on the directories above it.",
         ),
         std::io::ErrorKind::IsADirectory => ("this is a directory".into(), "Name a file in it."),
-        std::io::ErrorKind::Other => (format!("this is {error}"), "Write the configuration to a file."),
+        std::io::ErrorKind::Other => {
+            ("this is not a regular file".into(), "Write the configuration to a file.")
+        }
         _ => (format!("the file cannot be read: {error}"), ""),
     };
     let (file, about) = regular_file::open(path).map_err(unreadable)?;

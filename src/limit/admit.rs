@@ -24,7 +24,14 @@ pub trait Limited {
 /// The limits of a configuration's callers, in their order.
 #[derive(Debug)]
 pub struct RateLimits {
-    callers: Box<[Option<(CallerName, Arc<dyn Limiter>)>]>,
+    callers: Box<[Option<RateLimit>]>,
+}
+
+/// The limit of a caller that has one.
+#[derive(Debug)]
+struct RateLimit {
+    caller: CallerName,
+    limiter: Arc<dyn Limiter>,
 }
 
 /// A permitted request within its caller's limit. Only [`RateLimits::admit`] makes one.
@@ -38,7 +45,7 @@ impl RateLimits {
     pub fn new(config: &Config, kept: &CallerLimits) -> Self {
         let limit = |caller: &crate::config::Caller| {
             let rate = caller.rate?;
-            Some((caller.name.clone(), kept.bucket(&caller.name, rate) as Arc<dyn Limiter>))
+            Some(RateLimit { caller: caller.name.clone(), limiter: kept.bucket(&caller.name, rate) })
         };
         let callers = config.callers.iter().map(limit).collect();
         kept.keep(config);
@@ -50,7 +57,7 @@ impl RateLimits {
     /// # Errors
     /// [`LimitError::Rate`].
     pub async fn admit<T>(&self, permit: Permit<T>, now: Instant) -> Result<Admitted<T>, LimitError> {
-        if let Some(Some((caller, limiter))) = self.callers.get(permit.caller().index().0)
+        if let Some(RateLimit { caller, limiter }) = &self.callers[permit.caller().index().0]
             && let Err(wait) = limiter.take(now).await
             && let Some(rate) = limiter.rate()
         {

@@ -19,6 +19,7 @@ pub(crate) const LAYERS: &[&[&str]] = &[
     &["authn"],
     &["tenants", "trust"],
     &["config"],
+    &["secret"],
     // Leaves. The emulator is Logto for `demo`, `emulate` and the tests: it knows nothing of what it tests.
     &[
         "activity",
@@ -28,7 +29,6 @@ pub(crate) const LAYERS: &[&[&str]] = &[
         "headers",
         "idle_timeout",
         "ids",
-        "secret",
         "regular_file",
         "x509",
     ],
