@@ -27,7 +27,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use self::{
     output::{INVALID_CONFIGURATION, NO, count, fail, print, report},
     runtime::runtime,
-    sources::{Sources, load, load_policy, rule_check},
+    sources::{Sources, load, load_policy},
 };
 use crate::config;
 

@@ -36,7 +36,7 @@ pub enum Failure {
     #[error("the request's body was not there within the deadline of {0:?}")]
     SlowBody(Duration),
     /// The deadline passed while the request waited for a place among the tenant's requests.
-    #[error("the request found no place among the tenant's requests within its deadline of {0:?}")]
+    #[error("timed out waiting for the tenant's in-flight limit (deadline {0:?})")]
     InFlightTimeout(Duration),
     /// No token.
     #[error(transparent)]
@@ -190,7 +190,7 @@ mod table {
     pub(super) const ANSWER_WITHHELD: Description = row(502, "claviger.upstream_invalid", Upstream, "http_protocol_error", "Upstream answer withheld", "The operator looks at the log; the request has been carried out.");
     pub(super) const TOKEN_UNAVAILABLE: Description = row(503, "claviger.token_unavailable", Issuer, "destination_unavailable", "No access token", "Wait as long as Retry-After says; it recovers by itself.");
     pub(super) const SECRET_UNREADABLE: Description = row(503, "claviger.token_unavailable", Claviger, "proxy_configuration_error", "No access token", "Wait as long as Retry-After says; the operator looks at where `client_secret` comes from.");
-    pub(super) const ISSUER_UNAVAILABLE: Description = row(503, "claviger.issuer_unavailable", Issuer, "destination_unavailable", "No keys to judge the token with", "Wait as long as Retry-After says; the operator looks at `issuers` in `/status`.");
+    pub(super) const ISSUER_UNAVAILABLE: Description = row(503, "claviger.issuer_unavailable", Issuer, "destination_unavailable", "Issuer's signing keys unavailable", "Wait as long as Retry-After says; the operator looks at `issuers` in `/status`.");
     pub(super) const OVERLOADED: Description = row(503, "claviger.overloaded", Claviger, "connection_limit_reached", "Overloaded", "Wait as long as Retry-After says; the operator may raise `max_in_flight` or `limits.queue`.");
     pub(super) const UPSTREAM_TIMEOUT: Description = row(504, "claviger.upstream_timeout", Upstream, "http_response_timeout", "Upstream too slow", "Try again later; a write may have been carried out.");
     pub(super) const DEADLINE: Description = row(504, "claviger.deadline", Upstream, "http_response_timeout", "Deadline passed", "Try again later; a write may have been carried out.");
@@ -205,7 +205,9 @@ impl Failure {
             Self::Host(HostError::CrossSite) => table::CROSS_SITE,
             Self::InFlightTimeout(_) => table::DEADLINE_UNSENT,
             Self::SlowBody(_) => table::BODY_SILENT,
-            Self::Caller(nobody) if nobody.retry_after().is_some() => table::ISSUER_UNAVAILABLE,
+            Self::Caller(unauthenticated) if unauthenticated.retry_after().is_some() => {
+                table::ISSUER_UNAVAILABLE
+            }
             Self::Caller(_) => table::CALLER_UNKNOWN,
             Self::Policy(refusal) => match refusal {
                 Refusal::Target(TargetError::NotFound | TargetError::Authz) => table::NOT_FOUND,
@@ -286,7 +288,7 @@ impl Failure {
             ) => Some(*wait),
             Self::Limit(LimitError::Overloaded { .. }) => Some(Duration::from_secs(1)),
             Self::Token(error) => Some(error.retry_after(Instant::now())),
-            Self::Caller(nobody) => nobody.retry_after(),
+            Self::Caller(unauthenticated) => unauthenticated.retry_after(),
             _ => None,
         }
     }
@@ -330,7 +332,7 @@ impl Failure {
     pub fn cause(&self) -> Option<String> {
         match self {
             Self::Upstream(UpstreamError::Unreachable(error)) => Some(error.cause()),
-            Self::Caller(nobody) => Some(nobody.cause()),
+            Self::Caller(unauthenticated) => Some(unauthenticated.cause()),
             Self::Policy(Refusal::NotPermitted { operation, reason, .. }) => {
                 Some(format!("{operation}: {reason}"))
             }

@@ -112,11 +112,11 @@ impl Pipeline {
         presented: &Presented<'_>,
         record: &mut Record,
     ) -> Result<Caller, Failure> {
-        let caller = self.authenticators.authenticate(presented).await.or_else(|nobody| {
-            record.tried = Some(nobody.tried());
-            self.metrics.identification_failed.of([&nobody.tried(), &nobody.reason()]).inc();
+        let caller = self.authenticators.authenticate(presented).await.or_else(|error| {
+            record.tried = Some(error.tried());
+            self.metrics.identification_failed.of([&error.tried(), &error.reason()]).inc();
             self.peers.failed(connection.peer.ip(), Instant::now())?;
-            Err(Failure::from(nobody))
+            Err(Failure::from(error))
         })?;
         if let Some(details) = &mut record.details {
             details.identified_by = Some(caller.method());

@@ -151,7 +151,7 @@ fn limit_fields(limit: &LimitError, headers: &mut http::HeaderMap) {
 fn count(failure: &Failure, short: &'static str, record: &Record) {
     match failure {
         // Not refused: nothing could be said.
-        Failure::Caller(nobody) if nobody.retry_after().is_some() => {}
+        Failure::Caller(unauthenticated) if unauthenticated.retry_after().is_some() => {}
         Failure::Host(_) | Failure::Caller(_) | Failure::Policy(_) | Failure::ForwardAuth(_) => {
             record.metrics().policy_denied.of([&short]).inc()
         }
