@@ -14,7 +14,7 @@ use super::{
 use crate::{
     authn::Caller,
     catalog::Secrets,
-    config::Issue,
+    config::{self, Issue},
     ids::{Label, TenantName},
 };
 
@@ -24,6 +24,17 @@ pub trait Tenant {
     fn name(&self) -> &TenantName;
     /// Its labels.
     fn labels(&self) -> &[Label];
+}
+
+/// As configured: for `explain` and the matrix, which need no running tenant.
+impl Tenant for config::Tenant {
+    fn name(&self) -> &TenantName {
+        &self.name
+    }
+
+    fn labels(&self) -> &[Label] {
+        &self.labels
+    }
 }
 
 /// A tenant that a caller may use, with the token for it. Only `Grants::tenant` makes one.

@@ -131,8 +131,10 @@ impl Pipeline {
         head: &Parts,
         record: &mut Record,
     ) -> Result<Permit<Tenant>, Refusal> {
-        record.operation = self.refused(caller);
-        let granted = self.policy.tenant(caller, target.tenant(), &self.tenants)?;
+        let granted = self
+            .policy
+            .tenant(caller, target.tenant(), &self.tenants)
+            .inspect_err(|_| record.operation = self.refused(caller))?;
         let tenant = granted.tenant().clone();
         let permit = self.policy.permit(granted, target, head);
         let operation = match &permit {

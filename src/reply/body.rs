@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Where the bytes of an answer come from, one piece at a time.
-pub trait Source: Send {
+pub trait BodySource: Send {
     /// The next piece; `None` at the end.
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>>;
 
@@ -39,7 +39,7 @@ pub struct Body {
 
 enum Content {
     Whole(Option<Bytes>),
-    Streamed(Box<dyn Source>),
+    Streamed(Box<dyn BodySource>),
 }
 
 impl Body {
@@ -49,7 +49,7 @@ impl Body {
     }
 
     /// A body that comes from `source`, of which it holds one piece at the most.
-    pub fn streamed(source: impl Source + 'static) -> Self {
+    pub fn streamed(source: impl BodySource + 'static) -> Self {
         Self::of(Content::Streamed(Box::new(source)))
     }
 
@@ -126,7 +126,7 @@ impl http_body::Body for Body {
     }
 }
 
-impl Source for FilteredBody {
+impl BodySource for FilteredBody {
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         Self::poll_data(self, cx)
     }

@@ -11,7 +11,7 @@ use crate::{
     filter::KnownSecrets,
     limit::{Bucket, InFlight, Limited as _, Quota},
     observe::TenantMetrics,
-    policy::{self, Grants, Narrowing},
+    policy::{Grants, Narrowing},
     secret::{ClientSecret, Secret, SecretHandle},
     tenants::{Change, Directory},
     token::{HttpIssuer, Issuer, TokenKey, TokenSource},
@@ -135,16 +135,6 @@ impl<'c> TenantMaker<'c> {
             metrics,
             common: self.common.clone(),
         })
-    }
-}
-
-impl policy::Tenant for config::Tenant {
-    fn name(&self) -> &crate::ids::TenantName {
-        &self.name
-    }
-
-    fn labels(&self) -> &[crate::ids::Label] {
-        &self.labels
     }
 }
 
