@@ -23,7 +23,7 @@ use crate::{
     token::{Rejection, Token, TokenHandle},
 };
 
-/// The longest pause that an upstream's `Retry-After` may ask of a tenant's other requests.
+/// The longest pause that an upstream's `Retry-After` may ask of other requests.
 const MAX_PAUSE: Duration = Duration::from_mins(1);
 /// As much of a 401's body as is read to learn why; the caller never sees it (behaviour 26).
 const MAX_REFUSAL: usize = 16 * 1024;
@@ -49,7 +49,7 @@ type Tried = (Response<Incoming>, ConnectionGuard);
 /// # Errors
 /// [`UpstreamError`] from the quota or the token engine.
 pub async fn lend(loan: Loan<Tenant>, deadline: Instant) -> Result<Arc<Token>, UpstreamError> {
-    loan.tenant().quota().admit().await?;
+    loan.tenant().quota().admit(loan.operation()).await?;
     token(loan.tenant(), loan.token(), deadline).await
 }
 
@@ -102,7 +102,7 @@ pub async fn send(
     loop {
         let token = current(&tenant, handle, outbound.deadline).await?;
         let Some(attempt) = body.attempt() else { return Err(UpstreamError::Spent) };
-        tenant.quota().admit().await?;
+        tenant.quota().admit(dispatch.operation()).await?;
         tries += 1;
         record.attempts += 1;
         let tried = attempt_once(&tenant, &outbound, outgoing.with(token.header(), attempt), record).await;
@@ -130,7 +130,7 @@ pub async fn send(
             record.metrics().retries.of([&"401"]).inc();
             continue;
         }
-        heed(&tenant, &response);
+        heed(&tenant, dispatch.operation(), &response);
         let outcome = Outcome::Answered(response.status(), response.headers());
         if let Some(again) = again(&tenant, &outbound, outcome, &body, tries) {
             pause(again, record).await;
@@ -205,13 +205,13 @@ async fn pause(again: Again, record: &Record) {
     tokio::time::sleep(again.after).await;
 }
 
-/// An upstream that is told to slow down would only be told so again: everybody waits. Without a
+/// An operation that was throttled would only be so again: all its requests wait. Without a
 /// `Retry-After` a 429 is about one recipient of messages (fact 6.6) and nobody else's business.
-fn heed(tenant: &Tenant, response: &Response<Incoming>) {
+fn heed(tenant: &Tenant, operation: usize, response: &Response<Incoming>) {
     if response.status() == StatusCode::TOO_MANY_REQUESTS
         && let Some(wait) = retry_after(response.headers(), tenant.common().clock.now().wall)
     {
-        tenant.quota().pause(wait.min(MAX_PAUSE));
+        tenant.quota().pause(operation, wait.min(MAX_PAUSE));
     }
 }
 
