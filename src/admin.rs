@@ -1,6 +1,7 @@
 //! The admin listener: probes, metrics, status. Never on the proxy's port, never with a secret, a token or
 //! the digest of one. Readiness does not depend on a live issuer: restarting a sidecar mends no issuer.
 
+pub mod command;
 mod gauges;
 mod status;
 
@@ -169,7 +170,8 @@ impl Admin {
     }
 
     fn answer(&self, request: &Request<Incoming>, reach: Reach) -> Response<Full<Bytes>> {
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let is_command = request.uri().path() == command::RETRY;
+        if !is_command && !matches!(*request.method(), Method::GET | Method::HEAD) {
             return text(StatusCode::METHOD_NOT_ALLOWED, "the admin listener takes GET\n".into());
         }
         if let Err(refused) = self.pipeline.load().hosts().check(reach, request.uri(), request.headers()) {
@@ -179,6 +181,7 @@ impl Admin {
             );
         }
         match request.uri().path() {
+            command::RETRY => self.retry_tokens(request, reach),
             "/livez" => text(StatusCode::OK, "ok\n".into()),
             "/startupz" => probe(self.health.started.load(Relaxed), "starting\n"),
             "/readyz" => probe(self.health.is_ready(), "not ready: starting or draining\n"),

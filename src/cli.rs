@@ -19,6 +19,7 @@ mod output;
 mod runtime;
 mod serve;
 mod sources;
+mod token;
 
 use std::process::ExitCode;
 
@@ -63,6 +64,9 @@ enum Command {
     Emulate(emulate::Args),
     /// Probe the running process.
     Healthcheck(healthcheck::Args),
+    /// Tell the running process what to do about its tokens.
+    #[command(subcommand)]
+    Token(token::Command),
     /// Print the JSON Schema of the configuration.
     Schema,
     /// Print shell completions.
@@ -99,6 +103,7 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "emulator")]
         Command::Emulate(args) => emulate::run(&args),
         Command::Healthcheck(args) => healthcheck::run(&args),
+        Command::Token(command) => token::run(&command),
         Command::Schema => print(&format!("{:#}\n", config::schema())),
         Command::Completions { shell } => {
             let mut script = Vec::new();

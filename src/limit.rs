@@ -12,6 +12,7 @@ mod dispatch;
 mod error;
 mod in_flight;
 mod limiter;
+mod pauses;
 mod peers;
 mod quota;
 

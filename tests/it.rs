@@ -37,6 +37,8 @@ mod limits;
 mod memory;
 #[path = "it/paths.rs"]
 mod paths;
+#[path = "it/restarts.rs"]
+mod restarts;
 #[path = "it/retries.rs"]
 mod retries;
 #[path = "it/rotation.rs"]

@@ -80,7 +80,11 @@ impl Reloader {
                         self.reload(false);
                     }
                 }
-                Some(()) = asked.recv() => self.reload(true),
+                Some(()) = asked.recv() => {
+                    self.reload(true);
+                    // Whoever asks may have mended what no file shows: a role, a secret, an application.
+                    self.in_force.pipeline.load().retry_tokens();
+                }
                 else => return,
             }
         }

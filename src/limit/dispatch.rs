@@ -27,16 +27,21 @@ use crate::{
 pub struct Dispatch<T> {
     tenant: Arc<T>,
     token: TokenSpec,
+    operation: usize,
     target: ApprovedTarget,
     masking: Option<&'static Secrets>,
     place: InFlightGuard,
 }
+
+/// The operation of a request of Claviger's own: no caller's.
+const OWN: usize = usize::MAX;
 
 /// A token that another proxy may send a permitted request with.
 #[derive(Debug)]
 pub struct Loan<T> {
     tenant: Arc<T>,
     token: TokenSpec,
+    operation: usize,
 }
 
 /// The upstream's own token, for a caller whose grant says that it gets it.
@@ -80,11 +85,11 @@ impl<T: Limited> Admitted<T> {
     ) -> Result<(Dispatch<T>, DecidedBy), NotSent> {
         let (tenant, token, action) = self.permit.into_parts();
         let Action::Forward(operation) = action else { return Err(Refusal::OperationUnknown.into()) };
-        let masking = operation.masking();
+        let (masking, index) = (operation.masking(), operation.index());
         let (target, rule) = operation.approve(headers, body)?;
         let place =
             timeout_at(deadline, tenant.in_flight().enter()).await.map_err(|_| NotSent::Deadline)??;
-        Ok((Dispatch { tenant, token, target, masking, place }, rule))
+        Ok((Dispatch { tenant, token, operation: index, target, masking, place }, rule))
     }
 
     /// For another proxy, which has the body and will send what its question was about.
@@ -97,8 +102,9 @@ impl<T: Limited> Admitted<T> {
             return Err(ForwardAuthError::Question.into());
         };
         forward_auth::check(path, query, &operation)?;
+        let index = operation.index();
         let _: (ApprovedTarget, DecidedBy) = operation.approve(headers, None)?;
-        Ok(Loan { tenant, token })
+        Ok(Loan { tenant, token, operation: index })
     }
 
     /// The upstream's token, where the request is for a token and the caller's grant says `issue = "upstream"`.
@@ -117,7 +123,7 @@ impl<T: Limited> Dispatch<T> {
     pub async fn probe(tenant: Arc<T>, target: &'static str) -> Result<Self, LimitError> {
         let place = tenant.in_flight().enter().await?;
         let target = ApprovedTarget::own(target);
-        Ok(Self { tenant, token: TokenSpec::Own, target, masking: None, place })
+        Ok(Self { tenant, token: TokenSpec::Own, operation: OWN, target, masking: None, place })
     }
 }
 
@@ -130,6 +136,11 @@ impl<T> Dispatch<T> {
     /// With which of the tenant's tokens.
     pub fn token(&self) -> &TokenSpec {
         &self.token
+    }
+
+    /// The operation's index among those that something is kept for.
+    pub fn operation(&self) -> usize {
+        self.operation
     }
 
     /// What.
@@ -149,6 +160,11 @@ impl<T> Dispatch<T> {
 }
 
 impl<T> Loan<T> {
+    /// The operation's index among those that something is kept for.
+    pub fn operation(&self) -> usize {
+        self.operation
+    }
+
     /// Whose token.
     pub fn tenant(&self) -> &Arc<T> {
         &self.tenant

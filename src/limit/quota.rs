@@ -5,7 +5,11 @@ use std::{sync::Arc, time::Duration};
 use prometheus::IntCounter;
 use tokio::time::Instant;
 
-use super::{error::LimitError, limiter::Limiter};
+use super::{
+    error::LimitError,
+    limiter::Limiter,
+    pauses::{Pauses, Throttled},
+};
 use crate::{config::Rate, ids::TenantName};
 
 /// What a tenant allows us. Cheap to clone.
@@ -13,6 +17,8 @@ use crate::{config::Rate, ids::TenantName};
 pub struct Quota {
     tenant: TenantName,
     limiter: Arc<dyn Limiter>,
+    /// Of operations that the upstream throttles by themselves.
+    pauses: Arc<Pauses>,
     /// Of a tenant with a rate.
     used: Option<IntCounter>,
 }
@@ -21,7 +27,7 @@ impl Quota {
     /// The quota of `tenant` as `limiter` keeps it. `used` makes the counter of draws, where there is a rate to draw on.
     pub fn new(tenant: TenantName, limiter: Arc<dyn Limiter>, used: impl FnOnce() -> IntCounter) -> Self {
         let used = limiter.rate().map(|_| used());
-        Self { tenant, limiter, used }
+        Self { tenant, limiter, pauses: Arc::new(Pauses::new()), used }
     }
 
     /// The same for other settings of the tenant: the same allowance, while its rate is.
@@ -42,21 +48,25 @@ impl Quota {
         })
     }
 
-    /// The same for a request, whose caller is told.
+    /// The same for a request of this operation, whose caller is told.
     ///
     /// # Errors
     /// [`LimitError::Quota`].
-    pub async fn admit(&self) -> Result<(), LimitError> {
-        self.draw().await.map_err(|wait| LimitError::Quota {
-            tenant: self.tenant.clone(),
-            rate: self.limiter.rate(),
-            wait,
-        })
+    pub async fn admit(&self, operation: usize) -> Result<(), LimitError> {
+        let refused = |rate, wait| LimitError::Quota { tenant: self.tenant.clone(), rate, wait };
+        if let Some(wait) = self.pauses.left(operation, Instant::now()) {
+            return Err(refused(None, wait));
+        }
+        self.draw().await.map_err(|wait| refused(self.limiter.rate(), wait))
     }
 
-    /// Lets nobody pass for `wait`: the upstream asked for it.
-    pub fn pause(&self, wait: Duration) {
-        self.limiter.pause(Instant::now(), wait);
+    /// The upstream asked for a pause of `wait` when this operation came: no request of it passes until then, and none at
+    /// all where others were throttled just before.
+    pub fn pause(&self, operation: usize, wait: Duration) {
+        let now = Instant::now();
+        if self.pauses.pause(operation, now, wait) == Throttled::Tenant {
+            self.limiter.pause(now, wait);
+        }
     }
 
     /// Requests left now.

@@ -309,6 +309,11 @@ impl Pipeline {
         &self.authenticators
     }
 
+    /// Ends the cool-downs of all tenants' tokens: their causes may be mended.
+    pub fn retry_tokens(&self) {
+        self.tenants.all().iter().for_each(|tenant| tenant.retry_tokens());
+    }
+
     /// Begins to fetch what will be needed: tokens, and keys of callers' issuers. To be called in the runtime that
     /// outlives configurations, once this is to be the one in force.
     pub fn warm(&self) {

@@ -75,6 +75,8 @@ struct Cooldown {
     fault: Fault,
     until: Instant,
     error: TokenError,
+    /// What the issuer itself asked for lasts until here.
+    asked_until: Option<Instant>,
     /// Failures in a row.
     failures: u32,
     /// Failures in a row at this pace.
@@ -146,6 +148,21 @@ impl Slot {
         state.secret = 0;
         state.cooldown.take_if(|cooldown| cooldown.fault.is_of_secret());
         let wake = state.kept || state.warm;
+        drop(state);
+        if wake {
+            self.wake();
+        }
+    }
+
+    /// Somebody says that the cause may be mended: what failed is tried again now. A pause that the issuer asked for stays.
+    pub(super) fn retry(self: &Arc<Self>) {
+        let now = self.shared.clock.now().instant;
+        let mut state = self.state();
+        // What comes of a grant that is under way may be about what was before.
+        state.epoch += 1;
+        let is_over = |cooldown: &mut Cooldown| cooldown.asked_until.is_none_or(|until| until <= now);
+        let ended = state.cooldown.take_if(is_over).is_some();
+        let wake = ended && (state.kept || state.warm);
         drop(state);
         if wake {
             self.wake();
@@ -291,7 +308,7 @@ impl Slot {
         });
         match outcome {
             Ok((token, minted)) => self.install(state, epoch, token, &minted),
-            // The secrets changed meanwhile: the next grant is made with the new ones, now.
+            // The secrets changed meanwhile, or whatever else was mended: the next grant is made now.
             Err(failure) if failure.fault.is_of_secret() && epoch != state.epoch => drop(state),
             Err(failure) => self.cool_down(state, &failure, now),
         }
@@ -334,8 +351,9 @@ impl Slot {
         let steps = same_pace.map_or(0, |cooldown| cooldown.steps).saturating_add(1);
         let wait = backoff::wait(failure, steps, &state.source.options, &self.shared.random);
         let until = now.instant + wait;
+        let asked_until = failure.retry_after.map(|_| until);
         let error = TokenError::new(fault.clone(), Some(until));
-        state.cooldown = Some(Cooldown { fault: fault.clone(), until, error, failures, steps });
+        state.cooldown = Some(Cooldown { fault: fault.clone(), until, error, asked_until, failures, steps });
         state.wanted = false;
         drop(state);
         // Each kind of trouble is told once; its repetitions would only fill the log.

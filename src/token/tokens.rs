@@ -114,6 +114,12 @@ impl TokenHandle {
         self.0.warm();
     }
 
+    /// Ends a cool-down, as its cause may be mended: the next request asks for a token at once, and one that is kept warm
+    /// is asked for now. A pause that the issuer asked for is kept.
+    pub fn retry(&self) {
+        self.0.retry();
+    }
+
     /// What may be shown of it.
     pub fn status(&self) -> SlotStatus {
         self.0.status()

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::{
     answer::Answer,
     error::UpstreamError,
-    pool::ConnectionGuard,
+    pool::{ConnectionGuard, Unanswered},
     replay::{Prepared, RequestBody},
     request::Outgoing,
     retry::{Again, Outcome, retry_after},
@@ -23,7 +23,7 @@ use crate::{
     token::{Rejection, Token, TokenHandle},
 };
 
-/// The longest pause that an upstream's `Retry-After` may ask of a tenant's other requests.
+/// The longest pause that an upstream's `Retry-After` may ask of other requests.
 const MAX_PAUSE: Duration = Duration::from_mins(1);
 /// As much of a 401's body as is read to learn why; the caller never sees it (behaviour 26).
 const MAX_REFUSAL: usize = 16 * 1024;
@@ -49,7 +49,7 @@ type Tried = (Response<Incoming>, ConnectionGuard);
 /// # Errors
 /// [`UpstreamError`] from the quota or the token engine.
 pub async fn lend(loan: Loan<Tenant>, deadline: Instant) -> Result<Arc<Token>, UpstreamError> {
-    loan.tenant().quota().admit().await?;
+    loan.tenant().quota().admit(loan.operation()).await?;
     token(loan.tenant(), loan.token(), deadline).await
 }
 
@@ -98,21 +98,33 @@ pub async fn send(
         id: record.id.header(),
     };
     tenant.retries().deposit();
-    let (mut refreshed, mut tries) = (false, 0);
+    let (mut refreshed, mut tries, mut looks, mut drawn) = (false, 0, 0, false);
     loop {
         let token = current(&tenant, handle, outbound.deadline).await?;
         let Some(attempt) = body.attempt() else { return Err(UpstreamError::Spent) };
-        tenant.quota().admit().await?;
+        // What was drawn for a try that was not sent is good for the next.
+        if !std::mem::replace(&mut drawn, true) {
+            tenant.quota().admit(dispatch.operation()).await?;
+        }
         tries += 1;
         record.attempts += 1;
         let tried = attempt_once(&tenant, &outbound, outgoing.with(token.header(), attempt), record).await;
         let (response, connection) = match tried {
             Ok(answer) => answer,
-            Err(error) => {
+            Err((error, unread)) => {
                 // Counted before, as a caller may leave in the middle.
                 record.attempts -= u32::from(error.is_unsent());
+                drawn = error.is_unsent();
                 if let Some(failure) = body.failure() {
                     return Err(failure.into());
+                }
+                if let Some(unread) = unread {
+                    body.take_back(unread);
+                }
+                if let Some(again) = look_again(&tenant, &outbound, &error, looks) {
+                    (looks, tries) = (looks + 1, tries - 1);
+                    pause(again, record).await;
+                    continue;
                 }
                 let again =
                     error.outcome().and_then(|outcome| again(&tenant, &outbound, outcome, &body, tries));
@@ -126,11 +138,12 @@ pub async fn send(
             if let Some(why) = why_not_again(&body, refreshed, rejection) {
                 return Err(UpstreamError::TokenRejected(refusal, why));
             }
-            refreshed = true;
+            (refreshed, drawn) = (true, false);
             record.metrics().retries.of([&"401"]).inc();
             continue;
         }
-        heed(&tenant, &response);
+        drawn = false;
+        heed(&tenant, dispatch.operation(), &response);
         let outcome = Outcome::Answered(response.status(), response.headers());
         if let Some(again) = again(&tenant, &outbound, outcome, &body, tries) {
             pause(again, record).await;
@@ -148,20 +161,20 @@ async fn attempt_once(
     outbound: &Outbound<'_>,
     request: http::Request<RequestBody>,
     record: &Record,
-) -> Result<Tried, UpstreamError> {
+) -> Result<Tried, (UpstreamError, Option<RequestBody>)> {
     let started = Instant::now();
     let timeouts = &tenant.common().timeouts;
     let end = (started + timeouts.response).min(outbound.deadline);
     let sent = tokio::time::timeout_at(end, tenant.pools().of(outbound.worker).send(request)).await;
     record.operation.upstream_answered(started.elapsed().as_secs_f64());
-    let error = match sent {
+    let (error, unread) = match sent {
         Ok(Ok(answered)) => {
             tenant.health().answered();
             return Ok(answered);
         }
-        Ok(Err(error)) => UpstreamError::Unreachable(error),
-        Err(_) if end == outbound.deadline => UpstreamError::Deadline(timeouts.deadline),
-        Err(_) => UpstreamError::Timeout(timeouts.response),
+        Ok(Err(Unanswered { error, body })) => (UpstreamError::Unreachable(error), body),
+        Err(_) if end == outbound.deadline => (UpstreamError::Deadline(timeouts.deadline), None),
+        Err(_) => (UpstreamError::Timeout(timeouts.response), None),
     };
     tenant.health().failed(
         Instant::now(),
@@ -170,7 +183,24 @@ async fn attempt_once(
             _ => error.to_string(),
         },
     );
-    Err(error)
+    Err((error, unread))
+}
+
+/// An upstream that refuses connections is waited for: nothing was sent. Those who wait keep their places among the tenant's
+/// requests, so they are bounded, and so is the line behind them.
+fn look_again(
+    tenant: &Tenant,
+    outbound: &Outbound<'_>,
+    error: &UpstreamError,
+    looks: u32,
+) -> Option<Again> {
+    if !error.is_refusal() {
+        return None;
+    }
+    let retries = tenant.retries();
+    let since = tenant.health().refused(Instant::now(), retries.patience());
+    let after = retries.look_again(looks, since, outbound.deadline, fastrand::f64())?;
+    Some(Again { after, reason: "refused" })
 }
 
 /// Why a request whose token was refused is not sent with another one; `None` where it is.
@@ -205,13 +235,13 @@ async fn pause(again: Again, record: &Record) {
     tokio::time::sleep(again.after).await;
 }
 
-/// An upstream that is told to slow down would only be told so again: everybody waits. Without a
+/// An operation that was throttled would only be so again: all its requests wait. Without a
 /// `Retry-After` a 429 is about one recipient of messages (fact 6.6) and nobody else's business.
-fn heed(tenant: &Tenant, response: &Response<Incoming>) {
+fn heed(tenant: &Tenant, operation: usize, response: &Response<Incoming>) {
     if response.status() == StatusCode::TOO_MANY_REQUESTS
         && let Some(wait) = retry_after(response.headers(), tenant.common().clock.now().wall)
     {
-        tenant.quota().pause(wait.min(MAX_PAUSE));
+        tenant.quota().pause(operation, wait.min(MAX_PAUSE));
     }
 }
 

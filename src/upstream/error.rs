@@ -49,6 +49,11 @@ impl UpstreamError {
         matches!(self, Self::Unreachable(error) if error.unsent())
     }
 
+    /// Whether nobody takes connections at the upstream: it may be back in a moment.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Unreachable(error) if error.is_refusal())
+    }
+
     /// What the retry rules need to know; `None` where another try is out of the question.
     pub(super) fn outcome(&self) -> Option<Outcome<'static>> {
         match self {

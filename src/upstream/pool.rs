@@ -82,6 +82,32 @@ impl SendError {
         !matches!(self, Self::Broken(_))
     }
 
+    /// Whether nobody takes connections there at the moment, as during a restart. A failed handshake is something else.
+    pub fn is_refusal(&self) -> bool {
+        use std::io::ErrorKind;
+
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = match self {
+            Self::Connect(source) => Some(source.as_ref()),
+            Self::ConnectTimeout(_) => return true,
+            Self::Closed(_) | Self::Broken(_) => None,
+        };
+        while let Some(error) = cause {
+            if let Some(error) = error.downcast_ref::<std::io::Error>() {
+                return matches!(
+                    error.kind(),
+                    ErrorKind::ConnectionRefused
+                        | ErrorKind::ConnectionReset
+                        | ErrorKind::ConnectionAborted
+                        | ErrorKind::HostUnreachable
+                        | ErrorKind::NetworkUnreachable
+                        | ErrorKind::TimedOut
+                );
+            }
+            cause = error.source();
+        }
+        false
+    }
+
     /// A label from a closed set.
     pub fn label(&self) -> &'static str {
         match self {
@@ -105,6 +131,29 @@ impl SendError {
             cause = error.source();
         }
         innermost
+    }
+}
+
+/// A request without an answer.
+#[derive(Debug)]
+pub(super) struct Unanswered {
+    /// Why.
+    pub(super) error: SendError,
+    /// Its body, where nobody has read of it.
+    pub(super) body: Option<RequestBody>,
+}
+
+impl Unanswered {
+    fn unsent(error: SendError, request: Request<RequestBody>) -> Self {
+        Self { error, body: Some(request.into_body()) }
+    }
+
+    /// Of a request that was given to a connection.
+    fn of(failed: Failed) -> Self {
+        match failed.unsent {
+            Some(request) => Self::unsent(SendError::Closed(failed.error), request),
+            None => Self { error: SendError::Broken(failed.error), body: None },
+        }
     }
 }
 
@@ -149,30 +198,26 @@ impl Pool {
     /// of the answer. Closed connections are passed over as long as the request is provably unsent.
     ///
     /// # Errors
-    /// [`SendError`]. Cancel-safe: a connection in use is closed when the future is dropped.
+    /// [`Unanswered`]. Cancel-safe: a connection in use is closed when the future is dropped.
     pub(super) async fn send(
         self: &Arc<Self>,
         mut request: Request<RequestBody>,
-    ) -> Result<(Response<Incoming>, ConnectionGuard), SendError> {
+    ) -> Result<(Response<Incoming>, ConnectionGuard), Unanswered> {
         request.headers_mut().insert(header::HOST, self.host.clone());
         while let Some(sender) = self.take_idle() {
             match self.send_on(sender, request).await {
                 Ok(answered) => return Ok(answered),
                 Err(Failed { unsent: Some(again), .. }) => request = again,
-                Err(failed) => return Err(SendError::Broken(failed.error)),
+                Err(failed) => return Err(Unanswered::of(failed)),
             }
         }
         if let Some(shared) = self.shared() {
             return self.send_shared(shared, request).await;
         }
-        match self.connect().await? {
-            Dialled::Http1(sender) => {
-                self.send_on(sender, request).await.map_err(|failed| match failed.unsent {
-                    Some(_) => SendError::Closed(failed.error),
-                    None => SendError::Broken(failed.error),
-                })
-            }
-            Dialled::Http2(shared) => self.send_shared(shared, request).await,
+        match self.connect().await {
+            Ok(Dialled::Http1(sender)) => self.send_on(sender, request).await.map_err(Unanswered::of),
+            Ok(Dialled::Http2(shared)) => self.send_shared(shared, request).await,
+            Err(error) => Err(Unanswered::unsent(error, request)),
         }
     }
 
@@ -213,7 +258,7 @@ impl Pool {
         &self,
         mut shared: http2::SendRequest<RequestBody>,
         mut request: Request<RequestBody>,
-    ) -> Result<(Response<Incoming>, ConnectionGuard), SendError> {
+    ) -> Result<(Response<Incoming>, ConnectionGuard), Unanswered> {
         // HTTP/2 carries the authority in the target instead of `Host` (RFC 9113 section 8.3.1).
         request.headers_mut().remove(header::HOST);
         let path =
@@ -222,8 +267,7 @@ impl Pool {
         *request.version_mut() = http::Version::HTTP_2;
         match shared.try_send_request(request).await.map_err(Failed::from) {
             Ok(answer) => Ok((answer, ConnectionGuard { back: None })),
-            Err(Failed { unsent: Some(_), error }) => Err(SendError::Closed(error)),
-            Err(Failed { error, .. }) => Err(SendError::Broken(error)),
+            Err(failed) => Err(Unanswered::of(failed)),
         }
     }
 

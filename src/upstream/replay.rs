@@ -124,9 +124,16 @@ impl Prepared {
         }
     }
 
-    /// Whether the body can be sent once more.
+    /// Whether the body can be sent once more: it is held, or nobody has read of it.
     pub fn is_replayable(&self) -> bool {
-        matches!(self, Self::Held(_))
+        matches!(self, Self::Held(_) | Self::Streamed(Some(_), _))
+    }
+
+    /// Takes back the body of a try that was not sent.
+    pub fn take_back(&mut self, body: RequestBody) {
+        if let (Self::Streamed(place, _), RequestBody::Streamed(streamed)) = (self, body) {
+            *place = Some(streamed);
+        }
     }
 
     /// The body for one try; `None` when it has gone out before and is not held.

@@ -14,6 +14,10 @@ const FLOOR_PER_SECOND: u32 = 2;
 /// The span over which the budget is kept (tower allows 1 s to 60 s).
 const WINDOW: Duration = Duration::from_secs(10);
 
+/// Between two looks at an upstream that refuses connections: at first, and at most.
+const LOOK: Duration = Duration::from_millis(50);
+const LONGEST_LOOK: Duration = Duration::from_millis(500);
+
 /// The rules and the budget of one tenant.
 #[derive(Debug)]
 pub struct Retries {
@@ -95,6 +99,20 @@ impl Retries {
             return None;
         }
         Some(Again { after, reason })
+    }
+
+    /// How long to wait before another look at an upstream that refuses connections since `since`, after `looks` of them. Nothing
+    /// was sent, so it counts neither as an attempt nor against the budget.
+    pub fn look_again(&self, looks: u32, since: Instant, deadline: Instant, random: f64) -> Option<Duration> {
+        let doubled = LOOK.saturating_mul(1 << looks.min(16)).min(LONGEST_LOOK);
+        let after = doubled.mul_f64(0.5 + 0.5 * random.clamp(0.0, 1.0));
+        let end = deadline.min(since + self.rules.unreachable);
+        (Instant::now() + after < end).then_some(after)
+    }
+
+    /// How long an upstream that refuses connections is waited for.
+    pub fn patience(&self) -> Duration {
+        self.rules.unreachable
     }
 
     /// Full jitter: anything between nothing and the doubled pause.
@@ -197,6 +215,25 @@ mod tests {
             20,
             "the budget: two a second over ten seconds, and no traffic to add to it"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn b36_a_refusing_upstream_is_looked_at_until_patience_or_the_deadline_ends() {
+        let retries = Retries::new(Retry { attempts: 1, ..Retry::default() });
+        let (start, long) = (Instant::now(), Duration::from_secs(3600));
+        for (deadline, longest) in [(start + long, retries.patience()), (start + long / 3600, long / 3600)] {
+            let (begun, mut looks) = (Instant::now(), 0);
+            let deadline = begun + (deadline - start);
+            while let Some(after) = retries.look_again(looks, begun, deadline, 1.0) {
+                tokio::time::sleep(after).await;
+                looks += 1;
+            }
+            let waited = begun.elapsed();
+            assert!(waited < longest && waited + LONGEST_LOOK >= longest, "{waited:?} of {longest:?}");
+            assert!(u128::from(looks) <= longest.as_millis() / 250 + 5, "{looks} looks in {waited:?}");
+        }
+        let off = Retries::new(Retry { unreachable: Duration::ZERO, ..Retry::default() });
+        assert_eq!(off.look_again(0, Instant::now(), Instant::now() + long, 0.0), None);
     }
 
     #[tokio::test(start_paused = true)]

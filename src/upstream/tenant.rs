@@ -98,6 +98,12 @@ impl Tenant {
         self.0.token.warm();
     }
 
+    /// Ends the cool-downs of all its tokens: somebody says that their cause may be mended.
+    pub fn retry_tokens(&self) {
+        self.0.token.retry();
+        self.0.narrowed.iter().for_each(|(_, token)| token.retry());
+    }
+
     /// What may be shown of its own token.
     pub fn token_status(&self) -> SlotStatus {
         self.0.token.status()

@@ -146,14 +146,35 @@ async fn b19_a_connection_that_logto_closed_costs_nobody_an_error() {
 }
 
 #[tokio::test]
-async fn b27_an_upstream_429_with_retry_after_pauses_the_tenant() {
+async fn b27_an_upstream_429_with_retry_after_pauses_the_operation_and_nothing_beside_it() {
     let logto = Logto::start().await;
     let proxy = Proxy::of(&logto).await;
     assert_eq!(proxy.get("/api/roles").await.status, 200);
     logto.api_fault_times(1, Effect::too_many(20));
     assert_eq!(proxy.get("/api/roles").await.outcome(), (429, String::new()), "the upstream's own answer");
     let before = logto.api_requests();
-    let answer = proxy.get("/api/roles").await;
+    let answer = proxy.get("/api/roles?page=2").await;
+    answer.assert_problem(429, "quota_exhausted");
+    assert!(answer.retry_after().is_some_and(|seconds| (15..=20).contains(&seconds)), "{answer:?}");
+    assert_eq!(logto.api_requests(), before, "all requests of the operation wait");
+    for other in ["/api/users", "/api/organizations", "/api/roles/nobody"] {
+        assert!(matches!(proxy.get(other).await.status, 200 | 404), "{other} was not throttled");
+    }
+    let role = Request::post("/api/roles", r#"{"name":"n","description":"d"}"#);
+    assert_eq!(proxy.ask(&role).await.status, 200, "another method is another operation");
+}
+
+#[tokio::test]
+async fn b27_several_operations_with_429_pause_the_tenant() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    assert_eq!(proxy.get("/api/roles").await.status, 200);
+    logto.api_fault_times(3, Effect::too_many(20));
+    for throttled in ["/api/roles", "/api/users", "/api/resources"] {
+        assert_eq!(proxy.get(throttled).await.outcome(), (429, String::new()), "{throttled}");
+    }
+    let before = logto.api_requests();
+    let answer = proxy.get("/api/organizations").await;
     answer.assert_problem(429, "quota_exhausted");
     assert!(answer.retry_after().is_some_and(|seconds| (15..=20).contains(&seconds)), "{answer:?}");
     assert_eq!(logto.api_requests(), before, "everybody waits");

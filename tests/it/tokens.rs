@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use claviger_emulator::{Effect, ManagementRole, Options, Seed};
 
-use crate::support::{Logto, Proxy, Request, quoted, soon, wait::pass};
+use crate::support::{Logto, Proxy, Request, claviger, quoted, soon, wait::pass, within};
 
 const REPLY: Duration = Duration::from_secs(2);
 
@@ -234,4 +234,47 @@ async fn b14_a_token_without_the_scope_is_not_kept() {
     logto.set_role(logto.client(), ManagementRole::Granted);
     assert!(proxy.reload_with(|settings| settings.set("tenants.acme.parameters", "{ again = '1' }")).await);
     assert_eq!(proxy.ask(&Request::get("/api/roles")).await.status, 200);
+}
+
+/// A tenant whose application lost its role, with a caller that was told so; the role is back.
+async fn mended(logto: &Logto) -> Proxy {
+    logto.set_role(logto.client(), ManagementRole::Missing);
+    let proxy = Proxy::builder().tenant("acme", logto).set("reload.interval", "'0s'").start().await;
+    proxy.get("/api/roles").await.assert_problem(502, "scope_missing");
+    logto.set_role(logto.client(), ManagementRole::Granted);
+    proxy.get("/api/roles").await.assert_problem(502, "scope_missing");
+    proxy
+}
+
+#[tokio::test]
+async fn b37_a_mended_role_counts_at_the_next_sighup_though_no_file_changed() {
+    let logto = Logto::start().await;
+    let proxy = mended(&logto).await;
+    assert!(proxy.reload().await);
+    within("a token", async { while proxy.get("/api/roles").await.status != 200 {} }).await;
+}
+
+#[tokio::test]
+async fn b37_a_mended_role_counts_at_the_next_change_of_the_tenant() {
+    let logto = Logto::start().await;
+    let mut proxy = mended(&logto).await;
+    assert!(proxy.reload_with(|settings| settings.set("tenants.acme.max_in_flight", 7)).await);
+    assert_eq!(proxy.get("/api/roles").await.status, 200);
+}
+
+#[tokio::test]
+async fn b37_token_retry_ends_a_cool_down_at_once() {
+    let logto = Logto::start().await;
+    let proxy = mended(&logto).await;
+    let address = proxy.admin_authority();
+    let nobody = claviger(&["token", "retry", "nobody", "--address", &address]).await;
+    nobody.assert_code(1);
+    assert!(nobody.stderr.contains("there is no such tenant"), "{}", nobody.stderr);
+    proxy.get("/api/roles").await.assert_problem(502, "scope_missing");
+    let retried = claviger(&["token", "retry", "acme", "--address", &address]).await;
+    retried.assert_code(0);
+    assert_eq!(retried.stdout, "trying again to get a token: acme\n");
+    assert_eq!(proxy.get("/api/roles").await.status, 200);
+    claviger(&["token", "retry", "--address", &address]).await.assert_code(0);
+    assert_eq!(proxy.admin("/token/retry").await.status, 405, "asking changes nothing");
 }

@@ -11,6 +11,7 @@ pub(crate) mod logto;
 #[path = "../../src/listen/tls/tests/pki.rs"]
 pub(crate) mod pki;
 pub(crate) mod proxy;
+pub(crate) mod relay;
 pub(crate) mod scripted;
 pub(crate) mod secure;
 pub(crate) mod settings;
@@ -21,6 +22,7 @@ pub(crate) mod wire;
 pub(crate) use command::{Finished, claviger};
 pub(crate) use logto::Logto;
 pub(crate) use proxy::Proxy;
+pub(crate) use relay::Relay;
 pub(crate) use scripted::{Reaction, Scripted, Told};
 pub(crate) use settings::Settings;
 pub(crate) use wait::{soon, until, within};

@@ -70,7 +70,10 @@ impl<'c> TenantMaker<'c> {
             tenants.iter().map(|tenant| self.trust.of(tenant, self.config)).collect::<Result<Vec<_>, _>>()?;
         let put = tenants.iter().zip(trusted).map(|(tenant, trusted)| {
             let current = known.get(tenant.name.as_str());
-            (tenant.name.clone(), Arc::new(self.assemble(tenant, current.as_deref(), trusted)))
+            let changed = self.assemble(tenant, current.as_deref(), trusted);
+            // Whatever was changed of it, it may be what was wrong.
+            changed.retry_tokens();
+            (tenant.name.clone(), Arc::new(changed))
         });
         Ok(Change { put: put.collect(), ..Change::default() })
     }

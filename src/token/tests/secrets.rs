@@ -140,6 +140,46 @@ async fn b12_a_new_secret_does_not_shorten_what_the_issuer_asked_for() {
     assert_eq!(world.issuer.count(), 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn b37_asking_again_ends_a_cool_down_but_not_what_the_issuer_asked_for() {
+    for (reply, ends) in [(WRONG_SECRET, true), (BROKEN, true), (Reply::RetryAfter(429, "30".into()), false)] {
+        let world = World::new(reply);
+        let handle = world.handle();
+        handle.get(soon()).await.expect_err("no token");
+        world.issuer.always(Reply::Token(3600));
+        handle.retry();
+        if ends {
+            assert_eq!(value(&handle.get(soon()).await.expect("a token")), "token-2");
+        } else {
+            refused_at_once(&handle).await;
+            assert_eq!(world.issuer.count(), 1);
+        }
+    }
+    // With a token, and where nobody asked yet, there is nothing to do.
+    let world = World::new(Reply::Token(3600));
+    let handle = world.handle();
+    handle.retry();
+    pass(SECOND).await;
+    assert_eq!(world.issuer.count(), 0);
+    handle.get(soon()).await.expect("a token");
+    handle.retry();
+    assert_eq!(at_once(&handle).await, "token-1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn b37_a_grant_under_way_does_not_undo_it() {
+    let world = World::new(Reply::Token(3600));
+    world.issuer.once(Reply::Slow(SECOND, Box::new(WRONG_SECRET)));
+    let handle = world.handle();
+    let waiting = tokio::spawn({
+        let handle = handle.clone();
+        async move { handle.get(soon()).await }
+    });
+    pass(SECOND / 2).await;
+    handle.retry();
+    assert_eq!(value(&waiting.await.unwrap().expect("a token")), "token-2");
+}
+
 /// The canary: an issuer that repeats everything it was sent.
 #[tokio::test(start_paused = true)]
 async fn no_secret_and_no_token_can_be_printed() {
