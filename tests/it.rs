@@ -33,6 +33,8 @@ mod lending;
 mod lifecycle;
 #[path = "it/limits.rs"]
 mod limits;
+#[path = "it/masked.rs"]
+mod masked;
 #[path = "it/memory.rs"]
 mod memory;
 #[path = "it/paths.rs"]

@@ -176,6 +176,8 @@ mod table {
     pub(super) const BODY_SILENT: Description = row(408, "claviger.bad_request", Caller, MALFORMED, "Request body too slow", "Send the body without pauses, or raise `timeouts.body`.");
     pub(super) const BODY_TOO_LARGE: Description = row(413, "claviger.body_too_large", Caller, MALFORMED, "Request body too large", "Send less; Logto would answer this with 404.");
     pub(super) const CONTENT_TYPE_MISSING: Description = row(415, "claviger.content_type_missing", Caller, MALFORMED, "Content-Type missing", "Send `Content-Type: application/json`; Logto would ignore the body and act on an empty one.");
+    pub(super) const MASKED_VALUE: Description = row(409, "claviger.masked_value", Caller, DENIED, "Masked value in the body", "Leave out what came masked, or send the real value; Logto would store the mask in its place.");
+    pub(super) const CONTENT_ENCODED: Description = row(415, "claviger.content_encoded", Caller, MALFORMED, "Compressed body", "Send the body without Content-Encoding.");
     pub(super) const HOST_NOT_ALLOWED: Description = row(421, "claviger.host_not_allowed", Caller, DENIED, "Host not allowed", "Use localhost or a loopback address, or have the operator add the name to `listen.allowed_hosts`.");
     pub(super) const CROSS_SITE: Description = row(421, "claviger.host_not_allowed", Caller, DENIED, "Web page of another origin", "Call from a service instead of a web page, or have the operator add the page's host to `listen.allowed_hosts`.");
     pub(super) const RATE_LIMITED: Description = row(429, "claviger.rate_limited", Caller, DENIED, "Rate limit used up", "Wait as long as Retry-After says.");
@@ -259,6 +261,8 @@ impl Failure {
                 UpstreamError::TokenRejected(..) => table::TOKEN_REJECTED,
                 UpstreamError::Body(RequestBodyError::TooLarge { .. }) => table::BODY_TOO_LARGE,
                 UpstreamError::Body(RequestBodyError::NoContentType) => table::CONTENT_TYPE_MISSING,
+                UpstreamError::Body(RequestBodyError::Masked) => table::MASKED_VALUE,
+                UpstreamError::Body(RequestBodyError::Encoded) => table::CONTENT_ENCODED,
                 UpstreamError::Body(RequestBodyError::Silent(_)) => table::BODY_SILENT,
                 UpstreamError::Body(RequestBodyError::Broken(_)) => table::BAD_REQUEST,
             },
