@@ -37,6 +37,8 @@ mod limits;
 mod masked;
 #[path = "it/memory.rs"]
 mod memory;
+#[path = "it/origins.rs"]
+mod origins;
 #[path = "it/paths.rs"]
 mod paths;
 #[path = "it/retries.rs"]
