@@ -6,7 +6,7 @@ use std::hint::black_box;
 use bytes::Bytes;
 use claviger::{
     catalog::{Catalog, Secrets},
-    filter::{KnownSecrets, redact::Redactor},
+    filter::{KnownSecrets, MaskDetector, redact::Redactor},
     secret::Secret,
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -43,6 +43,25 @@ fn screen(criterion: &mut Criterion) {
                 redactor.finish().expect("it is whole");
                 black_box(masked)
             });
+        });
+    }
+    group.finish();
+
+    let photo: Vec<u8> = {
+        let mut state = 1_u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state.to_be_bytes()[0]
+        };
+        (0..1_000_000).map(|_| next()).collect()
+    };
+    let mut group = criterion.benchmark_group("mask in a request");
+    for (name, body) in
+        [("1.7 KB of users", &users[..]), ("44 KB of connectors", &connectors), ("1 MB photo", &photo)]
+    {
+        group.throughput(Throughput::Bytes(body.len() as u64));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| black_box(MaskDetector::default().ends_in(black_box(body))));
         });
     }
     group.finish();

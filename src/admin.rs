@@ -35,7 +35,7 @@ use crate::{
         bind::{Bound, Socket},
         worker::Workers,
     },
-    proxy::{Pipeline, Shared},
+    proxy::{HostError, Pipeline, Shared},
 };
 
 /// Scrapers and probes; more is somebody's mistake.
@@ -174,11 +174,15 @@ impl Admin {
         if !is_command && !matches!(*request.method(), Method::GET | Method::HEAD) {
             return text(StatusCode::METHOD_NOT_ALLOWED, "the admin listener takes GET\n".into());
         }
-        if let Err(refused) = self.pipeline.load().hosts().check(reach, request.uri(), request.headers()) {
-            return text(
-                StatusCode::MISDIRECTED_REQUEST,
-                format!("{refused}; use localhost, or `listen.allowed_hosts`\n"),
-            );
+        match self.pipeline.load().hosts().check(reach, request.uri(), request.headers()) {
+            Ok(()) => {}
+            Err(refused @ HostError::Host) => {
+                let remedy = "use localhost, or `listen.allowed_hosts`";
+                return text(StatusCode::MISDIRECTED_REQUEST, format!("{refused}; {remedy}\n"));
+            }
+            Err(refused @ HostError::Origin) => {
+                return text(StatusCode::FORBIDDEN, format!("{refused}; see `listen.allowed_origins`\n"));
+            }
         }
         match request.uri().path() {
             command::RETRY => self.retry_tokens(request, reach),

@@ -4,13 +4,17 @@
 //! through, such as the upstream's own reason phrase.
 
 mod echo_guard;
+mod mask_detector;
 pub mod redact;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, StatusCode, header, response::Parts};
 
-pub use self::echo_guard::{Echo, EchoGuard, KnownSecrets};
 use self::redact::{Redactor, Unmaskable};
+pub use self::{
+    echo_guard::{Echo, EchoGuard, KnownSecrets},
+    mask_detector::MaskDetector,
+};
 use crate::catalog::Secrets;
 
 /// Headers that are only true of the unmasked body.

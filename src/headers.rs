@@ -105,6 +105,13 @@ pub fn strip_answer(headers: &mut HeaderMap) {
         header::TRAILER,
         header::PROXY_AUTHENTICATE,
         PROXY_CONNECTION,
+        // Which pages may read an answer is decided here.
+        header::ACCESS_CONTROL_ALLOW_ORIGIN,
+        header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
+        header::ACCESS_CONTROL_ALLOW_METHODS,
+        header::ACCESS_CONTROL_ALLOW_HEADERS,
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        header::ACCESS_CONTROL_MAX_AGE,
     ] {
         headers.remove(name);
     }

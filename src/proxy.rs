@@ -7,6 +7,7 @@ mod build;
 mod error;
 mod forward_auth;
 mod hosts;
+mod origins;
 mod pipeline;
 mod problem;
 pub mod route;

@@ -33,8 +33,12 @@ mod lending;
 mod lifecycle;
 #[path = "it/limits.rs"]
 mod limits;
+#[path = "it/masked.rs"]
+mod masked;
 #[path = "it/memory.rs"]
 mod memory;
+#[path = "it/origins.rs"]
+mod origins;
 #[path = "it/paths.rs"]
 mod paths;
 #[path = "it/restarts.rs"]

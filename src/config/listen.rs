@@ -21,6 +21,8 @@ pub struct Listen {
     pub public_url: Option<String>,
     /// `allowed_hosts`: host names (without port) that a loopback listener answers to, beside `localhost` and loopback addresses.
     pub allowed_hosts: Vec<String>,
+    /// `allowed_origins`: web pages that may call, by origin as browsers write it; all others are refused on loopback listeners.
+    pub allowed_origins: Vec<String>,
     /// `max_connections`: on all proxy listeners together.
     pub max_connections: usize,
     /// `tls`: on every TCP address of the proxy; Unix sockets and `admin` stay without.
@@ -35,6 +37,7 @@ impl Default for Listen {
             unix_mode: 0o660,
             public_url: None,
             allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
             max_connections: 4096,
             tls: None,
         }

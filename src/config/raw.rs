@@ -70,6 +70,8 @@ tables! {
         public_url: Leaf<String>,
         /// Host names (without port) that a loopback listener answers to, beside localhost and loopback addresses.
         allowed_hosts: List<String>,
+        /// Origins of web pages that may call, such as "http://localhost:5173": they get CORS, without credentials. A loopback listener refuses all others.
+        allowed_origins: List<String>,
         /// The most connections on all proxy listeners together.
         max_connections: Leaf<u64>,
         /// TLS on every TCP address of the proxy. Unix sockets and `admin` stay without. Left out: no TLS.

@@ -64,7 +64,7 @@ impl Shared {
             clients: tls.and_then(Tls::clients),
         };
         Ok(Pipeline {
-            hosts: Hosts::new(&config.listen.allowed_hosts),
+            hosts: Hosts::new(&config.listen.allowed_hosts, &config.listen.allowed_origins),
             authenticators: Authenticators::new(&config.callers, deps),
             peers: self.peers(config.limits.failed_identifications),
             limits: RateLimits::new(&config, &self.limits),

@@ -170,14 +170,16 @@ mod table {
     pub(super) const CALLER_UNKNOWN: Description = row(401, "claviger.caller_unknown", Caller, DENIED, "Unknown caller", "Send a credential that Claviger knows (an API key goes as `Claviger-Key` or `Authorization: Bearer`), or use a listener where your locality is enough.");
     pub(super) const NOT_PERMITTED: Description = row(403, "claviger.not_permitted", Caller, DENIED, "Not permitted", "Ask the operator for a grant; `claviger explain` shows which rule decides.");
     pub(super) const OPERATION_UNKNOWN: Description = row(404, "claviger.operation_unknown", Caller, DENIED, "Unknown operation", "Check method and path; for an operation newer than the catalog the operator writes a rule such as \"GET /api/new-things/{id}\".");
+    pub(super) const ORIGIN_NOT_ALLOWED: Description = row(403, "claviger.origin_not_allowed", Caller, DENIED, "Web page of an origin that is not listed", "Call from a service instead of a web page, or have the operator add the page's origin to `listen.allowed_origins`.");
     pub(super) const TENANT_UNKNOWN: Description = row(404, "claviger.tenant_unknown", Caller, DENIED, "Unknown tenant", "Check the tenant's alias in the path or in `Claviger-Tenant`.");
     pub(super) const NOT_FOUND: Description = row(404, "claviger.not_found", Caller, DENIED, "Not found", "");
     pub(super) const METHOD: Description = row(405, "claviger.bad_request", Caller, MALFORMED, "Method not allowed", "");
     pub(super) const BODY_SILENT: Description = row(408, "claviger.bad_request", Caller, MALFORMED, "Request body too slow", "Send the body without pauses, or raise `timeouts.body`.");
     pub(super) const BODY_TOO_LARGE: Description = row(413, "claviger.body_too_large", Caller, MALFORMED, "Request body too large", "Send less; Logto would answer this with 404.");
     pub(super) const CONTENT_TYPE_MISSING: Description = row(415, "claviger.content_type_missing", Caller, MALFORMED, "Content-Type missing", "Send `Content-Type: application/json`; Logto would ignore the body and act on an empty one.");
+    pub(super) const MASKED_VALUE: Description = row(409, "claviger.masked_value", Caller, DENIED, "Masked value in the body", "Leave out what came masked, or send the real value; Logto would store the mask in its place.");
+    pub(super) const CONTENT_ENCODED: Description = row(415, "claviger.content_encoded", Caller, MALFORMED, "Compressed body", "Send the body without Content-Encoding.");
     pub(super) const HOST_NOT_ALLOWED: Description = row(421, "claviger.host_not_allowed", Caller, DENIED, "Host not allowed", "Use localhost or a loopback address, or have the operator add the name to `listen.allowed_hosts`.");
-    pub(super) const CROSS_SITE: Description = row(421, "claviger.host_not_allowed", Caller, DENIED, "Web page of another origin", "Call from a service instead of a web page, or have the operator add the page's host to `listen.allowed_hosts`.");
     pub(super) const RATE_LIMITED: Description = row(429, "claviger.rate_limited", Caller, DENIED, "Rate limit used up", "Wait as long as Retry-After says.");
     pub(super) const QUOTA_EXHAUSTED: Description = row(429, "claviger.quota_exhausted", Upstream, DENIED, "Tenant quota used up", "Wait as long as Retry-After says.");
     pub(super) const INTERNAL: Description = row(500, "claviger.internal", Claviger, "proxy_internal_error", "Internal error", "Please report this with the request id and the log line.");
@@ -202,7 +204,7 @@ impl Failure {
     pub fn describe(&self) -> Description {
         let found = match self {
             Self::Host(HostError::Host) => table::HOST_NOT_ALLOWED,
-            Self::Host(HostError::CrossSite) => table::CROSS_SITE,
+            Self::Host(HostError::Origin) => table::ORIGIN_NOT_ALLOWED,
             Self::InFlightTimeout(_) => table::DEADLINE_UNSENT,
             Self::SlowBody(_) => table::BODY_SILENT,
             Self::Caller(unauthenticated) if unauthenticated.retry_after().is_some() => {
@@ -259,6 +261,8 @@ impl Failure {
                 UpstreamError::TokenRejected(..) => table::TOKEN_REJECTED,
                 UpstreamError::Body(RequestBodyError::TooLarge { .. }) => table::BODY_TOO_LARGE,
                 UpstreamError::Body(RequestBodyError::NoContentType) => table::CONTENT_TYPE_MISSING,
+                UpstreamError::Body(RequestBodyError::Masked) => table::MASKED_VALUE,
+                UpstreamError::Body(RequestBodyError::Encoded) => table::CONTENT_ENCODED,
                 UpstreamError::Body(RequestBodyError::Silent(_)) => table::BODY_SILENT,
                 UpstreamError::Body(RequestBodyError::Broken(_)) => table::BAD_REQUEST,
             },

@@ -1,10 +1,11 @@
 //! Keeps web pages away from listeners whose callers are known by locality alone: a browser on the same machine is as
-//! local as any service.
+//! local as any service, whatever page it shows. Only pages of `listen.allowed_origins` get through.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::{HeaderMap, Uri, header};
 
+use super::origins::Origins;
 use crate::authn::Reach;
 
 /// A web page, or a name that is not ours.
@@ -13,25 +14,34 @@ pub enum HostError {
     /// A loopback listener was addressed by a foreign name: DNS rebinding.
     #[error("this listener does not answer to that Host")]
     Host,
-    /// A web page of another origin sends the request.
-    #[error("the request comes from a web page of another origin")]
-    CrossSite,
+    /// A web page sends the request, and its origin is not listed.
+    #[error("the request comes from a web page whose origin is not listed")]
+    Origin,
 }
 
-/// Which names a loopback listener answers to.
+/// Which names a loopback listener answers to, and which web pages.
 #[derive(Debug)]
-pub struct Hosts(Vec<String>);
+pub struct Hosts {
+    names: Vec<String>,
+    origins: Origins,
+}
 
 impl Hosts {
-    /// `localhost`, loopback addresses, and these.
-    pub fn new(allowed: &[String]) -> Self {
-        Self(allowed.iter().map(|name| name.to_ascii_lowercase()).collect())
+    /// `localhost`, loopback addresses, and these names; pages of these origins.
+    pub fn new(names: &[String], origins: &[String]) -> Self {
+        let names = names.iter().map(|name| name.to_ascii_lowercase()).collect();
+        Self { names, origins: Origins::new(origins) }
     }
 
-    /// A page under a rebound name shows itself by `Host`, a page elsewhere by `Origin` or `Sec-Fetch-Site`.
+    /// The web pages that may call.
+    pub(super) fn origins(&self) -> &Origins {
+        &self.origins
+    }
+
+    /// A page under a rebound name shows itself by `Host`, any other by `Origin` or `Sec-Fetch-Site`.
     ///
     /// # Errors
-    /// [`HostError::Host`], [`HostError::CrossSite`].
+    /// [`HostError::Host`], [`HostError::Origin`].
     pub fn check(&self, reach: Reach, uri: &Uri, headers: &HeaderMap) -> Result<(), HostError> {
         if reach != Reach::Loopback {
             return Ok(());
@@ -40,14 +50,7 @@ impl Hosts {
         if !self.is_ours(host) {
             return Err(HostError::Host);
         }
-        let foreign_site = headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site");
-        let foreign_origin = headers.get(header::ORIGIN).is_some_and(|origin| !self.is_our_origin(origin));
-        if foreign_site || foreign_origin { Err(HostError::CrossSite) } else { Ok(()) }
-    }
-
-    fn is_our_origin(&self, origin: &http::HeaderValue) -> bool {
-        let host = origin.to_str().ok().and_then(|text| text.split_once("://")).map(|(_, host)| host);
-        host.is_some_and(|host| self.is_ours(host))
+        if self.origins.refuses(headers, host) { Err(HostError::Origin) } else { Ok(()) }
     }
 
     fn is_ours(&self, host: &str) -> bool {
@@ -66,7 +69,7 @@ impl Hosts {
         };
         ip.is_some_and(|ip| ip.is_loopback())
             || name.eq_ignore_ascii_case("localhost")
-            || self.0.iter().any(|allowed| name.eq_ignore_ascii_case(allowed))
+            || self.names.iter().any(|allowed| name.eq_ignore_ascii_case(allowed))
     }
 }
 
@@ -92,7 +95,11 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (head, ()) = request.body(()).unwrap().into_parts();
-        Hosts::new(&["Claviger.Test".into()]).check(Reach::Loopback, &head.uri, &head.headers)
+        Hosts::new(&["Claviger.Test".into()], &["http://localhost:5173".into(), "http://own:1".into()]).check(
+            Reach::Loopback,
+            &head.uri,
+            &head.headers,
+        )
     }
 
     #[test]
@@ -120,10 +127,21 @@ mod tests {
     #[test]
     fn a_web_page_elsewhere_is_not_a_local_service() {
         let with = |name, value| check(&[("host", "localhost:3600"), (name, value)]);
-        assert_eq!(with("origin", "https://evil.example"), Err(HostError::CrossSite));
-        assert_eq!(with("origin", "null"), Err(HostError::CrossSite));
-        assert_eq!(with("sec-fetch-site", "cross-site"), Err(HostError::CrossSite));
-        assert_eq!(with("origin", "http://localhost:3000"), Ok(()));
-        assert_eq!(with("sec-fetch-site", "same-origin"), Ok(()));
+        for origin in [
+            "https://evil.example",
+            "null",
+            "http://localhost:3000",
+            "http://localhost:3600",
+            "HTTP://localhost:5173",
+        ] {
+            assert_eq!(with("origin", origin), Err(HostError::Origin), "{origin}");
+        }
+        for site in ["cross-site", "same-site", "same-origin", "", "any"] {
+            assert_eq!(with("sec-fetch-site", site), Err(HostError::Origin), "{site}");
+        }
+        assert_eq!(with("origin", "http://localhost:5173"), Ok(()));
+        assert_eq!(with("sec-fetch-site", "none"), Ok(()));
+        let of_own_page = [("host", "localhost:5173"), ("sec-fetch-site", "same-origin")];
+        assert_eq!(check(&of_own_page), Ok(()), "listed");
     }
 }

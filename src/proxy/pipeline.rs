@@ -66,6 +66,9 @@ impl Pipeline {
     ) -> Result<Response<Body>, Failure> {
         let (head, body) = request.into_parts();
         self.hosts.check(connection.peer.listener, &head.uri, &head.headers)?;
+        if let Some(answer) = self.hosts.origins().preflight(&head) {
+            return Ok(answer.map(Body::whole));
+        }
         match Route::of(&head, self.config.authz.enabled)? {
             Route::Api(target) => {
                 let presented = Presented::by_headers(&connection.peer, &head.headers);

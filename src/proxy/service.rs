@@ -1,5 +1,5 @@
 //! The door: what is done to every request before and after the pipeline. It begins the record, turns a panic into one
-//! 500, and sees to it that every answer carries the request id and is recorded.
+//! 500, and sees to it that every answer carries the request id, says which web pages may read it, and is recorded.
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
@@ -41,6 +41,7 @@ impl Handler for Service {
     ) -> Response<Body> {
         let pipeline: Arc<Pipeline> = self.pipeline.load_full();
         let id = RequestId::of(request.headers(), |id| pipeline.gives_away(id), || fastrand::u64(..));
+        let page = pipeline.hosts().origins().listed(request.headers()).cloned();
         let mut record = Box::new(pipeline.record(connection, &request, id));
         let handled =
             AssertUnwindSafe(pipeline.handle(connection, request, &mut record)).catch_unwind().await;
@@ -53,6 +54,7 @@ impl Handler for Service {
             Err(failure) => problem::answer(&failure, &mut record),
         };
         response.headers_mut().insert(headers::X_REQUEST_ID, record.id.header());
+        pipeline.hosts().origins().mark(page, response.headers_mut());
         record.status = response.status();
         if record.answered_by == AnsweredBy::Upstream {
             record.upstream_id = response.headers().get("logto-core-request-id").cloned();

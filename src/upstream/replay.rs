@@ -10,11 +10,11 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::{config::Limits, idle_timeout::IdleTimeout};
+use crate::{config::Limits, filter::MaskDetector, idle_timeout::IdleTimeout};
 
 /// What is wrong with a request's body.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -30,6 +30,12 @@ pub enum RequestBodyError {
     /// A body that says nothing about itself.
     #[error("the request has a body but no Content-Type")]
     NoContentType,
+    /// A body that nobody here can look through.
+    #[error("the request's body has a Content-Encoding, so it cannot be looked through for masked values")]
+    Encoded,
+    /// Logto would store the mask in place of the secret (behaviour 34).
+    #[error("the request's body has \"[redacted by claviger]\" in place of a secret")]
+    Masked,
     /// The caller stopped in the middle.
     #[error("the request's body stood still for {0:?}")]
     Silent(Duration),
@@ -56,6 +62,7 @@ pub struct Streamed {
     incoming: Incoming,
     left: u64,
     over: RequestBodyError,
+    mask: MaskDetector,
     idle: IdleTimeout,
     failure: BodyFailure,
 }
@@ -79,6 +86,9 @@ impl Prepared {
         if content_type.is_none() && matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
             return Err(RequestBodyError::NoContentType);
         }
+        if headers.get_all(header::CONTENT_ENCODING).iter().any(|coding| !is_identity(coding)) {
+            return Err(RequestBodyError::Encoded);
+        }
         let (limit, key) = limit_for(content_type.map_or(b"", |value| value.as_bytes()), limits);
         let over = RequestBodyError::TooLarge { limit, key };
         let length = body.size_hint().exact();
@@ -90,6 +100,7 @@ impl Prepared {
             incoming: body,
             left: limit,
             over,
+            mask: MaskDetector::default(),
             idle: IdleTimeout::new(idle),
             failure: failure.clone(),
         };
@@ -153,6 +164,10 @@ impl Prepared {
     }
 }
 
+fn is_identity(coding: &HeaderValue) -> bool {
+    coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity")
+}
+
 /// Which limit counts: the larger kinds of body must say what they are.
 fn limit_for(content_type: &[u8], limits: &Limits) -> (u64, &'static str) {
     let is = |prefix: &str| {
@@ -191,8 +206,11 @@ impl Streamed {
         };
         Poll::Ready(frame.map(|frame| {
             let frame = frame.map_err(|error| RequestBodyError::Broken(Arc::new(error)))?;
-            let length = frame.data_ref().map_or(0, Bytes::len) as u64;
-            self.left = self.left.checked_sub(length).ok_or_else(|| self.over.clone())?;
+            let data = frame.data_ref().map_or(&[][..], |data| data);
+            self.left = self.left.checked_sub(data.len() as u64).ok_or_else(|| self.over.clone())?;
+            if self.mask.ends_in(data) {
+                return Err(RequestBodyError::Masked);
+            }
             Ok(frame)
         }))
     }

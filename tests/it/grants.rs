@@ -77,12 +77,14 @@ async fn a_body_passes_with_the_members_of_the_grant_and_no_others() {
         ("UTF-7", typed("application/json; charset=utf-7", b"+AHs-\"isSuspended\":true+AH0-")),
         ("two types", patch("isSuspended=true").header("Content-Type", "application/x-www-form-urlencoded")),
         ("JSON of another kind", typed("application/vnd.api+json", br#"{"isSuspended":true}"#)),
-        ("compressed", patch(r#"{"name":"a"}"#).header("Content-Encoding", "gzip")),
         ("chunked", patch(r#"{"isSuspended":true}"#).header("Transfer-Encoding", "chunked")),
     ] {
         let answer = proxy.ask(&request).await;
         assert_eq!(answer.outcome(), (403, "claviger.not_permitted".into()), "{what}: {}", answer.text());
     }
+    // Refused for everybody: see masked.rs.
+    let compressed = proxy.ask(&patch(r#"{"name":"a"}"#).header("Content-Encoding", "gzip")).await;
+    assert_eq!(compressed.outcome(), (415, "claviger.content_encoded".into()));
     let large = format!(r#"{{"name":"{}"}}"#, "x".repeat(5000));
     for request in [patch(&large), patch(&large).header("Transfer-Encoding", "chunked")] {
         let answer = proxy.ask(&request).await;

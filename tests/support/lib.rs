@@ -23,7 +23,7 @@ pub(crate) use command::{Finished, claviger};
 pub(crate) use logto::Logto;
 pub(crate) use proxy::Proxy;
 pub(crate) use relay::Relay;
-pub(crate) use scripted::{Reaction, Scripted, Told};
+pub(crate) use scripted::{Reaction, Scripted, Seen, Told};
 pub(crate) use settings::Settings;
 pub(crate) use wait::{soon, until, within};
 pub(crate) use wire::{Answer, Client, Request, Whole};

@@ -101,9 +101,14 @@ impl Proxy {
 
     /// A request to the admin listener.
     pub(crate) async fn admin(&self, target: &str) -> Answer {
+        self.ask_admin(&Request::get(target)).await
+    }
+
+    /// The same, with headers.
+    pub(crate) async fn ask_admin(&self, request: &Request) -> Answer {
         let place = self.admin.as_ref().expect("it has an admin listener");
         let mut client = place.connect(self.tap.clone()).await.expect("it listens");
-        client.ask(&Request::get(target)).await
+        client.ask(request).await
     }
 
     /// `/status`.

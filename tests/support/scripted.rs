@@ -12,7 +12,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::Logto;
+use super::{Logto, soon};
 
 /// What happens to a request that is not for a token.
 #[derive(Clone)]
@@ -25,6 +25,25 @@ pub(crate) enum Reaction {
     Part(Vec<u8>),
     /// What [`Scripted::answers`] was last told comes back, then the connection is closed.
     AsTold(Told),
+    /// Everything is read and kept, and nothing is said.
+    Keep(Seen),
+}
+
+/// What an upstream read of requests.
+#[derive(Clone, Default)]
+pub(crate) struct Seen(Arc<Mutex<Vec<u8>>>);
+
+impl Seen {
+    /// Waits until what came ends in these bytes.
+    pub(crate) async fn until(&self, end: &[u8]) {
+        let bytes = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        soon("the bytes to arrive upstream", || bytes().ends_with(end)).await;
+    }
+
+    /// All that came since it was last asked.
+    pub(crate) fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// Makes the bytes of an answer out of the token that came with the request.
@@ -94,6 +113,15 @@ impl Scripted {
                         let _ = stream.read(&mut head).await;
                         let _ = stream.write_all(&bytes).await;
                         open.push(stream);
+                    }
+                    Reaction::Keep(seen) => {
+                        tokio::spawn(async move {
+                            let mut piece = [0; 4096];
+                            while let Ok(length @ 1..) = stream.read(&mut piece).await {
+                                let mut all = seen.0.lock().unwrap_or_else(PoisonError::into_inner);
+                                all.extend_from_slice(&piece[..length]);
+                            }
+                        });
                     }
                     Reaction::AsTold(told) => {
                         tokio::spawn(async move {

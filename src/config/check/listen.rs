@@ -1,4 +1,4 @@
-//! `[listen]`: addresses that do not get in each other's way, and host names that are some.
+//! `[listen]`: addresses that do not get in each other's way, host names and origins that are some.
 
 use super::checker::Checker;
 use crate::config::{
@@ -59,6 +59,17 @@ impl Checker<'_> {
                 }
             }
         }
+        let mut allowed_origins = Vec::new();
+        for (path, text) in self.list(&at, "allowed_origins", raw.allowed_origins).unwrap_or_default() {
+            match origin(&text) {
+                Some(origin) => allowed_origins.push(origin),
+                None => {
+                    let what = format!("{} is not an origin", quoted(&text));
+                    let remedy = "Write scheme, host and port of one origin, without a path: \"http://localhost:5173\".";
+                    self.problem(&path, what, remedy);
+                }
+            }
+        }
         let public_url =
             self.leaf(&at, "public_url", raw.public_url).and_then(|url| self.public_url(&at, &url));
         Listen {
@@ -69,6 +80,7 @@ impl Checker<'_> {
                 .map_or(defaults.unix_mode, |Mode(mode)| mode),
             public_url,
             allowed_hosts,
+            allowed_origins,
             max_connections: self
                 .count(&at, "max_connections", raw.max_connections, 1..=1_000_000)
                 .unwrap_or(defaults.max_connections),
@@ -114,4 +126,22 @@ fn bare_host(text: &str) -> Option<String> {
     let authority: http::uri::Authority = text.parse().ok()?;
     let alone = authority.port().is_none() && authority.host() == text && !text.is_empty();
     alone.then(|| text.to_ascii_lowercase())
+}
+
+/// An origin as browsers write it: in lower case, and without the scheme's own port.
+fn origin(text: &str) -> Option<String> {
+    let text = text.to_ascii_lowercase();
+    let (scheme, rest) = text.split_once("://")?;
+    let authority: http::uri::Authority = rest.parse().ok()?;
+    let is_bare = !rest.contains('@') && !authority.host().is_empty() && authority.host() != "*";
+    let is_scheme = |scheme: &str| scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+    if !is_bare || scheme.is_empty() || !is_scheme(scheme) {
+        return None;
+    }
+    let own_port = match scheme {
+        "http" => ":80",
+        "https" => ":443",
+        _ => "",
+    };
+    Some(format!("{scheme}://{}", rest.strip_suffix(own_port).unwrap_or(rest)))
 }

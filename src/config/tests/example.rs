@@ -171,6 +171,7 @@ fn the_example_loads_and_shows_the_defaults() {
         ("/workers", "default: one a core, at most four"),
         ("/listen/public_url", "default: as the caller addressed us"),
         ("/listen/allowed_hosts", "default: none"),
+        ("/listen/allowed_origins", "default: no web page"),
         ("/listen/tls", "default: no TLS"),
         ("/audit", "default: \"off\""),
         ("/broker/key", "default: random at each start"),

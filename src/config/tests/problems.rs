@@ -413,6 +413,16 @@ fn listeners() {
             "c.toml:8: listen.allowed_hosts[1]: \"b:80\" is not a host name. Write the name alone, without scheme, port and path: \"logto.internal\".",
         ],
     );
+    with(
+        "allowed_origins = [\"HTTP://Localhost:80\", \"http://a/\", \"localhost:1\", \"*\", \"http://*\", \"null\"]",
+        &[
+            "c.toml:8: listen.allowed_origins[1]: \"http://a/\" is not an origin. Write scheme, host and port of one origin, without a path: \"http://localhost:5173\".",
+            "c.toml:8: listen.allowed_origins[2]: \"localhost:1\" is not an origin. Write scheme, host and port of one origin, without a path: \"http://localhost:5173\".",
+            "c.toml:8: listen.allowed_origins[3]: \"*\" is not an origin. Write scheme, host and port of one origin, without a path: \"http://localhost:5173\".",
+            "c.toml:8: listen.allowed_origins[4]: \"http://*\" is not an origin. Write scheme, host and port of one origin, without a path: \"http://localhost:5173\".",
+            "c.toml:8: listen.allowed_origins[5]: \"null\" is not an origin. Write scheme, host and port of one origin, without a path: \"http://localhost:5173\".",
+        ],
+    );
     let long = format!("proxy = \"unix:/{}\"", "x".repeat(107));
     with(
         &long,
