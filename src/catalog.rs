@@ -1,5 +1,5 @@
 //! The operations of the Logto Management API, as data: which there are, which are sensitive and why, which are
-//! paged. `operations.tsv` holds the facts; this module reads it once and finds an operation by its name or by
+//! paged, what they take. `operations.tsv` holds the facts; this module reads it once and finds an operation by its name or by
 //! method and path. It knows nothing of callers and rules, and never decides whether a request may pass.
 
 mod index;
@@ -7,6 +7,7 @@ pub mod matcher;
 mod nearest;
 mod operation;
 pub mod ops;
+mod parameters;
 mod parse;
 pub mod secrets;
 pub mod template;
@@ -15,6 +16,7 @@ pub use self::{
     index::{Catalog, Tagged},
     nearest::nearest,
     operation::{Op, Operation, Paging, Requirement, Risk, Verb},
+    parameters::Parameters,
     parse::CatalogError,
     secrets::Secrets,
 };

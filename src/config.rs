@@ -58,7 +58,7 @@ pub use issuer::{Algorithm, Issuer, Jwks};
 pub use listen::Listen;
 pub use load::{LoadRequest, Loaded, load};
 pub use origin::{Origin, Written};
-pub use policy::{Conditions, Policy, QueryCondition, RuleCheck, RuleList, RuleText};
+pub use policy::{Conditions, OtherParameters, Policy, QueryCondition, RuleCheck, RuleList, RuleText};
 pub use problem::{Problem, Problems};
 pub use rate::Rate;
 pub use restart::needs_restart;

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use claviger::config::{self, LoadRequest, References};
+use claviger::{
+    config::{self, LoadRequest, References},
+    policy::CatalogCheck,
+};
 use serde_json::Value;
 
 const README: &str = include_str!("../README.md");
@@ -72,7 +75,7 @@ fn every_default_is_the_programs() {
             ("CLAVIGER_ISSUERS__X__ISSUER".into(), "https://issuer.example".into()),
             ("CLAVIGER_ISSUERS__X__AUDIENCE".into(), "claviger".into()),
         ]),
-        rule_check: &|_, _| Ok(()),
+        rule_check: &CatalogCheck,
         references: References::Needed,
     };
     let loaded = config::load(&request).expect("minimal.toml is valid");
@@ -248,7 +251,7 @@ fn load(text: &str) -> Result<config::Loaded, config::Problems> {
         paths: vec![path],
         search: Vec::new(),
         env: BTreeMap::new(),
-        rule_check: &|_, _| Ok(()),
+        rule_check: &CatalogCheck,
         references: References::MayBeAbsent,
     })
 }

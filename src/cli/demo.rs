@@ -83,7 +83,7 @@ async fn demo(args: &Args) -> ExitCode {
 
 fn load(environment: &BTreeMap<&'static str, String>) -> Result<Loaded, Problems> {
     let env = environment.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect();
-    let rule_check = &super::sources::rule_check;
+    let rule_check = &crate::policy::CatalogCheck;
     let (paths, search) = (Vec::new(), Vec::new());
     config::load(&LoadRequest { paths, search, env, rule_check, references: References::Needed })
 }

@@ -1,9 +1,9 @@
 //! `claviger explain`: the policy's decision about one request, with the rule that decides.
 
-use std::{process::ExitCode, sync::Arc};
+use std::process::ExitCode;
 
 use crate::{
-    catalog::{Catalog, Op, Operation, Paging, secrets::Secrets},
+    catalog::{Catalog, Op, Operation, secrets::Secrets},
     config::{self, Caller, Config},
     ids::{CallerIndex, PolicyName},
     policy::{
@@ -90,13 +90,6 @@ pub(super) fn run(args: &Args) -> ExitCode {
     for (_, line) in judged {
         println!("{line}");
     }
-    if operation.is_some_and(|operation| operation.paging == Some(Paging::Optional))
-        && candidates.rules().any(bounds_without_asking)
-    {
-        println!(
-            "  note: without page and page_size Logto answers the whole list; add required = true to page_size"
-        );
-    }
     if code == 0 {
         tell_of_secrets(grants.reveals(index), matched.op(), operation, query);
     }
@@ -142,12 +135,7 @@ fn tell_of_secrets(reveals: &Reveals, op: Option<Op>, operation: Option<&Operati
 /// What a rule says of the query; its condition that the query does not meet, if there is one.
 fn judge(rule: &RuleSource, query: Option<&str>) -> (Option<Broken>, String) {
     let Some(conditions) = &rule.rule.conditions else { return (None, format!("  by {rule}")) };
-    let broken = check_query(&conditions.query, query).err();
+    let broken = check_query(conditions, query).err();
     let why = broken.as_ref().map(|broken| format!("\n    not met: {broken}")).unwrap_or_default();
     (broken, format!("  by {rule}:\n    {}{why}", Words(conditions)))
-}
-
-fn bounds_without_asking(rule: &Arc<RuleSource>) -> bool {
-    let query = rule.rule.conditions.as_ref().map_or([].as_slice(), |conditions| &conditions.query);
-    query.iter().any(|(name, asked)| name == "page_size" && asked.max.is_some() && !asked.required)
 }

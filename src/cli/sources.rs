@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use crate::{
-    config::{self, LoadRequest, Loaded, Problems, References, RuleList},
-    policy::rules,
+    config::{self, LoadRequest, Loaded, Problems, References},
+    policy::CatalogCheck,
 };
 
 /// Where the configuration is.
@@ -17,19 +17,11 @@ pub(super) struct Sources {
 }
 
 pub(super) fn load(paths: &[PathBuf]) -> Result<Loaded, Problems> {
-    config::load(&LoadRequest::of_process(paths.to_vec(), &rule_check))
+    config::load(&LoadRequest::of_process(paths.to_vec(), &CatalogCheck))
 }
 
 /// The configuration for commands that say what it allows: they are for reviewers too, who have no secrets.
 pub(super) fn load_policy(paths: &[PathBuf]) -> Result<Loaded, Problems> {
-    let request = LoadRequest::of_process(paths.to_vec(), &rule_check);
+    let request = LoadRequest::of_process(paths.to_vec(), &CatalogCheck);
     config::load(&LoadRequest { references: References::MayBeAbsent, ..request })
-}
-
-pub(super) fn rule_check(list: RuleList, text: &str) -> Result<(), String> {
-    let effect = match list {
-        RuleList::Allow => rules::Effect::Allow,
-        RuleList::Deny => rules::Effect::Deny,
-    };
-    rules::Rule::parse(effect, text).map(drop).map_err(|error| error.to_string())
 }

@@ -16,7 +16,7 @@ use super::{
 
 mod text;
 
-pub(super) use text::{AddressOrOff, HexDigest, Mode, Off, Size, Unconditional};
+pub(super) use text::{AddressOrOff, Forbidden, HexDigest, Mode, Off, Size, Unconditional};
 
 /// A value, or what is wrong with it.
 pub(super) struct Leaf<T>(pub(super) Result<T, Mistake>);

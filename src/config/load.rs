@@ -40,8 +40,8 @@ pub struct LoadRequest<'a> {
     pub search: Vec<PathBuf>,
     /// The environment variables.
     pub env: Environment,
-    /// Says whether a text is a rule; the error says what is wrong and what to write.
-    pub rule_check: RuleCheck<'a>,
+    /// Says whether a text is a rule, and whether its conditions are about something.
+    pub rule_check: &'a dyn RuleCheck,
     /// What becomes of secrets and files that are named and not there.
     pub references: References,
 }
@@ -51,7 +51,7 @@ impl<'a> LoadRequest<'a> {
     pub const SEARCH: [&'static str; 2] = ["./claviger.toml", "/etc/claviger/claviger.toml"];
 
     /// The request of a process: the usual places and its own environment.
-    pub fn of_process(paths: Vec<PathBuf>, rule_check: RuleCheck<'a>) -> Self {
+    pub fn of_process(paths: Vec<PathBuf>, rule_check: &'a dyn RuleCheck) -> Self {
         let search = Self::SEARCH.iter().map(PathBuf::from).collect();
         let env = std::env::vars_os().collect();
         Self { paths, search, env, rule_check, references: References::Needed }

@@ -34,8 +34,37 @@ pub enum RuleList {
     Deny,
 }
 
-/// Says whether a text is a rule of a list; the error says what is wrong and what to write.
-pub type RuleCheck<'a> = &'a dyn Fn(RuleList, &str) -> Result<(), String>;
+/// What is known of rules and operations elsewhere. An error says what is wrong, and in a second sentence what to write.
+pub trait RuleCheck {
+    /// Whether a text is a rule of a list.
+    ///
+    /// # Errors
+    /// It is none.
+    fn rule(&self, list: RuleList, text: &str) -> Result<(), String>;
+
+    /// Whether the operation of a rule takes a query parameter, and whether the condition on it does what it says.
+    ///
+    /// # Errors
+    /// The operation is known, and it does not.
+    fn parameter(&self, _rule: &str, _name: &str, _condition: &QueryCondition) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Whether the body of a rule's operation may have a member at its top.
+    ///
+    /// # Errors
+    /// The operation is known, and it may not.
+    fn member(&self, _rule: &str, _name: &str) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// One that knows no operations.
+impl<F: Fn(RuleList, &str) -> Result<(), String>> RuleCheck for F {
+    fn rule(&self, list: RuleList, text: &str) -> Result<(), String> {
+        self(list, text)
+    }
+}
 
 /// A rule as written; its meaning is the business of `policy::rules`, which has already accepted it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,8 +83,8 @@ impl Serialize for RuleText {
         let Some(conditions) = &self.conditions else { return serializer.serialize_str(&self.text) };
         let mut rule = serializer.serialize_map(None)?;
         rule.serialize_entry("operation", &self.text)?;
-        if !conditions.query.is_empty() {
-            rule.serialize_entry("query", &Query(&conditions.query))?;
+        if !conditions.query.is_empty() || conditions.others == OtherParameters::Forbidden {
+            rule.serialize_entry("query", &Query(conditions))?;
         }
         if let Some(body) = &conditions.body {
             rule.serialize_entry("body", body)?;
@@ -65,11 +94,18 @@ impl Serialize for RuleText {
 }
 
 /// Conditions on the query, as members of a table.
-struct Query<'c>(&'c [(String, QueryCondition)]);
+struct Query<'c>(&'c Conditions);
 
 impl Serialize for Query<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        show::pairs(self.0, serializer)
+        let mut query = serializer.serialize_map(None)?;
+        if self.0.others == OtherParameters::Forbidden {
+            query.serialize_entry("*", "forbidden")?;
+        }
+        for (name, condition) in &self.0.query {
+            query.serialize_entry(name, condition)?;
+        }
+        query.end()
     }
 }
 
@@ -78,9 +114,21 @@ impl Serialize for Query<'_> {
 pub struct Conditions {
     /// `query`: by decoded name of the parameter, in order of name, each once.
     pub query: Vec<(String, QueryCondition)>,
+    /// `query."*"`: what holds for parameters without a condition of their own.
+    pub others: OtherParameters,
     /// `body`: the body, where there is one, is a JSON object with these top-level members and no others, each
     /// at most once. In order, without repetition; empty: only `{}`.
     pub body: Option<Vec<String>>,
+}
+
+/// What holds for the query parameters that a rule says nothing of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OtherParameters {
+    /// They may be given, with any value.
+    #[default]
+    Unrestricted,
+    /// None may be given.
+    Forbidden,
 }
 
 /// What is asked of a query parameter. Whatever is asked, the parameter may be given only once; any of `max`,

@@ -9,8 +9,8 @@ use super::{
     address::Address,
     issuer::Algorithm,
     leaf::{
-        AddressOrOff, ClientSecretIds, Either, HexDigest, KeySecretId, Leaf, List, Mixed, Mode, Off,
-        SecretIds, Size, Unconditional,
+        AddressOrOff, ClientSecretIds, Either, Forbidden, HexDigest, KeySecretId, Leaf, List, Mixed, Mode,
+        Off, SecretIds, Size, Unconditional,
     },
     node::{FromNode, Misfits, Named},
     path::Trail,
@@ -200,8 +200,8 @@ tables! {
     RawRule {
         /// The operation: an operationId, or `METHOD /api/template/{id}`.
         operation: Leaf<String>,
-        /// What is asked of parameters of the query, by name.
-        query: BTreeMap<String, RawQueryCondition>,
+        /// What is asked of parameters of the query, by name; "forbidden" is short for { forbidden = true }. "*" = "forbidden": no others may be given.
+        query: BTreeMap<String, Either<Forbidden, RawQueryCondition>>,
         /// The members that the JSON object in the body may have, and no others.
         body: List<String>,
     }

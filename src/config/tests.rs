@@ -72,11 +72,15 @@ impl Bench {
     }
 
     pub(super) fn load(&self) -> Result<Loaded, Problems> {
+        self.load_by(&rule_check)
+    }
+
+    fn load_by(&self, rule_check: &dyn RuleCheck) -> Result<Loaded, Problems> {
         load(&LoadRequest {
             paths: self.paths.clone(),
             search: vec![self.dir.path().join("claviger.toml"), self.dir.path().join("etc.toml")],
             env: self.env.clone(),
-            rule_check: &rule_check,
+            rule_check,
             references: References::Needed,
         })
     }
@@ -99,6 +103,12 @@ impl Bench {
     #[track_caller]
     pub(super) fn problems(&self) -> Vec<String> {
         self.short(&self.load().expect_err("problems").problems)
+    }
+
+    /// The problems that another check of rules finds.
+    #[track_caller]
+    pub(super) fn problems_by(&self, rule_check: &dyn RuleCheck) -> Vec<String> {
+        self.short(&self.load_by(rule_check).expect_err("problems").problems)
     }
 
     #[track_caller]

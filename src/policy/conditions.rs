@@ -11,7 +11,7 @@ mod words;
 
 pub(super) use self::pending::{Met, Pending};
 pub use self::{
-    broken::{Broken, Member, Unmet},
+    broken::{Broken, Member, Parameter, Unmet},
     query::check as check_query,
     target::{ApprovedTarget, ConditionalTarget},
     words::Words,

@@ -81,6 +81,28 @@ async fn check_finds_everything_at_once_with_place_and_remedy() {
 }
 
 #[tokio::test]
+async fn b32_a_condition_on_a_name_that_nothing_has_is_a_mistake() {
+    let files = Files::new();
+    let file = files.with(&offline().set(
+        "policies.all.allow",
+        "[{ operation = 'ListUsers', query = { serach = { forbidden = true }, pagesize = { max = 3 } } }, \
+          { operation = 'UpdateUser', body = ['nmae'] }, \
+          { operation = 'GET /api/organization-scopes', query = { page_size = { max = 3 } } }]",
+    ));
+    let said = claviger(&["check", "--config", &file]).await;
+    said.assert_code(64);
+    for what in [
+        "policies.all.allow[0].query.serach: \"serach\" is not a query parameter of ListUsers. Did you mean \"search\"?",
+        "policies.all.allow[0].query.pagesize: \"pagesize\" is not a query parameter of ListUsers. Did you mean \"page_size\"?",
+        "policies.all.allow[1].body[0]: \"nmae\" is not a member of the body of UpdateUser. Did you mean \"name\"?",
+        "policies.all.allow[2].query.page_size: without page and page_size ListOrganizationScopes answers the whole list, \
+         so this bounds nothing. Add required = true.",
+    ] {
+        assert!(said.stderr.contains(what), "{what}\n{}", said.stderr);
+    }
+}
+
+#[tokio::test]
 async fn a_key_set_of_no_use_is_told_with_its_place() {
     let files = Files::new();
     let keys = files.0.path().join("jwks.json");

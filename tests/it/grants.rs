@@ -126,6 +126,30 @@ async fn a_query_passes_within_its_bounds() {
 }
 
 #[tokio::test]
+async fn b32_a_grant_may_close_the_rest_of_the_query() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::builder()
+        .tenant("acme", &logto)
+        .set(
+            "policies.all.allow",
+            "[{ operation = 'ListUsers', query = { page_size = { max = 5 }, '*' = 'forbidden' } }]",
+        )
+        .start()
+        .await;
+    for query in ["", "?page_size=5"] {
+        assert_eq!(proxy.get(&format!("/api/users{query}")).await.status, 200, "{query}");
+    }
+    logto.clear_recorded();
+    for query in ["page=1", "search=x", "se%61rch=x", "Search=x", "page_size=5&mode=exact", "x", "=", "*=1"] {
+        let answer = proxy.get(&format!("/api/users?{query}")).await;
+        assert_eq!(answer.outcome(), (403, "claviger.not_permitted".into()), "{query}: {}", answer.text());
+    }
+    assert!(logto.api_requests_seen().is_empty());
+    let said = detail(&proxy.get("/api/users?search=x").await);
+    assert!(!said.contains("search="), "{said}");
+}
+
+#[tokio::test]
 async fn a_grant_asks_for_its_own_scopes_and_a_caller_cannot_choose_them() {
     let logto = Logto::start().await;
     let key = |of: &str| format!("{MARK}key-of-{of}-0123456789");

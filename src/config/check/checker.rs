@@ -30,7 +30,7 @@ use crate::{
 /// What is to be known beside the files.
 pub(in crate::config) struct Settings<'a> {
     pub(in crate::config) env: &'a Environment,
-    pub(in crate::config) rule_check: RuleCheck<'a>,
+    pub(in crate::config) rule_check: &'a dyn RuleCheck,
     pub(in crate::config) references: References,
 }
 

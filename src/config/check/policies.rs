@@ -78,14 +78,19 @@ impl Checker<'_> {
 
     /// A rule that is one, says the policy module.
     pub(super) fn accepted(&mut self, list: RuleList, path: &KeyPath, text: String) -> Option<RuleText> {
-        if let Err(why) = (self.settings.rule_check)(list, &text) {
+        if let Err(why) = self.settings.rule_check.rule(list, &text) {
             self.remarks.reported.push(path.clone());
-            let (what, remedy) = why.split_once(". ").unwrap_or((why.trim_end_matches('.'), ""));
-            self.problem(path, what, remedy);
+            self.objection(path, &why);
             return None;
         }
         let origin = self.tree.place(path).unwrap_or_else(|| Origin::from("built in"));
         Some(RuleText { text, conditions: None, origin })
+    }
+
+    /// What whoever knows the rules has against one, in one or two sentences.
+    fn objection(&mut self, path: &KeyPath, why: &str) {
+        let (what, remedy) = why.split_once(". ").unwrap_or((why.trim_end_matches('.'), ""));
+        self.problem(path, what, remedy);
     }
 
     /// Adds a rule to those of its list, which must not leave open what holds for an operation.

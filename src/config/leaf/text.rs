@@ -255,6 +255,26 @@ impl FromText for Off {
     }
 }
 
+/// A condition that only says that a parameter must not be given.
+pub(in crate::config) struct Forbidden;
+
+impl FromText for Forbidden {
+    const WANTED: &'static str = "a condition";
+
+    fn from_text(text: &str) -> Result<Self, Mistake> {
+        if text == "forbidden" {
+            return Ok(Self);
+        }
+        // Not quoted: what stands in a place of its own choice may be a secret.
+        let what = "this is not what can be asked of a parameter";
+        Err(Mistake::new(what, "Write \"forbidden\", or a table such as { max = 50 }."))
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "enum": ["forbidden"] })
+    }
+}
+
 /// The rate that was meant by a text such as "100 per 10s" or "5/s", or else an example, as it is to be written.
 fn rate_in(text: &str) -> String {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());

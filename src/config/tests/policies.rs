@@ -28,10 +28,16 @@ fn conditions_are_read_from_every_kind_of_file() {
         // A parameter is no key of ours, whatever its name sounds like.
         ("secret_x".to_owned(), QueryCondition { required: true, ..Default::default() }),
     ];
-    assert_eq!(list.conditions, Some(Conditions { query, body: None }));
+    assert_eq!(
+        list.conditions,
+        Some(Conditions { query, others: OtherParameters::Unrestricted, body: None })
+    );
     assert!(list.origin.to_string().ends_with("c.toml:6"), "{}", list.origin);
     let body = Some(vec!["name".to_owned(), "customData".to_owned()]);
-    assert_eq!(update.conditions, Some(Conditions { query: Vec::new(), body }));
+    assert_eq!(
+        update.conditions,
+        Some(Conditions { query: Vec::new(), others: OtherParameters::Unrestricted, body })
+    );
     assert!(update.origin.to_string().ends_with("c.toml:7"), "{}", update.origin);
     assert_eq!(
         in_effect(&config)["policies"]["p"]["allow"],
@@ -47,7 +53,10 @@ fn conditions_are_read_from_every_kind_of_file() {
     let one_of = Some(vec!["a".to_owned(), "b".to_owned()]);
     let query = vec![("q".to_owned(), QueryCondition { one_of, ..Default::default() })];
     let [rule] = &yaml.config().policies[0].allow[..] else { panic!() };
-    assert_eq!(rule.conditions, Some(Conditions { query, body: None }));
+    assert_eq!(
+        rule.conditions,
+        Some(Conditions { query, others: OtherParameters::Unrestricted, body: None })
+    );
 
     let env = bench(ALLOW).env(
         "CLAVIGER_POLICIES__P__ALLOW",
@@ -134,7 +143,7 @@ fn conditions_that_contradict_each_other() {
     query("{ max = \"many\" }", ".max: \"many\" is not a whole number. Write digits alone, such as 100.");
     query(
         "50",
-        ": found a single value where a table is wanted. Write its keys: policies.p.allow[0].query.a = { … }.",
+        ": this is not what can be asked of a parameter. Write \"forbidden\", or a table such as { max = 50 }.",
     );
     says(
         "allow = [\"ListUsers\",\n { operation = \"ListUsers\", query = { a = { max = 1 } } }]",
@@ -152,6 +161,72 @@ fn conditions_that_contradict_each_other() {
         bench("allow = [{ operation = \"UpdateUser\", body = [\"profile.name\"] }]").warnings(),
         [
             "c.toml:6: policies.p.allow[0].body[0]: \"profile.name\" looks like a path, and would be the name of one member. Write the member at the top; what is in it is not looked at."
+        ]
+    );
+}
+
+#[test]
+fn all_other_parameters_can_be_forbidden_and_nothing_else() {
+    let config = bench(
+        "allow = [{ operation = \"ListUsers\", query = { page_size = { max = 5 }, search = \"forbidden\", \"*\" = \"forbidden\" } },\n\
+         { operation = \"ListRoles\", query = { \"*\" = { forbidden = true } } }]",
+    )
+    .config();
+    let [users, roles] = &config.policies[0].allow[..] else { panic!("{:?}", config.policies) };
+    let users = users.conditions.as_ref().unwrap();
+    assert_eq!(users.others, OtherParameters::Forbidden);
+    let names: Vec<_> = users.query.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["page_size", "search"]);
+    assert!(users.query[1].1.forbidden);
+    let nothing = Conditions { query: Vec::new(), others: OtherParameters::Forbidden, body: None };
+    assert_eq!(roles.conditions, Some(nothing));
+    assert_eq!(
+        in_effect(&config)["policies"]["p"]["allow"],
+        serde_json::json!([
+            { "operation": "ListUsers", "query": { "*": "forbidden", "page_size": { "max": 5 }, "search": { "forbidden": true } } },
+            { "operation": "ListRoles", "query": { "*": "forbidden" } }])
+    );
+    for condition in ["{ max = 1 }", "{ required = true }"] {
+        says(
+            &format!("allow = [{{ operation = \"ListUsers\", query = {{ \"*\" = {condition} }} }}]"),
+            &[
+                "c.toml:6: policies.p.allow[0].query.\"*\": all other parameters together can be forbidden, and nothing else. Write \"*\" = \"forbidden\", or take it out.",
+            ],
+        );
+    }
+    says(
+        "allow = [{ operation = \"ListUsers\", query = { \"*\" = \"any\" } }]",
+        &[
+            "c.toml:6: policies.p.allow[0].query.\"*\": this is not what can be asked of a parameter. Write \"forbidden\", or a table such as { max = 50 }.",
+        ],
+    );
+}
+
+#[test]
+fn b32_what_a_condition_is_about_is_asked_of_whoever_knows() {
+    struct Knows;
+    impl RuleCheck for Knows {
+        fn rule(&self, _: RuleList, _: &str) -> Result<(), String> {
+            Ok(())
+        }
+
+        fn parameter(&self, rule: &str, name: &str, condition: &QueryCondition) -> Result<(), String> {
+            if condition.forbidden { Ok(()) } else { Err(format!("{rule} has no {name}. Look again.")) }
+        }
+
+        fn member(&self, rule: &str, name: &str) -> Result<(), String> {
+            if name == "name" { Ok(()) } else { Err(format!("{rule} has no {name}. Look there.")) }
+        }
+    }
+    let bench = bench(
+        "allow = [{ operation = \"ListUsers\", query = { a = { max = 1 }, b = \"forbidden\", \"*\" = \"forbidden\" } },\n\
+         { operation = \"UpdateUser\", body = [\"name\", \"nmae\"] }]",
+    );
+    assert_eq!(
+        bench.problems_by(&Knows),
+        [
+            "c.toml:6: policies.p.allow[0].query.a: ListUsers has no a. Look again.",
+            "c.toml:7: policies.p.allow[1].body[1]: UpdateUser has no nmae. Look there.",
         ]
     );
 }

@@ -77,7 +77,11 @@ fn lists_that_say_something_else_have_tables_of_their_own() {
     let denies = policy("p", &[], &["ListUsers"]);
     let conditional = Policy {
         allow: vec![Arc::new(RuleText {
-            conditions: Some(Conditions { query: Vec::new(), body: Some(Vec::new()) }),
+            conditions: Some(Conditions {
+                query: Vec::new(),
+                others: Default::default(),
+                body: Some(Vec::new()),
+            }),
             ..RuleText::clone(&allows.allow[0])
         })],
         ..allows.clone()

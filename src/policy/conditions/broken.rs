@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::policy::source::RuleSource;
+use crate::{catalog::Parameters, policy::source::RuleSource};
 
 /// The condition that a request does not meet. Names what is configured, or what the caller sent as far as that
 /// is harmless to repeat; never a value.
@@ -14,6 +14,9 @@ pub enum Broken {
     /// A forbidden parameter is there.
     #[error("query parameter {0} is not allowed by the grant")]
     Forbidden(String),
+    /// A parameter that the grant does not list, where it forbids all others.
+    #[error("query parameter {0} is not among those that the grant allows")]
+    Unlisted(Parameter),
     /// A parameter is given twice.
     #[error("query parameter {0} is given more than once")]
     Repeated(String),
@@ -56,6 +59,17 @@ pub struct Unmet {
     pub rule: Arc<RuleSource>,
     /// What it asks for in vain.
     pub broken: Broken,
+}
+
+/// A parameter's name as the caller sent it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter(pub String);
+
+impl fmt::Display for Parameter {
+    /// The name, where it is one of Logto's; the caller's free text is not repeated, as it could be a key or a token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if Parameters::is_of_some_operation(&self.0) { &self.0 } else { "(not one of Logto's)" })
+    }
 }
 
 /// A member's name as the caller sent it.

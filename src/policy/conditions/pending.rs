@@ -37,7 +37,7 @@ impl Pending {
         let (mut first, mut left) = (None, Vec::new());
         for rule in rules {
             let conditions = rule.rule.conditions.as_ref();
-            match conditions.map_or(Ok(()), |conditions| query::check(&conditions.query, query)) {
+            match conditions.map_or(Ok(()), |conditions| query::check(conditions, query)) {
                 Ok(()) if conditions.is_none_or(|conditions| conditions.body.is_none()) => {
                     return Ok(Met::By(rule.clone()));
                 }

@@ -5,8 +5,8 @@
 
 use std::borrow::Cow;
 
-use super::broken::Broken;
-use crate::config::QueryCondition;
+use super::broken::{Broken, Parameter};
+use crate::config::{Conditions, OtherParameters, QueryCondition};
 
 /// Node's parser looks at the first thousand parameters and at no other.
 const MAX_PARAMETERS: usize = 256;
@@ -17,8 +17,9 @@ const MAX_DECODING: usize = 8;
 ///
 /// # Errors
 /// The condition that is not met.
-pub fn check(conditions: &[(String, QueryCondition)], query: Option<&str>) -> Result<(), Broken> {
-    if conditions.is_empty() {
+pub fn check(asked: &Conditions, query: Option<&str>) -> Result<(), Broken> {
+    let conditions = &*asked.query;
+    if conditions.is_empty() && asked.others == OtherParameters::Unrestricted {
         return Ok(());
     }
     let mut seen = vec![false; conditions.len()];
@@ -32,6 +33,9 @@ pub fn check(conditions: &[(String, QueryCondition)], query: Option<&str>) -> Re
         let Some(at) = conditions.iter().position(|(known, _)| *known == name) else {
             match conditions.iter().find(|(known, _)| resembles(&name, known)) {
                 Some((known, _)) => return Err(Broken::Spelling(known.clone())),
+                None if asked.others == OtherParameters::Forbidden => {
+                    return Err(Broken::Unlisted(Parameter(name)));
+                }
                 None => continue,
             }
         };

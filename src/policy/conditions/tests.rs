@@ -2,7 +2,13 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::QueryCondition;
+use crate::config::{Conditions, OtherParameters, QueryCondition};
+
+/// Conditions that leave other parameters alone.
+fn check_query(conditions: &[(String, QueryCondition)], query: Option<&str>) -> Result<(), Broken> {
+    let others = OtherParameters::Unrestricted;
+    super::check_query(&Conditions { query: conditions.to_vec(), others, body: None }, query)
+}
 
 fn asked(name: &str, condition: QueryCondition) -> (String, QueryCondition) {
     (name.into(), condition)
@@ -315,4 +321,53 @@ proptest! {
             prop_assert!(object.keys().all(|key| key == "name" || key == "customData"), "{text}");
         }
     }
+}
+
+#[test]
+fn b32_what_is_not_listed_is_refused_where_all_else_is_forbidden() {
+    let closed = |listed: Vec<(String, QueryCondition)>, query: Option<&str>| {
+        let conditions = Conditions { query: listed, others: OtherParameters::Forbidden, body: None };
+        super::check_query(&conditions, query).map_or_else(|broken| broken.to_string(), |()| "ok".into())
+    };
+    let listed = || vec![asked("page_size", at_most(5)), asked("search", at_most(9))];
+    for query in ["page_size=5", "search=1&page_size=5", "", "&&"] {
+        assert_eq!(closed(listed(), Some(query)), "ok", "{query}");
+    }
+    assert_eq!(closed(listed(), None), "ok");
+    let unlisted = |name: &str| format!("query parameter {name} is not among those that the grant allows");
+    assert_eq!(closed(listed(), Some("page=1")), unlisted("page"));
+    assert_eq!(closed(Vec::new(), Some("page_size=1")), unlisted("page_size"));
+    for query in [
+        "=1",
+        "a",
+        "%61=1",
+        "p%61ge=1",
+        "PAGE=1",
+        "page[]=1",
+        "page%00=1",
+        "%2561=1",
+        "a+b=1",
+        "*=1",
+        "%2A=1",
+        "pat_x=1",
+    ] {
+        assert_ne!(closed(listed(), Some(query)), "ok", "{query}");
+        assert_ne!(closed(Vec::new(), Some(query)), "ok", "{query}");
+    }
+    for query in [
+        "search.name=1",
+        "Page_Size=1",
+        "page%5Fsize=1",
+        "page_size[]=1",
+        "?page_size=1",
+        "page_size=1&page_size=2",
+    ] {
+        assert_ne!(closed(listed(), Some(query)), "ok", "{query}");
+    }
+    assert!(!closed(listed(), Some("pat_secret=1")).contains("pat_secret"), "free text is not repeated");
+    let conditions = Conditions { query: listed(), others: OtherParameters::Forbidden, body: None };
+    assert_eq!(
+        Words(&conditions).to_string(),
+        "page_size at most 5; search at most 9; no other query parameter"
+    );
 }

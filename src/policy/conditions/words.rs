@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::config::{Conditions, QueryCondition};
+use crate::config::{Conditions, OtherParameters, QueryCondition};
 
 /// Conditions in words, for `explain` and the matrix.
 #[derive(Debug, Clone, Copy)]
@@ -13,6 +13,10 @@ impl fmt::Display for Words<'_> {
         let mut between = "";
         for (name, condition) in &self.0.query {
             write!(f, "{between}{name} {}", Asked(condition))?;
+            between = "; ";
+        }
+        if self.0.others == OtherParameters::Forbidden {
+            write!(f, "{between}no {}query parameter", if self.0.query.is_empty() { "" } else { "other " })?;
             between = "; ";
         }
         match self.0.body.as_deref() {

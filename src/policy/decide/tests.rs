@@ -298,6 +298,7 @@ fn with_conditions(allow: &[(&str, Option<&str>)]) -> RuleSet {
             text: (*text).into(),
             conditions: member.map(|member| crate::config::Conditions {
                 query: Vec::new(),
+                others: Default::default(),
                 body: Some(vec![member.into()]),
             }),
             origin: Origin::from(format!("p.toml:{}", line + 1)),

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::super::checker::Checker;
 use crate::config::{
-    leaf::List,
+    leaf::{Either, Forbidden, Leaf},
     path::KeyPath,
-    policy::{Conditions, QueryCondition, RuleList, RuleText},
+    policy::{Conditions, OtherParameters, QueryCondition, RuleList, RuleText},
     problem::quoted,
     raw::{RawQueryCondition, RawRule},
 };
@@ -15,7 +15,7 @@ impl Checker<'_> {
     pub(super) fn conditional(&mut self, at: &KeyPath, raw: RawRule) -> Option<RuleText> {
         let given = raw.body.is_some() || raw.query.as_ref().is_some_and(|query| !query.is_empty());
         let query = raw.query.map(|query| self.query(&at.key("query"), query));
-        let body = raw.body.map(|body| self.body(at, body));
+        let body = raw.body.map(|body| self.list(at, "body", Some(body)));
         let Some(leaf) = raw.operation else {
             let remedy = "Write { operation = \"ListUsers\", query = { page_size = { max = 50 } } }.";
             self.missing(&at.key("operation"), "nothing says which operation the conditions are for", remedy);
@@ -24,8 +24,8 @@ impl Checker<'_> {
         let key = at.key("operation");
         let text = self.leaf(at, "operation", Some(leaf))?.trim().to_owned();
         let rule = self.one_operation(&key, text)?;
-        let (query, body) = (query.unwrap_or_default(), body.flatten());
-        if query.is_empty() && body.is_none() {
+        let ((query, others), body) = (query.unwrap_or_default(), body.flatten());
+        if query.is_empty() && others == OtherParameters::Unrestricted && body.is_none() {
             // Of conditions that are wrong, it was said what is wrong with them.
             if !given && !self.is_reported(at) {
                 let remedy = format!("Write {} alone, or add query or body.", quoted(&rule.text));
@@ -42,7 +42,13 @@ impl Checker<'_> {
                 "Take it out; query is for parameters.",
             );
         }
-        Some(RuleText { conditions: Some(Conditions { query, body }), ..rule })
+        for (name, condition) in &query {
+            if let Err(why) = self.settings.rule_check.parameter(&rule.text, name, condition) {
+                self.objection(&at.key("query").key(name), &why);
+            }
+        }
+        let body = body.map(|members| self.body(&rule, members));
+        Some(RuleText { conditions: Some(Conditions { query, others, body }), ..rule })
     }
 
     /// A rule that is about one operation, so that everybody knows what its conditions are for.
@@ -60,11 +66,21 @@ impl Checker<'_> {
     fn query(
         &mut self,
         at: &KeyPath,
-        raw: BTreeMap<String, RawQueryCondition>,
-    ) -> Vec<(String, QueryCondition)> {
+        raw: BTreeMap<String, Either<Forbidden, RawQueryCondition>>,
+    ) -> (Vec<(String, QueryCondition)>, OtherParameters) {
         let mut conditions = Vec::with_capacity(raw.len());
+        let mut others = OtherParameters::Unrestricted;
         for (name, raw) in raw {
             let key = at.key(&name);
+            if name == "*" {
+                let asked = self.query_condition(&key, raw);
+                if asked.as_ref().is_some_and(|asked| !asked.forbidden) {
+                    let what = "all other parameters together can be forbidden, and nothing else";
+                    self.problem(&key, what, "Write \"*\" = \"forbidden\", or take it out.");
+                }
+                others = OtherParameters::Forbidden;
+                continue;
+            }
             if name.is_empty() || name.chars().any(char::is_control) {
                 self.problem(&key, "this is not the name of a parameter", "Rename it, or take it out.");
             }
@@ -72,12 +88,26 @@ impl Checker<'_> {
                 conditions.push((name, condition));
             }
         }
-        conditions
+        (conditions, others)
     }
 
-    fn query_condition(&mut self, at: &KeyPath, raw: RawQueryCondition) -> Option<QueryCondition> {
+    fn query_condition(
+        &mut self,
+        at: &KeyPath,
+        raw: Either<Forbidden, RawQueryCondition>,
+    ) -> Option<QueryCondition> {
         const FORM: &str =
             "Write { max = 50 }, { one_of = [\"a\", \"b\"] }, { required = true } or { forbidden = true }.";
+        let raw = match raw {
+            Either::Table(raw) => raw,
+            Either::Text(Leaf(Ok(Forbidden))) => {
+                return Some(QueryCondition { forbidden: true, ..QueryCondition::default() });
+            }
+            Either::Text(Leaf(Err(mistake))) => {
+                self.mistake(at, mistake);
+                return None;
+            }
+        };
         let required = self.leaf(at, "required", raw.required).unwrap_or_default();
         let forbidden = self.leaf(at, "forbidden", raw.forbidden).unwrap_or_default();
         let max = self.leaf(at, "max", raw.max);
@@ -113,18 +143,19 @@ impl Checker<'_> {
         Some(condition)
     }
 
-    fn body(&mut self, at: &KeyPath, list: List<String>) -> Option<Vec<String>> {
-        let given = self.list(at, "body", Some(list))?;
+    fn body(&mut self, rule: &RuleText, given: Vec<(KeyPath, String)>) -> Vec<String> {
         for (path, member) in &given {
             if member.is_empty() {
                 self.problem(path, "the name of a member is empty", "Take it out.");
+            } else if let Err(why) = self.settings.rule_check.member(&rule.text, member) {
+                self.objection(path, &why);
             } else if member.contains('.') {
                 let what =
                     format!("{} looks like a path, and would be the name of one member", quoted(member));
                 self.warn(path, what, "Write the member at the top; what is in it is not looked at.");
             }
         }
-        Some(distinct(given))
+        distinct(given)
     }
 }
 

@@ -1,0 +1,156 @@
+//! Checks what a configuration says of rules against the catalog: that a rule is one, and that its conditions are about
+//! parameters and members which its operation takes, since a condition on a name that nothing has would never bind
+//! anybody. Operations that the catalog does not know may take anything.
+
+use super::rules::{Effect, Rule};
+use crate::{
+    catalog::{Catalog, Op, Operation, Paging, Parameters, nearest},
+    config::{QueryCondition, RuleCheck, RuleList},
+};
+
+/// What the catalog says of the rules of a configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct CatalogCheck;
+
+impl RuleCheck for CatalogCheck {
+    fn rule(&self, list: RuleList, text: &str) -> Result<(), String> {
+        let effect = match list {
+            RuleList::Allow => Effect::Allow,
+            RuleList::Deny => Effect::Deny,
+        };
+        Rule::parse(effect, text).map(drop).map_err(|error| error.to_string())
+    }
+
+    fn parameter(&self, rule: &str, name: &str, condition: &QueryCondition) -> Result<(), String> {
+        let Some((op, operation)) = operation(rule) else { return Ok(()) };
+        let parameters = Parameters::of(op);
+        if !parameters.takes(name) {
+            let known: Vec<_> = parameters.query().collect();
+            return Err(unknown("a query parameter", &operation.id, name, &known));
+        }
+        let bounds = condition.max.is_some() || condition.one_of.is_some();
+        if name == "page_size" && bounds && !condition.required && operation.paging == Some(Paging::Optional)
+        {
+            return Err(format!(
+                "without page and page_size {} answers the whole list, so this bounds nothing. \
+                 Add required = true.",
+                operation.id
+            ));
+        }
+        Ok(())
+    }
+
+    fn member(&self, rule: &str, name: &str) -> Result<(), String> {
+        let Some((op, operation)) = operation(rule) else { return Ok(()) };
+        let parameters = Parameters::of(op);
+        if parameters.has_member(name) {
+            return Ok(());
+        }
+        let known: Vec<_> = parameters.members().collect();
+        Err(unknown("a member of the body", &operation.id, name, &known))
+    }
+}
+
+/// The operation that a rule with conditions is about; `None`: one that the catalog does not know.
+fn operation(rule: &str) -> Option<(Op, &'static Operation)> {
+    let catalog = Catalog::logto();
+    let op = match Rule::parse(Effect::Allow, rule).ok()? {
+        Rule::Operation(op) => op,
+        // `{x}` cannot be a literal, so the template's own text finds the operation that its paths are.
+        Rule::Template { verb, template } => catalog.find(verb, template.as_str())?,
+        Rule::All | Rule::Tag { .. } => return None,
+    };
+    Some((op, catalog.operation(op)))
+}
+
+fn unknown(what: &str, id: &str, name: &str, known: &[&'static str]) -> String {
+    if known.is_empty() {
+        return format!("{id} takes nothing that is {what}. Take it out.");
+    }
+    let names = || known.iter().map(|name| name.trim_end_matches('*'));
+    let stem = name.split(['.', '[']).next().unwrap_or_default();
+    let remedy = match nearest(name, names()).or_else(|| nearest(stem, names())) {
+        Some(near) => format!("Did you mean {near:?}?"),
+        None => format!("There are: {}.", known.join(", ")),
+    };
+    format!("{name:?} is not {what} of {id}. {remedy}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parameter(rule: &str, name: &str, condition: QueryCondition) -> String {
+        CatalogCheck.parameter(rule, name, &condition).err().unwrap_or_default()
+    }
+
+    fn at_most(max: u64) -> QueryCondition {
+        QueryCondition { max: Some(max), ..QueryCondition::default() }
+    }
+
+    #[test]
+    fn b32_a_condition_on_what_an_operation_does_not_take_is_a_mistake() {
+        let forbidden = || QueryCondition { forbidden: true, ..QueryCondition::default() };
+        for (rule, name, says) in [
+            ("ListUsers", "search", ""),
+            ("ListUsers", "search.name", ""),
+            (
+                "ListUsers",
+                "serach",
+                "\"serach\" is not a query parameter of ListUsers. Did you mean \"search\"?",
+            ),
+            (
+                "GET /api/users",
+                "pagesize",
+                "\"pagesize\" is not a query parameter of ListUsers. Did you mean \"page_size\"?",
+            ),
+            (
+                "ListUsers",
+                "serach.name",
+                "\"serach.name\" is not a query parameter of ListUsers. Did you mean \"search\"?",
+            ),
+            (
+                "ListUsers",
+                "Search",
+                "\"Search\" is not a query parameter of ListUsers. Did you mean \"search\"?",
+            ),
+            (
+                "GetUser",
+                "whatever",
+                "\"whatever\" is not a query parameter of GetUser. There are: includePasswordHash, includeSsoIdentities.",
+            ),
+            ("GetRole", "page", "GetRole takes nothing that is a query parameter. Take it out."),
+            ("GET /api/roles/r1", "page", "GetRole takes nothing that is a query parameter. Take it out."),
+            ("GET /api/new-things/{id}", "serach", ""),
+        ] {
+            assert_eq!(parameter(rule, name, forbidden()), says, "{rule} {name}");
+        }
+    }
+
+    #[test]
+    fn b32_a_member_that_no_body_has_is_a_mistake() {
+        let member = |rule, name| CatalogCheck.member(rule, name).err().unwrap_or_default();
+        assert_eq!(member("UpdateUser", "name"), "");
+        assert_eq!(
+            member("UpdateUser", "customdata"),
+            "\"customdata\" is not a member of the body of UpdateUser. Did you mean \"customData\"?"
+        );
+        assert!(member("UpdateUser", "isSuspended").contains(". There are: avatar, customData"));
+        assert_eq!(member("PATCH /api/applications/{id}/custom-data", "anything"), "");
+        assert_eq!(member("POST /api/new-things", "anything"), "");
+        assert!(member("DeleteUser", "name").starts_with("DeleteUser takes nothing"));
+    }
+
+    #[test]
+    fn a_bound_on_a_list_that_comes_whole_without_it_is_a_mistake() {
+        let says = "without page and page_size ListApplications answers the whole list, so this bounds nothing. \
+                    Add required = true.";
+        assert_eq!(parameter("ListApplications", "page_size", at_most(5)), says);
+        let one_of = QueryCondition { one_of: Some(vec!["5".into()]), ..QueryCondition::default() };
+        assert_eq!(parameter("ListApplications", "page_size", one_of), says);
+        let asked = QueryCondition { required: true, ..at_most(5) };
+        assert_eq!(parameter("ListApplications", "page_size", asked), "");
+        assert_eq!(parameter("ListUsers", "page_size", at_most(5)), "", "it is never without");
+        assert_eq!(parameter("ListApplications", "page", at_most(5)), "");
+    }
+}
