@@ -24,6 +24,7 @@ use self::{
 
 use crate::{
     admin::{Admin, Health},
+    authn::SealingSecrets,
     clock::{Clock, Random},
     config::{Address, Config, Loaded},
     listen::{
@@ -218,6 +219,16 @@ fn log_start(addresses: &Addresses, config: &Config) {
         version = env!("CARGO_PKG_VERSION"),
         "ready"
     );
+    if config.broker.key.is_none() {
+        let unsealed = |it: &&Arc<crate::config::Tenant>| !SealingSecrets::can_be_made_of(&it.client_secrets);
+        match config.tenants.iter().filter(unsealed).count() {
+            0 => {}
+            tenants => tracing::info!(
+                tenants,
+                "broker tokens end with this process where no client secret of 20 bytes or more is in the configuration; set broker.key"
+            ),
+        }
+    }
     let is_local = |address: &Address| match address {
         Address::Tcp(address) => address.ip().is_loopback(),
         Address::Unix(_) => true,

@@ -25,6 +25,8 @@ pub mod jwt;
 mod loopback;
 mod peer;
 mod presented;
+mod seal;
+mod sealing_secrets;
 mod unix;
 
 use std::{fmt, sync::Arc};
@@ -32,23 +34,30 @@ use std::{fmt, sync::Arc};
 use rustls::server::danger::ClientCertVerifier;
 
 pub use certificate::PeerIdentity;
-pub use claviger_token::{Seal, SealError};
 pub use error::AuthnError;
 pub use peer::{Peer, Reach};
 pub use presented::{Client, Presented};
+pub use seal::{Seal, SealError, TenantSecrets};
+pub use sealing_secrets::SealingSecrets;
 
 use self::{
     authenticator::{Authenticator, Evidence, Finding, Outcome},
     cause::Cause,
     presented::Credential,
 };
-use crate::{clock::Clock, config, ids::CallerIndex, secret::Digest};
+use crate::{
+    clock::Clock,
+    config,
+    ids::{CallerIndex, TenantName},
+    secret::Digest,
+};
 
 /// An authenticated caller.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Caller {
     index: CallerIndex,
     method: &'static str,
+    tenant: Option<TenantName>,
 }
 
 impl Caller {
@@ -60,6 +69,11 @@ impl Caller {
     /// The name of the authentication method that it used.
     pub fn method(&self) -> &'static str {
         self.method
+    }
+
+    /// The only tenant that what it presented is good at, if there is just one.
+    pub fn tenant(&self) -> Option<&TenantName> {
+        self.tenant.as_ref()
     }
 }
 
@@ -116,7 +130,10 @@ impl Authenticators {
                 Outcome::Later(finding) => finding.await,
             };
             match finding {
-                Finding::Known(index) => return Ok(Caller { index, method: method.name() }),
+                Finding::Known(index) => return Ok(Caller { index, method: method.name(), tenant: None }),
+                Finding::KnownAt(index, tenant) => {
+                    return Ok(Caller { index, method: method.name(), tenant: Some(tenant) });
+                }
                 Finding::Pass(None) => {}
                 Finding::Pass(Some(cause)) => match method.evidence() {
                     Evidence::Request => request = Some((method.name(), cause)),

@@ -4,6 +4,8 @@
 
 #[path = "it/admin.rs"]
 mod admin;
+#[path = "it/broker.rs"]
+mod broker;
 #[path = "it/callers.rs"]
 mod callers;
 #[path = "it/canary.rs"]

@@ -8,6 +8,7 @@ use super::{
     cause::Cause,
     identities::identities,
     presented::{Client, Credential, Presented},
+    seal::is_token,
 };
 use crate::{
     config,
@@ -49,7 +50,10 @@ impl ApiKeys {
     fn verify(&self, presented: &Presented<'_>) -> (Option<(Digest, CallerIndex)>, Finding) {
         match presented.credential {
             Some(Credential::Key(key)) => (self.find(key), Finding::Rejected(KEY)),
-            Some(Credential::Bearer(key)) => (self.find(key), Finding::Pass(Some(BEARER))),
+            // Of a token of the broker there is a better cause already.
+            Some(Credential::Bearer(key)) => {
+                (self.find(key), Finding::Pass((!is_token(key)).then_some(BEARER)))
+            }
             Some(Credential::Client(Client::Secret { id, secret, raw })) => {
                 let found = self.find(secret).or_else(|| self.find(raw));
                 (found.filter(|(_, index)| self.names[index.0].as_str() == id), Finding::Pass(Some(CLIENT)))

@@ -4,7 +4,10 @@
 use std::{future::Future, pin::Pin};
 
 use super::{cause::Cause, presented::Presented};
-use crate::{ids::CallerIndex, secret::Digest};
+use crate::{
+    ids::{CallerIndex, TenantName},
+    secret::Digest,
+};
 
 /// One authentication method, with the callers of a configuration that use it.
 pub(super) trait Authenticator: Send + Sync {
@@ -51,6 +54,8 @@ pub(super) enum Outcome<'a> {
 pub(super) enum Finding {
     /// The request is this caller's; no other method is asked.
     Known(CallerIndex),
+    /// The same, by something that is good at this tenant alone.
+    KnownAt(CallerIndex, TenantName),
     /// Nothing of its kind, or something that may be meant for somebody else: the next method is asked. The cause is
     /// reported if no method knows the caller.
     Pass(Option<Cause>),

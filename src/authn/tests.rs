@@ -214,19 +214,31 @@ fn a_claviger_token_lasts_as_long_as_it_says_and_no_longer() {
 }
 
 #[test]
-fn a_foreign_or_changed_claviger_token_is_refused_even_where_locality_would_do() {
+fn b33_a_foreign_changed_or_expired_claviger_token_counts_as_any_other_bearer() {
     let f = Fixture::new();
-    let foreign =
-        Seal::new(None).unwrap().issue(&f.config[0].name, None, f.now(), Duration::from_secs(600)).unwrap();
-    let own = f.seal.issue(&f.config[0].name, None, f.now(), Duration::from_secs(600)).unwrap();
+    let issue = |seal: &Seal, name: &str| {
+        let name = CallerName::parse(name).unwrap();
+        seal.issue(&name, None, f.now(), Duration::from_secs(600)).unwrap()
+    };
+    let (foreign, own) = (issue(&Seal::new(None).unwrap(), "keyed"), issue(&f.seal, "keyed"));
     let mut changed = own.expose().to_vec();
     changed[20] ^= 1;
-    let gone =
-        f.seal.issue(&CallerName::parse("gone").unwrap(), None, f.now(), Duration::from_secs(600)).unwrap();
-    for token in [foreign.expose(), &changed, gone.expose(), b"cvt_", b"cvt_AAAA", b"cvt_!"] {
+    let by = |peer, token: &[u8]| {
         let header = format!("Bearer {}", std::str::from_utf8(token).unwrap());
-        assert_eq!(f.by(&LOOPBACK, &[("authorization", &header)]), Err(Unauthenticated));
+        f.by(peer, &[("authorization", &header)])
+    };
+    for token in
+        [foreign.expose(), &changed, b"cvt_", b"cvt_AAAA", b"cvt_!", &[b"cvt_", &[b'A'; 300][..]].concat()]
+    {
+        assert_eq!(by(&NETWORK, token), Err(Unauthenticated));
+        assert_eq!(by(&LOOPBACK, token), by(&LOOPBACK, b"anything"));
+        assert!(by(&LOOPBACK, token).is_ok(), "where locality is enough");
     }
+    assert_eq!(by(&LOOPBACK, issue(&f.seal, "gone").expose()), Err(Unauthenticated), "ours, and nobody's");
+    assert_eq!(by(&LOOPBACK, own.expose()), Ok(("keyed", "claviger_token")));
+    f.seconds.fetch_add(600, Ordering::Relaxed);
+    assert_eq!(by(&LOOPBACK, own.expose()), by(&LOOPBACK, b"anything"), "expired");
+    assert_eq!(by(&NETWORK, own.expose()), Err(Unauthenticated));
 }
 
 #[test]
@@ -303,15 +315,15 @@ fn the_operator_learns_the_cause_and_the_one_who_asks_does_not() {
     );
     assert_eq!(why(&NETWORK, &[("authorization", "Bearer wrong")]), unknown);
     let foreign = token(&Seal::new(None).unwrap(), "keyed");
-    let sealed = "broker token: cannot be opened (another broker.key, or a restart without one?)";
-    assert_eq!(why(&LOOPBACK, &[("authorization", &foreign)]), said("claviger_token", "sealed", sealed));
+    let sealed = "broker token: cannot be opened (another broker.key, or other client secrets?)";
+    assert_eq!(why(&NETWORK, &[("authorization", &foreign)]), said("claviger_token", "sealed", sealed));
     let gone = token(&f.seal, "gone");
     let cause = "broker token: its caller is no longer in the configuration";
     assert_eq!(why(&LOOPBACK, &[("authorization", &gone)]), said("claviger_token", "no_caller", cause));
     let own = token(&f.seal, "keyed");
     f.seconds.fetch_add(607, Ordering::Relaxed);
     let ended = said("claviger_token", "expired", "broker token: expired 7 s ago");
-    assert_eq!(why(&LOOPBACK, &[("authorization", &own)]), ended);
+    assert_eq!(why(&NETWORK, &[("authorization", &own)]), ended);
     let client = Client::Secret { id: "keyed", secret: b"wrong", raw: b"wrong" };
     let error = f.verify(&Presented::by_client(&NETWORK, &HeaderMap::new(), Some(client))).unwrap_err();
     assert_eq!(error.cause(), "client_id and client_secret are not a caller's name and key");

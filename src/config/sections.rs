@@ -87,7 +87,7 @@ sections! {
     broker: BrokerOptions, from RawBroker {
         /// The life of a Claviger token.
         ttl: Duration = Duration::from_mins(10), duration(SECOND..=DAY);
-        /// The secret of 32 bytes or more that seals Claviger tokens, the same on all replicas. Left out: random at each start.
+        /// The secret of 32 bytes or more that seals Claviger tokens, the same on all replicas. Left out: made of each tenant's client secret.
         key: Option<Secret> = None, secret;
     }
 

@@ -69,7 +69,7 @@ impl RateLimits {
 
 impl<T> Admitted<T> {
     /// Who.
-    pub fn caller(&self) -> Caller {
+    pub fn caller(&self) -> &Caller {
         self.permit.caller()
     }
 

@@ -117,8 +117,13 @@ impl Grants {
         named: Option<&str>,
         tenants: &Directory<T>,
     ) -> Result<Granted<T>, Refusal> {
-        let tenant = self.tenant_of(caller.index(), named, tenants)?;
-        Ok(Granted { caller, tenant, token: self.callers[caller.index().0].token.clone() })
+        let bound = caller.tenant().map(TenantName::as_str);
+        if bound.is_some() && named.is_some() && bound != named {
+            return Err(Refusal::TokenOfOtherTenant);
+        }
+        let tenant = self.tenant_of(caller.index(), named.or(bound), tenants)?;
+        let token = self.callers[caller.index().0].token.clone();
+        Ok(Granted { caller, tenant, token })
     }
 
     /// The same for `explain`, which asks on no caller's behalf.

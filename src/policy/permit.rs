@@ -80,8 +80,8 @@ impl<T> Granted<T> {
 
 impl<T> Permit<T> {
     /// Who.
-    pub fn caller(&self) -> Caller {
-        self.granted.caller
+    pub fn caller(&self) -> &Caller {
+        &self.granted.caller
     }
 
     /// Where, to look at.

@@ -21,6 +21,9 @@ pub enum Refusal {
     /// The caller may not use the tenant.
     #[error("caller {0} has no grant for tenant {1}")]
     TenantNotGranted(CallerName, TenantName),
+    /// What the caller presented is good at another tenant.
+    #[error("the token was issued for another tenant: get one at /t/{{tenant}}/oidc/token of this one")]
+    TokenOfOtherTenant,
     /// The caller has several tenants and named none.
     #[error("caller {0} has several tenants, and the request names none")]
     TenantNotNamed(CallerName),

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use crate::{
     authn::{Client, Seal, SealError},
     clock::Clock,
-    ids::CallerName,
+    ids::{CallerName, TenantName},
     secret::Digest,
     token::Token,
 };
@@ -185,18 +185,19 @@ pub(super) struct Broker {
 }
 
 impl Broker {
-    /// A token for `caller`, who was identified by the API key `key` if by any. `scopes` are those of its upstream token, so that a client that looks for the scope
+    /// A token for `caller` at `tenant`, who was identified by the API key `key` if by any. `scopes` are those of its upstream token, so that a client that looks for the scope
     /// that it asked for finds it.
     ///
     /// # Errors
     /// [`BrokerError::Seal`].
     pub(super) fn issue(
         &self,
+        tenant: &TenantName,
         caller: &CallerName,
         key: Option<&Digest>,
         scopes: &[String],
     ) -> Result<Response<Bytes>, BrokerError> {
-        let token = self.seal.issue(caller, key, self.clock.now().wall, self.ttl)?;
+        let token = self.seal.issue_at(tenant, caller, key, self.clock.now().wall, self.ttl)?;
         Ok(granted(token.expose(), self.ttl, scopes))
     }
 

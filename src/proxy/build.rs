@@ -2,6 +2,7 @@
 //! metrics. Everything that can be resolved, hashed or parsed before a request comes is done here.
 
 mod error;
+mod seal;
 mod shared;
 mod tenants;
 
@@ -48,13 +49,13 @@ impl Shared {
         tls: Option<&Tls>,
         current: Option<&Pipeline>,
     ) -> Result<Pipeline, BuildError> {
-        let seal = self.seal(&config)?;
         let issuers = self.keyrings.of(&config)?;
         let policy = Grants::new(Catalog::logto(), &config).map_err(BuildError::Rules)?;
         let none = Directory::default();
         let known = current.map_or(&none, Pipeline::tenants);
         let change = TenantMaker::new(self, &config, &policy).change(known)?;
-        let tenants = known.with(change);
+        let tenants = Arc::new(known.with(change));
+        let seal = self.seal(&config, &tenants)?;
         self.pools.sweep();
         self.keyrings.keep(&issuers);
         let deps = Deps {

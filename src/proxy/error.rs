@@ -222,6 +222,7 @@ impl Failure {
                 Refusal::TenantNotNamed(_) => table::TENANT_NOT_NAMED,
                 Refusal::Path(_) => table::PATH_AMBIGUOUS,
                 Refusal::TenantUnknown => table::TENANT_UNKNOWN,
+                Refusal::TokenOfOtherTenant => Description { remedy: "", ..table::NOT_PERMITTED },
                 Refusal::TenantNotGranted(..) | Refusal::NotPermitted { .. } | Refusal::Condition { .. } => {
                     table::NOT_PERMITTED
                 }
@@ -350,6 +351,7 @@ impl Failure {
                 Refusal::Target(_)
                 | Refusal::Path(_)
                 | Refusal::TenantNotGranted(..)
+                | Refusal::TokenOfOtherTenant
                 | Refusal::TenantNotNamed(_),
             )
             | Self::Host(_)

@@ -20,6 +20,7 @@ use crate::{
     authn::{Authenticators, Caller, Presented},
     config::Config,
     headers,
+    ids::CallerIndex,
     limit::{Admitted, Peers, RateLimits},
     listen::Connection,
     observe::{AnsweredBy, Details, Events, Issued, Metrics, OperationMetrics, Record, RequestId},
@@ -43,7 +44,7 @@ pub struct Pipeline {
     pub(super) peers: Arc<Peers>,
     pub(super) policy: Grants,
     pub(super) limits: RateLimits,
-    pub(super) tenants: Directory<Tenant>,
+    pub(super) tenants: Arc<Directory<Tenant>>,
     pub(super) broker: Broker,
     /// Counters of what is refused before its tenant is known, by caller.
     pub(super) refused: Box<[OnceLock<Arc<OperationMetrics>>]>,
@@ -134,17 +135,18 @@ impl Pipeline {
         head: &Parts,
         record: &mut Record,
     ) -> Result<Permit<Tenant>, Refusal> {
+        let index = caller.index();
         let granted = self
             .policy
             .tenant(caller, target.tenant(), &self.tenants)
-            .inspect_err(|_| record.operation = self.refused(caller))?;
+            .inspect_err(|_| record.operation = self.refused(index))?;
         let tenant = granted.tenant().clone();
         let permit = self.policy.permit(granted, target, head);
         let operation = match &permit {
             Ok(permit) => Some(self.operation(permit.action())),
             Err(refusal) => refusal.index(),
         };
-        let caller = &self.config.callers[caller.index().0].name;
+        let caller = &self.config.callers[index.0].name;
         record.operation = tenant.metrics().of(caller, operation);
         if let (Some(details), Ok(permit)) = (&mut record.details, &permit) {
             self.note(details, permit);
@@ -179,12 +181,12 @@ impl Pipeline {
         self.authenticators.are_given_away_by(text)
     }
 
-    fn refused(&self, caller: Caller) -> Arc<OperationMetrics> {
+    fn refused(&self, caller: CallerIndex) -> Arc<OperationMetrics> {
         let make = || {
-            let name = self.config.callers[caller.index().0].name.as_str();
+            let name = self.config.callers[caller.0].name.as_str();
             Arc::new(OperationMetrics::new(self.metrics.clone(), name, "", ""))
         };
-        self.refused[caller.index().0].get_or_init(make).clone()
+        self.refused[caller.0].get_or_init(make).clone()
     }
 
     /// Sends an operation, and hands on its answer as far as the caller may see it.
@@ -233,6 +235,7 @@ impl Pipeline {
     ) -> Result<Response<Body>, Failure> {
         let scopes = admitted.tenant().scopes(admitted.token());
         let caller = &self.config.callers[admitted.caller().index().0].name;
+        let tenant = admitted.tenant().clone();
         let answer = match admitted.hand_out() {
             Some(handout) => {
                 let deadline = record.started + self.config.timeouts.deadline;
@@ -241,7 +244,7 @@ impl Pipeline {
                 self.broker.hand_out(&token, &scopes)
             }
             None => {
-                let answer = self.broker.issue(caller, key.as_ref(), &scopes)?;
+                let answer = self.broker.issue(tenant.name(), caller, key.as_ref(), &scopes)?;
                 record.issued(Issued::Claviger);
                 answer
             }

@@ -8,6 +8,7 @@ use prometheus::IntCounter;
 
 use super::{health::UpstreamHealth, pools::Pools, retry::Retries};
 use crate::{
+    authn::SealingSecrets,
     clock::Clock,
     config::{self, Endpoint, Retry, Timeouts, TokenOptions},
     filter::KnownSecrets,
@@ -44,6 +45,8 @@ pub struct TenantParts {
     pub secrets: Arc<[SecretHandle]>,
     /// What no answer of it may repeat.
     pub known_secrets: KnownSecrets,
+    /// What the broker's tokens for it are sealed by.
+    pub sealing: SealingSecrets,
     /// Whether it answers.
     pub health: Arc<UpstreamHealth>,
     /// Its counters.
@@ -160,6 +163,11 @@ impl Tenant {
     /// What no answer of it may repeat.
     pub fn known_secrets(&self) -> &KnownSecrets {
         &self.0.known_secrets
+    }
+
+    /// What the broker's tokens for it are sealed by.
+    pub fn sealing(&self) -> &SealingSecrets {
+        &self.0.sealing
     }
 
     /// What it has in common with all others.

@@ -122,7 +122,7 @@ async fn an_unknown_caller_has_a_cause_in_the_log_the_audit_log_and_the_metrics_
             bearer(&foreign),
             "claviger_token",
             "sealed",
-            "broker token: cannot be opened (another broker.key, or a restart without one?)".into(),
+            "broker token: cannot be opened (another broker.key, or other client secrets?)".into(),
         ),
         (
             Request::get("/api/roles"),

@@ -56,7 +56,9 @@ impl World {
     /// The caller's name; `""` where the method passes, `"rejected"` where it rejects.
     fn ask(&self, peer: &Peer) -> &str {
         match self.authenticator.authenticate(&Presented { peer, credential: None }) {
-            Outcome::Now(Finding::Known(index)) => self.callers[index.0].name.as_str(),
+            Outcome::Now(Finding::Known(index) | Finding::KnownAt(index, _)) => {
+                self.callers[index.0].name.as_str()
+            }
             Outcome::Now(Finding::Pass(_)) => "",
             Outcome::Now(Finding::Rejected(_)) => "rejected",
             Outcome::Later(_) => "later",

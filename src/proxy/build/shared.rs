@@ -9,8 +9,9 @@ use crate::{
     config::Config,
     limit::{CallerLimits, Peers},
     observe::{Audit, Events, Metrics},
+    tenants::Directory,
     token::Tokens,
-    upstream::PoolTable,
+    upstream::{PoolTable, Tenant},
 };
 
 /// What outlives a configuration.
@@ -49,8 +50,13 @@ impl Shared {
         }
     }
 
-    /// The seal stays the same while its key does: a reload leaves issued tokens good.
-    pub(super) fn seal(&self, config: &Config) -> Result<Seal, SealError> {
+    /// The seal of a configuration with these tenants. It stays the same while its key does: a reload leaves issued tokens good.
+    pub(super) fn seal(&self, config: &Config, tenants: &Arc<Directory<Tenant>>) -> Result<Seal, SealError> {
+        let seal = self.own_seal(config)?;
+        Ok(if config.broker.key.is_some() { seal } else { seal.by_tenants(tenants.clone()) })
+    }
+
+    fn own_seal(&self, config: &Config) -> Result<Seal, SealError> {
         let mut kept = self.seal.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((key, seal)) = &*kept
             && *key == config.broker.key

@@ -7,6 +7,7 @@ use std::{
 
 use super::{error::BuildError, shared::Shared};
 use crate::{
+    authn::SealingSecrets,
     config::{self, Config, Roots},
     filter::KnownSecrets,
     limit::{Bucket, InFlight, Limited as _, Quota},
@@ -111,6 +112,12 @@ impl<'c> TenantMaker<'c> {
         let retries = current.map(|current| current.retries()).filter(|it| it.are_by(&config.retry));
         let retries = retries.cloned().unwrap_or_else(|| Arc::new(Retries::new(config.retry.clone())));
         let (secrets, known_secrets) = secrets(tenant, current);
+        let sealing = SealingSecrets::new(
+            &tenant.client_secrets,
+            current.map(Tenant::sealing),
+            shared.clock.now().wall,
+            config.broker.ttl,
+        );
         let drawn = quota.clone();
         let options = config.token.clone();
         let source = TokenSource::of(tenant, secrets.clone(), issuer, options, config.timeouts.token)
@@ -134,6 +141,7 @@ impl<'c> TenantMaker<'c> {
             in_flight,
             secrets,
             known_secrets,
+            sealing,
             health: current.map_or_else(Arc::<UpstreamHealth>::default, |current| current.health().clone()),
             metrics,
             common: self.common.clone(),

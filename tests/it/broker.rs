@@ -1,0 +1,106 @@
+//! The broker's tokens across restarts, replicas and rotations, without `broker.key`; and what they are not good for.
+
+use crate::support::{Answer, Logto, Proxy, Request, canary::MARK, quoted};
+
+fn key() -> String {
+    format!("{MARK}key-of-bob-0123456789")
+}
+
+/// A proxy of tenants `acme` and `globex`, whose caller `bob` may use both, with these secrets of `acme`.
+async fn replica(logto: &Logto, acme: &[&str]) -> Proxy {
+    Proxy::builder()
+        .tenant("acme", logto)
+        .tenant("globex", logto)
+        .set("tenants.acme.client_secret", secrets(acme))
+        .set("tenants.globex.client_secret", quoted(format!("{MARK}secret-of-globex-0123456789")))
+        .set("callers.bob.identify", format!("{{ api_key = '{}' }}", key()))
+        .set("callers.bob.policies", "['all']")
+        .set("callers.bob.tenants", "['*']")
+        .without("callers.local")
+        .start()
+        .await
+}
+
+fn secrets(all: &[&str]) -> String {
+    format!("[{}]", all.iter().map(quoted).collect::<Vec<_>>().join(", "))
+}
+
+async fn token(proxy: &Proxy, tenant: &str) -> String {
+    let form = format!("grant_type=client_credentials&client_id=bob&client_secret={}", key());
+    let answer = proxy.ask(&Request::form(&format!("/t/{tenant}/oidc/token"), &form)).await;
+    answer.json()["access_token"].as_str().unwrap_or_else(|| panic!("{}", answer.text())).to_owned()
+}
+
+/// What the proxy says to a request that its policy refuses once it knows the caller: nothing is sent for it.
+async fn known(proxy: &Proxy, tenant: &str, token: &str) -> Answer {
+    let request = Request::get(&format!("/t/{tenant}/api/applications/x/secrets"));
+    proxy.ask(&request.header("Authorization", &format!("Bearer {token}"))).await
+}
+
+async fn assert_good(proxy: &Proxy, token: &str) {
+    known(proxy, "acme", token).await.assert_problem(403, "not_permitted");
+}
+
+async fn assert_unknown(proxy: &Proxy, token: &str) {
+    known(proxy, "acme", token).await.assert_problem(401, "caller_unknown");
+}
+
+#[tokio::test]
+async fn b33_tokens_outlive_a_restart_and_are_good_on_a_replica_with_the_same_secrets() {
+    let logto = Logto::start().await;
+    let first = replica(&logto, &[logto.secret()]).await;
+    let second = replica(&logto, &[logto.secret()]).await;
+    let token = token(&first, "acme").await;
+    assert_good(&second, &token).await;
+    first.stop().await;
+    let again = replica(&logto, &[logto.secret()]).await;
+    assert_good(&again, &token).await;
+    let request = Request::get("/api/roles").header("Authorization", &format!("Bearer {token}"));
+    assert_eq!(again.ask(&request).await.status, 200, "also where the request names no tenant");
+    let stranger = replica(&logto, &[&format!("{MARK}another-0123456789")]).await;
+    assert_unknown(&stranger, &token).await;
+}
+
+#[tokio::test]
+async fn b33_tokens_outlive_the_rotation_of_a_secret() {
+    let logto = Logto::start().await;
+    let (old, new) = (logto.secret().to_owned(), format!("{MARK}rotated-0123456789"));
+    let mut proxy = replica(&logto, &[&old]).await;
+    let before = token(&proxy, "acme").await;
+    let other = token(&proxy, "globex").await;
+    assert!(proxy.reload_with(|it| it.set("tenants.acme.client_secret", secrets(&[&new, &old]))).await);
+    let after = token(&proxy, "acme").await;
+    let restarted = replica(&logto, &[&new, &old]).await;
+    for proxy in [&proxy, &restarted] {
+        assert_good(proxy, &before).await;
+        assert_good(proxy, &after).await;
+        known(proxy, "globex", &other).await.assert_problem(403, "not_permitted");
+    }
+    assert!(proxy.reload_with(|it| it.set("tenants.acme.client_secret", secrets(&[&new]))).await);
+    assert_good(&proxy, &before).await;
+    assert_unknown(&replica(&logto, &[&new]).await, &before).await;
+    assert_good(&replica(&logto, &[&new]).await, &after).await;
+}
+
+#[tokio::test]
+async fn a_token_that_one_tenants_secret_seals_is_good_at_no_other_tenant() {
+    let logto = Logto::start().await;
+    let proxy = replica(&logto, &[logto.secret()]).await;
+    let token = token(&proxy, "acme").await;
+    let answer = known(&proxy, "globex", &token).await;
+    answer.assert_problem(403, "not_permitted");
+    assert!(answer.text().contains("issued for another tenant"), "{}", answer.text());
+    assert_good(&proxy, &token).await;
+}
+
+#[tokio::test]
+async fn b33_where_locality_is_enough_a_token_that_cannot_be_opened_is_ignored() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    let foreign = replica(&logto, &[&format!("{MARK}another-0123456789")]).await;
+    let token = token(&foreign, "acme").await;
+    for token in [token.as_str(), "cvt_", "cvt_AAAA", "anything"] {
+        let request = Request::get("/api/roles").header("Authorization", &format!("Bearer {token}"));
+        assert_eq!(proxy.ask(&request).await.status, 200, "{token}");
+    }
+}
