@@ -14,6 +14,7 @@ mod in_flight;
 mod limiter;
 mod peers;
 mod quota;
+mod unauthenticated;
 
 pub use admit::{Admitted, CallerLimits, Limited, RateLimits};
 pub use bucket::Bucket;
@@ -23,3 +24,4 @@ pub use in_flight::{InFlight, InFlightGuard};
 pub use limiter::{Limiter, Take};
 pub use peers::Peers;
 pub use quota::Quota;
+pub use unauthenticated::{Unauthenticated, Waiting};

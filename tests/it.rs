@@ -47,6 +47,8 @@ mod slowness;
 mod stampede;
 #[path = "it/streaming.rs"]
 mod streaming;
+#[path = "it/strangers.rs"]
+mod strangers;
 #[path = "support/lib.rs"]
 mod support;
 #[path = "it/tls.rs"]

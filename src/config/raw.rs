@@ -70,7 +70,7 @@ tables! {
         public_url: Leaf<String>,
         /// Host names (without port) that a loopback listener answers to, beside localhost and loopback addresses.
         allowed_hosts: List<String>,
-        /// The most connections on all proxy listeners together.
+        /// The most connections on all proxy listeners together; fewer where memory (`limits.memory`) or open files (`ulimit -n`) are short. When there is no place left, the oldest connection on which nobody has authenticated gives way. A peer address that is no loopback address may have a quarter of them before it authenticates.
         max_connections: Leaf<u64>,
         /// TLS on every TCP address of the proxy. Unix sockets and `admin` stay without. Left out: no TLS.
         tls: RawListenTls,
