@@ -46,6 +46,13 @@ impl Busy {
     }
 }
 
+impl Busy {
+    /// Requests under way on its connection, this one included.
+    pub fn under_way(&self) -> u32 {
+        self.0.under_way.load(Relaxed)
+    }
+}
+
 impl Drop for Busy {
     fn drop(&mut self) {
         if self.0.under_way.fetch_sub(1, Relaxed) == 1 {

@@ -3,6 +3,7 @@
 
 pub mod command;
 mod gauges;
+mod spare;
 mod status;
 
 use std::{
@@ -27,6 +28,7 @@ use tokio::{
     sync::Semaphore,
 };
 
+use self::spare::Spare;
 use crate::{
     authn::Reach,
     clock::Moment,
@@ -129,20 +131,28 @@ impl Admin {
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         match bound.socket {
             Socket::Tcp(socket) => {
+                let mut spare = Spare::of(&socket);
                 let listener = TcpListener::from_std(socket)?;
                 while let Ok(place) = places.clone().acquire_owned().await {
                     match listener.accept().await {
-                        Ok((stream, _)) => self.clone().spawn(stream, place, bound.reach),
-                        Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                        Ok((stream, _)) => {
+                            self.clone().spawn(stream, place, bound.reach);
+                            spare.keep();
+                        }
+                        Err(_) => spare.give().await,
                     }
                 }
             }
             Socket::Unix(socket, _) => {
+                let mut spare = Spare::of(&socket);
                 let listener = UnixListener::from_std(socket)?;
                 while let Ok(place) = places.clone().acquire_owned().await {
                     match listener.accept().await {
-                        Ok((stream, _)) => self.clone().spawn(stream, place, bound.reach),
-                        Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                        Ok((stream, _)) => {
+                            self.clone().spawn(stream, place, bound.reach);
+                            spare.keep();
+                        }
+                        Err(_) => spare.give().await,
                     }
                 }
             }

@@ -4,6 +4,7 @@ mod concerns;
 mod grants;
 mod in_force;
 mod reload;
+mod resources;
 
 use std::{io, num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
 
@@ -27,9 +28,12 @@ use crate::{
     authn::SealingSecrets,
     clock::{Clock, Random},
     config::{Address, Config, Loaded},
+    limit::Unauthenticated,
     listen::{
         BindError, Bound,
         accept::{Acceptor, Listening},
+        budget::{Budget, Means},
+        strangers::Strangers,
         tls::Tls,
         worker::Workers,
     },
@@ -52,6 +56,7 @@ pub struct App {
     health: Arc<Health>,
     reloader: Reloader,
     taken_over: Arc<Notify>,
+    budget: Budget,
 }
 
 /// Why a process cannot start.
@@ -109,6 +114,8 @@ impl App {
         let log: Arc<dyn Subscriber> = Arc::new(RequestLog);
         shared.events = Events::new([log].into_iter().chain(audit.clone().map(|audit| audit as _)).collect());
         shared.audit = audit;
+        let budget = Budget::of(means(&config));
+        shared.unauthenticated = Arc::new(Unauthenticated::new(budget.unauthenticated));
         let shared = Arc::new(shared);
         let tls = config.listen.tls.as_ref().map(|tls| Tls::new(tls, &clock)).transpose();
         let tls = tls.map_err(BuildError::from)?.map(Arc::new);
@@ -122,7 +129,7 @@ impl App {
         let seen = Seen::new(digest, files);
         let reloader = Reloader::new(loader, config, seen, in_force, shared.clone(), health.clone());
         let taken_over = reloader.taken_over();
-        Ok(Self { shared, pipeline, listeners, workers, proxy, admin, health, reloader, taken_over })
+        Ok(Self { shared, pipeline, listeners, workers, proxy, admin, health, reloader, taken_over, budget })
     }
 
     /// Where it listens, with the ports that the system chose.
@@ -143,7 +150,8 @@ impl App {
         let acceptor = Arc::new(Acceptor {
             handler: Arc::new(Service::new(self.pipeline.clone())),
             workers: self.workers.clone(),
-            places: Arc::new(Semaphore::new(config.listen.max_connections.min(Semaphore::MAX_PERMITS))),
+            places: Arc::new(Semaphore::new(self.budget.connections.min(Semaphore::MAX_PERMITS))),
+            strangers: Arc::new(Strangers::new(self.budget.connections_of_a_peer)),
             metrics: self.shared.metrics.clone(),
             failures: Arc::default(),
             stop: accepting.clone(),
@@ -169,6 +177,7 @@ impl App {
         self.reloader.start(reload);
         self.health.started();
         log_start(&addresses, &config);
+        log_bounds(&self.budget, &config);
         let (settings, clock) = (self.listeners.tcp.clone(), self.shared.clock.clone());
         let taken_over = self.taken_over;
         tasks.spawn(async move {
@@ -236,6 +245,37 @@ fn log_start(addresses: &Addresses, config: &Config) {
     if config.authz.enabled && !addresses.proxy.iter().all(is_local) {
         tracing::warn!(
             "/authz hands out upstream tokens, and a listener is open to the network: let only the other proxy reach it"
+        );
+    }
+}
+
+/// What there is, and what is asked for.
+fn means(config: &Config) -> Means {
+    let memory = Some(config.limits.memory).filter(|bytes| *bytes > 0).or_else(resources::memory);
+    Means {
+        memory,
+        descriptors: resources::descriptors(),
+        connections: config.listen.max_connections,
+        unauthenticated: config.limits.unauthenticated,
+    }
+}
+
+fn log_bounds(budget: &Budget, config: &Config) {
+    let (connections, asked) = (budget.connections, config.listen.max_connections);
+    if connections == asked {
+        return;
+    }
+    if budget.short_of_descriptors {
+        tracing::warn!(
+            connections,
+            asked,
+            "fewer connections than listen.max_connections: the limit of open files (ulimit -n) allows no more"
+        );
+    } else {
+        tracing::info!(
+            connections,
+            asked,
+            "fewer connections than listen.max_connections: the memory allows no more"
         );
     }
 }

@@ -15,6 +15,7 @@ mod limiter;
 mod pauses;
 mod peers;
 mod quota;
+mod unauthenticated;
 
 pub use admit::{Admitted, CallerLimits, Limited, RateLimits};
 pub use bucket::Bucket;
@@ -24,3 +25,4 @@ pub use in_flight::{InFlight, InFlightGuard};
 pub use limiter::{Limiter, Take};
 pub use peers::Peers;
 pub use quota::Quota;
+pub use unauthenticated::{Unauthenticated, Waiting};

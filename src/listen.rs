@@ -4,11 +4,13 @@
 
 pub mod accept;
 pub mod bind;
+pub mod budget;
 mod connection;
 mod handler;
 mod plain;
 mod serve;
 mod settings;
+pub mod strangers;
 mod streams;
 pub mod tls;
 mod watch;

@@ -53,6 +53,8 @@ mod rotation;
 mod slowness;
 #[path = "it/stampede.rs"]
 mod stampede;
+#[path = "it/strangers.rs"]
+mod strangers;
 #[path = "it/streaming.rs"]
 mod streaming;
 #[path = "support/lib.rs"]

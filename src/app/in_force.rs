@@ -31,7 +31,13 @@ impl Listeners {
     }
 
     fn both(config: &Config, tls: Option<Arc<Tls>>) -> [ListenSettings; 2] {
-        let with = |tls| ListenSettings { timeouts: config.timeouts.clone(), head: config.limits.head, tls };
+        let limits = &config.limits;
+        let with = |tls| ListenSettings {
+            timeouts: config.timeouts.clone(),
+            head: limits.head,
+            headers: limits.headers,
+            tls,
+        };
         [with(tls), with(None)]
     }
 

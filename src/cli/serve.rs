@@ -30,14 +30,18 @@ pub(super) fn run(args: Args) -> ExitCode {
         Err(problems) => return super::report(&problems),
     };
     let metrics = Arc::new(Metrics::new());
-    if let Err(error) = log::init(&loaded.config.log, metrics.log_lost.clone()) {
-        return super::fail(&error.to_string());
-    }
+    let repeated = match log::init(&loaded.config.log, metrics.log_lost.clone()) {
+        Ok(repeated) => repeated,
+        Err(error) => return super::fail(&error.to_string()),
+    };
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
     match super::runtime() {
-        Ok(runtime) => runtime.block_on(serve(loaded, args, metrics)),
+        Ok(runtime) => runtime.block_on(async {
+            tokio::spawn(repeated.tell());
+            serve(loaded, args, metrics).await
+        }),
         Err(error) => super::fail(&format!("cannot start: {error}")),
     }
 }

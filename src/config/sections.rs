@@ -25,6 +25,8 @@ sections! {
         /// From the end of the request's head to the head of the answer, retries included.
         // Logto's own statement timeout answers after 60 s (fact 8.4): its answer is better than ours.
         deadline: Duration = Duration::from_secs(75), duration(MILLISECOND..=HOUR);
+        /// The form of a token request, whole: until it is there nobody knows whose it is.
+        form: Duration = Duration::from_secs(10), duration(MILLISECOND..=HOUR);
         /// Connection and TLS handshake to an upstream or issuer.
         connect: Duration = Duration::from_secs(5), duration(MILLISECOND..=HOUR);
         /// From the request sent to the head of the upstream's answer, each try.
@@ -38,6 +40,12 @@ sections! {
 
     /// Bounds on what a request may be and on what is held in memory.
     limits: Limits, from RawLimits {
+        /// Bytes of memory that the process may fill. Fewer connections than `listen.max_connections` follow where it is small: half of it, less 20 MiB, at 40 KiB each. "0": three quarters of what the control group allows; 1 GiB where nothing limits it.
+        memory: u64 = 0, size(0..=1024 * GIB), restart;
+        /// Fields of a request's head.
+        headers: usize = 100, count(16..=1000);
+        /// Requests that may wait for a form or for an issuer's keys before it is known whose they are; a quarter of them from one peer address that is no loopback address. 0, and at most: what `limits.memory` allows.
+        unauthenticated: usize = 0, count(0..=1_000_000), restart;
         /// Bytes of a request's head. Logto refuses more than about 16 kB.
         // Fact 5.4: 431.
         head: usize = 16 * 1024, size(KIB..=MIB);

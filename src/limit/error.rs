@@ -36,6 +36,9 @@ pub enum LimitError {
         /// Which tenant.
         tenant: TenantName,
     },
+    /// Too many requests wait of whom nobody knows yet who they are from.
+    #[error("too many requests wait that have not authenticated yet")]
+    Unauthenticated,
     /// Too many failed identifications from one address.
     #[error("too many failed identifications from this address")]
     Identifications {

@@ -17,6 +17,7 @@ use super::{
     plain::{self, First},
     serve::serve,
     settings::ListenSettings,
+    strangers::{Standing, Strangers},
     tls::{
         Secured, Tls,
         failure::{HandshakeFailure, HandshakeFailures},
@@ -39,6 +40,8 @@ pub struct Acceptor<H> {
     pub workers: Arc<Workers>,
     /// Places for connections, over all listeners.
     pub places: Arc<Semaphore>,
+    /// Connections on which nobody has authenticated yet, over all listeners.
+    pub strangers: Arc<Strangers>,
     /// For `connections` and `tls_handshakes_failed_total`.
     pub metrics: Arc<Metrics>,
     /// Handshakes that failed, for the log.
@@ -81,10 +84,17 @@ impl<H: Handler> Acceptor<H> {
         };
         let accepting = async {
             loop {
-                // At the limit the rest waits in the system's queue, where it costs nothing.
-                let Ok(place) = self.places.clone().acquire_owned().await else { return };
                 match listener.accept().await {
-                    Ok(accepted) => self.admit(accepted, reach, settings.load_full(), place),
+                    Ok(accepted) => {
+                        let peer = accepted.peer(reach);
+                        let Some(standing) = self.strangers.enter(peer.ip()) else {
+                            tracing::debug!(peer = ?peer.address, "an address has too many connections: refused");
+                            continue;
+                        };
+                        // While this one waits for a caller's place, the rest waits in the system's queue, where it costs nothing.
+                        let Some(place) = self.place(&standing).await else { return };
+                        self.admit(accepted, peer, standing, settings.load_full(), place);
+                    }
                     Err(error) if is_the_peers(&error) => {}
                     Err(error) => {
                         tracing::warn!(%error, "cannot accept connections; perhaps the limit of open files (ulimit -n) is too low");
@@ -105,22 +115,24 @@ impl<H: Handler> Acceptor<H> {
         Ok(())
     }
 
+    /// A place for the connection of `standing`: a free one, else that of the oldest stranger, else the next that a caller
+    /// leaves.
+    async fn place(&self, standing: &Standing) -> Option<OwnedSemaphorePermit> {
+        if let Ok(place) = self.places.clone().try_acquire_owned() {
+            return Some(place);
+        }
+        self.strangers.make_room_for(standing);
+        self.places.clone().acquire_owned().await.ok()
+    }
+
     fn admit(
         self: &Arc<Self>,
         accepted: Accepted,
-        reach: Reach,
+        peer: Peer,
+        standing: Arc<Standing>,
         settings: Arc<ListenSettings>,
         place: OwnedSemaphorePermit,
     ) {
-        let mut peer = Peer::at(reach);
-        match &accepted {
-            Accepted::Tcp(_, address) => peer.address = Some(*address),
-            Accepted::Unix(stream) => {
-                let credentials = stream.peer_cred().ok();
-                peer.uid = credentials.map(|peer| peer.uid());
-                peer.gid = credentials.map(|peer| peer.gid());
-            }
-        }
         // Registered with this runtime until here, with the worker's from here on.
         let detached = match accepted {
             Accepted::Tcp(stream, _) => {
@@ -134,29 +146,38 @@ impl<H: Handler> Acceptor<H> {
         let acceptor = self.clone();
         self.workers.spawn(move |worker| async move {
             let _open = Open::new(acceptor.metrics.clone(), place);
-            match (detached, &settings.tls) {
-                (Detached::Tcp(stream), Some(tls)) => {
-                    let Ok(stream) = TcpStream::from_std(stream) else { return };
-                    let connection = Connection { peer, worker, scheme: "https" };
-                    acceptor.serve_secured(stream, tls, connection, &settings).await;
-                }
-                (Detached::Tcp(stream), None) => {
-                    let Ok(stream) = TcpStream::from_std(stream) else { return };
-                    acceptor.serve_plain(stream, peer, worker, &settings).await;
-                }
-                (Detached::Unix(stream), _) => {
-                    let Ok(stream) = UnixStream::from_std(stream) else { return };
-                    acceptor.serve_plain(stream, peer, worker, &settings).await;
+            let connection = Connection { peer, worker, scheme: "http", standing: standing.clone() };
+            tokio::select! {
+                () = acceptor.serve(detached, connection, &settings) => {}
+                () = standing.gives_way() => {
+                    tracing::debug!("a connection on which nobody has authenticated gives way to another");
                 }
             }
         });
     }
 
-    async fn serve_plain<IO>(&self, stream: IO, peer: Peer, worker: usize, settings: &ListenSettings)
+    async fn serve(&self, detached: Detached, connection: Connection, settings: &ListenSettings) {
+        match (detached, &settings.tls) {
+            (Detached::Tcp(stream), Some(tls)) => {
+                let Ok(stream) = TcpStream::from_std(stream) else { return };
+                let connection = Connection { scheme: "https", ..connection };
+                self.serve_secured(stream, tls, connection, settings).await;
+            }
+            (Detached::Tcp(stream), None) => {
+                let Ok(stream) = TcpStream::from_std(stream) else { return };
+                self.serve_plain(stream, connection, settings).await;
+            }
+            (Detached::Unix(stream), _) => {
+                let Ok(stream) = UnixStream::from_std(stream) else { return };
+                self.serve_plain(stream, connection, settings).await;
+            }
+        }
+    }
+
+    async fn serve_plain<IO>(&self, stream: IO, connection: Connection, settings: &ListenSettings)
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let connection = Connection { peer, worker, scheme: "http" };
         let (handler, drain) = (self.handler.clone(), self.drain.clone());
         serve(stream, Protocol::Http1, connection, settings, handler, drain).await;
     }
@@ -190,6 +211,21 @@ impl<H: Handler> Acceptor<H> {
         connection.peer.certificate = certificate;
         let (handler, drain) = (self.handler.clone(), self.drain.clone());
         serve(stream, protocol, connection, settings, handler, drain).await;
+    }
+}
+
+impl Accepted {
+    fn peer(&self, reach: Reach) -> Peer {
+        let mut peer = Peer::at(reach);
+        match self {
+            Self::Tcp(_, address) => peer.address = Some(*address),
+            Self::Unix(stream) => {
+                let credentials = stream.peer_cred().ok();
+                peer.uid = credentials.map(|peer| peer.uid());
+                peer.gid = credentials.map(|peer| peer.gid());
+            }
+        }
+        peer
     }
 }
 

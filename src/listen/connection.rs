@@ -1,5 +1,8 @@
 //! What a request is told apart by, beside itself: the connection that it came on.
 
+use std::sync::Arc;
+
+use super::strangers::Standing;
 use crate::authn::Peer;
 
 /// A caller's connection.
@@ -11,6 +14,8 @@ pub struct Connection {
     pub worker: usize,
     /// `http` or `https`: how the caller addressed us.
     pub scheme: &'static str,
+    /// Whether anybody has authenticated on it.
+    pub standing: Arc<Standing>,
 }
 
 /// What is spoken on a connection.

@@ -23,14 +23,16 @@ use crate::activity::{Activity, Busy};
 
 /// Smallest buffer that hyper takes.
 const MIN_HEAD: usize = 8 * 1024;
-/// Requests at one time on a connection of HTTP/2 (RFC 9113 section 5.1.2 asks for no fewer than 100).
-const STREAMS: u32 = 128;
+/// Requests at one time on a connection of HTTP/2: as many as RFC 9113 section 6.5.2 asks for at least.
+const STREAMS: u32 = 100;
+/// Header fields that hyper takes in HTTP/1.1 without memory of their own.
+const USUAL_HEADERS: usize = 100;
 /// Streams that a peer may open and reset before anybody looks at them (CVE-2023-44487), and resets that it may
 /// provoke from us (CVE-2025-8671), before the connection ends.
 const RESETS: usize = 64;
 /// What a connection, and one stream of it, may send ahead of what has been taken.
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
-const STREAM_WINDOW: u32 = 128 * 1024;
+const CONNECTION_WINDOW: u32 = 512 * 1024;
+const STREAM_WINDOW: u32 = 64 * 1024;
 /// What is held of one answer while its caller does not read.
 const SEND_BUFFER: usize = 64 * 1024;
 /// A peer that does not answer a PING is gone.
@@ -58,9 +60,7 @@ pub(super) async fn serve<IO, H>(
                 let (handler, connection, busy) = (&handler, &connection, Busy::begin(&activity));
                 async move { Ok::<_, Infallible>(handler.handle(connection, request, busy).await) }
             });
-            let served =
-                http1::Builder::new().max_buf_size(settings.head.max(MIN_HEAD)).serve_connection(io, service);
-            let served = std::pin::pin!(served);
+            let served = std::pin::pin!(http1(settings).serve_connection(io, service));
             attend(served, http1::Connection::graceful_shutdown, &activity, patience, drain).await;
         }
         Protocol::Http2 => {
@@ -75,6 +75,15 @@ pub(super) async fn serve<IO, H>(
             attend(served, http2::Connection::graceful_shutdown, &activity, patience, drain).await;
         }
     }
+}
+
+fn http1(settings: &ListenSettings) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(settings.head.max(MIN_HEAD));
+    if settings.headers > USUAL_HEADERS {
+        builder.max_headers(settings.headers);
+    }
+    builder
 }
 
 fn http2(settings: &ListenSettings) -> http2::Builder<Streams> {

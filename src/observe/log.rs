@@ -1,11 +1,16 @@
 //! Log lines on standard error: JSON, one object a line, or a human form for a terminal. A line that cannot
 //! be written (disk full, pipe closed) is counted and dropped: logging never stops a request.
 
+mod repeated;
+
 use std::io::{self, Write};
 
 use prometheus::IntCounter;
-use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+use tracing_subscriber::{
+    EnvFilter, fmt::MakeWriter, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
+pub use self::repeated::Repeated;
 use crate::config::{Log, LogFormat};
 
 /// Why logging could not be set up.
@@ -21,20 +26,25 @@ pub enum LogError {
     Taken,
 }
 
-/// Sets up logging for the whole process.
+/// Sets up logging for the whole process; what it returns is to tell of the lines that were held back.
 ///
 /// # Errors
 /// [`LogError`].
-pub fn init(log: &Log, lost: IntCounter) -> Result<(), LogError> {
+pub fn init(log: &Log, lost: IntCounter) -> Result<Repeated, LogError> {
+    let repeated = Repeated::default();
     let filter = EnvFilter::try_new(&log.level).map_err(|_| LogError::Level(log.level.clone()))?;
     let base = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Stderr { lost });
     let done = match log.format {
         LogFormat::Json => {
-            base.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+            let json = base.json().flatten_event(true).with_current_span(false).with_span_list(false);
+            json.finish().with(repeated.clone()).try_init()
         }
-        LogFormat::Human => base.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init(),
+        LogFormat::Human => {
+            let human = base.with_ansi(io::IsTerminal::is_terminal(&io::stderr()));
+            human.finish().with(repeated.clone()).try_init()
+        }
     };
-    done.map_err(|_| LogError::Taken)
+    done.map(|()| repeated).map_err(|_| LogError::Taken)
 }
 
 /// Standard error, one write a line.

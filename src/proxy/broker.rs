@@ -6,7 +6,7 @@ use std::{borrow::Cow, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
-use http::{HeaderValue, Method, Response, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri, header, request::Parts};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use zeroize::Zeroizing;
@@ -14,10 +14,15 @@ use zeroize::Zeroizing;
 use crate::{
     authn::{Client, Seal, SealError},
     clock::Clock,
+    headers,
     ids::{CallerName, TenantName},
     secret::Digest,
     token::Token,
 };
+
+/// The fields of a token request that anybody looks at: whoever waits for the form holds no others.
+const FIELDS: [HeaderName; 4] =
+    [header::AUTHORIZATION, header::CONTENT_TYPE, headers::CLAVIGER_KEY, headers::CLAVIGER_TENANT];
 
 /// More than any token request needs.
 const MAX_FORM: usize = 16 * 1024;
@@ -65,6 +70,24 @@ pub(super) struct BrokerRequest {
     client_secret: Option<Zeroed>,
     raw_secret: Option<Zeroed>,
     assertion: Option<Zeroed>,
+}
+
+/// The head of a token request in memory of its own, without all that nobody looks at.
+pub(super) fn what_counts(mut head: Parts) -> Parts {
+    let mut kept = HeaderMap::with_capacity(FIELDS.len());
+    for name in FIELDS {
+        for value in head.headers.get_all(&name) {
+            // A copy: the value as it came shares the buffer of the whole head.
+            let Ok(mut copy) = HeaderValue::from_bytes(value.as_bytes()) else { continue };
+            copy.set_sensitive(value.is_sensitive());
+            kept.append(name.clone(), copy);
+        }
+    }
+    head.headers = kept;
+    if let Ok(uri) = Uri::try_from(head.uri.to_string()) {
+        head.uri = uri;
+    }
+    head
 }
 
 impl BrokerRequest {

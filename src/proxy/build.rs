@@ -68,6 +68,7 @@ impl Shared {
             hosts: Hosts::new(&config.listen.allowed_hosts, &config.listen.allowed_origins),
             authenticators: Authenticators::new(&config.callers, deps),
             peers: self.peers(config.limits.failed_identifications),
+            unauthenticated: self.unauthenticated.clone(),
             limits: RateLimits::new(&config, &self.limits),
             tenants,
             broker: Broker { seal, ttl: config.broker.ttl, clock: self.clock.clone() },

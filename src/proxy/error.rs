@@ -32,6 +32,9 @@ pub enum Failure {
     /// Over a limit.
     #[error(transparent)]
     Limit(#[from] LimitError),
+    /// More header fields than `limits.headers`.
+    #[error("the request has more than {0} header fields (`limits.headers`)")]
+    Headers(usize),
     /// The deadline passed while the request's body was read.
     #[error("the request's body was not there within the deadline of {0:?}")]
     SlowBody(Duration),
@@ -180,6 +183,7 @@ mod table {
     pub(super) const MASKED_VALUE: Description = row(409, "claviger.masked_value", Caller, DENIED, "Masked value in the body", "Leave out what came masked, or send the real value; Logto would store the mask in its place.");
     pub(super) const CONTENT_ENCODED: Description = row(415, "claviger.content_encoded", Caller, MALFORMED, "Compressed body", "Send the body without Content-Encoding.");
     pub(super) const HOST_NOT_ALLOWED: Description = row(421, "claviger.host_not_allowed", Caller, DENIED, "Host not allowed", "Use localhost or a loopback address, or have the operator add the name to `listen.allowed_hosts`.");
+    pub(super) const TOO_MANY_HEADERS: Description = row(431, "claviger.bad_request", Caller, MALFORMED, "Too many header fields", "Send fewer.");
     pub(super) const RATE_LIMITED: Description = row(429, "claviger.rate_limited", Caller, DENIED, "Rate limit used up", "Wait as long as Retry-After says.");
     pub(super) const QUOTA_EXHAUSTED: Description = row(429, "claviger.quota_exhausted", Upstream, DENIED, "Tenant quota used up", "Wait as long as Retry-After says.");
     pub(super) const INTERNAL: Description = row(500, "claviger.internal", Claviger, "proxy_internal_error", "Internal error", "Please report this with the request id and the log line.");
@@ -194,6 +198,7 @@ mod table {
     pub(super) const SECRET_UNREADABLE: Description = row(503, "claviger.token_unavailable", Claviger, "proxy_configuration_error", "No access token", "Wait as long as Retry-After says; the operator looks at where `client_secret` comes from.");
     pub(super) const ISSUER_UNAVAILABLE: Description = row(503, "claviger.issuer_unavailable", Issuer, "destination_unavailable", "Issuer's signing keys unavailable", "Wait as long as Retry-After says; the operator looks at `issuers` in `/status`.");
     pub(super) const OVERLOADED: Description = row(503, "claviger.overloaded", Claviger, "connection_limit_reached", "Overloaded", "Wait as long as Retry-After says; the operator may raise `max_in_flight` or `limits.queue`.");
+    pub(super) const OVERLOADED_BY_STRANGERS: Description = row(503, "claviger.overloaded", Claviger, "connection_limit_reached", "Overloaded", "Wait as long as Retry-After says; the operator may raise `limits.unauthenticated` or `limits.memory`.");
     pub(super) const UPSTREAM_TIMEOUT: Description = row(504, "claviger.upstream_timeout", Upstream, "http_response_timeout", "Upstream too slow", "Try again later; a write may have been carried out.");
     pub(super) const DEADLINE: Description = row(504, "claviger.deadline", Upstream, "http_response_timeout", "Deadline passed", "Try again later; a write may have been carried out.");
     pub(super) const DEADLINE_UNSENT: Description = row(504, "claviger.deadline", Claviger, "connection_limit_reached", "Deadline passed", "Nothing was sent to the upstream: try again later.");
@@ -207,6 +212,7 @@ impl Failure {
             Self::Host(HostError::Origin) => table::ORIGIN_NOT_ALLOWED,
             Self::InFlightTimeout(_) => table::DEADLINE_UNSENT,
             Self::SlowBody(_) => table::BODY_SILENT,
+            Self::Headers(_) => table::TOO_MANY_HEADERS,
             Self::Caller(unauthenticated) if unauthenticated.retry_after().is_some() => {
                 table::ISSUER_UNAVAILABLE
             }
@@ -231,6 +237,7 @@ impl Failure {
             Self::Limit(LimitError::Rate { .. } | LimitError::Identifications { .. }) => table::RATE_LIMITED,
             Self::Limit(LimitError::Quota { .. }) => table::QUOTA_EXHAUSTED,
             Self::Limit(LimitError::Overloaded { .. }) => table::OVERLOADED,
+            Self::Limit(LimitError::Unauthenticated) => table::OVERLOADED_BY_STRANGERS,
             Self::Token(error) => match error.fault() {
                 Fault::ScopeMissing { .. } => table::SCOPE_MISSING,
                 Fault::Rejected { .. } => table::CREDENTIAL_REJECTED,
@@ -291,7 +298,9 @@ impl Failure {
                 | LimitError::Quota { wait, .. }
                 | LimitError::Identifications { wait },
             ) => Some(*wait),
-            Self::Limit(LimitError::Overloaded { .. }) => Some(Duration::from_secs(1)),
+            Self::Limit(LimitError::Overloaded { .. } | LimitError::Unauthenticated) => {
+                Some(Duration::from_secs(1))
+            }
             Self::Token(error) => Some(error.retry_after(Instant::now())),
             Self::Caller(unauthenticated) => unauthenticated.retry_after(),
             _ => None,

@@ -1,7 +1,11 @@
 //! The way a request takes, top to bottom. This is the only file that knows the order of the stages. Each
 //! hands on a value that only it can make, and the next demands it, so leaving one out does not compile.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    task::Poll,
+};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -10,7 +14,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    broker::{Broker, BrokerRequest},
+    broker::{self, Broker, BrokerRequest},
     error::Failure,
     forward_auth,
     hosts::{self, Hosts},
@@ -21,7 +25,7 @@ use crate::{
     config::Config,
     headers,
     ids::CallerIndex,
-    limit::{Admitted, Peers, RateLimits},
+    limit::{Admitted, Peers, RateLimits, Unauthenticated},
     listen::Connection,
     observe::{AnsweredBy, Details, Events, Issued, Metrics, OperationMetrics, Record, RequestId},
     policy::{Action, Grants, ISSUE, Permit, Refusal, Tenant as _, target::Target},
@@ -42,6 +46,7 @@ pub struct Pipeline {
     pub(super) hosts: Hosts,
     pub(super) authenticators: Authenticators,
     pub(super) peers: Arc<Peers>,
+    pub(super) unauthenticated: Arc<Unauthenticated>,
     pub(super) policy: Grants,
     pub(super) limits: RateLimits,
     pub(super) tenants: Arc<Directory<Tenant>>,
@@ -65,6 +70,9 @@ impl Pipeline {
         request: Request<Incoming>,
         record: &mut Record,
     ) -> Result<Response<Body>, Failure> {
+        if request.headers().len() > self.config.limits.headers {
+            return Err(Failure::Headers(self.config.limits.headers));
+        }
         let (head, body) = request.into_parts();
         self.hosts.check(connection.peer.listener, &head.uri, &head.headers)?;
         if let Some(answer) = self.hosts.origins().preflight(&head) {
@@ -76,14 +84,7 @@ impl Pipeline {
                 let admitted = self.admit(connection, &presented, &target, &head, record).await?;
                 self.forward(connection, admitted, &head, body, record).await
             }
-            Route::Token(target) => {
-                record.asks_for_token = true;
-                let form = BrokerRequest::read(&head, body, self.config.timeouts.body).await?;
-                record.client_in_form = form.client_in_form();
-                let presented = Presented::by_client(&connection.peer, &head.headers, form.client());
-                let admitted = self.admit(connection, &presented, &target, &head, record).await?;
-                self.issue(admitted, self.authenticators.key_of(&presented), record).await
-            }
+            Route::Token => self.token(connection, head, body, record).await,
             Route::ForwardAuth => {
                 record.via = Some("authz");
                 let asked = forward_auth::question(&head)?;
@@ -94,6 +95,26 @@ impl Pipeline {
                 self.lend(admitted, &target, &asked, record).await
             }
         }
+    }
+
+    /// Answers a token request. Who asks is in its form, so while that is read the least possible is held.
+    async fn token(
+        &self,
+        connection: &Connection,
+        head: Parts,
+        body: Incoming,
+        record: &mut Record,
+    ) -> Result<Response<Body>, Failure> {
+        record.asks_for_token = true;
+        let head = broker::what_counts(head);
+        let waiting = self.unauthenticated.enter(connection.peer.ip())?;
+        let form = BrokerRequest::read(&head, body, self.config.timeouts.form).await?;
+        drop(waiting);
+        record.client_in_form = form.client_in_form();
+        let presented = Presented::by_client(&connection.peer, &head.headers, form.client());
+        let target = route::target(&head.uri, head.version, &head.headers)?;
+        let admitted = self.admit(connection, &presented, &target, &head, record).await?;
+        self.issue(admitted, self.authenticators.key_of(&presented), record).await
     }
 
     /// Authenticate → authorise → admit, for every route alike.
@@ -116,12 +137,22 @@ impl Pipeline {
         presented: &Presented<'_>,
         record: &mut Record,
     ) -> Result<Caller, Failure> {
-        let caller = self.authenticators.authenticate(presented).await.or_else(|error| {
+        let authenticating = std::pin::pin!(self.authenticators.authenticate(presented));
+        let authenticated = match poll_immediate(authenticating).await {
+            Ok(authenticated) => authenticated,
+            Err(authenticating) => {
+                // It waits for an issuer's keys.
+                let _waiting = self.unauthenticated.enter(connection.peer.ip())?;
+                authenticating.await
+            }
+        };
+        let caller = authenticated.or_else(|error| {
             record.tried = Some(error.tried());
             self.metrics.identification_failed.of([&error.tried(), &error.reason()]).inc();
             self.peers.failed(connection.peer.ip(), Instant::now())?;
             Err(Failure::from(error))
         })?;
+        connection.standing.authenticated();
         if let Some(details) = &mut record.details {
             details.identified_by = Some(caller.method());
         }
@@ -327,5 +358,13 @@ impl Pipeline {
             tenant.warm();
         }
         self.authenticators.start();
+    }
+}
+
+/// What a future comes to at once, or the future.
+async fn poll_immediate<F: Future + Unpin>(mut future: F) -> Result<F::Output, F> {
+    match std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut future).poll(cx))).await {
+        Poll::Ready(output) => Ok(output),
+        Poll::Pending => Err(future),
     }
 }

@@ -85,7 +85,8 @@ pub(super) fn answer(failure: &Failure, record: &mut Record) -> Response<Body> {
     record.cause = failure.cause();
     // Whoever knocks without end must not push everything else out of the logs; the metric counts it, and the
     // peer's address is said from time to time.
-    record.quiet = matches!(failure, Failure::Limit(LimitError::Identifications { .. }));
+    record.quiet =
+        matches!(failure, Failure::Limit(LimitError::Identifications { .. } | LimitError::Unauthenticated));
     if let Some(details) = &mut record.details {
         details.denied = description.side == Side::Caller;
         details.rule = failure.rule().cloned().or(details.rule.take());
@@ -134,7 +135,9 @@ fn limit_fields(limit: &LimitError, headers: &mut http::HeaderMap) {
     let (name, rate, wait) = match limit {
         LimitError::Rate { rate, wait, .. } => ("caller", Some(rate), wait),
         LimitError::Quota { rate, wait, .. } => ("quota", rate.as_ref(), wait),
-        LimitError::Overloaded { .. } | LimitError::Identifications { .. } => return,
+        LimitError::Overloaded { .. } | LimitError::Unauthenticated | LimitError::Identifications { .. } => {
+            return;
+        }
     };
     let remaining = format!("\"{name}\";r=0;t={}", whole_seconds(*wait));
     if let Ok(value) = HeaderValue::from_str(&remaining) {
@@ -160,6 +163,7 @@ fn count(failure: &Failure, short: &'static str, record: &Record) {
                 LimitError::Rate { .. } => "caller",
                 LimitError::Quota { .. } => "quota",
                 LimitError::Overloaded { .. } => "in_flight",
+                LimitError::Unauthenticated => "unauthenticated",
                 LimitError::Identifications { .. } => "identification",
             };
             record.metrics().rate_limited.of([&policy]).inc();
@@ -167,6 +171,7 @@ fn count(failure: &Failure, short: &'static str, record: &Record) {
         Failure::Reply(blocked) => reply::report(*blocked, record),
         Failure::InFlightTimeout(_)
         | Failure::SlowBody(_)
+        | Failure::Headers(_)
         | Failure::Token(_)
         | Failure::Upstream(_)
         | Failure::Broker(_)

@@ -15,7 +15,7 @@ pub(super) enum Route<'r> {
     /// Forward it: an operation of the Management API.
     Api(Target<'r>),
     /// Answer it with a token.
-    Token(Target<'r>),
+    Token,
     /// Tell another proxy whether it may send a request, and with which token.
     ForwardAuth,
 }
@@ -32,7 +32,7 @@ impl<'r> Route<'r> {
         let target = target(&head.uri, head.version, &head.headers)?;
         Ok(match target {
             Target::Api { .. } => Self::Api(target),
-            Target::Token { .. } => Self::Token(target),
+            Target::Token { .. } => Self::Token,
         })
     }
 }

@@ -4,8 +4,9 @@
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use futures_util::FutureExt as _;
-use http::{Request, Response};
+use http::{Request, Response, header};
 use hyper::body::Incoming;
 
 use super::{error::Failure, pipeline::Pipeline, problem};
@@ -16,6 +17,9 @@ use crate::{
     observe::{AnsweredBy, RequestId},
     reply::Body,
 };
+
+/// Answers with a body on one connection before anybody has authenticated on it: what more there are come without.
+const MOST_ANSWERS: u32 = 16;
 
 /// Answers every request by the pipeline that is in force when it comes.
 #[derive(Debug)]
@@ -53,6 +57,11 @@ impl Handler for Service {
             Ok(response) => response,
             Err(failure) => problem::answer(&failure, &mut record),
         };
+        if !connection.standing.is_known() && busy.under_way() > MOST_ANSWERS {
+            // A body would wait for its reader, and hold what it holds as long.
+            *response.body_mut() = Body::whole(Bytes::new());
+            response.headers_mut().remove(header::CONTENT_TYPE);
+        }
         response.headers_mut().insert(headers::X_REQUEST_ID, record.id.header());
         pipeline.hosts().origins().mark(page, response.headers_mut());
         record.status = response.status();

@@ -188,12 +188,7 @@ async fn attempt_once(
 
 /// An upstream that refuses connections is waited for: nothing was sent. Those who wait keep their places among the tenant's
 /// requests, so they are bounded, and so is the line behind them.
-fn look_again(
-    tenant: &Tenant,
-    outbound: &Outbound<'_>,
-    error: &UpstreamError,
-    looks: u32,
-) -> Option<Again> {
+fn look_again(tenant: &Tenant, outbound: &Outbound<'_>, error: &UpstreamError, looks: u32) -> Option<Again> {
     if !error.is_refusal() {
         return None;
     }

@@ -31,7 +31,7 @@ fn show(directory: &Path, server: &Certified) {
     write(directory, "tls.key", &server.key_pem);
 }
 
-fn with_tls(logto: &Logto, server: &Certified) -> Builder {
+pub(crate) fn with_tls(logto: &Logto, server: &Certified) -> Builder {
     let builder = Proxy::builder().tenant("acme", logto);
     show(builder.directory(), server);
     let at = |name: &str| quoted(builder.directory().join(name).display());
@@ -39,7 +39,7 @@ fn with_tls(logto: &Logto, server: &Certified) -> Builder {
     builder.set("listen.tls.cert", cert).set("listen.tls.key", format!("{{ file = {key} }}"))
 }
 
-fn http2(proxy: &Proxy, method: &str, target: &str) -> http::request::Builder {
+pub(crate) fn http2(proxy: &Proxy, method: &str, target: &str) -> http::request::Builder {
     let uri = format!("https://{}{target}", proxy.authority().replace("127.0.0.1", "localhost"));
     http::Request::builder().version(http::Version::HTTP_2).method(method).uri(uri)
 }

@@ -29,7 +29,18 @@ impl Finished {
 
 /// The program, with nothing in its environment that would configure it.
 pub(crate) fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_claviger"));
+    prepared(Command::new(env!("CARGO_BIN_EXE_claviger")))
+}
+
+/// The same, with as many open files as `most` (`ulimit -n`).
+pub(crate) fn program_with_descriptors(most: u32) -> Command {
+    let mut command = Command::new("/bin/sh");
+    let limited = format!("ulimit -n {most}; exec \"$@\"");
+    command.args(["-c", &limited, "sh", env!("CARGO_BIN_EXE_claviger")]);
+    prepared(command)
+}
+
+fn prepared(mut command: Command) -> Command {
     command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command
 }

@@ -11,8 +11,14 @@ use tempfile::TempDir;
 use tokio::{process::Child, task::JoinHandle};
 
 use super::{
-    Answer, Client, Logto, Request, Settings, canary::Canary, command::program, soon, tap::Tap, until,
-    wire::Place, within,
+    Answer, Client, Logto, Request, Settings,
+    canary::Canary,
+    command::{program, program_with_descriptors},
+    soon,
+    tap::Tap,
+    until,
+    wire::Place,
+    within,
 };
 
 /// What is to be started.
@@ -20,6 +26,7 @@ pub(crate) struct Builder {
     settings: Settings,
     environment: Vec<(String, String)>,
     directory: TempDir,
+    descriptors: Option<u32>,
 }
 
 /// A running program.
@@ -37,7 +44,7 @@ impl Proxy {
     /// With the usual settings and no tenant.
     pub(crate) fn builder() -> Builder {
         let directory = tempfile::tempdir().expect("there is a temporary directory");
-        Builder { settings: Settings::usual(), environment: Vec::new(), directory }
+        Builder { settings: Settings::usual(), environment: Vec::new(), directory, descriptors: None }
     }
 
     /// With the usual settings and one tenant, `acme`.
@@ -236,6 +243,11 @@ impl Builder {
         self
     }
 
+    /// Lets it have no more open files than this (`ulimit -n`).
+    pub(crate) fn descriptors(self, most: u32) -> Self {
+        Self { descriptors: Some(most), ..self }
+    }
+
     /// The directory of its files, for secrets and sockets.
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
@@ -246,7 +258,7 @@ impl Builder {
         let (file, ready) =
             (self.directory.path().join("claviger.toml"), self.directory.path().join("ready.json"));
         self.settings.write(&file);
-        let mut command = program();
+        let mut command = self.descriptors.map_or_else(program, program_with_descriptors);
         command
             .arg("serve")
             .arg("--config")

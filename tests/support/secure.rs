@@ -1,10 +1,16 @@
 //! TLS and HTTP/2 from the other side: connections that are made as they are told, and certificates to make them
 //! with.
 
-use std::{io, sync::Arc};
+use std::{
+    convert::Infallible,
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Either, Full};
 use hyper::{body::Incoming, client::conn::http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::{
@@ -28,8 +34,23 @@ pub(crate) struct Secure(ClientConfig);
 
 /// A connection of HTTP/2.
 pub(crate) struct Http2 {
-    send: http2::SendRequest<Full<Bytes>>,
+    send: http2::SendRequest<Either<Full<Bytes>, Awaited>>,
     tap: Tap,
+}
+
+/// A body that never comes.
+struct Awaited;
+
+impl hyper::body::Body for Awaited {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, Infallible>>> {
+        Poll::Pending
+    }
 }
 
 impl Secure {
@@ -49,7 +70,7 @@ impl Secure {
         })
     }
 
-    async fn shake(&self, proxy: &Proxy, alpn: &[u8]) -> io::Result<TlsStream<TcpStream>> {
+    pub(crate) async fn shake(&self, proxy: &Proxy, alpn: &[u8]) -> io::Result<TlsStream<TcpStream>> {
         let Place::Tcp(address) = &proxy.places()[0] else { panic!("no TCP listener") };
         let stream = TcpStream::connect(address).await?;
         let mut config = self.0.clone();
@@ -91,15 +112,21 @@ impl Http2 {
 
     /// Sends a request, and hands over the answer with its body unread.
     pub(crate) async fn begin(&self, request: http::request::Builder) -> http::Response<Incoming> {
-        let request = request.body(Full::default()).expect("it is a request");
+        let request = request.body(Either::Left(Full::default())).expect("it is a request");
         let answer = self.send.clone().send_request(request);
         super::within("an answer", answer).await.expect("it is answered")
+    }
+
+    /// Sends the head of a request whose body never comes, and waits for the head of the answer, if there is one.
+    pub(crate) async fn hang(&self, request: http::request::Builder) -> Option<http::StatusCode> {
+        let request = request.body(Either::Right(Awaited)).expect("it is a request");
+        Some(self.send.clone().send_request(request).await.ok()?.status())
     }
 
     /// Sends a request and reads its answer.
     pub(crate) async fn ask(&self, request: http::request::Builder, body: &str) -> Answer {
         let mut send = self.send.clone();
-        let request = request.body(Full::from(body.to_owned())).expect("it is a request");
+        let request = request.body(Either::Left(Full::from(body.to_owned()))).expect("it is a request");
         let answer = super::within("an answer", send.send_request(request)).await.expect("it is answered");
         let (head, body) = answer.into_parts();
         let body = body.collect().await.expect("it is whole").to_bytes().to_vec();

@@ -7,12 +7,15 @@ use crate::{
     authn::{Seal, SealError, jwt::Keyrings},
     clock::Clock,
     config::Config,
-    limit::{CallerLimits, Peers},
+    limit::{CallerLimits, Peers, Unauthenticated},
     observe::{Audit, Events, Metrics},
     tenants::Directory,
     token::Tokens,
     upstream::{PoolTable, Tenant},
 };
+
+/// Until the app says what the memory allows.
+const USUAL_UNAUTHENTICATED: usize = 64;
 
 /// What outlives a configuration.
 pub struct Shared {
@@ -26,6 +29,8 @@ pub struct Shared {
     pub audit: Option<Arc<Audit>>,
     /// What happened to requests, for whoever subscribes.
     pub events: Events,
+    /// Requests that wait before it is known whose they are.
+    pub unauthenticated: Arc<Unauthenticated>,
     pub(super) limits: CallerLimits,
     seal: Mutex<Option<(Option<crate::secret::Secret>, Seal)>>,
     peers: Mutex<Option<(u32, Arc<Peers>)>>,
@@ -42,6 +47,7 @@ impl Shared {
             tokens,
             audit: None,
             events: Events::default(),
+            unauthenticated: Arc::new(Unauthenticated::new(USUAL_UNAUTHENTICATED)),
             limits: CallerLimits::default(),
             seal: Mutex::default(),
             peers: Mutex::default(),

@@ -1,0 +1,117 @@
+//! What follows from `limits.memory` and the limit of open files: how many connections there may be, how many of
+//! one peer, and how many requests of whom nobody knows. The one place where memory is divided; nobody else counts bytes.
+//!
+//! Measured with the release build, bytes of resident memory for each connection:
+//!
+//! | connection | bytes |
+//! |---|---|
+//! | idle, HTTP/1.1 | 2 Ki until its first byte, then 19 Ki |
+//! | an unfinished head of 15 KiB | 37 Ki |
+//! | idle, TLS and HTTP/2 | 32 Ki |
+//! | a token request with 100 header fields whose form does not come | 24 Ki |
+
+/// What the process takes before anybody connects, with some tenants.
+const BASE: u64 = 20 * MIB;
+/// The most that a connection costs whose peer has proved nothing.
+const CONNECTION: u64 = 40 * KIB;
+/// The most that a request costs while nobody knows whose it is: its head, a form, and what a peer may send ahead.
+const REQUEST: u64 = 96 * KIB;
+/// Descriptors that are neither a caller's connection nor one to an upstream: workers, listeners, logs, probes, files.
+const SPARE_DESCRIPTORS: u64 = 32;
+/// Where no limit of memory is known.
+const USUAL_MEMORY: u64 = 1024 * MIB;
+/// More of these than anybody has at one time.
+const MOST_UNAUTHENTICATED: u64 = 1024;
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+
+/// What is asked for, and what there is.
+#[derive(Debug, Clone, Copy)]
+pub struct Means {
+    /// `limits.memory`, else what the system allows the process; `None`: nobody says.
+    pub memory: Option<u64>,
+    /// The limit of open files; `None`: there is none.
+    pub descriptors: Option<u64>,
+    /// `listen.max_connections`
+    pub connections: usize,
+    /// `limits.unauthenticated`; 0: as many as the memory allows.
+    pub unauthenticated: usize,
+}
+
+/// The bounds that follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// Connections on all listeners together.
+    pub connections: usize,
+    /// Of these, what one address may have before it has authenticated on them.
+    pub connections_of_a_peer: usize,
+    /// Requests that wait for something before it is known whose they are.
+    pub unauthenticated: usize,
+    /// Whether the limit of open files is what bounds the connections.
+    pub short_of_descriptors: bool,
+}
+
+impl Budget {
+    /// Divides what there is: half of the memory for connections, an eighth for requests of nobody known, and the rest for
+    /// requests that are answered.
+    pub fn of(means: Means) -> Self {
+        let memory = means.memory.unwrap_or(USUAL_MEMORY);
+        let to_divide = memory.saturating_sub(BASE).max(memory / 8);
+        let by_memory = to_divide / 2 / CONNECTION;
+        // Each caller's connection may need another one, to the upstream.
+        let by_descriptors =
+            means.descriptors.map_or(u64::MAX, |all| all.saturating_sub(SPARE_DESCRIPTORS) / 2);
+        let asked = means.connections as u64;
+        let connections = asked.min(by_memory).min(by_descriptors).max(1);
+        let most = (to_divide / 8 / REQUEST).clamp(1, MOST_UNAUTHENTICATED);
+        let unauthenticated = match means.unauthenticated as u64 {
+            0 => most,
+            asked => asked.min(most),
+        };
+        let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        Self {
+            connections: number(connections),
+            connections_of_a_peer: number(connections.div_ceil(4)),
+            unauthenticated: number(unauthenticated),
+            short_of_descriptors: by_descriptors < asked.min(by_memory),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLENTY: Means = Means { memory: None, descriptors: None, connections: 4096, unauthenticated: 0 };
+
+    #[test]
+    fn what_is_asked_for_is_given_where_there_is_plenty() {
+        let budget = Budget::of(PLENTY);
+        assert_eq!((budget.connections, budget.connections_of_a_peer), (4096, 1024));
+        assert_eq!((budget.unauthenticated, budget.short_of_descriptors), (1024, false));
+    }
+
+    #[test]
+    fn what_may_be_held_at_most_fits_into_the_memory() {
+        for mib in [16, 32, 48, 64, 96, 128, 256, 1024] {
+            let memory = mib * MIB;
+            let budget = Budget::of(Means { memory: Some(memory), connections: 1_000_000, ..PLENTY });
+            let held = budget.connections as u64 * CONNECTION + budget.unauthenticated as u64 * REQUEST;
+            assert!(held <= memory * 5 / 8, "{mib} MiB: {budget:?}");
+            assert!(mib < 32 || held + BASE <= memory, "{mib} MiB: {budget:?}");
+        }
+        let small = Budget::of(Means { memory: Some(64 * MIB), ..PLENTY });
+        assert_eq!((small.connections, small.unauthenticated), (563, 58));
+    }
+
+    #[test]
+    fn descriptors_are_left_for_upstreams_and_probes() {
+        let few = Budget::of(Means { descriptors: Some(64), ..PLENTY });
+        assert_eq!((few.connections, few.short_of_descriptors), (16, true));
+        let none = Budget::of(Means { descriptors: Some(10), ..PLENTY });
+        assert_eq!((none.connections, none.connections_of_a_peer), (1, 1));
+        let enough = Budget::of(Means { descriptors: Some(1 << 20), ..PLENTY });
+        assert_eq!((enough.connections, enough.short_of_descriptors), (4096, false));
+    }
+}

@@ -1,0 +1,128 @@
+//! What peers send that nobody knows: it costs little, it ends soon, and callers who are known are served meanwhile
+//! (behaviour 29). Bounded forms of the attacks, on one machine.
+
+use std::time::Duration;
+
+use tokio::{task::JoinSet, time::Instant};
+
+use crate::{
+    support::{Logto, Proxy, Request, pki::Authority, secure::Secure, soon, within},
+    tls::{http2, with_tls},
+};
+
+const KIB: u64 = 1024;
+/// How long a known caller may take meanwhile, 99 times of 100.
+const SOON: Duration = Duration::from_millis(250);
+
+/// Asks, each time on a new connection, and returns how long the slowest of 99 in 100 took.
+async fn p99(times: usize, ask: impl AsyncFn()) -> Duration {
+    let mut took = Vec::with_capacity(times);
+    for _ in 0..times {
+        let begun = Instant::now();
+        ask().await;
+        took.push(begun.elapsed());
+    }
+    took.sort_unstable();
+    took[(times * 99).div_ceil(100) - 1]
+}
+
+/// A token request with `fields` header fields of a byte each, whose form never comes.
+fn token_request(proxy: &Proxy, fields: usize) -> http::request::Builder {
+    let form = "application/x-www-form-urlencoded";
+    let request = http2(proxy, "POST", "/oidc/token").header("content-type", form);
+    (0..fields).fold(request, |request, n| {
+        let name = [b'a' + u8::try_from(n % 26).unwrap(), b'a' + u8::try_from(n / 26).unwrap()];
+        request.header(&name[..], "1")
+    })
+}
+
+#[tokio::test]
+async fn b29_token_requests_whose_form_never_comes() {
+    let logto = Logto::start().await;
+    let authority = Authority::new("servers");
+    let proxy = with_tls(&logto, &authority.server(&["localhost"]))
+        .set("limits.unauthenticated", 64)
+        .set("timeouts.form", "'2s'")
+        .start()
+        .await;
+    let secure = Secure::new(&authority, None);
+    let known = secure.http2(&proxy).await;
+    let ask = async || assert_eq!(known.ask(http2(&proxy, "GET", "/api/roles"), "").await.status, 200);
+    ask().await;
+    let before = proxy.memory().0;
+
+    let many = token_request(&proxy, 300);
+    let refused = within("an answer", known.hang(many)).await;
+    assert_eq!(refused.map(|status| status.as_u16()), Some(431));
+
+    let mut streams = JoinSet::new();
+    for _ in 0..20 {
+        let stranger = std::sync::Arc::new(secure.http2(&proxy).await);
+        for _ in 0..100 {
+            let (stranger, request) = (stranger.clone(), token_request(&proxy, 90));
+            streams.spawn(async move { stranger.hang(request).await.map(|status| status.as_u16()) });
+        }
+    }
+    let slowest = p99(100, ask).await;
+    assert!(slowest <= SOON, "{slowest:?}");
+    let held = proxy.memory().1.saturating_sub(before);
+    assert!(held < 48 * KIB, "{held} KiB held");
+    let answers = within("all answers", streams.join_all()).await;
+    let count = |status| answers.iter().filter(|answer| **answer == Some(status)).count();
+    assert_eq!((count(503) + count(400), answers.len()), (2000, 2000), "{} waited", count(400));
+    assert!((1..=400).contains(&count(400)), "{} waited", count(400));
+}
+
+#[tokio::test]
+async fn b29_strangers_give_way_to_callers_when_there_is_no_place_left() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::builder().tenant("acme", &logto).set("listen.max_connections", 100).start().await;
+    let mut kept = proxy.connect().await;
+    assert_eq!(kept.ask(&Request::get("/api/roles")).await.status, 200);
+    let mut strangers = Vec::new();
+    for _ in 0..1000 {
+        strangers.push(proxy.connect().await);
+    }
+    let slowest = p99(100, async || assert_eq!(proxy.get("/api/roles").await.status, 200)).await;
+    assert!(slowest <= SOON, "{slowest:?}");
+    assert_eq!(kept.ask(&Request::get("/api/roles")).await.status, 200, "a known caller keeps its place");
+}
+
+#[tokio::test]
+async fn b29_unfinished_heads_within_a_small_memory() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::builder().tenant("acme", &logto).set("limits.memory", "'64MiB'").start().await;
+    assert_eq!(proxy.get("/api/roles").await.status, 200);
+    let burst = async || {
+        let mut strangers = Vec::new();
+        let head = format!("GET /api/roles HTTP/1.1\r\nHost: localhost\r\nX: {}", "x".repeat(15_000));
+        for _ in 0..4000 {
+            let mut stranger = proxy.connect().await;
+            // It may have had to give way already.
+            let _ = stranger.write(head.as_bytes()).await;
+            strangers.push(stranger);
+        }
+        let slowest = p99(100, async || assert_eq!(proxy.get("/api/roles").await.status, 200)).await;
+        assert!(slowest <= SOON, "{slowest:?}");
+    };
+    burst().await;
+    let first = proxy.memory().1;
+    assert!(first < 64 * KIB, "{first} KiB");
+    burst().await;
+    let second = proxy.memory().1;
+    assert!(second < first + 8 * KIB, "{first} KiB at first, {second} KiB then: it does not come back");
+}
+
+#[tokio::test]
+async fn few_descriptors_are_kept_for_probes_and_callers() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::builder().tenant("acme", &logto).descriptors(64).start().await;
+    proxy.logged("open files").await;
+    let mut strangers = Vec::new();
+    for _ in 0..200 {
+        strangers.push(proxy.connect().await);
+    }
+    assert_eq!(within("a probe", proxy.admin("/livez")).await.status, 200);
+    assert_eq!(within("a caller", proxy.get("/api/roles")).await.status, 200);
+    soon("few lines", || proxy.log().lines().count() < 20).await;
+}
