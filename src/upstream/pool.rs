@@ -386,3 +386,6 @@ fn absolute(endpoint: &Endpoint, path: http::uri::PathAndQuery) -> Uri {
 fn host_of(endpoint: &Endpoint) -> HeaderValue {
     HeaderValue::from_str(endpoint.authority.as_str()).expect("an authority holds only visible ASCII")
 }
+
+#[cfg(test)]
+mod tests;
