@@ -24,7 +24,7 @@ mod tokens;
 mod tests;
 
 pub use answer::{Answer, Grant, MAX_BODY, MAX_LIFE, UNSTATED_LIFE, parse};
-pub use error::{Failure, Fault, Flaw, TokenError};
+pub use error::{Fault, Flaw, GrantFailure, TokenError};
 pub use events::GrantEvents;
 pub use key::TokenKey;
 pub use life::Token;

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     secret::Secret,
-    token::error::{Failure, Fault, Flaw},
+    token::error::{Fault, Flaw, GrantFailure},
 };
 
 /// The largest body that is read, in bytes. A Logto token answer has about 700, 1200 with RS256 (fact 1.2).
@@ -60,11 +60,11 @@ pub struct Grant {
 ///
 /// # Errors
 /// What is wrong with it, and when the issuer wants to be asked again.
-pub fn parse(answer: &Answer, scopes: &[String], now: SystemTime) -> Result<Grant, Failure> {
+pub fn parse(answer: &Answer, scopes: &[String], now: SystemTime) -> Result<Grant, GrantFailure> {
     if answer.status.is_success() {
         return Ok(grant(answer, scopes)?);
     }
-    Err(Failure {
+    Err(GrantFailure {
         fault: refusal(answer),
         retry_after: answer.retry_after.as_ref().and_then(|value| retry_after(value, now)),
     })

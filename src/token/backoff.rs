@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::{clock::Random, config::TokenOptions, token::error::Failure};
+use crate::{clock::Random, config::TokenOptions, token::error::GrantFailure};
 
 /// The first wait after a fault that a person must mend.
 const SLOW: Duration = Duration::from_mins(1);
@@ -18,7 +18,12 @@ const MAX: Duration = Duration::from_hours(24);
 
 /// The wait after the `failures`th failure in a row (1 is the first): half of the step at least, all of it
 /// at most, and never less than the issuer asked for.
-pub(super) fn wait(failure: &Failure, failures: u32, options: &TokenOptions, random: &Random) -> Duration {
+pub(super) fn wait(
+    failure: &GrantFailure,
+    failures: u32,
+    options: &TokenOptions,
+    random: &Random,
+) -> Duration {
     let (first, most) = if failure.fault.is_slow() {
         (SLOW, MAX_SLOW)
     } else {

@@ -91,20 +91,20 @@ pub enum Flaw {
 
 /// A fault, and what the issuer said about when to come back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub struct GrantFailure {
     /// What went wrong.
     pub fault: Fault,
     /// `Retry-After`, as time from now.
     pub retry_after: Option<Duration>,
 }
 
-impl From<Fault> for Failure {
+impl From<Fault> for GrantFailure {
     fn from(fault: Fault) -> Self {
         Self { fault, retry_after: None }
     }
 }
 
-impl From<Flaw> for Failure {
+impl From<Flaw> for GrantFailure {
     fn from(flaw: Flaw) -> Self {
         Fault::Invalid(flaw).into()
     }

@@ -12,7 +12,7 @@ use crate::{
     secret::{Age, Secret, SecretHandle},
     token::{
         answer,
-        error::{Failure, Fault},
+        error::{Fault, GrantFailure},
         events::GrantEvents,
         mint::GrantRequest,
         source::TokenSource,
@@ -35,12 +35,12 @@ pub(super) async fn grant(
     first: usize,
     clock: &Clock,
     events: &dyn GrantEvents,
-) -> Result<Minted, Failure> {
+) -> Result<Minted, GrantFailure> {
     let count = source.secrets.len();
     let first = if first < count { first } else { 0 };
     let others = (0..count).filter(|index| *index != first);
     let mut attempts = Attempts { source, clock, events, sent: Vec::new() };
-    let mut failed: Option<(usize, Failure)> = None;
+    let mut failed: Option<(usize, GrantFailure)> = None;
     for index in std::iter::once(first).chain(others) {
         match (attempts.with(index).await, &failed) {
             (Ok(minted), None) => return Ok(minted),
@@ -67,7 +67,7 @@ pub(super) async fn grant(
     Err(failed.map_or_else(|| no_secret().into(), |(_, failure)| failure))
 }
 
-fn is_refused(failure: &Failure) -> bool {
+fn is_refused(failure: &GrantFailure) -> bool {
     failure.fault.blames_secret()
 }
 
@@ -85,7 +85,7 @@ struct Attempts<'a> {
 
 impl Attempts<'_> {
     /// Asks with the secret at `index`. One from memory that is refused is read anew, and tried if it is another.
-    async fn with(&mut self, index: usize) -> Result<Minted, Failure> {
+    async fn with(&mut self, index: usize) -> Result<Minted, GrantFailure> {
         let Some(handle) = self.source.secrets.get(index) else { return Err(no_secret().into()) };
         let (secret, age) = self.read(handle).await?;
         let refused = match self.ask(index, &secret).await {
@@ -110,7 +110,7 @@ impl Attempts<'_> {
         settled
     }
 
-    async fn read(&self, handle: &SecretHandle) -> Result<(Secret, Age), Failure> {
+    async fn read(&self, handle: &SecretHandle) -> Result<(Secret, Age), GrantFailure> {
         let reading = handle.read().await.map_err(Fault::SecretUnreadable)?;
         if let Age::Stale(error) = &reading.age {
             let tenant = &self.source.key.tenant;
@@ -119,7 +119,7 @@ impl Attempts<'_> {
         Ok((reading.secret, reading.age))
     }
 
-    async fn ask(&mut self, index: usize, secret: &Secret) -> Result<Minted, Failure> {
+    async fn ask(&mut self, index: usize, secret: &Secret) -> Result<Minted, GrantFailure> {
         let (source, tenant) = (self.source, &self.source.key.tenant);
         // Further requests are drawn on the quota, but do not wait for it: the grant is one thing.
         if let Some(draw) = source.quota.as_ref().filter(|_| !self.sent.is_empty()) {
@@ -138,7 +138,7 @@ impl Attempts<'_> {
             Ok(Ok(answer)) => {
                 answer::parse(&answer, &source.key.scopes, self.clock.now().wall).map_err(|failure| {
                     let fault = withhold(failure.fault, &answer.body, &self.known(), authorization.as_ref());
-                    Failure { fault, ..failure }
+                    GrantFailure { fault, ..failure }
                 })
             }
         };

@@ -24,7 +24,7 @@ use crate::{
     clock::Moment,
     token::{
         backoff,
-        error::{Failure, Fault, Flaw, TokenError},
+        error::{Fault, Flaw, GrantFailure, TokenError},
         grant::Minted,
         key::TokenKey,
         life::Token,
@@ -299,7 +299,7 @@ impl Slot {
     }
 
     /// Takes in what came of a grant that was begun in `epoch`, and tells whoever waits.
-    fn settle(&self, epoch: u64, outcome: Result<Minted, Failure>) {
+    fn settle(&self, epoch: u64, outcome: Result<Minted, GrantFailure>) {
         let now = self.shared.clock.now();
         let state = self.state();
         let outcome = outcome.and_then(|minted| {
@@ -343,7 +343,7 @@ impl Slot {
         tracing::debug!(%tenant, generation, life = ?minted.life, "got a token");
     }
 
-    fn cool_down(&self, mut state: MutexGuard<'_, State>, failure: &Failure, now: Moment) {
+    fn cool_down(&self, mut state: MutexGuard<'_, State>, failure: &GrantFailure, now: Moment) {
         let (tenant, fault) = (&self.key.tenant, &failure.fault);
         let before = state.cooldown.take();
         let failures = before.as_ref().map_or(0, |cooldown| cooldown.failures).saturating_add(1);
