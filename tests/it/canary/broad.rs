@@ -4,7 +4,7 @@ use claviger::catalog::{Catalog, Operation, Risk};
 use serde_json::json;
 
 use super::{Fate, MASK, SECRETS, ask, assert_fate, granted, key, loud, path, request, shapes, sown, ways};
-use crate::support::{Logto, Reaction, Request, Scripted, Told, canary::Canary, quoted, tap::Tap};
+use crate::support::{Logto, Reaction, Request, Scripted, Told, canary::Canary, quoted};
 
 /// `*`, every tag, and templates for all there is.
 fn every_broad_rule() -> String {
