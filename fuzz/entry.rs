@@ -15,10 +15,11 @@ use claviger::{
         Catalog,
         secrets::{Place, Secrets},
     },
-    config::{LoadRequest, Origin, Policy, References, RuleList, RuleText, load},
+    config::{LoadRequest, Origin, Policy, References, RuleText, load},
     filter::redact::{MASK, MAX_DEPTH, Redactor, Unmaskable},
     ids::PolicyName,
     policy::{
+        CatalogCheck,
         decide::{RuleSet, Verdict},
         matched::Matched,
         path::CanonicalPath,
@@ -118,14 +119,11 @@ pub(crate) fn config(data: &[u8]) {
     let name = format!("claviger-fuzz-{}-{thread}.{extension}", std::process::id());
     let path: PathBuf = std::env::temp_dir().join(name);
     std::fs::write(&path, text).expect("a writable temporary directory");
-    let rule_check = |_: RuleList, text: &str| {
-        Rule::parse(Effect::Deny, text).map(drop).map_err(|error| error.to_string())
-    };
     let request = LoadRequest {
         paths: vec![path.clone()],
         search: Vec::new(),
         env: std::iter::empty::<(std::ffi::OsString, std::ffi::OsString)>().collect(),
-        rule_check: &rule_check,
+        rule_check: &CatalogCheck,
         references: References::Needed,
     };
     match (load(&request), load(&request)) {

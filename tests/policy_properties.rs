@@ -18,6 +18,7 @@ use claviger::{
         decide::RuleSet,
         matched::Matched,
         path::CanonicalPath,
+        reveal::Reveals,
         rules::{Effect, Rule},
     },
 };
@@ -41,7 +42,9 @@ static LINES: LazyLock<Vec<Line>> = LazyLock::new(|| {
         .map(|line| {
             let column: Vec<_> = line.split('\t').collect();
             let [method, template, id, tag] = column[..4] else { panic!("{line}") };
-            Line { method, template, id, tag, sensitive: column[4] != "-", withheld: column[6] == "withheld" }
+            // What only reads, and only secrets at that, is granted as any other, and masked.
+            let sensitive = column[4] != "-" && (column[4] != "secrets" || method != "GET");
+            Line { method, template, id, tag, sensitive, withheld: column[6] == "withheld" }
         })
         .collect()
 });
@@ -509,6 +512,44 @@ proptest! {
             let _ = Matched::find(Catalog::logto(), &http::Method::GET, canonical);
         }
     }
+}
+
+/// What a rule does not name, it grants only where the answer can be masked: whatever rules there are, every operation
+/// whose answer holds secrets is named, or is a read that comes masked to whoever has not asked to see them.
+#[test]
+fn no_broad_rule_grants_an_answer_with_secrets_that_nobody_masks() {
+    let catalog = Catalog::logto();
+    let reveals = Reveals::default();
+    let methods = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+    let tags: BTreeSet<_> = LINES.iter().map(|line| format!("{}:*", line.tag)).collect();
+    let templates = methods.iter().map(|method| format!("{method} /api/**"));
+    let broad = accepted(Effect::Allow, ["*".to_owned()].into_iter().chain(tags).chain(templates).collect());
+    let (set, mut masked) = (compile(&broad, &[]), 0);
+    for line in LINES.iter() {
+        let risks: Vec<_> = TABLE
+            .lines()
+            .map(|text| text.split('\t').collect::<Vec<_>>())
+            .filter(|column| column.get(2) == Some(&line.id))
+            .flat_map(|column| column[4].split(','))
+            .filter(|risk| *risk != "-")
+            .collect();
+        let path = line.template.replace(['{', '}'], "");
+        let matched =
+            Matched::find(catalog, &line.method.parse().unwrap(), CanonicalPath::parse(&path).unwrap());
+        if !set.decide(&matched).is_allowed() {
+            continue;
+        }
+        match risks[..] {
+            [] => {}
+            ["secrets"] => {
+                assert_eq!(line.method, "GET", "{}", line.id);
+                assert!(reveals.hidden(matched.op(), None).is_some(), "{} would come unmasked", line.id);
+                masked += 1;
+            }
+            _ => panic!("{} is granted by a broad rule: {risks:?}", line.id),
+        }
+    }
+    assert_eq!(masked, 18);
 }
 
 /// The oracle sees the tricks for what they are; else the properties above would prove nothing.

@@ -106,7 +106,7 @@ pub struct Operation {
     pub id: &'static str,
     /// Logto's first tag in lower-kebab-case: `audit-logs`.
     pub tag: &'static str,
-    /// Why the operation is sensitive; empty where it is not.
+    /// What makes the operation dangerous; empty where nothing does.
     pub risks: Box<[Risk]>,
     /// Whether its answer comes in pages.
     pub paging: Option<Paging>,
@@ -117,11 +117,17 @@ pub struct Operation {
 impl Operation {
     /// Whether only a rule that names the operation grants it.
     pub fn is_sensitive(&self) -> bool {
-        !self.risks.is_empty()
+        !self.risks.is_empty() && !self.is_safe_when_masked()
+    }
+
+    /// Whether it only reads, and nothing but the secrets in its answer makes it dangerous: with these masked, it is as
+    /// harmless as any other that reads.
+    pub fn is_safe_when_masked(&self) -> bool {
+        self.verb.reads() && *self.risks == [Risk::Secrets]
     }
 }
 
-/// Why an operation is sensitive (FACTS section 7).
+/// What makes an operation dangerous.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Risk {
     /// The answer holds a secret in clear.
@@ -134,6 +140,8 @@ pub enum Risk {
     Fetch,
     /// It lets the caller act as a user.
     Impersonation,
+    /// It deletes what holds secrets, which nobody can write back, or a whole collection.
+    Destruction,
 }
 
 impl Risk {
@@ -144,6 +152,7 @@ impl Risk {
             "keys" => Some(Self::Keys),
             "fetch" => Some(Self::Fetch),
             "impersonation" => Some(Self::Impersonation),
+            "destruction" => Some(Self::Destruction),
             _ => None,
         }
     }
@@ -156,6 +165,7 @@ impl Risk {
             Self::Keys => "keys",
             Self::Fetch => "fetch",
             Self::Impersonation => "impersonation",
+            Self::Destruction => "destruction",
         }
     }
 
@@ -167,6 +177,7 @@ impl Risk {
             Self::Keys => "touches keys or credentials",
             Self::Fetch => "makes the server request a URL",
             Self::Impersonation => "lets the caller act as a user",
+            Self::Destruction => "destroys what holds secrets, or a whole collection",
         }
     }
 }

@@ -118,7 +118,7 @@ fn no_two_tags_share_the_segment_after_api() {
 /// FACTS section 7, row by row, and the list of dangerous writes below it.
 #[test]
 fn whatever_returns_a_secret_or_gives_power_is_sensitive() {
-    use Risk::{Elevation, Fetch, Impersonation, Keys, Secrets};
+    use Risk::{Destruction, Elevation, Fetch, Impersonation, Keys, Secrets};
     for (risk, ids) in [
         (Secrets, "ListApplicationSecrets CreateApplicationSecret UpdateApplicationSecret"),
         (Secrets, "ListApplications GetApplication CreateApplication UpdateApplication"),
@@ -145,13 +145,61 @@ fn whatever_returns_a_secret_or_gives_power_is_sensitive() {
         (Fetch, "CreateSsoConnector UpdateSsoConnector TestJwtCustomizer TestAction"),
         (Impersonation, "CreateSubjectToken CreateUserPersonalAccessToken AddOneTimeTokens"),
         (Impersonation, "UpdateUserPassword CreateUserIdentity ReplaceUserIdentity"),
+        (
+            Destruction,
+            "DeleteApplication DeleteSamlApplication DeleteConnector DeleteSsoConnector DeleteHook",
+        ),
+        (Destruction, "DeleteCaptchaProvider DeleteEmailTemplates CleanupDomains"),
+        (Keys, "DeleteUserPersonalAccessToken DeletePersonalAccessTokenPost DeleteOneTimeToken DeleteSecret"),
+        (Elevation, "DeleteUserMfaVerification DeleteSentinelActivities"),
     ] {
         for id in ids.split(' ') {
             let operation = catalog().operation(catalog().by_id(id).unwrap());
             assert!(operation.risks.contains(&risk), "{id}: {risk}");
-            assert!(operation.is_sensitive());
+            assert!(operation.is_sensitive() || operation.is_safe_when_masked(), "{id}");
         }
     }
+}
+
+/// Masked, they are as harmless as their neighbours; nothing that writes is, and nothing with a second risk.
+#[test]
+fn what_only_reads_secrets_is_safe_when_masked_and_nothing_else_is() {
+    let all = catalog().operations().map(|(_, operation)| operation);
+    let (safe, others): (Vec<_>, Vec<_>) = all.partition(|operation| operation.is_safe_when_masked());
+    let ids: Vec<_> = safe.iter().map(|operation| operation.id).collect();
+    assert_eq!(
+        ids.join(" "),
+        "ListApplications GetApplication ListApplicationSecrets GetCaptchaProvider ListActions GetAction \
+         ListJwtCustomizers GetJwtCustomizer ListConnectors GetConnector ListHooks GetHook \
+         ListOrganizationApplications ListOrganizationJitSsoConnectors ListRoleApplications ListSsoConnectors \
+         GetSsoConnector ListUserPersonalAccessTokens"
+    );
+    assert!(safe.iter().all(|operation| operation.verb == Verb::Get && !operation.is_sensitive()));
+    for id in ids {
+        assert!(Secrets::of(catalog().by_id(id).unwrap()).is_some(), "{id}: nothing would mask it");
+    }
+    assert!(others.iter().all(|operation| operation.is_sensitive() != operation.risks.is_empty()));
+}
+
+/// Who may not read the secrets of an object cannot put them back once it is deleted.
+#[test]
+fn what_holds_secrets_is_deleted_by_name_alone() {
+    let holders = "applications saml-applications captcha-provider connectors sso-connectors hooks one-time-tokens \
+                   secrets";
+    let all = || catalog().operations().map(|(_, operation)| operation).filter(|o| o.verb == Verb::Delete);
+    for tag in holders.split_whitespace() {
+        let deleting = all().filter(|operation| operation.tag == tag);
+        // `/api/hooks/{id}` is the object; what is further below is a part of it, judged by itself.
+        let whole: Vec<_> = deleting.filter(|o| o.template.segments().len() <= 3).collect();
+        assert!(!whole.is_empty(), "{tag}");
+        assert!(whole.iter().all(|operation| operation.is_sensitive()), "{tag}");
+    }
+    let credentials = all().filter(|o| {
+        ["/secrets", "/legacy-secret", "/personal-access-tokens"]
+            .iter()
+            .any(|part| o.template.as_str().contains(part))
+    });
+    assert_eq!(credentials.filter(|operation| operation.is_sensitive()).count(), 5);
 }
 
 /// A sensitive operation that need not be is a rule that nobody can write in one word.

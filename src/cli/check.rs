@@ -11,6 +11,7 @@ use crate::{
     config::{Address, AuditOutput, Config},
     limit::Dispatch,
     observe::{Metrics, OperationMetrics, Record, RequestId},
+    policy::rules::Brings,
     proxy::{self, Failure, Shared},
     token::Tokens,
     upstream::{self, Outbound, Prepared, Tenant, UpstreamError},
@@ -58,6 +59,10 @@ pub(super) fn run(args: &Args) -> ExitCode {
         super::count(config.callers.len(), "caller"),
         super::count(warnings.len() + missing.len(), "warning"),
     );
+    let allowed = config.policies.iter().flat_map(|policy| &policy.allow);
+    for brings in Brings::of_all(allowed.map(|rule| rule.text.as_str())) {
+        println!("  {brings}");
+    }
     if !args.online {
         return ExitCode::SUCCESS;
     }

@@ -102,7 +102,7 @@ It holds the secret and the token; you need neither. In another terminal:
   # not granted: 403 claviger.not_permitted
   curl -s -X DELETE http://{proxy}/api/roles/anything
   # sensitive: needs a rule that names it
-  curl -s http://{proxy}/api/users/anyone/personal-access-tokens
+  curl -s -X DELETE http://{proxy}/api/users/anyone/personal-access-tokens/any
   # two parsers could read this path differently: 400 claviger.path_ambiguous
   curl -s --path-as-is 'http://{proxy}/api/users/..%2froles'
   # a token for clients that insist on OAuth: good here, and nowhere else

@@ -5,13 +5,14 @@ use std::{fmt::Write as _, process::ExitCode};
 use serde_json::{Value, json};
 
 use crate::{
-    catalog::{Catalog, Operation},
+    catalog::{Catalog, Operation, Secrets},
     config::{Caller, Config, Issue},
     ids::CallerIndex,
     policy::{
         Grants,
         conditions::Words,
         decide::{RuleSource, Verdict},
+        rules::Brings,
     },
 };
 
@@ -67,6 +68,8 @@ struct Column<'c> {
     cells: Vec<Cell<'c>>,
     /// Rules that reach paths which the catalog does not know.
     beyond: Vec<&'c RuleSource>,
+    /// What its rules about many operations bring.
+    brings: Vec<Brings>,
 }
 
 struct Cell<'c> {
@@ -74,6 +77,8 @@ struct Cell<'c> {
     verdict: Verdict<'c>,
     /// Some rule is about a part of its paths.
     in_part: bool,
+    /// Its answers hold secrets, which this caller does not see.
+    masked: bool,
 }
 
 impl<'c> Column<'c> {
@@ -87,7 +92,8 @@ impl<'c> Column<'c> {
         let rules = grants.rules(index);
         let cell = |(op, operation)| {
             let (verdict, in_part) = rules.about(op, operation);
-            Cell { operation, verdict, in_part }
+            let masked = Secrets::of(op).is_some() && grants.reveals(index).hidden(Some(op), None).is_some();
+            Cell { operation, verdict, in_part, masked }
         };
         let tenants = config.tenants.iter().filter(|tenant| grants.may_name(index, &***tenant));
         Self {
@@ -95,6 +101,7 @@ impl<'c> Column<'c> {
             tenants: tenants.map(|tenant| tenant.name.as_str()).collect(),
             cells: catalog.operations().map(cell).collect(),
             beyond: rules.beyond(catalog).map(AsRef::as_ref).collect(),
+            brings: Brings::of_all(allowed(config, caller)),
         }
     }
 
@@ -110,6 +117,7 @@ impl<'c> Column<'c> {
             "issue": issue(caller),
             "reveal": caller.reveal.iter().map(|rule| &rule.text).collect::<Vec<_>>(),
             "operations": granted.map(Cell::object).collect::<Vec<_>>(),
+            "broad_rules": self.brings.iter().map(brought).collect::<Vec<_>>(),
             "beyond_the_catalog": self.beyond.iter().map(|rule| object(rule)).collect::<Vec<_>>(),
         })
     }
@@ -160,11 +168,27 @@ impl Cell<'_> {
             "method": self.operation.verb.as_str(),
             "path": self.operation.template.as_str(),
             "sensitive": self.operation.is_sensitive(),
+            "secrets_masked": self.masked,
             "granted": self.mark().as_str(),
             "some_paths_differ": self.in_part,
             "rules": self.rules().into_iter().map(object).collect::<Vec<_>>(),
         })
     }
+}
+
+/// The rules of the caller's `allow` lists.
+fn allowed<'c>(config: &'c Config, caller: &'c Caller) -> impl Iterator<Item = &'c str> {
+    let policies = config.policies.iter().filter(|policy| caller.policies.contains(&policy.name));
+    policies.flat_map(|policy| &policy.allow).map(|rule| rule.text.as_str())
+}
+
+fn brought(brings: &Brings) -> Value {
+    json!({
+        "rule": brings.rule,
+        "operations": brings.operations,
+        "masked": brings.masked,
+        "by_name_alone": brings.by_name,
+    })
 }
 
 fn object(rule: &RuleSource) -> Value {
@@ -200,14 +224,19 @@ fn table(catalog: &Catalog, columns: &[Column<'_>]) -> String {
         if marks.iter().all(|mark| *mark == Mark::No) {
             continue;
         }
-        let star = if operation.is_sensitive() { "*" } else { "" };
-        write(&mut text, format_args!("{:<44}", format!("{}{star}", operation.id)));
+        let sign = match operation {
+            operation if operation.is_sensitive() => "*",
+            operation if operation.is_safe_when_masked() => "+",
+            _ => "",
+        };
+        write(&mut text, format_args!("{:<44}", format!("{}{sign}", operation.id)));
         for (mark, width) in marks.iter().zip(&widths) {
             write(&mut text, format_args!(" {:<width$}", mark.as_str()));
         }
         text.push('\n');
     }
-    write(&mut text, format_args!("\n* sensitive; if: under conditions, below; part: some of its paths\n"));
+    text.push_str("\n* sensitive; + with the secrets in its answer masked, but for those that a caller reveals, below\n");
+    text.push_str("if: under conditions, below; part: some of its paths\n");
     for column in columns {
         let caller = column.caller;
         write(&mut text, format_args!("\n{}: tenants {}", caller.name, column.tenants.join(", ")));
@@ -221,6 +250,9 @@ fn table(catalog: &Catalog, columns: &[Column<'_>]) -> String {
             write(&mut text, format_args!("; the broker hands out the upstream's token"));
         }
         text.push('\n');
+        for brings in &column.brings {
+            write(&mut text, format_args!("  {brings}\n"));
+        }
         for rule in &caller.reveal {
             write(&mut text, format_args!("  {}: answers unmasked ({})\n", rule.text, rule.origin));
         }

@@ -51,17 +51,22 @@ fn remark(operation: &Operation) -> String {
     if operation.requirement == Requirement::Withheld {
         return " (never forwarded)".into();
     }
+    if operation.is_safe_when_masked() {
+        return " (secrets masked)".into();
+    }
     let risks: Vec<_> = operation.risks.iter().map(|risk| risk.as_str()).collect();
     if risks.is_empty() { String::new() } else { format!(" (sensitive: {})", risks.join(", ")) }
 }
 
 fn object(operation: &Operation) -> serde_json::Value {
+    let risks = if operation.is_sensitive() { &*operation.risks } else { &[] };
     json!({
         "method": operation.verb.as_str(),
         "path": operation.template.as_str(),
         "operation": operation.id,
         "tag": operation.tag,
-        "sensitive": operation.risks.iter().map(|risk| risk.as_str()).collect::<Vec<_>>(),
+        "sensitive": risks.iter().map(|risk| risk.as_str()).collect::<Vec<_>>(),
+        "secrets_masked": operation.is_safe_when_masked(),
         "forwarded": operation.requirement != Requirement::Withheld,
     })
 }

@@ -42,6 +42,11 @@ pub trait RuleCheck {
     /// It is none.
     fn rule(&self, list: RuleList, text: &str) -> Result<(), String>;
 
+    /// What is likely a slip in a text that is a rule. `None`: nothing.
+    fn doubt(&self, _list: RuleList, _text: &str) -> Option<String> {
+        None
+    }
+
     /// Whether the operation of a rule takes a query parameter, and whether the condition on it does what it says.
     ///
     /// # Errors

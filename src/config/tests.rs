@@ -75,7 +75,7 @@ impl Bench {
         self.load_by(&rule_check)
     }
 
-    fn load_by(&self, rule_check: &dyn RuleCheck) -> Result<Loaded, Problems> {
+    pub(super) fn load_by(&self, rule_check: &dyn RuleCheck) -> Result<Loaded, Problems> {
         load(&LoadRequest {
             paths: self.paths.clone(),
             search: vec![self.dir.path().join("claviger.toml"), self.dir.path().join("etc.toml")],

@@ -4,7 +4,10 @@
 
 use super::rules::{Effect, Rule};
 use crate::{
-    catalog::{Catalog, Op, Operation, Paging, Parameters, nearest},
+    catalog::{
+        Catalog, Op, Operation, Paging, Parameters, nearest,
+        template::{Segment, Template},
+    },
     config::{QueryCondition, RuleCheck, RuleList},
 };
 
@@ -21,12 +24,30 @@ impl RuleCheck for CatalogCheck {
         Rule::parse(effect, text).map(drop).map_err(|error| error.to_string())
     }
 
+    fn doubt(&self, list: RuleList, text: &str) -> Option<String> {
+        let Ok(Rule::Template { template, .. }) = Rule::parse(Effect::Deny, text) else { return None };
+        let catalog = Catalog::logto();
+        let known = || catalog.operations().filter_map(|(_, operation)| room(&operation.template));
+        let room = room(&template)?;
+        if known().any(|known| known.eq_ignore_ascii_case(room)) {
+            return None;
+        }
+        let near = nearest(room, known())?;
+        let effect = match list {
+            RuleList::Allow => "allows",
+            RuleList::Deny => "denies",
+        };
+        Some(format!(
+            "it {effect} nothing that Logto 1.42 has below /api/{room}. Did you mean \"/api/{near}\"?"
+        ))
+    }
+
     fn parameter(&self, rule: &str, name: &str, condition: &QueryCondition) -> Result<(), String> {
         let Some((op, operation)) = operation(rule) else { return Ok(()) };
         let parameters = Parameters::of(op);
         if !parameters.takes(name) {
             let known: Vec<_> = parameters.query().collect();
-            return Err(unknown("a query parameter", &operation.id, name, &known));
+            return Err(unknown("a query parameter", operation.id, name, &known));
         }
         let bounds = condition.max.is_some() || condition.one_of.is_some();
         if name == "page_size" && bounds && !condition.required && operation.paging == Some(Paging::Optional)
@@ -47,7 +68,7 @@ impl RuleCheck for CatalogCheck {
             return Ok(());
         }
         let known: Vec<_> = parameters.members().collect();
-        Err(unknown("a member of the body", &operation.id, name, &known))
+        Err(unknown("a member of the body", operation.id, name, &known))
     }
 }
 
@@ -61,6 +82,14 @@ fn operation(rule: &str) -> Option<(Op, &'static Operation)> {
         Rule::All | Rule::Tag { .. } => return None,
     };
     Some((op, catalog.operation(op)))
+}
+
+/// The segment after `/api`, where it is one name.
+fn room(template: &Template) -> Option<&str> {
+    match template.segments().get(1)? {
+        Segment::Literal(name) => Some(name),
+        Segment::Param => None,
+    }
 }
 
 fn unknown(what: &str, id: &str, name: &str, known: &[&'static str]) -> String {
@@ -139,6 +168,28 @@ mod tests {
         assert_eq!(member("PATCH /api/applications/{id}/custom-data", "anything"), "");
         assert_eq!(member("POST /api/new-things", "anything"), "");
         assert!(member("DeleteUser", "name").starts_with("DeleteUser takes nothing"));
+    }
+
+    /// A `deny` that is about nothing denies nothing, and nobody would be told so by a request.
+    #[test]
+    fn a_template_that_is_about_nothing_known_is_likely_a_slip() {
+        let doubt = |list, text| CatalogCheck.doubt(list, text).unwrap_or_default();
+        assert_eq!(
+            doubt(RuleList::Deny, "DELETE /api/usres/**"),
+            "it denies nothing that Logto 1.42 has below /api/usres. Did you mean \"/api/users\"?"
+        );
+        assert!(doubt(RuleList::Allow, "GET /api/application/{id}").contains("/api/applications"));
+        for text in [
+            "DELETE /api/**",
+            "DELETE /api/USERS/**",
+            "POST /api/users/{id}/new-things",
+            "POST /api/something-entirely-new",
+            "DELETE /api/{x}/y",
+            "users:write",
+            "*",
+        ] {
+            assert_eq!(doubt(RuleList::Deny, text), "", "{text}");
+        }
     }
 
     #[test]

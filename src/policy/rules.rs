@@ -1,6 +1,7 @@
 //! What a rule may say: `users:read`, `ListUsers`, `GET /api/roles/{id}`, `*`. Parses one rule at a time and refuses
 //! what could not do what it says, with what to write instead. What a set of rules decides is `decide`'s work.
 
+mod bring;
 mod error;
 
 use crate::catalog::{
@@ -11,7 +12,7 @@ use crate::catalog::{
     template::{Segment, Template},
 };
 
-pub use self::error::RuleError;
+pub use self::{bring::Brings, error::RuleError};
 
 /// Whether a rule gives or takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -78,7 +79,7 @@ pub(super) struct Coverage {
 pub enum Rule {
     /// `*`: every operation of the catalog; in `deny`, everything.
     All,
-    /// `users:read`: the operations of a tag that are not sensitive.
+    /// `users:read`: the operations of a tag that are not sensitive; those that read secrets alone come masked.
     Tag {
         /// One that some operation of the catalog has.
         tag: &'static str,

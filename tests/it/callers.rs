@@ -282,14 +282,30 @@ async fn replicas_with_the_same_broker_key_accept_each_others_tokens() {
 async fn sensitive_operations_need_their_own_name() {
     let logto = Logto::start().await;
     let mut proxy = Proxy::of(&logto).await;
+    let delete = Request::new("DELETE", "/api/hooks/hook00000000000000001");
+    proxy.ask(&delete).await.assert_problem(403, "not_permitted");
+    assert!(proxy.reload_with(|settings| settings.set("policies.all.allow", "['*', 'DeleteHook']")).await);
+    assert_eq!(proxy.ask(&delete).await.outcome().1, "");
+}
+
+/// A tag brings what reads secrets, without the secrets; these take the name of the operation in `reveal`.
+#[tokio::test]
+async fn a_tag_grants_what_reads_secrets_and_they_come_masked() {
+    let logto = Logto::start().await;
+    let mut proxy = Proxy::of(&logto).await;
+    assert!(proxy.reload_with(|settings| settings.set("policies.all.allow", "['applications:read']")).await);
     let secrets = "/api/applications/demo-web/secrets";
-    proxy.get(secrets).await.assert_problem(403, "not_permitted");
+    let value = async |proxy: &Proxy| proxy.get(secrets).await.json()[0]["value"].clone();
+    assert_eq!(value(&proxy).await, "[redacted by claviger]");
+    proxy.get("/api/hooks").await.assert_problem(403, "not_permitted");
+    assert!(proxy.reload_with(|settings| settings.set("callers.local.reveal", "['ListApplications']")).await);
+    assert_eq!(value(&proxy).await, "[redacted by claviger]", "another operation is revealed");
     assert!(
         proxy
-            .reload_with(|settings| settings.set("policies.all.allow", "['*', 'ListApplicationSecrets']"))
+            .reload_with(|settings| settings.set("callers.local.reveal", "['ListApplicationSecrets']"))
             .await
     );
-    assert_eq!(proxy.get(secrets).await.outcome().1, "");
+    assert_ne!(value(&proxy).await, "[redacted by claviger]");
 }
 
 #[tokio::test]

@@ -4,6 +4,8 @@
 
 #[path = "canary/answers.rs"]
 mod answers;
+#[path = "canary/broad.rs"]
+mod broad;
 #[path = "canary/credentials.rs"]
 mod credentials;
 #[path = "canary/errors.rs"]

@@ -83,13 +83,17 @@ impl Checker<'_> {
             self.objection(path, &why);
             return None;
         }
+        if let Some(why) = self.settings.rule_check.doubt(list, &text) {
+            let (what, remedy) = sentences(&why);
+            self.warn(path, what, remedy);
+        }
         let origin = self.tree.place(path).unwrap_or_else(|| Origin::from("built in"));
         Some(RuleText { text, conditions: None, origin })
     }
 
     /// What whoever knows the rules has against one, in one or two sentences.
     fn objection(&mut self, path: &KeyPath, why: &str) {
-        let (what, remedy) = why.split_once(". ").unwrap_or((why.trim_end_matches('.'), ""));
+        let (what, remedy) = sentences(why);
         self.problem(path, what, remedy);
     }
 
@@ -111,4 +115,9 @@ impl Checker<'_> {
         );
         self.problem(path, what, "Write one rule for the operation, with all of its conditions.");
     }
+}
+
+/// What is wrong, and what to write instead.
+fn sentences(why: &str) -> (&str, &str) {
+    why.split_once(". ").unwrap_or((why.trim_end_matches('.'), ""))
 }

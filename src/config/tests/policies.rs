@@ -210,6 +210,10 @@ fn b32_what_a_condition_is_about_is_asked_of_whoever_knows() {
             Ok(())
         }
 
+        fn doubt(&self, list: RuleList, text: &str) -> Option<String> {
+            (list == RuleList::Deny).then(|| format!("{text} is odd. Is it meant?"))
+        }
+
         fn parameter(&self, rule: &str, name: &str, condition: &QueryCondition) -> Result<(), String> {
             if condition.forbidden { Ok(()) } else { Err(format!("{rule} has no {name}. Look again.")) }
         }
@@ -229,4 +233,8 @@ fn b32_what_a_condition_is_about_is_asked_of_whoever_knows() {
             "c.toml:7: policies.p.allow[1].body[1]: UpdateUser has no nmae. Look there.",
         ]
     );
+    let doubtful = self::bench("allow = [\"a\"]\ndeny = [\"b\"]").load_by(&Knows).unwrap();
+    let warnings: Vec<_> =
+        doubtful.warnings.iter().map(|warning| (warning.key.as_str(), warning.what.as_str())).collect();
+    assert_eq!(warnings, [("policies.p.deny[0]", "b is odd")]);
 }

@@ -47,7 +47,8 @@ fn without_rules_nothing_passes() {
         &[],
         &[
             ("GET /api/users", "no_rule"),
-            ("GET /api/applications", "sensitive_not_named"),
+            ("GET /api/applications", "no_rule"),
+            ("POST /api/applications", "sensitive_not_named"),
             ("GET /api/swagger.json", "withheld"),
             ("GET /api/new", "operation_unknown"),
         ],
@@ -65,7 +66,8 @@ fn a_tag_grants_what_it_says() {
             ("HEAD /api/users/u1", "allowed users:read"),
             ("POST /api/users", "no_rule"),
             ("GET /api/roles", "no_rule"),
-            ("GET /api/users/u1/personal-access-tokens", "sensitive_not_named users:read"),
+            ("GET /api/users/u1/personal-access-tokens", "allowed users:read"),
+            ("POST /api/users/u1/personal-access-tokens", "sensitive_not_named"),
             ("OPTIONS /api/users", "operation_unknown"),
             ("PUT /api/users", "operation_unknown"),
             ("GET /api/users/u1/new-thing", "operation_unknown"),
@@ -112,21 +114,60 @@ fn spelling_does_not_get_round_a_deny() {
 
 #[test]
 fn a_sensitive_operation_is_granted_by_its_name_alone() {
+    let request = "POST /api/applications/a1/secrets";
+    for broad in
+        ["*", "applications:*", "applications:write", "POST /api/applications/**", "POST /api/{a}/{b}/{c}"]
+    {
+        check(&[broad], &[], &[(request, &format!("sensitive_not_named {broad}"))]);
+        let named = "allowed CreateApplicationSecret";
+        check(&[broad, "CreateApplicationSecret"], &[], &[(request, named)]);
+    }
+    // Also where the template is about one of its paths only.
+    check(&["POST /api/{a}/a1/{c}"], &[], &[(request, "sensitive_not_named POST /api/{a}/a1/{c}")]);
+    for deny in [
+        "*",
+        "applications:write",
+        "POST /api/applications/{id}/secrets",
+        "POST /api/applications/a1/secrets",
+    ] {
+        check(&["CreateApplicationSecret"], &[deny], &[(request, &format!("denied {deny}"))]);
+    }
+}
+
+#[test]
+fn what_reads_nothing_worse_than_secrets_is_granted_as_any_other() {
     let request = "GET /api/applications/a1/secrets";
     for broad in
         ["*", "applications:*", "applications:read", "GET /api/applications/**", "GET /api/{a}/{b}/{c}"]
     {
-        check(&[broad], &[], &[(request, &format!("sensitive_not_named {broad}"))]);
-        let named = "allowed ListApplicationSecrets";
-        check(&[broad, "ListApplicationSecrets"], &[], &[(request, named)]);
+        check(&[broad], &[], &[(request, &format!("allowed {broad}"))]);
+        check(&[broad], &["ListApplicationSecrets"], &[(request, "denied ListApplicationSecrets")]);
     }
-    // Also where the template is about one of its paths only.
-    check(&["GET /api/{a}/a1/{c}"], &[], &[(request, "sensitive_not_named GET /api/{a}/a1/{c}")]);
-    for deny in
-        ["*", "applications:read", "GET /api/applications/{id}/secrets", "GET /api/applications/a1/secrets"]
-    {
-        check(&["ListApplicationSecrets"], &[deny], &[(request, &format!("denied {deny}"))]);
+    check(&["applications:write"], &[], &[(request, "no_rule")]);
+    for tag in ["hooks", "connectors", "sso-connectors", "captcha-provider", "applications"] {
+        let one = if tag == "captcha-provider" {
+            "/api/captcha-provider".to_owned()
+        } else {
+            format!("/api/{tag}/x")
+        };
+        let rule = format!("{tag}:*");
+        check(
+            &[&rule],
+            &[],
+            &[
+                (&format!("GET {one}"), &format!("allowed {rule}")),
+                (&format!("DELETE {one}"), &format!("sensitive_not_named {rule}")),
+            ],
+        );
     }
+    check(
+        &["*"],
+        &[],
+        &[
+            ("GET /api/one-time-tokens", "sensitive_not_named *"),
+            ("GET /api/configs/oidc/k", "sensitive_not_named *"),
+        ],
+    );
 }
 
 #[test]
@@ -241,7 +282,7 @@ fn every_bad_rule_is_reported_with_its_place() {
 
 #[test]
 fn a_verdict_explains_itself() {
-    let rules = rules(&["users:read", "applications:read"], &["GetUser"]);
+    let rules = rules(&["users:read", "applications:*"], &["GetUser"]);
     let explain = |method: http::Method, path: &str| {
         let matched = Matched::find(Catalog::logto(), &method, CanonicalPath::parse(path).unwrap());
         let operation = matched.op().map(|op| Catalog::logto().operation(op));
@@ -259,12 +300,13 @@ fn a_verdict_explains_itself() {
     assert_eq!(
         explain(http::Method::POST, "/api/applications"),
         "CreateApplication: sensitive (answers with secrets in clear, gives permissions or lifts a check), \
-         so only a rule that names it allows it: add \"CreateApplication\" to policies.p.allow"
+         so only a rule that names it allows it: add \"CreateApplication\" to policies.p.allow; \
+         it is not allowed by allow \"applications:*\" of policy p (p.toml:allow:2)"
     );
     assert_eq!(
-        explain(get.clone(), "/api/applications"),
-        "ListApplications: sensitive (answers with secrets in clear), so only a rule that names it allows it: \
-         add \"ListApplications\" to policies.p.allow; it is not allowed by allow \"applications:read\" of policy p (p.toml:allow:2)"
+        explain(http::Method::DELETE, "/api/applications/a"),
+        "DeleteApplication: sensitive (destroys what holds secrets, or a whole collection), so only a rule that names \
+         it allows it: add \"DeleteApplication\" to policies.p.allow; it is not allowed by allow \"applications:*\" of policy p (p.toml:allow:2)"
     );
     assert_eq!(
         explain(http::Method::POST, "/api/users"),

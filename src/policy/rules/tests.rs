@@ -87,14 +87,14 @@ fn what_is_no_rule_says_what_to_write() {
 fn an_allow_that_grants_nothing_is_a_mistake_and_a_deny_never_is() {
     for (text, message) in [
         (
-            "GET /api/applications/{id}/secrets",
-            "\"GET /api/applications/{id}/secrets\" is the sensitive operation ListApplicationSecrets, \
-             which only its name grants: write \"ListApplicationSecrets\"",
+            "POST /api/applications/{id}/secrets",
+            "\"POST /api/applications/{id}/secrets\" is the sensitive operation CreateApplicationSecret, \
+             which only its name grants: write \"CreateApplicationSecret\"",
         ),
         (
-            "GET /api/Applications/app1/Secrets",
-            "\"GET /api/Applications/app1/Secrets\" is the sensitive operation ListApplicationSecrets, \
-             which only its name grants: write \"ListApplicationSecrets\"",
+            "POST /api/Applications/app1/Secrets",
+            "\"POST /api/Applications/app1/Secrets\" is the sensitive operation CreateApplicationSecret, \
+             which only its name grants: write \"CreateApplicationSecret\"",
         ),
         (
             "subject-tokens:*",
@@ -115,6 +115,12 @@ fn an_allow_that_grants_nothing_is_a_mistake_and_a_deny_never_is() {
         assert_eq!(allow(text), Err(message.into()), "{text}");
         assert!(deny(text).is_ok(), "{text}");
     }
-    assert!(allow("ListApplicationSecrets").is_ok());
-    assert!(allow("connectors:write").is_ok(), "DeleteConnector is not sensitive");
+    assert!(allow("CreateApplicationSecret").is_ok());
+    assert!(allow("connectors:write").is_ok(), "CreateConnectorAuthorizationUri is not sensitive");
+    assert!(
+        allow("captcha-provider:write").unwrap_err().contains("UpdateCaptchaProvider, DeleteCaptchaProvider")
+    );
+    for text in ["captcha-provider:read", "GET /api/hooks/{id}", "applications:read"] {
+        assert!(allow(text).is_ok(), "{text}: what it reads comes masked");
+    }
 }
