@@ -5,6 +5,7 @@
 //! (allowed or not, by which rule). Everything here is pure: no I/O, no clock, and no allocation for an
 //! ordinary request.
 
+mod asked;
 pub mod compile;
 pub mod conditions;
 pub mod decide;
@@ -21,6 +22,7 @@ mod tables;
 pub mod target;
 mod token_spec;
 
+pub use asked::Asked;
 pub use forward_auth::ForwardAuthError;
 pub use grants::{Grants, ISSUE};
 pub use permit::{Action, Granted, Permit, PermittedOperation, Tenant};

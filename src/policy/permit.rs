@@ -14,7 +14,7 @@ use super::{
 use crate::{
     authn::Caller,
     catalog::Secrets,
-    config::Issue,
+    config::{self, Issue},
     ids::{Label, TenantName},
 };
 
@@ -24,6 +24,8 @@ pub trait Tenant {
     fn name(&self) -> &TenantName;
     /// Its labels.
     fn labels(&self) -> &[Label];
+    /// As configured: what its tokens are for.
+    fn config(&self) -> &config::Tenant;
 }
 
 /// A tenant that a caller may use, with the token for it. Only `Grants::tenant` makes one.

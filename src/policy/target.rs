@@ -1,6 +1,8 @@
 //! What a request asks for, as the policy judges it. Read by the router; the tenant is the caller's text until it is
 //! looked up among those that there are, and the path has not been looked into yet (that is `path`'s work).
 
+use super::asked::Asked;
+
 /// What a request is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target<'r> {
@@ -17,13 +19,15 @@ pub enum Target<'r> {
     Token {
         /// As the caller wrote it; `None`: the caller's default.
         tenant: Option<&'r str>,
+        /// What for, once the form is read.
+        asked: Asked<'r>,
     },
 }
 
 impl<'r> Target<'r> {
     /// The tenant that it names.
     pub fn tenant(&self) -> Option<&'r str> {
-        let (Self::Api { tenant, .. } | Self::Token { tenant }) = *self;
+        let (Self::Api { tenant, .. } | Self::Token { tenant, .. }) = *self;
         tenant
     }
 }
@@ -37,6 +41,9 @@ pub enum TargetError {
     /// 404 `claviger.not_found`: the same, for whoever sets up another proxy.
     #[error("/authz answers nobody here: it is off, unless the operator sets authz.enabled = true")]
     Authz,
+    /// 405: metadata is read.
+    #[error("this path takes GET and HEAD only")]
+    Read,
     /// 400: `GET http://host/path`, `CONNECT host:port`, `OPTIONS *` (RFC 9112 section 3.2).
     #[error("the request target is not a path that begins with \"/\"")]
     NotOriginForm,

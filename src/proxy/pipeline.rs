@@ -77,9 +77,13 @@ impl Pipeline {
                 record.asks_for_token = true;
                 let form = BrokerRequest::read(&head, body, self.config.timeouts.body).await?;
                 record.client_in_form = form.client_in_form();
+                let target = Target::Token { tenant: target.tenant(), asked: form.asked() };
                 let presented = Presented::by_client(&connection.peer, &head.headers, form.client());
                 let admitted = self.admit(connection, &presented, &target, &head, record).await?;
                 self.issue(admitted, self.authenticators.key_of(&presented), record).await
+            }
+            Route::Discovery(issuer) => {
+                Ok(issuer.answer(&head, self.base(connection, &head), &self.config)?)
             }
             Route::ForwardAuth => {
                 record.via = Some("authz");

@@ -71,8 +71,8 @@ pub(super) fn answer(failure: &Failure, record: &mut Record) -> Response<Body> {
     {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
-    if description.status == StatusCode::METHOD_NOT_ALLOWED {
-        headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
+    if let Some(methods) = failure.allow().and_then(|methods| HeaderValue::try_from(methods).ok()) {
+        headers.insert(header::ALLOW, methods);
     }
     if let Some(wait) = description.retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));

@@ -154,6 +154,10 @@ impl policy::Tenant for config::Tenant {
     fn labels(&self) -> &[crate::ids::Label] {
         &self.labels
     }
+
+    fn config(&self) -> &config::Tenant {
+        self
+    }
 }
 
 /// The tenant's secrets, going on with those of the handle before that are configured the same; and what no answer may
@@ -180,7 +184,8 @@ fn narrowed_key(own: TokenKey, narrowing: &Narrowing) -> TokenKey {
         Some(scopes) => own.with_scopes(&scopes.join(" ")),
         None => own,
     };
-    TokenKey { organization_id, ..key }
+    let resource = narrowing.resource.clone().unwrap_or_else(|| key.resource.clone());
+    TokenKey { organization_id, resource, ..key }
 }
 
 /// How a tenant is reached: its TLS, and the client for its token requests.
