@@ -22,9 +22,9 @@ mod tables;
 pub mod target;
 mod token_spec;
 
-pub use asked::Asked;
 pub use forward_auth::ForwardAuthError;
 pub use grants::{Grants, ISSUE};
 pub use permit::{Action, Granted, Permit, PermittedOperation, Tenant};
 pub use refusal::Refusal;
+pub use target::Asked;
 pub use token_spec::{Narrowing, TokenSpec};

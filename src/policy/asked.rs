@@ -1,19 +1,8 @@
 //! What a client asks the broker for, against what its grant says. It chooses among tokens that the configuration has
 //! settled, and never widens one: what is not there is refused, and never answered with another token.
 
-use super::{refusal::Refusal, token_spec::TokenSpec};
+use super::{refusal::Refusal, target::Asked, token_spec::TokenSpec};
 use crate::config::{self, Issue};
-
-/// What a token request asks for; what it leaves out is the grant's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Asked<'r> {
-    /// RFC 8707
-    pub resource: Option<&'r str>,
-    /// Logto's
-    pub organization_id: Option<&'r str>,
-    /// RFC 6749 section 3.3: separated by spaces.
-    pub scope: Option<&'r str>,
-}
 
 impl Asked<'_> {
     /// The token at `tenant` that a grant of `own` has for what is asked.

@@ -1,8 +1,6 @@
 //! What a request asks for, as the policy judges it. Read by the router; the tenant is the caller's text until it is
 //! looked up among those that there are, and the path has not been looked into yet (that is `path`'s work).
 
-use super::asked::Asked;
-
 /// What a request is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target<'r> {
@@ -22,6 +20,17 @@ pub enum Target<'r> {
         /// What for, once the form is read.
         asked: Asked<'r>,
     },
+}
+
+/// What a token request asks for; what it leaves out is the grant's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Asked<'r> {
+    /// RFC 8707
+    pub resource: Option<&'r str>,
+    /// Logto's
+    pub organization_id: Option<&'r str>,
+    /// RFC 6749 section 3.3: separated by spaces.
+    pub scope: Option<&'r str>,
 }
 
 impl<'r> Target<'r> {

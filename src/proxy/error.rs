@@ -10,7 +10,6 @@ use tokio::time::Instant;
 use super::{broker::BrokerError, hosts::HostError};
 use crate::{
     authn::AuthnError,
-    catalog::Verb,
     filter::Blocked,
     limit::{LimitError, NotSent},
     policy::{ForwardAuthError, Refusal, decide::RuleSource, target::TargetError},
@@ -340,22 +339,6 @@ impl Failure {
         };
         let separator = if remedy.is_empty() { "" } else { ". " };
         format!("{}{separator}{remedy}", sentence(&what))
-    }
-
-    /// The methods that the path takes, where another was used.
-    pub fn allow(&self) -> Option<String> {
-        match self {
-            Self::Broker(BrokerError::Method) => Some("POST".into()),
-            Self::Policy(Refusal::Target(TargetError::Read)) => Some("GET, HEAD".into()),
-            Self::Policy(Refusal::Method(verbs)) => {
-                let names = verbs.iter().map(|verb| match verb {
-                    Verb::Get => "GET, HEAD",
-                    other => other.as_str(),
-                });
-                Some(names.collect::<Vec<_>>().join(", "))
-            }
-            _ => None,
-        }
     }
 
     /// The rule that refused the request.
