@@ -67,6 +67,6 @@ pub use scope::{InvalidPattern, TenantMatch, TenantPattern, TenantScope};
 pub use sections::{
     AuthzOptions, BrokerOptions, Limits, Log, Reload, Retry, Shutdown, Timeouts, TokenOptions,
 };
-pub use tenant::{DEFAULT_MAX_IN_FLIGHT, Endpoint, Roots, Tenant, UpstreamTls};
+pub use tenant::{DEFAULT_MAX_IN_FLIGHT, Endpoint, Resource, Roots, Tenant, UpstreamTls};
 pub use tls::{ListenTls, PemFile};
 pub use words::{ClientAuth, Issue, LogFormat, LogRequests};

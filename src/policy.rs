@@ -5,6 +5,7 @@
 //! (allowed or not, by which rule). Everything here is pure: no I/O, no clock, and no allocation for an
 //! ordinary request.
 
+mod asked;
 mod catalog_check;
 pub mod compile;
 pub mod conditions;
@@ -27,4 +28,5 @@ pub use forward_auth::ForwardAuthError;
 pub use grants::{Grants, ISSUE};
 pub use permit::{Action, Granted, Permit, PermittedOperation, Tenant};
 pub use refusal::Refusal;
+pub use target::Asked;
 pub use token_spec::{Narrowing, TokenSpec};

@@ -4,6 +4,7 @@
 
 mod broker;
 mod build;
+mod discovery;
 mod error;
 mod forward_auth;
 mod hosts;

@@ -77,6 +77,43 @@ impl<'a> Signed<'a> {
     }
 }
 
+/// How many URIs a certificate has among its alternative names (RFC 5280 section 4.2.1.6), valid or not; `None` where
+/// that cannot be read.
+pub fn uri_names(der: &[u8]) -> Option<usize> {
+    alternative_uris(der).ok()
+}
+
+fn alternative_uris(der: &[u8]) -> der::Result<usize> {
+    const SUBJECT_ALT_NAME: [u8; 3] = [0x55, 0x1D, 0x11];
+    let of = |number, constructed| Tag::ContextSpecific { constructed, number: TagNumber(number) };
+    let (mut tbs, mut uris) = (signed(der)?, 0);
+    while !tbs.is_finished() {
+        let member: AnyRef<'_> = tbs.decode()?;
+        if der::Tagged::tag(&member) != of(3, true) {
+            continue;
+        }
+        let mut extensions = inside(&mut SliceReader::new(member.value())?, Tag::Sequence)?;
+        while !extensions.is_finished() {
+            let mut extension = inside(&mut extensions, Tag::Sequence)?;
+            let id: AnyRef<'_> = extension.decode()?;
+            if id.value() != SUBJECT_ALT_NAME {
+                continue;
+            }
+            let mut value: AnyRef<'_> = extension.decode()?;
+            if der::Tagged::tag(&value) == Tag::Boolean {
+                value = extension.decode()?;
+            }
+            let octets = of_kind(value, Tag::OctetString)?.value();
+            let mut names = inside(&mut SliceReader::new(octets)?, Tag::Sequence)?;
+            while !names.is_finished() {
+                let name: AnyRef<'_> = names.decode()?;
+                uris += usize::from(der::Tagged::tag(&name) == of(6, false));
+            }
+        }
+    }
+    Ok(uris)
+}
+
 fn certificate(der: &[u8]) -> der::Result<Certificate> {
     let mut tbs = signed(der)?;
     let version = Tag::ContextSpecific { constructed: true, number: TagNumber(0) };

@@ -4,6 +4,8 @@
 
 #[path = "it/admin.rs"]
 mod admin;
+#[path = "it/asked_tokens.rs"]
+mod asked_tokens;
 #[path = "it/broker.rs"]
 mod broker;
 #[path = "it/callers.rs"]

@@ -25,6 +25,7 @@ mod names;
 mod policies;
 mod rates;
 mod reach;
+mod resources;
 mod scope;
 mod secrets;
 mod settings;

@@ -152,6 +152,8 @@ tables! {
         client_auth: Leaf<ClientAuth>,
         /// The scopes that are asked for.
         scopes: List<String>,
+        /// Further API resources that the token broker hands out tokens for, to callers whose `issue` is "upstream".
+        resources: Mixed<String, RawResource>,
         /// The organization that tokens are for. The Management API needs none.
         organization_id: Leaf<String>,
         /// Further members of the token request.
@@ -162,6 +164,14 @@ tables! {
         max_in_flight: Leaf<u64>,
         /// How the tenant's server is reached.
         tls: RawTls,
+    }
+
+    /// A further API resource of a tenant.
+    RawResource {
+        /// The API identifier.
+        resource: Leaf<String>,
+        /// The scopes that are asked for. Left out: none.
+        scopes: List<String>,
     }
 
     /// TLS towards a tenant.

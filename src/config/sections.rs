@@ -54,8 +54,8 @@ sections! {
         body: u64 = MIB, size(1..=GIB);
         /// Bytes of a form or text body. Logto refuses more than 56 kB.
         form_body: u64 = 56 * KIB, size(1..=GIB);
-        /// Bytes of a multipart body. Logto refuses more than 20 MiB.
-        multipart_body: u64 = 20 * MIB, size(1..=GIB);
+        /// Bytes of a multipart body, with all that is around its files. Logto takes files of up to 20 MiB.
+        multipart_body: u64 = 21 * MIB, size(1..=GIB);
         /// Bytes of a request body that are kept to send it again. Larger ones are streamed, once.
         replay: usize = 64 * 1024, size(0..=64 * MIB);
         /// Requests of one tenant that may wait for one of its `max_in_flight` places.

@@ -31,6 +31,8 @@ pub struct Tenant {
     pub client_auth: ClientAuth,
     /// `scopes`: in the order given, without repetition.
     pub scopes: Vec<String>,
+    /// `resources`: what the broker may hand out tokens for beside `resource`; each once.
+    pub resources: Vec<Resource>,
     /// `organization_id`
     pub organization_id: Option<String>,
     /// `parameters`: further members of the token request.
@@ -43,6 +45,15 @@ pub struct Tenant {
     pub max_in_flight: usize,
     /// `tls`
     pub tls: UpstreamTls,
+}
+
+/// A further API resource of a tenant, with the scopes that a token for it is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Resource {
+    /// The API resource indicator.
+    pub resource: String,
+    /// In the order given, without repetition.
+    pub scopes: Vec<String>,
 }
 
 impl show::Named for Tenant {

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     authn::Caller,
-    catalog::Catalog,
+    catalog::{Catalog, Verb},
     config::{self, AuditOutput, Config, Issue, TenantMatch, TenantScope},
     ids::{CallerIndex, CallerName, PolicyName, TenantName},
     tenants::Directory,
@@ -154,15 +154,19 @@ impl Grants {
     ///
     /// # Errors
     /// [`Refusal`].
-    pub fn permit<T>(
+    pub fn permit<T: Tenant>(
         &self,
-        granted: Granted<T>,
+        mut granted: Granted<T>,
         target: &Target<'_>,
         head: &Parts,
     ) -> Result<Permit<T>, Refusal> {
         let grant = &self.callers[granted.caller.index().0];
-        let Target::Api { path, query, .. } = *target else {
-            return Ok(Permit { granted, rule: None, action: Action::Issue(grant.issue) });
+        let (path, query) = match *target {
+            Target::Api { path, query, .. } => (path, query),
+            Target::Token { asked, .. } => {
+                granted.token = asked.of(&granted.token, grant.issue, granted.tenant.config())?;
+                return Ok(Permit { granted, rule: None, action: Action::Issue(grant.issue) });
+            }
         };
         let matched = Matched::find(self.catalog, &head.method, CanonicalPath::parse(path)?);
         let name = matched.op().map_or(OTHER, |op| self.catalog.operation(op).id);
@@ -189,7 +193,11 @@ impl Grants {
                 Ok(Met::Body(pending)) => Ok((None, Some(pending))),
                 Err(unmet) => Err(Refusal::Condition { operation, index, unmet }),
             },
-            Verdict::Unknown => Err(Refusal::OperationUnknown),
+            Verdict::Unknown => {
+                let has = |verb: &Verb| self.catalog.find(*verb, matched.path()).is_some();
+                let methods: Vec<_> = Verb::ALL.into_iter().filter(has).collect();
+                Err(if methods.is_empty() { Refusal::OperationUnknown } else { Refusal::Method(methods) })
+            }
             refused => {
                 let (caller, rule) = (grant.name.clone(), refused.rule().cloned());
                 Err(Refusal::NotPermitted { caller, operation, index, reason: refused.label(), rule })
@@ -205,7 +213,20 @@ impl Grants {
                     && grant.scope.includes(tenant)
             })
         };
-        self.narrowings.iter().filter(asks).cloned().collect()
+        let mut narrowings: Vec<_> = self.narrowings.iter().filter(asks).cloned().collect();
+        if tenant.config().resources.is_empty() {
+            return narrowings;
+        }
+        let hands_out = |grant: &&Grant| grant.issue == Issue::Upstream && grant.scope.includes(tenant);
+        for grant in self.callers.iter().filter(hands_out) {
+            for further in &tenant.config().resources {
+                let narrowing = grant.token.at(further);
+                if !narrowings.iter().any(|known| **known == narrowing) {
+                    narrowings.push(narrowing.into());
+                }
+            }
+        }
+        narrowings
     }
 
     /// Whether a caller may name a tenant, for the matrix.

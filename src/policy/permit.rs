@@ -24,6 +24,8 @@ pub trait Tenant {
     fn name(&self) -> &TenantName;
     /// Its labels.
     fn labels(&self) -> &[Label];
+    /// As configured: what its tokens are for.
+    fn config(&self) -> &config::Tenant;
 }
 
 /// As configured: for `explain` and the matrix, which need no running tenant.
@@ -34,6 +36,10 @@ impl Tenant for config::Tenant {
 
     fn labels(&self) -> &[Label] {
         &self.labels
+    }
+
+    fn config(&self) -> &config::Tenant {
+        self
     }
 }
 

@@ -4,7 +4,10 @@
 use std::sync::Arc;
 
 use super::{conditions::Unmet, decide::RuleSource, path::Ambiguous, target::TargetError};
-use crate::ids::{CallerName, TenantName};
+use crate::{
+    catalog::Verb,
+    ids::{CallerName, TenantName},
+};
 
 /// Why a request may not pass.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +27,15 @@ pub enum Refusal {
     /// What the caller presented is good at another tenant.
     #[error("the token was issued for another tenant: get one at /t/{{tenant}}/oidc/token of this one")]
     TokenOfOtherTenant,
+    /// A token is asked for that the grant does not have.
+    #[error("`resource` is neither the tenant's Management API nor one that this caller gets tokens for")]
+    ResourceNotGranted,
+    /// The same.
+    #[error("`organization_id` is not the organization of this caller's tokens")]
+    OrganizationNotGranted,
+    /// The same.
+    #[error("`scope` names a scope that this caller's tokens do not have")]
+    ScopeNotGranted,
     /// The caller has several tenants and named none.
     #[error("caller {0} has several tenants, and the request names none")]
     TenantNotNamed(CallerName),
@@ -51,6 +63,9 @@ pub enum Refusal {
         /// Which condition of which rule.
         unmet: Unmet,
     },
+    /// The path is an operation's, with other methods.
+    #[error("there is no such operation: this path has other methods")]
+    Method(Vec<Verb>),
     /// Logto has no such operation that Claviger knows of.
     #[error("there is no such operation")]
     OperationUnknown,

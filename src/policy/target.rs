@@ -17,13 +17,26 @@ pub enum Target<'r> {
     Token {
         /// As the caller wrote it; `None`: the caller's default.
         tenant: Option<&'r str>,
+        /// What for, once the form is read.
+        asked: Asked<'r>,
     },
+}
+
+/// What a token request asks for; what it leaves out is the grant's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Asked<'r> {
+    /// RFC 8707
+    pub resource: Option<&'r str>,
+    /// Logto's
+    pub organization_id: Option<&'r str>,
+    /// RFC 6749 section 3.3: separated by spaces.
+    pub scope: Option<&'r str>,
 }
 
 impl<'r> Target<'r> {
     /// The tenant that it names.
     pub fn tenant(&self) -> Option<&'r str> {
-        let (Self::Api { tenant, .. } | Self::Token { tenant }) = *self;
+        let (Self::Api { tenant, .. } | Self::Token { tenant, .. }) = *self;
         tenant
     }
 }
@@ -37,6 +50,9 @@ pub enum TargetError {
     /// 404 `claviger.not_found`: the same, for whoever sets up another proxy.
     #[error("/authz answers nobody here: it is off, unless the operator sets authz.enabled = true")]
     Authz,
+    /// 405: metadata is read.
+    #[error("this path takes GET and HEAD only")]
+    Read,
     /// 400: `GET http://host/path`, `CONNECT host:port`, `OPTIONS *` (RFC 9112 section 3.2).
     #[error("the request target is not a path that begins with \"/\"")]
     NotOriginForm,

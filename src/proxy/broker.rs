@@ -1,6 +1,6 @@
 //! The token broker, `POST /oidc/token`: for clients that insist on the OAuth dance. An identified caller
 //! gets a short-lived token that is good here and nowhere else, and the upstream's only where its grant says
-//! `issue = "upstream"`. What the client asks for (`resource`, `scope`) chooses nothing: its grant does.
+//! `issue = "upstream"`. What the client asks for (`resource`, `organization_id`, `scope`) is judged by the policy.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -16,6 +16,7 @@ use crate::{
     clock::Clock,
     headers,
     ids::{CallerName, TenantName},
+    policy::Asked,
     secret::Digest,
     token::Token,
 };
@@ -39,6 +40,9 @@ pub enum BrokerError {
     /// A parameter more than once (RFC 6749 section 3.2).
     #[error("the token request names a parameter twice")]
     Twice,
+    /// More than one resource (RFC 8707 section 2.2).
+    #[error("a token is for one `resource`")]
+    Resources,
     /// The body is too large to be one.
     #[error("the token request is larger than {MAX_FORM} bytes")]
     TooLarge,
@@ -70,6 +74,9 @@ pub(super) struct BrokerRequest {
     client_secret: Option<Zeroed>,
     raw_secret: Option<Zeroed>,
     assertion: Option<Zeroed>,
+    resource: Option<String>,
+    organization_id: Option<String>,
+    scope: Option<String>,
 }
 
 /// The head of a token request in memory of its own, without all that nobody looks at.
@@ -127,6 +134,10 @@ impl BrokerRequest {
                 "client_id" => request.client_id.replace(value.into_owned()).is_some(),
                 "client_secret" => request.client_secret.replace(secret(value)).is_some(),
                 "client_assertion" => request.assertion.replace(secret(value)).is_some(),
+                "resource" if request.resource.is_some() => return Err(BrokerError::Resources),
+                "resource" => request.resource.replace(value.into_owned()).is_some(),
+                "organization_id" => request.organization_id.replace(value.into_owned()).is_some(),
+                "scope" => request.scope.replace(value.into_owned()).is_some(),
                 "client_assertion_type" => assertion_type.replace(value).is_some(),
                 _ => false,
             };
@@ -152,9 +163,18 @@ impl BrokerRequest {
                 return Err(BrokerError::Credentials);
             }
             let (client_id, client_secret, raw_secret) = (Some(id), Some(secret), Some(raw));
-            request = Self { client_id, client_secret, raw_secret, assertion: None };
+            request = Self { client_id, client_secret, raw_secret, ..request };
         }
         Ok(request)
+    }
+
+    /// What for; what is empty is not said (RFC 6749 section 3.2).
+    pub(super) fn asked(&self) -> Asked<'_> {
+        Asked {
+            resource: said(self.resource.as_deref()),
+            organization_id: said(self.organization_id.as_deref()),
+            scope: said(self.scope.as_deref()),
+        }
     }
 
     /// Whether the client proves who it is in the form and not by HTTP Basic.
@@ -179,6 +199,10 @@ impl BrokerRequest {
 
 fn secret(value: Cow<'_, str>) -> Zeroed {
     Zeroizing::new(value.into_owned().into_bytes())
+}
+
+fn said(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.is_empty())
 }
 
 /// Id and secret of HTTP Basic, each form-decoded (RFC 6749 section 2.3.1), and the secret as it came.

@@ -168,6 +168,7 @@ mod table {
     use super::{DENIED, Description, MALFORMED, Side::{Caller, Claviger, Issuer, Upstream}, row};
 
     pub(super) const BAD_REQUEST: Description = row(400, "claviger.bad_request", Caller, MALFORMED, "Malformed request", "Correct the request.");
+    pub(super) const TOKEN_NOT_GRANTED: Description = row(400, "claviger.bad_request", Caller, DENIED, "Token not granted", "Leave it out for the token that the grant names, or ask the operator for another grant.");
     pub(super) const TENANT_NOT_NAMED: Description = row(400, "claviger.bad_request", Caller, MALFORMED, "No tenant named", "Name it in the path, /t/{tenant}/api/…, or in the header Claviger-Tenant.");
     pub(super) const PATH_AMBIGUOUS: Description = row(400, "claviger.path_ambiguous", Caller, MALFORMED, "Ambiguous path", "Send the path in its plain form: no dot segments, empty segments or escaped delimiters.");
     pub(super) const CALLER_UNKNOWN: Description = row(401, "claviger.caller_unknown", Caller, DENIED, "Unknown caller", "Send a credential that Claviger knows (an API key goes as `Claviger-Key` or `Authorization: Bearer`), or use a listener where your locality is enough.");
@@ -176,12 +177,13 @@ mod table {
     pub(super) const ORIGIN_NOT_ALLOWED: Description = row(403, "claviger.origin_not_allowed", Caller, DENIED, "Web page of an origin that is not listed", "Call from a service instead of a web page, or have the operator add the page's origin to `listen.allowed_origins`.");
     pub(super) const TENANT_UNKNOWN: Description = row(404, "claviger.tenant_unknown", Caller, DENIED, "Unknown tenant", "Check the tenant's alias in the path or in `Claviger-Tenant`.");
     pub(super) const NOT_FOUND: Description = row(404, "claviger.not_found", Caller, DENIED, "Not found", "");
-    pub(super) const METHOD: Description = row(405, "claviger.bad_request", Caller, MALFORMED, "Method not allowed", "");
+    pub(super) const METHOD: Description = row(405, "claviger.method_not_allowed", Caller, MALFORMED, "Method not allowed", "Use one of the methods that `Allow` names.");
     pub(super) const BODY_SILENT: Description = row(408, "claviger.bad_request", Caller, MALFORMED, "Request body too slow", "Send the body without pauses, or raise `timeouts.body`.");
-    pub(super) const BODY_TOO_LARGE: Description = row(413, "claviger.body_too_large", Caller, MALFORMED, "Request body too large", "Send less; Logto would answer this with 404.");
+    pub(super) const BODY_TOO_LARGE: Description = row(413, "claviger.body_too_large", Caller, MALFORMED, "Request body too large", "Send less.");
     pub(super) const CONTENT_TYPE_MISSING: Description = row(415, "claviger.content_type_missing", Caller, MALFORMED, "Content-Type missing", "Send `Content-Type: application/json`; Logto would ignore the body and act on an empty one.");
     pub(super) const MASKED_VALUE: Description = row(409, "claviger.masked_value", Caller, DENIED, "Masked value in the body", "Leave out what came masked, or send the real value; Logto would store the mask in its place.");
     pub(super) const CONTENT_ENCODED: Description = row(415, "claviger.content_encoded", Caller, MALFORMED, "Compressed body", "Send the body without Content-Encoding.");
+    pub(super) const CONTENT_TYPE_FALSE: Description = row(415, "claviger.content_type_missing", Caller, MALFORMED, "JSON sent as a form", "Send `Content-Type: application/json` (curl: `--json`, or `-H 'Content-Type: application/json'`); Logto would read a form with no member that it knows, and act on an empty object.");
     pub(super) const HOST_NOT_ALLOWED: Description = row(421, "claviger.host_not_allowed", Caller, DENIED, "Host not allowed", "Use localhost or a loopback address, or have the operator add the name to `listen.allowed_hosts`.");
     pub(super) const TOO_MANY_HEADERS: Description = row(431, "claviger.bad_request", Caller, MALFORMED, "Too many header fields", "Send fewer.");
     pub(super) const RATE_LIMITED: Description = row(429, "claviger.rate_limited", Caller, DENIED, "Rate limit used up", "Wait as long as Retry-After says.");
@@ -228,10 +230,17 @@ impl Failure {
                 Refusal::TenantNotNamed(_) => table::TENANT_NOT_NAMED,
                 Refusal::Path(_) => table::PATH_AMBIGUOUS,
                 Refusal::TenantUnknown => table::TENANT_UNKNOWN,
+                Refusal::ResourceNotGranted | Refusal::OrganizationNotGranted => {
+                    Description { oauth: "invalid_target", ..table::TOKEN_NOT_GRANTED }
+                }
+                Refusal::ScopeNotGranted => {
+                    Description { oauth: "invalid_scope", ..table::TOKEN_NOT_GRANTED }
+                }
                 Refusal::TokenOfOtherTenant => Description { remedy: "", ..table::NOT_PERMITTED },
                 Refusal::TenantNotGranted(..) | Refusal::NotPermitted { .. } | Refusal::Condition { .. } => {
                     table::NOT_PERMITTED
                 }
+                Refusal::Method(_) | Refusal::Target(TargetError::Read) => table::METHOD,
                 Refusal::OperationUnknown => table::OPERATION_UNKNOWN,
             },
             Self::Limit(LimitError::Rate { .. } | LimitError::Identifications { .. }) => table::RATE_LIMITED,
@@ -271,6 +280,7 @@ impl Failure {
                 UpstreamError::Body(RequestBodyError::NoContentType) => table::CONTENT_TYPE_MISSING,
                 UpstreamError::Body(RequestBodyError::Masked) => table::MASKED_VALUE,
                 UpstreamError::Body(RequestBodyError::Encoded) => table::CONTENT_ENCODED,
+                UpstreamError::Body(RequestBodyError::JsonAsForm) => table::CONTENT_TYPE_FALSE,
                 UpstreamError::Body(RequestBodyError::Silent(_)) => table::BODY_SILENT,
                 UpstreamError::Body(RequestBodyError::Broken(_)) => table::BAD_REQUEST,
             },
@@ -279,6 +289,9 @@ impl Failure {
             Self::ForwardAuth(ForwardAuthError::Spelling) => table::PATH_AMBIGUOUS,
             Self::ForwardAuth(ForwardAuthError::Masked(_)) => table::NOT_PERMITTED,
             Self::Broker(BrokerError::Method) => table::METHOD,
+            Self::Broker(BrokerError::Resources) => {
+                Description { oauth: "invalid_target", ..table::BAD_REQUEST }
+            }
             Self::Broker(BrokerError::GrantType) => {
                 Description { oauth: "unsupported_grant_type", ..table::BAD_REQUEST }
             }
@@ -312,6 +325,13 @@ impl Failure {
     pub fn detail(&self, description: &Description) -> String {
         let remedy = match self {
             Self::Token(error) => error.remedy(),
+            Self::Upstream(UpstreamError::Body(RequestBodyError::TooLarge { key, .. })) => match *key {
+                "limits.replay" => {
+                    "A rule looks into this body, so it is held in memory: send less, or have the operator raise the key"
+                }
+                "limits.multipart_body" => "Send less: Logto takes files of up to 20 MiB",
+                _ => "Send less: Logto answers JSON over 1 MiB and forms or text over 56 kB with 404",
+            },
             _ => description.remedy,
         };
         let what = match self {
@@ -361,6 +381,9 @@ impl Failure {
                 | Refusal::Path(_)
                 | Refusal::TenantNotGranted(..)
                 | Refusal::TokenOfOtherTenant
+                | Refusal::ResourceNotGranted
+                | Refusal::OrganizationNotGranted
+                | Refusal::ScopeNotGranted
                 | Refusal::TenantNotNamed(_),
             )
             | Self::Host(_)

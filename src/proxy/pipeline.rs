@@ -85,6 +85,9 @@ impl Pipeline {
                 self.forward(connection, admitted, &head, body, record).await
             }
             Route::Token => self.token(connection, head, body, record).await,
+            Route::Discovery(issuer) => {
+                Ok(issuer.answer(&head, self.base(connection, &head), &self.config)?)
+            }
             Route::ForwardAuth => {
                 record.via = Some("authz");
                 let asked = forward_auth::question(&head)?;
@@ -112,7 +115,8 @@ impl Pipeline {
         drop(waiting);
         record.client_in_form = form.client_in_form();
         let presented = Presented::by_client(&connection.peer, &head.headers, form.client());
-        let target = route::target(&head.uri, head.version, &head.headers)?;
+        let named = route::target(&head.uri, head.version, &head.headers)?;
+        let target = Target::Token { tenant: named.tenant(), asked: form.asked() };
         let admitted = self.admit(connection, &presented, &target, &head, record).await?;
         self.issue(admitted, self.authenticators.key_of(&presented), record).await
     }

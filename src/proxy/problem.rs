@@ -8,12 +8,17 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
-use super::error::{Failure, Side};
+use super::{
+    broker::BrokerError,
+    error::{Failure, Side},
+};
 use crate::{
+    catalog::Verb,
     config::Rate,
     headers,
     limit::LimitError,
     observe::{AnsweredBy, Record},
+    policy::{Refusal, target::TargetError},
     reply::{self, Body},
 };
 
@@ -71,8 +76,8 @@ pub(super) fn answer(failure: &Failure, record: &mut Record) -> Response<Body> {
     {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
-    if description.status == StatusCode::METHOD_NOT_ALLOWED {
-        headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
+    if let Some(methods) = allow(failure).and_then(|methods| HeaderValue::try_from(methods).ok()) {
+        headers.insert(header::ALLOW, methods);
     }
     if let Some(wait) = description.retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
@@ -93,6 +98,22 @@ pub(super) fn answer(failure: &Failure, record: &mut Record) -> Response<Body> {
     }
     count(failure, short, record);
     response
+}
+
+/// The methods that the path takes, where another was used.
+fn allow(failure: &Failure) -> Option<String> {
+    match failure {
+        Failure::Broker(BrokerError::Method) => Some("POST".into()),
+        Failure::Policy(Refusal::Target(TargetError::Read)) => Some("GET, HEAD".into()),
+        Failure::Policy(Refusal::Method(verbs)) => {
+            let names = verbs.iter().map(|verb| match verb {
+                Verb::Get => "GET, HEAD",
+                other => other.as_str(),
+            });
+            Some(names.collect::<Vec<_>>().join(", "))
+        }
+        _ => None,
+    }
 }
 
 /// RFC 6749 section 5.2: whatever is wrong with a token request is a 400, but for the client's identity.

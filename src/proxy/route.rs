@@ -3,10 +3,13 @@
 
 use http::{HeaderMap, Uri, Version, request::Parts};
 
-use super::forward_auth;
+use super::{discovery::Issuer, forward_auth};
 use crate::{
     headers::CLAVIGER_TENANT,
-    policy::target::{Target, TargetError},
+    policy::{
+        Asked,
+        target::{Target, TargetError},
+    },
 };
 
 /// What is to be done with a request.
@@ -16,6 +19,8 @@ pub(super) enum Route<'r> {
     Api(Target<'r>),
     /// Answer it with a token.
     Token,
+    /// Answer it with where the token broker is.
+    Discovery(Issuer<'r>),
     /// Tell another proxy whether it may send a request, and with which token.
     ForwardAuth,
 }
@@ -29,7 +34,12 @@ impl<'r> Route<'r> {
         if forward_auth && forward_auth::is_question(&head.uri) {
             return Ok(Self::ForwardAuth);
         }
-        let target = target(&head.uri, head.version, &head.headers)?;
+        let target = match target(&head.uri, head.version, &head.headers) {
+            Err(TargetError::NotFound) => {
+                return Issuer::of(head.uri.path()).map(Self::Discovery).ok_or(TargetError::NotFound);
+            }
+            other => other?,
+        };
         Ok(match target {
             Target::Api { .. } => Self::Api(target),
             Target::Token { .. } => Self::Token,
@@ -71,7 +81,11 @@ pub fn target<'r>(uri: &'r Uri, version: Version, headers: &'r HeaderMap) -> Res
         (Some(path), Some(header)) if path != header => return Err(TargetError::TenantConflict),
         (path, header) => path.or(header),
     };
-    if is_api { Ok(Target::Api { tenant, path, query }) } else { Ok(Target::Token { tenant }) }
+    if is_api {
+        Ok(Target::Api { tenant, path, query })
+    } else {
+        Ok(Target::Token { tenant, asked: Asked::default() })
+    }
 }
 
 /// `http` refuses all of these by itself; this proxy does not rest on that alone.

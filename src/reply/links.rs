@@ -18,6 +18,14 @@ pub struct Base<'a> {
     pub tenant: Option<&'a str>,
 }
 
+impl std::fmt::Display for Base<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut text = BytesMut::new();
+        self.write(&mut text);
+        f.write_str(&String::from_utf8_lossy(&text))
+    }
+}
+
 impl Base<'_> {
     fn write(&self, to: &mut BytesMut) {
         if !self.scheme.is_empty() {

@@ -36,6 +36,9 @@ pub enum RequestBodyError {
     /// Logto would store the mask in place of the secret (behaviour 34).
     #[error("the request's body has \"[redacted by claviger]\" in place of a secret")]
     Masked,
+    /// JSON that calls itself a form, as of `curl -d '{…}'`.
+    #[error("the request's body is JSON, and its Content-Type says that it is a form")]
+    JsonAsForm,
     /// The caller stopped in the middle.
     #[error("the request's body stood still for {0:?}")]
     Silent(Duration),
@@ -65,6 +68,16 @@ pub struct Streamed {
     mask: MaskDetector,
     idle: IdleTimeout,
     failure: BodyFailure,
+    kind: Kind,
+}
+
+/// What is looked for as a body comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A form whose first byte has yet to come. Logto would read JSON there as one member with an odd name, drop it, and
+    /// act on an empty object (fact 5.2).
+    Form,
+    Other,
 }
 
 impl Prepared {
@@ -103,6 +116,11 @@ impl Prepared {
             mask: MaskDetector::default(),
             idle: IdleTimeout::new(idle),
             failure: failure.clone(),
+            kind: if is_form(content_type.map_or(b"", |value| value.as_bytes())) {
+                Kind::Form
+            } else {
+                Kind::Other
+            },
         };
         match length.and_then(|length| usize::try_from(length).ok()) {
             Some(length) if length <= limits.replay => Ok(Self::Held(streamed.collect(length).await?)),
@@ -168,14 +186,19 @@ fn is_identity(coding: &HeaderValue) -> bool {
     coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity")
 }
 
+fn is_form(content_type: &[u8]) -> bool {
+    begins(content_type, "application/x-www-form-urlencoded")
+}
+
+fn begins(content_type: &[u8], with: &str) -> bool {
+    content_type.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with.as_bytes()))
+}
+
 /// Which limit counts: the larger kinds of body must say what they are.
 fn limit_for(content_type: &[u8], limits: &Limits) -> (u64, &'static str) {
-    let is = |prefix: &str| {
-        content_type.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
-    };
-    if is("multipart/") {
+    if begins(content_type, "multipart/") {
         (limits.multipart_body, "limits.multipart_body")
-    } else if is("application/x-www-form-urlencoded") || is("text/") {
+    } else if is_form(content_type) || begins(content_type, "text/") {
         (limits.form_body, "limits.form_body")
     } else {
         (limits.body, "limits.body")
@@ -208,6 +231,14 @@ impl Streamed {
             let frame = frame.map_err(|error| RequestBodyError::Broken(Arc::new(error)))?;
             let data = frame.data_ref().map_or(&[][..], |data| data);
             self.left = self.left.checked_sub(data.len() as u64).ok_or_else(|| self.over.clone())?;
+            if self.kind == Kind::Form
+                && let Some(first) = data.trim_ascii_start().first()
+            {
+                self.kind = Kind::Other;
+                if matches!(first, b'{' | b'[') {
+                    return Err(RequestBodyError::JsonAsForm);
+                }
+            }
             if self.mask.ends_in(data) {
                 return Err(RequestBodyError::Masked);
             }

@@ -1,7 +1,8 @@
 //! Builds the request for one try: the caller's headers by allow-list, the tenant's token, our own `Via` and
 //! the request id. The path is the one that the policy matched, byte for byte.
 
-use http::{HeaderValue, Request, header, request::Parts};
+use http::{HeaderValue, Method, Request, header, request::Parts};
+use http_body::Body as _;
 
 use super::replay::RequestBody;
 use crate::{catalog::Secrets, headers, policy::conditions::ApprovedTarget};
@@ -22,12 +23,17 @@ pub(super) struct Outgoing<'a> {
 impl Outgoing<'_> {
     /// The request with this token and body.
     pub(super) fn with(&self, token: &HeaderValue, body: RequestBody) -> Request<RequestBody> {
+        let body_is_empty = body.is_end_stream();
         let mut request = Request::new(body);
         *request.method_mut() = self.head.method.clone();
         *request.uri_mut() = self.target.target().clone().into();
         let mut headers = headers::forwarded(&self.head.headers);
         headers.insert(header::AUTHORIZATION, token.clone());
         headers.insert(headers::X_REQUEST_ID, self.id.clone());
+        // RFC 9110 section 8.6. hyper says it of no body by itself.
+        if body_is_empty && matches!(self.head.method, Method::POST | Method::PUT | Method::PATCH) {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
         if self.masking.is_some() {
             headers::ask_for_whole(&mut headers);
         }

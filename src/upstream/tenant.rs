@@ -189,6 +189,10 @@ impl policy::Tenant for Tenant {
     fn labels(&self) -> &[Label] {
         &self.0.config.labels
     }
+
+    fn config(&self) -> &config::Tenant {
+        &self.0.config
+    }
 }
 
 impl Limited for Tenant {

@@ -330,3 +330,66 @@ async fn requests_in_a_row_on_one_connection_are_answered_in_order() {
     let _ = client.try_ask(&Request::get("/nowhere")).await;
     assert_eq!(logto.api_requests(), before);
 }
+
+#[tokio::test]
+async fn json_that_calls_itself_a_form_is_refused_before_it_makes_an_empty_user() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    proxy.get("/api/roles").await;
+    let before = logto.api_requests();
+    for body in ["{\"username\":\"bob\"}", " \r\n[{}]"] {
+        let form = Request::form("/api/users", body);
+        for request in [form.clone(), form.header("Transfer-Encoding", "chunked")] {
+            let answer = proxy.ask(&request).await;
+            answer.assert_problem(415, "content_type_missing");
+            assert!(answer.text().contains("--json"), "{}", answer.text());
+        }
+    }
+    assert_eq!(logto.api_requests(), before, "none of them was sent");
+    let form = proxy.ask(&Request::form("/api/users", "username=bob")).await;
+    assert_ne!(form.status, 415, "a form is a form: {}", form.text());
+}
+
+#[tokio::test]
+async fn a_post_without_a_body_says_so() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    let length =
+        || logto.last().headers.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    proxy.ask(&Request::new("POST", "/api/roles").header("Content-Length", "0")).await;
+    assert_eq!(length().map(|(_, value)| value), Some(b"0".to_vec()));
+    proxy.ask(&Request::new("POST", "/api/roles")).await;
+    assert_eq!(length().map(|(_, value)| value), Some(b"0".to_vec()));
+    proxy.get("/api/roles").await;
+    assert_eq!(length(), None);
+}
+
+#[tokio::test]
+async fn what_is_said_of_a_body_that_is_too_large_is_true_of_it() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    let json = too_large(&proxy, Request::post("/api/users", vec![b' '; 1024 * 1024 + 1])).await;
+    assert!(json.contains("1 MiB") && json.contains("404"), "{json}");
+    let file = |length: &str| {
+        let request = Request::new("POST", "/api/user-assets").body("multipart/form-data; boundary=x", "");
+        request.header("Content-Length", length)
+    };
+    let upload = too_large(&proxy, file("22020097")).await;
+    assert!(upload.contains("files of up to 20 MiB") && !upload.contains("404"), "{upload}");
+    let form = too_large(&proxy, Request::form("/oidc/token", &"x".repeat(20_000))).await;
+    assert!(!form.contains("Logto"), "{form}");
+    let looking = Proxy::builder()
+        .tenant("acme", &logto)
+        .set("policies.all.allow", "[{ operation = 'UpdateUser', body = ['name'] }]")
+        .start()
+        .await;
+    let large = Request::new("PATCH", "/api/users/u1").body("application/json", vec![b' '; 70_000]);
+    let held = too_large(&looking, large.header("Transfer-Encoding", "chunked")).await;
+    assert!(held.contains("limits.replay") && !held.contains("Logto"), "{held}");
+}
+
+async fn too_large(proxy: &Proxy, request: Request) -> String {
+    let answer = proxy.ask(&request).await;
+    assert_eq!(answer.outcome(), (413, "claviger.body_too_large".into()), "{}", answer.text());
+    answer.json()["detail"].as_str().expect("text").to_owned()
+}

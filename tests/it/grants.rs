@@ -176,10 +176,15 @@ async fn a_grant_asks_for_its_own_scopes_and_a_caller_cannot_choose_them() {
         Request::get("/api/roles?scope=more&organization_id=o").key(&key("narrow")).header("scope", "more");
     assert_eq!(proxy.ask(&request).await.status, 200);
     assert!(scopes().contains(&"all".to_owned()), "{:?}", scopes());
-    let form = format!(
-        "grant_type=client_credentials&client_id=narrow&client_secret={}&scope=more&organization_id=o&resource=x",
-        key("narrow")
-    );
+    let form = format!("grant_type=client_credentials&client_id=narrow&client_secret={}", key("narrow"));
+    for (asked, error) in [
+        ("scope=more", "invalid_scope"),
+        ("organization_id=o", "invalid_target"),
+        ("resource=x", "invalid_target"),
+    ] {
+        let answer = proxy.ask(&Request::form("/oidc/token", &format!("{form}&{asked}"))).await;
+        assert_eq!((answer.status, &answer.json()["error"]), (400, &error.into()), "{}", answer.text());
+    }
     let answer = proxy.ask(&Request::form("/oidc/token", &form)).await;
     assert_eq!(answer.json()["scope"], "all", "{}", answer.text());
     assert!(scopes().iter().all(|scope| scope == "all" || scope == "all more"), "{:?}", scopes());

@@ -175,7 +175,8 @@ async fn nothing_but_the_api_goes_anywhere() {
         assert!(matches!(answer.status, 404 | 405), "{target}: {}", answer.status);
     }
     proxy.get("/api/no-such-thing").await.assert_problem(404, "operation_unknown");
-    proxy.ask(&Request::new("BREW", "/api/users")).await.assert_problem(404, "operation_unknown");
+    proxy.ask(&Request::new("BREW", "/api/users")).await.assert_problem(405, "method_not_allowed");
+    proxy.ask(&Request::new("BREW", "/api/no-such-thing")).await.assert_problem(404, "operation_unknown");
     assert_eq!(proxy.get("/api/swagger.json").await.outcome().1, "claviger.not_permitted");
     assert_eq!(logto.api_requests(), 0);
 }

@@ -13,7 +13,7 @@ use rustls::{
 use tokio::time::Instant;
 use webpki::EndEntityCert;
 
-use crate::{authn::cause::Cause, clock::Clock};
+use crate::{authn::cause::Cause, clock::Clock, x509};
 
 /// How long a verification is relied on.
 pub(super) const VERIFIED_FOR: Duration = Duration::from_secs(60);
@@ -21,7 +21,10 @@ pub(super) const VERIFIED_FOR: Duration = Duration::from_secs(60);
 /// A client's certificate, read once for each connection.
 pub struct PeerIdentity {
     chain: Vec<CertificateDer<'static>>,
+    /// Those that are valid.
     uris: Vec<String>,
+    /// Whether there are no others.
+    all_valid: bool,
     /// In lower case.
     dns: Vec<String>,
     /// The last verification: which verifier's, and when.
@@ -32,8 +35,10 @@ impl PeerIdentity {
     /// Reads the names of a chain, the client's own certificate first; `None` where there is none to read.
     pub fn read(chain: &[CertificateDer<'_>]) -> Option<Self> {
         let leaf = EndEntityCert::try_from(chain.first()?).ok()?;
+        let uris: Vec<_> = leaf.valid_uri_names().map(str::to_owned).collect();
         Some(Self {
-            uris: leaf.valid_uri_names().map(str::to_owned).collect(),
+            all_valid: x509::uri_names(chain.first()?) == Some(uris.len()),
+            uris,
             dns: leaf.valid_dns_names().map(str::to_ascii_lowercase).collect(),
             chain: chain.iter().map(|certificate| certificate.clone().into_owned()).collect(),
             verified: Mutex::default(),
@@ -43,7 +48,7 @@ impl PeerIdentity {
     /// The SPIFFE ID: the one URI of a certificate that has no other (X.509-SVID section 2).
     pub(super) fn spiffe(&self) -> Option<&str> {
         match self.uris.as_slice() {
-            [uri] if uri.starts_with("spiffe://") => Some(uri),
+            [uri] if self.all_valid && uri.starts_with("spiffe://") => Some(uri),
             _ => None,
         }
     }

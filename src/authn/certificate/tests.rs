@@ -182,6 +182,16 @@ fn names_that_do_not_count() {
         let two = CLIENTS.issue(&Wanted { uris: uris.clone(), ..Wanted::default() });
         assert_eq!(world.who(&two), "", "{uris:?}");
     }
+    let mut unreadable =
+        CLIENTS.issue(&Wanted { uris: vec![id, "https://example.com"], ..Wanted::default() });
+    let mut bytes = unreadable.der.to_vec();
+    let at = bytes.windows(7).position(|bytes| bytes == b"example").unwrap();
+    bytes[at] = 0xFF;
+    unreadable.der = bytes.into();
+    let identity = PeerIdentity::read(std::slice::from_ref(&unreadable.der)).unwrap();
+    assert_eq!(identity.spiffe(), None, "a URI that is not valid is one all the same");
+    let identity = PeerIdentity::read(std::slice::from_ref(&with_uri(id).der)).unwrap();
+    assert_eq!(identity.spiffe(), Some(id));
     let as_dns = with_uri("billing.internal");
     assert_eq!(world.who(&as_dns), "", "a URI is no DNS name");
     let both = Wanted { uris: vec![id], dns: vec!["billing.internal"], ..Wanted::default() };

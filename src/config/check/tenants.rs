@@ -84,6 +84,7 @@ impl Checker<'_> {
             Some(given) => given,
             None => on_cloud.then_some(Rate { requests: 200, per: Duration::from_secs(10), burst: 200 }),
         };
+        let resources = self.resources(at, raw.resources, resource.as_deref());
         let organization_id = self.organization_id(at, raw.organization_id);
         let parameters = self.parameters(at, raw.parameters.unwrap_or_default());
         let max_in_flight = self.count(at, "max_in_flight", raw.max_in_flight, 1..=100_000);
@@ -99,6 +100,7 @@ impl Checker<'_> {
             client_secrets,
             client_auth,
             scopes,
+            resources,
             organization_id,
             parameters,
             quota,
@@ -197,7 +199,7 @@ impl Checker<'_> {
         Some(endpoint)
     }
 
-    fn resource(&mut self, key: &KeyPath, text: String) -> Option<String> {
+    pub(super) fn resource(&mut self, key: &KeyPath, text: String) -> Option<String> {
         let (what, remedy) = if text.ends_with('/') {
             (
                 // Fact 1.5: invalid_target.

@@ -174,7 +174,7 @@ fn the_example_loads_and_shows_the_defaults() {
         ("/listen/allowed_origins", "default: no web page"),
         ("/listen/tls", "default: no TLS"),
         ("/audit", "default: \"off\""),
-        ("/broker/key", "default: random at each start"),
+        ("/broker/key", "default: made of each tenant's client secret"),
     ] {
         assert!(EXAMPLE.contains(comment), "{comment}");
         for side in [&mut shown, &mut default] {

@@ -173,7 +173,8 @@ fn narrowed_key(own: TokenKey, narrowing: &Narrowing) -> TokenKey {
         Some(scopes) => own.with_scopes(&scopes.join(" ")),
         None => own,
     };
-    TokenKey { organization_id, ..key }
+    let resource = narrowing.resource.clone().unwrap_or_else(|| key.resource.clone());
+    TokenKey { organization_id, resource, ..key }
 }
 
 /// How a tenant is reached: its TLS, and the client for its token requests.

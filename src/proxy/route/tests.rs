@@ -15,7 +15,7 @@ fn outcome_of(version: Version, target: &str, tenants: &[&[u8]]) -> Result<Strin
     let target = super::target(request.uri(), version, request.headers())?;
     Ok(match target {
         Target::Api { tenant, path, query } => format!("api {tenant:?} {path} {query:?}"),
-        Target::Token { tenant } => format!("token {tenant:?}"),
+        Target::Token { tenant, .. } => format!("token {tenant:?}"),
     })
 }
 

@@ -49,6 +49,7 @@ fn a_tenants_key_holds_all_that_the_request_says() {
         client_secrets: vec![crate::secret::ClientSecret::Held(Secret::new(b"s3cret".to_vec()))],
         client_auth: ClientAuth::Basic,
         scopes: vec!["b a".into(), "b".into()],
+        resources: vec![],
         organization_id: Some("org".into()),
         parameters: vec![("k".into(), "v".into())],
         quota: None,

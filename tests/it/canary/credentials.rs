@@ -67,6 +67,9 @@ impl Credentials {
             with("Host", &format!("{key}.example")),
             with("Origin", &format!("https://{key}.example")),
             body("application/json", format!("{{\"name\":\"{key}{}\"}}", "x".repeat(5000))),
+            body("application/x-www-form-urlencoded", format!("{{\"name\":\"{key}\"}}")),
+            ask("PUT", &format!("/api/users/{key}?{jwt}")),
+            ask("POST", "/oidc/.well-known/openid-configuration"),
             body("", json!({"name": key, "description": jwt}).to_string()),
             // Against a condition: members, and a query, of the caller's choice.
             ask("PATCH", "/t/acme/api/users/u1").body("application/json", format!("{{\"{key}\":1}}")),
@@ -100,6 +103,7 @@ impl Credentials {
         let Self { key, jwt, sealed } = self;
         let basic = format!("Basic {}", STANDARD.encode(format!("keyed:{key}")));
         let form = |text: String| Request::form(&format!("/oidc/token?{key}"), &text);
+        let asked = |text: String| Request::form(&format!("/t/acme/oidc/token?{key}"), &text);
         const GRANT: &str = "grant_type=client_credentials";
         vec![
             Request::get(&format!("/oidc/token?client_secret={key}")).header("Authorization", &basic),
@@ -111,6 +115,10 @@ impl Credentials {
             form(format!("{GRANT}&client_id=vouched&client_secret={sealed}")),
             form(format!("{GRANT}&client_id=keyed&client_secret={key}")).header("Authorization", &basic),
             form(format!("{GRANT}&client_id=keyed&client_secret={key}&client_secret={key}")),
+            asked(format!("{GRANT}&client_id=keyed&client_secret={key}&resource=https://{key}")),
+            asked(format!("{GRANT}&client_id=keyed&client_secret={key}&resource=a&resource={key}")),
+            asked(format!("{GRANT}&client_id=keyed&client_secret={key}&organization_id={key}")),
+            asked(format!("{GRANT}&client_id=keyed&client_secret={key}&scope={key}")),
             form(format!("{GRANT}&client_secret={key}&{}", "x".repeat(20_000))),
             Request::form(
                 &format!("/t/{key}/oidc/token"),
