@@ -69,7 +69,8 @@ pub(super) async fn serve<IO, H>(
             let begun = activity.clone();
             let service = service_fn(move |request: Request<Incoming>| {
                 let (handler, connection, busy) = (handler.clone(), connection.clone(), Busy::begin(&begun));
-                async move { Ok::<_, Infallible>(handler.handle(&connection, request, busy).await) }
+                // In a box, so that an answer that waits for its reader holds nothing of how it was made.
+                Box::pin(async move { Ok::<_, Infallible>(handler.handle(&connection, request, busy).await) })
             });
             let served = std::pin::pin!(http2(settings).serve_connection(io, service));
             attend(served, http2::Connection::graceful_shutdown, &activity, patience, drain).await;

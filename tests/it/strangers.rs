@@ -14,6 +14,9 @@ const KIB: u64 = 1024;
 /// How long a known caller may take meanwhile, 99 times of 100.
 const SOON: Duration = Duration::from_millis(250);
 
+/// What the known caller shows.
+const KEY: &str = "a-key-that-only-one-caller-has-0123456789";
+
 /// Asks, each time on a new connection, and returns how long the slowest of 99 in 100 took.
 async fn p99(times: usize, ask: impl AsyncFn()) -> Duration {
     let mut took = Vec::with_capacity(times);
@@ -125,4 +128,46 @@ async fn few_descriptors_are_kept_for_probes_and_callers() {
     assert_eq!(within("a probe", proxy.admin("/livez")).await.status, 200);
     assert_eq!(within("a caller", proxy.get("/api/roles")).await.status, 200);
     soon("few lines", || proxy.log().lines().count() < 20).await;
+}
+
+#[tokio::test]
+async fn b29_connections_of_every_kind_within_a_small_memory() {
+    let logto = Logto::start().await;
+    let authority = Authority::new("servers");
+    let proxy = with_tls(&logto, &authority.server(&["localhost"]))
+        .set("limits.memory", "'64MiB'")
+        .set("callers.local.identify", format!("{{ api_key = '{KEY}' }}"))
+        .start()
+        .await;
+    let secure = Secure::new(&authority, None);
+    let known = secure.http2(&proxy).await;
+    let ask = async || {
+        let request = http2(&proxy, "GET", "/api/roles").header("claviger-key", KEY);
+        assert_eq!(known.ask(request, "").await.status, 200);
+    };
+    ask().await;
+    let before = proxy.memory().0;
+
+    let (mut silent, mut one, mut two, mut streams) = (Vec::new(), Vec::new(), Vec::new(), JoinSet::new());
+    for _ in 0..300 {
+        silent.push(proxy.connect().await);
+        one.push(secure.connect(&proxy).await.expect("it shakes hands"));
+        two.push(secure.http2(&proxy).await);
+    }
+    let idle = proxy.memory().1;
+    for _ in 0..100 {
+        // Answers that nobody takes, and requests whose body does not come.
+        let stranger = std::sync::Arc::new(secure.http2_with_window(&proxy, 0).await);
+        for n in 0..100 {
+            let refused = http2(&proxy, "GET", "/api/roles").header("claviger-key", "no-such-key");
+            let request = if n % 2 == 0 { refused } else { token_request(&proxy, 90) };
+            let stranger = stranger.clone();
+            streams.spawn(async move { stranger.hang(request).await });
+        }
+    }
+    let slowest = p99(100, ask).await;
+    assert!(slowest <= SOON, "{slowest:?}");
+    let most = proxy.memory().1;
+    println!("before {before} idle {idle} most {most}");
+    assert!(most < 64 * KIB, "{before} KiB before, {idle} with idle connections, {most} with streams");
 }
