@@ -34,8 +34,8 @@ fn token_request(proxy: &Proxy, fields: usize) -> http::request::Builder {
     let form = "application/x-www-form-urlencoded";
     let request = http2(proxy, "POST", "/oidc/token").header("content-type", form);
     (0..fields).fold(request, |request, n| {
-        let name = [b'a' + u8::try_from(n % 26).unwrap(), b'a' + u8::try_from(n / 26).unwrap()];
-        request.header(&name[..], "1")
+        let letter = |n: usize| char::from(b"abcdefghijklmnopqrstuvwxyz"[n]);
+        request.header(format!("{}{}", letter(n % 26), letter(n / 26)), "1")
     })
 }
 
