@@ -121,7 +121,7 @@ impl App {
         let tls = tls.map_err(BuildError::from)?.map(Arc::new);
         let pipeline = shared.pipeline(config.clone(), tls.as_deref(), None)?;
         let pipeline = Arc::new(ArcSwap::from_pointee(pipeline));
-        let listeners = Listeners::new(&config, tls);
+        let listeners = Listeners::new(&config, tls, budget.streams);
         let workers = Arc::new(Workers::start(config.workers.get()).map_err(StartError::Workers)?);
         metrics.reloaded(Some(clock.now().wall));
         let health = Arc::new(Health::new(clock.now()));
