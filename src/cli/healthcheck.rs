@@ -18,21 +18,23 @@ pub(super) struct Args {
     /// Which probe.
     #[arg(long, default_value = "/livez", value_name = "PATH")]
     probe: String,
-    /// The admin listener; left out: as configured.
-    #[arg(long, value_name = "ADDRESS")]
-    address: Option<SocketAddr>,
+    /// The admin listener, such as 127.0.0.1:3601 or unix:/run/claviger/admin.sock; left out: as configured.
+    #[arg(long, value_name = "ADDRESS", value_parser = parse)]
+    address: Option<Address>,
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
-    let address = match args.address {
-        Some(address) => Address::Tcp(address),
+    let address = match args.address.clone() {
+        Some(address) => address,
         None => match super::load(&args.sources.paths).map(|loaded| loaded.config.listen.admin) {
             Ok(Some(address)) => address,
             Ok(None) => return super::fail("listen.admin is \"off\": there is nothing to probe"),
             // A bad edit of the file says nothing about the process, which goes on with the old one.
-            Err(_) => {
-                eprintln!("claviger: the configuration cannot be read now; probing the default address");
-                crate::config::Listen::default().admin.unwrap_or(Address::Tcp(([127, 0, 0, 1], 3601).into()))
+            Err(problems) => {
+                let address =
+                    problems.admin.map_or(Address::Tcp(([127, 0, 0, 1], 3601).into()), |address| *address);
+                eprintln!("claviger: the configuration is invalid now; probing {address}");
+                address
             }
         },
     };
@@ -42,6 +44,15 @@ pub(super) fn run(args: &Args) -> ExitCode {
             super::fail(&format!("{address}{}: {}", args.probe, answer.lines().last().unwrap_or("no answer")))
         }
         Err(error) => super::fail(&format!("{address}: {error}; is `claviger serve` running?")),
+    }
+}
+
+fn parse(text: &str) -> Result<Address, String> {
+    match text.strip_prefix("unix:") {
+        Some(path) => Ok(Address::Unix(path.into())),
+        None => {
+            text.parse().map(Address::Tcp).map_err(|_| "write 127.0.0.1:3601, or unix: and a path".into())
+        }
     }
 }
 
