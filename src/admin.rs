@@ -16,7 +16,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -35,6 +35,7 @@ use crate::{
         worker::Workers,
     },
     proxy::{HostError, Pipeline, Shared},
+    secret::Digest,
 };
 
 /// Scrapers and probes; more is somebody's mistake.
@@ -192,6 +193,7 @@ impl Admin {
                 response.headers_mut().insert(header::CONTENT_TYPE, version);
                 response
             }
+            "/status" | "/config" if let Some(refused) = self.refusal(request.headers(), reach) => refused,
             "/status" => json(&self.status()),
             "/config" => json(&serde_json::to_value(&*self.pipeline.load().config()).unwrap_or_default()),
             _ => text(
@@ -200,6 +202,32 @@ impl Admin {
             ),
         }
     }
+}
+
+impl Admin {
+    /// Why a request may not see what is more than a number: it is without the token, or, where there is none, from elsewhere.
+    fn refusal(&self, headers: &HeaderMap, reach: Reach) -> Option<Response<Full<Bytes>>> {
+        let config = self.pipeline.load().config();
+        let Some(token) = &config.admin.token else {
+            let remedy = "set `admin.token` and send it as Authorization: Bearer, or have `listen.admin` on a loopback address\n";
+            return (reach == Reach::Network).then(|| text(StatusCode::FORBIDDEN, remedy.into()));
+        };
+        let mut given = headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes);
+        let bearer = given.next().filter(|_| given.next().is_none()).and_then(bearer);
+        let fits = |given: &[u8]| Digest::of(given).matches(&Digest::of(token.expose()));
+        (!bearer.is_some_and(fits)).then(|| {
+            let remedy = "send `admin.token` as Authorization: Bearer\n";
+            let mut refused = text(StatusCode::UNAUTHORIZED, remedy.into());
+            refused.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            refused
+        })
+    }
+}
+
+/// The token of an `Authorization` value.
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = value.split_at_checked("Bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii())
 }
 
 fn probe(well: bool, otherwise: &str) -> Response<Full<Bytes>> {
