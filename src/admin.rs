@@ -1,7 +1,7 @@
 //! The admin listener: probes, metrics, status. Never on the proxy's port, never with a secret, a token or
 //! the digest of one. Readiness does not depend on a live issuer: restarting a sidecar mends no issuer.
 
-pub mod command;
+mod command;
 mod gauges;
 mod spare;
 mod status;
@@ -18,7 +18,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -38,8 +38,11 @@ use crate::{
         worker::Workers,
     },
     proxy::{HostError, Pipeline, Shared},
+    secret::Digest,
 };
 
+/// Where `claviger token retry` asks.
+const RETRY: &str = "/token/retry";
 /// Scrapers and probes; more is somebody's mistake.
 const MAX_CONNECTIONS: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -180,7 +183,7 @@ impl Admin {
     }
 
     fn answer(&self, request: &Request<Incoming>, reach: Reach) -> Response<Full<Bytes>> {
-        let is_command = request.uri().path() == command::RETRY;
+        let is_command = request.uri().path() == RETRY;
         if !is_command && !matches!(*request.method(), Method::GET | Method::HEAD) {
             return text(StatusCode::METHOD_NOT_ALLOWED, "the admin listener takes GET\n".into());
         }
@@ -195,7 +198,7 @@ impl Admin {
             }
         }
         match request.uri().path() {
-            command::RETRY => self.retry_tokens(request, reach),
+            RETRY => self.retry_tokens(request, reach),
             "/livez" => text(StatusCode::OK, "ok\n".into()),
             "/startupz" => probe(self.health.started.load(Relaxed), "starting\n"),
             "/readyz" => probe(self.health.is_ready(), "not ready: starting or draining\n"),
@@ -205,6 +208,7 @@ impl Admin {
                 response.headers_mut().insert(header::CONTENT_TYPE, version);
                 response
             }
+            "/status" | "/config" if let Some(refused) = self.refusal(request.headers(), reach) => refused,
             "/status" => json(&self.status()),
             "/config" => json(&serde_json::to_value(&*self.pipeline.load().config()).unwrap_or_default()),
             _ => text(
@@ -213,6 +217,32 @@ impl Admin {
             ),
         }
     }
+}
+
+impl Admin {
+    /// Why a request may not see what is more than a number: it is without the token, or, where there is none, from elsewhere.
+    fn refusal(&self, headers: &HeaderMap, reach: Reach) -> Option<Response<Full<Bytes>>> {
+        let config = self.pipeline.load().config();
+        let Some(token) = &config.admin.token else {
+            let remedy = "set `admin.token` and send it as Authorization: Bearer, or have `listen.admin` on a loopback address\n";
+            return (reach == Reach::Network).then(|| text(StatusCode::FORBIDDEN, remedy.into()));
+        };
+        let mut given = headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes);
+        let bearer = given.next().filter(|_| given.next().is_none()).and_then(bearer);
+        let fits = |given: &[u8]| Digest::of(given).matches(&Digest::of(token.expose()));
+        (!bearer.is_some_and(fits)).then(|| {
+            let remedy = "send `admin.token` as Authorization: Bearer\n";
+            let mut refused = text(StatusCode::UNAUTHORIZED, remedy.into());
+            refused.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            refused
+        })
+    }
+}
+
+/// The token of an `Authorization` value.
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = value.split_at_checked("Bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii())
 }
 
 fn probe(well: bool, otherwise: &str) -> Response<Full<Bytes>> {

@@ -65,7 +65,7 @@ pub use restart::needs_restart;
 pub use schema::schema;
 pub use scope::{InvalidPattern, TenantMatch, TenantPattern, TenantScope};
 pub use sections::{
-    AuthzOptions, BrokerOptions, Limits, Log, Reload, Retry, Shutdown, Timeouts, TokenOptions,
+    AdminOptions, AuthzOptions, BrokerOptions, Limits, Log, Reload, Retry, Shutdown, Timeouts, TokenOptions,
 };
 pub use tenant::{DEFAULT_MAX_IN_FLIGHT, Endpoint, Resource, Roots, Tenant, UpstreamTls};
 pub use tls::{ListenTls, PemFile};

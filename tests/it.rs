@@ -31,6 +31,8 @@ mod hung_files;
 mod jwt;
 #[path = "it/leaks.rs"]
 mod leaks;
+#[path = "it/leaving.rs"]
+mod leaving;
 #[path = "it/lending.rs"]
 mod lending;
 #[path = "it/lifecycle.rs"]

@@ -32,6 +32,7 @@ struct Line {
     template: &'static str,
     id: &'static str,
     tag: &'static str,
+    free: bool,
     sensitive: bool,
     withheld: bool,
 }
@@ -42,9 +43,13 @@ static LINES: LazyLock<Vec<Line>> = LazyLock::new(|| {
         .map(|line| {
             let column: Vec<_> = line.split('\t').collect();
             let [method, template, id, tag] = column[..4] else { panic!("{line}") };
+            let (template, free) = match template.strip_suffix(":free}") {
+                Some(_) => (&*format!("{}}}", template.trim_end_matches(":free}")).leak(), true),
+                None => (template, false),
+            };
             // What only reads, and only secrets at that, is granted as any other, and masked.
             let sensitive = column[4] != "-" && (column[4] != "secrets" || method != "GET");
-            Line { method, template, id, tag, sensitive, withheld: column[6] == "withheld" }
+            Line { method, template, id, tag, free, sensitive, withheld: column[6] == "withheld" }
         })
         .collect()
 });
@@ -168,6 +173,27 @@ fn each_segment(path: &str, change: impl Fn(&str) -> &str) -> String {
     path.split('/').map(change).collect::<Vec<_>>().join("/")
 }
 
+/// As nginx does where it hands a path on that it has read (`proxy_pass` with a path): decoded once, `//` merged, dot
+/// segments resolved, and escaped anew.
+fn nginx(path: &str) -> String {
+    resolve_dots(&merge_slashes(&decode(path)))
+}
+
+/// As Node's `new URL` does: a backslash is a slash, `%2e` is a dot, dot segments are resolved, and nothing is decoded.
+fn node(path: &str) -> String {
+    let path = path.split(['?', '#']).next().unwrap_or_default().replace('\\', "/");
+    let dots = |segment: &str| match segment.to_ascii_lowercase().replace("%2e", ".").as_str() {
+        dots @ ("." | "..") => dots.to_owned(),
+        _ => segment.to_owned(),
+    };
+    resolve_dots(&path.split('/').map(dots).collect::<Vec<_>>().join("/"))
+}
+
+/// As Koa's router does: split as it came, then each parameter is decoded.
+fn koa(path: &str) -> Vec<String> {
+    path.split('/').map(decode).collect()
+}
+
 /// Every way to read a path, the plain one first.
 fn readings(path: &str) -> Vec<String> {
     let steps: [fn(&str) -> String; 8] = [
@@ -185,7 +211,8 @@ fn readings(path: &str) -> Vec<String> {
         merge_slashes,
         resolve_dots,
     ];
-    let mut all = BTreeSet::from([path.to_owned(), decode(path), decode(&decode(path))]);
+    let mut all =
+        BTreeSet::from([path.to_owned(), decode(path), decode(&decode(path)), node(path), nginx(path)]);
     // Each step on all that came before: every subset of the steps, in this order.
     for step in steps {
         let changed: Vec<_> = all.iter().map(|path| step(path)).collect();
@@ -211,6 +238,26 @@ const PARAMS: [&str; 13] = [
     "a%22",
     "~",
     "%EF%BC%8F",
+];
+
+/// What a name that people choose may hold, as it is escaped.
+const NAMES: [&str; 16] = [
+    "CI%2FCD",
+    "%2F",
+    "a%2Fb%2Fc",
+    "%2Fapplications",
+    "..%2F..%2Froles%2Fr1",
+    "x%2F..%2F..%2F..%2Froles",
+    "x%5C..%5Croles",
+    "..%3B%2Froles",
+    "100%25",
+    "%252e%252e%252f",
+    "%3F",
+    "%23x",
+    "x%3Fy",
+    "v1.",
+    "v1%20",
+    "%C2%85",
 ];
 
 const TRICKS: [&str; 40] = [
@@ -263,6 +310,31 @@ fn fill(template: &str, params: &[Index]) -> String {
         _ => segment,
     });
     segments.collect::<Vec<_>>().join("/")
+}
+
+/// The path of an operation that ends in a free name, with all that such a name may hold and more.
+fn named_request() -> impl Strategy<Value = (&'static str, String)> {
+    let lines: Vec<_> =
+        LINES.iter().filter(|line| line.free).map(|line| (line.method, line.template)).collect();
+    let name = prop::collection::vec(
+        prop_oneof![
+            prop::sample::select(NAMES.to_vec()).prop_map(str::to_owned),
+            prop::sample::select(TRICKS.to_vec()).prop_map(escaped),
+            any::<char>().prop_map(|c| escaped(&c.to_string())),
+            "[a-z]{1,4}",
+        ],
+        1..5,
+    );
+    (prop::sample::select(lines), indices(4..5), name).prop_map(|((method, template), params, name)| {
+        let (parent, _) = template.rsplit_once('/').unwrap();
+        (method, format!("{}/{}", fill(parent, &params), name.concat()))
+    })
+}
+
+/// As `encodeURIComponent` does.
+fn escaped(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&b);
+    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
 #[derive(Debug, Clone)]
@@ -344,7 +416,7 @@ const NEWER: [&str; 6] = [
 ];
 
 fn adversarial_request() -> impl Strategy<Value = (&'static str, String)> {
-    (request(), prop::collection::vec(mutation(), 0..3))
+    (prop_oneof![5 => request(), 1 => named_request()], prop::collection::vec(mutation(), 0..3))
         .prop_map(|((method, path), mutations)| (method, mutations.iter().fold(path, mutate)))
 }
 
@@ -444,7 +516,8 @@ proptest! {
         (allow_more, deny_more) in (indices(0..2), indices(0..2)),
         generous in any::<bool>(),
     ) {
-        let Ok(canonical) = CanonicalPath::parse(&path) else { return Ok(()) };
+        let verb: http::Method = method.parse().unwrap();
+        let Ok(canonical) = CanonicalPath::of_request(Catalog::logto(), &verb, &path) else { return Ok(()) };
         // Most may pass, but not what some reading of the path amounts to.
         let about: Vec<_> = readings(&path).iter().flat_map(|reading| rules_about(method, reading)).collect();
         let usable: Vec<_> = accepted(Effect::Deny, about).into_iter().filter(|rule| rule != "*").collect();
@@ -472,10 +545,43 @@ proptest! {
                 prop_assert!(permits(&allow, &deny, method, reading, Some(line)), "{forwarded} read as {reading}");
             }
         }
-        let again = CanonicalPath::parse(forwarded).map(CanonicalPath::as_str);
+        // Read as it is split, each parameter is the caller's own.
+        let as_split: Vec<_> = koa(path.strip_suffix('/').unwrap_or(&path));
+        prop_assert!(koa(forwarded).iter().zip(&as_split).all(|(a, b)| a.eq_ignore_ascii_case(b)));
+        let again = CanonicalPath::of_request(Catalog::logto(), &verb, forwarded).map(CanonicalPath::as_str);
         prop_assert_eq!(again, Ok(forwarded), "what is forwarded is canonical");
         let uri = http::uri::PathAndQuery::try_from(forwarded).unwrap();
         prop_assert_eq!(uri.as_str(), forwarded);
+    }
+
+    /// A name that people may choose reaches its operation byte for byte, and no server on the way can take it for another.
+    #[test]
+    fn a_free_name_is_what_it_is_to_every_server((method, path) in named_request()) {
+        let verb: http::Method = method.parse().unwrap();
+        let line = route(method, &path);
+        let Ok(canonical) = CanonicalPath::of_request(Catalog::logto(), &verb, &path) else { return Ok(()) };
+        let Some(line) = line else { return Ok(()) };
+        let matched = Matched::find(Catalog::logto(), &verb, canonical);
+        prop_assert_eq!(matched.op(), Catalog::logto().by_id(line.id));
+        prop_assert_eq!(matched.path(), path.strip_suffix('/').unwrap_or(&path));
+        for reading in [nginx(&path), node(&path)].iter().chain(&readings(&path)) {
+            let read = route(method, reading).map_or(line.id, |other| other.id);
+            prop_assert_eq!(read, line.id, "{} read as {}", &path, reading);
+        }
+    }
+
+    /// Of ordinary names none is refused: no dot segment, nothing that is an escape itself, no control character.
+    #[test]
+    fn ordinary_names_are_taken(name in "[ -~é名]{1,30}") {
+        let dots = |piece: &str| piece.contains('.') && piece.trim_matches(['.', ' ']).is_empty();
+        let pieces = name.split(['/', '\\']).map(|piece| piece.split([';', '?', '#']).next().unwrap_or_default());
+        prop_assume!(!pieces.into_iter().any(dots) && decode(&name) == name.chars().flat_map(|c| {
+            let mut bytes = [0; 4];
+            c.encode_utf8(&mut bytes).bytes().map(char::from).collect::<Vec<_>>()
+        }).collect::<String>());
+        let path = format!("/api/users/u1/personal-access-tokens/{}", escaped(&name));
+        let read = CanonicalPath::of_request(Catalog::logto(), &http::Method::DELETE, &path);
+        prop_assert_eq!(read.map(CanonicalPath::as_str), Ok(path.as_str()));
     }
 
     /// The other direction: a proxy that refuses everything would pass the test above.
@@ -565,6 +671,8 @@ fn the_oracle_is_not_blind() {
         "/api/applications%3Fx/users",
         "/api//applications",
         "/api/applications./",
+        "/api/users/u1/personal-access-tokens/..%2F..%2F..%2Fapplications",
+        "/api/users/u1/personal-access-tokens/..%252F..%252F..%252Fapplications",
         "/api/%61pplications",
         "/api/users/%c0%ae%c0%ae/applications",
     ] {

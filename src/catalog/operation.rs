@@ -102,6 +102,8 @@ pub struct Operation {
     pub verb: Verb,
     /// Its path as Logto documents it: `/api/users/{userId}`.
     pub template: Template,
+    /// Whether its last segment is a name that people choose, and not an id: it may have any characters, escaped.
+    pub has_free_name: bool,
     /// Logto's operationId: `GetUser`.
     pub id: &'static str,
     /// Logto's first tag in lower-kebab-case: `audit-logs`.

@@ -1,11 +1,16 @@
 //! Reads `operations.tsv`: seven columns, one operation a line. The text is part of the program, so an error here
 //! is a mistake of ours; it is an error and not a gap, because a missing line would be a missing check.
 
+use std::borrow::Cow;
+
 use super::{
     operation::{Operation, Paging, Requirement, Risk, Verb},
     ops::MAX_OPS,
     template::Template,
 };
+
+/// How a template ends whose last segment is a free name.
+const FREE_NAME: &str = ":free}";
 
 /// A line that is not an operation.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,9 +49,14 @@ fn operation(line: &'static str) -> Result<Operation, &'static str> {
     if columns.next().is_some() {
         return Err("not seven columns");
     }
+    let (template, has_free_name) = match template.strip_suffix(FREE_NAME) {
+        Some(rest) => (Cow::Owned(format!("{rest}}}")), true),
+        None => (Cow::Borrowed(template), false),
+    };
     Ok(Operation {
         verb: Verb::parse(verb).ok_or("not a method")?,
-        template: Template::parse(template).map_err(|_| "not a template")?,
+        template: Template::parse(&template).map_err(|_| "not a template")?,
+        has_free_name,
         id,
         tag,
         risks: words(risks).map(|word| Risk::parse(word).ok_or("not a risk")).collect::<Result<_, _>>()?,

@@ -246,3 +246,26 @@ fn a_slip_finds_the_name_that_was_meant() {
     assert_eq!(nearest("user", catalog().tags().iter().copied()), Some("users"));
     assert_eq!(nearest("saml-application", catalog().tags().iter().copied()), Some("saml-applications"));
 }
+
+/// Whoever decodes before it routes takes `a%2Fb` for two segments: that must not be another operation.
+#[test]
+fn a_free_name_is_last_and_nothing_is_below_it() {
+    let free: Vec<_> = catalog().operations().map(|(_, o)| o).filter(|o| o.has_free_name).collect();
+    let ids: Vec<_> = free.iter().map(|o| o.id).collect();
+    assert_eq!(
+        ids,
+        [
+            "UpdateApplicationSecret",
+            "DeleteApplicationSecret",
+            "UpdateUserPersonalAccessToken",
+            "DeleteUserPersonalAccessToken"
+        ]
+    );
+    for operation in free {
+        assert_eq!(operation.template.segments().last(), Some(&Segment::Param));
+        let path = example(operation, |_| "x".into());
+        let begins = |other: &Operation| example(other, |_| "x".into()).starts_with(&format!("{path}/"));
+        let below = catalog().operations().find(|(_, other)| other.verb == operation.verb && begins(other));
+        assert!(below.is_none(), "{}", operation.id);
+    }
+}

@@ -62,7 +62,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Some((path, query)) => (path, Some(query)),
         None => (args.path.as_str(), None),
     };
-    let path = match CanonicalPath::parse(path) {
+    let path = match CanonicalPath::of_request(catalog, &args.method, path) {
         Ok(path) => path,
         Err(ambiguous) => {
             println!("denied: {ambiguous}");

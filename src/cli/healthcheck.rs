@@ -18,13 +18,13 @@ pub(super) struct Args {
     /// Which probe.
     #[arg(long, default_value = "/livez", value_name = "PATH")]
     probe: String,
-    /// The admin listener; left out: as configured.
-    #[arg(long, value_name = "ADDRESS")]
-    address: Option<SocketAddr>,
+    /// The admin listener, such as 127.0.0.1:3601 or unix:/run/claviger/admin.sock; left out: as configured.
+    #[arg(long, value_name = "ADDRESS", value_parser = parse)]
+    address: Option<Address>,
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
-    let address = match address(&args.sources, args.address) {
+    let address = match address(&args.sources, args.address.clone()) {
         Ok(address) => address,
         Err(exit) => return exit,
     };
@@ -38,20 +38,30 @@ pub(super) fn run(args: &Args) -> ExitCode {
 }
 
 /// Where the running process's admin listener is.
-pub(super) fn address(sources: &super::Sources, said: Option<SocketAddr>) -> Result<Address, ExitCode> {
-    let address = match said {
-        Some(address) => Address::Tcp(address),
-        None => match super::load(&sources.paths).map(|loaded| loaded.config.listen.admin) {
-            Ok(Some(address)) => address,
-            Ok(None) => return Err(super::fail("listen.admin is \"off\": there is nothing to ask")),
-            // A bad edit of the file says nothing about the process, which goes on with the old one.
-            Err(_) => {
-                eprintln!("claviger: the configuration cannot be read now; asking at the default address");
-                crate::config::Listen::default().admin.unwrap_or(Address::Tcp(([127, 0, 0, 1], 3601).into()))
-            }
-        },
-    };
-    Ok(address)
+pub(super) fn address(sources: &super::Sources, said: Option<Address>) -> Result<Address, ExitCode> {
+    if let Some(address) = said {
+        return Ok(address);
+    }
+    match super::load(&sources.paths).map(|loaded| loaded.config.listen.admin) {
+        Ok(Some(address)) => Ok(address),
+        Ok(None) => Err(super::fail("listen.admin is \"off\": there is nothing to ask")),
+        // A bad edit of the file says nothing about the process, which goes on with the old one.
+        Err(problems) => {
+            let address =
+                problems.admin.map_or(Address::Tcp(([127, 0, 0, 1], 3601).into()), |address| *address);
+            eprintln!("claviger: the configuration is invalid now; asking {address}");
+            Ok(address)
+        }
+    }
+}
+
+pub(super) fn parse(text: &str) -> Result<Address, String> {
+    match text.strip_prefix("unix:") {
+        Some(path) => Ok(Address::Unix(path.into())),
+        None => {
+            text.parse().map(Address::Tcp).map_err(|_| "write 127.0.0.1:3601, or unix: and a path".into())
+        }
+    }
 }
 
 /// The answer of the admin listener to a request without a body.

@@ -1,9 +1,12 @@
 //! `claviger token`: what the running process is to do about its tokens.
 
-use std::{net::SocketAddr, process::ExitCode};
+use std::process::ExitCode;
 
 use super::healthcheck;
-use crate::{admin::command, ids::TenantName};
+use crate::{config::Address, ids::TenantName};
+
+/// Of the admin listener.
+const RETRY: &str = "/token/retry";
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
@@ -18,17 +21,17 @@ pub(super) struct Retry {
     #[command(flatten)]
     sources: super::Sources,
     /// The admin listener; left out: as configured.
-    #[arg(long, value_name = "ADDRESS")]
-    address: Option<SocketAddr>,
+    #[arg(long, value_name = "ADDRESS", value_parser = healthcheck::parse)]
+    address: Option<Address>,
 }
 
 pub(super) fn run(Command::Retry(args): &Command) -> ExitCode {
     let target = match args.tenant.as_deref().map(TenantName::parse) {
-        None => command::RETRY.to_owned(),
-        Some(Ok(tenant)) => format!("{}?tenant={tenant}", command::RETRY),
+        None => RETRY.to_owned(),
+        Some(Ok(tenant)) => format!("{}?tenant={tenant}", RETRY),
         Some(Err(error)) => return super::fail(&error.to_string()),
     };
-    let address = match healthcheck::address(&args.sources, args.address) {
+    let address = match healthcheck::address(&args.sources, args.address.clone()) {
         Ok(address) => address,
         Err(exit) => return exit,
     };

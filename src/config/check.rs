@@ -47,6 +47,7 @@ pub(super) fn config(checker: &mut Checker<'_>, raw: Raw) -> Option<Config> {
         retry: checker.retry(raw.retry.unwrap_or_default()),
         token: checker.token(raw.token.unwrap_or_default()),
         broker: checker.broker(raw.broker.unwrap_or_default()),
+        admin: checker.admin(raw.admin.unwrap_or_default()),
         authz: AuthzOptions::checked(raw.authz.unwrap_or_default(), checker),
         log: checker.log(raw.log.unwrap_or_default()),
         audit: checker.audit(raw.audit.unwrap_or_default(), defaults.audit),

@@ -10,7 +10,10 @@ use super::{
     issuer::Issuer,
     listen::Listen,
     policy::Policy,
-    sections::{AuthzOptions, BrokerOptions, Limits, Log, Reload, Retry, Shutdown, Timeouts, TokenOptions},
+    sections::{
+        AdminOptions, AuthzOptions, BrokerOptions, Limits, Log, Reload, Retry, Shutdown, Timeouts,
+        TokenOptions,
+    },
     show,
     tenant::Tenant,
 };
@@ -32,6 +35,8 @@ pub struct Config {
     pub token: TokenOptions,
     /// The token broker.
     pub broker: BrokerOptions,
+    /// The admin listener.
+    pub admin: AdminOptions,
     /// The endpoint that answers for other proxies.
     pub authz: AuthzOptions,
     /// Logging.
@@ -67,6 +72,7 @@ impl Config {
             retry: self.retry.clone(),
             token: self.token.clone(),
             broker: self.broker.clone(),
+            admin: self.admin.clone(),
             authz: self.authz.clone(),
             log: self.log.clone(),
             audit: self.audit.clone(),
@@ -90,6 +96,7 @@ impl Default for Config {
             retry: Retry::default(),
             token: TokenOptions::default(),
             broker: BrokerOptions::default(),
+            admin: AdminOptions::default(),
             authz: AuthzOptions::default(),
             log: Log::default(),
             audit: Audit { output: AuditOutput::Off },
@@ -120,6 +127,7 @@ impl Config {
             retry,
             token,
             broker,
+            admin,
             authz,
             log,
             audit,
@@ -137,6 +145,7 @@ impl Config {
             && *retry == other.retry
             && *token == other.token
             && *broker == other.broker
+            && *admin == other.admin
             && *authz == other.authz
             && *log == other.log
             && *audit == other.audit

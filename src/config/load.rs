@@ -11,9 +11,11 @@ use std::{
 use zeroize::Zeroizing;
 
 use super::{
+    address::Address,
     check,
     effective::Config,
     env::{self, Environment},
+    from_text::FromText as _,
     inputs::{Inputs, References},
     intake::{Intake, Secrets},
     layer::{self, Layer},
@@ -24,13 +26,16 @@ use super::{
     read::read,
     remarks::Remarks,
     short, toml,
-    tree::Node,
+    tree::{Node, Value},
     yaml,
 };
 use crate::{regular_file, secret::Digest};
 
 /// The largest configuration file.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
+
+/// As the environment has `listen.admin`.
+const ADMIN: &str = "CLAVIGER_LISTEN__ADMIN";
 
 /// What to load.
 pub struct LoadRequest<'a> {
@@ -103,7 +108,9 @@ pub fn load(request: &LoadRequest<'_>) -> Result<Loaded, Problems> {
     if !unread.is_empty() {
         // What the rest of such a file would have said is not to be guessed at, so nothing else is judged.
         remarks.problems = unread;
-        return Err(problems(remarks, inputs));
+        let admin =
+            env::text(&request.env, ADMIN).and_then(|text| Address::from_text(text).ok()).map(Box::new);
+        return Err(Problems { admin, ..problems(remarks, inputs) });
     }
 
     let root = env::tree(&request.env, &secrets, &mut remarks.problems);
@@ -119,6 +126,7 @@ pub fn load(request: &LoadRequest<'_>) -> Result<Loaded, Problems> {
         return Err(problems(remarks, inputs));
     }
     let root = layer::merge(layers);
+    let admin = admin(&root).map(Box::new);
     let raw = read(&root, &root, &Trail::Root, &mut remarks).unwrap_or_default();
     let mut checker = check::Checker::new(&root, &secrets, request.settings(), remarks, inputs);
     let config = check::config(&mut checker, raw);
@@ -128,7 +136,7 @@ pub fn load(request: &LoadRequest<'_>) -> Result<Loaded, Problems> {
             let digest = inputs.digest();
             Ok(Loaded { config, warnings: remarks.warnings, files: inputs.into_files(), digest })
         }
-        _ => Err(problems(remarks, inputs)),
+        _ => Err(Problems { admin, ..problems(remarks, inputs) }),
     }
 }
 
@@ -164,7 +172,15 @@ fn problems(mut remarks: Remarks, inputs: Inputs) -> Problems {
     for list in [&mut remarks.problems, &mut remarks.warnings] {
         list.sort_by_cached_key(|problem| place(problem, &files));
     }
-    Problems { problems: remarks.problems, warnings: remarks.warnings, files, digest }
+    Problems { problems: remarks.problems, warnings: remarks.warnings, files, digest, admin: None }
+}
+
+/// The admin listener, whatever is wrong elsewhere.
+fn admin(root: &Node) -> Option<Address> {
+    match &root.member("listen")?.member("admin")?.value {
+        Value::Text(text) => Address::from_text(text).ok(),
+        _ => None,
+    }
 }
 
 /// The order in which somebody works through a list: file by file, from top to bottom; then what stands in no file.

@@ -3,7 +3,7 @@
 
 use std::{fmt, path::PathBuf};
 
-use super::origin::Origin;
+use super::{address::Address, origin::Origin};
 use crate::secret::Digest;
 
 /// One thing that is wrong, or (as a warning) that works but should not stay.
@@ -46,6 +46,8 @@ pub struct Problems {
     pub files: Vec<PathBuf>,
     /// Fingerprint of all that was read: the same digest, the same problems.
     pub digest: Digest,
+    /// `listen.admin` as far as it can be read, for whoever looks for a process that goes on with an older configuration.
+    pub admin: Option<Box<Address>>,
 }
 
 impl fmt::Display for Problems {

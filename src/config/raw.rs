@@ -15,7 +15,8 @@ use super::{
     node::{FromNode, Misfits, Named},
     path::Trail,
     sections::{
-        RawAuthz, RawBroker, RawLimits, RawLog, RawReload, RawRetry, RawShutdown, RawTimeouts, RawToken,
+        RawAdmin, RawAuthz, RawBroker, RawLimits, RawLog, RawReload, RawRetry, RawShutdown, RawTimeouts,
+        RawToken,
     },
     tree::{Node, Value},
     words::{AuditWord, ClientAuth, Issue, RootsName},
@@ -38,6 +39,8 @@ tables! {
         token: RawToken,
         /// The token broker, `POST /oidc/token`.
         broker: RawBroker,
+        /// The admin listener, `listen.admin`.
+        admin: RawAdmin,
         /// The endpoint that answers for other proxies, `/authz`.
         authz: RawAuthz,
         /// Logging.

@@ -3,7 +3,10 @@
 use super::{
     effective::Config,
     section::AfterRestart,
-    sections::{AuthzOptions, BrokerOptions, Limits, Log, Reload, Retry, Shutdown, Timeouts, TokenOptions},
+    sections::{
+        AdminOptions, AuthzOptions, BrokerOptions, Limits, Log, Reload, Retry, Shutdown, Timeouts,
+        TokenOptions,
+    },
 };
 
 /// Keys outside the declared sections, and whether they differ.
@@ -27,6 +30,7 @@ pub fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     keys.extend(differing(Retry::RESTART, &old.retry, &new.retry));
     keys.extend(differing(TokenOptions::RESTART, &old.token, &new.token));
     keys.extend(differing(BrokerOptions::RESTART, &old.broker, &new.broker));
+    keys.extend(differing(AdminOptions::RESTART, &old.admin, &new.admin));
     keys.extend(differing(AuthzOptions::RESTART, &old.authz, &new.authz));
     keys.extend(differing(Log::RESTART, &old.log, &new.log));
     keys.extend(differing(Reload::RESTART, &old.reload, &new.reload));

@@ -99,6 +99,12 @@ sections! {
         key: Option<Secret> = None, secret;
     }
 
+    /// The admin listener, `listen.admin`.
+    admin: AdminOptions, from RawAdmin {
+        /// The token that /status and /config ask for (`Authorization: Bearer`), of 16 bytes or more; probes and /metrics stay open. Left out: none on a loopback address or a Unix socket; on any other address they are not shown.
+        token: Option<Secret> = None, secret;
+    }
+
     /// The endpoint that answers for other proxies.
     authz: AuthzOptions, from RawAuthz {
         /// Whether `/authz` answers.

@@ -8,6 +8,12 @@ use http::{HeaderValue, Method, StatusCode};
 use super::{AnsweredBy, Details, OperationMetrics, RequestId};
 use crate::config::LogRequests;
 
+/// What stands for a status where the caller left before there was an answer, as nginx has it.
+pub(super) const CALLER_LEFT: StatusCode = match StatusCode::from_u16(499) {
+    Ok(status) => status,
+    Err(_) => panic!("499 has three digits"),
+};
+
 /// As much of a header's value as is shown, in bytes.
 const MAX_HEADER: usize = 128;
 
@@ -30,7 +36,7 @@ pub struct RequestEvent {
     pub tried: Option<&'static str>,
     /// Caller, tenant and operation, with their counters; names are empty until they are known.
     pub operation: Arc<OperationMetrics>,
-    /// Of the answer to the caller.
+    /// Of the answer to the caller; 499 until there is one.
     pub status: StatusCode,
     /// Who made the answer.
     pub answered_by: AnsweredBy,
@@ -59,6 +65,12 @@ pub struct RequestEvent {
 }
 
 impl RequestEvent {
+    /// Whether the caller went away, or took no more, before the end of its answer: neither Claviger's error nor the upstream's. What
+    /// either of them broke off has a code.
+    pub fn caller_left(&self) -> bool {
+        !self.complete && self.code.is_none()
+    }
+
     /// The method that was asked for; `other` for an unknown one, which is the caller's text.
     pub fn shown_method(&self) -> &str {
         let method = self.asked.as_ref().unwrap_or(&self.method);

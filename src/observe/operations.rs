@@ -50,7 +50,9 @@ pub struct OperationMetrics {
 #[derive(Debug)]
 struct Name(Box<str>);
 
-const CODES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+/// How an answer is counted: by the class of its status, or as one whose caller did not take it.
+const CODES: [&str; 6] = ["499", "1xx", "2xx", "3xx", "4xx", "5xx"];
+const LEFT: usize = 0;
 
 impl TenantMetrics {
     /// No handles yet, and room for `operations` of them for each caller.
@@ -119,7 +121,15 @@ impl OperationMetrics {
 
     /// Counts an answer.
     pub fn answered(&self, status: http::StatusCode, by: AnsweredBy, seconds: f64) {
-        let class = usize::from(status.as_u16() / 100).clamp(1, CODES.len()) - 1;
+        self.count(usize::from(status.as_u16() / 100).clamp(1, CODES.len() - 1), by, seconds);
+    }
+
+    /// Counts a request whose caller left before the end of its answer.
+    pub fn left(&self, by: AnsweredBy, seconds: f64) {
+        self.count(LEFT, by, seconds);
+    }
+
+    fn count(&self, class: usize, by: AnsweredBy, seconds: f64) {
         self.answers[by as usize][class]
             .get_or_init(|| {
                 let (caller, tenant, operation) = (&self.caller, &self.tenant, &self.operation);

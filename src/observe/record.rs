@@ -7,10 +7,12 @@ use std::{
     time::Duration,
 };
 
-use http::{Method, StatusCode};
+use http::Method;
 use tokio::time::Instant;
 
-use super::{AnsweredBy, Events, Issued, Metrics, OperationMetrics, RequestEvent, RequestId};
+use super::{
+    AnsweredBy, Events, Issued, Metrics, OperationMetrics, RequestEvent, RequestId, event::CALLER_LEFT,
+};
 use crate::config::LogRequests;
 
 /// A request's event while it is filled in: counted and published when it is dropped.
@@ -27,7 +29,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// Of a request whose head has just been read. What nobody fills in is an internal error of ours.
+    /// Of a request whose head has just been read. Where it is dropped before there is an answer, its caller has left.
     pub fn begin(
         id: RequestId,
         method: Method,
@@ -45,7 +47,7 @@ impl Record {
             peer_uid: None,
             tried: None,
             operation,
-            status: StatusCode::INTERNAL_SERVER_ERROR,
+            status: CALLER_LEFT,
             answered_by: AnsweredBy::Claviger,
             code: None,
             cause: None,
@@ -93,7 +95,12 @@ impl Drop for Record {
     fn drop(&mut self) {
         self.duration = self.started.elapsed();
         self.metrics().in_flight.dec();
-        self.operation.answered(self.status, self.answered_by, self.duration.as_secs_f64());
+        let (by, seconds) = (self.answered_by, self.duration.as_secs_f64());
+        if self.caller_left() {
+            self.operation.left(by, seconds);
+        } else {
+            self.operation.answered(self.status, by, seconds);
+        }
         self.events.publish(&self.event);
     }
 }

@@ -1,7 +1,7 @@
 //! Whether another proxy may send a permitted operation with a token of ours: it sends the caller's own bytes, and
 //! nobody masks the answer. Judges what is permitted already; never permits anything itself.
 
-use super::permit::PermittedOperation;
+use super::{path::CanonicalPath, permit::PermittedOperation};
 
 /// Why a question gets no token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -37,7 +37,8 @@ pub fn check(
         Some((path, query)) => (path, Some(query)),
         None => (decided, None),
     };
-    if (decided_path, decided_query) != (path, query) {
+    // A free name passes here because it is sent as it came. Many another proxy decodes before it sends.
+    if (decided_path, decided_query) != (path, query) || CanonicalPath::parse(path).is_err() {
         return Err(ForwardAuthError::Spelling);
     }
     if operation.masking().is_some() { Err(ForwardAuthError::Masked(operation.name())) } else { Ok(()) }

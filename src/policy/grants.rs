@@ -168,7 +168,11 @@ impl Grants {
                 return Ok(Permit { granted, rule: None, action: Action::Issue(grant.issue) });
             }
         };
-        let matched = Matched::find(self.catalog, &head.method, CanonicalPath::parse(path)?);
+        let matched = Matched::find(
+            self.catalog,
+            &head.method,
+            CanonicalPath::of_request(self.catalog, &head.method, path)?,
+        );
         let name = matched.op().map_or(OTHER, |op| self.catalog.operation(op).id);
         let index = matched.op().map_or(self.operations() - 1, |op| op.index());
         let (rule, pending) = self.decide(grant, &matched, (index, name), query)?;

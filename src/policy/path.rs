@@ -4,9 +4,13 @@
 //!
 //! A segment may hold the RFC 3986 `pchar`s as they are, but for `;`. An escape may stand for a non-ASCII
 //! character or for a harmless ASCII one such as space or `"`; it may not hide a delimiter (`/ \ ? # ; %`), a
-//! control character, or a character that needs no escape: those are where two parsers part ways.
+//! control character, or a character that needs no escape: those are where two parsers part ways. Only where the
+//! catalog says that an operation's last segment is a name that people choose may it have more (`free_name`).
 
-use crate::catalog::template::MAX_SEGMENTS;
+mod free_name;
+
+use self::free_name::FreeName;
+use crate::catalog::{Catalog, Verb, template::MAX_SEGMENTS};
 
 /// The longest path, in bytes. Logto answers 431 above 16 kB of request head (fact 5.4).
 pub const MAX_LEN: usize = 16 * 1024;
@@ -69,6 +73,30 @@ pub enum Why {
 }
 
 impl<'a> CanonicalPath<'a> {
+    /// Accepts the path of a request, whose last segment may be a free name where its operation has one: byte for byte as it
+    /// came, and in every other respect as [`CanonicalPath::parse`] has it.
+    ///
+    /// # Errors
+    /// [`Ambiguous`] where two parsers could disagree.
+    pub fn of_request(catalog: &Catalog, method: &http::Method, raw: &'a str) -> Result<Self, Ambiguous> {
+        Self::parse(raw).or_else(|ambiguous| Self::with_name(catalog, method, raw).ok_or(ambiguous))
+    }
+
+    fn with_name(catalog: &Catalog, method: &http::Method, raw: &'a str) -> Option<Self> {
+        let path = raw.strip_suffix('/').unwrap_or(raw);
+        let (parent, name) = path.rsplit_once('/')?;
+        let (verb, name) = (Verb::of(method)?, FreeName::read(name)?);
+        let is_parent = || catalog.find(verb, parent).is_some();
+        if raw.len() > MAX_LEN
+            || Self::parse(parent).ok()?.0 != parent
+            || (name == FreeName::Vanishing && is_parent())
+        {
+            return None;
+        }
+        let op = catalog.find(verb, path)?;
+        catalog.operation(op).has_free_name.then_some(Self(path))
+    }
+
     /// Accepts a path of a request target, as it came and without the query. One trailing slash is cut off,
     /// because Logto reads a path with and without it alike (fact 3.5).
     ///

@@ -209,6 +209,16 @@ def documents():
     return found
 
 
+def manifests():
+    """The manifests of pods; the Secrets of each are in a file beside it."""
+    return [name for name in sorted({name for name, _ in documents()}) if not name.endswith("-secrets.yaml")]
+
+
+def belonging_to(file):
+    """What a manifest and the file of its Secrets hold."""
+    return [d for name, d in documents() if name in (file, file.replace(".yaml", "-secrets.yaml"))]
+
+
 def claviger_in(file):
     """The pod spec of a manifest and Claviger's container in it."""
     for name, document in documents():
@@ -224,7 +234,7 @@ def mounts_of(file, directory):
     """What the kubelet would mount into Claviger's container: its ConfigMaps and Secrets as directories."""
     pod, container = claviger_in(file)
     data = {(d["kind"], d["metadata"]["name"]): d.get("data") or d.get("stringData") or {}
-            for name, d in documents() if name == file and d["kind"] in ("ConfigMap", "Secret")}
+            for d in belonging_to(file) if d["kind"] in ("ConfigMap", "Secret")}
     volumes = {volume["name"]: volume for volume in pod["volumes"]}
     mounts = {}
     for mount in container["volumeMounts"]:
@@ -315,8 +325,8 @@ def manifests_are_restricted(_):
 
 def manifests_hang_together(_):
     """selectors, volumes, ports and names that manifests refer to are there"""
-    for file in sorted({name for name, _ in documents()}):
-        own = [d for name, d in documents() if name == file]
+    for file in manifests():
+        own = belonging_to(file)
         deployments = [d for d in own if d["kind"] == "Deployment"]
         labels = [d["spec"]["template"]["metadata"]["labels"].items() for d in deployments]
         names = {(d["kind"], d["metadata"]["name"]) for d in own}
@@ -349,6 +359,64 @@ def manifests_hang_together(_):
                 check(deployments[0]["spec"]["replicas"] > d["spec"]["maxUnavailable"], f"{file}: the budget allows none left")
     pod, claviger = claviger_in("sidecar.yaml")
     check(claviger in pod["initContainers"] and claviger["restartPolicy"] == "Always", "sidecar.yaml: not a native sidecar")
+
+
+def config_of(file):
+    import tomllib
+    texts = [d["data"]["claviger.toml"] for d in belonging_to(file) if d["kind"] == "ConfigMap"]
+    check(len(texts) == 1, f"{file}: {len(texts)} configurations")
+    return tomllib.loads(texts[0])
+
+
+def pods_live_and_end_well(_):
+    """a hung process is replaced soon, one that cannot start says why, and a drain is noticed before it begins"""
+    for file in manifests():
+        pod, claviger = claviger_in(file)
+        config = config_of(file)
+        check(claviger.get("terminationMessagePolicy") == "FallbackToLogsOnError", f"{file}: terminationMessagePolicy")
+        for name in ("startupProbe", "livenessProbe"):
+            probe = claviger[name]
+            grace = probe.get("terminationGracePeriodSeconds")
+            check(grace is not None and 1 <= grace <= 10, f"{file}: {name}: terminationGracePeriodSeconds {grace}")
+            if "exec" in probe:
+                # An address that is looked up in the configuration is that of a process to come.
+                command = probe["exec"]["command"]
+                wanted = ["/claviger", "healthcheck", "--address", config["listen"]["admin"]]
+                check(command == wanted, f"{file}: {name}: {command}, wanted {wanted}")
+        probe = claviger["livenessProbe"]
+        # Of a probe that fails, the next ones as many times as it takes, each with its time, and the end.
+        most = probe["periodSeconds"] * probe["failureThreshold"] + probe["timeoutSeconds"] + grace
+        check(most <= 35, f"{file}: a hung process is replaced after up to {most} s")
+        check("fsGroup" not in pod["securityContext"], f"{file}: fsGroup is for every volume of the pod")
+        ndots = [o["value"] for o in pod.get("dnsConfig", {}).get("options", []) if o["name"] == "ndots"]
+        check(ndots in (["1"], ["2"]), f"{file}: ndots {ndots}")
+        check(all(d["kind"] != "Secret" for n, d in documents() if n == file), f"{file}: a Secret among what is applied again")
+        listens = config["listen"]
+        if any(not a.startswith(("127.", "unix:")) for a in listens["proxy"]):
+            shutdown = config["shutdown"]
+            delay, drain = (int(shutdown[k].removesuffix("s")) for k in ("delay", "drain"))
+            check(delay >= 5, f"{file}: shutdown.delay is {delay} s")
+            check(pod["terminationGracePeriodSeconds"] > delay + drain, f"{file}: the pod is killed before it has drained")
+        if not listens["admin"].startswith(("127.", "unix:")):
+            check("token" in config.get("admin", {}), f"{file}: /status is open to the network, and not shown without a token")
+
+
+def egress_fits(_):
+    """a network policy lets out what the configuration needs: names, tenants, issuers"""
+    from urllib.parse import urlsplit
+    for file in manifests():
+        config = config_of(file)
+        for d in belonging_to(file):
+            if d["kind"] != "NetworkPolicy":
+                continue
+            open_ports = {(p["port"], p["protocol"]) for rule in d["spec"]["egress"] for p in rule["ports"]}
+            check({(53, "UDP"), (53, "TCP")} <= open_ports, f"{file}: no names: {open_ports}")
+            urls = [t["endpoint"] for t in config["tenants"].values()]
+            urls += [i["issuer"] for i in config.get("issuers", {}).values()]
+            for url in map(urlsplit, urls):
+                port = url.port or {"https": 443, "http": 80}[url.scheme]
+                check((port, "TCP") in open_ports, f"{file}: no way out to {url.geturl()}")
+            check(len(open_ports) == 2 + len({urlsplit(u).port or 443 for u in urls}), f"{file}: more than is needed: {open_ports}")
 
 
 def image_is_bare(world):
@@ -415,7 +483,7 @@ def image_refuses_bad_config(world):
 
 def configurations_pass(world):
     """`claviger check` accepts the configuration of each manifest, mounted as there"""
-    for file in sorted({name for name, _ in documents()}):
+    for file in manifests():
         with Container(world.root, ["/claviger", "check", "--config", "/etc/claviger/claviger.toml"],
                        mounts_of(file, world.directory), world.directory) as container:
             code = container.ends(20)
@@ -431,6 +499,11 @@ def sidecar_runs(world):
         for probe in ("startupProbe", "livenessProbe"):
             with Container(world.root, spec[probe]["exec"]["command"], mounts, world.directory) as health:
                 check(health.ends(10) == 0, f"{probe} fails:\n{health.said()}")
+        # A broken edit, even of the admin address, kills nothing.
+        file = mounts["/etc/claviger"] / "claviger.toml"
+        file.write_text(file.read_text().replace('admin = "127.0.0.1:3601"', 'admin = "127.0.0.1:3701"\nadmni = 1'))
+        with Container(world.root, spec["livenessProbe"]["exec"]["command"], mounts, world.directory) as health:
+            check(health.ends(10) == 0, f"a broken edit of the configuration ends the process:\n{health.said()}")
         check(status_of(3600, "/not-an-api") == 404, "the proxy listener does not answer 404 outside /api")
         check(container.stop() == 0, f"SIGTERM did not end it with 0:\n{container.said()}")
 
@@ -464,7 +537,7 @@ def systemd_unit(world):
     check(done.returncode == 0, f"exposure above 2.0:\n{done.stdout[-1500:]}{done.stderr}")
 
 
-TESTS = [manifests_are_valid, manifests_are_restricted, manifests_hang_together, image_is_bare, image_runs,
+TESTS = [manifests_are_valid, manifests_are_restricted, manifests_hang_together, pods_live_and_end_well, egress_fits, image_is_bare, image_runs,
          image_has_no_emulator, image_refuses_bad_config, configurations_pass, sidecar_runs, gateway_runs, systemd_unit]
 
 

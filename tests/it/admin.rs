@@ -151,3 +151,61 @@ async fn an_upstream_that_is_gone_shows_although_the_token_is_good() {
     assert!(what.starts_with("the upstream cannot be reached: "), "{tenant}");
     assert_eq!(proxy.admin("/readyz").await.status, 200, "a restart would mend nothing");
 }
+
+#[tokio::test]
+async fn status_and_configuration_ask_for_the_token_where_there_is_one() {
+    let logto = Logto::start().await;
+    let mut proxy = Proxy::builder()
+        .tenant("acme", &logto)
+        .set("admin.token", "{ env = 'ADMIN_TOKEN' }")
+        .env("ADMIN_TOKEN", "a-token-for-admins")
+        .start()
+        .await;
+    let with = |target: &str, value: &str| Request::get(target).header("Authorization", value);
+    for target in ["/status", "/config"] {
+        for request in [
+            Request::get(target),
+            with(target, ""),
+            with(target, "Bearer "),
+            with(target, "Bearer a-token-for-admin"),
+            with(target, "Basic a-token-for-admins"),
+            with(target, "Bearer a-token-for-admins").header("Authorization", "Bearer a-token-for-admins"),
+        ] {
+            let answer = proxy.ask_admin(&request).await;
+            assert_eq!(
+                (answer.status, answer.value("www-authenticate")),
+                (401, Some("Bearer")),
+                "{request:?}"
+            );
+        }
+        for value in ["Bearer a-token-for-admins", "bearer a-token-for-admins"] {
+            let answer = proxy.ask_admin(&with(target, value)).await;
+            assert_eq!(answer.status, 200);
+            assert!(!answer.text().contains("a-token-for-admins"));
+        }
+    }
+    for target in ["/livez", "/readyz", "/startupz", "/metrics"] {
+        assert_eq!(proxy.admin(target).await.status, 200, "{target}");
+    }
+    assert!(proxy.reload_with(|settings| settings.without("admin.token")).await);
+    assert_eq!(proxy.admin("/status").await.status, 200, "on loopback, and no token any more");
+}
+
+#[tokio::test]
+async fn without_a_token_they_are_shown_where_only_the_machine_can_look() {
+    let logto = Logto::start().await;
+    let start = async |address: &str| {
+        Proxy::builder().tenant("acme", &logto).set("listen.admin", quoted(address)).start().await
+    };
+    let open = start("0.0.0.0:0").await;
+    for target in ["/status", "/config"] {
+        let answer = open.admin(target).await;
+        assert_eq!(answer.status, 403);
+        assert!(answer.text().contains("admin.token"), "{}", answer.text());
+    }
+    for target in ["/livez", "/readyz", "/startupz", "/metrics"] {
+        assert_eq!(open.admin(target).await.status, 200, "{target}");
+    }
+    let local = start("127.0.0.1:0").await;
+    assert_eq!(local.admin("/status").await.status, 200);
+}

@@ -180,3 +180,77 @@ async fn nothing_but_the_api_goes_anywhere() {
     assert_eq!(proxy.get("/api/swagger.json").await.outcome().1, "claviger.not_permitted");
     assert_eq!(logto.api_requests(), 0);
 }
+
+/// As `encodeURIComponent` writes a name.
+fn encoded(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte);
+    name.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+#[tokio::test]
+async fn b16_what_has_a_free_name_can_be_renamed_and_deleted() {
+    let logto = Logto::start().await;
+    let named = "['UpdateUserPersonalAccessToken', 'DeleteUserPersonalAccessToken', 'UpdateApplicationSecret', \
+                 'DeleteApplicationSecret', 'DeleteUser', 'users:*', 'DELETE /api/**']";
+    let proxy = Proxy::builder().tenant("acme", &logto).set("policies.all.allow", named).start().await;
+    for name in [
+        "CI/CD",
+        "a\\b",
+        "100%",
+        "100% sure",
+        "what?",
+        "#1",
+        "a;b",
+        "v1.",
+        "v1 ",
+        " ",
+        "/",
+        "a//b",
+        "é/ü",
+        "a b",
+        "a+b",
+        "\"x\"",
+        "a:b@c",
+        "%",
+        "a/..b",
+        "deploy key (prod/eu)",
+    ] {
+        for (method, parent) in [
+            ("PATCH", "/api/users/u1/personal-access-tokens"),
+            ("DELETE", "/api/users/u1/personal-access-tokens"),
+            ("PATCH", "/api/applications/a1/secrets"),
+            ("DELETE", "/api/applications/a1/secrets"),
+        ] {
+            // PATCH on what is above is another operation, and renames as well.
+            if name.starts_with(['/', '#', ' ']) && method == "PATCH" && parent.ends_with("tokens") {
+                continue;
+            }
+            let target = format!("{parent}/{}", encoded(name));
+            let answer = proxy.ask(&Request::new(method, &target).body("application/json", "{}")).await;
+            assert_eq!(answer.outcome().1, "", "{method} {target}: {}", answer.text());
+            assert_eq!(String::from_utf8_lossy(&logto.last().target), target, "byte for byte");
+        }
+    }
+    logto.clear_recorded();
+    // What some server on the way could take for another path, or what is an id and not a name.
+    for target in [
+        "/api/users/u1/personal-access-tokens/..%2F..",
+        "/api/users/u1/personal-access-tokens/x%2F..%2F..%2F..%2Fu2",
+        "/api/users/u1/personal-access-tokens/..%5C..",
+        "/api/users/u1/personal-access-tokens/..%3B%2F",
+        "/api/users/u1/personal-access-tokens/.%20%2Fx",
+        "/api/users/u1/personal-access-tokens/%252e%252e%252f",
+        "/api/users/u1/personal-access-tokens/a%0Ab",
+        "/api/users/u1/personal-access-tokens/%2e%2e",
+        "/api/users/u1/personal-access-tokens/..",
+        "/api/users/a%2Fb/personal-access-tokens/x",
+        "/api/users/a%2Fb",
+        "/api/users/u1/roles/a%2Fb",
+        "/api/custom-profile-fields/a%2Fb",
+        "/api/new-things/a%2Fb",
+    ] {
+        let answer = proxy.ask(&Request::new("DELETE", target)).await;
+        assert_eq!(answer.outcome(), (400, "claviger.path_ambiguous".into()), "{target}");
+    }
+    assert!(logto.api_requests_seen().is_empty());
+}

@@ -9,12 +9,16 @@ use crate::config::{
     path::KeyPath,
     problem::quoted,
     sections::{
-        BrokerOptions, Log, RawBroker, RawLog, RawRetry, RawTimeouts, RawToken, Retry, Timeouts, TokenOptions,
+        AdminOptions, BrokerOptions, Log, RawAdmin, RawBroker, RawLog, RawRetry, RawTimeouts, RawToken,
+        Retry, Timeouts, TokenOptions,
     },
 };
 
 /// Bytes of text that seal a token; `openssl rand -hex 32` prints 64.
 const LEAST_SEAL_KEY: usize = 32;
+
+/// Bytes of the token that opens `/status` and `/config`.
+const LEAST_ADMIN_TOKEN: usize = 16;
 
 impl Checker<'_> {
     pub(super) fn timeouts(&mut self, raw: RawTimeouts) -> Timeouts {
@@ -76,6 +80,20 @@ impl Checker<'_> {
             self.problem(&at, what, "Make one with: openssl rand -hex 32");
         }
         broker
+    }
+
+    pub(super) fn admin(&mut self, raw: RawAdmin) -> AdminOptions {
+        let admin = AdminOptions::checked(raw, self);
+        if let Some(token) = &admin.token {
+            let (length, at) = (token.expose().len(), KeyPath::of(&["admin", "token"]));
+            if length < LEAST_ADMIN_TOKEN || !is_visible(token.expose()) {
+                let what = format!(
+                    "the token has {length} bytes; {LEAST_ADMIN_TOKEN} is the least, all of them visible ASCII characters"
+                );
+                self.problem(&at, what, "Make one with: openssl rand -hex 32");
+            }
+        }
+        admin
     }
 
     pub(super) fn log(&mut self, raw: RawLog) -> Log {

@@ -21,6 +21,7 @@ fn example() -> Bench {
         .env("ACME_SECRET_EXAMPLE", "secret")
         .env("BILLING_KEY_EXAMPLE", "a-key-of-twenty-bytes")
         .env("BROKER_KEY_EXAMPLE", "0123456789012345678901234567890123456789")
+        .env("ADMIN_TOKEN_EXAMPLE", "0123456789012345678901234567890123456789")
 }
 
 fn as_json(value: &DeValue<'_>) -> Value {
@@ -100,7 +101,14 @@ fn the_example_leaves_no_key_out() {
     assert!(known.len() > 70, "{known:?}");
     used_keys(&parsed(EXAMPLE), "", &mut used);
     // The other forms of a secret, and of roots.
-    let mut forms = vec![".client_secret.file", ".api_key.file", ".key.file", ".tls.key.env", ".roots.file"];
+    let mut forms = vec![
+        ".client_secret.file",
+        ".api_key.file",
+        ".key.file",
+        ".tls.key.env",
+        ".roots.file",
+        ".admin.token.file",
+    ];
     forms.extend([".client_secret.exec", ".client_secret.ttl", ".client_secret.timeout"]);
     let missing: Vec<_> =
         known.difference(&used).filter(|key| !forms.iter().any(|form| key.ends_with(form))).collect();
@@ -175,6 +183,7 @@ fn the_example_loads_and_shows_the_defaults() {
         ("/listen/tls", "default: no TLS"),
         ("/audit", "default: \"off\""),
         ("/broker/key", "default: made of each tenant's client secret"),
+        ("/admin/token", "default: none on a loopback address"),
     ] {
         assert!(EXAMPLE.contains(comment), "{comment}");
         for side in [&mut shown, &mut default] {

@@ -198,6 +198,8 @@ proxy = ["127.0.0.1:0"]
 tls   = { cert = "tls.crt", key = "tls.key" }
 [broker]
 key = { file = "broker" }
+[admin]
+token = { file = "admin" }
 [issuers.k]
 issuer   = "https://k.internal"
 audience = "claviger"
@@ -219,6 +221,7 @@ policies = ["p"]
     Tls::new().write(&bench);
     for (name, text) in [
         ("broker", "0123456789012345678901234567890123456789"),
+        ("admin", "a-token-of-sixteen"),
         ("jwks.json", r#"{"keys":[{"kty":"OKP"}]}"#),
         ("secret", "one"),
         ("key", "a-key-of-twenty-bytes"),
@@ -236,6 +239,7 @@ policies = ["p"]
     };
     assert_eq!(after("c.toml", &format!("# moved by a line\n{TEXT}")), Vec::<String>::new());
     assert_eq!(after("broker", "9123456789012345678901234567890123456789"), ["broker.key"]);
+    assert_eq!(after("admin", "another-token-of-it"), ["admin.token"]);
     assert_eq!(after("jwks.json", r#"{"keys":[{"kty":"EC"}]}"#), ["issuers.k"]);
     assert_eq!(after("secret", "two"), ["tenants.acme.client_secret"]);
     assert_eq!(after("key", "another-key-of-twenty"), ["callers.c.identify"]);

@@ -8,7 +8,10 @@ use super::*;
 use crate::config::{
     restart,
     section::AfterRestart,
-    sections::{AuthzOptions, BrokerOptions, Limits, Log, Reload, Retry, Shutdown, Timeouts, TokenOptions},
+    sections::{
+        AdminOptions, AuthzOptions, BrokerOptions, Limits, Log, Reload, Retry, Shutdown, Timeouts,
+        TokenOptions,
+    },
 };
 
 const WRITTEN: &str = include_str!("../../../docs/configuration.md");
@@ -148,6 +151,7 @@ fn restarts() -> BTreeSet<&'static str> {
         declared(Retry::RESTART),
         declared(TokenOptions::RESTART),
         declared(BrokerOptions::RESTART),
+        declared(AdminOptions::RESTART),
         declared(AuthzOptions::RESTART),
         declared(Log::RESTART),
         declared(Reload::RESTART),
