@@ -27,6 +27,7 @@ use crate::{
     admin::{Admin, Health},
     clock::{Clock, Random},
     config::{Address, Config, Loaded},
+    limit::Unauthenticated,
     listen::{
         BindError, Bound,
         accept::{Acceptor, Listening},
@@ -35,7 +36,6 @@ use crate::{
         tls::Tls,
         worker::Workers,
     },
-    limit::Unauthenticated,
     observe::{Audit, Events, Metrics, RequestLog, Subscriber, audit::AuditError},
     proxy::{BuildError, Pipeline, Service, Shared},
     token::Tokens,
@@ -120,7 +120,7 @@ impl App {
         let tls = tls.map_err(BuildError::from)?.map(Arc::new);
         let pipeline = shared.pipeline(config.clone(), tls.as_deref(), None)?;
         let pipeline = Arc::new(ArcSwap::from_pointee(pipeline));
-        let listeners = Listeners::new(&config, tls);
+        let listeners = Listeners::new(&config, tls, budget.streams);
         let workers = Arc::new(Workers::start(config.workers.get()).map_err(StartError::Workers)?);
         metrics.reloaded(Some(clock.now().wall));
         let health = Arc::new(Health::new(clock.now()));
@@ -256,11 +256,16 @@ fn log_bounds(budget: &Budget, config: &Config) {
     }
     if budget.short_of_descriptors {
         tracing::warn!(
-            connections, asked,
+            connections,
+            asked,
             "fewer connections than listen.max_connections: the limit of open files (ulimit -n) allows no more"
         );
     } else {
-        tracing::info!(connections, asked, "fewer connections than listen.max_connections: the memory allows no more");
+        tracing::info!(
+            connections,
+            asked,
+            "fewer connections than listen.max_connections: the memory allows no more"
+        );
     }
 }
 

@@ -45,10 +45,10 @@ mod rotation;
 mod slowness;
 #[path = "it/stampede.rs"]
 mod stampede;
-#[path = "it/streaming.rs"]
-mod streaming;
 #[path = "it/strangers.rs"]
 mod strangers;
+#[path = "it/streaming.rs"]
+mod streaming;
 #[path = "support/lib.rs"]
 mod support;
 #[path = "it/tls.rs"]

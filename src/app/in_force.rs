@@ -16,6 +16,8 @@ use crate::{
 pub(super) struct Listeners {
     pub(super) tcp: Arc<ArcSwap<ListenSettings>>,
     unix: Arc<ArcSwap<ListenSettings>>,
+    /// As the memory allows, which is asked once.
+    streams: u32,
 }
 
 /// What a reload replaces.
@@ -25,17 +27,19 @@ pub(super) struct InForce {
 }
 
 impl Listeners {
-    pub(super) fn new(config: &Config, tls: Option<Arc<Tls>>) -> Self {
-        let [tcp, unix] = Self::both(config, tls).map(|settings| Arc::new(ArcSwap::from_pointee(settings)));
-        Self { tcp, unix }
+    pub(super) fn new(config: &Config, tls: Option<Arc<Tls>>, streams: u32) -> Self {
+        let [tcp, unix] =
+            Self::both(config, tls, streams).map(|settings| Arc::new(ArcSwap::from_pointee(settings)));
+        Self { tcp, unix, streams }
     }
 
-    fn both(config: &Config, tls: Option<Arc<Tls>>) -> [ListenSettings; 2] {
+    fn both(config: &Config, tls: Option<Arc<Tls>>, streams: u32) -> [ListenSettings; 2] {
         let limits = &config.limits;
         let with = |tls| ListenSettings {
             timeouts: config.timeouts.clone(),
             head: limits.head,
             headers: limits.headers,
+            streams,
             tls,
         };
         [with(tls), with(None)]
@@ -43,7 +47,7 @@ impl Listeners {
 
     /// For connections that come from now on.
     pub(super) fn replace(&self, config: &Config, tls: Option<Arc<Tls>>) {
-        let [tcp, unix] = Self::both(config, tls);
+        let [tcp, unix] = Self::both(config, tls, self.streams);
         self.tcp.store(Arc::new(tcp));
         self.unix.store(Arc::new(unix));
     }

@@ -40,7 +40,7 @@ sections! {
 
     /// Bounds on what a request may be and on what is held in memory.
     limits: Limits, from RawLimits {
-        /// Bytes of memory that the process may fill. Fewer connections than `listen.max_connections` follow where it is small: half of it, less 20 MiB, at 40 KiB each. "0": three quarters of what the control group allows; 1 GiB where nothing limits it.
+        /// Bytes of memory that the process may fill. Where it is small there are fewer connections than `listen.max_connections`: five eighths of what is left beside 20 MiB is for them, at 126 KiB each; and fewer streams on each connection of HTTP/2 (20 to 100). "0": three quarters of what the control group allows; 1 GiB where nothing limits it.
         memory: u64 = 0, size(0..=1024 * GIB), restart;
         /// Fields of a request's head.
         headers: usize = 100, count(16..=1000);

@@ -1,19 +1,26 @@
 //! What follows from `limits.memory` and the limit of open files: how many connections there may be, how many of
 //! one peer, and how many requests of whom nobody knows. The one place where memory is divided; nobody else counts bytes.
 //!
-//! Measured with the release build, bytes of resident memory for each connection:
+//! Measured on Linux with glibc, in resident memory:
 //!
-//! | connection | bytes |
+//! | what a peer does that has not authenticated | KiB |
 //! |---|---|
-//! | idle, HTTP/1.1 | 2 Ki until its first byte, then 19 Ki |
-//! | an unfinished head of 15 KiB | 37 Ki |
-//! | idle, TLS and HTTP/2 | 32 Ki |
-//! | a token request with 100 header fields whose form does not come | 24 Ki |
+//! | a connection of HTTP/1.1 with an unfinished head of 15 KiB | 37 |
+//! | an idle connection with TLS and HTTP/2 | 32 |
+//! | the same, with eight answers that it does not take (there are no more: see `proxy/service.rs`) | 80 |
+//! | the same, with forty streams of all kinds at once | 140 |
+//! | for each stream that was ever open at the same time on it, which h2 keeps room for | 1.5 |
+//! | a token request of 90 header fields whose form does not come | 24 |
 
 /// What the process takes before anybody connects, with some tenants.
 const BASE: u64 = 20 * MIB;
 /// The most that a connection costs whose peer has proved nothing.
-const CONNECTION: u64 = 40 * KIB;
+const CONNECTION: u64 = 96 * KIB + LEAST_STREAMS * STREAM;
+/// The most that another stream at the same time costs.
+const STREAM: u64 = 3 * KIB / 2;
+/// Streams of a connection: in little memory, and where there is enough (RFC 9113 section 6.5.2).
+const LEAST_STREAMS: u64 = 20;
+const USUAL_STREAMS: u64 = 100;
 /// The most that a request costs while nobody knows whose it is: its head, a form, and what a peer may send ahead.
 const REQUEST: u64 = 96 * KIB;
 /// Descriptors that are neither a caller's connection nor one to an upstream: workers, listeners, logs, probes, files.
@@ -44,7 +51,9 @@ pub struct Means {
 pub struct Budget {
     /// Connections on all listeners together.
     pub connections: usize,
-    /// Of these, what one address may have before it has authenticated on them.
+    /// Streams at the same time on each connection of HTTP/2.
+    pub streams: u32,
+    /// Of the connections, what one address may have before it has authenticated on them.
     pub connections_of_a_peer: usize,
     /// Requests that wait for something before it is known whose they are.
     pub unauthenticated: usize,
@@ -53,16 +62,20 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// Divides what there is: half of the memory for connections, an eighth for requests of nobody known, and the rest for
+    /// Divides what there is: five eighths of the memory for connections, an eighth for requests of nobody known, and the rest for
     /// requests that are answered.
     pub fn of(means: Means) -> Self {
         let memory = means.memory.unwrap_or(USUAL_MEMORY);
         let to_divide = memory.saturating_sub(BASE).max(memory / 8);
-        let by_memory = to_divide / 2 / CONNECTION;
+        let for_connections = to_divide / 8 * 5;
+        let by_memory = for_connections / CONNECTION;
         // Each caller's connection may need another one, to the upstream.
-        let by_descriptors = means.descriptors.map_or(u64::MAX, |all| all.saturating_sub(SPARE_DESCRIPTORS) / 2);
+        let by_descriptors =
+            means.descriptors.map_or(u64::MAX, |all| all.saturating_sub(SPARE_DESCRIPTORS) / 2);
         let asked = means.connections as u64;
         let connections = asked.min(by_memory).min(by_descriptors).max(1);
+        let more_streams = (for_connections / connections).saturating_sub(CONNECTION) / STREAM;
+        let streams = (LEAST_STREAMS + more_streams).min(USUAL_STREAMS);
         let most = (to_divide / 8 / REQUEST).clamp(1, MOST_UNAUTHENTICATED);
         let unauthenticated = match means.unauthenticated as u64 {
             0 => most,
@@ -71,6 +84,7 @@ impl Budget {
         let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         Self {
             connections: number(connections),
+            streams: u32::try_from(streams).unwrap_or(u32::MAX),
             connections_of_a_peer: number(connections.div_ceil(4)),
             unauthenticated: number(unauthenticated),
             short_of_descriptors: by_descriptors < asked.min(by_memory),
@@ -82,14 +96,14 @@ impl Budget {
 mod tests {
     use super::*;
 
-    const PLENTY: Means =
-        Means { memory: None, descriptors: None, connections: 4096, unauthenticated: 0 };
+    const PLENTY: Means = Means { memory: None, descriptors: None, connections: 4096, unauthenticated: 0 };
 
     #[test]
     fn what_is_asked_for_is_given_where_there_is_plenty() {
         let budget = Budget::of(PLENTY);
         assert_eq!((budget.connections, budget.connections_of_a_peer), (4096, 1024));
         assert_eq!((budget.unauthenticated, budget.short_of_descriptors), (1024, false));
+        assert_eq!(Budget::of(Means { memory: Some(4096 * MIB), ..PLENTY }).streams, 100);
     }
 
     #[test]
@@ -98,11 +112,12 @@ mod tests {
             let memory = mib * MIB;
             let budget = Budget::of(Means { memory: Some(memory), connections: 1_000_000, ..PLENTY });
             let held = budget.connections as u64 * CONNECTION + budget.unauthenticated as u64 * REQUEST;
-            assert!(held <= memory * 5 / 8, "{mib} MiB: {budget:?}");
+            assert!(held <= memory * 3 / 4, "{mib} MiB: {budget:?}");
+            assert!((20..=100).contains(&budget.streams), "{mib} MiB: {budget:?}");
             assert!(mib < 32 || held + BASE <= memory, "{mib} MiB: {budget:?}");
         }
         let small = Budget::of(Means { memory: Some(64 * MIB), ..PLENTY });
-        assert_eq!((small.connections, small.unauthenticated), (563, 58));
+        assert_eq!((small.connections, small.unauthenticated), (223, 58));
     }
 
     #[test]

@@ -23,8 +23,6 @@ use crate::activity::{Activity, Busy};
 
 /// Smallest buffer that hyper takes.
 const MIN_HEAD: usize = 8 * 1024;
-/// Requests at one time on a connection of HTTP/2: as many as RFC 9113 section 6.5.2 asks for at least.
-const STREAMS: u32 = 100;
 /// Header fields that hyper takes in HTTP/1.1 without memory of their own.
 const USUAL_HEADERS: usize = 100;
 /// Streams that a peer may open and reset before anybody looks at them (CVE-2023-44487), and resets that it may
@@ -69,7 +67,8 @@ pub(super) async fn serve<IO, H>(
             let begun = activity.clone();
             let service = service_fn(move |request: Request<Incoming>| {
                 let (handler, connection, busy) = (handler.clone(), connection.clone(), Busy::begin(&begun));
-                async move { Ok::<_, Infallible>(handler.handle(&connection, request, busy).await) }
+                // In a box, so that an answer that waits for its reader holds nothing of how it was made.
+                Box::pin(async move { Ok::<_, Infallible>(handler.handle(&connection, request, busy).await) })
             });
             let served = std::pin::pin!(http2(settings).serve_connection(io, service));
             attend(served, http2::Connection::graceful_shutdown, &activity, patience, drain).await;
@@ -90,7 +89,7 @@ fn http2(settings: &ListenSettings) -> http2::Builder<Streams> {
     let mut builder = http2::Builder::new(Streams::new(&settings.timeouts));
     builder
         .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS)
+        .max_concurrent_streams(settings.streams)
         .max_header_list_size(u32::try_from(settings.head).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(RESETS)
         .max_local_error_reset_streams(RESETS)

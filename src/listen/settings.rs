@@ -13,6 +13,8 @@ pub struct ListenSettings {
     pub timeouts: Timeouts,
     /// The largest request head, in bytes (`limits.head`).
     pub head: usize,
+    /// Requests at one time on a connection of HTTP/2.
+    pub streams: u32,
     /// The most header fields of a request (`limits.headers`); more than hyper's own limit of HTTP/1.1 raise that.
     pub headers: usize,
     /// What TCP connections are secured with; `None`: plain HTTP. Unix sockets have listeners, and settings, without.

@@ -6,7 +6,9 @@ mod repeated;
 use std::io::{self, Write};
 
 use prometheus::IntCounter;
-use tracing_subscriber::{EnvFilter, fmt::MakeWriter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing_subscriber::{
+    EnvFilter, fmt::MakeWriter, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 pub use self::repeated::Repeated;
 use crate::config::{Log, LogFormat};

@@ -293,7 +293,9 @@ impl Failure {
                 | LimitError::Quota { wait, .. }
                 | LimitError::Identifications { wait },
             ) => Some(*wait),
-            Self::Limit(LimitError::Overloaded { .. } | LimitError::Unauthenticated) => Some(Duration::from_secs(1)),
+            Self::Limit(LimitError::Overloaded { .. } | LimitError::Unauthenticated) => {
+                Some(Duration::from_secs(1))
+            }
             Self::Token(error) => Some(error.retry_after(Instant::now())),
             Self::Caller(unauthenticated) => unauthenticated.retry_after(),
             _ => None,

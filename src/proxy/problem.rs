@@ -135,7 +135,9 @@ fn limit_fields(limit: &LimitError, headers: &mut http::HeaderMap) {
     let (name, rate, wait) = match limit {
         LimitError::Rate { rate, wait, .. } => ("caller", Some(rate), wait),
         LimitError::Quota { rate, wait, .. } => ("quota", rate.as_ref(), wait),
-        LimitError::Overloaded { .. } | LimitError::Unauthenticated | LimitError::Identifications { .. } => return,
+        LimitError::Overloaded { .. } | LimitError::Unauthenticated | LimitError::Identifications { .. } => {
+            return;
+        }
     };
     let remaining = format!("\"{name}\";r=0;t={}", whole_seconds(*wait));
     if let Ok(value) = HeaderValue::from_str(&remaining) {

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Answers with a body on one connection before anybody has authenticated on it: what more there are come without.
-const MOST_ANSWERS: u32 = 16;
+const MOST_ANSWERS: u32 = 8;
 
 /// Answers every request by the pipeline that is in force when it comes.
 #[derive(Debug)]

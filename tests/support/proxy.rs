@@ -11,8 +11,14 @@ use tempfile::TempDir;
 use tokio::{process::Child, task::JoinHandle};
 
 use super::{
-    Answer, Client, Logto, Request, Settings, canary::Canary, command::{program, program_with_descriptors}, soon, tap::Tap, until,
-    wire::Place, within,
+    Answer, Client, Logto, Request, Settings,
+    canary::Canary,
+    command::{program, program_with_descriptors},
+    soon,
+    tap::Tap,
+    until,
+    wire::Place,
+    within,
 };
 
 /// What is to be started.

@@ -106,8 +106,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn repeated_lines_are_held_back_and_counted() {
         let (repeated, counts) = (Repeated::default(), Arc::<Mutex<HashMap<_, _>>>::default());
-        let subscriber =
-            tracing_subscriber::registry().with(Counting(counts.clone())).with(repeated.clone());
+        let subscriber = tracing_subscriber::registry().with(Counting(counts.clone())).with(repeated.clone());
         let _set = tracing::subscriber::set_default(subscriber);
         let say = || {
             for n in 0..1000 {
