@@ -236,7 +236,7 @@ async fn no_credential_comes_out_of_any_error() {
         driver.drive(&request).await;
     }
     let many = credentials.from(Says::Key, "GET", "/t/acme/api/roles");
-    driver.drive(&(0..60).fold(many, |request, n| request.header(&format!("X-{n}"), &own))).await;
+    driver.drive(&(0..60).fold(many, |request, n| request.header(&format!("X-{n}"), own))).await;
     let lost = signer.sign(&account(LOST, "shop", "billing"));
     let keyless = Request::get("/t/acme/api/roles").header("Authorization", &format!("Bearer {lost}"));
     driver.drive(&keyless).await;
