@@ -1,7 +1,7 @@
 //! What follows from `limits.memory` and the limit of open files: how many connections there may be, how many of
 //! one peer, and how many requests of whom nobody knows. The one place where memory is divided; nobody else counts bytes.
 //!
-//! Measured on Linux with glibc, in resident memory:
+//! Resident memory on Linux, roughly; the third and later ones with the program of the tests, which is not optimised:
 //!
 //! | what a peer does that has not authenticated | KiB |
 //! |---|---|
@@ -10,7 +10,6 @@
 //! | the same, with eight answers that it does not take (there are no more: see `proxy/service.rs`) | 80 |
 //! | the same, with forty streams of all kinds at once | 140 |
 //! | for each stream that was ever open at the same time on it, which h2 keeps room for | 1.5 |
-//! | a token request of 90 header fields whose form does not come | 24 |
 
 /// What the process takes before anybody connects, with some tenants.
 const BASE: u64 = 20 * MIB;
@@ -21,7 +20,7 @@ const STREAM: u64 = 3 * KIB / 2;
 /// Streams of a connection: in little memory, and where there is enough (RFC 9113 section 6.5.2).
 const LEAST_STREAMS: u64 = 20;
 const USUAL_STREAMS: u64 = 100;
-/// The most that a request costs while nobody knows whose it is: its head, a form, and what a peer may send ahead.
+/// An estimate of the most that a request costs while nobody knows whose it is: its head, a form, and what a peer may send ahead.
 const REQUEST: u64 = 96 * KIB;
 /// Descriptors that are neither a caller's connection nor one to an upstream: workers, listeners, logs, probes, files.
 const SPARE_DESCRIPTORS: u64 = 32;

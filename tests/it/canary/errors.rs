@@ -106,6 +106,7 @@ async fn start(logto: &Logto, gone: &Scripted, signer: &Signer, held: &[String; 
     }
     builder
         .without("callers.local")
+        .set("limits.headers", 60)
         .set("callers.slow.rate", "{ requests = 1, per = '1h' }")
         .set("callers.real.issue", "'upstream'")
         .set("callers.real.tenants", "['acme']")
@@ -234,6 +235,8 @@ async fn no_credential_comes_out_of_any_error() {
     for request in credentials.forms() {
         driver.drive(&request).await;
     }
+    let many = credentials.from(Says::Key, "GET", "/t/acme/api/roles");
+    driver.drive(&(0..60).fold(many, |request, n| request.header(&format!("X-{n}"), own))).await;
     let lost = signer.sign(&account(LOST, "shop", "billing"));
     let keyless = Request::get("/t/acme/api/roles").header("Authorization", &format!("Bearer {lost}"));
     driver.drive(&keyless).await;
