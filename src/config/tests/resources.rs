@@ -18,7 +18,7 @@ fn a_resource_is_text_or_comes_with_its_scopes() {
         ("{ resource = \"https://shop.example\", scopes = [] }", &shop),
         ("[{ resource = \"https://shop.example\", scopes = [\"read\"] }]", &read),
     ] {
-        assert_eq!(with(written).config().tenants[0].resources, [want.clone()], "{written}");
+        assert_eq!(with(written).config().tenants[0].resources, std::slice::from_ref(want), "{written}");
     }
 }
 
