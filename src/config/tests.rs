@@ -19,6 +19,7 @@ mod layers;
 mod policies;
 mod problems;
 mod reference;
+mod resources;
 mod scope;
 mod secrecy;
 

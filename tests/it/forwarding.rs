@@ -376,6 +376,11 @@ async fn what_is_said_of_a_body_that_is_too_large_is_true_of_it() {
     };
     let upload = too_large(&proxy, file("22020097")).await;
     assert!(upload.contains("files of up to 20 MiB") && !upload.contains("404"), "{upload}");
+    let (start, end) =
+        ("--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.png\"\r\n\r\n", "\r\n--x--\r\n");
+    let whole = [start.as_bytes(), &vec![b'.'; 20 * 1024 * 1024], end.as_bytes()].concat();
+    let fits = Request::new("POST", "/api/user-assets").body("multipart/form-data; boundary=x", whole);
+    assert_ne!(proxy.ask(&fits).await.status, 413, "a file as large as Logto takes");
     let form = too_large(&proxy, Request::form("/oidc/token", &"x".repeat(20_000))).await;
     assert!(!form.contains("Logto"), "{form}");
     let looking = Proxy::builder()

@@ -44,7 +44,10 @@ impl Checker<'_> {
     }
 
     fn resource_with_scopes(&mut self, path: &KeyPath, raw: RawResource) -> Option<(String, Vec<String>)> {
-        let scopes = self.given_scopes(path, raw.scopes).unwrap_or_default();
+        let scopes = {
+            let given = raw.scopes.filter(|list| !list.items.is_empty());
+            self.given_scopes(path, given).unwrap_or_default()
+        };
         if raw.resource.is_none() {
             let remedy = "Copy the API identifier from the Logto Console.";
             self.missing(&path.key("resource"), "there is no API identifier", remedy);
