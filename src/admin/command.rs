@@ -32,9 +32,7 @@ impl Admin {
         };
         tenants.iter().for_each(|tenant| tenant.retry_tokens());
         match &*tenants {
-            [one] => {
-                text(StatusCode::OK, format!("trying again to get a token: {}\n", one.config().name))
-            }
+            [one] => text(StatusCode::OK, format!("trying again to get a token: {}\n", one.config().name)),
             all => text(StatusCode::OK, format!("trying again to get tokens: {} tenants\n", all.len())),
         }
     }

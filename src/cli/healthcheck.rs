@@ -83,7 +83,10 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 }
 
 fn exchange(mut stream: impl Read + Write, method: &str, target: &str) -> io::Result<String> {
-    write!(stream, "{method} {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?;
+    write!(
+        stream,
+        "{method} {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    )?;
     let mut answer = String::new();
     stream.take(64 * 1024).read_to_string(&mut answer)?;
     Ok(answer)

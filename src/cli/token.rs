@@ -35,7 +35,11 @@ pub(super) fn run(Command::Retry(args): &Command) -> ExitCode {
     match healthcheck::ask(&address, "POST", &target) {
         Ok(answer) => {
             let said = answer.lines().last().unwrap_or("no answer");
-            if answer.starts_with("HTTP/1.1 200") { super::print(&format!("{said}\n")) } else { super::fail(said) }
+            if answer.starts_with("HTTP/1.1 200") {
+                super::print(&format!("{said}\n"))
+            } else {
+                super::fail(said)
+            }
         }
         Err(error) => super::fail(&format!("{address}: {error}; is `claviger serve` running?")),
     }

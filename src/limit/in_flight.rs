@@ -3,12 +3,14 @@
 //! begins, when Logto is done with its database, and not until the caller has taken it. Who decides which of those who wait
 //! is next sees to it that no caller and no operation stops the others: `in_flight/places.rs`.
 
+mod late;
 mod places;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
+pub use self::late::{Entering, LatePlace};
 pub(super) use self::places::Who;
 use self::places::{Places, Waiter};
 use super::error::LimitError;

@@ -258,6 +258,7 @@ impl Failure {
                 UpstreamError::Invalid(_) => table::UPSTREAM_INVALID,
                 UpstreamError::TokenRejected(..) => table::TOKEN_REJECTED,
                 UpstreamError::Body(RequestBodyError::TooLarge { .. }) => table::BODY_TOO_LARGE,
+                UpstreamError::Body(RequestBodyError::Limit(_)) => table::OVERLOADED,
                 UpstreamError::Body(RequestBodyError::NoContentType) => table::CONTENT_TYPE_MISSING,
                 UpstreamError::Body(RequestBodyError::Silent(_)) => table::BODY_SILENT,
                 UpstreamError::Body(RequestBodyError::Broken(_)) => table::BAD_REQUEST,
@@ -286,7 +287,8 @@ impl Failure {
                 | LimitError::Quota { wait, .. }
                 | LimitError::Identifications { wait },
             ) => Some(*wait),
-            Self::Limit(LimitError::Overloaded { .. }) => Some(Duration::from_secs(1)),
+            Self::Limit(LimitError::Overloaded { .. })
+            | Self::Upstream(UpstreamError::Body(RequestBodyError::Limit(_))) => Some(Duration::from_secs(1)),
             Self::Token(error) => Some(error.retry_after(Instant::now())),
             Self::Caller(unauthenticated) => unauthenticated.retry_after(),
             _ => None,

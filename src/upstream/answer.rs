@@ -19,7 +19,7 @@ use crate::{
     catalog::Secrets,
     filter::{Blocked, EchoGuard, KnownSecrets, ResponseFilter},
     idle_timeout::IdleTimeout,
-    limit::{Dispatch, InFlightGuard, UnreadGuard},
+    limit::{Dispatch, LatePlace, UnreadGuard},
     token::Token,
 };
 
@@ -32,7 +32,7 @@ pub struct Answer {
     token: Arc<Token>,
     known: KnownSecrets,
     masking: Option<&'static Secrets>,
-    place: InFlightGuard,
+    place: LatePlace,
 }
 
 /// The body of an answer behind the response filter. Keeps the connection until it has come whole, or is dropped, and counts
@@ -58,8 +58,8 @@ struct Rest {
 /// The place among the tenant's requests until the answer begins: Logto has it whole by then, and its database is free.
 #[derive(Debug)]
 enum Place {
-    Held(InFlightGuard),
-    GivenBack { _unread: UnreadGuard },
+    Held(LatePlace),
+    GivenBack { _unread: Option<UnreadGuard> },
 }
 
 /// Why a body broke off. The connection to the caller is cut, so that a part is never taken for the whole.

@@ -98,6 +98,7 @@ pub async fn send(
         id: record.id.header(),
     };
     tenant.retries().deposit();
+    body = body.entering(dispatch.place());
     let (mut refreshed, mut tries, mut looks, mut drawn) = (false, 0, 0, false);
     loop {
         let token = current(&tenant, handle, outbound.deadline).await?;
@@ -188,12 +189,7 @@ async fn attempt_once(
 
 /// An upstream that refuses connections is waited for: nothing was sent. Those who wait keep their places among the tenant's
 /// requests, so they are bounded, and so is the line behind them.
-fn look_again(
-    tenant: &Tenant,
-    outbound: &Outbound<'_>,
-    error: &UpstreamError,
-    looks: u32,
-) -> Option<Again> {
+fn look_again(tenant: &Tenant, outbound: &Outbound<'_>, error: &UpstreamError, looks: u32) -> Option<Again> {
     if !error.is_refusal() {
         return None;
     }

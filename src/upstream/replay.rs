@@ -14,7 +14,11 @@ use http::{HeaderMap, Method, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::{config::Limits, idle_timeout::IdleTimeout};
+use crate::{
+    config::Limits,
+    idle_timeout::IdleTimeout,
+    limit::{Entering, LatePlace, LimitError},
+};
 
 /// What is wrong with a request's body.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -33,6 +37,9 @@ pub enum RequestBodyError {
     /// The caller stopped in the middle.
     #[error("the request's body stood still for {0:?}")]
     Silent(Duration),
+    /// It came, and there was no place among the tenant's requests.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
     /// The caller went away or broke the framing.
     #[error("the request's body could not be read")]
     Broken(#[source] Arc<hyper::Error>),
@@ -51,13 +58,25 @@ pub enum Prepared {
 type BodyFailure = Arc<OnceLock<RequestBodyError>>;
 
 /// A body that goes out once.
-#[derive(Debug)]
 pub struct Streamed {
     incoming: Incoming,
     left: u64,
     over: RequestBodyError,
     idle: IdleTimeout,
     failure: BodyFailure,
+    /// What waits for the request's place before the end goes out.
+    entering: Option<Entering>,
+    /// The end, while there is no place.
+    end: Option<End>,
+}
+
+/// What a body ends with: its last data, or nothing.
+type End = Option<Frame<Bytes>>;
+
+impl std::fmt::Debug for Streamed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Streamed").field("left", &self.left).finish_non_exhaustive()
+    }
 }
 
 impl Prepared {
@@ -92,6 +111,8 @@ impl Prepared {
             over,
             idle: IdleTimeout::new(idle),
             failure: failure.clone(),
+            entering: None,
+            end: None,
         };
         match length.and_then(|length| usize::try_from(length).ok()) {
             Some(length) if length <= limits.replay => Ok(Self::Held(streamed.collect(length).await?)),
@@ -136,6 +157,15 @@ impl Prepared {
         }
     }
 
+    /// The same, whose end waits for a place among the tenant's requests where the request has none yet.
+    #[must_use]
+    pub fn entering(mut self, place: &LatePlace) -> Self {
+        if let Self::Streamed(Some(streamed), _) = &mut self {
+            streamed.entering = place.entering();
+        }
+        self
+    }
+
     /// The body for one try; `None` when it has gone out before and is not held.
     pub fn attempt(&mut self) -> Option<RequestBody> {
         match self {
@@ -176,6 +206,26 @@ impl Streamed {
             }
         }
         Ok(all.freeze())
+    }
+
+    /// The next of it; its end not before there is a place.
+    fn poll_entering(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
+        if self.end.is_none() {
+            let frame = ready!(self.poll_next(cx)).transpose()?;
+            if self.entering.is_none() || frame.is_some() && !self.incoming.is_end_stream() {
+                return Poll::Ready(frame.map(Ok));
+            }
+            self.end = Some(frame);
+        }
+        if let Some(entering) = &mut self.entering {
+            let entered = ready!(entering.as_mut().poll(cx));
+            self.entering = None;
+            entered?;
+        }
+        Poll::Ready(self.end.take().flatten().map(Ok))
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
@@ -219,7 +269,7 @@ impl Body for RequestBody {
             Self::Held(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Held(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Self::Streamed(streamed) => {
-                let frame = ready!(streamed.poll_next(cx));
+                let frame = ready!(streamed.poll_entering(cx));
                 if let Some(Err(error)) = &frame {
                     // The first failure is the cause; a second cannot come, the stream has ended.
                     let _: Result<(), RequestBodyError> = streamed.failure.set(error.clone());
@@ -232,7 +282,7 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Held(bytes) => bytes.is_empty(),
-            Self::Streamed(streamed) => streamed.incoming.is_end_stream(),
+            Self::Streamed(streamed) => streamed.end.is_none() && streamed.incoming.is_end_stream(),
         }
     }
 

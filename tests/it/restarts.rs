@@ -50,11 +50,8 @@ async fn b36_a_restart_of_seven_seconds_fails_nobody_whose_request_was_not_sent(
 async fn b36_those_who_wait_are_bounded_and_more_are_told_to_come_back() {
     let logto = Logto::start().await;
     let mut relay = Relay::to(&logto).await;
-    let proxy = builder(&logto, &relay)
-        .set("tenants.acme.max_in_flight", 2)
-        .set("limits.queue", 3)
-        .start()
-        .await;
+    let proxy =
+        builder(&logto, &relay).set("tenants.acme.max_in_flight", 2).set("limits.queue", 3).start().await;
     assert_eq!(proxy.get("/api/roles").await.status, 200);
     close(&mut relay).await;
     let mut requests = JoinSet::new();

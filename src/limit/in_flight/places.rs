@@ -98,7 +98,8 @@ impl Places {
         queue: usize,
     ) -> Option<u64> {
         if self.waiting.len() >= queue {
-            let most = self.line_of.most().filter(|most| most.count > self.line_of.of(who.caller).count + 1)?;
+            let most =
+                self.line_of.most().filter(|most| most.count > self.line_of.of(who.caller).count + 1)?;
             let at = self.waiting.iter().rposition(|it| it.who.caller == most.key)?;
             self.remove(at);
         }

@@ -142,7 +142,8 @@ async fn b12_a_new_secret_does_not_shorten_what_the_issuer_asked_for() {
 
 #[tokio::test(start_paused = true)]
 async fn b37_asking_again_ends_a_cool_down_but_not_what_the_issuer_asked_for() {
-    for (reply, ends) in [(WRONG_SECRET, true), (BROKEN, true), (Reply::RetryAfter(429, "30".into()), false)] {
+    for (reply, ends) in [(WRONG_SECRET, true), (BROKEN, true), (Reply::RetryAfter(429, "30".into()), false)]
+    {
         let world = World::new(reply);
         let handle = world.handle();
         handle.get(soon()).await.expect_err("no token");
