@@ -1,7 +1,7 @@
 //! The admin listener: probes, metrics, status. Never on the proxy's port, never with a secret, a token or
 //! the digest of one. Readiness does not depend on a live issuer: restarting a sidecar mends no issuer.
 
-pub mod command;
+mod command;
 mod gauges;
 mod status;
 
@@ -41,6 +41,8 @@ use crate::{
 /// Scrapers and probes; more is somebody's mistake.
 const MAX_CONNECTIONS: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The one command: `POST`, and only from this machine.
+const RETRY: &str = "/token/retry";
 
 /// How the process is.
 #[derive(Debug)]
@@ -170,7 +172,7 @@ impl Admin {
     }
 
     fn answer(&self, request: &Request<Incoming>, reach: Reach) -> Response<Full<Bytes>> {
-        let is_command = request.uri().path() == command::RETRY;
+        let is_command = request.uri().path() == RETRY;
         if !is_command && !matches!(*request.method(), Method::GET | Method::HEAD) {
             return text(StatusCode::METHOD_NOT_ALLOWED, "the admin listener takes GET\n".into());
         }
@@ -181,7 +183,7 @@ impl Admin {
             );
         }
         match request.uri().path() {
-            command::RETRY => self.retry_tokens(request, reach),
+            RETRY => self.retry_tokens(request, reach),
             "/livez" => text(StatusCode::OK, "ok\n".into()),
             "/startupz" => probe(self.health.started.load(Relaxed), "starting\n"),
             "/readyz" => probe(self.health.is_ready(), "not ready: starting or draining\n"),

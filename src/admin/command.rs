@@ -9,10 +9,8 @@ use hyper::body::Incoming;
 use super::{Admin, text};
 use crate::authn::Reach;
 
-/// `POST /token/retry`, with `?tenant=NAME` for one: ends cool-downs of tokens.
-pub const RETRY: &str = "/token/retry";
-
 impl Admin {
+    /// Ends cool-downs of tokens; with `?tenant=NAME` of one tenant's.
     pub(super) fn retry_tokens(&self, request: &Request<Incoming>, reach: Reach) -> Response<Full<Bytes>> {
         if *request.method() != Method::POST {
             return text(StatusCode::METHOD_NOT_ALLOWED, "this takes POST\n".into());

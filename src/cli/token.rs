@@ -3,7 +3,10 @@
 use std::{net::SocketAddr, process::ExitCode};
 
 use super::healthcheck;
-use crate::{admin::command, ids::TenantName};
+use crate::ids::TenantName;
+
+/// As the admin listener has it.
+const RETRY: &str = "/token/retry";
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
@@ -24,8 +27,8 @@ pub(super) struct Retry {
 
 pub(super) fn run(Command::Retry(args): &Command) -> ExitCode {
     let target = match args.tenant.as_deref().map(TenantName::parse) {
-        None => command::RETRY.to_owned(),
-        Some(Ok(tenant)) => format!("{}?tenant={tenant}", command::RETRY),
+        None => RETRY.to_owned(),
+        Some(Ok(tenant)) => format!("{}?tenant={tenant}", RETRY),
         Some(Err(error)) => return super::fail(&error.to_string()),
     };
     let address = match healthcheck::address(&args.sources, args.address) {

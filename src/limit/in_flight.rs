@@ -22,7 +22,7 @@ pub struct InFlight {
     tenant: TenantName,
     max: usize,
     queue: usize,
-    places: Mutex<Places>,
+    places: Mutex<Places<InFlightGuard>>,
 }
 
 /// A place; given back when dropped.
@@ -81,7 +81,7 @@ impl InFlight {
     }
 
     /// After something was given back: hands out what is free now.
-    fn hand_out(self: &Arc<Self>, mut places: MutexGuard<'_, Places>) {
+    fn hand_out(self: &Arc<Self>, mut places: MutexGuard<'_, Places<InFlightGuard>>) {
         let mut gone = Vec::new();
         while let Some(Waiter { who, place, .. }) = places.next() {
             // Whoever has just left gives the place back, once the lock is free.
@@ -95,7 +95,7 @@ impl InFlight {
         LimitError::Overloaded { tenant: self.tenant.clone() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Places> {
+    fn lock(&self) -> MutexGuard<'_, Places<InFlightGuard>> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -7,8 +7,6 @@ use std::{collections::VecDeque, time::Duration};
 
 use tokio::{sync::oneshot, time::Instant};
 
-use super::InFlightGuard;
-
 /// A place that came back so lately shows that what it was for does not stand still.
 const LATELY: Duration = Duration::from_millis(250);
 
@@ -21,9 +19,9 @@ pub struct Who {
     pub operation: usize,
 }
 
-/// All places of a tenant.
+/// All places of a tenant, which are handed to those who wait as `P`.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(super) struct Places<P> {
     max: usize,
     used: usize,
     unread: usize,
@@ -33,16 +31,16 @@ pub(super) struct Places {
     unread_of: Shares,
     /// Those who wait.
     line_of: Shares,
-    waiting: VecDeque<Waiter>,
+    waiting: VecDeque<Waiter<P>>,
     next_id: u64,
 }
 
 /// Somebody in the line.
 #[derive(Debug)]
-pub(super) struct Waiter {
+pub(super) struct Waiter<P> {
     id: u64,
     pub(super) who: Who,
-    pub(super) place: oneshot::Sender<InFlightGuard>,
+    pub(super) place: oneshot::Sender<P>,
 }
 
 /// How many places each caller, or each operation, has: a short list, as there are few places.
@@ -56,7 +54,7 @@ struct Share {
     last_back: Option<Instant>,
 }
 
-impl Places {
+impl<P> Places<P> {
     pub(super) fn new(max: usize) -> Self {
         Self {
             max,
@@ -91,12 +89,7 @@ impl Places {
 
     /// Joins the line of `queue`. Where it is full, whoever came last of the caller that most of it is of makes room for
     /// a caller with fewer.
-    pub(super) fn join(
-        &mut self,
-        who: Who,
-        place: oneshot::Sender<InFlightGuard>,
-        queue: usize,
-    ) -> Option<u64> {
+    pub(super) fn join(&mut self, who: Who, place: oneshot::Sender<P>, queue: usize) -> Option<u64> {
         if self.waiting.len() >= queue {
             let most =
                 self.line_of.most().filter(|most| most.count > self.line_of.of(who.caller).count + 1)?;
@@ -115,14 +108,14 @@ impl Places {
         }
     }
 
-    fn remove(&mut self, at: usize) -> Option<Waiter> {
+    fn remove(&mut self, at: usize) -> Option<Waiter<P>> {
         let gone = self.waiting.remove(at)?;
         self.line_of.give_back(gone.who.caller, Instant::now());
         Some(gone)
     }
 
     /// Who is next; the place is theirs from now on.
-    pub(super) fn next(&mut self) -> Option<Waiter> {
+    pub(super) fn next(&mut self) -> Option<Waiter<P>> {
         let now = Instant::now();
         let able = self.waiting.iter().enumerate().filter(|(_, it)| self.may_have(it.who, now));
         let (at, _) = able.min_by_key(|(at, it)| (self.callers.of(it.who.caller).count, *at))?;
