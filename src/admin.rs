@@ -41,11 +41,11 @@ use crate::{
     secret::Digest,
 };
 
-/// Where `claviger token retry` asks.
-const RETRY: &str = "/token/retry";
 /// Scrapers and probes; more is somebody's mistake.
 const MAX_CONNECTIONS: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The one command: `POST`, and only from this machine.
+const RETRY: &str = "/token/retry";
 
 /// How the process is.
 #[derive(Debug)]

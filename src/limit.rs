@@ -21,7 +21,7 @@ pub use admit::{Admitted, CallerLimits, Limited, RateLimits};
 pub use bucket::Bucket;
 pub use dispatch::{DecidedBy, Dispatch, Handout, Loan, NotSent};
 pub use error::LimitError;
-pub use in_flight::{InFlight, InFlightGuard};
+pub use in_flight::{Entering, InFlight, LatePlace, UnreadGuard};
 pub use limiter::{Limiter, Take};
 pub use peers::Peers;
 pub use quota::Quota;

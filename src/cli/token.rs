@@ -28,7 +28,7 @@ pub(super) struct Retry {
 pub(super) fn run(Command::Retry(args): &Command) -> ExitCode {
     let target = match args.tenant.as_deref().map(TenantName::parse) {
         None => RETRY.to_owned(),
-        Some(Ok(tenant)) => format!("{}?tenant={tenant}", RETRY),
+        Some(Ok(tenant)) => format!("{RETRY}?tenant={tenant}"),
         Some(Err(error)) => return super::fail(&error.to_string()),
     };
     let address = match healthcheck::address(&args.sources, args.address.clone()) {

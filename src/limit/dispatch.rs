@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     admit::{Admitted, Limited},
     error::LimitError,
-    in_flight::InFlightGuard,
+    in_flight::{LatePlace, Who},
 };
 use crate::{
     catalog::Secrets,
@@ -30,10 +30,10 @@ pub struct Dispatch<T> {
     operation: usize,
     target: ApprovedTarget,
     masking: Option<&'static Secrets>,
-    place: InFlightGuard,
+    place: LatePlace,
 }
 
-/// The operation of a request of Claviger's own: no caller's.
+/// Caller and operation of a request of Claviger's own: nobody else's.
 const OWN: usize = usize::MAX;
 
 /// A token that another proxy may send a permitted request with.
@@ -83,12 +83,16 @@ impl<T: Limited> Admitted<T> {
         body: Option<&[u8]>,
         deadline: Instant,
     ) -> Result<(Dispatch<T>, DecidedBy), NotSent> {
+        let caller = self.permit.caller().index().0;
         let (tenant, token, action) = self.permit.into_parts();
         let Action::Forward(operation) = action else { return Err(Refusal::OperationUnknown.into()) };
         let (masking, index) = (operation.masking(), operation.index());
         let (target, rule) = operation.approve(headers, body)?;
-        let place =
-            timeout_at(deadline, tenant.in_flight().enter()).await.map_err(|_| NotSent::Deadline)??;
+        let place = timeout_at(deadline, tenant.in_flight().enter(Who { caller, operation: index }))
+            .await
+            .map_err(|_| NotSent::Deadline)??;
+        // What is not in memory is still coming.
+        let place = if body.is_some() { LatePlace::held(place) } else { LatePlace::later(place) };
         Ok((Dispatch { tenant, token, operation: index, target, masking, place }, rule))
     }
 
@@ -121,7 +125,7 @@ impl<T: Limited> Dispatch<T> {
     /// # Errors
     /// [`LimitError::Overloaded`].
     pub async fn probe(tenant: Arc<T>, target: &'static str) -> Result<Self, LimitError> {
-        let place = tenant.in_flight().enter().await?;
+        let place = LatePlace::held(tenant.in_flight().enter(Who { caller: OWN, operation: OWN }).await?);
         let target = ApprovedTarget::own(target);
         Ok(Self { tenant, token: TokenSpec::Own, operation: OWN, target, masking: None, place })
     }
@@ -153,9 +157,14 @@ impl<T> Dispatch<T> {
         self.masking
     }
 
-    /// The place among the tenant's requests, which the answer keeps once there is one.
-    pub fn into_place(self) -> InFlightGuard {
+    /// The place among the tenant's requests, which the answer keeps until it begins.
+    pub fn into_place(self) -> LatePlace {
         self.place
+    }
+
+    /// The same, for a body that is coming.
+    pub fn place(&self) -> &LatePlace {
+        &self.place
     }
 }
 

@@ -1,13 +1,18 @@
 //! How many requests to one tenant are under way. Logto has 20 database connections a tenant and answers
-//! 500 when they are gone (fact 8.5), so the rest waits here, in order of arrival, in a line that is bounded.
+//! 500 when they are gone (fact 8.5), so the rest waits here, in a line that is bounded. A place is kept until the answer
+//! begins, when Logto is done with its database, and not until the caller has taken it. Who decides which of those who wait
+//! is next sees to it that no caller and no operation stops the others: `in_flight/places.rs`.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+mod late;
+mod places;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::oneshot;
+
+pub use self::late::{Entering, LatePlace};
+pub(super) use self::places::Who;
+use self::places::{Places, Waiter};
 use super::error::LimitError;
 use crate::ids::TenantName;
 
@@ -15,23 +20,30 @@ use crate::ids::TenantName;
 #[derive(Debug)]
 pub struct InFlight {
     tenant: TenantName,
-    places: Arc<Semaphore>,
     max: usize,
     queue: usize,
-    waiting: AtomicUsize,
+    places: Mutex<Places<InFlightGuard>>,
 }
 
-/// A place; given back when dropped, which is when the answer's body has ended.
+/// A place; given back when dropped.
 #[derive(Debug)]
 pub struct InFlightGuard {
-    _permit: OwnedSemaphorePermit,
+    of: Arc<InFlight>,
+    who: Who,
+}
+
+/// An answer that its caller has yet to take. It holds no place, but counts against its caller until it is dropped.
+#[derive(Debug)]
+pub struct UnreadGuard {
+    of: Arc<InFlight>,
+    who: Who,
 }
 
 impl InFlight {
     /// `max` requests under way, and `queue` that wait.
     pub fn new(tenant: TenantName, max: usize, queue: usize) -> Self {
-        let max = max.clamp(1, Semaphore::MAX_PERMITS);
-        Self { tenant, places: Arc::new(Semaphore::new(max)), max, queue, waiting: AtomicUsize::new(0) }
+        let max = max.max(1);
+        Self { tenant, max, queue, places: Mutex::new(Places::new(max)) }
     }
 
     /// Whether it has these bounds.
@@ -39,70 +51,89 @@ impl InFlight {
         self.max == max && self.queue == queue
     }
 
-    /// Requests under way.
+    /// Requests under way, those whose answers are being taken included.
     pub fn used(&self) -> usize {
-        self.max - self.places.available_permits().min(self.max)
+        let places = self.lock();
+        places.used() + places.unread()
     }
 
     /// Waits for a place. Cancel-safe: whoever stops waiting leaves the line.
     ///
     /// # Errors
-    /// [`LimitError::Overloaded`] when the line is full.
-    pub async fn enter(&self) -> Result<InFlightGuard, LimitError> {
-        if let Ok(permit) = self.places.clone().try_acquire_owned() {
-            return Ok(InFlightGuard { _permit: permit });
+    /// [`LimitError::Overloaded`] when the line is full, or has become so and is mostly this caller's.
+    pub async fn enter(self: &Arc<Self>, who: Who) -> Result<InFlightGuard, LimitError> {
+        let (id, place) = {
+            let mut places = self.lock();
+            if places.take(who) {
+                return Ok(self.guard(who));
+            }
+            let (place_to, place) = oneshot::channel();
+            let id = places.join(who, place_to, self.queue).ok_or_else(|| self.overloaded())?;
+            (id, place)
+        };
+        let _in_line = InLine { of: self, id };
+        // Without a place, it was another caller that was let into the line instead.
+        place.await.map_err(|_| self.overloaded())
+    }
+
+    fn guard(self: &Arc<Self>, who: Who) -> InFlightGuard {
+        InFlightGuard { of: self.clone(), who }
+    }
+
+    /// After something was given back: hands out what is free now.
+    fn hand_out(self: &Arc<Self>, mut places: MutexGuard<'_, Places<InFlightGuard>>) {
+        let mut gone = Vec::new();
+        while let Some(Waiter { who, place, .. }) = places.next() {
+            // Whoever has just left gives the place back, once the lock is free.
+            gone.extend(place.send(self.guard(who)).err());
         }
-        let _in_line = InLine::join(&self.waiting, self.queue).ok_or_else(|| self.overloaded())?;
-        let permit = self.places.clone().acquire_owned().await.map_err(|_| self.overloaded())?;
-        Ok(InFlightGuard { _permit: permit })
+        drop(places);
+        drop(gone);
     }
 
     fn overloaded(&self) -> LimitError {
         LimitError::Overloaded { tenant: self.tenant.clone() }
     }
+
+    fn lock(&self) -> MutexGuard<'_, Places<InFlightGuard>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-struct InLine<'a>(&'a AtomicUsize);
-
-impl<'a> InLine<'a> {
-    fn join(waiting: &'a AtomicUsize, max: usize) -> Option<Self> {
-        waiting
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < max).then_some(n + 1))
-            .ok()
-            .map(|_| Self(waiting))
+impl InFlightGuard {
+    /// Gives the place back, as the answer has begun; what is left is its caller's affair.
+    pub fn answered(self) -> UnreadGuard {
+        self.of.lock().begin_unread(self.who);
+        UnreadGuard { of: self.of.clone(), who: self.who }
     }
+}
+
+impl Drop for InFlightGuard {
+    fn drop(&mut self) {
+        let mut places = self.of.lock();
+        places.give_back(self.who);
+        self.of.hand_out(places);
+    }
+}
+
+impl Drop for UnreadGuard {
+    fn drop(&mut self) {
+        let mut places = self.of.lock();
+        places.end_unread(self.who);
+        self.of.hand_out(places);
+    }
+}
+
+struct InLine<'a> {
+    of: &'a InFlight,
+    id: u64,
 }
 
 impl Drop for InLine<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.of.lock().leave(self.id);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use futures_util::FutureExt as _;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn the_line_is_bounded_in_order_and_can_be_left() {
-        let tenant = TenantName::parse("acme").unwrap();
-        let places = InFlight::new(tenant.clone(), 1, 2);
-        let slot = places.enter().await.unwrap();
-        assert_eq!(places.used(), 1);
-        let mut first = Box::pin(places.enter());
-        let mut second = Box::pin(places.enter());
-        assert!((&mut first).now_or_never().is_none() && (&mut second).now_or_never().is_none());
-        let refused = places.enter().now_or_never().unwrap();
-        assert_eq!(refused.unwrap_err(), LimitError::Overloaded { tenant });
-        drop(first);
-        let mut third = Box::pin(places.enter());
-        assert!((&mut third).now_or_never().is_none(), "a place in the line was left");
-        drop(slot);
-        let slot = (&mut second).now_or_never().unwrap().unwrap();
-        assert!((&mut third).now_or_never().is_none());
-        drop(slot);
-        assert!(third.now_or_never().unwrap().is_ok());
-    }
-}
+mod tests;

@@ -277,6 +277,7 @@ impl Failure {
                 UpstreamError::Invalid(_) => table::UPSTREAM_INVALID,
                 UpstreamError::TokenRejected(..) => table::TOKEN_REJECTED,
                 UpstreamError::Body(RequestBodyError::TooLarge { .. }) => table::BODY_TOO_LARGE,
+                UpstreamError::Body(RequestBodyError::Limit(_)) => table::OVERLOADED,
                 UpstreamError::Body(RequestBodyError::NoContentType) => table::CONTENT_TYPE_MISSING,
                 UpstreamError::Body(RequestBodyError::Masked) => table::MASKED_VALUE,
                 UpstreamError::Body(RequestBodyError::Encoded) => table::CONTENT_ENCODED,
@@ -311,9 +312,8 @@ impl Failure {
                 | LimitError::Quota { wait, .. }
                 | LimitError::Identifications { wait },
             ) => Some(*wait),
-            Self::Limit(LimitError::Overloaded { .. } | LimitError::Unauthenticated) => {
-                Some(Duration::from_secs(1))
-            }
+            Self::Limit(LimitError::Overloaded { .. } | LimitError::Unauthenticated)
+            | Self::Upstream(UpstreamError::Body(RequestBodyError::Limit(_))) => Some(Duration::from_secs(1)),
             Self::Token(error) => Some(error.retry_after(Instant::now())),
             Self::Caller(unauthenticated) => unauthenticated.retry_after(),
             _ => None,

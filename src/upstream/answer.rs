@@ -19,7 +19,7 @@ use crate::{
     catalog::Secrets,
     filter::{Blocked, EchoGuard, KnownSecrets, ResponseFilter},
     idle_timeout::IdleTimeout,
-    limit::{Dispatch, InFlightGuard},
+    limit::{Dispatch, LatePlace, UnreadGuard},
     token::Token,
 };
 
@@ -32,22 +32,34 @@ pub struct Answer {
     token: Arc<Token>,
     known: KnownSecrets,
     masking: Option<&'static Secrets>,
-    place: InFlightGuard,
+    place: LatePlace,
 }
 
-/// The body of an answer behind the response filter. Keeps the connection and the request's place among the tenant's
-/// requests until it is dropped.
+/// The body of an answer behind the response filter. Keeps the connection until it has come whole, or is dropped, and counts
+/// as one that its caller has yet to take.
 #[derive(Debug)]
 pub struct FilteredBody {
-    // Dropped first: an unread rest closes the connection instead of going back to the pool with it.
-    incoming: Incoming,
-    _connection: ConnectionGuard,
-    _place: InFlightGuard,
+    /// What is left to come; nothing, once it has come whole, however slowly its caller takes it.
+    rest: Option<Rest>,
     filter: ResponseFilter,
     /// What was read already, by [`Answer::filtered`].
     first: Option<Bytes>,
-    ended: bool,
     idle: IdleTimeout,
+}
+
+#[derive(Debug)]
+struct Rest {
+    // Dropped first: an unread rest closes the connection instead of going back to the pool with it.
+    incoming: Incoming,
+    _connection: ConnectionGuard,
+    place: Place,
+}
+
+/// The place among the tenant's requests until the answer begins: Logto has it whole by then, and its database is free.
+#[derive(Debug)]
+enum Place {
+    Held(LatePlace),
+    GivenBack { _unread: Option<UnreadGuard> },
 }
 
 /// Why a body broke off. The connection to the caller is cut, so that a part is never taken for the whole.
@@ -106,15 +118,13 @@ impl Answer {
         let guard = EchoGuard::new(self.token, &self.known);
         let filter = ResponseFilter::new(method, &mut head, self.masking, guard)?;
         let mut body = FilteredBody {
-            incoming,
-            _connection: self.connection,
-            _place: self.place,
+            rest: Some(Rest { incoming, _connection: self.connection, place: Place::Held(self.place) }),
             filter,
             first: None,
-            ended: false,
             idle: IdleTimeout::new(idle),
         };
         body.first = poll_fn(|cx| body.poll_data(cx)).await.transpose()?;
+        body.rest = body.rest.map(Rest::begun);
         Ok((head, body))
     }
 }
@@ -125,8 +135,8 @@ impl FilteredBody {
         if let Some(first) = self.first.take() {
             return Poll::Ready(Some(Ok(first)));
         }
-        while !self.ended {
-            let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
+        while let Some(rest) = &mut self.rest {
+            let Poll::Ready(frame) = Pin::new(&mut rest.incoming).poll_frame(cx) else {
                 ready!(self.idle.poll_over(cx));
                 return Poll::Ready(Some(Err(BodyError::Idle(self.idle.limit()))));
             };
@@ -135,16 +145,16 @@ impl FilteredBody {
                 Ok(frame) => frame.map(Frame::into_data),
                 Err(error) => return Poll::Ready(Some(Err(BodyError::Broken(error)))),
             };
-            self.ended = chunk.is_none() || self.incoming.is_end_stream();
+            let ended = chunk.is_none() || rest.incoming.is_end_stream();
             let chunk = chunk.and_then(Result::ok).unwrap_or_default();
-            let filtered = if self.ended { self.filter.last(chunk) } else { self.filter.pass(chunk) };
+            let filtered = if ended { self.filter.last(chunk) } else { self.filter.pass(chunk) };
+            if ended || filtered.is_err() {
+                self.rest = None;
+            }
             match filtered {
                 Ok(data) if data.is_empty() => {}
                 Ok(data) => return Poll::Ready(Some(Ok(data))),
-                Err(blocked) => {
-                    self.ended = true;
-                    return Poll::Ready(Some(Err(blocked.into())));
-                }
+                Err(blocked) => return Poll::Ready(Some(Err(blocked.into()))),
             }
         }
         Poll::Ready(None)
@@ -152,7 +162,8 @@ impl FilteredBody {
 
     /// Whether all of it has been handed on. A masked body has ended when it was found whole, and not before.
     pub fn has_ended(&self) -> bool {
-        self.first.is_none() && (self.ended || self.filter.kept() == Some(0) && self.incoming.is_end_stream())
+        let is_whole = |rest: &Rest| self.filter.kept() == Some(0) && rest.incoming.is_end_stream();
+        self.first.is_none() && self.rest.as_ref().is_none_or(is_whole)
     }
 
     /// What is left of it, in bytes; unknown where it is masked.
@@ -160,12 +171,23 @@ impl FilteredBody {
         let mut hint = SizeHint::new();
         if let Some(kept) = self.filter.kept() {
             let first = self.first.as_ref().map_or(0, Bytes::len);
-            let (incoming, here) = (self.incoming.size_hint(), (kept + first) as u64);
+            let rest = self.rest.as_ref().map(|rest| rest.incoming.size_hint());
+            let (incoming, here) = (rest.unwrap_or(SizeHint::with_exact(0)), (kept + first) as u64);
             hint.set_lower(incoming.lower() + here);
             if let Some(upper) = incoming.upper() {
                 hint.set_upper(upper + here);
             }
         }
         hint
+    }
+}
+
+impl Rest {
+    fn begun(self) -> Self {
+        let place = match self.place {
+            Place::Held(place) => Place::GivenBack { _unread: place.answered() },
+            given_back => given_back,
+        };
+        Self { place, ..self }
     }
 }

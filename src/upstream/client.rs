@@ -98,6 +98,7 @@ pub async fn send(
         id: record.id.header(),
     };
     tenant.retries().deposit();
+    body = body.entering(dispatch.place());
     let (mut refreshed, mut tries, mut looks, mut drawn) = (false, 0, 0, false);
     loop {
         let token = current(&tenant, handle, outbound.deadline).await?;

@@ -14,7 +14,12 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::{config::Limits, filter::MaskDetector, idle_timeout::IdleTimeout};
+use crate::{
+    config::Limits,
+    filter::MaskDetector,
+    idle_timeout::IdleTimeout,
+    limit::{Entering, LatePlace, LimitError},
+};
 
 /// What is wrong with a request's body.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -42,6 +47,9 @@ pub enum RequestBodyError {
     /// The caller stopped in the middle.
     #[error("the request's body stood still for {0:?}")]
     Silent(Duration),
+    /// It came, and there was no place among the tenant's requests.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
     /// The caller went away or broke the framing.
     #[error("the request's body could not be read")]
     Broken(#[source] Arc<hyper::Error>),
@@ -60,7 +68,6 @@ pub enum Prepared {
 type BodyFailure = Arc<OnceLock<RequestBodyError>>;
 
 /// A body that goes out once.
-#[derive(Debug)]
 pub struct Streamed {
     incoming: Incoming,
     left: u64,
@@ -69,7 +76,14 @@ pub struct Streamed {
     idle: IdleTimeout,
     failure: BodyFailure,
     kind: Kind,
+    /// What waits for the request's place before the end goes out.
+    entering: Option<Entering>,
+    /// The end, while there is no place.
+    end: Option<End>,
 }
+
+/// What a body ends with: its last data, or nothing.
+type End = Option<Frame<Bytes>>;
 
 /// What is looked for as a body comes in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +92,12 @@ enum Kind {
     /// act on an empty object (fact 5.2).
     Form,
     Other,
+}
+
+impl std::fmt::Debug for Streamed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Streamed").field("left", &self.left).finish_non_exhaustive()
+    }
 }
 
 impl Prepared {
@@ -121,6 +141,8 @@ impl Prepared {
             } else {
                 Kind::Other
             },
+            entering: None,
+            end: None,
         };
         match length.and_then(|length| usize::try_from(length).ok()) {
             Some(length) if length <= limits.replay => Ok(Self::Held(streamed.collect(length).await?)),
@@ -163,6 +185,15 @@ impl Prepared {
         if let (Self::Streamed(place, _), RequestBody::Streamed(streamed)) = (self, body) {
             *place = Some(streamed);
         }
+    }
+
+    /// The same, whose end waits for a place among the tenant's requests where the request has none yet.
+    #[must_use]
+    pub fn entering(mut self, place: &LatePlace) -> Self {
+        if let Self::Streamed(Some(streamed), _) = &mut self {
+            streamed.entering = place.entering();
+        }
+        self
     }
 
     /// The body for one try; `None` when it has gone out before and is not held.
@@ -214,6 +245,26 @@ impl Streamed {
             }
         }
         Ok(all.freeze())
+    }
+
+    /// The next of it; its end not before there is a place.
+    fn poll_entering(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
+        if self.end.is_none() {
+            let frame = ready!(self.poll_next(cx)).transpose()?;
+            if self.entering.is_none() || frame.is_some() && !self.incoming.is_end_stream() {
+                return Poll::Ready(frame.map(Ok));
+            }
+            self.end = Some(frame);
+        }
+        if let Some(entering) = &mut self.entering {
+            let entered = ready!(entering.as_mut().poll(cx));
+            self.entering = None;
+            entered?;
+        }
+        Poll::Ready(self.end.take().flatten().map(Ok))
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
@@ -268,7 +319,7 @@ impl Body for RequestBody {
             Self::Held(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Held(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Self::Streamed(streamed) => {
-                let frame = ready!(streamed.poll_next(cx));
+                let frame = ready!(streamed.poll_entering(cx));
                 if let Some(Err(error)) = &frame {
                     // The first failure is the cause; a second cannot come, the stream has ended.
                     let _: Result<(), RequestBodyError> = streamed.failure.set(error.clone());
@@ -281,7 +332,7 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Held(bytes) => bytes.is_empty(),
-            Self::Streamed(streamed) => streamed.incoming.is_end_stream(),
+            Self::Streamed(streamed) => streamed.end.is_none() && streamed.incoming.is_end_stream(),
         }
     }
 
