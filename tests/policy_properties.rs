@@ -344,7 +344,12 @@ proptest! {
         prop_assert_eq!(route(method, &path).map(|l| l.id), line.map(|l| l.id), "respelled to another");
         prop_assert!(path.strip_suffix('/').unwrap_or(&path).eq_ignore_ascii_case(forwarded));
         for reading in readings(forwarded).iter().skip(1) {
-            if let Some(line) = route(method, reading) {
+            if let Some(read) = route(method, reading) {
+                // A rule with a literal in place of a free name is about that spelling; no rule is got round to another operation.
+                if CanonicalPath::parse(&path).is_err() && line.is_some_and(|line| line.free && line.id == read.id) {
+                    continue;
+                }
+                let line = read;
                 prop_assert!(permits(&allow, &deny, method, reading, Some(line)), "{forwarded} read as {reading}");
             }
         }
