@@ -27,6 +27,8 @@ mod forwarding;
 mod garbage;
 #[path = "it/grants.rs"]
 mod grants;
+#[path = "it/healthcheck.rs"]
+mod healthcheck;
 #[path = "it/hung_files.rs"]
 mod hung_files;
 #[path = "it/jwt.rs"]

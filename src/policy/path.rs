@@ -7,13 +7,17 @@
 //! control character, or a character that needs no escape: those are where two parsers part ways. Only where the
 //! catalog says that an operation's last segment is a name that people choose may it have more (`free_name`).
 
+mod characters;
 mod free_name;
+mod why;
 
-use self::free_name::FreeName;
+pub use self::why::{MAX_LEN, Why};
+
+use self::{
+    characters::{CLASSES, Class, escape},
+    free_name::FreeName,
+};
 use crate::catalog::{Catalog, Verb, template::MAX_SEGMENTS};
-
-/// The longest path, in bytes. Logto answers 431 above 16 kB of request head (fact 5.4).
-pub const MAX_LEN: usize = 16 * 1024;
 
 /// A path that has one reading: begins with a slash, has no trailing one, no empty and no dot segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,49 +31,6 @@ pub struct Ambiguous {
     pub why: Why,
     /// Where, in bytes from the start of the path.
     pub at: usize,
-}
-
-/// What makes a path ambiguous.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Why {
-    /// Not origin-form (RFC 9112 section 3.2.1).
-    #[error("it does not begin with \"/\"")]
-    NotAbsolute,
-    /// More than [`MAX_LEN`] bytes.
-    #[error("longer than {MAX_LEN} bytes")]
-    TooLong,
-    /// More than [`MAX_SEGMENTS`] segments.
-    #[error("more than {MAX_SEGMENTS} segments")]
-    TooManySegments,
-    /// `//`
-    #[error("an empty segment; a parameter was empty, or a slash was doubled")]
-    EmptySegment,
-    /// `.` or `..`
-    #[error("a segment of dots alone")]
-    DotSegment,
-    /// `users.` or `users%20`, which some servers take for `users`.
-    #[error("a segment that ends with a dot or a space")]
-    TrailingDotOrSpace,
-    /// `\ ; #`, a control character, a non-ASCII byte or another that RFC 3986 does not have in a segment.
-    #[error(
-        "a byte that may not stand in a path as it is; percent-encode it where it belongs to a parameter"
-    )]
-    RawByte,
-    /// `%` without two hexadecimal digits after it.
-    #[error("\"%\" without two hexadecimal digits after it")]
-    BadEscape,
-    /// An escape for a slash, backslash, question mark, number sign, semicolon or percent sign.
-    #[error("an escaped delimiter; a parameter cannot hold / \\ ? # ; or %")]
-    EscapedDelimiter,
-    /// An escape for a control character.
-    #[error("an escaped control character")]
-    EscapedControl,
-    /// An escape for a letter, a digit, `-`, `.`, `_` or `~`.
-    #[error("an escape for a character that is written as it is")]
-    NeedlessEscape,
-    /// Escapes that are not UTF-8: cut short, overlong, or a surrogate.
-    #[error("escapes that are not UTF-8")]
-    NotUtf8,
 }
 
 impl<'a> CanonicalPath<'a> {
@@ -138,36 +99,6 @@ impl<'a> CanonicalPath<'a> {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Class {
-    Plain,
-    Slash,
-    Percent,
-    Refused,
-}
-
-const CLASSES: [Class; 256] = {
-    let mut classes = [Class::Refused; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        classes[byte] = match byte as u8 {
-            b'/' => Class::Slash,
-            b'%' => Class::Percent,
-            b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@' => {
-                Class::Plain
-            }
-            b if is_unreserved(b) => Class::Plain,
-            _ => Class::Refused,
-        };
-        byte += 1;
-    }
-    classes
-};
-
-const fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
-}
-
 fn end_segment(bytes: &[u8], start: usize, end: usize) -> Result<(), Ambiguous> {
     let segment = &bytes[start..end];
     let why = match segment {
@@ -177,34 +108,6 @@ fn end_segment(bytes: &[u8], start: usize, end: usize) -> Result<(), Ambiguous> 
         _ => return Ok(()),
     };
     Err(Ambiguous { why, at: start })
-}
-
-/// The length of the escape, or escapes of one character, that `rest` begins with.
-fn escape(rest: &[u8]) -> Result<usize, Why> {
-    let first = escaped_byte(rest).ok_or(Why::BadEscape)?;
-    let len = match first {
-        b'/' | b'\\' | b'?' | b'#' | b';' | b'%' => return Err(Why::EscapedDelimiter),
-        b if b.is_ascii_control() => return Err(Why::EscapedControl),
-        b if is_unreserved(b) => return Err(Why::NeedlessEscape),
-        0..0x80 => return Ok(3),
-        0xC0..0xE0 => 2,
-        0xE0..0xF0 => 3,
-        0xF0..0xF8 => 4,
-        _ => return Err(Why::NotUtf8),
-    };
-    let mut character = [0; 4];
-    for (byte, escape) in character[..len].iter_mut().zip(rest.chunks(3)) {
-        *byte = escaped_byte(escape).ok_or(Why::NotUtf8)?;
-    }
-    let text = str::from_utf8(&character[..len]).map_err(|_| Why::NotUtf8)?;
-    // C1 controls, as in `%C2%85`.
-    if text.contains(char::is_control) { Err(Why::EscapedControl) } else { Ok(3 * len) }
-}
-
-fn escaped_byte(rest: &[u8]) -> Option<u8> {
-    let [b'%', high, low, ..] = rest else { return None };
-    let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
-    Some(digit(*high)? << 4 | digit(*low)?)
 }
 
 #[cfg(test)]

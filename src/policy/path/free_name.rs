@@ -2,7 +2,7 @@
 //! among it, because Logto's router splits the path before it decodes (facts 3.5). Refused is what becomes another path
 //! where some server on the way decodes first: dot segments, and an escape within the name, which would be decoded twice.
 
-use super::{CLASSES, Class, escape, escaped_byte};
+use super::characters::{CLASSES, Class, escape, escaped_byte};
 
 /// Such a name, percent-encoded and in one spelling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
