@@ -10,7 +10,7 @@ use serde_json::Value;
 
 const README: &str = include_str!("../README.md");
 const KEYS: &str = include_str!("../docs/configuration.md");
-const ERRORS: &str = include_str!("../src/proxy/error.rs");
+const ERRORS: &str = include_str!("../src/proxy/error/table.rs");
 const METRICS: &str = include_str!("../src/observe/metrics.rs");
 
 /// The cells of the table that follows `<!-- {name}:`, without its head.

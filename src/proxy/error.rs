@@ -2,11 +2,13 @@
 //! code, title, whose side it is on, when to come back. Each stage has its own error type; this module is
 //! where they meet. An answer of the upstream, whatever its status, is not an error.
 
+mod table;
+
 use std::{sync::Arc, time::Duration};
 
-use http::StatusCode;
 use tokio::time::Instant;
 
+pub use self::table::{Description, Side};
 use super::{broker::BrokerError, hosts::HostError};
 use crate::{
     authn::AuthnError,
@@ -104,106 +106,6 @@ impl From<TargetError> for Failure {
     fn from(error: TargetError) -> Self {
         Self::Policy(error.into())
     }
-}
-
-/// On whose side a failure lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// The one that asks.
-    Caller,
-    /// This process, or its configuration.
-    Claviger,
-    /// The tenant's token endpoint.
-    Issuer,
-    /// The tenant's Management API.
-    Upstream,
-}
-
-impl Side {
-    /// One word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Caller => "caller",
-            Self::Claviger => "claviger",
-            Self::Issuer => "issuer",
-            Self::Upstream => "upstream",
-        }
-    }
-}
-
-/// What a caller is told.
-#[derive(Debug, Clone)]
-pub struct Description {
-    /// HTTP status.
-    pub status: StatusCode,
-    /// `claviger.…`, from the contract.
-    pub code: &'static str,
-    /// The same for every occurrence.
-    pub title: &'static str,
-    /// Whose side it is on.
-    pub side: Side,
-    /// What to do about it.
-    pub remedy: &'static str,
-    /// Error type of `Proxy-Status` (RFC 9209 section 2.3).
-    pub proxy_error: &'static str,
-    /// OAuth error (RFC 6749 section 5.2), for clients of the broker.
-    pub oauth: &'static str,
-    /// When to come back.
-    pub retry_after: Option<Duration>,
-}
-
-/// A row of the table.
-#[rustfmt::skip]
-const fn row(status: u16, code: &'static str, side: Side, proxy_error: &'static str, title: &'static str, remedy: &'static str) -> Description {
-    let status = match StatusCode::from_u16(status) { Ok(status) => status, Err(_) => panic!("a row without a status") };
-    let oauth = match status.as_u16() { 401 => "invalid_client", 403 => "unauthorized_client", 400..=499 => "invalid_request", 503 => "temporarily_unavailable", _ => "server_error" };
-    Description { status, code, title, side, remedy, proxy_error, oauth, retry_after: None }
-}
-
-const DENIED: &str = "http_request_denied";
-const MALFORMED: &str = "http_request_error";
-
-#[rustfmt::skip]
-mod table {
-    use super::{DENIED, Description, MALFORMED, Side::{Caller, Claviger, Issuer, Upstream}, row};
-
-    pub(super) const BAD_REQUEST: Description = row(400, "claviger.bad_request", Caller, MALFORMED, "Malformed request", "Correct the request.");
-    pub(super) const TOKEN_NOT_GRANTED: Description = row(400, "claviger.bad_request", Caller, DENIED, "Token not granted", "Leave it out for the token that the grant names, or ask the operator for another grant.");
-    pub(super) const TENANT_NOT_NAMED: Description = row(400, "claviger.bad_request", Caller, MALFORMED, "No tenant named", "Name it in the path, /t/{tenant}/api/…, or in the header Claviger-Tenant.");
-    pub(super) const PATH_AMBIGUOUS: Description = row(400, "claviger.path_ambiguous", Caller, MALFORMED, "Ambiguous path", "Send the path in its plain form: no dot segments, empty segments or escaped delimiters.");
-    pub(super) const CALLER_UNKNOWN: Description = row(401, "claviger.caller_unknown", Caller, DENIED, "Unknown caller", "Send a credential that Claviger knows (an API key goes as `Claviger-Key` or `Authorization: Bearer`), or use a listener where your locality is enough.");
-    pub(super) const NOT_PERMITTED: Description = row(403, "claviger.not_permitted", Caller, DENIED, "Not permitted", "Ask the operator for a grant; `claviger explain` shows which rule decides.");
-    pub(super) const OPERATION_UNKNOWN: Description = row(404, "claviger.operation_unknown", Caller, DENIED, "Unknown operation", "Check method and path; for an operation newer than the catalog the operator writes a rule such as \"GET /api/new-things/{id}\".");
-    pub(super) const ORIGIN_NOT_ALLOWED: Description = row(403, "claviger.origin_not_allowed", Caller, DENIED, "Web page of an origin that is not listed", "Call from a service instead of a web page, or have the operator add the page's origin to `listen.allowed_origins`.");
-    pub(super) const TENANT_UNKNOWN: Description = row(404, "claviger.tenant_unknown", Caller, DENIED, "Unknown tenant", "Check the tenant's alias in the path or in `Claviger-Tenant`.");
-    pub(super) const NOT_FOUND: Description = row(404, "claviger.not_found", Caller, DENIED, "Not found", "");
-    pub(super) const METHOD: Description = row(405, "claviger.method_not_allowed", Caller, MALFORMED, "Method not allowed", "Use one of the methods that `Allow` names.");
-    pub(super) const BODY_SILENT: Description = row(408, "claviger.bad_request", Caller, MALFORMED, "Request body too slow", "Send the body without pauses, or raise `timeouts.body`.");
-    pub(super) const BODY_TOO_LARGE: Description = row(413, "claviger.body_too_large", Caller, MALFORMED, "Request body too large", "Send less.");
-    pub(super) const CONTENT_TYPE_MISSING: Description = row(415, "claviger.content_type_missing", Caller, MALFORMED, "Content-Type missing", "Send `Content-Type: application/json`; Logto would ignore the body and act on an empty one.");
-    pub(super) const MASKED_VALUE: Description = row(409, "claviger.masked_value", Caller, DENIED, "Masked value in the body", "Leave out what came masked, or send the real value; Logto would store the mask in its place.");
-    pub(super) const CONTENT_ENCODED: Description = row(415, "claviger.content_encoded", Caller, MALFORMED, "Compressed body", "Send the body without Content-Encoding.");
-    pub(super) const CONTENT_TYPE_FALSE: Description = row(415, "claviger.content_type_missing", Caller, MALFORMED, "JSON sent as a form", "Send `Content-Type: application/json` (curl: `--json`, or `-H 'Content-Type: application/json'`); Logto would read a form with no member that it knows, and act on an empty object.");
-    pub(super) const HOST_NOT_ALLOWED: Description = row(421, "claviger.host_not_allowed", Caller, DENIED, "Host not allowed", "Use localhost or a loopback address, or have the operator add the name to `listen.allowed_hosts`.");
-    pub(super) const TOO_MANY_HEADERS: Description = row(431, "claviger.bad_request", Caller, MALFORMED, "Too many header fields", "Send fewer.");
-    pub(super) const RATE_LIMITED: Description = row(429, "claviger.rate_limited", Caller, DENIED, "Rate limit used up", "Wait as long as Retry-After says.");
-    pub(super) const QUOTA_EXHAUSTED: Description = row(429, "claviger.quota_exhausted", Upstream, DENIED, "Tenant quota used up", "Wait as long as Retry-After says.");
-    pub(super) const INTERNAL: Description = row(500, "claviger.internal", Claviger, "proxy_internal_error", "Internal error", "Please report this with the request id and the log line.");
-    pub(super) const CREDENTIAL_REJECTED: Description = row(502, "claviger.credential_rejected", Claviger, "proxy_configuration_error", "The issuer rejects Claviger's credential", "The operator runs `claviger check --online`.");
-    pub(super) const SCOPE_MISSING: Description = row(502, "claviger.scope_missing", Claviger, "proxy_configuration_error", "The issuer does not grant the scope", "The operator runs `claviger check --online`.");
-    pub(super) const TOKEN_REJECTED: Description = row(502, "claviger.token_rejected", Upstream, "proxy_configuration_error", "The upstream rejects the access token", "The operator checks `resource`, the clocks and the tenant's signing keys.");
-    pub(super) const UPSTREAM_UNREACHABLE: Description = row(502, "claviger.upstream_unreachable", Upstream, "destination_unavailable", "Upstream unreachable", "Try again later; the operator checks `endpoint`, DNS and the network policy.");
-    pub(super) const UPSTREAM_BROKEN: Description = row(502, "claviger.upstream_unreachable", Upstream, "connection_terminated", "Upstream broke the connection", "The request may have been carried out: look before you repeat it.");
-    pub(super) const UPSTREAM_INVALID: Description = row(502, "claviger.upstream_invalid", Upstream, "http_protocol_error", "Upstream answer invalid", "The operator checks `endpoint`: it must be the tenant's own address, without a path.");
-    pub(super) const ANSWER_WITHHELD: Description = row(502, "claviger.upstream_invalid", Upstream, "http_protocol_error", "Upstream answer withheld", "The operator looks at the log; the request has been carried out.");
-    pub(super) const TOKEN_UNAVAILABLE: Description = row(503, "claviger.token_unavailable", Issuer, "destination_unavailable", "No access token", "Wait as long as Retry-After says; it recovers by itself.");
-    pub(super) const SECRET_UNREADABLE: Description = row(503, "claviger.token_unavailable", Claviger, "proxy_configuration_error", "No access token", "Wait as long as Retry-After says; the operator looks at where `client_secret` comes from.");
-    pub(super) const ISSUER_UNAVAILABLE: Description = row(503, "claviger.issuer_unavailable", Issuer, "destination_unavailable", "Issuer's signing keys unavailable", "Wait as long as Retry-After says; the operator looks at `issuers` in `/status`.");
-    pub(super) const OVERLOADED: Description = row(503, "claviger.overloaded", Claviger, "connection_limit_reached", "Overloaded", "Wait as long as Retry-After says; the operator may raise `max_in_flight` or `limits.queue`.");
-    pub(super) const OVERLOADED_BY_STRANGERS: Description = row(503, "claviger.overloaded", Claviger, "connection_limit_reached", "Overloaded", "Wait as long as Retry-After says; the operator may raise `limits.unauthenticated` or `limits.memory`.");
-    pub(super) const UPSTREAM_TIMEOUT: Description = row(504, "claviger.upstream_timeout", Upstream, "http_response_timeout", "Upstream too slow", "Try again later; a write may have been carried out.");
-    pub(super) const DEADLINE: Description = row(504, "claviger.deadline", Upstream, "http_response_timeout", "Deadline passed", "Try again later; a write may have been carried out.");
-    pub(super) const DEADLINE_UNSENT: Description = row(504, "claviger.deadline", Claviger, "connection_limit_reached", "Deadline passed", "Nothing was sent to the upstream: try again later.");
 }
 
 impl Failure {

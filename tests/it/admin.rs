@@ -138,7 +138,7 @@ async fn an_issuer_that_cannot_be_asked_shows_and_is_forgotten_with_its_configur
 #[tokio::test]
 async fn an_upstream_that_is_gone_shows_although_the_token_is_good() {
     let logto = Logto::start().await;
-    let proxy = Proxy::of(&logto).await;
+    let proxy = Proxy::builder().tenant("acme", &logto).set("retry.unreachable", "'0s'").start().await;
     const FAILURES: &str = "claviger_upstream_failures_consecutive{tenant=\"acme\"}";
     assert_eq!(proxy.get("/api/users").await.status, 200);
     assert_eq!(proxy.metric(FAILURES).await, 0.0);

@@ -33,7 +33,7 @@ async fn token(proxy: &Proxy, tenant: &str) -> String {
 
 /// What the proxy says to a request that its policy refuses once it knows the caller: nothing is sent for it.
 async fn known(proxy: &Proxy, tenant: &str, token: &str) -> Answer {
-    let request = Request::get(&format!("/t/{tenant}/api/applications/x/secrets"));
+    let request = Request::new("POST", &format!("/t/{tenant}/api/applications/x/secrets"));
     proxy.ask(&request.header("Authorization", &format!("Bearer {token}"))).await
 }
 

@@ -96,6 +96,8 @@ impl Secure {
         let stream = self.shake(proxy, b"h2").await.expect("it shakes hands");
         let (send, connection) = http2::Builder::new(TokioExecutor::new())
             .initial_stream_window_size(window)
+            // Until it knows how many streams it may have; what goes beyond is refused (RFC 9113 section 5.1.2).
+            .initial_max_send_streams(1)
             .handshake(TokioIo::new(stream))
             .await
             .expect("it speaks HTTP/2");

@@ -68,6 +68,11 @@ impl Credentials {
             with("Origin", &format!("https://{key}.example")),
             body("application/json", format!("{{\"name\":\"{key}{}\"}}", "x".repeat(5000))),
             body("application/x-www-form-urlencoded", format!("{{\"name\":\"{key}\"}}")),
+            body(
+                "application/json",
+                format!("{{\"name\":\"{key}\",\"description\":\"[redacted by claviger]\"}}"),
+            ),
+            body("application/json", format!("{{\"name\":\"{key}\"}}")).header("Content-Encoding", "gzip"),
             ask("PUT", &format!("/api/users/{key}?{jwt}")),
             ask("POST", "/oidc/.well-known/openid-configuration"),
             body("", json!({"name": key, "description": jwt}).to_string()),
