@@ -21,6 +21,8 @@ async fn support(logto: &Logto) -> Proxy {
         .set("callers.local.policies", "['support', 'names']")
         .set("limits.replay", "'4KiB'")
         .set("audit.output", "{ file = 'audit.jsonl' }")
+        // An upstream that is gone stays away here.
+        .set("retry.unreachable", "'0s'")
         .start()
         .await
 }

@@ -33,6 +33,8 @@ async fn b01_ten_thousand_first_requests_cost_one_grant() {
         .set("tenants.acme.max_in_flight", 64)
         .set("limits.queue", CALLERS)
         .set("listen.max_connections", CALLERS + 10)
+        // With less there are fewer connections, and who has yet to authenticate gives way.
+        .set("limits.memory", "'3GiB'")
         .start()
         .await;
     let mut callers = JoinSet::new();
