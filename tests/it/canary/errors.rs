@@ -138,6 +138,7 @@ async fn start(logto: &Logto, gone: &Scripted, signer: &Signer, held: &[String; 
         .set("limits.body", "'4KiB'")
         .set("limits.queue", 1)
         .set("timeouts.response", "'300ms'")
+        .set("retry.unreachable", "'0s'")
         .set("timeouts.body", "'300ms'")
         .start()
         .await
