@@ -1,5 +1,5 @@
 //! `claviger caller key NAME`: makes an API key. The key is for the caller, its digest for the configuration:
-//! what Claviger keeps is of no use to whoever reads it. The key goes to a file or alone to standard output, never
+//! nobody can authenticate with the digest. The key goes to a file or alone to standard output, never
 //! among other text.
 
 use std::{

@@ -50,7 +50,7 @@ pub enum ListenTlsError {
         /// What is wrong with it.
         what: String,
     },
-    /// The private key is of no use.
+    /// The private key is invalid.
     #[error("listen.tls.key: {0}")]
     Key(String),
     /// Two files that do not belong together.

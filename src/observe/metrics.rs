@@ -82,7 +82,7 @@ impl Metrics {
             ),
             identification_failed: families.counters(
                 "identification_failed_total",
-                "Requests of nobody we know, by the way that was tried and what was wrong.",
+                "Unauthenticated requests, by authentication method and reason.",
                 ["way", "reason"],
             ),
             token_requests: families.counters(

@@ -26,7 +26,7 @@ pub enum Reason {
     Revoked,
     /// No list, or one that counts no more, says whether it was revoked.
     RevocationList,
-    /// It is of no use for another reason: not for clients, not readable.
+    /// It is invalid for another reason: not for clients, not readable.
     CertificateRefused,
     /// No version, cipher or protocol is known to both sides.
     NothingShared,
