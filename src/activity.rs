@@ -30,6 +30,17 @@ pub struct Activity {
     under_way: AtomicU32,
     written: AtomicU32,
     blocked: AtomicBool,
+    opening: AtomicU8,
+}
+
+/// What a connection of HTTP/1.1 began with that is another protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Foreign {
+    /// A TLS record of a handshake (RFC 8446 section 5.1).
+    Tls = 1,
+    /// The preface of HTTP/2 (RFC 9113 section 3.4).
+    Http2 = 2,
 }
 
 /// A request is being answered; ends when dropped.
@@ -65,6 +76,25 @@ impl Activity {
     /// Bytes have come. Those of a request that is being answered are its body, and change nothing.
     pub fn read(&self) {
         let _: Result<u8, u8> = self.state.compare_exchange(Idle as u8, Reading as u8, Relaxed, Relaxed);
+    }
+
+    /// The first bytes of the connection have come.
+    pub fn opened(&self, with: &[u8]) {
+        let foreign = match with {
+            [0x16, ..] => Foreign::Tls,
+            [b'P', b'R', b'I', b' ', ..] => Foreign::Http2,
+            _ => return,
+        };
+        self.opening.store(foreign as u8, Relaxed);
+    }
+
+    /// The other protocol that the connection began with, if it did.
+    pub fn foreign(&self) -> Option<Foreign> {
+        match self.opening.load(Relaxed) {
+            1 => Some(Foreign::Tls),
+            2 => Some(Foreign::Http2),
+            _ => None,
+        }
     }
 
     /// The peer took what was written.

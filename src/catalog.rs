@@ -4,6 +4,7 @@
 
 mod index;
 pub mod matcher;
+mod meant;
 mod nearest;
 mod operation;
 pub mod ops;
@@ -14,6 +15,7 @@ pub mod template;
 
 pub use self::{
     index::{Catalog, Tagged},
+    meant::{Meant, Slip},
     nearest::nearest,
     operation::{Op, Operation, Paging, Requirement, Risk, Verb},
     parameters::Parameters,

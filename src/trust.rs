@@ -1,10 +1,10 @@
 //! TLS towards upstreams and issuers: rustls with one provider, TLS 1.2 and 1.3, and the roots that the
 //! tenant names. Verification cannot be switched off.
 
-use std::{sync::Arc, time::Duration};
+use std::{error::Error, io, sync::Arc, time::Duration};
 
 use rustls::{
-    ClientConfig, RootCertStore,
+    CertificateError, ClientConfig, RootCertStore,
     crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, pem::PemObject as _},
 };
@@ -32,7 +32,7 @@ pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-/// A client configuration that believes `roots`; ALPN is the connector's business.
+/// A client configuration that trusts `roots`; ALPN is the connector's business.
 ///
 /// # Errors
 /// [`TlsError`] when a CA file holds no certificate.
@@ -80,4 +80,45 @@ pub fn cold_client(mut tls: ClientConfig, connect: Duration) -> reqwest::ClientB
         .retry(reqwest::retry::never())
         .no_proxy()
         .connect_timeout(connect)
+}
+
+/// What a failed connection comes to in the user's terms, with what to write instead; `None` where the error says it all.
+pub fn explain(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        // One in another, which is none of its sources.
+        let mut inner = error;
+        while let Some(wrapped) = inner.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            inner = wrapped;
+        }
+        if let Some(error) = inner.downcast_ref::<rustls::Error>() {
+            return of_tls(error);
+        }
+        if inner.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
+            return Some("the answer is not HTTP: if the port speaks TLS, write https:// in place of http://");
+        }
+        cause = error.source();
+    }
+    None
+}
+
+fn of_tls(error: &rustls::Error) -> Option<&'static str> {
+    Some(match error {
+        rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => {
+            "the port answers plain HTTP: write http:// in place of https://"
+        }
+        rustls::Error::InvalidCertificate(error) => match error {
+            CertificateError::UnknownIssuer => {
+                "the certificate's authority is not trusted: name its file in `tls.roots`"
+            }
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                "the server's certificate has expired, or this machine's clock is wrong"
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                "the server's certificate is for another host name"
+            }
+            _ => return None,
+        },
+        _ => return None,
+    })
 }

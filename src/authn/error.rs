@@ -1,5 +1,5 @@
-//! The error of this room: the request is not authenticated. As text it is for the one who asks, and the same whatever
-//! is wrong; the operator gets the cause by its methods.
+//! The error of this room: the request is not authenticated. As text it is for the one who asks, and says no more
+//! than that a token has expired; the operator gets the cause by its methods.
 
 use std::{borrow::Cow, fmt, time::Duration};
 
@@ -42,6 +42,11 @@ impl AuthnError {
         }
     }
 
+    /// Whether it was valid until a while ago: what its sender can read in it too, so it may be told.
+    pub fn has_expired(&self) -> bool {
+        self.cause.reason == "expired"
+    }
+
     /// Where it is not the caller's fault, as the signing keys of the token's issuer are unavailable: when they will
     /// be asked for again.
     pub fn retry_after(&self) -> Option<Duration> {
@@ -52,6 +57,8 @@ impl AuthnError {
 impl fmt::Display for AuthnError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.cause.retry_after {
+            None if self.has_expired() && self.tried == "certificate" => "the client certificate has expired",
+            None if self.has_expired() => "the token has expired",
             None => "the caller could not be authenticated",
             Some(_) => "cannot verify the token: the issuer's signing keys are unavailable",
         })

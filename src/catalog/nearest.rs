@@ -10,7 +10,7 @@ pub fn nearest(text: &str, candidates: impl Iterator<Item = &'static str>) -> Op
 }
 
 /// Levenshtein distance, in bytes: the names are ASCII.
-fn edits(a: &str, b: &str) -> usize {
+pub(super) fn edits(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.bytes().enumerate() {
         let mut diagonal = i;

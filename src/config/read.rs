@@ -51,7 +51,9 @@ pub(super) fn read<T: FromNode>(
 }
 
 fn note(root: &Node, path: KeyPath, kind: &Kind, remarks: &mut Remarks) {
-    let (what, remedy) = words(&path, kind);
+    let origin = root.place(&path);
+    let is_toml = origin.as_ref().is_none_or(|origin| origin.source().ends_with(".toml"));
+    let (what, remedy) = words(&path, kind, is_toml);
     if let Kind::Unknown { key, known } = kind
         && let Some(near) = nearest(key, known.iter().copied())
         && let Some(table) = path.parent()
@@ -66,13 +68,13 @@ fn note(root: &Node, path: KeyPath, kind: &Kind, remarks: &mut Remarks) {
         Kind::Unknown { key, known } if may_be_a_value(key, known) => path.hiding_last().to_string(),
         _ => path.to_string(),
     };
-    remarks.problems.push(Problem { key, origin: root.place(&path), what, remedy });
+    remarks.problems.push(Problem { key, origin, what, remedy });
     remarks.reported.push(path);
 }
 
 /// The words for a key that does not exist, or a value of the wrong shape. The value itself is never quoted:
 /// under a misspelt key it may be a secret.
-fn words(path: &KeyPath, kind: &Kind) -> (String, String) {
+fn words(path: &KeyPath, kind: &Kind, is_toml: bool) -> (String, String) {
     let found = match kind {
         Kind::Unknown { key, known } => return unknown(path, key, known),
         Kind::Shape(found) => found,
@@ -82,6 +84,10 @@ fn words(path: &KeyPath, kind: &Kind) -> (String, String) {
         [section @ ("issuers" | "tenants" | "policies" | "callers")] => {
             ("tables are wanted", format!("Write a table for each name: [{section}.NAME]."))
         }
+        [section @ ("issuers" | "tenants" | "policies" | "callers"), name] if !is_toml => (
+            "a table is wanted",
+            format!("Each key below `{section}:` is a name: indent `{name}` so that it is below one."),
+        ),
         [section @ ("issuers" | "tenants" | "policies" | "callers"), name] => {
             ("a table is wanted", format!("Write [{section}.{name}] and its keys below it."))
         }

@@ -13,6 +13,7 @@ use super::{
 
 mod build;
 mod pieces;
+mod twice;
 
 use build::Build;
 
@@ -28,7 +29,9 @@ pub(super) fn parse(file: &Path, text: &str) -> Result<Node, Vec<Problem>> {
 fn whole(lines: &Lines, text: &str) -> Result<Node, Vec<Problem>> {
     let (table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
-        return Err(errors.iter().map(|error| syntax(lines, error)).collect());
+        let places = errors.iter().map(|error| (error.message(), error.span().map_or(0, |span| span.start)));
+        let twice = twice::Tables::of(text);
+        return Err(places.filter_map(|(message, at)| twice.problem(lines, message, at)).collect());
     }
     let mut build = Build::new(lines);
     build.table(table.into_inner(), lines.line(1), 0).map_err(|problem| vec![*problem])
@@ -56,14 +59,5 @@ fn settle(node: &mut Node, origin: &Origin) {
             true
         }),
         Value::Text(_) | Value::Secret(_) => {}
-    }
-}
-
-fn syntax(lines: &Lines, error: &toml::de::Error) -> Problem {
-    Problem {
-        key: String::new(),
-        origin: Some(lines.at(error.span().map_or(0, |span| span.start))),
-        what: format!("this is not TOML: {}", error.message()),
-        remedy: "Text goes in double quotes, a key and its value on one line.".into(),
     }
 }

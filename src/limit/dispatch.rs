@@ -85,7 +85,7 @@ impl<T: Limited> Admitted<T> {
     ) -> Result<(Dispatch<T>, DecidedBy), NotSent> {
         let caller = self.permit.caller().index().0;
         let (tenant, token, action) = self.permit.into_parts();
-        let Action::Forward(operation) = action else { return Err(Refusal::OperationUnknown.into()) };
+        let Action::Forward(operation) = action else { return Err(Refusal::OperationUnknown(None).into()) };
         let (masking, index) = (operation.masking(), operation.index());
         let (target, rule) = operation.approve(headers, body)?;
         let place = timeout_at(deadline, tenant.in_flight().enter(Who { caller, operation: index }))

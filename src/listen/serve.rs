@@ -1,6 +1,6 @@
 //! Serves one connection until it ends, is too slow, or is drained.
 
-use std::{convert::Infallible, pin::Pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use hyper::{
     Request,
@@ -19,7 +19,7 @@ use super::{
     streams::Streams,
     watch::{PERIOD, Patience, Slow, Watched},
 };
-use crate::activity::{Activity, Busy};
+use crate::activity::{Activity, Busy, Foreign};
 
 /// Smallest buffer that hyper takes.
 const MIN_HEAD: usize = 8 * 1024;
@@ -58,8 +58,12 @@ pub(super) async fn serve<IO, H>(
                 let (handler, connection, busy) = (&handler, &connection, Busy::begin(&activity));
                 async move { Ok::<_, Infallible>(handler.handle(connection, request, busy).await) }
             });
+            let (peer, plain) = (connection.peer.address, connection.scheme == "http");
             let served = std::pin::pin!(http1(settings).serve_connection(io, service));
             attend(served, http1::Connection::graceful_shutdown, &activity, patience, drain).await;
+            if let Some(foreign) = activity.foreign().filter(|_| plain) {
+                report(foreign, peer);
+            }
         }
         Protocol::Http2 => {
             // Each request is a task of its own, which may outlast this one by a moment.
@@ -134,6 +138,23 @@ async fn attend<S>(
                 }
             }
         }
+    }
+}
+
+/// The client sees no more than a connection that ends, so the operator is told.
+fn report(foreign: Foreign, peer: Option<SocketAddr>) {
+    let peer = peer.map(|peer| peer.to_string());
+    match foreign {
+        Foreign::Tls => tracing::warn!(
+            peer,
+            remedy = "write http:// in the client, or set `listen.tls`",
+            "this listener speaks plain HTTP, and a client speaks TLS"
+        ),
+        Foreign::Http2 => tracing::warn!(
+            peer,
+            remedy = "have the client speak HTTP/1.1, or set `listen.tls`",
+            "this listener speaks HTTP/1.1, and a client speaks HTTP/2 without TLS"
+        ),
     }
 }
 

@@ -92,12 +92,13 @@ impl Patience {
 pub(super) struct Watched<IO> {
     io: IO,
     activity: Arc<Activity>,
+    has_opened: bool,
 }
 
 impl<IO> Watched<IO> {
     /// Watches `io`.
     pub(super) fn new(io: IO, activity: Arc<Activity>) -> Self {
-        Self { io, activity }
+        Self { io, activity, has_opened: false }
     }
 
     fn wrote<T>(&self, poll: Poll<T>) -> Poll<T> {
@@ -118,6 +119,10 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
         let before = buf.filled().len();
         let poll = Pin::new(&mut self.io).poll_read(cx, buf);
         if buf.filled().len() > before {
+            if !self.has_opened {
+                self.has_opened = true;
+                self.activity.opened(&buf.filled()[before..]);
+            }
             self.activity.read();
         }
         poll

@@ -16,7 +16,7 @@ use super::{
     matched::Matched,
     path::CanonicalPath,
     permit::{Action, Granted, Permit, PermittedOperation, Tenant},
-    refusal::Refusal,
+    refusal::{KnownTenants, Refusal},
     reveal::Reveals,
     target::{Target, TargetError},
     token_spec::{Narrowing, TokenSpec},
@@ -138,11 +138,11 @@ impl Grants {
     ) -> Result<Arc<T>, Refusal> {
         let grant = &self.callers[caller.0];
         let tenant = match named.or_else(|| grant.scope.only_name()) {
-            Some(name) => tenants.get(name).ok_or(Refusal::TenantUnknown)?,
+            Some(name) => tenants.get(name).ok_or_else(|| grant.no_tenant(name))?,
             None => tenants
                 .only()
                 .filter(|only| grant.scope.includes(&**only))
-                .ok_or_else(|| Refusal::TenantNotNamed(grant.name.clone()))?,
+                .ok_or_else(|| Refusal::TenantNotNamed(grant.known_tenants()))?,
         };
         if !grant.scope.includes(&*tenant) {
             return Err(Refusal::TenantNotGranted(grant.name.clone(), tenant.name().clone()));
@@ -175,7 +175,7 @@ impl Grants {
         );
         let name = matched.op().map_or(OTHER, |op| self.catalog.operation(op).id);
         let index = matched.op().map_or(self.operations() - 1, |op| op.index());
-        let (rule, pending) = self.decide(grant, &matched, (index, name), query)?;
+        let (rule, pending) = self.decide(grant, granted.tenant.name(), &matched, (index, name), query)?;
         let masking = grant.reveals.hidden(matched.op(), query);
         let target = ConditionalTarget::new(join(matched.path(), query, head.uri.path_and_query())?, pending);
         let action = Action::Forward(PermittedOperation { index, name, target, masking });
@@ -186,6 +186,7 @@ impl Grants {
     fn decide(
         &self,
         grant: &Grant,
+        tenant: &TenantName,
         matched: &Matched<'_>,
         (index, operation): (usize, &'static str),
         query: Option<&str>,
@@ -200,11 +201,14 @@ impl Grants {
             Verdict::Unknown => {
                 let has = |verb: &Verb| self.catalog.find(*verb, matched.path()).is_some();
                 let methods: Vec<_> = Verb::ALL.into_iter().filter(has).collect();
-                Err(if methods.is_empty() { Refusal::OperationUnknown } else { Refusal::Method(methods) })
+                Err(match &*methods {
+                    [] => Refusal::OperationUnknown(self.catalog.meant(matched.path())),
+                    _ => Refusal::Method(methods),
+                })
             }
             refused => {
-                let (caller, rule) = (grant.name.clone(), refused.rule().cloned());
-                Err(Refusal::NotPermitted { caller, operation, index, reason: refused.label(), rule })
+                let (caller, tenant, rule) = (grant.name.clone(), tenant.clone(), refused.rule().cloned());
+                Err(Refusal::NotPermitted { caller, tenant, operation, index, reason: refused.label(), rule })
             }
         }
     }
@@ -251,6 +255,21 @@ impl Grants {
     /// What a caller's answers are shown of, for `explain`.
     pub fn reveals(&self, caller: CallerIndex) -> &Reveals {
         &self.callers[caller.0].reveals
+    }
+}
+
+impl Grant {
+    fn no_tenant(&self, named: &str) -> Refusal {
+        Refusal::TenantUnknown { named: TenantName::parse(named).ok(), known: self.known_tenants() }
+    }
+
+    fn known_tenants(&self) -> KnownTenants {
+        let mut tenants: Vec<_> = match &self.scope {
+            Scope::Only { names, others } if others.is_empty() => names.iter().cloned().collect(),
+            _ => Vec::new(),
+        };
+        tenants.sort_unstable();
+        KnownTenants { caller: self.name.clone(), tenants: tenants.into() }
     }
 }
 

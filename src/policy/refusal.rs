@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{conditions::Unmet, decide::RuleSource, path::Ambiguous, target::TargetError};
 use crate::{
-    catalog::Verb,
+    catalog::{Meant, Slip, Verb},
     ids::{CallerName, TenantName},
 };
 
@@ -19,8 +19,13 @@ pub enum Refusal {
     #[error(transparent)]
     Path(#[from] Ambiguous),
     /// There is no such tenant.
-    #[error("there is no tenant of that name")]
-    TenantUnknown,
+    #[error("{}", no_tenant(named.as_ref(), known))]
+    TenantUnknown {
+        /// As the request has it, where it could be a name.
+        named: Option<TenantName>,
+        /// Those that the caller may use.
+        known: KnownTenants,
+    },
     /// The caller may not use the tenant.
     #[error("caller {0} has no grant for tenant {1}")]
     TenantNotGranted(CallerName, TenantName),
@@ -37,13 +42,15 @@ pub enum Refusal {
     #[error("`scope` names a scope that this caller's tokens do not have")]
     ScopeNotGranted,
     /// The caller has several tenants and named none.
-    #[error("caller {0} has several tenants, and the request names none")]
-    TenantNotNamed(CallerName),
+    #[error("the request names no tenant, and caller {caller} has several{names}", caller = .0.caller, names = .0.names())]
+    TenantNotNamed(KnownTenants),
     /// The rules deny it, or no rule allows it.
-    #[error("caller {caller} may not use {operation}")]
+    #[error("caller {caller} may not use {operation} at tenant {tenant}: {}", because(.reason))]
     NotPermitted {
         /// Who.
         caller: CallerName,
+        /// Where.
+        tenant: TenantName,
         /// What, by operationId or `other`.
         operation: &'static str,
         /// Its place among the operations.
@@ -67,8 +74,51 @@ pub enum Refusal {
     #[error("there is no such operation: this path has other methods")]
     Method(Vec<Verb>),
     /// Logto has no such operation that Claviger knows of.
-    #[error("there is no such operation")]
-    OperationUnknown,
+    #[error("there is no such operation{}", .0.map(said).unwrap_or_default())]
+    OperationUnknown(Option<Meant<'static>>),
+}
+
+/// The tenants of a caller, as far as its grant names them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownTenants {
+    pub(super) caller: CallerName,
+    /// In alphabetical order; none where it has patterns, labels or all of them.
+    pub(super) tenants: Box<[TenantName]>,
+}
+
+impl KnownTenants {
+    /// `: a, b`, a handful at the most.
+    fn names(&self) -> String {
+        const MOST: usize = 5;
+        let names: Vec<_> = self.tenants.iter().take(MOST).map(TenantName::as_str).collect();
+        let more = if self.tenants.len() > MOST { ", …" } else { "" };
+        if names.is_empty() { String::new() } else { format!(": {}{more}", names.join(", ")) }
+    }
+}
+
+fn no_tenant(named: Option<&TenantName>, known: &KnownTenants) -> String {
+    let named = named.map_or("of that name".into(), |name| format!("{:?}", name.as_str()));
+    match &*known.names() {
+        "" => format!("there is no tenant {named}"),
+        names => format!("there is no tenant {named}; caller {} may use{names}", known.caller),
+    }
+}
+
+/// Why an operation is not permitted, by the verdict's word.
+fn because(reason: &str) -> &'static str {
+    match reason {
+        "denied" => "a rule denies it",
+        "sensitive_not_named" => "it is sensitive, so a rule has to name it",
+        "withheld" => "OpenAPI documents are never forwarded",
+        _ => "no rule allows it",
+    }
+}
+
+fn said(meant: Meant<'_>) -> String {
+    match meant.slip {
+        Slip::PrefixTwice => format!(": /api is in the path twice. Did you mean {}?", meant.template),
+        Slip::PrefixMissing | Slip::Spelling => format!(". Did you mean {}?", meant.template),
+    }
 }
 
 impl Refusal {

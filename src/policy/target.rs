@@ -45,8 +45,18 @@ impl<'r> Target<'r> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
     /// 404 `claviger.not_found`
-    #[error("no such path here: the Management API is below /api, the token broker is /oidc/token")]
+    #[error(
+        "there is no such path here: the Management API is below /api or /t/{{tenant}}/api, the token broker is /oidc/token"
+    )]
     NotFound,
+    /// 404 `claviger.not_found`: an operation's path, but for the `/api` at its beginning.
+    #[error("there is no such path here: /api is missing. Did you mean {tenant}{template}?")]
+    ApiMissing {
+        /// How the path that was meant begins: with nothing, or with `/t/{tenant}`.
+        tenant: &'static str,
+        /// The operation that was meant.
+        template: &'static str,
+    },
     /// 404 `claviger.not_found`: the same, for whoever sets up another proxy.
     #[error("/authz answers nobody here: it is off, unless the operator sets authz.enabled = true")]
     Authz,
@@ -60,7 +70,7 @@ pub enum TargetError {
     #[error("the query holds a control character, a space or \"#\"")]
     Query,
     /// 400: more than one `Claviger-Tenant`, or one that is not text.
-    #[error("the Claviger-Tenant header is to be one name")]
+    #[error("the Claviger-Tenant header must be sent once, with one name")]
     TenantHeader,
     /// 400: two answers to one question.
     #[error("the path and the Claviger-Tenant header name different tenants")]

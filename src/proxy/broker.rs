@@ -47,15 +47,15 @@ pub enum BrokerError {
     #[error("the token request is larger than {MAX_FORM} bytes")]
     TooLarge,
     /// Another grant type.
-    #[error("grant_type is to be client_credentials")]
+    #[error("the token broker issues tokens for grant_type=client_credentials only")]
     GrantType,
     /// Credentials in more than one place, or half of them.
     #[error(
-        "the client is to be named once: by HTTP Basic, by client_id and client_secret, or by client_assertion"
+        "the client must be named once: by HTTP Basic, by client_id and client_secret, or by client_assertion"
     )]
     Credentials,
     /// An assertion that is no JWT, or half of one.
-    #[error("client_assertion is to be a JWT, with client_assertion_type={ASSERTION}")]
+    #[error("client_assertion must be a JWT, with client_assertion_type={ASSERTION}")]
     Assertion,
     /// No randomness.
     #[error(transparent)]

@@ -8,10 +8,12 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
+use self::table::EXPLAIN;
 pub use self::table::{Description, Side};
 use super::{broker::BrokerError, hosts::HostError};
 use crate::{
     authn::AuthnError,
+    catalog::Slip,
     filter::Blocked,
     limit::{LimitError, NotSent},
     policy::{ForwardAuthError, Refusal, decide::RuleSource, target::TargetError},
@@ -120,9 +122,12 @@ impl Failure {
             Self::Caller(unauthenticated) if unauthenticated.retry_after().is_some() => {
                 table::ISSUER_UNAVAILABLE
             }
+            Self::Caller(unauthenticated) if unauthenticated.has_expired() => table::CREDENTIAL_EXPIRED,
             Self::Caller(_) => table::CALLER_UNKNOWN,
             Self::Policy(refusal) => match refusal {
-                Refusal::Target(TargetError::NotFound | TargetError::Authz) => table::NOT_FOUND,
+                Refusal::Target(
+                    TargetError::NotFound | TargetError::ApiMissing { .. } | TargetError::Authz,
+                ) => table::NOT_FOUND,
                 Refusal::Target(
                     TargetError::NotOriginForm
                     | TargetError::Query
@@ -131,7 +136,7 @@ impl Failure {
                 ) => table::BAD_REQUEST,
                 Refusal::TenantNotNamed(_) => table::TENANT_NOT_NAMED,
                 Refusal::Path(_) => table::PATH_AMBIGUOUS,
-                Refusal::TenantUnknown => table::TENANT_UNKNOWN,
+                Refusal::TenantUnknown { .. } => table::TENANT_UNKNOWN,
                 Refusal::ResourceNotGranted | Refusal::OrganizationNotGranted => {
                     Description { oauth: "invalid_target", ..table::TOKEN_NOT_GRANTED }
                 }
@@ -143,7 +148,13 @@ impl Failure {
                     table::NOT_PERMITTED
                 }
                 Refusal::Method(_) | Refusal::Target(TargetError::Read) => table::METHOD,
-                Refusal::OperationUnknown => table::OPERATION_UNKNOWN,
+                Refusal::OperationUnknown(None) => table::OPERATION_UNKNOWN,
+                Refusal::OperationUnknown(Some(meant)) => match meant.slip {
+                    Slip::PrefixTwice => table::PREFIX_TWICE,
+                    Slip::PrefixMissing | Slip::Spelling => {
+                        Description { remedy: "", ..table::OPERATION_UNKNOWN }
+                    }
+                },
             },
             Self::Limit(LimitError::Rate { .. } | LimitError::Identifications { .. }) => table::RATE_LIMITED,
             Self::Limit(LimitError::Quota { .. }) => table::QUOTA_EXHAUSTED,
@@ -234,6 +245,9 @@ impl Failure {
                 "limits.multipart_body" => "Send less: Logto takes files of up to 20 MiB",
                 _ => "Send less: Logto answers JSON over 1 MiB and forms or text over 56 kB with 404",
             },
+            Self::Policy(Refusal::NotPermitted { operation, reason: "no_rule" | "sensitive_not_named", .. }) => {
+                &format!("Ask the operator to add {operation:?} to a policy; {EXPLAIN}")
+            }
             _ => description.remedy,
         };
         let what = match self {
@@ -252,8 +266,12 @@ impl Failure {
             }
             other => other.to_string(),
         };
-        let separator = if remedy.is_empty() { "" } else { ". " };
-        format!("{}{separator}{remedy}", sentence(&what))
+        let what = sentence(&what);
+        let end = if what.ends_with(['.', '?']) { "" } else { "." };
+        match remedy {
+            "" => what,
+            remedy => format!("{what}{end} {remedy}"),
+        }
     }
 
     /// The rule that refused the request.
@@ -275,7 +293,7 @@ impl Failure {
             Self::Policy(Refusal::Condition { operation, unmet, .. }) => {
                 Some(format!("{operation}: {} ({})", unmet.broken, unmet.rule))
             }
-            Self::Policy(Refusal::OperationUnknown) => Some(
+            Self::Policy(Refusal::OperationUnknown(_)) => Some(
                 "no operation of the catalog has this method and path, and no rule names them".to_owned(),
             ),
             Self::Policy(
@@ -286,7 +304,8 @@ impl Failure {
                 | Refusal::ResourceNotGranted
                 | Refusal::OrganizationNotGranted
                 | Refusal::ScopeNotGranted
-                | Refusal::TenantNotNamed(_),
+                | Refusal::TenantNotNamed(_)
+                | Refusal::TenantUnknown { .. },
             )
             | Self::Host(_)
             | Self::SlowBody(_)

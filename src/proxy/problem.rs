@@ -72,7 +72,7 @@ pub(super) fn answer(failure: &Failure, record: &mut Record) -> Response<Body> {
         headers.insert(headers::PROXY_STATUS, status);
     }
     if description.status == StatusCode::UNAUTHORIZED
-        && let Some(challenge) = challenge(record)
+        && let Some(challenge) = challenge(failure, record)
     {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
@@ -126,10 +126,15 @@ fn oauth_status(status: StatusCode) -> StatusCode {
     }
 }
 
-/// How to say who asks. OAuth clients that find a challenge look no further, so at the broker it holds the error
+/// How to authenticate. OAuth clients that find a challenge look no further, so at the broker it holds the error
 /// too; and whoever sent the secret in the form gets none (RFC 6749 section 5.2), as from Logto.
-fn challenge(record: &Record) -> Option<&'static str> {
+fn challenge(failure: &Failure, record: &Record) -> Option<&'static str> {
+    let has_expired = matches!(failure, Failure::Caller(error) if error.has_expired());
     match (record.asks_for_token, record.client_in_form) {
+        // RFC 6750 section 3.1
+        (false, _) if has_expired => Some(
+            "Bearer realm=\"claviger\", error=\"invalid_token\", error_description=\"the token has expired\"",
+        ),
         (false, _) => Some("Bearer realm=\"claviger\""),
         (true, false) => Some("Basic realm=\"claviger\", error=\"invalid_client\""),
         (true, true) => None,

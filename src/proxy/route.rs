@@ -5,6 +5,7 @@ use http::{HeaderMap, Uri, Version, request::Parts};
 
 use super::{discovery::Issuer, forward_auth};
 use crate::{
+    catalog::{Catalog, Meant, Slip},
     headers::CLAVIGER_TENANT,
     policy::{
         Asked,
@@ -36,7 +37,8 @@ impl<'r> Route<'r> {
         }
         let target = match target(&head.uri, head.version, &head.headers) {
             Err(TargetError::NotFound) => {
-                return Issuer::of(head.uri.path()).map(Self::Discovery).ok_or(TargetError::NotFound);
+                let path = head.uri.path();
+                return Issuer::of(path).map(Self::Discovery).ok_or_else(|| not_found(path));
             }
             other => other?,
         };
@@ -85,6 +87,18 @@ pub fn target<'r>(uri: &'r Uri, version: Version, headers: &'r HeaderMap) -> Res
         Ok(Target::Api { tenant, path, query })
     } else {
         Ok(Target::Token { tenant, asked: Asked::default() })
+    }
+}
+
+/// What to say of a path that is nothing here.
+fn not_found(path: &str) -> TargetError {
+    let (tenant, path) = match path.strip_prefix("/t/").and_then(|rest| rest.find('/').map(|end| &rest[end..])) {
+        Some(rest) => ("/t/{tenant}", rest),
+        None => ("", path),
+    };
+    match Catalog::logto().meant(path) {
+        Some(Meant { template, slip: Slip::PrefixMissing }) => TargetError::ApiMissing { tenant, template },
+        _ => TargetError::NotFound,
     }
 }
 

@@ -211,6 +211,9 @@ fn describe(error: reqwest::Error) -> String {
         causes.push(error.to_string());
     }
     let mut text = causes.join(": ");
+    if let Some(explained) = crate::trust::explain(&error) {
+        text = format!("{explained} ({text})");
+    }
     text.truncate(text.floor_char_boundary(300));
     text
 }

@@ -120,17 +120,18 @@ impl SendError {
 
     /// What the system said, in a few words; holds no more than addresses.
     pub fn cause(&self) -> String {
-        let mut cause: Option<&dyn std::error::Error> = match self {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = match self {
             Self::Connect(source) => Some(source.as_ref()),
             Self::ConnectTimeout(_) => None,
             Self::Closed(source) | Self::Broken(source) => Some(source),
         };
+        let explained = cause.and_then(crate::trust::explain);
         let mut innermost = String::new();
         while let Some(error) = cause {
             innermost = error.to_string();
             cause = error.source();
         }
-        innermost
+        explained.map_or_else(|| innermost.clone(), |explained| format!("{explained} ({innermost})"))
     }
 }
 

@@ -36,6 +36,28 @@ fn all_problems_of_a_file_at_once() {
 }
 
 #[test]
+fn what_is_there_twice_is_named_with_both_lines() {
+    let bench = Bench::new()
+        .with("a.toml", "[policies.support]\nallow = []\n[callers.c]\n[policies.support]\nallow = []\ndeny = []\n[log]\nlevel = \"info\"\nformat = \"json\"\nlevel = \"warn\"\n")
+        .with("b.toml", "[tenants.acme]\nHUSH-hush = 1\nHUSH-hush = 2\n");
+    assert_eq!(
+        bench.problems(),
+        [
+            "a.toml:4: [policies.support] is defined twice: lines 1 and 4. Write all of its keys below one of them.",
+            "a.toml:10: `level` is defined twice: lines 8 and 10. Leave one of them out.",
+            "b.toml:3: this is not TOML: duplicate key. Text goes in double quotes, a key and its value on one line.",
+        ]
+    );
+}
+
+#[test]
+fn a_key_that_slipped_out_of_its_yaml_table_is_told_to_look_at_the_indentation() {
+    let bench = Bench::new().with("c.yaml", "tenants:\n  acme:\n   endpoint: https://acme.logto.app\n  client_id: x\n");
+    let said = "c.yaml:4: tenants.client_id: found a single value where a table is wanted. Each key below `tenants:` is a name: indent `client_id` so that it is below one.";
+    assert!(bench.problems().iter().any(|problem| problem == said), "{:#?}", bench.problems());
+}
+
+#[test]
 fn all_syntax_errors_of_all_files_at_once() {
     let bench = Bench::new()
         .with("a.toml", "[listen\nproxy = \n[tenants.acme]\nclient_id = app\nclient_id = \"app\"\n")

@@ -21,10 +21,10 @@ pub enum Broken {
     #[error("query parameter {0} is given more than once")]
     Repeated(String),
     /// A name that one parser or another could take for a parameter with a condition.
-    #[error("query parameter {0} is to be written in its plain form, as {0}=")]
+    #[error("query parameter {0} must be written in its plain form, as {0}=")]
     Spelling(String),
     /// Not a plain decimal number.
-    #[error("query parameter {0} is to be a plain decimal number")]
+    #[error("query parameter {0} must be a plain decimal number")]
     Number(String),
     /// Above the maximum.
     #[error("query parameter {0} is above {1}, the most that the grant allows")]
@@ -42,7 +42,7 @@ pub enum Broken {
     #[error("the grant has conditions on the body, which cannot be checked here")]
     Unseen,
     /// A body that is not plainly JSON.
-    #[error("the grant has conditions on the body, so it is to be {0}")]
+    #[error("the grant has conditions on the body, so it must be {0}")]
     Body(&'static str),
     /// A member twice.
     #[error("member {0} is given more than once")]

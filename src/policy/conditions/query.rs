@@ -102,7 +102,7 @@ fn decode(raw: &str) -> Result<String, Broken> {
                 at += 2;
             }
             byte if is_plain(*byte) => decoded.push(*byte),
-            _ => return Err(Broken::Query("it holds a character that is to be percent-encoded")),
+            _ => return Err(Broken::Query("it holds a character that must be percent-encoded")),
         }
         at += 1;
     }

@@ -66,7 +66,7 @@ fn a_number_is_a_plain_number_within_its_bounds() {
     for number in numbers {
         assert_ne!(query(&conditions, &format!("page_size={number}")), "ok", "{number}");
     }
-    assert_eq!(query(&conditions, "page_size"), "query parameter page_size is to be a plain decimal number");
+    assert_eq!(query(&conditions, "page_size"), "query parameter page_size must be a plain decimal number");
     assert_eq!(check_query(&conditions, None), Ok(()));
 }
 

@@ -54,6 +54,8 @@ pub struct Description {
 }
 
 const DENIED: &str = "http_request_denied";
+/// The end of the remedies of what the policy refuses.
+pub(super) const EXPLAIN: &str = "`claviger explain` shows which rule decides.";
 const MALFORMED: &str = "http_request_error";
 
 /// A row of the table.
@@ -65,13 +67,15 @@ const fn row(status: u16, code: &'static str, side: Side, proxy_error: &'static 
 
 pub(super) const BAD_REQUEST: Description = row(400, "claviger.bad_request", Caller, MALFORMED, "Malformed request", "Correct the request.");
 pub(super) const TOKEN_NOT_GRANTED: Description = row(400, "claviger.bad_request", Caller, DENIED, "Token not granted", "Leave it out for the token that the grant names, or ask the operator for another grant.");
-pub(super) const TENANT_NOT_NAMED: Description = row(400, "claviger.bad_request", Caller, MALFORMED, "No tenant named", "Name it in the path, /t/{tenant}/api/…, or in the header Claviger-Tenant.");
+pub(super) const TENANT_NOT_NAMED: Description = row(400, "claviger.bad_request", Caller, MALFORMED, "No tenant named", "Name one in the path, /t/{tenant}/api/…, or in the header Claviger-Tenant.");
 pub(super) const PATH_AMBIGUOUS: Description = row(400, "claviger.path_ambiguous", Caller, MALFORMED, "Ambiguous path", "Send the path in its plain form: no dot segments, empty segments or escaped delimiters.");
-pub(super) const CALLER_UNKNOWN: Description = row(401, "claviger.caller_unknown", Caller, DENIED, "Unknown caller", "Send a credential that Claviger knows (an API key goes as `Claviger-Key` or `Authorization: Bearer`), or use a listener where your locality is enough.");
-pub(super) const NOT_PERMITTED: Description = row(403, "claviger.not_permitted", Caller, DENIED, "Not permitted", "Ask the operator for a grant; `claviger explain` shows which rule decides.");
-pub(super) const OPERATION_UNKNOWN: Description = row(404, "claviger.operation_unknown", Caller, DENIED, "Unknown operation", "Check method and path; for an operation newer than the catalog the operator writes a rule such as \"GET /api/new-things/{id}\".");
+pub(super) const CALLER_UNKNOWN: Description = row(401, "claviger.caller_unknown", Caller, DENIED, "Unknown caller", "Send a credential that Claviger knows (an API key goes as `Claviger-Key` or `Authorization: Bearer`), or call from where the configuration needs none.");
+pub(super) const CREDENTIAL_EXPIRED: Description = row(401, "claviger.caller_unknown", Caller, DENIED, "Credential expired", "Get another one and send the request again.");
+pub(super) const NOT_PERMITTED: Description = row(403, "claviger.not_permitted", Caller, DENIED, "Not permitted", "Ask the operator; `claviger explain` shows which rule decides.");
+pub(super) const OPERATION_UNKNOWN: Description = row(404, "claviger.operation_unknown", Caller, DENIED, "Unknown operation", "Check method and path; an operation newer than the catalog needs a rule with its method and path.");
+pub(super) const PREFIX_TWICE: Description = Description { remedy: "Write the base URL without /api where the client adds it.", ..OPERATION_UNKNOWN };
 pub(super) const ORIGIN_NOT_ALLOWED: Description = row(403, "claviger.origin_not_allowed", Caller, DENIED, "Web page of an origin that is not listed", "Call from a service instead of a web page, or have the operator add the page's origin to `listen.allowed_origins`.");
-pub(super) const TENANT_UNKNOWN: Description = row(404, "claviger.tenant_unknown", Caller, DENIED, "Unknown tenant", "Check the tenant's alias in the path or in `Claviger-Tenant`.");
+pub(super) const TENANT_UNKNOWN: Description = row(404, "claviger.tenant_unknown", Caller, DENIED, "Unknown tenant", "Check its name in the path or in `Claviger-Tenant`.");
 pub(super) const NOT_FOUND: Description = row(404, "claviger.not_found", Caller, DENIED, "Not found", "");
 pub(super) const METHOD: Description = row(405, "claviger.method_not_allowed", Caller, MALFORMED, "Method not allowed", "Use one of the methods that `Allow` names.");
 pub(super) const BODY_SILENT: Description = row(408, "claviger.bad_request", Caller, MALFORMED, "Request body too slow", "Send the body without pauses, or raise `timeouts.body`.");

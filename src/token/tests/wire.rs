@@ -226,7 +226,22 @@ async fn tls_is_the_configuration_it_was_given_and_speaks_http_1() {
 
     let stranger = issuer(&url).request(request()).await.unwrap_err();
     let Fault::Unreachable(why) = &stranger else { panic!("{stranger:?}") };
-    assert!(why.contains("UnknownIssuer"), "{why}");
+    assert!(why.contains("UnknownIssuer") && why.contains("name its file in `tls.roots`"), "{why}");
+
+    let plain = ask(&url.replace("https:", "http:"), &super::key("acme"), "s").await.unwrap_err();
+    let Fault::Unreachable(why) = &plain else { panic!("{plain:?}") };
+    assert!(why.starts_with("the answer is not HTTP: if the port speaks TLS, write https://"), "{why}");
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let plain = format!("https://localhost:{}/oidc/token", listener.local_addr().unwrap().port());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(&http_answer("400 Bad Request", "")).await.unwrap();
+        let _: Result<usize, _> = stream.read(&mut [0; 4096]).await;
+    });
+    let fault = self::issuer(&plain).request(request()).await.unwrap_err();
+    let Fault::Unreachable(why) = &fault else { panic!("{fault:?}") };
+    assert!(why.starts_with("the port answers plain HTTP: write http:// in place of https://"), "{why}");
 
     let mut roots = rustls::RootCertStore::empty();
     roots.add(made.cert.der().clone()).unwrap();

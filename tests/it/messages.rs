@@ -1,0 +1,126 @@
+//! What callers are told of their mistakes: each message as a caller gets it, with what to write instead.
+
+use crate::support::{
+    Logto, Proxy, Request,
+    issuer::{Signer, account, in_seconds, key_set},
+    quoted,
+};
+
+const CLUSTER: &str = "https://kubernetes.default.svc.cluster.local";
+
+async fn detail(proxy: &Proxy, request: &Request) -> (u16, String) {
+    let answer = proxy.ask(request).await;
+    let body = answer.json();
+    (answer.status, body["detail"].as_str().unwrap_or_default().to_owned())
+}
+
+#[tokio::test]
+async fn a_mistaken_request_is_told_what_to_write_instead() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::builder()
+        .tenant("acme", &logto)
+        .tenant("beta", &logto)
+        .set("policies.all.allow", "['users:read', 'applications:*']")
+        .set("policies.all.deny", "['GetUserIdentity']")
+        .set("callers.local.tenants", "['acme', 'beta']")
+        .start()
+        .await;
+    let get = Request::get;
+    let newer = "an operation newer than the catalog needs a rule with its method and path";
+    for (request, status, expected) in [
+        (get("/users"), 404, "There is no such path here: /api is missing. Did you mean /api/users?"),
+        (get("/users/u1"), 404, "There is no such path here: /api is missing. Did you mean /api/users/{userId}?"),
+        (get("/t/acme/users"), 404, "There is no such path here: /api is missing. Did you mean /t/{tenant}/api/users?"),
+        (
+            get("/nothing"),
+            404,
+            "There is no such path here: the Management API is below /api or /t/{tenant}/api, the token broker is /oidc/token",
+        ),
+        (
+            get("/t/acme/api/api/users"),
+            404,
+            "There is no such operation: /api is in the path twice. Did you mean /api/users? Write the base URL without /api where the client adds it.",
+        ),
+        (get("/t/acme/api/user"), 404, "There is no such operation. Did you mean /api/users?"),
+        (get("/t/acme/api/users/u1/role"), 404, "There is no such operation. Did you mean /api/users/{userId}/roles?"),
+        (
+            get("/t/acme/api/zebras"),
+            404,
+            &format!("There is no such operation. Check method and path; {newer}."),
+        ),
+        (get("/t/nope/api/users"), 404, "There is no tenant \"nope\"; caller local may use: acme, beta. Check its name in the path or in `Claviger-Tenant`."),
+        (
+            get("/api/users"),
+            400,
+            "The request names no tenant, and caller local has several: acme, beta. Name one in the path, /t/{tenant}/api/…, or in the header Claviger-Tenant.",
+        ),
+        (
+            get("/t/acme/api/roles"),
+            403,
+            "Caller local may not use ListRoles at tenant acme: no rule allows it. Ask the operator to add \"ListRoles\" to a policy; `claviger explain` shows which rule decides.",
+        ),
+        (
+            get("/t/acme/api/users/u1/identities/x"),
+            403,
+            "Caller local may not use GetUserIdentity at tenant acme: a rule denies it. Ask the operator; `claviger explain` shows which rule decides.",
+        ),
+        (
+            Request::new("DELETE", "/t/acme/api/applications/a1/secrets/x"),
+            403,
+            "Caller local may not use DeleteApplicationSecret at tenant acme: it is sensitive, so a rule has to name it. Ask the operator to add \"DeleteApplicationSecret\" to a policy; `claviger explain` shows which rule decides.",
+        ),
+        (
+            Request::form("/t/acme/oidc/token", "grant_type=password"),
+            400,
+            "The token broker issues tokens for grant_type=client_credentials only. Correct the request.",
+        ),
+    ] {
+        assert_eq!(detail(&proxy, &request).await, (status, expected.to_owned()), "{request:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_expired_token_is_told_that_it_has_expired() {
+    let logto = Logto::start().await;
+    let signer = Signer::new("one");
+    let builder = Proxy::builder().tenant("acme", &logto).without("callers.local");
+    std::fs::write(builder.directory().join("jwks.json"), key_set(&[&signer])).expect("it can be written");
+    let proxy = builder
+        .set("issuers.kubernetes.issuer", quoted(CLUSTER))
+        .set("issuers.kubernetes.audience", "'claviger'")
+        .set("issuers.kubernetes.jwks", "{ file = 'jwks.json' }")
+        .set("callers.billing.identify", "{ service_account = 'shop/billing' }")
+        .set("callers.billing.policies", "['all']")
+        .start()
+        .await;
+    let mut claims = account(CLUSTER, "shop", "billing");
+    claims["exp"] = in_seconds(-7300).into();
+    let request = Request::get("/api/roles").header("Authorization", &format!("Bearer {}", signer.sign(&claims)));
+    let answer = proxy.ask(&request).await;
+    answer.assert_problem(401, "caller_unknown");
+    assert_eq!(answer.json()["detail"], "The token has expired. Get another one and send the request again.");
+    assert_eq!(
+        answer.value("WWW-Authenticate"),
+        Some("Bearer realm=\"claviger\", error=\"invalid_token\", error_description=\"the token has expired\""),
+    );
+    // Whatever else is wrong with a credential is for the operator alone.
+    let garbled = Request::get("/api/roles").header("Authorization", "Bearer nothing-of-ours");
+    let answer = proxy.ask(&garbled).await;
+    assert_eq!(answer.value("WWW-Authenticate"), Some("Bearer realm=\"claviger\""));
+}
+
+/// A client that speaks another protocol sees its connection end; the operator reads why.
+#[tokio::test]
+async fn tls_and_http_2_at_a_listener_of_plain_http_are_named_in_the_log() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    for (first, said) in [
+        (&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..], "this listener speaks plain HTTP, and a client speaks TLS"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "this listener speaks HTTP/1.1, and a client speaks HTTP/2 without TLS"),
+    ] {
+        let mut client = proxy.connect().await;
+        client.write(first).await.expect("it is read");
+        client.read_to_end().await;
+        proxy.logged(said).await;
+    }
+}
