@@ -3,12 +3,14 @@
 mod concerns;
 mod grants;
 mod in_force;
+mod probe;
 mod reload;
 mod resources;
 
 use std::{io, num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use futures_util::StreamExt as _;
 use tokio::{
     sync::{Notify, Semaphore},
     task::JoinSet,
@@ -16,6 +18,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub use grants::GrantMetrics;
+pub use probe::{ProbeError, probe};
 pub use reload::{Loader, Reloader};
 
 use self::{
@@ -28,6 +31,7 @@ use crate::{
     authn::SealingSecrets,
     clock::{Clock, Random},
     config::{Address, Config, Loaded},
+    ids::TenantName,
     limit::Unauthenticated,
     listen::{
         BindError, Bound,
@@ -130,6 +134,18 @@ impl App {
         let reloader = Reloader::new(loader, config, seen, in_force, shared.clone(), health.clone());
         let taken_over = reloader.taken_over();
         Ok(Self { shared, pipeline, listeners, workers, proxy, admin, health, reloader, taken_over, budget })
+    }
+
+    /// Tries each tenant, some at a time, before anything is answered. Returns those that do not work.
+    pub async fn probe_tenants(&self) -> Vec<(TenantName, ProbeError)> {
+        const AT_A_TIME: usize = 16;
+        let tenants = self.pipeline.load().tenants().all();
+        let tries = tenants.into_iter().map(|tenant| async move {
+            let tried = probe(&tenant, &self.shared).await;
+            tried.err().map(|error| (tenant.config().name.clone(), error))
+        });
+        let tried = futures_util::stream::iter(tries).buffer_unordered(AT_A_TIME);
+        tried.filter_map(std::future::ready).collect().await
     }
 
     /// Where it listens, with the ports that the system chose.

@@ -5,12 +5,14 @@
 
 mod caller;
 mod check;
+mod complete;
 #[cfg(feature = "emulator")]
 mod demo;
 #[cfg(feature = "emulator")]
 mod emulate;
 mod explain;
 mod healthcheck;
+mod man;
 mod matrix;
 #[cfg(any(test, not(feature = "emulator")))]
 mod no_emulator;
@@ -34,7 +36,27 @@ use crate::config;
 
 /// A sidecar for the Logto Management API: holds the credentials, lets each service call exactly what it was granted.
 #[derive(Parser)]
-#[command(name = "claviger", version, about, disable_help_subcommand = true)]
+#[command(
+    name = "claviger",
+    version,
+    about,
+    disable_help_subcommand = true,
+    after_long_help = "\
+Examples:
+  claviger demo                               look around, without a Logto tenant
+  claviger check --online                     is the configuration right, and does Logto accept it?
+  claviger serve                              run
+  claviger explain GET /api/users             would this be allowed?
+
+Exit codes:
+  0   fine
+  1   the answer is no; start-up failed; or requests were cut off at the end
+  2   wrong usage
+  64  invalid configuration, before any port is bound
+
+Files:
+  ./claviger.toml, /etc/claviger/claviger.toml   the first that is there, without --config"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -43,6 +65,14 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the proxy.
+    #[command(after_long_help = "\
+Examples:
+  claviger serve --config /etc/claviger/claviger.toml
+  LOGTO_ENDPOINT=https://acme.logto.app LOGTO_M2M_APP_ID=… LOGTO_M2M_APP_SECRET_FILE=… CLAVIGER_ALLOW=users:read claviger serve
+
+Signals:
+  SIGTERM, SIGINT  finish the requests under way, then end; a second one ends at once
+  SIGHUP           read the configuration again, and try again to get tokens")]
     Serve(serve::Args),
     /// Run the proxy in front of an embedded Logto emulator, with curl lines to try.
     #[cfg(feature = "emulator")]
@@ -51,6 +81,10 @@ enum Command {
     #[command(subcommand)]
     Caller(caller::Command),
     /// Validate the configuration: every problem at once.
+    #[command(after_long_help = "\
+Examples:
+  claviger check --config claviger.toml
+  claviger check --online        also: does Logto give a token, and accept it?")]
     Check(check::Args),
     /// Would this request be allowed, by which rule, as which operation.
     Explain(explain::Args),
@@ -58,24 +92,42 @@ enum Command {
     #[command(subcommand)]
     Policy(Policy),
     /// List the operations of the Management API.
+    #[command(after_long_help = "\
+Examples:
+  claviger operations --tag users
+  claviger operations --json | jq '.[] | select(.sensitive)'")]
     Operations(operations::Args),
     /// Run the Logto emulator alone, for tests.
     #[cfg(feature = "emulator")]
     Emulate(emulate::Args),
     /// Probe the running process.
+    #[command(after_long_help = "\
+Examples:
+  claviger healthcheck
+  claviger healthcheck --probe /readyz --address 127.0.0.1:3601")]
     Healthcheck(healthcheck::Args),
     /// Tell the running process what to do about its tokens.
     #[command(subcommand)]
     Token(token::Command),
     /// Print the JSON Schema of the configuration.
     Schema,
-    /// Print shell completions.
+    /// Print what the shell's start-up file needs for completion of commands, callers, tenants and tags.
+    #[command(after_long_help = "\
+Examples:
+  claviger completions bash > /etc/bash_completion.d/claviger
+  claviger completions fish > ~/.config/fish/completions/claviger.fish
+  echo 'source <(claviger completions zsh)' >> ~/.zshrc")]
     Completions {
         /// The shell.
-        shell: clap_complete::Shell,
+        #[arg(value_parser = complete::shells())]
+        shell: String,
     },
-    /// Print the manual page.
-    Man,
+    /// Print a manual page.
+    #[command(after_long_help = "\
+Examples:
+  claviger man | man -l -
+  claviger man policy matrix > claviger-policy-matrix.1")]
+    Man(man::Args),
 }
 
 #[derive(Subcommand)]
@@ -86,6 +138,7 @@ enum Policy {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    complete::answer(Cli::command);
     let cli = Cli::try_parse().unwrap_or_else(|error| {
         #[cfg(not(feature = "emulator"))]
         let error = no_emulator::explained(error, &mut Cli::command());
@@ -105,17 +158,10 @@ pub fn main() -> ExitCode {
         Command::Healthcheck(args) => healthcheck::run(&args),
         Command::Token(command) => token::run(&command),
         Command::Schema => print(&format!("{:#}\n", config::schema())),
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "claviger", &mut script);
-            print(&String::from_utf8_lossy(&script))
-        }
-        Command::Man => {
-            let mut page = Vec::new();
-            match clap_mangen::Man::new(Cli::command()).render(&mut page) {
-                Ok(()) => print(&String::from_utf8_lossy(&page)),
-                Err(error) => fail(&error.to_string()),
-            }
-        }
+        Command::Completions { shell } => match complete::script(&shell) {
+            Ok(script) => print(&script),
+            Err(error) => fail(&error.to_string()),
+        },
+        Command::Man(args) => man::run(&args, Cli::command()),
     }
 }

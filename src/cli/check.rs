@@ -1,25 +1,16 @@
 //! `claviger check`: every problem at once; with `--online`, each tenant end to end.
 
-use std::{os::unix::fs::FileTypeExt as _, path::Path, process::ExitCode, sync::Arc, time::Duration};
-
-use http::{Request, StatusCode};
-use tokio::time::Instant;
+use std::{os::unix::fs::FileTypeExt as _, path::Path, process::ExitCode, sync::Arc};
 
 use crate::{
-    app::GrantMetrics,
+    app::{self, GrantMetrics},
     clock::{Clock, Random},
     config::{Address, AuditOutput, Config},
-    limit::Dispatch,
-    observe::{Metrics, OperationMetrics, Record, RequestId},
+    observe::Metrics,
     policy::rules::Brings,
-    proxy::{self, Failure, Shared},
+    proxy::{self, Shared},
     token::Tokens,
-    upstream::{self, Outbound, Prepared, Tenant, UpstreamError},
 };
-
-/// Harmless, small, and refused without the scope `all`.
-const PROBE: &str = "/api/roles?page=1&page_size=1";
-const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -62,6 +53,9 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let allowed = config.policies.iter().flat_map(|policy| &policy.allow);
     for brings in Brings::of_all(allowed.map(|rule| rule.text.as_str())) {
         println!("  {brings}");
+    }
+    if let Some(note) = not_shared(config) {
+        println!("  {note}");
     }
     if !args.online {
         return ExitCode::SUCCESS;
@@ -106,6 +100,38 @@ fn missing_places(config: &Config) -> Vec<String> {
     warnings
 }
 
+/// What replicas would have to share and do not, where there may be some: beside a caller that comes over the network.
+fn not_shared(config: &Config) -> Option<String> {
+    let is_local = |address: &Address| match address {
+        Address::Tcp(address) => address.ip().is_loopback(),
+        Address::Unix(_) => true,
+    };
+    if config.listen.proxy.iter().all(is_local) {
+        return None;
+    }
+    let named = |kind: &str, names: Vec<&str>| match &*names {
+        [] => None,
+        [name] => Some(format!("the {kind} of {name}")),
+        names => Some(format!(
+            "the {kind}s of {}",
+            super::count(names.len(), if kind == "quota" { "tenant" } else { "caller" })
+        )),
+    };
+    let quotas = config.tenants.iter().filter(|tenant| tenant.quota.is_some());
+    let rates = config.callers.iter().filter(|caller| caller.rate.is_some());
+    let counted = [
+        named("quota", quotas.map(|tenant| tenant.name.as_str()).collect()),
+        named("rate", rates.map(|caller| caller.name.as_str()).collect()),
+    ];
+    let counted: Vec<_> = counted.into_iter().flatten().collect();
+    (!counted.is_empty()).then(|| {
+        format!(
+            "each replica counts for itself: {}. With N replicas, write one N-th of it",
+            counted.join(", ")
+        )
+    })
+}
+
 async fn online(config: Config) -> ExitCode {
     let clock = Clock::system();
     let metrics = Arc::new(Metrics::new());
@@ -119,7 +145,7 @@ async fn online(config: Config) -> ExitCode {
     let mut bad = 0;
     for tenant in pipeline.tenants().all() {
         let name = &tenant.config().name;
-        match probe(&tenant, &shared).await {
+        match app::probe(&tenant, &shared).await {
             Ok(()) => println!("{name}: fine: a token was granted, and {} accepts it", tenant.endpoint()),
             Err(why) => {
                 bad += 1;
@@ -152,40 +178,4 @@ async fn online(config: Config) -> ExitCode {
             super::count(mute, "issuer")
         )),
     }
-}
-
-async fn probe(tenant: &Arc<Tenant>, shared: &Shared) -> Result<(), String> {
-    let deadline = Instant::now() + PATIENCE;
-    let (head, ()) = Request::get(PROBE).body(()).map_err(|error| error.to_string())?.into_parts();
-    let name = tenant.config().name.as_str();
-    let operation = Arc::new(OperationMetrics::new(shared.metrics.clone(), "", name, "ListRoles"));
-    let id = RequestId::of(&head.headers, |_| false, || fastrand::u64(..));
-    let log = crate::config::LogRequests::Off;
-    let mut record = Record::begin(id, head.method.clone(), operation, shared.events.clone(), log);
-    let dispatch = Dispatch::probe(tenant.clone(), PROBE).await.map_err(|error| error.to_string())?;
-    let outbound = Outbound { head: &head, worker: 0, deadline };
-    let body = Prepared::Held(bytes::Bytes::new());
-    let status = match upstream::send(dispatch, outbound, body, &mut record).await {
-        Ok(answer) => answer.status(),
-        Err(UpstreamError::Token(error)) => return Err(format!("no token: {error}. {}", error.remedy())),
-        Err(error) => return Err(explain(&error.into())),
-    };
-    match status {
-        status if status.is_success() => Ok(()),
-        StatusCode::FORBIDDEN => Err(format!(
-            "a token was granted, but the Management API answers {status}. Assign a role with the permission `all` of the \
-             Logto Management API to this machine-to-machine application; a token from before that stays without it for an hour."
-        )),
-        StatusCode::NOT_FOUND => Err(format!(
-            "a token was granted, but there is no Management API at {}. Set `endpoint` to the tenant's own address.",
-            tenant.endpoint()
-        )),
-        status => Err(format!("a token was granted, but the Management API answers {status}.")),
-    }
-}
-
-fn explain(failure: &Failure) -> String {
-    let description = failure.describe();
-    let cause = failure.cause().map(|cause| format!(" ({cause})")).unwrap_or_default();
-    format!("{}{cause}", failure.detail(&description))
 }

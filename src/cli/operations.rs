@@ -2,6 +2,7 @@
 
 use std::{fmt::Write as _, process::ExitCode};
 
+use clap_complete::ArgValueCandidates;
 use serde_json::json;
 
 use crate::catalog::{Catalog, Operation, Requirement};
@@ -9,7 +10,7 @@ use crate::catalog::{Catalog, Operation, Requirement};
 #[derive(clap::Args)]
 pub(super) struct Args {
     /// Only those of this tag, such as users.
-    #[arg(long)]
+    #[arg(long, add = ArgValueCandidates::new(super::complete::tags))]
     tag: Option<String>,
     /// As JSON.
     #[arg(long)]

@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use crate::{
-    app::{App, Loader},
+    app::{App, Loader, ProbeError},
     clock::Clock,
     config::Loaded,
     observe::{Metrics, log},
@@ -21,6 +21,10 @@ pub(super) struct Args {
     /// Write the addresses as JSON to this file once all ports are bound.
     #[arg(long, value_name = "PATH")]
     ready_file: Option<PathBuf>,
+    /// Try each tenant's credential first, and do not start where Logto refuses one. A Logto that cannot be reached is a
+    /// warning: it may be back before the credential is needed.
+    #[arg(long)]
+    strict: bool,
 }
 
 pub(super) fn run(args: Args) -> ExitCode {
@@ -56,6 +60,9 @@ async fn serve(loaded: Loaded, args: Args, metrics: Arc<Metrics>) -> ExitCode {
             return ExitCode::from(super::NO);
         }
     };
+    if args.strict && !credentials_work(&app).await {
+        return ExitCode::from(super::NO);
+    }
     if let Some(path) = &args.ready_file
         && let Err(error) = app.addresses().write(path)
     {
@@ -72,6 +79,26 @@ async fn serve(loaded: Loaded, args: Args, metrics: Arc<Metrics>) -> ExitCode {
             ExitCode::from(super::NO)
         }
     }
+}
+
+/// Whether Logto refuses no tenant's credential.
+async fn credentials_work(app: &App) -> bool {
+    let mut refused = 0;
+    for (tenant, error) in app.probe_tenants().await {
+        match error {
+            ProbeError::Refused(why) => {
+                refused += 1;
+                tracing::error!(%tenant, "this tenant's credential does not work: {why}");
+            }
+            ProbeError::Unknown(why) => {
+                tracing::warn!(%tenant, "cannot tell whether this tenant works: {why}")
+            }
+        }
+    }
+    if refused > 0 {
+        tracing::error!(refused, "not started: --strict, and Logto refuses a credential");
+    }
+    refused == 0
 }
 
 /// SIGTERM and SIGINT stop, SIGHUP reloads; a second one to stop does not wait.

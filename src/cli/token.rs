@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use clap_complete::ArgValueCandidates;
+
 use super::healthcheck;
 use crate::{config::Address, ids::TenantName};
 
@@ -17,6 +19,7 @@ pub(super) enum Command {
 #[derive(clap::Args)]
 pub(super) struct Retry {
     /// Only this tenant's.
+    #[arg(add = ArgValueCandidates::new(super::complete::tenants))]
     tenant: Option<String>,
     #[command(flatten)]
     sources: super::Sources,

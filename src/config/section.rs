@@ -9,6 +9,15 @@
 /// A key that takes effect only after a restart, and whether it differs.
 pub(super) type AfterRestart<T> = (&'static str, fn(&T, &T) -> bool);
 
+/// Adds the least and the greatest number that are allowed.
+pub(super) fn bound(schema: &mut schemars::Schema, allowed: std::ops::RangeInclusive<impl serde::Serialize>) {
+    let (least, greatest) = allowed.into_inner();
+    for (keyword, number) in [("minimum", serde_json::json!(least)), ("maximum", serde_json::json!(greatest))]
+    {
+        schema.insert(keyword.into(), number);
+    }
+}
+
 /// Tables of keys, each of which may be left out.
 macro_rules! tables {
     ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => {$(
@@ -55,7 +64,7 @@ macro_rules! sections {
     )*) => {$(
         tables! {
             $(#[$doc])*
-            $raw { $($(#[$field_doc])* $field: written!($kind, $type),)* }
+            $raw { $($(#[$field_doc])* #[schemars(transform = bounded!($kind $(, $allowed)?))] $field: written!($kind, $type),)* }
         }
 
         #[derive(Debug, Clone, PartialEq)]
@@ -109,6 +118,19 @@ macro_rules! written {
     (fraction, $type:ty) => { $crate::config::leaf::Leaf<f64> };
     (value, $type:ty) => { $crate::config::leaf::Leaf<$type> };
     (secret, $type:ty) => { $crate::config::leaf::SecretId };
+}
+
+/// What the JSON Schema says of the numbers that are allowed; of durations and sizes, which are text, it cannot.
+macro_rules! bounded {
+    (count, $allowed:expr) => {
+        |schema: &mut schemars::Schema| $crate::config::section::bound(schema, $allowed)
+    };
+    (fraction, $allowed:expr) => {
+        |schema: &mut schemars::Schema| $crate::config::section::bound(schema, $allowed)
+    };
+    ($kind:ident $(, $allowed:expr)?) => {
+        |_: &mut schemars::Schema| {}
+    };
 }
 
 /// A value as `/config` shows it.

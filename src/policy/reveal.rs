@@ -1,12 +1,11 @@
 //! Which answers come to a caller with their secrets: those of the operations that its `reveal` names, and no others.
 //! Says for an operation which secrets of its answers the caller must not see.
 
+use super::{rules::RuleError, source::RuleProblem};
 use crate::{
     catalog::{Catalog, Op, Secrets, nearest},
     config::RuleText,
 };
-
-use super::{rules::RuleError, source::RuleProblem};
 
 /// The operations that a caller sees the secrets of. Mostly none.
 #[derive(Debug, Default)]

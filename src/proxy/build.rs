@@ -22,7 +22,7 @@ use crate::{
     limit::RateLimits,
     listen::tls::Tls,
     observe::OperationMetrics,
-    policy::Grants,
+    policy::{self, Grants},
     tenants::{Change, Directory},
 };
 
@@ -34,7 +34,10 @@ use crate::{
 pub fn examine(config: &Config, clock: &Clock) -> Result<Vec<Problem>, BuildError> {
     let tls = config.listen.tls.as_ref().map(|tls| Tls::new(tls, clock)).transpose()?;
     Keyrings::default().of(config)?;
-    Ok(tls.map(|tls| tls.dates().concerns(clock.now().wall)).unwrap_or_default())
+    let grants = Grants::new(Catalog::logto(), config).map_err(BuildError::Rules)?;
+    let mut concerns = policy::idle_reveals(&grants, config);
+    concerns.extend(tls.map(|tls| tls.dates().concerns(clock.now().wall)).unwrap_or_default());
+    Ok(concerns)
 }
 
 impl Shared {

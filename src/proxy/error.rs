@@ -245,9 +245,11 @@ impl Failure {
                 "limits.multipart_body" => "Send less: Logto takes files of up to 20 MiB",
                 _ => "Send less: Logto answers JSON over 1 MiB and forms or text over 56 kB with 404",
             },
-            Self::Policy(Refusal::NotPermitted { operation, reason: "no_rule" | "sensitive_not_named", .. }) => {
-                &format!("Ask the operator to add {operation:?} to a policy; {EXPLAIN}")
-            }
+            Self::Policy(Refusal::NotPermitted {
+                operation,
+                reason: "no_rule" | "sensitive_not_named",
+                ..
+            }) => &format!("Ask the operator to add {operation:?} to a policy; {EXPLAIN}"),
             _ => description.remedy,
         };
         let what = match self {

@@ -92,10 +92,11 @@ pub fn target<'r>(uri: &'r Uri, version: Version, headers: &'r HeaderMap) -> Res
 
 /// What to say of a path that is nothing here.
 fn not_found(path: &str) -> TargetError {
-    let (tenant, path) = match path.strip_prefix("/t/").and_then(|rest| rest.find('/').map(|end| &rest[end..])) {
-        Some(rest) => ("/t/{tenant}", rest),
-        None => ("", path),
-    };
+    let (tenant, path) =
+        match path.strip_prefix("/t/").and_then(|rest| rest.find('/').map(|end| &rest[end..])) {
+            Some(rest) => ("/t/{tenant}", rest),
+            None => ("", path),
+        };
     match Catalog::logto().meant(path) {
         Some(Meant { template, slip: Slip::PrefixMissing }) => TargetError::ApiMissing { tenant, template },
         _ => TargetError::NotFound,

@@ -136,7 +136,9 @@ async fn an_unknown_caller_has_a_cause_in_the_log_the_audit_log_and_the_metrics_
         let id = format!("case-{number}");
         let answer = proxy.ask(&request.header("X-Request-Id", &id)).await;
         answer.assert_problem(401, "caller_unknown");
-        answers.insert(answer.text().replace(&id, ""));
+        if reason != "expired" {
+            answers.insert(answer.text().replace(&id, ""));
+        }
         let (line, record) = (line(&proxy, &id).await, record(&proxy, &id).await);
         assert_eq!((line["tried"].as_str(), line["cause"].as_str()), (Some(tried), Some(cause.as_str())));
         assert!(line["peer"].as_str().is_some_and(|peer| peer.starts_with("127.0.0.1:")), "{line}");
@@ -145,7 +147,7 @@ async fn an_unknown_caller_has_a_cause_in_the_log_the_audit_log_and_the_metrics_
         let metric = format!("claviger_identification_failed_total{{reason=\"{reason}\",way=\"{tried}\"}}");
         assert!(proxy.metric(&metric).await >= 1.0, "{metric}");
     }
-    assert_eq!(answers.len(), 1, "the same answer to all: {answers:?}");
+    assert_eq!(answers.len(), 1, "the same answer to all that have not expired: {answers:?}");
     let status = proxy.status().await["issuers"]["kubernetes"].clone();
     assert_eq!((&status["kids"], &status["tokens_of_unknown_keys"]), (&json!(["one"]), &json!(1)));
     let metrics = proxy.admin("/metrics").await.text();

@@ -46,7 +46,6 @@ async fn a_service_account_is_known_by_its_token_and_its_keys_by_a_file() {
     };
     for (what, token) in [
         ("another account", old.sign(&account(CLUSTER, "shop", "other"))),
-        ("expired", old.sign(&with("exp", json!(in_seconds(-31))))),
         ("not yet valid", old.sign(&with("nbf", json!(in_seconds(90))))),
         ("for another", old.sign(&with("aud", json!(["other"])))),
         ("of another issuer", old.sign(&with("iss", json!("https://other.example")))),
@@ -58,6 +57,9 @@ async fn a_service_account_is_known_by_its_token_and_its_keys_by_a_file() {
         answer.assert_problem(401, "caller_unknown");
         assert!(!answer.text().contains("token"), "{what}: no hint which part was wrong: {}", answer.text());
     }
+    let expired = proxy.ask(&with_token(&old.sign(&with("exp", json!(in_seconds(-31)))))).await;
+    expired.assert_problem(401, "caller_unknown");
+    assert!(expired.text().contains("The token has expired"), "which its sender can read in it");
     let twice = with_token(&token).header("Authorization", &format!("Bearer {token}"));
     proxy.ask(&twice).await.assert_problem(401, "caller_unknown");
     for seen in logto.api_requests_seen() {

@@ -29,8 +29,16 @@ async fn a_mistaken_request_is_told_what_to_write_instead() {
     let newer = "an operation newer than the catalog needs a rule with its method and path";
     for (request, status, expected) in [
         (get("/users"), 404, "There is no such path here: /api is missing. Did you mean /api/users?"),
-        (get("/users/u1"), 404, "There is no such path here: /api is missing. Did you mean /api/users/{userId}?"),
-        (get("/t/acme/users"), 404, "There is no such path here: /api is missing. Did you mean /t/{tenant}/api/users?"),
+        (
+            get("/users/u1"),
+            404,
+            "There is no such path here: /api is missing. Did you mean /api/users/{userId}?",
+        ),
+        (
+            get("/t/acme/users"),
+            404,
+            "There is no such path here: /api is missing. Did you mean /t/{tenant}/api/users?",
+        ),
         (
             get("/nothing"),
             404,
@@ -42,13 +50,21 @@ async fn a_mistaken_request_is_told_what_to_write_instead() {
             "There is no such operation: /api is in the path twice. Did you mean /api/users? Write the base URL without /api where the client adds it.",
         ),
         (get("/t/acme/api/user"), 404, "There is no such operation. Did you mean /api/users?"),
-        (get("/t/acme/api/users/u1/role"), 404, "There is no such operation. Did you mean /api/users/{userId}/roles?"),
+        (
+            get("/t/acme/api/users/u1/role"),
+            404,
+            "There is no such operation. Did you mean /api/users/{userId}/roles?",
+        ),
         (
             get("/t/acme/api/zebras"),
             404,
             &format!("There is no such operation. Check method and path; {newer}."),
         ),
-        (get("/t/nope/api/users"), 404, "There is no tenant \"nope\"; caller local may use: acme, beta. Check its name in the path or in `Claviger-Tenant`."),
+        (
+            get("/t/nope/api/users"),
+            404,
+            "There is no tenant \"nope\"; caller local may use: acme, beta. Check its name in the path or in `Claviger-Tenant`.",
+        ),
         (
             get("/api/users"),
             400,
@@ -95,13 +111,16 @@ async fn an_expired_token_is_told_that_it_has_expired() {
         .await;
     let mut claims = account(CLUSTER, "shop", "billing");
     claims["exp"] = in_seconds(-7300).into();
-    let request = Request::get("/api/roles").header("Authorization", &format!("Bearer {}", signer.sign(&claims)));
+    let request =
+        Request::get("/api/roles").header("Authorization", &format!("Bearer {}", signer.sign(&claims)));
     let answer = proxy.ask(&request).await;
     answer.assert_problem(401, "caller_unknown");
     assert_eq!(answer.json()["detail"], "The token has expired. Get another one and send the request again.");
     assert_eq!(
         answer.value("WWW-Authenticate"),
-        Some("Bearer realm=\"claviger\", error=\"invalid_token\", error_description=\"the token has expired\""),
+        Some(
+            "Bearer realm=\"claviger\", error=\"invalid_token\", error_description=\"the token has expired\""
+        ),
     );
     // Whatever else is wrong with a credential is for the operator alone.
     let garbled = Request::get("/api/roles").header("Authorization", "Bearer nothing-of-ours");
@@ -115,8 +134,14 @@ async fn tls_and_http_2_at_a_listener_of_plain_http_are_named_in_the_log() {
     let logto = Logto::start().await;
     let proxy = Proxy::of(&logto).await;
     for (first, said) in [
-        (&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..], "this listener speaks plain HTTP, and a client speaks TLS"),
-        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "this listener speaks HTTP/1.1, and a client speaks HTTP/2 without TLS"),
+        (
+            &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
+            "this listener speaks plain HTTP, and a client speaks TLS",
+        ),
+        (
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            "this listener speaks HTTP/1.1, and a client speaks HTTP/2 without TLS",
+        ),
     ] {
         let mut client = proxy.connect().await;
         client.write(first).await.expect("it is read");

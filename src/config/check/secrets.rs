@@ -52,7 +52,12 @@ impl Checker<'_> {
             SecretSource::Literal(_) => {
                 let remedy =
                     "Put it into a file that only this process can read, and write { file = \"…\" }.";
-                self.warn(key, "a secret is written in the configuration itself", remedy);
+                let place = self.tree.place(key);
+                let open = place.and_then(|place| open_mode(Path::new(place.source()))).map(|mode| {
+                    format!(", which every user of this machine may read (mode {:04o})", mode & 0o7777)
+                });
+                let what = "a secret is written in the configuration itself";
+                self.warn(key, format!("{what}{}", open.unwrap_or_default()), remedy);
                 (source.read(), None)
             }
             SecretSource::Exec(_) => (source.read(), None),

@@ -45,6 +45,13 @@ fn parsed(text: &str) -> Value {
     table_as_json(DeTable::parse(text).unwrap().get_ref())
 }
 
+/// Whether an editor would see nothing wrong with a file.
+pub(super) fn schema_accepts(text: &str) -> bool {
+    static VALIDATOR: std::sync::LazyLock<jsonschema::Validator> =
+        std::sync::LazyLock::new(|| jsonschema::draft202012::new(&schema()).unwrap());
+    DeTable::parse(text).is_ok_and(|table| VALIDATOR.is_valid(&table_as_json(table.get_ref())))
+}
+
 /// All keys below a schema, with `*` for names and `[]` for elements.
 fn schema_keys(schema: &Value, root: &Value, at: &str, keys: &mut BTreeSet<String>) {
     if let Some(name) = schema["$ref"].as_str() {

@@ -7,7 +7,11 @@ use crate::secret::Digest;
 #[track_caller]
 fn says(from: &str, to: &str, want: &[&str]) {
     assert!(GOOD.contains(from), "{from}");
-    let bench = Bench::new().with("c.toml", GOOD.replacen(from, to, 1)).env("S", "secret");
+    let text = GOOD.replacen(from, to, 1);
+    if super::example::schema_accepts(&text) {
+        eprintln!("ACCEPTS {want:?}");
+    }
+    let bench = Bench::new().with("c.toml", text).env("S", "secret");
     assert_eq!(bench.problems(), want, "{to}");
 }
 

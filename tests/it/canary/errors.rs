@@ -188,6 +188,10 @@ async fn no_credential_comes_out_of_any_error() {
     drop(gone);
 
     let mut driver = Driver { proxy: &proxy, seen: BTreeSet::new() };
+    let mut expired = account(CLUSTER, "shop", "billing");
+    expired["exp"] = json!(1_000_000_000);
+    let bearer = format!("Bearer {}", signer.sign(&expired));
+    driver.drive(&Request::get("/t/acme/api/roles").header("Authorization", &bearer)).await;
     for says in [Says::Key, Says::BearerKey, Says::Jwt, Says::Sealed] {
         for request in credentials.refused(says) {
             driver.drive(&request).await;

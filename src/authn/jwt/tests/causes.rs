@@ -11,7 +11,9 @@ const CHOSEN: &str = "SENDER-chosen-3kQ8vT";
 fn why(token: &str) -> (String, &'static str) {
     let why = World::offline().why(token).now_or_never().expect("nothing to wait for");
     assert!(!why.cause().contains(CHOSEN), "{why:?}");
-    assert_eq!(why.to_string(), "the caller could not be authenticated", "for the one who asks");
+    let told =
+        if why.has_expired() { "the token has expired" } else { "the caller could not be authenticated" };
+    assert_eq!(why.to_string(), told, "for the one who asks");
     (why.cause(), why.reason())
 }
 

@@ -1,0 +1,84 @@
+//! Whether a tenant works, end to end: a token, and one harmless call. For `check --online` and `serve --strict`.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use http::{Request, StatusCode};
+use tokio::time::Instant;
+
+use crate::{
+    config::LogRequests,
+    limit::Dispatch,
+    observe::{OperationMetrics, Record, RequestId},
+    proxy::{Failure, Shared},
+    upstream::{self, Outbound, Prepared, Tenant, UpstreamError},
+};
+
+/// Harmless, small, and refused without the scope `all`.
+const PROBE: &str = "/api/roles?page=1&page_size=1";
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Why a tenant does not work.
+#[derive(Debug)]
+pub enum ProbeError {
+    /// Logto refuses the credential, or what it may do: only a person can mend it.
+    Refused(String),
+    /// There was no answer to tell by; it may work in a moment.
+    Unknown(String),
+}
+
+impl fmt::Display for ProbeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Refused(why) | Self::Unknown(why)) = self;
+        f.write_str(why)
+    }
+}
+
+/// Tries a tenant.
+///
+/// # Errors
+/// [`ProbeError`], in the user's terms.
+pub async fn probe(tenant: &Arc<Tenant>, shared: &Shared) -> Result<(), ProbeError> {
+    let deadline = Instant::now() + PATIENCE;
+    let unknown = |error: &dyn fmt::Display| ProbeError::Unknown(error.to_string());
+    let (head, ()) = Request::get(PROBE).body(()).map_err(|error| unknown(&error))?.into_parts();
+    let name = tenant.config().name.as_str();
+    let operation = Arc::new(OperationMetrics::new(shared.metrics.clone(), "", name, "ListRoles"));
+    let id = RequestId::of(&head.headers, |_| false, || fastrand::u64(..));
+    let mut record =
+        Record::begin(id, head.method.clone(), operation, shared.events.clone(), LogRequests::Off);
+    let dispatch = Dispatch::probe(tenant.clone(), PROBE).await.map_err(|error| unknown(&error))?;
+    let outbound = Outbound { head: &head, worker: 0, deadline };
+    let body = Prepared::Held(bytes::Bytes::new());
+    let status = match upstream::send(dispatch, outbound, body, &mut record).await {
+        Ok(answer) => answer.status(),
+        Err(UpstreamError::Token(error)) => {
+            let why = format!("no token: {error}. {}", error.remedy());
+            return Err(if error.is_terminal() {
+                ProbeError::Refused(why)
+            } else {
+                ProbeError::Unknown(why)
+            });
+        }
+        Err(error) => return Err(ProbeError::Unknown(explain(&error.into()))),
+    };
+    match status {
+        status if status.is_success() => Ok(()),
+        StatusCode::FORBIDDEN => Err(ProbeError::Refused(format!(
+            "a token was granted, but the Management API answers {status}. Assign a role with the permission `all` of the \
+             Logto Management API to this machine-to-machine application; a token from before that stays without it for an hour."
+        ))),
+        StatusCode::NOT_FOUND => Err(ProbeError::Refused(format!(
+            "a token was granted, but there is no Management API at {}. Set `endpoint` to the tenant's own address.",
+            tenant.endpoint()
+        ))),
+        status => {
+            Err(ProbeError::Unknown(format!("a token was granted, but the Management API answers {status}.")))
+        }
+    }
+}
+
+fn explain(failure: &Failure) -> String {
+    let description = failure.describe();
+    let cause = failure.cause().map(|cause| format!(" ({cause})")).unwrap_or_default();
+    format!("{}{cause}", failure.detail(&description))
+}

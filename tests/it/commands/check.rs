@@ -1,0 +1,240 @@
+//! `claviger check`, and what `serve --strict` does of it at the start.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::{Files, offline};
+use crate::support::{
+    Logto, Settings, claviger,
+    command::{finish, program},
+    issuer::{Issuer, Signer, key_set},
+    quoted,
+};
+
+#[tokio::test]
+async fn check_finds_everything_at_once_with_place_and_remedy() {
+    let files = Files::new();
+    let file = files.with(&offline());
+    let check = |file: &str| {
+        let mut command = program();
+        command.args(["check", "--config", file]).env("ACME_SECRET", "CANARY-held-secret-of-check");
+        command
+    };
+    let fine = finish(&mut check(&file)).await;
+    fine.assert_code(0);
+    assert!(
+        fine.stdout.contains("the configuration is valid: 1 tenant, 1 caller, 0 warnings"),
+        "{}",
+        fine.stdout
+    );
+    let without = claviger(&["check", "--config", &file]).await;
+    without.assert_code(64);
+    assert!(without.stderr.contains("ACME_SECRET"), "{}", without.stderr);
+
+    let broken = offline()
+        .set("timeouts.hed", "'1s'")
+        .set("timeouts.idle", "'soon'")
+        .set("listen.admin", "'127.0.0.1'")
+        .set("policies.all.allow", "['users:reed']")
+        .set("callers.local.tenants", "['nobody']")
+        .set("callers.other.identify", "{ loopback = true }")
+        .set("callers.other.policies", "['none']");
+    let file = files.with(&broken);
+    let finished = finish(&mut check(&file)).await;
+    finished.assert_code(64);
+    for part in [
+        "timeouts.hed",
+        "timeouts.idle",
+        "listen.admin",
+        "\"reed\" is not an access",
+        "nobody",
+        "none",
+        "claviger.toml:",
+    ] {
+        assert!(finished.stderr.contains(part), "{part}: {}", finished.stderr);
+    }
+    let errors = finished.stderr.lines().filter(|line| line.starts_with("error: ")).count();
+    assert!(errors >= 6, "{}", finished.stderr);
+    assert!(finished.stderr.contains("the configuration is invalid: "));
+    claviger(&["check", "--config", "/nonexistent/claviger.toml"]).await.assert_code(64);
+}
+
+#[tokio::test]
+async fn a_key_set_of_no_use_is_told_with_its_place() {
+    let files = Files::new();
+    let keys = files.0.path().join("jwks.json");
+    std::fs::write(&keys, r#"{"keys":[{"kty":"oct","kid":"x"}]}"#)
+        .expect("a temporary directory can be written to");
+    let file = files.with(
+        &offline()
+            .set("issuers.kubernetes.issuer", "'https://kubernetes.default.svc'")
+            .set("issuers.kubernetes.audience", "'claviger'")
+            .set("issuers.kubernetes.jwks", format!("{{ file = {} }}", quoted(keys.display()))),
+    );
+    let mut command = program();
+    command.args(["check", "--config", &file]).env("ACME_SECRET", "CANARY-held-secret-of-check");
+    let finished = finish(&mut command).await;
+    finished.assert_code(64);
+    assert!(finished.stderr.contains(&format!("error: {file}:")), "{}", finished.stderr);
+    assert!(finished.stderr.contains(": issuers.kubernetes.jwks: "), "{}", finished.stderr);
+    assert!(finished.stderr.contains("none of its 1 keys"), "{}", finished.stderr);
+    assert!(finished.stderr.ends_with("the configuration is invalid: 1 problem\n"), "{}", finished.stderr);
+}
+
+#[tokio::test]
+async fn a_literal_secret_earns_a_warning_that_does_not_show_it() {
+    let files = Files::new();
+    let secret = "CANARY-held-literal-secret";
+    let file = files.with(&offline().set("tenants.acme.client_secret", quoted(secret)));
+    let finished = claviger(&["check", "--config", &file]).await;
+    finished.assert_code(0);
+    assert!(
+        finished.stderr.contains("warning: ") && finished.stdout.contains("1 warning"),
+        "{}",
+        finished.stderr
+    );
+    assert!(!finished.stderr.contains(secret) && !finished.stdout.contains(secret));
+    for (mode, said) in [
+        (0o600, "configuration itself. "),
+        (0o644, "itself, which every user of this machine may read (mode 0644). "),
+    ] {
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).expect("it is ours");
+        let finished = claviger(&["check", "--config", &file]).await;
+        assert!(finished.stderr.contains(said), "{said}: {}", finished.stderr);
+    }
+}
+
+#[tokio::test]
+async fn check_finds_what_has_no_effect_and_what_replicas_do_not_share() {
+    let files = Files::new();
+    let file = files.with(
+        &offline()
+            .set("listen.proxy", "['0.0.0.0:3600']")
+            .set("tenants.acme.quota", "{ requests = 200, per = '10s' }")
+            .set("policies.all.allow", "['users:read', 'hooks:read']")
+            .set("callers.local.identify", "[{ loopback = true }, { api_key_sha256 = '0000000000000000000000000000000000000000000000000000000000000001' }]")
+            .set("callers.local.reveal", "['GetHook', 'GetConnector', 'ListUsers']"),
+    );
+    let check =
+        finish(program().args(["check", "--config", &file]).env("ACME_SECRET", "0123456789abcdef0123")).await;
+    check.assert_code(0);
+    for said in [
+        "callers.local.reveal: no policy of this caller allows GetConnector, so there is nothing to reveal. Add \"GetConnector\" to `allow` of one of its policies, or take it out here.\n",
+        "callers.local.reveal: the answers of ListUsers hold no secrets that are masked. Take it out.\n",
+    ] {
+        assert!(check.stderr.contains(said), "{said}: {}", check.stderr);
+    }
+    assert!(!check.stderr.contains("GetHook"), "{}", check.stderr);
+    let shared =
+        "  each replica counts for itself: the quota of acme. With N replicas, write one N-th of it\n";
+    assert!(check.stdout.contains(shared), "{}", check.stdout);
+}
+
+#[tokio::test]
+async fn serve_strict_does_not_start_with_a_credential_that_logto_refuses() {
+    let logto = Logto::start().await;
+    let files = Files::new();
+    let strict = async |settings: &Settings| {
+        let file = files.with(settings);
+        let ready = files.0.path().join("ready.json");
+        let _: std::io::Result<()> = std::fs::remove_file(&ready);
+        let mut command = program();
+        command.args(["serve", "--strict", "--config", &file, "--ready-file", &ready.display().to_string()]);
+        command.stderr(std::process::Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().expect("it is there");
+        let ended = crate::support::until("an end or a beginning", || {
+            let ended = child.try_wait().expect("it is a child");
+            (ended.is_some() || ready.exists()).then_some(ended)
+        });
+        let ended = ended.await;
+        let _: std::io::Result<()> = child.start_kill();
+        let output = child.wait_with_output().await.expect("it is a child");
+        (ended.and_then(|status| status.code()), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let good = Settings::usual().tenant("acme", &logto);
+    let (code, log) = strict(&good).await;
+    assert_eq!((code, log.contains("does not work")), (None, false), "{log}");
+    for (key, value, said) in [
+        ("tenants.acme.client_secret", "'wrong'", "The client secret is wrong or was deleted"),
+        ("tenants.acme.client_id", "'m2m-without-role'", "Assign a role"),
+    ] {
+        let (code, log) = strict(&good.clone().set(key, value)).await;
+        assert_eq!(code, Some(1), "{log}");
+        assert!(log.contains(said) && log.contains("not started: --strict"), "{log}");
+    }
+    let (code, log) =
+        strict(&good.set("tenants.acme.endpoint", "'http://127.0.0.1:9'").set("retry.unreachable", "'0s'"))
+            .await;
+    assert_eq!(code, None, "{log}");
+    assert!(log.contains("cannot tell whether this tenant works"), "{log}");
+}
+
+#[tokio::test]
+async fn check_warns_of_places_that_are_not_there() {
+    let files = Files::new();
+    let there = files.0.path().display().to_string();
+    let with = |directory: &str| {
+        let settings = offline()
+            .set("tenants.acme.client_secret", "'0123456789abcdef'")
+            .set("listen.proxy", format!("['unix:{directory}/s']"))
+            .set("listen.admin", format!("'unix:{directory}/a'"))
+            .set("audit.output", format!("{{ file = '{directory}/audit.jsonl' }}"));
+        files.with(&settings)
+    };
+    let fine = claviger(&["check", "--config", &with(&there)]).await;
+    fine.assert_code(0);
+    assert!(!fine.stderr.contains("there is no directory"), "{}", fine.stderr);
+    let missing = claviger(&["check", "--config", &with("/nonexistent/claviger")]).await;
+    missing.assert_code(0);
+    for key in ["listen.proxy", "listen.admin", "audit.output"] {
+        let said = format!("warning: {key}: there is no directory /nonexistent/claviger here.");
+        assert!(missing.stderr.contains(&said), "{key}: {}", missing.stderr);
+    }
+    std::fs::write(files.0.path().join("s"), "").expect("it can be written");
+    let in_the_way = claviger(&["check", "--config", &with(&there)]).await;
+    assert!(in_the_way.stderr.contains("/s is not a socket"), "{}", in_the_way.stderr);
+}
+
+#[tokio::test]
+async fn check_online_explains_in_the_users_terms() {
+    let logto = Logto::start().await;
+    let files = Files::new();
+    let good = Settings::usual().tenant("acme", &logto);
+    let cases = [
+        (good.clone(), 0, "acme: fine"),
+        (
+            good.clone().set("tenants.acme.client_secret", "'wrong'"),
+            1,
+            "The client secret is wrong or was deleted",
+        ),
+        (good.clone().set("tenants.acme.client_id", "'nobody'"), 1, "no application with this `client_id`"),
+        (good.clone().set("tenants.acme.client_id", "'m2m-without-role'"), 1, "Assign a role"),
+        (good.clone().set("tenants.acme.resource", "'https://x.logto.app/api'"), 1, "Set `resource`"),
+        (good.clone().set("tenants.acme.endpoint", "'http://127.0.0.1:9'"), 1, "Check `endpoint`"),
+    ];
+    let signer = Signer::new("one");
+    let issuer = Issuer::start(key_set(&[&signer])).await;
+    let vouched = |url: &str| {
+        good.clone()
+            .set("issuers.ci.issuer", quoted(url))
+            .set("issuers.ci.audience", "'claviger'")
+            .set("callers.ci.identify", "{ jwt = { issuer = 'ci', claims = { sub = 'x' } } }")
+            .set("callers.ci.policies", "['all']")
+    };
+    let other = issuer.url().replace("127.0.0.1", "localhost");
+    let cases = cases.into_iter().chain([
+        (vouched(&issuer.url()), 0, "issuers.ci: fine: 1 key"),
+        (vouched(&other), 1, "which the configuration has to say to the letter"),
+        (vouched("http://127.0.0.1:9"), 1, "1 issuer cannot vouch for anybody"),
+    ]);
+    for (settings, code, text) in cases {
+        let file = files.with(&settings);
+        let finished = claviger(&["check", "--online", "--config", &file]).await;
+        finished.assert_code(code);
+        assert!(
+            finished.stdout.contains(text) || finished.stderr.contains(text),
+            "{text}: {}",
+            finished.stderr
+        );
+        assert!(!finished.stderr.contains(logto.secret()) && !finished.stderr.contains("eyJ"));
+    }
+}
