@@ -25,6 +25,7 @@ mod load;
 mod node;
 mod origin;
 mod path;
+mod pattern;
 mod policy;
 mod problem;
 mod rate;

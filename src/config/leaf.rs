@@ -10,6 +10,7 @@ use super::{
     from_text::FromText,
     node::{FromNode, Misfits, Named},
     path::Trail,
+    pattern,
     problem::Mistake,
     tree::{Node, Value},
 };
@@ -166,7 +167,9 @@ macro_rules! inline_schema {
 
 inline_schema!([T: FromText] Leaf<T>, "Leaf", |_generator| T::schema());
 inline_schema!([T: JsonSchema] Named<T>, "Named", |generator| {
-    BTreeMap::<String, T>::json_schema(generator)
+    let mut schema = BTreeMap::<String, T>::json_schema(generator);
+    schema.insert("propertyNames".into(), serde_json::json!({ "pattern": pattern::NAME }));
+    schema
 });
 inline_schema!([T: FromText] List<T>, "List", |_generator| {
     let item = T::schema();

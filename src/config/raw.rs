@@ -14,6 +14,7 @@ use super::{
     },
     node::{FromNode, Misfits, Named},
     path::Trail,
+    pattern,
     sections::{
         RawAdmin, RawAuthz, RawBroker, RawLimits, RawLog, RawReload, RawRetry, RawShutdown, RawTimeouts,
         RawToken,
@@ -70,10 +71,13 @@ tables! {
         /// Permission bits of Unix sockets, in octal.
         unix_mode: Leaf<Mode>,
         /// Scheme and authority (and path prefix) in `Link` and `Location`; needed behind a TLS terminator. Left out: as the caller addressed us.
+        #[schemars(transform = pattern::texts(pattern::BASE_URL))]
         public_url: Leaf<String>,
         /// Host names (without port) that a loopback listener answers to, beside localhost and loopback addresses.
+        #[schemars(transform = pattern::texts(pattern::HOST))]
         allowed_hosts: List<String>,
         /// Origins of web pages that may call, such as "http://localhost:5173": they get CORS, without credentials. A loopback listener refuses all others.
+        #[schemars(transform = pattern::texts(pattern::ORIGIN))]
         allowed_origins: List<String>,
         /// The most connections on all proxy listeners together; fewer where memory (`limits.memory`) or open files (`ulimit -n`) are short. When there is no place left, the oldest connection on which nobody has authenticated gives way. A peer address that is no loopback address may have a quarter of them before it authenticates.
         max_connections: Leaf<u64>,
@@ -144,16 +148,20 @@ tables! {
         /// Labels, by which callers' grants may name the tenant.
         labels: List<String>,
         /// Scheme and authority of the tenant. Left out: `https://NAME.logto.app`.
+        #[schemars(transform = pattern::texts(pattern::ENDPOINT))]
         endpoint: Leaf<String>,
         /// The API resource indicator. Left out: `ENDPOINT/api` on *.logto.app, else `https://default.logto.app/api`.
+        #[schemars(transform = pattern::texts(pattern::URI))]
         resource: Leaf<String>,
         /// The App ID of the machine-to-machine application. Required.
+        #[schemars(transform = pattern::texts(pattern::VISIBLE))]
         client_id: Leaf<String>,
         /// Its App secret; or two, the new one first, while one replaces the other. Required.
         client_secret: ClientSecretIds,
         /// How the credentials are sent: "client_secret_basic" or "client_secret_post".
         client_auth: Leaf<ClientAuth>,
         /// The scopes that are asked for.
+        #[schemars(transform = pattern::texts(pattern::WORD))]
         scopes: List<String>,
         /// Further API resources that the token broker hands out tokens for, to callers whose `issue` is "upstream".
         resources: Mixed<String, RawResource>,
@@ -172,8 +180,10 @@ tables! {
     /// A further API resource of a tenant.
     RawResource {
         /// The API identifier.
+        #[schemars(transform = pattern::texts(pattern::URI))]
         resource: Leaf<String>,
         /// The scopes that are asked for. Left out: none.
+        #[schemars(transform = pattern::texts(pattern::WORD))]
         scopes: List<String>,
     }
 
@@ -194,10 +204,12 @@ tables! {
     /// So many requests in so much time.
     RawRate {
         /// Requests in each period.
+        #[schemars(range(min = 1, max = 1_000_000))]
         requests: Leaf<u64>,
         /// The period.
         per: Leaf<Duration>,
         /// The most at once. Left out: as many as `requests`.
+        #[schemars(range(min = 1, max = 1_000_000))]
         burst: Leaf<u64>,
     }
 
@@ -240,6 +252,7 @@ tables! {
         /// The tenants that it may name: names, patterns such as "customer-*", labels, or "*" for all; a single one is its default. Left out: the only tenant there is.
         tenants: Mixed<String, RawLabelled>,
         /// The policies that apply to it: any of them allows, a deny in any of them wins. Required.
+        #[schemars(transform = pattern::texts(pattern::NAME))]
         policies: List<String>,
         /// Operations, by operationId, whose answers come with their secrets unmasked.
         reveal: List<String>,
@@ -263,6 +276,7 @@ tables! {
     #[schemars(extend("oneOf" = one_way(), "dependentRequired" = { "issuer": ["service_account"] }))]
     RawMethod {
         /// Whoever reaches a loopback or Unix listener.
+        #[schemars(extend("const" = true))]
         loopback: Leaf<bool>,
         /// The user ID of the peer of a Unix socket.
         unix_uid: Leaf<u64>,

@@ -16,6 +16,8 @@ impl Asked<'_> {
         tenant: &config::Tenant,
     ) -> Result<TokenSpec, Refusal> {
         let spec = match self.resource {
+            // A token of ours is for calls here, whatever the client calls this place.
+            Some(_) if self.is_of_this_proxy && issue == Issue::Claviger => own.clone(),
             Some(resource) if resource != tenant.resource => {
                 let further = tenant.resources.iter().find(|further| further.resource == resource);
                 // A token of ours is good for the Management API alone.

@@ -27,6 +27,8 @@ pub enum Target<'r> {
 pub struct Asked<'r> {
     /// RFC 8707
     pub resource: Option<&'r str>,
+    /// Whether `resource` is this proxy's own `/api`, as the client addresses it.
+    pub is_of_this_proxy: bool,
     /// Logto's
     pub organization_id: Option<&'r str>,
     /// RFC 6749 section 3.3: separated by spaces.

@@ -17,13 +17,19 @@ use crate::{
     headers,
     ids::{CallerName, TenantName},
     policy::Asked,
+    reply::Base,
     secret::Digest,
     token::Token,
 };
 
 /// The fields of a token request that anybody looks at: whoever waits for the form holds no others.
-const FIELDS: [HeaderName; 4] =
-    [header::AUTHORIZATION, header::CONTENT_TYPE, headers::CLAVIGER_KEY, headers::CLAVIGER_TENANT];
+const FIELDS: [HeaderName; 5] = [
+    header::AUTHORIZATION,
+    header::CONTENT_TYPE,
+    header::HOST,
+    headers::CLAVIGER_KEY,
+    headers::CLAVIGER_TENANT,
+];
 
 /// More than any token request needs.
 const MAX_FORM: usize = 16 * 1024;
@@ -168,10 +174,12 @@ impl BrokerRequest {
         Ok(request)
     }
 
-    /// What for; what is empty is not said (RFC 6749 section 3.2).
-    pub(super) fn asked(&self) -> Asked<'_> {
+    /// What for, of a client that addresses us by `base`; what is empty is not said (RFC 6749 section 3.2).
+    pub(super) fn asked(&self, base: Base<'_>) -> Asked<'_> {
+        let resource = said(self.resource.as_deref());
         Asked {
-            resource: said(self.resource.as_deref()),
+            resource,
+            is_of_this_proxy: resource.is_some_and(|resource| resource == format!("{base}/api")),
             organization_id: said(self.organization_id.as_deref()),
             scope: said(self.scope.as_deref()),
         }

@@ -116,7 +116,8 @@ impl Pipeline {
         record.client_in_form = form.client_in_form();
         let presented = Presented::by_client(&connection.peer, &head.headers, form.client());
         let named = route::target(&head.uri, head.version, &head.headers)?;
-        let target = Target::Token { tenant: named.tenant(), asked: form.asked() };
+        let target =
+            Target::Token { tenant: named.tenant(), asked: form.asked(self.base(connection, &head)) };
         let admitted = self.admit(connection, &presented, &target, &head, record).await?;
         self.issue(admitted, self.authenticators.key_of(&presented), record).await
     }

@@ -58,6 +58,12 @@ async fn b35_the_broker_gives_no_token_for_what_the_grant_does_not_name() {
         assert_eq!(ask(&proxy, "sealed", rest).await, (200, json!("ours")), "{rest}");
         assert_eq!(ask(&proxy, "real", rest).await, (200, json!(own)), "{rest}");
     }
+    // Some clients ask for what they mean to call: `/api` below their base URL. Only what calls this proxy may.
+    for here in ["&resource=http%3A%2F%2Flocalhost%2Fapi", "&resource=http%3A%2F%2Flocalhost%2Fapi&scope=all"]
+    {
+        assert_eq!(ask(&proxy, "sealed", here).await, (200, json!("ours")), "{here}");
+        assert_eq!(ask(&proxy, "real", here).await, (400, json!("invalid_target")), "{here}");
+    }
     let grants = logto.token_requests();
     for (rest, error) in [
         ("&resource=https%3A%2F%2Fother.example", "invalid_target"),
@@ -66,6 +72,8 @@ async fn b35_the_broker_gives_no_token_for_what_the_grant_does_not_name() {
             "&resource=https%3A%2F%2Fa.example&resource=https%3A%2F%2Fdefault.logto.app%2Fapi",
             "invalid_target",
         ),
+        ("&resource=http%3A%2F%2Flocalhost%2Ft%2Fother%2Fapi", "invalid_target"),
+        ("&resource=http%3A%2F%2Flocalhost%2Fapi%2F", "invalid_target"),
         ("&organization_id=org_1", "invalid_target"),
         ("&scope=openid", "invalid_scope"),
         ("&scope=all+read", "invalid_scope"),

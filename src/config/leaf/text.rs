@@ -10,6 +10,7 @@ use crate::{
         address::Address,
         from_text::FromText,
         issuer::Algorithm,
+        pattern,
         problem::{Mistake, nearest, quoted},
     },
     secret::Digest,
@@ -120,7 +121,7 @@ impl FromText for Duration {
     }
 
     fn schema() -> Schema {
-        json_schema!({ "type": "string", "examples": ["10s", "500ms", "1m 30s"] })
+        json_schema!({ "type": "string", "pattern": pattern::DURATION, "examples": ["10s", "500ms", "1m 30s"] })
     }
 }
 
@@ -174,7 +175,7 @@ impl FromText for Mode {
     }
 
     fn schema() -> Schema {
-        json_schema!({ "type": ["string", "integer"], "examples": ["0660"] })
+        json_schema!({ "type": ["string", "integer"], "pattern": pattern::MODE, "examples": ["0660"] })
     }
 }
 
@@ -214,7 +215,7 @@ impl FromText for Address {
     }
 
     fn schema() -> Schema {
-        json_schema!({ "type": "string", "examples": ["127.0.0.1:3600", "unix:/run/claviger/claviger.sock"] })
+        json_schema!({ "type": "string", "pattern": pattern::ADDRESS, "examples": ["127.0.0.1:3600", "unix:/run/claviger/claviger.sock"] })
     }
 }
 
@@ -232,7 +233,7 @@ impl FromText for AddressOrOff {
     }
 
     fn schema() -> Schema {
-        json_schema!({ "type": "string", "examples": ["127.0.0.1:3601", "off"] })
+        json_schema!({ "type": "string", "pattern": pattern::ADDRESS_OR_OFF, "examples": ["127.0.0.1:3601", "off"] })
     }
 }
 
