@@ -112,15 +112,69 @@ async fn unknown_keys_are_asked_for_once_in_a_while() {
     let (fake, world) = at_a_url();
     assert_eq!(who(&world, &valid()).await, Ok("billing"));
     assert_eq!(fake.count(), 1);
+    assert_eq!(who(&world, &by_new_key()).await, Err(Unauthenticated));
+    assert_eq!(fake.count(), 2);
     for _ in 0..100 {
         assert_eq!(world.who(&by_new_key()), Err(Unauthenticated), "too soon: no wait");
     }
-    assert_eq!(fake.count(), 1);
+    assert_eq!(fake.count(), 2);
     advance(COOL_DOWN).await;
     for _ in 0..100 {
         assert_eq!(who(&world, &by_new_key()).await, Err(Unauthenticated));
     }
+    assert_eq!(fake.count(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn b38_a_new_key_works_at_first_use_right_after_a_scheduled_fetch() {
+    let (fake, world) = at_a_url();
+    assert_eq!(who(&world, &valid()).await, Ok("billing"));
+    fake.put(KEYS, set(&[&EC, &RSA]));
+    assert_eq!(who(&world, &by_new_key()).await, Ok("billing"), "no token had caused a fetch before");
     assert_eq!(fake.count(), 2);
+    fake.put(KEYS, set(&[&EC]));
+    advance(Duration::from_secs(600)).await;
+    settle().await;
+    assert_eq!(fake.count(), 3, "refreshed by itself");
+    fake.put(KEYS, set(&[&EC, &RSA]));
+    assert_eq!(who(&world, &by_new_key()).await, Ok("billing"));
+}
+
+/// Nobody knows whose fault it is: the issuer may have published the key since.
+#[tokio::test(start_paused = true)]
+async fn b38_an_unknown_key_after_a_failed_fetch_is_the_issuers_fault() {
+    let (fake, world) = at_a_url();
+    assert_eq!(who(&world, &valid()).await, Ok("billing"));
+    fake.gone();
+    let why = world.why(&by_new_key()).await;
+    assert_eq!((fake.count(), why.reason(), why.retry_after()), (2, "issuer_unavailable", Some(COOL_DOWN)));
+    assert_eq!(
+        why.cause(),
+        "issuer kubernetes: no key of the issuer fits (1 key held), and its keys could not be fetched anew"
+    );
+    advance(Duration::from_secs(4)).await;
+    let why = world.why(&by_new_key()).await;
+    assert_eq!(
+        (why.reason(), why.retry_after()),
+        ("issuer_unavailable", Some(COOL_DOWN - Duration::from_secs(4)))
+    );
+    let without = EC.sign_text(&with(EC.header(), json!({ "kid": null })).to_string(), "{}");
+    assert_eq!(world.why(&without).await.retry_after(), None, "malformed in any case");
+    assert_eq!(who(&world, &valid()).await, Ok("billing"), "the keys that are held stay in use");
+    fake.put(KEYS, set(&[&EC]));
+    advance(COOL_DOWN).await;
+    let why = world.why(&by_new_key()).await;
+    assert_eq!((why.reason(), why.retry_after()), ("key_unknown", None), "now the issuer has said so");
+}
+
+#[tokio::test(start_paused = true)]
+async fn b38_an_unknown_key_while_a_fetch_goes_on_is_the_issuers_fault() {
+    let (fake, world) = at_a_url();
+    assert_eq!(who(&world, &valid()).await, Ok("billing"));
+    *fake.takes.lock().unwrap() = Duration::from_secs(8);
+    let (start, why) = (Instant::now(), world.why(&by_new_key()).await);
+    assert_eq!((start.elapsed(), why.reason()), (PATIENCE, "issuer_unavailable"));
+    assert!(why.retry_after().is_some());
 }
 
 #[tokio::test(start_paused = true)]
