@@ -135,8 +135,24 @@ impl Keyring {
     /// Whether it would fetch the same keys the same way for `issuer`.
     pub(super) fn serves(&self, issuer: &Issuer) -> bool {
         let own = &*self.issuer;
-        (&own.issuer, &own.jwks, &own.ca, own.refresh)
-            == (&issuer.issuer, &issuer.jwks, &issuer.ca, issuer.refresh)
+        self.has_keys_of(issuer)
+            && (&own.bearer, &own.ca, own.refresh) == (&issuer.bearer, &issuer.ca, issuer.refresh)
+    }
+
+    /// Whether it would fetch the keys of `issuer` from the same place, if in another way.
+    pub(super) fn has_keys_of(&self, issuer: &Issuer) -> bool {
+        (&self.issuer.issuer, &self.issuer.jwks) == (&issuer.issuer, &issuer.jwks)
+    }
+
+    /// Goes on with the keys that `old` holds until it has fetched its own: another authority or bearer token is not
+    /// another issuer, and may not work.
+    pub(super) fn take_over(&self, old: &Self) {
+        self.held.store(old.held.load_full());
+    }
+
+    /// Whether no key is held.
+    pub fn is_empty(&self) -> bool {
+        self.held.load().count() == 0
     }
 
     /// Begins to fetch, on the current runtime, until the last holder lets go. Does nothing the second time, and
