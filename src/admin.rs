@@ -4,6 +4,7 @@
 mod command;
 mod gauges;
 mod spare;
+mod startup;
 mod status;
 
 use std::{
@@ -28,7 +29,7 @@ use tokio::{
     sync::Semaphore,
 };
 
-use self::spare::Spare;
+use self::{spare::Spare, startup::Startup};
 use crate::{
     authn::Reach,
     clock::Moment,
@@ -51,7 +52,7 @@ const RETRY: &str = "/token/retry";
 #[derive(Debug)]
 pub struct Health {
     since: Moment,
-    started: AtomicBool,
+    startup: Startup,
     draining: AtomicBool,
     reload: Mutex<Reload>,
 }
@@ -68,12 +69,12 @@ impl Health {
     /// Starting.
     pub fn new(now: Moment) -> Self {
         let reload = Mutex::new(Reload { at: now, error: None, pending_restart: Vec::new() });
-        Self { since: now, started: AtomicBool::new(false), draining: AtomicBool::new(false), reload }
+        Self { since: now, startup: Startup::default(), draining: AtomicBool::new(false), reload }
     }
 
     /// All ports are bound and accept.
     pub fn started(&self) {
-        self.started.store(true, Relaxed);
+        self.startup.bound();
     }
 
     /// No more requests, please.
@@ -107,7 +108,7 @@ impl Health {
     }
 
     fn is_ready(&self) -> bool {
-        self.started.load(Relaxed) && !self.draining.load(Relaxed)
+        self.startup.is_bound() && !self.draining.load(Relaxed)
     }
 }
 
@@ -200,8 +201,9 @@ impl Admin {
         match request.uri().path() {
             RETRY => self.retry_tokens(request, reach),
             "/livez" => text(StatusCode::OK, "ok\n".into()),
-            "/startupz" => probe(self.health.started.load(Relaxed), "starting\n"),
-            "/readyz" => probe(self.health.is_ready(), "not ready: starting or draining\n"),
+            "/startupz" => self.startup(),
+            "/readyz" if self.health.is_ready() => text(StatusCode::OK, "ok\n".into()),
+            "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "not ready: starting or draining\n".into()),
             "/metrics" => {
                 let mut response = text(StatusCode::OK, self.metrics());
                 let version = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
@@ -220,6 +222,16 @@ impl Admin {
 }
 
 impl Admin {
+    fn startup(&self) -> Response<Full<Bytes>> {
+        let pipeline = self.pipeline.load();
+        let patience = pipeline.config().timeouts.startup;
+        let missing = || pipeline.authenticators().issuers_without_keys();
+        match self.health.startup.waits_for(missing, patience) {
+            None => text(StatusCode::OK, "ok\n".into()),
+            Some(waiting) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{waiting}\n")),
+        }
+    }
+
     /// Why a request may not see what is more than a number: it is without the token, or, where there is none, from elsewhere.
     fn refusal(&self, headers: &HeaderMap, reach: Reach) -> Option<Response<Full<Bytes>>> {
         let config = self.pipeline.load().config();
@@ -243,14 +255,6 @@ impl Admin {
 fn bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = value.split_at_checked("Bearer ".len())?;
     scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii())
-}
-
-fn probe(well: bool, otherwise: &str) -> Response<Full<Bytes>> {
-    if well {
-        text(StatusCode::OK, "ok\n".into())
-    } else {
-        text(StatusCode::SERVICE_UNAVAILABLE, otherwise.into())
-    }
 }
 
 fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {

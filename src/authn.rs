@@ -48,7 +48,7 @@ use self::{
 use crate::{
     clock::Clock,
     config,
-    ids::{CallerIndex, TenantName},
+    ids::{CallerIndex, IssuerName, TenantName},
     secret::Digest,
 };
 
@@ -93,6 +93,8 @@ pub struct Deps {
 pub struct Authenticators {
     methods: Vec<Box<dyn Authenticator>>,
     keyrings: Vec<Arc<jwt::Keyring>>,
+    /// Issuers whose tokens some caller is known by.
+    relied_on: Vec<jwt::Trusted>,
 }
 
 impl Authenticators {
@@ -100,6 +102,10 @@ impl Authenticators {
     pub fn new(config: &[config::Caller], deps: Deps) -> Self {
         let Deps { seal, clock, clients, issuers } = deps;
         let keyrings = issuers.iter().map(|(_, keyring)| keyring.clone()).collect();
+        let named: Vec<_> =
+            config.iter().flat_map(|caller| &caller.identify).filter_map(|method| method.issuer()).collect();
+        let is_relied_on = |(issuer, _): &&jwt::Trusted| named.contains(&&issuer.name);
+        let relied_on = issuers.iter().filter(is_relied_on).cloned().collect();
         let methods: Vec<Box<dyn Authenticator>> = vec![
             Box::new(claviger_token::ClavigerToken::new(config, seal, clock.clone())),
             Box::new(api_key::ApiKeys::new(config)),
@@ -109,7 +115,7 @@ impl Authenticators {
             Box::new(unix::UnixGids::new(config)),
             Box::new(loopback::Loopback::new(config)),
         ];
-        Self { methods, keyrings }
+        Self { methods, keyrings, relied_on }
     }
 
     /// Authenticates the sender of a request. Waits only for a JWT whose key is not known yet: that is fetched, for
@@ -168,6 +174,12 @@ impl Authenticators {
         for keyring in &self.keyrings {
             keyring.start();
         }
+    }
+
+    /// The issuers whose tokens some caller is known by, and of whom no key is held.
+    pub fn issuers_without_keys(&self) -> Vec<IssuerName> {
+        let without = self.relied_on.iter().filter(|(_, keyring)| keyring.is_empty());
+        without.map(|(issuer, _)| issuer.name.clone()).collect()
     }
 
     /// The keys of issuers, in the order of the configuration.

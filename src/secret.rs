@@ -2,13 +2,16 @@
 //! memory is zeroed when the last holder lets go. The only way to the bytes is [`Secret::expose`], so that
 //! every use can be found by that word.
 
+mod bearer;
 mod cached;
 mod client;
 mod exec;
+mod file;
 mod mark;
 mod provider;
 mod source;
 
+pub use bearer::Bearer;
 pub use cached::{Cached, Fetch, Fetching};
 pub use client::{ClientSecret, SecretHandle};
 pub use exec::{Command, DEFAULT_TIMEOUT, DEFAULT_TTL, Exec};

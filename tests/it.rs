@@ -31,6 +31,8 @@ mod grants;
 mod healthcheck;
 #[path = "it/hung_files.rs"]
 mod hung_files;
+#[path = "it/issuer_keys.rs"]
+mod issuer_keys;
 #[path = "it/jwt.rs"]
 mod jwt;
 #[path = "it/leaks.rs"]

@@ -272,6 +272,9 @@ fn the_examples_of_the_pages_load() {
         let loaded = load(&format!("{MINIMAL}\n{example}"));
         loaded.unwrap_or_else(|problems| panic!("{example}\n{problems}"));
     }
+    let gateway = blocks(include_str!("../docs/gateway.md"), "toml");
+    assert_eq!(gateway.len(), 1);
+    load(gateway[0]).unwrap_or_else(|problems| panic!("{problems}"));
     let callers = blocks(include_str!("../docs/callers.md"), "toml");
     let (every, examples) = callers.split_first().expect("there are examples");
     assert!(every.starts_with("# every example\n") && examples.len() > 5, "{callers:?}");

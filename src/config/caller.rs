@@ -81,6 +81,16 @@ pub enum Identity {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ClaimMatch(pub Vec<String>);
 
+impl Identity {
+    /// The issuer whose tokens it rests on, if it does on one's.
+    pub fn issuer(&self) -> Option<&IssuerName> {
+        match self {
+            Self::ServiceAccount { issuer, .. } | Self::Jwt { issuer, .. } => Some(issuer),
+            _ => None,
+        }
+    }
+}
+
 impl show::Named for Caller {
     fn name(&self) -> &str {
         self.name.as_str()

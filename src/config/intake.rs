@@ -44,7 +44,7 @@ pub(super) fn holds_secret(steps: &[&str]) -> bool {
         // Names that the issuer and Logto chose.
         ["callers", _, "identify", .., "jwt", "claims", _] => false,
         ["policies", _, "allow", .., "query", _] | ["policies", _, "allow", .., "query", _, _] => false,
-        ["broker", "key"] | ["admin", "token"] | ["listen", "tls", "key"] => true,
+        ["broker", "key"] | ["admin", "token"] | ["listen", "tls", "key"] | ["issuers", _, "bearer"] => true,
         // A name may hold any of the words; what is no name is a key gone astray.
         ["issuers" | "tenants" | "policies" | "callers", name] => {
             TenantName::parse(name).is_err() && sounds_like(name)
@@ -56,7 +56,7 @@ pub(super) fn holds_secret(steps: &[&str]) -> bool {
 
 /// Whether a key has a word in it that names secrets, whatever its case.
 fn sounds_like(key: &str) -> bool {
-    const WORDS: [&[u8]; 4] = [b"secret", b"api_key", b"apikey", b"password"];
+    const WORDS: [&[u8]; 5] = [b"secret", b"api_key", b"apikey", b"password", b"bearer"];
     WORDS.iter().any(|word| key.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word)))
 }
 

@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf, time::Duration};
 use serde::{Serialize, Serializer};
 
 use super::{origin::Written, show, tenant::Roots};
-use crate::ids::IssuerName;
+use crate::{ids::IssuerName, secret::Bearer};
 
 /// `[issuers.NAME]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -24,6 +24,8 @@ pub struct Issuer {
     /// `leeway`: for `exp`, `nbf` and `iat`; at most five minutes.
     #[serde(serialize_with = "show::duration")]
     pub leeway: Duration,
+    /// `bearer`: what is shown when keys are fetched, to the server that `issuer` or `jwks` names.
+    pub bearer: Option<Bearer>,
     /// `tls.roots`: the trusted CAs of the server that has the keys.
     #[serde(rename = "tls", serialize_with = "show_roots")]
     pub ca: Roots,

@@ -36,6 +36,9 @@ pub(super) struct SecretIds(pub(super) Vec<usize>);
 /// The places of client secrets, which commands may print.
 pub(super) struct ClientSecretIds(pub(super) Vec<usize>);
 
+/// The place of a bearer token, which a command may print.
+pub(super) struct BearerId(pub(super) SecretId);
+
 /// The place of a private key, which a path names.
 pub(super) struct KeySecretId(pub(super) SecretId);
 
@@ -131,6 +134,12 @@ impl FromNode for KeySecretId {
     }
 }
 
+impl FromNode for BearerId {
+    fn from_node(node: &Node, at: &Trail<'_>, misfits: &mut Misfits) -> Option<Self> {
+        SecretId::from_node(node, at, misfits).map(Self)
+    }
+}
+
 impl FromNode for ClientSecretIds {
     fn from_node(node: &Node, at: &Trail<'_>, misfits: &mut Misfits) -> Option<Self> {
         SecretIds::from_node(node, at, misfits).map(|SecretIds(ids)| Self(ids))
@@ -193,12 +202,19 @@ inline_schema!([] SecretIds, "SecretIds", |_generator| {
 });
 
 inline_schema!([] ClientSecretIds, "ClientSecretIds", |_generator| {
+    let one = provided_schema();
+    json_schema!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1, "maxItems": 2 }] })
+});
+inline_schema!([] BearerId, "BearerId", |_generator| provided_schema());
+
+/// A secret, or a command that prints it.
+fn provided_schema() -> Schema {
     let mut one = secret_schema();
     if let Some(forms) = one.get_mut("anyOf").and_then(serde_json::Value::as_array_mut) {
         forms.insert(forms.len() - 1, exec::schema().to_value());
     }
-    json_schema!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1, "maxItems": 2 }] })
-});
+    one
+}
 
 fn secret_schema() -> Schema {
     secret_or(

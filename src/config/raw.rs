@@ -9,8 +9,8 @@ use super::{
     address::Address,
     issuer::Algorithm,
     leaf::{
-        AddressOrOff, ClientSecretIds, Either, Forbidden, HexDigest, KeySecretId, Leaf, List, Mixed, Mode,
-        Off, SecretIds, Size, Unconditional,
+        AddressOrOff, BearerId, ClientSecretIds, Either, Forbidden, HexDigest, KeySecretId, Leaf, List,
+        Mixed, Mode, Off, SecretIds, Size, Unconditional,
     },
     node::{FromNode, Misfits, Named},
     path::Trail,
@@ -125,6 +125,8 @@ tables! {
         algorithms: List<Algorithm>,
         /// How far the clocks may be apart; at most "5m".
         leeway: Leaf<Duration>,
+        /// The token that is shown when the keys are fetched, to the server of `issuer` or `jwks` and no other. A file is read for each fetch. Left out: none.
+        bearer: BearerId,
         /// How its server is reached.
         tls: RawIssuerTls,
         /// How long fetched keys are used before they are fetched again.

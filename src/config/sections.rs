@@ -33,6 +33,8 @@ sections! {
         response: Duration = Duration::from_secs(65), duration(MILLISECOND..=HOUR);
         /// One token request, whole.
         token: Duration = Duration::from_secs(10), duration(MILLISECOND..=HOUR);
+        /// How long `/startupz` says that the process has not started, while callers rely on an issuer whose keys have never been there. Longer than the startup probe waits, so that no rollout is taken for good without them. "0s": not at all.
+        startup: Duration = Duration::from_mins(5), duration(Duration::ZERO..=HOUR);
         /// How long an idle upstream connection is kept. Logto closes at 6 s.
         // Fact 8.2.
         upstream_idle: Duration = Duration::from_secs(4), duration(MILLISECOND..=HOUR);

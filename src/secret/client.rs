@@ -65,9 +65,10 @@ impl SecretHandle {
             Way::Provided(configured, _) => configured == other,
         }
     }
+}
 
-    /// [`SecretProvider::read`].
-    pub fn read(&self) -> Read<'_> {
+impl SecretProvider for SecretHandle {
+    fn read(&self) -> Read<'_> {
         match &self.0 {
             Way::Held(secret) => {
                 let reading = Reading { secret: secret.clone(), age: Age::Fresh };
@@ -77,16 +78,14 @@ impl SecretHandle {
         }
     }
 
-    /// [`SecretProvider::last`].
-    pub fn last(&self) -> Option<Secret> {
+    fn last(&self) -> Option<Secret> {
         match &self.0 {
             Way::Held(secret) => Some(secret.clone()),
             Way::Provided(_, provider) => provider.last(),
         }
     }
 
-    /// [`SecretProvider::refused`].
-    pub fn refused(&self, secret: &Secret) {
+    fn refused(&self, secret: &Secret) {
         if let Way::Provided(_, provider) = &self.0 {
             provider.refused(secret);
         }

@@ -52,7 +52,7 @@ pub enum SecretError {
         path: PathBuf,
     },
     /// A command was named where secrets are read once.
-    #[error("`exec` works for the client_secret of a tenant alone")]
+    #[error("`exec` works for the client_secret of a tenant and the bearer of an issuer alone")]
     Exec,
     /// The variable is not set.
     #[error("the environment variable {name} is not set")]

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     clock::{Clock, Moment},
-    secret::{Age, Secret, SecretHandle},
+    secret::{Age, Secret, SecretHandle, SecretProvider as _},
     token::{
         answer,
         error::{Fault, GrantFailure},
@@ -151,7 +151,7 @@ impl Attempts<'_> {
 
     /// The secrets that were sent, and those that would be.
     fn known(&self) -> Vec<Secret> {
-        let others = self.source.secrets.iter().filter_map(SecretHandle::last);
+        let others = self.source.secrets.iter().filter_map(|handle| handle.last());
         self.sent.iter().cloned().chain(others).collect()
     }
 }

@@ -10,9 +10,11 @@ Not covered: that `docker build` itself works (the base image is not to be had h
 file ownership as a kubelet sets it up, and NetworkPolicy enforcement.
 """
 import argparse
+import base64
 import contextlib
 import hashlib
 import http.client
+import http.server
 import json
 import os
 import re
@@ -24,6 +26,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import venv
 from pathlib import Path
@@ -33,6 +36,9 @@ ROOT = HERE.parents[1]
 DEPLOY = ROOT / "deploy"
 HOME = ROOT / "target" / "deploy"
 PYTHON = HOME / "venv" / "bin" / "python"
+# The API server's name in most clusters, and a token that a kubelet would write for a pod.
+API_SERVER = "kubernetes.default.svc.cluster.local"
+TOKEN = "the-token-of-the-pod"
 
 
 class Failed(Exception):
@@ -109,7 +115,9 @@ class Container:
         self.log = Path(tempfile.mkstemp(dir=directory, suffix=".log")[1])
         layout = []
         for entry in sorted(Path(root).iterdir()):
-            layout += ["--ro-bind", entry, f"/{entry.name}"]
+            # Empty in the image, and a kubelet mounts into it.
+            if entry.name != "etc":
+                layout += ["--ro-bind", entry, f"/{entry.name}"]
         for inside, outside in mounts.items():
             layout += ["--ro-bind", outside, inside]
         self.process = subprocess.Popen(
@@ -164,6 +172,18 @@ def status_of(port, path, trusting=None):
     try:
         connection.request("GET", path)
         return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def answer_of(port, path, trusting, token):
+    """Status and code of a GET with a bearer token, over TLS."""
+    context = ssl.create_default_context(cafile=trusting)
+    connection = http.client.HTTPSConnection("localhost", port, timeout=10, context=context)
+    try:
+        connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read()).get("code")
     finally:
         connection.close()
 
@@ -239,24 +259,108 @@ def mounts_of(file, directory):
     mounts = {}
     for mount in container["volumeMounts"]:
         volume = volumes[mount["name"]]
-        key = (("ConfigMap", volume["configMap"]["name"]) if "configMap" in volume
-               else ("Secret", volume["secret"]["secretName"]))
         home = Path(tempfile.mkdtemp(dir=directory))
         home.chmod(0o755)
+        mounts[mount["mountPath"]] = home
+        if "projected" in volume:
+            project(volume["projected"]["sources"], home)
+            continue
+        key = (("ConfigMap", volume["configMap"]["name"]) if "configMap" in volume
+               else ("Secret", volume["secret"]["secretName"]))
         for name, text in data.get(key, {}).items():
             (home / name).write_text(text)
         if "tls.crt" in data.get(key, {}):
             certify(home)
-        mounts[mount["mountPath"]] = home
     return mounts
 
 
-def certify(directory):
+def project(sources, home):
+    """A projected volume: the pod's token for the API server, and the cluster's authority."""
+    for source in sources:
+        if "serviceAccountToken" in source:
+            (home / source["serviceAccountToken"]["path"]).write_text(TOKEN)
+            continue
+        check(source["configMap"]["name"] == "kube-root-ca.crt", f"what no cluster has: {source}")
+        pair = HOME / "apiserver"
+        if not (pair / "tls.crt").exists():
+            pair.mkdir(parents=True, exist_ok=True)
+            certify(pair, API_SERVER)
+        for item in source["configMap"]["items"]:
+            check(item["key"] == "ca.crt", f"kube-root-ca.crt has no {item['key']}")
+            shutil.copy(pair / "tls.crt", home / item["path"])
+
+
+def certify(directory, name="localhost"):
     """What cert-manager would write in the place of the manifest's placeholders."""
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-                    "-subj", "/CN=claviger", "-addext", "subjectAltName=DNS:localhost",
+                    "-subj", "/CN=claviger", "-addext", f"subjectAltName=DNS:{name}",
                     "-keyout", directory / "tls.key", "-out", directory / "tls.crt"], check=True, capture_output=True)
     (directory / "tls.key").chmod(0o644)
+
+
+class ApiServer:
+    """What a gateway asks an API server for: its keys, which it gives to the pod's token alone."""
+
+    def __init__(self, directory):
+        self.key, self.wanted = Path(directory) / "signing.pem", f"Bearer {TOKEN}"
+        subprocess.run(["openssl", "genrsa", "-out", self.key, "2048"], check=True, capture_output=True)
+        done = subprocess.run(["openssl", "rsa", "-in", self.key, "-noout", "-modulus"], check=True, capture_output=True, text=True)
+        modulus = encoded(bytes.fromhex(done.stdout.strip().partition("=")[2]))
+        keys = {"keys": [{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": "one", "n": modulus, "e": "AQAB"}]}
+        own = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                right = self.headers["Authorization"] == own.wanted and self.path == "/openid/v1/jwks"
+                body = json.dumps(keys if right else {"kind": "Status", "code": 401}).encode()
+                self.send_response(200 if right else 401)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 6443), Handler)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        pair = HOME / "apiserver"
+        context.load_cert_chain(pair / "tls.crt", pair / "tls.key")
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def token(self, account, audience="claviger"):
+        """A token of a ServiceAccount, as TokenRequest gives it."""
+        namespace, name = account.split("/")
+        now = int(time.time())
+        claims = {"iss": f"https://{API_SERVER}", "aud": [audience], "iat": now, "nbf": now, "exp": now + 600,
+                  "sub": f"system:serviceaccount:{namespace}:{name}",
+                  "kubernetes.io": {"namespace": namespace, "serviceaccount": {"name": name, "uid": "1"}}}
+        text = ".".join(encoded(json.dumps(part).encode()) for part in ({"alg": "RS256", "kid": "one"}, claims))
+        done = subprocess.run(["openssl", "dgst", "-sha256", "-sign", self.key], input=text.encode(), check=True, capture_output=True)
+        return f"{text}.{encoded(done.stdout)}"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def encoded(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def in_cluster(mounts, directory):
+    """`mounts` where the API server's name leads to the one above, behind its Service's port."""
+    hosts = Path(directory) / "hosts"
+    hosts.write_text(f"127.0.0.1 localhost {API_SERVER}\n")
+    file = mounts["/etc/claviger"] / "claviger.toml"
+    text = file.read_text()
+    check(f'"https://{API_SERVER}/openid/' in text, "the keys are not at the API server")
+    # A Service maps 443 to it, which takes privileges to listen on here.
+    file.write_text(text.replace(f'"https://{API_SERVER}/openid/', f'"https://{API_SERVER}:6443/openid/'))
+    return {**mounts, "/etc/hosts": hosts}
 
 
 CONFIG = """
@@ -345,10 +449,12 @@ def manifests_hang_together(_):
             for port in used(d["spec"]) if used else ():
                 check(port in ports, f"{file}: {d['kind']} names the port {port}, which no container has")
         for volume in pod["volumes"]:
+            if "projected" in volume:
+                continue
             name = (("ConfigMap", volume["configMap"]["name"]) if "configMap" in volume
                     else ("Secret", volume["secret"]["secretName"]))
             check(name in names, f"{file}: {name} is not in the file")
-        secrets = {v["name"] for v in pod["volumes"] if "secret" in v}
+        secrets = {v["name"] for v in pod["volumes"] if "secret" in v or "projected" in v}
         for container in pod.get("initContainers", []) + pod["containers"]:
             mounted = {m["name"] for m in container.get("volumeMounts", [])}
             check(mounted <= {v["name"] for v in pod["volumes"]}, f"{file}: {container['name']} mounts what is no volume")
@@ -397,6 +503,13 @@ def pods_live_and_end_well(_):
             delay, drain = (int(shutdown[k].removesuffix("s")) for k in ("delay", "drain"))
             check(delay >= 5, f"{file}: shutdown.delay is {delay} s")
             check(pod["terminationGracePeriodSeconds"] > delay + drain, f"{file}: the pod is killed before it has drained")
+        if any("jwks" not in i or isinstance(i["jwks"], str) for i in config.get("issuers", {}).values()):
+            probe = claviger["startupProbe"]
+            check(probe["httpGet"]["path"] == "/startupz", f"{file}: a start without keys is taken for one")
+            waits = {"s": 1, "m": 60}
+            startup = config.get("timeouts", {}).get("startup", "5m")
+            window = probe["periodSeconds"] * probe["failureThreshold"]
+            check(int(startup[:-1]) * waits[startup[-1]] > window, f"{file}: {startup} is over before the probe gives up ({window} s)")
         if not listens["admin"].startswith(("127.", "unix:")):
             check("token" in config.get("admin", {}), f"{file}: /status is open to the network, and not shown without a token")
 
@@ -412,11 +525,14 @@ def egress_fits(_):
             open_ports = {(p["port"], p["protocol"]) for rule in d["spec"]["egress"] for p in rule["ports"]}
             check({(53, "UDP"), (53, "TCP")} <= open_ports, f"{file}: no names: {open_ports}")
             urls = [t["endpoint"] for t in config["tenants"].values()]
-            urls += [i["issuer"] for i in config.get("issuers", {}).values()]
-            for url in map(urlsplit, urls):
-                port = url.port or {"https": 443, "http": 80}[url.scheme]
+            urls += [i.get("jwks", i["issuer"]) for i in config.get("issuers", {}).values()]
+            needed = set()
+            for url in map(urlsplit, (url for url in urls if isinstance(url, str))):
+                # A policy is about the port behind a Service.
+                port = 6443 if url.hostname == API_SERVER else url.port or {"https": 443, "http": 80}[url.scheme]
                 check((port, "TCP") in open_ports, f"{file}: no way out to {url.geturl()}")
-            check(len(open_ports) == 2 + len({urlsplit(u).port or 443 for u in urls}), f"{file}: more than is needed: {open_ports}")
+                needed.add(port)
+            check(len(open_ports) == 2 + len(needed), f"{file}: more than is needed: {open_ports}")
 
 
 def image_is_bare(world):
@@ -509,16 +625,35 @@ def sidecar_runs(world):
 
 
 def gateway_runs(world):
-    """the gateway's HTTP probes pass, and a caller without a key is refused, over TLS alone"""
+    """the gateway's probes pass with the cluster's keys and not before; ServiceAccounts are known by their tokens, over TLS alone"""
     _, spec = claviger_in("gateway.yaml")
     ports = {port["name"]: port["containerPort"] for port in spec["ports"]}
-    mounts = mounts_of("gateway.yaml", world.directory)
-    with Container(world.root, ["/claviger", *spec["args"]], mounts, world.directory) as container:
+    mounts = in_cluster(mounts_of("gateway.yaml", world.directory), world.directory)
+    trusted = mounts["/run/secrets/tls"] / "tls.crt"
+    with (ApiServer(world.directory) as cluster,
+          Container(world.root, ["/claviger", *spec["args"]], mounts, world.directory) as container):
+        cluster.wanted = "Bearer of-the-next-token"
+        wait_for(container, ports["admin"], spec["readinessProbe"]["httpGet"]["path"])
+        startup = spec["startupProbe"]["httpGet"]["path"]
+        check(status_of(ports["admin"], startup) == 503, f"it counts as started without keys:\n{container.said()}")
+
+        def of(account, audience="claviger"):
+            return answer_of(ports["proxy"], "/api/users", trusted, cluster.token(account, audience))
+
+        check(of("shop/billing") == (503, "claviger.issuer_unavailable"), f"without keys: {of('shop/billing')}\n{container.said()}")
+        # The kubelet writes another token.
+        token = mounts["/var/run/secrets/kubernetes.io/serviceaccount"] / "token"
+        token.write_text("of-the-next-token\n")
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
             get = spec[probe]["httpGet"]
             wait_for(container, ports[get["port"]], get["path"])
-        status = status_of(ports["proxy"], "/api/users", mounts["/run/secrets/tls"] / "tls.crt")
+        check(of("shop/other") == (401, "claviger.caller_unknown"), f"another account: {of('shop/other')}")
+        check(of("shop/billing", "other") == (401, "claviger.caller_unknown"), "a token for another audience")
+        # No name leads to Logto here.
+        check(of("shop/billing") == (503, "claviger.token_unavailable"), f"{of('shop/billing')}\n{container.said()}")
+        status = status_of(ports["proxy"], "/api/users", trusted)
         check(status == 401, f"a caller without a key was answered {status}, not 401:\n{container.said()}")
+        check(TOKEN not in container.said() and "of-the-next-token" not in container.said(), "a bearer token is in the log")
         check(container.stop() == 0, f"SIGTERM did not end it with 0:\n{container.said()}")
 
 

@@ -1,5 +1,10 @@
 //! `claviger healthcheck`: finds the process that runs, whatever the configuration says by now.
 
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::time::Instant;
+
 use crate::support::{Logto, Proxy, Settings, claviger, quoted};
 
 #[tokio::test]
@@ -32,4 +37,23 @@ async fn healthcheck_asks_the_running_process() {
     let gone = claviger(&["healthcheck", "--address", &address]).await;
     gone.assert_code(1);
     assert!(gone.stderr.contains("is `claviger serve` running?"), "{}", gone.stderr);
+}
+
+/// A process that hangs still accepts, as the system does it for it. The probe's timeoutSeconds in the manifests is 5 s.
+#[tokio::test]
+async fn a_process_that_hangs_fails_its_probe_in_time_and_one_that_wakes_up_passes_again() {
+    let logto = Logto::start().await;
+    let by_socket = Proxy::builder().tenant("acme", &logto);
+    let socket = format!("unix:{}", by_socket.directory().join("admin.sock").display());
+    let by_socket = by_socket.set("listen.admin", quoted(&socket)).start().await;
+    let by_port = Proxy::of(&logto).await;
+    for (proxy, address) in [(&by_socket, socket), (&by_port, by_port.admin_authority())] {
+        claviger(&["healthcheck", "--address", &address]).await.assert_code(0);
+        proxy.signal(Signal::STOP);
+        let start = Instant::now();
+        claviger(&["healthcheck", "--address", &address]).await.assert_code(1);
+        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+        proxy.signal(Signal::CONT);
+        claviger(&["healthcheck", "--address", &address]).await.assert_code(0);
+    }
 }

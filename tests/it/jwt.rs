@@ -156,16 +156,21 @@ async fn another_issuer_is_discovered_and_asked_once_for_many() {
     assert_eq!(issuer.asked(), 2, "its configuration and its keys");
     assert_eq!(proxy.metric("claviger_issuer_keys{issuer=\"ci\"}").await, 1.0);
     assert_eq!(proxy.status().await["issuers"]["ci"]["last_error"], json!(null));
-    let stranger = Signer::new("two");
-    issuer.publish(key_set(&[&signer, &stranger]));
+    let (new, stranger) = (Signer::new("two"), Signer::new("three"));
+    issuer.publish(key_set(&[&signer, &new]));
+    for _ in 0..5 {
+        let answer = proxy.ask(&with_token(&new.sign(&claims("acme/app")))).await;
+        assert_eq!(answer.status, 200, "at first use");
+    }
+    assert_eq!(issuer.asked(), 4);
     for _ in 0..5 {
         let answer = proxy.ask(&with_token(&stranger.sign(&claims("acme/app")))).await;
         answer.assert_problem(401, "caller_unknown");
     }
-    assert_eq!(issuer.asked(), 2, "it was asked a moment ago");
-    assert!(proxy.reload().await || issuer.asked() == 2, "a reload forgets no keys");
+    assert_eq!(issuer.asked(), 4, "a token had it asked a moment ago");
+    assert!(proxy.reload().await || issuer.asked() == 4, "a reload forgets no keys");
     assert_eq!(proxy.ask(&with_token(&token)).await.status, 200);
-    assert_eq!(issuer.asked(), 2);
+    assert_eq!(issuer.asked(), 4);
 }
 
 #[tokio::test]

@@ -1,11 +1,9 @@
-//! An issuer of JWTs on a loopback port: signs, publishes its keys, and counts who asks for them.
+//! An issuer of JWTs on a loopback port: signs, publishes its keys to all or to whoever shows a bearer token, as the API
+//! server of a cluster does, and remembers who asked.
 
 use std::{
     net::SocketAddr,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, MutexGuard},
     time::UNIX_EPOCH,
 };
 
@@ -73,17 +71,54 @@ pub(crate) fn account(issuer: &str, namespace: &str, name: &str) -> Value {
 /// An issuer that can be asked for its keys.
 pub(crate) struct Issuer {
     address: SocketAddr,
-    keys: Arc<Mutex<String>>,
-    asked: Arc<AtomicUsize>,
+    state: Arc<Mutex<State>>,
     task: JoinHandle<()>,
+}
+
+struct State {
+    keys: String,
+    /// What its discovery document says instead of what it should.
+    issuer: Option<String>,
+    jwks_uri: Option<String>,
+    /// The bearer token without which it answers 401.
+    wanted: Option<String>,
+    /// Where it sends everybody instead of answering.
+    elsewhere: Option<String>,
+    /// Path and bearer token of each request.
+    asked: Vec<(String, Option<String>)>,
+}
+
+impl State {
+    /// Status, header and body of the answer to a request.
+    fn answer(&mut self, own: &str, head: &str) -> (&'static str, String, String) {
+        let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
+        let bearer =
+            head.lines().find_map(|line| line.strip_prefix("authorization: Bearer ")).map(str::to_owned);
+        self.asked.push((path.clone(), bearer.clone()));
+        if let Some(elsewhere) = &self.elsewhere {
+            return ("302 Found", format!("Location: {elsewhere}{path}\r\n"), String::new());
+        }
+        if self.wanted.is_some() && self.wanted != bearer {
+            return ("401 Unauthorized", String::new(), r#"{"kind":"Status","code":401}"#.into());
+        }
+        let body = if path == "/.well-known/openid-configuration" {
+            let jwks_uri = self.jwks_uri.clone().unwrap_or_else(|| format!("{own}/keys"));
+            json!({ "issuer": self.issuer.as_deref().unwrap_or(own), "jwks_uri": jwks_uri }).to_string()
+        } else {
+            self.keys.clone()
+        };
+        ("200 OK", "Content-Type: application/json\r\n".into(), body)
+    }
 }
 
 impl Issuer {
     pub(crate) async fn start(keys: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
-        let (keys, asked) = (Arc::new(Mutex::new(keys)), Arc::new(AtomicUsize::new(0)));
-        let (published, counted) = (keys.clone(), asked.clone());
+        let state =
+            State { keys, issuer: None, jwks_uri: None, wanted: None, elsewhere: None, asked: Vec::new() };
+        let state = Arc::new(Mutex::new(state));
+        let shared = state.clone();
         let task = tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let mut head = Vec::new();
@@ -92,22 +127,18 @@ impl Issuer {
                         break;
                     }
                 }
-                counted.fetch_add(1, Relaxed);
-                let issuer = format!("http://{address}");
-                let body = if head.starts_with(b"GET /.well-known/openid-configuration ") {
-                    json!({ "issuer": issuer, "jwks_uri": format!("{issuer}/keys") }).to_string()
-                } else {
-                    published.lock().expect("nobody panicked").clone()
-                };
+                let head = String::from_utf8_lossy(&head);
+                let (status, header, body) =
+                    shared.lock().expect("nobody panicked").answer(&format!("http://{address}"), &head);
                 let answer = format!(
-                    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                    "HTTP/1.1 {status}\r\n{header}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
                     body.len()
                 );
                 // Whoever asked may be gone.
                 let _ = stream.write_all(answer.as_bytes()).await;
             }
         });
-        Self { address, keys, asked, task }
+        Self { address, state, task }
     }
 
     /// What its tokens call it.
@@ -117,12 +148,41 @@ impl Issuer {
 
     /// Publishes other keys.
     pub(crate) fn publish(&self, keys: String) {
-        *self.keys.lock().expect("nobody panicked") = keys;
+        self.state().keys = keys;
+    }
+
+    /// Answers from now on to this bearer token alone.
+    pub(crate) fn want(&self, bearer: &str) {
+        self.state().wanted = Some(bearer.into());
+    }
+
+    /// Says of itself what is not so.
+    pub(crate) fn pose_as(&self, issuer: &str) {
+        self.state().issuer = Some(issuer.into());
+    }
+
+    /// Names another place for its keys.
+    pub(crate) fn keys_are_at(&self, url: &str) {
+        self.state().jwks_uri = Some(url.into());
+    }
+
+    /// Sends everybody to another server.
+    pub(crate) fn redirect_to(&self, url: &str) {
+        self.state().elsewhere = Some(url.into());
     }
 
     /// How often it was asked for anything.
     pub(crate) fn asked(&self) -> usize {
-        self.asked.load(Relaxed)
+        self.state().asked.len()
+    }
+
+    /// What it was asked for since the last time, and the bearer token that it was shown.
+    pub(crate) fn seen(&self) -> Vec<(String, Option<String>)> {
+        std::mem::take(&mut self.state().asked)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nobody panicked")
     }
 }
 

@@ -45,6 +45,13 @@ pub(super) enum JwtError {
         /// When they may be fetched again.
         again_in: Duration,
     },
+    /// None of the keys held fits, and the issuer may publish others by now. Not the caller's fault.
+    KeysNotRenewed {
+        /// How many.
+        held: usize,
+        /// When they may be fetched again.
+        again_in: Duration,
+    },
     /// The signature is invalid.
     Signature,
     /// Verified, but of no caller.
@@ -63,7 +70,7 @@ impl JwtError {
     pub(super) fn cause(self, issuer: Option<&IssuerName>) -> Cause {
         let text = issuer.map_or_else(|| self.to_string(), |issuer| format!("issuer {issuer}: {self}"));
         let retry_after = match self {
-            Self::NoKeys { again_in } => Some(again_in),
+            Self::NoKeys { again_in } | Self::KeysNotRenewed { again_in, .. } => Some(again_in),
             _ => None,
         };
         Cause { retry_after, ..Cause::of(self.reason(), text) }
@@ -80,7 +87,7 @@ impl JwtError {
             Self::Audience => "audience",
             Self::Subject => "subject",
             Self::KeyUnknown(_) | Self::KeyKind | Self::KeyNotNamed(_) => "key_unknown",
-            Self::NoKeys { .. } => "issuer_unavailable",
+            Self::NoKeys { .. } | Self::KeysNotRenewed { .. } => "issuer_unavailable",
             Self::Signature => "signature",
             Self::NoCaller => "no_caller",
             Self::TwoCallers => "two_callers",
@@ -111,6 +118,13 @@ impl fmt::Display for JwtError {
                 write!(f, "there is no kid, and not exactly one key fits alg ({})", held(*keys))
             }
             Self::NoKeys { .. } => f.write_str("the issuer's signing keys are unavailable"),
+            Self::KeysNotRenewed { held: keys, .. } => {
+                write!(
+                    f,
+                    "no key of the issuer fits ({}), and its keys could not be fetched anew",
+                    held(*keys)
+                )
+            }
             Self::Signature => f.write_str("the signature is invalid"),
             Self::NoCaller => f.write_str("verified, but its claims match no caller"),
             Self::TwoCallers => f.write_str("verified, but its claims match two callers"),

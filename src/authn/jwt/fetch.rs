@@ -1,5 +1,6 @@
 //! How an issuer's keys are fetched: by OpenID Connect Discovery (1.0, section 4), or from a URL. As for token
-//! requests, nothing is done that was not asked for: no redirects, no proxies from the environment, no retries.
+//! requests, nothing is done that was not asked for: no redirects, no proxies from the environment, no retries. A bearer
+//! token is shown to the server that the configuration names, and never to one that a document names.
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -8,7 +9,10 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use super::key_set::{KeySet, KeySetError};
-use crate::config::{Issuer, Jwks};
+use crate::{
+    config::{Issuer, Jwks},
+    secret::{Bearer, Secret, SecretProvider, Unreadable},
+};
 
 /// The most that is read of one document.
 const MAX_BODY: usize = 256 * 1024;
@@ -19,7 +23,37 @@ const MAX_SHOWN: usize = 200;
 /// Reads the documents of an issuer: over HTTP with [`HttpFetch`], from memory in tests.
 pub(super) trait Fetch: Send + Sync {
     /// Reads one document, whole.
-    fn get(&self, url: Url) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, FetchError>> + Send + '_>>;
+    fn get(&self, url: Url, server: Server) -> Getting<'_>;
+}
+
+/// A document on its way.
+pub(super) type Getting<'a> = Pin<Box<dyn Future<Output = Result<Document, FetchError>> + Send + 'a>>;
+
+/// Whose server a document is read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Server {
+    /// The one that the configuration names: it is shown the bearer token.
+    Configured,
+    /// Another one, which the discovery document names.
+    Discovered,
+}
+
+/// What was read.
+pub(super) struct Document {
+    pub(super) body: Vec<u8>,
+    /// What its server was shown.
+    pub(super) shown: Option<Secret>,
+}
+
+impl Document {
+    /// As much of `text`, which stands in it, as an operator may see: a server could repeat what it was shown.
+    fn quoted(&self, text: &str) -> String {
+        let repeated = self.shown.as_ref().and_then(|shown| std::str::from_utf8(shown.expose()).ok());
+        if repeated.is_some_and(|shown| text.contains(shown)) {
+            return "…".into();
+        }
+        text.chars().take(MAX_SHOWN).collect()
+    }
 }
 
 /// Why an issuer's keys could not be fetched.
@@ -34,6 +68,25 @@ pub enum FetchError {
     /// An answer with another status than 200.
     #[error("the answer was {0} instead of 200")]
     Status(u16),
+    /// 401 or 403 without a bearer token.
+    #[error("the answer was {0} instead of 200: its server wants a credential, which `bearer` can name")]
+    CredentialWanted(u16),
+    /// 401 or 403 with a bearer token.
+    #[error("the answer was {0} instead of 200: its server does not accept the token of `bearer`")]
+    BearerRefused(u16),
+    /// 401 or 403 of a server that is not shown the bearer token.
+    #[error(
+        "the answer was {0} instead of 200: jwks_uri of its discovery document is on another server than `issuer`, which is not shown the token of `bearer`; write the URL of the keys into `jwks`"
+    )]
+    NotShown(u16),
+    /// The bearer token could not be read.
+    #[error("the token of `bearer` cannot be read: {0}")]
+    BearerUnreadable(Unreadable),
+    /// What was read is no bearer token.
+    #[error(
+        "what `bearer` names holds no bearer token (letters, digits and -._~+/ alone, with = at its end)"
+    )]
+    BearerForm,
     /// An answer that was not read to its end.
     #[error("the answer is longer than {MAX_BODY} bytes")]
     TooLarge,
@@ -50,34 +103,39 @@ pub enum FetchError {
 
 /// Fetches the keys of `issuer`.
 pub(super) async fn fetch(from: &dyn Fetch, issuer: &Issuer) -> Result<KeySet, FetchError> {
-    let url = match &issuer.jwks {
+    let (url, server) = match &issuer.jwks {
         // Never fetched; the file says it all.
         Jwks::File { json, .. } => return Ok(KeySet::parse(json)?),
-        Jwks::Url(url) => parse(url)?,
+        Jwks::Url(url) => (parse(url)?, Server::Configured),
         Jwks::Discovery => discover(from, &issuer.issuer).await?,
     };
-    Ok(KeySet::parse(&from.get(url).await?)?)
+    Ok(KeySet::parse(&from.get(url, server).await?.body)?)
 }
 
-async fn discover(from: &dyn Fetch, issuer: &str) -> Result<Url, FetchError> {
+async fn discover(from: &dyn Fetch, issuer: &str) -> Result<(Url, Server), FetchError> {
     #[derive(Deserialize)]
-    struct Document {
+    struct Metadata {
         issuer: String,
         jwks_uri: String,
     }
     let own = parse(issuer)?;
     let at = parse(&format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/')))?;
-    let document: Document = serde_json::from_slice(&from.get(at).await?)
+    let document = from.get(at, Server::Configured).await?;
+    let metadata: Metadata = serde_json::from_slice(&document.body)
         .map_err(|_| FetchError::Discovery("it is not a JSON object with issuer and jwks_uri"))?;
     // Section 4.3: else anybody's document would do.
-    if document.issuer != issuer {
-        return Err(FetchError::OtherIssuer(document.issuer.chars().take(MAX_SHOWN).collect()));
+    if metadata.issuer != issuer {
+        return Err(FetchError::OtherIssuer(document.quoted(&metadata.issuer)));
     }
-    let keys = parse(&document.jwks_uri).map_err(|_| FetchError::Discovery("its jwks_uri is not a URL"))?;
-    if keys.scheme() != "https" && keys.origin() != own.origin() {
+    let keys = parse(&metadata.jwks_uri).map_err(|_| FetchError::Discovery("its jwks_uri is not a URL"))?;
+    // Scheme, host and port: what the configuration names is this one server.
+    if keys.origin() == own.origin() {
+        return Ok((keys, Server::Configured));
+    }
+    if keys.scheme() != "https" {
         return Err(FetchError::Discovery("its jwks_uri is neither https nor of the issuer's own origin"));
     }
-    Ok(keys)
+    Ok((keys, Server::Discovered))
 }
 
 fn parse(url: &str) -> Result<Url, FetchError> {
@@ -85,19 +143,20 @@ fn parse(url: &str) -> Result<Url, FetchError> {
 }
 
 /// Over HTTP/1.1.
-#[derive(Clone)]
 pub(super) struct HttpFetch {
     http: reqwest::Client,
+    bearer: Option<Arc<dyn SecretProvider>>,
 }
 
 impl HttpFetch {
     /// A client that trusts what `tls` trusts. `connect` bounds connection and TLS handshake, `whole` all of a
-    /// request.
+    /// request, and before it the reading of `bearer` from a file.
     ///
     /// # Errors
     /// When the client cannot be made with this TLS configuration.
     pub(super) fn new(
         tls: rustls::ClientConfig,
+        bearer: Option<&Bearer>,
         connect: Duration,
         whole: Duration,
     ) -> Result<Arc<Self>, Box<str>> {
@@ -107,16 +166,24 @@ impl HttpFetch {
             .user_agent(concat!("claviger/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| describe(error).into_boxed_str())?;
-        Ok(Arc::new(Self { http }))
+        Ok(Arc::new(Self { http, bearer: bearer.map(|bearer| bearer.provider(whole)) }))
     }
 
-    async fn read(&self, url: Url) -> Result<Vec<u8>, FetchError> {
+    async fn read(&self, url: Url, server: Server) -> Result<Document, FetchError> {
         let unreachable = |error| FetchError::Unreachable(describe(error));
+        let shown = match server {
+            Server::Configured => self.bearer().await?,
+            Server::Discovered => None,
+        };
         let accept = "application/json, application/jwk-set+json";
-        let request = self.http.get(url).header(header::ACCEPT, accept);
+        let mut request = self.http.get(url).header(header::ACCEPT, accept);
+        if let Some(token) = &shown {
+            let value = token.header("Bearer ").map_err(|_| FetchError::BearerForm)?;
+            request = request.header(header::AUTHORIZATION, value);
+        }
         let mut response = request.send().await.map_err(unreachable)?;
         if response.status() != http::StatusCode::OK {
-            return Err(FetchError::Status(response.status().as_u16()));
+            return Err(self.refusal(response.status(), server, shown.as_ref()));
         }
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
@@ -125,13 +192,36 @@ impl HttpFetch {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(body)
+        Ok(Document { body, shown })
+    }
+
+    /// The token of now, where there is to be one.
+    async fn bearer(&self) -> Result<Option<Secret>, FetchError> {
+        let Some(bearer) = &self.bearer else { return Ok(None) };
+        let token = bearer.read().await.map_err(FetchError::BearerUnreadable)?.secret;
+        if Bearer::has_the_form(&token) { Ok(Some(token)) } else { Err(FetchError::BearerForm) }
+    }
+
+    fn refusal(&self, status: http::StatusCode, server: Server, shown: Option<&Secret>) -> FetchError {
+        let number = status.as_u16();
+        let is_about_who_asks = matches!(number, 401 | 403);
+        match (server, shown) {
+            _ if !is_about_who_asks => FetchError::Status(number),
+            (_, Some(token)) => {
+                if let Some(bearer) = &self.bearer {
+                    bearer.refused(token);
+                }
+                FetchError::BearerRefused(number)
+            }
+            (Server::Discovered, None) if self.bearer.is_some() => FetchError::NotShown(number),
+            (_, None) => FetchError::CredentialWanted(number),
+        }
     }
 }
 
 impl Fetch for HttpFetch {
-    fn get(&self, url: Url) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, FetchError>> + Send + '_>> {
-        Box::pin(self.read(url))
+    fn get(&self, url: Url, server: Server) -> Getting<'_> {
+        Box::pin(self.read(url, server))
     }
 }
 

@@ -32,7 +32,7 @@ use crate::{
     secret::Digest,
 };
 
-/// Between two fetches that tokens cause: a forged key id must not make us a burden to the issuer.
+/// Between two fetches that tokens cause, beside those of `refresh`: a forged key id must not make us a burden to the issuer.
 pub(super) const COOL_DOWN: Duration = Duration::from_secs(10);
 /// How long a request waits for keys.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
@@ -72,6 +72,10 @@ struct State {
     task: Option<AbortHandle>,
     /// A fetch is under way, or about to be.
     running: bool,
+    /// The one that is under way was asked for by a token.
+    is_asked_for: bool,
+    /// When the last one ended that a token had asked for.
+    cooling: Option<Instant>,
     last: Option<Instant>,
     failures: u32,
     error: Option<FetchError>,
@@ -131,8 +135,24 @@ impl Keyring {
     /// Whether it would fetch the same keys the same way for `issuer`.
     pub(super) fn serves(&self, issuer: &Issuer) -> bool {
         let own = &*self.issuer;
-        (&own.issuer, &own.jwks, &own.ca, own.refresh)
-            == (&issuer.issuer, &issuer.jwks, &issuer.ca, issuer.refresh)
+        self.has_keys_of(issuer)
+            && (&own.bearer, &own.ca, own.refresh) == (&issuer.bearer, &issuer.ca, issuer.refresh)
+    }
+
+    /// Whether it would fetch the keys of `issuer` from the same place, if in another way.
+    pub(super) fn has_keys_of(&self, issuer: &Issuer) -> bool {
+        (&self.issuer.issuer, &self.issuer.jwks) == (&issuer.issuer, &issuer.jwks)
+    }
+
+    /// Goes on with the keys that `old` holds until it has fetched its own: another authority or bearer token is not
+    /// another issuer, and may not work.
+    pub(super) fn take_over(&self, old: &Self) {
+        self.held.store(old.held.load_full());
+    }
+
+    /// Whether no key is held.
+    pub fn is_empty(&self) -> bool {
+        self.held.load().count() == 0
     }
 
     /// Begins to fetch, on the current runtime, until the last holder lets go. Does nothing the second time, and
@@ -181,21 +201,30 @@ impl Keyring {
         if held.has_expired() { Vec::new() } else { held.keys.candidates(kid, alg) }
     }
 
-    /// Why there are no such keys.
+    /// Why there are no such keys. Only an issuer that answers says that it has no other.
     pub(super) fn without(&self, kid: Option<&str>) -> JwtError {
         let held = self.held.load();
         match (held.current(), kid) {
             (None, _) => JwtError::NoKeys { again_in: self.again_in() },
+            (Some(keys), _) if self.may_be_behind() => {
+                JwtError::KeysNotRenewed { held: keys.len(), again_in: self.again_in() }
+            }
             (Some(keys), Some(kid)) if keys.kids().any(|held| held == kid) => JwtError::KeyKind,
             (Some(keys), Some(_)) => JwtError::KeyUnknown(keys.len()),
             (Some(keys), None) => JwtError::KeyNotNamed(keys.len()),
         }
     }
 
+    /// Whether the issuer may publish others by now: the last fetch failed, or one has not come to its end.
+    fn may_be_behind(&self) -> bool {
+        let state = self.state();
+        state.running || state.failures > 0
+    }
+
     /// Until a token may cause another fetch.
     fn again_in(&self) -> Duration {
-        let since = self.state().last.map(|last| last.elapsed()).unwrap_or_default();
-        COOL_DOWN.saturating_sub(since).max(Duration::from_secs(1))
+        let left = self.state().cooling.map_or(COOL_DOWN, |ended| COOL_DOWN.saturating_sub(ended.elapsed()));
+        left.max(Duration::from_secs(1))
     }
 
     /// Counts a token that was rejected because it names a key that is not there.
@@ -216,10 +245,10 @@ impl Keyring {
         // Before the fetch can end.
         let mut fetched = self.fetched.subscribe();
         if !state.running {
-            if state.last.is_some_and(|last| last.elapsed() < COOL_DOWN) {
+            if state.cooling.is_some_and(|ended| ended.elapsed() < COOL_DOWN) {
                 return None;
             }
-            state.running = true;
+            (state.running, state.is_asked_for) = (true, true);
             self.asked.notify_one();
         }
         Some(Box::pin(async move {
@@ -236,6 +265,9 @@ impl Keyring {
             let mut state = self.state();
             state.running = false;
             state.last = Some(Instant::now());
+            if std::mem::take(&mut state.is_asked_for) {
+                state.cooling = state.last;
+            }
             let (failures, wait) = match &result {
                 Ok(_) => (0, self.issuer.refresh),
                 Err(_) => {

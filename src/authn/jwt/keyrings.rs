@@ -51,7 +51,12 @@ impl Keyrings {
         let keyring = |issuer: &Arc<Issuer>| match kept.iter().find(|keyring| keyring.serves(issuer)) {
             Some(keyring) => Ok((issuer.clone(), keyring.clone())),
             None => match make(issuer, config) {
-                Ok(keyring) => Ok((issuer.clone(), keyring)),
+                Ok(keyring) => {
+                    if let Some(old) = kept.iter().find(|keyring| keyring.has_keys_of(issuer)) {
+                        keyring.take_over(old);
+                    }
+                    Ok((issuer.clone(), keyring))
+                }
                 Err(why) => Err(KeyringError { origin: origin(issuer), issuer: issuer.name.clone(), why }),
             },
         };
@@ -80,6 +85,7 @@ fn make(issuer: &Arc<Issuer>, config: &Config) -> Result<Arc<Keyring>, Why> {
     }
     let timeouts = &config.timeouts;
     let from =
-        HttpFetch::new(trust::client(&issuer.ca)?, timeouts.connect, timeouts.token).map_err(Why::Client)?;
+        HttpFetch::new(trust::client(&issuer.ca)?, issuer.bearer.as_ref(), timeouts.connect, timeouts.token)
+            .map_err(Why::Client)?;
     Ok(Keyring::fetched(issuer.clone(), from, Random::system()))
 }

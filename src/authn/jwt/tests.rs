@@ -195,6 +195,7 @@ pub(super) fn issuer(name: &str, issuer: &str, jwks: Jwks) -> Arc<config::Issuer
         audience: vec!["claviger".into(), "https://claviger.example".into()],
         algorithms: config::Issuer::ALGORITHMS.to_vec(),
         leeway: Duration::from_secs(30),
+        bearer: None,
         ca: Roots::Bundled,
         refresh: Duration::from_secs(600),
     })

@@ -40,7 +40,7 @@ impl Checker<'_> {
     }
 
     /// Warns of a program that is not there: it may be there by the time a token is asked for.
-    fn program(&mut self, key: &KeyPath, command: &Command) {
+    pub(super) fn program(&mut self, key: &KeyPath, command: &Command) {
         let program = Path::new(&command.program);
         let path = self.settings.env.get(OsStr::new("PATH"));
         let in_path =

@@ -134,10 +134,7 @@ impl<'c> Used<'c> {
         let mut used = Self::default();
         for caller in callers {
             used.policies.extend(&caller.policies);
-            used.issuers.extend(caller.identify.iter().filter_map(|identity| match identity {
-                Identity::ServiceAccount { issuer, .. } | Identity::Jwt { issuer, .. } => Some(issuer),
-                _ => None,
-            }));
+            used.issuers.extend(caller.identify.iter().filter_map(Identity::issuer));
             let TenantScope::Only(matches) = &caller.tenants else {
                 used.all_tenants = true;
                 continue;

@@ -9,13 +9,14 @@ use super::{
 use crate::{
     config::{
         issuer::{Algorithm, Issuer, Jwks},
-        leaf::{Either, Leaf, List},
+        leaf::{BearerId, Either, Leaf, List, SecretId},
         node::Named,
         origin::Written,
         path::KeyPath,
         raw::{RawIssuer, RawJwksFile},
     },
     ids::IssuerName,
+    secret::{Bearer, SecretSource},
 };
 
 const FORM: &str = "Write an https URL, such as \"https://accounts.example.com\".";
@@ -66,6 +67,7 @@ impl Checker<'_> {
         let audience = self.audience(at, raw.audience);
         let algorithms = self.algorithms(at, raw.algorithms);
         let leeway = self.duration(at, "leeway", raw.leeway, Duration::ZERO..=5 * MINUTE);
+        let bearer = self.bearer(at, raw.bearer, jwks.as_ref());
         let ca = self.roots(&at.key("tls"), raw.tls.and_then(|tls| tls.roots));
         let refresh = self.duration(at, "refresh", raw.refresh, 10 * SECOND..=DAY);
         Some(Issuer {
@@ -75,6 +77,7 @@ impl Checker<'_> {
             audience,
             algorithms,
             leeway: leeway.unwrap_or(Issuer::LEEWAY),
+            bearer: bearer?,
             ca: ca?,
             refresh: refresh.unwrap_or(Issuer::REFRESH),
         })
@@ -149,6 +152,45 @@ impl Checker<'_> {
         };
         self.problem(key, what, REMEDY);
         None
+    }
+
+    /// What is shown to the server of the keys. A file is looked at, and read when it is needed: it may be there by then,
+    /// and is replaced while the program runs.
+    fn bearer(&mut self, at: &KeyPath, id: Option<BearerId>, jwks: Option<&Jwks>) -> Option<Option<Bearer>> {
+        const FORM: &str = "A token is made of letters, digits and -._~+/ alone, with = at its end.";
+        let Some(BearerId(SecretId(id))) = id else { return Some(None) };
+        let key = at.key("bearer");
+        if let Some(Jwks::File { .. }) = jwks {
+            let what = "it is never shown to anybody: the keys are in a file";
+            self.warn(&key, what, "Take it out, or write the URL of the keys into jwks.");
+        }
+        let bearer = match self.secrets.at(id)? {
+            SecretSource::Exec(command) => {
+                self.program(&key, command);
+                Bearer::Exec(command.clone())
+            }
+            source @ SecretSource::File(path) => {
+                match source.read() {
+                    Ok(token) if Bearer::has_the_form(&token) => {}
+                    Ok(_) => self.warn(&key, format!("{} holds no bearer token", path.display()), FORM),
+                    Err(error) if self.may_be_absent(&error) => {}
+                    Err(error) => {
+                        let remedy = "It is read when keys are fetched, and until then the issuer's tokens are refused.";
+                        self.warn(&key, error.to_string(), remedy);
+                    }
+                }
+                Bearer::File(path.clone())
+            }
+            SecretSource::Literal(_) | SecretSource::Env(_) => {
+                let token = self.secret_at(&key, &SecretId(id))?;
+                if !Bearer::has_the_form(&token) {
+                    self.problem(&key, "this is no bearer token", FORM);
+                    return None;
+                }
+                Bearer::Held(token)
+            }
+        };
+        Some(Some(bearer))
     }
 
     fn audience(&mut self, at: &KeyPath, list: Option<List<String>>) -> Vec<String> {

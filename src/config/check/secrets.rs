@@ -129,7 +129,7 @@ impl Checker<'_> {
         None
     }
 
-    fn may_be_absent(&self, error: &SecretError) -> bool {
+    pub(super) fn may_be_absent(&self, error: &SecretError) -> bool {
         let is_absent = match error {
             SecretError::Unset { .. } => true,
             SecretError::Unreadable { source, .. } => source.kind() == std::io::ErrorKind::NotFound,

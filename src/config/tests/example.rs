@@ -21,6 +21,7 @@ fn example() -> Bench {
         .env("ACME_SECRET_EXAMPLE", "secret")
         .env("BILLING_KEY_EXAMPLE", "a-key-of-twenty-bytes")
         .env("BROKER_KEY_EXAMPLE", "0123456789012345678901234567890123456789")
+        .env("ISSUER_BEARER_EXAMPLE", "a-token")
         .env("ADMIN_TOKEN_EXAMPLE", "0123456789012345678901234567890123456789")
 }
 
@@ -114,9 +115,12 @@ fn the_example_leaves_no_key_out() {
         ".key.file",
         ".tls.key.env",
         ".roots.file",
+        ".jwks.file",
+        ".bearer.file",
         ".admin.token.file",
     ];
     forms.extend([".client_secret.exec", ".client_secret.ttl", ".client_secret.timeout"]);
+    forms.extend([".bearer.exec", ".bearer.ttl", ".bearer.timeout"]);
     let missing: Vec<_> =
         known.difference(&used).filter(|key| !forms.iter().any(|form| key.ends_with(form))).collect();
     assert!(missing.is_empty(), "not in config/example.toml: {missing:?}");
@@ -159,6 +163,7 @@ fn the_schema_accepts_the_examples_and_refuses_what_is_wrong() {
         "[callers.a]\nidentify = { loopback = true, issuer = \"k\" }",
         "[callers.a]\nissue = \"both\"",
         "[issuers.a]\nalgorithms = [\"HS256\"]",
+        "[issuers.a]\nbearer = { file = \"x\", env = \"y\" }",
         "[policies.a]\ndeny = [{ operation = \"ListUsers\" }]",
         "[policies.a]\nallow = [{ operation = \"ListUsers\", query = { page = { most = 1 } } }]",
         "[limits]\nbody = \"1 potato\"",

@@ -87,7 +87,9 @@ fn other_secrets_cannot_be_printed_by_a_command() {
     let bench = tenant("{ env = 'S' }").with("d.toml", "[broker]\nkey = { exec = ['sh'] }\n");
     let problems = bench.problems();
     assert!(
-        problems[0].contains("broker.key: `exec` works for the client_secret of a tenant alone"),
+        problems[0].contains(
+            "broker.key: `exec` works for the client_secret of a tenant and the bearer of an issuer alone"
+        ),
         "{problems:?}"
     );
 }

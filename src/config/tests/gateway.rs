@@ -1,6 +1,7 @@
 //! TLS on the listener, issuers of caller tokens, the audit log: what they become, and what is said of them.
 
 use super::*;
+use crate::secret::Bearer;
 
 const KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"AA"}]}"#;
 
@@ -108,6 +109,65 @@ fn a_gateway_is_read_whole() {
     assert_eq!(claims[..], [("realm.roles".into(), matches(&["r", "s"])), ("sub".into(), matches(&["me"]))]);
     assert!(matches!(spiffe, Identity::Spiffe(id) if id == "spiffe://prod/ns/*/sa/billing"), "{spiffe:?}");
     assert!(matches!(dns, Identity::Dns(name) if name == "*.internal"), "{dns:?}");
+}
+
+/// A bearer token in a file is replaced while the program runs, which is no change of the configuration.
+#[test]
+fn a_bearer_token_is_read_when_it_is_needed() {
+    let with = |bearer: &str| GATEWAY.replacen(X, &format!("{X}\nbearer = {bearer}"), 1);
+    let bearer = |bench: &Bench| bench.config().issuers[1].bearer.clone().expect("there is one");
+    let of_file = bench(&with("{ file = 'token' }"));
+    let path = of_file.path().join("token");
+    assert_eq!(
+        of_file.warnings(),
+        [
+            "c.toml:11: issuers.x.bearer: cannot read the file token: No such file or directory (os error 2). It is read \
+             when keys are fetched, and until then the issuer's tokens are refused."
+        ],
+        "it may be there by then"
+    );
+    of_file.write("token", "two words");
+    assert_eq!(
+        of_file.warnings(),
+        [
+            "c.toml:11: issuers.x.bearer: token holds no bearer token. A token is made of letters, digits and -._~+/ \
+             alone, with = at its end."
+        ]
+    );
+    of_file.write("token", "one\n");
+    let loaded = of_file.load().unwrap();
+    assert_eq!(loaded.config.issuers[1].bearer, Some(Bearer::File(path.clone())));
+    assert!(!loaded.files.contains(&path), "it is not watched");
+    of_file.write("token", "two\n");
+    assert_eq!(of_file.load().unwrap().digest, loaded.digest);
+    assert_eq!(in_effect(&loaded.config)["issuers"]["x"]["bearer"], serde_json::json!({ "file": path }));
+    assert_eq!(in_effect(&loaded.config)["issuers"]["kubernetes"]["bearer"], serde_json::Value::Null);
+
+    let Bearer::Held(held) = bearer(&bench(&with("{ env = 'B' }")).env("B", "abc")) else { panic!() };
+    assert_eq!(held.expose(), b"abc");
+    let exec = bench(&with("{ exec = ['sh', '-c', 'ZqXjK'] }")).env("PATH", "/bin");
+    let Bearer::Exec(command) = bearer(&exec) else { panic!() };
+    assert_eq!((&*command.program, command.arguments.len()), ("sh", 2));
+    assert!(!in_effect(&exec.config()).to_string().contains("ZqXjK"));
+    let same = |one: &str, other: &str| {
+        bench(&with(one)).env("B", "b").config().issuers == bench(&with(other)).env("B", "c").config().issuers
+    };
+    assert!(!same("{ env = 'B' }", "{ env = 'B' }"), "another value is another configuration");
+
+    says(
+        X,
+        &format!("{X}\nbearer = {{ env = 'S2' }}"),
+        &[
+            "c.toml:11: issuers.x.bearer: the environment variable S2 is not set. Set S2, or write { file = \"…\" }.",
+        ],
+    );
+    warns(
+        JWKS,
+        &format!("{JWKS}\nbearer = {{ env = 'S' }}"),
+        &[
+            "c.toml:8: issuers.kubernetes.bearer: it is never shown to anybody: the keys are in a file. Take it out, or write the URL of the keys into jwks.",
+        ],
+    );
 }
 
 #[test]

@@ -35,6 +35,7 @@ fn everywhere(s: &str) -> [String; 4] {
          [policies.p]\nallow = [\"*\"]\n[callers.c]\nidentify = [{{ api_key = {t} }}, {{ api_key_sha256 = {t} }}]\n\
          policies = [\"p\"]\n[callers.d]\nidentify = {{ api_key = [{t}], apikey = {t} }}\n[callers.e]\nidentify = {t}\n\
          [callers.f.identify.jwt]\napi_key = {t}\nclaims = {{ sub = {{ {t} = {t} }} }}\n[listen.tls]\nkey = {{ {t} = {t} }}\n\
+         [issuers.i]\nbearer = {t}\n[issuers.j]\nbearer = {{ {t} = {t} }}\nbaerer_token = {t}\n\
          [[policies.q.allow]]\noperation = \"*\"\nclient_secret = {t}\nquery = {{ a = {t} }}\n"
     );
     let yaml = format!(
