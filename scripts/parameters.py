@@ -16,7 +16,10 @@ HEADER = """\
 """
 
 # The document has one parameter "search_params" for a whole family; these are what Logto parses.
-SEARCH = ["isCaseSensitive", "joint", "mode*", "search*"]
+SEARCH = ["isCaseSensitive", "joint", "jointMode", "mode*", "search*"]
+
+# What an operation takes although the document does not have it: measured, and read in Logto's source.
+UNDOCUMENTED = {"ListUsers": ["excludeOrganizationId", "excludeRoleId", "includePasswordHash"]}
 
 document = json.load(open(sys.argv[1], encoding="utf-8"))
 
@@ -51,6 +54,7 @@ for item in document["paths"].values():
         query = {one["name"] for one in declared if one["in"] == "query"}
         if "search_params" in query:
             query = query - {"search_params"} | set(SEARCH)
+        query |= set(UNDOCUMENTED.get(operation["operationId"], []))
         content = resolved(operation.get("requestBody", {})).get("content", {})
         body = members(content.get("application/json", {}).get("schema", {}))
         if "*" in body:

@@ -224,11 +224,13 @@ mod tests {
             "includePasswordHash[]=1",
             "x%5BincludePasswordHash%5D=0",
         ] {
-            assert!(of("GetUser", Some(query)), "{query}");
-            assert!(!of("ListUsers", Some(query)), "{query}: Logto takes it at one operation");
+            for id in ["GetUser", "ListUsers"] {
+                assert!(of(id, Some(query)), "{id} {query}");
+            }
+            assert!(!of("ListRoleUsers", Some(query)), "{query}: Logto does not take it there");
         }
         for query in [None, Some(""), Some("includeSsoIdentities=true"), Some("x=includePasswordHash")] {
-            assert!(!of("GetUser", query), "{query:?}");
+            assert!(!of("GetUser", query) && !of("ListUsers", query), "{query:?}");
             assert!(of("GetHook", query), "{query:?}");
         }
     }

@@ -257,6 +257,10 @@ fn a_free_name_is_last_and_nothing_is_below_it() {
         [
             "UpdateApplicationSecret",
             "DeleteApplicationSecret",
+            "DeleteOrganizationJitEmailDomain",
+            "GetUserIdentity",
+            "ReplaceUserIdentity",
+            "DeleteUserIdentity",
             "UpdateUserPersonalAccessToken",
             "DeleteUserPersonalAccessToken"
         ]

@@ -173,7 +173,7 @@ tables! {
         parameters: BTreeMap<String, Leaf<String>>,
         /// What the tenant allows us, or "off". Left out: 200 in 10 s on *.logto.app, none elsewhere.
         quota: Either<Off, RawRate>,
-        /// The most requests to this tenant at one time. Logto has 20 database connections.
+        /// The most requests to this tenant at one time: one operation may have half of them, one caller three quarters. Logto has 20 database connections, and takes two for a page of a list.
         max_in_flight: Leaf<u64>,
         /// How the tenant's server is reached.
         tls: RawTls,

@@ -124,5 +124,5 @@ impl Default for UpstreamTls {
     }
 }
 
-/// The default of `max_in_flight`: Logto has 20 database connections a tenant (fact 8.5).
-pub const DEFAULT_MAX_IN_FLIGHT: usize = 16;
+/// The default of `max_in_flight`: Logto has 20 database connections a tenant, and takes two for a page of a list (fact 8.5).
+pub const DEFAULT_MAX_IN_FLIGHT: usize = 10;

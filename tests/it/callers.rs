@@ -326,3 +326,23 @@ async fn a_password_digest_is_masked_for_whoever_asks_for_it() {
     assert!(proxy.reload_with(|settings| settings.set("callers.local.reveal", "['GetUser']")).await);
     assert!(shown(&proxy, "includePasswordHash").await.starts_with("digest of "));
 }
+
+/// Logto gives the digests of a whole page of users too, which its OpenAPI document does not say.
+#[tokio::test]
+async fn password_digests_in_a_list_are_masked_for_whoever_asks_for_them() {
+    let logto = Logto::start().await;
+    let mut proxy = Proxy::of(&logto).await;
+    let digests = async |proxy: &Proxy, query: &str| {
+        let users = proxy.get(&format!("/api/users?page_size=100{query}")).await.json();
+        let digest = |user: &serde_json::Value| user["passwordDigest"].as_str().map(str::to_owned);
+        users.as_array().expect("a list").iter().filter_map(digest).collect::<Vec<_>>()
+    };
+    assert!(digests(&proxy, "").await.is_empty());
+    for parameter in ["includePasswordHash", "include%50assword%48ash"] {
+        let shown = digests(&proxy, &format!("&{parameter}=true")).await;
+        assert!(!shown.is_empty() && shown.iter().all(|digest| digest == "[redacted by claviger]"), "{shown:?}");
+    }
+    assert!(proxy.reload_with(|settings| settings.set("callers.local.reveal", "['ListUsers']")).await);
+    let shown = digests(&proxy, "&includePasswordHash=true").await;
+    assert!(shown.iter().any(|digest| digest.starts_with("digest of ")), "{shown:?}");
+}

@@ -191,7 +191,7 @@ fn encoded(name: &str) -> String {
 async fn b16_what_has_a_free_name_can_be_renamed_and_deleted() {
     let logto = Logto::start().await;
     let named = "['UpdateUserPersonalAccessToken', 'DeleteUserPersonalAccessToken', 'UpdateApplicationSecret', \
-                 'DeleteApplicationSecret', 'DeleteUser', 'users:*', 'DELETE /api/**']";
+                 'DeleteApplicationSecret', 'DeleteUser', 'users:*', 'DELETE /api/**', 'ReplaceUserIdentity']";
     let proxy = Proxy::builder().tenant("acme", &logto).set("policies.all.allow", named).start().await;
     for name in [
         "CI/CD",
@@ -220,6 +220,10 @@ async fn b16_what_has_a_free_name_can_be_renamed_and_deleted() {
             ("DELETE", "/api/users/u1/personal-access-tokens"),
             ("PATCH", "/api/applications/a1/secrets"),
             ("DELETE", "/api/applications/a1/secrets"),
+            ("GET", "/api/users/u1/identities"),
+            ("PUT", "/api/users/u1/identities"),
+            ("DELETE", "/api/users/u1/identities"),
+            ("DELETE", "/api/organizations/o1/jit/email-domains"),
         ] {
             // PATCH on what is above is another operation, and renames as well.
             if name.starts_with(['/', '#', ' ']) && method == "PATCH" && parent.ends_with("tokens") {

@@ -45,7 +45,7 @@ enum Case {
 impl Search {
     /// Reads every parameter whose name begins with `search` or `mode`, as Logto does.
     pub(crate) fn parse(query: &Query, fields: &[Field]) -> Result<Self, ApiError> {
-        let all = match query.first("joint") {
+        let all = match query.first("joint").or_else(|| query.first("jointMode")) {
             None | Some("or") => Joint::Or,
             Some("and") => Joint::And,
             Some(other) => {

@@ -110,11 +110,17 @@ pub(crate) fn search(call: &Call<'_>) -> Result<Search, ApiError> {
 
 fn list(call: &mut Call<'_>) -> Outcome {
     let search = search(call)?;
+    let asks = asks_for_digest(call);
     let (store, lister, _) = call.lister();
-    lister.list(found(store, &search, |_| true))
+    let found = found(store, &search, |_| true);
+    if !asks {
+        return lister.list(found);
+    }
+    lister.list(found.into_iter().map(WithDigest::of).collect())
 }
 
-/// A user with the digest of its password, which comes to whoever asks for it (the OpenAPI document, `includePasswordHash`).
+/// A user with the digest of its password, which comes to whoever asks for it with `includePasswordHash`: for one user as the
+/// OpenAPI document says, for a list of them although it does not (fact 7).
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct WithDigest<'a> {
@@ -124,15 +130,22 @@ struct WithDigest<'a> {
     password_algorithm: Option<&'static str>,
 }
 
-fn show(call: &mut Call<'_>) -> Outcome {
-    let is_asked = matches!(call.query.first("includePasswordHash"), Some("true" | "1" | "yes"));
-    let user = &*user(call)?;
-    if !is_asked {
-        return Ok(Answer::ok(user));
+impl<'a> WithDigest<'a> {
+    fn of(user: &'a User) -> Self {
+        let password_digest = user.password.as_ref().map(|password| format!("digest of {password}"));
+        let password_algorithm = user.password.as_ref().map(|_| "Argon2i");
+        Self { user, password_digest, password_algorithm }
     }
-    let password_digest = user.password.as_ref().map(|password| format!("digest of {password}"));
-    let password_algorithm = user.password.as_ref().map(|_| "Argon2i");
-    Ok(Answer::ok(&WithDigest { user, password_digest, password_algorithm }))
+}
+
+fn asks_for_digest(call: &Call<'_>) -> bool {
+    matches!(call.query.first("includePasswordHash"), Some("true" | "1" | "yes"))
+}
+
+fn show(call: &mut Call<'_>) -> Outcome {
+    let asks = asks_for_digest(call);
+    let user = &*user(call)?;
+    Ok(if asks { Answer::ok(&WithDigest::of(user)) } else { Answer::ok(user) })
 }
 
 pub(crate) fn text(body: &Value, key: &str) -> Option<String> {

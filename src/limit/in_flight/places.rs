@@ -1,14 +1,12 @@
-//! Who has which of a tenant's places, and who of those that wait is next. Pure, but for the time of now.
+//! Who has which of a tenant's places, and who of those that wait is next. Pure.
 //!
-//! While its places come back quickly, a caller or an operation may have all of them. What stands still leaves room for
-//! others: an operation half of the places, whoever calls it, and a caller a quarter, whatever it calls. Next is who came first among those whose caller has the fewest places.
+//! An operation may have half of the places, whoever calls it, and a caller three quarters, whatever it calls, so that others
+//! are served when it stands still. It makes no difference how fast it was: a table that is locked under load stops all at once what
+//! was fast a moment ago. Next is who came first among those whose caller has the fewest places.
 
-use std::{collections::VecDeque, time::Duration};
+use std::collections::VecDeque;
 
-use tokio::{sync::oneshot, time::Instant};
-
-/// A place that came back so lately shows that what it was for does not stand still.
-const LATELY: Duration = Duration::from_millis(250);
+use tokio::sync::oneshot;
 
 /// On whose behalf, and for what: indices among callers and operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +49,6 @@ struct Shares(Vec<Share>);
 struct Share {
     key: usize,
     count: usize,
-    last_back: Option<Instant>,
 }
 
 impl<P> Places<P> {
@@ -79,8 +76,7 @@ impl<P> Places<P> {
 
     /// Takes a place, where there is one and nobody waits who could have it.
     pub(super) fn take(&mut self, who: Who) -> bool {
-        let now = Instant::now();
-        let free = self.may_have(who, now) && !self.waiting.iter().any(|it| self.may_have(it.who, now));
+        let free = self.may_have(who) && !self.waiting.iter().any(|it| self.may_have(it.who));
         if free {
             self.occupy(who);
         }
@@ -110,14 +106,13 @@ impl<P> Places<P> {
 
     fn remove(&mut self, at: usize) -> Option<Waiter<P>> {
         let gone = self.waiting.remove(at)?;
-        self.line_of.give_back(gone.who.caller, Instant::now());
+        self.line_of.give_back(gone.who.caller);
         Some(gone)
     }
 
     /// Who is next; the place is theirs from now on.
     pub(super) fn next(&mut self) -> Option<Waiter<P>> {
-        let now = Instant::now();
-        let able = self.waiting.iter().enumerate().filter(|(_, it)| self.may_have(it.who, now));
+        let able = self.waiting.iter().enumerate().filter(|(_, it)| self.may_have(it.who));
         let (at, _) = able.min_by_key(|(at, it)| (self.callers.of(it.who.caller).count, *at))?;
         let next = self.remove(at)?;
         self.occupy(next.who);
@@ -125,10 +120,9 @@ impl<P> Places<P> {
     }
 
     pub(super) fn give_back(&mut self, who: Who) {
-        let now = Instant::now();
         self.used -= 1;
-        self.callers.give_back(who.caller, now);
-        self.operations.give_back(who.operation, now);
+        self.callers.give_back(who.caller);
+        self.operations.give_back(who.operation);
     }
 
     pub(super) fn begin_unread(&mut self, who: Who) {
@@ -138,14 +132,14 @@ impl<P> Places<P> {
 
     pub(super) fn end_unread(&mut self, who: Who) {
         self.unread -= 1;
-        self.unread_of.give_back(who.caller, Instant::now());
+        self.unread_of.give_back(who.caller);
     }
 
-    fn may_have(&self, who: Who, now: Instant) -> bool {
+    fn may_have(&self, who: Who) -> bool {
         self.used < self.max
             && self.unread_of.of(who.caller).count < self.max
-            && self.callers.of(who.caller).may_grow(of_caller(self.max), now)
-            && self.operations.of(who.operation).may_grow(of_operation(self.max), now)
+            && self.callers.of(who.caller).count < of_caller(self.max)
+            && self.operations.of(who.operation).count < of_operation(self.max)
     }
 
     fn occupy(&mut self, who: Who) {
@@ -158,7 +152,7 @@ impl<P> Places<P> {
 impl Shares {
     fn of(&self, key: usize) -> Share {
         let known = self.0.iter().find(|share| share.key == key);
-        known.copied().unwrap_or(Share { key, count: 0, last_back: None })
+        known.copied().unwrap_or(Share { key, count: 0 })
     }
 
     fn most(&self) -> Option<Share> {
@@ -168,31 +162,21 @@ impl Shares {
     fn take(&mut self, key: usize) {
         match self.0.iter_mut().find(|share| share.key == key) {
             Some(share) => share.count += 1,
-            None => self.0.push(Share { key, count: 1, last_back: None }),
+            None => self.0.push(Share { key, count: 1 }),
         }
     }
 
-    fn give_back(&mut self, key: usize, now: Instant) {
-        let is_of_use = |share: &Share| {
-            share.count > 0 || share.last_back.is_some_and(|at| now.duration_since(at) < LATELY)
-        };
+    fn give_back(&mut self, key: usize) {
         if let Some(share) = self.0.iter_mut().find(|share| share.key == key) {
             share.count -= 1;
-            share.last_back = Some(now);
         }
         if self.0.len() > 32 {
-            self.0.retain(is_of_use);
+            self.0.retain(|share| share.count > 0);
         }
     }
 }
 
-impl Share {
-    fn may_grow(&self, most: usize, now: Instant) -> bool {
-        self.count < most || self.last_back.is_some_and(|at| now.duration_since(at) < LATELY)
-    }
-}
-
-/// What a caller that stands still may have: three quarters, and all where there are but three.
+/// What a caller may have: three quarters, and all where there are but three.
 fn of_caller(all: usize) -> usize {
     all - all / 4
 }
