@@ -165,6 +165,8 @@ tables! {
         quota: Either<Off, RawRate>,
         /// The most requests to this tenant at one time. Logto has 20 database connections.
         max_in_flight: Leaf<u64>,
+        /// Ask for compressed answers (gzip). Left out: unless the endpoint is a loopback address.
+        compression: Leaf<bool>,
         /// How the tenant's server is reached.
         tls: RawTls,
     }
