@@ -15,13 +15,13 @@ mod screen;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request, response::Parts};
 
-use self::{compressed::Compressed, gunzip::Gunzip, redact::Redactor, screen::Screen};
 pub use self::{
     blocked::Blocked,
     echo_guard::{Echo, EchoGuard, KnownSecrets},
     gunzip::Undecodable,
     mask_detector::MaskDetector,
 };
+use self::{compressed::Compressed, gunzip::Gunzip, redact::Redactor, screen::Screen};
 use crate::{
     catalog::Secrets,
     headers::{self, Coding},
@@ -172,7 +172,10 @@ pub fn beginning(headers: &HeaderMap, mut body: Bytes) -> Bytes {
 fn vary(headers: &mut HeaderMap) {
     let says_so = |value: &HeaderValue| {
         let value = value.to_str().unwrap_or_default();
-        value.split(',').map(str::trim).any(|name| name == "*" || name.eq_ignore_ascii_case("accept-encoding"))
+        value
+            .split(',')
+            .map(str::trim)
+            .any(|name| name == "*" || name.eq_ignore_ascii_case("accept-encoding"))
     };
     if !headers.get_all(header::VARY).iter().any(says_so) {
         headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));

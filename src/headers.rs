@@ -178,12 +178,15 @@ mod tests {
 
     #[test]
     fn connection_takes_nothing_out_that_says_how_to_read_the_body() {
-        let to = forwarded(&map(&[
-            ("content-type", "application/json"),
-            ("content-encoding", "gzip"),
-            ("content-language", "en"),
-            ("connection", "Content-Type, content-encoding, content-language"),
-        ]), Coding::Identity);
+        let to = forwarded(
+            &map(&[
+                ("content-type", "application/json"),
+                ("content-encoding", "gzip"),
+                ("content-language", "en"),
+                ("connection", "Content-Type, content-encoding, content-language"),
+            ]),
+            Coding::Identity,
+        );
         let has = |name| to.contains_key(name);
         assert!(has("content-type") && has("content-encoding") && !has("content-language"));
     }

@@ -6,7 +6,9 @@ use super::{echo_guard::Echo, gunzip::Undecodable, redact::Unmaskable};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Blocked {
     /// Neither gzip nor as it is, which is what it was asked for as.
-    #[error("the upstream's answer has a Content-Encoding that was not asked for, so it cannot be looked through for secrets")]
+    #[error(
+        "the upstream's answer has a Content-Encoding that was not asked for, so it cannot be looked through for secrets"
+    )]
     Encoded,
     /// Says that it is gzip, and is not, or not as it should be.
     #[error("the upstream's answer cannot be decompressed: {0}")]

@@ -63,24 +63,25 @@ impl Compressed {
         self.is_closed && self.original.as_ref().is_none_or(|original| original.chunk.is_empty())
     }
 
-    /// Screens a piece of what came: what may go on now, which may be nothing; `None` when all of it was screened.
+    /// Screens a piece of what came: what may go on now, which may be nothing; `None` when all of it was screened. An end that is
+    /// there already is looked at before the piece goes on.
     pub(super) fn next(&mut self, screen: &mut Screen) -> Result<Option<Bytes>, Blocked> {
-        if let Some(piece) = self.gunzip.read(&mut self.input)? {
-            let shown = screen.pass(piece)?;
-            return Ok(Some(if self.original.is_some() { Bytes::new() } else { shown }));
-        }
+        let piece = self.gunzip.read(&mut self.input)?;
+        let is_used_up = self.gunzip.needs_more(&self.input);
+        let is_end = self.gunzip.is_whole() || (self.has_ended && is_used_up);
+        let is_piece = piece.is_some();
         let mut shown = Bytes::new();
-        if self.gunzip.is_whole() && !self.is_closed {
-            self.is_closed = true;
-            shown = screen.last(Bytes::new())?;
-        }
-        if self.has_ended {
+        if is_end && !self.is_closed {
             self.gunzip.finish()?;
+            self.is_closed = true;
+            shown = screen.last(piece.unwrap_or_default())?;
+        } else if let Some(piece) = piece {
+            shown = screen.pass(piece)?;
         }
         if let Some(original) = &mut self.original {
-            shown = original.go_on(screen.guard.kept() == 0)?;
+            shown = if is_used_up { original.go_on(screen.guard.kept() == 0)? } else { Bytes::new() };
         }
-        Ok((!shown.is_empty()).then_some(shown))
+        Ok((is_piece || !shown.is_empty()).then_some(shown))
     }
 }
 

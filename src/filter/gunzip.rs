@@ -79,60 +79,76 @@ impl Gunzip {
         Self { stage: Stage::Header(0), crc: Crc32::new(), compressed: 0, expanded: 0, expansion }
     }
 
-    /// The next piece of what comes of `input`, whose beginning it takes off; `None` when it is used up.
+    /// The next piece of what comes of `input`, whose beginning it takes off; `None` when it is used up. With the last piece it
+    /// has seen as much of the end as there is.
     ///
     /// # Errors
     /// [`Undecodable`].
     pub(super) fn read(&mut self, input: &mut Bytes) -> Result<Option<Bytes>, Undecodable> {
-        loop {
-            match &mut self.stage {
-                Stage::Header(read) => {
-                    let Some(byte) = input.try_get_u8().ok() else { return Ok(None) };
-                    if HEADER.get(*read).is_some_and(|want| *want != byte) {
-                        return Err(Undecodable::Header);
-                    }
-                    *read += 1;
-                    if *read == HEADER_LENGTH {
-                        self.stage = Stage::Data(Box::new(Inflate::new()));
-                    }
+        let mut piece = None;
+        while piece.is_none() && !self.needs_more(input) {
+            piece = match &mut self.stage {
+                Stage::Header(_) => self.header(input)?,
+                Stage::Data(_) => self.data(input)?,
+                Stage::Trailer(..) | Stage::Whole => None,
+            };
+            self.end(input)?;
+        }
+        Ok(piece)
+    }
+
+    /// Whether nothing more comes of `input`.
+    pub(super) fn needs_more(&self, input: &Bytes) -> bool {
+        input.is_empty() && !matches!(&self.stage, Stage::Data(inflate) if inflate.has_more)
+    }
+
+    fn header(&mut self, input: &mut Bytes) -> Result<Option<Bytes>, Undecodable> {
+        let Stage::Header(read) = &mut self.stage else { return Ok(None) };
+        while *read < HEADER_LENGTH && !input.is_empty() {
+            let byte = input.get_u8();
+            if HEADER.get(*read).is_some_and(|want| *want != byte) {
+                return Err(Undecodable::Header);
+            }
+            *read += 1;
+        }
+        if *read == HEADER_LENGTH {
+            self.stage = Stage::Data(Box::new(Inflate::new()));
+        }
+        Ok(None)
+    }
+
+    fn data(&mut self, input: &mut Bytes) -> Result<Option<Bytes>, Undecodable> {
+        let Stage::Data(inflate) = &mut self.stage else { return Ok(None) };
+        let (read, piece, has_ended) = inflate.read(input)?;
+        let piece = Bytes::copy_from_slice(piece);
+        input.advance(read);
+        self.compressed += read as u64;
+        self.expanded += piece.len() as u64;
+        if self.expanded > FREE.max(self.expansion.saturating_mul(self.compressed)) {
+            return Err(Undecodable::Expansion);
+        }
+        self.crc.read(&piece);
+        if has_ended {
+            self.stage = Stage::Trailer([0; 8], 0);
+        }
+        Ok((!piece.is_empty()).then_some(piece))
+    }
+
+    fn end(&mut self, input: &mut Bytes) -> Result<(), Undecodable> {
+        if let Stage::Trailer(bytes, read) = &mut self.stage {
+            while *read < bytes.len() && !input.is_empty() {
+                bytes[*read] = input.get_u8();
+                *read += 1;
+            }
+            if *read == bytes.len() {
+                // The checksum, and the length modulo 2^32.
+                if u64::from_le_bytes(*bytes) != self.expanded << 32 | u64::from(self.crc.value()) {
+                    return Err(Undecodable::Corrupt);
                 }
-                Stage::Data(inflate) => {
-                    if input.is_empty() && !inflate.has_more {
-                        return Ok(None);
-                    }
-                    let (read, piece, has_ended) = inflate.read(input)?;
-                    let piece = (!piece.is_empty()).then(|| Bytes::copy_from_slice(piece));
-                    input.advance(read);
-                    self.compressed += read as u64;
-                    if has_ended {
-                        self.stage = Stage::Trailer([0; 8], 0);
-                    }
-                    if let Some(piece) = piece {
-                        self.expanded += piece.len() as u64;
-                        if self.expanded > FREE.max(self.expansion.saturating_mul(self.compressed)) {
-                            return Err(Undecodable::Expansion);
-                        }
-                        self.crc.read(&piece);
-                        return Ok(Some(piece));
-                    }
-                }
-                Stage::Trailer(bytes, read) => {
-                    let Some(byte) = input.try_get_u8().ok() else { return Ok(None) };
-                    bytes[*read] = byte;
-                    *read += 1;
-                    if *read == bytes.len() {
-                        // The length is that modulo 2^32.
-                        let length = self.expanded << 32 >> 32;
-                        if u64::from_le_bytes(*bytes) != length << 32 | u64::from(self.crc.value()) {
-                            return Err(Undecodable::Corrupt);
-                        }
-                        self.stage = Stage::Whole;
-                    }
-                }
-                Stage::Whole if input.is_empty() => return Ok(None),
-                Stage::Whole => return Err(Undecodable::Trailing),
+                self.stage = Stage::Whole;
             }
         }
+        if self.is_whole() && !input.is_empty() { Err(Undecodable::Trailing) } else { Ok(()) }
     }
 
     /// Whether its end was read, and is right.
@@ -178,3 +194,6 @@ impl std::fmt::Debug for Inflate {
         f.write_str("Inflate(..)")
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

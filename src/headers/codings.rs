@@ -63,7 +63,8 @@ fn is_gzip(coding: &[u8]) -> bool {
 /// In thousandths (RFC 9110 section 12.4.2); 0 for what is none.
 fn weight<'a>(mut parameters: impl Iterator<Item = &'a [u8]>) -> u16 {
     let Some(parameter) = parameters.next() else { return 1000 };
-    let (Some(b'q' | b'Q'), Some(b'='), None) = (parameter.first(), parameter.get(1), parameters.next()) else {
+    let (Some(b'q' | b'Q'), Some(b'='), None) = (parameter.first(), parameter.get(1), parameters.next())
+    else {
         return 0;
     };
     match &parameter[2..] {
@@ -148,9 +149,15 @@ mod tests {
         for gzip in ["gzip", "GZIP", "x-gzip"] {
             assert_eq!(of(&[gzip]), Some(Coding::Gzip));
         }
-        for other in
-            [&["br"][..], &["deflate"], &["gzip, gzip"], &["gzip", "gzip"], &["identity", "gzip"], &[""], &["gzip,"]]
-        {
+        for other in [
+            &["br"][..],
+            &["deflate"],
+            &["gzip, gzip"],
+            &["gzip", "gzip"],
+            &["identity", "gzip"],
+            &[""],
+            &["gzip,"],
+        ] {
             assert_eq!(of(other), None, "{other:?}");
         }
     }
