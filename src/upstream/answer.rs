@@ -3,7 +3,7 @@
 
 use std::{
     future::poll_fn,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
@@ -37,8 +37,8 @@ pub struct Answer {
     place: LatePlace,
 }
 
-/// Pieces of a body that are screened in a row where nothing of them may pass yet: then other tasks have their turn.
-const PIECES_IN_A_ROW: usize = 8;
+/// Pieces of what came at one time that are screened in a row: then other tasks have their turn.
+const PIECES_IN_A_ROW: usize = 4;
 
 /// The body of an answer behind the response filter. Keeps the connection until it has come whole, or is dropped, and counts
 /// as one that its caller has yet to take.
@@ -52,6 +52,8 @@ pub struct FilteredBody {
     /// What was read already, by [`Answer::filtered`].
     first: Option<Bytes>,
     idle: IdleTimeout,
+    /// Screened in a row.
+    pieces: usize,
 }
 
 #[derive(Debug)]
@@ -133,6 +135,7 @@ impl Answer {
             filter,
             first: None,
             idle: IdleTimeout::new(idle),
+            pieces: 0,
         };
         body.first = poll_fn(|cx| body.poll_data(cx)).await.transpose()?;
         body.place = body.place.map(Place::begun);
@@ -146,8 +149,13 @@ impl FilteredBody {
         if let Some(first) = self.first.take() {
             return Poll::Ready(Some(Ok(first)));
         }
-        let mut screened = 0;
         loop {
+            if self.pieces == PIECES_IN_A_ROW {
+                self.pieces = 0;
+                // Not before what comes in was looked at, which a task that only wakes itself puts off 60 times.
+                let _: Poll<()> = pin!(tokio::task::yield_now()).poll(cx);
+                return Poll::Pending;
+            }
             let next = self.filter.next();
             if next.is_err() {
                 self.rest = None;
@@ -155,41 +163,42 @@ impl FilteredBody {
             if self.rest.is_none() && self.filter.is_done() {
                 self.place = None;
             }
-            match next {
-                Err(blocked) => return Poll::Ready(Some(Err(blocked.into()))),
-                Ok(Some(data)) if !data.is_empty() => return Poll::Ready(Some(Ok(data))),
-                Ok(Some(_)) if screened == PIECES_IN_A_ROW => {
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
+            let Some(data) = next? else {
+                match ready!(self.poll_rest(cx)) {
+                    Some(taken) => taken?,
+                    None => return Poll::Ready(None),
                 }
-                Ok(Some(_)) => {
-                    screened += 1;
-                    continue;
-                }
-                Ok(None) => {}
-            }
-            let Some(rest) = &mut self.rest else {
-                self.place = None;
-                return Poll::Ready(None);
+                continue;
             };
-            let Poll::Ready(frame) = Pin::new(&mut rest.incoming).poll_frame(cx) else {
-                ready!(self.idle.poll_over(cx));
-                return Poll::Ready(Some(Err(BodyError::Idle(self.idle.limit()))));
-            };
-            self.idle.broken();
-            let chunk = match frame.transpose() {
-                Ok(frame) => frame.map(Frame::into_data),
-                Err(error) => return Poll::Ready(Some(Err(BodyError::Broken(error)))),
-            };
-            let ended = chunk.is_none() || rest.incoming.is_end_stream();
-            let chunk = chunk.and_then(Result::ok).unwrap_or_default();
-            if ended {
-                self.filter.take_last(chunk);
-                self.rest = None;
-            } else {
-                self.filter.take(chunk);
+            self.pieces += 1;
+            if !data.is_empty() {
+                return Poll::Ready(Some(Ok(data)));
             }
         }
+    }
+
+    /// Gives the filter what comes next; `None` when nothing comes any more.
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(), BodyError>>> {
+        let Some(rest) = &mut self.rest else {
+            self.place = None;
+            return Poll::Ready(None);
+        };
+        let Poll::Ready(frame) = Pin::new(&mut rest.incoming).poll_frame(cx) else {
+            ready!(self.idle.poll_over(cx));
+            return Poll::Ready(Some(Err(BodyError::Idle(self.idle.limit()))));
+        };
+        self.idle.broken();
+        self.pieces = 0;
+        let chunk = frame.transpose().map_err(BodyError::Broken)?.map(Frame::into_data);
+        let ended = chunk.is_none() || rest.incoming.is_end_stream();
+        let chunk = chunk.and_then(Result::ok).unwrap_or_default();
+        if ended {
+            self.filter.take_last(chunk);
+            self.rest = None;
+        } else {
+            self.filter.take(chunk);
+        }
+        Poll::Ready(Some(Ok(())))
     }
 
     /// Whether all of it has been handed on. A masked body has ended when it was found whole, and not before.
