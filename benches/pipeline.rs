@@ -135,7 +135,7 @@ fn stages(criterion: &mut Criterion) {
         let counters = counters.of(caller, Some((operation.index(), operation.name())));
         counters.answered(http::StatusCode::OK, AnsweredBy::Upstream, 0.001);
     };
-    let forward = || headers::forwarded(&head.headers);
+    let forward = || headers::forwarded(&head.headers, headers::Coding::Identity);
     let reply = || {
         let mut headers = answer.clone();
         headers::strip_answer(&mut headers);

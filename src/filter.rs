@@ -1,27 +1,39 @@
-//! Filters an upstream's answer for its caller: masks the secrets that are hidden from the caller, then looks for what
-//! no caller may see. Decides by the answer's head whether its body can be masked, and removes the headers that are
-//! about the unmasked body: its length, its validators, its digests. Must never hand on what it has not looked
-//! through, such as the upstream's own reason phrase.
+//! Filters an upstream's answer for its caller: decompresses it, masks the secrets that are hidden from the caller, then looks
+//! for what no caller may see. Decides by the answer's head whether its body can be read and masked, in which form it goes on,
+//! and removes the headers that are not true of that form: lengths, validators, digests. Must never hand on what it has not
+//! looked through, such as the upstream's own reason phrase.
 
+mod blocked;
+mod compressed;
+mod crc32;
 mod echo_guard;
+mod gunzip;
 mod mask_detector;
 pub mod redact;
+mod screen;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Method, StatusCode, header, response::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request, response::Parts};
 
-use self::redact::{Redactor, Unmaskable};
 pub use self::{
+    blocked::Blocked,
     echo_guard::{Echo, EchoGuard, KnownSecrets},
+    gunzip::Undecodable,
     mask_detector::MaskDetector,
 };
-use crate::catalog::Secrets;
+use self::{compressed::Compressed, gunzip::Gunzip, redact::Redactor, screen::Screen};
+use crate::{
+    catalog::Secrets,
+    headers::{self, Coding},
+};
 
 /// Headers that are only true of the unmasked body.
-const OF_UNMASKED: [HeaderName; 8] = [
+const OF_UNMASKED: [HeaderName; 2] = [header::ETAG, header::LAST_MODIFIED];
+
+/// Headers that are only true of the body as it came.
+const OF_ORIGINAL: [HeaderName; 7] = [
+    header::CONTENT_ENCODING,
     header::CONTENT_LENGTH,
-    header::ETAG,
-    header::LAST_MODIFIED,
     header::ACCEPT_RANGES,
     HeaderName::from_static("content-md5"),
     HeaderName::from_static("digest"),
@@ -29,124 +41,167 @@ const OF_UNMASKED: [HeaderName; 8] = [
     HeaderName::from_static("repr-digest"),
 ];
 
-/// Why an answer must not reach its caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Blocked {
-    /// Compressed, though it was asked for as it is.
-    #[error("the upstream's answer may hold secrets, and is encoded so that they cannot be masked")]
-    Encoded,
-    /// Something else than JSON in UTF-8.
-    #[error("the upstream's answer may hold secrets, and is not the JSON in which they could be masked")]
-    NotJson,
-    /// A range, though none was asked for.
-    #[error("the upstream's answer may hold secrets, and is a part, in which they cannot be masked")]
-    Partial,
-    /// Not what its head says it is.
-    #[error("the upstream's answer may hold secrets, which could not be masked: {0}")]
-    Unmaskable(#[from] Unmaskable),
-    /// It repeats the access token or a client secret.
-    #[error("the upstream's answer repeats a credential that Claviger holds")]
-    Echo,
-}
-
-impl From<Echo> for Blocked {
-    fn from(Echo: Echo) -> Self {
-        Self::Echo
-    }
-}
-
 /// Filters one answer's body.
 #[derive(Debug)]
 pub struct ResponseFilter {
-    redactor: Option<Box<Redactor>>,
-    guard: EchoGuard,
+    screen: Screen,
+    body: Body,
+}
+
+/// What came of the body, and is yet to be screened.
+#[derive(Debug)]
+enum Body {
+    Nothing,
+    Chunk(Bytes),
+    Last(Bytes),
+    Compressed(Box<Compressed>),
 }
 
 impl ResponseFilter {
-    /// For the answer with this head to a request with this method, in which `hidden` are to be masked. `guard` is for
-    /// what must not be in any answer.
+    /// For the answer with this head to `request`, in which `hidden` are to be masked. `guard` is for what must not be in any
+    /// answer; `expansion` is `limits.expansion`.
     ///
     /// # Errors
     /// [`Blocked`].
     pub fn new(
-        method: &Method,
+        request: &request::Parts,
         head: &mut Parts,
         hidden: Option<&'static Secrets>,
         guard: EchoGuard,
+        expansion: u32,
     ) -> Result<Self, Blocked> {
         guard.check(&head.headers)?;
         // hyper keeps the upstream's reason phrase here, and would say it to the caller.
         head.extensions.clear();
-        let redactor = match hidden {
-            Some(secrets) => redactor(method, head, secrets)?.map(Box::new),
-            None => None,
+        let is_empty = is_empty(head);
+        let has_body = !is_empty && request.method != Method::HEAD;
+        let coding = match Coding::of(&head.headers) {
+            _ if !has_body => Coding::Identity,
+            Some(Coding::Gzip) if head.status == StatusCode::PARTIAL_CONTENT => return Err(Blocked::Encoded),
+            Some(coding) => coding,
+            None => return Err(Blocked::Encoded),
         };
-        Ok(Self { redactor, guard })
+        let redactor = match hidden {
+            Some(secrets) if !is_empty && is_masked(&request.method, head, secrets)? => {
+                OF_UNMASKED.iter().chain(&OF_ORIGINAL).for_each(|name| _ = head.headers.remove(name));
+                has_body.then(|| Box::new(Redactor::new(secrets)))
+            }
+            _ => None,
+        };
+        let body = match coding {
+            Coding::Identity => Body::Nothing,
+            Coding::Gzip => {
+                let gunzip = Gunzip::new(expansion);
+                let goes_on = redactor.is_none() && headers::prefers_gzip(&request.headers);
+                vary(&mut head.headers);
+                Body::Compressed(Box::new(if goes_on {
+                    Compressed::as_it_came(gunzip)
+                } else {
+                    // An ETag stays: Logto has the same one for all codings (fact 5.5).
+                    OF_ORIGINAL.iter().for_each(|name| _ = head.headers.remove(name));
+                    Compressed::expanded(gunzip)
+                }))
+            }
+        };
+        Ok(Self { screen: Screen { redactor, guard }, body })
     }
 
-    /// What may pass now that this chunk has come; more will come. May be nothing.
-    ///
-    /// # Errors
-    /// [`Blocked`].
-    pub fn pass(&mut self, chunk: Bytes) -> Result<Bytes, Blocked> {
-        let chunk = self.mask(chunk)?;
-        Ok(self.guard.pass(chunk)?)
-    }
-
-    /// What may pass now that the last chunk has come.
-    ///
-    /// # Errors
-    /// [`Blocked`].
-    pub fn last(&mut self, chunk: Bytes) -> Result<Bytes, Blocked> {
-        let chunk = self.mask(chunk)?;
-        if let Some(redactor) = &self.redactor {
-            redactor.finish()?;
+    /// Takes what came; more will come. To be called when all that came before has been handed on.
+    pub fn take(&mut self, chunk: Bytes) {
+        match &mut self.body {
+            Body::Compressed(compressed) => compressed.take(chunk),
+            body => *body = Body::Chunk(chunk),
         }
-        Ok(self.guard.last(chunk)?)
     }
 
-    fn mask(&mut self, chunk: Bytes) -> Result<Bytes, Blocked> {
-        Ok(match &mut self.redactor {
-            Some(redactor) => redactor.mask(chunk)?,
-            None => chunk,
-        })
+    /// Takes what came last.
+    pub fn take_last(&mut self, chunk: Bytes) {
+        match &mut self.body {
+            Body::Compressed(compressed) => {
+                compressed.take(chunk);
+                compressed.end();
+            }
+            body => *body = Body::Last(chunk),
+        }
     }
 
-    /// Bytes that came and have not passed yet; `None` where masking changes how many will.
+    /// What may pass of what came; may be nothing. `None` when there is no more of it.
+    ///
+    /// # Errors
+    /// [`Blocked`]: nothing passes any more.
+    pub fn next(&mut self) -> Result<Option<Bytes>, Blocked> {
+        let next = match &mut self.body {
+            Body::Compressed(compressed) => compressed.next(&mut self.screen),
+            body => match std::mem::replace(body, Body::Nothing) {
+                Body::Chunk(chunk) => self.screen.pass(chunk).map(Some),
+                Body::Last(chunk) => self.screen.last(chunk).map(Some),
+                Body::Nothing | Body::Compressed(_) => Ok(None),
+            },
+        };
+        if next.is_err() {
+            self.body = Body::Nothing;
+        }
+        next
+    }
+
+    /// Whether all that came has been handed on, and, of a compressed body, its end has come.
+    pub fn is_done(&self) -> bool {
+        match &self.body {
+            Body::Nothing => true,
+            Body::Chunk(_) | Body::Last(_) => false,
+            Body::Compressed(compressed) => compressed.is_done(),
+        }
+    }
+
+    /// Bytes that came and have not passed yet; `None` where not as many will pass as came.
     pub fn kept(&self) -> Option<usize> {
-        self.redactor.is_none().then(|| self.guard.kept())
+        let as_many = self.screen.redactor.is_none() && !matches!(self.body, Body::Compressed(_));
+        as_many.then(|| self.screen.guard.kept())
     }
 }
 
-/// What masks the body; nothing, where there is none, or where it tells of an error.
-fn redactor(
-    method: &Method,
-    head: &mut Parts,
-    secrets: &'static Secrets,
-) -> Result<Option<Redactor>, Blocked> {
+/// The beginning of a body that is there whole, for Claviger alone.
+pub fn beginning(headers: &HeaderMap, mut body: Bytes) -> Bytes {
+    match Coding::of(headers) {
+        Some(Coding::Gzip) => Gunzip::new(1).read(&mut body).ok().flatten().unwrap_or_default(),
+        _ => body,
+    }
+}
+
+/// Says that another caller may get the same answer in another form (RFC 9110 section 12.5.5).
+fn vary(headers: &mut HeaderMap) {
+    let says_so = |value: &HeaderValue| {
+        let value = value.to_str().unwrap_or_default();
+        value
+            .split(',')
+            .map(str::trim)
+            .any(|name| name == "*" || name.eq_ignore_ascii_case("accept-encoding"))
+    };
+    if !headers.get_all(header::VARY).iter().any(says_so) {
+        headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    }
+}
+
+/// Whether there is nothing to read, by its head (RFC 9110 section 6.4).
+fn is_empty(head: &Parts) -> bool {
+    matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+        || head.headers.get(header::CONTENT_LENGTH).is_some_and(|length| length == "0")
+}
+
+/// Whether `secrets` are masked in the answer; not, where it tells of an error.
+fn is_masked(method: &Method, head: &Parts, secrets: &'static Secrets) -> Result<bool, Blocked> {
     if !head.status.is_success() {
-        return Ok(None);
+        return Ok(false);
     }
     if head.status == StatusCode::PARTIAL_CONTENT {
         return Err(Blocked::Partial);
     }
-    let is_empty = head.status == StatusCode::NO_CONTENT
-        || head.headers.get(header::CONTENT_LENGTH).is_some_and(|length| length == "0");
-    if is_empty {
-        return Ok(None);
+    if is_json(&head.headers) {
+        return Ok(true);
     }
-    if !is_json(&head.headers) {
-        // An operation that is not in the catalog may well answer with something else.
-        let is_known = secrets.are_known() || !head.headers.contains_key(header::CONTENT_TYPE);
-        return if is_known && method != Method::HEAD { Err(Blocked::NotJson) } else { Ok(None) };
-    }
-    if head.headers.get_all(header::CONTENT_ENCODING).iter().any(|coding| coding != "identity") {
-        return Err(Blocked::Encoded);
-    }
-    for name in OF_UNMASKED {
-        head.headers.remove(name);
-    }
-    Ok((method != Method::HEAD).then(|| Redactor::new(secrets)))
+    // An operation that is not in the catalog may well answer with something else.
+    let is_known = secrets.are_known() || !head.headers.contains_key(header::CONTENT_TYPE);
+    if is_known && method != Method::HEAD { Err(Blocked::NotJson) } else { Ok(false) }
 }
 
 /// `application/json` or `…+json`, in UTF-8 as RFC 8259 section 8.1 has it. Another charset has other bytes for the

@@ -2,7 +2,11 @@
 //! upstream only when it is named here, so its `Authorization`, `Cookie`, `Host`, `Origin`, `X-Forwarded-*`
 //! and `development-user-id` (facts 2.8, 2.9, 3.1) have no way through. Answers go by a deny-list.
 
+mod codings;
+
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+pub use codings::{Coding, prefers_gzip};
 
 /// Carries an API key; read before `Authorization`.
 pub const CLAVIGER_KEY: HeaderName = HeaderName::from_static("claviger-key");
@@ -26,8 +30,8 @@ const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection")
 /// RFC 9110 section 7.6.3.
 pub const VIA: HeaderValue = HeaderValue::from_static("1.1 claviger");
 
-/// What may pass from a caller to the upstream. `Accept-Encoding` may not: what is compressed, nobody could look through
-/// for secrets. `Content-Length` and `Transfer-Encoding` are made anew from
+/// What may pass from a caller to the upstream. `Accept-Encoding` may not: the upstream is asked for what can be looked through for
+/// secrets, and the caller gets what it takes. `Content-Length` and `Transfer-Encoding` are made anew from
 /// the body itself; `If-Match` passes although Logto ignores it on writes (fact 5.6).
 fn may_pass(name: &HeaderName) -> bool {
     matches!(
@@ -50,10 +54,11 @@ fn may_pass(name: &HeaderName) -> bool {
         || *name == BAGGAGE
 }
 
-/// The headers of a request that go on to the upstream, with room for those that Claviger adds. `Connection` takes out what
+/// The headers of a request that go on to the upstream, with room for those that Claviger adds; the answer is to be in `coding`, or as
+/// it is. `Connection` takes out what
 /// it lists, but not what says how to read the body (RFC 9110 section 7.6.1 has nobody list such): without `Content-Type`
 /// Logto reads nothing and answers 200 (fact 5.2).
-pub fn forwarded(from: &HeaderMap) -> HeaderMap {
+pub fn forwarded(from: &HeaderMap, coding: Coding) -> HeaderMap {
     let mut to = HeaderMap::with_capacity(from.len() + 5);
     let listed: Vec<HeaderName> =
         from.get_all(header::CONNECTION).iter().flat_map(connection_listed).collect();
@@ -64,7 +69,7 @@ pub fn forwarded(from: &HeaderMap) -> HeaderMap {
             to.append(name, value.clone());
         }
     }
-    to.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    to.insert(header::ACCEPT_ENCODING, coding.header());
     to.append(header::VIA, VIA);
     to
 }
@@ -156,26 +161,32 @@ mod tests {
         ]);
         from.append(header::AUTHORIZATION, HeaderValue::from_static("Bearer a"));
         from.append(header::AUTHORIZATION, HeaderValue::from_static("bearer b"));
-        let to = forwarded(&from);
+        let to = forwarded(&from, Coding::Identity);
         let mut names: Vec<&str> = to.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(names, ["accept", "accept-encoding", "traceparent", "user-agent", "via"]);
     }
 
     #[test]
-    fn what_is_compressed_nobody_could_look_through() {
-        let to = forwarded(&map(&[("accept-encoding", "gzip"), ("connection", "accept-encoding")]));
-        assert_eq!(to.get_all(header::ACCEPT_ENCODING).iter().collect::<Vec<_>>(), ["identity"]);
+    fn the_upstream_is_asked_for_nothing_that_could_not_be_looked_through() {
+        let from = map(&[("accept-encoding", "gzip, br, zstd"), ("connection", "accept-encoding")]);
+        for (coding, want) in [(Coding::Identity, "identity"), (Coding::Gzip, "gzip")] {
+            let to = forwarded(&from, coding);
+            assert_eq!(to.get_all(header::ACCEPT_ENCODING).iter().collect::<Vec<_>>(), [want]);
+        }
     }
 
     #[test]
     fn connection_takes_nothing_out_that_says_how_to_read_the_body() {
-        let to = forwarded(&map(&[
-            ("content-type", "application/json"),
-            ("content-encoding", "gzip"),
-            ("content-language", "en"),
-            ("connection", "Content-Type, content-encoding, content-language"),
-        ]));
+        let to = forwarded(
+            &map(&[
+                ("content-type", "application/json"),
+                ("content-encoding", "gzip"),
+                ("content-language", "en"),
+                ("connection", "Content-Type, content-encoding, content-language"),
+            ]),
+            Coding::Identity,
+        );
         let has = |name| to.contains_key(name);
         assert!(has("content-type") && has("content-encoding") && !has("content-language"));
     }

@@ -16,6 +16,8 @@ mod canary;
 mod causes;
 #[path = "it/commands.rs"]
 mod commands;
+#[path = "it/compression.rs"]
+mod compression;
 #[cfg(feature = "emulator")]
 #[path = "it/demo.rs"]
 mod demo;

@@ -175,6 +175,8 @@ tables! {
         quota: Either<Off, RawRate>,
         /// The most requests to this tenant at one time: one operation may have half of them, one caller three quarters. Logto has 20 database connections, and takes two for a page of a list.
         max_in_flight: Leaf<u64>,
+        /// Ask for compressed answers (gzip). Left out: unless the endpoint is a loopback address.
+        compression: Leaf<bool>,
         /// How the tenant's server is reached.
         tls: RawTls,
     }

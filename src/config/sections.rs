@@ -62,6 +62,8 @@ sections! {
         replay: usize = 64 * 1024, size(0..=64 * MIB);
         /// Requests of one tenant that may wait for one of its `max_in_flight` places.
         queue: usize = 1024, count(0..=1_000_000);
+        /// How many times its size a compressed answer of the upstream may expand to, beyond its first MiB.
+        expansion: u32 = 200, count(1..=2000);
         /// Failed identifications per second and peer address before the answer is 429. Peers on loopback addresses and Unix sockets are not limited.
         failed_identifications: u32 = 5, count(1..=1_000_000);
     }

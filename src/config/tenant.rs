@@ -43,6 +43,8 @@ pub struct Tenant {
     pub quota: Option<Rate>,
     /// `max_in_flight`: requests to this tenant's upstream at one time.
     pub max_in_flight: usize,
+    /// `compression`: ask for compressed answers.
+    pub compression: bool,
     /// `tls`
     pub tls: UpstreamTls,
 }

@@ -257,7 +257,7 @@ impl Pipeline {
         headers::strip_answer(headers);
         headers.append(header::VIA, headers::VIA);
         reply::rebuild(headers, self.base(connection, head), &sent_to, tenant.endpoint());
-        let (answered, body) = answer.filtered(&head.method, timeouts.body).await?;
+        let (answered, body) = answer.filtered(head, timeouts.body).await?;
         record.answered_by = AnsweredBy::Upstream;
         Ok(Response::from_parts(answered, Body::streamed(body)))
     }

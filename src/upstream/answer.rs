@@ -3,14 +3,14 @@
 
 use std::{
     future::poll_fn,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, StatusCode, response::Parts};
+use http::{HeaderMap, Response, StatusCode, request, response::Parts};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -32,8 +32,13 @@ pub struct Answer {
     token: Arc<Token>,
     known: KnownSecrets,
     masking: Option<&'static Secrets>,
+    /// `limits.expansion`
+    expansion: u32,
     place: LatePlace,
 }
+
+/// Pieces of what came at one time that are screened in a row: then other tasks have their turn.
+const PIECES_IN_A_ROW: usize = 4;
 
 /// The body of an answer behind the response filter. Keeps the connection until it has come whole, or is dropped, and counts
 /// as one that its caller has yet to take.
@@ -41,10 +46,14 @@ pub struct Answer {
 pub struct FilteredBody {
     /// What is left to come; nothing, once it has come whole, however slowly its caller takes it.
     rest: Option<Rest>,
+    /// Until it has come whole and all of it was screened: a compressed one takes memory until then.
+    place: Option<Place>,
     filter: ResponseFilter,
     /// What was read already, by [`Answer::filtered`].
     first: Option<Bytes>,
     idle: IdleTimeout,
+    /// Screened in a row.
+    pieces: usize,
 }
 
 #[derive(Debug)]
@@ -52,7 +61,6 @@ struct Rest {
     // Dropped first: an unread rest closes the connection instead of going back to the pool with it.
     incoming: Incoming,
     _connection: ConnectionGuard,
-    place: Place,
 }
 
 /// The place among the tenant's requests until the answer begins: Logto has it whole by then, and its database is free.
@@ -94,8 +102,9 @@ impl Answer {
         token: Arc<Token>,
         dispatch: Dispatch<Tenant>,
     ) -> Self {
-        let (known, masking) = (dispatch.tenant().known_secrets().clone(), dispatch.masking());
-        Self { response, connection, token, known, masking, place: dispatch.into_place() }
+        let (tenant, masking) = (dispatch.tenant(), dispatch.masking());
+        let (known, expansion) = (tenant.known_secrets().clone(), tenant.common().expansion);
+        Self { response, connection, token, known, masking, expansion, place: dispatch.into_place() }
     }
 
     /// Its status.
@@ -108,23 +117,28 @@ impl Answer {
         self.response.headers_mut()
     }
 
-    /// Head and body of the answer to a request with this method, as the caller may see them. The body's beginning
-    /// is waited for, `idle` at most: where that must not pass, there is time yet to say so with a status.
+    /// Head and body of the answer to `request`, as its caller may see them. The body's beginning is waited for, `idle` at most: where that must not pass, there is time yet to say so with a status.
     ///
     /// # Errors
     /// [`BodyError`]: nothing of it may pass, or it does not even begin.
-    pub async fn filtered(self, method: &Method, idle: Duration) -> Result<(Parts, FilteredBody), BodyError> {
+    pub async fn filtered(
+        self,
+        request: &request::Parts,
+        idle: Duration,
+    ) -> Result<(Parts, FilteredBody), BodyError> {
         let (mut head, incoming) = self.response.into_parts();
         let guard = EchoGuard::new(self.token, &self.known);
-        let filter = ResponseFilter::new(method, &mut head, self.masking, guard)?;
+        let filter = ResponseFilter::new(request, &mut head, self.masking, guard, self.expansion)?;
         let mut body = FilteredBody {
-            rest: Some(Rest { incoming, _connection: self.connection, place: Place::Held(self.place) }),
+            rest: Some(Rest { incoming, _connection: self.connection }),
+            place: Some(Place::Held(self.place)),
             filter,
             first: None,
             idle: IdleTimeout::new(idle),
+            pieces: 0,
         };
         body.first = poll_fn(|cx| body.poll_data(cx)).await.transpose()?;
-        body.rest = body.rest.map(Rest::begun);
+        body.place = body.place.map(Place::begun);
         Ok((head, body))
     }
 }
@@ -135,38 +149,65 @@ impl FilteredBody {
         if let Some(first) = self.first.take() {
             return Poll::Ready(Some(Ok(first)));
         }
-        while let Some(rest) = &mut self.rest {
-            let Poll::Ready(frame) = Pin::new(&mut rest.incoming).poll_frame(cx) else {
-                ready!(self.idle.poll_over(cx));
-                return Poll::Ready(Some(Err(BodyError::Idle(self.idle.limit()))));
-            };
-            self.idle.broken();
-            let chunk = match frame.transpose() {
-                Ok(frame) => frame.map(Frame::into_data),
-                Err(error) => return Poll::Ready(Some(Err(BodyError::Broken(error)))),
-            };
-            let ended = chunk.is_none() || rest.incoming.is_end_stream();
-            let chunk = chunk.and_then(Result::ok).unwrap_or_default();
-            let filtered = if ended { self.filter.last(chunk) } else { self.filter.pass(chunk) };
-            if ended || filtered.is_err() {
+        loop {
+            if self.pieces == PIECES_IN_A_ROW {
+                self.pieces = 0;
+                // Not before what comes in was looked at, which a task that only wakes itself puts off 60 times.
+                let _: Poll<()> = pin!(tokio::task::yield_now()).poll(cx);
+                return Poll::Pending;
+            }
+            let next = self.filter.next();
+            if next.is_err() {
                 self.rest = None;
             }
-            match filtered {
-                Ok(data) if data.is_empty() => {}
-                Ok(data) => return Poll::Ready(Some(Ok(data))),
-                Err(blocked) => return Poll::Ready(Some(Err(blocked.into()))),
+            if self.rest.is_none() && self.filter.is_done() {
+                self.place = None;
+            }
+            let Some(data) = next? else {
+                match ready!(self.poll_rest(cx)) {
+                    Some(taken) => taken?,
+                    None => return Poll::Ready(None),
+                }
+                continue;
+            };
+            self.pieces += 1;
+            if !data.is_empty() {
+                return Poll::Ready(Some(Ok(data)));
             }
         }
-        Poll::Ready(None)
+    }
+
+    /// Gives the filter what comes next; `None` when nothing comes any more.
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(), BodyError>>> {
+        let Some(rest) = &mut self.rest else {
+            self.place = None;
+            return Poll::Ready(None);
+        };
+        let Poll::Ready(frame) = Pin::new(&mut rest.incoming).poll_frame(cx) else {
+            ready!(self.idle.poll_over(cx));
+            return Poll::Ready(Some(Err(BodyError::Idle(self.idle.limit()))));
+        };
+        self.idle.broken();
+        self.pieces = 0;
+        let chunk = frame.transpose().map_err(BodyError::Broken)?.map(Frame::into_data);
+        let ended = chunk.is_none() || rest.incoming.is_end_stream();
+        let chunk = chunk.and_then(Result::ok).unwrap_or_default();
+        if ended {
+            self.filter.take_last(chunk);
+            self.rest = None;
+        } else {
+            self.filter.take(chunk);
+        }
+        Poll::Ready(Some(Ok(())))
     }
 
     /// Whether all of it has been handed on. A masked body has ended when it was found whole, and not before.
     pub fn has_ended(&self) -> bool {
         let is_whole = |rest: &Rest| self.filter.kept() == Some(0) && rest.incoming.is_end_stream();
-        self.first.is_none() && self.rest.as_ref().is_none_or(is_whole)
+        self.first.is_none() && self.filter.is_done() && self.rest.as_ref().is_none_or(is_whole)
     }
 
-    /// What is left of it, in bytes; unknown where it is masked.
+    /// What is left of it, in bytes; unknown where it is masked or came compressed.
     pub fn size_hint(&self) -> SizeHint {
         let mut hint = SizeHint::new();
         if let Some(kept) = self.filter.kept() {
@@ -182,12 +223,11 @@ impl FilteredBody {
     }
 }
 
-impl Rest {
+impl Place {
     fn begun(self) -> Self {
-        let place = match self.place {
-            Place::Held(place) => Place::GivenBack { _unread: place.answered() },
+        match self {
+            Self::Held(place) => Self::GivenBack { _unread: place.answered() },
             given_back => given_back,
-        };
-        Self { place, ..self }
+        }
     }
 }

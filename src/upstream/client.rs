@@ -17,6 +17,7 @@ use super::{
     tenant::Tenant,
 };
 use crate::{
+    filter,
     limit::{Dispatch, Handout, Loan},
     observe::Record,
     policy::TokenSpec,
@@ -95,6 +96,7 @@ pub async fn send(
         head: outbound.head,
         target: dispatch.target(),
         masking: dispatch.masking(),
+        compression: tenant.config().compression,
         id: record.id.header(),
     };
     tenant.retries().deposit();
@@ -265,9 +267,10 @@ async fn refusal((response, connection): Tried) -> &'static str {
         "auth.unauthorized",
     ];
     const NONE: &str = "no reason given";
-    let body = http_body_util::Limited::new(response.into_body(), MAX_REFUSAL).collect();
+    let (head, body) = response.into_parts();
+    let body = http_body_util::Limited::new(body, MAX_REFUSAL).collect();
     let Ok(Ok(body)) = tokio::time::timeout(REFUSAL_PATIENCE, body).await else { return NONE };
-    let body = body.to_bytes();
+    let body = filter::beginning(&head.headers, body.to_bytes());
     drop(connection);
     KNOWN.into_iter().find(|code| memchr::memmem::find(&body, code.as_bytes()).is_some()).unwrap_or(NONE)
 }

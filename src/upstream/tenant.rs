@@ -66,6 +66,8 @@ pub struct Common {
     pub token: TokenOptions,
     /// How many requests may wait for a place among the tenant's (`limits.queue`).
     pub queue: usize,
+    /// How many times its size a compressed answer may expand to (`limits.expansion`).
+    pub expansion: u32,
     /// Requests that found their token in the cache, and those that had to wait for it.
     pub token_found: [IntCounter; 2],
     /// Time.
@@ -75,8 +77,8 @@ pub struct Common {
 impl PartialEq for Common {
     /// By what is configured: clock and counters are the process's.
     fn eq(&self, other: &Self) -> bool {
-        (&self.timeouts, &self.retry, &self.token, self.queue)
-            == (&other.timeouts, &other.retry, &other.token, other.queue)
+        (&self.timeouts, &self.retry, &self.token, self.queue, self.expansion)
+            == (&other.timeouts, &other.retry, &other.token, other.queue, other.expansion)
     }
 }
 

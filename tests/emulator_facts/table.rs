@@ -21,6 +21,13 @@ fn api(number: &'static str, line: &'static str) -> Fact {
     Fact::new(number, line).bearer()
 }
 
+/// A page of users that comes compressed.
+fn coded(number: &'static str, coding: &'static str) -> Fact {
+    let vary = "vary: Accept-Encoding, Origin";
+    let asked = api(number, "GET /api/users").header("Accept-Encoding", coding).answers(200);
+    asked.headers(&[vary, "!content-length", "transfer-encoding: chunked"])
+}
+
 fn refusal(fact: Fact, status: u16, error: &str, description: &str) -> Fact {
     fact.answers(status).headers(&[TYPE_JSON]).json(json!({
         "code": format!("oidc.{error}"), "error": error, "error_description": description,
@@ -294,6 +301,23 @@ fn body_facts() -> Vec<Fact> {
             "!server",
             "!set-cookie",
         ]),
+        coded("5.5 gzip", "gzip").headers(&["content-encoding: gzip"]),
+        coded("5.5 the best of many", "zstd, deflate, gzip").headers(&["content-encoding: gzip"]),
+        coded("5.5 any", "*").headers(&["content-encoding: gzip"]),
+        coded("5.5 weights", "gzip;q=0").headers(&["content-encoding: gzip"]),
+        coded("5.5 deflate", "deflate").headers(&["content-encoding: deflate"]),
+        api("5.5 as it is", "GET /api/users")
+            .header("Accept-Encoding", "identity")
+            .answers(200)
+            .headers(&["!content-encoding", "!transfer-encoding"]),
+        api("5.5 HEAD", "HEAD /api/users")
+            .header("Accept-Encoding", "gzip")
+            .answers(200)
+            .headers(&["!content-encoding"]),
+        api("5.5 small", "GET /api/users?page_size=1")
+            .header("Accept-Encoding", "gzip")
+            .answers(200)
+            .headers(&["!content-encoding"]),
         Fact::new("9.1", "GET /api/status").answers(204).headers(&["!content-type"]),
         Fact::new("10.5 keys", "GET /oidc/jwks")
             .answers(200)

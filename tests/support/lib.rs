@@ -5,6 +5,7 @@
 
 pub(crate) mod canary;
 pub(crate) mod command;
+pub(crate) mod gzip;
 pub(crate) mod issuer;
 pub(crate) mod logto;
 #[expect(clippy::unwrap_used, reason = "it is the unit tests' as well")]

@@ -7,7 +7,7 @@ use tokio::{
     net::{TcpStream, UnixStream},
 };
 
-use super::{tap::Tap, within};
+use super::{gzip::gunzip, tap::Tap, within};
 
 /// A request. `Host` and `Content-Length` are added where they are missing and would be expected.
 #[derive(Clone, Debug)]
@@ -136,6 +136,11 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or(serde_json::Value::Null)
     }
 
+    /// What the body says, decompressed where it came in gzip.
+    pub(crate) fn plain(&self) -> Vec<u8> {
+        if self.value("content-encoding") == Some("gzip") { gunzip(&self.body) } else { self.body.clone() }
+    }
+
     /// Status and Claviger's code, which is empty for an answer of the upstream.
     pub(crate) fn outcome(&self) -> (u16, String) {
         let code = self.json()["code"]
@@ -251,9 +256,9 @@ impl Client {
             (Some(length), None) => (rest.to_vec(), request.method == "HEAD" || rest.len() == length),
             (None, None) => (rest.to_vec(), true),
         };
-        // In one piece, so that nothing hides on the borders of chunks.
-        self.tap.keep("body of an answer", &body);
         answer.body = body;
+        // In one piece, so that nothing hides on the borders of chunks.
+        self.tap.keep("body of an answer", &answer.plain());
         (answer, if is_whole { Whole::Yes } else { Whole::No })
     }
 
@@ -292,7 +297,7 @@ impl Client {
                 self.take_unread()
             }
         };
-        self.tap.keep("body of an answer", &answer.body);
+        self.tap.keep("body of an answer", &answer.plain());
         Ok(answer)
     }
 

@@ -10,6 +10,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, hea
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use crate::compress::compressed;
+
 const JSON: &str = "application/json; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
 
@@ -124,7 +126,7 @@ impl Answer {
         self
     }
 
-    /// Applies HEAD and `If-None-Match` (facts 3.6, 5.6) and adds the fixed headers.
+    /// Applies HEAD, `If-None-Match` and `Accept-Encoding` (facts 3.6, 5.6, 5.5) and adds the fixed headers.
     pub(crate) fn finish(mut self, method: &Method, request: &HeaderMap) -> Response<Bytes> {
         let mut response = Response::new(Bytes::new());
         let headers = response.headers_mut();
@@ -155,6 +157,11 @@ impl Answer {
         }
         if *method == Method::HEAD {
             self.body = Bytes::new();
+        }
+        let compressed = if self.family == Family::Raw { None } else { compressed(request, &self.body) };
+        if let Some((coding, body)) = compressed {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
+            self.body = body;
         }
         *response.status_mut() = self.status;
         *response.body_mut() = self.body;

@@ -30,8 +30,7 @@
 //!
 //! # What it does not do
 //!
-//! Answers are never compressed (Logto compresses from 1024 bytes on when asked to) and never localised; request
-//! bodies with a `Content-Encoding` are refused; scripts of the JWT customizer are stored, not run; search modes
+//! Answers are compressed with gzip and deflate, never with br (which Logto prefers), and never localised; request bodies with a `Content-Encoding` are refused; scripts of the JWT customizer are stored, not run; search modes
 //! `posix` and `similar_to` and every operation without state here answer 501 with the code
 //! `emulator.not_implemented`, after authentication, and count as a surprise. A new connection on which no request
 //! comes is closed after the idle time (6 s), where Logto waits for a minute.
@@ -43,6 +42,7 @@ mod auth;
 mod body;
 mod call;
 mod check;
+mod compress;
 mod configs;
 mod connectors;
 mod control;

@@ -88,13 +88,17 @@ impl Checker<'_> {
         let organization_id = self.organization_id(at, raw.organization_id);
         let parameters = self.parameters(at, raw.parameters.unwrap_or_default());
         let max_in_flight = self.count(at, "max_in_flight", raw.max_in_flight, 1..=100_000);
+        let compression = self.leaf(at, "compression", raw.compression);
         let client_auth = self.leaf(at, "client_auth", raw.client_auth).unwrap_or(ClientAuth::Basic);
         let tls = self.tls(&at.key("tls"), raw.tls.unwrap_or_default());
         let labels = self.labels(at, raw.labels);
+        let endpoint = endpoint?;
         Some(Tenant {
             name,
             labels,
-            endpoint: endpoint?,
+            // Bytes that do not leave the machine are cheaper than decompressing them.
+            compression: compression.unwrap_or_else(|| !is_loopback(endpoint.authority.host())),
+            endpoint,
             resource: resource?,
             client_id: client_id?,
             client_secrets,

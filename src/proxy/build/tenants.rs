@@ -36,6 +36,7 @@ impl<'c> TenantMaker<'c> {
             retry: config.retry.clone(),
             token: config.token.clone(),
             queue: config.limits.queue,
+            expansion: config.limits.expansion,
             token_found: ["hit", "wait"].map(|result| shared.metrics.token_cache.of([&result])),
             clock: shared.clock.clone(),
         });

@@ -53,6 +53,7 @@ fn a_tenants_key_holds_all_that_the_request_says() {
         organization_id: Some("org".into()),
         parameters: vec![("k".into(), "v".into())],
         quota: None,
+        compression: true,
         max_in_flight: 1,
         tls: crate::config::UpstreamTls::default(),
     };

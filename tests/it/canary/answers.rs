@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::shapes::{NUMBER, TEXT};
+use crate::support::gzip::gzip;
 
 /// The secrets that are in an answer.
 #[derive(Clone, Copy)]
@@ -93,6 +94,11 @@ pub(super) fn ways(body: &str, secrets: Sown<'_>) -> Vec<Way> {
     let validators = format!("{JSON}ETag: \"{text}\"\r\nDigest: sha-256={text}\r\nContent-MD5: {text}\r\n");
     let early = format!("HTTP/1.1 103 Early Hints\r\nLink: <{text}>\r\n\r\n").into_bytes();
     let not_whole = format!("HTTP/1.1 200 OK\r\n{JSON}Content-Length: 99999\r\n\r\n");
+    let gzipped = format!("{JSON}Content-Encoding: gzip\r\n");
+    let cut = |mut bytes: Vec<u8>| {
+        bytes.pop();
+        bytes
+    };
     let ways = [
         ("as it is", Fate::Masked, json(body)),
         ("a list", Fate::Masked, json(&format!("[{body},{body}]"))),
@@ -119,7 +125,20 @@ pub(super) fn ways(body: &str, secrets: Sown<'_>) -> Vec<Way> {
         ("names in capitals", Fate::Masked, json(&spelled(&value, str::to_uppercase))),
         ("names in small letters", Fate::Masked, json(&spelled(&value, str::to_lowercase))),
         ("names in escapes", Fate::Masked, json(&spelled(&value, escaped))),
-        ("gzip", Fate::Withheld, with("Content-Encoding: gzip\r\n")),
+        ("gzip", Fate::Masked, answer("200 OK", &gzipped, &gzip(body.as_bytes()))),
+        (
+            "gzip, byte by byte",
+            Fate::Masked,
+            chunked("200 OK", &gzipped, &gzip(format!("[{body},{body}]").as_bytes()), 1, ""),
+        ),
+        ("gzip, cut short", Fate::Withheld, answer("200 OK", &gzipped, &cut(gzip(body.as_bytes())))),
+        (
+            "gzip of what is cut short",
+            Fate::Withheld,
+            answer("200 OK", &gzipped, &gzip(&cut(compact.clone().into()))),
+        ),
+        ("gzip twice", Fate::Withheld, answer("200 OK", &gzipped, &gzip(&gzip(body.as_bytes())))),
+        ("said to be gzip", Fate::Withheld, with("Content-Encoding: gzip\r\n")),
         ("br", Fate::Withheld, with("Content-Encoding: br\r\n")),
         ("two codings", Fate::Withheld, with("Content-Encoding: identity\r\nContent-Encoding: x-gzip\r\n")),
         ("text/json", Fate::Withheld, typed("Content-Type: text/json\r\n")),
@@ -150,6 +169,7 @@ pub(super) fn echoes(credential: &str) -> Vec<Way> {
     let json = format!("{{\"a\":\"{}\",\"b\":[\"Bearer {credential}\"]}}", "x".repeat(3000));
     let header = |name: &str| answer("200 OK", &format!("{JSON}{name}: Bearer {credential}\r\n"), b"{}");
     let body = |status: &str| answer(status, JSON, json.as_bytes());
+    let gzipped = format!("{JSON}Content-Encoding: gzip\r\n");
     [
         ("in a header", Fate::Withheld, header("X-Debug")),
         ("in the request's id", Fate::Withheld, header("Logto-Core-Request-Id")),
@@ -157,6 +177,13 @@ pub(super) fn echoes(credential: &str) -> Vec<Way> {
         ("in the body", Fate::Withheld, body("200 OK")),
         ("in an error", Fate::Withheld, body("422 Unprocessable Entity")),
         ("in chunks", Fate::Cut, chunked("200 OK", JSON, json.as_bytes(), 11, "")),
+        ("in gzip", Fate::Withheld, answer("200 OK", &gzipped, &gzip(json.as_bytes()))),
+        ("in gzip, byte by byte", Fate::Cut, chunked("200 OK", &gzipped, &gzip(json.as_bytes()), 1, "")),
+        (
+            "in another coding",
+            Fate::Withheld,
+            answer("200 OK", &format!("{JSON}Content-Encoding: br\r\n"), b"{}"),
+        ),
         ("in a reason", Fate::Passed, answer(&format!("200 {credential}"), JSON, b"{}")),
         ("in the reason of an error", Fate::Passed, answer(&format!("404 {credential}"), JSON, b"{}")),
         ("in a trailer", Fate::Passed, chunked("200 OK", JSON, b"{}", 1, &format!("X: {credential}\r\n"))),
