@@ -1,9 +1,11 @@
-//! Log lines on standard error: JSON, one object a line, or a human form for a terminal. A line that cannot
+//! Log lines on standard error: JSON, one object a line, or a form for people at a terminal. A line that cannot
 //! be written (disk full, pipe closed) is counted and dropped: logging never stops a request.
 
+pub(super) mod paint;
 mod repeated;
+mod terminal;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 
 use prometheus::IntCounter;
 use tracing_subscriber::{
@@ -11,7 +13,41 @@ use tracing_subscriber::{
 };
 
 pub use self::repeated::Repeated;
-use crate::config::{Log, LogFormat};
+use self::{paint::Paint, terminal::Terminal};
+use crate::{
+    clock::Clock,
+    config::{Log, LogFormat},
+};
+
+/// The target of lines about requests.
+pub(super) const REQUESTS: &str = "claviger::request";
+
+/// How lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Human(Paint),
+}
+
+impl Style {
+    /// As configured, for this process' standard error.
+    pub fn of(log: &Log) -> Self {
+        let is_terminal = io::stderr().is_terminal();
+        match log.format {
+            LogFormat::Json => Self::Json,
+            LogFormat::Auto if !is_terminal => Self::Json,
+            LogFormat::Auto | LogFormat::Human => {
+                // https://no-color.org
+                let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+                let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+                let plain = !is_terminal || is_dumb || is_set("NO_COLOR");
+                Self::Human(if plain { Paint::Plain } else { Paint::Colours })
+            }
+        }
+    }
+}
 
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -34,13 +70,13 @@ pub fn init(log: &Log, lost: IntCounter) -> Result<Repeated, LogError> {
     let repeated = Repeated::default();
     let filter = EnvFilter::try_new(&log.level).map_err(|_| LogError::Level(log.level.clone()))?;
     let base = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Stderr { lost });
-    let done = match log.format {
-        LogFormat::Json => {
+    let done = match Style::of(log) {
+        Style::Json => {
             let json = base.json().flatten_event(true).with_current_span(false).with_span_list(false);
             json.finish().with(repeated.clone()).try_init()
         }
-        LogFormat::Human => {
-            let human = base.with_ansi(io::IsTerminal::is_terminal(&io::stderr()));
+        Style::Human(paint) => {
+            let human = base.event_format(Terminal { paint, clock: Clock::system() });
             human.finish().with(repeated.clone()).try_init()
         }
     };
