@@ -22,6 +22,7 @@ mod claviger_token;
 mod error;
 mod identities;
 pub mod jwt;
+mod key;
 mod loopback;
 mod peer;
 mod presented;
@@ -34,9 +35,9 @@ use std::{fmt, sync::Arc};
 
 use rustls::server::danger::ClientCertVerifier;
 
-pub use api_key::{ApiKey, KeyUsage};
 pub use certificate::PeerIdentity;
 pub use error::AuthnError;
+pub use key::{ApiKey, KeyUsage};
 pub use peer::{Peer, Reach};
 pub use presented::{Client, Presented};
 pub use principal::{Principal, Subject};

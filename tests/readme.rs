@@ -221,13 +221,16 @@ fn labels() -> BTreeMap<String, Vec<&'static str>> {
             })
             .collect();
         let names = plain.split(':').next().unwrap_or_default().split(',').map(|name| name.trim().to_owned());
-        let names: Vec<&'static str> = names.filter(|name| !name.is_empty()).map(|name| &*name.leak()).collect();
+        let names: Vec<&'static str> =
+            names.filter(|name| !name.is_empty()).map(|name| &*name.leak()).collect();
         for metric in row[0].split(',').filter_map(|cell| cell.split('`').nth(1)) {
             labels.insert(format!("claviger_{metric}"), names.clone());
         }
     }
     let process = include_str!("../src/observe/metrics/process.rs").split("\"process_").skip(1);
-    labels.extend(process.filter_map(|rest| Some((format!("process_{}", rest.split_once('"')?.0), Vec::new()))));
+    labels.extend(
+        process.filter_map(|rest| Some((format!("process_{}", rest.split_once('"')?.0), Vec::new()))),
+    );
     labels
 }
 
@@ -243,14 +246,19 @@ fn every_question_about_metrics_is_answered_by_metrics_that_there_are() {
         assert!(count('(') == count(')') && count('{') == count('}') && count('[') == count(']'), "{query}");
         let words: Vec<&str> = query.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
         let mut own = vec!["le"];
-        for word in words.iter().filter(|word| word.starts_with("claviger_") || word.starts_with("process_")) {
+        for word in words.iter().filter(|word| word.starts_with("claviger_") || word.starts_with("process_"))
+        {
             let of_histogram = ["_bucket", "_sum", "_count"].iter().find_map(|end| word.strip_suffix(end));
             let name = of_histogram.filter(|name| name.ends_with("_seconds")).unwrap_or(word);
             own.extend(labels.get(name).unwrap_or_else(|| panic!("{query}: there is no {word}")));
             asked.insert(name.to_owned());
         }
         assert!(own.len() > 1 || query.contains("process_") || labels.values().any(Vec::is_empty), "{query}");
-        let named = query.split("by (").skip(1).filter_map(|rest| rest.split(')').next()).flat_map(|it| it.split(", "));
+        let named = query
+            .split("by (")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+            .flat_map(|it| it.split(", "));
         let matched = query.split('{').skip(1).filter_map(|rest| rest.split('}').next());
         let matched = matched.flat_map(|it| it.split(',')).filter_map(|it| it.split(['=', '!']).next());
         for label in named.chain(matched) {

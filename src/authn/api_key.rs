@@ -1,85 +1,21 @@
 //! API keys. Only their SHA-256 is kept, and looked up: how long that takes says nothing about a key that is
-//! not known already, and the last comparison takes the same time wherever two digests differ. Keys of one caller are
-//! told apart by their labels, each with its last use, so that nobody has to guess which one may be taken out.
+//! not known already, and the last comparison takes the same time wherever two digests differ.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
-
-use tokio::time::Instant;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{
     authenticator::{Authenticator, Finding, Outcome},
     cause::Cause,
+    key::ApiKey,
     presented::{Client, Credential, Presented},
     seal::is_token,
 };
-use crate::{
-    clock::Moment,
-    config,
-    ids::{CallerIndex, CallerName, KeyLabel},
-    secret::Digest,
-    usage::{Usage, Used},
-};
+use crate::{config, ids::CallerName, secret::Digest};
 
 const KEY: Cause = Cause::new("unknown", "Claviger-Key is not a caller's key");
 const BEARER: Cause =
     Cause::new("unknown", "the bearer token is neither a caller's key nor a token that is accepted here");
 const CLIENT: Cause = Cause::new("unknown", "client_id and client_secret are not a caller's name and key");
-
-/// An API key of a caller, as far as anybody may know it.
-#[derive(Debug)]
-pub struct ApiKey {
-    caller: CallerIndex,
-    label: KeyLabel,
-    usage: Arc<Usage>,
-}
-
-impl ApiKey {
-    /// Whose it is.
-    pub fn caller(&self) -> CallerIndex {
-        self.caller
-    }
-
-    /// Its label; where it has none, its place among the caller's keys, from 1.
-    pub fn label(&self) -> &KeyLabel {
-        &self.label
-    }
-
-    /// Its uses, those of broker tokens that were got with it included; `None` where there was none since the start.
-    pub fn used(&self, now: Moment) -> Option<Used> {
-        self.usage.read(now)
-    }
-
-    pub(super) fn note_use(&self, now: Instant) {
-        self.usage.note(now);
-    }
-}
-
-/// The uses of API keys across reloads, by caller and key.
-#[derive(Debug, Clone, Default)]
-pub struct KeyUsage(Arc<Mutex<Uses>>);
-
-type Uses = HashMap<(CallerName, Digest), Arc<Usage>>;
-
-impl KeyUsage {
-    /// The keys of these callers, in their order. What is known of others is forgotten.
-    pub(super) fn keys(&self, callers: &[config::Caller]) -> Vec<(Digest, Arc<ApiKey>)> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut kept, mut keys) = (Uses::new(), Vec::new());
-        for (index, caller) in callers.iter().enumerate() {
-            for (digest, label) in caller.api_keys() {
-                let of = (caller.name.clone(), digest);
-                let usage = known.remove(&of).or_else(|| kept.get(&of).cloned()).unwrap_or_default();
-                kept.insert(of, usage.clone());
-                keys.push((digest, Arc::new(ApiKey { caller: CallerIndex(index), label, usage })));
-            }
-        }
-        *known = kept;
-        keys
-    }
-}
 
 pub(super) struct ApiKeys {
     keys: HashMap<Digest, Arc<ApiKey>>,
@@ -114,7 +50,7 @@ impl ApiKeys {
             Some(Credential::Client(Client::Secret { id, secret, raw })) => {
                 let found = self.find(secret).or_else(|| self.find(raw));
                 (
-                    found.filter(|(_, key)| self.names[key.caller.0].as_str() == id),
+                    found.filter(|(_, key)| self.names[key.caller().0].as_str() == id),
                     Finding::Pass(Some(CLIENT)),
                 )
             }

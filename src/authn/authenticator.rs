@@ -3,7 +3,7 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use super::{api_key::ApiKey, cause::Cause, presented::Presented, principal::Principal};
+use super::{cause::Cause, key::ApiKey, presented::Presented, principal::Principal};
 use crate::{
     ids::{CallerIndex, TenantName},
     secret::Digest,

@@ -6,12 +6,12 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    api_key::ApiKey,
     authenticator::{Authenticator, Finding, Known, Outcome},
     cause::{Cause, Rounded},
+    key::ApiKey,
     presented::{Credential, Presented},
     principal::Principal,
-    seal::{KeyMark, NO_KEY, Seal, is_token, mark},
+    seal::{KeyMark, NO_KEY, Seal, holds_token, is_token, mark},
 };
 use crate::{
     clock::Clock,
@@ -79,7 +79,7 @@ impl Authenticator for ClavigerToken {
     }
 
     fn is_credential(&self, text: &[u8]) -> bool {
-        is_token(text)
+        holds_token(text)
     }
 }
 

@@ -291,9 +291,10 @@ impl Authenticator for Jwts {
         }
     }
 
-    /// A JSON object in base64, a dot, and more: valid or not, and whoever it is from.
+    /// A JSON object in base64, a dot, and more, wherever in the text: valid or not, and whoever it is from.
     fn is_credential(&self, text: &[u8]) -> bool {
-        text.starts_with(b"eyJ") && text.contains(&b'.')
+        let begins = memchr::memmem::find(text, b"eyJ");
+        begins.is_some_and(|at| text[at..].contains(&b'.'))
     }
 }
 

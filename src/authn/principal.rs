@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::api_key::ApiKey;
+use super::key::ApiKey;
 use crate::ids::IssuerName;
 
 /// As much of a subject as is kept, in bytes.

@@ -10,7 +10,7 @@ use crate::{
     clock::{Clock, Random},
     config::{Address, AuditOutput, Config},
     limit::Dispatch,
-    observe::{Metrics, OperationMetrics, Recorder, RequestId},
+    observe::{Metrics, OperationMetrics, Record, Recorder, RequestId},
     policy::rules::Brings,
     proxy::{self, Failure, Shared},
     token::Tokens,
@@ -161,7 +161,7 @@ async fn probe(tenant: &Arc<Tenant>, shared: &Shared) -> Result<(), String> {
     let operation = Arc::new(OperationMetrics::new(shared.metrics.clone(), "", name, "ListRoles"));
     let id = RequestId::of(&head.headers, |_| false, || fastrand::u64(..));
     let recorder = Recorder::new(shared.events.clone(), crate::config::LogRequests::Off, |_| false);
-    let mut record = Arc::new(recorder).begin(id, head.method.clone(), operation);
+    let mut record = Record::begin(id, head.method.clone(), operation, Arc::new(recorder));
     let dispatch = Dispatch::probe(tenant.clone(), PROBE).await.map_err(|error| error.to_string())?;
     let outbound = Outbound { head: &head, worker: 0, deadline };
     let body = Prepared::Held(bytes::Bytes::new());

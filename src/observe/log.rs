@@ -3,51 +3,19 @@
 
 pub(super) mod paint;
 mod repeated;
+pub(super) mod style;
 mod terminal;
 
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, Write};
 
 use prometheus::IntCounter;
 use tracing_subscriber::{
     EnvFilter, fmt::MakeWriter, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
 
-pub use self::repeated::Repeated;
-use self::{paint::Paint, terminal::Terminal};
-use crate::{
-    clock::Clock,
-    config::{Log, LogFormat},
-};
-
-/// The target of lines about requests.
-pub(super) const REQUESTS: &str = "claviger::request";
-
-/// How lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Style {
-    /// One JSON object a line.
-    Json,
-    /// For people.
-    Human(Paint),
-}
-
-impl Style {
-    /// As configured, for this process' standard error.
-    pub fn of(log: &Log) -> Self {
-        let is_terminal = io::stderr().is_terminal();
-        match log.format {
-            LogFormat::Json => Self::Json,
-            LogFormat::Auto if !is_terminal => Self::Json,
-            LogFormat::Auto | LogFormat::Human => {
-                // https://no-color.org
-                let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-                let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-                let plain = !is_terminal || is_dumb || is_set("NO_COLOR");
-                Self::Human(if plain { Paint::Plain } else { Paint::Colours })
-            }
-        }
-    }
-}
+use self::terminal::Terminal;
+pub use self::{repeated::Repeated, style::Style};
+use crate::{clock::Clock, config::Log};
 
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]

@@ -9,8 +9,11 @@ pub(super) const MAX_PATH: usize = 512;
 const REDACTED: &str = "[redacted]";
 const LEFT_OUT: &str = "…";
 
-/// What may stand between a credential and the rest of its segment, beside what is no printable character.
-const DELIMITERS: [char; 13] = [';', '=', ',', ':', '@', '!', '$', '\'', '(', ')', '*', '+', '&'];
+/// What may stand between a credential and the rest of its segment.
+const DELIMITERS: [char; 17] =
+    [';', '=', ',', ':', '@', '!', '$', '\'', '(', ')', '*', '+', '&', '/', '\\', '?', '#'];
+/// The same, where it may be part of a credential as well.
+const MARKS: [char; 4] = ['.', '-', '_', '~'];
 
 /// `path` as it may be shown; `is_credential` says of a text whether it must not be. What that is asked about is bounded by
 /// [`MAX_PATH`] and one segment.
@@ -40,9 +43,14 @@ pub(super) fn shown(path: &str, is_credential: impl Fn(&str) -> bool) -> String 
 
 /// Whether a segment is a credential, or holds one beside something else, as it is or percent-encoded.
 fn gives_away(segment: &str, is_credential: &impl Fn(&str) -> bool) -> bool {
-    let holds = |text: &str| {
+    let is_or_ends = |text: &str| {
+        let bare = text.trim_matches(MARKS);
         is_credential(text)
-            || (text.contains(DELIMITERS) && text.split(DELIMITERS).any(|part| is_credential(part)))
+            || (bare.len() < text.len() && is_credential(bare))
+            || (bare.contains('.') && bare.split('.').any(|part| is_credential(part.trim_matches(MARKS))))
+    };
+    let holds = |text: &str| {
+        is_or_ends(text) || (text.contains(DELIMITERS) && text.split(DELIMITERS).any(is_or_ends))
     };
     holds(segment) || decoded(segment).is_some_and(|decoded| holds(&decoded))
 }
@@ -109,6 +117,10 @@ mod tests {
         let encoded = KEY.replace('k', "%6b").replace('-', "%2D");
         assert_eq!(clean(&format!("/api/users/{encoded}")), "/api/users/[redacted]");
         assert_eq!(clean("/api/users/token%3DeyJx"), "/api/users/[redacted]");
+        for embedded in [".{}", "%2e{}", "x.{}", "{}.json", "..%2f{}", "a%5C{}", "%3f{}"] {
+            let path = format!("/api/{}", embedded.replace("{}", KEY));
+            assert_eq!(clean(&path), "/api/[redacted]", "{path}");
+        }
     }
 
     #[test]
@@ -142,6 +154,6 @@ mod tests {
         assert!(asked.get() <= MAX_PATH, "{}", asked.get());
         asked.set(0);
         shown(&format!("/{}", "/;".repeat(100_000)), count);
-        assert!(asked.get() <= 4 * MAX_PATH, "{}", asked.get());
+        assert!(asked.get() <= 8 * MAX_PATH, "{}", asked.get());
     }
 }

@@ -30,7 +30,8 @@ pub struct Record {
 }
 
 impl Record {
-    pub(super) fn begin(
+    /// Of a request whose head has just been read. Where it is dropped before there is an answer, its caller has left.
+    pub fn begin(
         id: RequestId,
         method: Method,
         operation: Arc<OperationMetrics>,

@@ -1,14 +1,12 @@
 //! What the records of one configuration have in common: where they go, which of them the log wants, and what of a path
 //! must not be shown. One for each pipeline, shared by all of its records.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
-use http::Method;
-
-use super::{Events, OperationMetrics, Record, RequestId, path};
+use super::{Events, path};
 use crate::config::LogRequests;
 
-/// Makes records.
+/// What records have in common.
 pub struct Recorder {
     pub(super) events: Events,
     pub(super) log: LogRequests,
@@ -23,17 +21,6 @@ impl Recorder {
         is_credential: impl Fn(&str) -> bool + Send + Sync + 'static,
     ) -> Self {
         Self { events, log, is_credential: Box::new(is_credential) }
-    }
-
-    /// The record of a request whose head has just been read. Where it is dropped before there is an answer, its caller has
-    /// left.
-    pub fn begin(
-        self: &Arc<Self>,
-        id: RequestId,
-        method: Method,
-        operation: Arc<OperationMetrics>,
-    ) -> Record {
-        Record::begin(id, method, operation, self.clone())
     }
 
     /// Whether somebody needs the details of a request that begins now.

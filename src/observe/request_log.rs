@@ -3,14 +3,13 @@
 
 mod line;
 
-use std::fmt;
-
 use tracing::{Level, field};
 
+use self::line::{Line, known, peer};
 use super::{
     RequestEvent,
     events::Subscriber,
-    log::{REQUESTS, Style},
+    log::style::{REQUESTS, Style},
 };
 use crate::{authn::Principal, config::LogRequests};
 
@@ -61,7 +60,7 @@ impl Subscriber for RequestLog {
         match self.style {
             Style::Json => write(event),
             Style::Human(paint) => {
-                let line = line::Line { event, paint };
+                let line = Line { event, paint };
                 match level(event) {
                     Level::WARN => tracing::warn!(target: REQUESTS, "{line}"),
                     Level::INFO => tracing::info!(target: REQUESTS, "{line}"),
@@ -122,28 +121,6 @@ fn write(event: &RequestEvent) {
         Level::WARN => line!(warn),
         Level::INFO => line!(info),
         _ => line!(debug),
-    }
-}
-
-/// A name is empty where it is not known.
-fn known(name: &str) -> Option<&str> {
-    (!name.is_empty()).then_some(name)
-}
-
-/// The other end of the connection.
-fn peer(event: &RequestEvent) -> Option<Peer<'_>> {
-    (event.peer.is_some() || event.peer_uid.is_some()).then_some(Peer(event))
-}
-
-struct Peer<'e>(&'e RequestEvent);
-
-impl fmt::Display for Peer<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.0.peer, self.0.peer_uid) {
-            (Some(address), _) => address.fmt(f),
-            (None, Some(uid)) => write!(f, "uid {uid}"),
-            (None, None) => Ok(()),
-        }
     }
 }
 

@@ -314,7 +314,7 @@ impl Pipeline {
     /// The record of a request that begins.
     pub fn record(&self, connection: &Connection, request: &Request<Incoming>, id: RequestId) -> Record {
         let method = request.method().clone();
-        let mut record = self.recorder.begin(id, method, self.anonymous.clone());
+        let mut record = Record::begin(id, method, self.anonymous.clone(), self.recorder.clone());
         record.is_about(request.uri().path_and_query());
         let peer = &connection.peer;
         (record.peer, record.peer_uid) = (peer.address, peer.uid);

@@ -335,7 +335,7 @@ fn what_came_of_it() {
         let id = RequestId::of(&http::HeaderMap::new(), |_| false, || 1);
         let log_requests = config::LogRequests::Off;
         let recorder = Arc::new(Recorder::new(Events::new(vec![audit]), log_requests, |_| false));
-        let mut record = recorder.begin(id, http::Method::GET, operation);
+        let mut record = Record::begin(id, http::Method::GET, operation, recorder);
         let mut details = Details::at(SystemTime::UNIX_EPOCH);
         details.rule = Some(Arc::new(rule.clone()));
         record.complete = true;

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tracing::{Event, Level, Metadata, Subscriber, callsite::Identifier};
 use tracing_subscriber::layer::{Context, Layer};
 
-use super::REQUESTS;
+use super::style::REQUESTS;
 
 /// Between two counts.
 const PERIOD: Duration = Duration::from_mins(1);

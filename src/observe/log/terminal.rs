@@ -13,8 +13,8 @@ use tracing_subscriber::{
 };
 
 use super::{
-    REQUESTS,
     paint::{Harmless, Ink, Paint},
+    style::REQUESTS,
 };
 use crate::clock::Clock;
 

@@ -9,6 +9,7 @@ pub(super) const RETRIES: &[[&str; 1]] = &[
     ["502"],
     ["503"],
     ["504"],
+    ["refused"],
     ["connect"],
     ["connect_timeout"],
     ["closed"],

@@ -112,7 +112,11 @@ fn each_help_is_one_sentence_that_says_the_unit() {
         }
         let counts = name.ends_with("_total");
         assert_eq!(counts, kind == "counter", "{name} is a {kind}");
-        assert_eq!(name.ends_with("_timestamp_seconds"), help.starts_with("Unix time at which") && name != "process_start_time_seconds", "{name}: {help}");
+        assert_eq!(
+            name.ends_with("_timestamp_seconds"),
+            help.starts_with("Unix time at which") && name != "process_start_time_seconds",
+            "{name}: {help}"
+        );
     }
 }
 
@@ -136,7 +140,14 @@ fn what_has_labels_of_closed_sets_is_there_from_the_start() {
     ] {
         assert!(text.contains(&format!("{line}\n")), "{line} is not in\n{text}");
     }
-    for name in ["cpu_seconds_total", "resident_memory_bytes", "virtual_memory_bytes", "open_fds", "max_fds", "threads"] {
+    for name in [
+        "cpu_seconds_total",
+        "resident_memory_bytes",
+        "virtual_memory_bytes",
+        "open_fds",
+        "max_fds",
+        "threads",
+    ] {
         let prefix = format!("process_{name} ");
         let value = text.lines().find_map(|line| line.strip_prefix(prefix.as_str())).expect(name);
         assert!(value.parse::<f64>().unwrap() >= 0.0, "{name} {value}");

@@ -3,7 +3,6 @@
 
 use std::{fmt, time::Duration};
 
-use super::{Peer, known, peer};
 use crate::{
     authn::Principal,
     observe::{
@@ -130,8 +129,8 @@ impl fmt::Display for Trace<'_> {
                 write!(f, " {}", Harmless(name))?;
             }
         }
-        match peer(event) {
-            Some(Peer(_)) if known(event.operation.caller()).is_none() => Ok(()),
+        // Of nobody it stands in the first line.
+        match peer(event).filter(|_| known(event.operation.caller()).is_some()) {
             Some(peer) => write!(f, ", from {peer}"),
             None => Ok(()),
         }
@@ -149,6 +148,28 @@ impl fmt::Display for Took {
             ..999.5 => write!(f, "{ms:.0} ms"),
             ..9950.0 => write!(f, "{:.1} s", ms / 1000.0),
             _ => write!(f, "{:.0} s", ms / 1000.0),
+        }
+    }
+}
+
+/// A name is empty where it is not known.
+pub(super) fn known(name: &str) -> Option<&str> {
+    (!name.is_empty()).then_some(name)
+}
+
+/// The other end of the connection.
+pub(super) fn peer(event: &RequestEvent) -> Option<Peer<'_>> {
+    (event.peer.is_some() || event.peer_uid.is_some()).then_some(Peer(event))
+}
+
+pub(super) struct Peer<'e>(&'e RequestEvent);
+
+impl fmt::Display for Peer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0.peer, self.0.peer_uid) {
+            (Some(address), _) => address.fmt(f),
+            (None, Some(uid)) => write!(f, "uid {uid}"),
+            (None, None) => Ok(()),
         }
     }
 }

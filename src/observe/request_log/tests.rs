@@ -53,7 +53,7 @@ fn request(style: Style, log: LogRequests, caller: &str, change: impl FnOnce(&mu
     let id = RequestId::of(&HeaderMap::new(), |_| false, || 1);
     let events = Events::new(vec![Arc::new(RequestLog::new(style))]);
     let recorder = Arc::new(Recorder::new(events, log, |text| text == "a-key"));
-    let mut record = recorder.begin(id, Method::GET, operation);
+    let mut record = Record::begin(id, Method::GET, operation, recorder);
     record.is_about(Some(&PathAndQuery::from_static("/api/users/a-key?search=ada")));
     (record.status, record.complete) = (StatusCode::OK, true);
     record.peer = Some("192.0.2.1:7".parse().unwrap());
@@ -139,7 +139,9 @@ fn what_is_in_a_line() {
         "bytes": 12, "complete": true, "upstream_request_id": long[..128],
     });
     assert_eq!(told, expected);
-    let cells = include_str!("../../../docs/logs.md").lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+    let cells = include_str!("../../../docs/logs.md")
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
     let documented: Vec<_> = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
     for member in told.as_object().unwrap().keys() {
         assert!(documented.contains(&member.as_str()), "docs/logs.md does not know {member}");
