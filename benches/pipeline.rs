@@ -106,7 +106,13 @@ fn stages(criterion: &mut Criterion) {
     let clock = Clock::system();
     let callers = Authenticators::new(
         &config.callers,
-        Deps { seal: Seal::new(None).expect("randomness"), clock, clients: None, issuers: Vec::new() },
+        Deps {
+            seal: Seal::new(None).expect("randomness"),
+            clock,
+            clients: None,
+            issuers: Vec::new(),
+            usage: Default::default(),
+        },
     );
     let grants = Grants::new(Catalog::logto(), &config).expect("the rules are valid");
     let limits = RateLimits::new(&config, &CallerLimits::default());
@@ -229,7 +235,10 @@ fn identification(criterion: &mut Criterion) {
     let own = seal.issue(&caller, None, wall, Duration::from_secs(86_400)).expect("randomness");
     let own = String::from_utf8(own.expose().to_vec()).expect("a token is text");
     let issuers = Keyrings::default().of(&config).expect("the keys are good");
-    let callers = Authenticators::new(&config.callers, Deps { seal, clock, clients: None, issuers });
+    let callers = Authenticators::new(
+        &config.callers,
+        Deps { seal, clock, clients: None, issuers, usage: Default::default() },
+    );
     let peer = Peer::at(Reach::Network);
 
     let mut bench = |name: &str, heads: &[HeaderMap]| {

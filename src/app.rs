@@ -41,7 +41,11 @@ use crate::{
         tls::Tls,
         worker::Workers,
     },
-    observe::{Audit, Events, Metrics, RequestLog, Subscriber, audit::AuditError},
+    observe::{
+        Audit, Events, Metrics, RequestLog, Subscriber,
+        audit::{AuditError, ConfigurationRecord, Reading},
+        log::Style,
+    },
     proxy::{BuildError, Pipeline, Service, Shared},
     token::Tokens,
 };
@@ -115,7 +119,7 @@ impl App {
         let tokens = Tokens::new(clock.clone(), Random::system(), grants, tokio::runtime::Handle::current());
         let audit = Audit::open(&config.audit, metrics.audit_lost.clone())?;
         let mut shared = Shared::new(metrics.clone(), clock.clone(), tokens);
-        let log: Arc<dyn Subscriber> = Arc::new(RequestLog);
+        let log: Arc<dyn Subscriber> = Arc::new(RequestLog::new(Style::of(&config.log)));
         shared.events = Events::new([log].into_iter().chain(audit.clone().map(|audit| audit as _)).collect());
         shared.audit = audit;
         let budget = Budget::of(means(&config));
@@ -124,10 +128,15 @@ impl App {
         let tls = config.listen.tls.as_ref().map(|tls| Tls::new(tls, &clock)).transpose();
         let tls = tls.map_err(BuildError::from)?.map(Arc::new);
         let pipeline = shared.pipeline(config.clone(), tls.as_deref(), None)?;
+        if let Some(audit) = &shared.audit {
+            let (now, policy) = (clock.now().wall, pipeline.policy_version());
+            audit.configuration(ConfigurationRecord::new(now, Reading::Started, policy));
+        }
         let pipeline = Arc::new(ArcSwap::from_pointee(pipeline));
         let listeners = Listeners::new(&config, tls, budget.streams);
         let workers = Arc::new(Workers::start(config.workers.get()).map_err(StartError::Workers)?);
         metrics.reloaded(Some(clock.now().wall));
+        metrics.started(clock.now().wall);
         let health = Arc::new(Health::new(clock.now()));
         let in_force = InForce { pipeline: pipeline.clone(), listeners: listeners.clone() };
         let seen = Seen::new(digest, files);

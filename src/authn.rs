@@ -22,9 +22,11 @@ mod claviger_token;
 mod error;
 mod identities;
 pub mod jwt;
+mod key;
 mod loopback;
 mod peer;
 mod presented;
+mod principal;
 mod seal;
 mod sealing_secrets;
 mod unix;
@@ -35,13 +37,15 @@ use rustls::server::danger::ClientCertVerifier;
 
 pub use certificate::PeerIdentity;
 pub use error::AuthnError;
+pub use key::{ApiKey, KeyUsage};
 pub use peer::{Peer, Reach};
 pub use presented::{Client, Presented};
+pub use principal::{Principal, Subject};
 pub use seal::{Seal, SealError, TenantSecrets};
 pub use sealing_secrets::SealingSecrets;
 
 use self::{
-    authenticator::{Authenticator, Evidence, Finding, Outcome},
+    authenticator::{Authenticator, Evidence, Finding, Known, Outcome},
     cause::Cause,
     presented::Credential,
 };
@@ -58,6 +62,7 @@ pub struct Caller {
     index: CallerIndex,
     method: &'static str,
     tenant: Option<TenantName>,
+    principal: Option<Principal>,
 }
 
 impl Caller {
@@ -75,6 +80,11 @@ impl Caller {
     pub fn tenant(&self) -> Option<&TenantName> {
         self.tenant.as_ref()
     }
+
+    /// What it authenticated as, beside its name; `None` after it was taken, and where there is nothing more to say.
+    pub fn take_principal(&mut self) -> Option<Principal> {
+        self.principal.take()
+    }
 }
 
 /// What the authentication methods need beside the callers' own configuration.
@@ -87,11 +97,14 @@ pub struct Deps {
     pub clients: Option<Arc<dyn ClientCertVerifier>>,
     /// Issuers of JWTs, with their keys.
     pub issuers: Vec<jwt::Trusted>,
+    /// When API keys were last used.
+    pub usage: KeyUsage,
 }
 
 /// The authentication methods, with the callers of a configuration.
 pub struct Authenticators {
     methods: Vec<Box<dyn Authenticator>>,
+    keys: Vec<Arc<ApiKey>>,
     keyrings: Vec<Arc<jwt::Keyring>>,
     /// Issuers whose tokens some caller is known by.
     relied_on: Vec<jwt::Trusted>,
@@ -100,22 +113,23 @@ pub struct Authenticators {
 impl Authenticators {
     /// For the callers of `config`.
     pub fn new(config: &[config::Caller], deps: Deps) -> Self {
-        let Deps { seal, clock, clients, issuers } = deps;
+        let Deps { seal, clock, clients, issuers, usage } = deps;
+        let keys = usage.keys(config);
         let keyrings = issuers.iter().map(|(_, keyring)| keyring.clone()).collect();
         let named: Vec<_> =
             config.iter().flat_map(|caller| &caller.identify).filter_map(|method| method.issuer()).collect();
         let is_relied_on = |(issuer, _): &&jwt::Trusted| named.contains(&&issuer.name);
         let relied_on = issuers.iter().filter(is_relied_on).cloned().collect();
         let methods: Vec<Box<dyn Authenticator>> = vec![
-            Box::new(claviger_token::ClavigerToken::new(config, seal, clock.clone())),
-            Box::new(api_key::ApiKeys::new(config)),
+            Box::new(claviger_token::ClavigerToken::new(config, &keys, seal, clock.clone())),
+            Box::new(api_key::ApiKeys::new(config, &keys)),
             Box::new(jwt::Jwts::new(config, issuers, clock.clone())),
             Box::new(certificate::Certificates::new(config, clients, clock)),
             Box::new(unix::UnixUids::new(config)),
             Box::new(unix::UnixGids::new(config)),
             Box::new(loopback::Loopback::new(config)),
         ];
-        Self { methods, keyrings, relied_on }
+        Self { methods, keys: keys.into_iter().map(|(_, key)| key).collect(), keyrings, relied_on }
     }
 
     /// Authenticates the sender of a request. Waits only for a JWT whose key is not known yet: that is fetched, for
@@ -136,9 +150,8 @@ impl Authenticators {
                 Outcome::Later(finding) => finding.await,
             };
             match finding {
-                Finding::Known(index) => return Ok(Caller { index, method: method.name(), tenant: None }),
-                Finding::KnownAt(index, tenant) => {
-                    return Ok(Caller { index, method: method.name(), tenant: Some(tenant) });
+                Finding::Known(Known { caller: index, tenant, principal }) => {
+                    return Ok(Caller { index, method: method.name(), tenant, principal });
                 }
                 Finding::Pass(None) => {}
                 Finding::Pass(Some(cause)) => match method.evidence() {
@@ -169,6 +182,11 @@ impl Authenticators {
         self.methods.iter().any(|method| method.is_credential(text.as_bytes()))
     }
 
+    /// The API keys of all callers, in the order of the configuration: whose each is, its label, and its last use.
+    pub fn keys(&self) -> &[Arc<ApiKey>] {
+        &self.keys
+    }
+
     /// Begins to fetch the keys of issuers, on the current runtime.
     pub fn start(&self) {
         for keyring in &self.keyrings {
@@ -194,7 +212,7 @@ impl fmt::Debug for Authenticators {
     }
 }
 
-/// What is reported as tried where the request presented nothing that any method reads.
+/// What is reported as the method where the request presented nothing that any method reads.
 const NO_METHOD: &str = "none";
 
 const SEVERAL: Cause = Cause::new("several", "more than one credential was sent, where one is allowed");

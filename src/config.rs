@@ -42,6 +42,7 @@ mod tenant;
 mod tls;
 mod toml;
 mod tree;
+mod version;
 mod words;
 mod yaml;
 
@@ -70,4 +71,5 @@ pub use sections::{
 };
 pub use tenant::{DEFAULT_MAX_IN_FLIGHT, Endpoint, Resource, Roots, Tenant, UpstreamTls};
 pub use tls::{ListenTls, PemFile};
+pub use version::PolicyVersion;
 pub use words::{ClientAuth, Issue, LogFormat, LogRequests};

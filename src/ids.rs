@@ -90,6 +90,11 @@ name!(
     IssuerName
 );
 
+name!(
+    /// What tells the API keys of one caller apart, as in `label = "2026-11"`.
+    KeyLabel
+);
+
 /// A caller's place in the configuration; the stages keep what they know of it at this place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CallerIndex(pub usize);

@@ -34,4 +34,5 @@ pub mod tenants;
 pub mod token;
 pub mod trust;
 pub mod upstream;
+pub mod usage;
 pub mod x509;

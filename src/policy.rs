@@ -26,7 +26,7 @@ mod token_spec;
 
 pub use catalog_check::CatalogCheck;
 pub use forward_auth::ForwardAuthError;
-pub use grants::{Grants, ISSUE};
+pub use grants::{Grants, ISSUE, place_of_rules};
 pub use idle_reveals::idle_reveals;
 pub use permit::{Action, Granted, Permit, PermittedOperation, Tenant};
 pub use refusal::Refusal;

@@ -15,7 +15,7 @@ pub mod route;
 mod service;
 
 pub use build::{BuildError, Shared, examine};
-pub use error::{Description, Failure, Side};
+pub use error::{Description, Failure};
 pub use hosts::{HostError, Hosts};
 pub use pipeline::Pipeline;
 pub use service::Service;

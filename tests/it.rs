@@ -73,7 +73,11 @@ mod strangers;
 mod streaming;
 #[path = "support/lib.rs"]
 mod support;
+#[path = "it/terminal.rs"]
+mod terminal;
 #[path = "it/tls.rs"]
 mod tls;
 #[path = "it/tokens.rs"]
 mod tokens;
+#[path = "it/who_asked.rs"]
+mod who_asked;

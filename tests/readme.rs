@@ -204,6 +204,70 @@ fn every_metric_is_in_the_table_and_no_other() {
     assert_eq!(written, known);
 }
 
+/// The labels of each metric that a question may be about, by the table of all of them.
+fn labels() -> BTreeMap<String, Vec<&'static str>> {
+    let mut labels = BTreeMap::new();
+    for row in table("metrics") {
+        let cell = row.get(1).copied().unwrap_or_default();
+        let mut depth = 0;
+        // Without what is said of their values, in brackets or after a colon.
+        let plain: String = cell
+            .chars()
+            .filter(|c| {
+                depth += i32::from(*c == '(');
+                let outside = depth == 0;
+                depth -= i32::from(*c == ')');
+                outside
+            })
+            .collect();
+        let names = plain.split(':').next().unwrap_or_default().split(',').map(|name| name.trim().to_owned());
+        let names: Vec<&'static str> =
+            names.filter(|name| !name.is_empty()).map(|name| &*name.leak()).collect();
+        for metric in row[0].split(',').filter_map(|cell| cell.split('`').nth(1)) {
+            labels.insert(format!("claviger_{metric}"), names.clone());
+        }
+    }
+    let process = include_str!("../src/observe/metrics/process.rs").split("\"process_").skip(1);
+    labels.extend(
+        process.filter_map(|rest| Some((format!("process_{}", rest.split_once('"')?.0), Vec::new()))),
+    );
+    labels
+}
+
+#[test]
+fn every_question_about_metrics_is_answered_by_metrics_that_there_are() {
+    let labels = labels();
+    let rows = table("questions");
+    let mut asked = std::collections::BTreeSet::new();
+    for row in &rows {
+        assert!(row[0].ends_with('?'), "{row:?}");
+        let query = code(row[1]).expect("PromQL is code");
+        let count = |c: char| query.matches(c).count();
+        assert!(count('(') == count(')') && count('{') == count('}') && count('[') == count(']'), "{query}");
+        let words: Vec<&str> = query.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+        let mut own = vec!["le"];
+        for word in words.iter().filter(|word| word.starts_with("claviger_") || word.starts_with("process_"))
+        {
+            let of_histogram = ["_bucket", "_sum", "_count"].iter().find_map(|end| word.strip_suffix(end));
+            let name = of_histogram.filter(|name| name.ends_with("_seconds")).unwrap_or(word);
+            own.extend(labels.get(name).unwrap_or_else(|| panic!("{query}: there is no {word}")));
+            asked.insert(name.to_owned());
+        }
+        assert!(own.len() > 1 || query.contains("process_") || labels.values().any(Vec::is_empty), "{query}");
+        let named = query
+            .split("by (")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+            .flat_map(|it| it.split(", "));
+        let matched = query.split('{').skip(1).filter_map(|rest| rest.split('}').next());
+        let matched = matched.flat_map(|it| it.split(',')).filter_map(|it| it.split(['=', '!']).next());
+        for label in named.chain(matched) {
+            assert!(own.contains(&label), "{query}: {label} is none of {own:?}");
+        }
+    }
+    assert!(rows.len() > 25 && asked.len() > 22, "{asked:?}");
+}
+
 #[test]
 fn every_fact_that_is_cited_is_listed() {
     let facts = include_str!("../docs/logto.md");
@@ -267,8 +331,9 @@ fn the_examples_of_the_pages_load() {
     const MINIMAL: &str = include_str!("../config/minimal.toml");
     let audit = blocks(include_str!("../docs/audit.md"), "toml");
     let authz = blocks(include_str!("../docs/authz.md"), "toml");
-    assert_eq!((audit.len(), authz.len()), (1, 1));
-    for example in [audit, authz].concat() {
+    let logs = blocks(include_str!("../docs/logs.md"), "toml");
+    assert_eq!((audit.len(), authz.len(), logs.len()), (1, 1, 1));
+    for example in [audit, authz, logs].concat() {
         let loaded = load(&format!("{MINIMAL}\n{example}"));
         loaded.unwrap_or_else(|problems| panic!("{example}\n{problems}"));
     }

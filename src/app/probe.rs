@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::{
     config::LogRequests,
     limit::Dispatch,
-    observe::{OperationMetrics, Record, RequestId},
+    observe::{OperationMetrics, Record, Recorder, RequestId},
     proxy::{Failure, Shared},
     upstream::{self, Outbound, Prepared, Tenant, UpstreamError},
 };
@@ -44,8 +44,8 @@ pub async fn probe(tenant: &Arc<Tenant>, shared: &Shared) -> Result<(), ProbeErr
     let name = tenant.config().name.as_str();
     let operation = Arc::new(OperationMetrics::new(shared.metrics.clone(), "", name, "ListRoles"));
     let id = RequestId::of(&head.headers, |_| false, || fastrand::u64(..));
-    let mut record =
-        Record::begin(id, head.method.clone(), operation, shared.events.clone(), LogRequests::Off);
+    let recorder = Recorder::new(shared.events.clone(), LogRequests::Off, |_| false);
+    let mut record = Record::begin(id, head.method.clone(), operation, Arc::new(recorder));
     let dispatch = Dispatch::probe(tenant.clone(), PROBE).await.map_err(|error| unknown(&error))?;
     let outbound = Outbound { head: &head, worker: 0, deadline };
     let body = Prepared::Held(bytes::Bytes::new());

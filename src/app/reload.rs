@@ -19,6 +19,7 @@ use crate::{
     admin::Health,
     config::{self, Config, Loaded, Problems},
     listen::tls::Tls,
+    observe::audit::{ConfigurationRecord, Reading},
     proxy::{BuildError, Shared},
 };
 
@@ -123,10 +124,16 @@ impl Reloader {
         let changed = config::changed(&self.last, &config);
         let old = self.in_force.pipeline.load().config();
         let restart = config::needs_restart(&old, &config);
+        let before = self.in_force.pipeline.load().policy_version();
         let new = if restart.is_empty() { config.clone() } else { Arc::new(as_far_as_can_be(&old, &config)) };
         match self.put_in_force(&old, new) {
             Ok(()) => {
                 self.shared.metrics.reloaded(Some(self.shared.clock.now().wall));
+                self.audit(Reading::Changed, |record| ConfigurationRecord {
+                    policy_before: Some(before),
+                    pending_restart: restart.clone(),
+                    ..record.changing(changed.clone())
+                });
                 self.health.reloaded(self.shared.clock.now(), restart);
                 self.last = config;
                 tell_of(&changed);
@@ -153,6 +160,18 @@ impl Reloader {
         Ok(())
     }
 
+    /// In the audit log, where there is one: which policy is in force from now on.
+    fn audit(&self, outcome: Reading, with: impl FnOnce(ConfigurationRecord) -> ConfigurationRecord) {
+        if let Some(audit) = &self.shared.audit {
+            let policy = self.in_force.pipeline.load().policy_version();
+            audit.configuration(with(ConfigurationRecord::new(
+                self.shared.clock.now().wall,
+                outcome,
+                policy,
+            )));
+        }
+    }
+
     /// Each time somebody asks: what waits is easily forgotten.
     fn tell_of_restart(&self) {
         for key in self.health.pending_restart() {
@@ -162,6 +181,7 @@ impl Reloader {
 
     fn refuse(&self, problems: usize, first: String) {
         self.shared.metrics.reloaded(None);
+        self.audit(Reading::Refused, |record| ConfigurationRecord { error: Some(first.clone()), ..record });
         self.health.reload_failed(first);
         tracing::error!(problems, "the changed configuration was refused; the old one stays in force");
     }

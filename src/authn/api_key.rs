@@ -1,20 +1,16 @@
 //! API keys. Only their SHA-256 is kept, and looked up: how long that takes says nothing about a key that is
 //! not known already, and the last comparison takes the same time wherever two digests differ.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{
     authenticator::{Authenticator, Finding, Outcome},
     cause::Cause,
-    identities::identities,
+    key::ApiKey,
     presented::{Client, Credential, Presented},
     seal::is_token,
 };
-use crate::{
-    config,
-    ids::{CallerIndex, CallerName},
-    secret::Digest,
-};
+use crate::{config, ids::CallerName, secret::Digest};
 
 const KEY: Cause = Cause::new("unknown", "Claviger-Key is not a caller's key");
 const BEARER: Cause =
@@ -22,32 +18,29 @@ const BEARER: Cause =
 const CLIENT: Cause = Cause::new("unknown", "client_id and client_secret are not a caller's name and key");
 
 pub(super) struct ApiKeys {
-    keys: HashMap<Digest, CallerIndex>,
+    keys: HashMap<Digest, Arc<ApiKey>>,
     names: Vec<CallerName>,
 }
 
 impl ApiKeys {
-    pub(super) fn new(config: &[config::Caller]) -> Self {
-        let mut keys = HashMap::new();
-        for (index, identity) in identities(config) {
-            if let config::Identity::ApiKey(digests) = identity {
-                keys.extend(digests.iter().map(|digest| (*digest, index)));
-            }
+    pub(super) fn new(config: &[config::Caller], keys: &[(Digest, Arc<ApiKey>)]) -> Self {
+        Self {
+            keys: keys.iter().cloned().collect(),
+            names: config.iter().map(|caller| caller.name.clone()).collect(),
         }
-        Self { keys, names: config.iter().map(|caller| caller.name.clone()).collect() }
     }
 
-    fn find(&self, key: &[u8]) -> Option<(Digest, CallerIndex)> {
+    fn find(&self, key: &[u8]) -> Option<(Digest, &Arc<ApiKey>)> {
         if self.keys.is_empty() {
             return None;
         }
         let presented = Digest::of(key);
-        let (digest, index) = self.keys.get_key_value(&presented)?;
-        digest.matches(&presented).then_some((presented, *index))
+        let (digest, known) = self.keys.get_key_value(&presented)?;
+        digest.matches(&presented).then_some((presented, known))
     }
 
-    /// The key and its caller, and the finding where there is none.
-    fn verify(&self, presented: &Presented<'_>) -> (Option<(Digest, CallerIndex)>, Finding) {
+    /// The key, and the finding where there is none.
+    fn verify(&self, presented: &Presented<'_>) -> (Option<(Digest, &Arc<ApiKey>)>, Finding) {
         match presented.credential {
             Some(Credential::Key(key)) => (self.find(key), Finding::Rejected(KEY)),
             // Of a token of the broker there is a better cause already.
@@ -56,7 +49,10 @@ impl ApiKeys {
             }
             Some(Credential::Client(Client::Secret { id, secret, raw })) => {
                 let found = self.find(secret).or_else(|| self.find(raw));
-                (found.filter(|(_, index)| self.names[index.0].as_str() == id), Finding::Pass(Some(CLIENT)))
+                (
+                    found.filter(|(_, key)| self.names[key.caller().0].as_str() == id),
+                    Finding::Pass(Some(CLIENT)),
+                )
             }
             _ => (None, Finding::Pass(None)),
         }
@@ -70,7 +66,7 @@ impl Authenticator for ApiKeys {
 
     fn authenticate<'a>(&'a self, presented: &'a Presented<'_>) -> Outcome<'a> {
         let (found, otherwise) = self.verify(presented);
-        found.map_or(otherwise, |(_, index)| Finding::Known(index)).into()
+        found.map_or(otherwise, |(_, key)| Finding::Known(key.into())).into()
     }
 
     fn key(&self, presented: &Presented<'_>) -> Option<Digest> {

@@ -1,9 +1,9 @@
 //! What an authentication method is, and what it may find. Each method is a file that implements [`Authenticator`];
 //! their order is [`Authenticators::new`](super::Authenticators::new)'s.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, sync::Arc};
 
-use super::{cause::Cause, presented::Presented};
+use super::{cause::Cause, key::ApiKey, presented::Presented, principal::Principal};
 use crate::{
     ids::{CallerIndex, TenantName},
     secret::Digest,
@@ -11,7 +11,7 @@ use crate::{
 
 /// One authentication method, with the callers of a configuration that use it.
 pub(super) trait Authenticator: Send + Sync {
-    /// Its name in the audit log (`identified_by`), the log (`tried`) and the metric (`way`).
+    /// Its name in log and audit log (`identified_by`, `auth_method`) and the metric (`method`).
     fn name(&self) -> &'static str;
 
     /// Must never tell the one who asks which part was wrong; the operator learns it from the [`Cause`].
@@ -53,14 +53,33 @@ pub(super) enum Outcome<'a> {
 #[derive(Debug)]
 pub(super) enum Finding {
     /// The request is this caller's; no other method is asked.
-    Known(CallerIndex),
-    /// The same, by something that is good at this tenant alone.
-    KnownAt(CallerIndex, TenantName),
+    Known(Known),
     /// Nothing of its kind, or something that may be meant for somebody else: the next method is asked. The cause is
     /// reported if no method knows the caller.
     Pass(Option<Cause>),
     /// Something of its kind that is invalid or no caller's; no other method is asked.
     Rejected(Cause),
+}
+
+/// A caller, and what is known beside its name.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    pub(super) caller: CallerIndex,
+    /// The only tenant that what it presented is good at, if there is just one.
+    pub(super) tenant: Option<TenantName>,
+    pub(super) principal: Option<Principal>,
+}
+
+impl From<CallerIndex> for Known {
+    fn from(caller: CallerIndex) -> Self {
+        Self { caller, tenant: None, principal: None }
+    }
+}
+
+impl From<&Arc<ApiKey>> for Known {
+    fn from(key: &Arc<ApiKey>) -> Self {
+        Self { principal: Some(Principal::Key(key.clone())), ..Self::from(key.caller()) }
+    }
 }
 
 impl From<Finding> for Outcome<'_> {

@@ -12,10 +12,11 @@ use rustls::server::danger::ClientCertVerifier;
 pub use identity::PeerIdentity;
 
 use super::{
-    authenticator::{Authenticator, Evidence, Finding, Outcome},
+    authenticator::{Authenticator, Evidence, Finding, Known, Outcome},
     cause::Cause,
     identities::identities,
     presented::Presented,
+    principal::Principal,
 };
 use crate::{clock::Clock, config, ids::CallerIndex};
 
@@ -70,13 +71,16 @@ impl Certificates {
         this
     }
 
-    /// The caller that a certificate's names belong to, if they all belong to the same.
-    fn find(&self, identity: &PeerIdentity) -> Result<CallerIndex, Cause> {
-        let spiffe = identity.spiffe().and_then(|id| self.by_spiffe(id));
-        let dns = identity.dns().iter().filter_map(|name| self.by_dns(name));
+    /// The caller that a certificate's names belong to, if they all belong to the same; with the first of these names.
+    fn find(&self, identity: &PeerIdentity) -> Result<Known, Cause> {
+        let spiffe = identity.spiffe().and_then(|id| Some((id, self.by_spiffe(id)?)));
+        let dns = identity.dns().iter().filter_map(|name| Some((name, self.by_dns(name)?)));
         let mut found = spiffe.into_iter().chain(dns);
-        let first = found.next().ok_or(NO_CALLER)?;
-        if found.all(|other| other == first) { Ok(first) } else { Err(TWO_CALLERS) }
+        let (name, first) = found.next().ok_or(NO_CALLER)?;
+        if !found.all(|(_, other)| other == first) {
+            return Err(TWO_CALLERS);
+        }
+        Ok(Known { principal: Some(Principal::Certificate(name.clone())), ..Known::from(first) })
     }
 
     fn by_spiffe(&self, id: &str) -> Option<CallerIndex> {

@@ -3,39 +3,44 @@
 //! One that cannot be opened, or has expired, counts as any other bearer that is not for us; one that was opened and
 //! whose caller or key is gone is refused.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    authenticator::{Authenticator, Finding, Outcome},
+    authenticator::{Authenticator, Finding, Known, Outcome},
     cause::{Cause, Rounded},
+    key::ApiKey,
     presented::{Credential, Presented},
-    seal::{KeyMark, NO_KEY, Seal, is_token, mark},
+    principal::Principal,
+    seal::{KeyMark, NO_KEY, Seal, holds_token, is_token, mark},
 };
 use crate::{
     clock::Clock,
     config,
     ids::{CallerIndex, CallerName},
+    secret::Digest,
 };
 
 pub(super) struct ClavigerToken {
     seal: Seal,
     clock: Clock,
-    callers: HashMap<CallerName, (CallerIndex, Vec<KeyMark>)>,
+    callers: HashMap<CallerName, (CallerIndex, Vec<(KeyMark, Arc<ApiKey>)>)>,
 }
 
 impl ClavigerToken {
-    pub(super) fn new(config: &[config::Caller], seal: Seal, clock: Clock) -> Self {
-        let callers = config
-            .iter()
-            .enumerate()
-            .map(|(index, caller)| {
-                let keys = caller.identify.iter().flat_map(|identity| match identity {
-                    config::Identity::ApiKey(digests) => digests.iter().map(mark).collect(),
-                    _ => Vec::new(),
-                });
-                (caller.name.clone(), (CallerIndex(index), keys.collect()))
-            })
-            .collect();
+    pub(super) fn new(
+        config: &[config::Caller],
+        keys: &[(Digest, Arc<ApiKey>)],
+        seal: Seal,
+        clock: Clock,
+    ) -> Self {
+        let names = config.iter().map(|caller| caller.name.clone()).enumerate();
+        let mut callers: HashMap<_, _> =
+            names.map(|(index, name)| (name, (CallerIndex(index), Vec::new()))).collect();
+        for (digest, key) in keys {
+            if let Some((_, marks)) = callers.get_mut(&config[key.caller().0].name) {
+                marks.push((mark(digest), key.clone()));
+            }
+        }
         Self { seal, clock, callers }
     }
 
@@ -48,11 +53,15 @@ impl ClavigerToken {
         let Some((caller, keys)) = self.callers.get(&opened.caller) else {
             return Finding::Rejected(CALLER_GONE);
         };
-        match opened.tenant() {
-            _ if opened.key != NO_KEY && !keys.contains(&opened.key) => Finding::Rejected(KEY_GONE),
-            Some(tenant) => Finding::KnownAt(*caller, tenant.clone()),
-            None => Finding::Known(*caller),
+        let key = keys.iter().find(|(mark, _)| *mark == opened.key).map(|(_, key)| key);
+        if opened.key != NO_KEY && key.is_none() {
+            return Finding::Rejected(KEY_GONE);
         }
+        Finding::Known(Known {
+            tenant: opened.tenant().cloned(),
+            principal: key.cloned().map(Principal::Key),
+            ..Known::from(*caller)
+        })
     }
 }
 
@@ -70,7 +79,7 @@ impl Authenticator for ClavigerToken {
     }
 
     fn is_credential(&self, text: &[u8]) -> bool {
-        is_token(text)
+        holds_token(text)
     }
 }
 

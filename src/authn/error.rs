@@ -8,15 +8,15 @@ use super::cause::Cause;
 /// The request is unauthenticated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthnError {
-    tried: &'static str,
+    method: &'static str,
     cause: Cause,
     /// What is wrong with the connection's evidence beside it.
     connection: Option<Cow<'static, str>>,
 }
 
 impl AuthnError {
-    pub(super) fn new(tried: &'static str, cause: Cause) -> Self {
-        Self { tried, cause, connection: None }
+    pub(super) fn new(method: &'static str, cause: Cause) -> Self {
+        Self { method, cause, connection: None }
     }
 
     pub(super) fn with_connection(self, connection: Option<Cause>) -> Self {
@@ -25,8 +25,8 @@ impl AuthnError {
 
     /// The name of the authentication method that rejected the request, or came nearest; `none` where the request
     /// presented nothing that any of them reads.
-    pub fn tried(&self) -> &'static str {
-        self.tried
+    pub fn method(&self) -> &'static str {
+        self.method
     }
 
     /// The metric's label: one word of a closed set.

@@ -43,9 +43,10 @@ use self::{
     token::Reading,
 };
 use super::{
-    authenticator::{Authenticator, Finding, Outcome},
+    authenticator::{Authenticator, Finding, Known, Outcome},
     cause::Cause,
     presented::{Client, Credential, Presented},
+    principal::{Principal, Subject},
 };
 use crate::{
     clock::Clock,
@@ -85,12 +86,19 @@ struct Verified {
     /// Since 1970, leeway included.
     expires: Duration,
     caller: CallerIndex,
+    subject: Arc<Subject>,
 }
 
 #[derive(Clone)]
 struct Refused {
     until: Instant,
     cause: Cause,
+}
+
+impl Verified {
+    fn known(&self) -> Known {
+        Known { principal: Some(Principal::Token(self.subject.clone())), ..Known::from(self.caller) }
+    }
 }
 
 /// Least recently used goes first. moka's usual policy would keep tokens that were sent often, long after they
@@ -126,7 +134,7 @@ impl Jwts {
         match presented.credential {
             Some(Credential::Bearer(token)) => self.verify(token),
             Some(Credential::Client(Client::Assertion { id, jwt })) => Ok(match self.verify(jwt)? {
-                Finding::Known(caller) if id.is_some_and(|id| self.names[caller.0].as_str() != id) => {
+                Finding::Known(known) if id.is_some_and(|id| self.names[known.caller.0].as_str() != id) => {
                     rejected(JwtError::ClientId)
                 }
                 Finding::Pass(Some(cause)) => Finding::Rejected(cause),
@@ -151,7 +159,7 @@ impl Jwts {
             && verified.keyring.holds(&verified.key)
             && since < verified.expires
         {
-            return Ok(Finding::Known(verified.caller));
+            return Ok(Finding::Known(verified.known()));
         }
         if let Some(refused) = self.refused.get(&digest)
             && now.instant < refused.until
@@ -181,9 +189,17 @@ impl Jwts {
         // A valid token of no caller is rejected like an invalid one: it says who speaks, and that is no caller.
         Ok(match verified.and_then(|key| Ok((key, issuer.rules.find(&token.claims)?))) {
             Ok((key, caller)) => {
-                let keyring = issuer.keyring.clone();
-                self.verified.insert(digest, Verified { keyring, key: key.digest(), expires, caller });
-                Finding::Known(caller)
+                let subject = Subject::of(&issuer.config.name, token.claims.subject().unwrap_or_default());
+                let verified = Verified {
+                    keyring: issuer.keyring.clone(),
+                    key: key.digest(),
+                    expires,
+                    caller,
+                    subject: Arc::new(subject),
+                };
+                let known = verified.known();
+                self.verified.insert(digest, verified);
+                Finding::Known(known)
             }
             Err(wrong) => {
                 let cause = issuer.cause(wrong);
@@ -275,9 +291,10 @@ impl Authenticator for Jwts {
         }
     }
 
-    /// A JSON object in base64, a dot, and more: valid or not, and whoever it is from.
+    /// A JSON object in base64, a dot, and more, wherever in the text: valid or not, and whoever it is from.
     fn is_credential(&self, text: &[u8]) -> bool {
-        text.starts_with(b"eyJ") && text.contains(&b'.')
+        let begins = memchr::memmem::find(text, b"eyJ");
+        begins.is_some_and(|at| text[at..].contains(&b'.'))
     }
 }
 

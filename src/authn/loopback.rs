@@ -28,7 +28,7 @@ impl Authenticator for Loopback {
 
     fn authenticate<'a>(&'a self, presented: &'a Presented<'_>) -> Outcome<'a> {
         match (self.caller, presented.peer.listener) {
-            (Some(index), Reach::Loopback | Reach::Unix) => Finding::Known(index).into(),
+            (Some(index), Reach::Loopback | Reach::Unix) => Finding::Known(index.into()).into(),
             _ => Finding::Pass(None).into(),
         }
     }

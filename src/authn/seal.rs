@@ -75,6 +75,11 @@ pub(super) fn is_token(text: &[u8]) -> bool {
     text.starts_with(PREFIX.as_bytes())
 }
 
+/// Whether a token of the broker is, or may be, somewhere in `text`.
+pub(super) fn holds_token(text: &[u8]) -> bool {
+    memchr::memmem::find(text, PREFIX.as_bytes()).is_some()
+}
+
 /// The key could not be made: the machine has no randomness to give.
 #[derive(Debug, thiserror::Error)]
 #[error("no key for the broker's tokens could be made")]

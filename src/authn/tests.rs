@@ -51,9 +51,15 @@ struct Fixture {
 impl Fixture {
     fn new() -> Self {
         let config = vec![
-            caller("keyed", vec![Identity::ApiKey(vec![key("new-key"), key("old-key")])]),
+            caller(
+                "keyed",
+                vec![Identity::ApiKey { keys: vec![key("new-key"), key("old-key")], label: None }],
+            ),
             caller("local", vec![Identity::Loopback]),
-            caller("user", vec![Identity::UnixUid(1001), Identity::ApiKey(vec![key("user-key")])]),
+            caller(
+                "user",
+                vec![Identity::UnixUid(1001), Identity::ApiKey { keys: vec![key("user-key")], label: None }],
+            ),
             caller("group", vec![Identity::UnixGid(2002)]),
         ];
         Self { config, seal: Seal::new(None).unwrap(), seconds: Arc::new(AtomicU64::new(1_000_000)) }
@@ -71,7 +77,13 @@ impl Fixture {
         let seconds = self.seconds.clone();
         let clock =
             Clock::with_wall(move || UNIX_EPOCH + Duration::from_secs(seconds.load(Ordering::Relaxed)));
-        let deps = Deps { seal: self.seal.clone(), clock, clients: None, issuers: Vec::new() };
+        let deps = Deps {
+            seal: self.seal.clone(),
+            clock,
+            clients: None,
+            issuers: Vec::new(),
+            usage: Default::default(),
+        };
         let callers = Authenticators::new(&self.config, deps);
         let caller = callers.authenticate(presented).now_or_never().expect("nothing to wait for")?;
         Ok((self.config[caller.index().0].name.as_str(), caller.method()))
@@ -246,7 +258,13 @@ fn a_token_that_was_got_with_a_key_ends_with_that_key() {
     let mut f = Fixture::new();
     let none = HeaderMap::new();
     let by = |f: &Fixture, key: &str| {
-        let deps = Deps { seal: f.seal.clone(), clock: Clock::system(), clients: None, issuers: Vec::new() };
+        let deps = Deps {
+            seal: f.seal.clone(),
+            clock: Clock::system(),
+            clients: None,
+            issuers: Vec::new(),
+            usage: Default::default(),
+        };
         let client = Client::Secret { id: "keyed", secret: key.as_bytes(), raw: key.as_bytes() };
         let presented = Presented::by_client(&NETWORK, &none, Some(client));
         let key = Authenticators::new(&f.config, deps).key_of(&presented);
@@ -257,7 +275,7 @@ fn a_token_that_was_got_with_a_key_ends_with_that_key() {
     for header in [&old, &new] {
         assert_eq!(f.by(&NETWORK, &[("authorization", header)]), Ok(("keyed", "claviger_token")));
     }
-    f.config[0].identify = vec![config::Identity::ApiKey(vec![Digest::of(b"new-key")])];
+    f.config[0].identify = vec![config::Identity::ApiKey { keys: vec![Digest::of(b"new-key")], label: None }];
     assert_eq!(f.by(&NETWORK, &[("authorization", &old)]), Err(Unauthenticated), "its key was taken out");
     assert_eq!(f.by(&NETWORK, &[("authorization", &new)]), Ok(("keyed", "claviger_token")));
 }
@@ -291,7 +309,7 @@ fn the_operator_learns_the_cause_and_the_one_who_asks_does_not() {
         };
         assert_eq!(error.to_string(), told, "no more than what is in the token");
         assert_eq!(error.retry_after(), None);
-        (error.tried(), error.reason(), error.cause())
+        (error.method(), error.reason(), error.cause())
     };
     let said = |tried, reason, cause: &str| (tried, reason, cause.to_owned());
     let token = |seal: &Seal, name: &str| {

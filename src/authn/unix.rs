@@ -64,5 +64,5 @@ impl Authenticator for UnixGids {
 
 fn found(id: Option<u32>, callers: &HashMap<u32, CallerIndex>) -> Finding {
     let known = id.and_then(|id| callers.get(&id));
-    known.map_or(Finding::Pass(None), |index| Finding::Known(*index))
+    known.map_or(Finding::Pass(None), |index| Finding::Known((*index).into()))
 }

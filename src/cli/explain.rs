@@ -1,13 +1,13 @@
 //! `claviger explain`: the policy's decision about one request, with the rule that decides.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use crate::{
     catalog::{Catalog, Op, Operation, secrets::Secrets},
     config::{self, Caller, Config},
     ids::{CallerIndex, PolicyName},
     policy::{
-        Grants,
+        self, Grants,
         conditions::{Broken, Words, check_query},
         decide::{RuleSource, Verdict},
         matched::Matched,
@@ -103,16 +103,9 @@ fn tenants(config: &Config) -> Directory<config::Tenant> {
 }
 
 /// Where a rule for the caller is to be added.
-fn place_of_rules(config: &Config, caller: &Caller) -> String {
-    let list = |name: &PolicyName| {
-        let policy = config.policies.iter().find(|policy| policy.name == *name);
-        let first = policy.and_then(|policy| policy.allow.first());
-        match first.map(|rule| rule.origin.to_string()) {
-            Some(origin) if origin.contains("CLAVIGER_ALLOW") => "CLAVIGER_ALLOW".to_owned(),
-            _ => format!("policies.{name}.allow"),
-        }
-    };
-    caller.policies.iter().map(list).collect::<Vec<_>>().join(" or ")
+fn place_of_rules(config: &Config, caller: &Caller) -> Arc<str> {
+    let policy = |name: &PolicyName| config.policies.iter().find(|policy| policy.name == *name);
+    policy::place_of_rules(&caller.policies.iter().filter_map(policy).collect::<Vec<_>>())
 }
 
 /// Whether the answer comes with its secrets, where it may have some.

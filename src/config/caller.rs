@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{origin::Origin, policy::RuleText, rate::Rate, scope::TenantScope, show, words::Issue};
 use crate::{
-    ids::{CallerName, IssuerName, PolicyName},
+    ids::{CallerName, IssuerName, KeyLabel, PolicyName},
     secret::Digest,
 };
 
@@ -37,7 +37,7 @@ pub struct Caller {
     pub origin: Origin,
 }
 
-/// One way for a caller to prove who it is. No two callers have the same way, or patterns that one name meets both
+/// One authentication method of a caller. No two callers have the same one, or patterns that one name meets both
 /// of. Two callers' claims may still be met by one token, where they are different claims or hold arrays: then the
 /// token identifies nobody.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +49,12 @@ pub enum Identity {
     /// `{ unix_gid = 1001 }`: peer of a Unix socket by its primary group, by `SO_PEERCRED`.
     UnixGid(u32),
     /// `{ api_key = … }` (the key itself) or `{ api_key_sha256 = "…" }` (its digest); up to two in overlap.
-    ApiKey(Vec<Digest>),
+    ApiKey {
+        /// The keys, the new one first.
+        keys: Vec<Digest>,
+        /// `label`: what the one key is called in log, audit log and status.
+        label: Option<KeyLabel>,
+    },
     /// `{ service_account = "shop/billing", issuer = "kubernetes" }`: a Kubernetes token with the subject
     /// `system:serviceaccount:shop:billing`.
     ServiceAccount {
@@ -91,6 +96,20 @@ impl Identity {
     }
 }
 
+impl Caller {
+    /// Its API keys, each with its label; one without a label has its place among them, from 1.
+    pub fn api_keys(&self) -> impl Iterator<Item = (Digest, KeyLabel)> + '_ {
+        let keys = self.identify.iter().flat_map(|identity| match identity {
+            Identity::ApiKey { keys, label } => keys.iter().map(move |key| (*key, label)).collect(),
+            _ => Vec::new(),
+        });
+        keys.enumerate().filter_map(|(index, (key, label))| {
+            let place = || KeyLabel::parse(&(index + 1).to_string()).ok();
+            Some((key, label.clone().or_else(place)?))
+        })
+    }
+}
+
 impl show::Named for Caller {
     fn name(&self) -> &str {
         self.name.as_str()
@@ -104,7 +123,8 @@ impl Serialize for Identity {
             Self::UnixUid(uid) => json!({ "unix_uid": uid }),
             Self::UnixGid(gid) => json!({ "unix_gid": gid }),
             // Neither the key nor its digest, by which a guess could be tried.
-            Self::ApiKey(_) => json!({ "api_key": "(set)" }),
+            Self::ApiKey { label: None, .. } => json!({ "api_key": "(set)" }),
+            Self::ApiKey { label: Some(label), .. } => json!({ "api_key": "(set)", "label": label }),
             Self::ServiceAccount { namespace, name, issuer } => json!({
                 "service_account": format!("{namespace}/{}", name.as_deref().unwrap_or("*")),
                 "issuer": issuer,

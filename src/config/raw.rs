@@ -251,7 +251,7 @@ tables! {
 
     /// A service that sends requests.
     RawCaller {
-        /// How it proves who it is: one way, or a list of which any will do. Required.
+        /// How it authenticates: one method, or a list of which any will do. Required.
         identify: Methods,
         /// The tenants that it may name: names, patterns such as "customer-*", labels, or "*" for all; a single one is its default. Left out: the only tenant there is.
         tenants: Mixed<String, RawLabelled>,
@@ -276,8 +276,8 @@ tables! {
         label: Leaf<String>,
     }
 
-    /// One way for a caller to prove who it is.
-    #[schemars(extend("oneOf" = one_way(), "dependentRequired" = { "issuer": ["service_account"] }))]
+    /// One authentication method of a caller.
+    #[schemars(extend("oneOf" = one_method(), "dependentRequired" = { "issuer": ["service_account"] }, "dependentSchemas" = label_goes_with_a_key()))]
     RawMethod {
         /// Whoever reaches a loopback or Unix listener.
         #[schemars(extend("const" = true))]
@@ -288,6 +288,8 @@ tables! {
         api_key: SecretIds,
         /// The SHA-256 of such a key, in hexadecimal; or two.
         api_key_sha256: List<HexDigest>,
+        /// Beside `api_key` or `api_key_sha256` with one key: what log, audit log and status call the key, such as "2026-11". Left out: its place among the caller's keys, from 1.
+        label: Leaf<String>,
         /// The group ID of the peer of a Unix socket.
         unix_gid: Leaf<u64>,
         /// A Kubernetes service account, "NAMESPACE/NAME", or "NAMESPACE/*" for any in it, by its projected token.
@@ -311,7 +313,7 @@ tables! {
     }
 }
 
-/// The keys of which a way has exactly one.
+/// The keys of which a method has exactly one.
 pub(super) const METHODS: [&str; 9] = [
     "loopback",
     "unix_uid",
@@ -324,11 +326,17 @@ pub(super) const METHODS: [&str; 9] = [
     "dns",
 ];
 
-fn one_way() -> serde_json::Value {
-    METHODS.iter().map(|way| serde_json::json!({ "required": [way] })).collect()
+fn one_method() -> serde_json::Value {
+    METHODS.iter().map(|method| serde_json::json!({ "required": [method] })).collect()
 }
 
-/// The ways of a caller. In the tree they are always a list.
+fn label_goes_with_a_key() -> serde_json::Value {
+    serde_json::json!({
+        "label": { "anyOf": [{ "required": ["api_key"] }, { "required": ["api_key_sha256"] }] },
+    })
+}
+
+/// The authentication methods of a caller. In the tree they are always a list.
 pub(super) struct Methods(pub(super) Vec<RawMethod>);
 
 impl FromNode for Methods {
@@ -337,11 +345,11 @@ impl FromNode for Methods {
             misfits.table(node, at)?;
             return None;
         };
-        let way = |(index, item)| {
+        let method = |(index, item)| {
             // An empty one in the place of what is none: the others keep their numbers.
             RawMethod::from_node(item, &Trail::Index(at, index), misfits).unwrap_or_default()
         };
-        Some(Self(items.iter().enumerate().map(way).collect()))
+        Some(Self(items.iter().enumerate().map(method).collect()))
     }
 }
 
@@ -355,7 +363,7 @@ impl JsonSchema for Methods {
     }
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let way = generator.subschema_for::<RawMethod>();
-        schemars::json_schema!({ "anyOf": [way, { "type": "array", "items": way, "minItems": 1 }] })
+        let method = generator.subschema_for::<RawMethod>();
+        schemars::json_schema!({ "anyOf": [method, { "type": "array", "items": method, "minItems": 1 }] })
     }
 }

@@ -117,12 +117,12 @@ sections! {
 
     /// Logging.
     log: Log, from RawLog {
-        /// "json", one object a line, or "human", for a terminal.
-        format: LogFormat = LogFormat::Json, value, restart;
+        /// "json", one object a line; "human", for a terminal; or "auto": "human" where standard error is a terminal, else "json". Colours only on a terminal, and not where `NO_COLOR` is set.
+        format: LogFormat = LogFormat::Auto, value, restart;
         /// A filter, such as "info" or "info,claviger::token=debug".
         level: String = "info".into(), value, restart;
-        /// Which requests get a line of their own: "all", "failures" (refused by Claviger, or answered with 5xx) or "off".
-        requests: LogRequests = LogRequests::Failures, value;
+        /// Which requests get a line of their own: "all", "failures" (refused by Claviger, answered with 5xx, or left by the caller), "off", or "auto": "all" in the "human" format, else "failures".
+        requests: LogRequests = LogRequests::Auto, value;
     }
 
     /// How the configuration is watched.

@@ -11,6 +11,8 @@ use super::{
 /// The form of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
+    /// For a terminal where standard error is one, else JSON.
+    Auto,
     /// One JSON object a line.
     Json,
     /// For a terminal.
@@ -20,6 +22,8 @@ pub enum LogFormat {
 /// Which requests get a log line of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogRequests {
+    /// Every one where the log is for a terminal, else failures.
+    Auto,
     /// Every one.
     All,
     /// Those that Claviger refused and those that failed (5xx).
@@ -94,8 +98,13 @@ macro_rules! words {
     };
 }
 
-words!(LogFormat, "a log format", { "json" => Self::Json, "human" => Self::Human });
-words!(LogRequests, "a choice of requests", { "all" => Self::All, "failures" => Self::Failures, "off" => Self::Off });
+words!(LogFormat, "a log format", { "auto" => Self::Auto, "json" => Self::Json, "human" => Self::Human });
+words!(LogRequests, "a choice of requests", {
+    "auto" => Self::Auto,
+    "all" => Self::All,
+    "failures" => Self::Failures,
+    "off" => Self::Off,
+});
 words!(ClientAuth, "a method of client authentication", {
     "client_secret_basic" => Self::Basic,
     "client_secret_post" => Self::Post,

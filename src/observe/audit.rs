@@ -20,8 +20,16 @@ use prometheus::IntCounter;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-pub use self::error::AuditError;
-use self::{file::Rotated, health::Health, record::AuditRecord, writer::Message};
+pub use self::{
+    error::AuditError,
+    record::{ConfigurationRecord, Reading},
+};
+use self::{
+    file::Rotated,
+    health::Health,
+    record::{AuditRecord, RequestRecord},
+    writer::Message,
+};
 use super::{RequestEvent, events::Subscriber};
 use crate::config::{self, AuditOutput};
 
@@ -89,6 +97,11 @@ impl Audit {
         }
     }
 
+    /// Another configuration is in force, or was refused.
+    pub fn configuration(&self, record: ConfigurationRecord) {
+        self.write(AuditRecord::Configuration(record));
+    }
+
     /// Waits until everything so far is written, or `patience` is over: for the end of the process.
     pub async fn flush(&self, patience: Duration) {
         let asking = async {
@@ -112,11 +125,13 @@ impl Subscriber for Audit {
         true
     }
 
+    fn wants(&self, event: &RequestEvent) -> bool {
+        event.details.is_some() && !event.quiet
+    }
+
     fn receive(&self, event: &RequestEvent) {
-        if let Some(details) = &event.details
-            && !event.quiet
-        {
-            self.write(AuditRecord::of(event, details));
+        if let Some(details) = &event.details {
+            self.write(AuditRecord::Request(RequestRecord::of(event, details)));
         }
     }
 }

@@ -5,23 +5,41 @@ use std::{sync::Arc, time::SystemTime};
 
 use serde::Serialize;
 
-use crate::policy::decide::RuleSource;
+use crate::{config::PolicyVersion, policy::decide::RuleSource};
 
 /// How a request was authenticated and authorised.
 #[derive(Debug, Clone)]
 pub struct Details {
     /// When its head was read, by the wall clock.
     pub time: SystemTime,
-    /// The authentication method that the caller was identified by.
-    pub identified_by: Option<&'static str>,
-    /// The path of a permitted operation, without its query and without credentials.
-    pub path: Option<String>,
-    /// The rule that decided; one that allowed it is known only where there is an audit log.
+    /// The policy that decided, by the digest of its part of the configuration.
+    pub policy: Option<Arc<PolicyVersion>>,
+    /// The rule that decided.
     pub rule: Option<Arc<RuleSource>>,
+    /// How the secrets in its answer are dealt with, where it may have some.
+    pub secrets: Option<SecretsShown>,
     /// Which token was handed out.
     pub issued: Option<Issued>,
-    /// Whether it was refused for what the caller did: nothing was sent upstream.
-    pub denied: bool,
+}
+
+/// How the secrets in an answer are dealt with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SecretsShown {
+    /// They are masked.
+    Masked,
+    /// They are shown, because `reveal` names the operation.
+    Revealed,
+}
+
+impl SecretsShown {
+    /// One word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Masked => "masked",
+            Self::Revealed => "revealed",
+        }
+    }
 }
 
 /// A token that left the process.
@@ -39,6 +57,6 @@ pub enum Issued {
 impl Details {
     /// Of a request whose head was read at `time`.
     pub fn at(time: SystemTime) -> Self {
-        Self { time, identified_by: None, path: None, rule: None, issued: None, denied: false }
+        Self { time, policy: None, rule: None, secrets: None, issued: None }
     }
 }

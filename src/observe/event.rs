@@ -1,12 +1,13 @@
 //! What happened to a request, as its subscribers see it: closed sets, configured names, and text that has been cleaned.
 //! It holds no secret, token, body or query.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{borrow::Cow, net::SocketAddr, sync::Arc, time::Duration};
 
 use http::{HeaderValue, Method, StatusCode};
+use serde::Serialize;
 
-use super::{AnsweredBy, Details, OperationMetrics, RequestId};
-use crate::config::LogRequests;
+use super::{AnsweredBy, Details, OperationMetrics, RequestId, Side};
+use crate::{authn::Principal, config::LogRequests};
 
 /// What stands for a status where the caller left before there was an answer, as nginx has it.
 pub(super) const CALLER_LEFT: StatusCode = match StatusCode::from_u16(499) {
@@ -32,18 +33,31 @@ pub struct RequestEvent {
     pub peer: Option<SocketAddr>,
     /// The user id of a Unix peer.
     pub peer_uid: Option<u32>,
-    /// The authentication method that had the last word, where nobody was identified.
-    pub tried: Option<&'static str>,
+    /// The authentication method that identified the caller.
+    pub identified_by: Option<&'static str>,
+    /// The one that rejected the request or came nearest, where nobody was identified; `none` where nothing was presented.
+    pub auth_method: Option<&'static str>,
+    /// What the caller authenticated as, beside its name.
+    pub principal: Option<Principal>,
     /// Caller, tenant and operation, with their counters; names are empty until they are known.
     pub operation: Arc<OperationMetrics>,
+    /// The path, from `/api` on as it was forwarded; of a request that was not permitted, as it came. Without its query,
+    /// bounded, and without credentials. `None` until somebody wants the event.
+    pub path: Option<String>,
+    /// Whether there was a query.
+    pub has_query: bool,
     /// Of the answer to the caller; 499 until there is one.
     pub status: StatusCode,
     /// Who made the answer.
     pub answered_by: AnsweredBy,
     /// Claviger's error code, where it made the answer or cut it off.
     pub code: Option<&'static str>,
+    /// On whose side the failure lies that `code` names.
+    pub side: Option<Side>,
     /// What the operator should know beside the code.
     pub cause: Option<String>,
+    /// What the operator, or the caller, can do about it.
+    pub remedy: Option<Cow<'static, str>>,
     /// Whether it is one of so many that they would push everything else out of the logs.
     pub quiet: bool,
     /// Times the request was sent upstream.
@@ -64,7 +78,56 @@ pub struct RequestEvent {
     pub details: Option<Box<Details>>,
 }
 
+/// What came of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Refused for what the caller did or may not do; nothing was sent upstream.
+    Denied,
+    /// Claviger, the issuer or the upstream is at fault.
+    Failed,
+    /// A token was handed out.
+    Issued,
+    /// The upstream's answer was handed on, whatever its status, or Claviger had one.
+    Answered,
+    /// The caller left before the end of the answer.
+    Aborted,
+}
+
+impl Outcome {
+    /// One word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Denied => "denied",
+            Self::Failed => "failed",
+            Self::Issued => "issued",
+            Self::Answered => "answered",
+            Self::Aborted => "aborted",
+        }
+    }
+}
+
 impl RequestEvent {
+    /// What came of it.
+    pub fn outcome(&self) -> Outcome {
+        match (self.code, self.side) {
+            (Some(_), Some(Side::Caller)) => Outcome::Denied,
+            (Some(_), _) => Outcome::Failed,
+            (None, _) if self.details.as_ref().is_some_and(|details| details.issued.is_some()) => {
+                Outcome::Issued
+            }
+            (None, _) if !self.complete => Outcome::Aborted,
+            (None, _) => Outcome::Answered,
+        }
+    }
+
+    /// Whether an operator should look at it: what failed here, at the issuer or at the upstream, and nothing that a caller
+    /// did.
+    pub fn needs_attention(&self) -> bool {
+        let by_upstream = self.answered_by == AnsweredBy::Upstream && self.status.is_server_error();
+        self.outcome() == Outcome::Failed || by_upstream
+    }
+
     /// Whether the caller went away, or took no more, before the end of its answer: neither Claviger's error nor the upstream's. What
     /// either of them broke off has a code.
     pub fn caller_left(&self) -> bool {
@@ -91,9 +154,9 @@ impl RequestEvent {
         shown(self.upstream_id.as_ref()?)
     }
 
-    /// [`trace`](Self::trace), as much of it as is shown.
-    pub fn shown_trace(&self) -> Option<&str> {
-        shown(self.trace.as_ref()?)
+    /// The id of the trace that the request belongs to (W3C Trace Context, `trace-id`).
+    pub fn trace_id(&self) -> Option<&str> {
+        shown(self.trace.as_ref()?)?.split('-').nth(1)
     }
 
     /// [`duration`](Self::duration) in milliseconds, to the microsecond.

@@ -21,7 +21,10 @@ pub trait Subscriber: Send + Sync {
     /// Whether it needs events with their [`Details`](super::Details).
     fn needs_details(&self) -> bool;
 
-    /// Takes from the event what it wants. Runs on the thread that serves the request, so it must not wait.
+    /// Whether it wants this event: what costs something to make is made for events that somebody wants.
+    fn wants(&self, event: &RequestEvent) -> bool;
+
+    /// Takes from an event that it wants what it needs. Runs on the thread that serves the request, so it must not wait.
     fn receive(&self, event: &RequestEvent);
 }
 
@@ -75,23 +78,34 @@ impl Events {
         self.0.needs_details || self.0.watching.load(Relaxed) > 0
     }
 
-    /// A request has ended.
-    pub(super) fn publish(&self, event: &RequestEvent) {
+    /// A request has ended. `complete` is called once where somebody wants its event, and not otherwise.
+    pub(super) fn publish(&self, event: &mut RequestEvent, complete: impl FnOnce(&mut RequestEvent)) {
+        let mut complete = Some(complete);
         for subscriber in &self.0.subscribers {
-            subscriber.receive(event);
+            if subscriber.wants(event) {
+                if let Some(complete) = complete.take() {
+                    complete(event);
+                }
+                subscriber.receive(event);
+            }
         }
         if self.0.watching.load(Relaxed) > 0 {
-            self.0.tell_tools(event);
+            self.0.tell_tools(event, complete);
         }
     }
 }
 
 impl Stream {
-    fn tell_tools(&self, event: &RequestEvent) {
+    fn tell_tools(&self, event: &mut RequestEvent, mut complete: Option<impl FnOnce(&mut RequestEvent)>) {
         let mut copy = None;
         for tool in self.tools.load().iter() {
             match tool.sender.try_reserve() {
-                Ok(place) => place.send(copy.get_or_insert_with(|| Arc::new(event.clone())).clone()),
+                Ok(place) => {
+                    if let Some(complete) = complete.take() {
+                        complete(event);
+                    }
+                    place.send(copy.get_or_insert_with(|| Arc::new(event.clone())).clone());
+                }
                 Err(TrySendError::Full(())) => _ = tool.lost.fetch_add(1, Relaxed),
                 Err(TrySendError::Closed(())) => {}
             }

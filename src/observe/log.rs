@@ -1,7 +1,10 @@
-//! Log lines on standard error: JSON, one object a line, or a human form for a terminal. A line that cannot
+//! Log lines on standard error: JSON, one object a line, or a form for people at a terminal. A line that cannot
 //! be written (disk full, pipe closed) is counted and dropped: logging never stops a request.
 
+pub(super) mod paint;
 mod repeated;
+pub(super) mod style;
+mod terminal;
 
 use std::io::{self, Write};
 
@@ -10,8 +13,9 @@ use tracing_subscriber::{
     EnvFilter, fmt::MakeWriter, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
 
-pub use self::repeated::Repeated;
-use crate::config::{Log, LogFormat};
+use self::terminal::Terminal;
+pub use self::{repeated::Repeated, style::Style};
+use crate::{clock::Clock, config::Log};
 
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -34,13 +38,13 @@ pub fn init(log: &Log, lost: IntCounter) -> Result<Repeated, LogError> {
     let repeated = Repeated::default();
     let filter = EnvFilter::try_new(&log.level).map_err(|_| LogError::Level(log.level.clone()))?;
     let base = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Stderr { lost });
-    let done = match log.format {
-        LogFormat::Json => {
+    let done = match Style::of(log) {
+        Style::Json => {
             let json = base.json().flatten_event(true).with_current_span(false).with_span_list(false);
             json.finish().with(repeated.clone()).try_init()
         }
-        LogFormat::Human => {
-            let human = base.with_ansi(io::IsTerminal::is_terminal(&io::stderr()));
+        Style::Human(paint) => {
+            let human = base.event_format(Terminal { paint, clock: Clock::system() });
             human.finish().with(repeated.clone()).try_init()
         }
     };

@@ -1,14 +1,26 @@
 //! Every metric, in one place, with its labels: a field, and the line that declares it. Whoever counts asks a family for the
 //! metric with its labels; the request path holds handles that were resolved before (see `operations`).
 
+mod closed;
 mod families;
+mod process;
 
-use std::time::SystemTime;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    time::SystemTime,
+};
 
 use prometheus::{Gauge, IntCounter, IntGauge};
 
 pub(crate) use self::families::Label;
-use self::families::{Counters, Families, Gauges, Histograms};
+use self::{
+    families::{Counters, Families, Gauges, Histograms},
+    process::Process,
+};
+use crate::ids::TenantName;
+
+/// Tenants whose counters are there before they count anything.
+const MOST_PRESENT: usize = 100;
 
 /// The metrics of a process. A reason, an outcome or a result is from the closed set of the room that counts it.
 #[derive(Debug)]
@@ -21,7 +33,7 @@ pub struct Metrics {
     pub(crate) retries: Counters<1>,
     pub(crate) rate_limited: Counters<1>,
     pub(crate) policy_denied: Counters<1>,
-    pub(crate) identification_failed: Counters<2>,
+    pub(crate) authentication_failed: Counters<2>,
     pub(crate) token_requests: Counters<2>,
     pub(crate) token_duration: Histograms<1>,
     pub(crate) token_cache: Counters<1>,
@@ -42,140 +54,173 @@ pub struct Metrics {
     pub(crate) audit_lost: IntCounter,
     reload_ok: IntGauge,
     reload_time: Gauge,
+    process: Process,
+    tenants: AtomicUsize,
     families: Families,
 }
 
 impl Metrics {
-    /// A new set, all at zero.
+    /// A new set, all at zero. What has labels of closed sets alone is there from the start.
     pub fn new() -> Self {
         let mut families = Families::default();
         families.fact(
             "build_info",
-            "Constant 1; the labels say what runs.",
+            "Constant 1, with the version of the running program as label.",
             "version",
             env!("CARGO_PKG_VERSION"),
         );
         Self {
             requests: families.counters(
                 "requests_total",
-                "Answers, by who asked for what and who made them.",
+                "Number of requests answered, by caller, tenant, operation, class of the status, and who made the answer.",
                 ["caller", "tenant", "operation", "code", "source"],
             ),
             duration: families.histograms(
                 "request_duration_seconds",
-                "From a request's head to the end of its answer.",
+                "Time from a request's head to the end of its answer, in seconds.",
                 ["tenant", "operation"],
             ),
             upstream_duration: families.histograms(
                 "upstream_request_duration_seconds",
-                "From a request sent upstream to the head of its answer, each try.",
+                "Time from a request sent upstream to the head of its answer, for each attempt, in seconds.",
                 ["tenant", "operation"],
             ),
-            in_flight: families.gauge("requests_in_flight", "Requests under way."),
-            connections: families.gauge("connections", "Open connections of callers."),
-            retries: families.counters("retries_total", "Requests sent to the upstream again.", ["reason"]),
-            rate_limited: families.counters("rate_limited_total", "Requests refused by a limit.", ["policy"]),
-            policy_denied: families.counters(
-                "policy_denied_total",
-                "Requests refused by caller identification or policy.",
+            in_flight: families.gauge("requests_in_flight", "Number of requests under way."),
+            connections: families.gauge("connections", "Number of open connections of callers."),
+            retries: families.closed_counters(
+                "retries_total",
+                "Number of requests sent upstream again, by reason.",
                 ["reason"],
+                closed::RETRIES,
             ),
-            identification_failed: families.counters(
-                "identification_failed_total",
-                "Unauthenticated requests, by authentication method and reason.",
-                ["way", "reason"],
+            rate_limited: families.closed_counters(
+                "rate_limited_total",
+                "Number of requests refused by a limit, by limit.",
+                ["policy"],
+                closed::LIMITS,
+            ),
+            policy_denied: families.closed_counters(
+                "policy_denied_total",
+                "Number of requests refused by authentication or policy, by error code.",
+                ["reason"],
+                closed::DENIALS,
+            ),
+            authentication_failed: families.closed_counters(
+                "authentication_failed_total",
+                "Number of requests not authenticated, by authentication method and reason.",
+                ["method", "reason"],
+                closed::AUTHENTICATION,
             ),
             token_requests: families.counters(
                 "token_requests_total",
-                "Token requests to the issuer.",
+                "Number of token requests to the issuer, by outcome.",
                 ["tenant", "outcome"],
             ),
             token_duration: families.histograms(
                 "token_request_duration_seconds",
-                "Token requests to the issuer.",
+                "Time of a token request to the issuer, in seconds.",
                 ["tenant"],
             ),
-            token_cache: families.counters(
+            token_cache: families.closed_counters(
                 "token_cache_total",
-                "Where a request found its token.",
+                "Number of look-ups of a token by requests, by whether it was there (hit) or waited for (wait).",
                 ["result"],
+                closed::LOOK_UPS,
             ),
             token_expiry: families.gauges(
                 "token_expiry_timestamp_seconds",
-                "When the current token expires.",
+                "Unix time at which the tenant's current token expires, in seconds.",
                 ["tenant"],
             ),
             token_failures: families.gauges(
                 "token_refresh_failures_consecutive",
-                "Failed token requests in a row, of the token that fares worst.",
+                "Number of failed token requests in a row, of the tenant's token that fares worst.",
                 ["tenant"],
             ),
             token_secret_fallbacks: families.counters(
                 "token_secret_fallback_total",
-                "Grants for which the first of two secrets was refused and the second accepted.",
+                "Number of grants for which the first of two secrets was refused and the second accepted.",
                 ["tenant"],
             ),
             upstream_failures: families.gauges(
                 "upstream_failures_consecutive",
-                "Tries in a row that the upstream did not answer.",
+                "Number of attempts in a row that the upstream did not answer.",
                 ["tenant"],
             ),
             issuer_keys: families.gauges(
                 "issuer_keys",
-                "Keys of an issuer of callers' tokens that count now; at 0 none of its tokens is accepted.",
+                "Number of usable signing keys of an issuer of callers' tokens; with 0 none of its tokens is accepted.",
                 ["issuer"],
             ),
             issuer_failures: families.gauges(
                 "issuer_key_fetch_failures_consecutive",
-                "Failed fetches of an issuer's keys in a row.",
+                "Number of failed fetches of an issuer's keys in a row.",
                 ["issuer"],
             ),
-            handshakes_failed: families.counters(
+            handshakes_failed: families.closed_counters(
                 "tls_handshakes_failed_total",
-                "Connections of callers that ended before a TLS session.",
+                "Number of callers' connections that ended before a TLS session, by reason.",
                 ["reason"],
+                closed::HANDSHAKES,
             ),
             certificate_expiry: families.gauges(
                 "tls_certificate_expiry_timestamp_seconds",
-                "When the listener's certificate ends.",
+                "Unix time at which the listener's certificate expires, in seconds.",
                 [],
             ),
             crl_next_update: families.gauges(
                 "tls_crl_next_update_timestamp_seconds",
-                "When the first of the revocation lists ends.",
+                "Unix time at which the first of the revocation lists expires, in seconds.",
                 [],
             ),
             quota_used: families.counters(
                 "quota_used_total",
-                "Requests drawn from a tenant's quota, token requests included.",
+                "Number of requests drawn from a tenant's quota, token requests included.",
                 ["tenant"],
             ),
             quota_remaining: families.gauges(
                 "quota_remaining",
-                "Requests left in a tenant's quota now.",
+                "Number of requests left in a tenant's quota now.",
                 ["tenant"],
             ),
             echo_guard: families.counters(
                 "echo_guard_total",
-                "Answers stopped because they repeated a credential that Claviger holds.",
+                "Number of answers blocked because they repeated a credential that Claviger holds.",
                 ["tenant"],
             ),
-            panics: families.counter("panics_total", "Requests that ended in a panic: each is a bug."),
-            log_lost: families.counter("log_lines_lost_total", "Log lines that could not be written."),
+            panics: families.counter("panics_total", "Number of requests that ended in a panic, each of which is a bug."),
+            log_lost: families.counter("log_lines_lost_total", "Number of log lines that could not be written."),
             audit_lost: families.counter(
                 "audit_lost_total",
-                "Records of the audit log that found no room or could not be written.",
+                "Number of audit records that found no room or could not be written.",
             ),
             reload_ok: families.gauge(
                 "config_last_reload_successful",
-                "1 if the last attempt to read the configuration succeeded.",
+                "Whether the last attempt to read the configuration succeeded: 1 or 0.",
             ),
             reload_time: families.time(
                 "config_last_reload_success_timestamp_seconds",
-                "When the configuration was last taken over.",
+                "Unix time at which the configuration was last taken over, in seconds.",
             ),
+            process: Process::new(&families),
+            tenants: AtomicUsize::new(0),
             families,
         }
+    }
+
+    /// A tenant is there: the counters of its that have labels of closed sets beside it are there from now on, up to so many
+    /// tenants that a scrape stays small. Those of the others are there once they count something.
+    pub(super) fn tenant_added(&self, tenant: &TenantName) {
+        if self.tenants.fetch_add(1, Relaxed) >= MOST_PRESENT {
+            return;
+        }
+        for outcome in closed::TOKEN_REQUESTS {
+            self.token_requests.of([tenant, outcome]);
+        }
+        for family in [&self.token_secret_fallbacks, &self.quota_used, &self.echo_guard] {
+            family.of([tenant]);
+        }
+        self.token_duration.of([tenant]);
     }
 
     /// The configuration was read: taken over at `taken_over`, or refused.
@@ -186,10 +231,18 @@ impl Metrics {
         }
     }
 
+    /// The process started at this time.
+    pub fn started(&self, at: SystemTime) {
+        self.process.started(at);
+    }
+
     /// The Prometheus text format, version 0.0.4. `set` sets the gauges that are set for each scrape: what it leaves out is
     /// not shown.
     pub fn render_with(&self, set: impl FnOnce()) -> String {
-        self.families.render_with(set)
+        self.families.render_with(|| {
+            self.process.read();
+            set();
+        })
     }
 }
 

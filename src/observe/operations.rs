@@ -7,11 +7,17 @@ use arc_swap::ArcSwap;
 use prometheus::{Histogram, IntCounter};
 use rpds::HashTrieMapSync;
 
+use tokio::time::Instant;
+
 use super::{
     answered_by::AnsweredBy,
     metrics::{Label, Metrics},
 };
-use crate::ids::{CallerName, TenantName};
+use crate::{
+    clock::Moment,
+    ids::{CallerName, TenantName},
+    usage::{Usage, Used},
+};
 
 /// The handles of one tenant, for every caller that has asked it. Outlives changes of the tenant's settings.
 #[derive(Debug)]
@@ -44,6 +50,19 @@ pub struct OperationMetrics {
     answers: [[OnceLock<IntCounter>; CODES.len()]; 2],
     duration: Histogram,
     upstream: OnceLock<Histogram>,
+    /// Of the grant: requests that were permitted.
+    usage: Usage,
+}
+
+/// That a caller's grant for an operation of a tenant was used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantUse {
+    /// Whose grant.
+    pub caller: CallerName,
+    /// For what, by operationId; `other` and `token` as in metrics.
+    pub operation: &'static str,
+    /// When last, and how often.
+    pub used: Used,
 }
 
 /// Of a caller or tenant; empty while it is not known.
@@ -57,6 +76,7 @@ const LEFT: usize = 0;
 impl TenantMetrics {
     /// No handles yet, and room for `operations` of them for each caller.
     pub fn new(metrics: Arc<Metrics>, tenant: TenantName, operations: usize) -> Self {
+        metrics.tenant_added(&tenant);
         Self {
             metrics,
             tenant,
@@ -95,6 +115,22 @@ impl TenantMetrics {
         added
     }
 
+    /// The grants that were used since the process started, by caller; those of a caller in the order of the catalog.
+    pub fn grant_uses(&self, now: Moment) -> Vec<GrantUse> {
+        let callers = self.callers.load();
+        let mut callers: Vec<_> = callers.values().collect();
+        callers.sort_unstable_by(|one, other| one.caller.cmp(&other.caller));
+        let of = |of: &Arc<CallerMetrics>| {
+            let handles = of.pages.iter().filter_map(OnceLock::get).flat_map(|page| page.iter());
+            let used = handles.filter_map(OnceLock::get).filter_map(|handle| {
+                let used = handle.usage.read(now)?;
+                Some(GrantUse { caller: of.caller.clone(), operation: handle.operation, used })
+            });
+            used.collect::<Vec<_>>()
+        };
+        callers.into_iter().flat_map(of).collect()
+    }
+
     /// Lets go of callers that are gone.
     pub fn retain(&self, is_there: impl Fn(&CallerName) -> bool) {
         let _turn = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
@@ -115,8 +151,13 @@ impl OperationMetrics {
     pub fn new(metrics: Arc<Metrics>, caller: &str, tenant: &str, operation: &'static str) -> Self {
         let (caller, tenant) = (Name(caller.into()), Name(tenant.into()));
         let duration = metrics.duration.of([&tenant, &operation]);
-        let (answers, upstream) = Default::default();
-        Self { metrics, caller, tenant, operation, answers, duration, upstream }
+        let (answers, upstream, usage) = Default::default();
+        Self { metrics, caller, tenant, operation, answers, duration, upstream, usage }
+    }
+
+    /// A request that began at `now` is permitted.
+    pub fn note_use(&self, now: Instant) {
+        self.usage.note(now);
     }
 
     /// Counts an answer.

@@ -7,13 +7,12 @@ use std::{
     time::Duration,
 };
 
-use http::Method;
+use http::{Method, uri::PathAndQuery};
 use tokio::time::Instant;
 
 use super::{
-    AnsweredBy, Events, Issued, Metrics, OperationMetrics, RequestEvent, RequestId, event::CALLER_LEFT,
+    AnsweredBy, Issued, Metrics, OperationMetrics, Recorder, RequestEvent, RequestId, event::CALLER_LEFT,
 };
-use crate::config::LogRequests;
 
 /// A request's event while it is filled in: counted and published when it is dropped.
 #[derive(Debug)]
@@ -25,7 +24,9 @@ pub struct Record {
     /// Whether a token request brought its secret or assertion in the form, so that HTTP's own authentication was not tried.
     pub client_in_form: bool,
     event: RequestEvent,
-    events: Events,
+    /// As it was asked for or, once it is permitted, as it is forwarded. Shown by nobody before it is cleaned.
+    target: Option<PathAndQuery>,
+    recorder: Arc<Recorder>,
 }
 
 impl Record {
@@ -34,8 +35,7 @@ impl Record {
         id: RequestId,
         method: Method,
         operation: Arc<OperationMetrics>,
-        events: Events,
-        log: LogRequests,
+        recorder: Arc<Recorder>,
     ) -> Self {
         operation.metrics().in_flight.inc();
         let event = RequestEvent {
@@ -45,12 +45,18 @@ impl Record {
             via: None,
             peer: None,
             peer_uid: None,
-            tried: None,
+            auth_method: None,
+            identified_by: None,
+            principal: None,
             operation,
+            path: None,
+            has_query: false,
             status: CALLER_LEFT,
             answered_by: AnsweredBy::Claviger,
             code: None,
+            side: None,
             cause: None,
+            remedy: None,
             quiet: false,
             attempts: 0,
             sent: 0,
@@ -58,10 +64,16 @@ impl Record {
             upstream_id: None,
             trace: None,
             duration: Duration::ZERO,
-            log,
+            log: recorder.log,
             details: None,
         };
-        Self { started: Instant::now(), asks_for_token: false, client_in_form: false, event, events }
+        let started = Instant::now();
+        Self { started, asks_for_token: false, client_in_form: false, event, target: None, recorder }
+    }
+
+    /// What it is about. Kept as it is: most records are never shown.
+    pub fn is_about(&mut self, target: Option<&PathAndQuery>) {
+        self.target = target.cloned();
     }
 
     /// A token leaves the process.
@@ -101,6 +113,10 @@ impl Drop for Record {
         } else {
             self.operation.answered(self.status, by, seconds);
         }
-        self.events.publish(&self.event);
+        let (recorder, target) = (self.recorder.clone(), self.target.take());
+        recorder.events.publish(&mut self.event, |event| {
+            event.path = target.as_ref().map(|target| recorder.shown(target.path()));
+            event.has_query = target.as_ref().is_some_and(|target| target.query().is_some());
+        });
     }
 }

@@ -32,7 +32,7 @@ pub fn check(
     query: Option<&str>,
     operation: &PermittedOperation,
 ) -> Result<(), ForwardAuthError> {
-    let decided = operation.target();
+    let decided = operation.target().as_str();
     let (decided_path, decided_query) = match decided.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (decided, None),

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     authn::Caller,
     catalog::{Catalog, Verb},
-    config::{self, AuditOutput, Config, Issue, TenantMatch, TenantScope},
+    config::{self, Config, Issue, TenantMatch, TenantScope},
     ids::{CallerIndex, CallerName, PolicyName, TenantName},
     tenants::Directory,
 };
@@ -36,8 +36,17 @@ struct Grant {
     scope: Scope,
     token: TokenSpec,
     rules: Arc<RuleSet>,
+    /// Where to add a rule, such as `policies.support.allow`.
+    place: Arc<str>,
     issue: Issue,
     reveals: Reveals,
+}
+
+/// What allows an operation.
+enum By<'g> {
+    Rule(&'g Arc<RuleSource>),
+    /// The one of several whose conditions the request meets.
+    Conditions(Arc<RuleSource>),
 }
 
 /// The tenants that a caller may name, whether they are there already or not.
@@ -58,8 +67,6 @@ pub struct Grants {
     callers: Box<[Grant]>,
     /// What grants ask tokens for, beside what the tenants' own are for.
     narrowings: Vec<Arc<Narrowing>>,
-    /// Whether a permit says by which rule.
-    audited: bool,
 }
 
 /// The name of the broker's operation in metrics and logs.
@@ -78,20 +85,21 @@ impl Grants {
         let policies: HashMap<&PolicyName, &config::Policy> =
             config.policies.iter().map(|p| (&p.name, p)).collect();
         let (mut narrowings, mut compiler) = (Vec::new(), Compiler::new(catalog));
-        let mut compiled: BTreeMap<Vec<&PolicyName>, Arc<RuleSet>> = BTreeMap::new();
+        let mut compiled: BTreeMap<Vec<&PolicyName>, (Arc<RuleSet>, Arc<str>)> = BTreeMap::new();
         let mut callers = Vec::with_capacity(config.callers.len());
         for caller in &config.callers {
             let mut names: Vec<&PolicyName> = caller.policies.iter().collect();
             names.sort_unstable();
             names.dedup();
-            let rules = match compiled.get(&names) {
-                Some(rules) => rules.clone(),
+            let (rules, place) = match compiled.get(&names) {
+                Some(known) => known.clone(),
                 None => {
                     let chosen: Vec<&config::Policy> =
                         names.iter().filter_map(|n| policies.get(n).copied()).collect();
                     let rules = Arc::new(compiler.compile(&chosen)?);
-                    compiled.insert(names, rules.clone());
-                    rules
+                    let made = (rules, place_of_rules(&chosen));
+                    compiled.insert(names, made.clone());
+                    made
                 }
             };
             callers.push(Grant {
@@ -99,12 +107,12 @@ impl Grants {
                 scope: Scope::of(&caller.tenants),
                 token: TokenSpec::of(caller, &mut narrowings),
                 rules,
+                place,
                 issue: caller.issue,
                 reveals: Reveals::new(catalog, &caller.reveal)?,
             });
         }
-        let audited = config.audit.output != AuditOutput::Off;
-        Ok(Self { catalog, callers: callers.into(), narrowings, audited })
+        Ok(Self { catalog, callers: callers.into(), narrowings })
     }
 
     /// The tenant that a request of this caller is for: the one that it names, or the caller's only one.
@@ -123,7 +131,7 @@ impl Grants {
         }
         let tenant = self.tenant_of(caller.index(), named.or(bound), tenants)?;
         let token = self.callers[caller.index().0].token.clone();
-        Ok(Granted { caller, tenant, token })
+        Ok(Granted { caller, tenant, token, explained: false })
     }
 
     /// The same for `explain`, which asks on no caller's behalf.
@@ -175,26 +183,32 @@ impl Grants {
         );
         let name = matched.op().map_or(OTHER, |op| self.catalog.operation(op).id);
         let index = matched.op().map_or(self.operations() - 1, |op| op.index());
-        let (rule, pending) = self.decide(grant, granted.tenant.name(), &matched, (index, name), query)?;
-        let masking = grant.reveals.hidden(matched.op(), query);
+        let tenant = granted.tenant.name();
+        let (rule, pending) = self.decide(grant, tenant, &matched, (index, name), query)?;
+        let rule = match rule {
+            Some(By::Rule(rule)) => granted.explained.then(|| rule.clone()),
+            Some(By::Conditions(rule)) => Some(rule),
+            None => None,
+        };
+        let masking = grant.reveals.of(matched.op(), query);
         let target = ConditionalTarget::new(join(matched.path(), query, head.uri.path_and_query())?, pending);
         let action = Action::Forward(PermittedOperation { index, name, target, masking });
         Ok(Permit { granted, rule, action })
     }
 
-    /// The rule that allows it, where that is to be known; and the conditions that the body has to meet.
-    fn decide(
+    /// The rule that allows it, and the conditions that the body has to meet.
+    fn decide<'g>(
         &self,
-        grant: &Grant,
+        grant: &'g Grant,
         tenant: &TenantName,
         matched: &Matched<'_>,
         (index, operation): (usize, &'static str),
         query: Option<&str>,
-    ) -> Result<(Option<Arc<RuleSource>>, Option<Pending>), Refusal> {
+    ) -> Result<(Option<By<'g>>, Option<Pending>), Refusal> {
         match grant.rules.decide(matched) {
-            Verdict::Allowed(rule) => Ok((self.audited.then(|| rule.clone()), None)),
+            Verdict::Allowed(rule) => Ok((Some(By::Rule(rule)), None)),
             Verdict::Conditional(candidates) => match Pending::by_query(candidates.rules(), query) {
-                Ok(Met::By(rule)) => Ok((Some(rule), None)),
+                Ok(Met::By(rule)) => Ok((Some(By::Conditions(rule)), None)),
                 Ok(Met::Body(pending)) => Ok((None, Some(pending))),
                 Err(unmet) => Err(Refusal::Condition { operation, index, unmet }),
             },
@@ -208,7 +222,8 @@ impl Grants {
             }
             refused => {
                 let (caller, tenant, rule) = (grant.name.clone(), tenant.clone(), refused.rule().cloned());
-                Err(Refusal::NotPermitted { caller, tenant, operation, index, reason: refused.label(), rule })
+                let (reason, place) = (refused.label(), grant.place.clone());
+                Err(Refusal::NotPermitted { caller, tenant, operation, index, reason, rule, place })
             }
         }
     }
@@ -305,6 +320,15 @@ impl Scope {
             _ => None,
         }
     }
+}
+
+/// Where a rule is to be added for a caller with these policies.
+pub fn place_of_rules(policies: &[&config::Policy]) -> Arc<str> {
+    let place = |policy: &&config::Policy| match policy.allow.first().map(|rule| rule.origin.to_string()) {
+        Some(origin) if origin.contains("CLAVIGER_ALLOW") => "CLAVIGER_ALLOW".to_owned(),
+        _ => format!("policies.{}.allow", policy.name),
+    };
+    policies.iter().map(place).collect::<Vec<_>>().join(" or ").into()
 }
 
 /// Path and query, byte for byte: the caller's own where they are what was matched.

@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use http::HeaderMap;
+use http::{HeaderMap, uri::PathAndQuery};
 
 use super::{
     conditions::{ApprovedTarget, ConditionalTarget},
     decide::RuleSource,
     refusal::Refusal,
+    reveal::Masking,
     token_spec::TokenSpec,
 };
 use crate::{
@@ -49,6 +50,7 @@ pub struct Granted<T> {
     pub(super) caller: Caller,
     pub(super) tenant: Arc<T>,
     pub(super) token: TokenSpec,
+    pub(super) explained: bool,
 }
 
 /// Leave for one request: who, where, what. Only `Grants::permit` makes one, of a [`Granted`].
@@ -74,10 +76,17 @@ pub struct PermittedOperation {
     pub(super) index: usize,
     pub(super) name: &'static str,
     pub(super) target: ConditionalTarget,
-    pub(super) masking: Option<&'static Secrets>,
+    pub(super) masking: Masking,
 }
 
 impl<T> Granted<T> {
+    /// The same, of which a permit is to say by which rule. Without, it says so only where conditions decide: the rule's
+    /// counter of references is shared by all workers.
+    #[must_use]
+    pub fn explained(self) -> Self {
+        Self { explained: true, ..self }
+    }
+
     /// The tenant, to look at.
     pub fn tenant(&self) -> &Arc<T> {
         &self.tenant
@@ -100,7 +109,7 @@ impl<T> Permit<T> {
         &self.granted.token
     }
 
-    /// By which rule, where that is to be known and does not depend on the body.
+    /// By which rule, where that was asked for and does not depend on the body.
     pub fn rule(&self) -> Option<&Arc<RuleSource>> {
         self.rule.as_ref()
     }
@@ -128,8 +137,8 @@ impl PermittedOperation {
     }
 
     /// The canonical path with the caller's query, to look at.
-    pub fn target(&self) -> &str {
-        self.target.as_str()
+    pub fn target(&self) -> &PathAndQuery {
+        self.target.target()
     }
 
     /// Whether the rules ask something of the body, which has to be whole in memory then.
@@ -139,7 +148,12 @@ impl PermittedOperation {
 
     /// Where the secrets stand that its answers must not show to the caller, if there are any.
     pub fn masking(&self) -> Option<&'static Secrets> {
-        self.masking
+        self.masking.hidden()
+    }
+
+    /// Whether its answers hold secrets that the caller sees, because its `reveal` names the operation.
+    pub fn reveals_secrets(&self) -> bool {
+        matches!(self.masking, Masking::Revealed)
     }
 
     /// The target to send, if the request's body meets the conditions of the grant; `body` is `None` where it is

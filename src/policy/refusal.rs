@@ -57,8 +57,10 @@ pub enum Refusal {
         index: usize,
         /// The verdict's word.
         reason: &'static str,
-        /// The rule that denies, if one does.
+        /// The rule that denies, or that would allow the operation if it were not sensitive.
         rule: Option<Arc<RuleSource>>,
+        /// Where a rule that allows it is to be added.
+        place: Arc<str>,
     },
     /// A rule allows the operation under a condition that the request does not meet.
     #[error("this request of {operation} is not granted: {}", .unmet.broken)]

@@ -37,8 +37,37 @@ impl Reveals {
     /// The secrets to mask in the answer to a request with this query; in those of one that the catalog does not know, where
     /// nothing can be revealed, whatever has the name of a secret.
     pub fn hidden(&self, op: Option<Op>, query: Option<&str>) -> Option<&'static Secrets> {
-        let Some(op) = op else { return Some(Secrets::of_unknown()) };
-        Secrets::of_request(op, query).filter(|_| !self.0.contains(&op))
+        self.of(op, query).hidden()
+    }
+
+    /// What becomes of the secrets in the answer to a request with this query.
+    pub(super) fn of(&self, op: Option<Op>, query: Option<&str>) -> Masking {
+        let Some(op) = op else { return Masking::Masked(Secrets::of_unknown()) };
+        match Secrets::of_request(op, query) {
+            None => Masking::None,
+            Some(_) if self.0.contains(&op) => Masking::Revealed,
+            Some(secrets) => Masking::Masked(secrets),
+        }
+    }
+}
+
+/// What becomes of the secrets in an answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Masking {
+    /// There are none.
+    None,
+    /// These are masked.
+    Masked(&'static Secrets),
+    /// The caller sees them.
+    Revealed,
+}
+
+impl Masking {
+    pub(super) fn hidden(self) -> Option<&'static Secrets> {
+        match self {
+            Self::Masked(secrets) => Some(secrets),
+            Self::None | Self::Revealed => None,
+        }
     }
 }
 

@@ -17,11 +17,11 @@ use crate::{
     authn::{Authenticators, Deps, jwt::Keyrings},
     catalog::Catalog,
     clock::Clock,
-    config::{self, Config, Problem},
+    config::{self, Config, PolicyVersion, Problem},
     ids::TenantName,
     limit::RateLimits,
     listen::tls::Tls,
-    observe::OperationMetrics,
+    observe::{OperationMetrics, Recorder},
     policy::{self, Grants},
     tenants::{Change, Directory},
 };
@@ -66,10 +66,15 @@ impl Shared {
             clock: self.clock.clone(),
             issuers,
             clients: tls.and_then(Tls::clients),
+            usage: self.key_usage.clone(),
         };
+        let authenticators = Arc::new(Authenticators::new(&config.callers, deps));
+        let known = authenticators.clone();
+        let is_credential = move |text: &str| known.are_given_away_by(text);
+        let recorder = Recorder::new(self.events.clone(), config.log.requests, is_credential);
         Ok(Pipeline {
             hosts: Hosts::new(&config.listen.allowed_hosts, &config.listen.allowed_origins),
-            authenticators: Authenticators::new(&config.callers, deps),
+            authenticators,
             peers: self.peers(config.limits.failed_identifications),
             unauthenticated: self.unauthenticated.clone(),
             limits: RateLimits::new(&config, &self.limits),
@@ -79,7 +84,8 @@ impl Shared {
             refused: config.callers.iter().map(|_| OnceLock::new()).collect(),
             anonymous: Arc::new(OperationMetrics::new(self.metrics.clone(), "", "", "")),
             metrics: self.metrics.clone(),
-            events: self.events.clone(),
+            recorder: Arc::new(recorder),
+            policy_version: ArcSwap::from_pointee(PolicyVersion::of(&config)),
             current_config: ArcSwap::new(config.clone()),
             config,
         })
@@ -103,6 +109,7 @@ impl Shared {
             tenant.warm();
         }
         pipeline.tenants.apply(Change { removed, ..change });
+        pipeline.policy_version.store(Arc::new(PolicyVersion::of(&config)));
         pipeline.current_config.store(config);
         self.pools.sweep();
         Ok(())

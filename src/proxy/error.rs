@@ -2,20 +2,22 @@
 //! code, title, whose side it is on, when to come back. Each stage has its own error type; this module is
 //! where they meet. An answer of the upstream, whatever its status, is not an error.
 
+mod operator;
 mod table;
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
 use self::table::EXPLAIN;
-pub use self::table::{Description, Side};
+pub use self::table::Description;
 use super::{broker::BrokerError, hosts::HostError};
 use crate::{
     authn::AuthnError,
     catalog::Slip,
     filter::Blocked,
     limit::{LimitError, NotSent},
+    observe::Side,
     policy::{ForwardAuthError, Refusal, decide::RuleSource, target::TargetError},
     token::{Fault, TokenError},
     upstream::{BodyError, RequestBodyError, SendError, UpstreamError},
@@ -236,22 +238,6 @@ impl Failure {
     /// This occurrence, in a sentence or two: what happened, and what to do. For the caller, so it names no
     /// rule and no address.
     pub fn detail(&self, description: &Description) -> String {
-        let remedy = match self {
-            Self::Token(error) => error.remedy(),
-            Self::Upstream(UpstreamError::Body(RequestBodyError::TooLarge { key, .. })) => match *key {
-                "limits.replay" => {
-                    "A rule looks into this body, so it is held in memory: send less, or have the operator raise the key"
-                }
-                "limits.multipart_body" => "Send less: Logto takes files of up to 20 MiB",
-                _ => "Send less: Logto answers JSON over 1 MiB and forms or text over 56 kB with 404",
-            },
-            Self::Policy(Refusal::NotPermitted {
-                operation,
-                reason: "no_rule" | "sensitive_not_named",
-                ..
-            }) => &format!("Ask the operator to add {operation:?} to a policy; {EXPLAIN}"),
-            _ => description.remedy,
-        };
         let what = match self {
             Self::Token(error) => match error.fault() {
                 // What the issuer says may name the application or an address: that is for the log.
@@ -270,50 +256,37 @@ impl Failure {
         };
         let what = sentence(&what);
         let end = if what.ends_with(['.', '?']) { "" } else { "." };
-        match remedy {
+        match &*self.remedy_of_caller(description) {
             "" => what,
             remedy => format!("{what}{end} {remedy}"),
         }
+    }
+
+    /// What the caller is told to do.
+    fn remedy_of_caller(&self, description: &Description) -> Cow<'static, str> {
+        let fixed = match self {
+            Self::Token(error) => error.remedy(),
+            Self::Upstream(UpstreamError::Body(RequestBodyError::TooLarge { key, .. })) => match *key {
+                "limits.replay" => {
+                    "A rule looks into this body, so it is held in memory: send less, or have the operator raise the key"
+                }
+                "limits.multipart_body" => "Send less: Logto takes files of up to 20 MiB",
+                _ => "Send less: Logto answers JSON over 1 MiB and forms or text over 56 kB with 404",
+            },
+            Self::Policy(Refusal::NotPermitted {
+                operation,
+                reason: "no_rule" | "sensitive_not_named",
+                ..
+            }) => return format!("Ask the operator to add {operation:?} to a policy; {EXPLAIN}").into(),
+            _ => description.remedy,
+        };
+        fixed.into()
     }
 
     /// The rule that refused the request.
     pub fn rule(&self) -> Option<&Arc<RuleSource>> {
         match self {
             Self::Policy(refusal) => refusal.rule(),
-            _ => None,
-        }
-    }
-
-    /// What the operator needs beside it, for the log: may name addresses.
-    pub fn cause(&self) -> Option<String> {
-        match self {
-            Self::Upstream(UpstreamError::Unreachable(error)) => Some(error.cause()),
-            Self::Caller(unauthenticated) => Some(unauthenticated.cause()),
-            Self::Policy(Refusal::NotPermitted { operation, reason, .. }) => {
-                Some(format!("{operation}: {reason}"))
-            }
-            Self::Policy(Refusal::Condition { operation, unmet, .. }) => {
-                Some(format!("{operation}: {} ({})", unmet.broken, unmet.rule))
-            }
-            Self::Policy(Refusal::OperationUnknown(_)) => Some(
-                "no operation of the catalog has this method and path, and no rule names them".to_owned(),
-            ),
-            Self::Policy(
-                Refusal::Target(_)
-                | Refusal::Path(_)
-                | Refusal::TenantNotGranted(..)
-                | Refusal::TokenOfOtherTenant
-                | Refusal::ResourceNotGranted
-                | Refusal::OrganizationNotGranted
-                | Refusal::ScopeNotGranted
-                | Refusal::TenantNotNamed(_)
-                | Refusal::TenantUnknown { .. },
-            )
-            | Self::Host(_)
-            | Self::SlowBody(_)
-            | Self::InFlightTimeout(_)
-            | Self::ForwardAuth(_)
-            | Self::Token(_) => Some(self.to_string()),
             _ => None,
         }
     }

@@ -22,12 +22,14 @@ use super::{
 };
 use crate::{
     authn::{Authenticators, Caller, Presented},
-    config::Config,
+    config::{Config, PolicyVersion},
     headers,
     ids::CallerIndex,
     limit::{Admitted, Peers, RateLimits, Unauthenticated},
     listen::Connection,
-    observe::{AnsweredBy, Details, Events, Issued, Metrics, OperationMetrics, Record, RequestId},
+    observe::{
+        AnsweredBy, Details, Issued, Metrics, OperationMetrics, Record, Recorder, RequestId, SecretsShown,
+    },
     policy::{Action, Grants, ISSUE, Permit, Refusal, Tenant as _, target::Target},
     reply::{self, Base, Body},
     secret::Digest,
@@ -44,7 +46,7 @@ pub struct Pipeline {
     /// With the tenants of now, to show.
     pub(super) current_config: ArcSwap<Config>,
     pub(super) hosts: Hosts,
-    pub(super) authenticators: Authenticators,
+    pub(super) authenticators: Arc<Authenticators>,
     pub(super) peers: Arc<Peers>,
     pub(super) unauthenticated: Arc<Unauthenticated>,
     pub(super) policy: Grants,
@@ -56,7 +58,9 @@ pub struct Pipeline {
     /// Counters of what is refused before its caller is known.
     pub(super) anonymous: Arc<OperationMetrics>,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) events: Events,
+    pub(super) recorder: Arc<Recorder>,
+    /// Of the policy and the tenants in force.
+    pub(super) policy_version: ArcSwap<PolicyVersion>,
 }
 
 impl Pipeline {
@@ -92,6 +96,7 @@ impl Pipeline {
                 record.via = Some("authz");
                 let asked = forward_auth::question(&head)?;
                 record.asked = Some(asked.method.clone());
+                record.is_about(asked.uri.path_and_query());
                 let target = route::target(&asked.uri, asked.version, &asked.headers)?;
                 let presented = Presented::by_headers(&connection.peer, &asked.headers);
                 let admitted = self.admit(connection, &presented, &target, &asked, record).await?;
@@ -151,15 +156,17 @@ impl Pipeline {
                 authenticating.await
             }
         };
-        let caller = authenticated.or_else(|error| {
-            record.tried = Some(error.tried());
-            self.metrics.identification_failed.of([&error.tried(), &error.reason()]).inc();
+        let mut caller = authenticated.or_else(|error| {
+            record.auth_method = Some(error.method());
+            self.metrics.authentication_failed.of([&error.method(), &error.reason()]).inc();
             self.peers.failed(connection.peer.ip(), Instant::now())?;
             Err(Failure::from(error))
         })?;
         connection.standing.authenticated();
-        if let Some(details) = &mut record.details {
-            details.identified_by = Some(caller.method());
+        record.identified_by = Some(caller.method());
+        record.principal = caller.take_principal();
+        if let Some(principal) = &record.principal {
+            principal.note_use(record.started);
         }
         Ok(caller)
     }
@@ -176,6 +183,7 @@ impl Pipeline {
             .policy
             .tenant(caller, target.tenant(), &self.tenants)
             .inspect_err(|_| record.operation = self.refused(index))?;
+        let granted = if record.details.is_some() { granted.explained() } else { granted };
         let tenant = granted.tenant().clone();
         let permit = self.policy.permit(granted, target, head);
         let operation = match &permit {
@@ -184,8 +192,8 @@ impl Pipeline {
         };
         let caller = &self.config.callers[index.0].name;
         record.operation = tenant.metrics().of(caller, operation);
-        if let (Some(details), Ok(permit)) = (&mut record.details, &permit) {
-            self.note(details, permit);
+        if let Ok(permit) = &permit {
+            note(record, permit);
         }
         permit
     }
@@ -196,20 +204,6 @@ impl Pipeline {
             Action::Forward(operation) => (operation.index(), operation.name()),
             Action::Issue(_) => (self.policy.operations() - 2, ISSUE),
         }
-    }
-
-    /// What there is to know of a permit; a refusal's rule comes with the failure.
-    fn note(&self, details: &mut Details, permit: &Permit<Tenant>) {
-        details.rule = permit.rule().cloned();
-        if let Action::Forward(operation) = permit.action() {
-            details.path = operation.target().split('?').next().map(|path| self.written(path));
-        }
-    }
-
-    /// A path as it may be written down: without a credential that a caller put there.
-    fn written(&self, path: &str) -> String {
-        let segments = path.split('/').map(|it| if self.gives_away(it) { "[redacted]" } else { it });
-        segments.collect::<Vec<_>>().join("/")
     }
 
     /// Whether `text` is a caller's credential, out of its place.
@@ -321,12 +315,15 @@ impl Pipeline {
     /// The record of a request that begins.
     pub fn record(&self, connection: &Connection, request: &Request<Incoming>, id: RequestId) -> Record {
         let method = request.method().clone();
-        let mut record =
-            Record::begin(id, method, self.anonymous.clone(), self.events.clone(), self.config.log.requests);
+        let mut record = Record::begin(id, method, self.anonymous.clone(), self.recorder.clone());
+        record.is_about(request.uri().path_and_query());
         let peer = &connection.peer;
         (record.peer, record.peer_uid) = (peer.address, peer.uid);
-        record.details =
-            self.events.need_details().then(|| Box::new(Details::at(self.broker.clock.now().wall)));
+        record.details = self.recorder.needs_details().then(|| {
+            let mut details = Details::at(self.broker.clock.now().wall);
+            details.policy = Some(self.policy_version.load_full());
+            Box::new(details)
+        });
         record.trace = headers::trace(request.headers());
         record
     }
@@ -339,6 +336,11 @@ impl Pipeline {
     /// The configuration in force.
     pub fn config(&self) -> Arc<Config> {
         self.current_config.load_full()
+    }
+
+    /// Which policy is in force.
+    pub fn policy_version(&self) -> Arc<PolicyVersion> {
+        self.policy_version.load_full()
     }
 
     /// The tenants.
@@ -363,6 +365,25 @@ impl Pipeline {
             tenant.warm();
         }
         self.authenticators.start();
+    }
+}
+
+/// What there is to know of a permit; a refusal's rule comes with the failure.
+fn note(record: &mut Record, permit: &Permit<Tenant>) {
+    record.operation.note_use(record.started);
+    let secrets = match permit.action() {
+        Action::Forward(operation) => {
+            record.is_about(Some(operation.target()));
+            match (operation.masking(), operation.reveals_secrets()) {
+                (Some(_), _) => Some(SecretsShown::Masked),
+                (None, true) => Some(SecretsShown::Revealed),
+                (None, false) => None,
+            }
+        }
+        Action::Issue(_) => None,
+    };
+    if let Some(details) = &mut record.details {
+        (details.rule, details.secrets) = (permit.rule().cloned(), secrets);
     }
 }
 

@@ -8,10 +8,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
-use super::{
-    broker::BrokerError,
-    error::{Failure, Side},
-};
+use super::{broker::BrokerError, error::Failure};
 use crate::{
     catalog::Verb,
     config::Rate,
@@ -86,14 +83,13 @@ pub(super) fn answer(failure: &Failure, record: &mut Record) -> Response<Body> {
         limit_fields(limit, headers);
     }
     record.answered_by = AnsweredBy::Claviger;
-    record.code = Some(description.code);
-    record.cause = failure.cause();
+    (record.code, record.side) = (Some(description.code), Some(description.side));
+    (record.cause, record.remedy) = (failure.cause(), failure.remedy(&description));
     // Whoever knocks without end must not push everything else out of the logs; the metric counts it, and the
     // peer's address is said from time to time.
     record.quiet =
         matches!(failure, Failure::Limit(LimitError::Identifications { .. } | LimitError::Unauthenticated));
     if let Some(details) = &mut record.details {
-        details.denied = description.side == Side::Caller;
         details.rule = failure.rule().cloned().or(details.rule.take());
     }
     count(failure, short, record);

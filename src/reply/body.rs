@@ -13,7 +13,7 @@ use http_body::{Frame, SizeHint};
 use super::blocked;
 use crate::{
     activity::Busy,
-    observe::Record,
+    observe::{Record, Side},
     upstream::{BodyError, FilteredBody},
 };
 
@@ -77,7 +77,7 @@ impl Body {
         if let BodyError::Blocked(blocked) = error {
             blocked::report(*blocked, record);
         }
-        record.code = Some(error.code());
+        (record.code, record.side) = (Some(error.code()), Some(Side::Upstream));
         record.cause = Some(error.to_string());
     }
 

@@ -19,7 +19,7 @@ pub(crate) const LAYERS: &[&[&str]] = &[
     &["authn"],
     &["tenants", "trust"],
     &["config"],
-    &["secret"],
+    &["secret", "usage"],
     // Leaves. The emulator is Logto for `demo`, `emulate` and the tests: it knows nothing of what it tests.
     &[
         "activity",

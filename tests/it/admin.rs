@@ -26,7 +26,7 @@ async fn metrics_have_closed_labels_and_count_every_answer_once() {
     assert_eq!(proxy.metric("claviger_requests_in_flight").await, 0.0);
     let metrics = proxy.admin("/metrics").await;
     assert_eq!(metrics.value("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
-    assert!(!metrics.text().contains("nobody") && !metrics.text().contains("nothing"));
+    assert!(!metrics.text().contains("nobody") && !metrics.text().contains("\"nothing\""));
     for name in [
         "build_info",
         "token_expiry_timestamp_seconds",

@@ -17,6 +17,7 @@ pub(crate) mod scripted;
 pub(crate) mod secure;
 pub(crate) mod settings;
 pub(crate) mod tap;
+pub(crate) mod terminal;
 pub(crate) mod wait;
 pub(crate) mod wire;
 

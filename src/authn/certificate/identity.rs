@@ -22,11 +22,11 @@ pub(super) const VERIFIED_FOR: Duration = Duration::from_secs(60);
 pub struct PeerIdentity {
     chain: Vec<CertificateDer<'static>>,
     /// Those that are valid.
-    uris: Vec<String>,
+    uris: Vec<Arc<str>>,
     /// Whether there are no others.
     all_valid: bool,
     /// In lower case.
-    dns: Vec<String>,
+    dns: Vec<Arc<str>>,
     /// The last verification: which verifier's, and when.
     verified: Mutex<Option<(Weak<dyn ClientCertVerifier>, Instant)>>,
 }
@@ -35,18 +35,18 @@ impl PeerIdentity {
     /// Reads the names of a chain, the client's own certificate first; `None` where there is none to read.
     pub fn read(chain: &[CertificateDer<'_>]) -> Option<Self> {
         let leaf = EndEntityCert::try_from(chain.first()?).ok()?;
-        let uris: Vec<_> = leaf.valid_uri_names().map(str::to_owned).collect();
+        let uris: Vec<_> = leaf.valid_uri_names().map(Arc::from).collect();
         Some(Self {
             all_valid: x509::uri_names(chain.first()?) == Some(uris.len()),
             uris,
-            dns: leaf.valid_dns_names().map(str::to_ascii_lowercase).collect(),
+            dns: leaf.valid_dns_names().map(|name| name.to_ascii_lowercase().into()).collect(),
             chain: chain.iter().map(|certificate| certificate.clone().into_owned()).collect(),
             verified: Mutex::default(),
         })
     }
 
     /// The SPIFFE ID: the one URI of a certificate that has no other (X.509-SVID section 2).
-    pub(super) fn spiffe(&self) -> Option<&str> {
+    pub(super) fn spiffe(&self) -> Option<&Arc<str>> {
         match self.uris.as_slice() {
             [uri] if self.all_valid && uri.starts_with("spiffe://") => Some(uri),
             _ => None,
@@ -54,7 +54,7 @@ impl PeerIdentity {
     }
 
     /// The DNS names, in lower case.
-    pub(super) fn dns(&self) -> &[String] {
+    pub(super) fn dns(&self) -> &[Arc<str>] {
         &self.dns
     }
 

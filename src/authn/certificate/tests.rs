@@ -56,9 +56,7 @@ impl World {
     /// The caller's name; `""` where the method passes, `"rejected"` where it rejects.
     fn ask(&self, peer: &Peer) -> &str {
         match self.authenticator.authenticate(&Presented { peer, credential: None }) {
-            Outcome::Now(Finding::Known(index) | Finding::KnownAt(index, _)) => {
-                self.callers[index.0].name.as_str()
-            }
+            Outcome::Now(Finding::Known(known)) => self.callers[known.caller.0].name.as_str(),
             Outcome::Now(Finding::Pass(_)) => "",
             Outcome::Now(Finding::Rejected(_)) => "rejected",
             Outcome::Later(_) => "later",
@@ -191,7 +189,7 @@ fn names_that_do_not_count() {
     let identity = PeerIdentity::read(std::slice::from_ref(&unreadable.der)).unwrap();
     assert_eq!(identity.spiffe(), None, "a URI that is not valid is one all the same");
     let identity = PeerIdentity::read(std::slice::from_ref(&with_uri(id).der)).unwrap();
-    assert_eq!(identity.spiffe(), Some(id));
+    assert_eq!(identity.spiffe().map(AsRef::as_ref), Some(id));
     let as_dns = with_uri("billing.internal");
     assert_eq!(world.who(&as_dns), "", "a URI is no DNS name");
     let both = Wanted { uris: vec![id], dns: vec!["billing.internal"], ..Wanted::default() };

@@ -270,6 +270,7 @@ impl World {
             clock,
             clients: None,
             issuers: vec![(cluster_config, cluster), (ci, ci_keys)],
+            usage: Default::default(),
         };
         let callers = Authenticators::new(&config, deps);
         Self { config, callers, seconds }

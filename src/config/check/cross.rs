@@ -36,7 +36,7 @@ impl Checker<'_> {
     fn encrypted(&mut self, config: &Config) {
         let proxy = &config.listen.proxy;
         let bears = |method: &Identity| {
-            matches!(method, Identity::ApiKey(_) | Identity::ServiceAccount { .. } | Identity::Jwt { .. })
+            matches!(method, Identity::ApiKey { .. } | Identity::ServiceAccount { .. } | Identity::Jwt { .. })
         };
         let bearer = config.callers.iter().find(|caller| caller.identify.iter().any(bears));
         let open = proxy.iter().find_map(|address| match address {

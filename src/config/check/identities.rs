@@ -5,11 +5,12 @@ use super::checker::Checker;
 use crate::{
     config::{
         caller::{ClaimMatch, Identity},
-        leaf::{HexDigest, SecretId, SecretIds},
+        leaf::{HexDigest, Leaf, SecretId, SecretIds},
         path::KeyPath,
         problem::{Mistake, quoted},
         raw::{METHODS, Methods, RawJwt, RawMethod},
     },
+    ids::KeyLabel,
     secret::Digest,
 };
 
@@ -33,7 +34,24 @@ impl Checker<'_> {
             let method_at = key.index(index);
             identities.extend(self.method(&method_at, method));
         }
+        self.labels_differ(&key, &identities);
         identities
+    }
+
+    fn labels_differ(&mut self, key: &KeyPath, identities: &[Identity]) {
+        let mut seen = Vec::new();
+        for (index, identity) in identities.iter().enumerate() {
+            let Identity::ApiKey { label: Some(label), .. } = identity else { continue };
+            if seen.contains(&label) {
+                let what = format!("two keys have the label {}", quoted(label.as_str()));
+                self.problem(
+                    &key.index(index).key("label"),
+                    what,
+                    "Give each key a label of its own: log and status tell them apart by it.",
+                );
+            }
+            seen.push(label);
+        }
     }
 
     fn method(&mut self, at: &KeyPath, method: RawMethod) -> Option<Identity> {
@@ -52,6 +70,11 @@ impl Checker<'_> {
             METHODS.into_iter().zip(is_given).filter(|(_, given)| *given).map(|(key, _)| key).collect();
         match given[..] {
             [_] => {}
+            [] if method.label.is_some() => {
+                let remedy = "Write { api_key = { file = \"…\" }, label = \"…\" }.";
+                self.missing(at, "there is a label, and no key that it is for", remedy);
+                return None;
+            }
             [] if method.issuer.is_some() => {
                 let remedy = "Write { service_account = \"NAMESPACE/NAME\", issuer = \"…\" }.";
                 self.missing(at, "an issuer alone identifies nobody", remedy);
@@ -74,6 +97,11 @@ impl Checker<'_> {
                 self.problem(at, what, "Write a list of tables with one key each: any of them will do.");
                 return None;
             }
+        }
+        let is_key = method.api_key.is_some() || method.api_key_sha256.is_some();
+        if method.label.is_some() && !is_key {
+            let remedy = "Take it out; a label tells API keys apart.";
+            self.problem(&at.key("label"), "only an API key has a label", remedy);
         }
         if let Some(leaf) = method.service_account {
             let account = self.leaf(at, "service_account", Some(leaf));
@@ -118,10 +146,29 @@ impl Checker<'_> {
             return self.count(at, "unix_gid", method.unix_gid, IDS).map(Identity::UnixGid);
         }
         if let Some(SecretIds(ids)) = method.api_key {
-            return self.api_keys(&at.key("api_key"), &ids);
+            let keys = self.api_keys(&at.key("api_key"), &ids)?;
+            return Some(self.key_with_label(at, keys, method.label));
         }
         let digests = self.list(at, "api_key_sha256", method.api_key_sha256)?;
-        self.key_digests(&at.key("api_key_sha256"), digests)
+        let keys = self.key_digests(&at.key("api_key_sha256"), digests)?;
+        Some(self.key_with_label(at, keys, method.label))
+    }
+
+    fn key_with_label(&mut self, at: &KeyPath, keys: Vec<Digest>, label: Option<Leaf<String>>) -> Identity {
+        let key = at.key("label");
+        let label = self.leaf(at, "label", label).and_then(|text| match KeyLabel::parse(&text) {
+            Ok(label) => Some(label),
+            Err(error) => {
+                let what = format!("{} is not a label: {error}", quoted(&text));
+                self.problem(&key, what, "Write something like label = \"2026-11\".");
+                None
+            }
+        });
+        if label.is_some() && keys.len() > 1 {
+            const REMEDY: &str = "Write a table for each key: identify = [{ api_key = …, label = \"2026-11\" }, { api_key = …, label = \"2026-05\" }].";
+            self.problem(&key, "one label stands beside two keys", REMEDY);
+        }
+        Identity::ApiKey { keys, label }
     }
 
     fn service_account(&mut self, key: &KeyPath, text: &str) -> Option<(String, Option<String>)> {
@@ -180,7 +227,7 @@ impl Checker<'_> {
         }
     }
 
-    fn api_keys(&mut self, key: &KeyPath, ids: &[usize]) -> Option<Identity> {
+    fn api_keys(&mut self, key: &KeyPath, ids: &[usize]) -> Option<Vec<Digest>> {
         const REMEDY: &str = "Make one with: openssl rand -hex 32";
         if ids.is_empty() {
             self.missing(key, "there is no key in the list", REMEDY);
@@ -201,10 +248,10 @@ impl Checker<'_> {
             }
             digests.push(Digest::of(bytes));
         }
-        (!digests.is_empty()).then_some(Identity::ApiKey(digests))
+        (!digests.is_empty()).then_some(digests)
     }
 
-    fn key_digests(&mut self, key: &KeyPath, digests: Vec<(KeyPath, HexDigest)>) -> Option<Identity> {
+    fn key_digests(&mut self, key: &KeyPath, digests: Vec<(KeyPath, HexDigest)>) -> Option<Vec<Digest>> {
         if digests.len() > 2 {
             let what = format!("there are {} keys; two is the most", digests.len());
             self.problem(key, what, "Keep the new one and the one that it replaces.");
@@ -214,6 +261,6 @@ impl Checker<'_> {
             self.missing(key, "there is no digest in the list", remedy);
             return None;
         }
-        Some(Identity::ApiKey(digests.into_iter().map(|(_, HexDigest(digest))| digest).collect()))
+        Some(digests.into_iter().map(|(_, HexDigest(digest))| digest).collect())
     }
 }

@@ -41,7 +41,7 @@ fn candidates(callers: &[Caller]) -> Vec<&Caller> {
         .flat_map(|caller| keys(caller).filter(|key| !seen.insert(*key)).collect::<Vec<_>>())
         .collect();
     let only_keys =
-        |caller: &Caller| caller.identify.iter().all(|method| matches!(method, Identity::ApiKey(_)));
+        |caller: &Caller| caller.identify.iter().all(|method| matches!(method, Identity::ApiKey { .. }));
     callers
         .iter()
         .filter(|caller| !only_keys(caller) || keys(caller).any(|key| repeated.contains(&key)))
@@ -52,7 +52,7 @@ fn keys(caller: &Caller) -> impl Iterator<Item = Digest> {
     caller
         .identify
         .iter()
-        .filter_map(|method| if let Identity::ApiKey(keys) = method { Some(keys) } else { None })
+        .filter_map(|method| if let Identity::ApiKey { keys, .. } = method { Some(keys) } else { None })
         .flatten()
         .copied()
 }
@@ -71,7 +71,7 @@ fn shared(one: &Identity, other: &Identity) -> Option<(&'static str, &'static st
             "the same unix_gid",
             "Run the two in different groups, or identify one of them by unix_uid.",
         )),
-        (Identity::ApiKey(one), Identity::ApiKey(other))
+        (Identity::ApiKey { keys: one, .. }, Identity::ApiKey { keys: other, .. })
             if one.iter().any(|key| other.iter().any(|other| key.matches(other))) =>
         {
             Some(("the same API key", "Give each caller a key of its own: openssl rand -hex 32"))

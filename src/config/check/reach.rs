@@ -70,7 +70,7 @@ fn why_out_of_reach(method: &Identity, listen: &Listen) -> Option<Reason> {
             "no client is asked for a certificate, so nobody can be known by one",
             AUTHORITIES,
         ),
-        Identity::ApiKey(_) | Identity::ServiceAccount { .. } | Identity::Jwt { .. } => return None,
+        Identity::ApiKey { .. } | Identity::ServiceAccount { .. } | Identity::Jwt { .. } => return None,
     };
     (!is_reached).then_some((what, remedy))
 }

@@ -1,35 +1,108 @@
-//! A record of the audit log, as `docs/audit.md` describes it. Decides what came of the request. No member can hold a
-//! secret or a body.
+//! A record of the audit log, as `docs/audit.md` describes it. No member can hold a secret or a body.
 
-use serde::Serialize;
+use std::{sync::Arc, time::SystemTime};
+
+use serde::{Serialize, Serializer};
 
 use crate::{
-    observe::{Details, Issued, RequestEvent},
+    authn::Principal,
+    config::PolicyVersion,
+    observe::{Details, Issued, Outcome, RequestEvent, SecretsShown, Side},
     policy::{decide::RuleSource, rules::Effect},
 };
 
 /// The version of the schema in `docs/audit.md`; members may be added without another.
 pub(super) const SCHEMA: u32 = 1;
 
-/// What came of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Outcome {
-    Denied,
-    Failed,
-    Issued,
-    Answered,
-    Aborted,
-}
-
 /// One line.
 #[derive(Debug, Serialize)]
-pub(super) struct AuditRecord {
-    pub(super) time: String,
+#[serde(tag = "event", rename_all = "lowercase")]
+pub(super) enum AuditRecord {
+    Request(RequestRecord),
+    Configuration(ConfigurationRecord),
+}
+
+/// What came of reading the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reading {
+    /// The process started with it.
+    Started,
+    /// It was changed while the process ran, and is in force.
+    Changed,
+    /// It was changed, and the one before stays in force.
+    Refused,
+}
+
+/// That another configuration is in force, or was refused: which policy decides from now on.
+#[derive(Debug, Serialize)]
+pub struct ConfigurationRecord {
+    /// By the wall clock.
+    #[serde(serialize_with = "moment")]
+    pub time: SystemTime,
+    /// The version of the schema in `docs/audit.md`.
+    pub schema: u32,
+    /// What came of it.
+    pub outcome: Reading,
+    /// The policy in force from now on.
+    pub policy: Arc<PolicyVersion>,
+    /// The one that was in force until now.
+    pub policy_before: Option<Arc<PolicyVersion>>,
+    /// The keys that changed, by their names.
+    pub changed: Vec<String>,
+    /// How many more changed.
+    pub changed_further: usize,
+    /// Those of them whose new values wait for a restart.
+    pub pending_restart: Vec<&'static str>,
+    /// Why it was refused.
+    pub error: Option<String>,
+    /// Of the program.
+    pub version: &'static str,
+}
+
+/// More changed keys than a line should have.
+const MOST_KEYS: usize = 1000;
+
+impl ConfigurationRecord {
+    /// At `time`; `policy` is in force from then on.
+    pub fn new(time: SystemTime, outcome: Reading, policy: Arc<PolicyVersion>) -> Self {
+        Self {
+            time,
+            schema: SCHEMA,
+            outcome,
+            policy,
+            policy_before: None,
+            changed: Vec::new(),
+            changed_further: 0,
+            pending_restart: Vec::new(),
+            error: None,
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+
+    /// With the names of the keys that changed.
+    #[must_use]
+    pub fn changing(self, mut keys: Vec<String>) -> Self {
+        let further = keys.len().saturating_sub(MOST_KEYS);
+        keys.truncate(MOST_KEYS);
+        Self { changed: keys, changed_further: further, ..self }
+    }
+}
+
+/// One request.
+#[derive(Debug, Serialize)]
+pub(super) struct RequestRecord {
+    #[serde(serialize_with = "moment")]
+    pub(super) time: SystemTime,
     pub(super) schema: u32,
     pub(super) request_id: String,
+    pub(super) trace_id: Option<String>,
     pub(super) caller: Option<String>,
     pub(super) identified_by: Option<&'static str>,
+    pub(super) key: Option<String>,
+    pub(super) issuer: Option<String>,
+    pub(super) subject: Option<String>,
+    pub(super) certificate: Option<String>,
     pub(super) peer: Option<String>,
     pub(super) peer_uid: Option<u32>,
     pub(super) tenant: Option<String>,
@@ -37,11 +110,14 @@ pub(super) struct AuditRecord {
     pub(super) method: String,
     pub(super) via: Option<&'static str>,
     pub(super) path: Option<String>,
+    pub(super) policy: Option<Arc<PolicyVersion>>,
     pub(super) rule: Option<Rule>,
+    pub(super) secrets: Option<SecretsShown>,
     pub(super) outcome: Outcome,
     pub(super) status: u16,
     pub(super) code: Option<&'static str>,
-    pub(super) tried: Option<&'static str>,
+    pub(super) side: Option<&'static str>,
+    pub(super) auth_method: Option<&'static str>,
     pub(super) cause: Option<String>,
     pub(super) source: &'static str,
     pub(super) issued: Option<Issued>,
@@ -59,45 +135,42 @@ pub(super) struct Rule {
     pub(super) origin: String,
 }
 
-impl AuditRecord {
+impl RequestRecord {
     pub(super) fn of(event: &RequestEvent, details: &Details) -> Self {
-        let operation = event.operation.operation();
+        let (operation, principal) = (event.operation.operation(), event.principal.as_ref());
+        let owned = |text: Option<&str>| text.map(ToOwned::to_owned);
         Self {
-            time: humantime::format_rfc3339_millis(details.time).to_string(),
+            time: details.time,
             schema: SCHEMA,
             request_id: event.id.as_str().to_owned(),
+            trace_id: owned(event.trace_id()),
             caller: known(event.operation.caller()),
-            identified_by: details.identified_by,
+            identified_by: event.identified_by,
+            key: owned(principal.and_then(Principal::key)),
+            issuer: owned(principal.and_then(Principal::issuer)),
+            subject: owned(principal.and_then(Principal::subject)),
+            certificate: owned(principal.and_then(Principal::certificate)),
             peer: event.peer.map(|peer| peer.to_string()),
             peer_uid: event.peer_uid,
             tenant: known(event.operation.tenant()),
             operation: (!operation.is_empty()).then_some(operation),
             method: event.shown_method().to_owned(),
             via: event.via,
-            path: details.path.clone(),
+            path: event.path.clone(),
+            policy: details.policy.clone(),
             rule: details.rule.as_deref().map(Rule::of),
-            outcome: Outcome::of(event, details),
+            secrets: details.secrets,
+            outcome: event.outcome(),
             status: event.status.as_u16(),
             code: event.code,
-            tried: event.tried,
+            side: event.side.map(Side::as_str),
+            auth_method: event.auth_method,
             cause: event.cause.clone(),
             source: event.answered_by.as_str(),
             issued: details.issued,
             attempts: event.attempts,
-            upstream_request_id: event.shown_upstream_id().map(ToOwned::to_owned),
+            upstream_request_id: owned(event.shown_upstream_id()),
             duration_ms: event.duration_ms(),
-        }
-    }
-}
-
-impl Outcome {
-    fn of(event: &RequestEvent, details: &Details) -> Self {
-        match () {
-            () if details.denied => Self::Denied,
-            () if event.code.is_some() => Self::Failed,
-            () if details.issued.is_some() => Self::Issued,
-            () if !event.complete => Self::Aborted,
-            () => Self::Answered,
         }
     }
 }
@@ -115,6 +188,11 @@ impl Rule {
             origin: source.rule.origin.to_string(),
         }
     }
+}
+
+/// RFC 3339, UTC, milliseconds.
+fn moment<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&humantime::format_rfc3339_millis(*time))
 }
 
 /// A name is empty where it is not known.

@@ -2,24 +2,32 @@ use std::{io, sync::Mutex, time::SystemTime};
 
 use super::{
     health::remedy,
-    record::{Outcome, Rule, SCHEMA},
+    record::{RequestRecord, Rule, SCHEMA},
     writer::Sink,
     *,
 };
 use crate::{
     config::RuleText,
     ids::PolicyName,
-    observe::{Details, Events, Issued, Metrics, OperationMetrics, Record, RequestId},
+    observe::{
+        Details, Events, Issued, Metrics, OperationMetrics, Outcome, Record, Recorder, RequestId,
+        SecretsShown, Side,
+    },
     policy::{decide::RuleSource, rules::Effect},
 };
 
 fn record(number: usize) -> AuditRecord {
-    AuditRecord {
-        time: "2026-01-02T03:04:05.678Z".into(),
+    AuditRecord::Request(RequestRecord {
+        time: SystemTime::UNIX_EPOCH,
         schema: SCHEMA,
         request_id: format!("r{number}"),
+        trace_id: Some("0af7651916cd43dd8448eb211c80319c".into()),
         caller: Some("billing".into()),
         identified_by: Some("api_key"),
+        key: Some("2026-11".into()),
+        issuer: None,
+        subject: None,
+        certificate: None,
         peer: None,
         peer_uid: Some(1001),
         tenant: Some("acme".into()),
@@ -27,6 +35,7 @@ fn record(number: usize) -> AuditRecord {
         method: "PATCH".into(),
         via: None,
         path: Some("/api/users/u1".into()),
+        policy: Some(Arc::new(config::PolicyVersion::of(&config::Config::default()))),
         rule: Some(Rule {
             policy: "support".into(),
             effect: "allow",
@@ -34,17 +43,19 @@ fn record(number: usize) -> AuditRecord {
             conditions: true,
             origin: "claviger.toml:7".into(),
         }),
+        secrets: Some(SecretsShown::Masked),
         outcome: Outcome::Answered,
         status: 200,
         code: None,
-        tried: None,
+        side: None,
+        auth_method: None,
         cause: None,
         source: "upstream",
         issued: None,
         attempts: 1,
         upstream_request_id: Some("u".into()),
         duration_ms: 1.5,
-    }
+    })
 }
 
 fn flush(audit: &Audit) {
@@ -323,8 +334,8 @@ fn what_came_of_it() {
         let operation = Arc::new(OperationMetrics::new(Arc::new(Metrics::new()), "", "", ""));
         let id = RequestId::of(&http::HeaderMap::new(), |_| false, || 1);
         let log_requests = config::LogRequests::Off;
-        let mut record =
-            Record::begin(id, http::Method::GET, operation, Events::new(vec![audit]), log_requests);
+        let recorder = Arc::new(Recorder::new(Events::new(vec![audit]), log_requests, |_| false));
+        let mut record = Record::begin(id, http::Method::GET, operation, recorder);
         let mut details = Details::at(SystemTime::UNIX_EPOCH);
         details.rule = Some(Arc::new(rule.clone()));
         record.complete = true;
@@ -332,7 +343,7 @@ fn what_came_of_it() {
         record.details = Some(Box::new(details));
         drop(record);
         let Message::Record(record) = receiver.try_recv().ok()? else { panic!("no record") };
-        assert_eq!(record.time, "1970-01-01T00:00:00.000Z");
+        let AuditRecord::Request(record) = *record else { panic!("no request") };
         assert_eq!(record.rule.as_ref().unwrap().origin, "c.toml:3");
         assert_eq!(record.rule.as_ref().unwrap().effect, "deny");
         Some(record.outcome)
@@ -342,8 +353,8 @@ fn what_came_of_it() {
     assert_eq!(outcome(&|record, _| record.code = Some("x")), Some(Outcome::Failed));
     assert_eq!(outcome(&|_, details| details.issued = Some(Issued::Upstream)), Some(Outcome::Issued));
     assert_eq!(
-        outcome(&|record, details| {
-            (record.code, details.denied) = (Some("claviger.not_permitted"), true);
+        outcome(&|record, _| {
+            (record.code, record.side) = (Some("claviger.not_permitted"), Some(Side::Caller));
         }),
         Some(Outcome::Denied)
     );

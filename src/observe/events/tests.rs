@@ -1,17 +1,19 @@
 use std::sync::Mutex;
 
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode, uri::PathAndQuery};
 
 use super::*;
 use crate::{
     config::LogRequests,
-    observe::{Metrics, OperationMetrics, Record, RequestId, RequestLog},
+    observe::{Metrics, OperationMetrics, Record, Recorder, RequestId, RequestLog},
 };
 
 fn record(number: u64, events: &Events, log: LogRequests) -> Record {
     let operation = Arc::new(OperationMetrics::new(Arc::new(Metrics::new()), "billing", "acme", "ListUsers"));
     let id = RequestId::of(&HeaderMap::new(), |_| false, || number);
-    let mut record = Record::begin(id, Method::GET, operation, events.clone(), log);
+    let recorder = Arc::new(Recorder::new(events.clone(), log, |_| false));
+    let mut record = Record::begin(id, Method::GET, operation, recorder);
+    record.is_about(Some(&PathAndQuery::from_static("/api/users?page=2")));
     (record.status, record.complete) = (StatusCode::OK, true);
     record
 }
@@ -71,6 +73,10 @@ impl Subscriber for Ids {
         true
     }
 
+    fn wants(&self, _event: &RequestEvent) -> bool {
+        true
+    }
+
     fn receive(&self, event: &RequestEvent) {
         self.0.lock().unwrap().push(event.id.as_str().to_owned());
     }
@@ -79,8 +85,8 @@ impl Subscriber for Ids {
 #[test]
 fn a_fixed_subscriber_gets_every_event_and_says_whether_it_needs_details() {
     let ids = Arc::new(Ids::default());
-    let events = Events::new(vec![Arc::new(RequestLog), ids.clone()]);
-    assert!(events.need_details() && !Events::new(vec![Arc::new(RequestLog)]).need_details());
+    let events = Events::new(vec![Arc::new(RequestLog::json()), ids.clone()]);
+    assert!(events.need_details() && !Events::new(vec![Arc::new(RequestLog::json())]).need_details());
     request(1, &events);
     request(2, &events);
     assert_eq!(*ids.0.lock().unwrap(), ["1000000000000", "2000000000000"]);
@@ -88,7 +94,7 @@ fn a_fixed_subscriber_gets_every_event_and_says_whether_it_needs_details() {
 
 #[test]
 fn an_event_that_nobody_wants_allocates_nothing() {
-    let events = Events::new(vec![Arc::new(RequestLog)]);
+    let events = Events::new(vec![Arc::new(RequestLog::json())]);
     // The first answer of a kind makes its counter.
     let warm = record(0, &events, LogRequests::Failures);
     let operation = warm.operation.clone();
@@ -99,7 +105,8 @@ fn an_event_that_nobody_wants_allocates_nothing() {
     assert_eq!(measured.count_total, 0, "{measured:?}");
     let tool = events.subscribe(room(1));
     request(2, &events);
-    let full = record(3, &events, LogRequests::Failures);
-    let measured = allocation_counter::measure(|| events.publish(&full));
+    let mut full = record(3, &events, LogRequests::Failures);
+    let measured =
+        allocation_counter::measure(|| events.publish(&mut full, |_| unreachable!("nobody has room")));
     assert_eq!((measured.count_total, tool.lost()), (0, 1), "a tool without room costs no copy");
 }

@@ -12,13 +12,13 @@ use tokio::time::Instant;
 use tracing::{Event, Level, Metadata, Subscriber, callsite::Identifier};
 use tracing_subscriber::layer::{Context, Layer};
 
+use super::style::REQUESTS;
+
 /// Between two counts.
 const PERIOD: Duration = Duration::from_mins(1);
 /// What passes of one line in a period: of ours, which name tenants and callers, and of other crates'.
 const OURS: u64 = 60;
 const OTHERS: u64 = 10;
-
-const REQUESTS: &str = "claviger::request";
 
 /// How often each line has been said.
 #[derive(Debug, Clone, Default)]

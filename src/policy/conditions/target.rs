@@ -60,7 +60,7 @@ impl ConditionalTarget {
     }
 
     /// The target to look at; to send it, it has to be approved.
-    pub fn as_str(&self) -> &str {
-        self.target.as_str()
+    pub fn target(&self) -> &PathAndQuery {
+        &self.target
     }
 }

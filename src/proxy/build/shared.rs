@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::{
-    authn::{Seal, SealError, jwt::Keyrings},
+    authn::{KeyUsage, Seal, SealError, jwt::Keyrings},
     clock::Clock,
     config::Config,
     limit::{CallerLimits, Peers, Unauthenticated},
@@ -32,6 +32,7 @@ pub struct Shared {
     /// Requests that wait before it is known whose they are.
     pub unauthenticated: Arc<Unauthenticated>,
     pub(super) limits: CallerLimits,
+    pub(super) key_usage: KeyUsage,
     seal: Mutex<Option<(Option<crate::secret::Secret>, Seal)>>,
     peers: Mutex<Option<(u32, Arc<Peers>)>>,
     pub(super) pools: PoolTable,
@@ -49,6 +50,7 @@ impl Shared {
             events: Events::default(),
             unauthenticated: Arc::new(Unauthenticated::new(USUAL_UNAUTHENTICATED)),
             limits: CallerLimits::default(),
+            key_usage: KeyUsage::default(),
             seal: Mutex::default(),
             peers: Mutex::default(),
             pools: PoolTable::default(),

@@ -5,32 +5,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use self::Side::{Caller, Claviger, Issuer, Upstream};
-
-/// On whose side a failure lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// The one that asks.
-    Caller,
-    /// This process, or its configuration.
-    Claviger,
-    /// The tenant's token endpoint.
-    Issuer,
-    /// The tenant's Management API.
-    Upstream,
-}
-
-impl Side {
-    /// One word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Caller => "caller",
-            Self::Claviger => "claviger",
-            Self::Issuer => "issuer",
-            Self::Upstream => "upstream",
-        }
-    }
-}
+use crate::observe::Side::{self, Caller, Claviger, Issuer, Upstream};
 
 /// What a caller is told.
 #[derive(Debug, Clone)]

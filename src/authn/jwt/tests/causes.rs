@@ -84,7 +84,7 @@ fn an_assertion_says_what_is_wrong_with_it() {
         let client = Client::Assertion { id, jwt: jwt.as_bytes() };
         let presented = Presented::by_client(&peer, &headers, Some(client));
         let identified = world.callers.authenticate(&presented).now_or_never().expect("nothing to wait for");
-        identified.map(|_| ()).map_err(|error| (error.tried(), error.cause()))
+        identified.map(|_| ()).map_err(|error| (error.method(), error.cause()))
     };
     let valid = valid();
     assert_eq!(why(Some("billing"), &valid), Ok(()));
@@ -101,7 +101,7 @@ async fn without_any_key_it_is_not_the_callers_fault() {
     fake.gone();
     settle().await;
     let why = world.why(&valid()).await;
-    assert_eq!((why.tried(), why.reason()), ("jwt", "issuer_unavailable"));
+    assert_eq!((why.method(), why.reason()), ("jwt", "issuer_unavailable"));
     assert_eq!(why.cause(), of_cluster("the issuer's signing keys are unavailable"));
     let wait = why.retry_after().expect("it says when");
     assert_eq!(wait, COOL_DOWN, "it was asked just now");

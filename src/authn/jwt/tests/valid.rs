@@ -93,8 +93,9 @@ fn a_token_is_verified_once_in_its_life_and_not_accepted_beyond_it() {
 fn a_new_token_is_remembered_at_once_where_there_is_no_room() {
     let keys = set(&[&EC]);
     let keyring = Keyring::of_file(issuer("ci", CI, file(keys.clone())), &keys).unwrap();
-    let verified =
-        Verified { keyring, key: Digest::of(b"key"), expires: Duration::ZERO, caller: CallerIndex(0) };
+    let subject = Arc::new(Subject::of(&keyring.issuer().name, "x"));
+    let (key, expires, caller) = (Digest::of(b"key"), Duration::ZERO, CallerIndex(0));
+    let verified = Verified { keyring, key, expires, caller, subject };
     let digest = |n: u8| Digest::of(&[n]);
     let remembered = remember(4);
     for n in 0..4 {

@@ -1,0 +1,63 @@
+//! What the operator is told of a failure beside its code: what is wrong, and what to write or do instead. For the log, the
+//! audit log and whoever watches: it may name rules, keys of the configuration and addresses, which a caller never learns.
+
+use std::borrow::Cow;
+
+use super::{Description, Failure};
+use crate::{policy::Refusal, upstream::UpstreamError};
+
+impl Failure {
+    /// What is wrong.
+    pub fn cause(&self) -> Option<String> {
+        Some(match self {
+            Self::Upstream(UpstreamError::Unreachable(error)) => error.cause(),
+            Self::Caller(unauthenticated) => unauthenticated.cause(),
+            Self::Policy(Refusal::NotPermitted { operation, reason, rule, .. }) => match (*reason, rule) {
+                ("denied", Some(rule)) => format!("{operation} is denied by {rule}"),
+                ("sensitive_not_named", Some(rule)) => {
+                    format!(
+                        "{operation} is sensitive, so it takes a rule with its name: {rule} is not enough"
+                    )
+                }
+                ("sensitive_not_named", None) => {
+                    format!("{operation} is sensitive, and no rule has its name")
+                }
+                ("withheld", _) => "OpenAPI documents are never forwarded".to_owned(),
+                _ => format!("no rule allows {operation}"),
+            },
+            Self::Policy(Refusal::Condition { operation, unmet, .. }) => {
+                format!("{operation}: {} ({})", unmet.broken, unmet.rule)
+            }
+            Self::Policy(Refusal::OperationUnknown(None)) => {
+                "no operation of the catalog has this method and path, and no rule names them".to_owned()
+            }
+            // Said alike to callers and operators.
+            other => other.to_string(),
+        })
+    }
+
+    /// What to do about it, where there is something.
+    pub fn remedy(&self, description: &Description) -> Option<Cow<'static, str>> {
+        let remedy: Cow<'static, str> = match self {
+            Self::Policy(Refusal::NotPermitted { operation, reason, rule, place, .. }) => {
+                match (*reason, rule) {
+                    ("denied", Some(rule)) => {
+                        format!("To allow it, take it out of policies.{}.deny: a deny wins.", rule.policy)
+                            .into()
+                    }
+                    ("withheld", _) => "Use a copy of the document.".into(),
+                    _ => format!("To allow it, add \"{operation}\" to {place}.").into(),
+                }
+            }
+            Self::Policy(Refusal::TenantNotGranted(caller, tenant)) => {
+                format!("To allow it, add \"{tenant}\" to callers.{caller}.tenants.").into()
+            }
+            Self::Policy(Refusal::Condition { unmet, .. }) => {
+                let origin = &unmet.rule.rule.origin;
+                format!("Send what the condition asks for, or change the rule ({origin}).").into()
+            }
+            _ => self.remedy_of_caller(description),
+        };
+        (!remedy.is_empty()).then_some(remedy)
+    }
+}
