@@ -20,7 +20,7 @@ pub use details::{Details, Issued};
 pub use event::RequestEvent;
 pub use events::{Events, Subscriber, Subscription};
 pub use metrics::Metrics;
-pub use operations::{OperationMetrics, TenantMetrics};
+pub use operations::{OperationMetrics, Tally, TenantMetrics};
 pub use record::Record;
 pub use request_id::RequestId;
 pub use request_log::RequestLog;

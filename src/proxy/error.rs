@@ -16,7 +16,7 @@ use crate::{
     limit::{LimitError, NotSent},
     policy::{ForwardAuthError, Refusal, decide::RuleSource, target::TargetError},
     token::{Fault, TokenError},
-    upstream::{BodyError, RequestBodyError, SendError, UpstreamError},
+    upstream::{BodyError, RequestBodyError, SendError, TryFailure, UpstreamError},
 };
 
 /// Why a request is not answered by the upstream.
@@ -295,6 +295,18 @@ impl Failure {
             | Self::Token(_) => Some(self.to_string()),
             _ => None,
         }
+    }
+}
+
+/// What the operator does about tries that fail in this way.
+pub fn remedy_of_try(failure: TryFailure) -> &'static str {
+    match failure {
+        TryFailure::Unreachable => table::OPERATOR_UNREACHABLE,
+        TryFailure::Broken => table::OPERATOR_BROKEN,
+        TryFailure::Timeout => table::OPERATOR_TIMEOUT,
+        TryFailure::ServerError => table::OPERATOR_SERVER_ERROR,
+        TryFailure::TokenRejected => table::OPERATOR_TOKEN_REJECTED,
+        TryFailure::Invalid => table::OPERATOR_INVALID,
     }
 }
 
