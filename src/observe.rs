@@ -17,7 +17,7 @@ mod request_log;
 pub use answered_by::AnsweredBy;
 pub use audit::Audit;
 pub use details::{Details, Issued};
-pub use event::RequestEvent;
+pub use event::{Outcome, RequestEvent};
 pub use events::{Events, Subscriber, Subscription};
 pub use metrics::Metrics;
 pub use operations::{OperationMetrics, Tally, TenantMetrics};

@@ -49,6 +49,8 @@ mod masked;
 mod memory;
 #[path = "it/origins.rs"]
 mod origins;
+#[path = "it/page.rs"]
+mod page;
 #[path = "it/paths.rs"]
 mod paths;
 #[path = "it/restarts.rs"]
@@ -61,6 +63,10 @@ mod rotation;
 mod slowness;
 #[path = "it/stampede.rs"]
 mod stampede;
+#[path = "it/status.rs"]
+mod status;
+#[path = "it/status_command.rs"]
+mod status_command;
 #[path = "it/strangers.rs"]
 mod strangers;
 #[path = "it/streaming.rs"]

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use serde_json::json;
 use tokio::{sync::mpsc, time::timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Admin,
@@ -21,7 +22,6 @@ use crate::{
     listen::tls::dates::date,
     observe::{RequestEvent, Subscription},
     policy::{decide::RuleSource, rules::Effect},
-    secret::Digest,
 };
 
 /// Events that wait for a reader.
@@ -47,9 +47,12 @@ impl Admin {
                 refused.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
                 return refused;
             };
-            let subscription = self.shared.events.subscribe(ROOM);
+            let (events, draining) = (self.shared.events.subscribe(ROOM), self.health.draining());
             let token = self.token_digest();
-            tokio::spawn(async move { reader.feed(subscription, token, &to).await });
+            tokio::spawn(async move {
+                let is_allowed = || reader.0.token_digest() == token;
+                feed(events, &to, &draining, is_allowed).await;
+            });
         }
         answer(StatusCode::OK, "text/event-stream", Body::Stream(parts))
     }
@@ -62,48 +65,52 @@ impl Admin {
     }
 }
 
-impl Reader {
-    async fn feed(self, mut events: Subscription, token: Option<Digest>, to: &mpsc::Sender<Bytes>) {
-        let draining = self.0.health.draining();
-        let mut told = 0;
-        let mut part = String::from("retry: 3000\n\n");
-        loop {
-            if !matches!(timeout(PATIENCE, to.send(part.into())).await, Ok(Ok(()))) {
-                return;
-            }
-            part = String::new();
-            tokio::select! {
-                biased;
-                () = draining.cancelled() => {
-                    let _gone: Result<_, _> = timeout(PATIENCE, to.send("event: end\ndata: \"draining\"\n\n".into())).await;
-                    return;
-                }
-                () = to.closed() => return,
-                event = timeout(BEAT, events.next()) => match event {
-                    Ok(Some(event)) => write(&mut part, &event),
-                    Ok(None) => return,
-                    Err(_) => part.push_str(":\n\n"),
-                },
-            }
-            if self.0.token_digest() != token {
-                return;
-            }
-            tokio::time::sleep(PAUSE).await;
-            while let Some(event) = events.take() {
-                write(&mut part, &event);
-            }
-            let lost = events.lost();
-            if lost != told {
-                part.push_str(&format!("event: lost\ndata: {lost}\n\n"));
-                told = lost;
-            }
-        }
-    }
-}
-
 impl Drop for Reader {
     fn drop(&mut self) {
         self.0.readers.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Hands on what happens, until nobody takes it, or may.
+async fn feed(
+    mut events: Subscription,
+    to: &mpsc::Sender<Bytes>,
+    draining: &CancellationToken,
+    is_allowed: impl Fn() -> bool,
+) {
+    let mut told = 0;
+    let mut part = String::from("retry: 3000\n\n");
+    loop {
+        if !matches!(timeout(PATIENCE, to.send(part.into())).await, Ok(Ok(()))) {
+            return;
+        }
+        part = String::new();
+        tokio::select! {
+            biased;
+            () = draining.cancelled() => {
+                let end = Bytes::from_static(b"event: end\ndata: \"draining\"\n\n");
+                let _gone: Result<_, _> = timeout(PATIENCE, to.send(end)).await;
+                return;
+            }
+            () = to.closed() => return,
+            event = timeout(BEAT, events.next()) => match event {
+                Ok(Some(event)) => write(&mut part, &event),
+                Ok(None) => return,
+                Err(_) => part.push_str(":\n\n"),
+            },
+        }
+        if !is_allowed() {
+            return;
+        }
+        tokio::time::sleep(PAUSE).await;
+        while let Some(event) = events.take() {
+            write(&mut part, &event);
+        }
+        let lost = events.lost();
+        if lost != told {
+            part.push_str(&format!("event: lost\ndata: {lost}\n\n"));
+            told = lost;
+        }
     }
 }
 
@@ -128,7 +135,7 @@ fn shown(event: &RequestEvent) -> serde_json::Value {
         "via": event.via,
         "status": status,
         "source": event.answered_by.as_str(),
-        "decision": decision(event),
+        "outcome": event.outcome(),
         "code": event.code,
         "reason": event.cause,
         "rule": details.and_then(|details| details.rule.as_deref()).map(rule),
@@ -152,17 +159,83 @@ fn rule(source: &RuleSource) -> serde_json::Value {
     })
 }
 
-/// In one word, what became of it.
-fn decision(event: &RequestEvent) -> &'static str {
-    let is_refused = event.details.as_ref().is_some_and(|details| details.denied);
-    match () {
-        () if is_refused => "refused",
-        () if event.caller_left() => "left",
-        () if event.code.is_some() || event.status.is_server_error() => "failed",
-        () => "allowed",
-    }
-}
-
 fn some(name: &str) -> Option<&str> {
     Some(name).filter(|name| !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, Method};
+
+    use super::*;
+    use crate::{
+        config::LogRequests,
+        observe::{Events, Metrics, OperationMetrics, Record, RequestId},
+    };
+
+    fn request(number: u64, events: &Events) {
+        let operation = OperationMetrics::new(Arc::new(Metrics::new()), "billing", "acme", "ListUsers");
+        let id = RequestId::of(&HeaderMap::new(), |_| false, || number);
+        drop(Record::begin(id, Method::GET, Arc::new(operation), events.clone(), LogRequests::Off));
+    }
+
+    fn opened(events: &Events, room: usize) -> (mpsc::Receiver<Bytes>, CancellationToken) {
+        let (to, parts) = mpsc::channel(1);
+        let (subscription, draining) =
+            (events.subscribe(NonZeroUsize::new(room).unwrap()), CancellationToken::new());
+        let end = draining.clone();
+        tokio::spawn(async move { feed(subscription, &to, &end, || true).await });
+        (parts, draining)
+    }
+
+    async fn part(parts: &mut mpsc::Receiver<Bytes>) -> String {
+        String::from_utf8(parts.recv().await.unwrap().to_vec()).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_finds_no_room_is_counted_and_told() {
+        let events = Events::default();
+        let (mut parts, _) = opened(&events, 2);
+        assert_eq!(part(&mut parts).await, "retry: 3000\n\n");
+        (0..5).for_each(|number| request(number, &events));
+        let told = part(&mut parts).await;
+        assert_eq!(told.matches("data: {").count(), 2, "{told}");
+        assert!(told.ends_with("event: lost\ndata: 3\n\n"), "{told}");
+        request(6, &events);
+        let told = part(&mut parts).await;
+        assert!(
+            told.contains("\"request_id\":\"6000000000000\"") && !told.contains("lost"),
+            "told once: {told}"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_takes_nothing_is_left_and_whoever_waits_is_shown_a_sign_of_life() {
+        let events = Events::default();
+        let (mut parts, _) = opened(&events, 1);
+        part(&mut parts).await;
+        for _ in 0..10 {
+            assert_eq!(part(&mut parts).await, ":\n\n");
+        }
+        tokio::time::sleep(2 * BEAT + PATIENCE).await;
+        assert!(!events.need_details(), "it left, and requests no longer gather anything for it");
+        part(&mut parts).await;
+        assert!(parts.recv().await.is_none());
+        let (mut parts, _) = opened(&events, 1);
+        part(&mut parts).await;
+        assert!(events.need_details());
+        drop(parts);
+        tokio::time::sleep(PAUSE).await;
+        assert!(!events.need_details(), "the reader left");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_ends_when_the_process_drains() {
+        let events = Events::default();
+        let (mut parts, draining) = opened(&events, 1);
+        part(&mut parts).await;
+        draining.cancel();
+        assert_eq!(part(&mut parts).await, "event: end\ndata: \"draining\"\n\n");
+        assert!(parts.recv().await.is_none());
+    }
 }

@@ -4,6 +4,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use http::{HeaderValue, Method, StatusCode};
+use serde::Serialize;
 
 use super::{AnsweredBy, Details, OperationMetrics, RequestId};
 use crate::config::LogRequests;
@@ -64,7 +65,35 @@ pub struct RequestEvent {
     pub details: Option<Box<Details>>,
 }
 
+/// What came of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Refused for what the caller did or may not do; nothing was sent upstream.
+    Denied,
+    /// Claviger, the issuer or the upstream is at fault.
+    Failed,
+    /// A token was handed out.
+    Issued,
+    /// The upstream's answer was handed on, whatever its status, or Claviger had one.
+    Answered,
+    /// The caller left before the end of the answer.
+    Aborted,
+}
+
 impl RequestEvent {
+    /// What came of it, as far as its details say.
+    pub fn outcome(&self) -> Outcome {
+        let details = self.details.as_deref();
+        match () {
+            () if details.is_some_and(|details| details.denied) => Outcome::Denied,
+            () if self.code.is_some() => Outcome::Failed,
+            () if details.is_some_and(|details| details.issued.is_some()) => Outcome::Issued,
+            () if !self.complete => Outcome::Aborted,
+            () => Outcome::Answered,
+        }
+    }
+
     /// Whether the caller went away, or took no more, before the end of its answer: neither Claviger's error nor the upstream's. What
     /// either of them broke off has a code.
     pub fn caller_left(&self) -> bool {

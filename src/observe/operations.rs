@@ -66,7 +66,7 @@ pub struct Tally {
     /// All of them.
     pub requests: u64,
     /// Those that Claviger refused for what their caller did (4xx).
-    pub refused: u64,
+    pub denied: u64,
     /// Those that were answered with 5xx, by Claviger or by the upstream.
     pub failed: u64,
     /// Answers of the upstream that are no 5xx.
@@ -78,7 +78,7 @@ impl Tally {
         self.requests += count;
         match (class, by == AnsweredBy::Upstream as usize) {
             (SERVER_ERROR, _) => self.failed += count,
-            (CALLER_ERROR, false) => self.refused += count,
+            (CALLER_ERROR, false) => self.denied += count,
             (LEFT, _) | (_, false) => {}
             (_, true) => self.served += count,
         }

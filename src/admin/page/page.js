@@ -40,6 +40,8 @@ function say(id, text) { if ($(id).textContent !== text) $(id).textContent = tex
 const number = new Intl.NumberFormat('en');
 const count = (n, what) => number.format(n) + ' ' + what + (n === 1 ? '' : 's');
 
+const tries = n => number.format(n) + (n === 1 ? ' try' : ' tries');
+
 function length(seconds) {
   const s = Math.max(0, Math.floor(seconds)), m = Math.floor(s / 60), h = Math.floor(m / 60), d = Math.floor(h / 24);
   if (d > 0) return d + ' d ' + (h % 24) + ' h';
@@ -183,7 +185,7 @@ function tenants(status) {
     return el('tr', {},
       el('th', { scope: 'row' }, tenant.state === 'ok' ? name : el('span', { class: 'mark ' + tenant.state }, name, el('span', { class: 'unseen' }, ' (' + tenant.state + ')'))),
       el('td', {}, ...ends),
-      el('td', {}, share === null ? el('span', { class: 'quiet' }, 'nothing sent') : el('span', { class: share >= .5 ? 'error' : share >= .05 ? 'warning' : '' }, share ? (share * 100).toFixed(share < .1 ? 1 : 0) + ' % of ' + number.format(upstream.tries) + ' failed' : number.format(upstream.tries) + ' tries, none failed')),
+      el('td', {}, share === null ? el('span', { class: 'quiet' }, 'nothing sent') : el('span', { class: share >= .5 ? 'error' : share >= .05 ? 'warning' : '' }, share ? (share * 100).toFixed(share < .1 ? 1 : 0) + ' % of ' + tries(upstream.tries) + ' failed' : tries(upstream.tries) + ', none failed')),
       el('td', { class: 'r wide' }, tenant.in_flight + ' / ' + tenant.max_in_flight),
       el('td', { class: 'r wide' }, tenant.quota ? number.format(tenant.quota.remaining) + ' / ' + number.format(tenant.quota.requests) : el('span', { class: 'quiet' }, 'none')));
   };
@@ -201,15 +203,12 @@ function life(token) {
 }
 
 function bars(counts) {
-  const top = Math.max(...counts, 1), svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
-  for (const [name, value] of [['width', 118], ['height', 16], ['viewBox', '0 0 118 16'], ['aria-hidden', 'true']]) svg.setAttribute(name, value);
-  counts.forEach((n, at) => {
-    if (!n) return;
-    const rect = document.createElementNS(svg.namespaceURI, 'rect'), height = Math.max(1, Math.round(15 * n / top));
-    for (const [name, value] of [['x', at * 4], ['y', 16 - height], ['width', 3], ['height', height]]) rect.setAttribute(name, value);
-    svg.append(rect);
-  });
-  return svg;
+  const top = Math.max(...counts, 1);
+  return el('span', { class: 'bars', 'aria-hidden': 'true' }, ...counts.map(n => {
+    const bar = el('i');
+    bar.style.height = Math.ceil(15 * n / top) + 'px';
+    return bar;
+  }));
 }
 
 function callers(traffic) {
@@ -220,7 +219,7 @@ function callers(traffic) {
     el('tr', {}, el('th', { scope: 'row' }, one.caller === null ? el('span', { class: 'quiet' }, 'unauthenticated') : one.caller),
       el('td', {}, one.last_request ? clock(one.last_request, 'ago') : el('span', { class: 'quiet' }, 'none yet')),
       el('td', { class: 'wide' }, bars(one.requests_by_slot)),
-      amount(one.requests, ''), amount(one.refused, 'warning'), amount(one.failed, 'error')));
+      amount(one.requests, ''), amount(one.denied, 'warning'), amount(one.failed, 'error')));
   fill($('x-callers'), traffic.callers, one => one.caller, one => one.caller, one => el('option', { value: one.caller }));
 }
 
@@ -287,7 +286,8 @@ function take(part) {
   if (kind) return;
   const event = JSON.parse(data);
   event.number = ++seen;
-  event.text = [event.caller, event.tenant, event.operation, event.method, event.path, event.status, event.code, event.decision, event.reason, event.rule && event.rule.rule, event.request_id].filter(Boolean).join(' ').toLowerCase();
+  [event.word, event.mark] = outcome(event);
+  event.text = [event.caller, event.tenant, event.operation, event.method, event.path, event.status, event.code, event.word, event.reason, event.rule && event.rule.rule, event.request_id].filter(Boolean).join(' ').toLowerCase();
   events.unshift(event);
   if (events.length > ROWS) events.length = ROWS;
 }
@@ -296,18 +296,26 @@ function draw(redraw) {
   summarise();
   if (paused && !redraw) return;
   const words = $('live-filter').value.trim().toLowerCase().split(/\s+/), bad = $('live-bad').checked;
-  const wanted = events.filter(event => words.every(word => event.text.includes(word)) && !(bad && event.decision === 'allowed'));
+  const wanted = events.filter(event => words.every(word => event.text.includes(word)) && !(bad && !event.mark));
   $('live-empty').hidden = wanted.length > 0;
   say('live-empty', seen ? 'None of the last ' + events.length + ' requests is like that.' : 'Requests appear here as they end.');
   fill($('live'), wanted, event => String(event.number), () => 0, row);
   drawn = seen;
 }
 
-const KINDS = { refused: 'mark warning', failed: 'mark error', left: 'quiet', allowed: '' };
+// What became of a request, in a word and with a mark.
+function outcome(event) {
+  if (event.outcome === 'denied') return ['denied', 'mark warning'];
+  if (event.outcome === 'failed') return ['failed', 'mark error'];
+  if (event.outcome === 'aborted') return ['caller left', 'quiet'];
+  if (event.outcome === 'issued') return ['token issued', ''];
+  return event.status >= 500 ? ['upstream failed', 'mark error'] : ['allowed', ''];
+}
+
 
 function row(event) {
-  const { decision, rule } = event, who = event.caller || event.peer || 'unauthenticated';
-  const why = event.path && decision === 'refused' ? el('button', { type: 'button', class: 'why', 'aria-label': 'Explain ' + event.method + ' ' + event.path }, 'explain') : null;
+  const { rule } = event, denied = event.outcome === 'denied', who = event.caller || event.peer || 'unauthenticated';
+  const why = event.path && denied ? el('button', { type: 'button', class: 'why', 'aria-label': 'Explain ' + event.method + ' ' + event.path }, 'explain') : null;
   if (why) why.addEventListener('click', () => explain(event));
   const by = rule && el('span', { class: 'by', title: rule.origin }, el('span', { class: 'code' }, rule.rule), ' in ' + rule.policy);
   return el('tr', { class: event.number > drawn && seen - drawn < 3 ? 'fresh' : null },
@@ -317,8 +325,8 @@ function row(event) {
     el('td', { class: 'req' }, el('span', { class: 'method' }, event.method), el('span', { class: 'code' }, event.path || event.operation || '…'),
       event.path && event.operation ? el('span', { class: 'by' }, event.operation) : null,
       el('small', { class: 'narrow' }, [who, event.tenant].filter(Boolean).join(' · '))),
-    el('td', { class: 'out' }, el('span', { class: KINDS[decision] }, event.status + ' ' + decision), decision === 'allowed' ? by : null, why,
-      decision === 'allowed' ? null : el('small', {}, [event.code, event.reason].filter(Boolean).join(': '), decision === 'refused' ? by : null)),
+    el('td', { class: 'out' }, el('span', { class: event.mark }, event.status + ' ' + event.word), denied ? null : by, why,
+      event.code ? el('small', {}, [event.code, event.reason].filter(Boolean).join(': '), denied ? by : null) : null),
     el('td', { class: 'r wide quiet' }, event.duration_ms.toFixed(event.duration_ms < 10 ? 1 : 0)));
 }
 
@@ -384,7 +392,7 @@ function explained(answer) {
 
 // --- matrix ---
 
-let matrix = null;
+let matrix = null, leftOut = 0;
 
 $('matrix-form').addEventListener('submit', async event => {
   event.preventDefault();
@@ -392,7 +400,7 @@ $('matrix-form').addEventListener('submit', async event => {
   try {
     const answer = await ask('/matrix');
     if (!answer.ok) { say('matrix-note', answer.status === 404 ? 'This Claviger does not show the matrix here: use claviger policy matrix.' : message(await answer.text())); return; }
-    matrix = (await answer.json()).callers;
+    ({ callers: matrix, left_out: leftOut = 0 } = await answer.json());
     $('matrix-filters').hidden = $('matrix-box').hidden = false;
     say('matrix-load', 'Ask again');
     drawMatrix();
@@ -418,7 +426,7 @@ function drawMatrix() {
     el('th', { scope: 'row' }, operation.operation, ' ', el('small', { class: 'code' }, operation.method + ' ' + operation.path)),
     ...chosen.map((_, column) => cell(cells[column], chosen.length)))));
   say('matrix-n', count(sorted.length, 'operation') + ', ' + count(chosen.length, 'caller'));
-  say('matrix-note', fitting.length > chosen.length ? 'The first ' + COLUMNS + ' of ' + number.format(fitting.length) + ' callers: filter to see others.' : chosen.length > 3 ? 'With three callers or fewer the rules are shown too.' : '');
+  say('matrix-note', leftOut ? 'There are ' + number.format(leftOut) + ' more callers than are shown here: claviger policy matrix --caller NAME has them.' : fitting.length > chosen.length ? 'The first ' + COLUMNS + ' of ' + number.format(fitting.length) + ' callers: filter to see others.' : chosen.length > 3 ? 'With three callers or fewer the rules are shown too.' : '');
 }
 
 function cell(operation, columns) {

@@ -1,4 +1,4 @@
-//! What callers did in the last minutes: those that are refused most come first, then those that ask most.
+//! What callers did in the last minutes: those that are denied most come first, then those that ask most.
 
 use std::cmp::Reverse;
 
@@ -21,8 +21,8 @@ pub(super) fn traffic(config: &Config, ring: &Ring, limit: usize, now: Moment) -
         })
         .collect();
     callers.sort_by_key(|(_, activity, recent)| {
-        let (refused, last) = (recent.refused + recent.failed, activity.and_then(|it| it.last));
-        Reverse((refused, recent.requests, last))
+        let (worst, last) = (recent.denied + recent.failed, activity.and_then(|it| it.last));
+        Reverse((worst, recent.requests, last))
     });
     callers.truncate(limit);
     json!({
@@ -42,7 +42,7 @@ fn shown(ring: &Ring, activity: Option<&Activity>, now: Moment) -> Value {
     json!({
         "last_request": activity.and_then(|it| it.last).map(|last| at(now, last)),
         "requests": recent.requests,
-        "refused": recent.refused,
+        "denied": recent.denied,
         "failed": recent.failed,
         "requests_by_slot": recent.by_slot,
     })

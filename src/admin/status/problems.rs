@@ -77,11 +77,11 @@ impl Admin {
 
     fn of_audit(&self) -> Option<Problem> {
         let audit = self.shared.audit.as_ref()?.status();
-        let (severity, what, remedy) = match (&audit.last_error, audit.lost) {
+        let (severity, what, remedy) = match (audit.last_error, audit.lost) {
             (Some(error), _) => (
                 Severity::Error,
-                format!("records cannot be written: {error}"),
-                format!("Look at the space and the permissions of {}; requests go on meanwhile.", audit.file),
+                format!("records are being lost, as {} cannot be written: {error}", audit.file),
+                audit.remedy.unwrap_or_default(),
             ),
             (None, 0) => return None,
             (None, lost) => (

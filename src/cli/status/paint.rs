@@ -7,7 +7,7 @@ use super::is_terminal;
 /// How text is shown.
 #[derive(Clone, Copy)]
 pub(super) struct Paint {
-    is_coloured: bool,
+    pub(super) is_coloured: bool,
     /// Whether blocks and dots can be shown.
     pub(super) has_unicode: bool,
     /// Columns; `None`: no end.

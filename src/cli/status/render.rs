@@ -90,10 +90,13 @@ fn tenants(root: Node<'_>) -> Table {
             () if token.at("last_error").is_there() => ("none".to_owned(), Tone::Error),
             () => ("not asked for yet".to_owned(), Tone::Soft),
         };
-        let tries = number(upstream.at("tries").number());
+        let tries = match upstream.at("tries").number() {
+            1 => "1 try".to_owned(),
+            tries => format!("{} tries", number(tries)),
+        };
         let (fares, fares_tone) = match upstream.at("failed_share").share() {
             None => ("nothing sent".to_owned(), Tone::Soft),
-            Some(0.0) => (format!("{tries} tries, none failed"), Tone::Plain),
+            Some(0.0) => (format!("{tries}, none failed"), Tone::Plain),
             Some(share) => {
                 let tone = match share {
                     share if share >= 0.5 => Tone::Error,
@@ -101,7 +104,7 @@ fn tenants(root: Node<'_>) -> Table {
                     _ => Tone::Plain,
                 };
                 let digits = usize::from(share < 0.1);
-                (format!("{:.digits$} % of {tries} tries failed", share * 100.0), tone)
+                (format!("{:.digits$} % of {tries} failed", share * 100.0), tone)
             }
         };
         let quota = tenant.at("quota");
@@ -133,7 +136,7 @@ fn tenants(root: Node<'_>) -> Table {
 
 fn callers(root: Node<'_>, with_graph: bool) -> Table {
     let graph = if with_graph { "5 MIN" } else { "" };
-    let mut table = Table::new(&["CALLER", "LAST REQUEST", graph, ">REQUESTS", ">REFUSED", ">FAILED"]);
+    let mut table = Table::new(&["CALLER", "LAST REQUEST", graph, ">REQUESTS", ">DENIED", ">FAILED"]);
     let traffic = root.at("traffic");
     let unauthenticated = traffic.at("unauthenticated");
     let named = traffic.at("callers").list().map(|caller| (caller.at("caller").text(), caller));
@@ -151,14 +154,14 @@ fn callers(root: Node<'_>, with_graph: bool) -> Table {
             }),
             (if with_graph { blocks(caller.at("requests_by_slot")) } else { String::new() }, Tone::Soft),
             amount("requests", Tone::Plain),
-            amount("refused", Tone::Warning),
+            amount("denied", Tone::Warning),
             amount("failed", Tone::Error),
         ]);
     }
     let (shown, all) =
         (traffic.at("callers").list().len() as u64, root.at("configuration").at("callers").number());
     if shown < all {
-        table.note = Some(format!("{shown} of {} callers, those that are refused most first", number(all)));
+        table.note = Some(format!("{shown} of {} callers, those that are denied most first", number(all)));
     }
     table
 }

@@ -4,23 +4,12 @@
 use serde::Serialize;
 
 use crate::{
-    observe::{Details, Issued, RequestEvent},
+    observe::{Details, Issued, Outcome, RequestEvent},
     policy::{decide::RuleSource, rules::Effect},
 };
 
 /// The version of the schema in `docs/audit.md`; members may be added without another.
 pub(super) const SCHEMA: u32 = 1;
-
-/// What came of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Outcome {
-    Denied,
-    Failed,
-    Issued,
-    Answered,
-    Aborted,
-}
 
 /// One line.
 #[derive(Debug, Serialize)]
@@ -76,7 +65,7 @@ impl AuditRecord {
             via: event.via,
             path: details.path.clone(),
             rule: details.rule.as_deref().map(Rule::of),
-            outcome: Outcome::of(event, details),
+            outcome: event.outcome(),
             status: event.status.as_u16(),
             code: event.code,
             tried: event.tried,
@@ -86,18 +75,6 @@ impl AuditRecord {
             attempts: event.attempts,
             upstream_request_id: event.shown_upstream_id().map(ToOwned::to_owned),
             duration_ms: event.duration_ms(),
-        }
-    }
-}
-
-impl Outcome {
-    fn of(event: &RequestEvent, details: &Details) -> Self {
-        match () {
-            () if details.denied => Self::Denied,
-            () if event.code.is_some() => Self::Failed,
-            () if details.issued.is_some() => Self::Issued,
-            () if !event.complete => Self::Aborted,
-            () => Self::Answered,
         }
     }
 }

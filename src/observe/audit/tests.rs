@@ -2,14 +2,14 @@ use std::{io, sync::Mutex, time::SystemTime};
 
 use super::{
     health::remedy,
-    record::{Outcome, Rule, SCHEMA},
+    record::{Rule, SCHEMA},
     writer::Sink,
     *,
 };
 use crate::{
     config::RuleText,
     ids::PolicyName,
-    observe::{Details, Events, Issued, Metrics, OperationMetrics, Record, RequestId},
+    observe::{Details, Events, Issued, Metrics, OperationMetrics, Outcome, Record, RequestId},
     policy::{decide::RuleSource, rules::Effect},
 };
 
