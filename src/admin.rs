@@ -1,26 +1,28 @@
 //! The admin listener: probes, metrics, status. Never on the proxy's port, never with a secret, a token or
 //! the digest of one. Readiness does not depend on a live issuer: restarting a sidecar mends no issuer.
 
+mod access;
 mod command;
+mod events;
 mod gauges;
+mod health;
+mod page;
+mod query;
+mod reply;
 mod spare;
 mod startup;
 mod status;
+mod traffic;
 
 use std::{
     convert::Infallible,
     io,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::{Arc, atomic::AtomicUsize},
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::Full;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -29,17 +31,23 @@ use tokio::{
     sync::Semaphore,
 };
 
-use self::{spare::Spare, startup::Startup};
+pub use self::health::Health;
+use self::{
+    query::Query,
+    reply::{Body, json, text},
+    spare::Spare,
+    status::ConfigDigest,
+    traffic::Traffic,
+};
 use crate::{
     authn::Reach,
-    clock::Moment,
+    config::Config,
     listen::{
         ListenSettings,
         bind::{Bound, Socket},
         worker::Workers,
     },
     proxy::{HostError, Pipeline, Shared},
-    secret::Digest,
 };
 
 /// Scrapers and probes; more is somebody's mistake.
@@ -48,85 +56,43 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The one command: `POST`, and only from this machine.
 const RETRY: &str = "/token/retry";
 
-/// How the process is.
-#[derive(Debug)]
-pub struct Health {
-    since: Moment,
-    startup: Startup,
-    draining: AtomicBool,
-    reload: Mutex<Reload>,
-}
-
-#[derive(Debug, Clone)]
-struct Reload {
-    at: Moment,
-    error: Option<String>,
-    /// Keys whose new values wait for a restart.
-    pending_restart: Vec<&'static str>,
-}
-
-impl Health {
-    /// Starting.
-    pub fn new(now: Moment) -> Self {
-        let reload = Mutex::new(Reload { at: now, error: None, pending_restart: Vec::new() });
-        Self { since: now, startup: Startup::default(), draining: AtomicBool::new(false), reload }
-    }
-
-    /// All ports are bound and accept.
-    pub fn started(&self) {
-        self.startup.bound();
-    }
-
-    /// No more requests, please.
-    pub fn drain(&self) {
-        self.draining.store(true, Relaxed);
-    }
-
-    /// A configuration was taken over, but for the keys `pending_restart`.
-    pub fn reloaded(&self, now: Moment, pending_restart: Vec<&'static str>) {
-        *self.reload.lock().unwrap_or_else(PoisonError::into_inner) =
-            Reload { at: now, error: None, pending_restart };
-    }
-
-    /// A configuration was refused.
-    pub fn reload_failed(&self, error: String) {
-        self.reload.lock().unwrap_or_else(PoisonError::into_inner).error = Some(error);
-    }
-
-    /// Why the last configuration was refused, if it was.
-    pub fn reload_error(&self) -> Option<String> {
-        self.last_reload().error
-    }
-
-    /// The keys whose new values wait for a restart.
-    pub fn pending_restart(&self) -> Vec<&'static str> {
-        self.last_reload().pending_restart
-    }
-
-    fn last_reload(&self) -> Reload {
-        self.reload.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn is_ready(&self) -> bool {
-        self.startup.is_bound() && !self.draining.load(Relaxed)
-    }
-}
-
 /// What the admin listener shows.
 pub struct Admin {
-    /// The current pipeline.
-    pub pipeline: Arc<ArcSwap<Pipeline>>,
-    /// What TCP listeners of the proxy serve with.
-    pub settings: Arc<ArcSwap<ListenSettings>>,
-    /// The workers.
-    pub workers: Arc<Workers>,
-    /// Tokens and metrics.
-    pub shared: Arc<Shared>,
-    /// How the process is.
-    pub health: Arc<Health>,
+    pipeline: Arc<ArcSwap<Pipeline>>,
+    settings: Arc<ArcSwap<ListenSettings>>,
+    workers: Arc<Workers>,
+    shared: Arc<Shared>,
+    health: Arc<Health>,
+    traffic: Traffic,
+    digest: ConfigDigest,
+    /// Those who read `/events` now.
+    readers: AtomicUsize,
 }
 
 impl Admin {
+    /// Shows the current pipeline, what TCP listeners of the proxy serve with, the workers, tokens and metrics, and how the process is.
+    pub fn new(
+        pipeline: Arc<ArcSwap<Pipeline>>,
+        settings: Arc<ArcSwap<ListenSettings>>,
+        workers: Arc<Workers>,
+        shared: Arc<Shared>,
+        health: Arc<Health>,
+    ) -> Self {
+        let traffic = Traffic::new(shared.clock.now().instant);
+        let (digest, readers) = Default::default();
+        Self { pipeline, settings, workers, shared, health, traffic, digest, readers }
+    }
+
+    /// Looks at what requests counted, every so often, until its task is dropped.
+    pub async fn watch(self: Arc<Self>) {
+        let mut ticks = tokio::time::interval(traffic::SLOT);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let now = ticks.tick().await;
+            drop(self.traffic.look(&self.pipeline.load(), now));
+        }
+    }
+
     /// Serves until its task is dropped.
     ///
     /// # Errors
@@ -183,92 +149,89 @@ impl Admin {
         });
     }
 
-    fn answer(&self, request: &Request<Incoming>, reach: Reach) -> Response<Full<Bytes>> {
-        let is_command = request.uri().path() == RETRY;
-        if !is_command && !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return text(StatusCode::METHOD_NOT_ALLOWED, "the admin listener takes GET\n".into());
+    fn answer(self: &Arc<Self>, request: &Request<Incoming>, reach: Reach) -> Response<Body> {
+        let path = request.uri().path();
+        if path != RETRY && !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return text(StatusCode::METHOD_NOT_ALLOWED, "the admin listener takes GET\n");
         }
-        match self.pipeline.load().hosts().check(reach, request.uri(), request.headers()) {
-            Ok(()) => {}
-            Err(refused @ HostError::Host) => {
-                let remedy = "use localhost, or `listen.allowed_hosts`";
-                return text(StatusCode::MISDIRECTED_REQUEST, format!("{refused}; {remedy}\n"));
-            }
-            Err(refused @ HostError::Origin) => {
-                return text(StatusCode::FORBIDDEN, format!("{refused}; see `listen.allowed_origins`\n"));
-            }
+        if let Some(refused) = self.refused_page(request, reach) {
+            return refused;
         }
-        match request.uri().path() {
+        match path {
             RETRY => self.retry_tokens(request, reach),
-            "/livez" => text(StatusCode::OK, "ok\n".into()),
+            "/livez" => text(StatusCode::OK, "ok\n"),
             "/startupz" => self.startup(),
-            "/readyz" if self.health.is_ready() => text(StatusCode::OK, "ok\n".into()),
-            "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "not ready: starting or draining\n".into()),
+            "/readyz" if self.health.is_ready() => text(StatusCode::OK, "ok\n"),
+            "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "not ready: starting or draining\n"),
             "/metrics" => {
                 let mut response = text(StatusCode::OK, self.metrics());
                 let version = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
                 response.headers_mut().insert(header::CONTENT_TYPE, version);
                 response
             }
-            "/status" | "/config" if let Some(refused) = self.refusal(request.headers(), reach) => refused,
-            "/status" => json(&self.status()),
-            "/config" => json(&serde_json::to_value(&*self.pipeline.load().config()).unwrap_or_default()),
+            path if let Some(file) = page::file(path) => {
+                self.closed(reach).unwrap_or_else(|| page::show(file))
+            }
+            "/status" | "/config" | "/events"
+                if let Some(refused) = self.refusal(request.headers(), reach) =>
+            {
+                refused
+            }
+            "/status" => match Query::parse(request.uri().query()) {
+                Ok(query) => self.status(&query).map_or_else(
+                    || text(StatusCode::NOT_FOUND, "there is no such tenant\n"),
+                    |status| json(&status),
+                ),
+                Err(remedy) => text(StatusCode::BAD_REQUEST, remedy),
+            },
+            "/config" => reply::answer(
+                StatusCode::OK,
+                "application/json",
+                config_shown(&self.pipeline.load().config()),
+            ),
+            "/events" => self.events(request.method()),
             _ => text(
                 StatusCode::NOT_FOUND,
-                "here are: /livez /readyz /startupz /metrics /status /config\n".into(),
+                "here are: / /livez /readyz /startupz /metrics /status /config /events\n",
             ),
+        }
+    }
+
+    /// Why a web page gets no answer: its origin is not this listener's own, or the listener does not have that name. The page itself
+    /// may be opened from anywhere, as there is nothing in it.
+    fn refused_page(&self, request: &Request<Incoming>, reach: Reach) -> Option<Response<Body>> {
+        let pipeline = self.pipeline.load();
+        let (path, headers) = (request.uri().path(), request.headers());
+        let checked = match path {
+            RETRY => pipeline.hosts().check(reach, request.uri(), headers),
+            _ => pipeline.hosts().check_beside_own_page(reach, request.uri(), headers),
+        };
+        match checked {
+            Err(refused @ HostError::Host) => {
+                let remedy = "use localhost, or `listen.allowed_hosts`";
+                Some(text(StatusCode::MISDIRECTED_REQUEST, format!("{refused}; {remedy}\n")))
+            }
+            Err(refused @ HostError::Origin) if page::file(path).is_none() => {
+                Some(text(StatusCode::FORBIDDEN, format!("{refused}; see `listen.allowed_origins`\n")))
+            }
+            Ok(()) | Err(HostError::Origin) => None,
         }
     }
 }
 
 impl Admin {
-    fn startup(&self) -> Response<Full<Bytes>> {
+    fn startup(&self) -> Response<Body> {
         let pipeline = self.pipeline.load();
         let patience = pipeline.config().timeouts.startup;
         let missing = || pipeline.authenticators().issuers_without_keys();
         match self.health.startup.waits_for(missing, patience) {
-            None => text(StatusCode::OK, "ok\n".into()),
+            None => text(StatusCode::OK, "ok\n"),
             Some(waiting) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{waiting}\n")),
         }
     }
-
-    /// Why a request may not see what is more than a number: it is without the token, or, where there is none, from elsewhere.
-    fn refusal(&self, headers: &HeaderMap, reach: Reach) -> Option<Response<Full<Bytes>>> {
-        let config = self.pipeline.load().config();
-        let Some(token) = &config.admin.token else {
-            let remedy = "set `admin.token` and send it as Authorization: Bearer, or have `listen.admin` on a loopback address\n";
-            return (reach == Reach::Network).then(|| text(StatusCode::FORBIDDEN, remedy.into()));
-        };
-        let mut given = headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes);
-        let bearer = given.next().filter(|_| given.next().is_none()).and_then(bearer);
-        let fits = |given: &[u8]| Digest::of(given).matches(&Digest::of(token.expose()));
-        (!bearer.is_some_and(fits)).then(|| {
-            let remedy = "send `admin.token` as Authorization: Bearer\n";
-            let mut refused = text(StatusCode::UNAUTHORIZED, remedy.into());
-            refused.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            refused
-        })
-    }
 }
 
-/// The token of an `Authorization` value.
-fn bearer(value: &[u8]) -> Option<&[u8]> {
-    let (scheme, token) = value.split_at_checked("Bearer ".len())?;
-    scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii())
-}
-
-fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(body));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
-}
-
-fn json(value: &serde_json::Value) -> Response<Full<Bytes>> {
-    let mut response = text(StatusCode::OK, format!("{value:#}\n"));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+/// What `/config` shows, to the letter.
+fn config_shown(config: &Config) -> String {
+    format!("{:#}\n", serde_json::to_value(config).unwrap_or_default())
 }

@@ -190,14 +190,15 @@ impl App {
             tasks.spawn(async move { report(accepting.await) });
         }
         if let Some(bound) = self.admin {
-            let admin = Admin {
-                pipeline: self.pipeline.clone(),
-                settings: self.listeners.tcp.clone(),
-                workers: self.workers.clone(),
-                shared: self.shared.clone(),
-                health: self.health.clone(),
-            };
-            tasks.spawn(async move { report(Arc::new(admin).serve(bound).await) });
+            let admin = Arc::new(Admin::new(
+                self.pipeline.clone(),
+                self.listeners.tcp.clone(),
+                self.workers.clone(),
+                self.shared.clone(),
+                self.health.clone(),
+            ));
+            tasks.spawn(admin.clone().watch());
+            tasks.spawn(async move { report(admin.serve(bound).await) });
         }
         self.reloader.start(reload);
         self.health.started();

@@ -18,9 +18,11 @@ mod matrix;
 mod no_emulator;
 mod operations;
 mod output;
+mod process;
 mod runtime;
 mod serve;
 mod sources;
+mod status;
 mod token;
 
 use std::process::ExitCode;
@@ -106,6 +108,8 @@ Examples:
   claviger healthcheck
   claviger healthcheck --probe /readyz --address 127.0.0.1:3601")]
     Healthcheck(healthcheck::Args),
+    /// How the running process is: what is wrong and what to do about it, tenants, callers. Exit code 1 where something is wrong.
+    Status(status::Args),
     /// Tell the running process what to do about its tokens.
     #[command(subcommand)]
     Token(token::Command),
@@ -156,6 +160,7 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "emulator")]
         Command::Emulate(args) => emulate::run(&args),
         Command::Healthcheck(args) => healthcheck::run(&args),
+        Command::Status(args) => status::run(&args),
         Command::Token(command) => token::run(&command),
         Command::Schema => print(&format!("{:#}\n", config::schema())),
         Command::Completions { shell } => match complete::script(&shell) {

@@ -23,7 +23,7 @@ pub use details::{Details, Issued, SecretsShown};
 pub use event::{Outcome, RequestEvent};
 pub use events::{Events, Subscriber, Subscription};
 pub use metrics::Metrics;
-pub use operations::{GrantUse, OperationMetrics, TenantMetrics};
+pub use operations::{GrantUse, OperationMetrics, Tally, TenantMetrics};
 pub use record::Record;
 pub use recorder::Recorder;
 pub use request_id::RequestId;

@@ -13,9 +13,11 @@ mod pipeline;
 mod problem;
 pub mod route;
 mod service;
+mod traffic;
 
 pub use build::{BuildError, Shared, examine};
-pub use error::{Description, Failure};
+pub use error::{Description, Failure, remedy_of_try};
 pub use hosts::{HostError, Hosts};
 pub use pipeline::Pipeline;
 pub use service::Service;
+pub use traffic::{Counted, Tries};

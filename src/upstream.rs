@@ -17,7 +17,7 @@ mod tenant;
 pub use answer::{Answer, BodyError, FilteredBody};
 pub use client::{Outbound, hand_out, lend, send};
 pub use error::UpstreamError;
-pub use health::UpstreamHealth;
+pub use health::{LastFailure, TryFailure, UpstreamHealth};
 pub use pool::{ConnectionGuard, PoolTimes, SendError};
 pub use pools::{PoolTable, Pools};
 pub use replay::{Prepared, RequestBodyError};

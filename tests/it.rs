@@ -55,6 +55,8 @@ mod memory;
 mod messages;
 #[path = "it/origins.rs"]
 mod origins;
+#[path = "it/page.rs"]
+mod page;
 #[path = "it/paths.rs"]
 mod paths;
 #[path = "it/restarts.rs"]
@@ -67,6 +69,10 @@ mod rotation;
 mod slowness;
 #[path = "it/stampede.rs"]
 mod stampede;
+#[path = "it/status.rs"]
+mod status;
+#[path = "it/status_command.rs"]
+mod status_command;
 #[path = "it/strangers.rs"]
 mod strangers;
 #[path = "it/streaming.rs"]

@@ -1,130 +1,127 @@
-//! `/status`: what an operator wants to know at three in the morning, in one page.
+//! `/status`: what an operator wants to know at three in the morning, in one document. Every moment is in RFC 3339, UTC, and every
+//! length of time in seconds (`…_seconds`). What is wrong comes first, each thing with what to do about it. With ten thousand tenants it
+//! is as long as with a hundred: the rest is asked for by name.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+mod callers;
+mod expiring;
+mod problems;
+mod process;
+mod tenants;
+
+use std::{
+    sync::{Mutex, PoisonError, Weak},
+    time::{Duration, SystemTime},
+};
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::Admin;
-use crate::{
-    authn::jwt::KeyringStatus,
-    limit::Limited as _,
-    listen::tls::dates::{Dates, date},
-    token::SlotStatus,
-    upstream::Tenant,
-};
+use self::{problems::Severity, tenants::TenantNow};
+use super::{Admin, query::Query};
+use crate::{clock::Moment, config::Config, listen::tls::dates::date, secret::Digest};
+
+/// As much of a digest as is shown.
+const DIGEST: usize = 16;
 
 impl Admin {
-    pub(super) fn status(&self) -> Value {
+    /// The document; `None`: the tenant that is asked for is not there.
+    pub(super) fn status(&self, query: &Query) -> Option<Value> {
         let pipeline = self.pipeline.load();
+        if query.one().is_some_and(|name| pipeline.tenants().get(name.as_str()).is_none()) {
+            return None;
+        }
         let now = self.shared.clock.now();
-        let reload = self.health.last_reload();
-        let (config, settings, tenants) = (pipeline.config(), self.settings.load(), pipeline.tenants().all());
-        json!({
+        let traffic = self.traffic.look(&pipeline, now.instant);
+        let (config, settings, reload) = (pipeline.config(), self.settings.load(), self.health.last_reload());
+        let dates = settings.tls.as_ref().map(|tls| tls.dates());
+        let keyrings: Vec<_> =
+            pipeline.authenticators().keyrings().iter().map(|keyring| keyring.status()).collect();
+        let all = pipeline.tenants().all().into_iter();
+        let mut tenants: Vec<_> = all.map(|tenant| TenantNow::of(tenant, &traffic, now)).collect();
+        let total = tenants.len();
+        let healthy = tenants.iter().filter(|tenant| tenant.severity().is_none()).count();
+
+        let mut problems = self.problems(&reload, now, dates, &keyrings);
+        problems.extend(tenants.iter().flat_map(|tenant| tenant.problems.iter().cloned()));
+        problems.sort_by(|one, other| (one.severity, &one.about).cmp(&(other.severity, &other.about)));
+        let (errors, warnings) = problems::count(&problems);
+
+        tenants.retain(|tenant| query.wants(tenant.name()));
+        let matching = tenants.len();
+        // Those with problems first: the rest may be cut off. Within, by name, as they came.
+        tenants.sort_by_key(|tenant| tenant.severity().map_or(2, |severity| severity as u8));
+        tenants.truncate(query.limit);
+
+        Some(json!({
+            "time": date(now.wall),
             "version": env!("CARGO_PKG_VERSION"),
-            "uptime_seconds": now.instant.saturating_duration_since(self.health.since.instant).as_secs(),
+            "state": self.health.state(),
             "ready": self.health.is_ready(),
+            "started": date(self.health.since.wall),
+            "uptime_seconds": now.instant.saturating_duration_since(self.health.since.instant).as_secs(),
             "connections": self.workers.connections(),
             "workers": config.workers,
+            "errors": errors,
+            "warnings": warnings,
+            "problems": problems.iter().take(query.limit).map(problems::Problem::shown).collect::<Vec<_>>(),
             "configuration": {
-                "in_force_since": seconds(reload.at.wall),
-                "last_reload_error": reload.error,
+                "digest": self.digest.of(&config),
+                "in_force_since": date(reload.at.wall),
+                "last_reload_error": reload.refused.as_ref().map(|(_, error)| error),
+                "last_reload_failed": reload.refused.as_ref().map(|(at, _)| date(at.wall)),
                 "pending_restart": reload.pending_restart,
-                "callers": config.callers.iter().map(|caller| caller.name.as_str()).collect::<Vec<_>>(),
+                "callers": config.callers.len(),
+                "policies": config.policies.len(),
+                "tenants": total,
             },
-            "tls": settings.tls.as_ref().map(|tls| listen_tls(tls.dates(), now.wall)),
+            "tls": dates.map(|dates| process::listen_tls(dates, now.wall)),
             "audit": self.shared.audit.as_ref().map(|audit| audit.status()),
-            "tenants": tenants.iter().map(|it| {
-                (it.config().name.to_string(), tenant(it, now.wall))
+            "tenants_total": total,
+            "tenants_healthy": healthy,
+            "tenants_matching": matching,
+            "tenants": tenants.iter().map(|tenant| {
+                (tenant.name().to_string(), tenant.shown(now))
             }).collect::<serde_json::Map<_, _>>(),
-            "issuers": pipeline.authenticators().keyrings().iter().map(|keyring| keyring.status()).map(|keyring| {
-                (keyring.issuer.name.to_string(), issuer(&keyring))
+            "traffic": callers::traffic(&config, &traffic, query.limit, now),
+            "issuers": keyrings.iter().map(|keyring| {
+                (keyring.issuer.name.to_string(), process::issuer(keyring, now))
             }).collect::<serde_json::Map<_, _>>(),
-        })
+            "expiring": expiring::all(dates, &keyrings, now),
+        }))
     }
 }
 
-fn tenant(tenant: &Tenant, now: SystemTime) -> Value {
-    let config = tenant.config();
-    json!({
-        "endpoint": config.endpoint.to_string(),
-        "resource": config.resource,
-        "scopes": config.scopes,
-        "token": token(&tenant.token_status(), now),
-        "tokens_of_grants": tenant.narrowed_status().map(|status| {
-            json!({
-                "scopes": status.scopes,
-                "organization_id": status.organization_id,
-                "token": token(&status, now),
-            })
-        }).collect::<Vec<_>>(),
-        "upstream": {
-            "consecutive_failures": tenant.health().consecutive(),
-            "last_error": tenant.health().last().map(|(at, what)| json!({
-                "what": what,
-                "seconds_ago": at.elapsed().as_secs(),
-            })),
-        },
-        "in_flight": tenant.in_flight().used(),
-        "max_in_flight": config.max_in_flight,
-        "quota": config.quota.map(|quota| json!({
-            "requests": quota.requests,
-            "per_seconds": quota.per.as_secs_f64(),
-            "remaining": tenant.quota().remaining(),
-        })),
-    })
+/// The digest of the configuration in force, made when somebody asks.
+#[derive(Debug, Default)]
+pub(super) struct ConfigDigest(Mutex<(Weak<Config>, String)>);
+
+impl ConfigDigest {
+    /// The beginning of the SHA-256 of what `/config` shows: no secret is in it, nor the digest of one.
+    fn of(&self, config: &std::sync::Arc<Config>) -> String {
+        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !std::ptr::eq(made.0.as_ptr(), std::sync::Arc::as_ptr(config)) {
+            let hex = Digest::of(super::config_shown(config).as_bytes()).to_hex();
+            *made = (std::sync::Arc::downgrade(config), hex.chars().take(DIGEST).collect());
+        }
+        made.1.clone()
+    }
 }
 
-fn token(status: &SlotStatus, now: SystemTime) -> Value {
-    json!({
-        "usable": status.usable_for.is_some(),
-        "age_seconds": status.age.map(|age| age.as_secs()),
-        "usable_for_seconds": status.usable_for.map(|left| left.as_secs()),
-        "usable_until": status.usable_for.map(|left| seconds(now + left)),
-        "granted": status.generation,
-        "consecutive_failures": status.consecutive_failures,
-        "last_error": status.last_error.as_ref().map(|error| json!({
-            "kind": error.label(),
-            "what": error.to_string(),
-            "remedy": error.remedy(),
-            "next_try_in_seconds": error.retry_after(Instant::now()).as_secs(),
-        })),
-    })
+/// A moment that was `ago`.
+fn before(now: Moment, ago: Duration) -> String {
+    date(now.wall.checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH))
 }
 
-/// The listener's certificate, and what clients' certificates are judged by; dates as people read them.
-fn listen_tls(dates: &Dates, now: SystemTime) -> Value {
-    json!({
-        "certificate": dates.server().map(|server| json!({
-            "subject": server.subject.to_string(),
-            "names": dates.names(),
-            "not_before": date(server.not_before),
-            "not_after": date(server.not_after),
-        })),
-        "client_ca": dates.authorities().map(|names| names.map(ToString::to_string).collect::<Vec<_>>()),
-        "crl": dates.lists().map(|lists| lists.iter().map(|list| json!({
-            "issuer": list.issuer.to_string(),
-            "next_update": list.next_update.map(date),
-        })).collect::<Vec<_>>()),
-        "warnings": dates.concerns(now).iter().map(ToString::to_string).collect::<Vec<_>>(),
-    })
+/// A moment of the monotonic clock, by the wall clock of now.
+fn at(now: Moment, then: Instant) -> String {
+    before(now, now.instant.saturating_duration_since(then))
 }
 
-/// An issuer of callers' tokens: whether its keys are there to verify them with.
-fn issuer(keyring: &KeyringStatus) -> Value {
-    json!({
-        "issuer": keyring.issuer.issuer,
-        "keys": keyring.keys,
-        "kids": keyring.kids,
-        "tokens_of_unknown_keys": keyring.missed,
-        "from": if keyring.is_fetched { "issuer" } else { "file" },
-        "asked_seconds_ago": keyring.asked.map(|ago| ago.as_secs()),
-        "consecutive_failures": keyring.consecutive_failures,
-        "last_error": keyring.last_error.as_ref().map(ToString::to_string),
-    })
+/// A moment that will be in `left`.
+fn after(now: Moment, left: Duration) -> String {
+    date(now.wall.checked_add(left).unwrap_or(now.wall))
 }
 
-/// Seconds since 1970.
-fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
+fn state(severity: Option<Severity>) -> &'static str {
+    severity.map_or("ok", Severity::as_str)
 }

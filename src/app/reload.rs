@@ -182,7 +182,7 @@ impl Reloader {
     fn refuse(&self, problems: usize, first: String) {
         self.shared.metrics.reloaded(None);
         self.audit(Reading::Refused, |record| ConfigurationRecord { error: Some(first.clone()), ..record });
-        self.health.reload_failed(first);
+        self.health.reload_failed(self.shared.clock.now(), first);
         tracing::error!(problems, "the changed configuration was refused; the old one stays in force");
     }
 }

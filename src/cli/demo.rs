@@ -92,7 +92,8 @@ fn guide(proxy: &Address, admin: &Address, emulator: &Emulator) -> String {
     format!(
         "\
 Claviger runs on http://{proxy}, in front of a Logto emulator on {emulator}.
-It holds the secret and the token; you need neither. In another terminal:
+It holds the secret and the token; you need neither.
+What happens is shown at http://{admin}/ while it happens. In another terminal:
 
   # read, page, search: no credential anywhere
   curl -s 'http://{proxy}/api/users?page_size=2' -i
@@ -107,7 +108,7 @@ It holds the secret and the token; you need neither. In another terminal:
   curl -s --path-as-is 'http://{proxy}/api/users/..%2froles'
   # a token for clients that insist on OAuth: good here, and nowhere else
   curl -s -u any:thing -d grant_type=client_credentials http://{proxy}/oidc/token
-  # how it is doing
+  # how it is doing: claviger status --watch
   curl -s http://{admin}/status
   curl -s http://{admin}/metrics
   # the issuer goes down for the next requests; the cached token carries on

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap_complete::ArgValueCandidates;
 
-use super::healthcheck;
+use super::process::{Process, parse_address};
 use crate::{config::Address, ids::TenantName};
 
 /// Of the admin listener.
@@ -24,7 +24,7 @@ pub(super) struct Retry {
     #[command(flatten)]
     sources: super::Sources,
     /// The admin listener; left out: as configured.
-    #[arg(long, value_name = "ADDRESS", value_parser = healthcheck::parse)]
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
     address: Option<Address>,
 }
 
@@ -34,19 +34,13 @@ pub(super) fn run(Command::Retry(args): &Command) -> ExitCode {
         Some(Ok(tenant)) => format!("{RETRY}?tenant={tenant}"),
         Some(Err(error)) => return super::fail(&error.to_string()),
     };
-    let address = match healthcheck::address(&args.sources, args.address.clone()) {
-        Ok(address) => address,
+    let process = match Process::find(&args.sources, args.address.clone()) {
+        Ok(process) => process,
         Err(exit) => return exit,
     };
-    match healthcheck::ask(&address, "POST", &target) {
-        Ok(answer) => {
-            let said = answer.lines().last().unwrap_or("no answer");
-            if answer.starts_with("HTTP/1.1 200") {
-                super::print(&format!("{said}\n"))
-            } else {
-                super::fail(said)
-            }
-        }
-        Err(error) => super::fail(&format!("{address}: {error}; is `claviger serve` running?")),
+    match process.ask("POST", &target) {
+        Ok(answer) if answer.status == 200 => super::print(&format!("{}\n", answer.last_line())),
+        Ok(answer) => super::fail(answer.last_line()),
+        Err(error) => super::fail(&process.unreachable(&error)),
     }
 }

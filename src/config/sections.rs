@@ -105,8 +105,10 @@ sections! {
 
     /// The admin listener, `listen.admin`.
     admin: AdminOptions, from RawAdmin {
-        /// The token that /status and /config ask for (`Authorization: Bearer`), of 16 bytes or more; probes and /metrics stay open. Left out: none on a loopback address or a Unix socket; on any other address they are not shown.
+        /// The token that /status, /config, /events and the page ask for (`Authorization: Bearer`), of 16 bytes or more; probes and /metrics stay open. Left out: none on a loopback address or a Unix socket; on any other address they are not shown.
         token: Option<Secret> = None, secret;
+        /// Open pages and other readers of /events at the same time. While there is one, requests gather what the audit log would; 0: none.
+        readers: usize = 8, count(0..=32);
     }
 
     /// The endpoint that answers for other proxies.

@@ -53,6 +53,8 @@ pub struct AuditStatus {
     pub lost: u64,
     /// Why the last records could not be written; `None` since one could.
     pub last_error: Option<String>,
+    /// What the operator can do about it, where the error does not say all there is to say.
+    pub remedy: Option<String>,
 }
 
 impl Audit {
@@ -84,11 +86,9 @@ impl Audit {
 
     /// For `/status`.
     pub fn status(&self) -> AuditStatus {
-        AuditStatus {
-            file: self.health.path.clone(),
-            lost: self.lost.get(),
-            last_error: self.health.last_error(),
-        }
+        let (last_error, remedy) =
+            self.health.failure().map_or((None, None), |(error, remedy)| (Some(error), remedy));
+        AuditStatus { file: self.health.path.clone(), lost: self.lost.get(), last_error, remedy }
     }
 
     fn write(&self, record: AuditRecord) {

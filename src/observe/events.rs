@@ -119,6 +119,11 @@ impl Subscription {
         self.receiver.recv().await
     }
 
+    /// The next event, if it is there already.
+    pub fn take(&mut self) -> Option<Arc<RequestEvent>> {
+        self.receiver.try_recv().ok()
+    }
+
     /// How many events found no room.
     pub fn lost(&self) -> u64 {
         self.lost.load(Relaxed)

@@ -1,7 +1,10 @@
 //! Metric handles by caller, tenant and operation, resolved on first use and kept: the request path finds its counters
 //! without a label look-up and without a lock, and nothing is made that is not used.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{
+    Arc, Mutex, OnceLock, PoisonError,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use arc_swap::ArcSwap;
 use prometheus::{Histogram, IntCounter};
@@ -47,7 +50,7 @@ pub struct OperationMetrics {
     caller: Name,
     tenant: Name,
     operation: &'static str,
-    answers: [[OnceLock<IntCounter>; CODES.len()]; 2],
+    answers: [[OnceLock<Watched>; CODES.len()]; 2],
     duration: Histogram,
     upstream: OnceLock<Histogram>,
     /// Of the grant: requests that were permitted.
@@ -65,13 +68,47 @@ pub struct GrantUse {
     pub used: Used,
 }
 
+/// A counter, and up to where it has been looked at.
+#[derive(Debug)]
+struct Watched {
+    counter: IntCounter,
+    seen: AtomicU64,
+}
+
 /// Of a caller or tenant; empty while it is not known.
 #[derive(Debug)]
 struct Name(Box<str>);
 
+/// Requests since somebody last looked, by how they ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// All of them.
+    pub requests: u64,
+    /// Those that Claviger refused for what their caller did (4xx).
+    pub denied: u64,
+    /// Those that were answered with 5xx, by Claviger or by the upstream.
+    pub failed: u64,
+    /// Answers of the upstream that are no 5xx.
+    pub served: u64,
+}
+
+impl Tally {
+    fn add(&mut self, by: usize, class: usize, count: u64) {
+        self.requests += count;
+        match (class, by == AnsweredBy::Upstream as usize) {
+            (SERVER_ERROR, _) => self.failed += count,
+            (CALLER_ERROR, false) => self.denied += count,
+            (LEFT, _) | (_, false) => {}
+            (_, true) => self.served += count,
+        }
+    }
+}
+
 /// How an answer is counted: by the class of its status, or as one whose caller did not take it.
 const CODES: [&str; 6] = ["499", "1xx", "2xx", "3xx", "4xx", "5xx"];
 const LEFT: usize = 0;
+const CALLER_ERROR: usize = 4;
+const SERVER_ERROR: usize = 5;
 
 impl TenantMetrics {
     /// No handles yet, and room for `operations` of them for each caller.
@@ -131,6 +168,18 @@ impl TenantMetrics {
         callers.into_iter().flat_map(of).collect()
     }
 
+    /// What was counted since the last look, by caller. There is one who looks: what is told here is told once.
+    pub fn look(&self, mut tell: impl FnMut(&CallerName, Tally)) {
+        for callers in self.callers.load().values() {
+            let mut tally = Tally::default();
+            let pages = callers.pages.iter().filter_map(OnceLock::get);
+            pages.flat_map(|page| page.iter()).filter_map(OnceLock::get).for_each(|it| it.look(&mut tally));
+            if tally.requests > 0 {
+                tell(&callers.caller, tally);
+            }
+        }
+    }
+
     /// Lets go of callers that are gone.
     pub fn retain(&self, is_there: impl Fn(&CallerName) -> bool) {
         let _turn = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
@@ -174,10 +223,26 @@ impl OperationMetrics {
         self.answers[by as usize][class]
             .get_or_init(|| {
                 let (caller, tenant, operation) = (&self.caller, &self.tenant, &self.operation);
-                self.metrics.requests.of([caller, tenant, operation, &CODES[class], &by.as_str()])
+                let counter =
+                    self.metrics.requests.of([caller, tenant, operation, &CODES[class], &by.as_str()]);
+                // Another handle may have counted before, of a configuration that is gone.
+                let seen = AtomicU64::new(counter.get());
+                Watched { counter, seen }
             })
+            .counter
             .inc();
         self.duration.observe(seconds);
+    }
+
+    /// Adds what was counted since the last look.
+    pub fn look(&self, tally: &mut Tally) {
+        for (by, classes) in self.answers.iter().enumerate() {
+            for (class, watched) in classes.iter().enumerate() {
+                let Some(watched) = watched.get() else { continue };
+                let now = watched.counter.get();
+                tally.add(by, class, now.saturating_sub(watched.seen.swap(now, Relaxed)));
+            }
+        }
     }
 
     /// Counts a try at the upstream.

@@ -20,7 +20,7 @@ use crate::{
     observe::Side,
     policy::{ForwardAuthError, Refusal, decide::RuleSource, target::TargetError},
     token::{Fault, TokenError},
-    upstream::{BodyError, RequestBodyError, SendError, UpstreamError},
+    upstream::{BodyError, RequestBodyError, SendError, TryFailure, UpstreamError},
 };
 
 /// Why a request is not answered by the upstream.
@@ -289,6 +289,18 @@ impl Failure {
             Self::Policy(refusal) => refusal.rule(),
             _ => None,
         }
+    }
+}
+
+/// What the operator does about tries that fail in this way.
+pub fn remedy_of_try(failure: TryFailure) -> &'static str {
+    match failure {
+        TryFailure::Unreachable => table::OPERATOR_UNREACHABLE,
+        TryFailure::Broken => table::OPERATOR_BROKEN,
+        TryFailure::Timeout => table::OPERATOR_TIMEOUT,
+        TryFailure::ServerError => table::OPERATOR_SERVER_ERROR,
+        TryFailure::TokenRejected => table::OPERATOR_TOKEN_REJECTED,
+        TryFailure::Invalid => table::OPERATOR_INVALID,
     }
 }
 

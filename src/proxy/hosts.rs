@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::{HeaderMap, Uri, header};
 
-use super::origins::Origins;
+use super::origins::{self, Origins};
 use crate::authn::Reach;
 
 /// A web page, or a name that is not ours.
@@ -51,6 +51,26 @@ impl Hosts {
             return Err(HostError::Host);
         }
         if self.origins.refuses(headers, host) { Err(HostError::Origin) } else { Ok(()) }
+    }
+
+    /// The same on a listener that has a page of its own, which may ask it as well.
+    ///
+    /// # Errors
+    /// [`HostError::Host`], [`HostError::Origin`].
+    pub fn check_beside_own_page(
+        &self,
+        reach: Reach,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<(), HostError> {
+        match self.check(reach, uri, headers) {
+            Err(HostError::Origin)
+                if host(uri, headers).is_some_and(|host| origins::is_of(headers, host)) =>
+            {
+                Ok(())
+            }
+            checked => checked,
+        }
     }
 
     fn is_ours(&self, host: &str) -> bool {
@@ -122,6 +142,40 @@ mod tests {
         }
         assert_eq!(check(&[]), Err(HostError::Host));
         assert_eq!(check(&[("host", "localhost"), ("host", "evil.example")]), Err(HostError::Host));
+    }
+
+    #[test]
+    fn b18_a_page_of_the_listener_itself_may_ask_it_and_no_other() {
+        let own = |headers: &[(&str, &str)]| {
+            let mut request = Request::get("/status").header("host", "localhost:3601");
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            let (head, ()) = request.body(()).unwrap().into_parts();
+            Hosts::new(&[], &[]).check_beside_own_page(Reach::Loopback, &head.uri, &head.headers)
+        };
+        let (origin, site) = ("origin", "sec-fetch-site");
+        for headers in [
+            &[][..],
+            &[(site, "none")],
+            &[(site, "same-origin")],
+            &[(origin, "http://localhost:3601")],
+            &[(origin, "http://localhost:3601"), (site, "same-origin")],
+        ] {
+            assert_eq!(own(headers), Ok(()), "{headers:?}");
+        }
+        for headers in [
+            &[(origin, "http://localhost:3602")][..],
+            &[(origin, "http://localhost:3602"), (site, "same-origin")],
+            &[(origin, "http://localhost:3601"), (site, "same-site")],
+            &[(origin, "http://localhost:3601"), (origin, "http://evil.example")],
+            &[(site, "same-origin"), (site, "cross-site")],
+            &[(origin, "null")],
+            &[(site, "same-site")],
+            &[(site, "cross-site")],
+        ] {
+            assert_eq!(own(headers), Err(HostError::Origin), "{headers:?}");
+        }
     }
 
     #[test]

@@ -22,6 +22,13 @@ const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 const ORIGIN: HeaderValue = HeaderValue::from_static("origin");
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
+/// Whether a page sends the request that came from `host` itself, in plain HTTP.
+pub(super) fn is_of(headers: &HeaderMap, host: &str) -> bool {
+    let own = format!("http://{host}");
+    let says = |name: HeaderName| headers.get_all(name).iter();
+    says(SITE).all(|site| site == "same-origin") && says(header::ORIGIN).all(|origin| *origin == *own)
+}
+
 /// The origins that may call.
 #[derive(Debug)]
 pub(super) struct Origins(Vec<String>);

@@ -73,6 +73,8 @@ struct State {
 /// After a failed grant. Monotonic time alone: setting the wall clock must not end it early.
 struct Cooldown {
     fault: Fault,
+    /// When the last grant failed.
+    since: Instant,
     until: Instant,
     error: TokenError,
     /// What the issuer itself asked for lasts until here.
@@ -353,7 +355,15 @@ impl Slot {
         let until = now.instant + wait;
         let asked_until = failure.retry_after.map(|_| until);
         let error = TokenError::new(fault.clone(), Some(until));
-        state.cooldown = Some(Cooldown { fault: fault.clone(), until, error, asked_until, failures, steps });
+        state.cooldown = Some(Cooldown {
+            fault: fault.clone(),
+            since: now.instant,
+            until,
+            error,
+            asked_until,
+            failures,
+            steps,
+        });
         state.wanted = false;
         drop(state);
         // Each kind of trouble is told once; its repetitions would only fill the log.

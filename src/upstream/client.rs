@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::{
     answer::Answer,
     error::UpstreamError,
+    health::TryFailure,
     pool::{ConnectionGuard, Unanswered},
     replay::{Prepared, RequestBody},
     request::Outgoing,
@@ -139,7 +140,11 @@ pub async fn send(
             let refusal = refusal((response, connection)).await;
             let rejection = handle.reject(token.generation());
             if let Some(why) = why_not_again(&body, refreshed, rejection) {
-                return Err(UpstreamError::TokenRejected(refusal, why));
+                return Err(noted(
+                    &tenant,
+                    TryFailure::TokenRejected,
+                    UpstreamError::TokenRejected(refusal, why),
+                ));
             }
             (refreshed, drawn) = (true, false);
             record.metrics().retries.of([&"401"]).inc();
@@ -153,7 +158,8 @@ pub async fn send(
             continue;
         }
         if is_web_page(&response) {
-            return Err(UpstreamError::Invalid("a web page (text/html)"));
+            let error = UpstreamError::Invalid("a web page (text/html)");
+            return Err(noted(&tenant, TryFailure::Invalid, error));
         }
         return Ok(Answer::new(response, connection, token, dispatch));
     }
@@ -170,23 +176,37 @@ async fn attempt_once(
     let end = (started + timeouts.response).min(outbound.deadline);
     let sent = tokio::time::timeout_at(end, tenant.pools().of(outbound.worker).send(request)).await;
     record.operation.upstream_answered(started.elapsed().as_secs_f64());
-    let (error, unread) = match sent {
+    let (kind, error, unread) = match sent {
         Ok(Ok(answered)) => {
             tenant.health().answered();
+            let status = answered.0.status();
+            if status.is_server_error() {
+                let what = format!("the upstream answered with {status}");
+                tenant.health().failed(Instant::now(), TryFailure::ServerError, what);
+            }
             return Ok(answered);
         }
-        Ok(Err(Unanswered { error, body })) => (UpstreamError::Unreachable(error), body),
-        Err(_) if end == outbound.deadline => (UpstreamError::Deadline(timeouts.deadline), None),
-        Err(_) => (UpstreamError::Timeout(timeouts.response), None),
+        Ok(Err(Unanswered { error, body })) => {
+            let kind = if error.unsent() { TryFailure::Unreachable } else { TryFailure::Broken };
+            (kind, UpstreamError::Unreachable(error), body)
+        }
+        Err(_) if end == outbound.deadline => {
+            (TryFailure::Timeout, UpstreamError::Deadline(timeouts.deadline), None)
+        }
+        Err(_) => (TryFailure::Timeout, UpstreamError::Timeout(timeouts.response), None),
     };
-    tenant.health().failed(
-        Instant::now(),
-        match &error {
-            UpstreamError::Unreachable(inner) => format!("{error}: {}", inner.cause()),
-            _ => error.to_string(),
-        },
-    );
+    let what = match &error {
+        UpstreamError::Unreachable(inner) => format!("{error}: {}", inner.cause()),
+        _ => error.to_string(),
+    };
+    tenant.health().unanswered(Instant::now(), kind, what);
     Err((error, unread))
+}
+
+/// Keeps for `/status` that an answer was of no use.
+fn noted(tenant: &Tenant, kind: TryFailure, error: UpstreamError) -> UpstreamError {
+    tenant.health().failed(Instant::now(), kind, error.to_string());
+    error
 }
 
 /// An upstream that refuses connections is waited for: nothing was sent. Those who wait keep their places among the tenant's

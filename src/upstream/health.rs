@@ -1,21 +1,52 @@
-//! Whether an upstream can be reached at all: what `/status` and a gauge say when a token is there and nothing answers.
+//! Whether an upstream can be reached and what it makes of requests: what `/status` and a gauge say when a token is there and
+//! nothing works all the same. Written where a try fails; one that goes well costs no more than a look.
 
 use std::{
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering::Relaxed},
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
 
 use tokio::time::Instant;
 
-/// Tries in a row that came to nothing.
+/// How an upstream fares.
 #[derive(Debug, Default)]
 pub struct UpstreamHealth {
     consecutive: AtomicU32,
-    last: Mutex<Option<(Instant, String)>>,
+    /// Since somebody last looked.
+    failed: AtomicU64,
+    last: Mutex<Option<LastFailure>>,
     refusing: Mutex<Option<Refusing>>,
+}
+
+/// In which way a try failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TryFailure {
+    /// No connection.
+    Unreachable,
+    /// A connection that broke before there was an answer.
+    Broken,
+    /// No answer in time.
+    Timeout,
+    /// An answer with 5xx.
+    ServerError,
+    /// The upstream refuses the access token, a new one too.
+    TokenRejected,
+    /// An answer that is not a Management API's.
+    Invalid,
+}
+
+/// The last try that failed. It stays when others go well again.
+#[derive(Debug, Clone)]
+pub struct LastFailure {
+    /// When.
+    pub at: Instant,
+    /// In which way.
+    pub kind: TryFailure,
+    /// In a sentence.
+    pub what: String,
 }
 
 /// An upstream that refuses connections.
@@ -26,10 +57,10 @@ struct Refusing {
 }
 
 impl UpstreamHealth {
-    /// A try came to nothing.
-    pub fn failed(&self, now: Instant, what: String) {
+    /// A try was not answered.
+    pub fn unanswered(&self, now: Instant, kind: TryFailure, what: String) {
         self.consecutive.fetch_add(1, Relaxed);
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, what));
+        self.failed(now, kind, what);
     }
 
     /// There was an answer, whatever its status.
@@ -41,6 +72,12 @@ impl UpstreamHealth {
         }
     }
 
+    /// A try failed, although it may have been answered.
+    pub fn failed(&self, now: Instant, kind: TryFailure, what: String) {
+        self.failed.fetch_add(1, Relaxed);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(LastFailure { at: now, kind, what });
+    }
+
     /// It refused a connection; since when it does. Refusals that are further apart than `patience` are not one.
     pub fn refused(&self, now: Instant, patience: Duration) -> Instant {
         let mut refusing = self.refusing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -50,13 +87,18 @@ impl UpstreamHealth {
         since
     }
 
-    /// Tries in a row that came to nothing.
+    /// Tries in a row that were not answered.
     pub fn consecutive(&self) -> u32 {
         self.consecutive.load(Relaxed)
     }
 
-    /// The last of all that came to nothing, and when; it stays after there were answers again.
-    pub fn last(&self) -> Option<(Instant, String)> {
+    /// Tries that failed since the last look. There is one who looks: what is told here is told once.
+    pub fn look(&self) -> u64 {
+        self.failed.swap(0, Relaxed)
+    }
+
+    /// The last try that failed.
+    pub fn last(&self) -> Option<LastFailure> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

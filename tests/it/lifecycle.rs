@@ -197,7 +197,7 @@ async fn an_audit_file_has_one_process() {
     let audit = proxy.directory().join("audit.jsonl").display().to_string();
     assert_eq!(
         proxy.status().await["audit"],
-        serde_json::json!({ "file": audit, "lost": 0, "last_error": null })
+        serde_json::json!({ "file": audit, "lost": 0, "last_error": null, "remedy": null })
     );
     let file = proxy.directory().join("second.toml");
     Settings::usual().tenant("acme", &logto).set("audit.output", "{ file = 'audit.jsonl' }").write(&file);

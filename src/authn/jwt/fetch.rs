@@ -101,6 +101,25 @@ pub enum FetchError {
     Keys(#[from] KeySetError),
 }
 
+impl FetchError {
+    /// What the operator does about it.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Url(_) => "Correct `issuer` or `jwks`: a URL begins with https://.",
+            Self::Unreachable(_) => {
+                "Check the issuer's address, DNS, the network policy and `ca`; the fetch is repeated by itself."
+            }
+            Self::Status(_) => {
+                "Check `issuer` and `jwks`: nothing with keys is at this address, or it asks for a credential."
+            }
+            Self::TooLarge | Self::Keys(_) | Self::Discovery(_) => {
+                "Check `issuer` and `jwks`: what is at this address is not what an issuer publishes."
+            }
+            Self::OtherIssuer(_) => "Write `issuer` exactly as the discovery document has it.",
+        }
+    }
+}
+
 /// Fetches the keys of `issuer`.
 pub(super) async fn fetch(from: &dyn Fetch, issuer: &Issuer) -> Result<KeySet, FetchError> {
     let (url, server) = match &issuer.jwks {

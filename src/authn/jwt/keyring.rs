@@ -94,6 +94,8 @@ pub struct KeyringStatus {
     pub missed: u64,
     /// Whether they are fetched; else they are from a file.
     pub is_fetched: bool,
+    /// How long those that are in use stay so if the issuer is not heard of again; `None` without any, and for those of a file.
+    pub usable_for: Option<Duration>,
     /// Time since they were last asked for, with or without success; `None` before.
     pub asked: Option<Duration>,
     /// Fetches that failed since the last one that succeeded.
@@ -189,6 +191,7 @@ impl Keyring {
             kids: held.current().into_iter().flat_map(KeySet::kids).map(str::to_owned).collect(),
             missed: self.missed.load(Relaxed),
             is_fetched: self.from.is_some(),
+            usable_for: held.current().and(held.until).map(|until| until.duration_since(Instant::now())),
             asked: state.last.map(|last| last.elapsed()),
             consecutive_failures: state.failures,
             last_error: state.error.clone(),

@@ -86,6 +86,11 @@ impl Dates {
         self.chain.first()
     }
 
+    /// Whether it and all that are sent with it are valid at `now`.
+    pub fn chain_is_valid(&self, now: SystemTime) -> bool {
+        self.chain.iter().all(|certificate| (certificate.not_before..=certificate.not_after).contains(&now))
+    }
+
     /// The DNS names and URIs in it.
     pub fn names(&self) -> &[String] {
         &self.names

@@ -11,21 +11,28 @@ use std::{
 pub(super) struct Health {
     /// The file, or `stdout`.
     pub(super) path: String,
-    /// Why the last records could not be written; `None` since one could.
-    last_error: Mutex<Option<String>>,
+    /// Why the last records could not be written, and what to do about it; `None` since one could.
+    failure: Mutex<Option<Failure>>,
 }
+
+type Failure = (String, Option<String>);
 
 impl Health {
     pub(super) fn of(path: String) -> Arc<Self> {
-        Arc::new(Self { path, last_error: Mutex::new(None) })
+        Arc::new(Self { path, failure: Mutex::new(None) })
     }
 
-    pub(super) fn set(&self, error: Option<String>) {
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
+    pub(super) fn works(&self) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    pub(super) fn last_error(&self) -> Option<String> {
-        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(super) fn failed(&self, error: &io::Error) {
+        let failure = (error.to_string(), remedy(&self.path, error));
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+    }
+
+    pub(super) fn failure(&self) -> Option<Failure> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

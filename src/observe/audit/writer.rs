@@ -118,7 +118,7 @@ impl Writer {
             }
             Ok(()) => {
                 if std::mem::take(&mut self.taken) {
-                    self.health.set(None);
+                    self.health.works();
                 }
                 let lost = self.lost.get();
                 if lost > self.told {
@@ -137,7 +137,7 @@ impl Writer {
     /// In the log once for each time that it breaks, not for each record.
     fn complain(&mut self, error: &io::Error) {
         self.taken = false;
-        self.health.set(Some(error.to_string()));
+        self.health.failed(error);
         if !std::mem::replace(&mut self.broken, true) {
             let (file, remedy) = (&self.health.path, remedy(&self.health.path, error));
             tracing::error!(

@@ -79,3 +79,11 @@ pub(super) const OVERLOADED_BY_STRANGERS: Description = row(503, "claviger.overl
 pub(super) const UPSTREAM_TIMEOUT: Description = row(504, "claviger.upstream_timeout", Upstream, "http_response_timeout", "Upstream too slow", "Try again later; a write may have been carried out.");
 pub(super) const DEADLINE: Description = row(504, "claviger.deadline", Upstream, "http_response_timeout", "Deadline passed", "Try again later; a write may have been carried out.");
 pub(super) const DEADLINE_UNSENT: Description = row(504, "claviger.deadline", Claviger, "connection_limit_reached", "Deadline passed", "Nothing was sent to the upstream: try again later.");
+
+// What an operator is told about an upstream, beside what its callers are told above.
+pub(super) const OPERATOR_UNREACHABLE: &str = "Check the tenant's `endpoint`, DNS and the network policy, and whether Logto runs.";
+pub(super) const OPERATOR_BROKEN: &str = "Look at Logto's log and at what is between: a proxy, a load balancer, a restart.";
+pub(super) const OPERATOR_TIMEOUT: &str = "Look at how Logto and its database fare; `timeouts.response` is how long an answer may take.";
+pub(super) const OPERATOR_SERVER_ERROR: &str = "Logto answers with an error of its own, which callers get as it is: look at Logto's log and at its database.";
+pub(super) const OPERATOR_TOKEN_REJECTED: &str = "Check the tenant's `resource`, the clocks of both sides, and whether Logto's signing keys were rotated.";
+pub(super) const OPERATOR_INVALID: &str = "Check the tenant's `endpoint`: it must be the tenant's own address, without a path.";

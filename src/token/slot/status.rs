@@ -30,6 +30,8 @@ pub struct SlotStatus {
     pub consecutive_failures: u32,
     /// Why the last one failed; `None` after one that succeeded.
     pub last_error: Option<TokenError>,
+    /// Time since it failed.
+    pub failed: Option<Duration>,
 }
 
 impl Slot {
@@ -48,6 +50,7 @@ impl Slot {
             expiry: self.current.load().as_ref().map(|token| token.expiry()),
             consecutive_failures: state.cooldown.as_ref().map_or(0, |cooldown| cooldown.failures),
             last_error: state.cooldown.as_ref().map(|cooldown| cooldown.error.clone()),
+            failed: state.cooldown.as_ref().map(|it| now.instant.saturating_duration_since(it.since)),
         }
     }
 }

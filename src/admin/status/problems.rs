@@ -1,0 +1,192 @@
+//! What is wrong now, and what to do about it. The texts are those of the errors themselves; here it is only decided what of them is
+//! a problem at this moment, and how bad it is.
+
+use serde_json::{Value, json};
+
+use super::{at, before};
+use crate::{
+    admin::{Admin, health::Reload},
+    authn::jwt::KeyringStatus,
+    clock::Moment,
+    listen::tls::dates::{Dates, date},
+};
+
+/// How bad it is; the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Severity {
+    /// Requests are refused or fail.
+    Error,
+    /// They will be, or something waits for somebody.
+    Warning,
+}
+
+impl Severity {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+/// Something that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Problem {
+    pub(super) severity: Severity,
+    /// The part of the configuration that it is about, such as `tenants.acme`.
+    pub(super) about: String,
+    pub(super) what: String,
+    pub(super) remedy: String,
+    /// When it was last seen, where that is known.
+    pub(super) at: Option<String>,
+}
+
+impl Problem {
+    pub(super) fn shown(&self) -> Value {
+        json!({
+            "severity": self.severity.as_str(),
+            "about": self.about,
+            "what": self.what,
+            "remedy": self.remedy,
+            "at": self.at,
+        })
+    }
+}
+
+/// Errors and warnings.
+pub(super) fn count(problems: &[Problem]) -> (usize, usize) {
+    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
+    (errors, problems.len() - errors)
+}
+
+impl Admin {
+    /// All but those of tenants.
+    pub(super) fn problems(
+        &self,
+        reload: &Reload,
+        now: Moment,
+        dates: Option<&Dates>,
+        keyrings: &[KeyringStatus],
+    ) -> Vec<Problem> {
+        let mut problems = of_configuration(reload);
+        problems.extend(keyrings.iter().filter_map(|keyring| of_issuer(keyring, now)));
+        problems.extend(dates.into_iter().flat_map(|dates| of_tls(dates, now)));
+        problems.extend(self.of_audit());
+        problems
+    }
+
+    fn of_audit(&self) -> Option<Problem> {
+        let audit = self.shared.audit.as_ref()?.status();
+        let (severity, what, remedy) = match (audit.last_error, audit.lost) {
+            (Some(error), _) => (
+                Severity::Error,
+                format!("records are being lost, as {} cannot be written: {error}", audit.file),
+                audit.remedy.unwrap_or_default(),
+            ),
+            (None, 0) => return None,
+            (None, lost) => (
+                Severity::Warning,
+                format!("{lost} records were lost since the start"),
+                "The disk was slower than the requests, or full for a while; records come whole again."
+                    .to_owned(),
+            ),
+        };
+        Some(Problem { severity, about: "audit".into(), what, remedy, at: None })
+    }
+}
+
+fn of_configuration(reload: &Reload) -> Vec<Problem> {
+    let refused = reload.refused.as_ref().map(|(at, error)| Problem {
+        severity: Severity::Error,
+        about: "configuration".into(),
+        what: format!("the changed configuration was refused, and the one before stays in force: {error}"),
+        remedy: "`claviger check` names every problem of it.".into(),
+        at: Some(date(at.wall)),
+    });
+    let pending = (!reload.pending_restart.is_empty()).then(|| Problem {
+        severity: Severity::Warning,
+        about: "configuration".into(),
+        what: format!("new values wait for a restart: {}", reload.pending_restart.join(", ")),
+        remedy: "Restart the process when it suits; the rest of the change is in force.".into(),
+        at: Some(date(reload.at.wall)),
+    });
+    refused.into_iter().chain(pending).collect()
+}
+
+/// An issuer of callers' tokens.
+fn of_issuer(keyring: &KeyringStatus, now: Moment) -> Option<Problem> {
+    let error = keyring.last_error.as_ref();
+    let severity = match (keyring.keys, error) {
+        (0, Some(_)) => Severity::Error,
+        (_, Some(_)) => Severity::Warning,
+        // Those of a file are never none; those that are fetched may be on their way.
+        (_, None) => return None,
+    };
+    let consequence = match keyring.keys {
+        0 => "none is held: every token of this issuer is refused",
+        _ => "those that are held stay in use for a while",
+    };
+    Some(Problem {
+        severity,
+        about: format!("issuers.{}", keyring.issuer.name),
+        what: format!("the signing keys cannot be fetched, and {consequence}: {}", error?),
+        remedy: error?.remedy().into(),
+        at: keyring.asked.map(|ago| before(now, ago)),
+    })
+}
+
+fn of_tls(dates: &Dates, now: Moment) -> Vec<Problem> {
+    let shown = |concern: crate::config::Problem| Problem {
+        // A certificate that ends soon still works; a list that has ended refuses everybody.
+        severity: match concern.key == "listen.tls.cert" && dates.chain_is_valid(now.wall) {
+            true => Severity::Warning,
+            false => Severity::Error,
+        },
+        about: concern.key,
+        what: concern.what,
+        remedy: concern.remedy,
+        at: None,
+    };
+    dates.concerns(now.wall).into_iter().map(shown).collect()
+}
+
+impl super::TenantNow {
+    /// Of a tenant's tokens and upstream.
+    pub(super) fn judged(&self, now: Moment) -> Vec<Problem> {
+        let about = || format!("tenants.{}", self.name());
+        let mut problems = Vec::new();
+        for token in &self.tokens {
+            let Some(error) = &token.last_error else { continue };
+            let (severity, what) = match token.usable_for {
+                None => (Severity::Error, "there is no access token"),
+                Some(_) => (Severity::Warning, "the access token cannot be renewed"),
+            };
+            problems.push(Problem {
+                severity,
+                about: about(),
+                what: format!("{what}: {error}"),
+                remedy: error.remedy().into(),
+                at: token.failed.map(|ago| before(now, ago)),
+            });
+        }
+        // The grants' tokens mostly fail for the reason that the tenant's own does.
+        problems.dedup_by(|one, other| (&one.what, one.severity) == (&other.what, other.severity));
+        let (failed, all) = (self.tries.failed, self.tries.failed + self.tries.served);
+        let severity = match () {
+            () if failed == 0 => return problems,
+            () if failed * 2 >= all => Severity::Error,
+            () if failed * 20 >= all && failed > 1 => Severity::Warning,
+            () => return problems,
+        };
+        if let Some(last) = self.tenant.health().last() {
+            problems.push(Problem {
+                severity,
+                about: about(),
+                what: format!("{failed} of {all} tries failed in the last minutes; the last: {}", last.what),
+                remedy: crate::proxy::remedy_of_try(last.kind).into(),
+                at: Some(at(now, last.at)),
+            });
+        }
+        problems
+    }
+}

@@ -1,0 +1,47 @@
+//! What there is once for a process: the listener's certificates, and the issuers of callers' tokens.
+
+use std::time::SystemTime;
+
+use serde_json::{Value, json};
+
+use super::{after, before};
+use crate::{
+    authn::jwt::KeyringStatus,
+    clock::Moment,
+    listen::tls::dates::{Dates, date},
+};
+
+/// The listener's certificate, and what clients' certificates are judged by.
+pub(super) fn listen_tls(dates: &Dates, now: SystemTime) -> Value {
+    json!({
+        "certificate": dates.server().map(|server| json!({
+            "subject": server.subject.to_string(),
+            "names": dates.names(),
+            "not_before": date(server.not_before),
+            "not_after": date(server.not_after),
+        })),
+        "client_ca": dates.authorities().map(|names| names.map(ToString::to_string).collect::<Vec<_>>()),
+        "crl": dates.lists().map(|lists| lists.iter().map(|list| json!({
+            "issuer": list.issuer.to_string(),
+            "next_update": list.next_update.map(date),
+        })).collect::<Vec<_>>()),
+        "warnings": dates.concerns(now).iter().map(ToString::to_string).collect::<Vec<_>>(),
+    })
+}
+
+/// An issuer of callers' tokens: whether its keys are there to verify them with.
+pub(super) fn issuer(keyring: &KeyringStatus, now: Moment) -> Value {
+    json!({
+        "issuer": keyring.issuer.issuer,
+        "keys": keyring.keys,
+        "kids": keyring.kids,
+        "usable_until": keyring.usable_for.map(|left| after(now, left)),
+        "tokens_of_unknown_keys": keyring.missed,
+        "from": if keyring.is_fetched { "issuer" } else { "file" },
+        "asked": keyring.asked.map(|ago| before(now, ago)),
+        "asked_seconds_ago": keyring.asked.map(|ago| ago.as_secs()),
+        "consecutive_failures": keyring.consecutive_failures,
+        "last_error": keyring.last_error.as_ref().map(ToString::to_string),
+        "remedy": keyring.last_error.as_ref().map(|error| error.remedy()),
+    })
+}

@@ -1,0 +1,118 @@
+//! A tenant at this moment: its tokens, how its upstream fares, and what is wrong with either.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::{
+    after, at, before,
+    problems::{Problem, Severity},
+    state,
+};
+use crate::{
+    admin::traffic::{Ring, WINDOW},
+    clock::Moment,
+    ids::TenantName,
+    limit::Limited as _,
+    proxy::{Tries, remedy_of_try},
+    token::SlotStatus,
+    upstream::Tenant,
+};
+
+/// A tenant, and what is known about it now.
+pub(super) struct TenantNow {
+    pub(super) tenant: Arc<Tenant>,
+    /// Its own, then those that grants are for instead.
+    pub(super) tokens: Vec<SlotStatus>,
+    /// Within the window.
+    pub(super) tries: Tries,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl TenantNow {
+    pub(super) fn of(tenant: Arc<Tenant>, traffic: &Ring, now: Moment) -> Self {
+        let tokens = [tenant.token_status()].into_iter().chain(tenant.narrowed_status()).collect();
+        let tries = traffic.tries(&tenant.config().name);
+        let mut made = Self { tenant, tokens, tries, problems: Vec::new() };
+        made.problems = made.judged(now);
+        made
+    }
+
+    pub(super) fn name(&self) -> &TenantName {
+        &self.tenant.config().name
+    }
+
+    pub(super) fn severity(&self) -> Option<Severity> {
+        self.problems.iter().map(|problem| problem.severity).min()
+    }
+
+    pub(super) fn shown(&self, now: Moment) -> Value {
+        let (tenant, config) = (&self.tenant, self.tenant.config());
+        let (own, others) = self.tokens.split_at(1);
+        json!({
+            "state": state(self.severity()),
+            "endpoint": config.endpoint.to_string(),
+            "resource": config.resource,
+            "scopes": config.scopes,
+            "labels": config.labels.iter().map(|label| label.as_str()).collect::<Vec<_>>(),
+            "token": own.first().map(|status| token(status, now)),
+            "tokens_of_grants": others.iter().map(|status| json!({
+                "scopes": status.scopes,
+                "organization_id": status.organization_id,
+                "token": token(status, now),
+            })).collect::<Vec<_>>(),
+            "upstream": self.upstream(now),
+            "in_flight": tenant.in_flight().used(),
+            "max_in_flight": config.max_in_flight,
+            "quota": config.quota.map(|quota| json!({
+                "requests": quota.requests,
+                "per_seconds": quota.per.as_secs_f64(),
+                "remaining": tenant.quota().remaining(),
+            })),
+        })
+    }
+
+    fn upstream(&self, now: Moment) -> Value {
+        let health = self.tenant.health();
+        let (failed, all) = (self.tries.failed, self.tries.failed + self.tries.served);
+        json!({
+            "window_seconds": WINDOW.as_secs(),
+            "tries": all,
+            "failed": failed,
+            "failed_share": (all > 0).then(|| share(failed, all)),
+            "consecutive_failures": health.consecutive(),
+            "last_error": health.last().map(|last| json!({
+                "what": last.what,
+                "remedy": remedy_of_try(last.kind),
+                "at": at(now, last.at),
+                "seconds_ago": now.instant.saturating_duration_since(last.at).as_secs(),
+            })),
+        })
+    }
+}
+
+/// To three digits.
+#[expect(clippy::cast_precision_loss, reason = "a share, rounded")]
+fn share(part: u64, whole: u64) -> f64 {
+    (part as f64 / whole as f64 * 1000.0).round() / 1000.0
+}
+
+fn token(status: &SlotStatus, now: Moment) -> Value {
+    json!({
+        "usable": status.usable_for.is_some(),
+        "age_seconds": status.age.map(|age| age.as_secs()),
+        "usable_for_seconds": status.usable_for.map(|left| left.as_secs()),
+        "usable_until": status.usable_for.map(|left| after(now, left)),
+        "granted": status.generation,
+        "consecutive_failures": status.consecutive_failures,
+        "last_error": status.last_error.as_ref().map(|error| json!({
+            "kind": error.label(),
+            "what": error.to_string(),
+            "remedy": error.remedy(),
+            "at": status.failed.map(|ago| before(now, ago)),
+            "seconds_ago": status.failed.map(|ago| ago.as_secs()),
+            "next_try_in_seconds": error.retry_after(Instant::now()).as_secs(),
+        })),
+    })
+}

@@ -1,0 +1,161 @@
+//! The process that runs: where its admin listener is, what it asks for, and what it says.
+
+use std::{
+    io::{self, Read, Write},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
+    process::ExitCode,
+    time::Duration,
+};
+
+use crate::{config::Address, secret::Secret};
+
+const PATIENCE: Duration = Duration::from_secs(2);
+/// More than any answer has.
+const MAX_ANSWER: u64 = 16 * 1024 * 1024;
+
+/// A process, by its admin listener.
+#[derive(Clone)]
+pub(super) struct Process {
+    /// Where it listens.
+    pub(super) address: Address,
+    /// `admin.token`, as far as it is known here.
+    token: Option<Secret>,
+}
+
+/// What it said.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: String,
+}
+
+impl Answer {
+    /// The last line, for whoever is told no.
+    pub(super) fn last_line(&self) -> &str {
+        self.body.lines().last().unwrap_or("no answer")
+    }
+}
+
+impl Process {
+    /// The one at the address that was said, else the one that these files configure: for what is open to everybody.
+    pub(super) fn find(sources: &super::Sources, said: Option<Address>) -> Result<Self, ExitCode> {
+        match said {
+            Some(address) => Ok(Self { address, token: None }),
+            None => Self::with_token(sources, None),
+        }
+    }
+
+    /// The same, with the token that it asks for, which is looked for in these files.
+    pub(super) fn with_token(sources: &super::Sources, said: Option<Address>) -> Result<Self, ExitCode> {
+        // Who asks a process may have none of the other secrets.
+        let (configured, token) = match super::load_policy(&sources.paths).map(|loaded| loaded.config) {
+            Ok(config) => (config.listen.admin, config.admin.token),
+            // A bad edit of the file says nothing about the process, which goes on with the old one.
+            Err(problems) => {
+                let address =
+                    problems.admin.map_or(Address::Tcp(([127, 0, 0, 1], 3601).into()), |address| *address);
+                if said.is_none() {
+                    eprintln!("claviger: the configuration is invalid now; asking {address}");
+                }
+                (Some(address), token_of_environment())
+            }
+        };
+        match said.or(configured) {
+            Some(address) => Ok(Self { address, token }),
+            None => Err(super::fail("listen.admin is \"off\": there is nothing to ask")),
+        }
+    }
+
+    /// Asks it, without a body.
+    pub(super) fn ask(&self, method: &str, target: &str) -> io::Result<Answer> {
+        match &self.address {
+            Address::Tcp(address) => {
+                let stream = TcpStream::connect_timeout(&reachable(*address), PATIENCE)?;
+                stream.set_read_timeout(Some(PATIENCE))?;
+                stream.set_write_timeout(Some(PATIENCE))?;
+                self.exchange(stream, method, target)
+            }
+            Address::Unix(path) => {
+                let stream = std::os::unix::net::UnixStream::connect(path)?;
+                stream.set_read_timeout(Some(PATIENCE))?;
+                stream.set_write_timeout(Some(PATIENCE))?;
+                self.exchange(stream, method, target)
+            }
+        }
+    }
+
+    /// Why there is no answer, and what to look at.
+    pub(super) fn unreachable(&self, error: &io::Error) -> String {
+        format!("{}: {error}; is `claviger serve` running?", self.address)
+    }
+
+    fn exchange(&self, mut stream: impl Read + Write, method: &str, target: &str) -> io::Result<Answer> {
+        write!(
+            stream,
+            "{method} {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n"
+        )?;
+        if let Some(token) = self.token.as_ref().and_then(|token| token.header("Bearer ").ok()) {
+            stream.write_all(b"Authorization: ")?;
+            stream.write_all(token.as_bytes())?;
+            stream.write_all(b"\r\n")?;
+        }
+        stream.write_all(b"\r\n")?;
+        let mut answer = String::new();
+        stream.take(MAX_ANSWER).read_to_string(&mut answer)?;
+        parsed(&answer).ok_or_else(|| io::Error::other("what is there does not answer as Claviger does"))
+    }
+}
+
+/// `admin.token` as a variable, where a configuration around it cannot be read.
+fn token_of_environment() -> Option<Secret> {
+    let token = std::env::var("CLAVIGER_ADMIN__TOKEN").ok().filter(|token| !token.is_empty())?;
+    Some(Secret::new(token.into_bytes()))
+}
+
+/// Status and body, where all of it has come.
+fn parsed(answer: &str) -> Option<Answer> {
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let status = head.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+    });
+    (length? == body.len()).then(|| Answer { status, body: body.to_owned() })
+}
+
+pub(super) fn parse_address(text: &str) -> Result<Address, String> {
+    match text.strip_prefix("unix:") {
+        Some(path) => Ok(Address::Unix(path.into())),
+        None => {
+            text.parse().map(Address::Tcp).map_err(|_| "write 127.0.0.1:3601, or unix: and a path".into())
+        }
+    }
+}
+
+/// A wildcard address is one to listen on, not to connect to.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() {
+            Ipv4Addr::LOCALHOST.into()
+        } else {
+            Ipv6Addr::LOCALHOST.into()
+        });
+    }
+    address
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parsed;
+
+    #[test]
+    fn half_an_answer_is_none() {
+        let whole = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n";
+        let answer = parsed(whole).unwrap();
+        assert_eq!((answer.status, answer.last_line()), (200, "ok"));
+        for bad in
+            ["", "HTTP/1.1 200 OK\r\n\r\nok", &whole[..whole.len() - 1], "SSH-2.0-x\r\n\r\n", "HTTP/1.1 2"]
+        {
+            assert!(parsed(bad).is_none(), "{bad:?}");
+        }
+    }
+}

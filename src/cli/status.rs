@@ -1,0 +1,98 @@
+//! `claviger status`: what `/status` of the running process says, for a person in a terminal: what is wrong first, with what to do
+//! about it. `--watch` shows it anew every two seconds.
+
+mod document;
+mod paint;
+mod render;
+mod watch;
+
+use std::{
+    io::{self, IsTerminal as _},
+    process::ExitCode,
+};
+
+use self::{document::Document, paint::Paint};
+use super::process::{Process, parse_address};
+use crate::{config::Address, ids::TenantName};
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    sources: super::Sources,
+    /// The admin listener, such as 127.0.0.1:3601 or unix:/run/claviger/admin.sock; left out: as configured.
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
+    address: Option<Address>,
+    /// Show it anew every two seconds, until Ctrl-C.
+    #[arg(long)]
+    watch: bool,
+    /// Only this tenant, or those that a pattern such as acme-* fits.
+    #[arg(long, value_name = "NAME", value_parser = tenant)]
+    tenant: Option<String>,
+    /// The most tenants and callers; those with problems come first.
+    #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    limit: u16,
+    /// The document as the process gives it.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args) -> ExitCode {
+    let process = match Process::with_token(&args.sources, args.address.clone()) {
+        Ok(process) => process,
+        Err(exit) => return exit,
+    };
+    let question = Question {
+        process,
+        target: match &args.tenant {
+            Some(tenant) => format!("/status?limit={}&tenant={tenant}", args.limit),
+            None => format!("/status?limit={}", args.limit),
+        },
+    };
+    if args.watch {
+        return watch::run(question, args.json);
+    }
+    match question.ask() {
+        Ok(document) => {
+            let text = if args.json { document.json() } else { render::text(&document, &Paint::of_stdout()) };
+            super::print(&text);
+            document.exit()
+        }
+        Err(why) => super::fail(&why),
+    }
+}
+
+/// What is asked, and whom.
+#[derive(Clone)]
+struct Question {
+    process: Process,
+    target: String,
+}
+
+impl Question {
+    /// The document, or why there is none.
+    fn ask(&self) -> Result<Document, String> {
+        let answer =
+            self.process.ask("GET", &self.target).map_err(|error| self.process.unreachable(&error))?;
+        let address = self.process.address.to_string();
+        match answer.status {
+            200 => Document::parse(address, &answer.body)
+                .ok_or_else(|| format!("{}: what is there is not Claviger's /status", self.process.address)),
+            401 => Err(format!(
+                "{address} asks for admin.token, and the configuration here has none that fits; name the file that has it with --config, \
+                 or set CLAVIGER_ADMIN__TOKEN"
+            )),
+            404 if answer.body.contains("tenant") => Err("there is no such tenant".to_owned()),
+            _ => Err(format!("{address}: {}", answer.last_line())),
+        }
+    }
+}
+
+/// A name or a pattern; nothing that would have to be escaped.
+fn tenant(text: &str) -> Result<String, String> {
+    let stars = text.replace('*', "x");
+    TenantName::parse(&stars).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}

@@ -1,0 +1,291 @@
+//! The document as text: problems, then tables of tenants, callers and what expires.
+
+use super::{
+    document::{Document, Node},
+    paint::{Paint, Tone},
+};
+
+/// Steps of a graph of one line.
+const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+/// How soon what expires is worth a colour: 14 days.
+const SOON: u64 = 14 * 24 * 60 * 60;
+
+pub(super) fn text(document: &Document, paint: &Paint) -> String {
+    lines(document, paint).into_iter().map(|line| line + "\n").collect()
+}
+
+pub(super) fn lines(document: &Document, paint: &Paint) -> Vec<String> {
+    let root = document.root();
+    let mut lines = head(document, paint);
+    for problem in root.at("problems").list() {
+        lines.push(String::new());
+        lines.extend(of_problem(problem, paint));
+    }
+    if root.at("problems").list().len() == 0 {
+        lines.extend([String::new(), "Nothing is wrong.".to_owned()]);
+    }
+    for table in [tenants(root), callers(root, paint.has_unicode), expiring(root)] {
+        if table.rows.len() > 1 {
+            lines.push(String::new());
+            lines.extend(table.lines(paint));
+        }
+    }
+    lines
+}
+
+fn head(document: &Document, paint: &Paint) -> Vec<String> {
+    let root = document.root();
+    let state = root.at("state").text();
+    let tone = if root.at("ready").is(true) { Tone::Good } else { Tone::Warning };
+    let some = |member: &str, what: &str, tone| match root.at(member).number() {
+        0 => None,
+        number => Some(paint.text(tone, &counted(number, what))),
+    };
+    let first = [
+        Some(format!("{} {}", paint.text(Tone::Strong, "Claviger"), root.at("version").text())),
+        Some(document.address.clone()),
+        Some(paint.text(tone, &state)),
+        some("errors", "error", Tone::Error),
+        some("warnings", "warning", Tone::Warning),
+    ];
+    let configuration = root.at("configuration");
+    let second = format!(
+        "up {}, {}; configuration {} in force for {}",
+        length(root.at("uptime_seconds").number()),
+        counted(root.at("connections").number(), "connection"),
+        configuration.at("digest").text(),
+        length(configuration.at("in_force_since").seconds_ago().unwrap_or_default()),
+    );
+    vec![first.into_iter().flatten().collect::<Vec<_>>().join("  "), paint.text(Tone::Soft, &second)]
+}
+
+fn of_problem(problem: Node<'_>, paint: &Paint) -> Vec<String> {
+    let severity = problem.at("severity").text();
+    let ago = problem.at("at").seconds_ago().map(|ago| format!("{} ago", length(ago)));
+    let first = format!(
+        "{:<9}{}  {}",
+        severity,
+        problem.at("about").text(),
+        paint.text(Tone::Soft, &ago.unwrap_or_default())
+    );
+    let first = first.replacen(&severity, &paint.text(tone(&severity), &severity), 1);
+    let mut lines = vec![first.trim_end().to_owned()];
+    lines.extend(wrapped(&capital(&problem.at("what").text()), paint, Tone::Plain));
+    lines.extend(wrapped(&problem.at("remedy").text(), paint, Tone::Soft));
+    lines
+}
+
+fn tenants(root: Node<'_>) -> Table {
+    let mut table =
+        Table::new(&["TENANT", "STATE", "TOKEN ENDS IN", "UPSTREAM, 5 MIN", ">IN FLIGHT", ">QUOTA LEFT"]);
+    let mut all = root.at("tenants").members();
+    let rank = |state: &str| ["error", "warning", "ok"].iter().position(|known| *known == state);
+    all.sort_by_key(|(_, tenant)| rank(&tenant.at("state").text()));
+    for (name, tenant) in all {
+        let (state, token, upstream) = (tenant.at("state").text(), tenant.at("token"), tenant.at("upstream"));
+        let (ends, ends_tone) = match () {
+            () if token.at("usable").is(true) => {
+                (length(token.at("usable_for_seconds").number()), Tone::Plain)
+            }
+            () if token.at("last_error").is_there() => ("none".to_owned(), Tone::Error),
+            () => ("not asked for yet".to_owned(), Tone::Soft),
+        };
+        let tries = match upstream.at("tries").number() {
+            1 => "1 try".to_owned(),
+            tries => format!("{} tries", number(tries)),
+        };
+        let (fares, fares_tone) = match upstream.at("failed_share").share() {
+            None => ("nothing sent".to_owned(), Tone::Soft),
+            Some(0.0) => (format!("{tries}, none failed"), Tone::Plain),
+            Some(share) => {
+                let tone = match share {
+                    share if share >= 0.5 => Tone::Error,
+                    share if share >= 0.05 => Tone::Warning,
+                    _ => Tone::Plain,
+                };
+                let digits = usize::from(share < 0.1);
+                (format!("{:.digits$} % of {tries} failed", share * 100.0), tone)
+            }
+        };
+        let quota = tenant.at("quota");
+        let left = match quota.is_there() {
+            true => format!("{} / {}", quota.at("remaining").number(), quota.at("requests").number()),
+            false => "none set".to_owned(),
+        };
+        table.row([
+            (name, tone(&state)),
+            (state.clone(), tone(&state)),
+            (ends, ends_tone),
+            (fares, fares_tone),
+            (
+                format!("{} / {}", tenant.at("in_flight").number(), tenant.at("max_in_flight").number()),
+                Tone::Plain,
+            ),
+            (left, Tone::Plain),
+        ]);
+    }
+    let (shown, matching) = (table.rows.len() as u64 - 1, root.at("tenants_matching").number());
+    if shown < matching {
+        table.note = Some(format!(
+            "{shown} of {} tenants, those with problems first; --tenant and --limit show others",
+            number(matching)
+        ));
+    }
+    table
+}
+
+fn callers(root: Node<'_>, with_graph: bool) -> Table {
+    let graph = if with_graph { "5 MIN" } else { "" };
+    let mut table = Table::new(&["CALLER", "LAST REQUEST", graph, ">REQUESTS", ">DENIED", ">FAILED"]);
+    let traffic = root.at("traffic");
+    let unauthenticated = traffic.at("unauthenticated");
+    let named = traffic.at("callers").list().map(|caller| (caller.at("caller").text(), caller));
+    let strangers = Some(("(unauthenticated)".to_owned(), unauthenticated));
+    for (name, caller) in named.chain(strangers.filter(|(_, it)| it.at("last_request").is_there())) {
+        let last = caller.at("last_request").seconds_ago();
+        let amount = |member: &str, tone| match caller.at(member).number() {
+            0 => ("0".to_owned(), Tone::Soft),
+            some => (number(some), tone),
+        };
+        table.row([
+            (name, Tone::Plain),
+            last.map_or(("none yet".to_owned(), Tone::Soft), |ago| {
+                (format!("{} ago", length(ago)), Tone::Plain)
+            }),
+            (if with_graph { blocks(caller.at("requests_by_slot")) } else { String::new() }, Tone::Soft),
+            amount("requests", Tone::Plain),
+            amount("denied", Tone::Warning),
+            amount("failed", Tone::Error),
+        ]);
+    }
+    let (shown, all) =
+        (traffic.at("callers").list().len() as u64, root.at("configuration").at("callers").number());
+    if shown < all {
+        table.note = Some(format!("{shown} of {} callers, those that are denied most first", number(all)));
+    }
+    table
+}
+
+fn expiring(root: Node<'_>) -> Table {
+    let mut table = Table::new(&["EXPIRES IN", "WHAT"]);
+    for one in root.at("expiring").list() {
+        let left = one.at("at").seconds_left().unwrap_or_default();
+        let is_soon = left < SOON && one.at("kind").is("certificate");
+        let tone = if is_soon { Tone::Warning } else { Tone::Plain };
+        table.row([(length(left), tone), (one.at("what").text(), Tone::Plain)]);
+    }
+    table
+}
+
+fn tone(state: &str) -> Tone {
+    match state {
+        "error" => Tone::Error,
+        "warning" => Tone::Warning,
+        _ => Tone::Plain,
+    }
+}
+
+/// Columns that are as wide as what is in them. A head that begins with `>` stands to the right, an empty one is left out.
+struct Table {
+    rows: Vec<Vec<(String, Tone)>>,
+    is_right: Vec<bool>,
+    note: Option<String>,
+}
+
+impl Table {
+    fn new(heads: &[&str]) -> Self {
+        let is_right = heads.iter().map(|head| head.starts_with('>')).collect();
+        let heads = heads.iter().map(|head| (head.trim_start_matches('>').to_owned(), Tone::Soft));
+        Self { rows: vec![heads.collect()], is_right, note: None }
+    }
+
+    fn row<const N: usize>(&mut self, cells: [(String, Tone); N]) {
+        self.rows.push(cells.into());
+    }
+
+    fn lines(&self, paint: &Paint) -> Vec<String> {
+        let columns: Vec<_> =
+            (0..self.is_right.len()).filter(|column| !self.rows[0][*column].0.is_empty()).collect();
+        let width = |column: usize| self.rows.iter().map(|row| row[column].0.chars().count()).max();
+        let widths: Vec<_> = columns.iter().map(|column| width(*column).unwrap_or_default()).collect();
+        let line = |row: &Vec<(String, Tone)>| {
+            let cells = columns.iter().zip(&widths).map(|(column, width)| {
+                let (text, tone) = &row[*column];
+                let space = " ".repeat(width - text.chars().count());
+                let shown = paint.text(*tone, text);
+                if self.is_right[*column] { format!("{space}{shown}") } else { format!("{shown}{space}") }
+            });
+            cells.collect::<Vec<_>>().join("   ").trim_end().to_owned()
+        };
+        let notes = self.note.iter().map(|note| paint.text(Tone::Soft, note));
+        self.rows.iter().map(line).chain(notes).collect()
+    }
+}
+
+/// Indented, and broken between words where the terminal ends.
+fn wrapped(text: &str, paint: &Paint, tone: Tone) -> Vec<String> {
+    const INDENT: &str = "         ";
+    let width = paint.width.map_or(usize::MAX, |width| width.saturating_sub(INDENT.len()).max(20));
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let last = lines.last().map_or(0, |line| line.chars().count());
+        match lines.last_mut() {
+            Some(line) if last == 0 => line.push_str(word),
+            Some(line) if last + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.iter().map(|line| format!("{INDENT}{}", paint.text(tone, line))).collect()
+}
+
+/// The two largest units.
+pub(super) fn length(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match () {
+        () if days > 0 => format!("{days} d {} h", hours % 24),
+        () if hours > 0 => format!("{hours} h {} min", minutes % 60),
+        () if minutes > 0 => format!("{minutes} min {} s", seconds % 60),
+        () => format!("{seconds} s"),
+    }
+}
+
+/// With a comma at each thousand.
+fn number(number: u64) -> String {
+    let digits = number.to_string();
+    let mut shown = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            shown.push(',');
+        }
+        shown.push(digit);
+    }
+    shown
+}
+
+fn counted(number: u64, what: &str) -> String {
+    super::super::count(usize::try_from(number).unwrap_or(usize::MAX), what)
+}
+
+fn blocks(counts: Node<'_>) -> String {
+    let counts: Vec<_> = counts.list().map(Node::number).collect();
+    let top = counts.iter().max().copied().unwrap_or_default().max(1);
+    let steps = BLOCKS.len() as u64;
+    let block = |count: &u64| match count {
+        0 => ' ',
+        count => {
+            BLOCKS[usize::try_from((count * steps).div_ceil(top) - 1).unwrap_or(0).min(BLOCKS.len() - 1)]
+        }
+    };
+    counts.iter().map(block).collect()
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+#[cfg(test)]
+mod tests;
