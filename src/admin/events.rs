@@ -217,7 +217,7 @@ mod tests {
         for _ in 0..10 {
             assert_eq!(part(&mut parts).await, ":\n\n");
         }
-        tokio::time::sleep(2 * BEAT + PATIENCE).await;
+        tokio::time::sleep(3 * BEAT + PATIENCE).await;
         assert!(!events.need_details(), "it left, and requests no longer gather anything for it");
         part(&mut parts).await;
         assert!(parts.recv().await.is_none());
