@@ -126,18 +126,19 @@ fn shown(event: &RequestEvent) -> serde_json::Value {
         "time": details.map(|details| date(details.time)),
         "request_id": event.id.as_str(),
         "caller": some(names.caller()),
-        "identified_by": details.and_then(|details| details.identified_by).or(event.tried),
+        "identified_by": event.identified_by.or(event.auth_method),
         "peer": event.peer.map(|peer| peer.to_string()).or_else(|| event.peer_uid.map(|uid| format!("uid {uid}"))),
         "tenant": some(names.tenant()),
         "operation": some(names.operation()),
         "method": event.shown_method(),
-        "path": details.and_then(|details| details.path.as_deref()),
+        "path": event.path.as_deref(),
         "via": event.via,
         "status": status,
         "source": event.answered_by.as_str(),
         "outcome": event.outcome(),
         "code": event.code,
         "reason": event.cause,
+        "remedy": event.remedy,
         "rule": details.and_then(|details| details.rule.as_deref()).map(rule),
         "attempts": event.attempts,
         "duration_ms": event.duration_ms(),
@@ -170,13 +171,14 @@ mod tests {
     use super::*;
     use crate::{
         config::LogRequests,
-        observe::{Events, Metrics, OperationMetrics, Record, RequestId},
+        observe::{Events, Metrics, OperationMetrics, Record, Recorder, RequestId},
     };
 
     fn request(number: u64, events: &Events) {
         let operation = OperationMetrics::new(Arc::new(Metrics::new()), "billing", "acme", "ListUsers");
         let id = RequestId::of(&HeaderMap::new(), |_| false, || number);
-        drop(Record::begin(id, Method::GET, Arc::new(operation), events.clone(), LogRequests::Off));
+        let recorder = Recorder::new(events.clone(), LogRequests::Off, |_| false);
+        drop(Record::begin(id, Method::GET, Arc::new(operation), Arc::new(recorder)));
     }
 
     fn opened(events: &Events, room: usize) -> (mpsc::Receiver<Bytes>, CancellationToken) {

@@ -57,7 +57,9 @@ impl AuthnError {
 impl fmt::Display for AuthnError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.cause.retry_after {
-            None if self.has_expired() && self.tried == "certificate" => "the client certificate has expired",
+            None if self.has_expired() && self.method == "certificate" => {
+                "the client certificate has expired"
+            }
             None if self.has_expired() => "the token has expired",
             None => "the caller could not be authenticated",
             Some(_) => "cannot verify the token: the issuer's signing keys are unavailable",

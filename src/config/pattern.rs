@@ -35,7 +35,9 @@ fn add(value: &mut Value, pattern: &str) {
         Value::Array(items) => items.iter_mut().for_each(|item| add(item, pattern)),
         Value::Object(object) => {
             object.values_mut().for_each(|value| add(value, pattern));
-            let is_text = |kind: &Value| kind == "string" || kind.as_array().is_some_and(|of| of.contains(&"string".into()));
+            let is_text = |kind: &Value| {
+                kind == "string" || kind.as_array().is_some_and(|of| of.contains(&"string".into()))
+            };
             if object.get("type").is_some_and(is_text) {
                 object.insert("pattern".into(), pattern.into());
             }

@@ -9,8 +9,8 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use self::table::EXPLAIN;
 pub use self::table::Description;
+use self::table::EXPLAIN;
 use super::{broker::BrokerError, hosts::HostError};
 use crate::{
     authn::AuthnError,

@@ -109,9 +109,15 @@ impl FetchError {
             Self::Unreachable(_) => {
                 "Check the issuer's address, DNS, the network policy and `ca`; the fetch is repeated by itself."
             }
-            Self::Status(_) => {
-                "Check `issuer` and `jwks`: nothing with keys is at this address, or it asks for a credential."
+            Self::Status(_) => "Check `issuer` and `jwks`: nothing with keys is at this address.",
+            Self::CredentialWanted(_) => {
+                "Write `bearer = { file = \"…\" }`; in a cluster, the token of Claviger's own ServiceAccount."
             }
+            Self::BearerRefused(_) => {
+                "Check that the token of `bearer` is current, and that its account may read the keys."
+            }
+            Self::NotShown(_) => "Write the URL of the keys into `jwks`.",
+            Self::BearerUnreadable(_) | Self::BearerForm => "Check the file or variable that `bearer` names.",
             Self::TooLarge | Self::Keys(_) | Self::Discovery(_) => {
                 "Check `issuer` and `jwks`: what is at this address is not what an issuer publishes."
             }

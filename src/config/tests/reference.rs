@@ -77,7 +77,9 @@ fn kind(schema: &Value) -> String {
     let has_example =
         |text: &str| schema["examples"].as_array().is_some_and(|them| them.contains(&text.into()));
     match &schema["type"] {
-        Value::Array(_) if schema["pattern"].as_str().is_some_and(|pattern| pattern.contains("KiB")) => "size".into(),
+        Value::Array(_) if schema["pattern"].as_str().is_some_and(|pattern| pattern.contains("KiB")) => {
+            "size".into()
+        }
         Value::Array(_) => "octal".into(),
         Value::String(kind) => match kind.as_str() {
             "boolean" => "`true`, `false`".into(),
