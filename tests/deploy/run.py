@@ -294,6 +294,7 @@ def certify(directory, name="localhost"):
     """What cert-manager would write in the place of the manifest's placeholders."""
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
                     "-subj", "/CN=claviger", "-addext", f"subjectAltName=DNS:{name}",
+                    "-addext", "basicConstraints=critical,CA:FALSE",
                     "-keyout", directory / "tls.key", "-out", directory / "tls.crt"], check=True, capture_output=True)
     (directory / "tls.key").chmod(0o644)
 
