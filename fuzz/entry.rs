@@ -16,7 +16,10 @@ use claviger::{
         secrets::{Place, Secrets},
     },
     config::{LoadRequest, Origin, Policy, References, RuleText, load},
-    filter::redact::{MASK, MAX_DEPTH, Redactor, Unmaskable},
+    filter::{
+        gunzip::{Gunzip, PIECE, Undecodable},
+        redact::{MASK, MAX_DEPTH, Redactor, Unmaskable},
+    },
     ids::PolicyName,
     policy::{
         CatalogCheck,
@@ -220,4 +223,47 @@ fn hide(secrets: &Secrets, place: Place, value: &mut serde_json::Value) {
         }
         _ => {}
     }
+}
+
+// --- gunzip: the first byte chooses whether a header is put before it, the second the size of chunks -----------------
+
+/// What expands does so in small pieces, to the same text however it is cut, and not beyond the bound.
+pub(crate) fn gunzip(data: &[u8]) {
+    const EXPANSION: u32 = 50;
+    let Some(([choice, size], rest)) = data.split_first_chunk() else { return };
+    let header = if choice % 2 == 0 { &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3][..] } else { &[] };
+    let bytes = [header, rest].concat();
+    let (whole, why) = expanded(&bytes, bytes.len(), EXPANSION);
+    let pieces = expanded(&bytes, usize::from(*size) % 16 + 1, EXPANSION);
+    // Where it is broken, or too much, is seen by the piece.
+    let (least, most) = if whole.len() < pieces.0.len() { (&whole, &pieces.0) } else { (&pieces.0, &whole) };
+    assert!(most.starts_with(least) && most.len() - least.len() <= PIECE);
+    // How much was read when a piece was whole depends on the chunks, and so does where too much is seen.
+    if ![why, pieces.1].contains(&Err(Undecodable::Expansion)) {
+        assert_eq!(why, pieces.1, "chunks make no difference");
+        assert!(why.is_err() || whole == pieces.0);
+    }
+    assert!(most.len() <= (1 << 20) + PIECE || most.len() <= bytes.len() * EXPANSION as usize);
+}
+
+fn expanded(bytes: &[u8], size: usize, expansion: u32) -> (Vec<u8>, Result<(), Undecodable>) {
+    let mut gunzip = Gunzip::new(expansion);
+    let mut text = Vec::new();
+    for chunk in bytes.chunks(size.max(1)) {
+        let mut chunk = Bytes::copy_from_slice(chunk);
+        loop {
+            match gunzip.read(&mut chunk) {
+                Ok(Some(piece)) => {
+                    assert!(!piece.is_empty() && piece.len() <= PIECE);
+                    text.extend(piece);
+                }
+                Ok(None) => break,
+                Err(error) => return (text, Err(error)),
+            }
+        }
+        assert!(chunk.is_empty() && gunzip.needs_more(&chunk));
+    }
+    let end = gunzip.finish();
+    assert!(end.is_err() || gunzip.is_whole() || bytes.is_empty());
+    (text, end)
 }

@@ -7,7 +7,7 @@ mod blocked;
 mod compressed;
 mod crc32;
 mod echo_guard;
-mod gunzip;
+pub mod gunzip;
 mod mask_detector;
 pub mod redact;
 mod screen;
@@ -18,7 +18,6 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, reque
 pub use self::{
     blocked::Blocked,
     echo_guard::{Echo, EchoGuard, KnownSecrets},
-    gunzip::Undecodable,
     mask_detector::MaskDetector,
 };
 use self::{compressed::Compressed, gunzip::Gunzip, redact::Redactor, screen::Screen};

@@ -38,3 +38,8 @@ fn token_answer() {
 fn redact() {
     replay("redact", entry::redact);
 }
+
+#[test]
+fn gunzip() {
+    replay("gunzip", entry::gunzip);
+}

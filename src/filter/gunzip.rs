@@ -12,7 +12,7 @@ use miniz_oxide::inflate::{
 use super::crc32::Crc32;
 
 /// Bytes of the largest piece, which is also as far as deflate refers back (RFC 1951 section 2).
-pub(super) const PIECE: usize = 32 * 1024;
+pub const PIECE: usize = 32 * 1024;
 /// What every answer may expand to; whether the rest is too much is seen by how many times its size it is.
 const FREE: u64 = 1024 * 1024;
 /// Magic, method and flags; time, level and system follow, and may be anything.
@@ -21,7 +21,7 @@ const HEADER_LENGTH: usize = 10;
 
 /// Decompresses one body.
 #[derive(Debug)]
-pub(super) struct Gunzip {
+pub struct Gunzip {
     stage: Stage,
     crc: Crc32,
     /// Bytes of deflate that were read, and bytes that came of them.
@@ -74,7 +74,7 @@ pub enum Undecodable {
 
 impl Gunzip {
     /// For one body, which beyond its first [`FREE`] bytes must not be more than `expansion` times what it is compressed.
-    pub(super) fn new(expansion: u32) -> Self {
+    pub fn new(expansion: u32) -> Self {
         let expansion = u64::from(expansion);
         Self { stage: Stage::Header(0), crc: Crc32::new(), compressed: 0, expanded: 0, expansion }
     }
@@ -84,7 +84,7 @@ impl Gunzip {
     ///
     /// # Errors
     /// [`Undecodable`].
-    pub(super) fn read(&mut self, input: &mut Bytes) -> Result<Option<Bytes>, Undecodable> {
+    pub fn read(&mut self, input: &mut Bytes) -> Result<Option<Bytes>, Undecodable> {
         let mut piece = None;
         while piece.is_none() && !self.needs_more(input) {
             piece = match &mut self.stage {
@@ -98,7 +98,7 @@ impl Gunzip {
     }
 
     /// Whether nothing more comes of `input`.
-    pub(super) fn needs_more(&self, input: &Bytes) -> bool {
+    pub fn needs_more(&self, input: &Bytes) -> bool {
         input.is_empty() && !matches!(&self.stage, Stage::Data(inflate) if inflate.has_more)
     }
 
@@ -152,7 +152,7 @@ impl Gunzip {
     }
 
     /// Whether its end was read, and is right.
-    pub(super) fn is_whole(&self) -> bool {
+    pub fn is_whole(&self) -> bool {
         matches!(self.stage, Stage::Whole)
     }
 
@@ -160,7 +160,7 @@ impl Gunzip {
     ///
     /// # Errors
     /// [`Undecodable::Unfinished`], where it is not whole. Nothing at all is: there is nothing to read.
-    pub(super) fn finish(&self) -> Result<(), Undecodable> {
+    pub fn finish(&self) -> Result<(), Undecodable> {
         match self.stage {
             Stage::Whole | Stage::Header(0) => Ok(()),
             _ => Err(Undecodable::Unfinished),

@@ -4,7 +4,7 @@ use proptest::{collection::vec, prelude::*};
 
 use super::{
     super::gunzip::{
-        Gunzip,
+        Gunzip, Undecodable,
         tests::{gzip, pieces},
     },
     *,
