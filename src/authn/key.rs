@@ -68,3 +68,87 @@ impl KeyUsage {
         keys
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use futures_util::FutureExt as _;
+    use http::{HeaderMap, HeaderValue, header};
+
+    use super::*;
+    use crate::{
+        authn::{Authenticators, Deps, Peer, Presented, Reach, Seal},
+        clock::Clock,
+    };
+
+    fn keyed(keys: Vec<Digest>, label: Option<KeyLabel>) -> config::Caller {
+        config::Caller {
+            name: CallerName::parse("keyed").unwrap(),
+            identify: vec![config::Identity::ApiKey { keys, label }],
+            tenants: config::TenantScope::All,
+            policies: Vec::new(),
+            reveal: Vec::new(),
+            issue: config::Issue::Claviger,
+            scopes: None,
+            organization_id: None,
+            rate: None,
+            origin: config::Origin::from("test"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_use_of_a_key_is_known_by_its_label_and_outlives_a_reload() {
+        let configured = vec![keyed(vec![Digest::of(b"new-key"), Digest::of(b"old-key")], None)];
+        let start = UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let begin = Instant::now();
+        let clock = Clock::with_wall(move || start + begin.elapsed());
+        let (usage, seal) = (KeyUsage::default(), Seal::new(None).unwrap());
+        let with = |config: &[config::Caller]| {
+            let deps = Deps {
+                seal: seal.clone(),
+                clock: clock.clone(),
+                clients: None,
+                issuers: Vec::new(),
+                usage: usage.clone(),
+            };
+            Authenticators::new(config, deps)
+        };
+        let shown = |callers: &Authenticators, config: &[config::Caller]| -> Vec<_> {
+            let used = |key: &Arc<ApiKey>| {
+                key.used(clock.now()).map(|used| (used.times, used.last.duration_since(start).unwrap()))
+            };
+            let one = |key: &Arc<ApiKey>| {
+                (config[key.caller().0].name.to_string(), key.label().to_string(), used(key))
+            };
+            callers.keys().iter().map(one).collect()
+        };
+        let callers = with(&configured);
+        tokio::time::advance(Duration::from_secs(30)).await;
+        let headers =
+            HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_static("Bearer old-key"))]);
+        let peer = Peer::at(Reach::Network);
+        let presented = Presented::by_headers(&peer, &headers);
+        for _ in 0..2 {
+            let mut caller = callers.authenticate(&presented).now_or_never().unwrap().unwrap();
+            caller.take_principal().unwrap().note_use(Instant::now());
+        }
+        let before = shown(&callers, &configured);
+        assert!(before.contains(&("keyed".into(), "1".into(), None)), "{before:?}");
+        assert!(
+            before.contains(&("keyed".into(), "2".into(), Some((2, Duration::from_secs(30))))),
+            "{before:?}"
+        );
+        // The new key is gone, and the old one has a label now: it is still the same key.
+        let config = vec![keyed(vec![Digest::of(b"old-key")], KeyLabel::parse("2026-05").ok())];
+        tokio::time::advance(Duration::from_secs(10)).await;
+        let after = shown(&with(&config), &config);
+        assert!(
+            after.contains(&("keyed".into(), "2026-05".into(), Some((2, Duration::from_secs(30))))),
+            "{after:?}"
+        );
+        // A key that comes back is a new one.
+        with(&[]);
+        assert!(shown(&with(&config), &config).iter().all(|(.., used)| used.is_none()));
+    }
+}

@@ -72,11 +72,16 @@ async fn demo(args: &Args) -> ExitCode {
         return super::fail("the demo has no address");
     };
     super::print(&guide(proxy, admin, &emulator));
-    let (stop, reload) = match super::serve::signals() {
+    let (stop, mut hung_up) = match super::serve::signals() {
         Ok(signals) => signals,
         Err(error) => return super::fail(&format!("cannot watch for signals: {error}")),
     };
-    app.run(stop, reload).await;
+    // There is nothing to reload, and nobody wants a demonstration that outlives its terminal.
+    let ended = async {
+        tokio::select! { () = stop => {}, _ = hung_up.recv() => {} }
+    };
+    let (_never, reload) = tokio::sync::mpsc::channel(1);
+    app.run(ended, reload).await;
     emulator.shutdown();
     ExitCode::SUCCESS
 }

@@ -58,3 +58,31 @@ impl io::Write for Hashing {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::{Bench, GOOD};
+
+    fn version(text: &str, secret: &str) -> String {
+        let config = Bench::new().with("c.toml", text).env("S", secret).config();
+        PolicyVersion::of(&config).as_str().to_owned()
+    }
+
+    #[test]
+    fn the_same_policy_has_the_same_version_and_another_one_another() {
+        let first = version(GOOD, "secret");
+        assert_eq!(first.len(), 32);
+        let moved = format!("# moved down\n\n{GOOD}\n[timeouts]\nhead = \"3s\"\n");
+        assert_eq!(version(&moved, "another secret"), first, "neither lines, nor secrets, nor the rest");
+        let others = [
+            ("allow = [", "deny = [\"ListRoles\"]\nallow = ["),
+            ("policies = [", "rate = { requests = 5, per = \"1s\" }\npolicies = ["),
+            ("[tenants.acme]", "[tenants.acme]\nlabels = [\"customer\"]"),
+        ];
+        for (old, new) in others {
+            assert!(GOOD.contains(old), "{old} is not in {GOOD}");
+            assert_ne!(version(&GOOD.replacen(old, new, 1), "secret"), first, "{new}");
+        }
+    }
+}

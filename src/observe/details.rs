@@ -5,7 +5,10 @@ use std::{sync::Arc, time::SystemTime};
 
 use serde::Serialize;
 
-use crate::{config::PolicyVersion, policy::decide::RuleSource};
+use crate::{
+    config::PolicyVersion,
+    policy::{PermittedOperation, decide::RuleSource},
+};
 
 /// How a request was authenticated and authorised.
 #[derive(Debug, Clone)]
@@ -33,6 +36,15 @@ pub enum SecretsShown {
 }
 
 impl SecretsShown {
+    /// Those in the answers of an operation, if there are any.
+    pub(super) fn of(operation: &PermittedOperation) -> Option<Self> {
+        match (operation.masking(), operation.reveals_secrets()) {
+            (Some(_), _) => Some(Self::Masked),
+            (None, true) => Some(Self::Revealed),
+            (None, false) => None,
+        }
+    }
+
     /// One word.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,6 +1,7 @@
 //! Log lines on standard error: JSON, one object a line, or a form for people at a terminal. A line that cannot
 //! be written (disk full, pipe closed) is counted and dropped: logging never stops a request.
 
+pub(super) mod layout;
 pub(super) mod paint;
 mod repeated;
 pub(super) mod style;
@@ -44,7 +45,8 @@ pub fn init(log: &Log, lost: IntCounter) -> Result<Repeated, LogError> {
             json.finish().with(repeated.clone()).try_init()
         }
         Style::Human(paint) => {
-            let human = base.event_format(Terminal { paint, clock: Clock::system() });
+            let human =
+                base.event_format(Terminal { paint, clock: Clock::system(), columns: style::columns });
             human.finish().with(repeated.clone()).try_init()
         }
     };

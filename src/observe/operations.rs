@@ -281,3 +281,44 @@ impl Label for Name {
         &self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+    use crate::clock::Clock;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_use_of_a_grant_is_known_by_caller_and_operation() {
+        let begin = Instant::now();
+        let clock = Clock::with_wall(move || UNIX_EPOCH + begin.elapsed());
+        let tenant = TenantMetrics::new(Arc::new(Metrics::new()), TenantName::parse("acme").unwrap(), 40);
+        let caller = |name: &str| CallerName::parse(name).unwrap();
+        assert!(tenant.grant_uses(clock.now()).is_empty());
+        for (name, operation, seconds) in [
+            ("support", (3, "GetUser"), 5),
+            ("billing", (33, "ListRoles"), 7),
+            ("billing", (1, "ListUsers"), 9),
+        ] {
+            tokio::time::advance(Duration::from_secs(seconds)).await;
+            tenant.of(&caller(name), Some(operation)).note_use(Instant::now());
+        }
+        // Asked for, and not granted.
+        tenant.of(&caller("support"), Some((2, "DeleteUser")));
+        let uses = tenant.grant_uses(clock.now());
+        let shown: Vec<_> = uses
+            .iter()
+            .map(|it| {
+                (it.caller.as_str(), it.operation, it.used.last.duration_since(UNIX_EPOCH).unwrap().as_secs())
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            [("billing", "ListUsers", 21), ("billing", "ListRoles", 12), ("support", "GetUser", 5)]
+        );
+        assert!(uses.iter().all(|it| it.used.times == 1));
+        tenant.retain(|name| name.as_str() == "support");
+        assert_eq!(tenant.grant_uses(clock.now()).len(), 1);
+    }
+}

@@ -11,8 +11,10 @@ use http::{Method, uri::PathAndQuery};
 use tokio::time::Instant;
 
 use super::{
-    AnsweredBy, Issued, Metrics, OperationMetrics, Recorder, RequestEvent, RequestId, event::CALLER_LEFT,
+    AnsweredBy, Issued, Metrics, OperationMetrics, Recorder, RequestEvent, RequestId, SecretsShown,
+    event::CALLER_LEFT,
 };
+use crate::policy::{Action, Permit};
 
 /// A request's event while it is filled in: counted and published when it is dropped.
 #[derive(Debug)]
@@ -74,6 +76,20 @@ impl Record {
     /// What it is about. Kept as it is: most records are never shown.
     pub fn is_about(&mut self, target: Option<&PathAndQuery>) {
         self.target = target.cloned();
+    }
+
+    /// The policy permits it: what for, by which rule, and what its caller sees of secrets. A refusal's rule comes with the
+    /// failure.
+    pub fn permitted<T>(&mut self, permit: &Permit<T>) {
+        self.operation.note_use(self.started);
+        let mut secrets = None;
+        if let Action::Forward(operation) = permit.action() {
+            self.is_about(Some(operation.target()));
+            secrets = SecretsShown::of(operation);
+        }
+        if let Some(details) = &mut self.details {
+            (details.rule, details.secrets) = (permit.rule().cloned(), secrets);
+        }
     }
 
     /// A token leaves the process.

@@ -9,7 +9,7 @@ use self::line::{Line, known, peer};
 use super::{
     RequestEvent,
     events::Subscriber,
-    log::style::{REQUESTS, Style},
+    log::style::{REQUESTS, Style, columns},
 };
 use crate::{authn::Principal, config::LogRequests};
 
@@ -60,7 +60,7 @@ impl Subscriber for RequestLog {
         match self.style {
             Style::Json => write(event),
             Style::Human(paint) => {
-                let line = Line { event, paint };
+                let line = Line { event, paint, width: columns() };
                 match level(event) {
                     Level::WARN => tracing::warn!(target: REQUESTS, "{line}"),
                     Level::INFO => tracing::info!(target: REQUESTS, "{line}"),

@@ -27,9 +27,7 @@ use crate::{
     ids::CallerIndex,
     limit::{Admitted, Peers, RateLimits, Unauthenticated},
     listen::Connection,
-    observe::{
-        AnsweredBy, Details, Issued, Metrics, OperationMetrics, Record, Recorder, RequestId, SecretsShown,
-    },
+    observe::{AnsweredBy, Details, Issued, Metrics, OperationMetrics, Record, Recorder, RequestId},
     policy::{Action, Grants, ISSUE, Permit, Refusal, Tenant as _, target::Target},
     reply::{self, Base, Body},
     secret::Digest,
@@ -193,7 +191,7 @@ impl Pipeline {
         let caller = &self.config.callers[index.0].name;
         record.operation = tenant.metrics().of(caller, operation);
         if let Ok(permit) = &permit {
-            note(record, permit);
+            record.permitted(permit);
         }
         permit
     }
@@ -365,25 +363,6 @@ impl Pipeline {
             tenant.warm();
         }
         self.authenticators.start();
-    }
-}
-
-/// What there is to know of a permit; a refusal's rule comes with the failure.
-fn note(record: &mut Record, permit: &Permit<Tenant>) {
-    record.operation.note_use(record.started);
-    let secrets = match permit.action() {
-        Action::Forward(operation) => {
-            record.is_about(Some(operation.target()));
-            match (operation.masking(), operation.reveals_secrets()) {
-                (Some(_), _) => Some(SecretsShown::Masked),
-                (None, true) => Some(SecretsShown::Revealed),
-                (None, false) => None,
-            }
-        }
-        Action::Issue(_) => None,
-    };
-    if let Some(details) = &mut record.details {
-        (details.rule, details.secrets) = (permit.rule().cloned(), secrets);
     }
 }
 

@@ -120,3 +120,13 @@ async fn the_emulator_says_where_it_is_and_ends_when_asked() {
     let ended = tokio::time::timeout(Duration::from_secs(10), child.wait()).await.expect("it ends");
     assert_eq!(ended.expect("it is ours").code(), Some(0));
 }
+
+#[tokio::test]
+async fn the_demonstration_does_not_outlive_its_terminal() {
+    let arguments = ["demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+    let (mut child, _) = printed(&arguments, "Ctrl-C ends it").await;
+    let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
+    rustix::process::kill_process(pid.expect("it runs"), rustix::process::Signal::HUP).expect("it is ours");
+    let ended = within("its end", child.wait()).await.expect("it is ours");
+    assert_eq!(ended.code(), Some(0));
+}

@@ -1,5 +1,7 @@
 //! The ways to identify that rest on tokens and certificates, callers that look alike, and finer grants.
 
+use serde_json::json;
+
 use super::*;
 
 const IDENTIFY: &str = "identify = { loopback = true }";
@@ -231,5 +233,44 @@ fn finer_grants() {
         [
             "c.toml:8: callers.c.scopes: there is no scope, so tokens would allow nothing. Write [\"all\"], the one scope of the Management API, or leave the key out."
         ]
+    );
+}
+
+#[test]
+fn labels_tell_the_keys_of_a_caller_apart() {
+    let key = |n: u8| format!("api_key_sha256 = \"{}\"", format!("{n:02x}").repeat(32));
+    let identify = format!(
+        "identify = [{{ {}, label = \"2026-11\" }}, {{ api_key_sha256 = [\"{}\", \"{}\"] }}, {{ loopback = true }}]",
+        key(1),
+        "02".repeat(32),
+        "03".repeat(32),
+    );
+    let config = bench("", &identify).config();
+    let labels: Vec<_> = config.callers[0].api_keys().map(|(_, label)| label.to_string()).collect();
+    assert_eq!(labels, ["2026-11", "2", "3"]);
+    assert_eq!(
+        in_effect(&config)["callers"]["c"]["identify"][0],
+        json!({ "api_key": "(set)", "label": "2026-11" })
+    );
+    let says_of = |identify: String, want: &str| says("", &format!("identify = {identify}"), &[want]);
+    says_of(
+        format!("[{{ {}, label = \"a\" }}, {{ {}, label = \"a\" }}]", key(1), key(2)),
+        "c.toml:7: callers.c.identify[1].label: two keys have the label \"a\". Give each key a label of its own: log and status tell them apart by it.",
+    );
+    says_of(
+        format!("{{ {}, label = \"No spaces\" }}", key(1)),
+        "c.toml:7: callers.c.identify[0].label: \"No spaces\" is not a label: a name is 1 to 63 of a-z, 0-9, '-', '_' and '.', and begins with a letter or a digit. Write something like label = \"2026-11\".",
+    );
+    says_of(
+        format!("{{ api_key_sha256 = [\"{}\", \"{}\"], label = \"a\" }}", "02".repeat(32), "03".repeat(32)),
+        "c.toml:7: callers.c.identify[0].label: one label stands beside two keys. Write a table for each key: identify = [{ api_key = …, label = \"2026-11\" }, { api_key = …, label = \"2026-05\" }].",
+    );
+    says_of(
+        "{ loopback = true, label = \"a\" }".into(),
+        "c.toml:7: callers.c.identify[0].label: only an API key has a label. Take it out; a label tells API keys apart.",
+    );
+    says_of(
+        "{ label = \"a\" }".into(),
+        "c.toml:7: callers.c.identify[0]: there is a label, and no key that it is for. Write { api_key = { file = \"…\" }, label = \"…\" }.",
     );
 }

@@ -5,7 +5,7 @@ use http::{HeaderMap, Method, StatusCode, uri::PathAndQuery};
 use super::*;
 use crate::{
     config::LogRequests,
-    observe::{Metrics, OperationMetrics, Record, Recorder, RequestId, RequestLog},
+    observe::{Details, Metrics, OperationMetrics, Outcome, Record, Recorder, RequestId, RequestLog, Side},
 };
 
 fn record(number: u64, events: &Events, log: LogRequests) -> Record {
@@ -109,4 +109,21 @@ fn an_event_that_nobody_wants_allocates_nothing() {
     let measured =
         allocation_counter::measure(|| events.publish(&mut full, |_| unreachable!("nobody has room")));
     assert_eq!((measured.count_total, tool.lost()), (0, 1), "a tool without room costs no copy");
+}
+
+#[tokio::test]
+async fn a_tool_is_shown_what_was_asked_and_what_decided() {
+    let events = Events::default();
+    let mut tool = events.subscribe(room(2));
+    let mut refused = record(1, &events, LogRequests::Off);
+    refused.details = Some(Box::new(Details::at(std::time::SystemTime::UNIX_EPOCH)));
+    refused.identified_by = Some("loopback");
+    (refused.code, refused.side) = (Some("claviger.not_permitted"), Some(Side::Caller));
+    refused.cause = Some("no rule allows ListUsers".into());
+    drop(refused);
+    let event = tool.next().await.unwrap();
+    assert_eq!((event.path.as_deref(), event.has_query), (Some("/api/users"), true));
+    assert_eq!((event.identified_by, event.outcome()), (Some("loopback"), Outcome::Denied));
+    assert!(!event.needs_attention());
+    assert_eq!(event.cause.as_deref(), Some("no rule allows ListUsers"));
 }

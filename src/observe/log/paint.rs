@@ -15,6 +15,8 @@ pub enum Paint {
 /// What a text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::observe) enum Ink {
+    /// As any other text.
+    Usual,
     /// To be looked at last.
     Dim,
     /// To be found at once.
@@ -29,7 +31,7 @@ impl Paint {
     /// `text` in `ink`.
     pub(in crate::observe) fn ink<T: fmt::Display>(self, ink: Ink, text: T) -> Painted<T> {
         let code = match (self, ink) {
-            (Self::Plain, _) => "",
+            (Self::Plain, _) | (_, Ink::Usual) => "",
             (Self::Colours, Ink::Dim) => "2",
             (Self::Colours, Ink::Bold) => "1",
             (Self::Colours, Ink::Good) => "32",

@@ -17,6 +17,22 @@ pub enum Style {
     Human(Paint),
 }
 
+/// Of a terminal that does not say how wide it is, and at the least.
+const COLUMNS: usize = 120;
+const FEWEST: usize = 60;
+
+/// How many columns the terminal has now; without one, no line is broken.
+pub(in crate::observe) fn columns() -> usize {
+    let stderr = io::stderr();
+    if !stderr.is_terminal() {
+        return usize::MAX;
+    }
+    match rustix::termios::tcgetwinsize(&stderr) {
+        Ok(size) if size.ws_col > 0 => usize::from(size.ws_col).max(FEWEST),
+        _ => COLUMNS,
+    }
+}
+
 impl Style {
     /// As configured, for this process' standard error.
     pub fn of(log: &Log) -> Self {

@@ -13,6 +13,7 @@ use tracing_subscriber::{
 };
 
 use super::{
+    layout::Layout,
     paint::{Harmless, Ink, Paint},
     style::REQUESTS,
 };
@@ -22,7 +23,12 @@ use crate::clock::Clock;
 pub(super) struct Terminal {
     pub(super) paint: Paint,
     pub(super) clock: Clock,
+    /// How many columns the terminal has now.
+    pub(super) columns: fn() -> usize,
 }
+
+/// Behind time and level.
+const INDENT: usize = 18;
 
 impl<S, N> FormatEvent<S, N> for Terminal
 where
@@ -46,9 +52,13 @@ where
             Level::DEBUG => ("DEBUG", Ink::Neutral),
             Level::TRACE => ("TRACE", Ink::Dim),
         };
-        write!(line, "{}  {}", paint.ink(ink, format_args!("{level:<5}")), Harmless(&fields.message))?;
+        write!(line, "{}", paint.ink(ink, format_args!("{level:<5}")))?;
+        let mut layout =
+            Layout { out: &mut line, paint, width: (self.columns)(), indent: INDENT, at: INDENT - 2 };
+        layout.text(Ink::Usual, "  ")?;
+        layout.words(&Harmless(&fields.message).to_string())?;
         for (name, value) in &fields.others {
-            write!(line, "  {}{}", paint.ink(Ink::Dim, format_args!("{name}=")), Harmless(value))?;
+            layout.pair(name, &Harmless(value).to_string())?;
         }
         writeln!(line)
     }
@@ -103,7 +113,7 @@ mod tests {
         let writer = lines.clone();
         let clock = Clock::with_wall(|| SystemTime::UNIX_EPOCH + Duration::from_secs(15 * 3600 + 4 * 60 + 5));
         let subscriber = tracing_subscriber::fmt()
-            .event_format(Terminal { paint, clock })
+            .event_format(Terminal { paint, clock, columns: || 80 })
             .with_writer(move || writer.clone())
             .finish();
         tracing::subscriber::with_default(subscriber, say);
@@ -122,7 +132,8 @@ mod tests {
         assert_eq!(
             said(Paint::Plain, say),
             "15:04:05Z  INFO   ready  proxy=127.0.0.1:3600  tenants=2\n\
-             15:04:05Z  WARN   tenants.acme.client_secret: a secret is written in the configuration itself\n\
+             15:04:05Z  WARN   tenants.acme.client_secret: a secret is written in the\n                  \
+             configuration itself\n\
              15:04:05Z  ERROR  the audit log cannot be written  error=no\\u{1b}[2Jroom\n\
              15:04:05Z  200  a line of its own\n"
         );

@@ -7,40 +7,50 @@ use crate::{
     authn::Principal,
     observe::{
         Outcome, RequestEvent, SecretsShown, Side,
-        log::paint::{Harmless, Ink, Paint},
+        log::{
+            layout::Layout,
+            paint::{Harmless, Ink, Paint},
+        },
     },
 };
 
 /// The columns: `403    12 ms  DELETE  /api/roles/r1`, behind the time of eleven characters.
-const PATH: usize = 30;
+const PATH: usize = 26;
+const WIDE: usize = 100;
+const TIME: usize = 11;
 const INDENT: usize = 25;
 
 /// An event as it is shown.
 pub(super) struct Line<'e> {
     pub(super) event: &'e RequestEvent,
     pub(super) paint: Paint,
+    /// The terminal's columns; what does not fit goes below, indented.
+    pub(super) width: usize,
 }
 
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.columns(f)?;
-        self.who(f)?;
-        self.decision(f)?;
-        self.failure(f)
+        let mut layout = Layout { out: f, paint: self.paint, width: self.width, indent: INDENT, at: TIME };
+        self.columns(&mut layout)?;
+        self.who(&mut layout)?;
+        self.decision(&mut layout)?;
+        self.failure(&mut layout)
     }
 }
 
 impl Line<'_> {
-    fn columns(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (event, paint) = (self.event, self.paint);
-        let status = paint.ink(self.colour(), event.status.as_u16());
-        let took = format!("{:>7}", Took(event.duration).to_string());
+    fn columns(&self, layout: &mut Layout<'_, fmt::Formatter<'_>>) -> fmt::Result {
+        let event = self.event;
+        layout.text(self.colour(), &event.status.as_u16().to_string())?;
         let slow = event.duration >= Duration::from_secs(1);
-        let took = paint.ink(if slow { Ink::Careful } else { Ink::Dim }, took);
-        let method = paint.ink(Ink::Bold, format!("{:<6}", event.shown_method()));
+        let took = format!("{:>7}", Took(event.duration).to_string());
+        layout.piece(if slow { Ink::Careful } else { Ink::Dim }, &took)?;
+        layout.piece(Ink::Bold, &format!("{:<6}", event.shown_method()))?;
         let query = if event.has_query { "?…" } else { "" };
         let path = format!("{}{query}", event.path.as_deref().unwrap_or("-"));
-        write!(f, "{status}  {took}  {method}  {path:<PATH$}")
+        // On a narrow terminal the rest of the line is worth more than a straight edge.
+        let wide = if self.width < WIDE { PATH / 2 } else { PATH };
+        layout.piece(Ink::Usual, &format!("{path:<wide$}"))
     }
 
     fn colour(&self) -> Ink {
@@ -54,61 +64,65 @@ impl Line<'_> {
     }
 
     /// The caller and its tenant; where nobody is known, where it came from.
-    fn who(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (event, paint) = (self.event, self.paint);
-        match (known(event.operation.caller()), known(event.operation.tenant()), peer(event)) {
-            (Some(caller), Some(tenant), _) => write!(f, "  {caller} → {tenant}"),
-            (Some(caller), None, _) => write!(f, "  {caller}"),
-            (None, _, Some(peer)) => write!(f, "  {}", paint.ink(Ink::Dim, format_args!("from {peer}"))),
+    fn who(&self, layout: &mut Layout<'_, fmt::Formatter<'_>>) -> fmt::Result {
+        let operation = &self.event.operation;
+        match (known(operation.caller()), known(operation.tenant()), peer(self.event)) {
+            (Some(caller), Some(tenant), _) => layout.piece(Ink::Usual, &format!("{caller} → {tenant}")),
+            (Some(caller), None, _) => layout.piece(Ink::Usual, caller),
+            (None, _, Some(peer)) => layout.piece(Ink::Dim, &format!("from {peer}")),
             (None, _, None) => Ok(()),
         }
     }
 
-    /// The operation, and the rule that allowed it.
-    fn decision(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (event, paint) = (self.event, self.paint);
+    /// The operation, the rule that allowed it, and whatever else is out of the ordinary.
+    fn decision(&self, layout: &mut Layout<'_, fmt::Formatter<'_>>) -> fmt::Result {
+        let (event, outcome) = (self.event, self.event.outcome());
         if let Some(operation) = known(event.operation.operation()) {
-            write!(f, "  {}", paint.ink(Ink::Neutral, operation))?;
+            layout.piece(Ink::Neutral, operation)?;
         }
         let details = event.details.as_deref();
-        let rule = details
-            .and_then(|details| details.rule.as_deref())
-            .filter(|_| event.outcome() != Outcome::Denied);
-        if let Some(rule) = rule {
-            let by = format_args!("by {} of {}", Harmless(&rule.rule.text), rule.policy);
-            write!(f, "  {}", paint.ink(Ink::Dim, by))?;
+        let rule = details.and_then(|details| details.rule.as_deref());
+        if let Some(rule) = rule.filter(|_| outcome != Outcome::Denied) {
+            layout.piece(Ink::Dim, &format!("by {}", Harmless(&rule.rule.text)))?;
         }
-        match details.and_then(|details| details.secrets).filter(|_| event.outcome() == Outcome::Answered) {
-            Some(SecretsShown::Masked) => write!(f, "  {}", paint.ink(Ink::Dim, "secrets masked"))?,
-            Some(SecretsShown::Revealed) => write!(f, "  {}", paint.ink(Ink::Careful, "secrets revealed"))?,
+        let secrets = details.and_then(|details| details.secrets);
+        match secrets.filter(|_| outcome == Outcome::Answered) {
+            Some(SecretsShown::Masked) => layout.piece(Ink::Dim, "secrets masked")?,
+            Some(SecretsShown::Revealed) => layout.piece(Ink::Careful, "secrets revealed")?,
             None => {}
         }
         if let Some(via) = event.via {
-            write!(f, "  {}", paint.ink(Ink::Dim, format_args!("via /{via}")))?;
+            layout.piece(Ink::Dim, &format!("via /{via}"))?;
         }
         if event.attempts > 1 {
-            write!(f, "  {}", paint.ink(Ink::Careful, format_args!("{} attempts", event.attempts)))?;
+            layout.piece(Ink::Careful, &format!("{} attempts", event.attempts))?;
         }
         if event.caller_left() {
-            write!(f, "  {}", paint.ink(Ink::Dim, "the caller left"))?;
+            layout.piece(Ink::Dim, "the caller left")?;
         }
         Ok(())
     }
 
-    fn failure(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (event, paint) = (self.event, self.paint);
+    fn failure(&self, layout: &mut Layout<'_, fmt::Formatter<'_>>) -> fmt::Result {
+        let event = self.event;
         let Some(code) = event.code else { return Ok(()) };
-        write!(f, "\n{:INDENT$}{}", "", paint.ink(self.colour(), code))?;
-        if let Some(side) = event.side.filter(|side| *side != Side::Caller) {
-            write!(f, " ({})", side.as_str())?;
-        }
-        if let Some(cause) = &event.cause {
-            write!(f, ": {}", Harmless(cause))?;
+        layout.below()?;
+        layout.text(self.colour(), code)?;
+        let side = event.side.filter(|side| *side != Side::Caller);
+        let side = side.map(|side| format!(" ({})", side.as_str())).unwrap_or_default();
+        match &event.cause {
+            Some(cause) => {
+                layout.text(Ink::Usual, &format!("{side}:"))?;
+                layout.words(&Harmless(cause).to_string())?;
+            }
+            None => layout.text(Ink::Usual, &side)?,
         }
         if let Some(remedy) = &event.remedy {
-            write!(f, "\n{:INDENT$}{}", "", Harmless(remedy))?;
+            layout.below()?;
+            layout.words(&Harmless(remedy).to_string())?;
         }
-        write!(f, "\n{:INDENT$}{}", "", paint.ink(Ink::Dim, Trace(event)))
+        layout.below()?;
+        layout.text(Ink::Dim, &Trace(event).to_string())
     }
 }
 

@@ -269,21 +269,21 @@ fn what_a_terminal_shows() {
     assert_eq!(
         session(Paint::Plain),
         "\
-200    12 ms  GET     /api/users/[redacted]?…         billing → acme  ListUsers  by users:* of support  secrets masked
-404    3.2 s  DELETE  /api/users/a-user-with-quite-a-long-id  billing → acme  ListUsers  by users:* of support  3 attempts
-403   0.0 ms  GET     /api/users/[redacted]?…         billing → acme  ListUsers
+200    12 ms  GET     /api/users/[redacted]?…     billing → acme  ListUsers  by users:*  secrets masked
+404    3.2 s  DELETE  /api/users/a-user-with-quite-a-long-id  billing → acme  ListUsers  by users:*  3 attempts
+403   0.0 ms  GET     /api/users/[redacted]?…     billing → acme  ListUsers
                          claviger.not_permitted: no rule allows ListUsers
                          To allow it, add \"ListUsers\" to policies.support.allow.
                          request 1000000000000, by certificate billing.internal, from 192.0.2.1:7
-401   0.0 ms  GET     /api/users/[redacted]?…         from 192.0.2.1:7  ListUsers
+401   0.0 ms  GET     /api/users/[redacted]?…     from 192.0.2.1:7  ListUsers
                          claviger.caller_unknown: api\\u{1b}[2Jkey
                          Send one.
                          request 1000000000000
-502   0.0 ms  GET     /api/users/[redacted]?…         billing → acme  ListUsers
+502   0.0 ms  GET     /api/users/[redacted]?…     billing → acme  ListUsers
                          claviger.credential_rejected (claviger): the issuer refused the token request (invalid_client)
                          Look at the secret.
                          request 1000000000000, by loopback, from 192.0.2.1:7
-499     75 s  GET     /api/users/[redacted]?…         billing → acme  ListUsers  the caller left
+499     75 s  GET     /api/users/[redacted]?…     billing → acme  ListUsers  the caller left
 "
     );
 }
@@ -291,7 +291,7 @@ fn what_a_terminal_shows() {
 #[test]
 fn colours_change_nothing_but_colours() {
     let coloured = session(Paint::Colours);
-    let first = "\u{1b}[32m200\u{1b}[0m  \u{1b}[2m  12 ms\u{1b}[0m  \u{1b}[1mGET   \u{1b}[0m  /api/users/[redacted]?…         billing → acme";
+    let first = "\u{1b}[32m200\u{1b}[0m  \u{1b}[2m  12 ms\u{1b}[0m  \u{1b}[1mGET   \u{1b}[0m  /api/users/[redacted]?…     billing → acme";
     assert!(coloured.starts_with(first), "{coloured:?}");
     for (what, painted) in [
         ("a slow one", "\u{1b}[33m  3.2 s\u{1b}[0m"),
@@ -307,4 +307,29 @@ fn colours_change_nothing_but_colours() {
     }
     plain.push_str(rest);
     assert_eq!(plain, session(Paint::Plain));
+}
+
+#[test]
+fn what_does_not_fit_goes_below() {
+    let operation = Arc::new(OperationMetrics::new(Arc::new(Metrics::new()), "billing", "acme", "ListUsers"));
+    let id = RequestId::of(&HeaderMap::new(), |_| false, || 1);
+    let recorder = Arc::new(Recorder::new(Events::default(), LogRequests::Auto, |_| false));
+    let mut record = Record::begin(id, Method::GET, operation, recorder);
+    record.status = StatusCode::FORBIDDEN;
+    record.complete = true;
+    record.path = Some("/api/users/a-user-with-a-long-id".into());
+    (record.code, record.side) = (Some("claviger.not_permitted"), Some(Side::Caller));
+    record.cause = Some("ListUsers is denied by deny \"users:*\" of policy support (claviger.toml:7)".into());
+    let line = Line { event: &record, paint: Paint::Plain, width: 72 };
+    assert_eq!(
+        line.to_string(),
+        "\
+403   0.0 ms  GET     /api/users/a-user-with-a-long-id
+                         billing → acme  ListUsers
+                         claviger.not_permitted: ListUsers is denied by
+                         deny \"users:*\" of policy support
+                         (claviger.toml:7)
+                         request 1000000000000"
+    );
+    assert!(line.to_string().lines().all(|line| line.chars().count() <= 72));
 }
