@@ -2,7 +2,9 @@
 //! the digest of one. Readiness does not depend on a live issuer: restarting a sidecar mends no issuer.
 
 mod command;
+mod explain;
 mod gauges;
+mod matrix;
 mod spare;
 mod status;
 
@@ -46,6 +48,8 @@ const MAX_CONNECTIONS: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The one command: `POST`, and only from this machine.
 const RETRY: &str = "/token/retry";
+/// The one question that has a body: `POST`.
+const EXPLAIN: &str = "/explain";
 
 /// How the process is.
 #[derive(Debug)]
@@ -170,8 +174,8 @@ impl Admin {
         tokio::spawn(async move {
             let _place = place;
             let service = service_fn(|request| {
-                let answer = self.answer(&request, reach);
-                async move { Ok::<_, Infallible>(answer) }
+                let this = self.clone();
+                async move { Ok::<_, Infallible>(this.answer(request, reach).await) }
             });
             // A prober that goes away in the middle is not worth a line.
             let _: Result<(), hyper::Error> = http1::Builder::new()
@@ -182,8 +186,8 @@ impl Admin {
         });
     }
 
-    fn answer(&self, request: &Request<Incoming>, reach: Reach) -> Response<Full<Bytes>> {
-        let is_command = request.uri().path() == RETRY;
+    async fn answer(&self, request: Request<Incoming>, reach: Reach) -> Response<Full<Bytes>> {
+        let is_command = matches!(request.uri().path(), RETRY | EXPLAIN);
         if !is_command && !matches!(*request.method(), Method::GET | Method::HEAD) {
             return text(StatusCode::METHOD_NOT_ALLOWED, "the admin listener takes GET\n".into());
         }
@@ -198,7 +202,7 @@ impl Admin {
             }
         }
         match request.uri().path() {
-            RETRY => self.retry_tokens(request, reach),
+            RETRY => self.retry_tokens(&request, reach),
             "/livez" => text(StatusCode::OK, "ok\n".into()),
             "/startupz" => probe(self.health.started.load(Relaxed), "starting\n"),
             "/readyz" => probe(self.health.is_ready(), "not ready: starting or draining\n"),
@@ -208,12 +212,18 @@ impl Admin {
                 response.headers_mut().insert(header::CONTENT_TYPE, version);
                 response
             }
-            "/status" | "/config" if let Some(refused) = self.refusal(request.headers(), reach) => refused,
+            "/status" | "/config" | "/matrix" | EXPLAIN
+                if let Some(refused) = self.refusal(request.headers(), reach) =>
+            {
+                refused
+            }
             "/status" => json(&self.status()),
+            "/matrix" => json(&self.matrix(request.uri().query())),
+            EXPLAIN => self.explain(request).await,
             "/config" => json(&serde_json::to_value(&*self.pipeline.load().config()).unwrap_or_default()),
             _ => text(
                 StatusCode::NOT_FOUND,
-                "here are: /livez /readyz /startupz /metrics /status /config\n".into(),
+                "here are: /livez /readyz /startupz /metrics /status /config /matrix /explain\n".into(),
             ),
         }
     }

@@ -5,6 +5,7 @@
 mod broker;
 mod build;
 mod discovery;
+mod dry_run;
 mod error;
 mod forward_auth;
 mod hosts;
@@ -15,6 +16,7 @@ pub mod route;
 mod service;
 
 pub use build::{BuildError, Shared, examine};
+pub use dry_run::{Allowed, Learned, Trial, Who};
 pub use error::{Description, Failure, Side};
 pub use hosts::{HostError, Hosts};
 pub use pipeline::Pipeline;

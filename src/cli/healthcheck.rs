@@ -7,9 +7,15 @@ use std::{
     time::Duration,
 };
 
-use crate::config::Address;
+use zeroize::Zeroizing;
+
+use crate::{config::Address, secret::Secret};
 
 const PATIENCE: Duration = Duration::from_secs(2);
+/// With an answer that waits for something: an issuer's keys, three seconds at most.
+const LONG_PATIENCE: Duration = Duration::from_secs(10);
+/// More than any answer.
+const MOST: u64 = 4 * 1024 * 1024;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -64,19 +70,46 @@ pub(super) fn parse(text: &str) -> Result<Address, String> {
     }
 }
 
-/// The answer of the admin listener to a request without a body.
+/// A request to the admin listener.
+pub(super) struct Request<'r> {
+    pub(super) method: &'r str,
+    pub(super) target: &'r str,
+    /// `admin.token`
+    pub(super) token: Option<&'r Secret>,
+    /// JSON
+    pub(super) body: Option<String>,
+}
+
+/// Its answer.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: String,
+}
+
+/// The answer of the admin listener, head and body, to a request without a body.
 pub(super) fn ask(address: &Address, method: &str, target: &str) -> io::Result<String> {
+    exchange(address, &Request { method, target, token: None, body: None }, PATIENCE)
+}
+
+/// The answer of the admin listener.
+///
+/// # Errors
+/// Those of the connection; `InvalidData` where it is not an answer.
+pub(super) fn send(address: &Address, request: &Request<'_>) -> io::Result<Answer> {
+    let answer = exchange(address, request, LONG_PATIENCE)?;
+    let read = || {
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        let status = head.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
+        Some(Answer { status, body: body.to_owned() })
+    };
+    read().ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// Whether what is sent to the address stays on this machine.
+pub(super) fn is_on_this_machine(address: &Address) -> bool {
     match address {
-        Address::Tcp(address) => {
-            let stream = TcpStream::connect_timeout(&reachable(*address), PATIENCE)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            exchange(stream, method, target)
-        }
-        Address::Unix(path) => {
-            let stream = std::os::unix::net::UnixStream::connect(path)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            exchange(stream, method, target)
-        }
+        Address::Tcp(address) => reachable(*address).ip().is_loopback(),
+        Address::Unix(_) => true,
     }
 }
 
@@ -92,12 +125,40 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-fn exchange(mut stream: impl Read + Write, method: &str, target: &str) -> io::Result<String> {
-    write!(
-        stream,
-        "{method} {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-    )?;
+fn exchange(address: &Address, request: &Request<'_>, patience: Duration) -> io::Result<String> {
+    match address {
+        Address::Tcp(address) => {
+            let stream = TcpStream::connect_timeout(&reachable(*address), PATIENCE)?;
+            stream.set_read_timeout(Some(patience))?;
+            stream.set_write_timeout(Some(patience))?;
+            talk(stream, request)
+        }
+        Address::Unix(path) => {
+            let stream = std::os::unix::net::UnixStream::connect(path)?;
+            stream.set_read_timeout(Some(patience))?;
+            stream.set_write_timeout(Some(patience))?;
+            talk(stream, request)
+        }
+    }
+}
+
+fn talk(mut stream: impl Read + Write, request: &Request<'_>) -> io::Result<String> {
+    let Request { method, target, token, body } = request;
+    let body = body.as_deref().unwrap_or_default();
+    let length = body.len();
+    let mut message = Zeroizing::new(
+        format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\nConnection: close\r\n")
+            .into_bytes(),
+    );
+    if let Some(token) = token {
+        message.extend_from_slice(b"Authorization: Bearer ");
+        message.extend_from_slice(token.expose());
+        message.extend_from_slice(b"\r\n");
+    }
+    message.extend_from_slice(b"\r\n");
+    message.extend_from_slice(body.as_bytes());
+    stream.write_all(&message)?;
     let mut answer = String::new();
-    stream.take(64 * 1024).read_to_string(&mut answer)?;
+    stream.take(MOST).read_to_string(&mut answer)?;
     Ok(answer)
 }

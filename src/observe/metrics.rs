@@ -22,6 +22,7 @@ pub struct Metrics {
     pub(crate) rate_limited: Counters<1>,
     pub(crate) policy_denied: Counters<1>,
     pub(crate) identification_failed: Counters<2>,
+    pub(crate) explanations: Counters<1>,
     pub(crate) token_requests: Counters<2>,
     pub(crate) token_duration: Histograms<1>,
     pub(crate) token_cache: Counters<1>,
@@ -84,6 +85,11 @@ impl Metrics {
                 "identification_failed_total",
                 "Unauthenticated requests, by authentication method and reason.",
                 ["way", "reason"],
+            ),
+            explanations: families.counters(
+                "explanations_total",
+                "Requests that were explained to whoever asked the admin listener.",
+                ["result"],
             ),
             token_requests: families.counters(
                 "token_requests_total",

@@ -206,7 +206,7 @@ impl Pipeline {
     }
 
     /// A path as it may be written down: without a credential that a caller put there.
-    fn written(&self, path: &str) -> String {
+    pub fn written(&self, path: &str) -> String {
         let segments = path.split('/').map(|it| if self.gives_away(it) { "[redacted]" } else { it });
         segments.collect::<Vec<_>>().join("/")
     }
@@ -343,6 +343,11 @@ impl Pipeline {
     /// The tenants.
     pub fn tenants(&self) -> &Directory<Tenant> {
         &self.tenants
+    }
+
+    /// What callers may do.
+    pub fn policy(&self) -> &Grants {
+        &self.policy
     }
 
     /// The callers' authenticators, with the keys of their issuers.
