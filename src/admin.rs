@@ -4,7 +4,6 @@
 mod command;
 mod explain;
 mod gauges;
-mod matrix;
 mod spare;
 mod status;
 
@@ -218,7 +217,7 @@ impl Admin {
                 refused
             }
             "/status" => json(&self.status()),
-            "/matrix" => json(&self.matrix(request.uri().query())),
+            "/matrix" => json(&crate::explain::matrix(&self.pipeline.load_full(), request.uri().query())),
             EXPLAIN => self.explain(request).await,
             "/config" => json(&serde_json::to_value(&*self.pipeline.load().config()).unwrap_or_default()),
             _ => text(

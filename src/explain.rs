@@ -5,13 +5,18 @@
 
 mod answer;
 pub mod asked;
+mod credential;
+mod facts;
+mod matrix;
 mod question;
 mod suggestion;
 mod words;
 
+use self::facts::Facts;
 pub use self::{
     answer::{Explanation, Outcome},
     asked::{Asked, MAX_LEN, Unclear},
+    matrix::matrix,
     question::Question,
 };
 use crate::proxy::Pipeline;
@@ -25,7 +30,7 @@ pub async fn explain(pipeline: &Pipeline, question: Question) -> Result<Explanat
     let meant = question.under(&config)?;
     let (learned, outcome) = pipeline.dry_run(meant.trial()).await;
     meant.check_caller(&config, &learned)?;
-    Ok(answer::Facts::new(pipeline, &config, &meant, &learned, &outcome).explanation())
+    Ok(answer::explanation(&Facts::new(pipeline, &config, &meant, &learned, &outcome)))
 }
 
 #[cfg(test)]

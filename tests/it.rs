@@ -19,6 +19,8 @@ mod commands;
 #[cfg(feature = "emulator")]
 #[path = "it/demo.rs"]
 mod demo;
+#[path = "it/explain.rs"]
+mod explain;
 #[path = "it/fairness.rs"]
 mod fairness;
 #[path = "it/forwarding.rs"]

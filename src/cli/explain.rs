@@ -1,6 +1,7 @@
 //! `claviger explain`: what would become of a request, by which rule, and what to write where it is refused. Asks the
 //! running process, which alone knows what it is doing; or decides by the files.
 
+mod answer;
 mod ask;
 mod files;
 
@@ -10,17 +11,13 @@ use std::{
     process::ExitCode,
 };
 
-use serde_json::Value;
-
+use self::answer::{Answer, usage};
 use super::healthcheck;
 use crate::{
     config::Address,
     explain::{Asked, MAX_LEN, Question, Unclear},
     regular_file,
 };
-
-/// Of what is asked, and the answer to it: it is neither yes nor no.
-const USAGE: u8 = 2;
 
 const EXAMPLES: &str = "\
 A request is whatever is at hand:
@@ -88,16 +85,18 @@ enum Pasted {
 
 pub(super) fn run(args: Args) -> ExitCode {
     match question(&args) {
-        Ok(question) => answer(&args, question),
+        Ok(question) => decide(&args, question),
         Err(why) => usage(&why),
     }
 }
 
-fn answer(args: &Args, question: Question) -> ExitCode {
+fn decide(args: &Args, question: Question) -> ExitCode {
     if !args.sources.paths.is_empty() {
         return show(args, files::answer(&args.sources, question, None));
     }
-    let settings = ask::Settings::of(&args.sources, args.address.clone());
+    let Some(settings) = ask::Settings::of(&args.sources, args.address.clone()) else {
+        return show(args, files::answer(&args.sources, question, None));
+    };
     match ask::answer(&settings, &question) {
         Ok(answer) => show(args, Ok(answer)),
         Err(ask::Failed::Nobody(_)) if args.address.is_none() => {
@@ -105,12 +104,6 @@ fn answer(args: &Args, question: Question) -> ExitCode {
         }
         Err(failed) => usage(&failed.to_string()),
     }
-}
-
-/// An answer, and whose it is.
-struct Answer {
-    json: Value,
-    from: String,
 }
 
 fn show(args: &Args, answer: Result<Answer, ExitCode>) -> ExitCode {
@@ -127,11 +120,6 @@ fn show(args: &Args, answer: Result<Answer, ExitCode>) -> ExitCode {
         super::print(json["text"].as_str().unwrap_or_default());
     }
     if is_allowed { ExitCode::SUCCESS } else { ExitCode::from(super::NO) }
-}
-
-fn usage(why: &str) -> ExitCode {
-    eprintln!("claviger: {why}");
-    ExitCode::from(USAGE)
 }
 
 /// What is asked, from the command line and from what it names.

@@ -131,7 +131,8 @@ fn whose(callers: &[Caller], notes: &[String]) -> Unclear {
     let ways = |caller: &Caller| {
         let mut ways: Vec<_> = caller.identify.iter().map(way).collect();
         ways.dedup();
-        format!("{} ({})", caller.name, ways.join(", "))
+        let ways = if ways.is_empty() { String::new() } else { format!(" ({})", ways.join(", ")) };
+        format!("{}{ways}", caller.name)
     };
     let notes: String = notes.iter().map(|note| format!(" ({note})")).collect();
     Unclear(format!(

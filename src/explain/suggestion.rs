@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::answer::Facts;
+use super::facts::Facts;
 use crate::{
     catalog::{Catalog, Op},
     config::{Caller, Config},
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// As many other operations as a line names.
-const MOST: usize = 5;
+const MOST: usize = 3;
 
 /// Rules to choose from, and where they go.
 pub(super) struct Advice {

@@ -1,7 +1,11 @@
 //! An explanation in words, for a terminal: what happened first, then why, then what to do. It never has the query, the
 //! body or a credential in it.
 
-use super::answer::{Facts, places};
+use super::{
+    credential,
+    facts::{Facts, places},
+    suggestion::Advice,
+};
 use crate::{
     authn::Found,
     config::Issue,
@@ -10,7 +14,7 @@ use crate::{
 };
 
 /// The whole of it, line by line.
-pub(super) fn lines(facts: &Facts<'_>) -> Vec<String> {
+pub(super) fn lines(facts: &Facts<'_>, advice: Option<&Advice>) -> Vec<String> {
     let mut lines = vec![headline(facts), format!("  {}", reason(facts))];
     authentication(facts, &mut lines);
     // Of the one that allows it the reason says that it is this one.
@@ -37,7 +41,7 @@ pub(super) fn lines(facts: &Facts<'_>) -> Vec<String> {
         let (name, places) = (&caller.name, places(secrets).join(", "));
         lines.push(format!("  not masked in the answer, as callers.{name}.reveal says: {places}"));
     }
-    lines.extend(facts.advice.iter().flat_map(|advice| advice.lines(facts.op())));
+    lines.extend(advice.into_iter().flat_map(|advice| advice.lines(facts.op())));
     lines.extend(facts.meant.notes.iter().map(|note| format!("  note: {note}")));
     lines
 }
@@ -53,14 +57,19 @@ fn headline(facts: &Facts<'_>) -> String {
 }
 
 fn authentication(facts: &Facts<'_>, lines: &mut Vec<String>) {
-    for trial in &facts.learned.trials {
-        match &trial.found {
-            Found::Caller(_) => lines.push(format!("  authenticated by {}", trial.method)),
-            Found::Passed(Some(cause)) | Found::Rejected(cause) => {
-                lines.push(format!("  not by {}: {cause}", trial.method));
-            }
-            Found::Passed(None) => {}
+    let trials = &facts.learned.trials;
+    // Where it was the connection that told whose it is: what was wrong with what the request itself presents.
+    let by_connection =
+        matches!(facts.learned.method, Some("certificate" | "unix_uid" | "unix_gid" | "loopback"));
+    for trial in trials.iter().filter(|_| by_connection) {
+        if let Found::Passed(Some(cause)) = &trial.found {
+            lines.push(format!("  not by {}: {cause}", trial.method));
         }
+    }
+    lines.extend(facts.learned.method.map(|method| format!("  authenticated by {method}")));
+    if let Err(Failure::Caller(error)) = facts.outcome {
+        let remedy = credential::remedy(error, facts.config, facts.pipeline);
+        lines.extend(remedy.map(|remedy| format!("  {remedy}")));
     }
     if let Some(certificate) = &facts.meant.peer.certificate {
         let names = certificate.spiffe().into_iter().chain(certificate.dns().iter().map(String::as_str));
@@ -79,7 +88,13 @@ pub(super) fn reason(facts: &Facts<'_>) -> String {
     match failure {
         Failure::Policy(refusal) => reason_of_refusal(refusal, facts),
         Failure::Caller(unauthenticated) => match unauthenticated.retry_after() {
-            None => format!("the caller could not be authenticated: {}", unauthenticated.cause()),
+            None => {
+                let by = match unauthenticated.tried() {
+                    "none" => String::new(),
+                    method => format!(" by {method}"),
+                };
+                format!("the caller could not be authenticated{by}: {}", unauthenticated.cause())
+            }
             Some(_) => format!("{unauthenticated} ({})", unauthenticated.cause()),
         },
         other => other.detail(&other.describe()),

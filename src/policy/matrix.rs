@@ -38,6 +38,8 @@ pub struct Cell<'c> {
     pub about_some_paths: Vec<&'c RuleSource>,
     /// Its answers hold secrets, which this caller does not see.
     pub masked: bool,
+    /// Its answers hold secrets, which the caller's `reveal` shows.
+    pub unmasked: bool,
 }
 
 /// What is said of an operation in a word.
@@ -82,8 +84,10 @@ impl<'c> Column<'c> {
             } else {
                 Vec::new()
             };
-            let masked = Secrets::of(op).is_some() && grants.reveals(index).hidden(Some(op), None).is_some();
-            Cell { operation, verdict, about_some_paths, masked }
+            let is_hidden = grants.reveals(index).hidden(Some(op), None).is_some();
+            let has_secrets = Secrets::of(op).is_some();
+            let (masked, unmasked) = (has_secrets && is_hidden, has_secrets && !is_hidden);
+            Cell { operation, verdict, about_some_paths, masked, unmasked }
         };
         let tenants = config.tenants.iter().filter(|tenant| grants.may_name(index, &***tenant));
         Self {
@@ -159,6 +163,7 @@ impl Cell<'_> {
             "path": self.operation.template.as_str(),
             "sensitive": self.operation.is_sensitive(),
             "secrets_masked": self.masked,
+            "secrets_revealed": self.unmasked,
             "granted": self.mark().as_str(),
             "some_paths_differ": !self.about_some_paths.is_empty(),
             "rules": self.rules().into_iter().map(RuleSource::to_json).collect::<Vec<_>>(),

@@ -4,9 +4,9 @@ use std::io;
 
 use serde_json::{Value, json};
 
-use super::{Answer, healthcheck};
+use super::answer::Answer;
 use crate::{
-    cli::{self, Sources},
+    cli::{self, Sources, healthcheck},
     config::Address,
     explain::Question,
     secret::Secret,
@@ -28,14 +28,15 @@ pub(super) enum Failed {
 }
 
 impl Settings {
-    /// As configured, as far as that can be read: a process goes on with its own whatever the files say by now.
-    pub(super) fn of(sources: &Sources, said: Option<Address>) -> Self {
+    /// As configured, as far as that can be read: a process goes on with its own whatever the files say by now. `None`:
+    /// there is nobody to ask, since `listen.admin` is "off".
+    pub(super) fn of(sources: &Sources, said: Option<Address>) -> Option<Self> {
         let usual = Address::Tcp(([127, 0, 0, 1], 3601).into());
         let (configured, token) = match cli::load_policy(&sources.paths) {
             Ok(loaded) => (loaded.config.listen.admin, loaded.config.admin.token),
-            Err(problems) => (problems.admin.map(|address| *address), None),
+            Err(problems) => (Some(problems.admin.map_or(usual, |address| *address)), None),
         };
-        Self { address: said.or(configured).unwrap_or(usual), token }
+        said.or(configured).map(|address| Self { address, token })
     }
 }
 

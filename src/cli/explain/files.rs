@@ -2,7 +2,7 @@
 
 use std::{process::ExitCode, sync::Arc};
 
-use super::Answer;
+use super::answer::{Answer, usage};
 use crate::{
     app::GrantMetrics,
     cli::{self, INVALID_CONFIGURATION, Sources},
@@ -47,7 +47,7 @@ pub(super) fn answer(
         Some(address) => format!("no process answers at {address}; decided by {by}"),
         None => format!("decided by {by}, without asking a running process"),
     };
-    let runtime = cli::runtime().map_err(|error| super::usage(&format!("cannot start: {error}")))?;
+    let runtime = cli::runtime().map_err(|error| usage(&format!("cannot start: {error}")))?;
     runtime.block_on(async {
         let pipeline = pipeline(loaded).map_err(|error| {
             eprintln!("error: {error}");
@@ -55,7 +55,7 @@ pub(super) fn answer(
         })?;
         match explain(&pipeline, question).await {
             Ok(explanation) => Ok(Answer { json: explanation.to_json().clone(), from }),
-            Err(unclear) => Err(super::usage(&unclear.to_string())),
+            Err(unclear) => Err(usage(&unclear.to_string())),
         }
     })
 }

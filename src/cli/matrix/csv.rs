@@ -18,7 +18,7 @@ const HEAD: [&str; 11] = [
     "conditions",
     "only some paths",
     "sensitive",
-    "secrets masked",
+    "secrets in the answer",
 ];
 
 pub(super) fn text(columns: &[Column<'_>]) -> String {
@@ -41,7 +41,7 @@ pub(super) fn text(columns: &[Column<'_>]) -> String {
                 conditions(rule),
                 empty(),
                 "unknown".into(),
-                "by name".into(),
+                "masked by name".into(),
             ];
             text.push_str(&line(row));
         }
@@ -67,7 +67,11 @@ fn row(column: &Column<'_>, cell: &Cell<'_>) -> [String; 11] {
         joined(&rules, conditions),
         joined(&cell.about_some_paths, ToString::to_string),
         word(cell.operation.is_sensitive()),
-        word(cell.masked),
+        match (cell.masked, cell.unmasked) {
+            (true, _) => "masked".to_owned(),
+            (_, true) => "unmasked".to_owned(),
+            _ => "none".to_owned(),
+        },
     ]
 }
 

@@ -37,8 +37,8 @@ const LEGEND: &str = "<p class=\"legend\"><span class=\"yes\">yes</span> allowed
     <span class=\"part\">part</span> some of its paths \
     <span class=\"no\">–</span> denied \
     <span class=\"tag sensitive\">sensitive</span> granted by its name alone \
-    <span class=\"tag masked\">masked</span> the secrets in its answer are masked, unless the caller reveals them. \
-    A number is that of the rule; one that is struck out denies some paths.</p>\n";
+    <span class=\"tag masked\">masked</span> the secrets in its answer are masked, unless the caller reveals them: \
+    <b class=\"tag sensitive\">unmasked</b>. A number is that of the rule; one that is struck out denies some paths.</p>\n";
 
 fn table(columns: &[Column<'_>], numbered: &Numbered<'_>) -> String {
     let names = columns.iter().map(|column| {
@@ -46,7 +46,7 @@ fn table(columns: &[Column<'_>], numbered: &Numbered<'_>) -> String {
         format!("<th scope=\"col\"><a href=\"#caller-{name}\">{name}</a></th>")
     });
     let mut html = format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Operations by caller\">\n<table>\n<thead><tr>\
+        "<table>\n<thead><tr>\
          <th scope=\"col\">Operation</th>{}</tr></thead>\n",
         names.collect::<String>()
     );
@@ -78,7 +78,7 @@ fn table(columns: &[Column<'_>], numbered: &Numbered<'_>) -> String {
             of_row(row).map(|it| td(&numbered.cell(it), numbered)).collect::<String>(),
         ));
     }
-    html.push_str("</table>\n</div>\n");
+    html.push_str("</table>\n");
     html
 }
 
@@ -96,7 +96,8 @@ fn td(marked: &Marked, numbered: &Numbered<'_>) -> String {
     let allowed_by = marked.allowed_by.iter().map(link);
     let but_not = marked.but_not.iter().map(|number| format!("<s>{}</s>", link(number)));
     let numbers = allowed_by.chain(but_not).collect::<Vec<_>>().join(" ");
-    format!("<td class=\"{class}\"><span>{word}</span> {numbers}</td>")
+    let unmasked = if marked.unmasked { "<br><b class=\"tag sensitive\">unmasked</b>" } else { "" };
+    format!("<td class=\"{class}\"><span>{word}</span> {numbers}{unmasked}</td>")
 }
 
 fn rules(numbered: &Numbered<'_>) -> String {

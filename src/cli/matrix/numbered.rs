@@ -23,6 +23,8 @@ pub(super) struct Marked {
     pub(super) allowed_by: Vec<usize>,
     /// Those that deny some of its paths.
     pub(super) but_not: Vec<usize>,
+    /// Its answers show their secrets.
+    pub(super) unmasked: bool,
 }
 
 impl<'c> Numbered<'c> {
@@ -63,7 +65,7 @@ impl<'c> Numbered<'c> {
             _ => cell.rules().into_iter().map(|rule| self.number(rule)).collect(),
         };
         let but_not = if mark == Mark::No { Vec::new() } else { some(Effect::Deny) };
-        Marked { mark, allowed_by, but_not }
+        Marked { mark, allowed_by, but_not, unmasked: mark != Mark::No && cell.unmasked }
     }
 
     /// The numbers of the rules that reach beyond the catalog.

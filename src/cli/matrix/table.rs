@@ -28,7 +28,7 @@ pub(super) fn text(columns: &[Column<'_>]) -> String {
     lines.extend(
         [
             "yes: allowed; if: under conditions; part: some of its paths; -N: but not the paths of rule N",
-            "* sensitive; + with the secrets in its answer masked, unless the caller reveals them",
+            "* sensitive; + with the secrets in its answer masked, or where the caller reveals them unmasked (!)",
             "",
         ]
         .map(ToOwned::to_owned),
@@ -63,9 +63,10 @@ fn width(column: &Column<'_>, numbered: &Numbered<'_>) -> usize {
 
 fn shown(marked: &Marked) -> String {
     let but_not = marked.but_not.iter().map(|number| format!(" -{number}")).collect::<String>();
+    let unmasked = if marked.unmasked { " !" } else { "" };
     match marked.allowed_by.as_slice() {
-        [] => format!("{}{but_not}", marked.mark.as_str()),
-        rules => format!("{} {}{but_not}", marked.mark.as_str(), listed(rules)),
+        [] => format!("{}{but_not}{unmasked}", marked.mark.as_str()),
+        rules => format!("{} {}{but_not}{unmasked}", marked.mark.as_str(), listed(rules)),
     }
 }
 
@@ -137,18 +138,20 @@ fn summary(column: &Column<'_>, numbered: &Numbered<'_>, lines: &mut Vec<String>
     }
 }
 
-/// Adds `text` in lines of the usual width, further ones below the first word of it.
+/// Adds `text` in lines of the usual width, further ones a little behind the first word of it.
 fn wrap(indent: &str, text: &str, lines: &mut Vec<String>) {
-    let mut line = indent.to_owned();
-    let start = line.len();
+    let (mut line, further) = (indent.to_owned(), " ".repeat(indent.len() + 2));
+    let mut has_word = false;
     for word in text.split(' ') {
-        if line.len() > start && line.chars().count() + 1 + word.chars().count() > WIDTH {
-            lines.push(std::mem::replace(&mut line, " ".repeat(start)));
+        if has_word && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            lines.push(std::mem::replace(&mut line, further.clone()));
+            has_word = false;
         }
-        if line.len() > start {
+        if has_word {
             line.push(' ');
         }
         line.push_str(word);
+        has_word = true;
     }
     lines.push(line);
 }

@@ -6,7 +6,12 @@ mod options;
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use http::{HeaderName, header};
 
-use super::{Asked, Unclear, read_method, shell::Word, url::Url};
+use super::{
+    request::{Asked, read_method},
+    shell::Word,
+    unclear::Unclear,
+    url::Url,
+};
 use crate::headers::CLAVIGER_KEY;
 
 const JSON: &str = "application/json";

@@ -2,7 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use super::{Asked, Unclear, url::Url};
+use super::{
+    request::{Asked, read_method},
+    unclear::Unclear,
+    url::Url,
+};
 use crate::catalog::Catalog;
 
 /// The JSON object that a text is, perhaps behind a time and a stream's name.
@@ -26,7 +30,7 @@ pub(super) fn read(line: &Map<String, Value>) -> Result<Asked, Unclear> {
     let asked = match (text("path"), operation) {
         (Some(path), _) => {
             let Url { authority, target } = Url::read(&path.replace("[redacted]", "redacted"))?;
-            let method = super::read_method(text("method").unwrap_or("GET"))?;
+            let method = read_method(text("method").unwrap_or("GET"))?;
             let mut asked = Asked { method, authority, target, ..Asked::default() };
             if !asked.target.contains('?') {
                 asked.notes.push("decided without a query, which logs leave out".into());

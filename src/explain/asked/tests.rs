@@ -1,3 +1,4 @@
+use http::Method;
 use proptest::prelude::*;
 
 use super::*;

@@ -1,6 +1,6 @@
 //! A URL or a path as it was written. Nothing in path and query is decoded, repaired or left out: that is what is judged.
 
-use super::Unclear;
+use super::unclear::Unclear;
 
 pub(super) struct Url {
     /// In lower case, without user, password, and the scheme's own port.
