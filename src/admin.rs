@@ -4,6 +4,7 @@
 mod access;
 mod command;
 mod events;
+mod explain;
 mod gauges;
 mod health;
 mod page;
@@ -55,6 +56,8 @@ const MAX_CONNECTIONS: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The one command: `POST`, and only from this machine.
 const RETRY: &str = "/token/retry";
+/// The one question that has a body: `POST`.
+const EXPLAIN: &str = "/explain";
 
 /// What the admin listener shows.
 pub struct Admin {
@@ -137,8 +140,8 @@ impl Admin {
         tokio::spawn(async move {
             let _place = place;
             let service = service_fn(|request| {
-                let answer = self.answer(&request, reach);
-                async move { Ok::<_, Infallible>(answer) }
+                let this = self.clone();
+                async move { Ok::<_, Infallible>(this.answer(request, reach).await) }
             });
             // A prober that goes away in the middle is not worth a line.
             let _: Result<(), hyper::Error> = http1::Builder::new()
@@ -149,16 +152,16 @@ impl Admin {
         });
     }
 
-    fn answer(self: &Arc<Self>, request: &Request<Incoming>, reach: Reach) -> Response<Body> {
+    async fn answer(self: &Arc<Self>, request: Request<Incoming>, reach: Reach) -> Response<Body> {
         let path = request.uri().path();
-        if path != RETRY && !matches!(*request.method(), Method::GET | Method::HEAD) {
+        if !matches!(path, RETRY | EXPLAIN) && !matches!(*request.method(), Method::GET | Method::HEAD) {
             return text(StatusCode::METHOD_NOT_ALLOWED, "the admin listener takes GET\n");
         }
-        if let Some(refused) = self.refused_page(request, reach) {
+        if let Some(refused) = self.refused_page(&request, reach) {
             return refused;
         }
         match path {
-            RETRY => self.retry_tokens(request, reach),
+            RETRY => self.retry_tokens(&request, reach),
             "/livez" => text(StatusCode::OK, "ok\n"),
             "/startupz" => self.startup(),
             "/readyz" if self.health.is_ready() => text(StatusCode::OK, "ok\n"),
@@ -172,7 +175,7 @@ impl Admin {
             path if let Some(file) = page::file(path) => {
                 self.closed(reach).unwrap_or_else(|| page::show(file))
             }
-            "/status" | "/config" | "/events"
+            "/status" | "/config" | "/events" | "/matrix" | EXPLAIN
                 if let Some(refused) = self.refusal(request.headers(), reach) =>
             {
                 refused
@@ -190,9 +193,11 @@ impl Admin {
                 config_shown(&self.pipeline.load().config()),
             ),
             "/events" => self.events(request.method()),
+            "/matrix" => json(&crate::explain::matrix(&self.pipeline.load_full(), request.uri().query())),
+            EXPLAIN => self.explain(request).await,
             _ => text(
                 StatusCode::NOT_FOUND,
-                "here are: / /livez /readyz /startupz /metrics /status /config /events\n",
+                "here are: / /livez /readyz /startupz /metrics /status /config /events /matrix /explain\n",
             ),
         }
     }

@@ -29,6 +29,7 @@ mod presented;
 mod principal;
 mod seal;
 mod sealing_secrets;
+mod trial;
 mod unix;
 
 use std::{fmt, sync::Arc};
@@ -43,6 +44,7 @@ pub use presented::{Client, Presented};
 pub use principal::{Principal, Subject};
 pub use seal::{Seal, SealError, TenantSecrets};
 pub use sealing_secrets::SealingSecrets;
+pub use trial::{Found, Trial};
 
 use self::{
     authenticator::{Authenticator, Evidence, Finding, Known, Outcome},
@@ -138,6 +140,21 @@ impl Authenticators {
     /// # Errors
     /// [`AuthnError`].
     pub async fn authenticate(&self, presented: &Presented<'_>) -> Result<Caller, AuthnError> {
+        self.try_methods(presented, |_, _| {}).await
+    }
+
+    /// The same, and what each method that was asked said of it: for an operator who wants to know.
+    pub async fn explain(&self, presented: &Presented<'_>) -> (Vec<Trial>, Result<Caller, AuthnError>) {
+        let mut trials = Vec::new();
+        let result = self.try_methods(presented, |name, finding| trials.push(Trial::of(name, finding))).await;
+        (trials, result)
+    }
+
+    async fn try_methods(
+        &self,
+        presented: &Presented<'_>,
+        mut note: impl FnMut(&'static str, &Finding),
+    ) -> Result<Caller, AuthnError> {
         let (mut request, mut connection) = (None, None);
         match presented.credential {
             Some(Credential::Ambiguous) => return Err(AuthnError::new(NO_METHOD, SEVERAL)),
@@ -149,6 +166,7 @@ impl Authenticators {
                 Outcome::Now(finding) => finding,
                 Outcome::Later(finding) => finding.await,
             };
+            note(method.name(), &finding);
             match finding {
                 Finding::Known(Known { caller: index, tenant, principal }) => {
                     return Ok(Caller { index, method: method.name(), tenant, principal });

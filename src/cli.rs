@@ -88,7 +88,7 @@ Examples:
   claviger check --config claviger.toml
   claviger check --online        also: does Logto give a token, and accept it?")]
     Check(check::Args),
-    /// Would this request be allowed, by which rule, as which operation.
+    /// Would this request be allowed, by which rule; and what to write where it is not.
     Explain(explain::Args),
     /// What the policies come to.
     #[command(subcommand)]
@@ -154,7 +154,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Caller(command) => caller::run(&command),
         Command::Check(args) => check::run(&args),
-        Command::Explain(args) => explain::run(&args),
+        Command::Explain(args) => explain::run(args),
         Command::Policy(Policy::Matrix(args)) => matrix::run(&args),
         Command::Operations(args) => operations::run(&args),
         #[cfg(feature = "emulator")]

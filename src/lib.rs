@@ -18,6 +18,7 @@ pub mod catalog;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod explain;
 pub mod filter;
 pub mod headers;
 pub mod idle_timeout;

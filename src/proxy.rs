@@ -5,6 +5,7 @@
 mod broker;
 mod build;
 mod discovery;
+mod dry_run;
 mod error;
 mod forward_auth;
 mod hosts;
@@ -16,6 +17,7 @@ mod service;
 mod traffic;
 
 pub use build::{BuildError, Shared, examine};
+pub use dry_run::{Allowed, Learned, Trial, Who};
 pub use error::{Description, Failure, remedy_of_try};
 pub use hosts::{HostError, Hosts};
 pub use pipeline::Pipeline;

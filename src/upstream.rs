@@ -20,6 +20,6 @@ pub use error::UpstreamError;
 pub use health::{LastFailure, TryFailure, UpstreamHealth};
 pub use pool::{ConnectionGuard, PoolTimes, SendError};
 pub use pools::{PoolTable, Pools};
-pub use replay::{Prepared, RequestBodyError};
+pub use replay::{Prepared, RequestBodyError, check as check_body};
 pub use retry::Retries;
 pub use tenant::{Common, Tenant, TenantParts};

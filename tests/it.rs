@@ -21,6 +21,8 @@ mod compression;
 #[cfg(feature = "emulator")]
 #[path = "it/demo.rs"]
 mod demo;
+#[path = "it/explain.rs"]
+mod explain;
 #[path = "it/fairness.rs"]
 mod fairness;
 #[path = "it/forwarding.rs"]

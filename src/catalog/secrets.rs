@@ -160,6 +160,28 @@ impl Secrets {
         self.known
     }
 
+    /// Where they stand, such as `config.headers`, in the order of the table; none where that is a guess.
+    pub fn places(&self) -> Vec<String> {
+        let mut places = Vec::new();
+        if self.known {
+            self.collect(0, "", &mut places);
+        }
+        places
+    }
+
+    fn collect(&self, node: usize, above: &str, places: &mut Vec<String>) {
+        for (name, place) in self.nodes.get(node).map(|node| &*node.members).unwrap_or_default() {
+            match place {
+                Place::Plain => {}
+                Place::Secret => places.push(format!("{above}{name}")),
+                // A step leads to a node that was made after this one.
+                Place::Above(step) => {
+                    self.collect(usize::from(step.0), &format!("{above}{name}."), places);
+                }
+            }
+        }
+    }
+
     /// Where an answer as a whole stands.
     pub fn root(&self) -> Place {
         Place::Above(Step(0))
@@ -247,6 +269,8 @@ mod tests {
         let Place::Above(config) = hooks.member(root, b"config") else { panic!("config leads to headers") };
         assert_eq!(hooks.member(config, b"headers"), Place::Secret);
         assert_eq!(hooks.member(config, b"url"), Place::Plain);
+        assert_eq!(hooks.places(), ["config.headers", "signingKey"]);
+        assert!(Secrets::of_unknown().places().is_empty());
     }
 
     #[test]

@@ -13,8 +13,7 @@ use crate::{
 
 const CLIENT_ID: &str = "demo-app";
 const CLIENT_SECRET: &str = "demo-secret-that-only-claviger-knows";
-const ALLOW: &str =
-    "users:*,organizations:read,organization-roles:read,roles:read,resources:read,applications:read,audit-logs:read";
+const ALLOW: &str = "users:*,organizations:read,organization-roles:read,roles:read,resources:read,applications:read,audit-logs:read";
 
 #[derive(clap::Args)]
 pub(super) struct Args {

@@ -1,134 +1,174 @@
-//! `claviger explain`: the policy's decision about one request, with the rule that decides.
+//! `claviger explain`: what would become of a request, by which rule, and what to write where it is refused. Asks the
+//! running process, which alone knows what it is doing; or decides by the files.
 
-use std::{process::ExitCode, sync::Arc};
+mod answer;
+mod ask;
+mod files;
 
-use crate::{
-    catalog::{Catalog, Op, Operation, secrets::Secrets},
-    config::{self, Caller, Config},
-    ids::{CallerIndex, PolicyName},
-    policy::{
-        self, Grants,
-        conditions::{Broken, Words, check_query},
-        decide::{RuleSource, Verdict},
-        matched::Matched,
-        path::CanonicalPath,
-        reveal::Reveals,
-    },
-    tenants::{Change, Directory},
+use std::{
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
 };
 
+use clap_complete::ArgValueCandidates;
+
+use self::answer::{Answer, usage};
+use super::process::{Process, parse_address};
+use crate::{
+    config::Address,
+    explain::{Asked, MAX_LEN, Question, Unclear},
+    regular_file,
+};
+
+const EXAMPLES: &str = "\
+A request is whatever is at hand:
+  claviger explain /t/prod/api/users?page_size=2
+  claviger explain delete /api/roles/r1 --caller billing
+  claviger explain ListUsers
+  claviger explain https://acme.logto.app/api/users
+  claviger explain curl -X PATCH http://localhost:3600/api/users/u1 --json '{\"name\":\"Ada\"}'
+  claviger explain PATCH /api/users/u1 -d '{\"name\":\"Ada\"}'
+  kubectl logs deploy/claviger | grep claviger.not_permitted | tail -n 1 | claviger explain -
+  pbpaste | claviger explain -
+
+Why is this key, token or certificate refused?
+  claviger explain /api/users --header 'Claviger-Key: cvk_…'
+  claviger explain /api/users --cert client.pem
+  What other users of this machine must not see in the list of processes goes in by standard input, as a curl command.
+
+Without --config the running process is asked, at listen.admin (127.0.0.1:3601, where nothing else is configured; after
+`claviger demo`, the demo). With --config, or where no process answers, it is decided by the files alone.
+
+Exit codes: 0 allowed, 1 denied, 2 wrong usage or nobody to ask, 64 invalid configuration.";
+
 #[derive(clap::Args)]
+#[command(after_long_help = EXAMPLES, after_help = "Examples: claviger explain --help", subcommand_negates_reqs = true)]
 pub(super) struct Args {
     #[command(flatten)]
     sources: super::Sources,
-    /// Who asks.
-    #[arg(long, value_name = "NAME")]
-    caller: String,
-    /// At which tenant; left out: the caller's default.
-    #[arg(long, value_name = "NAME")]
+    /// The admin listener of the process to ask; left out: as configured.
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address, conflicts_with = "paths")]
+    address: Option<Address>,
+    /// Whose request it is; left out: whose credentials it has, or the only caller's.
+    #[arg(long, value_name = "NAME", add = ArgValueCandidates::new(super::complete::callers))]
+    caller: Option<String>,
+    /// At which tenant; left out: as the request says, or the caller's only one.
+    #[arg(long, value_name = "NAME", add = ArgValueCandidates::new(super::complete::tenants))]
     tenant: Option<String>,
-    /// Such as GET.
-    method: http::Method,
-    /// Such as /api/users/u1, with its query where the rules have conditions on it.
-    path: String,
+    /// A header field that the request has, such as its credential; may be repeated.
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+    headers: Vec<String>,
+    /// The client certificate that it comes with, as PEM.
+    #[arg(long, value_name = "FILE")]
+    cert: Option<PathBuf>,
+    /// Its body, for rules with conditions on it.
+    #[arg(short = 'd', long = "data", value_name = "BODY")]
+    data: Option<String>,
+    /// The answer as JSON.
+    #[arg(long)]
+    json: bool,
+    /// [METHOD] and path, a URL, an operation, a curl command, a line of a log, or - for standard input.
+    #[arg(value_name = "REQUEST", required = true)]
+    request: Vec<String>,
+    #[command(subcommand)]
+    pasted: Option<Pasted>,
 }
 
-pub(super) fn run(args: &Args) -> ExitCode {
-    let loaded = match super::load_policy(&args.sources.paths) {
-        Ok(loaded) => loaded,
-        Err(problems) => return super::report(&problems),
-    };
-    let config = &loaded.config;
-    let Some(index) = config.callers.iter().position(|caller| caller.name.as_str() == args.caller) else {
-        let names = config.callers.iter().map(|caller| caller.name.as_str()).collect::<Vec<_>>().join(", ");
-        return super::fail(&format!("there is no caller {:?}; there are: {names}", args.caller));
-    };
-    let catalog = Catalog::logto();
-    let grants = match Grants::new(catalog, config) {
-        Ok(grants) => grants,
-        Err(problems) => {
-            return super::fail(&problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
-        }
-    };
-    let index = CallerIndex(index);
-    let tenant = match grants.tenant_of(index, args.tenant.as_deref(), &tenants(config)) {
-        Ok(tenant) => tenant.name.clone(),
-        Err(refusal) => {
-            println!("denied: {refusal}");
-            return ExitCode::from(super::NO);
-        }
-    };
-    let (path, query) = match args.path.split_once('?') {
-        Some((path, query)) => (path, Some(query)),
-        None => (args.path.as_str(), None),
-    };
-    let path = match CanonicalPath::of_request(catalog, &args.method, path) {
-        Ok(path) => path,
-        Err(ambiguous) => {
-            println!("denied: {ambiguous}");
-            return ExitCode::from(super::NO);
-        }
-    };
-    let matched = Matched::find(catalog, &args.method, path);
-    let verdict = grants.rules(index).decide(&matched);
-    let operation = matched.op().map(|op| catalog.operation(op));
-    let Verdict::Conditional(candidates) = verdict else {
-        let word = if verdict.is_allowed() { "allowed" } else { "denied" };
-        let place = place_of_rules(config, &config.callers[index.0]);
-        println!("{word}: {} (tenant {tenant})", verdict.explain(operation, &place));
-        if !verdict.is_allowed() {
-            return ExitCode::from(super::NO);
-        }
-        tell_of_secrets(grants.reveals(index), matched.op(), operation, query);
-        return ExitCode::SUCCESS;
-    };
-    let name = operation.map_or("an operation newer than the catalog", |operation| operation.id);
-    let judged: Vec<_> = candidates.rules().map(|rule| judge(rule, query)).collect();
-    let code = if judged.iter().any(|(broken, _)| broken.is_none()) { 0 } else { super::NO };
-    let word = if code == 0 { "allowed under conditions" } else { "denied" };
-    println!("{word}: {name} (tenant {tenant})");
-    for (_, line) in judged {
-        println!("{line}");
-    }
-    if code == 0 {
-        tell_of_secrets(grants.reveals(index), matched.op(), operation, query);
-    }
-    ExitCode::from(code)
+/// A command that was pasted without quotes around it, with options of its own.
+#[derive(clap::Subcommand)]
+enum Pasted {
+    #[command(hide = true, disable_help_flag = true)]
+    Curl {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
 }
 
-/// The configured tenants, to be looked up as a running process does.
-fn tenants(config: &Config) -> Directory<config::Tenant> {
-    let put = config.tenants.iter().map(|tenant| (tenant.name.clone(), tenant.clone())).collect();
-    Directory::default().with(Change { put, ..Change::default() })
-}
-
-/// Where a rule for the caller is to be added.
-fn place_of_rules(config: &Config, caller: &Caller) -> Arc<str> {
-    let policy = |name: &PolicyName| config.policies.iter().find(|policy| policy.name == *name);
-    policy::place_of_rules(&caller.policies.iter().filter_map(policy).collect::<Vec<_>>())
-}
-
-/// Whether the answer comes with its secrets, where it may have some.
-fn tell_of_secrets(reveals: &Reveals, op: Option<Op>, operation: Option<&Operation>, query: Option<&str>) {
-    match (op, operation) {
-        (Some(op), Some(operation)) if Secrets::of_request(op, query).is_some() => {
-            match reveals.hidden(Some(op), query) {
-                Some(_) => println!(
-                    "  answer: its secrets come masked; reveal = [\"{}\"] of the caller would show them",
-                    operation.id
-                ),
-                None => println!("  answer: comes with its secrets, as the caller's reveal says"),
-            }
-        }
-        (None, _) => println!("  answer: what has the name of a secret comes masked"),
-        _ => {}
+pub(super) fn run(args: Args) -> ExitCode {
+    match question(&args) {
+        Ok(question) => decide(&args, question),
+        Err(why) => usage(&why),
     }
 }
 
-/// What a rule says of the query; its condition that the query does not meet, if there is one.
-fn judge(rule: &RuleSource, query: Option<&str>) -> (Option<Broken>, String) {
-    let Some(conditions) = &rule.rule.conditions else { return (None, format!("  by {rule}")) };
-    let broken = check_query(conditions, query).err();
-    let why = broken.as_ref().map(|broken| format!("\n    not met: {broken}")).unwrap_or_default();
-    (broken, format!("  by {rule}:\n    {}{why}", Words(conditions)))
+fn decide(args: &Args, question: Question) -> ExitCode {
+    if !args.sources.paths.is_empty() {
+        return show(args, files::answer(&args.sources, question, None));
+    }
+    let Some(process) = Process::quietly(&args.sources, args.address.clone()) else {
+        return show(args, files::answer(&args.sources, question, None));
+    };
+    match ask::answer(&process, &question) {
+        Ok(answer) => show(args, Ok(answer)),
+        Err(ask::Failed::Nobody(_)) if args.address.is_none() => {
+            show(args, files::answer(&args.sources, question, Some(&process.address)))
+        }
+        Err(failed) => usage(&failed.to_string()),
+    }
+}
+
+fn show(args: &Args, answer: Result<Answer, ExitCode>) -> ExitCode {
+    let Answer { mut json, from } = match answer {
+        Ok(answer) => answer,
+        Err(code) => return code,
+    };
+    let is_allowed = json["allowed"] == true;
+    if args.json {
+        json["decided_by"] = from.into();
+        super::print(&format!("{json:#}\n"));
+    } else {
+        eprintln!("claviger: {from}");
+        super::print(json["text"].as_str().unwrap_or_default());
+    }
+    if is_allowed { ExitCode::SUCCESS } else { ExitCode::from(super::NO) }
+}
+
+/// What is asked, from the command line and from what it names.
+fn question(args: &Args) -> Result<Question, String> {
+    let unclear = |unclear: Unclear| unclear.to_string();
+    let words = match &args.pasted {
+        Some(Pasted::Curl { words }) => [&["curl".to_owned()], words.as_slice()].concat(),
+        None => args.request.clone(),
+    };
+    let mut asked = match words.as_slice() {
+        [only] if only == "-" => Asked::parse(&standard_input()?),
+        words => Asked::of_words(words),
+    }
+    .map_err(unclear)?;
+    for field in &args.headers {
+        let (name, value) = field.split_once(':').ok_or("--header is written as 'Name: value'")?;
+        asked.add_header(name, value).map_err(unclear)?;
+    }
+    if let Some(data) = &args.data {
+        asked.body = Some(data.clone().into_bytes());
+    }
+    let certificate = args.cert.as_deref().map(certificates).transpose()?;
+    Ok(Question { asked, caller: args.caller.clone(), tenant: args.tenant.clone(), certificate })
+}
+
+fn standard_input() -> Result<String, String> {
+    let mut bytes = Vec::new();
+    // One more than is read, to see that there is more.
+    let read = io::stdin().lock().take(MAX_LEN as u64 + 1).read_to_end(&mut bytes);
+    read.map_err(|error| format!("standard input cannot be read: {error}"))?;
+    String::from_utf8(bytes).map_err(|_| "standard input is not text".into())
+}
+
+/// The certificates of a file, and nothing else that is in it.
+fn certificates(path: &Path) -> Result<String, String> {
+    let failed = |error: io::Error| format!("--cert {}: {error}", path.display());
+    let (file, _) = regular_file::open(path).map_err(failed)?;
+    let mut text = String::new();
+    file.take(MAX_LEN as u64).read_to_string(&mut text).map_err(failed)?;
+    let (begin, end) = ("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----");
+    let sections = text.split(begin).skip(1).filter_map(|rest| rest.split_once(end));
+    let certificates: String = sections.map(|(inside, _)| format!("{begin}{inside}{end}\n")).collect();
+    if certificates.is_empty() {
+        return Err(format!(
+            "--cert {}: there is no certificate in PEM form in it ({begin})",
+            path.display()
+        ));
+    }
+    Ok(certificates)
 }

@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use crate::{config::Address, secret::Secret};
+use crate::{
+    config::{Address, Problems},
+    secret::Secret,
+};
 
 const PATIENCE: Duration = Duration::from_secs(2);
 /// More than any answer has.
@@ -51,8 +54,7 @@ impl Process {
             Ok(config) => (config.listen.admin, config.admin.token),
             // A bad edit of the file says nothing about the process, which goes on with the old one.
             Err(problems) => {
-                let address =
-                    problems.admin.map_or(Address::Tcp(([127, 0, 0, 1], 3601).into()), |address| *address);
+                let address = address_of(&problems);
                 if said.is_none() {
                     eprintln!("claviger: the configuration is invalid now; asking {address}");
                 }
@@ -65,20 +67,53 @@ impl Process {
         }
     }
 
+    /// The same, which may be nobody, and is not worth a word where it is: for who can do without.
+    pub(super) fn quietly(sources: &super::Sources, said: Option<Address>) -> Option<Self> {
+        let (configured, token) = match super::load_policy(&sources.paths).map(|loaded| loaded.config) {
+            Ok(config) => (config.listen.admin, config.admin.token),
+            Err(problems) => (Some(address_of(&problems)), token_of_environment()),
+        };
+        said.or(configured).map(|address| Self { address, token })
+    }
+
+    /// Whether what is sent to it stays on this machine.
+    pub(super) fn is_on_this_machine(&self) -> bool {
+        match &self.address {
+            Address::Tcp(address) => reachable(*address).ip().is_loopback(),
+            Address::Unix(_) => true,
+        }
+    }
+
+    /// Whether requests to it bear `admin.token`.
+    pub(super) fn has_token(&self) -> bool {
+        self.token.is_some()
+    }
+
     /// Asks it, without a body.
     pub(super) fn ask(&self, method: &str, target: &str) -> io::Result<Answer> {
+        self.send(method, target, "", PATIENCE)
+    }
+
+    /// Asks it, and waits as long for the answer.
+    pub(super) fn send(
+        &self,
+        method: &str,
+        target: &str,
+        body: &str,
+        patience: Duration,
+    ) -> io::Result<Answer> {
         match &self.address {
             Address::Tcp(address) => {
                 let stream = TcpStream::connect_timeout(&reachable(*address), PATIENCE)?;
-                stream.set_read_timeout(Some(PATIENCE))?;
-                stream.set_write_timeout(Some(PATIENCE))?;
-                self.exchange(stream, method, target)
+                stream.set_read_timeout(Some(patience))?;
+                stream.set_write_timeout(Some(patience))?;
+                self.exchange(stream, method, target, body)
             }
             Address::Unix(path) => {
                 let stream = std::os::unix::net::UnixStream::connect(path)?;
-                stream.set_read_timeout(Some(PATIENCE))?;
-                stream.set_write_timeout(Some(PATIENCE))?;
-                self.exchange(stream, method, target)
+                stream.set_read_timeout(Some(patience))?;
+                stream.set_write_timeout(Some(patience))?;
+                self.exchange(stream, method, target, body)
             }
         }
     }
@@ -88,10 +123,17 @@ impl Process {
         format!("{}: {error}; is `claviger serve` running?", self.address)
     }
 
-    fn exchange(&self, mut stream: impl Read + Write, method: &str, target: &str) -> io::Result<Answer> {
+    fn exchange(
+        &self,
+        mut stream: impl Read + Write,
+        method: &str,
+        target: &str,
+        body: &str,
+    ) -> io::Result<Answer> {
+        let length = body.len();
         write!(
             stream,
-            "{method} {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n"
+            "{method} {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\nConnection: close\r\n"
         )?;
         if let Some(token) = self.token.as_ref().and_then(|token| token.header("Bearer ").ok()) {
             stream.write_all(b"Authorization: ")?;
@@ -99,10 +141,18 @@ impl Process {
             stream.write_all(b"\r\n")?;
         }
         stream.write_all(b"\r\n")?;
+        stream.write_all(body.as_bytes())?;
         let mut answer = String::new();
         stream.take(MAX_ANSWER).read_to_string(&mut answer)?;
-        parsed(&answer).ok_or_else(|| io::Error::other("what is there does not answer as Claviger does"))
+        parsed(&answer).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidData, "what is there does not answer as Claviger does")
+        })
     }
+}
+
+/// Where the process may be whose configuration has become invalid.
+fn address_of(problems: &Problems) -> Address {
+    problems.admin.as_deref().cloned().unwrap_or(Address::Tcp(([127, 0, 0, 1], 3601).into()))
 }
 
 /// `admin.token` as a variable, where a configuration around it cannot be read.

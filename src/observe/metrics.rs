@@ -34,6 +34,7 @@ pub struct Metrics {
     pub(crate) rate_limited: Counters<1>,
     pub(crate) policy_denied: Counters<1>,
     pub(crate) authentication_failed: Counters<2>,
+    pub(crate) explanations: Counters<1>,
     pub(crate) token_requests: Counters<2>,
     pub(crate) token_duration: Histograms<1>,
     pub(crate) token_cache: Counters<1>,
@@ -110,6 +111,11 @@ impl Metrics {
                 "Number of requests not authenticated, by authentication method and reason.",
                 ["method", "reason"],
                 closed::AUTHENTICATION,
+            ),
+            explanations: families.counters(
+                "explanations_total",
+                "Requests that were explained to whoever asked the admin listener.",
+                ["result"],
             ),
             token_requests: families.counters(
                 "token_requests_total",

@@ -28,7 +28,8 @@ impl Recorder {
         self.events.need_details()
     }
 
-    pub(super) fn shown(&self, path: &str) -> String {
+    /// A path as it may be shown: bounded, and without credentials.
+    pub fn shown(&self, path: &str) -> String {
         path::shown(path, &self.is_credential)
     }
 }

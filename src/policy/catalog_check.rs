@@ -26,13 +26,8 @@ impl RuleCheck for CatalogCheck {
 
     fn doubt(&self, list: RuleList, text: &str) -> Option<String> {
         let Ok(Rule::Template { template, .. }) = Rule::parse(Effect::Deny, text) else { return None };
-        let catalog = Catalog::logto();
-        let known = || catalog.operations().filter_map(|(_, operation)| room(&operation.template));
         let room = room(&template)?;
-        if known().any(|known| known.eq_ignore_ascii_case(room)) {
-            return None;
-        }
-        let near = nearest(room, known())?;
+        let near = misspelt(room)?;
         let effect = match list {
             RuleList::Allow => "allows",
             RuleList::Deny => "denies",
@@ -82,6 +77,12 @@ fn operation(rule: &str) -> Option<(Op, &'static Operation)> {
         Rule::All | Rule::Tag { .. } => return None,
     };
     Some((op, catalog.operation(op)))
+}
+
+/// The name after `/api` that was most likely meant by one that Logto does not have there.
+pub(super) fn misspelt(name: &str) -> Option<&'static str> {
+    let known = || Catalog::logto().operations().filter_map(|(_, operation)| room(&operation.template));
+    if known().any(|known| known.eq_ignore_ascii_case(name)) { None } else { nearest(name, known()) }
 }
 
 /// The segment after `/api`, where it is one name.

@@ -11,6 +11,7 @@ mod words;
 
 pub(super) use self::pending::{Met, Pending};
 pub use self::{
+    body::check as check_body,
     broken::{Broken, Member, Parameter, Unmet},
     query::check as check_query,
     target::{ApprovedTarget, ConditionalTarget},

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::catalog::{Catalog, Op, Operation, Requirement, Verb};
 
-pub use self::verdict::{Candidates, Explanation, Verdict};
+pub use self::verdict::{Candidates, Verdict};
 pub use super::source::{RuleProblem, RuleSource};
 
 /// What the policies of one caller decide, ready to be asked. A few rules take some hundred bytes, a thousand with
@@ -72,6 +72,19 @@ impl RuleSet {
             _ => false,
         };
         self.sources.iter().filter(move |source| source.effect == Effect::Allow && reaches(source))
+    }
+
+    /// The rules that are about some paths of an operation and not about all of them. For tables.
+    pub fn about_some_paths<'r>(
+        &'r self,
+        catalog: &Catalog,
+        op: Op,
+    ) -> impl Iterator<Item = &'r Arc<RuleSource>> {
+        let is_in_part = move |source: &RuleSource| {
+            let rule = Rule::parse(source.effect, &source.rule.text);
+            rule.is_ok_and(|rule| rule.coverage(source.effect, catalog).in_part.contains(op))
+        };
+        self.sources.iter().filter(move |source| is_in_part(source))
     }
 
     fn decide_known(&self, op: Op, sensitive: bool, verb: Verb, path: &str) -> Verdict<'_> {

@@ -3,6 +3,7 @@
 //! Every look-up is a hash or an index, so what it costs does not depend on how many callers, tenants or rules there are.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
@@ -42,13 +43,6 @@ struct Grant {
     reveals: Reveals,
 }
 
-/// What allows an operation.
-enum By<'g> {
-    Rule(&'g Arc<RuleSource>),
-    /// The one of several whose conditions the request meets.
-    Conditions(Arc<RuleSource>),
-}
-
 /// The tenants that a caller may name, whether they are there already or not.
 #[derive(Debug)]
 enum Scope {
@@ -67,6 +61,17 @@ pub struct Grants {
     callers: Box<[Grant]>,
     /// What grants ask tokens for, beside what the tenants' own are for.
     narrowings: Vec<Arc<Narrowing>>,
+}
+
+/// What is decided about a request of a caller at a tenant. No leave to carry it out: that is a [`Permit`].
+#[derive(Debug)]
+pub struct Judged<'g> {
+    /// The rule that allows it, where it is a rule and does not depend on the body.
+    pub rule: Option<Cow<'g, Arc<RuleSource>>>,
+    /// What it is for.
+    pub action: Action,
+    /// Where the request itself chooses among the caller's tokens: which.
+    token: Option<TokenSpec>,
 }
 
 /// The name of the broker's operation in metrics and logs.
@@ -125,27 +130,29 @@ impl Grants {
         named: Option<&str>,
         tenants: &Directory<T>,
     ) -> Result<Granted<T>, Refusal> {
-        let bound = caller.tenant().map(TenantName::as_str);
-        if bound.is_some() && named.is_some() && bound != named {
-            return Err(Refusal::TokenOfOtherTenant);
-        }
-        let tenant = self.tenant_of(caller.index(), named.or(bound), tenants)?;
+        let tenant = self.tenant_of(caller.index(), caller.tenant(), named, tenants)?;
         let token = self.callers[caller.index().0].token.clone();
         Ok(Granted { caller, tenant, token, explained: false })
     }
 
-    /// The same for `explain`, which asks on no caller's behalf.
+    /// The tenant alone, for `explain`, which asks on no caller's behalf. `bound`: the only one that the caller's token is
+    /// good at.
     ///
     /// # Errors
     /// [`Refusal`].
     pub fn tenant_of<T: Tenant>(
         &self,
         caller: CallerIndex,
+        bound: Option<&TenantName>,
         named: Option<&str>,
         tenants: &Directory<T>,
     ) -> Result<Arc<T>, Refusal> {
+        let bound = bound.map(TenantName::as_str);
+        if bound.is_some() && named.is_some() && bound != named {
+            return Err(Refusal::TokenOfOtherTenant);
+        }
         let grant = &self.callers[caller.0];
-        let tenant = match named.or_else(|| grant.scope.only_name()) {
+        let tenant = match named.or(bound).or_else(|| grant.scope.only_name()) {
             Some(name) => tenants.get(name).ok_or_else(|| grant.no_tenant(name))?,
             None => tenants
                 .only()
@@ -168,12 +175,36 @@ impl Grants {
         target: &Target<'_>,
         head: &Parts,
     ) -> Result<Permit<T>, Refusal> {
-        let grant = &self.callers[granted.caller.index().0];
+        let Judged { rule, action, token } =
+            self.judge(granted.caller.index(), granted.tenant.config(), target, head)?;
+        let rule = match rule {
+            Some(Cow::Borrowed(rule)) => granted.explained.then(|| rule.clone()),
+            Some(Cow::Owned(rule)) => Some(rule),
+            None => None,
+        };
+        if let Some(token) = token {
+            granted.token = token;
+        }
+        Ok(Permit { granted, rule, action })
+    }
+
+    /// The decision itself, for a permit as for `explain`.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn judge(
+        &self,
+        caller: CallerIndex,
+        tenant: &config::Tenant,
+        target: &Target<'_>,
+        head: &Parts,
+    ) -> Result<Judged<'_>, Refusal> {
+        let grant = &self.callers[caller.0];
         let (path, query) = match *target {
             Target::Api { path, query, .. } => (path, query),
             Target::Token { asked, .. } => {
-                granted.token = asked.of(&granted.token, grant.issue, granted.tenant.config())?;
-                return Ok(Permit { granted, rule: None, action: Action::Issue(grant.issue) });
+                let token = asked.of(&grant.token, grant.issue, tenant)?;
+                return Ok(Judged { rule: None, action: Action::Issue(grant.issue), token: Some(token) });
             }
         };
         let matched = Matched::find(
@@ -183,17 +214,11 @@ impl Grants {
         );
         let name = matched.op().map_or(OTHER, |op| self.catalog.operation(op).id);
         let index = matched.op().map_or(self.operations() - 1, |op| op.index());
-        let tenant = granted.tenant.name();
-        let (rule, pending) = self.decide(grant, tenant, &matched, (index, name), query)?;
-        let rule = match rule {
-            Some(By::Rule(rule)) => granted.explained.then(|| rule.clone()),
-            Some(By::Conditions(rule)) => Some(rule),
-            None => None,
-        };
+        let (rule, pending) = self.decide(grant, &tenant.name, &matched, (index, name), query)?;
         let masking = grant.reveals.of(matched.op(), query);
         let target = ConditionalTarget::new(join(matched.path(), query, head.uri.path_and_query())?, pending);
         let action = Action::Forward(PermittedOperation { index, name, target, masking });
-        Ok(Permit { granted, rule, action })
+        Ok(Judged { rule, action, token: None })
     }
 
     /// The rule that allows it, and the conditions that the body has to meet.
@@ -204,11 +229,11 @@ impl Grants {
         matched: &Matched<'_>,
         (index, operation): (usize, &'static str),
         query: Option<&str>,
-    ) -> Result<(Option<By<'g>>, Option<Pending>), Refusal> {
+    ) -> Result<(Option<Cow<'g, Arc<RuleSource>>>, Option<Pending>), Refusal> {
         match grant.rules.decide(matched) {
-            Verdict::Allowed(rule) => Ok((Some(By::Rule(rule)), None)),
+            Verdict::Allowed(rule) => Ok((Some(Cow::Borrowed(rule)), None)),
             Verdict::Conditional(candidates) => match Pending::by_query(candidates.rules(), query) {
-                Ok(Met::By(rule)) => Ok((Some(By::Conditions(rule)), None)),
+                Ok(Met::By(rule)) => Ok((Some(Cow::Owned(rule)), None)),
                 Ok(Met::Body(pending)) => Ok((None, Some(pending))),
                 Err(unmet) => Err(Refusal::Condition { operation, index, unmet }),
             },
@@ -262,12 +287,12 @@ impl Grants {
         self.catalog.operations().len() + EXTRA
     }
 
-    /// The rules of a caller, for `explain`.
+    /// The rules of a caller, for `explain` and the matrix.
     pub fn rules(&self, caller: CallerIndex) -> &RuleSet {
         &self.callers[caller.0].rules
     }
 
-    /// What a caller's answers are shown of, for `explain`.
+    /// What a caller's answers are shown of, for `explain` and the matrix.
     pub fn reveals(&self, caller: CallerIndex) -> &Reveals {
         &self.callers[caller.0].reveals
     }

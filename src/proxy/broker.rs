@@ -112,14 +112,7 @@ impl BrokerRequest {
         if head.method != Method::POST {
             return Err(BrokerError::Method);
         }
-        let is_form =
-            head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(
-                |value| {
-                    let essence = value.split(';').next().unwrap_or_default().trim();
-                    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
-                },
-            );
-        if !is_form {
+        if !is_form(&head.headers) {
             return Err(BrokerError::Form);
         }
         let body = tokio::time::timeout(patience, Limited::new(body, MAX_FORM).collect())
@@ -131,7 +124,11 @@ impl BrokerRequest {
         Self::parse(head.headers.get(header::AUTHORIZATION), &body.to_bytes())
     }
 
-    fn parse(authorization: Option<&HeaderValue>, form: &[u8]) -> Result<Self, BrokerError> {
+    /// Of its `Authorization` and its form.
+    ///
+    /// # Errors
+    /// [`BrokerError`].
+    pub(super) fn parse(authorization: Option<&HeaderValue>, form: &[u8]) -> Result<Self, BrokerError> {
         let mut request = Self::default();
         let (mut grant_type, mut assertion_type) = (None, None);
         for (name, value) in form_urlencoded::parse(form) {
@@ -203,6 +200,15 @@ impl BrokerRequest {
             raw: self.raw_secret.as_deref().map_or(secret, Vec::as_slice),
         })
     }
+}
+
+/// Whether a token request says that it is a form.
+pub(super) fn is_form(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    value.is_some_and(|value| {
+        let essence = value.split(';').next().unwrap_or_default().trim();
+        essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    })
 }
 
 fn secret(value: Cow<'_, str>) -> Zeroed {

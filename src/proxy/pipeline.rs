@@ -204,6 +204,11 @@ impl Pipeline {
         }
     }
 
+    /// A path as it may be shown.
+    pub fn shown_path(&self, path: &str) -> String {
+        self.recorder.shown(path)
+    }
+
     /// Whether `text` is a caller's credential, out of its place.
     pub fn gives_away(&self, text: &str) -> bool {
         self.authenticators.are_given_away_by(text)
@@ -302,10 +307,14 @@ impl Pipeline {
 
     /// How links to this proxy begin: as configured, else as the caller addressed us.
     fn base<'a>(&'a self, connection: &Connection, head: &'a Parts) -> Base<'a> {
+        self.base_by(connection.scheme, head)
+    }
+
+    pub(super) fn base_by<'a>(&'a self, scheme: &'a str, head: &'a Parts) -> Base<'a> {
         let tenant = head.uri.path().strip_prefix("/t/").and_then(|rest| rest.split('/').next());
         match (&self.config.listen.public_url, hosts::host(&head.uri, &head.headers)) {
             (Some(url), _) => Base { scheme: "", authority: url.trim_end_matches('/'), tenant },
-            (None, Some(host)) => Base { scheme: connection.scheme, authority: host, tenant },
+            (None, Some(host)) => Base { scheme, authority: host, tenant },
             (None, None) => Base { scheme: "", authority: "", tenant },
         }
     }
@@ -344,6 +353,11 @@ impl Pipeline {
     /// The tenants.
     pub fn tenants(&self) -> &Directory<Tenant> {
         &self.tenants
+    }
+
+    /// What callers may do.
+    pub fn policy(&self) -> &Grants {
+        &self.policy
     }
 
     /// The callers' authenticators, with the keys of their issuers.

@@ -70,12 +70,9 @@ type BodyFailure = Arc<OnceLock<RequestBodyError>>;
 /// A body that goes out once.
 pub struct Streamed {
     incoming: Incoming,
-    left: u64,
-    over: RequestBodyError,
-    mask: MaskDetector,
+    check: Check,
     idle: IdleTimeout,
     failure: BodyFailure,
-    kind: Kind,
     /// What waits for the request's place before the end goes out.
     entering: Option<Entering>,
     /// The end, while there is no place.
@@ -84,6 +81,14 @@ pub struct Streamed {
 
 /// What a body ends with: its last data, or nothing.
 type End = Option<Frame<Bytes>>;
+
+/// What is asked of a body: of its headers first, then of it as it comes in.
+struct Check {
+    left: u64,
+    over: RequestBodyError,
+    mask: MaskDetector,
+    kind: Kind,
+}
 
 /// What is looked for as a body comes in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +101,7 @@ enum Kind {
 
 impl std::fmt::Debug for Streamed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Streamed").field("left", &self.left).finish_non_exhaustive()
+        f.debug_struct("Streamed").field("left", &self.check.left).finish_non_exhaustive()
     }
 }
 
@@ -115,32 +120,17 @@ impl Prepared {
         if body.is_end_stream() {
             return Ok(Self::Held(Bytes::new()));
         }
-        let content_type = headers.get(header::CONTENT_TYPE);
-        if content_type.is_none() && matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
-            return Err(RequestBodyError::NoContentType);
-        }
-        if headers.get_all(header::CONTENT_ENCODING).iter().any(|coding| !is_identity(coding)) {
-            return Err(RequestBodyError::Encoded);
-        }
-        let (limit, key) = limit_for(content_type.map_or(b"", |value| value.as_bytes()), limits);
-        let over = RequestBodyError::TooLarge { limit, key };
-        let length = body.size_hint().exact();
+        let check = Check::begin(method, headers, limits)?;
+        let (length, limit) = (body.size_hint().exact(), check.left);
         if length.is_some_and(|length| length > limit) {
-            return Err(over);
+            return Err(check.over);
         }
         let failure = BodyFailure::default();
         let streamed = Streamed {
             incoming: body,
-            left: limit,
-            over,
-            mask: MaskDetector::default(),
+            check,
             idle: IdleTimeout::new(idle),
             failure: failure.clone(),
-            kind: if is_form(content_type.map_or(b"", |value| value.as_bytes())) {
-                Kind::Form
-            } else {
-                Kind::Other
-            },
             entering: None,
             end: None,
         };
@@ -161,8 +151,8 @@ impl Prepared {
         if streamed.incoming.size_hint().lower() > most {
             return Err(over);
         }
-        if most < streamed.left {
-            (streamed.left, streamed.over) = (most, over);
+        if most < streamed.check.left {
+            (streamed.check.left, streamed.check.over) = (most, over);
         }
         Ok(Self::Held(streamed.collect(0).await?))
     }
@@ -210,6 +200,51 @@ impl Prepared {
             Self::Held(_) => None,
             Self::Streamed(_, failure) => failure.get().cloned(),
         }
+    }
+}
+
+/// Checks a body that is whole, as [`Prepared::read`] does one that comes in: for `explain`, which sends nothing.
+///
+/// # Errors
+/// [`RequestBodyError`].
+pub fn check(
+    method: &Method,
+    headers: &HeaderMap,
+    body: &[u8],
+    limits: &Limits,
+) -> Result<(), RequestBodyError> {
+    if body.is_empty() { Ok(()) } else { Check::begin(method, headers, limits)?.take(body) }
+}
+
+impl Check {
+    /// Of the headers.
+    fn begin(method: &Method, headers: &HeaderMap, limits: &Limits) -> Result<Self, RequestBodyError> {
+        let content_type = headers.get(header::CONTENT_TYPE);
+        if content_type.is_none() && matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
+            return Err(RequestBodyError::NoContentType);
+        }
+        if headers.get_all(header::CONTENT_ENCODING).iter().any(|coding| !is_identity(coding)) {
+            return Err(RequestBodyError::Encoded);
+        }
+        let content_type = content_type.map_or(&b""[..], |value| value.as_bytes());
+        let (left, key) = limit_for(content_type, limits);
+        let over = RequestBodyError::TooLarge { limit: left, key };
+        let kind = if is_form(content_type) { Kind::Form } else { Kind::Other };
+        Ok(Self { left, over, mask: MaskDetector::default(), kind })
+    }
+
+    /// Of what comes next.
+    fn take(&mut self, data: &[u8]) -> Result<(), RequestBodyError> {
+        self.left = self.left.checked_sub(data.len() as u64).ok_or_else(|| self.over.clone())?;
+        if self.kind == Kind::Form
+            && let Some(first) = data.trim_ascii_start().first()
+        {
+            self.kind = Kind::Other;
+            if matches!(first, b'{' | b'[') {
+                return Err(RequestBodyError::JsonAsForm);
+            }
+        }
+        if self.mask.ends_in(data) { Err(RequestBodyError::Masked) } else { Ok(()) }
     }
 }
 
@@ -281,18 +316,7 @@ impl Streamed {
         Poll::Ready(frame.map(|frame| {
             let frame = frame.map_err(|error| RequestBodyError::Broken(Arc::new(error)))?;
             let data = frame.data_ref().map_or(&[][..], |data| data);
-            self.left = self.left.checked_sub(data.len() as u64).ok_or_else(|| self.over.clone())?;
-            if self.kind == Kind::Form
-                && let Some(first) = data.trim_ascii_start().first()
-            {
-                self.kind = Kind::Other;
-                if matches!(first, b'{' | b'[') {
-                    return Err(RequestBodyError::JsonAsForm);
-                }
-            }
-            if self.mask.ends_in(data) {
-                return Err(RequestBodyError::Masked);
-            }
+            self.check.take(data)?;
             Ok(frame)
         }))
     }

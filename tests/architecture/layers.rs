@@ -8,6 +8,7 @@ pub(crate) const LAYERS: &[&[&str]] = &[
     &["cli"],
     &["app"],
     &["admin"],
+    &["explain"],
     // The only room that knows all stages.
     &["proxy"],
     &["listen", "reply"],

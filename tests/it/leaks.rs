@@ -113,7 +113,7 @@ fn base64_of(text: &str) -> String {
 }
 
 async fn look_everywhere(proxy: &Proxy) {
-    for page in ["/metrics", "/status", "/config", "/livez", "/readyz", "/nonsense"] {
+    for page in ["/metrics", "/status", "/config", "/matrix", "/explain", "/livez", "/readyz", "/nonsense"] {
         proxy.admin(page).await;
     }
 }

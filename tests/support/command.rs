@@ -7,6 +7,7 @@ use tokio::process::Command;
 use super::{tap::Tap, within};
 
 /// What a command left behind.
+#[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,

@@ -46,7 +46,7 @@ impl PeerIdentity {
     }
 
     /// The SPIFFE ID: the one URI of a certificate that has no other (X.509-SVID section 2).
-    pub(super) fn spiffe(&self) -> Option<&Arc<str>> {
+    pub fn spiffe(&self) -> Option<&Arc<str>> {
         match self.uris.as_slice() {
             [uri] if self.all_valid && uri.starts_with("spiffe://") => Some(uri),
             _ => None,
@@ -54,7 +54,7 @@ impl PeerIdentity {
     }
 
     /// The DNS names, in lower case.
-    pub(super) fn dns(&self) -> &[Arc<str>] {
+    pub fn dns(&self) -> &[Arc<str>] {
         &self.dns
     }
 

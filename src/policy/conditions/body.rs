@@ -13,7 +13,7 @@ use super::broken::{Broken, Member};
 ///
 /// # Errors
 /// The condition that is not met.
-pub(super) fn check(members: &[String], headers: &HeaderMap, body: &[u8]) -> Result<(), Broken> {
+pub fn check(members: &[String], headers: &HeaderMap, body: &[u8]) -> Result<(), Broken> {
     if body.is_empty() {
         return Ok(());
     }

@@ -280,42 +280,6 @@ fn every_bad_rule_is_reported_with_its_place() {
     assert!(problems[1].to_string().starts_with("a.toml:allow:2: no operation is called"));
 }
 
-#[test]
-fn a_verdict_explains_itself() {
-    let rules = rules(&["users:read", "applications:*"], &["GetUser"]);
-    let explain = |method: http::Method, path: &str| {
-        let matched = Matched::find(Catalog::logto(), &method, CanonicalPath::parse(path).unwrap());
-        let operation = matched.op().map(|op| Catalog::logto().operation(op));
-        rules.decide(&matched).explain(operation, "policies.p.allow").to_string()
-    };
-    let get = http::Method::GET;
-    assert_eq!(
-        explain(get.clone(), "/api/users"),
-        "ListUsers: allowed by allow \"users:read\" of policy p (p.toml:allow:1)"
-    );
-    assert_eq!(
-        explain(get.clone(), "/api/users/u"),
-        "GetUser: denied by deny \"GetUser\" of policy p (p.toml:deny:1)"
-    );
-    assert_eq!(
-        explain(http::Method::POST, "/api/applications"),
-        "CreateApplication: sensitive (answers with secrets in clear, gives permissions or lifts a check), \
-         so only a rule that names it allows it: add \"CreateApplication\" to policies.p.allow; \
-         it is not allowed by allow \"applications:*\" of policy p (p.toml:allow:2)"
-    );
-    assert_eq!(
-        explain(http::Method::DELETE, "/api/applications/a"),
-        "DeleteApplication: sensitive (destroys what holds secrets, or a whole collection), so only a rule that names \
-         it allows it: add \"DeleteApplication\" to policies.p.allow; it is not allowed by allow \"applications:*\" of policy p (p.toml:allow:2)"
-    );
-    assert_eq!(
-        explain(http::Method::POST, "/api/users"),
-        "CreateUser: no rule allows it; to allow it, add \"CreateUser\" to policies.p.allow"
-    );
-    assert!(explain(get.clone(), "/api/new").starts_with("no operation of the catalog"));
-    assert!(explain(get, "/api/swagger.json").starts_with("an OpenAPI document"));
-}
-
 /// What is matched is what is forwarded, and costs no copy where the caller spelled it as Logto does.
 #[test]
 fn the_forwarded_path_is_in_the_spelling_of_the_catalog() {

@@ -1,12 +1,9 @@
-//! The answer to "may this pass", with what it takes to explain it: to an operator by `claviger explain`, to the
-//! audit log by the rule, to metrics by a word of a closed set.
+//! The answer to "may this pass", with what it takes to explain it: by the rule to the audit log and to an operator who
+//! asks `claviger explain`, to metrics by a word of a closed set.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
-use crate::{
-    catalog::Operation,
-    policy::{conditions::Words, source::RuleSource, tables::RuleIndex},
-};
+use crate::policy::{source::RuleSource, tables::RuleIndex};
 
 /// What the rules decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,63 +75,6 @@ impl<'r> Verdict<'r> {
             Self::SensitiveNotNamed(_) => "sensitive_not_named",
             Self::Withheld => "withheld",
             Self::Unknown => "operation_unknown",
-        }
-    }
-
-    /// The verdict in words, about `operation`, for those who wrote the rules (it quotes them). `place` is where the
-    /// caller's rules are, such as `policies.billing.allow`.
-    pub fn explain(self, operation: Option<&'r Operation>, place: &'r str) -> Explanation<'r> {
-        Explanation { verdict: self, operation, place }
-    }
-}
-
-/// A verdict in words.
-#[derive(Debug, Clone, Copy)]
-pub struct Explanation<'r> {
-    verdict: Verdict<'r>,
-    operation: Option<&'r Operation>,
-    place: &'r str,
-}
-
-impl fmt::Display for Explanation<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = self.place;
-        let name = self.operation.map_or("an operation newer than the catalog", |operation| operation.id);
-        match self.verdict {
-            Verdict::Allowed(rule) => write!(f, "{name}: allowed by {rule}"),
-            Verdict::Conditional(candidates) => {
-                write!(f, "{name}: allowed under conditions")?;
-                for rule in candidates.rules() {
-                    write!(f, "\n  by {rule}")?;
-                    if let Some(conditions) = &rule.rule.conditions {
-                        write!(f, ":\n    {}", Words(conditions))?;
-                    }
-                }
-                Ok(())
-            }
-            Verdict::Denied(rule) => write!(f, "{name}: denied by {rule}"),
-            Verdict::NoRule => write!(f, "{name}: no rule allows it; to allow it, add {name:?} to {place}"),
-            Verdict::SensitiveNotNamed(rule) => {
-                let risks = self.operation.map_or([].as_slice(), |operation| &operation.risks);
-                let risks: Vec<_> = risks.iter().map(|risk| risk.describe()).collect();
-                write!(
-                    f,
-                    "{name}: sensitive ({}), so only a rule that names it allows it: ",
-                    risks.join(", ")
-                )?;
-                write!(f, "add {name:?} to {place}")?;
-                rule.map_or(Ok(()), |rule| write!(f, "; it is not allowed by {rule}"))
-            }
-            Verdict::Withheld => {
-                write!(
-                    f,
-                    "an OpenAPI document: never forwarded, because Logto rebuilds it for seconds each time"
-                )
-            }
-            Verdict::Unknown => f.write_str(
-                "no operation of the catalog and no template of an allow list has this method and path; \
-                 for an operation newer than the catalog write a rule such as \"GET /api/new-things/{id}\"",
-            ),
         }
     }
 }

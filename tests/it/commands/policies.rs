@@ -41,7 +41,9 @@ async fn check_and_the_matrix_say_what_a_tag_brings() {
         finish(program().args(["check", "--config", &file]).env("ACME_SECRET", "0123456789abcdef")).await;
     check.assert_code(0);
     let matrix = claviger(&["policy", "matrix", "--config", &file]).await;
-    for said in [&check.stdout, &matrix.stdout] {
+    // The matrix breaks long lines.
+    let unbroken = matrix.stdout.replace("\n    ", " ");
+    for said in [&check.stdout, &unbroken] {
         assert!(said.contains(hooks), "{said}");
         assert!(said.contains("\"roles:read\" brings ") && !said.contains("\"GetUser\" brings"), "{said}");
     }
@@ -72,4 +74,112 @@ async fn check_and_the_matrix_say_what_a_tag_brings() {
     let operations = claviger(&["operations", "--tag", "hooks"]).await.stdout;
     assert!(operations.contains("hooks (secrets masked)\n"), "{operations}");
     assert!(operations.contains("hooks (sensitive: destruction)\n"), "{operations}");
+}
+
+/// Several callers, one with a long name, and texts that somebody chose with care.
+fn reviewed(files: &Files) -> String {
+    let settings = offline()
+        .set(
+            "policies.all.allow",
+            "['users:*', 'hooks:read', 'organizations:*', 'CreateRole', \
+              { operation = 'GET /api/new-things/{id}', query = { '=HYPERLINK(1)' = { required = true } } }]",
+        )
+        .set("policies.all.deny", "['GET /api/users/admin']")
+        .set("policies.part.allow", "['PATCH /api/users/u1', 'GET /api/users/{id}']")
+        .set("callers.local.reveal", "['ListHooks']");
+    let mut settings = settings;
+    for (number, name) in
+        ["billing", "provisioning", "reporting-of-the-whole-company-and-then-some-more-of-it", "x", "support"]
+            .into_iter()
+            .enumerate()
+    {
+        let digest = format!("'{:064x}'", number);
+        settings = settings
+            .set(&format!("callers.{name}.identify"), format!("{{ api_key_sha256 = {digest} }}"))
+            .set(&format!("callers.{name}.policies"), "['part']");
+    }
+    let directory = files.0.path().join("a<b>&'c");
+    std::fs::create_dir(&directory).expect("a temporary directory can be written to");
+    let path = directory.join("claviger.toml");
+    settings.write(&path);
+    path.display().to_string()
+}
+
+#[tokio::test]
+async fn the_matrix_is_readable_in_a_hundred_columns() {
+    let files = Files::new();
+    let matrix = claviger(&["policy", "matrix", "--config", &reviewed(&files)]).await;
+    matrix.assert_code(0);
+    for line in matrix.stdout.lines() {
+        assert!(line.chars().count() <= 100, "{line}");
+    }
+    let lines: Vec<&str> = matrix.stdout.lines().collect();
+    let head = lines[0].find("provisioning").expect("it is in the first table");
+    let at = lines.iter().position(|line| line.starts_with("GetUser ")).expect("it is granted");
+    assert!(lines[at][head..].starts_with("yes "), "aligned: {}", matrix.stdout);
+    assert_eq!(lines[at + 1], "  GET /api/users/{userId}");
+    for part in [" yes 1 ", " part ", " !", "\nrules\n", "GET /api/users/admin", "\nx\n", "\nsupport\n"] {
+        assert!(matrix.stdout.contains(part), "{part}: {}", matrix.stdout);
+    }
+    // Every caller is at the head of one table.
+    for caller in ["billing", "local", "provisioning", "reporting-of", "support", "x"] {
+        let heads = lines.iter().filter(|line| line.starts_with("operation ") && line.contains(caller));
+        assert_eq!(heads.count(), 1, "{caller}: {}", matrix.stdout);
+    }
+}
+
+#[tokio::test]
+async fn the_matrix_is_a_page_a_spreadsheet_and_json_as_well() {
+    let files = Files::new();
+    let file = reviewed(&files);
+    let format = async |format: &str| {
+        let finished = claviger(&["policy", "matrix", "--config", &file, "--format", format]).await;
+        finished.assert_code(0);
+        finished.stdout
+    };
+    let page = format("html").await;
+    assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"), "{page}");
+    for part in [
+        "<span class=\"name\">GetUser</span>",
+        "<b>GET</b> /api/users/{userId}",
+        "a&lt;b&gt;&amp;&#39;c",
+        "unmasked",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    for part in ["<b>&", "a<b>", "<script", "http://", "https://", "src=", "url(", "@import"] {
+        assert!(!page.contains(part), "{part}: {page}");
+    }
+    // What a link leads to is there.
+    for link in page.split("href=\"#").skip(1).filter_map(|rest| rest.split('"').next()) {
+        assert!(page.contains(&format!("id=\"{link}\"")), "{link}");
+    }
+    let csv = format("csv").await;
+    let lines: Vec<&str> = csv.split("\r\n").collect();
+    assert!(
+        lines[0]
+            .starts_with("\"caller\",\"tenants\",\"operation\",\"method\",\"path\",\"granted\",\"rules\""),
+        "{csv}"
+    );
+    assert!(lines.iter().any(|line| {
+        line.starts_with("\"local\",\"acme\",\"GetUser\",\"GET\",\"/api/users/{userId}\",\"yes\"")
+    }));
+    assert!(csv.contains("\"'=HYPERLINK(1) required\"") && !csv.contains("\"="), "{csv}");
+    for line in lines.iter().filter(|line| !line.is_empty()) {
+        assert_eq!(line.matches("\",\"").count(), 10, "{line}");
+    }
+    let json = format("json").await;
+    let same = claviger(&["policy", "matrix", "--config", &file, "--json"]).await;
+    assert_eq!(json, same.stdout);
+    let json: Value = serde_json::from_str(&json).expect("it is JSON");
+    let granted: usize = json["callers"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|it| it["operations"].as_array().map_or(0, Vec::len))
+        .sum();
+    // The head, the last end of a line, and the rule beyond the catalog.
+    assert_eq!(lines.len(), granted + 3);
+    let both = claviger(&["policy", "matrix", "--config", &file, "--json", "--format", "csv"]).await;
+    both.assert_code(2);
 }

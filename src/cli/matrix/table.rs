@@ -1,0 +1,157 @@
+//! The matrix for a terminal: no line is wider than 100 columns, but for a path or a name that is. Callers that do not
+//! fit beside each other come in tables below each other.
+
+use super::numbered::{Marked, Numbered, listed};
+use crate::{
+    config::Issue,
+    policy::{
+        conditions::Words,
+        matrix::{Column, Mark},
+    },
+};
+
+const WIDTH: usize = 100;
+const GAP: usize = 2;
+
+pub(super) fn text(columns: &[Column<'_>]) -> String {
+    let numbered = Numbered::new(columns);
+    let mut lines = Vec::new();
+    if columns.iter().all(|column| column.granted().next().is_none()) {
+        lines.push("nobody may use any operation of the catalog".to_owned());
+    }
+    let mut rest = columns;
+    while !rest.is_empty() {
+        let (table, others) = rest.split_at(fitting(rest, &numbered));
+        rest = others;
+        rows(table, &numbered, &mut lines);
+    }
+    lines.extend(
+        [
+            "yes: allowed; if: under conditions; part: some of its paths; -N: but not the paths of rule N",
+            "* sensitive; + with the secrets in its answer masked, or where the caller reveals them unmasked (!)",
+            "",
+        ]
+        .map(ToOwned::to_owned),
+    );
+    rules(&numbered, &mut lines);
+    columns.iter().for_each(|column| summary(column, &numbered, &mut lines));
+    lines.join("\n") + "\n"
+}
+
+/// The width of the names of operations that are shown.
+fn first_width(columns: &[Column<'_>]) -> usize {
+    let names = columns.iter().flat_map(Column::granted).map(|cell| cell.operation.id.len() + 1);
+    names.max().unwrap_or_default().max("operation".len()) + GAP
+}
+
+/// How many of the first columns fit into the width; one at least.
+fn fitting(columns: &[Column<'_>], numbered: &Numbered<'_>) -> usize {
+    let mut left = WIDTH.saturating_sub(first_width(columns));
+    let fits = |column: &&Column<'_>| {
+        let width = width(column, numbered);
+        let fits = width <= left;
+        left = left.saturating_sub(width + GAP);
+        fits
+    };
+    columns.iter().take_while(fits).count().max(1)
+}
+
+fn width(column: &Column<'_>, numbered: &Numbered<'_>) -> usize {
+    let cells = column.granted().map(|cell| shown(&numbered.cell(cell)).len());
+    cells.max().unwrap_or_default().max(column.caller.name.as_str().len())
+}
+
+fn shown(marked: &Marked) -> String {
+    let but_not = marked.but_not.iter().map(|number| format!(" -{number}")).collect::<String>();
+    let unmasked = if marked.unmasked { " !" } else { "" };
+    match marked.allowed_by.as_slice() {
+        [] => format!("{}{but_not}{unmasked}", marked.mark.as_str()),
+        rules => format!("{} {}{but_not}{unmasked}", marked.mark.as_str(), listed(rules)),
+    }
+}
+
+fn rows(columns: &[Column<'_>], numbered: &Numbered<'_>, lines: &mut Vec<String>) {
+    let first = first_width(columns);
+    let widths: Vec<usize> = columns.iter().map(|column| width(column, numbered) + GAP).collect();
+    let line = |name: &str, cells: Vec<String>| {
+        let cells = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let line = format!("{name:<first$}{}", cells.collect::<String>());
+        line.trim_end().to_owned()
+    };
+    lines.push(line("operation", columns.iter().map(|column| column.caller.name.to_string()).collect()));
+    let of_row = |row: usize| columns.iter().filter_map(move |column| column.cells.get(row));
+    for row in 0..columns.first().map_or(0, |column| column.cells.len()) {
+        let Some(cell) = of_row(row).next().filter(|_| of_row(row).any(|cell| cell.mark() != Mark::No))
+        else {
+            continue;
+        };
+        let operation = cell.operation;
+        let sign = match operation {
+            operation if operation.is_sensitive() => "*",
+            operation if operation.is_safe_when_masked() => "+",
+            _ => "",
+        };
+        let cells = of_row(row).map(|cell| shown(&numbered.cell(cell))).collect();
+        lines.push(line(&format!("{}{sign}", operation.id), cells));
+        lines.push(format!("  {} {}", operation.verb.as_str(), operation.template.as_str()));
+    }
+    lines.push(String::new());
+}
+
+fn rules(numbered: &Numbered<'_>, lines: &mut Vec<String>) {
+    if numbered.rules.is_empty() {
+        return;
+    }
+    lines.push("rules".to_owned());
+    let width = numbered.rules.len().to_string().len();
+    for (number, rule) in (1..).zip(&numbered.rules) {
+        wrap(&format!("  {number:>width$}  "), &rule.to_string(), lines);
+        if let Some(conditions) = &rule.rule.conditions {
+            wrap(&" ".repeat(width + 6), &Words(conditions).to_string(), lines);
+        }
+    }
+}
+
+fn summary(column: &Column<'_>, numbered: &Numbered<'_>, lines: &mut Vec<String>) {
+    let caller = column.caller;
+    lines.extend([String::new(), caller.name.to_string()]);
+    let tenants = if column.tenants.is_empty() { "none".to_owned() } else { column.tenants.join(", ") };
+    wrap("  tenants: ", &tenants, lines);
+    if let Some(scopes) = &caller.scopes {
+        wrap("  scopes: ", &scopes.join(" "), lines);
+    }
+    if let Some(organization) = &caller.organization_id {
+        wrap("  organization: ", organization, lines);
+    }
+    if caller.issue == Issue::Upstream {
+        lines.push("  the token broker hands out the tenant's own token".to_owned());
+    }
+    for brings in &column.brings {
+        wrap("  ", &brings.to_string(), lines);
+    }
+    for rule in &caller.reveal {
+        wrap("  ", &format!("{}: answers unmasked ({})", rule.text, rule.origin), lines);
+    }
+    let beyond = numbered.beyond(column);
+    if !beyond.is_empty() {
+        wrap("  ", &format!("also paths that the catalog does not know, by rule {}", listed(&beyond)), lines);
+    }
+}
+
+/// Adds `text` in lines of the usual width, further ones a little behind the first word of it.
+fn wrap(indent: &str, text: &str, lines: &mut Vec<String>) {
+    let (mut line, further) = (indent.to_owned(), " ".repeat(indent.len() + 2));
+    let mut has_word = false;
+    for word in text.split(' ') {
+        if has_word && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            lines.push(std::mem::replace(&mut line, further.clone()));
+            has_word = false;
+        }
+        if has_word {
+            line.push(' ');
+        }
+        line.push_str(word);
+        has_word = true;
+    }
+    lines.push(line);
+}

@@ -1,0 +1,57 @@
+//! A line of Claviger's log or audit log, as it is or in what a container runtime puts around it.
+
+use serde_json::{Map, Value};
+
+use super::{
+    request::{Asked, read_method},
+    unclear::Unclear,
+    url::Url,
+};
+use crate::catalog::Catalog;
+
+/// The JSON object that a text is, perhaps behind a time and a stream's name.
+pub(super) fn object(text: &str) -> Option<Map<String, Value>> {
+    let start = text.find('{')?;
+    // Before it is no quote, or it is a part of something else.
+    if text[..start].contains(['"', '\'']) {
+        return None;
+    }
+    let object: Map<String, Value> = serde_json::from_str(&text[start..]).ok()?;
+    // Docker's own: {"log":"…","stream":"stderr"}
+    match object.get("log").and_then(Value::as_str) {
+        Some(inner) if !object.contains_key("method") => serde_json::from_str(inner.trim()).ok(),
+        _ => Some(object),
+    }
+}
+
+pub(super) fn read(line: &Map<String, Value>) -> Result<Asked, Unclear> {
+    let text = |name: &str| line.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let operation = text("operation");
+    let asked = match (text("path"), operation) {
+        (Some(path), _) => {
+            let Url { authority, target } = Url::read(&path.replace("[redacted]", "redacted"))?;
+            let method = read_method(text("method").unwrap_or("GET"))?;
+            let mut asked = Asked { method, authority, target, ..Asked::default() };
+            if !asked.target.contains('?') {
+                asked.notes.push("decided without a query, which logs leave out".into());
+            }
+            asked
+        }
+        (None, Some("token")) => Asked::of_line("POST", "/oidc/token")?,
+        (None, Some(id)) => {
+            let catalog = Catalog::logto();
+            let Some(op) = catalog.by_id(id) else {
+                let what = "this line does not say which path was asked for: `operation` is none of the catalog, and \
+                            `path` is missing";
+                return Err(Unclear(what.into()));
+            };
+            Asked::of_operation(catalog.operation(op))
+        }
+        (None, None) => {
+            let what = "this line has neither `path` nor `operation`, so it does not say what was asked for";
+            return Err(Unclear(what.into()));
+        }
+    };
+    let owned = |name: &str| text(name).map(ToOwned::to_owned);
+    Ok(Asked { caller: owned("caller"), tenant: owned("tenant"), ..asked })
+}

@@ -1,0 +1,107 @@
+//! Which kind of text it is: a path, a URL, an operation, a command, a line of a log.
+
+use super::{curl, log_line, request::Asked, shell, unclear::Unclear};
+use crate::catalog::Catalog;
+
+/// The longest text that is read, in bytes.
+pub const MAX_LEN: usize = 64 * 1024;
+
+impl Asked {
+    /// Reads a text.
+    ///
+    /// # Errors
+    /// [`Unclear`].
+    pub fn parse(text: &str) -> Result<Self, Unclear> {
+        if text.len() > MAX_LEN {
+            return Err(Unclear(format!("this is longer than {} KiB", MAX_LEN / 1024)));
+        }
+        let text = text.trim();
+        let text = text.strip_prefix("$ ").unwrap_or(text);
+        let words = shell::words(text);
+        if let Some(at) = words.iter().position(|word| is_curl(&word.text))
+            && words[..at].iter().all(|word| is_before_a_command(&word.text))
+        {
+            return curl::read(&words[at + 1..]);
+        }
+        if let Some(object) = log_line::object(text) {
+            return log_line::read(&object);
+        }
+        if text.lines().filter(|line| !line.trim().is_empty()).count() > 1 {
+            let what =
+                "these are several lines: give one request, such as by `… | tail -n 1 | claviger explain -`";
+            return Err(Unclear(what.into()));
+        }
+        let words: Vec<&str> = text.split_whitespace().collect();
+        match *words {
+            [] => Err(Unclear("there is no request".into())),
+            [only] => Self::of_one_word(only),
+            [method, target] => Self::of_line(method, target),
+            _ => within(&words)
+                .map_or_else(|| Err(unclear()), |(method, target)| Self::of_line(method, target)),
+        }
+    }
+
+    /// Reads what a shell has split into words already.
+    ///
+    /// # Errors
+    /// [`Unclear`].
+    pub fn of_words(words: &[String]) -> Result<Self, Unclear> {
+        match words {
+            [command, rest @ ..] if is_curl(command) && !rest.is_empty() => {
+                let word = |text: &String| shell::Word { text: text.clone(), expands: false };
+                curl::read(&rest.iter().map(word).collect::<Vec<_>>())
+            }
+            words => Self::parse(&words.join(" ")),
+        }
+    }
+
+    fn of_one_word(word: &str) -> Result<Self, Unclear> {
+        let catalog = Catalog::logto();
+        if let Some(op) = catalog.by_id(word) {
+            return Ok(Self::of_operation(catalog.operation(op)));
+        }
+        if word.starts_with('/') || word.contains("://") {
+            return Self::of_line("GET", word);
+        }
+        if word.starts_with("api/") || word.starts_with("t/") {
+            return Self::of_line("GET", &format!("/{word}"));
+        }
+        // `localhost:3600/api/users`, as curl takes it.
+        if word.contains("/api/") || word.ends_with("/oidc/token") {
+            return Self::of_line("GET", &format!("http://{word}"));
+        }
+        Err(unclear())
+    }
+}
+
+fn unclear() -> Unclear {
+    let what = "this is no request. Write GET /api/users, a URL, an operation such as ListUsers, a curl command in quotes, \
+                or a line of Claviger's log";
+    Unclear(what.into())
+}
+
+/// Method and target somewhere in a line, as in the access logs of most servers: `"GET /api/users HTTP/1.1" 200`.
+fn within<'w>(words: &[&'w str]) -> Option<(&'w str, &'w str)> {
+    const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+    words.windows(2).find_map(|pair| {
+        let (method, target) =
+            (pair[0].trim_start_matches(['"', '\'', '[']), pair[1].trim_end_matches(['"', '\'']));
+        let is_method = METHODS.iter().any(|known| known.eq_ignore_ascii_case(method));
+        let is_target =
+            target.starts_with('/') || target.starts_with("http://") || target.starts_with("https://");
+        (is_method && is_target).then_some((method, target))
+    })
+}
+
+fn is_curl(word: &str) -> bool {
+    let name = word.rsplit(['/', '\\']).next().unwrap_or_default();
+    name == "curl" || name.eq_ignore_ascii_case("curl.exe")
+}
+
+/// What may stand before a command: a variable for it, or a command that runs it.
+fn is_before_a_command(word: &str) -> bool {
+    matches!(word, "sudo" | "time" | "env" | "exec" | "command")
+        || word
+            .split_once('=')
+            .is_some_and(|(name, _)| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'))
+}

@@ -1,0 +1,143 @@
+//! All that there is to tell of a request that was tried out: what the pipeline said, and what belongs to it. Gathers; what
+//! was decided is decided.
+
+use std::sync::Arc;
+
+use super::question::Meant;
+use crate::{
+    catalog::{Catalog, Op, Operation, Secrets},
+    config::{Caller, Config},
+    ids::CallerIndex,
+    policy::{
+        Tenant as _,
+        conditions::{check_body, check_query},
+        decide::{RuleSource, Verdict},
+        matched::Matched,
+        path::CanonicalPath,
+        target::Target,
+    },
+    proxy::{Allowed, Description, Failure, Learned, Pipeline, route},
+};
+
+/// A rule that would allow the operation under its conditions, and the first of them that is not met.
+pub(super) struct Candidate {
+    pub(super) rule: Arc<RuleSource>,
+    pub(super) not_met: Option<String>,
+}
+
+/// All that there is to tell.
+pub(super) struct Facts<'f> {
+    pub(super) pipeline: &'f Pipeline,
+    pub(super) config: &'f Config,
+    pub(super) meant: &'f Meant,
+    pub(super) learned: &'f Learned,
+    pub(super) outcome: &'f Result<Allowed, Failure>,
+    /// What the caller is told where it is refused.
+    pub(super) told: Option<Description>,
+    pub(super) matched: Option<Matched<'f>>,
+    pub(super) candidates: Vec<Candidate>,
+}
+
+impl<'f> Facts<'f> {
+    pub(super) fn new(
+        pipeline: &'f Pipeline,
+        config: &'f Config,
+        meant: &'f Meant,
+        learned: &'f Learned,
+        outcome: &'f Result<Allowed, Failure>,
+    ) -> Self {
+        let head = &meant.head;
+        let matched = match route::target(&head.uri, head.version, &head.headers) {
+            Ok(Target::Api { path, .. }) => CanonicalPath::of_request(Catalog::logto(), &head.method, path)
+                .ok()
+                .map(|path| Matched::find(Catalog::logto(), &head.method, path)),
+            _ => None,
+        };
+        let told = outcome.as_ref().err().map(Failure::describe);
+        let candidates = Vec::new();
+        let mut facts = Self { pipeline, config, meant, learned, outcome, told, matched, candidates };
+        facts.candidates = facts.find_candidates();
+        facts
+    }
+
+    fn find_candidates(&self) -> Vec<Candidate> {
+        let (Some(matched), Some(index), Some(_)) =
+            (&self.matched, self.learned.caller, &self.learned.tenant)
+        else {
+            return Vec::new();
+        };
+        let Verdict::Conditional(candidates) = self.pipeline.policy().rules(index).decide(matched) else {
+            return Vec::new();
+        };
+        let (headers, body) = (&self.meant.head.headers, self.meant.body.as_deref());
+        let judge = |rule: &Arc<RuleSource>| {
+            let broken = rule.rule.conditions.as_ref().and_then(|conditions| {
+                let members = conditions.body.as_deref().zip(body);
+                let by_query = check_query(conditions, self.query());
+                by_query
+                    .and_then(|()| members.map_or(Ok(()), |(it, body)| check_body(it, headers, body)))
+                    .err()
+            });
+            Candidate { rule: rule.clone(), not_met: broken.map(|broken| broken.to_string()) }
+        };
+        candidates.rules().map(judge).collect()
+    }
+
+    pub(super) fn caller(&self) -> Option<&'f Caller> {
+        self.learned.caller.and_then(|CallerIndex(index)| self.config.callers.get(index))
+    }
+
+    pub(super) fn tenant(&self) -> Option<&str> {
+        self.learned.tenant.as_ref().map(|tenant| tenant.name().as_str())
+    }
+
+    pub(super) fn op(&self) -> Option<Op> {
+        self.matched.as_ref().and_then(Matched::op)
+    }
+
+    pub(super) fn operation(&self) -> Option<&'static Operation> {
+        self.op().map(|op| Catalog::logto().operation(op))
+    }
+
+    /// As it would be forwarded; without a credential that somebody put there, and without the query.
+    pub(super) fn path(&self) -> String {
+        let path = self.matched.as_ref().map_or_else(|| self.meant.head.uri.path(), Matched::path);
+        self.pipeline.shown_path(path)
+    }
+
+    fn query(&self) -> Option<&str> {
+        self.meant.head.uri.query()
+    }
+
+    /// The rule that decided.
+    pub(super) fn rule(&self) -> Option<&Arc<RuleSource>> {
+        match self.outcome {
+            Ok(Allowed::Operation { rule, .. } | Allowed::Loan(rule)) => rule.as_ref(),
+            Ok(_) => None,
+            Err(failure) => failure.rule(),
+        }
+    }
+
+    /// Whether it would pass with some bodies and not with others.
+    pub(super) fn depends_on_body(&self) -> bool {
+        matches!(self.outcome, Ok(Allowed::Operation { rule: None, .. }))
+    }
+
+    pub(super) fn masked(&self) -> Option<&'static Secrets> {
+        match self.outcome {
+            Ok(Allowed::Operation { masking, .. }) => *masking,
+            _ => None,
+        }
+    }
+
+    /// What the answer shows because the caller's `reveal` says so.
+    pub(super) fn revealed(&self) -> Option<&'static Secrets> {
+        let is_allowed = matches!(self.outcome, Ok(Allowed::Operation { masking: None, .. }));
+        self.op().filter(|_| is_allowed).and_then(|op| Secrets::of_request(op, self.query()))
+    }
+}
+
+/// Where secrets stand in an answer, in words where that is a guess.
+pub(super) fn places(secrets: &Secrets) -> Vec<String> {
+    if secrets.are_known() { secrets.places() } else { vec!["every member with the name of a secret".into()] }
+}

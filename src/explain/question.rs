@@ -1,0 +1,215 @@
+//! What a request means under a configuration: which tenant a URL is at, which listener it would come in by, and whose it is
+//! taken to be.
+
+use http::{HeaderValue, Request, header, request::Parts};
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+
+use super::asked::{Asked, Unclear};
+use crate::{
+    authn::{Peer, PeerIdentity, Reach},
+    config::{Address, Caller, Config, Identity, Tenant},
+    headers::{CLAVIGER_KEY, CLAVIGER_TENANT},
+    ids::CallerIndex,
+    proxy::{Learned, Trial, Who},
+};
+
+/// The most names that a message lists.
+const MOST: usize = 20;
+
+/// What is asked.
+pub struct Question {
+    /// The request.
+    pub asked: Asked,
+    /// Whose it is, instead of what its credentials and its log line say.
+    pub caller: Option<String>,
+    /// Where it goes, where the request itself does not say so.
+    pub tenant: Option<String>,
+    /// The client certificate that it comes with, as PEM.
+    pub certificate: Option<String>,
+}
+
+/// What it means.
+pub(super) struct Meant {
+    pub(super) head: Parts,
+    pub(super) body: Option<Vec<u8>>,
+    pub(super) peer: Peer,
+    pub(super) who: Who,
+    /// The caller that was named beside credentials, which must be theirs.
+    named: Option<CallerIndex>,
+    pub(super) notes: Vec<String>,
+}
+
+impl Question {
+    /// The request alone.
+    pub fn of(asked: Asked) -> Self {
+        Self { asked, caller: None, tenant: None, certificate: None }
+    }
+
+    pub(super) fn under(self, config: &Config) -> Result<Meant, Unclear> {
+        let Self { mut asked, caller, tenant, certificate } = self;
+        let mut notes = std::mem::take(&mut asked.notes);
+        let logtos = at_logto(&asked, config, tenant.as_deref())?;
+        if logtos.is_some() && asked.has_credential() {
+            asked.headers.remove(header::AUTHORIZATION);
+            asked.headers.remove(CLAVIGER_KEY);
+            notes.push("its credential is for Logto, so it was not looked at".into());
+        }
+        let target = within_public_url(&asked, config).unwrap_or_else(|| asked.target.clone());
+        let tenant = logtos.or(tenant).or_else(|| asked.tenant.take());
+        if let Some(tenant) = tenant.filter(|_| !asked.headers.contains_key(CLAVIGER_TENANT)) {
+            let value = HeaderValue::from_str(&tenant)
+                .map_err(|_| Unclear("the name of the tenant holds a character that no name has".into()))?;
+            asked.headers.insert(CLAVIGER_TENANT, value);
+        }
+        let mut peer = Peer::at(reach(asked.authority.as_deref(), config));
+        peer.certificate = certificate.as_deref().map(identity).transpose()?.map(Into::into);
+        let named = caller.or(asked.caller.take()).map(|name| index_of(&name, config)).transpose()?;
+        let presents = asked.has_credential() || peer.certificate.is_some();
+        let who = match (named, config.callers.as_slice()) {
+            _ if presents => Who::Presented,
+            (Some(named), _) => Who::Caller(named),
+            (None, [only]) => {
+                let notes_it = only.identify.iter().all(|identity| *identity != Identity::Loopback);
+                if notes_it {
+                    notes
+                        .push(format!("no credential was given: decided for the only caller, {}", only.name));
+                }
+                Who::Caller(CallerIndex(0))
+            }
+            (None, callers) => return Err(whose(callers, &notes)),
+        };
+        let has_body = asked.body.as_ref().is_some_and(|body| !body.is_empty());
+        if has_body && !asked.headers.contains_key(header::CONTENT_TYPE) {
+            asked.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        let mut head = Request::new(()).into_parts().0;
+        head.method = asked.method;
+        head.headers = asked.headers;
+        head.uri = target.parse().map_err(|_| {
+            Unclear(
+                "path and query hold a character that no URL has: percent-encode it, as clients do".into(),
+            )
+        })?;
+        Ok(Meant { head, body: asked.body, peer, who, named, notes })
+    }
+}
+
+impl Meant {
+    pub(super) fn trial(&self) -> Trial<'_> {
+        Trial { peer: &self.peer, head: &self.head, body: self.body.as_deref(), who: self.who }
+    }
+
+    /// Whether the credentials are those of the caller that was named beside them.
+    pub(super) fn check_caller(&self, config: &Config, learned: &Learned) -> Result<(), Unclear> {
+        match (self.named, learned.caller) {
+            (Some(named), Some(found)) if named != found => {
+                let name = |index: CallerIndex| &config.callers[index.0].name;
+                let what = format!(
+                    "what the request presents is caller {}'s and not {}'s: leave one of the two out",
+                    name(found),
+                    name(named)
+                );
+                Err(Unclear(what))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn index_of(name: &str, config: &Config) -> Result<CallerIndex, Unclear> {
+    let found = config.callers.iter().position(|caller| caller.name.as_str() == name);
+    found.map(CallerIndex).ok_or_else(|| {
+        let names = config.callers.iter().map(|caller| caller.name.to_string());
+        Unclear(format!("there is no such caller; there are: {}", listed(names)))
+    })
+}
+
+fn whose(callers: &[Caller], notes: &[String]) -> Unclear {
+    if callers.is_empty() {
+        return Unclear("there are no callers: nobody may do anything".into());
+    }
+    let ways = |caller: &Caller| {
+        let mut ways: Vec<_> = caller.identify.iter().map(way).collect();
+        ways.dedup();
+        let ways = if ways.is_empty() { String::new() } else { format!(" ({})", ways.join(", ")) };
+        format!("{}{ways}", caller.name)
+    };
+    let notes: String = notes.iter().map(|note| format!(" ({note})")).collect();
+    Unclear(format!(
+        "whose request is it? Name the caller, or give the credential that it comes with. There are: {}{notes}",
+        listed(callers.iter().map(ways))
+    ))
+}
+
+/// The key of the configuration.
+fn way(identity: &Identity) -> &'static str {
+    match identity {
+        Identity::Loopback => "loopback",
+        Identity::UnixUid(_) => "unix_uid",
+        Identity::UnixGid(_) => "unix_gid",
+        Identity::ApiKey { .. } => "api_key",
+        Identity::ServiceAccount { .. } => "service_account",
+        Identity::Jwt { .. } => "jwt",
+        Identity::Spiffe(_) => "spiffe",
+        Identity::Dns(_) => "dns",
+    }
+}
+
+/// The tenant whose own endpoint the request is addressed to.
+fn at_logto(asked: &Asked, config: &Config, named: Option<&str>) -> Result<Option<String>, Unclear> {
+    let Some(authority) = &asked.authority else { return Ok(None) };
+    let is_there = |tenant: &&Tenant| {
+        let own = tenant.endpoint.authority.as_str().to_ascii_lowercase();
+        let port = if tenant.endpoint.scheme == http::uri::Scheme::HTTPS { ":443" } else { ":80" };
+        own.strip_suffix(port).unwrap_or(&own) == authority
+    };
+    let there: Vec<&Tenant> = config.tenants.iter().map(|tenant| &**tenant).filter(is_there).collect();
+    match *there {
+        [] if authority.ends_with(".logto.app") => {
+            let known = config.tenants.iter().map(|tenant| format!("{} ({})", tenant.name, tenant.endpoint));
+            Err(Unclear(format!("no tenant has this endpoint; there are: {}", listed(known))))
+        }
+        [] => Ok(None),
+        [only] => Ok(Some(only.name.to_string())),
+        _ => match there.iter().find(|tenant| named == Some(tenant.name.as_str())) {
+            Some(tenant) => Ok(Some(tenant.name.to_string())),
+            None => {
+                let names = there.iter().map(|tenant| tenant.name.to_string());
+                Err(Unclear(format!("several tenants have this endpoint: name one of {}", listed(names))))
+            }
+        },
+    }
+}
+
+/// The target of a URL below `listen.public_url`, which may have a path of its own.
+fn within_public_url(asked: &Asked, config: &Config) -> Option<String> {
+    let (_, url) = config.listen.public_url.as_deref()?.split_once("://")?;
+    let (host, prefix) = url.split_at(url.find('/')?);
+    let rest = asked.target.strip_prefix(prefix).filter(|rest| rest.starts_with('/'))?;
+    (asked.authority.as_deref() == Some(&host.to_ascii_lowercase())).then(|| rest.to_owned())
+}
+
+/// Who can reach the listener that a request for `authority` comes in by; else the first one.
+fn reach(authority: Option<&str>, config: &Config) -> Reach {
+    let of = |address: &Address| match address {
+        Address::Unix(_) => Reach::Unix,
+        Address::Tcp(address) if address.ip().is_loopback() => Reach::Loopback,
+        Address::Tcp(_) => Reach::Network,
+    };
+    let is_it = |address: &&Address| authority.is_some_and(|authority| address.to_string() == authority);
+    let listeners = &config.listen.proxy;
+    listeners.iter().find(is_it).or(listeners.first()).map_or(Reach::Network, of)
+}
+
+fn identity(pem: &str) -> Result<PeerIdentity, Unclear> {
+    let chain: Result<Vec<CertificateDer<'_>>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+    let read = chain.ok().and_then(|chain| PeerIdentity::read(&chain));
+    read.ok_or_else(|| Unclear("the certificate is not one in PEM form (-----BEGIN CERTIFICATE-----)".into()))
+}
+
+/// The first of some names, and how many more there are.
+pub(super) fn listed(names: impl ExactSizeIterator<Item = String>) -> String {
+    let more = names.len().saturating_sub(MOST);
+    let shown = names.take(MOST).collect::<Vec<_>>().join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
+}

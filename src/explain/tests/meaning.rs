@@ -1,0 +1,86 @@
+//! Whose a request is, and where.
+
+use super::*;
+
+#[tokio::test]
+async fn whose_a_request_is_comes_from_whatever_says_so() {
+    let key = format!("curl http://127.0.0.1:3600/t/acme/api/users/u1 -H 'Claviger-Key: {KEY}'");
+    let known = said("", &key).await;
+    assert!(known.contains("(GetUser) by caller support at tenant acme\n"), "{known}");
+    assert!(known.contains("  authenticated by api_key\n"), "{known}");
+    let named = json("support", &key).await;
+    assert_eq!(named["identified"]["by"], "api_key", "{named}");
+    let other = said("local", &key).await;
+    assert_eq!(
+        other,
+        "unclear: what the request presents is caller support's and not local's: leave one of the two out"
+    );
+    let wrong = json("", "curl http://127.0.0.1:3600/api/users -H 'Claviger-Key: CANARY-wrong'").await;
+    assert_eq!(
+        (&wrong["status"], &wrong["code"]),
+        (&401.into(), &"claviger.caller_unknown".into()),
+        "{wrong}"
+    );
+    assert_eq!(
+        wrong["reason"],
+        "the caller could not be authenticated by api_key: Claviger-Key is not a caller's key"
+    );
+    assert!(
+        wrong["text"].as_str().unwrap().ends_with("\n  callers with API keys: one, support\n"),
+        "{wrong}"
+    );
+    assert_eq!(wrong["identified"]["by"], Value::Null);
+    assert!(wrong["identified"]["tried"].as_array().is_some_and(|tried| tried.len() == 2), "{wrong}");
+    // A bearer token that is nobody's is passed over where locality is enough, and that is told.
+    let local = said("", "curl http://127.0.0.1:3600/api/users -H 'Authorization: Bearer CANARY-x'").await;
+    assert!(local.contains("by caller local") && local.contains("  authenticated by loopback\n"), "{local}");
+    assert!(local.contains("  not by api_key: the bearer token is neither a caller's key nor"), "{local}");
+    let network = said("", "curl http://0.0.0.0:3700/api/users -H 'Authorization: Bearer CANARY-x'").await;
+    assert!(network.contains("401 claviger.caller_unknown"), "{network}");
+    let basic =
+        said("", "curl http://127.0.0.1:3600/oidc/token -u any:thing -d grant_type=client_credentials").await;
+    assert!(basic.starts_with("allowed: POST /oidc/token by caller local"), "{basic}");
+    let line =
+        said("", r#"{"method":"GET","path":"/api/users/u1","caller":"support","tenant":"beta"}"#).await;
+    assert!(line.contains("by caller support at tenant beta\n"), "{line}");
+    assert_eq!(
+        said("", "/api/users").await,
+        "unclear: whose request is it? Name the caller, or give the credential that it comes with. There are: \
+         local (loopback), one (api_key), support (api_key), two (unix_uid)"
+    );
+    assert_eq!(
+        said("nobody", "/api/users").await,
+        "unclear: there is no such caller; there are: local, one, support, two"
+    );
+}
+
+#[tokio::test]
+async fn a_url_is_at_the_tenant_whose_endpoint_it_has_or_here() {
+    for (text, says) in [
+        ("https://acme.logto.app/api/users/u1", "(GetUser) by caller support at tenant acme\n"),
+        ("https://ACME.logto.app:443/api/users/u1", "at tenant acme\n"),
+        ("http://127.0.0.1:3001/api/users/u1", "at tenant beta\n"),
+        ("https://claviger.internal/t/beta/api/users/u1", "at tenant beta\n"),
+        ("https://gateway.example/logto/t/beta/api/users/u1", "denied: GET /logto/t/beta"),
+    ] {
+        let said = said("support", text).await;
+        if text.contains("gateway") {
+            assert!(said.contains("at tenant beta\n") && !said.contains("/logto/"), "{text}: {said}");
+        } else {
+            assert!(said.contains(says), "{text}: {said}");
+        }
+    }
+    let unknown = said("support", "https://other.logto.app/api/users").await;
+    assert!(
+        unknown.starts_with("unclear: no tenant has this endpoint; there are: acme (https://acme.logto.app)"),
+        "{unknown}"
+    );
+    let logtos =
+        said("support", "curl https://acme.logto.app/api/users/u1 -H 'Authorization: Bearer CANARY-token'")
+            .await;
+    assert!(logtos.contains("note: its credential is for Logto, so it was not looked at"), "{logtos}");
+    let conflict =
+        Question { tenant: Some("acme".into()), ..question("support", "/t/beta/api/users").unwrap() };
+    let conflict = explain(&pipeline().await, conflict).await.unwrap();
+    assert!(conflict.text.contains("name different tenants"), "{}", conflict.text);
+}

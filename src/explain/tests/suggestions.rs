@@ -1,0 +1,84 @@
+//! Rules to add.
+
+use super::*;
+use crate::catalog::{Catalog, Requirement, template::Segment};
+
+#[tokio::test]
+async fn a_wider_rule_says_what_else_it_would_allow() {
+    let said = said("local", "post /api/users").await;
+    let lines: Vec<&str> = said.lines().skip(2).collect();
+    assert_eq!(lines[0], "  to allow it, add to policies.reading.allow one of:");
+    assert_eq!(lines[1], "    \"CreateUser\"   this operation alone");
+    assert!(lines[2].starts_with("    \"users:write\"  would also allow "), "{said}");
+    assert!(lines[2].contains("DeleteUser") && lines[2].ends_with(", …"), "{said}");
+
+    let json = json("local", "patch /api/users/u1").await;
+    let suggestion = &json["suggestion"];
+    assert_eq!(
+        (&suggestion["rule"], &suggestion["place"]),
+        (&"UpdateUser".into(), &"policies.reading.allow".into())
+    );
+    assert_eq!(suggestion["also_allows"], serde_json::json!([]));
+    let alternatives = suggestion["alternatives"].as_array().unwrap();
+    assert_eq!(alternatives[0]["rule"], "PATCH /api/users/u1");
+    assert_eq!(
+        (&alternatives[0]["this_path_alone"], &alternatives[1]["rule"]),
+        (&true.into(), &"users:write".into())
+    );
+    let also = alternatives[1]["also_allows"].as_array().unwrap();
+    assert!(also.contains(&"CreateUser".into()) && !also.contains(&"UpdateUser".into()), "{json}");
+    assert!(!also.contains(&"CreateUserPersonalAccessToken".into()), "sensitive: {json}");
+}
+
+/// What the first suggestion says is enough, and what another says that it opens is what it opens.
+#[tokio::test]
+async fn every_suggestion_does_what_it_says() {
+    let pipeline = pipeline().await;
+    let (catalog, config) = (Catalog::logto(), pipeline.config());
+    let mut tried = 0;
+    for (index, caller) in config.callers.iter().enumerate().take(2) {
+        for (op, operation) in catalog.operations() {
+            if operation.requirement == Requirement::Withheld {
+                continue;
+            }
+            let asked = Asked::parse(operation.id).unwrap();
+            let question = Question {
+                caller: Some(caller.name.to_string()),
+                tenant: Some("acme".into()),
+                ..Question::of(asked)
+            };
+            let answer = explain(&pipeline, question).await.unwrap().to_json().clone();
+            let suggestion = &answer["suggestion"];
+            if answer["allowed"] == true || suggestion.is_null() {
+                continue;
+            }
+            let rules = [suggestion].into_iter().chain(suggestion["alternatives"].as_array().unwrap());
+            for rule in rules {
+                let mut changed = (*config).clone();
+                let policy =
+                    changed.policies.iter_mut().find(|policy| policy.name == caller.policies[0]).unwrap();
+                policy.allow.push(std::sync::Arc::new(config::RuleText {
+                    text: rule["rule"].as_str().unwrap().to_owned(),
+                    conditions: None,
+                    origin: "x".into(),
+                }));
+                let grants = crate::policy::Grants::new(catalog, &changed).unwrap();
+                let is_open = |grants: &crate::policy::Grants, op, operation| {
+                    grants.rules(crate::ids::CallerIndex(index)).about(op, operation).0.is_allowed()
+                };
+                let opened = catalog.operations().filter(|(other, operation)| {
+                    *other != op
+                        && is_open(&grants, *other, operation)
+                        && !is_open(pipeline.policy(), *other, operation)
+                });
+                let opened: Vec<Value> = opened.map(|(_, operation)| operation.id.into()).collect();
+                assert_eq!(rule["also_allows"], Value::from(opened), "{} {rule}", operation.id);
+                let path_alone = rule["this_path_alone"] == true;
+                assert_eq!(is_open(&grants, op, operation), !path_alone, "{} {rule}", operation.id);
+                assert!(!path_alone || operation.template.segments().contains(&Segment::Param));
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 500, "{tried}");
+}

@@ -1,0 +1,171 @@
+//! An explanation in words, for a terminal: what happened first, then why, then what to do. It never has the query, the
+//! body or a credential in it.
+
+use super::{
+    credential,
+    facts::{Facts, places},
+    suggestion::Advice,
+};
+use crate::{
+    authn::Found,
+    config::Issue,
+    policy::{Refusal, Tenant as _, conditions::Words},
+    proxy::{Allowed, Failure},
+};
+
+/// The whole of it, line by line.
+pub(super) fn lines(facts: &Facts<'_>, advice: Option<&Advice>) -> Vec<String> {
+    let mut lines = vec![headline(facts), format!("  {}", reason(facts))];
+    authentication(facts, &mut lines);
+    // Of the one that allows it the reason says that it is this one.
+    let decided = facts.rule().filter(|_| facts.outcome.is_ok());
+    for candidate in facts.candidates.iter().filter(|it| decided.is_none_or(|rule| *rule == it.rule)) {
+        if decided.is_none() {
+            lines.push(format!("  by {}", candidate.rule));
+        }
+        lines.extend(candidate.rule.rule.conditions.as_ref().map(|it| format!("    {}", Words(it))));
+        lines.extend(candidate.not_met.as_ref().map(|it| format!("    not met: {it}")));
+    }
+    if let Some(operation) = facts.operation().filter(|operation| operation.is_sensitive()) {
+        let risks: Vec<_> = operation.risks.iter().map(|risk| risk.describe()).collect();
+        lines.push(format!("  sensitive: it {}", risks.join(", ")));
+    }
+    if let Some(secrets) = facts.masked() {
+        lines.push(format!("  masked in the answer: {}", places(secrets).join(", ")));
+        if let (Some(operation), Some(caller)) = (facts.operation(), facts.caller()) {
+            let (id, name) = (operation.id, &caller.name);
+            lines.push(format!("    reveal = [\"{id}\"] in callers.{name} would show it"));
+        }
+    }
+    if let (Some(secrets), Some(caller)) = (facts.revealed(), facts.caller()) {
+        let (name, places) = (&caller.name, places(secrets).join(", "));
+        lines.push(format!("  not masked in the answer, as callers.{name}.reveal says: {places}"));
+    }
+    lines.extend(advice.into_iter().flat_map(|advice| advice.lines(facts.op())));
+    lines.extend(facts.meant.notes.iter().map(|note| format!("  note: {note}")));
+    lines
+}
+
+fn headline(facts: &Facts<'_>) -> String {
+    let word = if facts.outcome.is_ok() { "allowed" } else { "denied" };
+    let mut line = format!("{word}: {} {}", facts.meant.head.method, facts.path());
+    line.extend(facts.operation().map(|operation| format!(" ({})", operation.id)));
+    line.extend(facts.caller().map(|caller| format!(" by caller {}", caller.name)));
+    line.extend(facts.tenant().map(|tenant| format!(" at tenant {tenant}")));
+    line.extend(facts.told.as_ref().map(|told| format!(": {} {}", told.status.as_u16(), told.code)));
+    line
+}
+
+fn authentication(facts: &Facts<'_>, lines: &mut Vec<String>) {
+    let trials = &facts.learned.trials;
+    // Where it was the connection that told whose it is: what was wrong with what the request itself presents.
+    let by_connection =
+        matches!(facts.learned.method, Some("certificate" | "unix_uid" | "unix_gid" | "loopback"));
+    for trial in trials.iter().filter(|_| by_connection) {
+        if let Found::Passed(Some(cause)) = &trial.found {
+            lines.push(format!("  not by {}: {cause}", trial.method));
+        }
+    }
+    lines.extend(facts.learned.method.map(|method| format!("  authenticated by {method}")));
+    if let Err(Failure::Caller(error)) = facts.outcome {
+        let remedy = credential::remedy(error, facts.config, facts.pipeline);
+        lines.extend(remedy.map(|remedy| format!("  {remedy}")));
+    }
+    if let Some(certificate) = &facts.meant.peer.certificate {
+        let names = certificate.spiffe().into_iter().chain(certificate.dns()).map(|name| &**name);
+        let names = names.collect::<Vec<_>>().join(", ");
+        let names = if names.is_empty() { "neither a SPIFFE ID nor a DNS name".to_owned() } else { names };
+        lines.push(format!("  in the certificate: {names}"));
+    }
+}
+
+/// Why, in one sentence.
+pub(super) fn reason(facts: &Facts<'_>) -> String {
+    let failure = match facts.outcome {
+        Ok(allowed) => return reason_of_leave(allowed, facts),
+        Err(failure) => failure,
+    };
+    match failure {
+        Failure::Policy(refusal) => reason_of_refusal(refusal, facts),
+        Failure::Caller(unauthenticated) => match unauthenticated.retry_after() {
+            None => {
+                let by = match unauthenticated.method() {
+                    "none" => String::new(),
+                    method => format!(" by {method}"),
+                };
+                format!("the caller could not be authenticated{by}: {}", unauthenticated.cause())
+            }
+            Some(_) => format!("{unauthenticated} ({})", unauthenticated.cause()),
+        },
+        other => other.detail(&other.describe()),
+    }
+}
+
+fn reason_of_leave(allowed: &Allowed, facts: &Facts<'_>) -> String {
+    match allowed {
+        Allowed::Operation { rule: Some(rule), .. } => format!("by {rule}"),
+        Allowed::Operation { rule: None, .. } => {
+            let one = if facts.candidates.len() == 1 { "this rule" } else { "one of these rules" };
+            format!("if its body meets the conditions of {one}; give the body with --data to have it judged")
+        }
+        Allowed::Loan(_) => "another proxy may send it, and is lent the tenant's token".into(),
+        Allowed::Token(Issue::Claviger) => {
+            "the token broker hands out a token that is good here alone".into()
+        }
+        Allowed::Token(Issue::Upstream) => {
+            "the token broker hands out the tenant's own token, as `issue` of the caller says".into()
+        }
+        Allowed::Discovery => {
+            "it says where the token broker is, and needs neither a credential nor a rule".into()
+        }
+    }
+}
+
+fn reason_of_refusal(refusal: &Refusal, facts: &Facts<'_>) -> String {
+    let tenants = || {
+        let names = facts.config.tenants.iter().map(|tenant| tenant.name.to_string());
+        super::question::listed(names)
+    };
+    match refusal {
+        Refusal::NotPermitted { reason: "withheld", .. } => {
+            "an OpenAPI document: never forwarded, because Logto rebuilds it for seconds each time".into()
+        }
+        Refusal::NotPermitted { reason: "denied", rule: Some(rule), .. } => {
+            format!("by {rule}, which wins over every rule that allows it")
+        }
+        Refusal::NotPermitted { reason: "sensitive_not_named", rule, .. } => {
+            let not_by =
+                rule.as_ref().map(|rule| format!(", and {rule} does not name it")).unwrap_or_default();
+            format!("sensitive operations are allowed by their names alone{not_by}")
+        }
+        Refusal::NotPermitted { .. } => "no rule allows it".into(),
+        Refusal::Condition { .. } => match facts.candidates.len() {
+            1 => "its rule has a condition that is not met".into(),
+            _ => "each of its rules has a condition that is not met".into(),
+        },
+        Refusal::Method(verbs) => {
+            let verbs: Vec<_> = verbs.iter().map(|verb| verb.as_str()).collect();
+            format!("there is no such operation: this path has {}", verbs.join(", "))
+        }
+        Refusal::OperationUnknown(meant) => {
+            let meant = meant.map(|meant| format!(" Did you mean {}?", meant.template));
+            format!(
+                "Logto 1.42 has no such operation, and no rule names method and path.{}",
+                meant.unwrap_or_default()
+            )
+        }
+        Refusal::TenantUnknown { .. } => format!("there is no tenant of that name; there are: {}", tenants()),
+        Refusal::TenantNotGranted(caller, tenant) => {
+            format!("{refusal}. To grant it, add {:?} to callers.{caller}.tenants", tenant.as_str())
+        }
+        Refusal::TenantNotNamed(_) => {
+            let grants = facts.pipeline.policy();
+            let granted = facts.config.tenants.iter().filter(|tenant| {
+                facts.learned.caller.is_some_and(|index| grants.may_name(index, &***tenant))
+            });
+            let names: Vec<_> = granted.map(|tenant| tenant.name().to_string()).collect();
+            format!("{refusal}. Name one of {}", super::question::listed(names.into_iter()))
+        }
+        other => other.to_string(),
+    }
+}
