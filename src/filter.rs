@@ -128,19 +128,19 @@ impl ResponseFilter {
     ///
     /// # Errors
     /// [`Blocked`]: nothing passes any more.
-    pub fn next(&mut self) -> Result<Option<Bytes>, Blocked> {
-        let next = match &mut self.body {
-            Body::Compressed(compressed) => compressed.next(&mut self.screen),
+    pub fn pass_on(&mut self) -> Result<Option<Bytes>, Blocked> {
+        let passed = match &mut self.body {
+            Body::Compressed(compressed) => compressed.pass_on(&mut self.screen),
             body => match std::mem::replace(body, Body::Nothing) {
                 Body::Chunk(chunk) => self.screen.pass(chunk).map(Some),
                 Body::Last(chunk) => self.screen.last(chunk).map(Some),
                 Body::Nothing | Body::Compressed(_) => Ok(None),
             },
         };
-        if next.is_err() {
+        if passed.is_err() {
             self.body = Body::Nothing;
         }
-        next
+        passed
     }
 
     /// Whether all that came has been handed on, and, of a compressed body, its end has come.

@@ -65,7 +65,7 @@ impl Compressed {
 
     /// Screens a piece of what came: what may go on now, which may be nothing; `None` when all of it was screened. An end that is
     /// there already is looked at before the piece goes on.
-    pub(super) fn next(&mut self, screen: &mut Screen) -> Result<Option<Bytes>, Blocked> {
+    pub(super) fn pass_on(&mut self, screen: &mut Screen) -> Result<Option<Bytes>, Blocked> {
         let piece = self.gunzip.read(&mut self.input)?;
         let is_used_up = self.gunzip.needs_more(&self.input);
         let is_end = self.gunzip.is_whole() || (self.has_ended && is_used_up);

@@ -49,7 +49,7 @@ fn last(screen: &mut ResponseFilter, body: &'static str) -> Result<Bytes, Blocke
 /// All that may pass of what came.
 fn rest(screen: &mut ResponseFilter) -> Result<Vec<u8>, Blocked> {
     let mut passed = Vec::new();
-    while let Some(data) = screen.next()? {
+    while let Some(data) = screen.pass_on()? {
         passed.extend(data);
     }
     Ok(passed)

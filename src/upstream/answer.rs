@@ -156,7 +156,7 @@ impl FilteredBody {
                 let _: Poll<()> = pin!(tokio::task::yield_now()).poll(cx);
                 return Poll::Pending;
             }
-            let next = self.filter.next();
+            let next = self.filter.pass_on();
             if next.is_err() {
                 self.rest = None;
             }
