@@ -39,7 +39,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 /// How long keys stay in use while the issuer cannot be reached.
 pub(super) const GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 /// After the first failed fetch; doubles, up to `refresh`.
-const BACKOFF: Duration = Duration::from_secs(5);
+const BACKOFF: Duration = Duration::from_secs(1);
 
 /// An issuer and its keys.
 pub type Trusted = (Arc<Issuer>, Arc<Keyring>);
