@@ -313,6 +313,9 @@ function outcome(event) {
 }
 
 
+// A path may be broken behind each of its steps.
+const steps = path => path.split('/').flatMap((step, at) => at ? ['/', el('wbr'), step] : [step]);
+
 function row(event) {
   const { rule } = event, denied = event.outcome === 'denied', who = event.caller || event.peer || 'unauthenticated';
   const why = event.path && denied ? el('button', { type: 'button', class: 'why', 'aria-label': 'Explain ' + event.method + ' ' + event.path }, 'explain') : null;
@@ -322,10 +325,10 @@ function row(event) {
     el('td', { class: 'quiet' }, event.time ? event.time.slice(11, 19) : ''),
     el('td', { class: 'wide', title: event.identified_by }, event.caller || el('span', { class: 'quiet' }, who)),
     el('td', { class: 'wide' }, event.tenant),
-    el('td', { class: 'req' }, el('span', { class: 'method' }, event.method), el('span', { class: 'code' }, event.path || event.operation || '…'),
+    el('td', { class: 'req' }, el('span', { class: 'method' }, event.method), ' ', el('span', { class: 'code' }, ...steps(event.path || event.operation || '…')), ' ',
       event.path && event.operation ? el('span', { class: 'by' }, event.operation) : null,
       el('small', { class: 'narrow' }, [who, event.tenant].filter(Boolean).join(' · '))),
-    el('td', { class: 'out' }, el('span', { class: event.mark }, event.status + ' ' + event.word), denied ? null : by, why,
+    el('td', { class: 'out' }, el('span', { class: event.mark }, event.status + ' ' + event.word), ' ', denied ? null : by, why,
       event.code ? el('small', {}, [event.code, event.reason].filter(Boolean).join(': '), denied ? by : null) : null),
     el('td', { class: 'r wide quiet' }, event.duration_ms.toFixed(event.duration_ms < 10 ? 1 : 0)));
 }
