@@ -33,7 +33,7 @@ check: ## format, lints with and without the emulator, documentation, licences a
 	scripts/deny.sh $(CARGO_DENY_VERSION)
 
 .PHONY: docs
-docs: ## write config/schema.json and docs/configuration.md from the declarations in src/config/
+docs: ## write config/schema.json and docs/reference/configuration.md from the declarations in src/config/
 	CLAVIGER_TEST_WRITE=1 cargo test --locked --quiet --lib config::tests::example::the_schema_file_is_the_schema
 	CLAVIGER_TEST_WRITE=1 cargo test --locked --quiet --lib config::tests::reference
 

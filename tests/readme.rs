@@ -1,4 +1,4 @@
-//! Holds the tables of docs/ and the examples of README.md against the program: every key with its default, every error code, every metric.
+//! Holds the tables of docs/ and the configurations of its pages against the program: every key with its default, every error code, every metric.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -8,13 +8,12 @@ use claviger::{
 };
 use serde_json::Value;
 
-const README: &str = include_str!("../README.md");
 const PAGES: [&str; 3] = [
-    include_str!("../docs/commands.md"),
-    include_str!("../docs/errors.md"),
-    include_str!("../docs/metrics.md"),
+    include_str!("../docs/reference/commands.md"),
+    include_str!("../docs/reference/errors.md"),
+    include_str!("../docs/reference/metrics.md"),
 ];
-const KEYS: &str = include_str!("../docs/configuration.md");
+const KEYS: &str = include_str!("../docs/reference/configuration.md");
 const ERRORS: &str = include_str!("../src/proxy/error/table.rs");
 const METRICS: &str = include_str!("../src/observe/metrics.rs");
 
@@ -100,7 +99,7 @@ fn every_default_is_the_programs() {
             effective.pointer(&pointer).unwrap_or_else(|| panic!("{key} is not in the configuration"));
         let default: Value =
             serde_json::from_str(default).unwrap_or_else(|_| panic!("{key}: {default} is no value"));
-        assert!(same(&default, found), "{key}: docs/configuration.md says {default}, the program {found}");
+        assert!(same(&default, found), "{key}: docs/reference/configuration.md says {default}, the program {found}");
         compared += 1;
     }
     assert!(compared > 35, "only {compared} defaults were compared");
@@ -179,9 +178,9 @@ fn every_error_code_is_in_the_table_with_its_status_and_side() {
         let code = code(row[1]).expect("a code is code");
         let rows = known.get(code).unwrap_or_else(|| panic!("{code} is not in table.rs"));
         let fits = rows.iter().any(|(status, side)| *status == row[0] && side == row[3]);
-        assert!(fits, "{code}: docs/errors.md says {} {}, table.rs {rows:?}", row[0], row[3]);
-        let told = include_str!("../docs/errors.md").matches(code).count();
-        assert!(told > 1, "{code} is only in the table of docs/errors.md");
+        assert!(fits, "{code}: docs/reference/errors.md says {} {}, table.rs {rows:?}", row[0], row[3]);
+        let told = include_str!("../docs/reference/errors.md").matches(code).count();
+        assert!(told > 1, "{code} is only in the table of docs/reference/errors.md");
     }
 }
 
@@ -299,7 +298,8 @@ fn every_fact_that_is_cited_is_listed() {
 #[test]
 fn the_sidecars_configuration_is_that_of_its_manifest() {
     let manifest = include_str!("../deploy/kubernetes/sidecar.yaml");
-    let (_, after) = README.split_once("# claviger.toml, in a ConfigMap\n").expect("the excerpt is marked");
+    let page = include_str!("../docs/sidecar.md");
+    let (_, after) = page.split_once("# claviger.toml, in a ConfigMap\n").expect("the excerpt is marked");
     let excerpt = after.split("```").next().unwrap_or_default();
     for line in excerpt.lines().filter(|line| !line.is_empty()) {
         assert!(manifest.contains(&format!("\n    {line}\n")), "{line:?} is not in sidecar.yaml");

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use super::{
-    catalog_check::misspelt,
     decide::{RuleSet, Verdict},
     matched::Matched,
 };
@@ -42,7 +41,7 @@ impl Suggestion {
                 candidates
             }
             // What is most likely a slip is not to be granted.
-            None if misspelt_path(matched.path()).is_some() => Vec::new(),
+            None if catalog.meant(matched.path()).is_some() => Vec::new(),
             None => vec![(this_path, true)],
         };
         let tried = candidates.into_iter().filter_map(|(rule, this_path_alone)| {
@@ -56,13 +55,6 @@ impl Suggestion {
         });
         tried.collect()
     }
-}
-
-/// The path that was most likely meant by one whose first name below `/api` Logto does not have.
-pub fn misspelt_path(path: &str) -> Option<String> {
-    let rest = path.strip_prefix("/api/")?;
-    let given = rest.split('/').next()?;
-    misspelt(given).map(|meant| format!("/api/{meant}{}", &rest[given.len()..]))
 }
 
 /// What a rule allows by itself.

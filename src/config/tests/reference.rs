@@ -1,4 +1,4 @@
-//! `docs/configuration.md` is written from the declarations: key, type, default, description.
+//! `docs/reference/configuration.md` is written from the declarations: key, type, default, description.
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
@@ -14,15 +14,26 @@ use crate::config::{
     },
 };
 
-const WRITTEN: &str = include_str!("../../../docs/configuration.md");
+const WRITTEN: &str = include_str!("../../../docs/reference/configuration.md");
 const HEAD: &str = "\
 # Configuration keys
 
 <!-- Written by `make docs` from the declarations in src/config/; change those. -->
 
-Each key with its type, its default, and what it is for. How files and environment variables are read, and how secrets,
-durations and sizes are written, is in the [README](../README.md#configuration);
-[config/example.toml](../config/example.toml) shows each key in its place, and `claviger schema` prints the JSON Schema.
+Each key with its type, its default, and what it is for. [config/example.toml](../../config/example.toml) shows each key in its place,
+[config/minimal.toml](../../config/minimal.toml) the least that works; `claviger schema` prints the JSON Schema ([in an editor](commands.md#in-an-editor)).
+
+**Files** are TOML, YAML or JSON, by their extension: those of `--config` in that order, a later one wins key by key. The environment
+(`CLAVIGER_LISTEN__ADMIN=off` for `listen.admin`) wins over files. Unknown keys are errors; `claviger check` reports every problem at once.
+Changes are taken up while running, within `reload.interval` or on SIGHUP; a file that is wrong leaves the old configuration in force.
+
+**A secret** is `{ file = \"PATH\" }` or `{ env = \"NAME\" }`; written out it works and earns a warning. A tenant's can be what a command prints, such as
+`{ exec = [\"vault\", \"kv\", \"get\", \"…\"] }` ([secrets.md](../secrets.md)). **Durations** are `\"10s\"` or `\"1m 30s\"`, **sizes** bytes or `\"64KiB\"`, **rates**
+`{ requests = 200, per = \"10s\", burst = 200 }` (`burst` left out: as many as `requests`).
+
+**The short form**, for one tenant without a file: `LOGTO_ENDPOINT`, `LOGTO_M2M_APP_ID`, `LOGTO_M2M_APP_SECRET` or `LOGTO_M2M_APP_SECRET_FILE`,
+`CLAVIGER_ALLOW` (rules separated by commas), and `LOGTO_RESOURCE` where the default does not fit. They make a tenant `default` and a caller `local`,
+authenticated by loopback. Other keys can be set beside them.
 
 NAME stands for a name of your choice. A value that is marked *restart* takes effect only after one; all others are
 taken up while running.
@@ -191,8 +202,8 @@ fn reference() -> String {
 fn the_reference_is_written_from_the_declarations() {
     let want = reference();
     if std::env::var_os("CLAVIGER_TEST_WRITE").is_some() {
-        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md"), &want).unwrap();
+        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference/configuration.md"), &want).unwrap();
         return;
     }
-    assert!(want == WRITTEN, "docs/configuration.md is old: run make docs");
+    assert!(want == WRITTEN, "docs/reference/configuration.md is old: run make docs");
 }
