@@ -340,7 +340,10 @@ async fn password_digests_in_a_list_are_masked_for_whoever_asks_for_them() {
     assert!(digests(&proxy, "").await.is_empty());
     for parameter in ["includePasswordHash", "include%50assword%48ash"] {
         let shown = digests(&proxy, &format!("&{parameter}=true")).await;
-        assert!(!shown.is_empty() && shown.iter().all(|digest| digest == "[redacted by claviger]"), "{shown:?}");
+        assert!(
+            !shown.is_empty() && shown.iter().all(|digest| digest == "[redacted by claviger]"),
+            "{shown:?}"
+        );
     }
     assert!(proxy.reload_with(|settings| settings.set("callers.local.reveal", "['ListUsers']")).await);
     let shown = digests(&proxy, "&includePasswordHash=true").await;
