@@ -20,10 +20,13 @@ use crate::{
     secret::Digest,
 };
 
+/// A caller's API keys, each by its mark.
+type Keys = Vec<(KeyMark, Arc<ApiKey>)>;
+
 pub(super) struct ClavigerToken {
     seal: Seal,
     clock: Clock,
-    callers: HashMap<CallerName, (CallerIndex, Vec<(KeyMark, Arc<ApiKey>)>)>,
+    callers: HashMap<CallerName, (CallerIndex, Keys)>,
 }
 
 impl ClavigerToken {

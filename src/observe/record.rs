@@ -129,8 +129,8 @@ impl Drop for Record {
         } else {
             self.operation.answered(self.status, by, seconds);
         }
-        let (recorder, target) = (self.recorder.clone(), self.target.take());
-        recorder.events.publish(&mut self.event, |event| {
+        let Self { recorder, target, event, .. } = self;
+        recorder.events.publish(event, |event| {
             event.path = target.as_ref().map(|target| recorder.shown(target.path()));
             event.has_query = target.as_ref().is_some_and(|target| target.query().is_some());
         });

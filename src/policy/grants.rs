@@ -63,11 +63,15 @@ pub struct Grants {
     narrowings: Vec<Arc<Narrowing>>,
 }
 
+/// The rule that allows a request: borrowed where it is about the operation alone, and owned where it was found by its
+/// conditions.
+type Decider<'g> = Cow<'g, Arc<RuleSource>>;
+
 /// What is decided about a request of a caller at a tenant. No leave to carry it out: that is a [`Permit`].
 #[derive(Debug)]
 pub struct Judged<'g> {
     /// The rule that allows it, where it is a rule and does not depend on the body.
-    pub rule: Option<Cow<'g, Arc<RuleSource>>>,
+    pub rule: Option<Decider<'g>>,
     /// What it is for.
     pub action: Action,
     /// Where the request itself chooses among the caller's tokens: which.
@@ -229,7 +233,7 @@ impl Grants {
         matched: &Matched<'_>,
         (index, operation): (usize, &'static str),
         query: Option<&str>,
-    ) -> Result<(Option<Cow<'g, Arc<RuleSource>>>, Option<Pending>), Refusal> {
+    ) -> Result<(Option<Decider<'g>>, Option<Pending>), Refusal> {
         match grant.rules.decide(matched) {
             Verdict::Allowed(rule) => Ok((Some(Cow::Borrowed(rule)), None)),
             Verdict::Conditional(candidates) => match Pending::by_query(candidates.rules(), query) {

@@ -17,6 +17,7 @@ pub(super) const SCHEMA: u32 = 1;
 /// One line.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
+#[expect(clippy::large_enum_variant, reason = "it lives in a box, and the small one is rare")]
 pub(super) enum AuditRecord {
     Request(RequestRecord),
     Configuration(ConfigurationRecord),
