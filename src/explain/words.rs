@@ -161,7 +161,7 @@ fn reason_of_refusal(refusal: &Refusal, facts: &Facts<'_>) -> String {
             let known = crate::catalog::Verb::ALL
                 .into_iter()
                 .any(|verb| crate::catalog::Catalog::logto().find(verb, &below).is_some());
-            let meant = known.then(|| format!(". Did you mean {below}?")).unwrap_or_default();
+            let meant = if known { format!(". Did you mean {below}?") } else { String::new() };
             format!("{refusal}{meant}")
         }
         Refusal::TenantUnknown => format!("there is no tenant of that name; there are: {}", tenants()),

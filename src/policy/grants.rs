@@ -63,11 +63,14 @@ pub struct Grants {
     audited: bool,
 }
 
+/// The rule that decides, where it is a rule and does not depend on the body.
+type DecidedBy<'g> = Option<Cow<'g, Arc<RuleSource>>>;
+
 /// What is decided about a request of a caller at a tenant. No leave to carry it out: that is a [`Permit`].
 #[derive(Debug)]
 pub struct Judged<'g> {
-    /// The rule that allows it, where it is a rule and does not depend on the body.
-    pub rule: Option<Cow<'g, Arc<RuleSource>>>,
+    /// The rule that allows it.
+    pub rule: DecidedBy<'g>,
     /// What it is for.
     pub action: Action,
     /// Where the request itself chooses among the caller's tokens: which.
@@ -227,7 +230,7 @@ impl Grants {
         matched: &Matched<'_>,
         (index, operation): (usize, &'static str),
         query: Option<&str>,
-    ) -> Result<(Option<Cow<'g, Arc<RuleSource>>>, Option<Pending>), Refusal> {
+    ) -> Result<(DecidedBy<'g>, Option<Pending>), Refusal> {
         match grant.rules.decide(matched) {
             Verdict::Allowed(rule) => Ok((Some(Cow::Borrowed(rule)), None)),
             Verdict::Conditional(candidates) => match Pending::by_query(candidates.rules(), query) {
