@@ -79,8 +79,9 @@ impl Body {
                 one => std::slice::from_ref(one),
             };
             for value in values {
-                let value =
-                    value.as_str().ok_or_else(|| Unclear(format!("a header field is a text: {name:?}")))?;
+                let value = value
+                    .as_str()
+                    .ok_or_else(|| Unclear("a header field is a text, or a list of texts".into()))?;
                 asked.add_header(name, value)?;
             }
         }

@@ -134,6 +134,11 @@ async fn what_is_wrong_with_a_credential_is_said_and_the_credential_is_not() {
             assert!(said.stdout.contains(says), "{says}\n{}", said.stdout);
         }
     }
+    // One that somebody put into a path.
+    let target = format!("GET /api/users/{}", key("keyed"));
+    let said = claviger(&["explain", "--config", &file, "--caller", "keyed", &target]).await;
+    said.assert_code(0);
+    assert!(said.stdout.starts_with("allowed: GET /api/users/[redacted] (GetUser)"), "{}", said.stdout);
     let log = proxy.log();
     assert!(!log.contains("eyJ") && !log.contains(MARK) && !log.contains("PRIVATE KEY"), "{log}");
 }
