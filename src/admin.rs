@@ -3,6 +3,7 @@
 
 mod access;
 mod command;
+mod configuration;
 mod events;
 mod gauges;
 mod health;
@@ -32,15 +33,14 @@ use tokio::{
 
 pub use self::health::Health;
 use self::{
+    configuration::ConfigDigest,
     query::Query,
     reply::{Body, json, text},
     spare::Spare,
-    status::ConfigDigest,
     traffic::Traffic,
 };
 use crate::{
     authn::Reach,
-    config::Config,
     listen::{
         ListenSettings,
         bind::{Bound, Socket},
@@ -185,7 +185,7 @@ impl Admin {
             "/config" => reply::answer(
                 StatusCode::OK,
                 "application/json",
-                config_shown(&self.pipeline.load().config()),
+                configuration::shown(&self.pipeline.load().config()),
             ),
             "/events" => self.events(request.method()),
             _ => text(
@@ -215,11 +215,6 @@ impl Admin {
             Ok(()) | Err(HostError::Origin) => None,
         }
     }
-}
-
-/// What `/config` shows, to the letter.
-fn config_shown(config: &Config) -> String {
-    format!("{:#}\n", serde_json::to_value(config).unwrap_or_default())
 }
 
 fn probe(well: bool, otherwise: &'static str) -> Response<Body> {

@@ -13,6 +13,7 @@ mod operations;
 pub mod record;
 pub mod request_id;
 mod request_log;
+mod shown_rule;
 
 pub use answered_by::AnsweredBy;
 pub use audit::Audit;
@@ -24,3 +25,4 @@ pub use operations::{OperationMetrics, Tally, TenantMetrics};
 pub use record::Record;
 pub use request_id::RequestId;
 pub use request_log::RequestLog;
+pub use shown_rule::ShownRule;

@@ -3,10 +3,7 @@
 
 use serde::Serialize;
 
-use crate::{
-    observe::{Details, Issued, Outcome, RequestEvent},
-    policy::{decide::RuleSource, rules::Effect},
-};
+use crate::observe::{Details, Issued, Outcome, RequestEvent, ShownRule};
 
 /// The version of the schema in `docs/audit.md`; members may be added without another.
 pub(super) const SCHEMA: u32 = 1;
@@ -26,7 +23,7 @@ pub(super) struct AuditRecord {
     pub(super) method: String,
     pub(super) via: Option<&'static str>,
     pub(super) path: Option<String>,
-    pub(super) rule: Option<Rule>,
+    pub(super) rule: Option<ShownRule>,
     pub(super) outcome: Outcome,
     pub(super) status: u16,
     pub(super) code: Option<&'static str>,
@@ -37,15 +34,6 @@ pub(super) struct AuditRecord {
     pub(super) attempts: u32,
     pub(super) upstream_request_id: Option<String>,
     pub(super) duration_ms: f64,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct Rule {
-    pub(super) policy: String,
-    pub(super) effect: &'static str,
-    pub(super) text: String,
-    pub(super) conditions: bool,
-    pub(super) origin: String,
 }
 
 impl AuditRecord {
@@ -64,7 +52,7 @@ impl AuditRecord {
             method: event.shown_method().to_owned(),
             via: event.via,
             path: details.path.clone(),
-            rule: details.rule.as_deref().map(Rule::of),
+            rule: details.rule.as_deref().map(ShownRule::of),
             outcome: event.outcome(),
             status: event.status.as_u16(),
             code: event.code,
@@ -75,21 +63,6 @@ impl AuditRecord {
             attempts: event.attempts,
             upstream_request_id: event.shown_upstream_id().map(ToOwned::to_owned),
             duration_ms: event.duration_ms(),
-        }
-    }
-}
-
-impl Rule {
-    fn of(source: &RuleSource) -> Self {
-        Self {
-            policy: source.policy.as_str().to_owned(),
-            effect: match source.effect {
-                Effect::Allow => "allow",
-                Effect::Deny => "deny",
-            },
-            text: source.rule.text.clone(),
-            conditions: source.rule.conditions.is_some(),
-            origin: source.rule.origin.to_string(),
         }
     }
 }

@@ -1,15 +1,10 @@
 use std::{io, sync::Mutex, time::SystemTime};
 
-use super::{
-    health::remedy,
-    record::{Rule, SCHEMA},
-    writer::Sink,
-    *,
-};
+use super::{health::remedy, record::SCHEMA, writer::Sink, *};
 use crate::{
     config::RuleText,
     ids::PolicyName,
-    observe::{Details, Events, Issued, Metrics, OperationMetrics, Outcome, Record, RequestId},
+    observe::{Details, Events, Issued, Metrics, OperationMetrics, Outcome, Record, RequestId, ShownRule},
     policy::{decide::RuleSource, rules::Effect},
 };
 
@@ -27,7 +22,7 @@ fn record(number: usize) -> AuditRecord {
         method: "PATCH".into(),
         via: None,
         path: Some("/api/users/u1".into()),
-        rule: Some(Rule {
+        rule: Some(ShownRule {
             policy: "support".into(),
             effect: "allow",
             text: "UpdateUser".into(),
