@@ -16,7 +16,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: test
-test: tools check unit clients authz-test deploy-test fuzz-smoke ## everything below but the benchmarks; installs what it needs
+test: tools check unit clients page-test authz-test deploy-test fuzz-smoke ## everything below but the benchmarks; installs what it needs
 	@echo "== make test: all stages passed"
 
 .PHONY: tools
@@ -49,6 +49,12 @@ modules: ## draw the modules in ARCHITECTURE.md from the code's imports
 clients: ## unmodified public clients and a foreign issuer against the program
 	cargo build --locked
 	$(PYTHON) tests/clients/run.py --claviger $(CLAVIGER)
+
+.PHONY: page-test
+page-test: ## the page of the admin listener in a real browser
+	@scripts/apt.sh chromium=chromium
+	cargo build --locked
+	$(PYTHON) tests/page/run.py --claviger $(CLAVIGER)
 
 .PHONY: authz-test
 authz-test: ## real nginx and Envoy, asking the program

@@ -3,6 +3,7 @@
 
 mod access;
 mod command;
+mod configuration;
 mod events;
 mod explain;
 mod gauges;
@@ -34,15 +35,14 @@ use tokio::{
 
 pub use self::health::Health;
 use self::{
+    configuration::ConfigDigest,
     query::Query,
     reply::{Body, json, text},
     spare::Spare,
-    status::ConfigDigest,
     traffic::Traffic,
 };
 use crate::{
     authn::Reach,
-    config::Config,
     listen::{
         ListenSettings,
         bind::{Bound, Socket},
@@ -190,7 +190,7 @@ impl Admin {
             "/config" => reply::answer(
                 StatusCode::OK,
                 "application/json",
-                config_shown(&self.pipeline.load().config()),
+                configuration::shown(&self.pipeline.load().config()),
             ),
             "/events" => self.events(request.method()),
             "/matrix" => json(&crate::explain::matrix(&self.pipeline.load_full(), request.uri().query())),
@@ -234,9 +234,4 @@ impl Admin {
             Some(waiting) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{waiting}\n")),
         }
     }
-}
-
-/// What `/config` shows, to the letter.
-fn config_shown(config: &Config) -> String {
-    format!("{:#}\n", serde_json::to_value(config).unwrap_or_default())
 }

@@ -15,6 +15,7 @@ pub mod record;
 mod recorder;
 pub mod request_id;
 mod request_log;
+mod shown_rule;
 mod side;
 
 pub use answered_by::AnsweredBy;
@@ -28,4 +29,5 @@ pub use record::Record;
 pub use recorder::Recorder;
 pub use request_id::RequestId;
 pub use request_log::RequestLog;
+pub use shown_rule::ShownRule;
 pub use side::Side;

@@ -20,8 +20,7 @@ use super::{
 };
 use crate::{
     listen::tls::dates::date,
-    observe::{RequestEvent, Subscription},
-    policy::{decide::RuleSource, rules::Effect},
+    observe::{RequestEvent, ShownRule, Subscription},
 };
 
 /// Events that wait for a reader.
@@ -139,24 +138,11 @@ fn shown(event: &RequestEvent) -> serde_json::Value {
         "code": event.code,
         "reason": event.cause,
         "remedy": event.remedy,
-        "rule": details.and_then(|details| details.rule.as_deref()).map(rule),
+        "rule": details.and_then(|details| details.rule.as_deref()).map(ShownRule::of),
         "attempts": event.attempts,
         "duration_ms": event.duration_ms(),
         "bytes": event.sent,
         "complete": event.complete,
-    })
-}
-
-/// The rule that decided, as `policy matrix --json` has it.
-fn rule(source: &RuleSource) -> serde_json::Value {
-    json!({
-        "effect": match source.effect {
-            Effect::Allow => "allow",
-            Effect::Deny => "deny",
-        },
-        "rule": source.rule.text,
-        "policy": source.policy.as_str(),
-        "origin": source.rule.origin.to_string(),
     })
 }
 

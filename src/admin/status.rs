@@ -8,20 +8,14 @@ mod problems;
 mod process;
 mod tenants;
 
-use std::{
-    sync::{Mutex, PoisonError, Weak},
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use self::{problems::Severity, tenants::TenantNow};
 use super::{Admin, query::Query};
-use crate::{clock::Moment, config::Config, listen::tls::dates::date, secret::Digest};
-
-/// As much of a digest as is shown.
-const DIGEST: usize = 16;
+use crate::{clock::Moment, listen::tls::dates::date};
 
 impl Admin {
     /// The document; `None`: the tenant that is asked for is not there.
@@ -88,22 +82,6 @@ impl Admin {
             }).collect::<serde_json::Map<_, _>>(),
             "expiring": expiring::all(dates, &keyrings, now),
         }))
-    }
-}
-
-/// The digest of the configuration in force, made when somebody asks.
-#[derive(Debug, Default)]
-pub(super) struct ConfigDigest(Mutex<(Weak<Config>, String)>);
-
-impl ConfigDigest {
-    /// The beginning of the SHA-256 of what `/config` shows: no secret is in it, nor the digest of one.
-    fn of(&self, config: &std::sync::Arc<Config>) -> String {
-        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !std::ptr::eq(made.0.as_ptr(), std::sync::Arc::as_ptr(config)) {
-            let hex = Digest::of(super::config_shown(config).as_bytes()).to_hex();
-            *made = (std::sync::Arc::downgrade(config), hex.chars().take(DIGEST).collect());
-        }
-        made.1.clone()
     }
 }
 

@@ -195,12 +195,12 @@ async fn a_reader_sees_requests_as_they_end_with_what_decided() {
         (&"local".into(), &"ListUsers".into(), &"answered".into(), &200.into(), &"/api/users".into()),
     );
     assert_eq!(
-        (&allowed["rule"]["rule"], &allowed["rule"]["policy"]),
+        (&allowed["rule"]["text"], &allowed["rule"]["policy"]),
         (&"*".into(), &"all".into()),
         "{allowed}"
     );
     assert_eq!((&denied["outcome"], &denied["code"]), (&"denied".into(), &"claviger.not_permitted".into()));
-    assert_eq!((&denied["rule"]["effect"], &denied["rule"]["rule"]), (&"deny".into(), &"DeleteUser".into()));
+    assert_eq!((&denied["rule"]["effect"], &denied["rule"]["text"]), (&"deny".into(), &"DeleteUser".into()));
     assert_eq!((&failed["outcome"], &failed["source"]), (&"answered".into(), &"upstream".into()));
     assert!(!reader.text.contains("CANARY-asked-for"), "no query");
 }

@@ -273,3 +273,17 @@ async fn a_process_that_drains_says_so() {
     assert_eq!((&status["state"], &status["ready"]), (&"draining".into(), &false.into()));
     soon("the log", || proxy.log().contains("stopping")).await;
 }
+
+#[tokio::test]
+async fn every_member_of_the_document_is_in_the_docs_and_no_other() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    let status = proxy.status().await;
+    let (_, after) =
+        include_str!("../../docs/status.md").split_once("<!-- status: held").expect("it is marked");
+    let rows = after.lines().skip(3).take_while(|line| line.starts_with('|'));
+    let cells = rows.filter_map(|row| row.trim_matches('|').split(" | ").next());
+    let written: BTreeSet<_> = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    let shown: BTreeSet<_> = status.as_object().expect("an object").keys().map(String::as_str).collect();
+    assert_eq!(written, shown);
+}

@@ -287,7 +287,7 @@ function take(part) {
   const event = JSON.parse(data);
   event.number = ++seen;
   [event.word, event.mark] = outcome(event);
-  event.text = [event.caller, event.tenant, event.operation, event.method, event.path, event.status, event.code, event.word, event.reason, event.rule && event.rule.rule, event.request_id].filter(Boolean).join(' ').toLowerCase();
+  event.text = [event.caller, event.tenant, event.operation, event.method, event.path, event.status, event.code, event.word, event.reason, event.rule && event.rule.text, event.request_id].filter(Boolean).join(' ').toLowerCase();
   events.unshift(event);
   if (events.length > ROWS) events.length = ROWS;
 }
@@ -320,7 +320,7 @@ function row(event) {
   const { rule } = event, denied = event.outcome === 'denied', who = event.caller || event.peer || 'unauthenticated';
   const why = event.path && denied ? el('button', { type: 'button', class: 'why', 'aria-label': 'Explain ' + event.method + ' ' + event.path }, 'explain') : null;
   if (why) why.addEventListener('click', () => explain(event));
-  const by = rule && el('span', { class: 'by', title: rule.origin }, el('span', { class: 'code' }, rule.rule), ' in ' + rule.policy);
+  const by = rule && el('span', { class: 'by', title: rule.origin }, el('span', { class: 'code' }, rule.text), ' in ' + rule.policy);
   return el('tr', { class: event.number > drawn && seen - drawn < 3 ? 'fresh' : null },
     el('td', { class: 'quiet' }, event.time ? event.time.slice(11, 19) : ''),
     el('td', { class: 'wide', title: event.identified_by }, event.caller || el('span', { class: 'quiet' }, who)),

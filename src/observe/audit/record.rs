@@ -7,8 +7,7 @@ use serde::{Serialize, Serializer};
 use crate::{
     authn::Principal,
     config::PolicyVersion,
-    observe::{Details, Issued, Outcome, RequestEvent, SecretsShown, Side},
-    policy::{decide::RuleSource, rules::Effect},
+    observe::{Details, Issued, Outcome, RequestEvent, SecretsShown, ShownRule, Side},
 };
 
 /// The version of the schema in `docs/audit.md`; members may be added without another.
@@ -112,7 +111,7 @@ pub(super) struct RequestRecord {
     pub(super) via: Option<&'static str>,
     pub(super) path: Option<String>,
     pub(super) policy: Option<Arc<PolicyVersion>>,
-    pub(super) rule: Option<Rule>,
+    pub(super) rule: Option<ShownRule>,
     pub(super) secrets: Option<SecretsShown>,
     pub(super) outcome: Outcome,
     pub(super) status: u16,
@@ -125,15 +124,6 @@ pub(super) struct RequestRecord {
     pub(super) attempts: u32,
     pub(super) upstream_request_id: Option<String>,
     pub(super) duration_ms: f64,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct Rule {
-    pub(super) policy: String,
-    pub(super) effect: &'static str,
-    pub(super) text: String,
-    pub(super) conditions: bool,
-    pub(super) origin: String,
 }
 
 impl RequestRecord {
@@ -159,7 +149,7 @@ impl RequestRecord {
             via: event.via,
             path: event.path.clone(),
             policy: details.policy.clone(),
-            rule: details.rule.as_deref().map(Rule::of),
+            rule: details.rule.as_deref().map(ShownRule::of),
             secrets: details.secrets,
             outcome: event.outcome(),
             status: event.status.as_u16(),
@@ -172,21 +162,6 @@ impl RequestRecord {
             attempts: event.attempts,
             upstream_request_id: owned(event.shown_upstream_id()),
             duration_ms: event.duration_ms(),
-        }
-    }
-}
-
-impl Rule {
-    fn of(source: &RuleSource) -> Self {
-        Self {
-            policy: source.policy.as_str().to_owned(),
-            effect: match source.effect {
-                Effect::Allow => "allow",
-                Effect::Deny => "deny",
-            },
-            text: source.rule.text.clone(),
-            conditions: source.rule.conditions.is_some(),
-            origin: source.rule.origin.to_string(),
         }
     }
 }

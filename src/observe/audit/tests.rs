@@ -2,7 +2,7 @@ use std::{io, sync::Mutex, time::SystemTime};
 
 use super::{
     health::remedy,
-    record::{RequestRecord, Rule, SCHEMA},
+    record::{RequestRecord, SCHEMA},
     writer::Sink,
     *,
 };
@@ -11,7 +11,7 @@ use crate::{
     ids::PolicyName,
     observe::{
         Details, Events, Issued, Metrics, OperationMetrics, Outcome, Record, Recorder, RequestId,
-        SecretsShown, Side,
+        SecretsShown, ShownRule, Side,
     },
     policy::{decide::RuleSource, rules::Effect},
 };
@@ -36,7 +36,7 @@ fn record(number: usize) -> AuditRecord {
         via: None,
         path: Some("/api/users/u1".into()),
         policy: Some(Arc::new(config::PolicyVersion::of(&config::Config::default()))),
-        rule: Some(Rule {
+        rule: Some(ShownRule {
             policy: "support".into(),
             effect: "allow",
             text: "UpdateUser".into(),
