@@ -16,7 +16,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: test
-test: tools check unit clients page-test authz-test deploy-test fuzz-smoke ## everything below but the benchmarks; installs what it needs
+test: tools check unit clients docs-test page-test authz-test deploy-test fuzz-smoke ## everything below but the benchmarks; installs what it needs
 	@echo "== make test: all stages passed"
 
 .PHONY: tools
@@ -49,6 +49,11 @@ modules: ## draw the modules in ARCHITECTURE.md from the code's imports
 clients: ## unmodified public clients and a foreign issuer against the program
 	cargo build --locked
 	$(PYTHON) tests/clients/run.py --claviger $(CLAVIGER)
+
+.PHONY: docs-test
+docs-test: clients ## what README and docs/ tell their readers to type
+	@scripts/apt.sh go=golang-go javac=default-jdk-headless
+	$(PYTHON) tests/docs/run.py --claviger $(CLAVIGER)
 
 .PHONY: page-test
 page-test: ## the page of the admin listener in a real browser
