@@ -4,18 +4,17 @@
 
 mod callers;
 mod expiring;
+mod moments;
 mod problems;
 mod process;
 mod tenants;
-
-use std::time::{Duration, SystemTime};
+mod usage;
 
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
-use self::{problems::Severity, tenants::TenantNow};
+use self::tenants::TenantNow;
 use super::{Admin, query::Query};
-use crate::{clock::Moment, listen::tls::dates::date};
+use crate::listen::tls::dates::date;
 
 impl Admin {
     /// The document; `None`: the tenant that is asked for is not there.
@@ -80,26 +79,9 @@ impl Admin {
             "issuers": keyrings.iter().map(|keyring| {
                 (keyring.issuer.name.to_string(), process::issuer(keyring, now))
             }).collect::<serde_json::Map<_, _>>(),
+            "keys": usage::keys(&pipeline, query.limit, now),
+            "grants": usage::grants(tenants.iter().map(TenantNow::tenant), query.limit, now),
             "expiring": expiring::all(dates, &keyrings, now),
         }))
     }
-}
-
-/// A moment that was `ago`.
-fn before(now: Moment, ago: Duration) -> String {
-    date(now.wall.checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH))
-}
-
-/// A moment of the monotonic clock, by the wall clock of now.
-fn at(now: Moment, then: Instant) -> String {
-    before(now, now.instant.saturating_duration_since(then))
-}
-
-/// A moment that will be in `left`.
-fn after(now: Moment, left: Duration) -> String {
-    date(now.wall.checked_add(left).unwrap_or(now.wall))
-}
-
-fn state(severity: Option<Severity>) -> &'static str {
-    severity.map_or("ok", Severity::as_str)
 }

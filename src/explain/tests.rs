@@ -208,7 +208,7 @@ async fn it_says_what_happens_and_why() {
             "local",
             "/api/user/u1",
             "denied: GET /api/user/u1 by caller local at tenant acme: 404 claviger.operation_unknown\n  \
-             Logto 1.42 has no such operation, and no rule names method and path. Did you mean /api/users/u1?\n",
+             Logto 1.42 has no such operation, and no rule names method and path. Did you mean /api/users/{userId}?\n",
         ),
         (
             "local",

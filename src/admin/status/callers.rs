@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use serde_json::{Value, json};
 
-use super::at;
+use super::moments::at;
 use crate::{
     admin::traffic::{Activity, Ring, SLOT, WINDOW},
     clock::Moment,

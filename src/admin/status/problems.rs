@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{at, before};
+use super::moments::{at, before};
 use crate::{
     admin::{Admin, health::Reload},
     authn::jwt::KeyringStatus,
@@ -189,4 +189,9 @@ impl super::TenantNow {
         }
         problems
     }
+}
+
+/// What a thing is that has, or has not, a problem.
+pub(super) fn state(severity: Option<Severity>) -> &'static str {
+    severity.map_or("ok", Severity::as_str)
 }

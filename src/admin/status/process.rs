@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
-use super::{after, before};
+use super::moments::{after, before};
 use crate::{
     authn::jwt::KeyringStatus,
     clock::Moment,

@@ -6,9 +6,8 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
-    after, at, before,
-    problems::{Problem, Severity},
-    state,
+    moments::{after, at, before},
+    problems::{Problem, Severity, state},
 };
 use crate::{
     admin::traffic::{Ring, WINDOW},
@@ -37,6 +36,10 @@ impl TenantNow {
         let mut made = Self { tenant, tokens, tries, problems: Vec::new() };
         made.problems = made.judged(now);
         made
+    }
+
+    pub(super) fn tenant(&self) -> &Tenant {
+        &self.tenant
     }
 
     pub(super) fn name(&self) -> &TenantName {
