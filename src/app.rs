@@ -7,7 +7,16 @@ mod probe;
 mod reload;
 mod resources;
 
-use std::{io, num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
+use std::{
+    io,
+    num::NonZeroUsize,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use futures_util::StreamExt as _;
@@ -172,8 +181,9 @@ impl App {
         self.pipeline.load().warm();
         let config = self.pipeline.load().config();
         let (accepting, drain) = (CancellationToken::new(), CancellationToken::new());
+        let leaving = Arc::new(AtomicBool::new(false));
         let acceptor = Arc::new(Acceptor {
-            handler: Arc::new(Service::new(self.pipeline.clone())),
+            handler: Arc::new(Service::new(self.pipeline.clone(), leaving.clone())),
             workers: self.workers.clone(),
             places: Arc::new(Semaphore::new(self.budget.connections.min(Semaphore::MAX_PERMITS))),
             strangers: Arc::new(Strangers::new(self.budget.connections_of_a_peer)),
@@ -217,6 +227,7 @@ impl App {
 
         let config = self.pipeline.load().config();
         self.health.drain();
+        leaving.store(true, Relaxed);
         let left = self.workers.connections();
         tracing::info!(connections = left, delay = ?config.shutdown.delay, "stopping: no longer ready");
         tokio::time::sleep(config.shutdown.delay).await;

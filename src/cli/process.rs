@@ -120,7 +120,15 @@ impl Process {
 
     /// Why there is no answer, and what to look at.
     pub(super) fn unreachable(&self, error: &io::Error) -> String {
-        format!("{}: {error}; is `claviger serve` running?", self.address)
+        match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                format!(
+                    "{}: no answer within {PATIENCE:?}; the process there hangs, or is overloaded",
+                    self.address
+                )
+            }
+            _ => format!("{}: {error}; is `claviger serve` running?", self.address),
+        }
     }
 
     fn exchange(

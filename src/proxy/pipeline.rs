@@ -157,7 +157,10 @@ impl Pipeline {
         let mut caller = authenticated.or_else(|error| {
             record.auth_method = Some(error.method());
             self.metrics.authentication_failed.of([&error.method(), &error.reason()]).inc();
-            self.peers.failed(connection.peer.ip(), Instant::now())?;
+            // An issuer without keys is no guess of the caller's.
+            if error.retry_after().is_none() {
+                self.peers.failed(connection.peer.ip(), Instant::now())?;
+            }
             Err(Failure::from(error))
         })?;
         connection.standing.authenticated();

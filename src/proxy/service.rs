@@ -1,12 +1,18 @@
 //! The door: what is done to every request before and after the pipeline. It begins the record, turns a panic into one
 //! 500, and sees to it that every answer carries the request id, says which web pages may read it, and is recorded.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use http::{Request, Response, header};
+use http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::Incoming;
 
 use super::{error::Failure, pipeline::Pipeline, problem};
@@ -25,12 +31,14 @@ const MOST_ANSWERS: u32 = 8;
 #[derive(Debug)]
 pub struct Service {
     pipeline: Arc<ArcSwap<Pipeline>>,
+    leaving: Arc<AtomicBool>,
 }
 
 impl Service {
-    /// By this pipeline, and those that it will be replaced with.
-    pub fn new(pipeline: Arc<ArcSwap<Pipeline>>) -> Self {
-        Self { pipeline }
+    /// By this pipeline, and those that it will be replaced with. Once `leaving` is set, callers are told to open no request on
+    /// connections that they keep: one that is closed while a request is on its way costs its caller that request.
+    pub fn new(pipeline: Arc<ArcSwap<Pipeline>>, leaving: Arc<AtomicBool>) -> Self {
+        Self { pipeline, leaving }
     }
 }
 
@@ -44,6 +52,7 @@ impl Handler for Service {
         busy: Busy,
     ) -> Response<Body> {
         let pipeline: Arc<Pipeline> = self.pipeline.load_full();
+        let keeps_by_itself = request.version() < Version::HTTP_2;
         let id = RequestId::of(request.headers(), |id| pipeline.gives_away(id), || fastrand::u64(..));
         let page = pipeline.hosts().origins().listed(request.headers()).cloned();
         let mut record = Box::new(pipeline.record(connection, &request, id));
@@ -64,6 +73,10 @@ impl Handler for Service {
         }
         response.headers_mut().insert(headers::X_REQUEST_ID, record.id.header());
         pipeline.hosts().origins().mark(page, response.headers_mut());
+        // HTTP/2 has a frame for it, which comes with the drain.
+        if keeps_by_itself && self.leaving.load(Relaxed) {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         record.status = response.status();
         if record.answered_by == AnsweredBy::Upstream {
             record.upstream_id = response.headers().get("logto-core-request-id").cloned();

@@ -28,6 +28,8 @@ CLIENTS = ROOT / "target" / "clients"
 FENCE = re.compile(r"^```(\S*)\s*$")
 MARK = re.compile(r"^<!-- (not run|file): (.*?) -->$")
 RUN = {"sh", "console", "js", "python", "go", "java", "toml"}
+# Rust runs as doctests, and text is what a program says.
+ELSEWHERE = {"rust", "text"}
 PATIENCE = 120
 CLEAN = {k: v for k, v in os.environ.items() if not k.startswith(("CLAVIGER_", "LOGTO_"))
          and k.lower() not in ("http_proxy", "https_proxy", "all_proxy")}
@@ -58,7 +60,7 @@ def blocks(page):
             while lines[at].strip() != "```":
                 at += 1
             text = "\n".join(line[indent:] for line in lines[start + 1:at]) + "\n"
-            if match[1]:
+            if match[1] and match[1].split(",")[0] not in ELSEWHERE:
                 found.append(Block(page, start + 1, match[1].split(",")[0], text, marks))
             marks = {}
         elif line:

@@ -78,6 +78,25 @@ async fn b23_within_the_delay_newcomers_are_still_served() {
     assert_eq!(proxy.ended().await.code(), Some(0));
 }
 
+/// A connection that is closed while a request is on its way to it costs its caller that request: on a real kubelet 5 of
+/// 3,133 requests on kept connections, over two rollouts.
+#[tokio::test]
+async fn b23_within_the_delay_kept_connections_are_told_to_go_elsewhere() {
+    let logto = Logto::start().await;
+    let mut proxy = Proxy::builder().tenant("acme", &logto).set("shutdown.delay", "'2s'").start().await;
+    let mut kept = proxy.connect().await;
+    let answer = kept.ask(&Request::get("/api/roles")).await;
+    assert_eq!((answer.status, answer.value("connection")), (200, None));
+    proxy.signal(Signal::TERM);
+    proxy.logged("no longer ready").await;
+    for mut client in [kept, proxy.connect().await] {
+        let answer = client.ask(&Request::get("/api/roles")).await;
+        assert_eq!((answer.status, answer.value("connection")), (200, Some("close")));
+        assert_eq!(client.read_to_end().await, b"");
+    }
+    assert_eq!(proxy.ended().await.code(), Some(0));
+}
+
 #[tokio::test]
 async fn b23_asked_twice_it_does_not_wait() {
     let logto = Logto::start().await;
