@@ -25,8 +25,8 @@ mod token_spec;
 
 pub use catalog_check::CatalogCheck;
 pub use forward_auth::ForwardAuthError;
-pub use grants::{Grants, ISSUE};
+pub use grants::{DESCRIBE, Grants, ISSUE};
 pub use permit::{Action, Granted, Permit, PermittedOperation, Tenant};
-pub use refusal::Refusal;
+pub use refusal::{NoDocument, Refusal};
 pub use target::Asked;
 pub use token_spec::{Narrowing, TokenSpec};

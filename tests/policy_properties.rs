@@ -270,7 +270,7 @@ fn rules(most: usize) -> impl Strategy<Value = Vec<String>> {
 }
 
 fn accepted(effect: Effect, mut rules: Vec<String>) -> Vec<String> {
-    rules.retain(|rule| Rule::parse(effect, rule).is_ok());
+    rules.retain(|rule| Rule::parse(Catalog::logto(), effect, rule).is_ok());
     rules
 }
 
@@ -419,9 +419,9 @@ proptest! {
 
     #[test]
     fn no_text_makes_a_parser_panic(text in any::<String>(), path in "/[ -~]{0,40}") {
-        let _ = Rule::parse(Effect::Allow, &text);
-        let _ = Rule::parse(Effect::Deny, &path);
-        let _ = Rule::parse(Effect::Deny, &format!("GET /api{path}"));
+        let _ = Rule::parse(Catalog::logto(), Effect::Allow, &text);
+        let _ = Rule::parse(Catalog::logto(), Effect::Deny, &path);
+        let _ = Rule::parse(Catalog::logto(), Effect::Deny, &format!("GET /api{path}"));
         let _ = CanonicalPath::parse(&text);
         if let Ok(canonical) = CanonicalPath::parse(&path) {
             let _ = Matched::find(Catalog::logto(), &http::Method::GET, canonical);

@@ -194,7 +194,7 @@ async fn shapes_of_other_versions_are_masked() {
         "config": {"secretKey": "S", "headers": {"A": "S"}}, "providerConfig": {"clientSecret": "S"},
     });
     for (op, operation) in Catalog::logto().operations() {
-        if Secrets::of(op).is_none() {
+        if Catalog::logto().secrets(op).is_none() {
             continue;
         }
         let nested = json!({"key": "k", "value": everything});

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::{
-    catalog::{Catalog, Op, Operation, secrets::Secrets},
+    catalog::{Catalog, Op},
     config::{self, Caller, Config},
     ids::{CallerIndex, PolicyName},
     policy::{
@@ -43,8 +43,8 @@ pub(super) fn run(args: &Args) -> ExitCode {
         let names = config.callers.iter().map(|caller| caller.name.as_str()).collect::<Vec<_>>().join(", ");
         return super::fail(&format!("there is no caller {:?}; there are: {names}", args.caller));
     };
-    let catalog = Catalog::logto();
-    let grants = match Grants::new(catalog, config) {
+    let catalog = &*config.catalog.catalog;
+    let grants = match Grants::new(config) {
         Ok(grants) => grants,
         Err(problems) => {
             return super::fail(&problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
@@ -79,7 +79,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         if !verdict.is_allowed() {
             return ExitCode::from(super::NO);
         }
-        tell_of_secrets(grants.reveals(index), matched.op(), operation, query);
+        tell_of_secrets(catalog, grants.reveals(index), matched.op(), query);
         return ExitCode::SUCCESS;
     };
     let name = operation.map_or("an operation newer than the catalog", |operation| operation.id);
@@ -91,7 +91,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         println!("{line}");
     }
     if code == 0 {
-        tell_of_secrets(grants.reveals(index), matched.op(), operation, query);
+        tell_of_secrets(catalog, grants.reveals(index), matched.op(), query);
     }
     ExitCode::from(code)
 }
@@ -116,18 +116,18 @@ fn place_of_rules(config: &Config, caller: &Caller) -> String {
 }
 
 /// Whether the answer comes with its secrets, where it may have some.
-fn tell_of_secrets(reveals: &Reveals, op: Option<Op>, operation: Option<&Operation>, query: Option<&str>) {
-    match (op, operation) {
-        (Some(op), Some(operation)) if Secrets::of_request(op, query).is_some() => {
-            match reveals.hidden(Some(op), query) {
+fn tell_of_secrets(catalog: &Catalog, reveals: &Reveals, op: Option<Op>, query: Option<&str>) {
+    match op {
+        Some(op) if catalog.secrets_of_request(op, query).is_some() => {
+            match reveals.hidden(catalog, Some(op), query) {
                 Some(_) => println!(
                     "  answer: its secrets come masked; reveal = [\"{}\"] of the caller would show them",
-                    operation.id
+                    catalog.operation(op).id
                 ),
                 None => println!("  answer: comes with its secrets, as the caller's reveal says"),
             }
         }
-        (None, _) => println!("  answer: what has the name of a secret comes masked"),
+        None => println!("  answer: what has the name of a secret comes masked"),
         _ => {}
     }
 }

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, process::ExitCode};
 use serde_json::{Value, json};
 
 use crate::{
-    catalog::{Catalog, Operation, Secrets},
+    catalog::{Catalog, Operation},
     config::{Caller, Config, Issue},
     ids::CallerIndex,
     policy::{
@@ -38,8 +38,8 @@ pub(super) fn run(args: &Args) -> ExitCode {
     if let Some(unknown) = args.callers.iter().find(|name| !names.contains(&name.as_str())) {
         return super::fail(&format!("there is no caller {unknown:?}; there are: {}", names.join(", ")));
     }
-    let catalog = Catalog::logto();
-    let grants = match Grants::new(catalog, config) {
+    let catalog = &*config.catalog.catalog;
+    let grants = match Grants::new(config) {
         Ok(grants) => grants,
         Err(problems) => {
             return super::fail(&problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
@@ -92,7 +92,8 @@ impl<'c> Column<'c> {
         let rules = grants.rules(index);
         let cell = |(op, operation)| {
             let (verdict, in_part) = rules.about(op, operation);
-            let masked = Secrets::of(op).is_some() && grants.reveals(index).hidden(Some(op), None).is_some();
+            let masked = catalog.secrets(op).is_some()
+                && grants.reveals(index).hidden(catalog, Some(op), None).is_some();
             Cell { operation, verdict, in_part, masked }
         };
         let tenants = config.tenants.iter().filter(|tenant| grants.may_name(index, &***tenant));
@@ -101,7 +102,7 @@ impl<'c> Column<'c> {
             tenants: tenants.map(|tenant| tenant.name.as_str()).collect(),
             cells: catalog.operations().map(cell).collect(),
             beyond: rules.beyond(catalog).map(AsRef::as_ref).collect(),
-            brings: Brings::of_all(allowed(config, caller)),
+            brings: Brings::of_all(catalog, allowed(config, caller)),
         }
     }
 

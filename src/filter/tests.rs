@@ -6,7 +6,7 @@ use crate::{catalog::Catalog, token::Token};
 const TOKEN: &str = "eyJhbGciOiJFUzM4NCJ9.eyJqdGkiOiJhYmMifQ.c2lnbmF0dXJlLWlzLXJhbmRvbQZ8";
 
 fn hidden(id: &str) -> Option<&'static Secrets> {
-    Secrets::of(Catalog::logto().by_id(id).unwrap())
+    Catalog::logto().secrets(Catalog::logto().by_id(id).unwrap())
 }
 
 fn head(status: u16, headers: &[(&str, &str)]) -> Parts {

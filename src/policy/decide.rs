@@ -64,8 +64,8 @@ impl RuleSet {
     }
 
     /// Rules of `allow` lists that reach paths which the catalog does not know.
-    pub fn beyond<'r>(&'r self, catalog: &Catalog) -> impl Iterator<Item = &'r Arc<RuleSource>> {
-        let reaches = |source: &RuleSource| match Rule::parse(source.effect, &source.rule.text) {
+    pub fn beyond<'r>(&'r self, catalog: &'r Catalog) -> impl Iterator<Item = &'r Arc<RuleSource>> {
+        let reaches = |source: &RuleSource| match Rule::parse(catalog, source.effect, &source.rule.text) {
             Ok(Rule::Template { verb, template }) => {
                 template.has_tail() || catalog.find(verb, template.as_str()).is_none()
             }

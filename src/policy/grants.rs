@@ -16,14 +16,14 @@ use super::{
     matched::Matched,
     path::CanonicalPath,
     permit::{Action, Granted, Permit, PermittedOperation, Tenant},
-    refusal::Refusal,
+    refusal::{NoDocument, Refusal},
     reveal::Reveals,
     target::{Target, TargetError},
     token_spec::{Narrowing, TokenSpec},
 };
 use crate::{
     authn::Caller,
-    catalog::{Catalog, Verb},
+    catalog::{ApiDocument, Catalog, Op, Verb},
     config::{self, AuditOutput, Config, Issue, TenantMatch, TenantScope},
     ids::{CallerIndex, CallerName, PolicyName, TenantName},
     tenants::Directory,
@@ -54,30 +54,35 @@ enum Scope {
 /// The grants of a configuration.
 #[derive(Debug)]
 pub struct Grants {
-    catalog: &'static Catalog,
+    catalog: Arc<Catalog>,
     callers: Box<[Grant]>,
     /// What grants ask tokens for, beside what the tenants' own are for.
     narrowings: Vec<Arc<Narrowing>>,
     /// Whether a permit says by which rule.
     audited: bool,
+    /// Whether callers may read what they may do (`openapi.enabled`).
+    described: bool,
 }
 
 /// The name of the broker's operation in metrics and logs.
 pub const ISSUE: &str = "token";
+/// The name of reading the OpenAPI document.
+pub const DESCRIBE: &str = "openapi";
 const OTHER: &str = "other";
 
-/// Operations for what is kept by operation, beside those of the catalog: the broker's, and what the catalog does not know.
-const EXTRA: usize = 2;
+/// Operations for what is kept by operation, beside those of the catalog: these three, in this order.
+const EXTRA: [&str; 3] = [DESCRIBE, ISSUE, OTHER];
 
 impl Grants {
     /// Compiles the grants of `config`. Callers with the same policies share their rules.
     ///
     /// # Errors
     /// Every rule that is not one; `config::check` has refused those before.
-    pub fn new(catalog: &'static Catalog, config: &Config) -> Result<Self, Vec<RuleProblem>> {
+    pub fn new(config: &Config) -> Result<Self, Vec<RuleProblem>> {
+        let catalog = config.catalog.catalog.clone();
         let policies: HashMap<&PolicyName, &config::Policy> =
             config.policies.iter().map(|p| (&p.name, p)).collect();
-        let (mut narrowings, mut compiler) = (Vec::new(), Compiler::new(catalog));
+        let (mut narrowings, mut compiler) = (Vec::new(), Compiler::new(&catalog));
         let mut compiled: BTreeMap<Vec<&PolicyName>, Arc<RuleSet>> = BTreeMap::new();
         let mut callers = Vec::with_capacity(config.callers.len());
         for caller in &config.callers {
@@ -100,11 +105,11 @@ impl Grants {
                 token: TokenSpec::of(caller, &mut narrowings),
                 rules,
                 issue: caller.issue,
-                reveals: Reveals::new(catalog, &caller.reveal)?,
+                reveals: Reveals::new(&catalog, &caller.reveal)?,
             });
         }
-        let audited = config.audit.output != AuditOutput::Off;
-        Ok(Self { catalog, callers: callers.into(), narrowings, audited })
+        let (audited, described) = (config.audit.output != AuditOutput::Off, config.openapi.enabled);
+        Ok(Self { catalog, callers: callers.into(), narrowings, audited, described })
     }
 
     /// The tenant that a request of this caller is for: the one that it names, or the caller's only one.
@@ -169,17 +174,31 @@ impl Grants {
             }
         };
         let matched = Matched::find(
-            self.catalog,
+            &self.catalog,
             &head.method,
-            CanonicalPath::of_request(self.catalog, &head.method, path)?,
+            CanonicalPath::of_request(&self.catalog, &head.method, path)?,
         );
+        if matched.is_withheld() {
+            self.describe(&matched)?;
+            return Ok(Permit { granted, rule: None, action: Action::Describe });
+        }
         let name = matched.op().map_or(OTHER, |op| self.catalog.operation(op).id);
-        let index = matched.op().map_or(self.operations() - 1, |op| op.index());
+        let index = matched.op().map_or_else(|| self.index_of(OTHER), Op::index);
         let (rule, pending) = self.decide(grant, &matched, (index, name), query)?;
-        let masking = grant.reveals.hidden(matched.op(), query);
+        let masking = grant.reveals.hidden(&self.catalog, matched.op(), query);
         let target = ConditionalTarget::new(join(matched.path(), query, head.uri.path_and_query())?, pending);
         let action = Action::Forward(PermittedOperation { index, name, target, masking });
         Ok(Permit { granted, rule, action })
+    }
+
+    /// Whether a caller with a grant may read an OpenAPI document: it says nothing that the caller may not do.
+    fn describe(&self, matched: &Matched<'_>) -> Result<(), NoDocument> {
+        match (matched.document(), matched.verb()) {
+            (Some(ApiDocument::Management), _) if !self.described => Err(NoDocument::Off),
+            (Some(ApiDocument::Management), Some(Verb::Get)) => Ok(()),
+            (Some(ApiDocument::Management), _) => Err(NoDocument::Method),
+            _ => Err(NoDocument::Other),
+        }
     }
 
     /// The rule that allows it, where that is to be known; and the conditions that the body has to meet.
@@ -240,7 +259,18 @@ impl Grants {
 
     /// How many operations there are to keep something for: the catalog's, the broker's, and what the catalog does not know.
     pub fn operations(&self) -> usize {
-        self.catalog.operations().len() + EXTRA
+        self.catalog.operations().len() + EXTRA.len()
+    }
+
+    /// The place among the operations of what is no operation of the catalog.
+    pub fn index_of(&self, extra: &str) -> usize {
+        let place = EXTRA.iter().position(|known| *known == extra).unwrap_or(EXTRA.len() - 1);
+        self.catalog.operations().len() + place
+    }
+
+    /// The operations that the rules are about.
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
     }
 
     /// The rules of a caller, for `explain`.

@@ -37,9 +37,9 @@ impl Reveals {
 
     /// The secrets to mask in the answer to a request with this query; in those of one that the catalog does not know, where
     /// nothing can be revealed, whatever has the name of a secret.
-    pub fn hidden(&self, op: Option<Op>, query: Option<&str>) -> Option<&'static Secrets> {
+    pub fn hidden(&self, catalog: &Catalog, op: Option<Op>, query: Option<&str>) -> Option<&'static Secrets> {
         let Some(op) = op else { return Some(Secrets::of_unknown()) };
-        Secrets::of_request(op, query).filter(|_| !self.0.contains(&op))
+        catalog.secrets_of_request(op, query).filter(|_| !self.0.contains(&op))
     }
 }
 
@@ -61,13 +61,15 @@ mod tests {
     fn only_what_is_named_is_revealed() {
         let catalog = Catalog::logto();
         let reveals = Reveals::new(catalog, &list(&["GetHook", "ListUsers"])).unwrap();
-        let hidden = |id| reveals.hidden(catalog.by_id(id), None).is_some();
+        let hidden = |id| reveals.hidden(catalog, catalog.by_id(id), None).is_some();
         assert!(!hidden("GetHook") && hidden("ListHooks") && hidden("ListApplicationSecrets"));
         assert!(!hidden("ListUsers"), "there is nothing to hide");
         assert!(
-            reveals.hidden(None, None).is_some_and(|secrets| std::ptr::eq(secrets, Secrets::of_unknown()))
+            reveals
+                .hidden(catalog, None, None)
+                .is_some_and(|secrets| std::ptr::eq(secrets, Secrets::of_unknown()))
         );
-        assert!(Reveals::default().hidden(catalog.by_id("GetHook"), None).is_some());
+        assert!(Reveals::default().hidden(catalog, catalog.by_id("GetHook"), None).is_some());
     }
 
     #[test]

@@ -15,7 +15,6 @@ pub use self::{error::BuildError, shared::Shared};
 use super::{broker::Broker, hosts::Hosts, pipeline::Pipeline};
 use crate::{
     authn::{Authenticators, Deps, jwt::Keyrings},
-    catalog::Catalog,
     clock::Clock,
     config::{self, Config, Problem},
     ids::TenantName,
@@ -50,7 +49,7 @@ impl Shared {
         current: Option<&Pipeline>,
     ) -> Result<Pipeline, BuildError> {
         let issuers = self.keyrings.of(&config)?;
-        let policy = Grants::new(Catalog::logto(), &config).map_err(BuildError::Rules)?;
+        let policy = Grants::new(&config).map_err(BuildError::Rules)?;
         let none = Directory::default();
         let known = current.map_or(&none, Pipeline::tenants);
         let change = TenantMaker::new(self, &config, &policy).change(known)?;

@@ -14,7 +14,7 @@ use crate::{
     authn::AuthnError,
     filter::Blocked,
     limit::{LimitError, NotSent},
-    policy::{ForwardAuthError, Refusal, decide::RuleSource, target::TargetError},
+    policy::{ForwardAuthError, NoDocument, Refusal, decide::RuleSource, target::TargetError},
     token::{Fault, TokenError},
     upstream::{BodyError, RequestBodyError, SendError, UpstreamError},
 };
@@ -142,7 +142,9 @@ impl Failure {
                 Refusal::TenantNotGranted(..) | Refusal::NotPermitted { .. } | Refusal::Condition { .. } => {
                     table::NOT_PERMITTED
                 }
+                Refusal::Document(NoDocument::Off | NoDocument::Other | NoDocument::Lent) => table::NOT_FOUND,
                 Refusal::Method(_) | Refusal::Target(TargetError::Read) => table::METHOD,
+                Refusal::Document(NoDocument::Method) => table::METHOD,
                 Refusal::OperationUnknown => table::OPERATION_UNKNOWN,
             },
             Self::Limit(LimitError::Rate { .. } | LimitError::Identifications { .. }) => table::RATE_LIMITED,
@@ -244,9 +246,6 @@ impl Failure {
                 Fault::SecretUnreadable(_) => "the client secret cannot be read".to_owned(),
                 fault => fault.to_string(),
             },
-            Self::Policy(Refusal::NotPermitted { reason: "withheld", .. }) => {
-                return "OpenAPI documents are never forwarded: Logto rebuilds them for seconds on each call. Use a copy.".to_owned();
-            }
             Self::Upstream(UpstreamError::Body(RequestBodyError::TooLarge { limit, key })) => {
                 format!("the request's body is larger than {limit} bytes (`{key}`)")
             }
@@ -286,6 +285,7 @@ impl Failure {
                 | Refusal::ResourceNotGranted
                 | Refusal::OrganizationNotGranted
                 | Refusal::ScopeNotGranted
+                | Refusal::Document(_)
                 | Refusal::TenantNotNamed(_),
             )
             | Self::Host(_)

@@ -28,7 +28,7 @@ use crate::{
     limit::{Admitted, Peers, RateLimits, Unauthenticated},
     listen::Connection,
     observe::{AnsweredBy, Details, Events, Issued, Metrics, OperationMetrics, Record, RequestId},
-    policy::{Action, Grants, ISSUE, Permit, Refusal, Tenant as _, target::Target},
+    policy::{Action, DESCRIBE, Grants, ISSUE, Permit, Refusal, Tenant as _, target::Target},
     reply::{self, Base, Body},
     secret::Digest,
     tenants::Directory,
@@ -193,7 +193,8 @@ impl Pipeline {
     fn operation(&self, action: &Action) -> (usize, &'static str) {
         match action {
             Action::Forward(operation) => (operation.index(), operation.name()),
-            Action::Issue(_) => (self.policy.operations() - 2, ISSUE),
+            Action::Describe => (self.policy.index_of(DESCRIBE), DESCRIBE),
+            Action::Issue(_) => (self.policy.index_of(ISSUE), ISSUE),
         }
     }
 

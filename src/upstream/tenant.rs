@@ -9,6 +9,7 @@ use prometheus::IntCounter;
 use super::{health::UpstreamHealth, pools::Pools, retry::Retries};
 use crate::{
     authn::SealingSecrets,
+    catalog::Catalog,
     clock::Clock,
     config::{self, Endpoint, Retry, Timeouts, TokenOptions},
     filter::KnownSecrets,
@@ -68,6 +69,8 @@ pub struct Common {
     pub queue: usize,
     /// Requests that found their token in the cache, and those that had to wait for it.
     pub token_found: [IntCounter; 2],
+    /// The operations that something is kept for.
+    pub catalog: Arc<Catalog>,
     /// Time.
     pub clock: Clock,
 }
@@ -75,8 +78,8 @@ pub struct Common {
 impl PartialEq for Common {
     /// By what is configured: clock and counters are the process's.
     fn eq(&self, other: &Self) -> bool {
-        (&self.timeouts, &self.retry, &self.token, self.queue)
-            == (&other.timeouts, &other.retry, &other.token, other.queue)
+        (&self.timeouts, &self.retry, &self.token, self.queue, &self.catalog)
+            == (&other.timeouts, &other.retry, &other.token, other.queue, &other.catalog)
     }
 }
 

@@ -128,7 +128,8 @@ impl fmt::Display for Explanation<'_> {
             Verdict::Withheld => {
                 write!(
                     f,
-                    "an OpenAPI document: never forwarded, because Logto rebuilds it for seconds each time"
+                    "an OpenAPI document: Logto's own are never forwarded, because it rebuilds them for seconds each time; \
+                     GET /api/swagger.json is answered by Claviger, with what the caller may do"
                 )
             }
             Verdict::Unknown => f.write_str(

@@ -36,6 +36,7 @@ impl<'c> TenantMaker<'c> {
             retry: config.retry.clone(),
             token: config.token.clone(),
             queue: config.limits.queue,
+            catalog: config.catalog.catalog.clone(),
             token_found: ["hit", "wait"].map(|result| shared.metrics.token_cache.of([&result])),
             clock: shared.clock.clone(),
         });
@@ -96,7 +97,9 @@ impl<'c> TenantMaker<'c> {
         (tls, issuer): Trusted,
     ) -> Tenant {
         let (shared, config, name) = (self.shared, self.config, &tenant.name);
-        let metrics = current.map_or_else(
+        // Handles are kept by the place of an operation, which is another one in another catalog.
+        let counted = current.filter(|current| current.common().catalog == self.common.catalog);
+        let metrics = counted.map_or_else(
             || Arc::new(TenantMetrics::new(shared.metrics.clone(), name.clone(), self.policy.operations())),
             |current| current.metrics().clone(),
         );
