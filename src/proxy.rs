@@ -8,6 +8,7 @@ mod discovery;
 mod error;
 mod forward_auth;
 mod hosts;
+mod openapi;
 mod origins;
 mod pipeline;
 mod problem;

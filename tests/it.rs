@@ -47,6 +47,8 @@ mod limits;
 mod masked;
 #[path = "it/memory.rs"]
 mod memory;
+#[path = "it/openapi.rs"]
+mod openapi;
 #[path = "it/origins.rs"]
 mod origins;
 #[path = "it/paths.rs"]

@@ -5,7 +5,7 @@
 #[path = "support/lib.rs"]
 mod support;
 
-use claviger::catalog::{Catalog, Risk, Secrets, Verb, template::Segment};
+use claviger::catalog::{Catalog, Risk, Verb, template::Segment};
 use claviger_emulator::{CANARY, Effect, Fault, Target};
 use serde_json::{Value, json};
 use support::{Logto, Proxy, Request, within};

@@ -155,6 +155,14 @@ impl Catalog {
         }
     }
 
+    /// The query parameter without which an operation's answer holds no secret, where there is one.
+    pub fn secret_asked_by(&self, op: Op) -> Option<&'static str> {
+        match self.added.of(op, self.operations.len()) {
+            Some(_) => None,
+            None => secrets::embedded_asked_by(op),
+        }
+    }
+
     /// How many of the operations a file adds.
     pub fn added(&self) -> usize {
         self.added.len()

@@ -102,6 +102,11 @@ pub(super) fn embedded_of_request(op: Op, query: Option<&str>) -> Option<&'stati
     is_asked.then_some(&known.secrets)
 }
 
+/// What asks for the secrets of an operation of the embedded catalog.
+pub(super) fn embedded_asked_by(op: Op) -> Option<&'static str> {
+    known(op)?.asked_by
+}
+
 impl Secrets {
     /// What to take for a secret in the answers of an operation that the catalog does not know: members whose names
     /// are unmistakable, wherever they stand.

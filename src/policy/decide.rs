@@ -63,6 +63,11 @@ impl RuleSet {
         }
     }
 
+    /// All rules, in the order in which they count.
+    pub(super) fn sources(&self) -> impl Iterator<Item = &Arc<RuleSource>> {
+        self.sources.iter()
+    }
+
     /// Rules of `allow` lists that reach paths which the catalog does not know.
     pub fn beyond<'r>(&'r self, catalog: &'r Catalog) -> impl Iterator<Item = &'r Arc<RuleSource>> {
         let reaches = |source: &RuleSource| match Rule::parse(catalog, source.effect, &source.rule.text) {

@@ -18,6 +18,7 @@ use super::{
     permit::{Action, Granted, Permit, PermittedOperation, Tenant},
     refusal::{NoDocument, Refusal},
     reveal::Reveals,
+    rights::Rights,
     target::{Target, TargetError},
     token_spec::{Narrowing, TokenSpec},
 };
@@ -38,6 +39,8 @@ struct Grant {
     rules: Arc<RuleSet>,
     issue: Issue,
     reveals: Reveals,
+    /// The first caller that may do the same.
+    class: usize,
 }
 
 /// The tenants that a caller may name, whether they are there already or not.
@@ -85,7 +88,8 @@ impl Grants {
         let (mut narrowings, mut compiler) = (Vec::new(), Compiler::new(&catalog));
         let mut compiled: BTreeMap<Vec<&PolicyName>, Arc<RuleSet>> = BTreeMap::new();
         let mut callers = Vec::with_capacity(config.callers.len());
-        for caller in &config.callers {
+        let mut classes = HashMap::new();
+        for (index, caller) in config.callers.iter().enumerate() {
             let mut names: Vec<&PolicyName> = caller.policies.iter().collect();
             names.sort_unstable();
             names.dedup();
@@ -99,13 +103,16 @@ impl Grants {
                     rules
                 }
             };
+            let reveals = Reveals::new(&catalog, &caller.reveal)?;
+            let class = *classes.entry((Arc::as_ptr(&rules), reveals.clone())).or_insert(index);
             callers.push(Grant {
                 name: caller.name.clone(),
                 scope: Scope::of(&caller.tenants),
                 token: TokenSpec::of(caller, &mut narrowings),
                 rules,
                 issue: caller.issue,
-                reveals: Reveals::new(&catalog, &caller.reveal)?,
+                reveals,
+                class,
             });
         }
         let (audited, described) = (config.audit.output != AuditOutput::Off, config.openapi.enabled);
@@ -189,6 +196,11 @@ impl Grants {
         let target = ConditionalTarget::new(join(matched.path(), query, head.uri.path_and_query())?, pending);
         let action = Action::Forward(PermittedOperation { index, name, target, masking });
         Ok(Permit { granted, rule, action })
+    }
+
+    /// Whether a request is for the OpenAPI document, which Claviger answers to whoever has a grant.
+    pub fn describes(&self, matched: &Matched<'_>) -> bool {
+        matched.is_withheld() && self.describe(matched).is_ok()
     }
 
     /// Whether a caller with a grant may read an OpenAPI document: it says nothing that the caller may not do.
@@ -276,6 +288,17 @@ impl Grants {
     /// The rules of a caller, for `explain`.
     pub fn rules(&self, caller: CallerIndex) -> &RuleSet {
         &self.callers[caller.0].rules
+    }
+
+    /// Callers of one class have the same rules, and see the same of answers.
+    pub fn class(&self, caller: CallerIndex) -> usize {
+        self.callers[caller.0].class
+    }
+
+    /// What a caller may do, to be described.
+    pub fn rights(&self, caller: CallerIndex) -> Rights {
+        let Grant { rules, reveals, .. } = &self.callers[caller.0];
+        Rights { catalog: self.catalog.clone(), rules: rules.clone(), reveals: reveals.clone() }
     }
 
     /// What a caller's answers are shown of, for `explain`.

@@ -18,13 +18,20 @@ pub struct Matched<'p> {
 }
 
 impl<'p> Matched<'p> {
+    /// What a request for any path of a template asks for: `{x}` in it stands for whatever no rule names.
+    pub(super) fn standing_for(catalog: &Catalog, verb: Verb, path: &'p str) -> Self {
+        Self::of(catalog, Some(verb), path)
+    }
+
     /// Finds the operation. Allocates only where the caller's spelling of a literal is not the catalog's.
     pub fn find(catalog: &Catalog, method: &http::Method, path: CanonicalPath<'p>) -> Self {
-        let verb = Verb::of(method);
-        let op = verb.and_then(|verb| catalog.find(verb, path.as_str()));
-        let Some(op) = op else {
-            let withheld = ApiDocument::at(path.as_str()).is_some();
-            return Self { verb, op, withheld, sensitive: false, path: Cow::Borrowed(path.as_str()) };
+        Self::of(catalog, Verb::of(method), path.as_str())
+    }
+
+    fn of(catalog: &Catalog, verb: Option<Verb>, path: &'p str) -> Self {
+        let Some(op) = verb.and_then(|verb| catalog.find(verb, path)) else {
+            let withheld = ApiDocument::at(path).is_some();
+            return Self { verb, op: None, withheld, sensitive: false, path: Cow::Borrowed(path) };
         };
         let operation = catalog.operation(op);
         Self {
@@ -32,7 +39,7 @@ impl<'p> Matched<'p> {
             op: Some(op),
             withheld: operation.requirement == Requirement::Withheld,
             sensitive: operation.is_sensitive(),
-            path: catalog.spell(op, path.as_str()),
+            path: catalog.spell(op, path),
         }
     }
 

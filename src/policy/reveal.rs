@@ -9,7 +9,7 @@ use crate::{
 use super::{rules::RuleError, source::RuleProblem};
 
 /// The operations that a caller sees the secrets of. Mostly none.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Reveals(Box<[Op]>);
 
 impl Reveals {
@@ -18,7 +18,7 @@ impl Reveals {
     /// # Errors
     /// Every one that is none.
     pub fn new(catalog: &Catalog, list: &[RuleText]) -> Result<Self, Vec<RuleProblem>> {
-        let mut ops = Vec::with_capacity(list.len());
+        let mut ops: Vec<Op> = Vec::with_capacity(list.len());
         let mut problems = Vec::new();
         for RuleText { text, origin, .. } in list {
             match catalog.by_id(text) {
@@ -32,6 +32,8 @@ impl Reveals {
                 }
             }
         }
+        ops.sort_unstable();
+        ops.dedup();
         if problems.is_empty() { Ok(Self(ops.into())) } else { Err(problems) }
     }
 

@@ -21,6 +21,7 @@ use crate::{
     limit::RateLimits,
     listen::tls::Tls,
     observe::OperationMetrics,
+    openapi::Cuts,
     policy::Grants,
     tenants::{Change, Directory},
 };
@@ -72,6 +73,8 @@ impl Shared {
             tenants,
             broker: Broker { seal, ttl: config.broker.ttl, clock: self.clock.clone() },
             policy,
+            library: self.library.clone(),
+            cuts: Cuts::new(config.openapi.memory),
             refused: config.callers.iter().map(|_| OnceLock::new()).collect(),
             anonymous: Arc::new(OperationMetrics::new(self.metrics.clone(), "", "", "")),
             metrics: self.metrics.clone(),

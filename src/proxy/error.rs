@@ -14,6 +14,7 @@ use crate::{
     authn::AuthnError,
     filter::Blocked,
     limit::{LimitError, NotSent},
+    openapi::CutError,
     policy::{ForwardAuthError, NoDocument, Refusal, decide::RuleSource, target::TargetError},
     token::{Fault, TokenError},
     upstream::{BodyError, RequestBodyError, SendError, UpstreamError},
@@ -58,6 +59,9 @@ pub enum Failure {
     /// The token broker refuses.
     #[error(transparent)]
     Broker(#[from] BrokerError),
+    /// No OpenAPI document could be made.
+    #[error(transparent)]
+    OpenApi(#[from] CutError),
     /// A bug.
     #[error("Claviger failed on this request; this is a bug")]
     Panic,
@@ -204,7 +208,10 @@ impl Failure {
                 BrokerError::Form | BrokerError::Twice | BrokerError::Credentials | BrokerError::Assertion,
             ) => table::BAD_REQUEST,
             Self::Broker(BrokerError::TooLarge) => table::BODY_TOO_LARGE,
-            Self::Broker(BrokerError::Seal(_)) | Self::Panic => table::INTERNAL,
+            Self::OpenApi(CutError::Busy) => table::OVERLOADED_BY_DOCUMENTS,
+            Self::Broker(BrokerError::Seal(_)) | Self::OpenApi(CutError::Failed) | Self::Panic => {
+                table::INTERNAL
+            }
         };
         Description { retry_after: self.retry_after(), ..found }
     }
@@ -217,6 +224,7 @@ impl Failure {
                 | LimitError::Identifications { wait },
             ) => Some(*wait),
             Self::Limit(LimitError::Overloaded { .. } | LimitError::Unauthenticated)
+            | Self::OpenApi(CutError::Busy)
             | Self::Upstream(UpstreamError::Body(RequestBodyError::Limit(_))) => Some(Duration::from_secs(1)),
             Self::Token(error) => Some(error.retry_after(Instant::now())),
             Self::Caller(unauthenticated) => unauthenticated.retry_after(),

@@ -198,6 +198,7 @@ fn count(failure: &Failure, short: &'static str, record: &Record) {
         | Failure::Token(_)
         | Failure::Upstream(_)
         | Failure::Broker(_)
+        | Failure::OpenApi(_)
         | Failure::Panic => {}
     }
 }

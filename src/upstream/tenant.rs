@@ -16,6 +16,7 @@ use crate::{
     ids::{Label, TenantName},
     limit::{InFlight, Limited, Quota},
     observe::TenantMetrics,
+    openapi::{self, Shelf},
     policy::{self, Narrowing, TokenSpec},
     secret::SecretHandle,
     token::{SlotStatus, TokenHandle},
@@ -50,6 +51,10 @@ pub struct TenantParts {
     pub sealing: SealingSecrets,
     /// Whether it answers.
     pub health: Arc<UpstreamHealth>,
+    /// What there is of its OpenAPI document.
+    pub shelf: Arc<Shelf>,
+    /// What makes the seldom calls to it.
+    pub http: reqwest::Client,
     /// Its counters.
     pub metrics: Arc<TenantMetrics>,
     /// What it has in common with all others.
@@ -133,6 +138,23 @@ impl Tenant {
     /// Whether it answers.
     pub fn health(&self) -> &Arc<UpstreamHealth> {
         &self.0.health
+    }
+
+    /// What there is of its OpenAPI document.
+    pub fn shelf(&self) -> &Arc<Shelf> {
+        &self.0.shelf
+    }
+
+    /// Where that is fetched from.
+    pub fn openapi(&self) -> openapi::Origin {
+        openapi::Origin {
+            tenant: self.0.config.name.clone(),
+            http: self.0.http.clone(),
+            url: format!("{}{}", self.0.config.endpoint, openapi::PATH),
+            quota: self.0.quota.clone(),
+            in_flight: self.0.in_flight.clone(),
+            whole: self.0.common.timeouts.deadline,
+        }
     }
 
     /// Its counters.

@@ -2,6 +2,8 @@
 
 #[path = "commands/caller.rs"]
 mod caller;
+#[path = "commands/operations.rs"]
+mod operations;
 #[path = "commands/policies.rs"]
 mod policies;
 
