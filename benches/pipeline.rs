@@ -114,7 +114,7 @@ fn stages(criterion: &mut Criterion) {
             usage: Default::default(),
         },
     );
-    let grants = Grants::new(Catalog::logto(), &config).expect("the rules are valid");
+    let grants = Grants::new(&config).expect("the rules are valid");
     let limits = RateLimits::new(&config, &CallerLimits::default());
     let tenant = config.tenants[0].clone();
     let counters = TenantMetrics::new(metrics, tenant.name.clone(), grants.operations());
