@@ -61,8 +61,13 @@ fn operation(route: &Route) -> Value {
             }));
         }
     }
-    let content =
-        json!({ "application/json": { "schema": { "type": "object", "additionalProperties": true } } });
+    let object = json!({ "type": "object", "additionalProperties": true });
+    // A page is a list; of what comes whole nothing is said.
+    let answer = match route.paging {
+        Paging::Never => json!({}),
+        Paging::Optional | Paging::Always => json!({ "type": "array", "items": object }),
+    };
+    let content = |schema: Value| json!({ "application/json": { "schema": schema } });
     let error = json!({
         "description": "What is wrong.",
         "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Error" } } },
@@ -71,7 +76,7 @@ fn operation(route: &Route) -> Value {
     if route.method == http::Method::DELETE {
         responses["204"] = json!({ "description": "Done." });
     } else {
-        responses["200"] = json!({ "description": "Done.", "content": content });
+        responses["200"] = json!({ "description": "Done.", "content": content(answer) });
     }
     let mut operation = json!({
         "operationId": route.operation,
@@ -81,7 +86,7 @@ fn operation(route: &Route) -> Value {
         "responses": responses,
     });
     if matches!(route.method, http::Method::POST | http::Method::PUT | http::Method::PATCH) {
-        operation["requestBody"] = json!({ "required": false, "content": content });
+        operation["requestBody"] = json!({ "required": false, "content": content(object) });
     }
     if !route.guarded {
         operation["security"] = json!([]);

@@ -99,7 +99,7 @@ async fn commands_know_what_a_catalog_file_adds() {
         "{}",
         explained.stdout
     );
-    assert!(explained.stdout.contains("its secrets come masked"), "{}", explained.stdout);
+    assert!(explained.stdout.contains("masked in the answer: /secret"), "{}", explained.stdout);
     let matrix = with(&["policy", "matrix"]).await;
     assert!(matrix.stdout.contains("ListDevices+"), "{}", matrix.stdout);
     let listed = with(&["operations", "--tag", "users"]).await;
@@ -126,8 +126,8 @@ async fn the_document_itself_is_explained() {
     let files = Files::new();
     let config = files.with(&offline());
     for (path, code, says) in [
-        ("/api/swagger.json", 0, "allowed: answered by Claviger itself, cut down to what the caller may do"),
-        ("/api/.well-known/user.openapi.json", 1, "denied: an OpenAPI document"),
+        ("/api/swagger.json", 0, "Claviger answers it itself: the OpenAPI document of the Management API, cut down to what this caller may do"),
+        ("/api/.well-known/user.openapi.json", 1, "there is one OpenAPI document here"),
     ] {
         let explained = claviger(&["explain", "--caller", "local", "--config", &config, "GET", path]).await;
         explained.assert_code(code);
