@@ -13,7 +13,6 @@ use aws_lc_rs::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use claviger::{
     authn::{Authenticators, Deps, Peer, Presented, Reach, Seal, jwt::Keyrings},
-    catalog::Catalog,
     clock::Clock,
     config::{self, Config, LoadRequest, References},
     headers,

@@ -99,7 +99,10 @@ fn every_default_is_the_programs() {
             effective.pointer(&pointer).unwrap_or_else(|| panic!("{key} is not in the configuration"));
         let default: Value =
             serde_json::from_str(default).unwrap_or_else(|_| panic!("{key}: {default} is no value"));
-        assert!(same(&default, found), "{key}: docs/reference/configuration.md says {default}, the program {found}");
+        assert!(
+            same(&default, found),
+            "{key}: docs/reference/configuration.md says {default}, the program {found}"
+        );
         compared += 1;
     }
     assert!(compared > 35, "only {compared} defaults were compared");

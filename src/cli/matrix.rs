@@ -9,9 +9,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::{
-    policy::{Grants, matrix::Column},
-};
+use crate::policy::{Grants, matrix::Column};
 
 #[derive(clap::Args)]
 pub(super) struct Args {

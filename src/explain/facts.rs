@@ -133,9 +133,9 @@ impl<'f> Facts<'f> {
     /// What the answer shows because the caller's `reveal` says so.
     pub(super) fn revealed(&self) -> Option<&'static Secrets> {
         let is_allowed = matches!(self.outcome, Ok(Allowed::Operation { masking: None, .. }));
-        self.op().filter(|_| is_allowed).and_then(|op| {
-            self.pipeline.policy().catalog().secrets_of_request(op, self.query())
-        })
+        self.op()
+            .filter(|_| is_allowed)
+            .and_then(|op| self.pipeline.policy().catalog().secrets_of_request(op, self.query()))
     }
 }
 

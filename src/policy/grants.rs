@@ -268,7 +268,9 @@ impl Grants {
                 let has = |verb: &Verb| self.catalog.find(*verb, matched.path()).is_some();
                 let methods: Vec<_> = Verb::ALL.into_iter().filter(has).collect();
                 Err(match &*methods {
-                    [] => Refusal::OperationUnknown(self.catalog.meant(matched.path()).map(Meant::into_owned)),
+                    [] => {
+                        Refusal::OperationUnknown(self.catalog.meant(matched.path()).map(Meant::into_owned))
+                    }
                     _ => Refusal::Method(methods),
                 })
             }

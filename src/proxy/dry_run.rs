@@ -105,7 +105,10 @@ impl Pipeline {
                 let form = token_request(trial)?;
                 let presented = Presented::by_client(trial.peer, &head.headers, form.client());
                 let named = route::target(&head.uri, head.version, &head.headers)?;
-                let target = Target::Token { tenant: named.tenant(), asked: form.asked(self.base_by(self.scheme(), head)) };
+                let target = Target::Token {
+                    tenant: named.tenant(),
+                    asked: form.asked(self.base_by(self.scheme(), head)),
+                };
                 let judged = self.judge(trial, &presented, &target, head, learned).await?;
                 self.examine(judged, head, trial.body)
             }

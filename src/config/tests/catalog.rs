@@ -1,7 +1,7 @@
 //! `[catalog]`: a file that adds operations to those that rules are about.
 
 use super::*;
-use crate::policy::CatalogCheck;
+use crate::{config::PolicyVersion, policy::CatalogCheck};
 
 const LINE: &str = "GET\t/api/users/{userId}/devices\tListDevices\tusers\t-\t-\ttoken\tkind";
 
@@ -26,6 +26,13 @@ fn rules_are_about_what_the_file_adds() {
         in_effect(&loaded.config)["catalog"]["file"],
         bench.path().join("more.tsv").display().to_string()
     );
+
+    // Another catalog is another policy: it says what `users:read` is.
+    let version = PolicyVersion::of(&loaded.config);
+    bench.write("more.tsv", "# reviewed\n".to_owned() + LINE);
+    assert_eq!(PolicyVersion::of(&self::loaded(&bench).config), version, "comments say nothing");
+    bench.write("more.tsv", LINE.replace("kind", "kind,name"));
+    assert_ne!(PolicyVersion::of(&self::loaded(&bench).config), version);
 
     let wrong = self::bench("allow = [{ operation = \"ListDevices\", query = { knd = \"forbidden\" } }]");
     wrong.write("more.tsv", LINE);

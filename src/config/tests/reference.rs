@@ -202,7 +202,8 @@ fn reference() -> String {
 fn the_reference_is_written_from_the_declarations() {
     let want = reference();
     if std::env::var_os("CLAVIGER_TEST_WRITE").is_some() {
-        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference/configuration.md"), &want).unwrap();
+        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference/configuration.md"), &want)
+            .unwrap();
         return;
     }
     assert!(want == WRITTEN, "docs/reference/configuration.md is old: run make docs");

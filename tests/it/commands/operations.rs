@@ -95,7 +95,7 @@ async fn commands_know_what_a_catalog_file_adds() {
     let explained = with(&["explain", "--caller", "local", "GET", "/api/users/u1/devices"]).await;
     explained.assert_code(0);
     assert!(
-        explained.stdout.contains("ListDevices: allowed by allow \"users:read\""),
+        explained.stdout.contains("(ListDevices)") && explained.stdout.contains("by allow \"users:read\""),
         "{}",
         explained.stdout
     );
@@ -126,7 +126,11 @@ async fn the_document_itself_is_explained() {
     let files = Files::new();
     let config = files.with(&offline());
     for (path, code, says) in [
-        ("/api/swagger.json", 0, "Claviger answers it itself: the OpenAPI document of the Management API, cut down to what this caller may do"),
+        (
+            "/api/swagger.json",
+            0,
+            "Claviger answers it itself: the OpenAPI document of the Management API, cut down to what this caller may do",
+        ),
         ("/api/.well-known/user.openapi.json", 1, "there is one OpenAPI document here"),
     ] {
         let explained = claviger(&["explain", "--caller", "local", "--config", &config, "GET", path]).await;

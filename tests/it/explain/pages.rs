@@ -57,7 +57,8 @@ async fn the_transcripts_of_the_short_form_are_true() {
         ("LOGTO_M2M_APP_SECRET", "0123456789abcdef"),
         ("CLAVIGER_ALLOW", "users:read,ListRoles"),
     ];
-    let (readme, errors) = (include_str!("../../../README.md"), include_str!("../../../docs/reference/errors.md"));
+    let (readme, errors) =
+        (include_str!("../../../README.md"), include_str!("../../../docs/reference/errors.md"));
     for (arguments, shown) in transcripts(readme).into_iter().chain(transcripts(errors)) {
         let said = run(arguments, &env, directory.path()).await;
         assert_eq!(said.stdout.trim_end(), shown, "{arguments}: {}", said.stderr);
