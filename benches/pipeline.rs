@@ -13,7 +13,6 @@ use aws_lc_rs::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use claviger::{
     authn::{Authenticators, Deps, Peer, Presented, Reach, Seal, jwt::Keyrings},
-    catalog::Catalog,
     clock::Clock,
     config::{self, Config, LoadRequest, References},
     headers,
@@ -114,7 +113,7 @@ fn stages(criterion: &mut Criterion) {
             usage: Default::default(),
         },
     );
-    let grants = Grants::new(Catalog::logto(), &config).expect("the rules are valid");
+    let grants = Grants::new(&config).expect("the rules are valid");
     let limits = RateLimits::new(&config, &CallerLimits::default());
     let tenant = config.tenants[0].clone();
     let counters = TenantMetrics::new(metrics, tenant.name.clone(), grants.operations());

@@ -27,7 +27,8 @@ fn screen(criterion: &mut Criterion) {
     let connectors = rows(&connector, 44_000);
     let users = rows(user, 1_700);
     let catalog = Catalog::logto();
-    let secrets_of = |id| catalog.by_id(id).and_then(Secrets::of).expect("it answers with secrets");
+    let secrets_of =
+        |id| catalog.by_id(id).and_then(|op| catalog.secrets(op)).expect("it answers with secrets");
 
     let mut group = criterion.benchmark_group("mask");
     for (name, id, body) in [

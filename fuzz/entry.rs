@@ -53,7 +53,7 @@ static RULES: LazyLock<RuleSet> = LazyLock::new(|| {
 /// A path is refused, or has one reading; and no spelling gets round a deny.
 pub(crate) fn path(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
-    let _ = Rule::parse(Effect::Allow, text);
+    let _ = Rule::parse(Catalog::logto(), Effect::Allow, text);
     if let Ok(uri) = Uri::try_from(text) {
         let _ = route::target(&uri, Version::HTTP_11, &HeaderMap::new());
     }
@@ -170,7 +170,7 @@ pub(crate) fn redact(data: &[u8]) {
     let Some(([choice, size], body)) = data.split_first_chunk() else { return };
     let known: Vec<_> = Catalog::logto()
         .operations()
-        .filter_map(|(op, _)| Secrets::of(op))
+        .filter_map(|(op, _)| Catalog::logto().secrets(op))
         .chain([Secrets::of_unknown()])
         .collect();
     let secrets = known[usize::from(*choice) % known.len()];

@@ -1,8 +1,11 @@
 //! The operations of the Logto Management API, as data: which there are, which are sensitive and why, which are
-//! paged, what they take. `operations.tsv` holds the facts; this module reads it once and finds an operation by its name or by
-//! method and path. It knows nothing of callers and rules, and never decides whether a request may pass.
+//! paged, what they take. `operations.tsv` holds the facts; this module reads it once, adds what a reviewed file says of a newer
+//! Logto, and finds an operation by its name or by method and path. It knows nothing of callers and rules, and never decides whether a request may pass.
 
+mod document;
+mod extend;
 mod index;
+mod kept;
 pub mod matcher;
 mod meant;
 mod nearest;
@@ -14,6 +17,8 @@ pub mod secrets;
 pub mod template;
 
 pub use self::{
+    document::ApiDocument,
+    extend::{FileProblem, UNREVIEWED},
     index::{Catalog, Tagged},
     meant::{Meant, Slip},
     nearest::nearest,

@@ -9,6 +9,7 @@ mod section;
 mod address;
 mod audit;
 mod caller;
+mod catalog;
 mod changed;
 mod check;
 mod effective;
@@ -52,6 +53,7 @@ mod tests;
 pub use address::Address;
 pub use audit::{Audit, AuditOutput};
 pub use caller::{Caller, ClaimMatch, Identity};
+pub use catalog::CatalogOptions;
 pub use changed::changed;
 pub use effective::Config;
 pub use env::Environment;
@@ -67,7 +69,8 @@ pub use restart::needs_restart;
 pub use schema::schema;
 pub use scope::{InvalidPattern, TenantMatch, TenantPattern, TenantScope};
 pub use sections::{
-    AdminOptions, AuthzOptions, BrokerOptions, Limits, Log, Reload, Retry, Shutdown, Timeouts, TokenOptions,
+    AdminOptions, AuthzOptions, BrokerOptions, Limits, Log, OpenApiOptions, Reload, Retry, Shutdown,
+    Timeouts, TokenOptions,
 };
 pub use tenant::{DEFAULT_MAX_IN_FLIGHT, Endpoint, Resource, Roots, Tenant, UpstreamTls};
 pub use tls::{ListenTls, PemFile};

@@ -26,6 +26,7 @@ pub mod ids;
 pub mod limit;
 pub mod listen;
 pub mod observe;
+pub mod openapi;
 pub mod policy;
 pub mod proxy;
 pub mod regular_file;

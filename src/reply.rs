@@ -6,5 +6,5 @@ mod body;
 mod links;
 
 pub use blocked::report;
-pub use body::Body;
+pub use body::{Body, BodySource};
 pub use links::{Base, rebuild};

@@ -55,6 +55,8 @@ mod masked;
 mod memory;
 #[path = "it/messages.rs"]
 mod messages;
+#[path = "it/openapi.rs"]
+mod openapi;
 #[path = "it/origins.rs"]
 mod origins;
 #[path = "it/page.rs"]

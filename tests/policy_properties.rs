@@ -5,6 +5,8 @@
 //! read it: decoded once or twice, dot segments resolved, slashes merged, `;` parameters cut off, and so on.
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+#[path = "policy_properties/cuts.rs"]
+mod cuts;
 #[path = "policy_properties/oracle.rs"]
 mod oracle;
 
@@ -270,7 +272,7 @@ fn rules(most: usize) -> impl Strategy<Value = Vec<String>> {
 }
 
 fn accepted(effect: Effect, mut rules: Vec<String>) -> Vec<String> {
-    rules.retain(|rule| Rule::parse(effect, rule).is_ok());
+    rules.retain(|rule| Rule::parse(Catalog::logto(), effect, rule).is_ok());
     rules
 }
 
@@ -419,9 +421,9 @@ proptest! {
 
     #[test]
     fn no_text_makes_a_parser_panic(text in any::<String>(), path in "/[ -~]{0,40}") {
-        let _ = Rule::parse(Effect::Allow, &text);
-        let _ = Rule::parse(Effect::Deny, &path);
-        let _ = Rule::parse(Effect::Deny, &format!("GET /api{path}"));
+        let _ = Rule::parse(Catalog::logto(), Effect::Allow, &text);
+        let _ = Rule::parse(Catalog::logto(), Effect::Deny, &path);
+        let _ = Rule::parse(Catalog::logto(), Effect::Deny, &format!("GET /api{path}"));
         let _ = CanonicalPath::parse(&text);
         if let Ok(canonical) = CanonicalPath::parse(&path) {
             let _ = Matched::find(Catalog::logto(), &http::Method::GET, canonical);
@@ -458,7 +460,11 @@ fn no_broad_rule_grants_an_answer_with_secrets_that_nobody_masks() {
             [] => {}
             ["secrets"] => {
                 assert_eq!(line.method, "GET", "{}", line.id);
-                assert!(reveals.hidden(matched.op(), None).is_some(), "{} would come unmasked", line.id);
+                assert!(
+                    reveals.hidden(catalog, matched.op(), None).is_some(),
+                    "{} would come unmasked",
+                    line.id
+                );
                 masked += 1;
             }
             _ => panic!("{} is granted by a broad rule: {risks:?}", line.id),

@@ -5,7 +5,7 @@
 #[path = "support/lib.rs"]
 mod support;
 
-use claviger::catalog::{Catalog, Risk, Secrets, Verb, template::Segment};
+use claviger::catalog::{Catalog, Risk, Verb, template::Segment};
 use claviger_emulator::{CANARY, Effect, Fault, Target};
 use serde_json::{Value, json};
 use support::{Logto, Proxy, Request, within};
@@ -195,7 +195,7 @@ async fn shapes_of_other_versions_are_masked() {
         "config": {"secretKey": "S", "headers": {"A": "S"}}, "providerConfig": {"clientSecret": "S"},
     });
     for (op, operation) in Catalog::logto().operations() {
-        if Secrets::of(op).is_none() {
+        if Catalog::logto().secrets(op).is_none() {
             continue;
         }
         let nested = json!({"key": "k", "value": everything});

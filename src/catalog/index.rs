@@ -1,12 +1,19 @@
-//! Finds operations: one by its name or by method and path, all of a tag, all that are sensitive.
+//! Finds operations: one by its name or by method and path, all of a tag, all that are sensitive; and what each takes and
+//! answers. A catalog is the embedded one, or that with what a file adds (`extend`), in one index.
 
-use std::{borrow::Cow, sync::LazyLock};
+use std::{
+    borrow::Cow,
+    sync::{Arc, LazyLock},
+};
 
 use super::{
+    extend::{self, Added, FileProblem},
     matcher::{Case, Trie},
     operation::{Op, Operation, Requirement, Verb},
     ops::OpSet,
+    parameters::{self, Parameters},
     parse::{self, CatalogError},
+    secrets::{self, Secrets},
     template::{Segment, Template},
 };
 
@@ -24,6 +31,8 @@ pub struct Catalog {
     sensitive: OpSet,
     withheld: OpSet,
     trie: Trie<Op>,
+    /// What a file adds: the last of the operations.
+    added: Added,
 }
 
 /// What a tag stands for.
@@ -38,10 +47,18 @@ pub struct Tagged {
     pub paths: Box<[Template]>,
 }
 
-static LOGTO: LazyLock<Catalog> = LazyLock::new(|| {
-    Catalog::parse(include_str!("operations.tsv"))
-        .expect("the embedded catalog is well formed: its test reads this very text")
+static LOGTO: LazyLock<Arc<Catalog>> = LazyLock::new(|| {
+    let catalog = Catalog::parse(include_str!("operations.tsv"))
+        .expect("the embedded catalog is well formed: its test reads this very text");
+    Arc::new(catalog)
 });
+
+/// Two catalogs are the same if the same was added to the embedded one.
+impl PartialEq for Catalog {
+    fn eq(&self, other: &Self) -> bool {
+        self.added.text() == other.added.text()
+    }
+}
 
 impl Catalog {
     /// The operations of Logto v1.42.0.
@@ -49,12 +66,33 @@ impl Catalog {
         &LOGTO
     }
 
+    /// The same, to be kept.
+    pub fn embedded() -> Arc<Self> {
+        LOGTO.clone()
+    }
+
+    /// The operations of Logto v1.42.0, and those of a reviewed file beside them. None of the former changes: not its
+    /// path, its risks, nor what is masked.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file.
+    pub fn extended(text: &str) -> Result<Arc<Self>, Vec<FileProblem>> {
+        let (operations, added) = extend::read(Self::logto(), text)?;
+        let embedded = parse::operations(include_str!("operations.tsv"));
+        let embedded = embedded.expect("it was read before: that is the catalog which was added to");
+        let all = embedded.into_iter().chain(operations).collect();
+        Ok(Arc::new(Self::of(all, added)))
+    }
+
     /// Reads a catalog of seven columns, as in `operations.tsv`.
     ///
     /// # Errors
     /// [`CatalogError`] with the first line that is not an operation.
     pub fn parse(text: &'static str) -> Result<Self, CatalogError> {
-        let operations = parse::operations(text)?;
+        Ok(Self::of(parse::operations(text)?, Added::default()))
+    }
+
+    fn of(operations: Box<[Operation]>, added: Added) -> Self {
         let all: Vec<(Op, &Operation)> = (0..).map(Op).zip(&operations).collect();
         let trie = Trie::new(Case::Ignored, all.iter().map(|(op, o)| (o.verb, &o.template, *op)));
         let mut by_id: Vec<_> = all.iter().map(|(op, operation)| (operation.id, *op)).collect();
@@ -70,7 +108,7 @@ impl Catalog {
             writing: set(&|operation| operation.tag == *tag && !operation.verb.reads()),
             paths: paths(operations.iter().filter(|operation| operation.tag == *tag)),
         });
-        Ok(Self {
+        Self {
             by_id: by_id.into(),
             tagged: tagged.collect(),
             all: set(&|_| true),
@@ -79,7 +117,8 @@ impl Catalog {
             tags: tags.into(),
             trie,
             operations,
-        })
+            added,
+        }
     }
 
     /// All operations, in order of their path.
@@ -90,6 +129,48 @@ impl Catalog {
     /// What is known of an operation of this catalog.
     pub fn operation(&self, op: Op) -> &Operation {
         &self.operations[op.index()]
+    }
+
+    /// The query parameters that an operation takes, and the members of its body.
+    pub fn parameters(&self, op: Op) -> Parameters {
+        match self.added.of(op, self.operations.len()) {
+            Some(added) => added.parameters,
+            None => parameters::embedded(op),
+        }
+    }
+
+    /// The secrets in the answers of an operation; `None` where there are none, or none without a request that asks for them.
+    pub fn secrets(&self, op: Op) -> Option<&'static Secrets> {
+        match self.added.of(op, self.operations.len()) {
+            Some(added) => added.secrets,
+            None => secrets::embedded(op),
+        }
+    }
+
+    /// The same for a request with this query.
+    pub fn secrets_of_request(&self, op: Op, query: Option<&str>) -> Option<&'static Secrets> {
+        match self.added.of(op, self.operations.len()) {
+            Some(added) => added.secrets,
+            None => secrets::embedded_of_request(op, query),
+        }
+    }
+
+    /// The query parameter without which an operation's answer holds no secret, where there is one.
+    pub fn secret_asked_by(&self, op: Op) -> Option<&'static str> {
+        match self.added.of(op, self.operations.len()) {
+            Some(_) => None,
+            None => secrets::embedded_asked_by(op),
+        }
+    }
+
+    /// What a file adds, without its comments.
+    pub fn added_text(&self) -> &str {
+        self.added.text()
+    }
+
+    /// How many of the operations a file adds.
+    pub fn added(&self) -> usize {
+        self.added.len()
     }
 
     /// The operation with this operationId, letter for letter.

@@ -12,9 +12,9 @@ const LONGEST: usize = 40;
 
 /// What a path was probably meant to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Meant<'c> {
+pub struct Meant<T> {
     /// The template of the operation.
-    pub template: &'c str,
+    pub template: T,
     /// What is wrong with the path.
     pub slip: Slip,
 }
@@ -30,9 +30,16 @@ pub enum Slip {
     Spelling,
 }
 
+impl Meant<&str> {
+    /// The same, for whoever outlives the catalog.
+    pub fn into_owned(self) -> Meant<Box<str>> {
+        Meant { template: self.template.into(), slip: self.slip }
+    }
+}
+
 impl Catalog {
     /// The operation that `path` was probably meant for, which is none itself.
-    pub fn meant(&self, path: &str) -> Option<Meant<'_>> {
+    pub fn meant(&self, path: &str) -> Option<Meant<&str>> {
         let Some(rest) = path.strip_prefix("/api/") else {
             return self.of_any_verb(&format!("/api{path}"), Slip::PrefixMissing);
         };
@@ -46,7 +53,7 @@ impl Catalog {
         Some(Meant { template: template.as_str(), slip: Slip::Spelling })
     }
 
-    fn of_any_verb(&self, path: &str, slip: Slip) -> Option<Meant<'_>> {
+    fn of_any_verb(&self, path: &str, slip: Slip) -> Option<Meant<&str>> {
         let op: Op = Verb::ALL.into_iter().find_map(|verb| self.find(verb, path))?;
         Some(Meant { template: self.operation(op).template.as_str(), slip })
     }

@@ -2,7 +2,7 @@
 
 /// The candidate with the fewest edits from `text`, where that is few enough to be a slip: a third of its
 /// letters. A difference of case alone counts as none.
-pub fn nearest(text: &str, candidates: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+pub fn nearest<'n>(text: &str, candidates: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let text = text.to_ascii_lowercase();
     let (distance, name) =
         candidates.map(|name| (edits(&text, &name.to_ascii_lowercase()), name)).min_by_key(|(d, _)| *d)?;

@@ -147,6 +147,10 @@ pub enum Risk {
 }
 
 impl Risk {
+    /// In the order in which messages list them.
+    pub const ALL: [Self; 6] =
+        [Self::Secrets, Self::Elevation, Self::Keys, Self::Fetch, Self::Impersonation, Self::Destruction];
+
     pub(super) fn parse(word: &str) -> Option<Self> {
         match word {
             "secrets" => Some(Self::Secrets),

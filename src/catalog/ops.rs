@@ -6,7 +6,7 @@ use std::ops::{BitOr, BitOrAssign, Sub};
 
 use super::operation::Op;
 
-const WORDS: usize = 5;
+const WORDS: usize = 6;
 
 /// The most operations that a catalog may have. More take another word in each set.
 pub(super) const MAX_OPS: usize = WORDS * u64::BITS as usize;
@@ -135,7 +135,7 @@ mod tests {
         let ops = [0, 1, 63, 64, 127, 200, 319];
         let all = set(&ops);
         assert_eq!(all.iter().map(|op| op.0).collect::<Vec<_>>(), ops);
-        for op in 0..320 {
+        for op in 0..384 {
             assert_eq!(all.contains(Op(op)), ops.contains(&op), "{op}");
         }
         assert_eq!(all - set(&[1, 2, 64]), set(&[0, 63, 127, 200, 319]));
@@ -147,7 +147,7 @@ mod tests {
     fn a_table_has_the_values_of_its_keys_and_no_others() {
         let ops = [0, 1, 63, 64, 127, 200, 319];
         let doubled = OpMap::new(set(&ops), |op| op.0 * 2);
-        for op in 0..320 {
+        for op in 0..384 {
             assert_eq!(doubled.get(Op(op)), ops.contains(&op).then_some(op * 2), "{op}");
         }
     }

@@ -9,8 +9,8 @@ use super::{index::Catalog, operation::Op, parse::CatalogError};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Parameters {
     /// As in `parameters.tsv`: separated by commas.
-    query: &'static str,
-    members: &'static str,
+    pub(super) query: &'static str,
+    pub(super) members: &'static str,
 }
 
 static LOGTO: LazyLock<Box<[Parameters]>> = LazyLock::new(|| {
@@ -18,12 +18,12 @@ static LOGTO: LazyLock<Box<[Parameters]>> = LazyLock::new(|| {
         .expect("the embedded table is well formed: its test reads this very text")
 });
 
-impl Parameters {
-    /// Those of an operation of [`Catalog::logto`].
-    pub fn of(op: Op) -> Self {
-        LOGTO.get(op.index()).copied().unwrap_or_default()
-    }
+/// Those of an operation of the embedded catalog.
+pub(super) fn embedded(op: Op) -> Parameters {
+    LOGTO.get(op.index()).copied().unwrap_or_default()
+}
 
+impl Parameters {
     /// Whether some operation takes a query parameter of this very name.
     pub fn is_of_some_operation(name: &str) -> bool {
         LOGTO.iter().any(|of| names(of.query).any(|known| known == name))
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     fn of(id: &str) -> Parameters {
-        Parameters::of(Catalog::logto().by_id(id).unwrap())
+        embedded(Catalog::logto().by_id(id).unwrap())
     }
 
     #[test]
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn every_list_that_comes_in_pages_takes_their_number_and_size() {
         for (op, operation) in Catalog::logto().operations() {
-            let paged = ["page", "page_size"].map(|name| Parameters::of(op).takes(name));
+            let paged = ["page", "page_size"].map(|name| embedded(op).takes(name));
             assert_eq!(paged, [operation.paging.is_some(); 2], "{}", operation.id);
         }
     }
@@ -124,8 +124,7 @@ mod tests {
     #[test]
     fn what_only_reads_has_no_body_and_most_that_writes_has_one() {
         let all = Catalog::logto().operations();
-        let with_body: Vec<_> =
-            all.filter(|(op, _)| Parameters::of(*op).members().next().is_some()).collect();
+        let with_body: Vec<_> = all.filter(|(op, _)| embedded(*op).members().next().is_some()).collect();
         assert!(with_body.iter().all(|(_, operation)| !operation.verb.reads()));
         assert_eq!(with_body.len(), 116);
     }

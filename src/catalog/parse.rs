@@ -10,7 +10,7 @@ use super::{
 };
 
 /// How a template ends whose last segment is a free name.
-const FREE_NAME: &str = ":free}";
+pub(super) const FREE_NAME: &str = ":free}";
 
 /// A line that is not an operation.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

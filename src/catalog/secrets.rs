@@ -85,24 +85,29 @@ static LOGTO: LazyLock<Box<[Option<Known>]>> = LazyLock::new(|| {
 
 static BY_NAME: LazyLock<Secrets> = LazyLock::new(Secrets::by_name);
 
+/// The secrets in the answers of an operation of the embedded catalog; `None` where there are none, or none without
+/// a request that asks for them.
+pub(super) fn embedded(op: Op) -> Option<&'static Secrets> {
+    known(op).filter(|known| known.asked_by.is_none()).map(|known| &known.secrets)
+}
+
+/// The same for a request with this query. What asks for a secret is looked for anywhere in the names of parameters,
+/// without regard to case: whoever reads a query more kindly than Logto 1.42 does is no way around it.
+pub(super) fn embedded_of_request(op: Op, query: Option<&str>) -> Option<&'static Secrets> {
+    let known = known(op)?;
+    let is_asked = known.asked_by.is_none_or(|parameter| {
+        let names = |text: &'_ str| text.to_ascii_lowercase().contains(&parameter.to_ascii_lowercase());
+        query.is_some_and(|query| form_urlencoded::parse(query.as_bytes()).any(|(name, _)| names(&name)))
+    });
+    is_asked.then_some(&known.secrets)
+}
+
+/// What asks for the secrets of an operation of the embedded catalog.
+pub(super) fn embedded_asked_by(op: Op) -> Option<&'static str> {
+    known(op)?.asked_by
+}
+
 impl Secrets {
-    /// The secrets in the answers of an operation of [`Catalog::logto`]; `None` where there are none, or none without
-    /// a request that asks for them.
-    pub fn of(op: Op) -> Option<&'static Self> {
-        known(op).filter(|known| known.asked_by.is_none()).map(|known| &known.secrets)
-    }
-
-    /// The same for a request with this query. What asks for a secret is looked for anywhere in the names of parameters,
-    /// without regard to case: whoever reads a query more kindly than Logto 1.42 does is no way around it.
-    pub fn of_request(op: Op, query: Option<&str>) -> Option<&'static Self> {
-        let known = known(op)?;
-        let is_asked = known.asked_by.is_none_or(|parameter| {
-            let names = |text: &'_ str| text.to_ascii_lowercase().contains(&parameter.to_ascii_lowercase());
-            query.is_some_and(|query| form_urlencoded::parse(query.as_bytes()).any(|(name, _)| names(&name)))
-        });
-        is_asked.then_some(&known.secrets)
-    }
-
     /// What to take for a secret in the answers of an operation that the catalog does not know: members whose names
     /// are unmistakable, wherever they stand.
     pub fn of_unknown() -> &'static Self {
@@ -155,31 +160,30 @@ impl Secrets {
         Ok(())
     }
 
-    /// Whether they are facts of the catalog, and not a guess at an operation that it does not know.
-    pub fn are_known(&self) -> bool {
-        self.known
-    }
-
-    /// Where they stand, such as `config.headers`, in the order of the table; none where that is a guess.
+    /// The places, as the catalog writes them: `/config/headers`, in the order of the table; none where that is a guess.
     pub fn places(&self) -> Vec<String> {
         let mut places = Vec::new();
         if self.known {
-            self.collect(0, "", &mut places);
+            self.add_places(0, "", &mut places);
         }
         places
     }
 
-    fn collect(&self, node: usize, above: &str, places: &mut Vec<String>) {
+    fn add_places(&self, node: usize, above: &str, places: &mut Vec<String>) {
         for (name, place) in self.nodes.get(node).map(|node| &*node.members).unwrap_or_default() {
             match place {
-                Place::Plain => {}
-                Place::Secret => places.push(format!("{above}{name}")),
-                // A step leads to a node that was made after this one.
-                Place::Above(step) => {
-                    self.collect(usize::from(step.0), &format!("{above}{name}."), places);
+                Place::Secret => places.push(format!("{above}/{name}")),
+                Place::Above(step) if usize::from(step.0) > node => {
+                    self.add_places(step.0.into(), &format!("{above}/{name}"), places);
                 }
+                Place::Above(_) | Place::Plain => {}
             }
         }
+    }
+
+    /// Whether they are facts of the catalog, and not a guess at an operation that it does not know.
+    pub fn are_known(&self) -> bool {
+        self.known
     }
 
     /// Where an answer as a whole stands.
@@ -231,14 +235,14 @@ mod tests {
     fn every_operation_that_answers_with_secrets_has_its_places_and_no_other_has() {
         for (op, operation) in Catalog::logto().operations() {
             let answers_with_secrets = operation.risks.contains(&Risk::Secrets);
-            assert_eq!(Secrets::of(op).is_some(), answers_with_secrets, "{}", operation.id);
+            assert_eq!(embedded(op).is_some(), answers_with_secrets, "{}", operation.id);
         }
     }
 
     #[test]
     fn a_password_digest_is_a_secret_of_the_request_that_asks_for_it() {
         let catalog = Catalog::logto();
-        let of = |id, query| Secrets::of_request(catalog.by_id(id).unwrap(), query).is_some();
+        let of = |id, query| embedded_of_request(catalog.by_id(id).unwrap(), query).is_some();
         for query in [
             "includePasswordHash=true",
             "a=1&include%50asswordHash=yes",
@@ -260,7 +264,7 @@ mod tests {
     #[test]
     fn a_member_is_secret_or_leads_to_one_or_neither() {
         let op = Catalog::logto().by_id("ListHooks").unwrap();
-        let hooks = Secrets::of(op).unwrap();
+        let hooks = embedded(op).unwrap();
         let Place::Above(root) = hooks.root() else { panic!("{:?}", hooks.root()) };
         assert_eq!(hooks.member(root, b"signingKey"), Place::Secret);
         assert_eq!(hooks.member(root, b"SigningKEY"), Place::Secret);
@@ -269,7 +273,7 @@ mod tests {
         let Place::Above(config) = hooks.member(root, b"config") else { panic!("config leads to headers") };
         assert_eq!(hooks.member(config, b"headers"), Place::Secret);
         assert_eq!(hooks.member(config, b"url"), Place::Plain);
-        assert_eq!(hooks.places(), ["config.headers", "signingKey"]);
+        assert_eq!(hooks.places(), ["/config/headers", "/signingKey"]);
         assert!(Secrets::of_unknown().places().is_empty());
     }
 

@@ -176,7 +176,7 @@ fn what_only_reads_secrets_is_safe_when_masked_and_nothing_else_is() {
     );
     assert!(safe.iter().all(|operation| operation.verb == Verb::Get && !operation.is_sensitive()));
     for id in ids {
-        assert!(Secrets::of(catalog().by_id(id).unwrap()).is_some(), "{id}: nothing would mask it");
+        assert!(catalog().secrets(catalog().by_id(id).unwrap()).is_some(), "{id}: nothing would mask it");
     }
     assert!(others.iter().all(|operation| operation.is_sensitive() != operation.risks.is_empty()));
 }

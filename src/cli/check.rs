@@ -51,7 +51,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         super::count(warnings.len() + missing.len(), "warning"),
     );
     let allowed = config.policies.iter().flat_map(|policy| &policy.allow);
-    for brings in Brings::of_all(allowed.map(|rule| rule.text.as_str())) {
+    for brings in Brings::of_all(&config.catalog.catalog, allowed.map(|rule| rule.text.as_str())) {
         println!("  {brings}");
     }
     if let Some(note) = not_shared(config) {

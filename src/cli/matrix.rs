@@ -9,10 +9,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::{
-    catalog::Catalog,
-    policy::{Grants, matrix::Column},
-};
+use crate::policy::{Grants, matrix::Column};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -51,8 +48,8 @@ pub(super) fn run(args: &Args) -> ExitCode {
     if let Some(unknown) = args.callers.iter().find(|name| !names.contains(&name.as_str())) {
         return super::fail(&format!("there is no caller {unknown:?}; there are: {}", names.join(", ")));
     }
-    let catalog = Catalog::logto();
-    let grants = match Grants::new(catalog, config) {
+    let catalog = &*config.catalog.catalog;
+    let grants = match Grants::new(config) {
         Ok(grants) => grants,
         Err(problems) => {
             return super::fail(&problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));

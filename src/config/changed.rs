@@ -21,6 +21,7 @@ pub fn changed(old: &Config, new: &Config) -> Vec<String> {
     note("listen.tls".into(), old.listen.tls != new.listen.tls);
     note("broker.key".into(), old.broker.key != new.broker.key);
     note("admin.token".into(), old.admin.token != new.admin.token);
+    note("catalog.file".into(), old.catalog != new.catalog);
     for (name, _) in differing(&old.issuers, &new.issuers, |old, new| old == new) {
         note(format!("issuers.{name}"), true);
     }

@@ -13,6 +13,7 @@ use super::{
 
 mod audit;
 mod callers;
+mod catalog;
 pub(super) mod checker;
 mod client_secrets;
 mod cross;
@@ -39,6 +40,8 @@ pub(super) fn config(checker: &mut Checker<'_>, raw: Raw) -> Option<Config> {
     let defaults = Config::default();
     let top = KeyPath::default();
     let workers = checker.count(&top, "workers", raw.workers, 1..=256);
+    let catalog = checker.catalog(raw.catalog.unwrap_or_default());
+    checker.catalog = catalog.catalog.clone();
     let mut config = Config {
         listen: checker.listen(raw.listen.unwrap_or_default(), defaults.listen),
         workers: workers.and_then(NonZeroUsize::new).unwrap_or(defaults.workers),
@@ -49,6 +52,8 @@ pub(super) fn config(checker: &mut Checker<'_>, raw: Raw) -> Option<Config> {
         broker: checker.broker(raw.broker.unwrap_or_default()),
         admin: checker.admin(raw.admin.unwrap_or_default()),
         authz: AuthzOptions::checked(raw.authz.unwrap_or_default(), checker),
+        catalog,
+        openapi: checker.openapi(raw.openapi.unwrap_or_default()),
         log: checker.log(raw.log.unwrap_or_default()),
         audit: checker.audit(raw.audit.unwrap_or_default(), defaults.audit),
         reload: Reload::checked(raw.reload.unwrap_or_default(), checker),

@@ -7,12 +7,13 @@ use serde::Serialize;
 use super::{
     audit::{Audit, AuditOutput},
     caller::Caller,
+    catalog::CatalogOptions,
     issuer::Issuer,
     listen::Listen,
     policy::Policy,
     sections::{
-        AdminOptions, AuthzOptions, BrokerOptions, Limits, Log, Reload, Retry, Shutdown, Timeouts,
-        TokenOptions,
+        AdminOptions, AuthzOptions, BrokerOptions, Limits, Log, OpenApiOptions, Reload, Retry, Shutdown,
+        Timeouts, TokenOptions,
     },
     show,
     tenant::Tenant,
@@ -39,6 +40,10 @@ pub struct Config {
     pub admin: AdminOptions,
     /// The endpoint that answers for other proxies.
     pub authz: AuthzOptions,
+    /// The operations that rules are about.
+    pub catalog: CatalogOptions,
+    /// The OpenAPI document that callers read.
+    pub openapi: OpenApiOptions,
     /// Logging.
     pub log: Log,
     /// The audit log.
@@ -74,6 +79,8 @@ impl Config {
             broker: self.broker.clone(),
             admin: self.admin.clone(),
             authz: self.authz.clone(),
+            catalog: self.catalog.clone(),
+            openapi: self.openapi.clone(),
             log: self.log.clone(),
             audit: self.audit.clone(),
             reload: self.reload.clone(),
@@ -98,6 +105,8 @@ impl Default for Config {
             broker: BrokerOptions::default(),
             admin: AdminOptions::default(),
             authz: AuthzOptions::default(),
+            catalog: CatalogOptions::default(),
+            openapi: OpenApiOptions::default(),
             log: Log::default(),
             audit: Audit { output: AuditOutput::Off },
             reload: Reload::default(),
@@ -129,6 +138,8 @@ impl Config {
             broker,
             admin,
             authz,
+            catalog,
+            openapi,
             log,
             audit,
             reload,
@@ -147,6 +158,8 @@ impl Config {
             && *broker == other.broker
             && *admin == other.admin
             && *authz == other.authz
+            && *catalog == other.catalog
+            && *openapi == other.openapi
             && *log == other.log
             && *audit == other.audit
             && *reload == other.reload

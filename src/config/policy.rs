@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::{origin::Origin, show};
-use crate::ids::PolicyName;
+use crate::{catalog::Catalog, ids::PolicyName};
 
 /// `[policies.NAME]`. Its rules are shared with whoever explains a decision by one of them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -34,16 +34,16 @@ pub enum RuleList {
     Deny,
 }
 
-/// What is known of rules and operations elsewhere. An error says what is wrong, and in a second sentence what to write.
+/// What is known elsewhere of rules about the operations of a catalog. An error says what is wrong, and in a second sentence what to write.
 pub trait RuleCheck {
     /// Whether a text is a rule of a list.
     ///
     /// # Errors
     /// It is none.
-    fn rule(&self, list: RuleList, text: &str) -> Result<(), String>;
+    fn rule(&self, catalog: &Catalog, list: RuleList, text: &str) -> Result<(), String>;
 
     /// What is likely a slip in a text that is a rule. `None`: nothing.
-    fn doubt(&self, _list: RuleList, _text: &str) -> Option<String> {
+    fn doubt(&self, _catalog: &Catalog, _list: RuleList, _text: &str) -> Option<String> {
         None
     }
 
@@ -51,7 +51,13 @@ pub trait RuleCheck {
     ///
     /// # Errors
     /// The operation is known, and it does not.
-    fn parameter(&self, _rule: &str, _name: &str, _condition: &QueryCondition) -> Result<(), String> {
+    fn parameter(
+        &self,
+        _catalog: &Catalog,
+        _rule: &str,
+        _name: &str,
+        _condition: &QueryCondition,
+    ) -> Result<(), String> {
         Ok(())
     }
 
@@ -59,14 +65,14 @@ pub trait RuleCheck {
     ///
     /// # Errors
     /// The operation is known, and it may not.
-    fn member(&self, _rule: &str, _name: &str) -> Result<(), String> {
+    fn member(&self, _catalog: &Catalog, _rule: &str, _name: &str) -> Result<(), String> {
         Ok(())
     }
 }
 
 /// One that knows no operations.
 impl<F: Fn(RuleList, &str) -> Result<(), String>> RuleCheck for F {
-    fn rule(&self, list: RuleList, text: &str) -> Result<(), String> {
+    fn rule(&self, _catalog: &Catalog, list: RuleList, text: &str) -> Result<(), String> {
         self(list, text)
     }
 }

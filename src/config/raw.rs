@@ -16,8 +16,8 @@ use super::{
     path::Trail,
     pattern,
     sections::{
-        RawAdmin, RawAuthz, RawBroker, RawLimits, RawLog, RawReload, RawRetry, RawShutdown, RawTimeouts,
-        RawToken,
+        RawAdmin, RawAuthz, RawBroker, RawLimits, RawLog, RawOpenApi, RawReload, RawRetry, RawShutdown,
+        RawTimeouts, RawToken,
     },
     tree::{Node, Value},
     words::{AuditWord, ClientAuth, Issue, RootsName},
@@ -44,6 +44,10 @@ tables! {
         admin: RawAdmin,
         /// The endpoint that answers for other proxies, `/authz`.
         authz: RawAuthz,
+        /// The operations that rules are about.
+        catalog: RawCatalog,
+        /// The OpenAPI document that callers read.
+        openapi: RawOpenApi,
         /// Logging.
         log: RawLog,
         /// The audit log.
@@ -197,6 +201,12 @@ tables! {
         roots: Either<RootsName, RawRootsFile>,
         /// Offer HTTP/2.
         http2: Leaf<bool>,
+    }
+
+    /// The operations that rules are about: those that Claviger knows, and those of a file.
+    RawCatalog {
+        /// A reviewed file of operations that are newer than Claviger's own catalog, one a line (docs/catalog.md). It only adds: a line about a known operation is an error.
+        file: Leaf<PathBuf>,
     }
 
     /// Certificate authorities of one's own.

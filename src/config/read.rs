@@ -13,9 +13,9 @@ use super::{
 const MOST_MISFITS: usize = 100;
 
 /// The keys at the top.
-pub(super) const SECTIONS: [&str; 17] = [
-    "listen", "workers", "timeouts", "limits", "retry", "token", "broker", "admin", "authz", "log", "audit",
-    "reload", "shutdown", "issuers", "tenants", "policies", "callers",
+pub(super) const SECTIONS: [&str; 19] = [
+    "listen", "workers", "timeouts", "limits", "retry", "token", "broker", "admin", "authz", "catalog",
+    "openapi", "log", "audit", "reload", "shutdown", "issuers", "tenants", "policies", "callers",
 ];
 
 /// What is made of `node`, which stands at `at` in the tree `root`; what does not fit is said in `remarks`.

@@ -4,8 +4,8 @@ use super::{
     effective::Config,
     section::AfterRestart,
     sections::{
-        AdminOptions, AuthzOptions, BrokerOptions, Limits, Log, Reload, Retry, Shutdown, Timeouts,
-        TokenOptions,
+        AdminOptions, AuthzOptions, BrokerOptions, Limits, Log, OpenApiOptions, Reload, Retry, Shutdown,
+        Timeouts, TokenOptions,
     },
 };
 
@@ -32,6 +32,7 @@ pub fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     keys.extend(differing(BrokerOptions::RESTART, &old.broker, &new.broker));
     keys.extend(differing(AdminOptions::RESTART, &old.admin, &new.admin));
     keys.extend(differing(AuthzOptions::RESTART, &old.authz, &new.authz));
+    keys.extend(differing(OpenApiOptions::RESTART, &old.openapi, &new.openapi));
     keys.extend(differing(Log::RESTART, &old.log, &new.log));
     keys.extend(differing(Reload::RESTART, &old.reload, &new.reload));
     keys.extend(differing(Shutdown::RESTART, &old.shutdown, &new.shutdown));

@@ -117,6 +117,19 @@ sections! {
         enabled: bool = false, value;
     }
 
+    /// The OpenAPI document that callers read: `/api/swagger.json`, cut down to what each may do.
+    openapi: OpenApiOptions, from RawOpenApi {
+        /// Whether it is answered. "false": 404.
+        enabled: bool = true, value;
+        /// How old a tenant's document may be before it is fetched from Logto again, in the background and when somebody asks for it.
+        // Logto rebuilds it for seconds on each call, which holds up everybody else (fact 10.1).
+        refresh: Duration = DAY, duration(MINUTE..=365 * DAY);
+        /// Bytes of a document; a larger one is not taken from Logto. Logto 1.42 has 650 kB.
+        max_bytes: usize = 2 * MIB as usize, size(KIB..=64 * MIB);
+        /// Bytes that documents may fill in memory, and as many for what is cut of them.
+        memory: usize = 4 * MIB as usize, size(KIB..=GIB);
+    }
+
     /// Logging.
     log: Log, from RawLog {
         /// "json", one object a line; "human", for a terminal; or "auto": "human" where standard error is a terminal, else "json". Colours only on a terminal, and not where `NO_COLOR` is set.

@@ -10,6 +10,7 @@ use super::*;
 use crate::ids::TenantName;
 
 mod callers;
+mod catalog;
 mod example;
 mod exec;
 mod files;

@@ -26,13 +26,17 @@ struct Part<'c> {
     #[serde(serialize_with = "show::by_name")]
     callers: &'c Vec<Caller>,
     tenants: Vec<(&'c TenantName, &'c [Label])>,
+    /// What a file adds to the catalog, where one does.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    operations: &'c str,
 }
 
 impl PolicyVersion {
     /// Of a configuration.
     pub fn of(config: &Config) -> Self {
         let tenants = config.tenants.iter().map(|tenant| (&tenant.name, tenant.labels.as_slice())).collect();
-        let part = Part { policies: &config.policies, callers: &config.callers, tenants };
+        let operations = config.catalog.catalog.added_text();
+        let part = Part { policies: &config.policies, callers: &config.callers, tenants, operations };
         let mut hashing = Hashing(Context::new(&SHA256));
         // Hashing never fails, and what is shown on `/config` can be written.
         let _: Result<(), _> = serde_json::to_writer(io::BufWriter::new(&mut hashing), &part);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::question::Meant;
 use crate::{
-    catalog::{Catalog, Op, Operation, Secrets},
+    catalog::{Op, Operation, Secrets},
     config::{Caller, Config},
     ids::CallerIndex,
     policy::{
@@ -46,11 +46,11 @@ impl<'f> Facts<'f> {
         learned: &'f Learned,
         outcome: &'f Result<Allowed, Failure>,
     ) -> Self {
-        let head = &meant.head;
+        let (head, catalog) = (&meant.head, pipeline.policy().catalog());
         let matched = match route::target(&head.uri, head.version, &head.headers) {
-            Ok(Target::Api { path, .. }) => CanonicalPath::of_request(Catalog::logto(), &head.method, path)
+            Ok(Target::Api { path, .. }) => CanonicalPath::of_request(catalog, &head.method, path)
                 .ok()
-                .map(|path| Matched::find(Catalog::logto(), &head.method, path)),
+                .map(|path| Matched::find(catalog, &head.method, path)),
             _ => None,
         };
         let told = outcome.as_ref().err().map(Failure::describe);
@@ -95,8 +95,8 @@ impl<'f> Facts<'f> {
         self.matched.as_ref().and_then(Matched::op)
     }
 
-    pub(super) fn operation(&self) -> Option<&'static Operation> {
-        self.op().map(|op| Catalog::logto().operation(op))
+    pub(super) fn operation(&self) -> Option<&'f Operation> {
+        self.op().map(|op| self.pipeline.policy().catalog().operation(op))
     }
 
     /// As it would be forwarded; without a credential that somebody put there, and without the query.
@@ -133,7 +133,9 @@ impl<'f> Facts<'f> {
     /// What the answer shows because the caller's `reveal` says so.
     pub(super) fn revealed(&self) -> Option<&'static Secrets> {
         let is_allowed = matches!(self.outcome, Ok(Allowed::Operation { masking: None, .. }));
-        self.op().filter(|_| is_allowed).and_then(|op| Secrets::of_request(op, self.query()))
+        self.op()
+            .filter(|_| is_allowed)
+            .and_then(|op| self.pipeline.policy().catalog().secrets_of_request(op, self.query()))
     }
 }
 

@@ -1,5 +1,7 @@
 //! What to write into the configuration so that a refused request passes, and what else that would allow.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::facts::Facts;
@@ -23,6 +25,8 @@ pub(super) struct Advice {
     shared: Vec<String>,
     /// Those of the rules' operations whose answers this caller gets masked.
     masked: Vec<Op>,
+    /// The operations' names.
+    catalog: Arc<Catalog>,
 }
 
 impl Advice {
@@ -39,17 +43,19 @@ impl Advice {
             return None;
         }
         let policy = facts.pipeline.policy();
-        let rules = Suggestion::all(Catalog::logto(), policy.rules(index), matched);
+        let catalog = policy.catalog();
+        let rules = Suggestion::all(catalog, policy.rules(index), matched);
         let is_masked = |op: &Op| {
-            let hidden = |query| policy.reveals(index).hidden(Some(*op), query).is_some();
+            let hidden = |query| policy.reveals(index).hidden(catalog, Some(*op), query).is_some();
             hidden(None) || (Some(*op) == facts.op() && hidden(facts.meant.head.uri.query()))
         };
-        let masked = Catalog::logto().operations().map(|(op, _)| op).filter(is_masked).collect();
+        let masked = catalog.operations().map(|(op, _)| op).filter(is_masked).collect();
         (!rules.is_empty()).then(|| Self {
             rules,
             place: place_of_rules(facts.config, caller),
             shared: shared(facts.config, caller),
             masked,
+            catalog: catalog.clone(),
         })
     }
 
@@ -59,8 +65,8 @@ impl Advice {
             json!({
                 "rule": suggestion.rule,
                 "this_path_alone": suggestion.this_path_alone,
-                "also_allows": ids(&suggestion.also_allows),
-                "masked": masked.map(|op| id(*op)).collect::<Vec<_>>(),
+                "also_allows": self.ids(&suggestion.also_allows),
+                "masked": masked.map(|op| self.id(*op)).collect::<Vec<_>>(),
             })
         };
         let (first, others) =
@@ -99,17 +105,17 @@ impl Advice {
         };
         let what = if others.len() == 1 { "operation" } else { "operations" };
         let more = if others.len() > MOST { ", …" } else { "" };
-        let named = ids(&others[..others.len().min(MOST)]).join(", ");
+        let named = self.ids(&others[..others.len().min(MOST)]).join(", ");
         format!("would also allow {} {what}{masked}: {named}{more}", others.len())
     }
-}
 
-fn id(op: Op) -> &'static str {
-    Catalog::logto().operation(op).id
-}
+    fn id(&self, op: Op) -> &'static str {
+        self.catalog.operation(op).id
+    }
 
-fn ids(ops: &[Op]) -> Vec<&'static str> {
-    ops.iter().map(|op| id(*op)).collect()
+    fn ids(&self, ops: &[Op]) -> Vec<&'static str> {
+        ops.iter().map(|op| self.id(*op)).collect()
+    }
 }
 
 /// Where a rule for the caller is to be added.

@@ -138,7 +138,7 @@ async fn it_says_what_happens_and_why() {
             "/api/hooks/h1",
             "allowed: GET /api/hooks/h1 (GetHook) by caller local at tenant acme\n  \
              by allow \"hooks:read\" of policy reading (c.toml:15)\n  \
-             masked in the answer: config.headers, signingKey\n    \
+             masked in the answer: /config/headers, /signingKey\n    \
              reveal = [\"GetHook\"] in callers.local would show it\n",
         ),
         (
@@ -195,8 +195,14 @@ async fn it_says_what_happens_and_why() {
         (
             "local",
             "/api/swagger.json",
-            "denied: GET /api/swagger.json (GetSwaggerJson) by caller local at tenant acme: 403 claviger.not_permitted\n  \
-             an OpenAPI document: never forwarded, because Logto rebuilds it for seconds each time\n",
+            "allowed: GET /api/swagger.json (GetSwaggerJson) by caller local at tenant acme\n  \
+             Claviger answers it itself: the OpenAPI document of the Management API, cut down to what this caller may do\n",
+        ),
+        (
+            "local",
+            "/api/.well-known/user.openapi.json",
+            "denied: GET /api/.well-known/user.openapi.json (GetWellKnownUserOpenapiJson) by caller local at tenant acme: 404 claviger.not_found\n  \
+             there is one OpenAPI document here, that of the Management API: GET /api/swagger.json\n",
         ),
         (
             "local",

@@ -115,6 +115,9 @@ fn reason_of_leave(allowed: &Allowed, facts: &Facts<'_>) -> String {
         Allowed::Token(Issue::Upstream) => {
             "the token broker hands out the tenant's own token, as `issue` of the caller says".into()
         }
+        Allowed::Document => {
+            "Claviger answers it itself: the OpenAPI document of the Management API, cut down to what this caller may do".into()
+        }
         Allowed::Discovery => {
             "it says where the token broker is, and needs neither a credential nor a rule".into()
         }
@@ -127,9 +130,6 @@ fn reason_of_refusal(refusal: &Refusal, facts: &Facts<'_>) -> String {
         super::question::listed(names)
     };
     match refusal {
-        Refusal::NotPermitted { reason: "withheld", .. } => {
-            "an OpenAPI document: never forwarded, because Logto rebuilds it for seconds each time".into()
-        }
         Refusal::NotPermitted { reason: "denied", rule: Some(rule), .. } => {
             format!("by {rule}, which wins over every rule that allows it")
         }
@@ -148,7 +148,7 @@ fn reason_of_refusal(refusal: &Refusal, facts: &Facts<'_>) -> String {
             format!("there is no such operation: this path has {}", verbs.join(", "))
         }
         Refusal::OperationUnknown(meant) => {
-            let meant = meant.map(|meant| format!(" Did you mean {}?", meant.template));
+            let meant = meant.as_ref().map(|meant| format!(" Did you mean {}?", meant.template));
             format!(
                 "Logto 1.42 has no such operation, and no rule names method and path.{}",
                 meant.unwrap_or_default()

@@ -7,7 +7,7 @@ const TOKEN: &str = "eyJhbGciOiJFUzM4NCJ9.eyJqdGkiOiJhYmMifQ.c2lnbmF0dXJlLWlzLXJ
 const SECRET: &str = "dK3-the-tenants-own-secret-9fQ";
 
 fn hidden(id: &str) -> Option<&'static Secrets> {
-    Secrets::of(Catalog::logto().by_id(id).unwrap())
+    Catalog::logto().secrets(Catalog::logto().by_id(id).unwrap())
 }
 
 fn head(status: u16, headers: &[(&str, &str)]) -> Parts {

@@ -16,8 +16,8 @@ use crate::{
     catalog::Secrets,
     config::Issue,
     policy::{
-        Action, ForwardAuthError, Refusal, TokenSpec, conditions::ApprovedTarget, decide::RuleSource,
-        forward_auth, target::Target,
+        Action, ForwardAuthError, NoDocument, Refusal, TokenSpec, conditions::ApprovedTarget,
+        decide::RuleSource, forward_auth, target::Target,
     },
 };
 
@@ -32,9 +32,6 @@ pub struct Dispatch<T> {
     masking: Option<&'static Secrets>,
     place: LatePlace,
 }
-
-/// Caller and operation of a request of Claviger's own: nobody else's.
-const OWN: usize = usize::MAX;
 
 /// A token that another proxy may send a permitted request with.
 #[derive(Debug)]
@@ -102,8 +99,11 @@ impl<T: Limited> Admitted<T> {
     /// [`NotSent`]: it may not.
     pub fn lend(self, headers: &HeaderMap, target: &Target<'_>) -> Result<Loan<T>, NotSent> {
         let (tenant, token, action) = self.permit.into_parts();
-        let (Action::Forward(operation), Target::Api { path, query, .. }) = (action, *target) else {
-            return Err(ForwardAuthError::Question.into());
+        let (operation, path, query) = match (action, *target) {
+            (Action::Forward(operation), Target::Api { path, query, .. }) => (operation, path, query),
+            // Upstream would answer it, whole.
+            (Action::Describe, _) => return Err(Refusal::from(NoDocument::Lent).into()),
+            _ => return Err(ForwardAuthError::Question.into()),
         };
         forward_auth::check(path, query, &operation)?;
         let index = operation.index();
@@ -125,9 +125,16 @@ impl<T: Limited> Dispatch<T> {
     /// # Errors
     /// [`LimitError::Overloaded`].
     pub async fn probe(tenant: Arc<T>, target: &'static str) -> Result<Self, LimitError> {
-        let place = LatePlace::held(tenant.in_flight().enter(Who { caller: OWN, operation: OWN }).await?);
+        let place = LatePlace::held(tenant.in_flight().enter_for_ourselves().await?);
         let target = ApprovedTarget::own(target);
-        Ok(Self { tenant, token: TokenSpec::Own, operation: OWN, target, masking: None, place })
+        Ok(Self {
+            tenant,
+            token: TokenSpec::Own,
+            operation: Who::OURSELVES.operation,
+            target,
+            masking: None,
+            place,
+        })
     }
 }
 

@@ -76,6 +76,14 @@ impl InFlight {
         place.await.map_err(|_| self.overloaded())
     }
 
+    /// The same for a request of Claviger's own, on nobody's behalf.
+    ///
+    /// # Errors
+    /// [`LimitError::Overloaded`].
+    pub async fn enter_for_ourselves(self: &Arc<Self>) -> Result<InFlightGuard, LimitError> {
+        self.enter(Who::OURSELVES).await
+    }
+
     fn guard(self: &Arc<Self>, who: Who) -> InFlightGuard {
         InFlightGuard { of: self.clone(), who }
     }

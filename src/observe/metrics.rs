@@ -49,6 +49,7 @@ pub struct Metrics {
     pub(crate) crl_next_update: Gauges<0>,
     pub(crate) quota_used: Counters<1>,
     pub(crate) quota_remaining: Gauges<1>,
+    pub(crate) openapi_fetches: Counters<2>,
     pub(crate) echo_guard: Counters<1>,
     pub(crate) panics: IntCounter,
     pub(crate) log_lost: IntCounter,
@@ -188,6 +189,11 @@ impl Metrics {
                 "quota_remaining",
                 "Number of requests left in a tenant's quota now.",
                 ["tenant"],
+            ),
+            openapi_fetches: families.counters(
+                "openapi_fetches_total",
+                "OpenAPI documents fetched from Logto for callers to read, by what came of it.",
+                ["tenant", "outcome"],
             ),
             echo_guard: families.counters(
                 "echo_guard_total",

@@ -5,7 +5,7 @@
 use super::rules::{Effect, Rule};
 use crate::{
     catalog::{
-        Catalog, Op, Operation, Paging, Parameters, nearest,
+        Catalog, Op, Operation, Paging, nearest,
         template::{Segment, Template},
     },
     config::{QueryCondition, RuleCheck, RuleList},
@@ -16,18 +16,20 @@ use crate::{
 pub struct CatalogCheck;
 
 impl RuleCheck for CatalogCheck {
-    fn rule(&self, list: RuleList, text: &str) -> Result<(), String> {
+    fn rule(&self, catalog: &Catalog, list: RuleList, text: &str) -> Result<(), String> {
         let effect = match list {
             RuleList::Allow => Effect::Allow,
             RuleList::Deny => Effect::Deny,
         };
-        Rule::parse(effect, text).map(drop).map_err(|error| error.to_string())
+        Rule::parse(catalog, effect, text).map(drop).map_err(|error| error.to_string())
     }
 
-    fn doubt(&self, list: RuleList, text: &str) -> Option<String> {
-        let Ok(Rule::Template { template, .. }) = Rule::parse(Effect::Deny, text) else { return None };
+    fn doubt(&self, catalog: &Catalog, list: RuleList, text: &str) -> Option<String> {
+        let Ok(Rule::Template { template, .. }) = Rule::parse(catalog, Effect::Deny, text) else {
+            return None;
+        };
         let room = room(&template)?;
-        let near = misspelt(room)?;
+        let near = misspelt(catalog, room)?;
         let effect = match list {
             RuleList::Allow => "allows",
             RuleList::Deny => "denies",
@@ -37,9 +39,15 @@ impl RuleCheck for CatalogCheck {
         ))
     }
 
-    fn parameter(&self, rule: &str, name: &str, condition: &QueryCondition) -> Result<(), String> {
-        let Some((op, operation)) = operation(rule) else { return Ok(()) };
-        let parameters = Parameters::of(op);
+    fn parameter(
+        &self,
+        catalog: &Catalog,
+        rule: &str,
+        name: &str,
+        condition: &QueryCondition,
+    ) -> Result<(), String> {
+        let Some((op, operation)) = operation(catalog, rule) else { return Ok(()) };
+        let parameters = catalog.parameters(op);
         if !parameters.takes(name) {
             let known: Vec<_> = parameters.query().collect();
             return Err(unknown("a query parameter", operation.id, name, &known));
@@ -56,9 +64,9 @@ impl RuleCheck for CatalogCheck {
         Ok(())
     }
 
-    fn member(&self, rule: &str, name: &str) -> Result<(), String> {
-        let Some((op, operation)) = operation(rule) else { return Ok(()) };
-        let parameters = Parameters::of(op);
+    fn member(&self, catalog: &Catalog, rule: &str, name: &str) -> Result<(), String> {
+        let Some((op, operation)) = operation(catalog, rule) else { return Ok(()) };
+        let parameters = catalog.parameters(op);
         if parameters.has_member(name) {
             return Ok(());
         }
@@ -68,9 +76,8 @@ impl RuleCheck for CatalogCheck {
 }
 
 /// The operation that a rule with conditions is about; `None`: one that the catalog does not know.
-fn operation(rule: &str) -> Option<(Op, &'static Operation)> {
-    let catalog = Catalog::logto();
-    let op = match Rule::parse(Effect::Allow, rule).ok()? {
+fn operation<'c>(catalog: &'c Catalog, rule: &str) -> Option<(Op, &'c Operation)> {
+    let op = match Rule::parse(catalog, Effect::Allow, rule).ok()? {
         Rule::Operation(op) => op,
         // `{x}` cannot be a literal, so the template's own text finds the operation that its paths are.
         Rule::Template { verb, template } => catalog.find(verb, template.as_str())?,
@@ -80,8 +87,8 @@ fn operation(rule: &str) -> Option<(Op, &'static Operation)> {
 }
 
 /// The name after `/api` that was most likely meant by one that Logto does not have there.
-pub(super) fn misspelt(name: &str) -> Option<&'static str> {
-    let known = || Catalog::logto().operations().filter_map(|(_, operation)| room(&operation.template));
+fn misspelt<'c>(catalog: &'c Catalog, name: &str) -> Option<&'c str> {
+    let known = || catalog.operations().filter_map(|(_, operation)| room(&operation.template));
     if known().any(|known| known.eq_ignore_ascii_case(name)) { None } else { nearest(name, known()) }
 }
 
@@ -111,7 +118,7 @@ mod tests {
     use super::*;
 
     fn parameter(rule: &str, name: &str, condition: QueryCondition) -> String {
-        CatalogCheck.parameter(rule, name, &condition).err().unwrap_or_default()
+        CatalogCheck.parameter(Catalog::logto(), rule, name, &condition).err().unwrap_or_default()
     }
 
     fn at_most(max: u64) -> QueryCondition {
@@ -159,7 +166,7 @@ mod tests {
 
     #[test]
     fn b32_a_member_that_no_body_has_is_a_mistake() {
-        let member = |rule, name| CatalogCheck.member(rule, name).err().unwrap_or_default();
+        let member = |rule, name| CatalogCheck.member(Catalog::logto(), rule, name).err().unwrap_or_default();
         assert_eq!(member("UpdateUser", "name"), "");
         assert_eq!(
             member("UpdateUser", "customdata"),
@@ -174,7 +181,7 @@ mod tests {
     /// A `deny` that is about nothing denies nothing, and nobody would be told so by a request.
     #[test]
     fn a_template_that_is_about_nothing_known_is_likely_a_slip() {
-        let doubt = |list, text| CatalogCheck.doubt(list, text).unwrap_or_default();
+        let doubt = |list, text| CatalogCheck.doubt(Catalog::logto(), list, text).unwrap_or_default();
         assert_eq!(
             doubt(RuleList::Deny, "DELETE /api/usres/**"),
             "it denies nothing that Logto 1.42 has below /api/usres. Did you mean \"/api/users\"?"

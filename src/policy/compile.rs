@@ -59,7 +59,7 @@ impl<'c> Compiler<'c> {
         let tables = match self.tables.get(&lines) {
             Some(tables) => tables.clone(),
             None => {
-                let tables = Arc::new(Tables::new(self.catalog, &parse(all())?));
+                let tables = Arc::new(Tables::new(self.catalog, &parse(self.catalog, all())?));
                 self.tables.insert(lines, tables.clone());
                 tables
             }
@@ -82,11 +82,12 @@ fn rules(policy: &Policy) -> impl Iterator<Item = (Kind, &Arc<RuleText>)> {
 }
 
 fn parse<'c>(
+    catalog: &Catalog,
     rules: impl Iterator<Item = (Kind, &'c Arc<RuleText>)>,
 ) -> Result<Vec<(Kind, Rule)>, Vec<RuleProblem>> {
     let (mut parsed, mut problems) = (Vec::new(), Vec::new());
     for (kind, rule) in rules {
-        match Rule::parse(kind.effect(), &rule.text) {
+        match Rule::parse(catalog, kind.effect(), &rule.text) {
             Ok(rule) => parsed.push((kind, rule)),
             Err(error) => problems.push(RuleProblem { origin: rule.origin.clone(), error }),
         }

@@ -63,9 +63,14 @@ impl RuleSet {
         }
     }
 
+    /// All rules, in the order in which they count.
+    pub(super) fn sources(&self) -> impl Iterator<Item = &Arc<RuleSource>> {
+        self.sources.iter()
+    }
+
     /// Rules of `allow` lists that reach paths which the catalog does not know.
-    pub fn beyond<'r>(&'r self, catalog: &Catalog) -> impl Iterator<Item = &'r Arc<RuleSource>> {
-        let reaches = |source: &RuleSource| match Rule::parse(source.effect, &source.rule.text) {
+    pub fn beyond<'r>(&'r self, catalog: &'r Catalog) -> impl Iterator<Item = &'r Arc<RuleSource>> {
+        let reaches = |source: &RuleSource| match Rule::parse(catalog, source.effect, &source.rule.text) {
             Ok(Rule::Template { verb, template }) => {
                 template.has_tail() || catalog.find(verb, template.as_str()).is_none()
             }
@@ -77,11 +82,11 @@ impl RuleSet {
     /// The rules that are about some paths of an operation and not about all of them. For tables.
     pub fn about_some_paths<'r>(
         &'r self,
-        catalog: &Catalog,
+        catalog: &'r Catalog,
         op: Op,
     ) -> impl Iterator<Item = &'r Arc<RuleSource>> {
         let is_in_part = move |source: &RuleSource| {
-            let rule = Rule::parse(source.effect, &source.rule.text);
+            let rule = Rule::parse(catalog, source.effect, &source.rule.text);
             rule.is_ok_and(|rule| rule.coverage(source.effect, catalog).in_part.contains(op))
         };
         self.sources.iter().filter(move |source| is_in_part(source))

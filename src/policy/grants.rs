@@ -17,14 +17,15 @@ use super::{
     matched::Matched,
     path::CanonicalPath,
     permit::{Action, Granted, Permit, PermittedOperation, Tenant},
-    refusal::{KnownTenants, Refusal},
+    refusal::{KnownTenants, NoDocument, Refusal},
     reveal::Reveals,
+    rights::Rights,
     target::{Target, TargetError},
     token_spec::{Narrowing, TokenSpec},
 };
 use crate::{
     authn::Caller,
-    catalog::{Catalog, Verb},
+    catalog::{ApiDocument, Catalog, Meant, Op, Verb},
     config::{self, Config, Issue, TenantMatch, TenantScope},
     ids::{CallerIndex, CallerName, PolicyName, TenantName},
     tenants::Directory,
@@ -41,6 +42,8 @@ struct Grant {
     place: Arc<str>,
     issue: Issue,
     reveals: Reveals,
+    /// The first caller that may do the same.
+    class: usize,
 }
 
 /// The tenants that a caller may name, whether they are there already or not.
@@ -57,10 +60,12 @@ enum Scope {
 /// The grants of a configuration.
 #[derive(Debug)]
 pub struct Grants {
-    catalog: &'static Catalog,
+    catalog: Arc<Catalog>,
     callers: Box<[Grant]>,
     /// What grants ask tokens for, beside what the tenants' own are for.
     narrowings: Vec<Arc<Narrowing>>,
+    /// Whether callers may read what they may do (`openapi.enabled`).
+    described: bool,
 }
 
 /// The rule that allows a request: borrowed where it is about the operation alone, and owned where it was found by its
@@ -80,23 +85,27 @@ pub struct Judged<'g> {
 
 /// The name of the broker's operation in metrics and logs.
 pub const ISSUE: &str = "token";
+/// The name of reading the OpenAPI document.
+pub const DESCRIBE: &str = "openapi";
 const OTHER: &str = "other";
 
-/// Operations for what is kept by operation, beside those of the catalog: the broker's, and what the catalog does not know.
-const EXTRA: usize = 2;
+/// Operations for what is kept by operation, beside those of the catalog: these three, in this order.
+const EXTRA: [&str; 3] = [DESCRIBE, ISSUE, OTHER];
 
 impl Grants {
     /// Compiles the grants of `config`. Callers with the same policies share their rules.
     ///
     /// # Errors
     /// Every rule that is not one; `config::check` has refused those before.
-    pub fn new(catalog: &'static Catalog, config: &Config) -> Result<Self, Vec<RuleProblem>> {
+    pub fn new(config: &Config) -> Result<Self, Vec<RuleProblem>> {
+        let catalog = config.catalog.catalog.clone();
         let policies: HashMap<&PolicyName, &config::Policy> =
             config.policies.iter().map(|p| (&p.name, p)).collect();
-        let (mut narrowings, mut compiler) = (Vec::new(), Compiler::new(catalog));
+        let (mut narrowings, mut compiler) = (Vec::new(), Compiler::new(&catalog));
         let mut compiled: BTreeMap<Vec<&PolicyName>, (Arc<RuleSet>, Arc<str>)> = BTreeMap::new();
         let mut callers = Vec::with_capacity(config.callers.len());
-        for caller in &config.callers {
+        let mut classes = HashMap::new();
+        for (index, caller) in config.callers.iter().enumerate() {
             let mut names: Vec<&PolicyName> = caller.policies.iter().collect();
             names.sort_unstable();
             names.dedup();
@@ -111,6 +120,8 @@ impl Grants {
                     made
                 }
             };
+            let reveals = Reveals::new(&catalog, &caller.reveal)?;
+            let class = *classes.entry((Arc::as_ptr(&rules), reveals.clone())).or_insert(index);
             callers.push(Grant {
                 name: caller.name.clone(),
                 scope: Scope::of(&caller.tenants),
@@ -118,10 +129,12 @@ impl Grants {
                 rules,
                 place,
                 issue: caller.issue,
-                reveals: Reveals::new(catalog, &caller.reveal)?,
+                reveals,
+                class,
             });
         }
-        Ok(Self { catalog, callers: callers.into(), narrowings })
+        let described = config.openapi.enabled;
+        Ok(Self { catalog, callers: callers.into(), narrowings, described })
     }
 
     /// The tenant that a request of this caller is for: the one that it names, or the caller's only one.
@@ -212,17 +225,31 @@ impl Grants {
             }
         };
         let matched = Matched::find(
-            self.catalog,
+            &self.catalog,
             &head.method,
-            CanonicalPath::of_request(self.catalog, &head.method, path)?,
+            CanonicalPath::of_request(&self.catalog, &head.method, path)?,
         );
+        if matched.is_withheld() {
+            self.describe(&matched)?;
+            return Ok(Judged { rule: None, action: Action::Describe, token: None });
+        }
         let name = matched.op().map_or(OTHER, |op| self.catalog.operation(op).id);
-        let index = matched.op().map_or(self.operations() - 1, |op| op.index());
+        let index = matched.op().map_or_else(|| self.index_of(OTHER), Op::index);
         let (rule, pending) = self.decide(grant, &tenant.name, &matched, (index, name), query)?;
-        let masking = grant.reveals.of(matched.op(), query);
+        let masking = grant.reveals.of(&self.catalog, matched.op(), query);
         let target = ConditionalTarget::new(join(matched.path(), query, head.uri.path_and_query())?, pending);
         let action = Action::Forward(PermittedOperation { index, name, target, masking });
         Ok(Judged { rule, action, token: None })
+    }
+
+    /// Whether a caller with a grant may read an OpenAPI document: it says nothing that the caller may not do.
+    fn describe(&self, matched: &Matched<'_>) -> Result<(), NoDocument> {
+        match (matched.document(), matched.verb()) {
+            (Some(ApiDocument::Management), _) if !self.described => Err(NoDocument::Off),
+            (Some(ApiDocument::Management), Some(Verb::Get)) => Ok(()),
+            (Some(ApiDocument::Management), _) => Err(NoDocument::Method),
+            _ => Err(NoDocument::Other),
+        }
     }
 
     /// The rule that allows it, and the conditions that the body has to meet.
@@ -245,7 +272,9 @@ impl Grants {
                 let has = |verb: &Verb| self.catalog.find(*verb, matched.path()).is_some();
                 let methods: Vec<_> = Verb::ALL.into_iter().filter(has).collect();
                 Err(match &*methods {
-                    [] => Refusal::OperationUnknown(self.catalog.meant(matched.path())),
+                    [] => {
+                        Refusal::OperationUnknown(self.catalog.meant(matched.path()).map(Meant::into_owned))
+                    }
                     _ => Refusal::Method(methods),
                 })
             }
@@ -288,12 +317,34 @@ impl Grants {
 
     /// How many operations there are to keep something for: the catalog's, the broker's, and what the catalog does not know.
     pub fn operations(&self) -> usize {
-        self.catalog.operations().len() + EXTRA
+        self.catalog.operations().len() + EXTRA.len()
+    }
+
+    /// The place among the operations of what is no operation of the catalog.
+    pub fn index_of(&self, extra: &str) -> usize {
+        let place = EXTRA.iter().position(|known| *known == extra).unwrap_or(EXTRA.len() - 1);
+        self.catalog.operations().len() + place
+    }
+
+    /// The operations that the rules are about.
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
     }
 
     /// The rules of a caller, for `explain` and the matrix.
     pub fn rules(&self, caller: CallerIndex) -> &RuleSet {
         &self.callers[caller.0].rules
+    }
+
+    /// Callers of one class have the same rules, and see the same of answers.
+    pub fn class(&self, caller: CallerIndex) -> usize {
+        self.callers[caller.0].class
+    }
+
+    /// What a caller may do, to be described.
+    pub fn rights(&self, caller: CallerIndex) -> Rights {
+        let Grant { rules, reveals, .. } = &self.callers[caller.0];
+        Rights { catalog: self.catalog.clone(), rules: rules.clone(), reveals: reveals.clone() }
     }
 
     /// What a caller's answers are shown of, for `explain` and the matrix.

@@ -2,21 +2,20 @@
 
 use super::{decide::Verdict, grants::Grants};
 use crate::{
-    catalog::{Catalog, Secrets},
     config::{Config, Problem, RuleText},
     ids::CallerIndex,
 };
 
 /// A warning for each.
 pub fn idle_reveals(grants: &Grants, config: &Config) -> Vec<Problem> {
-    let catalog = Catalog::logto();
+    let catalog = grants.catalog();
     let mut idle = Vec::new();
     for (index, caller) in config.callers.iter().enumerate() {
         for RuleText { text, origin, .. } in &caller.reveal {
             let Some(op) = catalog.by_id(text) else { continue };
             let (verdict, in_part) = grants.rules(CallerIndex(index)).about(op, catalog.operation(op));
             let is_granted = in_part || matches!(verdict, Verdict::Allowed(_) | Verdict::Conditional(_));
-            let (what, remedy) = match (is_granted, Secrets::of(op)) {
+            let (what, remedy) = match (is_granted, catalog.secrets(op)) {
                 (false, _) => (
                     format!("no policy of this caller allows {text}, so there is nothing to reveal"),
                     format!("Add {text:?} to `allow` of one of its policies, or take it out here."),

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::catalog::{Catalog, Op, Requirement, Verb};
+use crate::catalog::{ApiDocument, Catalog, Op, Requirement, Verb};
 
 use super::path::CanonicalPath;
 
@@ -18,13 +18,20 @@ pub struct Matched<'p> {
 }
 
 impl<'p> Matched<'p> {
+    /// What a request for any path of a template asks for: `{x}` in it stands for whatever no rule names.
+    pub(super) fn standing_for(catalog: &Catalog, verb: Verb, path: &'p str) -> Self {
+        Self::of(catalog, Some(verb), path)
+    }
+
     /// Finds the operation. Allocates only where the caller's spelling of a literal is not the catalog's.
     pub fn find(catalog: &Catalog, method: &http::Method, path: CanonicalPath<'p>) -> Self {
-        let verb = Verb::of(method);
-        let op = verb.and_then(|verb| catalog.find(verb, path.as_str()));
-        let Some(op) = op else {
-            let withheld = is_openapi_document(path.as_str());
-            return Self { verb, op, withheld, sensitive: false, path: Cow::Borrowed(path.as_str()) };
+        Self::of(catalog, Verb::of(method), path.as_str())
+    }
+
+    fn of(catalog: &Catalog, verb: Option<Verb>, path: &'p str) -> Self {
+        let Some(op) = verb.and_then(|verb| catalog.find(verb, path)) else {
+            let withheld = ApiDocument::at(path).is_some();
+            return Self { verb, op: None, withheld, sensitive: false, path: Cow::Borrowed(path) };
         };
         let operation = catalog.operation(op);
         Self {
@@ -32,7 +39,7 @@ impl<'p> Matched<'p> {
             op: Some(op),
             withheld: operation.requirement == Requirement::Withheld,
             sensitive: operation.is_sensitive(),
-            path: catalog.spell(op, path.as_str()),
+            path: catalog.spell(op, path),
         }
     }
 
@@ -46,9 +53,14 @@ impl<'p> Matched<'p> {
         self.op
     }
 
-    /// Whether it is an OpenAPI document, which is never forwarded.
+    /// Whether it is never forwarded: an OpenAPI document, known to the catalog or not.
     pub fn is_withheld(&self) -> bool {
         self.withheld
+    }
+
+    /// The OpenAPI document that is asked for, if it is one.
+    pub fn document(&self) -> Option<ApiDocument> {
+        if self.withheld { ApiDocument::at(&self.path) } else { None }
     }
 
     /// Whether only a rule that names the operation grants it; never where the catalog does not know it.
@@ -65,14 +77,4 @@ impl<'p> Matched<'p> {
     pub fn into_path(self) -> Cow<'p, str> {
         self.path
     }
-}
-
-/// Documents that the catalog does not list: those of a newer Logto, and other methods on known ones.
-fn is_openapi_document(path: &str) -> bool {
-    let begins = |prefix: &str| path.get(..prefix.len()).is_some_and(|p| p.eq_ignore_ascii_case(prefix));
-    let ends = |suffix: &str| {
-        let start = path.len().checked_sub(suffix.len());
-        start.and_then(|at| path.get(at..)).is_some_and(|p| p.eq_ignore_ascii_case(suffix))
-    };
-    begins("/api/swagger.json") || begins("/api/.well-known/") && ends(".openapi.json")
 }

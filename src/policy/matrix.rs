@@ -10,7 +10,7 @@ use super::{
     rules::{Brings, Effect},
 };
 use crate::{
-    catalog::{Catalog, Operation, Secrets},
+    catalog::{Catalog, Operation},
     config::{Caller, Config, Issue},
     ids::CallerIndex,
 };
@@ -84,8 +84,8 @@ impl<'c> Column<'c> {
             } else {
                 Vec::new()
             };
-            let is_hidden = grants.reveals(index).hidden(Some(op), None).is_some();
-            let has_secrets = Secrets::of(op).is_some();
+            let is_hidden = grants.reveals(index).hidden(catalog, Some(op), None).is_some();
+            let has_secrets = catalog.secrets(op).is_some();
             let (masked, unmasked) = (has_secrets && is_hidden, has_secrets && !is_hidden);
             Cell { operation, verdict, about_some_paths, masked, unmasked }
         };
@@ -95,7 +95,7 @@ impl<'c> Column<'c> {
             tenants: tenants.map(|tenant| tenant.name.as_str()).collect(),
             cells: catalog.operations().map(cell).collect(),
             beyond: rules.beyond(catalog).map(AsRef::as_ref).collect(),
-            brings: Brings::of_all(allowed(config, caller)),
+            brings: Brings::of_all(catalog, allowed(config, caller)),
         }
     }
 

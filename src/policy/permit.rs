@@ -66,6 +66,8 @@ pub struct Permit<T> {
 pub enum Action {
     /// A token of the broker.
     Issue(Issue),
+    /// The OpenAPI document of the Management API, cut down to what the caller may do.
+    Describe,
     /// An operation of the Management API.
     Forward(PermittedOperation),
 }

@@ -72,12 +72,15 @@ pub enum Refusal {
         /// Which condition of which rule.
         unmet: Unmet,
     },
+    /// An OpenAPI document that is not answered.
+    #[error(transparent)]
+    Document(#[from] NoDocument),
     /// The path is an operation's, with other methods.
     #[error("there is no such operation: this path has other methods")]
     Method(Vec<Verb>),
     /// Logto has no such operation that Claviger knows of.
-    #[error("there is no such operation{}", .0.map(said).unwrap_or_default())]
-    OperationUnknown(Option<Meant<'static>>),
+    #[error("there is no such operation{}", .0.as_ref().map(said).unwrap_or_default())]
+    OperationUnknown(Option<Meant<Box<str>>>),
 }
 
 /// The tenants of a caller, as far as its grant names them.
@@ -111,16 +114,32 @@ fn because(reason: &str) -> &'static str {
     match reason {
         "denied" => "a rule denies it",
         "sensitive_not_named" => "it is sensitive, so a rule has to name it",
-        "withheld" => "OpenAPI documents are never forwarded",
         _ => "no rule allows it",
     }
 }
 
-fn said(meant: Meant<'_>) -> String {
+fn said(meant: &Meant<Box<str>>) -> String {
     match meant.slip {
         Slip::PrefixTwice => format!(": /api is in the path twice. Did you mean {}?", meant.template),
         Slip::PrefixMissing | Slip::Spelling => format!(". Did you mean {}?", meant.template),
     }
+}
+
+/// Why an OpenAPI document is not answered. None is ever forwarded: Logto rebuilds it for seconds on each call (fact 10.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoDocument {
+    /// `openapi.enabled = false`
+    #[error("this Claviger answers no OpenAPI documents: the operator can set openapi.enabled = true")]
+    Off,
+    /// Not the Management API's.
+    #[error("there is one OpenAPI document here, that of the Management API: GET /api/swagger.json")]
+    Other,
+    /// It can be read, and no more.
+    #[error("an OpenAPI document takes GET and HEAD only")]
+    Method,
+    /// Another proxy would ask Logto for it.
+    #[error("an OpenAPI document is answered by Claviger itself and not through another proxy")]
+    Lent,
 }
 
 impl Refusal {

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// The operations that a caller sees the secrets of. Mostly none.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Reveals(Box<[Op]>);
 
 impl Reveals {
@@ -17,7 +17,7 @@ impl Reveals {
     /// # Errors
     /// Every one that is none.
     pub fn new(catalog: &Catalog, list: &[RuleText]) -> Result<Self, Vec<RuleProblem>> {
-        let mut ops = Vec::with_capacity(list.len());
+        let mut ops: Vec<Op> = Vec::with_capacity(list.len());
         let mut problems = Vec::new();
         for RuleText { text, origin, .. } in list {
             match catalog.by_id(text) {
@@ -31,19 +31,21 @@ impl Reveals {
                 }
             }
         }
+        ops.sort_unstable();
+        ops.dedup();
         if problems.is_empty() { Ok(Self(ops.into())) } else { Err(problems) }
     }
 
     /// The secrets to mask in the answer to a request with this query; in those of one that the catalog does not know, where
     /// nothing can be revealed, whatever has the name of a secret.
-    pub fn hidden(&self, op: Option<Op>, query: Option<&str>) -> Option<&'static Secrets> {
-        self.of(op, query).hidden()
+    pub fn hidden(&self, catalog: &Catalog, op: Option<Op>, query: Option<&str>) -> Option<&'static Secrets> {
+        self.of(catalog, op, query).hidden()
     }
 
     /// What becomes of the secrets in the answer to a request with this query.
-    pub(super) fn of(&self, op: Option<Op>, query: Option<&str>) -> Masking {
+    pub(super) fn of(&self, catalog: &Catalog, op: Option<Op>, query: Option<&str>) -> Masking {
         let Some(op) = op else { return Masking::Masked(Secrets::of_unknown()) };
-        match Secrets::of_request(op, query) {
+        match catalog.secrets_of_request(op, query) {
             None => Masking::None,
             Some(_) if self.0.contains(&op) => Masking::Revealed,
             Some(secrets) => Masking::Masked(secrets),
@@ -89,13 +91,15 @@ mod tests {
     fn only_what_is_named_is_revealed() {
         let catalog = Catalog::logto();
         let reveals = Reveals::new(catalog, &list(&["GetHook", "ListUsers"])).unwrap();
-        let hidden = |id| reveals.hidden(catalog.by_id(id), None).is_some();
+        let hidden = |id| reveals.hidden(catalog, catalog.by_id(id), None).is_some();
         assert!(!hidden("GetHook") && hidden("ListHooks") && hidden("ListApplicationSecrets"));
         assert!(!hidden("ListUsers"), "there is nothing to hide");
         assert!(
-            reveals.hidden(None, None).is_some_and(|secrets| std::ptr::eq(secrets, Secrets::of_unknown()))
+            reveals
+                .hidden(catalog, None, None)
+                .is_some_and(|secrets| std::ptr::eq(secrets, Secrets::of_unknown()))
         );
-        assert!(Reveals::default().hidden(catalog.by_id("GetHook"), None).is_some());
+        assert!(Reveals::default().hidden(catalog, catalog.by_id("GetHook"), None).is_some());
     }
 
     #[test]

@@ -102,8 +102,7 @@ impl Rule {
     ///
     /// # Errors
     /// [`RuleError`], which says what to write instead; for `allow` also where the rule could grant nothing.
-    pub fn parse(effect: Effect, text: &str) -> Result<Self, RuleError> {
-        let catalog = Catalog::logto();
+    pub fn parse(catalog: &Catalog, effect: Effect, text: &str) -> Result<Self, RuleError> {
         let rule = Self::read(catalog, text.trim())?;
         match effect {
             Effect::Allow => rule.check_grants(catalog, text.trim()).map(|()| rule),

@@ -15,13 +15,13 @@ pub use self::{error::BuildError, shared::Shared};
 use super::{broker::Broker, hosts::Hosts, pipeline::Pipeline};
 use crate::{
     authn::{Authenticators, Deps, jwt::Keyrings},
-    catalog::Catalog,
     clock::Clock,
     config::{self, Config, PolicyVersion, Problem},
     ids::TenantName,
     limit::RateLimits,
     listen::tls::Tls,
     observe::{OperationMetrics, Recorder},
+    openapi::Cuts,
     policy::{self, Grants},
     tenants::{Change, Directory},
 };
@@ -34,7 +34,7 @@ use crate::{
 pub fn examine(config: &Config, clock: &Clock) -> Result<Vec<Problem>, BuildError> {
     let tls = config.listen.tls.as_ref().map(|tls| Tls::new(tls, clock)).transpose()?;
     Keyrings::default().of(config)?;
-    let grants = Grants::new(Catalog::logto(), config).map_err(BuildError::Rules)?;
+    let grants = Grants::new(config).map_err(BuildError::Rules)?;
     let mut concerns = policy::idle_reveals(&grants, config);
     concerns.extend(tls.map(|tls| tls.dates().concerns(clock.now().wall)).unwrap_or_default());
     Ok(concerns)
@@ -53,7 +53,7 @@ impl Shared {
         current: Option<&Pipeline>,
     ) -> Result<Pipeline, BuildError> {
         let issuers = self.keyrings.of(&config)?;
-        let policy = Grants::new(Catalog::logto(), &config).map_err(BuildError::Rules)?;
+        let policy = Grants::new(&config).map_err(BuildError::Rules)?;
         let none = Directory::default();
         let known = current.map_or(&none, Pipeline::tenants);
         let change = TenantMaker::new(self, &config, &policy).change(known)?;
@@ -81,6 +81,8 @@ impl Shared {
             tenants,
             broker: Broker { seal, ttl: config.broker.ttl, clock: self.clock.clone() },
             policy,
+            library: self.library.clone(),
+            cuts: Cuts::new(config.openapi.memory),
             refused: config.callers.iter().map(|_| OnceLock::new()).collect(),
             anonymous: Arc::new(OperationMetrics::new(self.metrics.clone(), "", "", "")),
             metrics: self.metrics.clone(),

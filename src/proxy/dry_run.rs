@@ -19,7 +19,7 @@ use crate::{
     config::Issue,
     ids::CallerIndex,
     policy::{
-        Action, ForwardAuthError, Judged,
+        Action, ForwardAuthError, Judged, NoDocument, Refusal,
         decide::RuleSource,
         forward_auth as lending,
         target::{Target, TargetError},
@@ -71,6 +71,8 @@ pub enum Allowed {
         /// The secrets that would be masked in the answer.
         masking: Option<&'static Secrets>,
     },
+    /// Claviger itself would answer it: the OpenAPI document, cut down to what the caller may do.
+    Document,
     /// Another proxy would be lent the token.
     Loan(Option<Arc<RuleSource>>),
     /// The broker would hand out this kind of token.
@@ -120,8 +122,10 @@ impl Pipeline {
                 let presented = Presented::by_headers(trial.peer, &asked.headers);
                 let judged = self.judge(trial, &presented, &target, &asked, learned).await?;
                 let (rule, action) = (judged.rule, judged.action);
-                let (Action::Forward(operation), Target::Api { path, query, .. }) = (action, target) else {
-                    return Err(ForwardAuthError::Question.into());
+                let (operation, path, query) = match (action, target) {
+                    (Action::Forward(operation), Target::Api { path, query, .. }) => (operation, path, query),
+                    (Action::Describe, _) => return Err(Refusal::from(NoDocument::Lent).into()),
+                    _ => return Err(ForwardAuthError::Question.into()),
                 };
                 lending::check(path, query, &operation)?;
                 let (_, by_body) = operation.approve(&asked.headers, None)?;
@@ -163,6 +167,7 @@ impl Pipeline {
     fn examine(&self, judged: Judged<'_>, head: &Parts, body: Option<&[u8]>) -> Result<Allowed, Failure> {
         let operation = match judged.action {
             Action::Issue(issue) => return Ok(Allowed::Token(issue)),
+            Action::Describe => return Ok(Allowed::Document),
             Action::Forward(operation) => operation,
         };
         let (rule, masking) = (judged.rule.map(|rule| rule.into_owned()), operation.masking());

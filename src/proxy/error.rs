@@ -18,7 +18,8 @@ use crate::{
     filter::Blocked,
     limit::{LimitError, NotSent},
     observe::Side,
-    policy::{ForwardAuthError, Refusal, decide::RuleSource, target::TargetError},
+    openapi::CutError,
+    policy::{ForwardAuthError, NoDocument, Refusal, decide::RuleSource, target::TargetError},
     token::{Fault, TokenError},
     upstream::{BodyError, RequestBodyError, SendError, TryFailure, UpstreamError},
 };
@@ -62,6 +63,9 @@ pub enum Failure {
     /// The token broker refuses.
     #[error(transparent)]
     Broker(#[from] BrokerError),
+    /// No OpenAPI document could be made.
+    #[error(transparent)]
+    OpenApi(#[from] CutError),
     /// A bug.
     #[error("Claviger failed on this request; this is a bug")]
     Panic,
@@ -149,7 +153,9 @@ impl Failure {
                 Refusal::TenantNotGranted(..) | Refusal::NotPermitted { .. } | Refusal::Condition { .. } => {
                     table::NOT_PERMITTED
                 }
+                Refusal::Document(NoDocument::Off | NoDocument::Other | NoDocument::Lent) => table::NOT_FOUND,
                 Refusal::Method(_) | Refusal::Target(TargetError::Read) => table::METHOD,
+                Refusal::Document(NoDocument::Method) => table::METHOD,
                 Refusal::OperationUnknown(None) => table::OPERATION_UNKNOWN,
                 Refusal::OperationUnknown(Some(meant)) => match meant.slip {
                     Slip::PrefixTwice => table::PREFIX_TWICE,
@@ -215,7 +221,10 @@ impl Failure {
                 BrokerError::Form | BrokerError::Twice | BrokerError::Credentials | BrokerError::Assertion,
             ) => table::BAD_REQUEST,
             Self::Broker(BrokerError::TooLarge) => table::BODY_TOO_LARGE,
-            Self::Broker(BrokerError::Seal(_)) | Self::Panic => table::INTERNAL,
+            Self::OpenApi(CutError::Busy) => table::OVERLOADED_BY_DOCUMENTS,
+            Self::Broker(BrokerError::Seal(_)) | Self::OpenApi(CutError::Failed) | Self::Panic => {
+                table::INTERNAL
+            }
         };
         Description { retry_after: self.retry_after(), ..found }
     }
@@ -228,6 +237,7 @@ impl Failure {
                 | LimitError::Identifications { wait },
             ) => Some(*wait),
             Self::Limit(LimitError::Overloaded { .. } | LimitError::Unauthenticated)
+            | Self::OpenApi(CutError::Busy)
             | Self::Upstream(UpstreamError::Body(RequestBodyError::Limit(_))) => Some(Duration::from_secs(1)),
             Self::Token(error) => Some(error.retry_after(Instant::now())),
             Self::Caller(unauthenticated) => unauthenticated.retry_after(),
@@ -246,9 +256,6 @@ impl Failure {
                 Fault::SecretUnreadable(_) => "the client secret cannot be read".to_owned(),
                 fault => fault.to_string(),
             },
-            Self::Policy(Refusal::NotPermitted { reason: "withheld", .. }) => {
-                return "OpenAPI documents are never forwarded: Logto rebuilds them for seconds on each call. Use a copy.".to_owned();
-            }
             Self::Upstream(UpstreamError::Body(RequestBodyError::TooLarge { limit, key })) => {
                 format!("the request's body is larger than {limit} bytes (`{key}`)")
             }

@@ -18,6 +18,7 @@ use super::{
     error::Failure,
     forward_auth,
     hosts::{self, Hosts},
+    openapi,
     route::{self, Route},
 };
 use crate::{
@@ -28,7 +29,8 @@ use crate::{
     limit::{Admitted, Peers, RateLimits, Unauthenticated},
     listen::Connection,
     observe::{AnsweredBy, Details, Issued, Metrics, OperationMetrics, Record, Recorder, RequestId},
-    policy::{Action, Grants, ISSUE, Permit, Refusal, Tenant as _, target::Target},
+    openapi::{CutError, Cuts, Library},
+    policy::{Action, DESCRIBE, Grants, ISSUE, Permit, Refusal, Tenant as _, target::Target},
     reply::{self, Base, Body},
     secret::Digest,
     tenants::Directory,
@@ -51,6 +53,9 @@ pub struct Pipeline {
     pub(super) limits: RateLimits,
     pub(super) tenants: Arc<Directory<Tenant>>,
     pub(super) broker: Broker,
+    /// Tenants' OpenAPI documents, and what was cut of them.
+    pub(super) library: Arc<Library>,
+    pub(super) cuts: Cuts,
     /// Counters of what is refused before its tenant is known, by caller.
     pub(super) refused: Box<[OnceLock<Arc<OperationMetrics>>]>,
     /// Counters of what is refused before its caller is known.
@@ -84,7 +89,10 @@ impl Pipeline {
             Route::Api(target) => {
                 let presented = Presented::by_headers(&connection.peer, &head.headers);
                 let admitted = self.admit(connection, &presented, &target, &head, record).await?;
-                self.forward(connection, admitted, &head, body, record).await
+                match admitted.action() {
+                    Action::Describe => self.describe(connection, admitted, &target, &head, record).await,
+                    _ => self.forward(connection, admitted, &head, body, record).await,
+                }
             }
             Route::Token => self.token(connection, head, body, record).await,
             Route::Discovery(issuer) => {
@@ -189,6 +197,7 @@ impl Pipeline {
         let permit = self.policy.permit(granted, target, head);
         let operation = match &permit {
             Ok(permit) => Some(self.operation(permit.action())),
+            Err(Refusal::Document(_)) => Some((self.policy.index_of(DESCRIBE), DESCRIBE)),
             Err(refusal) => refusal.index(),
         };
         let caller = &self.config.callers[index.0].name;
@@ -203,7 +212,8 @@ impl Pipeline {
     fn operation(&self, action: &Action) -> (usize, &'static str) {
         match action {
             Action::Forward(operation) => (operation.index(), operation.name()),
-            Action::Issue(_) => (self.policy.operations() - 2, ISSUE),
+            Action::Describe => (self.policy.index_of(DESCRIBE), DESCRIBE),
+            Action::Issue(_) => (self.policy.index_of(ISSUE), ISSUE),
         }
     }
 
@@ -286,6 +296,28 @@ impl Pipeline {
             }
         };
         Ok(answer.map(Body::whole))
+    }
+
+    /// Answers with the OpenAPI document, cut down to what the caller may do.
+    async fn describe(
+        &self,
+        connection: &Connection,
+        admitted: Admitted<Tenant>,
+        target: &Target<'_>,
+        head: &Parts,
+        record: &Record,
+    ) -> Result<Response<Body>, Failure> {
+        let (caller, tenant) = (admitted.caller().index(), admitted.tenant());
+        let source = self.library.source(tenant.shelf(), &self.config.openapi, || tenant.openapi());
+        let class = (self.policy.class(caller), || self.policy.rights(caller));
+        let cut = timeout_at(
+            record.started + self.config.timeouts.deadline,
+            self.library.cut(&self.cuts, class, source),
+        );
+        let cut = cut.await.map_err(|_| CutError::Busy)??;
+        // Whoever named the tenant will have to, with every request.
+        let tenant = target.tenant().map(|_| tenant.name().as_str());
+        Ok(openapi::answer(&cut, Base { tenant, ..self.base(connection, head) }, &head.headers))
     }
 
     /// Answers another proxy: yes, and with this token.

@@ -15,7 +15,7 @@ use crate::{
     headers,
     limit::LimitError,
     observe::{AnsweredBy, Record},
-    policy::{Refusal, target::TargetError},
+    policy::{NoDocument, Refusal, target::TargetError},
     reply::{self, Body},
 };
 
@@ -100,7 +100,9 @@ pub(super) fn answer(failure: &Failure, record: &mut Record) -> Response<Body> {
 fn allow(failure: &Failure) -> Option<String> {
     match failure {
         Failure::Broker(BrokerError::Method) => Some("POST".into()),
-        Failure::Policy(Refusal::Target(TargetError::Read)) => Some("GET, HEAD".into()),
+        Failure::Policy(Refusal::Target(TargetError::Read) | Refusal::Document(NoDocument::Method)) => {
+            Some("GET, HEAD".into())
+        }
         Failure::Policy(Refusal::Method(verbs)) => {
             let names = verbs.iter().map(|verb| match verb {
                 Verb::Get => "GET, HEAD",
@@ -197,6 +199,7 @@ fn count(failure: &Failure, short: &'static str, record: &Record) {
         | Failure::Token(_)
         | Failure::Upstream(_)
         | Failure::Broker(_)
+        | Failure::OpenApi(_)
         | Failure::Panic => {}
     }
 }

@@ -144,6 +144,11 @@ impl HttpIssuer {
         Self { http, url: "".into() }.at(url)
     }
 
+    /// The client alone, for other calls to what has the same roots.
+    pub fn client(&self) -> reqwest::Client {
+        self.http.clone()
+    }
+
     /// The same client for another token endpoint.
     ///
     /// # Errors

@@ -9,12 +9,14 @@ use prometheus::IntCounter;
 use super::{health::UpstreamHealth, pools::Pools, retry::Retries};
 use crate::{
     authn::SealingSecrets,
+    catalog::Catalog,
     clock::Clock,
     config::{self, Endpoint, Retry, Timeouts, TokenOptions},
     filter::KnownSecrets,
     ids::{Label, TenantName},
     limit::{InFlight, Limited, Quota},
     observe::TenantMetrics,
+    openapi::{self, Shelf},
     policy::{self, Narrowing, TokenSpec},
     secret::SecretHandle,
     token::{SlotStatus, TokenHandle},
@@ -49,6 +51,10 @@ pub struct TenantParts {
     pub sealing: SealingSecrets,
     /// Whether it answers.
     pub health: Arc<UpstreamHealth>,
+    /// What there is of its OpenAPI document.
+    pub shelf: Arc<Shelf>,
+    /// What makes the seldom calls to it.
+    pub http: reqwest::Client,
     /// Its counters.
     pub metrics: Arc<TenantMetrics>,
     /// What it has in common with all others.
@@ -70,6 +76,8 @@ pub struct Common {
     pub expansion: u32,
     /// Requests that found their token in the cache, and those that had to wait for it.
     pub token_found: [IntCounter; 2],
+    /// The operations that something is kept for.
+    pub catalog: Arc<Catalog>,
     /// Time.
     pub clock: Clock,
 }
@@ -77,8 +85,8 @@ pub struct Common {
 impl PartialEq for Common {
     /// By what is configured: clock and counters are the process's.
     fn eq(&self, other: &Self) -> bool {
-        (&self.timeouts, &self.retry, &self.token, self.queue, self.expansion)
-            == (&other.timeouts, &other.retry, &other.token, other.queue, other.expansion)
+        (&self.timeouts, &self.retry, &self.token, self.queue, self.expansion, &self.catalog)
+            == (&other.timeouts, &other.retry, &other.token, other.queue, other.expansion, &other.catalog)
     }
 }
 
@@ -132,6 +140,23 @@ impl Tenant {
     /// Whether it answers.
     pub fn health(&self) -> &Arc<UpstreamHealth> {
         &self.0.health
+    }
+
+    /// What there is of its OpenAPI document.
+    pub fn shelf(&self) -> &Arc<Shelf> {
+        &self.0.shelf
+    }
+
+    /// Where that is fetched from.
+    pub fn openapi(&self) -> openapi::Origin {
+        openapi::Origin {
+            tenant: self.0.config.name.clone(),
+            http: self.0.http.clone(),
+            url: format!("{}{}", self.0.config.endpoint, openapi::PATH),
+            quota: self.0.quota.clone(),
+            in_flight: self.0.in_flight.clone(),
+            whole: self.0.common.timeouts.deadline,
+        }
     }
 
     /// Its counters.

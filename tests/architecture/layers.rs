@@ -13,8 +13,8 @@ pub(crate) const LAYERS: &[&[&str]] = &[
     &["proxy"],
     &["listen", "reply"],
     &["upstream"],
-    // Masks secrets and looks for our own credentials in answers.
-    &["filter"],
+    // Masks secrets and looks for our own credentials in answers; what callers read of what they may do.
+    &["filter", "openapi"],
     &["limit", "observe", "token"],
     &["policy"],
     &["authn"],

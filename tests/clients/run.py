@@ -13,6 +13,7 @@ import os
 import queue
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,7 @@ import urllib.error
 import urllib.request
 import venv
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -58,12 +60,13 @@ def install():
     if not (stamp.exists() and stamp.read_text() == state):
         shutil.rmtree(HOME, ignore_errors=True)
         HOME.mkdir(parents=True)
-        say("installing from PyPI into target/clients: Authlib, dlt, duckdb, Node.js 22 (tests/clients/requirements.txt)")
+        say("installing from PyPI into target/clients: Authlib, dlt, duckdb, openapi-python-client, openapi-spec-validator, "
+            "Node.js 22 (tests/clients/requirements.txt)")
         venv.create(HOME / "venv", with_pip=True)
         call([PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
               "-r", HERE / "requirements.txt"])
-        say("installing from npm into target/clients: @logto/api, openid-client, oidc-provider "
-            "(tests/clients/package-lock.json)")
+        say("installing from npm into target/clients: @logto/api, openid-client, oidc-provider, openapi-typescript, "
+            "@redocly/cli (tests/clients/package-lock.json)")
         for name in pins[1:]:
             shutil.copy(HERE / name, HOME)
         call([HOME / "venv" / "bin" / "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
@@ -465,10 +468,174 @@ def issuer_rejects(world):
     check(counts["requests"] == 0, f"the API was called without a token: {counts}")
 
 
+# --- the OpenAPI documents that callers read --------------------------------------------------
+
+OPENAPI = """
+[listen]
+proxy = ["127.0.0.1:0"]
+admin = "off"
+
+{tenants}
+"""
+
+OPENAPI_TENANT = """
+[tenants.{name}]
+endpoint      = "{endpoint}"
+resource      = "{resource}"
+client_id     = "{app_id}"
+client_secret = {{ file = "{secret}" }}
+"""
+
+# One operation; tags; everything, what is newer than the catalog included; conditions of each kind.
+CUTS = {
+    "one": '["ListUsers"]',
+    "tags": '["users:read", "roles:*", "hooks:read"]',
+    "everything": '["*", "GET /api/**", "POST /api/**", "PUT /api/**", "PATCH /api/**", "DELETE /api/**"]',
+    "conditions": """[
+        { operation = "ListUsers", query = { page_size = { required = true, max = 50 }, "*" = "forbidden" } },
+        { operation = "ListApplications", query = { types = { one_of = ["SPA"] } } },
+        { operation = "UpdateUser", body = ["name", "customData"] },
+        { operation = "GET /api/users/u1", query = { includePasswordHash = "forbidden" } },
+        "GET /api/users/u2", "ListRoles", { operation = "GET /api/roles", query = { page = "forbidden" } }, "GetRole"]""",
+}
+
+
+def key_of(name):
+    return f"cvk_{name}_0123456789abcdefghijklmnopqrstuv"
+
+
+def served(document):
+    """A server that answers every GET with these bytes; returns its base URL."""
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(document)))
+            self.end_headers()
+            self.wfile.write(document)
+
+        def log_message(self, *_):
+            pass
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_port}"
+
+
+def cuts(world, name, endpoint, wanted):
+    """The document of each grant, by its name, once it is made of what is wanted; and the proxy's base URL."""
+    stage = world.stage
+    tenants = OPENAPI_TENANT.format(name="acme", endpoint=endpoint, resource=RESOURCE, app_id=APP_ID,
+                                    secret=stage.secret("app-secret", APP_SECRET))
+    for grant, allow in CUTS.items():
+        tenants += f"[policies.{grant}]\nallow = {allow}\n[callers.{grant}]\npolicies = ['{grant}']\n"
+        tenants += f"identify = {{ api_key = {{ file = '{stage.secret(f'{grant}-key', key_of(grant))}' }} }}\n"
+    proxy = stage.serve(name, OPENAPI.format(tenants=tenants))
+    found = {}
+    for grant in CUTS:
+        end = time.monotonic() + 60
+        while True:
+            status, _, document = ask("GET", f"{proxy}/t/acme/api/swagger.json", key_of(grant))
+            check(status == 200, f"{name}, {grant}: the document was answered {status}: {document}")
+            if document["info"]["x-claviger-source"] == wanted:
+                break
+            check(time.monotonic() < end, f"{name}, {grant}: still the document of {document['info']}")
+            time.sleep(0.05)
+        check(document["servers"][0]["url"] == f"{proxy}/t/acme", f"its server is {document['servers']}")
+        found[grant] = document
+    return found, proxy
+
+
+def operations(document):
+    return sorted(operation["operationId"] for item in document["paths"].values()
+                  for method, operation in item.items() if method in ("get", "post", "put", "patch", "delete"))
+
+
+def accepted(world, name, documents):
+    """Two generators, a linter and a validator take every document; the generators leave no operation out."""
+    work = Path(tempfile.mkdtemp(dir=world.stage.directory))
+    quiet = {**CLEAN_ENVIRONMENT, "HOME": str(work), "REDOCLY_TELEMETRY": "off",
+             "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true", "CI": "true"}
+    (work / "generator.yml").write_text("post_hooks: []\n")  # they would only tidy the text
+    modules = HOME / "node_modules"
+
+    def run(what, argv):
+        done = subprocess.run([str(a) for a in argv], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              cwd=work, env=quiet, timeout=300)
+        said = (done.stdout + done.stderr)[-3000:]
+        check(done.returncode == 0, f"{name}: {what} ended with {done.returncode}:\n{said}")
+        return said
+
+    def one(grant):
+        path = work / f"{grant}.json"
+        path.write_text(json.dumps(documents[grant], ensure_ascii=False), encoding="utf-8")
+        ids = operations(documents[grant])
+        run(f"openapi-typescript on {grant}",
+            [node(), modules / "openapi-typescript/bin/cli.js", path, "-o", work / f"{grant}.ts"])
+        types = (work / f"{grant}.ts").read_text()
+        for operation in ids:
+            check(re.search(rf"\b{operation}\b", types), f"{name}: openapi-typescript left {operation} of {grant} out")
+        run(f"redocly lint on {grant}",
+            [node(), modules / "@redocly/cli/bin/cli.js", "lint", "--extends=recommended", path])
+        run(f"openapi-spec-validator on {grant}", [HOME / "venv/bin/openapi-spec-validator", path])
+        said = run(f"openapi-python-client on {grant}",
+                   [HOME / "venv/bin/openapi-python-client", "generate", "--path", path, "--output-path", work / grant,
+                    "--meta", "none", "--config", work / "generator.yml"])
+        check("warning" not in said.lower(), f"{name}: openapi-python-client on {grant}:\n{said}")
+        made = [it for it in (work / grant / "api").glob("*/*.py") if it.name != "__init__.py"]
+        check(len(made) == len(ids), f"{name}: openapi-python-client made {len(made)} of {len(ids)} operations of {grant}")
+        run(f"compiling the client of {grant}", [PYTHON, "-m", "compileall", "-q", work / grant])
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(one, documents))
+    return work
+
+
+def openapi_of_catalog(world):
+    """generators and a linter take what callers read while Logto's document has not come"""
+    with socket.socket() as closed:  # nobody listens there
+        closed.bind(("127.0.0.1", 0))
+        documents, _ = cuts(world, "catalog", f"http://127.0.0.1:{closed.getsockname()[1]}", "catalog")
+    check(operations(documents["one"]) == ["ListUsers"], f"{operations(documents['one'])}")
+    check(len(operations(documents["everything"])) > 150, "everything is more than that")
+    accepted(world, "catalog", documents)
+
+
+def openapi_of_emulator(world):
+    """generators and a linter take every cut of the emulator's document, and a generated client works"""
+    documents, proxy = cuts(world, "emulated", world.acme, "logto")
+    wanted = ["GetRole", "GetUser", "ListApplications", "ListRoles", "ListUsers", "UpdateUser"]
+    check(operations(documents["conditions"]) == wanted, f"{operations(documents['conditions'])}")
+    work = accepted(world, "emulated", documents)
+    program = work / "ask.py"
+    program.write_text("import os\n"
+                       "from tags import AuthenticatedClient\n"
+                       "from tags.api.users import list_users\n"
+                       "client = AuthenticatedClient(base_url=os.environ['BASE_URL'], token=os.environ['CLIENT_SECRET'])\n"
+                       "answer = list_users.sync_detailed(client=client, page=1, page_size=3)\n"
+                       "assert answer.status_code == 200, answer\n")
+    server = documents["tags"]["servers"][0]["url"]
+    code, _, said = client(world.stage, [PYTHON, program], server, "tags", key_of("tags"), PYTHONPATH=str(work))
+    check(code == 0, f"the generated client ended with {code}:\n{said[-3000:]}")
+
+
+def openapi_of_logto(world):
+    """generators and a linter take every cut of the document that a real Logto serves"""
+    beside = Path(os.environ.get("CLAVIGER_OPENAPI", HERE.parents[2] / "shared/logto/openapi.management.json"))
+    if not beside.exists():
+        say(f"skipped: there is no {beside}")
+        return
+    documents, _ = cuts(world, "recorded", served(beside.read_bytes()), "logto")
+    everything = operations(documents["everything"])
+    check(len(everything) > 150, f"only {len(everything)} operations in everything")
+    text = json.dumps(documents["one"])
+    check("OAuth2" not in text and "DeleteUser" not in text, "the cut of one operation has more than that")
+    accepted(world, "recorded", documents)
+
+
 SCENARIOS = [sdk_control, sdk_by_base_url, sdk_by_tenant_path, sdk_two_tenants, sdk_wrong_key, nothing_leaks,
              dlt_direct, dlt_by_base_url, dlt_by_tenant_path,
              oauth_authlib, oauth_openid_client, oauth_documented,
-             issuer_foreign, issuer_rejects]
+             issuer_foreign, issuer_rejects,
+             openapi_of_catalog, openapi_of_emulator, openapi_of_logto]
 
 
 # --- report -----------------------------------------------------------------------------------

@@ -55,6 +55,7 @@ mod jwt;
 mod logs;
 mod oidc_error;
 mod one_time_tokens;
+mod openapi;
 mod operations;
 mod options;
 mod organizations;

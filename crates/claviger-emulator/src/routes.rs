@@ -44,6 +44,11 @@ pub(crate) enum Found {
 static ROUTES: LazyLock<Vec<Route>> =
     LazyLock::new(|| include_str!("routes.tsv").lines().filter_map(Route::parse).collect());
 
+/// All operations, in the order of the table.
+pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
+    ROUTES.iter()
+}
+
 /// Looks a path up, `/api` included. HEAD finds the operation of GET.
 pub(crate) fn find(method: &Method, path: &str) -> Found {
     let path = path.strip_suffix('/').unwrap_or(path);
@@ -84,6 +89,17 @@ impl Route {
             _ => Paging::Never,
         };
         Some(Self { method, segments, operation, guarded, paging })
+    }
+
+    /// The path, with the names of its parameters.
+    pub(crate) fn path(&self) -> String {
+        self.segments.iter().map(|segment| format!("/{segment}")).collect()
+    }
+
+    /// The names of the parameters in the path.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
+        let params = self.segments.iter().filter(|segment| is_param(segment));
+        params.map(|segment| segment.trim_start_matches('{').trim_end_matches('}'))
     }
 
     /// The number of literal segments, if the path fits. `/api` is case-sensitive, what follows is not.

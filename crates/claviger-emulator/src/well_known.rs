@@ -5,32 +5,21 @@
 use http::{StatusCode, header};
 use serde_json::json;
 
-use crate::{answer::Answer, call::Call, errors::Outcome, jwt::Keys};
+use crate::{answer::Answer, call::Call, errors::Outcome, jwt::Keys, openapi};
 
 pub(crate) fn run(operation: &str, call: &mut Call<'_>) -> Option<Outcome> {
     let answer = match operation {
         "GetStatus" => Answer::no_content(),
-        "GetSwaggerJson"
-        | "GetWellKnownManagementOpenapiJson"
-        | "GetWellKnownExperienceOpenapiJson"
-        | "GetWellKnownUserOpenapiJson" => openapi(&call.origin),
+        "GetSwaggerJson" | "GetWellKnownManagementOpenapiJson" => {
+            Answer::ok(&openapi::management(&call.origin))
+        }
+        "GetWellKnownExperienceOpenapiJson" | "GetWellKnownUserOpenapiJson" => {
+            Answer::ok(&openapi::other(&call.origin))
+        }
         "GetSignInExperienceConfig" => Answer::ok(&json!({ "tenantId": call.store.tenant, "id": "default" })),
         _ => return None,
     };
     Some(Ok(answer))
-}
-
-/// A document without paths: the real one has 774 kB, and nobody should ask for it through a proxy.
-fn openapi(origin: &str) -> Answer {
-    Answer::ok(&json!({
-        "openapi": "3.0.1",
-        "servers": [{ "url": origin, "description": "Logto endpoint address." }],
-        "info": {
-            "title": "Logto API references", "description": "An empty document of the emulator.",
-            "version": "Cloud",
-        },
-        "paths": {},
-    }))
 }
 
 pub(crate) fn jwks(keys: &Keys) -> Answer {

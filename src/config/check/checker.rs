@@ -5,11 +5,13 @@ use std::{
     collections::{BTreeSet, HashMap},
     ops::RangeInclusive,
     path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
 use super::names::Names;
 use crate::{
+    catalog::Catalog,
     config::{
         env::Environment,
         inputs::{Inputs, References},
@@ -52,6 +54,8 @@ pub(in crate::config) struct Checker<'a> {
     pub(super) names: Found<'a>,
     pub(super) remarks: Remarks,
     pub(super) inputs: Inputs,
+    /// What the rules are about.
+    pub(super) catalog: Arc<Catalog>,
     /// Files of secrets that were read, each with its mode where others may read it too.
     pub(super) read: HashMap<PathBuf, (Secret, Option<u32>)>,
 }
@@ -71,7 +75,8 @@ impl<'a> Checker<'a> {
             policies: names("policies"),
             labels: BTreeSet::new(),
         };
-        Self { tree, secrets, settings, names, remarks, inputs, read: HashMap::new() }
+        let (catalog, read) = (Catalog::embedded(), HashMap::new());
+        Self { tree, secrets, settings, names, remarks, inputs, catalog, read }
     }
 
     /// The tables of a section, each under its name. Where the section is no table, that was said.

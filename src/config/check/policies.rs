@@ -78,12 +78,12 @@ impl Checker<'_> {
 
     /// A rule that is one, says the policy module.
     pub(super) fn accepted(&mut self, list: RuleList, path: &KeyPath, text: String) -> Option<RuleText> {
-        if let Err(why) = self.settings.rule_check.rule(list, &text) {
+        if let Err(why) = self.settings.rule_check.rule(&self.catalog, list, &text) {
             self.remarks.reported.push(path.clone());
             self.objection(path, &why);
             return None;
         }
-        if let Some(why) = self.settings.rule_check.doubt(list, &text) {
+        if let Some(why) = self.settings.rule_check.doubt(&self.catalog, list, &text) {
             let (what, remedy) = sentences(&why);
             self.warn(path, what, remedy);
         }

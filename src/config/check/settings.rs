@@ -9,8 +9,8 @@ use crate::config::{
     path::KeyPath,
     problem::quoted,
     sections::{
-        AdminOptions, BrokerOptions, Log, RawAdmin, RawBroker, RawLog, RawRetry, RawTimeouts, RawToken,
-        Retry, Timeouts, TokenOptions,
+        AdminOptions, BrokerOptions, Log, OpenApiOptions, RawAdmin, RawBroker, RawLog, RawOpenApi, RawRetry,
+        RawTimeouts, RawToken, Retry, Timeouts, TokenOptions,
     },
 };
 
@@ -94,6 +94,26 @@ impl Checker<'_> {
             }
         }
         admin
+    }
+
+    pub(super) fn openapi(&mut self, raw: RawOpenApi) -> OpenApiOptions {
+        let (most, memory) = (raw.max_bytes.is_some(), raw.memory.is_some());
+        let mut openapi = OpenApiOptions::checked(raw, self);
+        if openapi.memory < openapi.max_bytes {
+            match (most, memory) {
+                (true, false) => openapi.memory = openapi.max_bytes,
+                (false, true) => openapi.max_bytes = openapi.memory,
+                _ => {
+                    let what = format!(
+                        "there is no room for a document of openapi.max_bytes, {} bytes",
+                        openapi.max_bytes
+                    );
+                    let remedy = "Write as many bytes or more, or lower openapi.max_bytes.";
+                    self.problem(&KeyPath::of(&["openapi", "memory"]), what, remedy);
+                }
+            }
+        }
+        openapi
     }
 
     pub(super) fn log(&mut self, raw: RawLog) -> Log {

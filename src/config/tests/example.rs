@@ -10,12 +10,14 @@ use super::*;
 
 const EXAMPLE: &str = include_str!("../../../config/example.toml");
 const MINIMAL: &str = include_str!("../../../config/minimal.toml");
+const CATALOG: &str = include_str!("../../../config/catalog.tsv");
 const SCHEMA: &str = include_str!("../../../config/schema.json");
 
 fn example() -> Bench {
     let bench = Bench::new();
     Tls::new().write(&bench);
     bench.write("jwks.json", r#"{"keys":[{"kty":"OKP"}]}"#);
+    bench.write("catalog.tsv", CATALOG);
     bench
         .with("example.toml", EXAMPLE)
         .env("ACME_SECRET_EXAMPLE", "secret")
@@ -196,6 +198,7 @@ fn the_example_loads_and_shows_the_defaults() {
         ("/audit", "default: \"off\""),
         ("/broker/key", "default: made of each tenant's client secret"),
         ("/admin/token", "default: none on a loopback address"),
+        ("/catalog/file", "default: none"),
     ] {
         assert!(EXAMPLE.contains(comment), "{comment}");
         for side in [&mut shown, &mut default] {

@@ -1,6 +1,7 @@
 //! Rules with conditions.
 
 use super::*;
+use crate::catalog::Catalog;
 
 const ALLOW: &str = "allow = [\"users:read\"]";
 
@@ -206,19 +207,25 @@ fn all_other_parameters_can_be_forbidden_and_nothing_else() {
 fn b32_what_a_condition_is_about_is_asked_of_whoever_knows() {
     struct Knows;
     impl RuleCheck for Knows {
-        fn rule(&self, _: RuleList, _: &str) -> Result<(), String> {
+        fn rule(&self, _: &Catalog, _: RuleList, _: &str) -> Result<(), String> {
             Ok(())
         }
 
-        fn doubt(&self, list: RuleList, text: &str) -> Option<String> {
+        fn doubt(&self, _: &Catalog, list: RuleList, text: &str) -> Option<String> {
             (list == RuleList::Deny).then(|| format!("{text} is odd. Is it meant?"))
         }
 
-        fn parameter(&self, rule: &str, name: &str, condition: &QueryCondition) -> Result<(), String> {
+        fn parameter(
+            &self,
+            _: &Catalog,
+            rule: &str,
+            name: &str,
+            condition: &QueryCondition,
+        ) -> Result<(), String> {
             if condition.forbidden { Ok(()) } else { Err(format!("{rule} has no {name}. Look again.")) }
         }
 
-        fn member(&self, rule: &str, name: &str) -> Result<(), String> {
+        fn member(&self, _: &Catalog, rule: &str, name: &str) -> Result<(), String> {
             if name == "name" { Ok(()) } else { Err(format!("{rule} has no {name}. Look there.")) }
         }
     }

@@ -62,7 +62,7 @@ async fn every_suggestion_does_what_it_says() {
                     conditions: None,
                     origin: "x".into(),
                 }));
-                let grants = crate::policy::Grants::new(catalog, &changed).unwrap();
+                let grants = crate::policy::Grants::new(&changed).unwrap();
                 let is_open = |grants: &crate::policy::Grants, op, operation| {
                     grants.rules(crate::ids::CallerIndex(index)).about(op, operation).0.is_allowed()
                 };

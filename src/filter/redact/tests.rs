@@ -10,7 +10,7 @@ use crate::catalog::Catalog;
 const MASKED: &str = "[redacted by claviger]";
 
 fn secrets_of(id: &str) -> &'static Secrets {
-    Secrets::of(Catalog::logto().by_id(id).unwrap()).unwrap()
+    Catalog::logto().secrets(Catalog::logto().by_id(id).unwrap()).unwrap()
 }
 
 /// Names at several depths, of which one is an ordinary one elsewhere.

@@ -17,6 +17,11 @@ pub struct Who {
     pub operation: usize,
 }
 
+impl Who {
+    /// A request of Claviger's own: nobody else's.
+    pub(in crate::limit) const OURSELVES: Self = Self { caller: usize::MAX, operation: usize::MAX };
+}
+
 /// All places of a tenant, which are handed to those who wait as `P`.
 #[derive(Debug)]
 pub(super) struct Places<P> {

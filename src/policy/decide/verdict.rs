@@ -55,6 +55,11 @@ impl<'r> Verdict<'r> {
         matches!(self, Self::Allowed(_))
     }
 
+    /// Whether some request may pass: any, or one that meets conditions.
+    pub fn may_be_allowed(self) -> bool {
+        matches!(self, Self::Allowed(_) | Self::Conditional(_))
+    }
+
     /// The rule that the verdict is about.
     pub fn rule(self) -> Option<&'r Arc<RuleSource>> {
         match self {

@@ -21,9 +21,8 @@ pub struct Brings {
 
 impl Brings {
     /// What a rule of an `allow` list brings; `None`: it is about one operation or one template, or is no rule.
-    pub fn of(text: &str) -> Option<Self> {
-        let catalog = Catalog::logto();
-        let rule = Rule::parse(Effect::Allow, text).ok()?;
+    pub fn of(catalog: &Catalog, text: &str) -> Option<Self> {
+        let rule = Rule::parse(catalog, Effect::Allow, text).ok()?;
         if !matches!(rule, Rule::All | Rule::Tag { .. }) {
             return None;
         }
@@ -42,9 +41,9 @@ impl Brings {
     }
 
     /// What the rules of some `allow` lists bring, each said once, in their order.
-    pub fn of_all<'t>(texts: impl Iterator<Item = &'t str>) -> Vec<Self> {
+    pub fn of_all<'t>(catalog: &Catalog, texts: impl Iterator<Item = &'t str>) -> Vec<Self> {
         let mut all = Vec::<Self>::new();
-        for brings in texts.filter_map(Self::of) {
+        for brings in texts.filter_map(|text| Self::of(catalog, text)) {
             if !all.iter().any(|known| known.rule == brings.rule) {
                 all.push(brings);
             }
@@ -75,7 +74,7 @@ mod tests {
     use super::*;
 
     fn said(text: &str) -> String {
-        Brings::of(text).map(|brings| brings.to_string()).unwrap_or_default()
+        Brings::of(Catalog::logto(), text).map(|brings| brings.to_string()).unwrap_or_default()
     }
 
     #[test]
@@ -90,13 +89,13 @@ mod tests {
             said("captcha-provider:read"),
             "\"captcha-provider:read\" brings 1 operation, of which 1 comes with secrets masked: GetCaptchaProvider"
         );
-        let all = Brings::of("*").unwrap();
+        let all = Brings::of(Catalog::logto(), "*").unwrap();
         assert_eq!(all.masked.len(), 18);
         assert_eq!(all.operations + all.by_name.len() + Catalog::logto().withheld().iter().count(), 275);
         assert!(said("*").ends_with(" only by their names"), "{}", said("*"));
         for text in ["ListHooks", "GET /api/hooks", "GET /api/**", "nonsense", "subject-tokens:*"] {
-            assert_eq!(Brings::of(text), None, "{text}");
+            assert_eq!(Brings::of(Catalog::logto(), text), None, "{text}");
         }
-        assert_eq!(Brings::of_all(["*", "hooks:*", "*", "ListHooks"].into_iter()).len(), 2);
+        assert_eq!(Brings::of_all(Catalog::logto(), ["*", "hooks:*", "*", "ListHooks"].into_iter()).len(), 2);
     }
 }

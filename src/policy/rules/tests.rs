@@ -1,11 +1,11 @@
 use super::*;
 
 fn allow(text: &str) -> Result<Rule, String> {
-    Rule::parse(Effect::Allow, text).map_err(|error| error.to_string())
+    Rule::parse(Catalog::logto(), Effect::Allow, text).map_err(|error| error.to_string())
 }
 
 fn deny(text: &str) -> Result<Rule, String> {
-    Rule::parse(Effect::Deny, text).map_err(|error| error.to_string())
+    Rule::parse(Catalog::logto(), Effect::Deny, text).map_err(|error| error.to_string())
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::{
     config::Config,
     limit::{CallerLimits, Peers, Unauthenticated},
     observe::{Audit, Events, Metrics},
+    openapi::Library,
     tenants::Directory,
     token::Tokens,
     upstream::{PoolTable, Tenant},
@@ -35,14 +36,18 @@ pub struct Shared {
     pub(super) key_usage: KeyUsage,
     seal: Mutex<Option<(Option<crate::secret::Secret>, Seal)>>,
     peers: Mutex<Option<(u32, Arc<Peers>)>>,
+    /// Tenants' OpenAPI documents.
+    pub(super) library: Arc<Library>,
     pub(super) pools: PoolTable,
     pub(super) keyrings: Keyrings,
 }
 
 impl Shared {
-    /// Nothing yet.
+    /// Nothing yet. To be called in the runtime that outlives those of requests.
     pub fn new(metrics: Arc<Metrics>, clock: Clock, tokens: Tokens) -> Self {
+        let library = Arc::new(Library::new(tokio::runtime::Handle::current(), metrics.clone()));
         Self {
+            library,
             metrics,
             clock,
             tokens,

@@ -12,6 +12,7 @@ use crate::{
     filter::KnownSecrets,
     limit::{Bucket, InFlight, Limited as _, Quota},
     observe::TenantMetrics,
+    openapi::Shelf,
     policy::{Grants, Narrowing},
     secret::{ClientSecret, Secret, SecretHandle},
     tenants::{Change, Directory},
@@ -37,6 +38,7 @@ impl<'c> TenantMaker<'c> {
             token: config.token.clone(),
             queue: config.limits.queue,
             expansion: config.limits.expansion,
+            catalog: config.catalog.catalog.clone(),
             token_found: ["hit", "wait"].map(|result| shared.metrics.token_cache.of([&result])),
             clock: shared.clock.clone(),
         });
@@ -94,10 +96,12 @@ impl<'c> TenantMaker<'c> {
         &self,
         tenant: &Arc<config::Tenant>,
         current: Option<&Tenant>,
-        (tls, issuer): Trusted,
+        (tls, issuer, http): Trusted,
     ) -> Tenant {
         let (shared, config, name) = (self.shared, self.config, &tenant.name);
-        let metrics = current.map_or_else(
+        // Handles are kept by the place of an operation, which is another one in another catalog.
+        let counted = current.filter(|current| current.common().catalog == self.common.catalog);
+        let metrics = counted.map_or_else(
             || Arc::new(TenantMetrics::new(shared.metrics.clone(), name.clone(), self.policy.operations())),
             |current| current.metrics().clone(),
         );
@@ -143,6 +147,11 @@ impl<'c> TenantMaker<'c> {
             secrets,
             known_secrets,
             sealing,
+            // Another endpoint may be another Logto.
+            shelf: current
+                .filter(|current| current.endpoint() == &tenant.endpoint)
+                .map_or_else(Arc::<Shelf>::default, |current| current.shelf().clone()),
+            http,
             health: current.map_or_else(Arc::<UpstreamHealth>::default, |current| current.health().clone()),
             metrics,
             common: self.common.clone(),
@@ -178,8 +187,8 @@ fn narrowed_key(own: TokenKey, narrowing: &Narrowing) -> TokenKey {
     TokenKey { organization_id, resource, ..key }
 }
 
-/// How a tenant is reached: its TLS, and the client for its token requests.
-type Trusted = (rustls::ClientConfig, Arc<dyn Issuer>);
+/// How a tenant is reached: its TLS, and the client for its token requests, also for what else is seldom asked.
+type Trusted = (rustls::ClientConfig, Arc<dyn Issuer>, reqwest::Client);
 
 /// TLS configurations and issuers' clients, made once for all tenants that share their roots.
 #[derive(Default)]
@@ -190,7 +199,9 @@ struct Trust {
 
 impl Trust {
     fn of(&mut self, tenant: &config::Tenant, config: &Config) -> Result<Trusted, BuildError> {
-        Ok((self.tls(tenant)?, self.issuer(tenant, config)?))
+        let issuer = self.issuer(tenant, config)?;
+        let http = issuer.client();
+        Ok((self.tls(tenant)?, Arc::new(issuer), http))
     }
 
     fn tls(&mut self, tenant: &config::Tenant) -> Result<rustls::ClientConfig, BuildError> {
@@ -209,15 +220,15 @@ impl Trust {
         Ok(tls)
     }
 
-    fn issuer(&mut self, tenant: &config::Tenant, config: &Config) -> Result<Arc<dyn Issuer>, BuildError> {
+    fn issuer(&mut self, tenant: &config::Tenant, config: &Config) -> Result<HttpIssuer, BuildError> {
         let url = TokenKey::of(tenant).token_url();
         if let Some(issuer) = self.issuers.get(&tenant.tls.roots) {
-            return Ok(Arc::new(issuer.at(&url).map_err(BuildError::Issuer)?));
+            return issuer.at(&url).map_err(BuildError::Issuer);
         }
         let timeouts = &config.timeouts;
         let issuer = HttpIssuer::new(&url, self.tls(tenant)?, timeouts.connect, timeouts.upstream_idle)
             .map_err(BuildError::Issuer)?;
         self.issuers.insert(tenant.tls.roots.clone(), issuer.clone());
-        Ok(Arc::new(issuer))
+        Ok(issuer)
     }
 }

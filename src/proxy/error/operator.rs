@@ -22,7 +22,6 @@ impl Failure {
                 ("sensitive_not_named", None) => {
                     format!("{operation} is sensitive, and no rule has its name")
                 }
-                ("withheld", _) => "OpenAPI documents are never forwarded".to_owned(),
                 _ => format!("no rule allows {operation}"),
             },
             Self::Policy(Refusal::Condition { operation, unmet, .. }) => {
@@ -45,7 +44,6 @@ impl Failure {
                         format!("To allow it, take it out of policies.{}.deny: a deny wins.", rule.policy)
                             .into()
                     }
-                    ("withheld", _) => "Use a copy of the document.".into(),
                     _ => format!("To allow it, add \"{operation}\" to {place}.").into(),
                 }
             }

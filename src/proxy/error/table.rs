@@ -76,6 +76,7 @@ pub(super) const SECRET_UNREADABLE: Description = row(503, "claviger.token_unava
 pub(super) const ISSUER_UNAVAILABLE: Description = row(503, "claviger.issuer_unavailable", Issuer, "destination_unavailable", "Issuer's signing keys unavailable", "Wait as long as Retry-After says; the operator looks at `issuers` in `/status`.");
 pub(super) const OVERLOADED: Description = row(503, "claviger.overloaded", Claviger, "connection_limit_reached", "Overloaded", "Wait as long as Retry-After says; the operator may raise `max_in_flight` or `limits.queue`.");
 pub(super) const OVERLOADED_BY_STRANGERS: Description = row(503, "claviger.overloaded", Claviger, "connection_limit_reached", "Overloaded", "Wait as long as Retry-After says; the operator may raise `limits.unauthenticated` or `limits.memory`.");
+pub(super) const OVERLOADED_BY_DOCUMENTS: Description = row(503, "claviger.overloaded", Claviger, "connection_limit_reached", "Overloaded", "Wait as long as Retry-After says.");
 pub(super) const UPSTREAM_TIMEOUT: Description = row(504, "claviger.upstream_timeout", Upstream, "http_response_timeout", "Upstream too slow", "Try again later; a write may have been carried out.");
 pub(super) const DEADLINE: Description = row(504, "claviger.deadline", Upstream, "http_response_timeout", "Deadline passed", "Try again later; a write may have been carried out.");
 pub(super) const DEADLINE_UNSENT: Description = row(504, "claviger.deadline", Claviger, "connection_limit_reached", "Deadline passed", "Nothing was sent to the upstream: try again later.");

@@ -10,7 +10,7 @@ use crate::support::{Logto, Reaction, Request, Scripted, Told, canary::Canary, q
 fn every_broad_rule() -> String {
     let tags = Catalog::logto().tags().iter().map(|tag| format!("{tag}:*"));
     // Some tags have nothing that a rule can grant without naming it, and such a rule is a mistake.
-    let tags = tags.filter(|rule| claviger::policy::rules::Brings::of(rule).is_some());
+    let tags = tags.filter(|rule| claviger::policy::rules::Brings::of(Catalog::logto(), rule).is_some());
     let templates = ["GET", "POST", "PUT", "PATCH", "DELETE"].map(|method| format!("{method} /api/**"));
     format!("{:?}", ["*".to_owned()].into_iter().chain(tags).chain(templates).collect::<Vec<_>>())
 }

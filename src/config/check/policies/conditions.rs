@@ -43,7 +43,7 @@ impl Checker<'_> {
             );
         }
         for (name, condition) in &query {
-            if let Err(why) = self.settings.rule_check.parameter(&rule.text, name, condition) {
+            if let Err(why) = self.settings.rule_check.parameter(&self.catalog, &rule.text, name, condition) {
                 self.objection(&at.key("query").key(name), &why);
             }
         }
@@ -147,7 +147,7 @@ impl Checker<'_> {
         for (path, member) in &given {
             if member.is_empty() {
                 self.problem(path, "the name of a member is empty", "Take it out.");
-            } else if let Err(why) = self.settings.rule_check.member(&rule.text, member) {
+            } else if let Err(why) = self.settings.rule_check.member(&self.catalog, &rule.text, member) {
                 self.objection(path, &why);
             } else if member.contains('.') {
                 let what =
