@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use bytes::Bytes;
 use claviger::{
-    catalog::{Catalog, Secrets},
+    catalog::Catalog,
     filter::{KnownSecrets, MaskDetector, redact::Redactor},
     secret::Secret,
 };
