@@ -142,5 +142,9 @@ impl<'f> Facts<'f> {
 /// Where secrets stand in an answer, in words where that is a guess.
 pub(super) fn places(secrets: &Secrets) -> Vec<String> {
     let dotted = |place: &String| place.trim_start_matches('/').replace('/', ".");
-    if secrets.are_known() { secrets.places().iter().map(dotted).collect() } else { vec!["every member with the name of a secret".into()] }
+    if secrets.are_known() {
+        secrets.places().iter().map(dotted).collect()
+    } else {
+        vec!["every member with the name of a secret".into()]
+    }
 }

@@ -26,7 +26,7 @@ async fn a_document_is_compared_with_the_catalog() {
         "  destruction    delete what holds secrets, or a whole collection?",
         "\n# ListDevices: GET /api/users/{id}/devices\nGET\t/api/users/{id}/devices\tListDevices\tusers\t?\t-\tpublic\tkind\t-\t-\n",
         "The catalog has 274 operations that the document lacks.\n",
-        "  ListUsers                                    query parameter: new sort; gone isCaseSensitive, joint, mode*, page_size, search*\n",
+        "  ListUsers                                    query parameter: new sort; gone isCaseSensitive, joint, jointMode, mode*, page_size, search*\n",
     ] {
         assert!(differs.stdout.contains(says), "{says}\n{}", differs.stdout);
     }
