@@ -2,8 +2,10 @@
 //! paged, what they take. `operations.tsv` holds the facts; this module reads it once, adds what a reviewed file says of a newer
 //! Logto, and finds an operation by its name or by method and path. It knows nothing of callers and rules, and never decides whether a request may pass.
 
+mod added;
 mod document;
 mod extend;
+mod facts;
 mod index;
 mod kept;
 pub mod matcher;

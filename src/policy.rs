@@ -22,6 +22,7 @@ mod refusal;
 pub mod reveal;
 mod rights;
 pub mod rules;
+mod scope;
 mod source;
 pub mod suggest;
 mod tables;

@@ -5,81 +5,48 @@
 
 mod column;
 mod conflict;
+mod problem;
 
-use std::fmt;
+use std::sync::Arc;
 
-use self::column::Line;
+use self::{column::Line, problem::problem};
 use super::{
-    index::Catalog,
-    operation::{Op, Operation},
+    added::Added,
+    index::{Catalog, EMBEDDED},
+    operation::Operation,
     ops::MAX_OPS,
-    parameters::Parameters,
-    secrets::Secrets,
+    parse,
 };
 
-/// What stands in the place of risks that nobody has judged yet: `claviger operations --diff` proposes lines with it.
-pub const UNREVIEWED: &str = "?";
+pub use self::problem::{FileProblem, UNREVIEWED};
 
 /// More problems than anyone reads at once.
 const MOST_PROBLEMS: usize = 100;
 
-/// What is added to the embedded catalog; mostly nothing.
-#[derive(Debug, Default)]
-pub(super) struct Added {
-    text: Box<str>,
-    operations: Box<[Extra]>,
-}
-
-/// What is known of an added operation beside the operation itself.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Extra {
-    pub(super) parameters: Parameters,
-    pub(super) secrets: Option<&'static Secrets>,
-}
-
-/// What is wrong with a line of a catalog file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileProblem {
-    /// Counted from 1, comments included.
-    pub line: usize,
-    /// What is wrong, without a full stop.
-    pub what: String,
-    /// What to write instead: whole sentences.
-    pub remedy: String,
-}
-
-impl fmt::Display for FileProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}. {}", self.line, self.what, self.remedy)
-    }
-}
-
-impl Added {
-    /// What makes one such addition differ from another.
-    pub(super) fn text(&self) -> &str {
-        &self.text
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.operations.len()
-    }
-
-    /// What is known of an operation of a catalog of so many, if it is an added one: those are the last.
-    pub(super) fn of(&self, op: Op, operations: usize) -> Option<&Extra> {
-        let embedded = operations - self.operations.len();
-        self.operations.get(op.index().checked_sub(embedded)?)
+impl Catalog {
+    /// The operations of Logto v1.42.0, and those of a reviewed file beside them. None of the former changes: not its
+    /// path, its risks, nor what is masked.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file.
+    pub fn extended(text: &str) -> Result<Arc<Self>, Vec<FileProblem>> {
+        let (operations, added) = read(Self::logto(), text)?;
+        let embedded = parse::operations(EMBEDDED);
+        let embedded = embedded.expect("it was read before: that is the catalog which was added to");
+        let all = embedded.into_iter().chain(operations).collect();
+        Ok(Arc::new(Self::of(all, added)))
     }
 }
 
 /// Reads a catalog file.
-pub(super) fn read(embedded: &Catalog, text: &str) -> Result<(Vec<Operation>, Added), Vec<FileProblem>> {
+fn read(embedded: &Catalog, text: &str) -> Result<(Vec<Operation>, Added), Vec<FileProblem>> {
     let (mut lines, mut problems) = (Vec::<Line>::new(), Vec::new());
     for (number, text) in (1..).zip(text.lines()) {
         if text.trim().is_empty() || text.starts_with('#') {
             continue;
         }
         if problems.len() >= MOST_PROBLEMS {
-            problems.push(column::problem(
+            problems.push(problem(
                 number,
                 format!("there are more than {MOST_PROBLEMS} problems; the rest was not looked at"),
                 "Is this a catalog file? Its lines are as in src/catalog/operations.tsv.",
@@ -96,7 +63,7 @@ pub(super) fn read(embedded: &Catalog, text: &str) -> Result<(Vec<Operation>, Ad
     }
     let room = MAX_OPS - embedded.operations().len();
     if let Some(line) = lines.get(room) {
-        problems.push(column::problem(
+        problems.push(problem(
             line.number,
             format!("this is one operation more than the {room} that a file may add"),
             "Take out what no caller needs, or use a newer Claviger, whose own catalog has more.",
@@ -110,7 +77,7 @@ pub(super) fn read(embedded: &Catalog, text: &str) -> Result<(Vec<Operation>, Ad
     // Comments are no part of what is added.
     let said = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
     let text = said.flat_map(|line| [line, "\n"]).collect::<String>();
-    Ok((operations, Added { text: text.into(), operations: extras.into() }))
+    Ok((operations, Added::new(text, extras)))
 }
 
 #[cfg(test)]

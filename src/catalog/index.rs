@@ -7,13 +7,11 @@ use std::{
 };
 
 use super::{
-    extend::{self, Added, FileProblem},
+    added::{Added, Extra},
     matcher::{Case, Trie},
     operation::{Op, Operation, Requirement, Verb},
     ops::OpSet,
-    parameters::{self, Parameters},
     parse::{self, CatalogError},
-    secrets::{self, Secrets},
     template::{Segment, Template},
 };
 
@@ -47,9 +45,12 @@ pub struct Tagged {
     pub paths: Box<[Template]>,
 }
 
+/// The operations of Logto v1.42.0, as text.
+pub(super) const EMBEDDED: &str = include_str!("operations.tsv");
+
 static LOGTO: LazyLock<Arc<Catalog>> = LazyLock::new(|| {
-    let catalog = Catalog::parse(include_str!("operations.tsv"))
-        .expect("the embedded catalog is well formed: its test reads this very text");
+    let catalog =
+        Catalog::parse(EMBEDDED).expect("the embedded catalog is well formed: its test reads this very text");
     Arc::new(catalog)
 });
 
@@ -71,19 +72,6 @@ impl Catalog {
         LOGTO.clone()
     }
 
-    /// The operations of Logto v1.42.0, and those of a reviewed file beside them. None of the former changes: not its
-    /// path, its risks, nor what is masked.
-    ///
-    /// # Errors
-    /// Everything that is wrong with the file.
-    pub fn extended(text: &str) -> Result<Arc<Self>, Vec<FileProblem>> {
-        let (operations, added) = extend::read(Self::logto(), text)?;
-        let embedded = parse::operations(include_str!("operations.tsv"));
-        let embedded = embedded.expect("it was read before: that is the catalog which was added to");
-        let all = embedded.into_iter().chain(operations).collect();
-        Ok(Arc::new(Self::of(all, added)))
-    }
-
     /// Reads a catalog of seven columns, as in `operations.tsv`.
     ///
     /// # Errors
@@ -92,7 +80,8 @@ impl Catalog {
         Ok(Self::of(parse::operations(text)?, Added::default()))
     }
 
-    fn of(operations: Box<[Operation]>, added: Added) -> Self {
+    /// Of all operations, of which the last are those that are added.
+    pub(super) fn of(operations: Box<[Operation]>, added: Added) -> Self {
         let all: Vec<(Op, &Operation)> = (0..).map(Op).zip(&operations).collect();
         let trie = Trie::new(Case::Ignored, all.iter().map(|(op, o)| (o.verb, &o.template, *op)));
         let mut by_id: Vec<_> = all.iter().map(|(op, operation)| (operation.id, *op)).collect();
@@ -131,36 +120,9 @@ impl Catalog {
         &self.operations[op.index()]
     }
 
-    /// The query parameters that an operation takes, and the members of its body.
-    pub fn parameters(&self, op: Op) -> Parameters {
-        match self.added.of(op, self.operations.len()) {
-            Some(added) => added.parameters,
-            None => parameters::embedded(op),
-        }
-    }
-
-    /// The secrets in the answers of an operation; `None` where there are none, or none without a request that asks for them.
-    pub fn secrets(&self, op: Op) -> Option<&'static Secrets> {
-        match self.added.of(op, self.operations.len()) {
-            Some(added) => added.secrets,
-            None => secrets::embedded(op),
-        }
-    }
-
-    /// The same for a request with this query.
-    pub fn secrets_of_request(&self, op: Op, query: Option<&str>) -> Option<&'static Secrets> {
-        match self.added.of(op, self.operations.len()) {
-            Some(added) => added.secrets,
-            None => secrets::embedded_of_request(op, query),
-        }
-    }
-
-    /// The query parameter without which an operation's answer holds no secret, where there is one.
-    pub fn secret_asked_by(&self, op: Op) -> Option<&'static str> {
-        match self.added.of(op, self.operations.len()) {
-            Some(_) => None,
-            None => secrets::embedded_asked_by(op),
-        }
+    /// What is known of an operation beside its line, where a file adds it.
+    pub(super) fn extra(&self, op: Op) -> Option<&Extra> {
+        self.added.of(op, self.operations.len())
     }
 
     /// What a file adds, without its comments.

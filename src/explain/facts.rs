@@ -141,5 +141,10 @@ impl<'f> Facts<'f> {
 
 /// Where secrets stand in an answer, in words where that is a guess.
 pub(super) fn places(secrets: &Secrets) -> Vec<String> {
-    if secrets.are_known() { secrets.places() } else { vec!["every member with the name of a secret".into()] }
+    let dotted = |place: &String| place.trim_start_matches('/').replace('/', ".");
+    if secrets.are_known() {
+        secrets.places().iter().map(dotted).collect()
+    } else {
+        vec!["every member with the name of a secret".into()]
+    }
 }

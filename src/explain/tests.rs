@@ -138,7 +138,7 @@ async fn it_says_what_happens_and_why() {
             "/api/hooks/h1",
             "allowed: GET /api/hooks/h1 (GetHook) by caller local at tenant acme\n  \
              by allow \"hooks:read\" of policy reading (c.toml:15)\n  \
-             masked in the answer: /config/headers, /signingKey\n    \
+             masked in the answer: config.headers, signingKey\n    \
              reveal = [\"GetHook\"] in callers.local would show it\n",
         ),
         (

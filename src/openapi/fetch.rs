@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use http::{StatusCode, header};
 
+use super::document::Unusable;
+
 /// Why there is no document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
@@ -25,7 +27,7 @@ pub enum FetchError {
     InFlight,
     /// Not a document.
     #[error(transparent)]
-    Unusable(#[from] super::Unusable),
+    Unusable(#[from] Unusable),
     /// No room for another one.
     #[error("there is no room for it in openapi.memory")]
     Memory,

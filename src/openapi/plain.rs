@@ -128,7 +128,21 @@ mod tests {
         assert_eq!((&list["operationId"], &list["summary"]), (&json!("ListUsers"), &json!("List users")));
         let names: Vec<_> =
             list["parameters"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
-        assert_eq!(names, ["isCaseSensitive", "joint", "mode", "page", "page_size", "search"]);
+        assert_eq!(
+            names,
+            [
+                "excludeOrganizationId",
+                "excludeRoleId",
+                "includePasswordHash",
+                "isCaseSensitive",
+                "joint",
+                "jointMode",
+                "mode",
+                "page",
+                "page_size",
+                "search"
+            ]
+        );
         assert_eq!(tag("audit-logs"), "Audit logs");
     }
 

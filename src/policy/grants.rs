@@ -4,7 +4,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
 };
 
@@ -20,13 +20,14 @@ use super::{
     refusal::{KnownTenants, NoDocument, Refusal},
     reveal::Reveals,
     rights::Rights,
+    scope::Scope,
     target::{Target, TargetError},
     token_spec::{Narrowing, TokenSpec},
 };
 use crate::{
     authn::Caller,
     catalog::{ApiDocument, Catalog, Meant, Op, Verb},
-    config::{self, Config, Issue, TenantMatch, TenantScope},
+    config::{self, Config, Issue},
     ids::{CallerIndex, CallerName, PolicyName, TenantName},
     tenants::Directory,
 };
@@ -44,17 +45,6 @@ struct Grant {
     reveals: Reveals,
     /// The first caller that may do the same.
     class: usize,
-}
-
-/// The tenants that a caller may name, whether they are there already or not.
-#[derive(Debug)]
-enum Scope {
-    All,
-    Only {
-        names: HashSet<TenantName>,
-        /// Patterns and labels.
-        others: Box<[TenantMatch]>,
-    },
 }
 
 /// The grants of a configuration.
@@ -365,40 +355,6 @@ impl Grant {
         };
         tenants.sort_unstable();
         KnownTenants { caller: self.name.clone(), tenants: tenants.into() }
-    }
-}
-
-impl Scope {
-    fn of(written: &TenantScope) -> Self {
-        let TenantScope::Only(matches) = written else { return Self::All };
-        let (mut names, mut others) = (HashSet::new(), Vec::new());
-        for one in matches {
-            match one {
-                TenantMatch::Name(name) => drop(names.insert(name.clone())),
-                TenantMatch::Pattern(_) | TenantMatch::Label(_) => others.push(one.clone()),
-            }
-        }
-        Self::Only { names, others: others.into() }
-    }
-
-    fn includes<T: Tenant>(&self, tenant: &T) -> bool {
-        match self {
-            Self::All => true,
-            Self::Only { names, others } => {
-                names.contains(tenant.name())
-                    || others.iter().any(|one| one.matches(tenant.name(), tenant.labels()))
-            }
-        }
-    }
-
-    /// The one tenant that it can only be, by its name.
-    fn only_name(&self) -> Option<&str> {
-        match self {
-            Self::Only { names, others } if names.len() == 1 && others.is_empty() => {
-                names.iter().next().map(TenantName::as_str)
-            }
-            _ => None,
-        }
     }
 }
 

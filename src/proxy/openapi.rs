@@ -7,17 +7,47 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
 use http_body::SizeHint;
+use tokio::time::timeout_at;
 
+use super::{error::Failure, pipeline::Pipeline};
 use crate::{
-    openapi::Cut,
+    limit::Admitted,
+    listen::Connection,
+    observe::Record,
+    openapi::{Cut, CutError},
+    policy::{Tenant as _, target::Target},
     reply::{Base, Body, BodySource},
-    upstream::BodyError,
+    upstream::{BodyError, Tenant},
 };
 
+impl Pipeline {
+    /// Answers with the OpenAPI document, cut down to what the caller may do.
+    pub(super) async fn describe(
+        &self,
+        connection: &Connection,
+        admitted: Admitted<Tenant>,
+        target: &Target<'_>,
+        head: &Parts,
+        record: &Record,
+    ) -> Result<Response<Body>, Failure> {
+        let (caller, tenant) = (admitted.caller().index(), admitted.tenant());
+        let source = self.library.source(tenant.shelf(), &self.config.openapi, || tenant.openapi());
+        let class = (self.policy.class(caller), || self.policy.rights(caller));
+        let cut = timeout_at(
+            record.started + self.config.timeouts.deadline,
+            self.library.cut(&self.cuts, class, source),
+        );
+        let cut = cut.await.map_err(|_| CutError::Busy)??;
+        // Whoever named the tenant will have to, with every request.
+        let tenant = target.tenant().map(|_| tenant.name().as_str());
+        Ok(answer(&cut, Base { tenant, ..self.base(connection, head) }, &head.headers))
+    }
+}
+
 /// The answer to a caller that reached us at `base`.
-pub(super) fn answer(cut: &Cut, base: Base<'_>, asked: &HeaderMap) -> Response<Body> {
+fn answer(cut: &Cut, base: Base<'_>, asked: &HeaderMap) -> Response<Body> {
     let base = base.to_string();
     let tag = cut.tag(&base);
     let known = is_known(&tag, asked);

@@ -18,7 +18,6 @@ use super::{
     error::Failure,
     forward_auth,
     hosts::{self, Hosts},
-    openapi,
     route::{self, Route},
 };
 use crate::{
@@ -29,7 +28,7 @@ use crate::{
     limit::{Admitted, Peers, RateLimits, Unauthenticated},
     listen::Connection,
     observe::{AnsweredBy, Details, Issued, Metrics, OperationMetrics, Record, Recorder, RequestId},
-    openapi::{CutError, Cuts, Library},
+    openapi::{Cuts, Library},
     policy::{Action, DESCRIBE, Grants, ISSUE, Permit, Refusal, Tenant as _, target::Target},
     reply::{self, Base, Body},
     secret::Digest,
@@ -298,28 +297,6 @@ impl Pipeline {
         Ok(answer.map(Body::whole))
     }
 
-    /// Answers with the OpenAPI document, cut down to what the caller may do.
-    async fn describe(
-        &self,
-        connection: &Connection,
-        admitted: Admitted<Tenant>,
-        target: &Target<'_>,
-        head: &Parts,
-        record: &Record,
-    ) -> Result<Response<Body>, Failure> {
-        let (caller, tenant) = (admitted.caller().index(), admitted.tenant());
-        let source = self.library.source(tenant.shelf(), &self.config.openapi, || tenant.openapi());
-        let class = (self.policy.class(caller), || self.policy.rights(caller));
-        let cut = timeout_at(
-            record.started + self.config.timeouts.deadline,
-            self.library.cut(&self.cuts, class, source),
-        );
-        let cut = cut.await.map_err(|_| CutError::Busy)??;
-        // Whoever named the tenant will have to, with every request.
-        let tenant = target.tenant().map(|_| tenant.name().as_str());
-        Ok(openapi::answer(&cut, Base { tenant, ..self.base(connection, head) }, &head.headers))
-    }
-
     /// Answers another proxy: yes, and with this token.
     async fn lend(
         &self,
@@ -341,7 +318,7 @@ impl Pipeline {
     }
 
     /// How links to this proxy begin: as configured, else as the caller addressed us.
-    fn base<'a>(&'a self, connection: &Connection, head: &'a Parts) -> Base<'a> {
+    pub(super) fn base<'a>(&'a self, connection: &Connection, head: &'a Parts) -> Base<'a> {
         self.base_by(connection.scheme, head)
     }
 

@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 
-use super::{Extra, FileProblem, UNREVIEWED};
+use super::problem::{FileProblem, UNREVIEWED, problem};
 use crate::catalog::{
+    added::Extra,
     kept,
     operation::{Operation, Paging, Requirement, Risk, Verb},
     parameters::Parameters,
     parse::FREE_NAME,
+    secrets::Secrets,
     template::Template,
 };
 
@@ -28,10 +30,6 @@ pub(super) struct Line {
     pub(super) number: usize,
     pub(super) operation: Operation,
     pub(super) extra: Extra,
-}
-
-pub(super) fn problem(line: usize, what: impl Into<String>, remedy: impl Into<String>) -> FileProblem {
-    FileProblem { line, what: what.into(), remedy: remedy.into() }
 }
 
 type Wrong = (String, String);
@@ -230,7 +228,7 @@ fn names(what: &str, text: &str) -> Result<&'static str, Wrong> {
 }
 
 /// The places of secrets: there are some exactly where the risk says so, because nothing else would mask them.
-fn secrets(risks: Option<&[Risk]>, text: &str) -> Result<Option<&'static crate::catalog::Secrets>, Wrong> {
+fn secrets(risks: Option<&[Risk]>, text: &str) -> Result<Option<&'static Secrets>, Wrong> {
     let form = "Write where they stand in the tenth column, such as /secret or /config/password,/value.";
     let Some(risks) = risks else { return Ok(None) };
     match (risks.contains(&Risk::Secrets), text) {

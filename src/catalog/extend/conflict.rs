@@ -2,8 +2,8 @@
 //! the lines before it.
 
 use super::{
-    FileProblem,
-    column::{Line, problem},
+    column::Line,
+    problem::{FileProblem, problem},
 };
 use crate::catalog::{
     document::ApiDocument,

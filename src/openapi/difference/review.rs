@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Described, schema::Shapes};
+use super::{described::Described, schema::Shapes};
 use crate::catalog::{Risk, Verb};
 
 /// Something that may be a risk, and why.

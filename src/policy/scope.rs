@@ -1,0 +1,54 @@
+//! The tenants that a grant is about.
+
+use std::collections::HashSet;
+
+use super::permit::Tenant;
+use crate::{
+    config::{TenantMatch, TenantScope},
+    ids::TenantName,
+};
+
+/// The tenants that a caller may name, whether they are there already or not.
+#[derive(Debug)]
+pub(super) enum Scope {
+    All,
+    Only {
+        names: HashSet<TenantName>,
+        /// Patterns and labels.
+        others: Box<[TenantMatch]>,
+    },
+}
+
+impl Scope {
+    pub(super) fn of(written: &TenantScope) -> Self {
+        let TenantScope::Only(matches) = written else { return Self::All };
+        let (mut names, mut others) = (HashSet::new(), Vec::new());
+        for one in matches {
+            match one {
+                TenantMatch::Name(name) => drop(names.insert(name.clone())),
+                TenantMatch::Pattern(_) | TenantMatch::Label(_) => others.push(one.clone()),
+            }
+        }
+        Self::Only { names, others: others.into() }
+    }
+
+    pub(super) fn includes<T: Tenant>(&self, tenant: &T) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only { names, others } => {
+                names.contains(tenant.name())
+                    || others.iter().any(|one| one.matches(tenant.name(), tenant.labels()))
+            }
+        }
+    }
+
+    /// The one tenant that it can only be, by its name.
+    pub(super) fn only_name(&self) -> Option<&str> {
+        match self {
+            Self::Only { names, others } if names.len() == 1 && others.is_empty() => {
+                names.iter().next().map(TenantName::as_str)
+            }
+            _ => None,
+        }
+    }
+}
