@@ -4,6 +4,7 @@
 
 mod callers;
 mod expiring;
+mod judged;
 mod moments;
 mod problems;
 mod process;

@@ -3,15 +3,13 @@
 
 mod document;
 mod paint;
+mod question;
 mod render;
 mod watch;
 
-use std::{
-    io::{self, IsTerminal as _},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
-use self::{document::Document, paint::Paint};
+use self::{paint::Paint, question::Question};
 use super::process::{Process, parse_address};
 use crate::{config::Address, ids::TenantName};
 
@@ -61,38 +59,8 @@ pub(super) fn run(args: &Args) -> ExitCode {
     }
 }
 
-/// What is asked, and whom.
-#[derive(Clone)]
-struct Question {
-    process: Process,
-    target: String,
-}
-
-impl Question {
-    /// The document, or why there is none.
-    fn ask(&self) -> Result<Document, String> {
-        let answer =
-            self.process.ask("GET", &self.target).map_err(|error| self.process.unreachable(&error))?;
-        let address = self.process.address.to_string();
-        match answer.status {
-            200 => Document::parse(address, &answer.body)
-                .ok_or_else(|| format!("{}: what is there is not Claviger's /status", self.process.address)),
-            401 => Err(format!(
-                "{address} asks for admin.token, and the configuration here has none that fits; name the file that has it with --config, \
-                 or set CLAVIGER_ADMIN__TOKEN"
-            )),
-            404 if answer.body.contains("tenant") => Err("there is no such tenant".to_owned()),
-            _ => Err(format!("{address}: {}", answer.last_line())),
-        }
-    }
-}
-
 /// A name or a pattern; nothing that would have to be escaped.
 fn tenant(text: &str) -> Result<String, String> {
     let stars = text.replace('*', "x");
     TenantName::parse(&stars).map(|_| text.to_owned()).map_err(|error| error.to_string())
-}
-
-fn is_terminal() -> bool {
-    io::stdout().is_terminal()
 }

@@ -228,7 +228,7 @@ async fn it_says_what_happens_and_why() {
             "local",
             "/users",
             "denied: GET /users: 404 claviger.not_found\n  \
-             no such path here: the Management API is below /api, the token broker is /oidc/token. Did you mean /api/users?\n",
+             there is no such path here: /api is missing. Did you mean /api/users?\n",
         ),
         (
             "local",

@@ -107,7 +107,7 @@ impl Pipeline {
                 let named = route::target(&head.uri, head.version, &head.headers)?;
                 let target = Target::Token {
                     tenant: named.tenant(),
-                    asked: form.asked(self.base_by(self.scheme(), head)),
+                    asked: form.asked(self.base(self.scheme(), head)),
                 };
                 let judged = self.judge(trial, &presented, &target, head, learned).await?;
                 self.examine(judged, head, trial.body)

@@ -42,7 +42,7 @@ impl Pipeline {
         let cut = cut.await.map_err(|_| CutError::Busy)??;
         // Whoever named the tenant will have to, with every request.
         let tenant = target.tenant().map(|_| tenant.name().as_str());
-        Ok(answer(&cut, Base { tenant, ..self.base(connection, head) }, &head.headers))
+        Ok(answer(&cut, Base { tenant, ..self.base(connection.scheme, head) }, &head.headers))
     }
 }
 

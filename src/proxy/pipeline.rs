@@ -95,7 +95,7 @@ impl Pipeline {
             }
             Route::Token => self.token(connection, head, body, record).await,
             Route::Discovery(issuer) => {
-                Ok(issuer.answer(&head, self.base(connection, &head), &self.config)?)
+                Ok(issuer.answer(&head, self.base(connection.scheme, &head), &self.config)?)
             }
             Route::ForwardAuth => {
                 record.via = Some("authz");
@@ -127,7 +127,7 @@ impl Pipeline {
         let presented = Presented::by_client(&connection.peer, &head.headers, form.client());
         let named = route::target(&head.uri, head.version, &head.headers)?;
         let target =
-            Target::Token { tenant: named.tenant(), asked: form.asked(self.base(connection, &head)) };
+            Target::Token { tenant: named.tenant(), asked: form.asked(self.base(connection.scheme, &head)) };
         let admitted = self.admit(connection, &presented, &target, &head, record).await?;
         self.issue(admitted, self.authenticators.key_of(&presented), record).await
     }
@@ -265,7 +265,7 @@ impl Pipeline {
         let headers = answer.headers_mut();
         headers::strip_answer(headers);
         headers.append(header::VIA, headers::VIA);
-        reply::rebuild(headers, self.base(connection, head), &sent_to, tenant.endpoint());
+        reply::rebuild(headers, self.base(connection.scheme, head), &sent_to, tenant.endpoint());
         let (answered, body) = answer.filtered(head, timeouts.body).await?;
         record.answered_by = AnsweredBy::Upstream;
         Ok(Response::from_parts(answered, Body::streamed(body)))
@@ -318,11 +318,7 @@ impl Pipeline {
     }
 
     /// How links to this proxy begin: as configured, else as the caller addressed us.
-    pub(super) fn base<'a>(&'a self, connection: &Connection, head: &'a Parts) -> Base<'a> {
-        self.base_by(connection.scheme, head)
-    }
-
-    pub(super) fn base_by<'a>(&'a self, scheme: &'a str, head: &'a Parts) -> Base<'a> {
+    pub(super) fn base<'a>(&'a self, scheme: &'a str, head: &'a Parts) -> Base<'a> {
         let tenant = head.uri.path().strip_prefix("/t/").and_then(|rest| rest.split('/').next());
         match (&self.config.listen.public_url, hosts::host(&head.uri, &head.headers)) {
             (Some(url), _) => Base { scheme: "", authority: url.trim_end_matches('/'), tenant },

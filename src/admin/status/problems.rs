@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::moments::{at, before};
+use super::moments::before;
 use crate::{
     admin::{Admin, health::Reload},
     authn::jwt::KeyringStatus,
@@ -148,47 +148,6 @@ fn of_tls(dates: &Dates, now: Moment) -> Vec<Problem> {
         at: None,
     };
     dates.concerns(now.wall).into_iter().map(shown).collect()
-}
-
-impl super::TenantNow {
-    /// Of a tenant's tokens and upstream.
-    pub(super) fn judged(&self, now: Moment) -> Vec<Problem> {
-        let about = || format!("tenants.{}", self.name());
-        let mut problems = Vec::new();
-        for token in &self.tokens {
-            let Some(error) = &token.last_error else { continue };
-            let (severity, what) = match token.usable_for {
-                None => (Severity::Error, "there is no access token"),
-                Some(_) => (Severity::Warning, "the access token cannot be renewed"),
-            };
-            problems.push(Problem {
-                severity,
-                about: about(),
-                what: format!("{what}: {error}"),
-                remedy: error.remedy().into(),
-                at: token.failed.map(|ago| before(now, ago)),
-            });
-        }
-        // The grants' tokens mostly fail for the reason that the tenant's own does.
-        problems.dedup_by(|one, other| (&one.what, one.severity) == (&other.what, other.severity));
-        let (failed, all) = (self.tries.failed, self.tries.failed + self.tries.served);
-        let severity = match () {
-            () if failed == 0 => return problems,
-            () if failed * 2 >= all => Severity::Error,
-            () if failed * 20 >= all && failed > 1 => Severity::Warning,
-            () => return problems,
-        };
-        if let Some(last) = self.tenant.health().last() {
-            problems.push(Problem {
-                severity,
-                about: about(),
-                what: format!("{failed} of {all} tries failed in the last minutes; the last: {}", last.what),
-                remedy: crate::proxy::remedy_of_try(last.kind).into(),
-                at: Some(at(now, last.at)),
-            });
-        }
-        problems
-    }
 }
 
 /// What a thing is that has, or has not, a problem.

@@ -1,8 +1,14 @@
 //! Colours, where a terminal wants them, and how wide a line may be.
 
-use std::env;
+use std::{
+    env,
+    io::{self, IsTerminal as _},
+};
 
-use super::is_terminal;
+/// Whether standard output is one.
+pub(super) fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
 
 /// How text is shown.
 #[derive(Clone, Copy)]

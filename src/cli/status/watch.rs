@@ -15,10 +15,9 @@ use tokio::{
 };
 
 use super::{
-    Question,
     document::Document,
-    is_terminal,
-    paint::{Paint, Tone},
+    paint::{Paint, Tone, is_terminal},
+    question::Question,
     render,
 };
 

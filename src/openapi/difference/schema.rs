@@ -60,29 +60,32 @@ impl Shapes<'_> {
     /// The places of an answer whose names sound like a secret, as the catalog writes places.
     pub(super) fn secrets(&self, schema: &Value) -> Vec<String> {
         let mut found = BTreeSet::new();
-        self.search(schema, "", 0, &mut found);
+        self.search(schema, "", &mut Vec::new(), &mut found);
         found.into_iter().take(MOST).collect()
     }
 
-    fn search(&self, schema: &Value, above: &str, depth: usize, found: &mut BTreeSet<String>) {
-        if depth > DEEPEST || found.len() >= MOST {
+    /// `within` are the schemas that it is a part of: one that holds itself has no further places.
+    fn search(&self, schema: &Value, above: &str, within: &mut Vec<Value>, found: &mut BTreeSet<String>) {
+        let schema = self.resolved(schema);
+        if within.len() > DEEPEST || found.len() >= MOST || within.contains(&schema) {
             return;
         }
-        let schema = self.resolved(schema);
+        within.push(schema.clone());
         for (name, member) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
             let place = format!("{above}/{name}");
             if sounds_secret(name) {
                 found.insert(place);
             } else {
-                self.search(member, &place, depth + 1, found);
+                self.search(member, &place, within, found);
             }
         }
         if let Some(items) = schema.get("items") {
-            self.search(items, above, depth + 1, found);
+            self.search(items, above, within, found);
         }
         for part in parts(&schema) {
-            self.search(part, above, depth + 1, found);
+            self.search(part, above, within, found);
         }
+        within.pop();
     }
 }
 

@@ -1,0 +1,30 @@
+//! Asks the running process for its `/status`.
+
+use super::document::Document;
+use crate::cli::process::Process;
+
+/// What is asked, and whom.
+#[derive(Clone)]
+pub(super) struct Question {
+    pub(super) process: Process,
+    pub(super) target: String,
+}
+
+impl Question {
+    /// The document, or why there is none.
+    pub(super) fn ask(&self) -> Result<Document, String> {
+        let answer =
+            self.process.ask("GET", &self.target).map_err(|error| self.process.unreachable(&error))?;
+        let address = self.process.address.to_string();
+        match answer.status {
+            200 => Document::parse(address, &answer.body)
+                .ok_or_else(|| format!("{}: what is there is not Claviger's /status", self.process.address)),
+            401 => Err(format!(
+                "{address} asks for admin.token, and the configuration here has none that fits; name the file that has it with --config, \
+                 or set CLAVIGER_ADMIN__TOKEN"
+            )),
+            404 if answer.body.contains("tenant") => Err("there is no such tenant".to_owned()),
+            _ => Err(format!("{address}: {}", answer.last_line())),
+        }
+    }
+}
