@@ -68,7 +68,7 @@ pub(super) struct Args {
     /// The answer as JSON.
     #[arg(long)]
     json: bool,
-    /// [METHOD] and path, a URL, an operation, a curl command, a line of a log, or - for standard input.
+    /// Method (GET where it is left out) and path, a URL, an operation, a curl command, a line of a log, or - for standard input.
     #[arg(value_name = "REQUEST", required = true)]
     request: Vec<String>,
     #[command(subcommand)]

@@ -27,7 +27,7 @@ pub(super) struct Args {
     /// Only those of this tag, such as users.
     #[arg(long, conflicts_with = "diff", add = ArgValueCandidates::new(super::complete::tags))]
     tag: Option<String>,
-    /// What differs from the OpenAPI document of a server: its URL, such as https://acme.logto.app, or a file. Exit code 0:
+    /// What differs from the OpenAPI document of a server: its URL, or a file. Exit code 0:
     /// nothing; 1: something; 2: there is no document.
     #[arg(long, value_name = "URL|FILE")]
     diff: Option<String>,

@@ -73,7 +73,7 @@ pub enum Undecodable {
 }
 
 impl Gunzip {
-    /// For one body, which beyond its first [`FREE`] bytes must not be more than `expansion` times what it is compressed.
+    /// For one body, which beyond its first MiB must not be more than `expansion` times what it is compressed.
     pub fn new(expansion: u32) -> Self {
         let expansion = u64::from(expansion);
         Self { stage: Stage::Header(0), crc: Crc32::new(), compressed: 0, expanded: 0, expansion }

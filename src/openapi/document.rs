@@ -133,7 +133,7 @@ mod tests {
         {
             assert_eq!(read(text), Err(Unusable::Shape), "{text}");
         }
-        assert_eq!(read(&GOOD.replace("\"get\":{\"operationId\":\"ListUsers\"}", "")).is_ok(), true);
+        assert!(read(&GOOD.replace("\"get\":{\"operationId\":\"ListUsers\"}", "")).is_ok());
         assert_eq!(
             read(&GOOD.replace("{\"get\":{\"operationId\":\"ListUsers\"}}", "7")),
             Err(Unusable::Shape)

@@ -5,7 +5,7 @@ use std::{fmt::Display, future::Future, time::Duration};
 use tokio::time::Instant;
 
 /// More than anything here takes on a machine that does other things as well.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(5);
 
 /// Asks again and again until `found` has an answer.

@@ -148,7 +148,7 @@ fn what_is_in_a_line() {
     }
     let sometimes = ["caller", "identified_by", "key", "issuer", "subject", "certificate", "via"];
     let known = |member: &&str| told.get(*member).is_some() || sometimes.contains(member);
-    assert!(documented.iter().all(|member| known(member)), "{documented:?}");
+    assert!(documented.iter().all(known), "{documented:?}");
 }
 
 #[test]

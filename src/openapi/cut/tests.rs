@@ -1,4 +1,4 @@
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{path::PathBuf, sync::Arc};
 
 use super::*;
 use crate::{
@@ -293,9 +293,6 @@ fn logtos_own_document_is_cut() {
         ),
     ] {
         let rights = rights(policy, "");
-        let started = Instant::now();
-        let made = Cut::of(&source, &rights);
-        println!("{policy}: {} bytes in {:?}", made.len(), started.elapsed());
         let document = cut(&source, &rights);
         let allowed = ids(&cut(&Source::Catalog, &rights));
         let mut found = ids(&document);
