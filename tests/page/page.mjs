@@ -101,7 +101,7 @@ const scenarios = {
     await proxy.ask('DELETE', '/api/roles/r1', 'support');
     await shows(page, '#live tr:first-child', '403 denied');
     const denied = await text(page, '#live tr:first-child');
-    assert.ok(denied.includes('claviger.not_permitted: DeleteRole'), denied);
+    assert.ok(denied.includes('claviger.not_permitted: no rule allows DeleteRole'), denied);
     await page.locator('#live-bad').check();
     assert.equal(await page.locator('#live tr').count(), 1);
     await page.locator('#live-bad').uncheck();
@@ -290,6 +290,7 @@ const scenarios = {
         await live(page);
         for (const path of ['/t/acme/api/users', '/t/northwind/api/users', '/t/acme/api/applications']) await proxy.ask('GET', path);
         await until(async () => (await text(page, '#live-n')).includes('3 seen'), 'three requests');
+        await page.fill('#x-caller', 'billing');
         await page.fill('#x-request', 'DELETE /api/users/u1');
         await page.press('#x-request', 'Enter');
         await shows(page, '#answer', 'DeleteUser');
