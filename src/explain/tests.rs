@@ -252,7 +252,7 @@ async fn it_says_what_happens_and_why() {
             "support",
             "/api/users/u1",
             "denied: GET /api/users/u1 (GetUser) by caller support: 400 claviger.bad_request\n  \
-             caller support has several tenants, and the request names none. Name one of acme, beta\n",
+             the request names no tenant, and caller support has several: acme, beta\n",
         ),
         (
             "local",

@@ -158,14 +158,6 @@ fn reason_of_refusal(refusal: &Refusal, facts: &Facts<'_>) -> String {
         Refusal::TenantNotGranted(caller, tenant) => {
             format!("{refusal}. To grant it, add {:?} to callers.{caller}.tenants", tenant.as_str())
         }
-        Refusal::TenantNotNamed(_) => {
-            let grants = facts.pipeline.policy();
-            let granted = facts.config.tenants.iter().filter(|tenant| {
-                facts.learned.caller.is_some_and(|index| grants.may_name(index, &***tenant))
-            });
-            let names: Vec<_> = granted.map(|tenant| tenant.name().to_string()).collect();
-            format!("{refusal}. Name one of {}", super::question::listed(names.into_iter()))
-        }
         other => other.to_string(),
     }
 }
