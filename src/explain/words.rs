@@ -9,7 +9,7 @@ use super::{
 use crate::{
     authn::Found,
     config::Issue,
-    policy::{Refusal, Tenant as _, conditions::Words},
+    policy::{Refusal, conditions::Words},
     proxy::{Allowed, Failure},
 };
 
