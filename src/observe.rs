@@ -4,6 +4,8 @@
 
 mod answered_by;
 pub mod audit;
+#[cfg(test)]
+mod captured;
 mod details;
 mod event;
 mod events;

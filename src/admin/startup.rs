@@ -40,7 +40,7 @@ impl Startup {
         self.bound.get().is_some()
     }
 
-    /// What is waited for now, for at most `patience` after the ports were bound; `None` when the start is over.
+    /// What is waited for now, for at most `patience` after the ports were bound; `None` once startup has finished.
     pub(super) fn waits_for(
         &self,
         without_keys: impl FnOnce() -> Vec<IssuerName>,

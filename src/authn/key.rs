@@ -83,18 +83,7 @@ mod tests {
     };
 
     fn keyed(keys: Vec<Digest>, label: Option<KeyLabel>) -> config::Caller {
-        config::Caller {
-            name: CallerName::parse("keyed").unwrap(),
-            identify: vec![config::Identity::ApiKey { keys, label }],
-            tenants: config::TenantScope::All,
-            policies: Vec::new(),
-            reveal: Vec::new(),
-            issue: config::Issue::Claviger,
-            scopes: None,
-            organization_id: None,
-            rate: None,
-            origin: config::Origin::from("test"),
-        }
+        crate::authn::tests::caller("keyed", vec![config::Identity::ApiKey { keys, label }])
     }
 
     #[tokio::test(start_paused = true)]

@@ -12,7 +12,7 @@ pub struct Document {
     version: Digest,
 }
 
-/// Why bytes are not a document that is of use here.
+/// Why bytes are not a document that can be used here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
     /// Not text.
@@ -45,6 +45,13 @@ impl Document {
         }
         let version = version(&outline);
         Ok(Self { text: text.into(), version })
+    }
+
+    /// The one that a Logto 1.42 served, for tests.
+    #[cfg(test)]
+    pub(super) fn recorded() -> Self {
+        let path = std::env::var_os("CLAVIGER_OPENAPI").expect("CLAVIGER_OPENAPI names the file");
+        Self::read(std::fs::read(path).unwrap()).unwrap()
     }
 
     /// Which one it is: two that differ in nothing but their address have the same version.

@@ -30,7 +30,7 @@ pub enum Fault {
     #[error("the tenant's quota leaves no room for a token request")]
     Quota,
     /// 2xx, and not a token that can be used.
-    #[error("the issuer's answer is of no use: {0}")]
+    #[error("the issuer's response is invalid: {0}")]
     Invalid(Flaw),
     /// An OAuth error (RFC 6749 section 5.2).
     #[error("the issuer refused with {error}: {description}")]

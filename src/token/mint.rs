@@ -122,7 +122,7 @@ impl HttpIssuer {
     /// handshake, `idle` how long a connection is kept for the next request.
     ///
     /// # Errors
-    /// When the URL or the TLS configuration is of no use; the text names no credential.
+    /// When the URL or the TLS configuration is invalid; the text names no credential.
     pub fn new(
         url: &str,
         tls: rustls::ClientConfig,

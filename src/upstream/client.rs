@@ -203,7 +203,7 @@ async fn attempt_once(
     Err((error, unread))
 }
 
-/// Keeps for `/status` that an answer was of no use.
+/// Records for `/status` that the upstream's response was invalid.
 fn noted(tenant: &Tenant, kind: TryFailure, error: UpstreamError) -> UpstreamError {
     tenant.health().failed(Instant::now(), kind, error.to_string());
     error

@@ -242,6 +242,6 @@ mod tests {
         assert_eq!(after("1"), Some(Duration::from_secs(1)));
         assert_eq!(after("3"), None, "longer than max_backoff: the caller is told instead");
         assert_eq!(after("Thu, 01 Jan 1970 00:00:02 GMT"), Some(Duration::from_secs(2)));
-        assert_eq!(after("soon"), Some(Duration::from_millis(50)), "nonsense counts as absent");
+        assert_eq!(after("soon"), Some(Duration::from_millis(50)), "an invalid value is ignored");
     }
 }

@@ -619,11 +619,11 @@ def openapi_of_emulator(world):
 
 def openapi_of_logto(world):
     """generators and a linter take every cut of the document that a real Logto serves"""
-    beside = Path(os.environ.get("CLAVIGER_OPENAPI", HERE.parents[2] / "shared/logto/openapi.management.json"))
-    if not beside.exists():
-        say(f"skipped: there is no {beside}")
+    recorded = os.environ.get("CLAVIGER_OPENAPI")
+    if not recorded:
+        say("left out: CLAVIGER_OPENAPI names no document of a real Logto")
         return
-    documents, _ = cuts(world, "recorded", served(beside.read_bytes()), "logto")
+    documents, _ = cuts(world, "recorded", served(Path(recorded).read_bytes()), "logto")
     everything = operations(documents["everything"])
     check(len(everything) > 150, f"only {len(everything)} operations in everything")
     text = json.dumps(documents["one"])

@@ -5,9 +5,12 @@ use std::time::Duration;
 use claviger_emulator::{Options, Seed};
 use miniz_oxide::deflate::compress_to_vec;
 
-use crate::support::{
-    Answer, Logto, Proxy, Reaction, Request, Scripted, Told, Whole, gzip::gzip, proxy::Builder, quoted,
-    wait::pass,
+use crate::{
+    streaming::four_slow_callers_fill_no_memory,
+    support::{
+        Answer, Logto, Proxy, Reaction, Request, Scripted, Told, Whole, gzip::gzip, proxy::Builder, quoted,
+        wait::pass,
+    },
 };
 
 const PAGE: &str = "/api/users?page=1&page_size=100";
@@ -283,22 +286,6 @@ async fn b45_a_caller_that_does_not_read_stops_the_decompression() {
         .start()
         .await;
     let before = proxy.memory().0;
-    let mut clients = Vec::new();
-    for _ in 0..4 {
-        let mut client = proxy.connect().await;
-        client.write(&taking("/api/roles", "identity").head()).await.expect("it is read");
-        client.read_head().await.expect("the head comes");
-        clients.push(client);
-    }
     // What is left to decompress counts against its caller, though the upstream is done.
-    assert_eq!(proxy.status().await["tenants"]["acme"]["in_flight"], 4);
-    let highest = proxy.memory().1;
-    assert!(highest < before + BOUND, "{before} KiB before, {highest} KiB at the most");
-    // A caller that reads after all gets everything.
-    let mut client = clients.remove(0);
-    let mut length = client.take_unread().len();
-    while length < text.len() {
-        assert!(client.read_more().await.expect("it goes on") > 0, "it ended after {length} bytes");
-        length += client.take_unread().len();
-    }
+    four_slow_callers_fill_no_memory(&proxy, &taking("/api/roles", "identity"), before, text.len()).await;
 }

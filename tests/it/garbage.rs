@@ -63,7 +63,7 @@ async fn a_body_that_breaks_its_framing_breaks_the_callers() {
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n[1,",
     ] {
         let (proxy, _upstream) = with(&logto, garbage).await;
-        // Where not even the beginning is to be had, the head has not gone out yet.
+        // Where not even the beginning is available, the head has not gone out yet.
         if let Ok(answer) = proxy.connect().await.try_ask(&Request::get("/api/roles")).await {
             answer.assert_problem(502, "upstream_unreachable");
             assert!(answer.text().contains("may have been carried out"), "{garbage:?}: {}", answer.text());

@@ -121,7 +121,7 @@ async fn b38_a_bearer_token_that_cannot_be_read_or_is_refused_leaves_the_keys_in
         let answer = proxy.ask(&request(&new, &issuer)).await;
         answer.assert_problem(503, "issuer_unavailable");
         assert!(answer.retry_after().is_some_and(|wait| (1..=10).contains(&wait)), "{why}");
-        assert_eq!(proxy.admin("/startupz").await.status, 200, "the start is over");
+        assert_eq!(proxy.admin("/startupz").await.status, 200, "startup has finished");
     }
     std::fs::remove_dir(&file).expect("it is empty");
     write(&file, &bearer("one"));

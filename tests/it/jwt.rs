@@ -72,7 +72,7 @@ async fn a_service_account_is_known_by_its_token_and_its_keys_by_a_file() {
     assert_eq!(proxy.ask(&with_token(&new.sign(&claims))).await.status, 200);
 
     std::fs::write(&keys, r#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#).expect("it can be written");
-    assert!(!proxy.reload().await, "no key of use");
+    assert!(!proxy.reload().await, "no usable key");
     assert_eq!(proxy.ask(&with_token(&new.sign(&claims))).await.status, 200, "the old set stays");
 }
 

@@ -66,24 +66,34 @@ async fn b22_a_slow_caller_slows_the_upstream_and_fills_no_memory() {
     assert_eq!(proxy.get("/api/roles").await.status, 200);
     let before = proxy.memory().0;
     logto.api_fault(Effect::body(200, "application/json", vec![b'1'; 24 * MIB]));
+    four_slow_callers_fill_no_memory(&proxy, &Request::get("/api/roles"), before, 24 * MIB).await;
+}
+
+/// Four callers that send `request` and read no further than the head: memory stays within [`BOUND`] of `before` (KiB),
+/// and one that reads after all gets all `length` bytes of the body.
+pub(crate) async fn four_slow_callers_fill_no_memory(
+    proxy: &Proxy,
+    request: &Request,
+    before: u64,
+    length: usize,
+) {
     let mut clients = Vec::new();
     for _ in 0..4 {
         let mut client = proxy.connect().await;
-        client.write(&Request::get("/api/roles").head()).await.expect("it is read");
+        client.write(&request.head()).await.expect("it is read");
         client.read_head().await.expect("the head comes");
         clients.push(client);
     }
     assert_eq!(proxy.status().await["tenants"]["acme"]["in_flight"], 4);
     let highest = proxy.memory().1;
     assert!(highest < before + BOUND, "{before} KiB before, {highest} KiB at the most");
-    // A caller that reads after all gets everything.
     let mut client = clients.remove(0);
-    let mut length = client.take_unread().len();
-    while length < 24 * MIB {
-        assert!(client.read_more().await.expect("it goes on") > 0, "it ended after {length} bytes");
-        length += client.take_unread().len();
+    let mut read = client.take_unread().len();
+    while read < length {
+        assert!(client.read_more().await.expect("it goes on") > 0, "it ended after {read} bytes");
+        read += client.take_unread().len();
     }
-    assert_eq!(length, 24 * MIB);
+    assert_eq!(read, length);
 }
 
 #[tokio::test]

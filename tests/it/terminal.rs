@@ -85,7 +85,7 @@ async fn a_terminal_shows_each_request_with_the_decision_as_the_page_has_it() {
     assert!(!shown.contains(MARK), "{shown}");
     let ready = shown.lines().find(|line| line.contains("  INFO   ready  ")).expect("it says so");
     assert!(ready.contains("proxy=127.0.0.1:") && ready.contains("tenants=1"), "{ready}");
-    // The page's example is this session.
+    // docs/logs.md shows these very lines.
     let page = include_str!("../../docs/logs.md");
     let example =
         page.split("<!-- terminal: ").nth(1).and_then(|rest| rest.split("```").nth(1)).expect("it is marked");

@@ -82,7 +82,7 @@ impl Secure {
     /// HTTP/1.1, and the certificate that the proxy shows.
     pub(crate) async fn connect(&self, proxy: &Proxy) -> io::Result<(Client, CertificateDer<'static>)> {
         let stream = self.shake(proxy, b"http/1.1").await?;
-        let shown = stream.get_ref().1.peer_certificates().expect("the handshake is over")[0].clone();
+        let shown = stream.get_ref().1.peer_certificates().expect("the handshake has finished")[0].clone();
         Ok((Client::over(stream, proxy.tap().clone()), shown.into_owned()))
     }
 

@@ -10,7 +10,6 @@ use super::{identity::VERIFIED_FOR, *};
 use crate::{
     authn::{Peer, Reach},
     config::{Identity, ListenTls, PemFile},
-    ids::CallerName,
     listen::tls::{
         Tls,
         pki::{Authority, Certified, Wanted},
@@ -74,18 +73,7 @@ fn peer(certified: &Certified) -> Peer {
 }
 
 fn caller(name: &str, identity: Identity) -> config::Caller {
-    config::Caller {
-        name: CallerName::parse(name).unwrap(),
-        identify: vec![identity],
-        tenants: config::TenantScope::All,
-        policies: Vec::new(),
-        reveal: Vec::new(),
-        issue: config::Issue::Claviger,
-        scopes: None,
-        organization_id: None,
-        rate: None,
-        origin: config::Origin::from("test"),
-    }
+    crate::authn::tests::caller(name, vec![identity])
 }
 
 fn usual() -> World {

@@ -27,8 +27,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     authn::{Authenticators, AuthnError, Deps, Peer, Reach, Seal},
-    config::{ClaimMatch, Identity, Jwks, Origin, Roots, TenantScope},
-    ids::{CallerName, IssuerName},
+    config::{ClaimMatch, Identity, Jwks, Roots},
+    ids::IssuerName,
 };
 
 pub(super) const NOW: u64 = 1_800_000_000;
@@ -206,18 +206,7 @@ pub(super) fn file(json: Vec<u8>) -> Jwks {
 }
 
 fn caller(name: &str, identity: Identity) -> config::Caller {
-    config::Caller {
-        name: CallerName::parse(name).unwrap(),
-        identify: vec![identity],
-        tenants: TenantScope::All,
-        policies: Vec::new(),
-        reveal: Vec::new(),
-        issue: config::Issue::Claviger,
-        scopes: None,
-        organization_id: None,
-        rate: None,
-        origin: Origin::from("test"),
-    }
+    crate::authn::tests::caller(name, vec![identity])
 }
 
 fn by_claims(name: &str, claims: &[(&str, &[&str])]) -> config::Caller {

@@ -11,7 +11,7 @@ use crate::{
     ids::PolicyName,
     observe::{
         Details, Events, Issued, Metrics, OperationMetrics, Outcome, Record, Recorder, RequestId,
-        SecretsShown, ShownRule, Side,
+        SecretsShown, ShownRule, Side, captured::Captured,
     },
     policy::{decide::RuleSource, rules::Effect},
 };
@@ -250,7 +250,7 @@ fn what_cannot_be_written_is_said_with_its_file_and_a_remedy() {
         remedy("a.jsonl", &io::ErrorKind::NotFound.into()).unwrap().split(',').next(),
         Some("Create the directory .")
     );
-    let lines = Lines::default();
+    let lines = Captured::default();
     let subscriber = tracing_subscriber::fmt().with_writer(lines.clone()).with_ansi(false).finish();
     tracing::subscriber::with_default(subscriber, || {
         let disk = Disk::default();
@@ -261,31 +261,8 @@ fn what_cannot_be_written_is_said_with_its_file_and_a_remedy() {
         let health = Health::of("/var/log/a.jsonl".into());
         writer::Writer::new(Box::new(disk), counter(), health).run(&receiver);
     });
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let text = lines.text();
     assert!(text.contains("file=\"/var/log/a.jsonl\"") && text.contains("Make room on"), "{text}");
-}
-
-/// What was logged.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> tracing_subscriber::fmt::MakeWriter<'a> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
 }
 
 #[test]

@@ -86,39 +86,20 @@ impl Visit for Fields {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        io,
-        sync::{Arc, Mutex},
-        time::{Duration, SystemTime},
-    };
+    use std::time::{Duration, SystemTime};
 
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::observe::captured::Captured;
 
     fn said(paint: Paint, say: impl FnOnce()) -> String {
-        let lines = Lines::default();
-        let writer = lines.clone();
+        let lines = Captured::default();
         let clock = Clock::with_wall(|| SystemTime::UNIX_EPOCH + Duration::from_secs(15 * 3600 + 4 * 60 + 5));
         let subscriber = tracing_subscriber::fmt()
             .event_format(Terminal { paint, clock, columns: || 80 })
-            .with_writer(move || writer.clone())
+            .with_writer(lines.clone())
             .finish();
         tracing::subscriber::with_default(subscriber, say);
-        let text = lines.0.lock().unwrap().clone();
-        String::from_utf8(text).unwrap()
+        lines.text()
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use std::{
     io,
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -13,38 +13,22 @@ use crate::{
     ids::PolicyName,
     observe::{
         AnsweredBy, Details, Events, Metrics, OperationMetrics, Record, Recorder, RequestId, SecretsShown,
-        Side, log::paint::Paint,
+        Side, captured::Captured, log::paint::Paint,
     },
     policy::{decide::RuleSource, rules::Effect},
 };
 
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// What is logged of requests, as `style` has it, with all levels or those from `level` on.
 fn logged(level: Level, requests: impl FnOnce()) -> String {
-    let lines = Lines::default();
-    let writer = lines.clone();
+    let lines = Captured::default();
     let subscriber = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
         .with_max_level(level)
-        .with_writer(move || writer.clone())
+        .with_writer(lines.clone())
         .finish();
     tracing::subscriber::with_default(subscriber, requests);
-    let text = lines.0.lock().unwrap().clone();
-    String::from_utf8(text).unwrap()
+    lines.text()
 }
 
 /// A request that was answered well but for `change`.
@@ -198,7 +182,7 @@ fn rule(text: &str) -> Arc<RuleSource> {
 
 /// A session at a terminal, in `paint`.
 fn session(paint: Paint) -> String {
-    let messages = Lines::default();
+    let messages = Captured::default();
     let show = |caller: &str, change: &dyn Fn(&mut Record)| {
         let text = logged(Level::INFO, || {
             request(Style::Human(paint), LogRequests::Auto, caller, |record| {
@@ -259,8 +243,7 @@ fn session(paint: Paint) -> String {
             });
         },
     );
-    let text = messages.0.lock().unwrap().clone();
-    String::from_utf8(text).unwrap()
+    messages.text()
 }
 
 /// What a session at a terminal looks like. The time, which stands in front of each first line, is the formatter's.

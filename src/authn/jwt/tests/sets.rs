@@ -1,4 +1,4 @@
-//! Which keys of a set are of use.
+//! Which keys of a set are usable.
 
 use super::{super::key_set::KeySet, *};
 
