@@ -1,4 +1,5 @@
-//! The echo guard: stops an answer that repeats the access token of its own request, or a client secret of the tenant.
+//! The echo guard: stops an answer that repeats the access token of its own request, the one before or after it, or a client
+//! secret of the tenant.
 //! Looks through headers and body as they pass, across the borders of chunks; a chunk's end that could be the
 //! beginning of a secret is kept back until it is clear, so not even a part of one gets out. Cannot see into compressed
 //! bodies, and looks for nothing shorter than [`LEAST`]. Copies and allocates nothing as long as nothing looks alike.
@@ -55,7 +56,8 @@ struct KnownSecret {
 
 /// Guards one answer.
 pub struct EchoGuard {
-    token: Arc<Token>,
+    /// Of its own request, and the one before or after it.
+    tokens: [Option<Arc<Token>>; 2],
     held: Forms,
     /// What could be the beginning of a secret.
     kept: Bytes,
@@ -166,18 +168,19 @@ fn in_a_form(secret: &Secret) -> Secret {
 }
 
 impl EchoGuard {
-    /// For the answer to a request that was sent with `token`: it looks for what is known by now.
-    pub fn new(token: Arc<Token>, known: &KnownSecrets) -> Self {
-        Self { token, held: known.now(), kept: Bytes::new() }
+    /// For the answer to a request that was sent with `token`; `other` is the one before or after it
+    /// ([`TokenHandle::other`](crate::token::TokenHandle::other)). It looks for what is known by now.
+    pub fn new(token: Arc<Token>, other: Option<Arc<Token>>, known: &KnownSecrets) -> Self {
+        let tokens = [Some(token), other].map(|token| token.filter(|token| token.value().len() >= LEAST));
+        Self { tokens, held: known.now(), kept: Bytes::new() }
     }
 
-    /// The token, if it is one to look for.
-    fn token(&self) -> Option<&[u8]> {
-        Some(self.token.value()).filter(|token| token.len() >= LEAST)
+    fn tokens(&self) -> impl Iterator<Item = &Token> {
+        self.tokens.iter().flatten().map(|token| &**token)
     }
 
     fn finds_in(&self, text: &[u8]) -> bool {
-        self.token().is_some_and(|token| self.token.mark().finds(token, text)) || are_in(&self.held, text)
+        self.tokens().any(|token| token.mark().finds(token.value(), text)) || are_in(&self.held, text)
     }
 
     /// Looks through the headers of an answer.
@@ -196,7 +199,11 @@ impl EchoGuard {
     pub fn pass(&mut self, chunk: Bytes) -> Result<Bytes, Echo> {
         let mut text = self.last(chunk)?;
         let held = self.held.iter().map(|held| held.secret.expose());
-        let open = held.chain(self.token()).map(|secret| begun(secret, &text)).max().unwrap_or_default();
+        let open = held
+            .chain(self.tokens().map(Token::value))
+            .map(|secret| begun(secret, &text))
+            .max()
+            .unwrap_or_default();
         self.kept = text.split_off(text.len() - open);
         Ok(text)
     }

@@ -38,7 +38,7 @@ fn filter(
     hidden: Option<&'static Secrets>,
 ) -> Result<ResponseFilter, Blocked> {
     let known = KnownSecrets::new(&[Secret::new(SECRET.into())]);
-    ResponseFilter::new(request, head, hidden, EchoGuard::new(Token::of(TOKEN), &known), 200)
+    ResponseFilter::new(request, head, hidden, EchoGuard::new(Token::of(TOKEN), None, &known), 200)
 }
 
 fn last(screen: &mut ResponseFilter, body: &'static str) -> Result<Bytes, Blocked> {

@@ -104,6 +104,11 @@ impl Token {
         !self.usable_for(now).is_zero()
     }
 
+    /// Whether the issuer calls it expired.
+    pub(super) fn is_expired(&self, now: Moment) -> bool {
+        now.until(&self.expiry).is_zero()
+    }
+
     /// How long until it should be renewed; zero when due.
     pub(super) fn renewal_in(&self, now: Moment) -> Duration {
         now.until(&self.renewal)

@@ -38,6 +38,8 @@ pub(super) struct Slot {
     key: Arc<TokenKey>,
     shared: Arc<Shared>,
     current: ArcSwapOption<Token>,
+    /// The one before it, which may be good yet.
+    former: ArcSwapOption<Token>,
     /// A request has used the current token: worth renewing even where nothing keeps it warm.
     used: AtomicBool,
     state: Mutex<State>,
@@ -130,6 +132,7 @@ impl Slot {
             key,
             shared,
             current: ArcSwapOption::empty(),
+            former: ArcSwapOption::empty(),
             used: AtomicBool::new(false),
             state: Mutex::new(state),
             wake: Arc::new(Notify::new()),
@@ -236,11 +239,23 @@ impl Slot {
         state.rejected_at = Some(now);
         // Whoever was refused is about to ask: begin without waiting for that.
         state.wanted = true;
-        self.current.store(None);
+        self.former.store(self.current.swap(None));
         drop(state);
         tracing::info!(tenant = %self.key.tenant, generation, "the upstream rejected the token, getting another");
         self.wake();
         Rejection::Forgotten
+    }
+
+    pub(super) fn other(&self, generation: u64) -> Option<Arc<Token>> {
+        let current = self.current.load_full().filter(|token| token.generation() != generation);
+        current.or_else(|| {
+            let former = self.former.load_full().filter(|token| token.generation() != generation)?;
+            if former.is_expired(self.shared.clock.now()) {
+                self.former.store(None);
+                return None;
+            }
+            Some(former)
+        })
     }
 
     pub(super) fn warm(self: &Arc<Self>) {
@@ -337,7 +352,9 @@ impl Slot {
         state.wanted = false;
         let recovered = state.cooldown.take().map(|cooldown| cooldown.failures);
         self.used.store(false, Relaxed);
-        self.current.store(Some(Arc::new(token)));
+        if let Some(former) = self.current.swap(Some(Arc::new(token))) {
+            self.former.store(Some(former));
+        }
         drop(state);
         if let Some(failures) = recovered {
             tracing::info!(%tenant, failures, "got a token again");

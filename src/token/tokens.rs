@@ -102,6 +102,12 @@ impl TokenHandle {
         self.0.get(deadline).await
     }
 
+    /// The current token, or where that is of this generation the one before it, while the issuer calls it good: what an
+    /// answer to the token of this generation must not repeat either.
+    pub fn other(&self, generation: u64) -> Option<Arc<Token>> {
+        self.0.other(generation)
+    }
+
     /// The upstream answered 401 to the token of this generation. Forgets that one and no other, and at
     /// most one in each `token.min_interval`.
     pub fn reject(&self, generation: u64) -> Rejection {

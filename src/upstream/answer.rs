@@ -1,5 +1,5 @@
 //! An answer of the upstream. Its body is seen by nobody before the response filter: [`Answer::filtered`] is the one way to
-//! it, and takes masking, token and known secrets from what the request was sent with, so none can be forgotten.
+//! it, and takes masking, tokens and known secrets from what the request was sent with, so none can be forgotten.
 
 use std::{
     future::poll_fn,
@@ -17,10 +17,10 @@ use hyper::body::Incoming;
 use super::{pool::ConnectionGuard, tenant::Tenant};
 use crate::{
     catalog::Secrets,
-    filter::{Blocked, EchoGuard, KnownSecrets, ResponseFilter},
+    filter::{Blocked, EchoGuard, ResponseFilter},
     idle_timeout::IdleTimeout,
     limit::{Dispatch, LatePlace, UnreadGuard},
-    token::Token,
+    token::{Token, TokenHandle},
 };
 
 /// An answer to hand on, with all that its way through the filter takes.
@@ -28,9 +28,7 @@ use crate::{
 pub struct Answer {
     response: Response<Incoming>,
     connection: ConnectionGuard,
-    /// The one that it was asked for with.
-    token: Arc<Token>,
-    known: KnownSecrets,
+    guard: EchoGuard,
     masking: Option<&'static Secrets>,
     /// `limits.expansion`
     expansion: u32,
@@ -100,11 +98,14 @@ impl Answer {
         response: Response<Incoming>,
         connection: ConnectionGuard,
         token: Arc<Token>,
+        handle: &TokenHandle,
         dispatch: Dispatch<Tenant>,
     ) -> Self {
         let (tenant, masking) = (dispatch.tenant(), dispatch.masking());
-        let (known, expansion) = (tenant.known_secrets().clone(), tenant.common().expansion);
-        Self { response, connection, token, known, masking, expansion, place: dispatch.into_place() }
+        let other = handle.other(token.generation());
+        let guard = EchoGuard::new(token, other, tenant.known_secrets());
+        let expansion = tenant.common().expansion;
+        Self { response, connection, guard, masking, expansion, place: dispatch.into_place() }
     }
 
     /// Its status.
@@ -127,8 +128,7 @@ impl Answer {
         idle: Duration,
     ) -> Result<(Parts, FilteredBody), BodyError> {
         let (mut head, incoming) = self.response.into_parts();
-        let guard = EchoGuard::new(self.token, &self.known);
-        let filter = ResponseFilter::new(request, &mut head, self.masking, guard, self.expansion)?;
+        let filter = ResponseFilter::new(request, &mut head, self.masking, self.guard, self.expansion)?;
         let mut body = FilteredBody {
             rest: Some(Rest { incoming, _connection: self.connection }),
             place: Some(Place::Held(self.place)),

@@ -161,7 +161,7 @@ pub async fn send(
             let error = UpstreamError::Invalid("a web page (text/html)");
             return Err(noted(&tenant, TryFailure::Invalid, error));
         }
-        return Ok(Answer::new(response, connection, token, dispatch));
+        return Ok(Answer::new(response, connection, token, handle, dispatch));
     }
 }
 

@@ -71,6 +71,19 @@ async fn b26_the_body_of_a_401_stays_here() {
 }
 
 #[tokio::test]
+async fn b25_the_token_before_the_last_is_not_repeated_either() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    assert_eq!(proxy.get("/api/roles").await.status, 200);
+    let former = logto.tokens_seen().last().expect("it arrived").clone();
+    logto.api_fault_times(1, Effect::status(401));
+    assert_eq!(proxy.get("/api/roles").await.status, 200);
+    assert_ne!(logto.tokens_seen().last(), Some(&former), "there is another by now");
+    logto.api_fault(Effect::body(200, "application/json", format!("[\"{former}\"]")));
+    proxy.get("/api/roles").await.assert_problem(502, "upstream_invalid");
+}
+
+#[tokio::test]
 async fn b19_what_passes_is_tried_again_where_that_is_safe() {
     for effect in
         [Effect::Reset, Effect::Close, Effect::status(502), Effect::status(503), Effect::status(504)]

@@ -69,9 +69,12 @@ impl Logto {
     pub(crate) fn tokens_seen(&self) -> Vec<String> {
         let bearer =
             |request: &Recorded| Some(request.header("authorization")?.strip_prefix("Bearer ")?.to_owned());
-        let mut tokens: Vec<String> = self.recorded().iter().filter_map(bearer).collect();
-        tokens.sort();
-        tokens.dedup();
+        let mut tokens: Vec<String> = Vec::new();
+        for token in self.recorded().iter().filter_map(bearer) {
+            if !tokens.contains(&token) {
+                tokens.push(token);
+            }
+        }
         tokens
     }
 }

@@ -3,11 +3,13 @@ use proptest::prelude::*;
 use super::*;
 
 const TOKEN: &str = "eyJhbGciOiJFUzM4NCJ9.eyJqdGkiOiJhYmMifQ.c2lnbmF0dXJlLWlzLXJhbmRvbQZ8";
+/// The one before it.
+const OTHER: &str = "eyJhbGciOiJFUzM4NCJ9.eyJqdGkiOiJ4eXoifQ.c2lnbmF0dXJlLW9mLW9sZA9K";
 const SECRET: &str = "s3cr3t\"with/odd+letters";
 
 fn guard(token: &str, secrets: &[&str]) -> EchoGuard {
     let secrets: Vec<Secret> = secrets.iter().map(|s| Secret::new(s.as_bytes().to_vec())).collect();
-    EchoGuard::new(Token::of(token), &KnownSecrets::new(&secrets))
+    EchoGuard::new(Token::of(token), Some(Token::of(OTHER)), &KnownSecrets::new(&secrets))
 }
 
 /// What gets through, up to the echo if there is one.
@@ -27,7 +29,7 @@ fn run(guard: &mut EchoGuard, chunks: &[&[u8]]) -> (Vec<u8>, Result<(), Echo>) {
 #[test]
 fn a_credential_is_found_wherever_it_stands_and_no_part_of_it_gets_out() {
     let in_form: String = form_urlencoded::byte_serialize(SECRET.as_bytes()).collect();
-    for echo in [TOKEN, SECRET, "s3cr3t\\\"with/odd+letters", &in_form] {
+    for echo in [TOKEN, OTHER, SECRET, "s3cr3t\\\"with/odd+letters", &in_form] {
         for (before, after) in [("", ""), ("{\"token\":\"", "\"}"), ("eyJhbGci", "e"), ("s3cr3", "s3c")] {
             let text = format!("{before}{echo}{after}");
             for first in 0..=text.len() {
@@ -153,7 +155,7 @@ fn secrets_that_are_read_later_are_known_from_then_on_and_the_last_ones_stay_kno
     }
     assert_eq!((1..=5).map(|n| finds(&known, n)).collect::<Vec<_>>(), [true, false, true, true, true]);
     // An answer that is under way looks for what was known when it began.
-    let guard = EchoGuard::new(Token::of(TOKEN), &known);
+    let guard = EchoGuard::new(Token::of(TOKEN), None, &known);
     learner(&secret(6));
     assert!(!are_in(&guard.held, secret(6).expose()) && finds(&known, 6));
     // The tenant's next handle goes on with it.

@@ -247,7 +247,7 @@ proptest! {
         let bytes = gzip(text.as_bytes(), level);
         let chunks = pieces(&bytes, &ends);
         let mut screen = of_gzip("gzip", None);
-        let mut plain = EchoGuard::new(Token::of(TOKEN), &KnownSecrets::new(&[Secret::new(SECRET.into())]));
+        let mut plain = EchoGuard::new(Token::of(TOKEN), None, &KnownSecrets::new(&[Secret::new(SECRET.into())]));
         let (mut came, mut out, mut seen, mut clear) = (Vec::new(), Vec::new(), 0, 0);
         for chunk in chunks {
             came.extend_from_slice(&chunk);

@@ -50,6 +50,23 @@ async fn b06_the_replacement_is_on_its_way_before_anybody_asks() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn b25_the_one_before_is_known_until_it_expires() {
+    let world = World::new(Reply::Token(3600));
+    let handle = world.handle();
+    let first = handle.get(soon()).await.unwrap();
+    let other = |generation| handle.other(generation).map(|token| value(&token).to_owned());
+    assert_eq!(other(first.generation()), None);
+    handle.reject(first.generation());
+    assert_eq!((other(first.generation()), other(2)), (None, Some("token-1".into())), "none has come yet");
+    let second = handle.get(soon()).await.unwrap();
+    assert_eq!(other(second.generation()), Some("token-1".into()));
+    assert_eq!(other(first.generation()), Some("token-2".into()), "for an answer that is late");
+    pass(60 * MINUTE).await;
+    let third = handle.get(soon()).await.unwrap();
+    assert_eq!((third.generation(), other(third.generation())), (3, None), "the second has expired");
+}
+
+#[tokio::test(start_paused = true)]
 async fn b06_a_rejection_does_not_break_into_a_cool_down() {
     let world = World::new(Reply::RetryAfter(429, "30".into()));
     world.issuer.once(Reply::Token(100));
