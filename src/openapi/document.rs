@@ -51,7 +51,7 @@ impl Document {
     #[cfg(test)]
     pub(super) fn recorded() -> Self {
         let path = std::env::var_os("CLAVIGER_OPENAPI").expect("CLAVIGER_OPENAPI names the file");
-        Self::read(std::fs::read(path).unwrap()).unwrap()
+        Self::read(std::fs::read(path).expect("it can be read")).expect("it is one")
     }
 
     /// Which one it is: two that differ in nothing but their address have the same version.

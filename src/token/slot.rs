@@ -2,6 +2,7 @@
 //! refresh task (`slot/refresh.rs`), does the work that is decided here, which makes grants single-flight by
 //! construction. Nothing here waits: the lock is held for a few comparisons and never across an await.
 
+mod held;
 mod refresh;
 mod status;
 
@@ -15,9 +16,9 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::ArcSwapOption;
 use tokio::{sync::Notify, time::Instant};
 
+use held::Held;
 pub use status::SlotStatus;
 
 use crate::{
@@ -37,9 +38,7 @@ use crate::{
 pub(super) struct Slot {
     key: Arc<TokenKey>,
     shared: Arc<Shared>,
-    current: ArcSwapOption<Token>,
-    /// The one before it, which may be good yet.
-    former: ArcSwapOption<Token>,
+    held: Held,
     /// A request has used the current token: worth renewing even where nothing keeps it warm.
     used: AtomicBool,
     state: Mutex<State>,
@@ -131,8 +130,7 @@ impl Slot {
         Self {
             key,
             shared,
-            current: ArcSwapOption::empty(),
-            former: ArcSwapOption::empty(),
+            held: Held::default(),
             used: AtomicBool::new(false),
             state: Mutex::new(state),
             wake: Arc::new(Notify::new()),
@@ -229,7 +227,7 @@ impl Slot {
     pub(super) fn reject(self: &Arc<Self>, generation: u64) -> Rejection {
         let now = self.shared.clock.now().instant;
         let mut state = self.state();
-        if self.current.load().as_ref().is_none_or(|token| token.generation() != generation) {
+        if self.held.current().is_none_or(|token| token.generation() != generation) {
             return Rejection::Superseded;
         }
         let floor = state.source.options.min_interval;
@@ -239,7 +237,7 @@ impl Slot {
         state.rejected_at = Some(now);
         // Whoever was refused is about to ask: begin without waiting for that.
         state.wanted = true;
-        self.former.store(self.current.swap(None));
+        self.held.forget();
         drop(state);
         tracing::info!(tenant = %self.key.tenant, generation, "the upstream rejected the token, getting another");
         self.wake();
@@ -247,15 +245,7 @@ impl Slot {
     }
 
     pub(super) fn other(&self, generation: u64) -> Option<Arc<Token>> {
-        let current = self.current.load_full().filter(|token| token.generation() != generation);
-        current.or_else(|| {
-            let former = self.former.load_full().filter(|token| token.generation() != generation)?;
-            if former.is_expired(self.shared.clock.now()) {
-                self.former.store(None);
-                return None;
-            }
-            Some(former)
-        })
+        self.held.other(generation, self.shared.clock.now())
     }
 
     pub(super) fn warm(self: &Arc<Self>) {
@@ -273,7 +263,7 @@ impl Slot {
     }
 
     fn usable(&self, now: Moment) -> Option<Arc<Token>> {
-        self.current.load_full().filter(|token| token.is_usable(now))
+        self.held.usable(now)
     }
 
     fn mark_used(&self) {
@@ -352,9 +342,7 @@ impl Slot {
         state.wanted = false;
         let recovered = state.cooldown.take().map(|cooldown| cooldown.failures);
         self.used.store(false, Relaxed);
-        if let Some(former) = self.current.swap(Some(Arc::new(token))) {
-            self.former.store(Some(former));
-        }
+        self.held.replace(token);
         drop(state);
         if let Some(failures) = recovered {
             tracing::info!(%tenant, failures, "got a token again");

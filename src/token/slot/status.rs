@@ -47,7 +47,7 @@ impl Slot {
             generation: state.generation,
             age: token.as_ref().map(|token| token.age(now)),
             usable_for: token.as_ref().map(|token| token.usable_for(now)),
-            expiry: self.current.load().as_ref().map(|token| token.expiry()),
+            expiry: self.held.current().map(|token| token.expiry()),
             consecutive_failures: state.cooldown.as_ref().map_or(0, |cooldown| cooldown.failures),
             last_error: state.cooldown.as_ref().map(|cooldown| cooldown.error.clone()),
             failed: state.cooldown.as_ref().map(|it| now.instant.saturating_duration_since(it.since)),
