@@ -41,7 +41,7 @@ use crate::{
     clock::{Clock, Random},
     config::{Address, Config, Loaded},
     ids::TenantName,
-    limit::Unauthenticated,
+    limit::Memory,
     listen::{
         BindError, Bound,
         accept::{Acceptor, Listening},
@@ -57,10 +57,13 @@ use crate::{
     },
     proxy::{BuildError, Pipeline, Service, Shared},
     token::Tokens,
+    upstream::PoolBuffers,
 };
 
 /// How long the last records may take to reach the audit log.
 const AUDIT_PATIENCE: Duration = Duration::from_secs(5);
+/// The largest window of HTTP/2 (RFC 9113 section 6.9.1).
+const MOST_WINDOW: u32 = (1 << 31) - 1;
 
 /// A process that has all its ports and has yet to answer.
 pub struct App {
@@ -127,12 +130,16 @@ impl App {
         let grants = Arc::new(GrantMetrics(metrics.clone()));
         let tokens = Tokens::new(clock.clone(), Random::system(), grants, tokio::runtime::Handle::current());
         let audit = Audit::open(&config.audit, metrics.audit_lost.clone())?;
-        let mut shared = Shared::new(metrics.clone(), clock.clone(), tokens);
+        let budget = Budget::of(means(&config));
+        let memory = Memory::new(budget.waiting, budget.exchanges);
+        let mut shared = Shared::new(metrics.clone(), clock.clone(), tokens).within(
+            budget.unauthenticated,
+            memory,
+            pool_buffers(&budget),
+        );
         let log: Arc<dyn Subscriber> = Arc::new(RequestLog::new(Style::of(&config.log)));
         shared.events = Events::new([log].into_iter().chain(audit.clone().map(|audit| audit as _)).collect());
         shared.audit = audit;
-        let budget = Budget::of(means(&config));
-        shared.unauthenticated = Arc::new(Unauthenticated::new(budget.unauthenticated));
         let shared = Arc::new(shared);
         let tls = config.listen.tls.as_ref().map(|tls| Tls::new(tls, &clock)).transpose();
         let tls = tls.map_err(BuildError::from)?.map(Arc::new);
@@ -142,7 +149,7 @@ impl App {
             audit.configuration(ConfigurationRecord::new(now, Reading::Started, policy));
         }
         let pipeline = Arc::new(ArcSwap::from_pointee(pipeline));
-        let listeners = Listeners::new(&config, tls, budget.streams);
+        let listeners = Listeners::new(&config, tls, budget);
         let workers = Arc::new(Workers::start(config.workers.get()).map_err(StartError::Workers)?);
         metrics.reloaded(Some(clock.now().wall));
         metrics.started(clock.now().wall);
@@ -186,7 +193,12 @@ impl App {
             handler: Arc::new(Service::new(self.pipeline.clone(), leaving.clone())),
             workers: self.workers.clone(),
             places: Arc::new(Semaphore::new(self.budget.connections.min(Semaphore::MAX_PERMITS))),
-            strangers: Arc::new(Strangers::new(self.budget.connections_of_a_peer)),
+            spare: self.budget.connections / 16,
+            buffers: self.budget.socket_buffer,
+            strangers: Arc::new(Strangers::new(
+                self.budget.connections_of_a_peer,
+                self.budget.connections / 8,
+            )),
             metrics: self.shared.metrics.clone(),
             failures: Arc::default(),
             stop: accepting.clone(),
@@ -295,6 +307,14 @@ fn means(config: &Config) -> Means {
         connections: config.listen.max_connections,
         unauthenticated: config.limits.unauthenticated,
     }
+}
+
+/// A stream's window is what an exchange is counted with; that of a connection never stops one for the sake of another.
+fn pool_buffers(budget: &Budget) -> PoolBuffers {
+    let stream = budget.upstream_window;
+    let exchanges = u32::try_from(budget.exchanges).unwrap_or(u32::MAX);
+    let connection = stream.saturating_mul(exchanges).min(MOST_WINDOW);
+    PoolBuffers { socket: budget.socket_buffer, windows: Some((stream, connection)) }
 }
 
 fn log_bounds(budget: &Budget, config: &Config) {

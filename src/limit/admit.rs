@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use http::{HeaderName, HeaderValue, request::Parts};
 use tokio::time::Instant;
 
 use super::{
@@ -21,6 +22,11 @@ use crate::{
     ids::{CallerIndex, CallerName},
     policy::{Action, Permit, TokenSpec},
 };
+
+/// What a request that waits takes beside its head and its body: its task, its record. An estimate, in bytes.
+const REQUEST: usize = 8 * 1024;
+/// The same for each field of its head.
+const FIELD: usize = 128;
 
 /// What the limits know of a tenant.
 pub trait Limited {
@@ -112,6 +118,16 @@ impl<T> Admitted<T> {
     /// With which of the tenant's tokens.
     pub fn token(&self) -> &TokenSpec {
         self.permit.token()
+    }
+
+    /// Counts the request's head.
+    ///
+    /// # Errors
+    /// [`LimitError::Memory`].
+    pub fn hold_head(&mut self, head: &Parts) -> Result<(), LimitError> {
+        let field = |(name, value): (&HeaderName, &HeaderValue)| FIELD + name.as_str().len() + value.len();
+        let path = head.uri.path_and_query().map_or(0, |path| path.as_str().len());
+        self.hold((REQUEST + path + head.headers.iter().map(field).sum::<usize>()) as u64)
     }
 
     /// Counts what the request holds while it waits, in bytes, beside what was counted before.

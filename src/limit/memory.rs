@@ -38,7 +38,8 @@ impl Memory {
         Self { waiting: Account::new(waiting), exchanges: Account::new(exchanges) }
     }
 
-    pub(super) fn of(&self, caller: &CallerName) -> Arc<CallerMemory> {
+    /// The shares of a caller, none of which it holds yet.
+    pub fn of(&self, caller: &CallerName) -> Arc<CallerMemory> {
         let (waiting, exchanges) = (self.waiting.share(), self.exchanges.share());
         Arc::new(CallerMemory { caller: caller.clone(), waiting, exchanges })
     }

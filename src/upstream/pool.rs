@@ -39,6 +39,7 @@ pub(super) struct Pool {
     host: HeaderValue,
     connect: Duration,
     idle_limit: Duration,
+    windows: Option<(u32, u32)>,
     kept: Mutex<Kept>,
     /// Held while the first connection is made where HTTP/2 is offered: whoever comes meanwhile shares it.
     first: tokio::sync::Mutex<()>,
@@ -167,6 +168,15 @@ pub struct PoolTimes {
     pub idle: Duration,
 }
 
+/// How much of answers may be on its way.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PoolBuffers {
+    /// Bytes of each of the two buffers that the system has for a connection; `None`: as many as it likes.
+    pub socket: Option<usize>,
+    /// Over HTTP/2, the bytes of one answer and of all on one connection that may come before they are taken; `None`: hyper's.
+    pub windows: Option<(u32, u32)>,
+}
+
 impl Pool {
     /// A pool without connections.
     pub(super) fn new(
@@ -174,11 +184,14 @@ impl Pool {
         tls: rustls::ClientConfig,
         http2: bool,
         times: PoolTimes,
+        buffers: PoolBuffers,
     ) -> Arc<Self> {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         tcp.enforce_http(false);
         tcp.set_connect_timeout(Some(times.connect));
+        tcp.set_recv_buffer_size(buffers.socket);
+        tcp.set_send_buffer_size(buffers.socket);
         let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
         let connector =
             if http2 { https.enable_http2().wrap_connector(tcp) } else { https.wrap_connector(tcp) };
@@ -189,6 +202,7 @@ impl Pool {
             endpoint: endpoint.clone(),
             connect: times.connect,
             idle_limit: times.idle,
+            windows: buffers.windows,
             kept: Mutex::default(),
             first: tokio::sync::Mutex::default(),
             may_share: AtomicBool::new(http2),
@@ -285,6 +299,8 @@ impl Pool {
                     .keep_alive_interval(H2_KEEP_ALIVE)
                     .keep_alive_timeout(H2_KEEP_ALIVE_TIMEOUT)
                     .keep_alive_while_idle(true)
+                    .initial_stream_window_size(self.windows.map(|(stream, _)| stream))
+                    .initial_connection_window_size(self.windows.map(|(_, connection)| connection))
                     .max_header_list_size(MAX_ANSWER_HEAD as u32)
                     .handshake(stream)
                     .await
