@@ -77,6 +77,7 @@ pub struct App {
     reloader: Reloader,
     taken_over: Arc<Notify>,
     budget: Budget,
+    log: Arc<RequestLog>,
 }
 
 /// Why a process cannot start.
@@ -137,8 +138,10 @@ impl App {
             memory,
             pool_buffers(&budget),
         );
-        let log: Arc<dyn Subscriber> = Arc::new(RequestLog::new(Style::of(&config.log)));
-        shared.events = Events::new([log].into_iter().chain(audit.clone().map(|audit| audit as _)).collect());
+        let log = Arc::new(RequestLog::new(Style::of(&config.log)));
+        let subscriber: Arc<dyn Subscriber> = log.clone();
+        shared.events =
+            Events::new([subscriber].into_iter().chain(audit.clone().map(|audit| audit as _)).collect());
         shared.audit = audit;
         let shared = Arc::new(shared);
         let tls = config.listen.tls.as_ref().map(|tls| Tls::new(tls, &clock)).transpose();
@@ -158,7 +161,19 @@ impl App {
         let seen = Seen::new(digest, files);
         let reloader = Reloader::new(loader, config, seen, in_force, shared.clone(), health.clone());
         let taken_over = reloader.taken_over();
-        Ok(Self { shared, pipeline, listeners, workers, proxy, admin, health, reloader, taken_over, budget })
+        Ok(Self {
+            shared,
+            pipeline,
+            listeners,
+            workers,
+            proxy,
+            admin,
+            health,
+            reloader,
+            taken_over,
+            budget,
+            log,
+        })
     }
 
     /// Tries each tenant, some at a time, before anything is answered. Returns those that do not work.
@@ -205,6 +220,8 @@ impl App {
             drain: drain.clone(),
         });
         let mut tasks = JoinSet::new();
+        let log = self.log.clone();
+        tasks.spawn(async move { log.tell().await });
         let addresses = self.addresses();
         for bound in self.proxy {
             let settings = self.listeners.settings(&bound);
@@ -212,6 +229,7 @@ impl App {
             tasks.spawn(async move { report(accepting.await) });
         }
         if let Some(bound) = self.admin {
+            let buffers = self.budget.socket_buffer;
             let admin = Arc::new(Admin::new(
                 self.pipeline.clone(),
                 self.listeners.tcp.clone(),
@@ -220,7 +238,7 @@ impl App {
                 self.health.clone(),
             ));
             tasks.spawn(admin.clone().watch());
-            tasks.spawn(async move { report(admin.serve(bound).await) });
+            tasks.spawn(async move { report(admin.serve(bound, buffers).await) });
         }
         self.reloader.start(reload);
         self.health.started();

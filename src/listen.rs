@@ -5,7 +5,7 @@
 pub mod accept;
 pub mod bind;
 pub mod budget;
-mod closing;
+pub mod closing;
 mod connection;
 mod handler;
 mod plain;

@@ -205,7 +205,10 @@ mod tests {
         assert!((&mut first).now_or_never().is_none() && (&mut second).now_or_never().is_none());
         held.truncate(2);
         let mut third = None;
-        assert!((&mut first).now_or_never().map(|held| third = Some(held)).is_some(), "though fifty came before");
+        assert!(
+            (&mut first).now_or_never().map(|held| third = Some(held)).is_some(),
+            "though fifty came before"
+        );
         drop(calms.pop());
         assert!((&mut second).now_or_never().is_some());
         drop((of_hog, first, second, third));

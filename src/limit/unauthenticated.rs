@@ -59,7 +59,11 @@ impl Unauthenticated {
     ///
     /// # Errors
     /// [`LimitError::Unauthenticated`]: there are too many.
-    pub async fn wait<F>(self: &Arc<Self>, peer: Option<IpAddr>, mut future: F) -> Result<F::Output, LimitError>
+    pub async fn wait<F>(
+        self: &Arc<Self>,
+        peer: Option<IpAddr>,
+        mut future: F,
+    ) -> Result<F::Output, LimitError>
     where
         F: Future + Unpin,
     {

@@ -3,7 +3,6 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
@@ -13,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     bind::{Bound, Socket},
-    closing::{Closing, Tcp},
+    closing::{Closing, Tcp, bound_buffers},
     connection::{Connection, Protocol},
     handler::Handler,
     plain::{self, First},
@@ -88,9 +87,9 @@ impl<H: Handler> Acceptor<H> {
             Socket::Tcp(socket) => (Listener::Tcp(TcpListener::from_std(socket)?), None),
             Socket::Unix(socket, path) => (Listener::Unix(UnixListener::from_std(socket)?), Some(path)),
         };
-        if let (Listener::Tcp(listener), Some(bytes)) = (&listener, self.buffers) {
+        if let Listener::Tcp(listener) = &listener {
             // Connections have what the listener has.
-            bound_buffers(&SockRef::from(listener), bytes);
+            bound_buffers(listener, self.buffers);
         }
         let accepting = async {
             loop {
@@ -149,9 +148,7 @@ impl<H: Handler> Acceptor<H> {
                 stream.into_std().map(Detached::Tcp)
             }
             Accepted::Unix(stream) => {
-                if let Some(bytes) = self.buffers {
-                    bound_buffers(&SockRef::from(&stream), bytes);
-                }
+                bound_buffers(&stream, self.buffers);
                 stream.into_std().map(Detached::Unix)
             }
         };
@@ -163,7 +160,10 @@ impl<H: Handler> Acceptor<H> {
             let closing = Closing::default();
             tokio::select! {
                 () = acceptor.serve(detached, connection, &settings, &closing) => {}
-                () = standing.way().at_once() => tracing::debug!("a connection gives way to another"),
+                () = standing.way().at_once() => {
+                    tracing::debug!("a connection gives way to another");
+                    closing.orderly(false);
+                }
             }
             closing.finish().await;
         });
@@ -242,12 +242,6 @@ impl<H: Handler> Acceptor<H> {
         let (handler, drain) = (self.handler.clone(), self.drain.clone());
         serve(stream, protocol, connection, settings, closing, handler, drain).await;
     }
-}
-
-/// Where the system refuses, it has a bound of its own.
-fn bound_buffers(socket: &SockRef<'_>, bytes: usize) {
-    let _: io::Result<()> = socket.set_recv_buffer_size(bytes);
-    let _: io::Result<()> = socket.set_send_buffer_size(bytes);
 }
 
 impl Accepted {

@@ -120,7 +120,8 @@ impl Budget {
         let exchanges = (to_divide / 4 / EXCHANGE).clamp(2, MOST_EXCHANGES);
         // Two for each connection, to callers and upstreams alike, of which the system takes twice the size.
         let buffer = memory / 3 / (connections + exchanges) / 4;
-        let socket_buffer = means.memory.map(|_| buffer.max(LEAST_BUFFER)).filter(|bytes| *bytes < UNBOUND_BUFFER);
+        let socket_buffer =
+            means.memory.map(|_| buffer.max(LEAST_BUFFER)).filter(|bytes| *bytes < UNBOUND_BUFFER);
         let is_bounded = means.memory.is_some();
         let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         Self {

@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How one connection is closed.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Closing(Arc<End>);
+pub struct Closing(Arc<End>);
 
 #[derive(Debug, Default)]
 struct End {
@@ -36,22 +36,33 @@ struct End {
 
 /// A connection that is reset when it is dropped, unless it has ended by itself.
 #[derive(Debug)]
-pub(super) struct Tcp {
+pub struct Tcp {
     stream: TcpStream,
     closing: Closing,
 }
 
+/// Gives the connections of a listener, or one connection, buffers of so many bytes in the system.
+pub fn bound_buffers<'s>(socket: impl Into<SockRef<'s>>, bytes: Option<usize>) {
+    if let Some(bytes) = bytes {
+        let socket = socket.into();
+        // Where the system refuses, it has a bound of its own.
+        let _: io::Result<()> = socket.set_recv_buffer_size(bytes);
+        let _: io::Result<()> = socket.set_send_buffer_size(bytes);
+    }
+}
+
 impl Closing {
     /// Whether its end is to be one by itself from now on.
-    pub(super) fn orderly(&self, is_orderly: bool) {
+    pub fn orderly(&self, is_orderly: bool) {
         self.0.is_orderly.store(is_orderly, Relaxed);
     }
 
     /// Closes what is left of it, once its stream is dropped.
-    pub(super) async fn finish(self) {
+    pub async fn finish(self) {
         let left = self.0.left.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(stream) = left.and_then(|left| TcpStream::from_std(left).ok()) else { return };
-        if !matches!(timeout(PATIENCE, stream.writable()).await, Ok(Ok(()))) {
+        let is_orderly = self.0.is_orderly.load(Relaxed);
+        if !is_orderly || !matches!(timeout(PATIENCE, stream.writable()).await, Ok(Ok(()))) {
             // Whatever keeps it from being reset, the system closes it in its own time.
             let _: io::Result<()> = stream.set_zero_linger();
         }
@@ -59,7 +70,8 @@ impl Closing {
 }
 
 impl Tcp {
-    pub(super) fn new(stream: TcpStream, closing: Closing) -> Self {
+    /// To be closed as `closing` says.
+    pub fn new(stream: TcpStream, closing: Closing) -> Self {
         Self { stream, closing }
     }
 

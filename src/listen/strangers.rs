@@ -88,7 +88,8 @@ impl Strangers {
     pub(super) fn make_room_for(&self, newcomer: &Standing) -> bool {
         let mut table = self.table();
         let strangers = table.strangers.len();
-        let is_greedy = strangers <= self.few && table.known.values().any(|of_caller| of_caller.len() > strangers);
+        let is_greedy =
+            strangers <= self.few && table.known.values().any(|of_caller| of_caller.len() > strangers);
         let oldest = table.strangers.keys().copied().find(|id| *id != newcomer.id);
         match oldest.filter(|_| !is_greedy) {
             Some(id) => table.remove_stranger(id).is_some_and(|stranger| stranger.way.give(false)),
@@ -119,7 +120,8 @@ impl Table {
     fn of_the_greediest(&mut self) -> Option<(Way, bool)> {
         let connections = self.known.values_mut().max_by_key(|connections| connections.len())?;
         let idle = connections.iter().find(|(_, way)| way.activity.state() == State::Idle);
-        let (id, is_idle) = idle.map(|(id, _)| (*id, true)).or(connections.keys().next().map(|id| (*id, false)))?;
+        let (id, is_idle) =
+            idle.map(|(id, _)| (*id, true)).or(connections.keys().next().map(|id| (*id, false)))?;
         connections.remove(&id).map(|way| (way, is_idle))
     }
 
@@ -138,7 +140,11 @@ impl Table {
 
 impl Way {
     fn give(&self, politely: bool) -> bool {
-        if politely { self.politely.cancel() } else { self.at_once.cancel() }
+        if politely {
+            self.politely.cancel()
+        } else {
+            self.at_once.cancel()
+        }
         true
     }
 

@@ -237,7 +237,9 @@ impl Failure {
                 | LimitError::Quota { wait, .. }
                 | LimitError::Identifications { wait },
             ) => Some(*wait),
-            Self::Limit(LimitError::Overloaded { .. } | LimitError::Unauthenticated | LimitError::Memory { .. })
+            Self::Limit(
+                LimitError::Overloaded { .. } | LimitError::Unauthenticated | LimitError::Memory { .. },
+            )
             | Self::OpenApi(CutError::Busy)
             | Self::Upstream(UpstreamError::Body(RequestBodyError::Limit(_))) => Some(Duration::from_secs(1)),
             Self::Token(error) => Some(error.retry_after(Instant::now())),

@@ -24,9 +24,8 @@ impl Pools {
     /// The pool of a worker.
     pub(super) fn of(&self, worker: usize) -> &Arc<Pool> {
         let place = &self.by_worker[worker % self.by_worker.len()];
-        place.get_or_init(|| {
-            Pool::new(&self.endpoint, self.tls.clone(), self.http2, self.times, self.buffers)
-        })
+        place
+            .get_or_init(|| Pool::new(&self.endpoint, self.tls.clone(), self.http2, self.times, self.buffers))
     }
 }
 

@@ -307,6 +307,8 @@ FORM = [("content-type", "application/x-www-form-urlencoded"), *((f"x{n}", "1") 
 JSON = [("content-type", "application/json"), ("content-length", "900000")]
 SHORT = [("content-type", "application/json"), ("content-length", "60000")]
 OPENING = b'{"name":"' + b"x" * 12_000
+# As many streams as there may be at one time in the least memory, and as much on them as a connection may send ahead.
+STREAMS, AHEAD = 20, b'{"name":"' + b"x" * 3_000
 
 
 def h2(make, window=65535):
@@ -314,23 +316,23 @@ def h2(make, window=65535):
 
 
 def held(caller):
-    return h2(lambda n: streams(100, "GET", "/api/roles", key(caller(n))), 0)
+    return h2(lambda n: streams(STREAMS, "GET", "/api/roles", key(caller(n))), 0)
 
 
 def streamed(caller):
-    return h2(lambda n: streams(100, "POST", "/api/roles", key(caller(n)) + JSON, False, OPENING))
+    return h2(lambda n: streams(STREAMS, "POST", "/api/roles", key(caller(n)) + JSON, False, AHEAD))
 
 
 def half_sent(caller):
-    return h2(lambda n: streams(100, "POST", "/api/roles", key(caller(n)) + SHORT, False, OPENING))
+    return h2(lambda n: streams(STREAMS, "POST", "/api/roles", key(caller(n)) + SHORT, False, AHEAD))
 
 
 def big(caller, path="/api/users"):
-    return h2(lambda n: frame(8, 0, 0, struct.pack(">I", (1 << 31) - 70_000)) + streams(100, "GET", path, key(caller(n))), (1 << 31) - 1)
+    return h2(lambda n: frame(8, 0, 0, struct.pack(">I", (1 << 31) - 70_000)) + streams(STREAMS, "GET", path, key(caller(n))), (1 << 31) - 1)
 
 
 def mixed(n):
-    kinds = [held(hog), streamed(hog), half_sent(hog), big(hog), big(hog, "/api/users?packed=1"), h2(lambda n: streams(100, "GET", "/api/organizations", key(hog(n))))]
+    kinds = [held(hog), streamed(hog), half_sent(hog), big(hog), big(hog, "/api/users?packed=1"), h2(lambda n: streams(STREAMS, "GET", "/api/organizations", key(hog(n))))]
     return kinds[n // 4 % len(kinds)](n)
 
 
@@ -341,8 +343,8 @@ ATTACKS = {
     "h1_unfinished_head": Attack(lambda n: b"GET /api/roles HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 15_000),
     "h1_form_never_comes": Attack(lambda n: b"POST /oidc/token HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 500\r\n\r\n"),
     "h2_idle": Attack(h2(lambda n: b""), "h2"),
-    "h2_forms_never_come": Attack(h2(lambda n: streams(100, "POST", "/oidc/token", FORM, False)), "h2"),
-    "h2_refused_not_taken": Attack(h2(lambda n: streams(100, "GET", "/api/roles", key("no-such-key")), 0), "h2"),
+    "h2_forms_never_come": Attack(h2(lambda n: streams(STREAMS, "POST", "/oidc/token", FORM, False)), "h2"),
+    "h2_refused_not_taken": Attack(h2(lambda n: streams(STREAMS, "GET", "/api/roles", key("no-such-key")), 0), "h2"),
     "h2_resets": Attack(h2(lambda n: b"".join(headers(2 * m + 1, "GET", "/api/roles", key(KNOWN)) + frame(3, 0, 2 * m + 1, b"\0\0\0\x08") for m in range(60))), "h2"),
     "known_h1_idle": Attack(h1("GET", "/api/roles", known)),
     "known_h1_does_not_read": Attack(h1("GET", "/api/users", known), reads=False),
@@ -352,11 +354,11 @@ ATTACKS = {
     "known_h1_upstream_silent": Attack(h1("GET", "/api/organizations", known)),
     "known_h2_idle": Attack(h2(lambda n: streams(1, "GET", "/api/roles", key(KNOWN))), "h2"),
     "known_h2_held": Attack(held(known), "h2"),
-    "known_h2_refused_not_taken": Attack(h2(lambda n: streams(100, "GET", "/api/nothing", key(KNOWN)), 0), "h2"),
+    "known_h2_refused_not_taken": Attack(h2(lambda n: streams(STREAMS, "GET", "/api/nothing", key(KNOWN)), 0), "h2"),
     "known_h2_streamed": Attack(streamed(known), "h2"),
     "known_h2_half_sent": Attack(half_sent(known), "h2"),
     "known_h2_does_not_read": Attack(big(known), "h2", reads=False),
-    "known_h2_large_heads": Attack(h2(lambda n: streams(100, "GET", "/api/organizations", key(KNOWN) + [("x", "y" * 12_000)])), "h2"),
+    "known_h2_large_heads": Attack(h2(lambda n: streams(STREAMS, "GET", "/api/organizations", key(KNOWN) + [("x", "y" * 12_000)])), "h2"),
     "four_hogs_held": Attack(held(hog), "h2"),
     "four_hogs_streamed": Attack(streamed(hog), "h2"),
     "four_hogs_do_not_read": Attack(big(hog), "h2", reads=False),
@@ -365,7 +367,7 @@ ATTACKS = {
     "admin_requests": Attack(lambda n: b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n", tls=None, at="admin", repeat=True, few=64),
     "log_unknown_keys": Attack(h1("GET", "/api/roles", nobody), repeat=True, few=200),
     "log_refused_by_policy": Attack(h1("GET", "/api/nothing", known), repeat=True, few=200),
-    "log_overload": Attack(h2(lambda n: streams(100, "GET", "/api/organizations", key(KNOWN))), "h2", repeat=True, few=400),
+    "log_overload": Attack(h2(lambda n: streams(STREAMS, "GET", "/api/organizations", key(KNOWN))), "h2", repeat=True, few=400),
     "log_handshakes": Attack(lambda n: b"\x16\x03\x01\x00\x05hello", tls=None, repeat=True, few=400),
     "log_plain_http": Attack(lambda n: b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", tls=None, repeat=True, few=400),
     "served_flood": Attack(h1("GET", "/api/roles", known), repeat=True, few=200),
