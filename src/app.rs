@@ -212,7 +212,7 @@ impl App {
             buffers: self.budget.socket_buffer,
             strangers: Arc::new(Strangers::new(
                 self.budget.connections_of_a_peer,
-                self.budget.connections / 8,
+                self.budget.connections / 3,
             )),
             metrics: self.shared.metrics.clone(),
             failures: Arc::default(),

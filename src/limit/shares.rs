@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn b37_one_alone_gets_half_and_however_many_there_are_something_is_left() {
+    fn b46_one_alone_gets_half_and_however_many_there_are_something_is_left() {
         let account = Account::new(120);
         let mut hogs = vec![all(&account.share())];
         assert_eq!(hogs[0].len(), 60);
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn b37_what_is_held_is_never_more_than_there_is_whoever_takes_it_at_once() {
+    fn b46_what_is_held_is_never_more_than_there_is_whoever_takes_it_at_once() {
         let account = Account::new(1000);
         std::thread::scope(|scope| {
             for _ in 0..4 {
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn b37_what_grows_over_the_share_stays_as_it_was() {
+    fn b46_what_grows_over_the_share_stays_as_it_was() {
         let account = Account::new(100);
         let mut held = account.share().take(30).unwrap();
         assert!(held.grow(5) && !held.grow(31));
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn b37_who_waits_is_woken_by_what_another_caller_gives_back_and_leaves_nothing_behind() {
+    async fn b46_who_waits_is_woken_by_what_another_caller_gives_back_and_leaves_nothing_behind() {
         let account = Account::new(8);
         let (hog, calm) = (account.share(), account.share());
         let mut held = all(&hog);
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn b37_a_turn_that_came_to_somebody_who_left_goes_to_the_next() {
+    async fn b46_a_turn_that_came_to_somebody_who_left_goes_to_the_next() {
         let account = Account::new(2);
         let share = account.share();
         let held = share.take(1);

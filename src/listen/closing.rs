@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn b37_a_connection_that_is_cut_keeps_nothing() {
+    async fn b46_a_connection_that_is_cut_keeps_nothing() {
         let (ours, closing, peer) = full().await;
         drop(ours);
         closing.finish().await;
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn b37_one_that_ends_is_waited_for_and_reset_where_nobody_takes_what_is_left() {
+    async fn b46_one_that_ends_is_waited_for_and_reset_where_nobody_takes_what_is_left() {
         let (ours, closing, peer) = full().await;
         closing.orderly(true);
         drop(ours);
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn b37_what_is_taken_arrives_whole_and_ends_as_it_should() {
+    async fn b46_what_is_taken_arrives_whole_and_ends_as_it_should() {
         let (mut ours, closing, peer) = full().await;
         closing.orderly(true);
         let reading = tokio::spawn(read_all(peer));

@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn b37_then_the_caller_with_the_most_connections_its_idle_ones_first() {
+    fn b46_then_the_caller_with_the_most_connections_its_idle_ones_first() {
         let strangers = strangers(9);
         let (hog, calm) = (caller("hog"), caller("calm"));
         let standings: Vec<_> = (0..4).map(|_| strangers.enter(None).unwrap()).collect();

@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn b37_a_few_lines_a_second_and_the_rest_summed_up_by_code() {
+    async fn b46_a_few_lines_a_second_and_the_rest_summed_up_by_code() {
         let refused = Refused::default();
         let count = |code| (0..1000).filter(|_| refused.counts(code, code == "b", Instant::now())).count();
         assert_eq!((count("a"), count("b"), count("c")), (30, 30, 0));
