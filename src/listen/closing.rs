@@ -1,6 +1,6 @@
 //! How a connection over TCP is closed. The system keeps what its peer has yet to take for minutes after that, in memory that counts
 //! against the process and in which nobody has a place any more. So a connection that is cut is reset, and keeps nothing; one that ends by
-//! itself keeps its place until all has been sent, and is reset where the peer does not take it for [`PATIENCE`].
+//! itself keeps its place until all has been sent, and is reset where the peer does not take it for two seconds.
 
 use std::{
     io::{self, IoSlice},

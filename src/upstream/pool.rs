@@ -2,6 +2,8 @@
 //! whether a request was provably not sent, and that no connection is used that the upstream is about to
 //! close (Logto closes after 6 s, fact 8.2). Dialling, TLS and ALPN are hyper-util's and hyper-rustls'.
 
+mod settings;
+
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -23,6 +25,7 @@ use hyper_util::{
 use tokio::time::Instant;
 use tower::{Service as _, ServiceExt as _};
 
+pub use self::settings::{PoolBuffers, PoolTimes};
 use super::replay::RequestBody;
 use crate::config::Endpoint;
 
@@ -157,24 +160,6 @@ impl Unanswered {
             None => Self { error: SendError::Broken(failed.error), body: None },
         }
     }
-}
-
-/// How long connections take and last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PoolTimes {
-    /// `timeouts.connect`
-    pub connect: Duration,
-    /// `timeouts.upstream_idle`
-    pub idle: Duration,
-}
-
-/// How much of answers may be on its way.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct PoolBuffers {
-    /// Bytes of each of the two buffers that the system has for a connection; `None`: as many as it likes.
-    pub socket: Option<usize>,
-    /// Over HTTP/2, the bytes of one answer and of all on one connection that may come before they are taken; `None`: hyper's.
-    pub windows: Option<(u32, u32)>,
 }
 
 impl Pool {
