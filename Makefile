@@ -78,6 +78,12 @@ deploy-test: ## Kubernetes manifests, and the image's file system run without pr
 fuzz-smoke: ## each fuzz target for FUZZ_SECONDS (20)
 	scripts/fuzz-smoke.sh $(CARGO_FUZZ_VERSION) $(FUZZ_SECONDS)
 
+.PHONY: attack-test
+attack-test: ## thousands of hostile connections in a control group of 64 MiB; needs the right to make one, so not in `make test`
+	@scripts/apt.sh openssl=openssl
+	cargo build --release --locked
+	$(PYTHON) tests/attacks/run.py
+
 .PHONY: bench
 bench: bench-tools ## beside nginx, HAProxy and Envoy; BENCH_ARGS="--rounds 3"
 	cargo build --release --locked

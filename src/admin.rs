@@ -9,6 +9,7 @@ mod explain;
 mod gauges;
 mod health;
 mod page;
+mod places;
 mod query;
 mod reply;
 mod spare;
@@ -30,12 +31,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, UnixListener},
-    sync::Semaphore,
 };
 
 pub use self::health::Health;
 use self::{
     configuration::ConfigDigest,
+    places::{Place, Places},
     query::Query,
     reply::{Body, json, text},
     spare::Spare,
@@ -46,6 +47,7 @@ use crate::{
     listen::{
         ListenSettings,
         bind::{Bound, Socket},
+        closing::{Closing, Tcp, bound_buffers},
         worker::Workers,
     },
     proxy::{HostError, Pipeline, Shared},
@@ -96,20 +98,27 @@ impl Admin {
         }
     }
 
-    /// Serves until its task is dropped.
+    /// Serves until its task is dropped. A connection has buffers of so many bytes in the system.
     ///
     /// # Errors
     /// When the socket cannot be watched by the runtime.
-    pub async fn serve(self: Arc<Self>, bound: Bound) -> io::Result<()> {
-        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    pub async fn serve(self: Arc<Self>, bound: Bound, buffers: Option<usize>) -> io::Result<()> {
+        let places = Arc::<Places>::default();
         match bound.socket {
             Socket::Tcp(socket) => {
                 let mut spare = Spare::of(&socket);
+                bound_buffers(&socket, buffers);
                 let listener = TcpListener::from_std(socket)?;
-                while let Ok(place) = places.clone().acquire_owned().await {
+                loop {
                     match listener.accept().await {
                         Ok((stream, _)) => {
-                            self.clone().spawn(stream, place, bound.reach);
+                            let (place, closing) = (places.enter(MAX_CONNECTIONS), Closing::default());
+                            self.clone().spawn(
+                                Tcp::new(stream, closing.clone()),
+                                place,
+                                closing,
+                                bound.reach,
+                            );
                             spare.keep();
                         }
                         Err(_) => spare.give().await,
@@ -119,10 +128,12 @@ impl Admin {
             Socket::Unix(socket, _) => {
                 let mut spare = Spare::of(&socket);
                 let listener = UnixListener::from_std(socket)?;
-                while let Ok(place) = places.clone().acquire_owned().await {
+                loop {
                     match listener.accept().await {
                         Ok((stream, _)) => {
-                            self.clone().spawn(stream, place, bound.reach);
+                            bound_buffers(&stream, buffers);
+                            let place = places.enter(MAX_CONNECTIONS);
+                            self.clone().spawn(stream, place, Closing::default(), bound.reach);
                             spare.keep();
                         }
                         Err(_) => spare.give().await,
@@ -130,25 +141,29 @@ impl Admin {
                 }
             }
         }
-        Ok(())
     }
 
-    fn spawn<IO>(self: Arc<Self>, io: IO, place: tokio::sync::OwnedSemaphorePermit, reach: Reach)
+    fn spawn<IO>(self: Arc<Self>, io: IO, place: Place, closing: Closing, reach: Reach)
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         tokio::spawn(async move {
-            let _place = place;
             let service = service_fn(|request| {
                 let this = self.clone();
                 async move { Ok::<_, Infallible>(this.answer(request, reach).await) }
             });
-            // A prober that goes away in the middle is not worth a line.
-            let _: Result<(), hyper::Error> = http1::Builder::new()
+            let served = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(PATIENCE)
-                .serve_connection(TokioIo::new(io), service)
-                .await;
+                .serve_connection(TokioIo::new(io), service);
+            let mut served = Box::pin(served);
+            tokio::select! {
+                // A prober that goes away in the middle is not worth a line.
+                _ = &mut served => closing.orderly(true),
+                () = place.gives_way() => {}
+            }
+            drop(served);
+            closing.finish().await;
         });
     }
 

@@ -41,7 +41,7 @@ use crate::{
     clock::{Clock, Random},
     config::{Address, Config, Loaded},
     ids::TenantName,
-    limit::Unauthenticated,
+    limit::Memory,
     listen::{
         BindError, Bound,
         accept::{Acceptor, Listening},
@@ -57,10 +57,13 @@ use crate::{
     },
     proxy::{BuildError, Pipeline, Service, Shared},
     token::Tokens,
+    upstream::PoolBuffers,
 };
 
 /// How long the last records may take to reach the audit log.
 const AUDIT_PATIENCE: Duration = Duration::from_secs(5);
+/// The largest window of HTTP/2 (RFC 9113 section 6.9.1).
+const MOST_WINDOW: u32 = (1 << 31) - 1;
 
 /// A process that has all its ports and has yet to answer.
 pub struct App {
@@ -74,6 +77,7 @@ pub struct App {
     reloader: Reloader,
     taken_over: Arc<Notify>,
     budget: Budget,
+    log: Arc<RequestLog>,
 }
 
 /// Why a process cannot start.
@@ -127,12 +131,18 @@ impl App {
         let grants = Arc::new(GrantMetrics(metrics.clone()));
         let tokens = Tokens::new(clock.clone(), Random::system(), grants, tokio::runtime::Handle::current());
         let audit = Audit::open(&config.audit, metrics.audit_lost.clone())?;
-        let mut shared = Shared::new(metrics.clone(), clock.clone(), tokens);
-        let log: Arc<dyn Subscriber> = Arc::new(RequestLog::new(Style::of(&config.log)));
-        shared.events = Events::new([log].into_iter().chain(audit.clone().map(|audit| audit as _)).collect());
-        shared.audit = audit;
         let budget = Budget::of(means(&config));
-        shared.unauthenticated = Arc::new(Unauthenticated::new(budget.unauthenticated));
+        let memory = Memory::new(budget.waiting, budget.exchanges);
+        let mut shared = Shared::new(metrics.clone(), clock.clone(), tokens).within(
+            budget.unauthenticated,
+            memory,
+            pool_buffers(&budget),
+        );
+        let log = Arc::new(RequestLog::new(Style::of(&config.log)));
+        let subscriber: Arc<dyn Subscriber> = log.clone();
+        shared.events =
+            Events::new([subscriber].into_iter().chain(audit.clone().map(|audit| audit as _)).collect());
+        shared.audit = audit;
         let shared = Arc::new(shared);
         let tls = config.listen.tls.as_ref().map(|tls| Tls::new(tls, &clock)).transpose();
         let tls = tls.map_err(BuildError::from)?.map(Arc::new);
@@ -142,7 +152,7 @@ impl App {
             audit.configuration(ConfigurationRecord::new(now, Reading::Started, policy));
         }
         let pipeline = Arc::new(ArcSwap::from_pointee(pipeline));
-        let listeners = Listeners::new(&config, tls, budget.streams);
+        let listeners = Listeners::new(&config, tls, budget);
         let workers = Arc::new(Workers::start(config.workers.get()).map_err(StartError::Workers)?);
         metrics.reloaded(Some(clock.now().wall));
         metrics.started(clock.now().wall);
@@ -151,7 +161,19 @@ impl App {
         let seen = Seen::new(digest, files);
         let reloader = Reloader::new(loader, config, seen, in_force, shared.clone(), health.clone());
         let taken_over = reloader.taken_over();
-        Ok(Self { shared, pipeline, listeners, workers, proxy, admin, health, reloader, taken_over, budget })
+        Ok(Self {
+            shared,
+            pipeline,
+            listeners,
+            workers,
+            proxy,
+            admin,
+            health,
+            reloader,
+            taken_over,
+            budget,
+            log,
+        })
     }
 
     /// Tries each tenant, some at a time, before anything is answered. Returns those that do not work.
@@ -186,13 +208,20 @@ impl App {
             handler: Arc::new(Service::new(self.pipeline.clone(), leaving.clone())),
             workers: self.workers.clone(),
             places: Arc::new(Semaphore::new(self.budget.connections.min(Semaphore::MAX_PERMITS))),
-            strangers: Arc::new(Strangers::new(self.budget.connections_of_a_peer)),
+            spare: self.budget.connections / 16,
+            buffers: self.budget.socket_buffer,
+            strangers: Arc::new(Strangers::new(
+                self.budget.connections_of_a_peer,
+                self.budget.connections / 3,
+            )),
             metrics: self.shared.metrics.clone(),
             failures: Arc::default(),
             stop: accepting.clone(),
             drain: drain.clone(),
         });
         let mut tasks = JoinSet::new();
+        let log = self.log.clone();
+        tasks.spawn(async move { log.tell().await });
         let addresses = self.addresses();
         for bound in self.proxy {
             let settings = self.listeners.settings(&bound);
@@ -200,6 +229,7 @@ impl App {
             tasks.spawn(async move { report(accepting.await) });
         }
         if let Some(bound) = self.admin {
+            let buffers = self.budget.socket_buffer;
             let admin = Arc::new(Admin::new(
                 self.pipeline.clone(),
                 self.listeners.tcp.clone(),
@@ -208,7 +238,7 @@ impl App {
                 self.health.clone(),
             ));
             tasks.spawn(admin.clone().watch());
-            tasks.spawn(async move { report(admin.serve(bound).await) });
+            tasks.spawn(async move { report(admin.serve(bound, buffers).await) });
         }
         self.reloader.start(reload);
         self.health.started();
@@ -295,6 +325,14 @@ fn means(config: &Config) -> Means {
         connections: config.listen.max_connections,
         unauthenticated: config.limits.unauthenticated,
     }
+}
+
+/// A stream's window is what an exchange is counted with; that of a connection never stops one for the sake of another.
+fn pool_buffers(budget: &Budget) -> PoolBuffers {
+    let stream = budget.upstream_window;
+    let exchanges = u32::try_from(budget.exchanges).unwrap_or(u32::MAX);
+    let connection = stream.saturating_mul(exchanges).min(MOST_WINDOW);
+    PoolBuffers { socket: budget.socket_buffer, windows: Some((stream, connection)) }
 }
 
 fn log_bounds(budget: &Budget, config: &Config) {

@@ -5,6 +5,7 @@
 pub mod accept;
 pub mod bind;
 pub mod budget;
+pub mod closing;
 mod connection;
 mod handler;
 mod plain;

@@ -18,7 +18,7 @@ pub use answer::{Answer, BodyError, FilteredBody};
 pub use client::{Outbound, hand_out, lend, send};
 pub use error::UpstreamError;
 pub use health::{LastFailure, TryFailure, UpstreamHealth};
-pub use pool::{ConnectionGuard, PoolTimes, SendError};
+pub use pool::{ConnectionGuard, PoolBuffers, PoolTimes, SendError};
 pub use pools::{PoolTable, Pools};
 pub use replay::{Prepared, RequestBodyError, check as check_body};
 pub use retry::Retries;

@@ -31,6 +31,8 @@ mod forwarding;
 mod garbage;
 #[path = "it/grants.rs"]
 mod grants;
+#[path = "it/greedy.rs"]
+mod greedy;
 #[path = "it/healthcheck.rs"]
 mod healthcheck;
 #[path = "it/hung_files.rs"]

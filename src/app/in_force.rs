@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use crate::{
     authn::Reach,
     config::Config,
-    listen::{Bound, ListenSettings, tls::Tls},
+    listen::{Bound, ListenSettings, budget::Budget, tls::Tls},
     proxy::Pipeline,
 };
 
@@ -17,7 +17,7 @@ pub(super) struct Listeners {
     pub(super) tcp: Arc<ArcSwap<ListenSettings>>,
     unix: Arc<ArcSwap<ListenSettings>>,
     /// As the memory allows, which is asked once.
-    streams: u32,
+    budget: Budget,
 }
 
 /// What a reload replaces.
@@ -27,19 +27,20 @@ pub(super) struct InForce {
 }
 
 impl Listeners {
-    pub(super) fn new(config: &Config, tls: Option<Arc<Tls>>, streams: u32) -> Self {
+    pub(super) fn new(config: &Config, tls: Option<Arc<Tls>>, budget: Budget) -> Self {
         let [tcp, unix] =
-            Self::both(config, tls, streams).map(|settings| Arc::new(ArcSwap::from_pointee(settings)));
-        Self { tcp, unix, streams }
+            Self::both(config, tls, &budget).map(|settings| Arc::new(ArcSwap::from_pointee(settings)));
+        Self { tcp, unix, budget }
     }
 
-    fn both(config: &Config, tls: Option<Arc<Tls>>, streams: u32) -> [ListenSettings; 2] {
+    fn both(config: &Config, tls: Option<Arc<Tls>>, budget: &Budget) -> [ListenSettings; 2] {
         let limits = &config.limits;
         let with = |tls| ListenSettings {
             timeouts: config.timeouts.clone(),
             head: limits.head,
             headers: limits.headers,
-            streams,
+            streams: budget.streams,
+            windows: budget.windows,
             tls,
         };
         [with(tls), with(None)]
@@ -47,7 +48,7 @@ impl Listeners {
 
     /// For connections that come from now on.
     pub(super) fn replace(&self, config: &Config, tls: Option<Arc<Tls>>) {
-        let [tcp, unix] = Self::both(config, tls, self.streams);
+        let [tcp, unix] = Self::both(config, tls, &self.budget);
         self.tcp.store(Arc::new(tcp));
         self.unix.store(Arc::new(unix));
     }

@@ -83,7 +83,7 @@ tables! {
         /// Origins of web pages that may call, such as "http://localhost:5173": they get CORS, without credentials. A loopback listener refuses all others.
         #[schemars(transform = pattern::texts(pattern::ORIGIN))]
         allowed_origins: List<String>,
-        /// The most connections on all proxy listeners together; fewer where memory (`limits.memory`) or open files (`ulimit -n`) are short. When there is no place left, the oldest connection on which nobody has authenticated gives way. A peer address that is no loopback address may have a quarter of them before it authenticates.
+        /// The most connections on all proxy listeners together; fewer where memory (`limits.memory`) or open files (`ulimit -n`) are short. When there is no place left, the oldest connection on which nobody has authenticated gives way, or one of the caller with the most. A peer address that is no loopback address may have a quarter of them before it authenticates.
         max_connections: Leaf<u64>,
         /// TLS on every TCP address of the proxy. Unix sockets and `admin` stay without. Left out: no TLS.
         tls: RawListenTls,

@@ -1,19 +1,32 @@
-//! Permit → Admitted: the caller's rate limit is drawn on here, before anything that costs.
+//! Permit → Admitted: the caller's rate limit is drawn on here, before anything that costs. What it holds is counted from here on.
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use http::{HeaderName, HeaderValue, request::Parts};
 use tokio::time::Instant;
 
-use super::{bucket::Bucket, error::LimitError, in_flight::InFlight, limiter::Limiter};
+use super::{
+    bucket::Bucket,
+    error::LimitError,
+    in_flight::InFlight,
+    limiter::Limiter,
+    memory::{CallerMemory, Memory},
+    shares::Held,
+};
 use crate::{
     authn::Caller,
     config::{Config, Rate},
-    ids::CallerName,
+    ids::{CallerIndex, CallerName},
     policy::{Action, Permit, TokenSpec},
 };
+
+/// What a request that waits takes beside its head and its body: its task, its record. An estimate, in bytes.
+const REQUEST: usize = 8 * 1024;
+/// The same for each field of its head.
+const FIELD: usize = 128;
 
 /// What the limits know of a tenant.
 pub trait Limited {
@@ -24,7 +37,14 @@ pub trait Limited {
 /// The limits of a configuration's callers, in their order.
 #[derive(Debug)]
 pub struct RateLimits {
-    callers: Box<[Option<RateLimit>]>,
+    callers: Box<[CallerLimit]>,
+}
+
+/// Those of one caller.
+#[derive(Debug)]
+struct CallerLimit {
+    rate: Option<RateLimit>,
+    memory: Arc<CallerMemory>,
 }
 
 /// The limit of a caller that has one.
@@ -38,14 +58,20 @@ struct RateLimit {
 #[derive(Debug)]
 pub struct Admitted<T> {
     pub(super) permit: Permit<T>,
+    pub(super) memory: Arc<CallerMemory>,
+    /// While it waits.
+    pub(super) held: Option<Held>,
 }
 
 impl RateLimits {
     /// Those of `config`; a bucket that is there in `kept` with the same rate goes on.
     pub fn new(config: &Config, kept: &CallerLimits) -> Self {
         let limit = |caller: &crate::config::Caller| {
-            let rate = caller.rate?;
-            Some(RateLimit { caller: caller.name.clone(), limiter: kept.bucket(&caller.name, rate) })
+            let rate = caller.rate.map(|rate| RateLimit {
+                caller: caller.name.clone(),
+                limiter: kept.bucket(&caller.name, rate),
+            });
+            CallerLimit { rate, memory: kept.memory(&caller.name) }
         };
         let callers = config.callers.iter().map(limit).collect();
         kept.keep(config);
@@ -57,13 +83,19 @@ impl RateLimits {
     /// # Errors
     /// [`LimitError::Rate`].
     pub async fn admit<T>(&self, permit: Permit<T>, now: Instant) -> Result<Admitted<T>, LimitError> {
-        if let Some(RateLimit { caller, limiter }) = &self.callers[permit.caller().index().0]
+        let limits = &self.callers[permit.caller().index().0];
+        if let Some(RateLimit { caller, limiter }) = &limits.rate
             && let Err(wait) = limiter.take(now).await
             && let Some(rate) = limiter.rate()
         {
             return Err(LimitError::Rate { caller: caller.clone(), rate, wait });
         }
-        Ok(Admitted { permit })
+        Ok(Admitted { permit, memory: limits.memory.clone(), held: None })
+    }
+
+    /// What a caller holds.
+    pub fn memory(&self, caller: CallerIndex) -> &Arc<CallerMemory> {
+        &self.callers[caller.0].memory
     }
 }
 
@@ -88,24 +120,68 @@ impl<T> Admitted<T> {
         self.permit.token()
     }
 
+    /// Counts the request's head.
+    ///
+    /// # Errors
+    /// [`LimitError::Memory`].
+    pub fn hold_head(&mut self, head: &Parts) -> Result<(), LimitError> {
+        let field = |(name, value): (&HeaderName, &HeaderValue)| FIELD + name.as_str().len() + value.len();
+        let path = head.uri.path_and_query().map_or(0, |path| path.as_str().len());
+        self.hold((REQUEST + path + head.headers.iter().map(field).sum::<usize>()) as u64)
+    }
+
+    /// Counts what the request holds while it waits, in bytes, beside what was counted before.
+    ///
+    /// # Errors
+    /// [`LimitError::Memory`]: its caller holds too much already.
+    pub fn hold(&mut self, bytes: u64) -> Result<(), LimitError> {
+        let is_held = match &mut self.held {
+            Some(held) => held.grow(bytes),
+            none => {
+                *none = self.memory.hold(bytes);
+                none.is_some()
+            }
+        };
+        if is_held { Ok(()) } else { Err(self.memory.is_used_up()) }
+    }
+
     /// Whether the request's body has to be whole in memory for the conditions on it.
     pub fn looks_at_body(&self) -> bool {
         matches!(self.action(), Action::Forward(operation) if operation.looks_at_body())
     }
 }
 
-/// The buckets of callers by name, across reloads.
+/// What is kept of callers by name, across reloads.
 #[derive(Debug, Default)]
-pub struct CallerLimits(Mutex<HashMap<CallerName, Arc<Bucket>>>);
+pub struct CallerLimits {
+    memory: Memory,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    buckets: HashMap<CallerName, Arc<Bucket>>,
+    memories: HashMap<CallerName, Arc<CallerMemory>>,
+}
 
 impl CallerLimits {
+    /// Of callers that share this memory.
+    pub fn new(memory: Memory) -> Self {
+        Self { memory, kept: Mutex::default() }
+    }
+
+    fn memory(&self, name: &CallerName) -> Arc<CallerMemory> {
+        let mut kept = self.kept();
+        kept.memories.entry(name.clone()).or_insert_with(|| self.memory.of(name)).clone()
+    }
+
     fn bucket(&self, name: &CallerName, rate: Rate) -> Arc<Bucket> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match kept.get(name) {
+        let buckets = &mut self.kept().buckets;
+        match buckets.get(name) {
             Some(bucket) if bucket.rate() == Some(rate) => bucket.clone(),
             _ => {
                 let bucket = Arc::new(Bucket::new(Some(rate)));
-                kept.insert(name.clone(), bucket.clone());
+                buckets.insert(name.clone(), bucket.clone());
                 bucket
             }
         }
@@ -114,7 +190,14 @@ impl CallerLimits {
     /// Lets go of those that no caller of `config` has.
     fn keep(&self, config: &Config) {
         let limited = config.callers.iter().filter(|caller| caller.rate.is_some());
-        let names: HashSet<&CallerName> = limited.map(|caller| &caller.name).collect();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|name, _| names.contains(name));
+        let limited: HashSet<&CallerName> = limited.map(|caller| &caller.name).collect();
+        let names: HashSet<&CallerName> = config.callers.iter().map(|caller| &caller.name).collect();
+        let mut kept = self.kept();
+        kept.buckets.retain(|name, _| limited.contains(name));
+        kept.memories.retain(|name, _| names.contains(name));
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

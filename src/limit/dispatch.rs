@@ -10,7 +10,9 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     admit::{Admitted, Limited},
     error::LimitError,
-    in_flight::{LatePlace, Who},
+    in_flight::{InFlightGuard, LatePlace, Who},
+    memory::CallerMemory,
+    shares::Held,
 };
 use crate::{
     catalog::Secrets,
@@ -31,6 +33,10 @@ pub struct Dispatch<T> {
     target: ApprovedTarget,
     masking: Option<&'static Secrets>,
     place: LatePlace,
+    /// From now on until the answer has been taken; a probe, of which there is one at a time, does without.
+    exchange: Option<Held>,
+    /// While it waits for the answer to begin.
+    _waiting: Option<Held>,
 }
 
 /// A token that another proxy may send a permitted request with.
@@ -70,7 +76,7 @@ pub type DecidedBy = Option<Arc<RuleSource>>;
 
 impl<T: Limited> Admitted<T> {
     /// Judges the request's body by the grant's conditions, and waits until `deadline` for a place among the tenant's
-    /// requests. `body` is `None` where it is not in memory.
+    /// requests and for the memory that the answer takes. `body` is `None` where it is not in memory.
     ///
     /// # Errors
     /// [`NotSent`]: nothing may be sent.
@@ -81,16 +87,17 @@ impl<T: Limited> Admitted<T> {
         deadline: Instant,
     ) -> Result<(Dispatch<T>, DecidedBy), NotSent> {
         let caller = self.permit.caller().index().0;
+        let (memory, waiting) = (self.memory, self.held);
         let (tenant, token, action) = self.permit.into_parts();
         let Action::Forward(operation) = action else { return Err(Refusal::OperationUnknown(None).into()) };
         let (masking, index) = (operation.masking(), operation.index());
         let (target, rule) = operation.approve(headers, body)?;
-        let place = timeout_at(deadline, tenant.in_flight().enter(Who { caller, operation: index }))
-            .await
-            .map_err(|_| NotSent::Deadline)??;
+        let who = Who { caller, operation: index };
+        let (place, exchange) = enter(&*tenant, who, &memory, deadline).await?;
         // What is not in memory is still coming.
         let place = if body.is_some() { LatePlace::held(place) } else { LatePlace::later(place) };
-        Ok((Dispatch { tenant, token, operation: index, target, masking, place }, rule))
+        let (exchange, _waiting) = (Some(exchange), waiting);
+        Ok((Dispatch { tenant, token, operation: index, target, masking, place, exchange, _waiting }, rule))
     }
 
     /// For another proxy, which has the body and will send what its question was about.
@@ -118,6 +125,27 @@ impl<T: Limited> Admitted<T> {
     }
 }
 
+/// Waits for a place among the tenant's requests, and for an exchange. A place is not kept while an exchange is waited for: its caller
+/// may be one that does not take its answers, and others want the place.
+async fn enter(
+    tenant: &impl Limited,
+    who: Who,
+    memory: &CallerMemory,
+    deadline: Instant,
+) -> Result<(InFlightGuard, Held), NotSent> {
+    let place = || async {
+        let entered = timeout_at(deadline, tenant.in_flight().enter(who)).await;
+        Ok::<_, NotSent>(entered.map_err(|_| NotSent::Deadline)??)
+    };
+    let first = place().await?;
+    if let Some(exchange) = memory.exchange() {
+        return Ok((first, exchange));
+    }
+    drop(first);
+    let exchange = memory.wait_for_exchange(deadline).await?;
+    Ok((place().await?, exchange))
+}
+
 impl<T: Limited> Dispatch<T> {
     /// A request of Claviger's own, on nobody's behalf, with the tenant's own token: to see whether the Management API
     /// takes it. Its target is written in the program.
@@ -134,6 +162,8 @@ impl<T: Limited> Dispatch<T> {
             target,
             masking: None,
             place,
+            exchange: None,
+            _waiting: None,
         })
     }
 }
@@ -164,9 +194,10 @@ impl<T> Dispatch<T> {
         self.masking
     }
 
-    /// The place among the tenant's requests, which the answer keeps until it begins.
-    pub fn into_place(self) -> LatePlace {
-        self.place
+    /// The place among the tenant's requests, which the answer keeps until it begins, and the memory that it takes until it has been
+    /// taken.
+    pub fn into_place(self) -> (LatePlace, Option<Held>) {
+        (self.place, self.exchange)
     }
 
     /// The same, for a body that is coming.

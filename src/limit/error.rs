@@ -36,6 +36,12 @@ pub enum LimitError {
         /// Which tenant.
         tenant: TenantName,
     },
+    /// The caller holds as much memory as is free.
+    #[error("the requests of caller {caller} hold as much memory as one caller may at the moment")]
+    Memory {
+        /// Whose.
+        caller: CallerName,
+    },
     /// Too many requests wait of whom nobody knows yet who they are from.
     #[error("too many requests wait that have not authenticated yet")]
     Unauthenticated,

@@ -5,7 +5,9 @@
 use std::{
     collections::HashMap,
     net::IpAddr,
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
+    task::Poll,
 };
 
 use super::error::LimitError;
@@ -51,6 +53,27 @@ impl Unauthenticated {
             *now.of_peers.entry(peer).or_default() += 1;
         }
         Ok(Waiting { peer, among: self.clone() })
+    }
+
+    /// What `future` comes to. Only where that is not at once it is one of those that wait.
+    ///
+    /// # Errors
+    /// [`LimitError::Unauthenticated`]: there are too many.
+    pub async fn wait<F>(
+        self: &Arc<Self>,
+        peer: Option<IpAddr>,
+        mut future: F,
+    ) -> Result<F::Output, LimitError>
+    where
+        F: Future + Unpin,
+    {
+        match std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut future).poll(cx))).await {
+            Poll::Ready(output) => Ok(output),
+            Poll::Pending => {
+                let _waiting = self.enter(peer)?;
+                Ok(future.await)
+            }
+        }
     }
 }
 

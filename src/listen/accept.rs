@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     bind::{Bound, Socket},
+    closing::{Closing, Tcp, bound_buffers},
     connection::{Connection, Protocol},
     handler::Handler,
     plain::{self, First},
@@ -40,7 +41,11 @@ pub struct Acceptor<H> {
     pub workers: Arc<Workers>,
     /// Places for connections, over all listeners.
     pub places: Arc<Semaphore>,
-    /// Connections on which nobody has authenticated yet, over all listeners.
+    /// Places that are kept free, so that a newcomer does not wait for the end of whoever gives way to it.
+    pub spare: usize,
+    /// Bytes of each of a connection's buffers in the system; `None`: as the system likes.
+    pub buffers: Option<usize>,
+    /// Whose connections there are, over all listeners.
     pub strangers: Arc<Strangers>,
     /// For `connections` and `tls_handshakes_failed_total`.
     pub metrics: Arc<Metrics>,
@@ -82,6 +87,10 @@ impl<H: Handler> Acceptor<H> {
             Socket::Tcp(socket) => (Listener::Tcp(TcpListener::from_std(socket)?), None),
             Socket::Unix(socket, path) => (Listener::Unix(UnixListener::from_std(socket)?), Some(path)),
         };
+        if let Listener::Tcp(listener) = &listener {
+            // Connections have what the listener has.
+            bound_buffers(listener, self.buffers);
+        }
         let accepting = async {
             loop {
                 match listener.accept().await {
@@ -115,13 +124,11 @@ impl<H: Handler> Acceptor<H> {
         Ok(())
     }
 
-    /// A place for the connection of `standing`: a free one, else that of the oldest stranger, else the next that a caller
-    /// leaves.
+    /// A place for the connection of `standing`: a free one, else that of whoever gives way, else the next that is left.
     async fn place(&self, standing: &Standing) -> Option<OwnedSemaphorePermit> {
-        if let Ok(place) = self.places.clone().try_acquire_owned() {
-            return Some(place);
+        if self.places.available_permits() <= self.spare {
+            self.strangers.make_room_for(standing);
         }
-        self.strangers.make_room_for(standing);
         self.places.clone().acquire_owned().await.ok()
     }
 
@@ -140,46 +147,64 @@ impl<H: Handler> Acceptor<H> {
                 let _: io::Result<()> = stream.set_nodelay(true);
                 stream.into_std().map(Detached::Tcp)
             }
-            Accepted::Unix(stream) => stream.into_std().map(Detached::Unix),
+            Accepted::Unix(stream) => {
+                bound_buffers(&stream, self.buffers);
+                stream.into_std().map(Detached::Unix)
+            }
         };
         let Ok(detached) = detached else { return };
         let acceptor = self.clone();
         self.workers.spawn(move |worker| async move {
             let _open = Open::new(acceptor.metrics.clone(), place);
             let connection = Connection { peer, worker, scheme: "http", standing: standing.clone() };
+            let closing = Closing::default();
             tokio::select! {
-                () = acceptor.serve(detached, connection, &settings) => {}
-                () = standing.gives_way() => {
-                    tracing::debug!("a connection on which nobody has authenticated gives way to another");
+                () = acceptor.serve(detached, connection, &settings, &closing) => {}
+                () = standing.way().at_once() => {
+                    tracing::debug!("a connection gives way to another");
+                    closing.orderly(false);
                 }
             }
+            closing.finish().await;
         });
     }
 
-    async fn serve(&self, detached: Detached, connection: Connection, settings: &ListenSettings) {
+    async fn serve(
+        &self,
+        detached: Detached,
+        connection: Connection,
+        settings: &ListenSettings,
+        closing: &Closing,
+    ) {
         match (detached, &settings.tls) {
             (Detached::Tcp(stream), Some(tls)) => {
                 let Ok(stream) = TcpStream::from_std(stream) else { return };
                 let connection = Connection { scheme: "https", ..connection };
-                self.serve_secured(stream, tls, connection, settings).await;
+                self.serve_secured(stream, tls, connection, settings, closing).await;
             }
             (Detached::Tcp(stream), None) => {
                 let Ok(stream) = TcpStream::from_std(stream) else { return };
-                self.serve_plain(stream, connection, settings).await;
+                let stream = Tcp::new(stream, closing.clone());
+                self.serve_plain(stream, connection, settings, closing).await;
             }
             (Detached::Unix(stream), _) => {
                 let Ok(stream) = UnixStream::from_std(stream) else { return };
-                self.serve_plain(stream, connection, settings).await;
+                self.serve_plain(stream, connection, settings, closing).await;
             }
         }
     }
 
-    async fn serve_plain<IO>(&self, stream: IO, connection: Connection, settings: &ListenSettings)
-    where
+    async fn serve_plain<IO>(
+        &self,
+        stream: IO,
+        connection: Connection,
+        settings: &ListenSettings,
+        closing: &Closing,
+    ) where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (handler, drain) = (self.handler.clone(), self.drain.clone());
-        serve(stream, Protocol::Http1, connection, settings, handler, drain).await;
+        serve(stream, Protocol::Http1, connection, settings, closing, handler, drain).await;
     }
 
     async fn serve_secured(
@@ -188,6 +213,7 @@ impl<H: Handler> Acceptor<H> {
         tls: &Tls,
         mut connection: Connection,
         settings: &ListenSettings,
+        closing: &Closing,
     ) {
         let patience = settings.timeouts.head;
         let begun = tokio::time::Instant::now();
@@ -204,13 +230,17 @@ impl<H: Handler> Acceptor<H> {
             First::Other => {}
         }
         let patience = patience.saturating_sub(begun.elapsed());
+        let stream = Tcp::new(stream, closing.clone());
+        // A handshake that fails ends with an alert, which is for the peer to read.
+        closing.orderly(true);
         let Secured { stream, protocol, certificate } = match tls.accept(stream, patience).await {
             Ok(secured) => secured,
             Err(failure) => return failed(&failure),
         };
+        closing.orderly(false);
         connection.peer.certificate = certificate;
         let (handler, drain) = (self.handler.clone(), self.drain.clone());
-        serve(stream, protocol, connection, settings, handler, drain).await;
+        serve(stream, protocol, connection, settings, closing, handler, drain).await;
     }
 }
 

@@ -13,13 +13,15 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    closing::Closing,
     connection::{Connection, Protocol},
     handler::Handler,
     settings::ListenSettings,
+    strangers::Way,
     streams::Streams,
     watch::{PERIOD, Patience, Slow, Watched},
 };
-use crate::activity::{Activity, Busy, Foreign};
+use crate::activity::{Busy, Foreign};
 
 /// Smallest buffer that hyper takes.
 const MIN_HEAD: usize = 8 * 1024;
@@ -28,14 +30,11 @@ const USUAL_HEADERS: usize = 100;
 /// Streams that a peer may open and reset before anybody looks at them (CVE-2023-44487), and resets that it may
 /// provoke from us (CVE-2025-8671), before the connection ends.
 const RESETS: usize = 64;
-/// What a connection, and one stream of it, may send ahead of what has been taken.
-const CONNECTION_WINDOW: u32 = 512 * 1024;
-const STREAM_WINDOW: u32 = 64 * 1024;
-/// What is held of one answer while its caller does not read.
-const SEND_BUFFER: usize = 64 * 1024;
 /// A peer that does not answer a PING is gone.
 const PING: Duration = Duration::from_secs(20);
 const PONG: Duration = Duration::from_secs(10);
+/// How long an idle connection that gives way may take to say goodbye.
+const GOODBYE: Duration = Duration::from_millis(20);
 
 /// Serves `io` until its peer, a limit or the drain ends it.
 pub(super) async fn serve<IO, H>(
@@ -43,13 +42,15 @@ pub(super) async fn serve<IO, H>(
     protocol: Protocol,
     connection: Connection,
     settings: &ListenSettings,
+    closing: &Closing,
     handler: Arc<H>,
     drain: CancellationToken,
 ) where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Handler,
 {
-    let activity = Arc::new(Activity::default());
+    let way = connection.standing.way().clone();
+    let activity = way.activity().clone();
     let io = TokioIo::new(Watched::new(io, activity.clone()));
     let patience = Patience::new(&settings.timeouts, protocol);
     match protocol {
@@ -60,7 +61,8 @@ pub(super) async fn serve<IO, H>(
             });
             let (peer, plain) = (connection.peer.address, connection.scheme == "http");
             let served = std::pin::pin!(http1(settings).serve_connection(io, service));
-            attend(served, http1::Connection::graceful_shutdown, &activity, patience, drain).await;
+            let attended = attend(served, http1::Connection::graceful_shutdown, &way, patience, drain).await;
+            closing.orderly(attended);
             if let Some(foreign) = activity.foreign().filter(|_| plain) {
                 report(foreign, peer);
             }
@@ -75,7 +77,8 @@ pub(super) async fn serve<IO, H>(
                 Box::pin(async move { Ok::<_, Infallible>(handler.handle(&connection, request, busy).await) })
             });
             let served = std::pin::pin!(http2(settings).serve_connection(io, service));
-            attend(served, http2::Connection::graceful_shutdown, &activity, patience, drain).await;
+            let attended = attend(served, http2::Connection::graceful_shutdown, &way, patience, drain).await;
+            closing.orderly(attended);
         }
     }
 }
@@ -97,25 +100,32 @@ fn http2(settings: &ListenSettings) -> http2::Builder<Streams> {
         .max_header_list_size(u32::try_from(settings.head).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(RESETS)
         .max_local_error_reset_streams(RESETS)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .max_send_buf_size(SEND_BUFFER)
+        .initial_connection_window_size(settings.windows.connection)
+        .initial_stream_window_size(settings.windows.stream)
+        .max_send_buf_size(settings.windows.answer)
         .keep_alive_interval(PING)
         .keep_alive_timeout(PONG);
     builder
 }
 
+/// Whether the connection has ended by itself.
 async fn attend<S>(
     mut served: Pin<&mut S>,
     finish: impl Fn(Pin<&mut S>),
-    activity: &Activity,
+    way: &Way,
     mut patience: Patience,
     drain: CancellationToken,
-) where
+) -> bool
+where
     S: Future<Output = hyper::Result<()>>,
 {
     let mut looks = tokio::time::interval_at(tokio::time::Instant::now() + PERIOD, PERIOD);
     let mut draining = false;
+    let mut goodbye = std::pin::pin!(async {
+        way.politely().await;
+        tracing::debug!("an idle connection gives way to another");
+    });
+    let mut leaving = None;
     loop {
         tokio::select! {
             biased;
@@ -123,18 +133,23 @@ async fn attend<S>(
                 if let Err(error) = ended {
                     tracing::debug!(error = %describe(&error), "a caller's connection ended badly");
                 }
-                return;
+                return true;
             }
+            () = &mut goodbye, if leaving.is_none() => {
+                leaving = Some(Box::pin(tokio::time::sleep(GOODBYE)));
+                finish(served.as_mut());
+            }
+            () = async { if let Some(end) = &mut leaving { end.await } }, if leaving.is_some() => return true,
             () = drain.cancelled(), if !draining => {
                 draining = true;
                 finish(served.as_mut());
             }
-            _ = looks.tick() => match patience.look(activity) {
+            _ = looks.tick() => match patience.look(way.activity()) {
                 None => {}
                 Some(Slow::Idle) => finish(served.as_mut()),
                 Some(slow) => {
                     tracing::debug!(?slow, "a caller's connection is too slow: closed");
-                    return;
+                    return false;
                 }
             }
         }

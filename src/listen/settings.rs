@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::tls::Tls;
+use super::{budget::Windows, tls::Tls};
 use crate::config::Timeouts;
 
 /// The settings of a listener.
@@ -15,6 +15,8 @@ pub struct ListenSettings {
     pub head: usize,
     /// Requests at one time on a connection of HTTP/2.
     pub streams: u32,
+    /// What may be on its way on such a connection.
+    pub windows: Windows,
     /// The most header fields of a request (`limits.headers`); more than hyper's own limit of HTTP/1.1 raise that.
     pub headers: usize,
     /// What TCP connections are secured with; `None`: plain HTTP. Unix sockets have listeners, and settings, without.

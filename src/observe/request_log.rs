@@ -2,10 +2,15 @@
 //! here, at the issuer or at the upstream is a warning; what a caller did is not.
 
 mod line;
+mod refused;
 
+use tokio::time::Instant;
 use tracing::{Level, field};
 
-use self::line::{Line, known, peer};
+use self::{
+    line::{Line, known, peer},
+    refused::Refused,
+};
 use super::{
     RequestEvent,
     events::Subscriber,
@@ -17,17 +22,23 @@ use crate::{authn::Principal, config::LogRequests};
 #[derive(Debug)]
 pub struct RequestLog {
     style: Style,
+    refused: Refused,
 }
 
 impl RequestLog {
     /// In this style.
     pub fn new(style: Style) -> Self {
-        Self { style }
+        Self { style, refused: Refused::default() }
     }
 
     /// As JSON.
     pub fn json() -> Self {
         Self::new(Style::Json)
+    }
+
+    /// Sums up what had no lines of its own, for as long as it runs.
+    pub async fn tell(&self) {
+        self.refused.tell().await;
     }
 
     fn is_logged(&self, event: &RequestEvent) -> bool {
@@ -54,6 +65,7 @@ impl Subscriber for RequestLog {
                 Level::INFO => tracing::enabled!(target: REQUESTS, Level::INFO),
                 _ => tracing::enabled!(target: REQUESTS, Level::DEBUG),
             }
+            && self.refused.passes(event, Instant::now())
     }
 
     fn receive(&self, event: &RequestEvent) {

@@ -168,6 +168,7 @@ impl Failure {
             Self::Limit(LimitError::Quota { .. }) => table::QUOTA_EXHAUSTED,
             Self::Limit(LimitError::Overloaded { .. }) => table::OVERLOADED,
             Self::Limit(LimitError::Unauthenticated) => table::OVERLOADED_BY_STRANGERS,
+            Self::Limit(LimitError::Memory { .. }) => table::OVERLOADED_BY_CALLER,
             Self::Token(error) => match error.fault() {
                 Fault::ScopeMissing { .. } => table::SCOPE_MISSING,
                 Fault::Rejected { .. } => table::CREDENTIAL_REJECTED,
@@ -236,7 +237,9 @@ impl Failure {
                 | LimitError::Quota { wait, .. }
                 | LimitError::Identifications { wait },
             ) => Some(*wait),
-            Self::Limit(LimitError::Overloaded { .. } | LimitError::Unauthenticated)
+            Self::Limit(
+                LimitError::Overloaded { .. } | LimitError::Unauthenticated | LimitError::Memory { .. },
+            )
             | Self::OpenApi(CutError::Busy)
             | Self::Upstream(UpstreamError::Body(RequestBodyError::Limit(_))) => Some(Duration::from_secs(1)),
             Self::Token(error) => Some(error.retry_after(Instant::now())),

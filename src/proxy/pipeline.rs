@@ -1,11 +1,7 @@
 //! The way a request takes, top to bottom. This is the only file that knows the order of the stages. Each
 //! hands on a value that only it can make, and the next demands it, so leaving one out does not compile.
 
-use std::{
-    pin::Pin,
-    sync::{Arc, OnceLock},
-    task::Poll,
-};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -143,7 +139,9 @@ impl Pipeline {
     ) -> Result<Admitted<Tenant>, Failure> {
         let caller = self.authenticate(connection, presented, record).await?;
         let permit = self.authorise(caller, target, head, record)?;
-        Ok(self.limits.admit(permit, record.started).await?)
+        let mut admitted = self.limits.admit(permit, record.started).await?;
+        admitted.hold_head(head)?;
+        Ok(admitted)
     }
 
     async fn authenticate(
@@ -152,15 +150,9 @@ impl Pipeline {
         presented: &Presented<'_>,
         record: &mut Record,
     ) -> Result<Caller, Failure> {
+        // It may wait for an issuer's keys.
         let authenticating = std::pin::pin!(self.authenticators.authenticate(presented));
-        let authenticated = match poll_immediate(authenticating).await {
-            Ok(authenticated) => authenticated,
-            Err(authenticating) => {
-                // It waits for an issuer's keys.
-                let _waiting = self.unauthenticated.enter(connection.peer.ip())?;
-                authenticating.await
-            }
-        };
+        let authenticated = self.unauthenticated.wait(connection.peer.ip(), authenticating).await?;
         let mut caller = authenticated.or_else(|error| {
             record.auth_method = Some(error.method());
             self.metrics.authentication_failed.of([&error.method(), &error.reason()]).inc();
@@ -170,7 +162,7 @@ impl Pipeline {
             }
             Err(Failure::from(error))
         })?;
-        connection.standing.authenticated();
+        connection.standing.authenticated(self.limits.memory(caller.index()));
         record.identified_by = Some(caller.method());
         record.principal = caller.take_principal();
         if let Some(principal) = &record.principal {
@@ -238,12 +230,13 @@ impl Pipeline {
     async fn forward(
         &self,
         connection: &Connection,
-        admitted: Admitted<Tenant>,
+        mut admitted: Admitted<Tenant>,
         head: &Parts,
         body: Incoming,
         record: &mut Record,
     ) -> Result<Response<Body>, Failure> {
         let (timeouts, limits) = (&self.config.timeouts, &self.config.limits);
+        admitted.hold(Prepared::held_of(&body, limits, admitted.looks_at_body()))?;
         let deadline = record.started + timeouts.deadline;
         let tenant = admitted.tenant().clone();
         let reading = async {
@@ -385,13 +378,5 @@ impl Pipeline {
             tenant.warm();
         }
         self.authenticators.start();
-    }
-}
-
-/// What a future comes to at once, or the future.
-async fn poll_immediate<F: Future + Unpin>(mut future: F) -> Result<F::Output, F> {
-    match std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut future).poll(cx))).await {
-        Poll::Ready(output) => Ok(output),
-        Poll::Pending => Err(future),
     }
 }

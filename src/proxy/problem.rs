@@ -159,7 +159,10 @@ fn limit_fields(limit: &LimitError, headers: &mut http::HeaderMap) {
     let (name, rate, wait) = match limit {
         LimitError::Rate { rate, wait, .. } => ("caller", Some(rate), wait),
         LimitError::Quota { rate, wait, .. } => ("quota", rate.as_ref(), wait),
-        LimitError::Overloaded { .. } | LimitError::Unauthenticated | LimitError::Identifications { .. } => {
+        LimitError::Overloaded { .. }
+        | LimitError::Unauthenticated
+        | LimitError::Memory { .. }
+        | LimitError::Identifications { .. } => {
             return;
         }
     };
@@ -188,6 +191,7 @@ fn count(failure: &Failure, short: &'static str, record: &Record) {
                 LimitError::Quota { .. } => "quota",
                 LimitError::Overloaded { .. } => "in_flight",
                 LimitError::Unauthenticated => "unauthenticated",
+                LimitError::Memory { .. } => "memory",
                 LimitError::Identifications { .. } => "identification",
             };
             record.metrics().rate_limited.of([&policy]).inc();

@@ -26,6 +26,8 @@ use crate::{
 
 /// Answers with a body on one connection before anybody has authenticated on it: what more there are come without.
 const MOST_ANSWERS: u32 = 8;
+/// What one of our own answers takes until its caller has taken it, with its task and its record. An estimate, in bytes.
+const ANSWER: u64 = 6 * 1024;
 
 /// Answers every request by the pipeline that is in force when it comes.
 #[derive(Debug)]
@@ -66,8 +68,17 @@ impl Handler for Service {
             Ok(response) => response,
             Err(failure) => problem::answer(&failure, &mut record),
         };
-        if !connection.standing.is_known() && busy.under_way() > MOST_ANSWERS {
-            // A body would wait for its reader, and hold what it holds as long.
+        // An answer of our own waits for its reader, and holds what it holds as long; over HTTP/2 there may be many at a time.
+        let mut held = None;
+        let is_too_many = match connection.standing.caller() {
+            None => busy.under_way() > MOST_ANSWERS,
+            Some(caller) if !keeps_by_itself && record.answered_by == AnsweredBy::Claviger => {
+                held = caller.hold(ANSWER);
+                held.is_none()
+            }
+            Some(_) => false,
+        };
+        if is_too_many {
             *response.body_mut() = Body::whole(Bytes::new());
             response.headers_mut().remove(header::CONTENT_TYPE);
         }
@@ -81,6 +92,6 @@ impl Handler for Service {
         if record.answered_by == AnsweredBy::Upstream {
             record.upstream_id = response.headers().get("logto-core-request-id").cloned();
         }
-        response.map(|body| body.recorded(record, busy))
+        response.map(|body| body.recorded(record, busy).holding(held))
     }
 }

@@ -13,6 +13,7 @@ use http_body::{Frame, SizeHint};
 use super::blocked;
 use crate::{
     activity::Busy,
+    limit::Held,
     observe::{Record, Side},
     upstream::{BodyError, FilteredBody},
 };
@@ -35,6 +36,7 @@ pub struct Body {
     content: Content,
     record: Option<Box<Record>>,
     _busy: Option<Busy>,
+    _held: Option<Held>,
 }
 
 enum Content {
@@ -54,7 +56,7 @@ impl Body {
     }
 
     fn of(content: Content) -> Self {
-        Self { content, record: None, _busy: None }
+        Self { content, record: None, _busy: None, _held: None }
     }
 
     /// The same body, which writes `record` when it ends, and is what the connection is busy with until then.
@@ -63,6 +65,11 @@ impl Body {
         self.record = Some(record);
         self._busy = Some(busy);
         self
+    }
+
+    /// The same body, which counts as held by its caller until it ends.
+    pub fn holding(self, held: Option<Held>) -> Self {
+        Self { _held: held, ..self }
     }
 
     fn has_ended(&self) -> bool {

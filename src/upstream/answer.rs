@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode, request, response::Parts};
+use http::{HeaderMap, Response, StatusCode, Version, request, response::Parts};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -19,7 +19,7 @@ use crate::{
     catalog::Secrets,
     filter::{Blocked, EchoGuard, ResponseFilter},
     idle_timeout::IdleTimeout,
-    limit::{Dispatch, LatePlace, UnreadGuard},
+    limit::{Dispatch, Held, LatePlace, UnreadGuard},
     token::{Token, TokenHandle},
 };
 
@@ -33,6 +33,7 @@ pub struct Answer {
     /// `limits.expansion`
     expansion: u32,
     place: LatePlace,
+    exchange: Option<Arc<Held>>,
 }
 
 /// Pieces of what came at one time that are screened in a row: then other tasks have their turn.
@@ -52,6 +53,22 @@ pub struct FilteredBody {
     idle: IdleTimeout,
     /// Screened in a row.
     pieces: usize,
+    /// The memory that it takes, until its caller has taken it.
+    exchange: Option<Arc<Held>>,
+    /// Whether what is handed on may wait long for its caller, as over HTTP/2, and is counted meanwhile.
+    is_kept: bool,
+}
+
+/// A piece that was handed on, and the memory that it takes.
+struct Kept {
+    data: Bytes,
+    _exchange: Arc<Held>,
+}
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        &self.data
+    }
 }
 
 #[derive(Debug)]
@@ -105,7 +122,8 @@ impl Answer {
         let other = handle.other(token.generation());
         let guard = EchoGuard::new(token, other, tenant.known_secrets());
         let expansion = tenant.common().expansion;
-        Self { response, connection, guard, masking, expansion, place: dispatch.into_place() }
+        let (place, exchange) = dispatch.into_place();
+        Self { response, connection, guard, masking, expansion, place, exchange: exchange.map(Arc::new) }
     }
 
     /// Its status.
@@ -136,8 +154,10 @@ impl Answer {
             first: None,
             idle: IdleTimeout::new(idle),
             pieces: 0,
+            exchange: self.exchange,
+            is_kept: request.version == Version::HTTP_2,
         };
-        body.first = poll_fn(|cx| body.poll_data(cx)).await.transpose()?;
+        body.first = poll_fn(|cx| body.poll_screened(cx)).await.transpose()?;
         body.place = body.place.map(Place::begun);
         Ok((head, body))
     }
@@ -146,9 +166,22 @@ impl Answer {
 impl FilteredBody {
     /// The next data to hand on. Trailers end with us: nobody filters them, and Logto has none.
     pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
-        if let Some(first) = self.first.take() {
-            return Poll::Ready(Some(Ok(first)));
+        let data = match self.first.take() {
+            Some(first) => Some(Ok(first)),
+            None => ready!(self.poll_screened(cx)),
+        };
+        Poll::Ready(data.map(|data| data.map(|data| self.keeping(data))))
+    }
+
+    /// The same piece, which counts as held as long as it is.
+    fn keeping(&self, data: Bytes) -> Bytes {
+        match &self.exchange {
+            Some(exchange) if self.is_kept => Bytes::from_owner(Kept { data, _exchange: exchange.clone() }),
+            _ => data,
         }
+    }
+
+    fn poll_screened(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         loop {
             if self.pieces == PIECES_IN_A_ROW {
                 self.pieces = 0;

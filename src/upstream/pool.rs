@@ -2,6 +2,8 @@
 //! whether a request was provably not sent, and that no connection is used that the upstream is about to
 //! close (Logto closes after 6 s, fact 8.2). Dialling, TLS and ALPN are hyper-util's and hyper-rustls'.
 
+mod settings;
+
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -23,6 +25,7 @@ use hyper_util::{
 use tokio::time::Instant;
 use tower::{Service as _, ServiceExt as _};
 
+pub use self::settings::{PoolBuffers, PoolTimes};
 use super::replay::RequestBody;
 use crate::config::Endpoint;
 
@@ -39,6 +42,7 @@ pub(super) struct Pool {
     host: HeaderValue,
     connect: Duration,
     idle_limit: Duration,
+    windows: Option<(u32, u32)>,
     kept: Mutex<Kept>,
     /// Held while the first connection is made where HTTP/2 is offered: whoever comes meanwhile shares it.
     first: tokio::sync::Mutex<()>,
@@ -158,15 +162,6 @@ impl Unanswered {
     }
 }
 
-/// How long connections take and last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PoolTimes {
-    /// `timeouts.connect`
-    pub connect: Duration,
-    /// `timeouts.upstream_idle`
-    pub idle: Duration,
-}
-
 impl Pool {
     /// A pool without connections.
     pub(super) fn new(
@@ -174,11 +169,14 @@ impl Pool {
         tls: rustls::ClientConfig,
         http2: bool,
         times: PoolTimes,
+        buffers: PoolBuffers,
     ) -> Arc<Self> {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         tcp.enforce_http(false);
         tcp.set_connect_timeout(Some(times.connect));
+        tcp.set_recv_buffer_size(buffers.socket);
+        tcp.set_send_buffer_size(buffers.socket);
         let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
         let connector =
             if http2 { https.enable_http2().wrap_connector(tcp) } else { https.wrap_connector(tcp) };
@@ -189,6 +187,7 @@ impl Pool {
             endpoint: endpoint.clone(),
             connect: times.connect,
             idle_limit: times.idle,
+            windows: buffers.windows,
             kept: Mutex::default(),
             first: tokio::sync::Mutex::default(),
             may_share: AtomicBool::new(http2),
@@ -285,6 +284,8 @@ impl Pool {
                     .keep_alive_interval(H2_KEEP_ALIVE)
                     .keep_alive_timeout(H2_KEEP_ALIVE_TIMEOUT)
                     .keep_alive_while_idle(true)
+                    .initial_stream_window_size(self.windows.map(|(stream, _)| stream))
+                    .initial_connection_window_size(self.windows.map(|(_, connection)| connection))
                     .max_header_list_size(MAX_ANSWER_HEAD as u32)
                     .handshake(stream)
                     .await

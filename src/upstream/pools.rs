@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
 };
 
-use super::pool::{Pool, PoolTimes};
+use super::pool::{Pool, PoolBuffers, PoolTimes};
 use crate::config::{Endpoint, UpstreamTls};
 
 /// The pools of one upstream.
@@ -16,6 +16,7 @@ pub struct Pools {
     tls: rustls::ClientConfig,
     http2: bool,
     times: PoolTimes,
+    buffers: PoolBuffers,
     by_worker: Box<[OnceLock<Arc<Pool>>]>,
 }
 
@@ -23,19 +24,26 @@ impl Pools {
     /// The pool of a worker.
     pub(super) fn of(&self, worker: usize) -> &Arc<Pool> {
         let place = &self.by_worker[worker % self.by_worker.len()];
-        place.get_or_init(|| Pool::new(&self.endpoint, self.tls.clone(), self.http2, self.times))
+        place
+            .get_or_init(|| Pool::new(&self.endpoint, self.tls.clone(), self.http2, self.times, self.buffers))
     }
 }
 
 /// All pools of a process; it keeps none alive.
 #[derive(Debug, Default)]
 pub struct PoolTable {
+    buffers: PoolBuffers,
     known: Mutex<HashMap<Key, Weak<Pools>>>,
 }
 
 type Key = (Endpoint, UpstreamTls, PoolTimes);
 
 impl PoolTable {
+    /// Of pools with these buffers.
+    pub fn new(buffers: PoolBuffers) -> Self {
+        Self { buffers, known: Mutex::default() }
+    }
+
     /// The pools for an endpoint, shared with all tenants that have the same; `tls` is the configuration for it.
     pub fn pools(
         &self,
@@ -55,6 +63,7 @@ impl PoolTable {
             tls: tls.clone(),
             http2: settings.http2,
             times,
+            buffers: self.buffers,
             by_worker: (0..workers.max(1)).map(|_| OnceLock::new()).collect(),
         });
         known.insert(key, Arc::downgrade(&pools));

@@ -106,6 +106,16 @@ impl std::fmt::Debug for Streamed {
 }
 
 impl Prepared {
+    /// As many bytes of a body as will be in memory while its request waits: all of a small one, or of one that is looked at.
+    pub fn held_of(body: &Incoming, limits: &Limits, is_looked_at: bool) -> u64 {
+        let most = limits.replay as u64;
+        match body.size_hint().exact() {
+            Some(length) if length <= most => length,
+            _ if is_looked_at => most,
+            _ => 0,
+        }
+    }
+
     /// Checks the body of a request, and reads it when it is small.
     ///
     /// # Errors

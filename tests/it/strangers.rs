@@ -12,13 +12,13 @@ use crate::{
 
 const KIB: u64 = 1024;
 /// How long a known caller may take meanwhile, 99 times of 100.
-const SOON: Duration = Duration::from_millis(250);
+pub(crate) const SOON: Duration = Duration::from_millis(250);
 
 /// What the known caller shows.
 const KEY: &str = "a-key-that-only-one-caller-has-0123456789";
 
 /// Asks, each time on a new connection, and returns how long the slowest of 99 in 100 took.
-async fn p99(times: usize, ask: impl AsyncFn()) -> Duration {
+pub(crate) async fn p99(times: usize, ask: impl AsyncFn()) -> Duration {
     let mut took = Vec::with_capacity(times);
     for _ in 0..times {
         let begun = Instant::now();

@@ -19,7 +19,7 @@ pub(super) const RETRIES: &[[&str; 1]] = &[
 
 /// Of `rate_limited_total`.
 pub(super) const LIMITS: &[[&str; 1]] =
-    &[["caller"], ["quota"], ["in_flight"], ["identification"], ["unauthenticated"]];
+    &[["caller"], ["quota"], ["in_flight"], ["identification"], ["unauthenticated"], ["memory"]];
 
 /// Of `policy_denied_total`: error codes without their prefix.
 pub(super) const DENIALS: &[[&str; 1]] = &[

@@ -7,12 +7,12 @@ use crate::{
     authn::{KeyUsage, Seal, SealError, jwt::Keyrings},
     clock::Clock,
     config::Config,
-    limit::{CallerLimits, Peers, Unauthenticated},
+    limit::{CallerLimits, Memory, Peers, Unauthenticated},
     observe::{Audit, Events, Metrics},
     openapi::Library,
     tenants::Directory,
     token::Tokens,
-    upstream::{PoolTable, Tenant},
+    upstream::{PoolBuffers, PoolTable, Tenant},
 };
 
 /// Until the app says what the memory allows.
@@ -31,7 +31,7 @@ pub struct Shared {
     /// What happened to requests, for whoever subscribes.
     pub events: Events,
     /// Requests that wait before it is known whose they are.
-    pub unauthenticated: Arc<Unauthenticated>,
+    pub(super) unauthenticated: Arc<Unauthenticated>,
     pub(super) limits: CallerLimits,
     pub(super) key_usage: KeyUsage,
     seal: Mutex<Option<(Option<crate::secret::Secret>, Seal)>>,
@@ -61,6 +61,15 @@ impl Shared {
             pools: PoolTable::default(),
             keyrings: Keyrings::default(),
         }
+    }
+
+    /// The same within what the memory allows: requests of which nobody knows whose they are, what known callers hold, and buffers.
+    #[must_use]
+    pub fn within(mut self, unauthenticated: usize, memory: Memory, buffers: PoolBuffers) -> Self {
+        self.unauthenticated = Arc::new(Unauthenticated::new(unauthenticated));
+        self.limits = CallerLimits::new(memory);
+        self.pools = PoolTable::new(buffers);
+        self
     }
 
     /// The seal of a configuration with these tenants. It stays the same while its key does: a reload leaves issued tokens good.

@@ -56,7 +56,7 @@ async fn upstream(alpn: &'static [u8]) -> (Arc<Pool>, Arc<AtomicUsize>) {
         authority: format!("localhost:{port}").parse().unwrap(),
     };
     let times = PoolTimes { connect: Duration::from_secs(5), idle: Duration::from_secs(4) };
-    (Pool::new(&endpoint, trust::client(&roots).unwrap(), true, times), counted)
+    (Pool::new(&endpoint, trust::client(&roots).unwrap(), true, times, PoolBuffers::default()), counted)
 }
 
 async fn get(pool: &Arc<Pool>) {
