@@ -220,6 +220,10 @@ fn tree_of(path: &Path, inputs: &mut Inputs) -> Result<Node, Vec<Problem>> {
     let parse: Parse = match path.extension().and_then(OsStr::to_str) {
         Some("toml") => toml::parse,
         Some("yaml" | "yml" | "json") => yaml::parse,
+        _ if path.is_dir() => {
+            inputs.file(path, None);
+            return Err(problem("this is a directory".into(), "Name a file in it."));
+        }
         _ => {
             inputs.file(path, None);
             let what = "the name does not say what the file is written in".into();
