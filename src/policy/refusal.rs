@@ -102,7 +102,11 @@ impl KnownTenants {
 }
 
 fn no_tenant(named: Option<&TenantName>, known: &KnownTenants) -> String {
-    let named = named.map_or("of that name".into(), |name| format!("{:?}", name.as_str()));
+    let Some(named) = named else {
+        return "there is no tenant of that name: names have lower-case letters, digits, - _ and . alone"
+            .into();
+    };
+    let named = format!("{:?}", named.as_str());
     match &*known.names() {
         "" => format!("there is no tenant {named}"),
         names => format!("there is no tenant {named}; caller {} may use{names}", known.caller),

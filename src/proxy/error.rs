@@ -251,8 +251,8 @@ impl Failure {
         let what = match self {
             Self::Token(error) => match error.fault() {
                 // What the issuer says may name the application or an address: that is for the log.
-                Fault::Rejected { error, .. } => format!("the issuer refused the token request ({error})"),
-                Fault::Unreachable(_) => "the issuer cannot be reached".to_owned(),
+                Fault::Rejected { error, .. } => format!("Logto refused the token request ({error})"),
+                Fault::Unreachable(_) => "Logto cannot be reached".to_owned(),
                 Fault::SecretUnreadable(_) => "the client secret cannot be read".to_owned(),
                 fault => fault.to_string(),
             },
@@ -272,7 +272,6 @@ impl Failure {
     /// What the caller is told to do.
     fn remedy_of_caller(&self, description: &Description) -> Cow<'static, str> {
         let fixed = match self {
-            Self::Token(error) => error.remedy(),
             Self::Upstream(UpstreamError::Body(RequestBodyError::TooLarge { key, .. })) => match *key {
                 "limits.replay" => {
                     "A rule looks into this body, so it is held in memory: send less, or have the operator raise the key"
@@ -296,6 +295,20 @@ impl Failure {
             Self::Policy(refusal) => refusal.rule(),
             _ => None,
         }
+    }
+}
+
+/// As which kind of failed try its operator sees it; `None` where the request was at fault.
+fn try_of(error: &UpstreamError) -> Option<TryFailure> {
+    match error {
+        UpstreamError::Unreachable(SendError::Broken(_)) | UpstreamError::BrokeOff => {
+            Some(TryFailure::Broken)
+        }
+        UpstreamError::Unreachable(_) => Some(TryFailure::Unreachable),
+        UpstreamError::Timeout(_) | UpstreamError::Deadline(_) => Some(TryFailure::Timeout),
+        UpstreamError::TokenRejected(..) => Some(TryFailure::TokenRejected),
+        UpstreamError::Invalid(_) => Some(TryFailure::Invalid),
+        _ => None,
     }
 }
 

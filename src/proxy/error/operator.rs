@@ -54,6 +54,11 @@ impl Failure {
                 let origin = &unmet.rule.rule.origin;
                 format!("Send what the condition asks for, or change the rule ({origin}).").into()
             }
+            Self::Token(error) => error.remedy().into(),
+            Self::Upstream(error) => {
+                let of_operator = super::try_of(error).map(super::remedy_of_try);
+                of_operator.map_or_else(|| self.remedy_of_caller(description), Cow::Borrowed)
+            }
             _ => self.remedy_of_caller(description),
         };
         (!remedy.is_empty()).then_some(remedy)

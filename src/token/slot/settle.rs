@@ -94,7 +94,7 @@ impl Slot {
                 tracing::warn!(%tenant, error = %fault, failures, %retry_in, remedy,
                     "the token cannot be renewed, and stays in use until it ends");
             } else {
-                tracing::warn!(%tenant, error = %fault, failures, %retry_in, remedy, "no token");
+                tracing::warn!(%tenant, url = self.key.token_url(), error = %fault, failures, %retry_in, remedy, "no token");
             }
         }
     }
