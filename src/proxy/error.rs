@@ -132,8 +132,12 @@ impl Failure {
             Self::Caller(_) => table::CALLER_UNKNOWN,
             Self::Policy(refusal) => match refusal {
                 Refusal::Target(
-                    TargetError::NotFound | TargetError::ApiMissing { .. } | TargetError::Authz,
+                    TargetError::NotFound
+                    | TargetError::ApiMissing { .. }
+                    | TargetError::TokenBelowApi { .. }
+                    | TargetError::Authz,
                 ) => table::NOT_FOUND,
+                Refusal::Target(TargetError::TwoSlashes) => table::TWO_SLASHES,
                 Refusal::Target(
                     TargetError::NotOriginForm
                     | TargetError::Query
@@ -143,7 +147,7 @@ impl Failure {
                 Refusal::TenantNotNamed(_) => table::TENANT_NOT_NAMED,
                 Refusal::Path(_) => table::PATH_AMBIGUOUS,
                 Refusal::TenantUnknown { .. } => table::TENANT_UNKNOWN,
-                Refusal::ResourceNotGranted | Refusal::OrganizationNotGranted => {
+                Refusal::ResourceNotGranted(_) | Refusal::OrganizationNotGranted => {
                     Description { oauth: "invalid_target", ..table::TOKEN_NOT_GRANTED }
                 }
                 Refusal::ScopeNotGranted => {
@@ -272,6 +276,7 @@ impl Failure {
     /// What the caller is told to do.
     fn remedy_of_caller(&self, description: &Description) -> Cow<'static, str> {
         let fixed = match self {
+            Self::Caller(unauthenticated) => unauthenticated.remedy().unwrap_or(description.remedy),
             Self::Upstream(UpstreamError::Body(RequestBodyError::TooLarge { key, .. })) => match *key {
                 "limits.replay" => {
                     "A rule looks into this body, so it is held in memory: send less, or have the operator raise the key"
