@@ -176,7 +176,7 @@ impl Admin {
             return refused;
         }
         match path {
-            RETRY => self.retry_tokens(&request, reach),
+            RETRY => self.retry_tokens(&request, reach).await,
             "/livez" => text(StatusCode::OK, "ok\n"),
             "/startupz" => self.startup(),
             "/readyz" if self.health.is_ready() => text(StatusCode::OK, "ok\n"),
@@ -197,7 +197,7 @@ impl Admin {
             }
             "/status" => match Query::parse(request.uri().query()) {
                 Ok(query) => self.status(&query).map_or_else(
-                    || text(StatusCode::NOT_FOUND, "there is no such tenant\n"),
+                    || text(StatusCode::NOT_FOUND, self.no_such_tenant()),
                     |status| json(&status),
                 ),
                 Err(remedy) => text(StatusCode::BAD_REQUEST, remedy),
@@ -240,6 +240,15 @@ impl Admin {
 }
 
 impl Admin {
+    /// With those that there are, a handful at the most.
+    fn no_such_tenant(&self) -> String {
+        const MOST: usize = 5;
+        let all = self.pipeline.load().tenants().all();
+        let names: Vec<_> = all.iter().take(MOST).map(|tenant| tenant.config().name.as_str()).collect();
+        let more = if all.len() > MOST { ", …" } else { "" };
+        format!("there is no such tenant; there are: {}{more}\n", names.join(", "))
+    }
+
     fn startup(&self) -> Response<Body> {
         let pipeline = self.pipeline.load();
         let patience = pipeline.config().timeouts.startup;

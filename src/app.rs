@@ -259,7 +259,7 @@ impl App {
         self.health.drain();
         leaving.store(true, Relaxed);
         let left = self.workers.connections();
-        tracing::info!(connections = left, delay = ?config.shutdown.delay, "stopping: no longer ready");
+        tracing::info!(connections = left, delay = %humantime::format_duration(config.shutdown.delay), "stopping: no longer ready");
         tokio::time::sleep(config.shutdown.delay).await;
         accepting.cancel();
         drain.cancel();

@@ -104,6 +104,26 @@ pub fn explain(error: &(dyn Error + 'static)) -> Option<&'static str> {
     None
 }
 
+/// Nobody takes connections at the port.
+pub const REFUSED: &str = "connection refused";
+
+/// What the system said of a connection, in the words that people know; `None` where it is something else.
+pub fn plainly(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        match error.downcast_ref::<io::Error>().map(io::Error::kind) {
+            Some(io::ErrorKind::ConnectionRefused) => return Some(REFUSED),
+            Some(io::ErrorKind::ConnectionReset) => return Some("connection reset"),
+            Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => {
+                return Some("no route to the host");
+            }
+            Some(io::ErrorKind::TimedOut) => return Some("the connection timed out"),
+            _ => cause = error.source(),
+        }
+    }
+    None
+}
+
 fn of_tls(error: &rustls::Error) -> Option<&'static str> {
     Some(match error {
         rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => {

@@ -18,7 +18,10 @@ impl Admin {
         let bearer = given.next().filter(|_| given.next().is_none()).and_then(bearer);
         let fits = |given: &[u8]| Digest::of(given).matches(&Digest::of(token.expose()));
         (!bearer.is_some_and(fits)).then(|| {
-            let remedy = "send `admin.token` as Authorization: Bearer\n";
+            let remedy = match bearer {
+                Some(_) => "that is not `admin.token`\n",
+                None => "send `admin.token` as Authorization: Bearer\n",
+            };
             let mut refused = text(StatusCode::UNAUTHORIZED, remedy);
             refused.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             refused

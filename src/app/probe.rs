@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use http::{Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode, header};
 use tokio::time::Instant;
 
 use crate::{
@@ -49,10 +49,11 @@ pub async fn probe(tenant: &Arc<Tenant>, shared: &Shared) -> Result<(), ProbeErr
     let dispatch = Dispatch::probe(tenant.clone(), PROBE).await.map_err(|error| unknown(&error))?;
     let outbound = Outbound { head: &head, worker: 0, deadline };
     let body = Prepared::Held(bytes::Bytes::new());
-    let status = match upstream::send(dispatch, outbound, body, &mut record).await {
-        Ok(answer) => answer.status(),
+    let (status, is_json) = match upstream::send(dispatch, outbound, body, &mut record).await {
+        Ok(mut answer) => (answer.status(), is_json(answer.headers_mut())),
         Err(UpstreamError::Token(error)) => {
-            let why = format!("no token: {error}. {}", error.remedy());
+            let what = format!("no token from {}/oidc/token: {error}", tenant.endpoint());
+            let why = sentences(&what, error.remedy());
             return Err(if error.is_terminal() {
                 ProbeError::Refused(why)
             } else {
@@ -62,7 +63,12 @@ pub async fn probe(tenant: &Arc<Tenant>, shared: &Shared) -> Result<(), ProbeErr
         Err(error) => return Err(ProbeError::Unknown(explain(&error.into()))),
     };
     match status {
-        status if status.is_success() => Ok(()),
+        status if status.is_success() && is_json => Ok(()),
+        status if status.is_success() => Err(ProbeError::Refused(format!(
+            "a token was granted, but what answers at {} is no Management API: its answer is not JSON. \
+             Set `endpoint` to the tenant's own address.",
+            tenant.endpoint()
+        ))),
         StatusCode::FORBIDDEN => Err(ProbeError::Refused(format!(
             "a token was granted, but the Management API answers {status}. Assign a role with the permission `all` of the \
              Logto Management API to this machine-to-machine application; a token from before that stays without it for an hour."
@@ -70,6 +76,9 @@ pub async fn probe(tenant: &Arc<Tenant>, shared: &Shared) -> Result<(), ProbeErr
         StatusCode::NOT_FOUND => Err(ProbeError::Refused(format!(
             "a token was granted, but there is no Management API at {}. Set `endpoint` to the tenant's own address.",
             tenant.endpoint()
+        ))),
+        status if status.is_server_error() => Err(ProbeError::Unknown(format!(
+            "a token was granted, but the Management API answers {status}: an error of Logto's own. Look at its log and at its database."
         ))),
         status => {
             Err(ProbeError::Unknown(format!("a token was granted, but the Management API answers {status}.")))
@@ -79,6 +88,18 @@ pub async fn probe(tenant: &Arc<Tenant>, shared: &Shared) -> Result<(), ProbeErr
 
 fn explain(failure: &Failure) -> String {
     let description = failure.describe();
-    let cause = failure.cause().map(|cause| format!(" ({cause})")).unwrap_or_default();
-    format!("{}{cause}", failure.detail(&description))
+    let what = match failure {
+        Failure::Upstream(error) => error.to_string(),
+        other => other.cause().unwrap_or_else(|| other.to_string()),
+    };
+    sentences(&what, &failure.remedy(&description).unwrap_or_default())
+}
+
+fn sentences(what: &str, remedy: &str) -> String {
+    if remedy.is_empty() { format!("{what}.") } else { format!("{what}. {remedy}") }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    kind.starts_with(b"application/json")
 }

@@ -42,6 +42,45 @@ impl AuthnError {
         }
     }
 
+    /// What its sender can do about it, where that gives nobody a hint who guesses.
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self.cause.reason {
+            "several" => Some("Send one credential, not two."),
+            "scheme" => {
+                Some("Send an API key or a token as `Authorization: Bearer`, or a key as `Claviger-Key`.")
+            }
+            _ => None,
+        }
+    }
+
+    /// What the operator looks at.
+    pub fn operators_remedy(&self) -> Option<&'static str> {
+        Some(match (self.method, self.cause.reason) {
+            ("jwt", "audience") => {
+                "Ask the issuer for a token with the audience in issuers.NAME.audience; in a pod, that is `audience` of the projected volume."
+            }
+            ("jwt", "issuer_unknown") => {
+                "Compare the token's iss with issuers.NAME.issuer, letter by letter."
+            }
+            (_, "no_caller") => {
+                "Name its sender in callers.NAME.identify, or take the caller's access for ended."
+            }
+            (_, "two_callers") => "Make callers.NAME.identify of the two exclude each other.",
+            ("jwt", "key_unknown" | "signature") => {
+                "Is it a token of another cluster or issuer with the same iss? `/status` has the keys that are held."
+            }
+            ("jwt", "algorithm") => "Compare alg with issuers.NAME.algorithms.",
+            ("jwt", "not_yet_valid") => "Compare the clocks of issuer and Claviger.",
+            ("claviger_token", "sealed") => {
+                "Give all replicas one broker.key; the client gets another token by itself."
+            }
+            ("api_key", "unknown") => {
+                "Compare the key with callers.NAME.identify.api_key; was it rotated, or does a line end belong to it?"
+            }
+            _ => return self.remedy(),
+        })
+    }
+
     /// Whether it was valid until a while ago: what its sender can read in it too, so it may be told.
     pub fn has_expired(&self) -> bool {
         self.cause.reason == "expired"

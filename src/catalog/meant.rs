@@ -91,6 +91,7 @@ mod tests {
             ("/USERS/u1/roles", Slip::PrefixMissing, "/api/users/{userId}/roles"),
             ("/api/api/users/u1", Slip::PrefixTwice, "/api/users/{userId}"),
             ("/api/user", Slip::Spelling, "/api/users"),
+            ("/api/usres/u1", Slip::Spelling, "/api/users/{userId}"),
             ("/api/organisations/o1/users", Slip::Spelling, "/api/organizations/{id}/users"),
             (
                 "/api/users/u1/personal-access-token",

@@ -9,17 +9,23 @@ pub fn nearest<'n>(text: &str, candidates: impl Iterator<Item = &'n str>) -> Opt
     (distance <= text.len() / 3 + 1).then_some(name)
 }
 
-/// Levenshtein distance, in bytes: the names are ASCII.
+/// Edits from one name to the other, in bytes, as the names are ASCII: letters that are left out, added or exchanged, and two
+/// neighbours that changed places, which is one slip of the fingers (optimal string alignment distance).
 pub(super) fn edits(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (y, above) in b.bytes().zip(&mut row[1..]) {
-            let cost = (diagonal + usize::from(x != y)).min(left + 1).min(*above + 1);
-            (diagonal, left, *above) = (*above, cost, cost);
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut before = vec![0; b.len() + 1];
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i; b.len() + 1];
+        for j in 1..=b.len() {
+            let exchanged = above[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            row[j] = exchanged.min(row[j - 1] + 1).min(above[j] + 1);
+            let swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+            if swapped {
+                row[j] = row[j].min(before[j - 2] + 1);
+            }
         }
-        row[0] = i + 1;
+        before = std::mem::replace(&mut above, row);
     }
-    row.last().copied().unwrap_or_default()
+    above[b.len()]
 }

@@ -1,11 +1,16 @@
 //! `claviger check`: every problem at once; with `--online`, each tenant end to end.
 
-use std::{os::unix::fs::FileTypeExt as _, path::Path, process::ExitCode, sync::Arc};
+use std::{
+    os::unix::fs::FileTypeExt as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use crate::{
     app::{self, GrantMetrics},
     clock::{Clock, Random},
-    config::{Address, AuditOutput, Config},
+    config::{Address, AuditOutput, Config, Issue},
     observe::Metrics,
     policy::rules::Brings,
     proxy::{self, Shared},
@@ -19,6 +24,9 @@ pub(super) struct Args {
     /// Get a token for each tenant and make one harmless call.
     #[arg(long)]
     online: bool,
+    /// A file without --config in front of it.
+    #[arg(hide = true, value_name = "FILE", value_parser = super::sources::by_option)]
+    file: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
@@ -54,7 +62,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     for brings in Brings::of_all(&config.catalog.catalog, allowed.map(|rule| rule.text.as_str())) {
         println!("  {brings}");
     }
-    if let Some(note) = not_shared(config) {
+    for note in not_shared(config).into_iter().chain(unguarded(config)).chain(hidden_status(config)) {
         println!("  {note}");
     }
     if !args.online {
@@ -130,6 +138,32 @@ fn not_shared(config: &Config) -> Option<String> {
             counted.join(", ")
         )
     })
+}
+
+/// What callers can do that no rule binds: for whoever reviews a policy.
+fn unguarded(config: &Config) -> Vec<String> {
+    let own = config.callers.iter().filter(|caller| caller.issue == Issue::Upstream);
+    let own = own.map(|caller| {
+        format!(
+            "caller {} gets the tenant's own token from the broker: with it, no rule binds it at Logto itself (issue = \"upstream\")",
+            caller.name
+        )
+    });
+    let lent = config.authz.enabled.then(|| {
+        "authz.enabled lends the tenant's own token to another proxy: Claviger decides, and sees neither body nor answer"
+            .to_owned()
+    });
+    own.chain(lent).collect()
+}
+
+/// Where nobody can look at how the process is.
+fn hidden_status(config: &Config) -> Option<String> {
+    let is_open = |address: &Address| matches!(address, Address::Tcp(address) if !address.ip().is_loopback());
+    let open =
+        config.listen.admin.as_ref().filter(|address| is_open(address) && config.admin.token.is_none())?;
+    Some(format!(
+        "nobody can see /status: listen.admin is {open}, and there is no admin.token. `claviger status` and the page need one"
+    ))
 }
 
 async fn online(config: Config) -> ExitCode {

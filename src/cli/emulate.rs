@@ -49,11 +49,19 @@ async fn emulate(args: &Args) -> ExitCode {
     };
     let emulator = match Emulator::start(options).await {
         Ok(emulator) => emulator,
-        Err(error) => return super::fail(&format!("cannot listen on {}: {error}", args.listen)),
+        Err(error) => {
+            let choose = "Choose another address, such as --listen 127.0.0.1:0.";
+            return super::fail(&format!("cannot listen on {}: {error}. {choose}", args.listen));
+        }
     };
     println!(
         "{}",
-        serde_json::json!({ "listening": emulator.addr().to_string(), "endpoint": emulator.base_url() })
+        serde_json::json!({
+            "listening": emulator.addr().to_string(),
+            "endpoint": emulator.base_url(),
+            "client_id": args.client_id,
+            "client_secrets": args.client_secrets,
+        })
     );
     stop.await;
     emulator.shutdown();

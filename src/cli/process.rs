@@ -56,9 +56,13 @@ impl Process {
             Err(problems) => {
                 let address = address_of(&problems);
                 if said.is_none() {
-                    eprintln!("claviger: the configuration is invalid now; asking {address}");
+                    let why = match &*problems.files {
+                        [] => "there is no configuration file here",
+                        _ => "the configuration is invalid now (see `claviger check`)",
+                    };
+                    eprintln!("claviger: {why}; asking {address}");
                 }
-                (Some(address), token_of_environment())
+                (Some(address), problems.admin_token)
             }
         };
         match said.or(configured) {
@@ -71,7 +75,7 @@ impl Process {
     pub(super) fn quietly(sources: &super::Sources, said: Option<Address>) -> Option<Self> {
         let (configured, token) = match super::load_policy(&sources.paths).map(|loaded| loaded.config) {
             Ok(config) => (config.listen.admin, config.admin.token),
-            Err(problems) => (Some(address_of(&problems)), token_of_environment()),
+            Err(problems) => (Some(address_of(&problems)), problems.admin_token),
         };
         said.or(configured).map(|address| Self { address, token })
     }
@@ -161,12 +165,6 @@ impl Process {
 /// Where the process may be whose configuration has become invalid.
 fn address_of(problems: &Problems) -> Address {
     problems.admin.as_deref().cloned().unwrap_or(Address::Tcp(([127, 0, 0, 1], 3601).into()))
-}
-
-/// `admin.token` as a variable, where a configuration around it cannot be read.
-fn token_of_environment() -> Option<Secret> {
-    let token = std::env::var("CLAVIGER_ADMIN__TOKEN").ok().filter(|token| !token.is_empty())?;
-    Some(Secret::new(token.into_bytes()))
 }
 
 /// Status and body, where all of it has come.

@@ -25,6 +25,9 @@ pub(super) struct Args {
     /// warning: it may be back before the credential is needed.
     #[arg(long)]
     strict: bool,
+    /// A file without --config in front of it.
+    #[arg(hide = true, value_name = "FILE", value_parser = super::sources::by_option)]
+    file: Option<PathBuf>,
 }
 
 pub(super) fn run(args: Args) -> ExitCode {

@@ -16,6 +16,11 @@ pub(super) struct Sources {
     pub(super) paths: Vec<PathBuf>,
 }
 
+/// Of an argument that is a file: what to write instead.
+pub(super) fn by_option(text: &str) -> Result<PathBuf, String> {
+    Err(format!("the configuration is named by an option: --config {text}"))
+}
+
 pub(super) fn load(paths: &[PathBuf]) -> Result<Loaded, Problems> {
     config::load(&LoadRequest::of_process(paths.to_vec(), &CatalogCheck))
 }

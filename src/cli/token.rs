@@ -1,6 +1,6 @@
 //! `claviger token`: what the running process is to do about its tokens.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap_complete::ArgValueCandidates;
 
@@ -9,6 +9,8 @@ use crate::{config::Address, ids::TenantName};
 
 /// Of the admin listener.
 const RETRY: &str = "/token/retry";
+/// Longer than the process takes to say what came of it.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
@@ -38,9 +40,9 @@ pub(super) fn run(Command::Retry(args): &Command) -> ExitCode {
         Ok(process) => process,
         Err(exit) => return exit,
     };
-    match process.ask("POST", &target) {
-        Ok(answer) if answer.status == 200 => super::print(&format!("{}\n", answer.last_line())),
-        Ok(answer) => super::fail(answer.last_line()),
+    match process.send("POST", &target, "", PATIENCE) {
+        Ok(answer) if answer.status == 200 => super::print(&answer.body),
+        Ok(answer) => super::fail(answer.body.trim_end()),
         Err(error) => super::fail(&process.unreachable(&error)),
     }
 }

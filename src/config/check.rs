@@ -22,7 +22,9 @@ mod identities;
 mod issuers;
 mod listen;
 mod look_alikes;
+mod misplaced;
 mod names;
+mod placeholder;
 mod policies;
 mod rates;
 mod reach;
@@ -37,6 +39,9 @@ pub(super) use checker::{Checker, Settings};
 
 /// The configuration; what is wrong with it is in the checker's remarks, and then there is none.
 pub(super) fn config(checker: &mut Checker<'_>, raw: Raw) -> Option<Config> {
+    if checker.misplaced() {
+        return None;
+    }
     let defaults = Config::default();
     let top = KeyPath::default();
     let workers = checker.count(&top, "workers", raw.workers, 1..=256);

@@ -114,7 +114,8 @@ fn meant(name: &str) -> String {
     }
 }
 
-fn node(value: &str, origin: &Origin) -> Node {
+/// Text, or a list or table in TOML's inline form.
+pub(super) fn node(value: &str, origin: &Origin) -> Node {
     let inline = value.trim_start().starts_with(['[', '{']).then(|| toml::parse_inline(value.trim(), origin));
     inline.flatten().unwrap_or_else(|| Node::text(value, origin))
 }

@@ -29,13 +29,19 @@ use super::{
     tree::{Node, Value},
     yaml,
 };
-use crate::{regular_file, secret::Digest};
+use crate::{
+    regular_file,
+    secret::{Digest, Secret, SecretSource},
+};
 
 /// The largest configuration file.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
 
 /// As the environment has `listen.admin`.
 const ADMIN: &str = "CLAVIGER_LISTEN__ADMIN";
+
+/// As the environment has `admin.token`.
+const ADMIN_TOKEN: &str = "CLAVIGER_ADMIN__TOKEN";
 
 /// What to load.
 pub struct LoadRequest<'a> {
@@ -110,7 +116,8 @@ pub fn load(request: &LoadRequest<'_>) -> Result<Loaded, Problems> {
         remarks.problems = unread;
         let admin =
             env::text(&request.env, ADMIN).and_then(|text| Address::from_text(text).ok()).map(Box::new);
-        return Err(Problems { admin, ..problems(remarks, inputs) });
+        let admin_token = env::text(&request.env, ADMIN_TOKEN).map(|token| Secret::new(token.into()));
+        return Err(Problems { admin, admin_token, ..problems(remarks, inputs) });
     }
 
     let root = env::tree(&request.env, &secrets, &mut remarks.problems);
@@ -136,7 +143,10 @@ pub fn load(request: &LoadRequest<'_>) -> Result<Loaded, Problems> {
             let digest = inputs.digest();
             Ok(Loaded { config, warnings: remarks.warnings, files: inputs.into_files(), digest })
         }
-        _ => Err(Problems { admin, ..problems(remarks, inputs) }),
+        _ => {
+            let admin_token = admin_token(&root, &secrets, &request.env);
+            Err(Problems { admin, admin_token, ..problems(remarks, inputs) })
+        }
     }
 }
 
@@ -172,7 +182,14 @@ fn problems(mut remarks: Remarks, inputs: Inputs) -> Problems {
     for list in [&mut remarks.problems, &mut remarks.warnings] {
         list.sort_by_cached_key(|problem| place(problem, &files));
     }
-    Problems { problems: remarks.problems, warnings: remarks.warnings, files, digest, admin: None }
+    Problems {
+        problems: remarks.problems,
+        warnings: remarks.warnings,
+        files,
+        digest,
+        admin: None,
+        admin_token: None,
+    }
 }
 
 /// The admin listener, whatever is wrong elsewhere.
@@ -180,6 +197,15 @@ fn admin(root: &Node) -> Option<Address> {
     match &root.member("listen")?.member("admin")?.value {
         Value::Text(text) => Address::from_text(text).ok(),
         _ => None,
+    }
+}
+
+/// The token that it asks for.
+fn admin_token(root: &Node, secrets: &Secrets, env: &Environment) -> Option<Secret> {
+    let Value::Secret(id) = root.member("admin")?.member("token")?.value else { return None };
+    match secrets.at(id)? {
+        SecretSource::Env(name) => env::text(env, name).map(|token| Secret::new(token.into())),
+        source => source.read().ok(),
     }
 }
 
@@ -220,6 +246,10 @@ fn tree_of(path: &Path, inputs: &mut Inputs) -> Result<Node, Vec<Problem>> {
     let parse: Parse = match path.extension().and_then(OsStr::to_str) {
         Some("toml") => toml::parse,
         Some("yaml" | "yml" | "json") => yaml::parse,
+        _ if path.is_dir() => {
+            inputs.file(path, None);
+            return Err(problem("this is a directory".into(), "Name a file in it."));
+        }
         _ => {
             inputs.file(path, None);
             let what = "the name does not say what the file is written in".into();

@@ -4,7 +4,7 @@
 use std::{fmt, path::PathBuf};
 
 use super::{address::Address, origin::Origin};
-use crate::secret::Digest;
+use crate::secret::{Digest, Secret};
 
 /// One thing that is wrong, or (as a warning) that works but should not stay.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub struct Problems {
     pub digest: Digest,
     /// `listen.admin` as far as it can be read, for whoever looks for a process that goes on with an older configuration.
     pub admin: Option<Box<Address>>,
+    /// `admin.token` as far as it can be read, for the same.
+    pub admin_token: Option<Secret>,
 }
 
 impl fmt::Display for Problems {

@@ -28,13 +28,17 @@ macro_rules! tables {
             $($(#[$field_doc])* pub(super) $field: Option<$type>,)*
         }
 
+        impl $name {
+            /// Those that the table has.
+            pub(super) const KEYS: &[&str] = &[$(stringify!($field)),*];
+        }
+
         impl $crate::config::node::FromNode for $name {
             fn from_node(
                 node: &$crate::config::tree::Node,
                 at: &$crate::config::path::Trail<'_>,
                 misfits: &mut $crate::config::node::Misfits,
             ) -> Option<Self> {
-                const KEYS: &[&str] = &[$(stringify!($field)),*];
                 let mut table = Self::default();
                 for (key, node) in misfits.table(node, at)?.iter() {
                     let at = $crate::config::path::Trail::Key(at, key);
@@ -42,7 +46,7 @@ macro_rules! tables {
                         $(stringify!($field) => {
                             table.$field = $crate::config::node::FromNode::from_node(node, &at, misfits);
                         })*
-                        _ => misfits.unknown(&at, key, KEYS),
+                        _ => misfits.unknown(&at, key, Self::KEYS),
                     }
                 }
                 Some(table)

@@ -2,19 +2,22 @@
 //! `LOGTO_M2M_APP_SECRET` and `CLAVIGER_ALLOW` stand for a tenant `default`, a policy `default` and a caller
 //! `local`. It never adds to what files say of tenants or callers.
 
+use std::ffi::OsStr;
+
 use super::{
-    env::{Environment, insert, origin, text},
+    env::{Environment, insert, node, origin, text},
     layer::Layer,
+    origin::Origin,
     path::KeyPath,
     problem::Problem,
     remarks::Remarks,
-    tree::Node,
+    tree::{Node, Value},
 };
 
 const ENDPOINT: &str = "LOGTO_ENDPOINT";
 const APP_ID: &str = "LOGTO_M2M_APP_ID";
-const APP_SECRET: &str = "LOGTO_M2M_APP_SECRET";
-const APP_SECRET_FILE: &str = "LOGTO_M2M_APP_SECRET_FILE";
+pub(super) const APP_SECRET: &str = "LOGTO_M2M_APP_SECRET";
+pub(super) const APP_SECRET_FILE: &str = "LOGTO_M2M_APP_SECRET_FILE";
 const RESOURCE: &str = "LOGTO_RESOURCE";
 const ALLOW: &str = "CLAVIGER_ALLOW";
 
@@ -62,6 +65,7 @@ pub(super) fn layer(
     if text(env, ENDPOINT).is_none() && !given("endpoint") {
         unset(
             remarks,
+            env,
             first,
             ENDPOINT,
             "endpoint",
@@ -71,6 +75,7 @@ pub(super) fn layer(
     if text(env, APP_ID).is_none() && !given("client_id") {
         unset(
             remarks,
+            env,
             first,
             APP_ID,
             "client_id",
@@ -79,7 +84,7 @@ pub(super) fn layer(
     }
     if text(env, APP_SECRET).or_else(|| text(env, APP_SECRET_FILE)).is_none() && !given("client_secret") {
         let remedy = "Set it to the App secret, or LOGTO_M2M_APP_SECRET_FILE to a file that holds it.";
-        unset(remarks, first, APP_SECRET, "client_secret", remedy);
+        unset(remarks, env, first, APP_SECRET, "client_secret", remedy);
     }
     let callers = below.iter().chain([environment]).find_map(|layer| named(layer, "callers"));
     match callers {
@@ -134,15 +139,13 @@ fn secret(root: &mut Node, env: &Environment, remarks: &mut Remarks) {
 /// The caller and its policy.
 fn local(root: &mut Node, env: &Environment, remarks: &mut Remarks) {
     let place = origin(ALLOW);
-    let rules =
-        text(env, ALLOW).unwrap_or_default().split(',').map(str::trim).filter(|rule| !rule.is_empty());
-    let rules: Vec<_> = rules.map(|rule| Node::text(rule, &place)).collect();
+    let rules = rules(text(env, ALLOW).unwrap_or_default(), &place);
     if rules.is_empty() {
         remarks.reported.push(KeyPath::of(&["policies", "default", "allow"]));
         remarks.warnings.push(Problem {
             key: "policies.default.allow".into(),
             origin: None,
-            what: format!("{ALLOW} is not set: every request will be refused"),
+            what: format!("{ALLOW} is {}: every request will be refused", absent(env, ALLOW)),
             remedy: format!(
                 "Set it to the operations that callers need, such as {ALLOW}=\"users:read,ListRoles\"."
             ),
@@ -160,6 +163,20 @@ fn local(root: &mut Node, env: &Environment, remarks: &mut Remarks) {
     insert(root, &keys(&["callers", "local", "policies"]), list("default"), &place);
 }
 
+/// Separated by commas, or in brackets as every other list in the environment.
+fn rules(text: &str, place: &Origin) -> Vec<Node> {
+    if let Node { value: Value::Sequence(rules), .. } = node(text, place) {
+        return rules;
+    }
+    let rules = text.split(',').map(str::trim).filter(|rule| !rule.is_empty());
+    rules.map(|rule| Node::text(rule, place)).collect()
+}
+
+/// How a variable is that has no text.
+fn absent(env: &Environment, name: &str) -> &'static str {
+    if env.contains_key(OsStr::new(name)) { "empty" } else { "not set" }
+}
+
 fn ignored(remarks: &mut Remarks, name: &str, why: &str, remedy: &str) {
     remarks.warnings.push(Problem {
         key: String::new(),
@@ -169,12 +186,15 @@ fn ignored(remarks: &mut Remarks, name: &str, why: &str, remedy: &str) {
     });
 }
 
-fn unset(remarks: &mut Remarks, set: &str, unset: &str, key: &str, remedy: &str) {
+fn unset(remarks: &mut Remarks, env: &Environment, set: &str, unset: &str, key: &str, remedy: &str) {
     let path = KeyPath::of(&["tenants", "default", key]);
     remarks.problems.push(Problem {
         key: path.to_string(),
         origin: None,
-        what: format!("the environment variable {unset} is not set, though {set} is"),
+        what: match absent(env, unset) {
+            "empty" => format!("the environment variable {unset} is empty, though {set} is set"),
+            absent => format!("the environment variable {unset} is {absent}, though {set} is"),
+        },
         remedy: remedy.into(),
     });
     remarks.reported.push(path);

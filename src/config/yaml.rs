@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput};
 use zeroize::Zeroizing;
 
 use super::{
@@ -18,8 +18,13 @@ use super::{
 /// Reads the text of `file`, which is YAML or JSON.
 pub(super) fn parse(file: &Path, text: &str) -> Result<Node, Vec<Problem>> {
     let lines = Lines::new(file, text);
-    let mut build =
-        Build { parser: Parser::new_from_str(text), lines: &lines, left: MAX_NODES, problems: Vec::new() };
+    let mut build = Build {
+        parser: Parser::new_from_str(text),
+        text,
+        lines: &lines,
+        left: MAX_NODES,
+        problems: Vec::new(),
+    };
     match build.document() {
         Ok(root) if build.problems.is_empty() => Ok(root),
         Ok(_) => Err(build.problems),
@@ -32,6 +37,7 @@ pub(super) fn parse(file: &Path, text: &str) -> Result<Node, Vec<Problem>> {
 
 struct Build<'i, 'l> {
     parser: Parser<'i, StrInput<'i>>,
+    text: &'i str,
     lines: &'l Lines,
     left: usize,
     problems: Vec<Problem>,
@@ -181,18 +187,31 @@ impl<'i> Build<'i, '_> {
         })
     }
 
+    /// Whether nothing but spaces stands before the place in its line.
+    fn begins_a_line(&self, place: &Marker) -> bool {
+        let line = self.text.lines().nth(place.line().saturating_sub(1)).unwrap_or_default();
+        line.chars().take_while(|c| *c == ' ').count() == place.col()
+    }
+
     fn syntax(&self, error: &ScanError) -> Problem {
         // The one message of the parser that quotes the source.
         let what = match error.info() {
             quoting if quoting.starts_with("unexpected character") => "unexpected character",
             fixed => fixed,
         };
-        Problem {
-            key: String::new(),
-            origin: Some(self.lines.line(error.marker().line().max(1))),
-            what: format!("this is not YAML or JSON: {what}"),
-            remedy: "Look at the indentation, and put values with : # { [ & * ! in quotes.".into(),
-        }
+        let (what, remedy) = if self.begins_a_line(error.marker()) && what.contains("expected key") {
+            (
+                "this line is indented differently from those that it belongs to".to_owned(),
+                "Begin it in the same column as the keys beside it.",
+            )
+        } else {
+            (
+                format!("this is not YAML or JSON: {what}"),
+                "Look at the indentation, and put values with : # { [ & * ! in quotes.",
+            )
+        };
+        let origin = Some(self.lines.line(error.marker().line().max(1)));
+        Problem { key: String::new(), origin, what, remedy: remedy.into() }
     }
 }
 

@@ -21,7 +21,7 @@ pub enum LimitError {
         wait: Duration,
     },
     /// The tenant's quota is used up.
-    #[error("the quota of tenant {tenant} is used up")]
+    #[error("the quota of tenant {tenant}{} is used up", rate.as_ref().map(within).unwrap_or_default())]
     Quota {
         /// Whose quota.
         tenant: TenantName,
@@ -51,6 +51,10 @@ pub enum LimitError {
         /// Until the next try is looked at.
         wait: Duration,
     },
+}
+
+fn within(rate: &Rate) -> String {
+    format!(" ({} per {})", humane(rate), humantime::format_duration(rate.per))
 }
 
 fn humane(rate: &Rate) -> String {

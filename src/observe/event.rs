@@ -145,7 +145,11 @@ impl RequestEvent {
             | Method::PATCH
             | Method::DELETE
             | Method::OPTIONS => method.as_str(),
-            _ => "other",
+            // Known, but for its case, which makes it another one (RFC 9110 section 9.1).
+            _ => ["get", "head", "post", "put", "patch", "delete", "options"]
+                .into_iter()
+                .find(|known| method.as_str() == *known)
+                .unwrap_or("other"),
         }
     }
 

@@ -143,7 +143,7 @@ impl Fetch {
             }
             Err(error) => {
                 let wait = turn.failed(self.options.refresh);
-                tracing::warn!(%tenant, %error, retry_in = ?wait, "the OpenAPI document cannot be fetched; callers read the last one, or what the catalog knows");
+                tracing::warn!(%tenant, %error, retry_in = %format_args!("{wait:.0?}"), "the OpenAPI document cannot be fetched; callers read the last one, or what the catalog knows");
             }
         }
     }

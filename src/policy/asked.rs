@@ -21,8 +21,9 @@ impl Asked<'_> {
             Some(resource) if resource != tenant.resource => {
                 let further = tenant.resources.iter().find(|further| further.resource == resource);
                 // A token of ours is good for the Management API alone.
+                let further = further.filter(|_| issue == Issue::Upstream);
                 let further =
-                    further.filter(|_| issue == Issue::Upstream).ok_or(Refusal::ResourceNotGranted)?;
+                    further.ok_or_else(|| Refusal::ResourceNotGranted(tenant.resource.as_str().into()))?;
                 TokenSpec::Narrowed(own.at(further).into())
             }
             _ => own.clone(),

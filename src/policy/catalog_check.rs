@@ -52,6 +52,11 @@ impl RuleCheck for CatalogCheck {
             let known: Vec<_> = parameters.query().collect();
             return Err(unknown("a query parameter", operation.id, name, &known));
         }
+        if name == "page_size" && condition.max.is_some_and(|max| max > MOST_OF_A_PAGE) {
+            return Err(format!(
+                "Logto takes a page_size of {MOST_OF_A_PAGE} at the most, so this bounds nothing. Write a smaller max."
+            ));
+        }
         let bounds = condition.max.is_some() || condition.one_of.is_some();
         if name == "page_size" && bounds && !condition.required && operation.paging == Some(Paging::Optional)
         {
@@ -74,6 +79,9 @@ impl RuleCheck for CatalogCheck {
         Err(unknown("a member of the body", operation.id, name, &known))
     }
 }
+
+/// Logto's (fact 4.1).
+const MOST_OF_A_PAGE: u64 = 100;
 
 /// The operation that a rule with conditions is about; `None`: one that the catalog does not know.
 fn operation<'c>(catalog: &'c Catalog, rule: &str) -> Option<(Op, &'c Operation)> {

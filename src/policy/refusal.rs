@@ -33,8 +33,10 @@ pub enum Refusal {
     #[error("the token was issued for another tenant: get one at /t/{{tenant}}/oidc/token of this one")]
     TokenOfOtherTenant,
     /// A token is asked for that the grant does not have.
-    #[error("`resource` is neither the tenant's Management API nor one that this caller gets tokens for")]
-    ResourceNotGranted,
+    #[error(
+        "`resource` is neither {0:?}, the tenant's Management API, nor one that this caller gets tokens for (in @logto/api: `apiIndicator`)"
+    )]
+    ResourceNotGranted(Box<str>),
     /// The same.
     #[error("`organization_id` is not the organization of this caller's tokens")]
     OrganizationNotGranted,
@@ -76,7 +78,7 @@ pub enum Refusal {
     #[error(transparent)]
     Document(#[from] NoDocument),
     /// The path is an operation's, with other methods.
-    #[error("there is no such operation: this path has other methods")]
+    #[error("there is no such operation: this path has {}", methods(.0))]
     Method(Vec<Verb>),
     /// Logto has no such operation that Claviger knows of.
     #[error("there is no such operation{}", .0.as_ref().map(said).unwrap_or_default())]
@@ -102,11 +104,20 @@ impl KnownTenants {
 }
 
 fn no_tenant(named: Option<&TenantName>, known: &KnownTenants) -> String {
-    let named = named.map_or("of that name".into(), |name| format!("{:?}", name.as_str()));
+    let Some(named) = named else {
+        return "there is no tenant of that name: names have lower-case letters, digits, - _ and . alone"
+            .into();
+    };
+    let named = format!("{:?}", named.as_str());
     match &*known.names() {
         "" => format!("there is no tenant {named}"),
         names => format!("there is no tenant {named}; caller {} may use{names}", known.caller),
     }
+}
+
+fn methods(verbs: &[Verb]) -> String {
+    let names = verbs.iter().map(|verb| if *verb == Verb::Get { "GET, HEAD" } else { verb.as_str() });
+    names.collect::<Vec<_>>().join(", ")
 }
 
 /// Why an operation is not permitted, by the verdict's word.

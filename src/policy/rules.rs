@@ -118,7 +118,12 @@ impl Rule {
             return Ok(Self::All);
         }
         if let Some((method, path)) = text.split_once(char::is_whitespace) {
-            return read_template(method, path.trim_start());
+            return match read_template(method, path.trim_start()) {
+                Err(RuleError::Method { .. }) if !path.trim_start().starts_with('/') => {
+                    Err(RuleError::Several { rules: text.split_whitespace().map(Into::into).collect() })
+                }
+                read => read,
+            };
         }
         if text.starts_with('/') {
             return Err(RuleError::NoMethod { path: text.into() });

@@ -62,6 +62,17 @@ pub enum TargetError {
     /// 404 `claviger.not_found`: the same, for whoever sets up another proxy.
     #[error("/authz answers nobody here: it is off, unless the operator sets authz.enabled = true")]
     Authz,
+    /// 404 `claviger.not_found`: a client that appends the token endpoint to a base URL with `/api`.
+    #[error(
+        "there is no such path here: the token endpoint is {tenant}/oidc/token. Write the base URL without /api"
+    )]
+    TokenBelowApi {
+        /// How the path that was meant begins: with nothing, or with `/t/{tenant}`.
+        tenant: &'static str,
+    },
+    /// 400 `claviger.path_ambiguous`: mostly a base URL with a slash at its end.
+    #[error("the path begins with \"//\"")]
+    TwoSlashes,
     /// 405: metadata is read.
     #[error("this path takes GET and HEAD only")]
     Read,

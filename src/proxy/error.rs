@@ -132,8 +132,12 @@ impl Failure {
             Self::Caller(_) => table::CALLER_UNKNOWN,
             Self::Policy(refusal) => match refusal {
                 Refusal::Target(
-                    TargetError::NotFound | TargetError::ApiMissing { .. } | TargetError::Authz,
+                    TargetError::NotFound
+                    | TargetError::ApiMissing { .. }
+                    | TargetError::TokenBelowApi { .. }
+                    | TargetError::Authz,
                 ) => table::NOT_FOUND,
+                Refusal::Target(TargetError::TwoSlashes) => table::TWO_SLASHES,
                 Refusal::Target(
                     TargetError::NotOriginForm
                     | TargetError::Query
@@ -143,7 +147,7 @@ impl Failure {
                 Refusal::TenantNotNamed(_) => table::TENANT_NOT_NAMED,
                 Refusal::Path(_) => table::PATH_AMBIGUOUS,
                 Refusal::TenantUnknown { .. } => table::TENANT_UNKNOWN,
-                Refusal::ResourceNotGranted | Refusal::OrganizationNotGranted => {
+                Refusal::ResourceNotGranted(_) | Refusal::OrganizationNotGranted => {
                     Description { oauth: "invalid_target", ..table::TOKEN_NOT_GRANTED }
                 }
                 Refusal::ScopeNotGranted => {
@@ -254,8 +258,8 @@ impl Failure {
         let what = match self {
             Self::Token(error) => match error.fault() {
                 // What the issuer says may name the application or an address: that is for the log.
-                Fault::Rejected { error, .. } => format!("the issuer refused the token request ({error})"),
-                Fault::Unreachable(_) => "the issuer cannot be reached".to_owned(),
+                Fault::Rejected { error, .. } => format!("Logto refused the token request ({error})"),
+                Fault::Unreachable(_) => "Logto cannot be reached".to_owned(),
                 Fault::SecretUnreadable(_) => "the client secret cannot be read".to_owned(),
                 fault => fault.to_string(),
             },
@@ -275,7 +279,7 @@ impl Failure {
     /// What the caller is told to do.
     fn remedy_of_caller(&self, description: &Description) -> Cow<'static, str> {
         let fixed = match self {
-            Self::Token(error) => error.remedy(),
+            Self::Caller(unauthenticated) => unauthenticated.remedy().unwrap_or(description.remedy),
             Self::Upstream(UpstreamError::Body(RequestBodyError::TooLarge { key, .. })) => match *key {
                 "limits.replay" => {
                     "A rule looks into this body, so it is held in memory: send less, or have the operator raise the key"
@@ -299,6 +303,20 @@ impl Failure {
             Self::Policy(refusal) => refusal.rule(),
             _ => None,
         }
+    }
+}
+
+/// As which kind of failed try its operator sees it; `None` where the request was at fault.
+fn try_of(error: &UpstreamError) -> Option<TryFailure> {
+    match error {
+        UpstreamError::Unreachable(SendError::Broken(_)) | UpstreamError::BrokeOff => {
+            Some(TryFailure::Broken)
+        }
+        UpstreamError::Unreachable(_) => Some(TryFailure::Unreachable),
+        UpstreamError::Timeout(_) | UpstreamError::Deadline(_) => Some(TryFailure::Timeout),
+        UpstreamError::TokenRejected(..) => Some(TryFailure::TokenRejected),
+        UpstreamError::Invalid(_) => Some(TryFailure::Invalid),
+        _ => None,
     }
 }
 

@@ -76,6 +76,13 @@ pub fn target<'r>(uri: &'r Uri, version: Version, headers: &'r HeaderMap) -> Res
     if path.strip_prefix("/authz").is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
         return Err(TargetError::Authz);
     }
+    if path.starts_with("//") {
+        return Err(TargetError::TwoSlashes);
+    }
+    if path == "/api/oidc/token" {
+        let tenant = if in_path.is_some() { "/t/{tenant}" } else { "" };
+        return Err(TargetError::TokenBelowApi { tenant });
+    }
     if !is_api && path != "/oidc/token" {
         return Err(TargetError::NotFound);
     }

@@ -6,22 +6,22 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::secret::Unreadable;
+use crate::{secret::Unreadable, trust::REFUSED};
 
 /// What went wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// No connection, or one that broke: DNS, refused, reset, TLS.
-    #[error("the issuer cannot be reached: {0}")]
+    #[error("Logto cannot be reached: {0}")]
     Unreachable(Arc<str>),
     /// No whole answer within the time for one token request.
-    #[error("the issuer did not answer in time")]
+    #[error("Logto did not answer in time")]
     Timeout,
     /// An answer that is neither a token nor an OAuth error: 5xx, a redirect, a proxy's page.
-    #[error("the issuer answered with status {0}")]
+    #[error("Logto answered with status {0}")]
     Status(u16),
     /// 429.
-    #[error("the issuer limits the rate of token requests")]
+    #[error("Logto limits the rate of token requests")]
     RateLimited,
     /// 429 `auth.exceed_token_limit` of Logto Cloud (fact 12): no token before the plan's period ends.
     #[error("the plan's number of tokens is used up")]
@@ -30,10 +30,10 @@ pub enum Fault {
     #[error("the tenant's quota leaves no room for a token request")]
     Quota,
     /// 2xx, and not a token that can be used.
-    #[error("the issuer's response is invalid: {0}")]
+    #[error("Logto's response is invalid: {0}")]
     Invalid(Flaw),
     /// An OAuth error (RFC 6749 section 5.2).
-    #[error("the issuer refused with {error}: {description}")]
+    #[error("Logto refused with {error}: {description}")]
     Rejected {
         /// `error`, at most 64 bytes of `a-z0-9_.-`.
         error: Box<str>,
@@ -41,7 +41,7 @@ pub enum Fault {
         description: Box<str>,
     },
     /// A token, but without these scopes. Logto answers 200 for it (fact 1.4).
-    #[error("the issuer did not grant the scope {missing}")]
+    #[error("Logto did not grant the scope {missing}")]
     ScopeMissing {
         /// Separated by spaces.
         missing: Box<str>,
@@ -170,22 +170,23 @@ impl Fault {
     /// What to do about it, in the user's words.
     pub fn remedy(&self) -> &'static str {
         match self {
-            Self::Unreachable(_) => {
-                "Check `endpoint`, DNS, the network policy and `tls.roots`; the request is repeated by itself."
+            Self::Unreachable(why) if **why == *REFUSED => {
+                "Does Logto run there? Compare host and port with `endpoint` (LOGTO_ENDPOINT)."
             }
-            Self::SecretUnreadable(_) => {
-                "Claviger cannot read the tenant's client secret and tries again by itself; the operator looks at the log and at where `client_secret` comes from."
-            }
+            // It says what to write.
+            Self::Unreachable(why) if why.contains("write http") || why.contains("`tls.roots`") => "",
+            Self::Unreachable(_) => "Check `endpoint`, DNS, the network policy and `tls.roots`.",
+            Self::SecretUnreadable(_) => "Look at where `client_secret` comes from.",
             Self::Timeout | Self::Interrupted | Self::Deadline => {
-                "The issuer is slow or overloaded; the request is repeated by itself."
+                "Logto is slow or overloaded: look at how it and its database fare."
             }
             Self::Status(300..=399) => {
-                "The issuer redirects, and credentials are never sent after a redirect: set `endpoint` to the final address."
+                "Logto redirects, and credentials are never sent after a redirect: set `endpoint` to the final address."
             }
-            Self::Status(404 | 405) | Self::Invalid(Flaw::Html | Flaw::Empty | Flaw::Malformed) => {
+            Self::Status(400..=499 | 501) | Self::Invalid(Flaw::Html | Flaw::Empty | Flaw::Malformed) => {
                 "This does not look like Logto's token endpoint: set `endpoint` to the tenant's own address, such as https://acme.logto.app, without a path and not the console's."
             }
-            Self::Status(_) => "The issuer has a problem of its own; the request is repeated by itself.",
+            Self::Status(_) => "It is an error of Logto's own: look at its log and at its database.",
             Self::RateLimited | Self::Quota => {
                 "Too many requests for this tenant; token requests resume by themselves."
             }
@@ -195,9 +196,7 @@ impl Fault {
             Self::Invalid(Flaw::Expired | Flaw::ExpiredOnArrival) => {
                 "The token's life is too short to use: check the access token's life of the API resource, and the clocks on both sides."
             }
-            Self::Invalid(_) => {
-                "The issuer's answer breaks RFC 6749: check `endpoint` and what stands between."
-            }
+            Self::Invalid(_) => "The answer breaks RFC 6749: check `endpoint` and what stands between.",
             Self::ScopeMissing { .. } => {
                 "Assign a role with the permissions of the Logto Management API to this machine-to-machine application: Logto Console, Applications, the application, Machine-to-machine roles."
             }
@@ -221,9 +220,7 @@ impl Fault {
             "invalid_target" => {
                 "Set `resource` to the identifier of the Management API, letter by letter and without a trailing slash: https://<tenant id>.logto.app/api on Logto Cloud (also with a custom domain), https://default.logto.app/api elsewhere."
             }
-            "invalid_scope" => {
-                "The issuer does not know one of `scopes`; Logto's Management API has one, `all`."
-            }
+            "invalid_scope" => "Logto does not know one of `scopes`; Logto's Management API has one, `all`.",
             "access_denied" => {
                 "The application is not a member of the organization in `organization_id`, or a token customizer denies it."
             }

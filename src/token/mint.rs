@@ -206,6 +206,9 @@ fn fault(error: reqwest::Error) -> Fault {
 /// The chain of causes, the outermost left out: it only says that a request failed.
 fn describe(error: reqwest::Error) -> String {
     let error = error.without_url();
+    if let Some(known) = crate::trust::explain(&error).or_else(|| crate::trust::plainly(&error)) {
+        return known.to_owned();
+    }
     let mut causes = Vec::new();
     let mut cause = std::error::Error::source(&error);
     while let Some(inner) = cause {
@@ -216,9 +219,6 @@ fn describe(error: reqwest::Error) -> String {
         causes.push(error.to_string());
     }
     let mut text = causes.join(": ");
-    if let Some(explained) = crate::trust::explain(&error) {
-        text = format!("{explained} ({text})");
-    }
     text.truncate(text.floor_char_boundary(300));
     text
 }

@@ -4,6 +4,7 @@
 
 mod held;
 mod refresh;
+mod settle;
 mod status;
 
 use std::{
@@ -24,9 +25,7 @@ pub use status::SlotStatus;
 use crate::{
     clock::Moment,
     token::{
-        backoff,
-        error::{Fault, Flaw, GrantFailure, TokenError},
-        grant::Minted,
+        error::{Fault, TokenError},
         key::TokenKey,
         life::Token,
         shared::Shared,
@@ -62,6 +61,8 @@ struct State {
     generation: u64,
     /// Index of the secret that worked last.
     secret: usize,
+    /// The secrets have changed, and no grant has shown yet that they work.
+    untried: bool,
     cooldown: Option<Cooldown>,
     /// No grant before, as the tenant's quota says.
     held_until: Option<Instant>,
@@ -122,6 +123,7 @@ impl Slot {
             wanted: false,
             generation: 0,
             secret: 0,
+            untried: false,
             cooldown: None,
             held_until: None,
             warm_from: None,
@@ -139,7 +141,8 @@ impl Slot {
     }
 
     /// Takes over how to get the token from now on. New secrets lift a verdict on the old ones; what passes
-    /// by itself, and what the issuer asked for, stays.
+    /// by itself, and what the issuer asked for, stays. Where a token is held, they are tried at once: whoever changed them
+    /// is there now, and may not be when it ends.
     pub(super) fn accept(self: &Arc<Self>, source: TokenSource) {
         let mut state = self.state();
         let changed = source.secrets != state.source.secrets;
@@ -149,8 +152,9 @@ impl Slot {
         }
         state.epoch += 1;
         state.secret = 0;
+        state.untried = self.usable(self.shared.clock.now()).is_some();
         state.cooldown.take_if(|cooldown| cooldown.fault.is_of_secret());
-        let wake = state.kept || state.warm;
+        let wake = state.kept || state.warm || state.untried;
         drop(state);
         if wake {
             self.wake();
@@ -281,12 +285,12 @@ impl Slot {
         if let Some(token) = &token {
             state.wanted = false;
             let renewal = token.renewal_in(now);
-            if !renewal.is_zero() {
+            if !renewal.is_zero() && !state.untried {
                 return Step::Sleep(renewal);
             }
         }
         let live = token.is_some();
-        let worth_it = state.wanted || state.warm || (live && self.used.load(Relaxed));
+        let worth_it = state.wanted || state.warm || (live && (state.untried || self.used.load(Relaxed)));
         let terminal = state.cooldown.as_ref().is_some_and(|cooldown| cooldown.fault.is_terminal());
         // What a person must mend is tried again while a token still lives, and then when a request asks.
         if !worth_it || (terminal && !live && !state.wanted) {
@@ -303,81 +307,6 @@ impl Slot {
             return Step::Sleep(wait);
         }
         Step::Grant { asked: state.wanted }
-    }
-
-    /// Takes in what came of a grant that was begun in `epoch`, and tells whoever waits.
-    fn settle(&self, epoch: u64, outcome: Result<Minted, GrantFailure>) {
-        let now = self.shared.clock.now();
-        let state = self.state();
-        let outcome = outcome.and_then(|minted| {
-            let token = self.token(&state, &minted);
-            if token.is_usable(now) { Ok((token, minted)) } else { Err(Flaw::ExpiredOnArrival.into()) }
-        });
-        match outcome {
-            Ok((token, minted)) => self.install(state, epoch, token, &minted),
-            // The secrets changed meanwhile, or whatever else was mended: the next grant is made now.
-            Err(failure) if failure.fault.is_of_secret() && epoch != state.epoch => drop(state),
-            Err(failure) => self.cool_down(state, &failure, now),
-        }
-        self.turn.notify_waiters();
-    }
-
-    fn token(&self, state: &State, minted: &Minted) -> Token {
-        Token::new(
-            minted.header.clone(),
-            state.generation + 1,
-            minted.asked,
-            minted.life,
-            state.source.options.refresh_at,
-            self.shared.random.fraction(),
-        )
-    }
-
-    fn install(&self, mut state: MutexGuard<'_, State>, epoch: u64, token: Token, minted: &Minted) {
-        let (tenant, generation) = (&self.key.tenant, token.generation());
-        state.generation = generation;
-        if epoch == state.epoch {
-            state.secret = minted.secret;
-        }
-        state.wanted = false;
-        let recovered = state.cooldown.take().map(|cooldown| cooldown.failures);
-        self.used.store(false, Relaxed);
-        self.held.replace(token);
-        drop(state);
-        if let Some(failures) = recovered {
-            tracing::info!(%tenant, failures, "got a token again");
-        }
-        tracing::debug!(%tenant, generation, life = ?minted.life, "got a token");
-    }
-
-    fn cool_down(&self, mut state: MutexGuard<'_, State>, failure: &GrantFailure, now: Moment) {
-        let (tenant, fault) = (&self.key.tenant, &failure.fault);
-        let before = state.cooldown.take();
-        let failures = before.as_ref().map_or(0, |cooldown| cooldown.failures).saturating_add(1);
-        let same_pace = before.as_ref().filter(|cooldown| cooldown.fault.is_slow() == fault.is_slow());
-        let steps = same_pace.map_or(0, |cooldown| cooldown.steps).saturating_add(1);
-        let wait = backoff::wait(failure, steps, &state.source.options, &self.shared.random);
-        let until = now.instant + wait;
-        let asked_until = failure.retry_after.map(|_| until);
-        let error = TokenError::new(fault.clone(), Some(until));
-        state.cooldown = Some(Cooldown {
-            fault: fault.clone(),
-            since: now.instant,
-            until,
-            error,
-            asked_until,
-            failures,
-            steps,
-        });
-        state.wanted = false;
-        drop(state);
-        // Each kind of trouble is told once; its repetitions would only fill the log.
-        if before.is_some_and(|cooldown| cooldown.fault.label() == fault.label()) {
-            tracing::debug!(%tenant, error = %fault, failures, retry_in = ?wait, "still no token");
-        } else {
-            let remedy = fault.remedy();
-            tracing::warn!(%tenant, error = %fault, failures, retry_in = ?wait, remedy, "no token");
-        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

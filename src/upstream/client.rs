@@ -216,7 +216,13 @@ fn look_again(tenant: &Tenant, outbound: &Outbound<'_>, error: &UpstreamError, l
         return None;
     }
     let retries = tenant.retries();
-    let since = tenant.health().refused(Instant::now(), retries.patience());
+    let now = Instant::now();
+    let since = tenant.health().refused(now, retries.patience());
+    if since == now {
+        let (tenant, most) = (tenant.config(), retries.patience());
+        tracing::warn!(tenant = %tenant.name, endpoint = %tenant.endpoint, most = %humantime::format_duration(most),
+            "connection refused: requests wait for the upstream");
+    }
     let after = retries.look_again(looks, since, outbound.deadline, fastrand::f64())?;
     Some(Again { after, reason: "refused" })
 }

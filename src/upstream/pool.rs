@@ -129,13 +129,17 @@ impl SendError {
             Self::ConnectTimeout(_) => None,
             Self::Closed(source) | Self::Broken(source) => Some(source),
         };
-        let explained = cause.and_then(crate::trust::explain);
+        let known =
+            cause.and_then(|error| crate::trust::explain(error).or_else(|| crate::trust::plainly(error)));
+        if let Some(known) = known {
+            return known.to_owned();
+        }
         let mut innermost = String::new();
         while let Some(error) = cause {
             innermost = error.to_string();
             cause = error.source();
         }
-        explained.map_or_else(|| innermost.clone(), |explained| format!("{explained} ({innermost})"))
+        innermost
     }
 }
 

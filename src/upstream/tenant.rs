@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use prometheus::IntCounter;
+use tokio::time::Instant;
 
 use super::{health::UpstreamHealth, pools::Pools, retry::Retries};
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
     openapi::{self, Shelf},
     policy::{self, Narrowing, TokenSpec},
     secret::SecretHandle,
-    token::{SlotStatus, TokenHandle},
+    token::{SlotStatus, TokenError, TokenHandle},
 };
 
 /// A tenant.
@@ -115,6 +116,14 @@ impl Tenant {
     pub fn retry_tokens(&self) {
         self.0.token.retry();
         self.0.narrowed.iter().for_each(|(_, token)| token.retry());
+    }
+
+    /// Gets its own token, as a request would.
+    ///
+    /// # Errors
+    /// [`TokenError`]: why there is none by `deadline`.
+    pub async fn obtain_token(&self, deadline: Instant) -> Result<(), TokenError> {
+        self.0.token.get(deadline).await.map(drop)
     }
 
     /// What may be shown of its own token.

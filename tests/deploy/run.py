@@ -268,10 +268,15 @@ def mounts_of(file, directory):
         key = (("ConfigMap", volume["configMap"]["name"]) if "configMap" in volume
                else ("Secret", volume["secret"]["secretName"]))
         for name, text in data.get(key, {}).items():
-            (home / name).write_text(text)
+            (home / name).write_text(filled_in(text))
         if "tls.crt" in data.get(key, {}):
             certify(home)
     return mounts
+
+
+def filled_in(text):
+    """What an operator writes in the place of the placeholders, which Claviger refuses."""
+    return text.replace("replace-me-with-64-random-hexadecimal-digits", 32 * "7e").replace("replace-me", "filled-in")
 
 
 def project(sources, home):
@@ -536,6 +541,36 @@ def egress_fits(_):
             check(len(open_ports) == 2 + len(needed), f"{file}: more than is needed: {open_ports}")
 
 
+def monitoring_fits(_):
+    """what the Prometheus Operator gets selects the gateway's pods, and every alert is about metrics that there are"""
+    import yaml
+    monitor, rules = yaml.safe_load_all((DEPLOY / "kubernetes" / "monitoring" / "operator.yaml").read_text())
+    check((monitor["kind"], rules["kind"]) == ("PodMonitor", "PrometheusRule"), f"{monitor['kind']}, {rules['kind']}")
+    labels = {d["kind"]: d for d in belonging_to("gateway.yaml")}["Deployment"]["spec"]["template"]["metadata"]["labels"]
+    wanted = monitor["spec"]["selector"]["matchLabels"].items()
+    check(wanted <= labels.items(), f"the monitor selects no pod: {dict(wanted)}")
+    _, claviger = claviger_in("gateway.yaml")
+    for endpoint in monitor["spec"]["podMetricsEndpoints"]:
+        check(endpoint["port"] in {p["name"] for p in claviger["ports"]}, f"no container has the port {endpoint['port']}")
+    pages = (ROOT / "docs" / "reference" / "metrics.md").read_text()
+    known = set(re.findall(r"`([a-z_]+)`", pages))
+    for group in rules["spec"]["groups"]:
+        for rule in group["rules"]:
+            for metric in re.findall(r"claviger_([a-z_]+)", rule["expr"]):
+                check(metric in known, f"{rule['alert']}: there is no claviger_{metric}")
+            check(rule["labels"]["severity"] in ("critical", "warning"), f"{rule['alert']}: severity")
+            check(set(rule["annotations"]) == {"summary", "description"}, f"{rule['alert']}: {set(rule['annotations'])}")
+    promtool = shutil.which("promtool")
+    if not promtool:
+        say("promtool (Debian: prometheus) is not here: the expressions were not parsed")
+        return
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        yaml.safe_dump(rules["spec"], file)
+        file.flush()
+        done = subprocess.run([promtool, "check", "rules", file.name], text=True, capture_output=True)
+    check(done.returncode == 0, done.stdout + done.stderr)
+
+
 def image_is_bare(world):
     """the final stage is scratch with one static binary, no shell, an unprivileged user"""
     stage = final_stage()
@@ -673,7 +708,7 @@ def systemd_unit(world):
     check(done.returncode == 0, f"exposure above 2.0:\n{done.stdout[-1500:]}{done.stderr}")
 
 
-TESTS = [manifests_are_valid, manifests_are_restricted, manifests_hang_together, pods_live_and_end_well, egress_fits, image_is_bare, image_runs,
+TESTS = [manifests_are_valid, manifests_are_restricted, manifests_hang_together, pods_live_and_end_well, egress_fits, monitoring_fits, image_is_bare, image_runs,
          image_has_no_emulator, image_refuses_bad_config, configurations_pass, sidecar_runs, gateway_runs, systemd_unit]
 
 

@@ -166,6 +166,8 @@ def toml(world, block):
     said = []
     for name, text in (("alone", block.text), ("below minimal.toml", f"{minimal}\n{block.text}")):
         path = world.directory / "block.toml"
+        # A placeholder that is left is refused.
+        text = text.replace('"replace-me"', '"app"').replace('"REPLACE_WITH_APP_ID"', '"app"')
         path.write_text(text, encoding="utf-8")
         ended, output = world.run([world.claviger, "policy", "matrix", "--config", path, "--json"])
         if ended == 0:

@@ -262,6 +262,23 @@ async fn b37_a_mended_role_counts_at_the_next_change_of_the_tenant() {
     assert_eq!(proxy.get("/api/roles").await.status, 200);
 }
 
+/// What a script or a tired operator takes for a success has to be one.
+#[tokio::test]
+async fn b37_token_retry_says_what_came_of_it() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::builder()
+        .tenant("acme", &logto)
+        .set("tenants.acme.endpoint", "'http://127.0.0.1:9'")
+        .start()
+        .await;
+    let told = claviger(&["token", "retry", "--address", &proxy.admin_authority()]).await;
+    told.assert_code(1);
+    assert_eq!(
+        told.stderr,
+        "claviger: acme: no token: Logto cannot be reached: connection refused. Does Logto run there? Compare host and port with `endpoint` (LOGTO_ENDPOINT).\n"
+    );
+}
+
 #[tokio::test]
 async fn b37_token_retry_ends_a_cool_down_at_once() {
     let logto = Logto::start().await;
@@ -273,7 +290,7 @@ async fn b37_token_retry_ends_a_cool_down_at_once() {
     proxy.get("/api/roles").await.assert_problem(502, "scope_missing");
     let retried = claviger(&["token", "retry", "acme", "--address", &address]).await;
     retried.assert_code(0);
-    assert_eq!(retried.stdout, "trying again to get a token: acme\n");
+    assert_eq!(retried.stdout, "acme has a token\n");
     assert_eq!(proxy.get("/api/roles").await.status, 200);
     claviger(&["token", "retry", "--address", &address]).await.assert_code(0);
     assert_eq!(proxy.admin("/token/retry").await.status, 405, "asking changes nothing");

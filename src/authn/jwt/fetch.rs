@@ -107,7 +107,7 @@ impl FetchError {
         match self {
             Self::Url(_) => "Correct `issuer` or `jwks`: a URL begins with https://.",
             Self::Unreachable(_) => {
-                "Check the issuer's address, DNS, the network policy and `ca`; the fetch is repeated by itself."
+                "Check `issuer` and `jwks`, DNS, the network policy and `tls.roots`; the fetch is repeated by itself."
             }
             Self::Status(_) => "Check `issuer` and `jwks`: nothing with keys is at this address.",
             Self::CredentialWanted(_) => {
@@ -195,7 +195,8 @@ impl HttpFetch {
     }
 
     async fn read(&self, url: Url, server: Server) -> Result<Document, FetchError> {
-        let unreachable = |error| FetchError::Unreachable(describe(error));
+        let server_of_it = url.origin().ascii_serialization();
+        let unreachable = |error| FetchError::Unreachable(format!("{server_of_it}: {}", describe(error)));
         let shown = match server {
             Server::Configured => self.bearer().await?,
             Server::Discovered => None,
@@ -253,6 +254,9 @@ impl Fetch for HttpFetch {
 /// The innermost cause: the rest only says that a request failed.
 fn describe(error: reqwest::Error) -> String {
     let error = error.without_url();
+    if let Some(known) = crate::trust::explain(&error).or_else(|| crate::trust::plainly(&error)) {
+        return known.to_owned();
+    }
     let mut cause: &dyn std::error::Error = &error;
     while let Some(inner) = cause.source() {
         cause = inner;

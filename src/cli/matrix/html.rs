@@ -133,7 +133,7 @@ fn callers(columns: &[Column<'_>], numbered: &Numbered<'_>) -> String {
         facts.extend(caller.scopes.as_ref().map(|scopes| ("Scopes", scopes.join(" "))));
         facts.extend(caller.organization_id.clone().map(|organization| ("Organization", organization)));
         if caller.issue == Issue::Upstream {
-            facts.push(("Token broker", "hands out the tenant's own token".into()));
+            facts.push(("Token broker", "hands out the tenant's own token: what is done with it at Logto itself, this table does not bind".into()));
         }
         facts.extend(column.brings.iter().map(|brings| ("Broad rule", brings.to_string())));
         let revealed: Vec<&str> = caller.reveal.iter().map(|rule| rule.text.as_str()).collect();

@@ -124,7 +124,8 @@ fn summary(column: &Column<'_>, numbered: &Numbered<'_>, lines: &mut Vec<String>
         wrap("  organization: ", organization, lines);
     }
     if caller.issue == Issue::Upstream {
-        lines.push("  the token broker hands out the tenant's own token".to_owned());
+        const OWN: &str = "the token broker hands out the tenant's own token: what is done with it at Logto itself, this table does not bind";
+        wrap("  ! ", OWN, lines);
     }
     for brings in &column.brings {
         wrap("  ", &brings.to_string(), lines);

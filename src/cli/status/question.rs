@@ -19,11 +19,14 @@ impl Question {
         match answer.status {
             200 => Document::parse(address, &answer.body)
                 .ok_or_else(|| format!("{}: what is there is not Claviger's /status", self.process.address)),
+            401 if self.process.has_token() => Err(format!(
+                "{address} does not accept the admin.token that is configured here; was it changed after the process started, or does another \
+                 process listen there?"
+            )),
             401 => Err(format!(
-                "{address} asks for admin.token, and the configuration here has none that fits; name the file that has it with --config, \
+                "{address} asks for admin.token, and the configuration here has none; name the file that has it with --config, \
                  or set CLAVIGER_ADMIN__TOKEN"
             )),
-            404 if answer.body.contains("tenant") => Err("there is no such tenant".to_owned()),
             _ => Err(format!("{address}: {}", answer.last_line())),
         }
     }

@@ -113,7 +113,7 @@ impl Checker<'_> {
             quoted(&rule.text),
             first.origin
         );
-        self.problem(path, what, "Write one rule for the operation, with all of its conditions.");
+        self.problem(path, what, "Write one rule for the operation, with all of its conditions; of alternatives, each in a policy of its own.");
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::{ffi::OsStr, path::Path};
 
-use super::checker::Checker;
+use super::{checker::Checker, placeholder::is_placeholder};
 use crate::{
-    config::{inputs::References, leaf::SecretId, path::KeyPath},
+    config::{inputs::References, leaf::SecretId, path::KeyPath, short},
     secret::{Secret, SecretError, SecretSource},
 };
 
@@ -48,6 +48,24 @@ impl Checker<'_> {
     pub(super) fn secret_at(&mut self, key: &KeyPath, SecretId(id): &SecretId) -> Option<Secret> {
         let secrets = self.secrets;
         let source = secrets.at(*id)?;
+        let secret = self.secret_of(key, source)?;
+        if is_placeholder(secret.expose()) {
+            let remedy = match key.steps()[..] {
+                ["tenants", ..] => "Copy the App secret of the application from the Logto Console.",
+                ["issuers", ..] => "Put the real one in its place.",
+                _ => "Make one with: openssl rand -hex 32",
+            };
+            self.problem(key, "this is the placeholder of an example, which everybody knows", remedy);
+            return None;
+        }
+        if let Some((what, remedy)) = instead_of_path(source, secret.expose()) {
+            self.problem(key, what, remedy);
+            return None;
+        }
+        Some(secret)
+    }
+
+    fn secret_of(&mut self, key: &KeyPath, source: &SecretSource) -> Option<Secret> {
         let (read, name) = match source {
             SecretSource::Literal(_) => {
                 let remedy =
@@ -144,6 +162,45 @@ impl Checker<'_> {
         let what =
             format!("every user of this machine may read {} (mode {:04o})", path.display(), mode & 0o7777);
         self.warn(key, what, format!("Run: chmod o= {}", path.display()));
+    }
+}
+
+/// What is said where the path of a secret's file stands in the place of the secret.
+fn instead_of_path(source: &SecretSource, secret: &[u8]) -> Option<(String, String)> {
+    /// A key in Base64 may begin with / as well, but hardly with one of these.
+    const ROOTS: [&[u8]; 15] = [
+        b"./",
+        b"../",
+        b"~/",
+        b"/etc/",
+        b"/home/",
+        b"/mnt/",
+        b"/opt/",
+        b"/root/",
+        b"/run/",
+        b"/secrets/",
+        b"/srv/",
+        b"/tmp/",
+        b"/usr/",
+        b"/var/",
+        b"/vault/",
+    ];
+    if !ROOTS.iter().any(|root| secret.starts_with(root)) {
+        return None;
+    }
+    let wanted = "the path of a file, where the secret itself is wanted";
+    match source {
+        SecretSource::Literal(_) => {
+            Some((format!("this is {wanted}"), "Write { file = \"…\" } around it.".into()))
+        }
+        SecretSource::Env(name) if name == short::APP_SECRET => Some((
+            format!("{name} holds {wanted}"),
+            format!("Set {} to that path, and unset {name}.", short::APP_SECRET_FILE),
+        )),
+        SecretSource::Env(name) => {
+            Some((format!("{name} holds {wanted}"), "Write { file = \"…\" } with that path.".into()))
+        }
+        SecretSource::File(_) | SecretSource::Exec(_) => None,
     }
 }
 

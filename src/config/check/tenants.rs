@@ -9,7 +9,10 @@ use std::{
 
 use http::uri::{Authority, Scheme};
 
-use super::checker::{Checker, is_visible};
+use super::{
+    checker::{Checker, is_visible},
+    placeholder::is_placeholder,
+};
 use crate::{
     config::{
         leaf::{Leaf, List},
@@ -243,6 +246,10 @@ impl Checker<'_> {
                 "the client_id holds white space at an end, or characters other than visible ASCII",
                 REMEDY,
             );
+            return None;
+        }
+        if is_placeholder(id.as_bytes()) {
+            self.problem(&key, "this is the placeholder of an example", REMEDY);
             return None;
         }
         Some(id)

@@ -18,7 +18,7 @@ fn example() -> Bench {
     bench.write("jwks.json", r#"{"keys":[{"kty":"OKP"}]}"#);
     bench.write("catalog.tsv", CATALOG);
     bench
-        .with("example.toml", EXAMPLE)
+        .with("example.toml", EXAMPLE.replace("REPLACE_WITH_APP_ID", "app"))
         .env("ACME_SECRET_EXAMPLE", "secret")
         .env("BILLING_KEY_EXAMPLE", "a-key-of-twenty-bytes")
         .env("BROKER_KEY_EXAMPLE", "0123456789012345678901234567890123456789")
@@ -175,7 +175,8 @@ fn the_schema_accepts_the_examples_and_refuses_what_is_wrong() {
 
 #[test]
 fn the_minimal_file_is_one() {
-    let bench = Bench::new().with("minimal.toml", MINIMAL).env("ACME_SECRET", "secret");
+    let filled_in = MINIMAL.replace("REPLACE_WITH_APP_ID", "app");
+    let bench = Bench::new().with("minimal.toml", filled_in).env("ACME_SECRET", "secret");
     let config = bench.config();
     assert_eq!((config.tenants.len(), config.callers.len()), (1, 1));
 }

@@ -52,9 +52,9 @@ fn what_is_there_twice_is_named_with_both_lines() {
 
 #[test]
 fn a_key_that_slipped_out_of_its_yaml_table_is_told_to_look_at_the_indentation() {
-    let bench = Bench::new()
-        .with("c.yaml", "tenants:\n  acme:\n   endpoint: https://acme.logto.app\n  client_id: x\n");
-    let said = "c.yaml:4: tenants.client_id: found a single value where a table is wanted. Each key below `tenants:` is a name: indent `client_id` so that it is below one.";
+    let bench =
+        Bench::new().with("c.yaml", "tenants:\n  acme:\n   endpoint: https://acme.logto.app\n  other: x\n");
+    let said = "c.yaml:4: tenants.other: found a single value where a table is wanted. Each key below `tenants:` is a name: indent `other` so that it is below one.";
     assert!(bench.problems().iter().any(|problem| problem == said), "{:#?}", bench.problems());
 }
 

@@ -109,7 +109,7 @@ fn kind(schema: &Value) -> String {
 
 /// The configuration in effect when nothing is given that may be left out.
 fn defaults() -> Value {
-    let minimal = include_str!("../../../config/minimal.toml");
+    let minimal = include_str!("../../../config/minimal.toml").replace("REPLACE_WITH_APP_ID", "app");
     let bench = Bench::new()
         .with("minimal.toml", minimal)
         .env("ACME_SECRET", "secret")

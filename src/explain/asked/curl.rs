@@ -97,7 +97,12 @@ impl Command {
     fn set(&mut self, name: &str, value: Word) -> Result<(), Unclear> {
         match name {
             "url" if self.url.is_some() => return Err(several()),
-            "url" => self.url = Some(value.text),
+            "url" => {
+                if value.expands {
+                    self.notes.push("a variable in its URL was not read".into());
+                }
+                self.url = Some(value.text);
+            }
             "request" => self.method = Some(value.text),
             "request-target" => self.target = Some(value.text),
             "header" => self.headers.push(value),

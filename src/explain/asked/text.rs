@@ -1,7 +1,12 @@
 //! Which kind of text it is: a path, a URL, an operation, a command, a line of a log.
 
-use super::{curl, log_line, request::Asked, shell, unclear::Unclear};
-use crate::catalog::Catalog;
+use super::{
+    curl, log_line,
+    request::{self, Asked},
+    shell,
+    unclear::Unclear,
+};
+use crate::catalog::{Catalog, nearest};
 
 /// The longest text that is read, in bytes.
 pub const MAX_LEN: usize = 64 * 1024;
@@ -36,6 +41,9 @@ impl Asked {
             [] => Err(Unclear("there is no request".into())),
             [only] => Self::of_one_word(only),
             [method, target] => Self::of_line(method, target),
+            [method, _, further] if further.starts_with('/') && request::read_method(method).is_ok() => {
+                Err(Unclear("these are several requests: give one of them".into()))
+            }
             _ => within(&words)
                 .map_or_else(|| Err(unclear()), |(method, target)| Self::of_line(method, target)),
         }
@@ -70,8 +78,28 @@ impl Asked {
         if word.contains("/api/") || word.ends_with("/oidc/token") {
             return Self::of_line("GET", &format!("http://{word}"));
         }
-        Err(unclear())
+        Err(of_no_request(word))
     }
+}
+
+/// What a word is, that is no request. Never quotes it: it may be a credential.
+fn of_no_request(word: &str) -> Unclear {
+    let catalog = Catalog::logto();
+    let is_id = word.len() >= 16 && word.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    let what = if let Some(tag) = catalog.tag(word.split(':').next().unwrap_or_default()) {
+        format!("this is a tag, and no request: `claviger operations --tag {tag}` lists its operations")
+    } else if word.starts_with("claviger.") {
+        "this is the code of an error: paste the whole line of Claviger's log that has it".to_owned()
+    } else if is_id {
+        "this looks like a request id: paste the whole line of Claviger's log that has it".to_owned()
+    } else if let Some(near) =
+        nearest(word, catalog.ids()).filter(|_| word.bytes().all(|b| b.is_ascii_alphabetic()))
+    {
+        format!("there is no such operation. Did you mean {near}?")
+    } else {
+        return unclear();
+    };
+    Unclear(what)
 }
 
 fn unclear() -> Unclear {

@@ -122,6 +122,10 @@ impl HandshakeFailure {
         };
         let detail = match inner {
             Some(Error::AlertReceived(alert)) => format!("alert {alert:?}"),
+            // The one case of many that is not our mistake, and the library has no words for it.
+            Some(Error::InvalidCertificate(error)) if format!("{error:?}").contains("CaUsedAsEndEntity") => {
+                "it is an authority's own, CA:TRUE; issue one for the client".to_owned()
+            }
             _ => error.to_string(),
         };
         Self { reason, detail }

@@ -52,6 +52,12 @@ pub enum RuleError {
         /// What stands before the path.
         method: Box<str>,
     },
+    /// Several rules in one text.
+    #[error("rules are separated by commas: write {}", quoted(rules))]
+    Several {
+        /// The words between the spaces.
+        rules: Vec<Box<str>>,
+    },
     /// `HEAD` has no rules of its own.
     #[error("HEAD is allowed and denied together with GET: write GET")]
     Head,
@@ -99,6 +105,10 @@ fn did_you_mean(nearest: Option<&str>, access: &str) -> String {
         Some(name) => format!("; did you mean \"{name}:{access}\"?"),
         None => "; `claviger operations` lists all tags and operations".into(),
     }
+}
+
+fn quoted(rules: &[Box<str>]) -> String {
+    rules.iter().map(|rule| format!("{rule:?}")).collect::<Vec<_>>().join(", ")
 }
 
 fn nothing(sensitive: &[&str]) -> String {

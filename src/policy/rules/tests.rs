@@ -50,6 +50,7 @@ fn what_is_no_rule_says_what_to_write() {
         ("/api/users", "a path needs a method: write \"GET /api/users\""),
         ("HEAD /api/users", "HEAD is allowed and denied together with GET: write GET"),
         ("get /api/users", "\"get\" is not a method: write GET, POST, PUT, PATCH or DELETE, one a rule"),
+        ("users:read ListRoles", "rules are separated by commas: write \"users:read\", \"ListRoles\""),
         ("* /api/users", "\"*\" is not a method: write GET, POST, PUT, PATCH or DELETE, one a rule"),
         ("GET /users", "\"/users\" is not a path template: a path begins with \"/api/\""),
         ("GET /api", "\"/api\" is not a path template: a path begins with \"/api/\""),

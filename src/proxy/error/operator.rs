@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::{Description, Failure};
-use crate::{policy::Refusal, upstream::UpstreamError};
+use crate::{limit::LimitError, policy::Refusal, upstream::UpstreamError};
 
 impl Failure {
     /// What is wrong.
@@ -53,6 +53,18 @@ impl Failure {
             Self::Policy(Refusal::Condition { unmet, .. }) => {
                 let origin = &unmet.rule.rule.origin;
                 format!("Send what the condition asks for, or change the rule ({origin}).").into()
+            }
+            Self::Token(error) => error.remedy().into(),
+            Self::Caller(unauthenticated) => unauthenticated
+                .operators_remedy()
+                .map_or_else(|| self.remedy_of_caller(description), Cow::Borrowed),
+            Self::Limit(LimitError::Quota { tenant, rate: Some(_), .. }) => format!(
+                "Wait as long as Retry-After says; tenants.{tenant}.quota is what Claviger allows, and has to fit what Logto does."
+            )
+            .into(),
+            Self::Upstream(error) => {
+                let of_operator = super::try_of(error).map(super::remedy_of_try);
+                of_operator.map_or_else(|| self.remedy_of_caller(description), Cow::Borrowed)
             }
             _ => self.remedy_of_caller(description),
         };

@@ -41,9 +41,10 @@ const fn row(status: u16, code: &'static str, side: Side, proxy_error: &'static 
 }
 
 pub(super) const BAD_REQUEST: Description = row(400, "claviger.bad_request", Caller, MALFORMED, "Malformed request", "Correct the request.");
-pub(super) const TOKEN_NOT_GRANTED: Description = row(400, "claviger.bad_request", Caller, DENIED, "Token not granted", "Leave it out for the token that the grant names, or ask the operator for another grant.");
-pub(super) const TENANT_NOT_NAMED: Description = row(400, "claviger.bad_request", Caller, MALFORMED, "No tenant named", "Name one in the path, /t/{tenant}/api/…, or in the header Claviger-Tenant.");
+pub(super) const TOKEN_NOT_GRANTED: Description = row(400, "claviger.bad_request", Caller, DENIED, "Token not granted", "Leave it out for the token that the grant names.");
+pub(super) const TENANT_NOT_NAMED: Description = row(400, "claviger.bad_request", Caller, MALFORMED, "No tenant named", "Put /t/{tenant} in front of the path, or name the tenant in the header Claviger-Tenant.");
 pub(super) const PATH_AMBIGUOUS: Description = row(400, "claviger.path_ambiguous", Caller, MALFORMED, "Ambiguous path", "Send the path in its plain form: no dot segments, empty segments or escaped delimiters.");
+pub(super) const TWO_SLASHES: Description = Description { remedy: "Does the base URL end with a slash? Write it without.", ..PATH_AMBIGUOUS };
 pub(super) const CALLER_UNKNOWN: Description = row(401, "claviger.caller_unknown", Caller, DENIED, "Unknown caller", "Send a credential that Claviger knows (an API key goes as `Claviger-Key` or `Authorization: Bearer`), or call from where the configuration needs none.");
 pub(super) const CREDENTIAL_EXPIRED: Description = row(401, "claviger.caller_unknown", Caller, DENIED, "Credential expired", "Get another one and send the request again.");
 pub(super) const NOT_PERMITTED: Description = row(403, "claviger.not_permitted", Caller, DENIED, "Not permitted", "Ask the operator; `claviger explain` shows which rule decides.");
@@ -52,7 +53,7 @@ pub(super) const PREFIX_TWICE: Description = Description { remedy: "Write the ba
 pub(super) const ORIGIN_NOT_ALLOWED: Description = row(403, "claviger.origin_not_allowed", Caller, DENIED, "Web page of an origin that is not listed", "Call from a service instead of a web page, or have the operator add the page's origin to `listen.allowed_origins`.");
 pub(super) const TENANT_UNKNOWN: Description = row(404, "claviger.tenant_unknown", Caller, DENIED, "Unknown tenant", "Check its name in the path or in `Claviger-Tenant`.");
 pub(super) const NOT_FOUND: Description = row(404, "claviger.not_found", Caller, DENIED, "Not found", "");
-pub(super) const METHOD: Description = row(405, "claviger.method_not_allowed", Caller, MALFORMED, "Method not allowed", "Use one of the methods that `Allow` names.");
+pub(super) const METHOD: Description = row(405, "claviger.method_not_allowed", Caller, MALFORMED, "Method not allowed", "Use one of the methods that `Allow` names, in capitals.");
 pub(super) const BODY_SILENT: Description = row(408, "claviger.bad_request", Caller, MALFORMED, "Request body too slow", "Send the body without pauses, or raise `timeouts.body`.");
 pub(super) const BODY_TOO_LARGE: Description = row(413, "claviger.body_too_large", Caller, MALFORMED, "Request body too large", "Send less.");
 pub(super) const CONTENT_TYPE_MISSING: Description = row(415, "claviger.content_type_missing", Caller, MALFORMED, "Content-Type missing", "Send `Content-Type: application/json`; Logto would ignore the body and act on an empty one.");
@@ -68,7 +69,7 @@ pub(super) const CREDENTIAL_REJECTED: Description = row(502, "claviger.credentia
 pub(super) const SCOPE_MISSING: Description = row(502, "claviger.scope_missing", Claviger, "proxy_configuration_error", "The issuer does not grant the scope", "The operator runs `claviger check --online`.");
 pub(super) const TOKEN_REJECTED: Description = row(502, "claviger.token_rejected", Upstream, "proxy_configuration_error", "The upstream rejects the access token", "The operator checks `resource`, the clocks and the tenant's signing keys.");
 pub(super) const UPSTREAM_UNREACHABLE: Description = row(502, "claviger.upstream_unreachable", Upstream, "destination_unavailable", "Upstream unreachable", "Try again later; the operator checks `endpoint`, DNS and the network policy.");
-pub(super) const UPSTREAM_BROKEN: Description = row(502, "claviger.upstream_unreachable", Upstream, "connection_terminated", "Upstream broke the connection", "The request may have been carried out: look before you repeat it.");
+pub(super) const UPSTREAM_BROKEN: Description = row(502, "claviger.upstream_unreachable", Upstream, "connection_terminated", "Upstream broke the connection", "A read can be repeated; a write may have been carried out: look before you repeat it.");
 pub(super) const UPSTREAM_INVALID: Description = row(502, "claviger.upstream_invalid", Upstream, "http_protocol_error", "Upstream answer invalid", "The operator checks `endpoint`: it must be the tenant's own address, without a path.");
 pub(super) const ANSWER_WITHHELD: Description = row(502, "claviger.upstream_invalid", Upstream, "http_protocol_error", "Upstream answer withheld", "The operator looks at the log; the request has been carried out.");
 pub(super) const TOKEN_UNAVAILABLE: Description = row(503, "claviger.token_unavailable", Issuer, "destination_unavailable", "No access token", "Wait as long as Retry-After says; it recovers by itself.");

@@ -1,0 +1,187 @@
+//! Mistakes that people make on their first day: each is one problem, at its cause, with what to write instead.
+
+use super::*;
+
+fn said(name: &str, text: &str) -> Vec<String> {
+    Bench::new().with(name, text).env("S", "secret").problems()
+}
+
+#[track_caller]
+fn says(from: &str, to: &str, want: &[&str]) {
+    assert!(GOOD.contains(from), "{from}");
+    assert_eq!(said("c.toml", &GOOD.replacen(from, to, 1)), want, "{to}");
+}
+
+const ID: &str = "client_id = \"app\"";
+const SECRET: &str = "client_secret = { env = \"S\" }";
+const IDENTIFY: &str = "identify = { loopback = true }";
+
+/// Everybody can read them, so a key that is still one of them opens the door to everybody.
+#[test]
+fn the_placeholder_of_an_example_is_refused_wherever_it_was_left() {
+    for placeholder in ["replace-me", "REPLACE_WITH_APP_ID", "Replace me", "<your app id>", "changeme"] {
+        says(
+            ID,
+            &format!("client_id = \"{placeholder}\""),
+            &[
+                "c.toml:3: tenants.acme.client_id: this is the placeholder of an example. Copy the App ID of a machine-to-machine application from the Logto Console.",
+            ],
+        );
+    }
+    for placeholder in ["replace-me", "REPLACE_WITH_THE_APP_SECRET", "change-me"] {
+        says(
+            SECRET,
+            &format!("client_secret = \"{placeholder}\""),
+            &[
+                "c.toml:4: tenants.acme.client_secret: this is the placeholder of an example, which everybody knows. Copy the App secret of the application from the Logto Console.",
+            ],
+        );
+    }
+    let key = "replace-me-with-64-random-hexadecimal-digits";
+    let bench = Bench::new();
+    bench.write("key", format!("{key}\n"));
+    let everywhere = GOOD.replace(IDENTIFY, "identify = { api_key = { file = \"key\" } }");
+    let everywhere =
+        format!("{everywhere}[broker]\nkey = {{ file = \"key\" }}\n[admin]\ntoken = {{ env = \"T\" }}\n");
+    let bench = bench.with("c.toml", everywhere).env("S", "secret").env("T", key);
+    let one = |at: &str| {
+        format!(
+            "{at}: this is the placeholder of an example, which everybody knows. Make one with: openssl rand -hex 32"
+        )
+    };
+    assert_eq!(
+        bench.problems(),
+        [
+            one("c.toml:8: callers.c.identify[0].api_key"),
+            one("c.toml:11: broker.key"),
+            one("c.toml:13: admin.token")
+        ]
+    );
+    // What only begins like one.
+    let bench = Bench::new().with("c.toml", GOOD).env("S", "replacement-of-a-secret");
+    bench.config();
+}
+
+#[test]
+fn a_path_in_the_place_of_a_secret_is_not_taken_for_the_secret() {
+    for path in ["/run/secrets/logto/acme", "./secret", "../secrets/acme", "~/secret", "/home/me/secret"] {
+        says(
+            SECRET,
+            &format!("client_secret = \"{path}\""),
+            &[
+                "c.toml:4: tenants.acme.client_secret: this is the path of a file, where the secret itself is wanted. Write { file = \"…\" } around it.",
+            ],
+        );
+    }
+    let bench = Bench::new().with("c.toml", GOOD).env("S", "/run/secrets/logto");
+    assert_eq!(
+        bench.problems(),
+        [
+            "c.toml:4: tenants.acme.client_secret: S holds the path of a file, where the secret itself is wanted. Write { file = \"…\" } with that path."
+        ]
+    );
+    let bench = Bench::new()
+        .env("LOGTO_ENDPOINT", "https://acme.logto.app")
+        .env("LOGTO_M2M_APP_ID", "app")
+        .env("LOGTO_M2M_APP_SECRET", "./app-secret")
+        .env("CLAVIGER_ALLOW", "users:read");
+    assert_eq!(
+        bench.problems(),
+        [
+            "environment variable LOGTO_M2M_APP_SECRET: tenants.default.client_secret: LOGTO_M2M_APP_SECRET holds the path of a file, where the secret itself is wanted. Set LOGTO_M2M_APP_SECRET_FILE to that path, and unset LOGTO_M2M_APP_SECRET."
+        ]
+    );
+    // Base64 begins with / now and then.
+    Bench::new().with("c.toml", GOOD).env("S", "/runX4Q/secrets0+/x=").config();
+}
+
+#[test]
+fn the_allow_variable_is_a_list_like_any_other() {
+    let of = |allow: &str| {
+        Bench::new()
+            .env("LOGTO_ENDPOINT", "https://acme.logto.app")
+            .env("LOGTO_M2M_APP_ID", "app")
+            .env("LOGTO_M2M_APP_SECRET", "secret")
+            .env("CLAVIGER_ALLOW", allow)
+    };
+    let plain = of("users:read, ListRoles").config();
+    for list in ["[\"users:read\", \"ListRoles\"]", " ['users:read','ListRoles'] "] {
+        let rules = |config: &Config| serde_json::to_value(&config.policies).unwrap();
+        assert_eq!(rules(&of(list).config()), rules(&plain), "{list}");
+    }
+    let empty = of("").load().unwrap();
+    assert_eq!(
+        empty.warnings.iter().map(|warning| warning.what.as_str()).collect::<Vec<_>>(),
+        ["CLAVIGER_ALLOW is empty: every request will be refused"]
+    );
+}
+
+#[test]
+fn a_variable_that_is_set_and_empty_is_called_empty() {
+    let bench = Bench::new()
+        .env("LOGTO_ENDPOINT", "https://acme.logto.app")
+        .env("LOGTO_M2M_APP_ID", " ")
+        .env("LOGTO_M2M_APP_SECRET", "")
+        .env("CLAVIGER_ALLOW", "users:read");
+    assert_eq!(
+        bench.problems(),
+        [
+            "tenants.default.client_id: the environment variable LOGTO_M2M_APP_ID is empty, though LOGTO_ENDPOINT is set. Set it to the App ID of a machine-to-machine application.",
+            "tenants.default.client_secret: the environment variable LOGTO_M2M_APP_SECRET is empty, though LOGTO_ENDPOINT is set. Set it to the App secret, or LOGTO_M2M_APP_SECRET_FILE to a file that holds it."
+        ]
+    );
+}
+
+#[test]
+fn keys_beside_the_name_are_one_problem() {
+    let yaml = "tenants:\n  acme:\n  client_id: app\n  client_secret: { env: S }\npolicies:\n  p: { allow: ['users:read'] }\ncallers:\n  c: { identify: { loopback: true }, policies: [p], tenants: [acme] }\n";
+    assert_eq!(
+        said("c.yaml", yaml),
+        [
+            "c.yaml:3: tenants.client_id: this is a key of a tenant, and stands where the name of one is wanted. Indent it, and client_secret, below the name."
+        ]
+    );
+    says(
+        "[tenants.acme]",
+        "[tenants]",
+        &[
+            "c.toml:3: tenants.client_id: this is a key of a tenant, and stands where the name of one is wanted. Write it, and client_secret, below [tenants.NAME].",
+        ],
+    );
+    says(
+        "[callers.c]",
+        "[callers]",
+        &[
+            "c.toml:8: callers.identify: this is a key of a caller, and stands where the name of one is wanted. Write it, and policies, below [callers.NAME].",
+        ],
+    );
+    // A tenant may be called so.
+    let named = GOOD.replace("[tenants.acme]", "[tenants.labels]");
+    Bench::new().with("c.toml", named).env("S", "secret").config();
+}
+
+#[test]
+fn a_directory_is_called_one() {
+    let bench = Bench::new();
+    let directory = bench.path().to_owned();
+    let problems = load(&LoadRequest {
+        paths: vec![directory],
+        search: Vec::new(),
+        env: Environment::new(),
+        rule_check: &rule_check,
+        references: References::Needed,
+    });
+    let said = bench.short(&problems.unwrap_err().problems).join("\n");
+    assert!(said.ends_with(": this is a directory. Name a file in it."), "{said}");
+}
+
+#[test]
+fn yaml_whose_lines_do_not_stand_under_one_another_says_which() {
+    let text = "tenants:\n  acme:\n    client_id: app\n   client_secret: { env: S }\n";
+    assert_eq!(
+        said("c.yaml", text),
+        [
+            "c.yaml:4: this line is indented differently from those that it belongs to. Begin it in the same column as the keys beside it."
+        ]
+    );
+}
