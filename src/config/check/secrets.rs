@@ -168,7 +168,7 @@ impl Checker<'_> {
 /// What is said where the path of a secret's file stands in the place of the secret.
 fn instead_of_path(source: &SecretSource, secret: &[u8]) -> Option<(String, String)> {
     /// A key in Base64 may begin with / as well, but hardly with one of these.
-    const ROOTS: [&[u8]; 15] = [
+    const ROOTS: [&[u8]; 14] = [
         b"./",
         b"../",
         b"~/",
@@ -176,7 +176,6 @@ fn instead_of_path(source: &SecretSource, secret: &[u8]) -> Option<(String, Stri
         b"/home/",
         b"/mnt/",
         b"/opt/",
-        b"/root/",
         b"/run/",
         b"/secrets/",
         b"/srv/",
