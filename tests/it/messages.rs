@@ -182,4 +182,9 @@ async fn tls_and_http_2_at_a_listener_of_plain_http_are_named_in_the_log() {
         client.read_to_end().await;
         proxy.logged(said).await;
     }
+    let mut client = tokio::net::TcpStream::connect(proxy.admin_authority()).await.expect("it listens");
+    tokio::io::AsyncWriteExt::write_all(&mut client, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+        .await
+        .expect("it is read");
+    proxy.logged("the admin listener speaks plain HTTP, and a client speaks something else").await;
 }

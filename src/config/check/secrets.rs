@@ -48,6 +48,12 @@ impl Checker<'_> {
     pub(super) fn secret_at(&mut self, key: &KeyPath, SecretId(id): &SecretId) -> Option<Secret> {
         let secrets = self.secrets;
         let source = secrets.at(*id)?;
+        if let SecretSource::Literal(text) = source
+            && let Some((what, remedy)) = instead_of_path(source, text.expose())
+        {
+            self.problem(key, what, remedy);
+            return None;
+        }
         let secret = self.secret_of(key, source)?;
         if is_placeholder(secret.expose()) {
             let remedy = match key.steps()[..] {
