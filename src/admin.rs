@@ -20,7 +20,7 @@ mod traffic;
 use std::{
     convert::Infallible,
     io,
-    sync::{Arc, atomic::AtomicUsize},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicUsize},
     time::Duration,
 };
 
@@ -31,6 +31,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, UnixListener},
+    time::Instant,
 };
 
 pub use self::health::Health;
@@ -72,6 +73,8 @@ pub struct Admin {
     digest: ConfigDigest,
     /// Those who read `/events` now.
     readers: AtomicUsize,
+    /// When it was last said that somebody speaks something else than HTTP here.
+    misspoken: Mutex<Option<Instant>>,
 }
 
 impl Admin {
@@ -84,8 +87,8 @@ impl Admin {
         health: Arc<Health>,
     ) -> Self {
         let traffic = Traffic::new(shared.clock.now().instant);
-        let (digest, readers) = Default::default();
-        Self { pipeline, settings, workers, shared, health, traffic, digest, readers }
+        let (digest, readers, misspoken) = Default::default();
+        Self { pipeline, settings, workers, shared, health, traffic, digest, readers, misspoken }
     }
 
     /// Looks at what requests counted, every so often, until its task is dropped.
@@ -158,13 +161,30 @@ impl Admin {
                 .serve_connection(TokioIo::new(io), service);
             let mut served = Box::pin(served);
             tokio::select! {
-                // A prober that goes away in the middle is not worth a line.
-                _ = &mut served => closing.orderly(true),
+                ended = &mut served => {
+                    // A prober that goes away in the middle is not worth a line.
+                    if ended.is_err_and(|error| error.is_parse()) {
+                        self.note_misspoken();
+                    }
+                    closing.orderly(true);
+                }
                 () = place.gives_way() => {}
             }
             drop(served);
             closing.finish().await;
         });
+    }
+
+    /// At most once a minute.
+    fn note_misspoken(&self) {
+        let now = self.shared.clock.now().instant;
+        let mut last = self.misspoken.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|last| now.saturating_duration_since(last) >= Duration::from_mins(1)) {
+            *last = Some(now);
+            tracing::warn!(
+                "the admin listener speaks plain HTTP, and a client speaks something else: write http:// where it says https://"
+            );
+        }
     }
 
     async fn answer(self: &Arc<Self>, request: Request<Incoming>, reach: Reach) -> Response<Body> {

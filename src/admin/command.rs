@@ -43,7 +43,8 @@ impl Admin {
         let without = tenants.iter().filter(|tenant| tenant.token_status().usable_for.is_none());
         let (mut asked, deadline) = (JoinSet::new(), Instant::now() + PATIENCE);
         tenants.iter().for_each(|tenant| tenant.retry_tokens());
-        for tenant in without.take(MOST).cloned() {
+        for tenant in without.take(MOST) {
+            let tenant = tenant.clone();
             asked.spawn(async move {
                 let name = tenant.config().name.clone();
                 (name, tenant.obtain_token(deadline).await)

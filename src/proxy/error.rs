@@ -271,7 +271,7 @@ impl Failure {
         let what = sentence(&what);
         let end = if what.ends_with(['.', '?']) { "" } else { "." };
         match &*self.remedy_of_caller(description) {
-            "" => what,
+            "" => format!("{what}{end}"),
             remedy => format!("{what}{end} {remedy}"),
         }
     }

@@ -42,7 +42,41 @@ async fn a_mistaken_request_is_told_what_to_write_instead() {
         (
             get("/nothing"),
             404,
-            "There is no such path here: the Management API is below /api or /t/{tenant}/api, the token broker is /oidc/token",
+            "There is no such path here: the Management API is below /api or /t/{tenant}/api, the token broker is /oidc/token.",
+        ),
+        (
+            get("//api/users"),
+            400,
+            "The path begins with \"//\". Does the base URL end with a slash? Write it without.",
+        ),
+        (
+            Request::form("/api/oidc/token", "grant_type=client_credentials"),
+            404,
+            "There is no such path here: the token endpoint is /oidc/token. Write the base URL without /api.",
+        ),
+        (get("/t/acme/api/usres"), 404, "There is no such operation. Did you mean /api/users?"),
+        (
+            Request::new("get", "/t/acme/api/users"),
+            405,
+            "There is no such operation: this path has GET, HEAD, POST. Use one of the methods that `Allow` names, in capitals.",
+        ),
+        (
+            get("/t/ACME/api/users"),
+            404,
+            "There is no tenant of that name: names have lower-case letters, digits, - _ and . alone. Check its name in the path or in `Claviger-Tenant`.",
+        ),
+        (
+            get("/t/acme/api/users").header("Claviger-Key", "one").header("Claviger-Key", "two"),
+            401,
+            "The caller could not be authenticated. Send one credential, not two.",
+        ),
+        (
+            Request::form(
+                "/t/acme/oidc/token",
+                "grant_type=client_credentials&resource=https://x.example/api",
+            ),
+            400,
+            "`resource` is neither \"https://default.logto.app/api\", the tenant's Management API, nor one that this caller gets tokens for (in @logto/api: `apiIndicator`). Leave it out for the token that the grant names.",
         ),
         (
             get("/t/acme/api/api/users"),
@@ -68,7 +102,7 @@ async fn a_mistaken_request_is_told_what_to_write_instead() {
         (
             get("/api/users"),
             400,
-            "The request names no tenant, and caller local has several: acme, beta. Name one in the path, /t/{tenant}/api/…, or in the header Claviger-Tenant.",
+            "The request names no tenant, and caller local has several: acme, beta. Put /t/{tenant} in front of the path, or name the tenant in the header Claviger-Tenant.",
         ),
         (
             get("/t/acme/api/roles"),
@@ -148,4 +182,9 @@ async fn tls_and_http_2_at_a_listener_of_plain_http_are_named_in_the_log() {
         client.read_to_end().await;
         proxy.logged(said).await;
     }
+    let mut client = tokio::net::TcpStream::connect(proxy.admin_authority()).await.expect("it listens");
+    tokio::io::AsyncWriteExt::write_all(&mut client, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+        .await
+        .expect("it is read");
+    proxy.logged("the admin listener speaks plain HTTP, and a client speaks something else").await;
 }

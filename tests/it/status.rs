@@ -256,7 +256,7 @@ async fn an_issuer_without_keys_is_an_error_with_a_remedy() {
         "{problem}"
     );
     assert!(
-        problem["remedy"].as_str().is_some_and(|it| it.starts_with("Check the issuer's address")),
+        problem["remedy"].as_str().is_some_and(|it| it.starts_with("Check `issuer` and `jwks`, DNS")),
         "{problem}"
     );
     assert_eq!(status["issuers"]["ci"]["remedy"], problem["remedy"]);

@@ -48,6 +48,12 @@ impl Checker<'_> {
     pub(super) fn secret_at(&mut self, key: &KeyPath, SecretId(id): &SecretId) -> Option<Secret> {
         let secrets = self.secrets;
         let source = secrets.at(*id)?;
+        if let SecretSource::Literal(text) = source
+            && let Some((what, remedy)) = instead_of_path(source, text.expose())
+        {
+            self.problem(key, what, remedy);
+            return None;
+        }
         let secret = self.secret_of(key, source)?;
         if is_placeholder(secret.expose()) {
             let remedy = match key.steps()[..] {
@@ -168,7 +174,7 @@ impl Checker<'_> {
 /// What is said where the path of a secret's file stands in the place of the secret.
 fn instead_of_path(source: &SecretSource, secret: &[u8]) -> Option<(String, String)> {
     /// A key in Base64 may begin with / as well, but hardly with one of these.
-    const ROOTS: [&[u8]; 15] = [
+    const ROOTS: [&[u8]; 14] = [
         b"./",
         b"../",
         b"~/",
@@ -176,7 +182,6 @@ fn instead_of_path(source: &SecretSource, secret: &[u8]) -> Option<(String, Stri
         b"/home/",
         b"/mnt/",
         b"/opt/",
-        b"/root/",
         b"/run/",
         b"/secrets/",
         b"/srv/",

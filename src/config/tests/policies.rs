@@ -149,7 +149,7 @@ fn conditions_that_contradict_each_other() {
     says(
         "allow = [\"ListUsers\",\n { operation = \"ListUsers\", query = { a = { max = 1 } } }]",
         &[&format!(
-            "c.toml:7: policies.p.allow[1]: \"ListUsers\" stands here with other conditions than at {}, which leaves open which of them hold. Write one rule for the operation, with all of its conditions.",
+            "c.toml:7: policies.p.allow[1]: \"ListUsers\" stands here with other conditions than at {}, which leaves open which of them hold. Write one rule for the operation, with all of its conditions; of alternatives, each in a policy of its own.",
             "c.toml:6"
         )],
     );

@@ -85,7 +85,9 @@ impl Asked {
 /// What a word is, that is no request. Never quotes it: it may be a credential.
 fn of_no_request(word: &str) -> Unclear {
     let catalog = Catalog::logto();
-    let is_id = word.len() >= 16 && word.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    let is_id = word.len() >= 12
+        && word.bytes().any(|b| b.is_ascii_digit())
+        && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     let what = if let Some(tag) = catalog.tag(word.split(':').next().unwrap_or_default()) {
         format!("this is a tag, and no request: `claviger operations --tag {tag}` lists its operations")
     } else if word.starts_with("claviger.") {

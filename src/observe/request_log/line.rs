@@ -97,7 +97,7 @@ impl Line<'_> {
         if event.attempts > 1 {
             layout.piece(Ink::Careful, &format!("{} attempts", event.attempts))?;
         }
-        if event.code.is_none() && event.status.as_u16() >= 400 {
+        if event.code.is_none() && event.status.as_u16() >= 400 && !event.caller_left() {
             layout.piece(Ink::Careful, "answered by Logto")?;
         }
         if event.caller_left() {

@@ -253,7 +253,7 @@ fn what_a_terminal_shows() {
         session(Paint::Plain),
         "\
 200    12 ms  GET     /api/users/[redacted]?…     billing → acme  ListUsers  by users:*  secrets masked
-404    3.2 s  DELETE  /api/users/a-user-with-quite-a-long-id  billing → acme  ListUsers  by users:*  3 attempts
+404    3.2 s  DELETE  /api/users/a-user-with-quite-a-long-id  billing → acme  ListUsers  by users:*  3 attempts  answered by Logto
 403   0.0 ms  GET     /api/users/[redacted]?…     billing → acme  ListUsers
                          claviger.not_permitted: no rule allows ListUsers
                          To allow it, add \"ListUsers\" to policies.support.allow.

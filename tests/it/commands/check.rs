@@ -209,7 +209,16 @@ async fn check_online_explains_in_the_users_terms() {
         (good.clone().set("tenants.acme.client_id", "'nobody'"), 1, "no application with this `client_id`"),
         (good.clone().set("tenants.acme.client_id", "'m2m-without-role'"), 1, "Assign a role"),
         (good.clone().set("tenants.acme.resource", "'https://x.logto.app/api'"), 1, "Set `resource`"),
-        (good.clone().set("tenants.acme.endpoint", "'http://127.0.0.1:9'"), 1, "Check `endpoint`"),
+        (
+            good.clone().set("tenants.acme.endpoint", "'http://127.0.0.1:9'"),
+            1,
+            "acme: no token from http://127.0.0.1:9/oidc/token: Logto cannot be reached: connection refused. Does Logto run there? Compare host and port with `endpoint` (LOGTO_ENDPOINT).\n",
+        ),
+        (
+            good.clone().set("tenants.acme.endpoint", quoted(logto.base_url().replace("http:", "https:"))),
+            1,
+            "Logto cannot be reached: the port answers plain HTTP: write http:// in place of https://.\n",
+        ),
     ];
     let signer = Signer::new("one");
     let issuer = Issuer::start(key_set(&[&signer])).await;
