@@ -91,6 +91,10 @@ name!(
 );
 
 name!(
+    /// The name of settings for tenants of the vault, as in `[tenant_templates.customer]`.
+    TemplateName
+);
+name!(
     /// What tells the API keys of one caller apart, as in `label = "2026-11"`.
     KeyLabel
 );

@@ -37,4 +37,5 @@ pub mod token;
 pub mod trust;
 pub mod upstream;
 pub mod usage;
+pub mod vault;
 pub mod x509;

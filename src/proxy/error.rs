@@ -22,6 +22,7 @@ use crate::{
     policy::{ForwardAuthError, NoDocument, Refusal, decide::RuleSource, target::TargetError},
     token::{Fault, TokenError},
     upstream::{BodyError, RequestBodyError, SendError, TryFailure, UpstreamError},
+    vault::VaultError,
 };
 
 /// Why a request is not answered by the upstream.
@@ -66,6 +67,9 @@ pub enum Failure {
     /// No OpenAPI document could be made.
     #[error(transparent)]
     OpenApi(#[from] CutError),
+    /// The vault cannot do it.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     /// A bug.
     #[error("Claviger failed on this request; this is a bug")]
     Panic,
@@ -221,6 +225,11 @@ impl Failure {
                 BrokerError::Form | BrokerError::Twice | BrokerError::Credentials | BrokerError::Assertion,
             ) => table::BAD_REQUEST,
             Self::Broker(BrokerError::TooLarge) => table::BODY_TOO_LARGE,
+            Self::Vault(VaultError::AliasTaken { .. }) => table::ALIAS_TAKEN,
+            Self::Vault(VaultError::Changed(_)) => table::TENANT_CHANGED,
+            Self::Vault(VaultError::Unknown(_)) => table::TENANT_UNKNOWN,
+            Self::Vault(VaultError::Unfit(_)) => table::BAD_REQUEST,
+            Self::Vault(VaultError::Unavailable(_)) => table::VAULT_UNAVAILABLE,
             Self::OpenApi(CutError::Busy) => table::OVERLOADED_BY_DOCUMENTS,
             Self::Broker(BrokerError::Seal(_)) | Self::OpenApi(CutError::Failed) | Self::Panic => {
                 table::INTERNAL
@@ -239,6 +248,7 @@ impl Failure {
             Self::Limit(LimitError::Overloaded { .. } | LimitError::Unauthenticated)
             | Self::OpenApi(CutError::Busy)
             | Self::Upstream(UpstreamError::Body(RequestBodyError::Limit(_))) => Some(Duration::from_secs(1)),
+            Self::Vault(VaultError::Unavailable(_)) => Some(Duration::from_secs(5)),
             Self::Token(error) => Some(error.retry_after(Instant::now())),
             Self::Caller(unauthenticated) => unauthenticated.retry_after(),
             _ => None,
@@ -259,6 +269,8 @@ impl Failure {
             Self::Upstream(UpstreamError::Body(RequestBodyError::TooLarge { limit, key })) => {
                 format!("the request's body is larger than {limit} bytes (`{key}`)")
             }
+            // Why may name a file: that is for the log.
+            Self::Vault(VaultError::Unavailable(_)) => "the vault is unavailable".to_owned(),
             other => other.to_string(),
         };
         let what = sentence(&what);

@@ -18,7 +18,7 @@ pub(crate) const LAYERS: &[&[&str]] = &[
     &["limit", "observe", "token"],
     &["policy"],
     &["authn"],
-    &["tenants", "trust"],
+    &["tenants", "trust", "vault"],
     &["config"],
     &["secret", "usage"],
     // Leaves. The emulator is Logto for `demo`, `emulate` and the tests: it knows nothing of what it tests.

@@ -13,6 +13,7 @@ use crate::{
     tenants::Directory,
     token::Tokens,
     upstream::{PoolTable, Tenant},
+    vault::Vault,
 };
 
 /// Until the app says what the memory allows.
@@ -30,6 +31,8 @@ pub struct Shared {
     pub audit: Option<Arc<Audit>>,
     /// What happened to requests, for whoever subscribes.
     pub events: Events,
+    /// The credentials that no configuration has, where there is a vault.
+    pub vault: Option<Vault>,
     /// Requests that wait before it is known whose they are.
     pub unauthenticated: Arc<Unauthenticated>,
     pub(super) limits: CallerLimits,
@@ -53,6 +56,7 @@ impl Shared {
             tokens,
             audit: None,
             events: Events::default(),
+            vault: None,
             unauthenticated: Arc::new(Unauthenticated::new(USUAL_UNAUTHENTICATED)),
             limits: CallerLimits::default(),
             key_usage: KeyUsage::default(),

@@ -54,6 +54,7 @@ impl Failure {
                 let origin = &unmet.rule.rule.origin;
                 format!("Send what the condition asks for, or change the rule ({origin}).").into()
             }
+            Self::Vault(error) => error.remedy().to_owned().into(),
             _ => self.remedy_of_caller(description),
         };
         (!remedy.is_empty()).then_some(remedy)
