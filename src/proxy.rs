@@ -17,7 +17,7 @@ pub mod route;
 mod service;
 mod traffic;
 
-pub use build::{BuildError, Shared, examine};
+pub use build::{BuildError, Shared, Unproved, examine};
 pub use dry_run::{Allowed, Learned, Trial, Who};
 pub use error::{Description, Failure, remedy_of_try};
 pub use hosts::{HostError, Hosts};

@@ -11,6 +11,7 @@ mod error;
 mod handle;
 mod memory;
 mod record;
+mod settings;
 mod store;
 
 pub use error::{Holder, Unavailable, VaultError};

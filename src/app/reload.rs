@@ -212,6 +212,7 @@ fn as_far_as_can_be(old: &Config, new: &Config) -> Config {
         },
         workers: old.workers,
         audit: old.audit.clone(),
+        vault: old.vault.clone(),
         log: config::Log { requests: new.log.requests, ..old.log.clone() },
         ..new
     }

@@ -16,7 +16,9 @@ use super::{
         Timeouts, TokenOptions,
     },
     show,
+    template::TenantTemplate,
     tenant::Tenant,
+    vault::VaultOptions,
 };
 
 /// A whole, checked configuration. `Default` holds the documented defaults.
@@ -52,6 +54,11 @@ pub struct Config {
     pub reload: Reload,
     /// How the process ends.
     pub shutdown: Shutdown,
+    /// Where credentials rest that no file has.
+    pub vault: Option<VaultOptions>,
+    /// In order of name.
+    #[serde(serialize_with = "show::by_name")]
+    pub tenant_templates: Vec<TenantTemplate>,
     /// In order of name.
     #[serde(serialize_with = "show::by_name")]
     pub issuers: Vec<Arc<Issuer>>,
@@ -85,6 +92,8 @@ impl Config {
             audit: self.audit.clone(),
             reload: self.reload.clone(),
             shutdown: self.shutdown.clone(),
+            vault: self.vault.clone(),
+            tenant_templates: Vec::new(),
             issuers: Vec::new(),
             tenants: Vec::new(),
             policies: Vec::new(),
@@ -111,6 +120,8 @@ impl Default for Config {
             audit: Audit { output: AuditOutput::Off },
             reload: Reload::default(),
             shutdown: Shutdown::default(),
+            vault: None,
+            tenant_templates: Vec::new(),
             issuers: Vec::new(),
             tenants: Vec::new(),
             policies: Vec::new(),
@@ -144,6 +155,8 @@ impl Config {
             audit,
             reload,
             shutdown,
+            vault,
+            tenant_templates,
             issuers,
             tenants: _,
             policies,
@@ -164,6 +177,8 @@ impl Config {
             && *audit == other.audit
             && *reload == other.reload
             && *shutdown == other.shutdown
+            && *vault == other.vault
+            && *tenant_templates == other.tenant_templates
             && *issuers == other.issuers
             && *policies == other.policies
             && *callers == other.callers

@@ -56,6 +56,10 @@ tables! {
         reload: RawReload,
         /// How the process ends.
         shutdown: RawShutdown,
+        /// Where the credentials rest that no configuration file has: of tenants that were created through Claviger, or adopted.
+        vault: RawVault,
+        /// The settings of such tenants, each under a name.
+        tenant_templates: Named<RawTemplate>,
         /// Who may vouch for callers by JWT, each under a name.
         issuers: Named<RawIssuer>,
         /// The Logto tenants, each under its alias.
@@ -183,6 +187,44 @@ tables! {
         compression: Leaf<bool>,
         /// How the tenant's server is reached.
         tls: RawTls,
+    }
+
+    /// Where the credentials rest that no configuration file has. A change needs a restart. Left out: there is no vault.
+    RawVault {
+        /// The store.
+        store: RawVaultFile,
+        /// The master key, of 32 bytes or more, with which each record is sealed. Required.
+        key: BearerId,
+    }
+
+    /// A vault in a file of this machine.
+    RawVaultFile {
+        /// The file; it is made if it is not there, for this process's user alone. One process has it at a time. Required.
+        file: Leaf<PathBuf>,
+    }
+
+    /// Settings of tenants whose credentials are in the vault.
+    RawTemplate {
+        /// Labels, by which callers' grants may name the tenants.
+        labels: List<String>,
+        /// What each tenant allows us, or "off". Left out: 200 in 10 s on *.logto.app, none elsewhere.
+        quota: Either<Off, RawRate>,
+        /// The most requests to one of the tenants at one time.
+        max_in_flight: Leaf<u64>,
+        /// Ask for compressed answers (gzip). Left out: unless the endpoint is a loopback address.
+        compression: Leaf<bool>,
+        /// How often the client secret is replaced by a new one. Left out: only when somebody asks, or before it expires.
+        rotate: RawRotate,
+        /// How the tenants' servers are reached.
+        tls: RawTls,
+    }
+
+    /// How often a secret is replaced.
+    RawRotate {
+        /// How old a secret becomes. Required.
+        every: Leaf<Duration>,
+        /// How long the one before it works beside it, until it is deleted at Logto. Left out: "1h", at most half of `every`.
+        overlap: Leaf<Duration>,
     }
 
     /// A further API resource of a tenant.

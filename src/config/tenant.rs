@@ -1,10 +1,10 @@
 //! `[tenants.NAME]`: where a tenant is, and the credentials for it.
 
-use std::{fmt, path::PathBuf};
+use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 
-use super::{rate::Rate, show, words::ClientAuth};
+use super::{endpoint::Endpoint, rate::Rate, show, words::ClientAuth};
 use crate::{
     ids::{Label, TenantName},
     secret::ClientSecret,
@@ -61,27 +61,6 @@ pub struct Resource {
 impl show::Named for Tenant {
     fn name(&self) -> &str {
         self.name.as_str()
-    }
-}
-
-/// Scheme and authority of a tenant.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Endpoint {
-    /// `http` or `https`.
-    pub scheme: http::uri::Scheme,
-    /// Host, and port where it is not the scheme's own.
-    pub authority: http::uri::Authority,
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.scheme, self.authority)
-    }
-}
-
-impl Serialize for Endpoint {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
     }
 }
 

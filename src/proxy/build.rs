@@ -5,13 +5,14 @@ mod error;
 mod seal;
 mod shared;
 mod tenants;
+mod vaulted;
 
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 
 use self::tenants::TenantMaker;
-pub use self::{error::BuildError, shared::Shared};
+pub use self::{error::BuildError, shared::Shared, vaulted::Unproved};
 use super::{broker::Broker, hosts::Hosts, pipeline::Pipeline};
 use crate::{
     authn::{Authenticators, Deps, jwt::Keyrings},

@@ -67,6 +67,21 @@ impl Checker<'_> {
     }
 
     fn tenant_name(&mut self, path: &KeyPath, text: &str) -> Option<TenantMatch> {
+        if self.tree.member("vault").is_some()
+            && !self.names.tenants.iter().any(|name| name == text)
+            && let Ok(name) = TenantName::parse(text)
+        {
+            let near = nearest(text, self.names.tenants.iter());
+            let what = format!("there is no tenant {} in the configuration", quoted(text));
+            let remedy = match near {
+                Some(near) => {
+                    format!("Did you mean {}? If the vault has it, or will, leave it.", quoted(near))
+                }
+                None => "If the vault has it, or will, leave it; or take it out.".to_owned(),
+            };
+            self.warn(path, what, remedy);
+            return Some(TenantMatch::Name(name));
+        }
         let name = self.defined(path, "tenant", text, self.names.tenants, TenantName::parse);
         name.map(TenantMatch::Name)
     }

@@ -23,6 +23,7 @@ fn example() -> Bench {
         .env("ACME_SECRET_EXAMPLE", "secret")
         .env("BILLING_KEY_EXAMPLE", "a-key-of-twenty-bytes")
         .env("BROKER_KEY_EXAMPLE", "0123456789012345678901234567890123456789")
+        .env("VAULT_KEY_EXAMPLE", "0123456789012345678901234567890123456789")
         .env("ISSUER_BEARER_EXAMPLE", "a-token")
         .env("ADMIN_TOKEN_EXAMPLE", "0123456789012345678901234567890123456789")
 }
@@ -82,7 +83,12 @@ fn used_keys(value: &Value, at: &str, keys: &mut BTreeSet<String>) {
             for (key, below) in map {
                 let named = matches!(
                     at,
-                    ".issuers" | ".tenants" | ".policies" | ".callers" | ".tenants.*.parameters"
+                    ".issuers"
+                        | ".tenant_templates"
+                        | ".tenants"
+                        | ".policies"
+                        | ".callers"
+                        | ".tenants.*.parameters"
                 ) || [".allow.query", ".jwt.claims"].iter().any(|names| at.ends_with(names));
                 let at = format!("{at}.{}", if named { "*" } else { key });
                 keys.insert(at.clone());
@@ -123,6 +129,7 @@ fn the_example_leaves_no_key_out() {
     ];
     forms.extend([".client_secret.exec", ".client_secret.ttl", ".client_secret.timeout"]);
     forms.extend([".bearer.exec", ".bearer.ttl", ".bearer.timeout"]);
+    forms.extend([".vault.key.exec", ".vault.key.ttl", ".vault.key.timeout"]);
     let missing: Vec<_> =
         known.difference(&used).filter(|key| !forms.iter().any(|form| key.ends_with(form))).collect();
     assert!(missing.is_empty(), "not in config/example.toml: {missing:?}");
@@ -199,6 +206,7 @@ fn the_example_loads_and_shows_the_defaults() {
         ("/broker/key", "default: made of each tenant's client secret"),
         ("/admin/token", "default: none on a loopback address"),
         ("/catalog/file", "default: none"),
+        ("/vault", "default: no vault"),
     ] {
         assert!(EXAMPLE.contains(comment), "{comment}");
         for side in [&mut shown, &mut default] {
@@ -206,7 +214,7 @@ fn the_example_loads_and_shows_the_defaults() {
         }
     }
     for section in read::SECTIONS {
-        if !["issuers", "tenants", "policies", "callers"].contains(&section) {
+        if !["issuers", "tenant_templates", "tenants", "policies", "callers"].contains(&section) {
             assert_eq!(shown[section], default[section], "{section}");
         }
     }

@@ -190,6 +190,11 @@ fn narrowed_key(own: TokenKey, narrowing: &Narrowing) -> TokenKey {
 /// How a tenant is reached: its TLS, and the client for its token requests, also for what else is seldom asked.
 type Trusted = (rustls::ClientConfig, Arc<dyn Issuer>, reqwest::Client);
 
+/// The token endpoint of a tenant alone.
+pub(super) fn issuer(tenant: &config::Tenant, config: &Config) -> Result<Arc<dyn Issuer>, BuildError> {
+    Ok(Arc::new(Trust::default().issuer(tenant, config)?))
+}
+
 /// TLS configurations and issuers' clients, made once for all tenants that share their roots.
 #[derive(Default)]
 struct Trust {
