@@ -73,6 +73,13 @@ name!(
     /// The alias of a Logto tenant, as in `[tenants.acme]` and `/t/acme/api/users`.
     TenantName
 );
+impl TenantName {
+    /// What logs and metrics call an account at Logto Cloud: `cloud:NAME`, which no tenant is called.
+    pub fn of_account(name: &Self) -> Self {
+        Self(format!("cloud:{name}").into())
+    }
+}
+
 name!(
     /// A label of tenants, as in `labels = ["customer"]`.
     Label

@@ -9,6 +9,7 @@ mod dry_run;
 mod error;
 mod forward_auth;
 mod hosts;
+mod in_force;
 mod openapi;
 mod origins;
 mod pipeline;

@@ -14,6 +14,8 @@ mod callers;
 mod canary;
 #[path = "it/causes.rs"]
 mod causes;
+#[path = "it/cloud.rs"]
+mod cloud;
 #[path = "it/commands.rs"]
 mod commands;
 #[path = "it/compression.rs"]

@@ -16,6 +16,7 @@ mod callers;
 mod catalog;
 pub(super) mod checker;
 mod client_secrets;
+mod cloud;
 mod cross;
 mod files;
 mod identities;
@@ -61,6 +62,7 @@ pub(super) fn config(checker: &mut Checker<'_>, raw: Raw) -> Option<Config> {
         shutdown: Shutdown::checked(raw.shutdown.unwrap_or_default(), checker),
         vault: checker.vault(raw.vault),
         tenant_templates: checker.templates(raw.tenant_templates),
+        cloud: checker.clouds(raw.cloud),
         issuers: checker.issuers(raw.issuers),
         tenants: checker.tenants(raw.tenants),
         policies: checker.policies(raw.policies),

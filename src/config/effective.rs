@@ -8,6 +8,7 @@ use super::{
     audit::{Audit, AuditOutput},
     caller::Caller,
     catalog::CatalogOptions,
+    cloud::Cloud,
     issuer::Issuer,
     listen::Listen,
     policy::Policy,
@@ -61,6 +62,9 @@ pub struct Config {
     pub tenant_templates: Vec<TenantTemplate>,
     /// In order of name.
     #[serde(serialize_with = "show::by_name")]
+    pub cloud: Vec<Arc<Cloud>>,
+    /// In order of name.
+    #[serde(serialize_with = "show::by_name")]
     pub issuers: Vec<Arc<Issuer>>,
     /// In order of name.
     #[serde(serialize_with = "show::by_name")]
@@ -94,6 +98,7 @@ impl Config {
             shutdown: self.shutdown.clone(),
             vault: self.vault.clone(),
             tenant_templates: Vec::new(),
+            cloud: Vec::new(),
             issuers: Vec::new(),
             tenants: Vec::new(),
             policies: Vec::new(),
@@ -122,6 +127,7 @@ impl Default for Config {
             shutdown: Shutdown::default(),
             vault: None,
             tenant_templates: Vec::new(),
+            cloud: Vec::new(),
             issuers: Vec::new(),
             tenants: Vec::new(),
             policies: Vec::new(),
@@ -157,6 +163,7 @@ impl Config {
             shutdown,
             vault,
             tenant_templates,
+            cloud,
             issuers,
             tenants: _,
             policies,
@@ -179,6 +186,7 @@ impl Config {
             && *shutdown == other.shutdown
             && *vault == other.vault
             && *tenant_templates == other.tenant_templates
+            && *cloud == other.cloud
             && *issuers == other.issuers
             && *policies == other.policies
             && *callers == other.callers

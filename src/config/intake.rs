@@ -48,9 +48,10 @@ pub(super) fn holds_secret(steps: &[&str]) -> bool {
         | ["admin", "token"]
         | ["listen", "tls", "key"]
         | ["issuers", _, "bearer"]
+        | ["cloud", _, "token"]
         | ["vault", "key"] => true,
         // A name may hold any of the words; what is no name is a key gone astray.
-        ["issuers" | "tenants" | "tenant_templates" | "policies" | "callers", name] => {
+        ["issuers" | "tenants" | "tenant_templates" | "cloud" | "policies" | "callers", name] => {
             TenantName::parse(name).is_err() && sounds_like(name)
         }
         [.., key] => sounds_like(key),

@@ -3,8 +3,6 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use schemars::JsonSchema;
-
 use super::{
     address::Address,
     issuer::Algorithm,
@@ -12,15 +10,14 @@ use super::{
         AddressOrOff, BearerId, ClientSecretIds, Either, Forbidden, HexDigest, KeySecretId, Leaf, List,
         Mixed, Mode, Off, SecretIds, Size, Unconditional,
     },
-    node::{FromNode, Misfits, Named},
-    path::Trail,
+    methods::{Methods, label_goes_with_a_key, one_method},
+    node::Named,
     pattern,
     sections::{
         RawAdmin, RawAuthz, RawBroker, RawLimits, RawLog, RawOpenApi, RawReload, RawRetry, RawShutdown,
         RawTimeouts, RawToken,
     },
-    tree::{Node, Value},
-    words::{AuditWord, ClientAuth, Issue, RootsName},
+    words::{AuditWord, ClientAuth, Indicator, Issue, RootsName},
 };
 
 tables! {
@@ -60,6 +57,8 @@ tables! {
         vault: RawVault,
         /// The settings of such tenants, each under a name.
         tenant_templates: Named<RawTemplate>,
+        /// Accounts at Logto Cloud, where tenants are made by API, each under a name.
+        cloud: Named<RawCloud>,
         /// Who may vouch for callers by JWT, each under a name.
         issuers: Named<RawIssuer>,
         /// The Logto tenants, each under its alias.
@@ -227,6 +226,25 @@ tables! {
         overlap: Leaf<Duration>,
     }
 
+    /// An account at Logto Cloud.
+    RawCloud {
+        /// Scheme and authority of the Logto Cloud API. Left out: "https://cloud.logto.io".
+        #[schemars(transform = pattern::texts(pattern::ENDPOINT))]
+        endpoint: Leaf<String>,
+        /// A personal access token of the account. Required.
+        token: BearerId,
+        /// The settings of tenants that are created: one of `tenant_templates`. Left out: the defaults.
+        template: Leaf<String>,
+        /// The alias of a tenant that is created and for which no `Claviger-Tenant` header names one; `{id}` stands for Logto's ID of it. Left out: "{id}".
+        alias: Leaf<String>,
+        /// Where `indicator` leads in the answer to a creation: "logto", as it is, or "claviger", to the tenant here. Left out: "logto".
+        indicator: Leaf<Indicator>,
+        /// The most requests to the Logto Cloud API at one time: one operation may have half of them, one caller three quarters.
+        max_in_flight: Leaf<u64>,
+        /// How its server is reached.
+        tls: RawTls,
+    }
+
     /// A further API resource of a tenant.
     RawResource {
         /// The API identifier.
@@ -304,9 +322,12 @@ tables! {
     /// A service that sends requests.
     RawCaller {
         /// How it authenticates: one method, or a list of which any will do. Required.
-        identify: Methods,
+        identify: Methods<RawMethod>,
         /// The tenants that it may name: names, patterns such as "customer-*", labels, or "*" for all; a single one is its default. Left out: the only tenant there is.
         tenants: Mixed<String, RawLabelled>,
+        /// The account at Logto Cloud that it may use, as far as its policies say, by the account's name; or several, of which each request names one. Left out: none.
+        #[schemars(transform = pattern::texts(pattern::NAME))]
+        cloud: List<String>,
         /// The policies that apply to it: any of them allows, a deny in any of them wins. Required.
         #[schemars(transform = pattern::texts(pattern::NAME))]
         policies: List<String>,
@@ -362,60 +383,5 @@ tables! {
         issuer: Leaf<String>,
         /// Claims (with dots for nested ones), and what each must be: a text, or one of several.
         claims: BTreeMap<String, List<String>>,
-    }
-}
-
-/// The keys of which a method has exactly one.
-pub(super) const METHODS: [&str; 9] = [
-    "loopback",
-    "unix_uid",
-    "unix_gid",
-    "api_key",
-    "api_key_sha256",
-    "service_account",
-    "jwt",
-    "spiffe",
-    "dns",
-];
-
-fn one_method() -> serde_json::Value {
-    METHODS.iter().map(|method| serde_json::json!({ "required": [method] })).collect()
-}
-
-fn label_goes_with_a_key() -> serde_json::Value {
-    serde_json::json!({
-        "label": { "anyOf": [{ "required": ["api_key"] }, { "required": ["api_key_sha256"] }] },
-    })
-}
-
-/// The authentication methods of a caller. In the tree they are always a list.
-pub(super) struct Methods(pub(super) Vec<RawMethod>);
-
-impl FromNode for Methods {
-    fn from_node(node: &Node, at: &Trail<'_>, misfits: &mut Misfits) -> Option<Self> {
-        let Value::Sequence(items) = &node.value else {
-            misfits.table(node, at)?;
-            return None;
-        };
-        let method = |(index, item)| {
-            // An empty one in the place of what is none: the others keep their numbers.
-            RawMethod::from_node(item, &Trail::Index(at, index), misfits).unwrap_or_default()
-        };
-        Some(Self(items.iter().enumerate().map(method).collect()))
-    }
-}
-
-impl JsonSchema for Methods {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Methods".into()
-    }
-
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let method = generator.subschema_for::<RawMethod>();
-        schemars::json_schema!({ "anyOf": [method, { "type": "array", "items": method, "minItems": 1 }] })
     }
 }

@@ -13,7 +13,7 @@ use super::{
 const MOST_MISFITS: usize = 100;
 
 /// The keys at the top.
-pub(super) const SECTIONS: [&str; 21] = [
+pub(super) const SECTIONS: [&str; 22] = [
     "listen",
     "workers",
     "timeouts",
@@ -31,6 +31,7 @@ pub(super) const SECTIONS: [&str; 21] = [
     "shutdown",
     "vault",
     "tenant_templates",
+    "cloud",
     "issuers",
     "tenants",
     "policies",
@@ -100,10 +101,10 @@ fn words(path: &KeyPath, kind: &Kind, is_toml: bool) -> (String, String) {
     };
     let (wanted, remedy) = match path.steps()[..] {
         [] => ("sections are wanted", "Begin with a section such as [tenants.acme].".into()),
-        [section @ ("issuers" | "tenants" | "tenant_templates" | "policies" | "callers")] => {
+        [section @ ("issuers" | "tenants" | "tenant_templates" | "cloud" | "policies" | "callers")] => {
             ("tables are wanted", format!("Write a table for each name: [{section}.NAME]."))
         }
-        [section @ ("issuers" | "tenants" | "tenant_templates" | "policies" | "callers"), name]
+        [section @ ("issuers" | "tenants" | "tenant_templates" | "cloud" | "policies" | "callers"), name]
             if !is_toml =>
         {
             (
@@ -111,7 +112,7 @@ fn words(path: &KeyPath, kind: &Kind, is_toml: bool) -> (String, String) {
                 format!("Each key below `{section}:` is a name: indent `{name}` so that it is below one."),
             )
         }
-        [section @ ("issuers" | "tenants" | "tenant_templates" | "policies" | "callers"), name] => {
+        [section @ ("issuers" | "tenants" | "tenant_templates" | "cloud" | "policies" | "callers"), name] => {
             ("a table is wanted", format!("Write [{section}.{name}] and its keys below it."))
         }
         [.., "identify"] | [.., "identify", _] => (

@@ -22,7 +22,7 @@ pub struct Tenant {
     pub endpoint: Endpoint,
     /// `resource`: the API resource indicator (RFC 8707).
     pub resource: String,
-    /// `client_id` of the M2M application.
+    /// `client_id` of the M2M application; empty of an account at Logto Cloud, which has none.
     pub client_id: String,
     /// `client_secret`: one, or two in overlap during a rotation, the new one first.
     #[serde(rename = "client_secret")]
@@ -56,6 +56,13 @@ pub struct Resource {
     pub resource: String,
     /// In the order given, without repetition.
     pub scopes: Vec<String>,
+}
+
+impl Tenant {
+    /// Whether it is no tenant but an account at Logto Cloud: its secret is the token itself.
+    pub fn is_account(&self) -> bool {
+        self.client_id.is_empty()
+    }
 }
 
 impl show::Named for Tenant {

@@ -57,8 +57,12 @@ impl Shared {
         let policy = Grants::new(&config).map_err(BuildError::Rules)?;
         let none = Directory::default();
         let known = current.map_or(&none, Pipeline::tenants);
-        let change = TenantMaker::new(self, &config, &policy).change(known)?;
-        let tenants = Arc::new(known.with(change));
+        let known_accounts = current.map_or(&none, Pipeline::accounts);
+        let accounts: Vec<_> = config.cloud.iter().map(|account| Arc::new(account.as_tenant())).collect();
+        let mut maker = TenantMaker::new(self, &config, &policy);
+        let (change, accounts) =
+            (maker.change(known, &config.tenants)?, maker.change(known_accounts, &accounts)?);
+        let (tenants, accounts) = (Arc::new(known.with(change)), Arc::new(known_accounts.with(accounts)));
         let seal = self.seal(&config, &tenants)?;
         self.pools.sweep();
         self.keyrings.keep(&issuers);
@@ -80,6 +84,7 @@ impl Shared {
             unauthenticated: self.unauthenticated.clone(),
             limits: RateLimits::new(&config, &self.limits),
             tenants,
+            accounts,
             broker: Broker { seal, ttl: config.broker.ttl, clock: self.clock.clone() },
             policy,
             library: self.library.clone(),

@@ -145,6 +145,7 @@ impl Failure {
                     | TargetError::TenantConflict,
                 ) => table::BAD_REQUEST,
                 Refusal::TenantNotNamed(_) => table::TENANT_NOT_NAMED,
+                Refusal::AccountNotNamed(..) => table::ACCOUNT_NOT_NAMED,
                 Refusal::Path(_) => table::PATH_AMBIGUOUS,
                 Refusal::TenantUnknown { .. } => table::TENANT_UNKNOWN,
                 Refusal::ResourceNotGranted | Refusal::OrganizationNotGranted => {
@@ -154,9 +155,10 @@ impl Failure {
                     Description { oauth: "invalid_scope", ..table::TOKEN_NOT_GRANTED }
                 }
                 Refusal::TokenOfOtherTenant => Description { remedy: "", ..table::NOT_PERMITTED },
-                Refusal::TenantNotGranted(..) | Refusal::NotPermitted { .. } | Refusal::Condition { .. } => {
-                    table::NOT_PERMITTED
-                }
+                Refusal::TenantNotGranted(..)
+                | Refusal::AccountNotGranted(..)
+                | Refusal::NotPermitted { .. }
+                | Refusal::Condition { .. } => table::NOT_PERMITTED,
                 Refusal::Document(NoDocument::Off | NoDocument::Other | NoDocument::Lent) => table::NOT_FOUND,
                 Refusal::Method(_) | Refusal::Target(TargetError::Read) => table::METHOD,
                 Refusal::Document(NoDocument::Method) => table::METHOD,
@@ -213,7 +215,7 @@ impl Failure {
             Self::Reply(_) => table::ANSWER_WITHHELD,
             Self::ForwardAuth(ForwardAuthError::Question) => table::BAD_REQUEST,
             Self::ForwardAuth(ForwardAuthError::Spelling) => table::PATH_AMBIGUOUS,
-            Self::ForwardAuth(ForwardAuthError::Masked(_)) => table::NOT_PERMITTED,
+            Self::ForwardAuth(ForwardAuthError::Masked(_) | ForwardAuthError::Cloud) => table::NOT_PERMITTED,
             Self::Broker(BrokerError::Method) => table::METHOD,
             Self::Broker(BrokerError::Resources) => {
                 Description { oauth: "invalid_target", ..table::BAD_REQUEST }

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     authn::{Authenticators, Caller, Presented},
+    catalog::Api,
     config::{Config, PolicyVersion},
     headers,
     ids::CallerIndex,
@@ -51,6 +52,8 @@ pub struct Pipeline {
     pub(super) policy: Grants,
     pub(super) limits: RateLimits,
     pub(super) tenants: Arc<Directory<Tenant>>,
+    /// Accounts at Logto Cloud.
+    pub(super) accounts: Arc<Directory<Tenant>>,
     pub(super) broker: Broker,
     /// Tenants' OpenAPI documents, and what was cut of them.
     pub(super) library: Arc<Library>,
@@ -85,7 +88,7 @@ impl Pipeline {
             return Ok(answer.map(Body::whole));
         }
         match Route::of(&head, self.config.authz.enabled)? {
-            Route::Api(target) => {
+            Route::Api(target) | Route::Cloud(target) => {
                 let presented = Presented::by_headers(&connection.peer, &head.headers);
                 let admitted = self.admit(connection, &presented, &target, &head, record).await?;
                 match admitted.action() {
@@ -189,7 +192,7 @@ impl Pipeline {
         let index = caller.index();
         let granted = self
             .policy
-            .tenant(caller, target.tenant(), &self.tenants)
+            .tenant(caller, target, self.directory(target))
             .inspect_err(|_| record.operation = self.refused(index))?;
         let granted = if record.details.is_some() { granted.explained() } else { granted };
         let tenant = granted.tenant().clone();
@@ -205,6 +208,14 @@ impl Pipeline {
             record.permitted(permit);
         }
         permit
+    }
+
+    /// Whom a request may be for.
+    pub(super) fn directory(&self, target: &Target<'_>) -> &Directory<Tenant> {
+        match target.api() {
+            Api::Management => &self.tenants,
+            Api::Cloud => &self.accounts,
+        }
     }
 
     /// An operation's index among those that something is kept for, and its name.
@@ -319,11 +330,11 @@ impl Pipeline {
 
     /// How links to this proxy begin: as configured, else as the caller addressed us.
     pub(super) fn base<'a>(&'a self, scheme: &'a str, head: &'a Parts) -> Base<'a> {
-        let tenant = head.uri.path().strip_prefix("/t/").and_then(|rest| rest.split('/').next());
+        let mount = route::mount(head.uri.path());
         match (&self.config.listen.public_url, hosts::host(&head.uri, &head.headers)) {
-            (Some(url), _) => Base { scheme: "", authority: url.trim_end_matches('/'), tenant },
-            (None, Some(host)) => Base { scheme, authority: host, tenant },
-            (None, None) => Base { scheme: "", authority: "", tenant },
+            (Some(url), _) => Base { scheme: "", authority: url.trim_end_matches('/'), mount },
+            (None, Some(host)) => Base { scheme, authority: host, mount },
+            (None, None) => Base { scheme: "", authority: "", mount },
         }
     }
 
@@ -341,50 +352,6 @@ impl Pipeline {
         });
         record.trace = headers::trace(request.headers());
         record
-    }
-
-    /// The names that loopback listeners answer to.
-    pub fn hosts(&self) -> &Hosts {
-        &self.hosts
-    }
-
-    /// The configuration in force.
-    pub fn config(&self) -> Arc<Config> {
-        self.current_config.load_full()
-    }
-
-    /// Which policy is in force.
-    pub fn policy_version(&self) -> Arc<PolicyVersion> {
-        self.policy_version.load_full()
-    }
-
-    /// The tenants.
-    pub fn tenants(&self) -> &Directory<Tenant> {
-        &self.tenants
-    }
-
-    /// What callers may do.
-    pub fn policy(&self) -> &Grants {
-        &self.policy
-    }
-
-    /// The callers' authenticators, with the keys of their issuers.
-    pub fn authenticators(&self) -> &Authenticators {
-        &self.authenticators
-    }
-
-    /// Ends the cool-downs of all tenants' tokens: their causes may be mended.
-    pub fn retry_tokens(&self) {
-        self.tenants.all().iter().for_each(|tenant| tenant.retry_tokens());
-    }
-
-    /// Begins to fetch what will be needed: tokens, and keys of callers' issuers. To be called in the runtime that
-    /// outlives configurations, once this is to be the one in force.
-    pub fn warm(&self) {
-        for tenant in self.tenants.all() {
-            tenant.warm();
-        }
-        self.authenticators.start();
     }
 }
 

@@ -36,7 +36,7 @@ impl Checker<'_> {
     pub(super) fn tenants(&mut self, raw: Option<Named<RawTenant>>) -> Vec<Arc<Tenant>> {
         let section = KeyPath::of(&["tenants"]);
         let tables = self.named("tenants", raw);
-        if tables.len() == 0 && self.tree.member("vault").is_none() {
+        if tables.len() == 0 && self.tree.member("vault").is_none() && self.names.cloud.is_empty() {
             let remedy = "Write [tenants.NAME] with client_id and client_secret, or set LOGTO_ENDPOINT, \
                           LOGTO_M2M_APP_ID and LOGTO_M2M_APP_SECRET.";
             self.missing(&section, "there is no tenant", remedy);
@@ -147,7 +147,7 @@ impl Checker<'_> {
         }
     }
 
-    fn endpoint(&mut self, key: &KeyPath, text: &str) -> Option<Endpoint> {
+    pub(super) fn endpoint(&mut self, key: &KeyPath, text: &str) -> Option<Endpoint> {
         let endpoint = match Endpoint::parse(text) {
             Ok(endpoint) => endpoint,
             Err(InvalidEndpoint { what, remedy }) => {

@@ -22,6 +22,7 @@ fn example() -> Bench {
         .with("example.toml", EXAMPLE)
         .env("ACME_SECRET_EXAMPLE", "secret")
         .env("BILLING_KEY_EXAMPLE", "a-key-of-twenty-bytes")
+        .env("LOGTO_CLOUD_PAT_EXAMPLE", "pat_example")
         .env("BROKER_KEY_EXAMPLE", "0123456789012345678901234567890123456789")
         .env("VAULT_KEY_EXAMPLE", "0123456789012345678901234567890123456789")
         .env("ISSUER_BEARER_EXAMPLE", "a-token")
@@ -85,6 +86,7 @@ fn used_keys(value: &Value, at: &str, keys: &mut BTreeSet<String>) {
                     at,
                     ".issuers"
                         | ".tenant_templates"
+                        | ".cloud"
                         | ".tenants"
                         | ".policies"
                         | ".callers"
@@ -129,6 +131,7 @@ fn the_example_leaves_no_key_out() {
     ];
     forms.extend([".client_secret.exec", ".client_secret.ttl", ".client_secret.timeout"]);
     forms.extend([".bearer.exec", ".bearer.ttl", ".bearer.timeout"]);
+    forms.extend([".token.exec", ".token.ttl", ".token.timeout", ".token.file"]);
     forms.extend([".vault.key.exec", ".vault.key.ttl", ".vault.key.timeout"]);
     let missing: Vec<_> =
         known.difference(&used).filter(|key| !forms.iter().any(|form| key.ends_with(form))).collect();
@@ -214,7 +217,7 @@ fn the_example_loads_and_shows_the_defaults() {
         }
     }
     for section in read::SECTIONS {
-        if !["issuers", "tenant_templates", "tenants", "policies", "callers"].contains(&section) {
+        if !["issuers", "tenant_templates", "cloud", "tenants", "policies", "callers"].contains(&section) {
             assert_eq!(shown[section], default[section], "{section}");
         }
     }

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::{Description, Failure};
-use crate::{policy::Refusal, upstream::UpstreamError};
+use crate::{ids::TenantName, policy::Refusal, upstream::UpstreamError};
 
 impl Failure {
     /// What is wrong.
@@ -49,6 +49,13 @@ impl Failure {
             }
             Self::Policy(Refusal::TenantNotGranted(caller, tenant)) => {
                 format!("To allow it, add \"{tenant}\" to callers.{caller}.tenants.").into()
+            }
+            Self::Policy(Refusal::AccountNotGranted(caller, account)) => {
+                let account = account.as_ref().map_or("…", TenantName::as_str);
+                format!(
+                    "To allow it, add \"{account}\" to callers.{caller}.cloud, if [cloud.{account}] is there."
+                )
+                .into()
             }
             Self::Policy(Refusal::Condition { unmet, .. }) => {
                 let origin = &unmet.rule.rule.origin;

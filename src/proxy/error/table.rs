@@ -43,6 +43,7 @@ const fn row(status: u16, code: &'static str, side: Side, proxy_error: &'static 
 pub(super) const BAD_REQUEST: Description = row(400, "claviger.bad_request", Caller, MALFORMED, "Malformed request", "Correct the request.");
 pub(super) const TOKEN_NOT_GRANTED: Description = row(400, "claviger.bad_request", Caller, DENIED, "Token not granted", "Leave it out for the token that the grant names, or ask the operator for another grant.");
 pub(super) const TENANT_NOT_NAMED: Description = row(400, "claviger.bad_request", Caller, MALFORMED, "No tenant named", "Name one in the path, /t/{tenant}/api/…, or in the header Claviger-Tenant.");
+pub(super) const ACCOUNT_NOT_NAMED: Description = Description { remedy: "Name one in the path: /cloud/{account}/api/….", title: "No account named", ..TENANT_NOT_NAMED };
 pub(super) const PATH_AMBIGUOUS: Description = row(400, "claviger.path_ambiguous", Caller, MALFORMED, "Ambiguous path", "Send the path in its plain form: no dot segments, empty segments or escaped delimiters.");
 pub(super) const CALLER_UNKNOWN: Description = row(401, "claviger.caller_unknown", Caller, DENIED, "Unknown caller", "Send a credential that Claviger knows (an API key goes as `Claviger-Key` or `Authorization: Bearer`), or call from where the configuration needs none.");
 pub(super) const CREDENTIAL_EXPIRED: Description = row(401, "claviger.caller_unknown", Caller, DENIED, "Credential expired", "Get another one and send the request again.");
