@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 pub use grants::GrantMetrics;
 pub use probe::{ProbeError, probe};
 pub use reload::{Loader, Reloader};
-pub use vault::{open_vault, open_vault_file};
+pub use vault::{open_vault, open_vault_file, vault_key};
 
 use self::{
     in_force::{InForce, Listeners},
@@ -59,6 +59,7 @@ use crate::{
         log::Style,
     },
     proxy::{BuildError, Pipeline, Service, Shared},
+    rotation::Rotator,
     token::Tokens,
     vault::VaultError,
 };
@@ -216,6 +217,10 @@ impl App {
             let accepting = acceptor.clone().accept(Listening { bound, settings });
             tasks.spawn(async move { report(accepting.await) });
         }
+        let rotator = Arc::new(Rotator::new(self.shared.clone(), self.pipeline.clone()));
+        if self.shared.vault.is_some() {
+            tasks.spawn(rotator.clone().run());
+        }
         if let Some(bound) = self.admin {
             let admin = Arc::new(Admin::new(
                 self.pipeline.clone(),
@@ -223,6 +228,7 @@ impl App {
                 self.workers.clone(),
                 self.shared.clone(),
                 self.health.clone(),
+                rotator,
             ));
             tasks.spawn(admin.clone().watch());
             tasks.spawn(async move { report(admin.serve(bound).await) });

@@ -10,6 +10,7 @@
 mod embedded;
 mod encoding;
 mod error;
+mod fault;
 mod handle;
 mod memory;
 mod overlay;
@@ -20,6 +21,7 @@ mod store;
 
 pub use embedded::{Checkup, Embedded, Imported};
 pub use error::{Holder, Unavailable, VaultError};
+pub use fault::fault_point;
 pub use handle::{Changed, Changes, Reservation, Vault};
 pub use memory::Memory;
 pub use overlay::VaultTenants;

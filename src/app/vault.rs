@@ -42,7 +42,11 @@ pub async fn open_vault_file(options: &VaultOptions) -> Result<Option<Embedded>,
     Embedded::open_existing(options.file.clone(), vault_key(options).await?).await.map(Some)
 }
 
-async fn vault_key(options: &VaultOptions) -> Result<crate::secret::Secret, VaultError> {
+/// The master key of the vault that is configured.
+///
+/// # Errors
+/// [`VaultError::Unavailable`].
+pub async fn vault_key(options: &VaultOptions) -> Result<crate::secret::Secret, VaultError> {
     let read = SecretHandle::from(options.key.clone()).read().await;
     let reading = read.map_err(|error| {
         Unavailable::new(format!("vault.key cannot be read: {error}"), "Look at where vault.key comes from.")
