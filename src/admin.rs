@@ -14,6 +14,7 @@ mod reply;
 mod spare;
 mod startup;
 mod status;
+mod tenants;
 mod traffic;
 
 use std::{
@@ -39,6 +40,7 @@ use self::{
     query::Query,
     reply::{Body, json, text},
     spare::Spare,
+    tenants::is_of_tenants,
     traffic::Traffic,
 };
 use crate::{
@@ -49,6 +51,7 @@ use crate::{
         worker::Workers,
     },
     proxy::{HostError, Pipeline, Shared},
+    rotation::Rotator,
 };
 
 /// Scrapers and probes; more is somebody's mistake.
@@ -68,6 +71,7 @@ pub struct Admin {
     health: Arc<Health>,
     traffic: Traffic,
     digest: ConfigDigest,
+    rotator: Arc<Rotator>,
     /// Those who read `/events` now.
     readers: AtomicUsize,
 }
@@ -80,10 +84,11 @@ impl Admin {
         workers: Arc<Workers>,
         shared: Arc<Shared>,
         health: Arc<Health>,
+        rotator: Arc<Rotator>,
     ) -> Self {
         let traffic = Traffic::new(shared.clock.now().instant);
         let (digest, readers) = Default::default();
-        Self { pipeline, settings, workers, shared, health, traffic, digest, readers }
+        Self { pipeline, settings, workers, shared, health, traffic, digest, rotator, readers }
     }
 
     /// Looks at what requests counted, every so often, until its task is dropped.
@@ -154,7 +159,10 @@ impl Admin {
 
     async fn answer(self: &Arc<Self>, request: Request<Incoming>, reach: Reach) -> Response<Body> {
         let path = request.uri().path();
-        if !matches!(path, RETRY | EXPLAIN) && !matches!(*request.method(), Method::GET | Method::HEAD) {
+        if !matches!(path, RETRY | EXPLAIN)
+            && !is_of_tenants(path)
+            && !matches!(*request.method(), Method::GET | Method::HEAD)
+        {
             return text(StatusCode::METHOD_NOT_ALLOWED, "the admin listener takes GET\n");
         }
         if let Some(refused) = self.refused_page(&request, reach) {
@@ -175,8 +183,9 @@ impl Admin {
             path if let Some(file) = page::file(path) => {
                 self.closed(reach).unwrap_or_else(|| page::show(file))
             }
-            "/status" | "/config" | "/events" | "/matrix" | EXPLAIN
-                if let Some(refused) = self.refusal(request.headers(), reach) =>
+            path if (matches!(path, "/status" | "/config" | "/events" | "/matrix" | EXPLAIN)
+                || is_of_tenants(path))
+                && let Some(refused) = self.refusal(request.headers(), reach) =>
             {
                 refused
             }
@@ -195,9 +204,10 @@ impl Admin {
             "/events" => self.events(request.method()),
             "/matrix" => json(&crate::explain::matrix(&self.pipeline.load_full(), request.uri().query())),
             EXPLAIN => self.explain(request).await,
+            path if is_of_tenants(path) => self.tenants(request).await,
             _ => text(
                 StatusCode::NOT_FOUND,
-                "here are: / /livez /readyz /startupz /metrics /status /config /events /matrix /explain\n",
+                "here are: / /livez /readyz /startupz /metrics /status /config /events /matrix /explain /tenants\n",
             ),
         }
     }
@@ -208,7 +218,9 @@ impl Admin {
         let pipeline = self.pipeline.load();
         let (path, headers) = (request.uri().path(), request.headers());
         let checked = match path {
-            RETRY => pipeline.hosts().check(reach, request.uri(), headers),
+            path if path == RETRY || is_of_tenants(path) => {
+                pipeline.hosts().check(reach, request.uri(), headers)
+            }
             _ => pipeline.hosts().check_beside_own_page(reach, request.uri(), headers),
         };
         match checked {

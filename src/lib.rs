@@ -31,6 +31,7 @@ pub mod policy;
 pub mod proxy;
 pub mod regular_file;
 pub mod reply;
+pub mod rotation;
 pub mod secret;
 pub mod tenants;
 pub mod token;

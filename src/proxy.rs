@@ -2,6 +2,7 @@
 //! where a stage refuses (`error`, `problem`), and how it is all made of a configuration (`build`). Nothing below this
 //! room names it.
 
+mod adopt;
 mod broker;
 mod build;
 mod discovery;
@@ -18,6 +19,7 @@ pub mod route;
 mod service;
 mod traffic;
 
+pub use adopt::{AdoptError, Adoption, alias};
 pub use build::{BuildError, Shared, Unproved, examine};
 pub use dry_run::{Allowed, Learned, Trial, Who};
 pub use error::{Description, Failure, remedy_of_try};

@@ -4,6 +4,7 @@
 //! but a value that `limit` has made of an admitted one.
 
 mod answer;
+mod application_secrets;
 mod client;
 mod error;
 mod health;
@@ -15,6 +16,7 @@ mod retry;
 mod tenant;
 
 pub use answer::{Answer, BodyError, FilteredBody};
+pub use application_secrets::{ApplicationSecret, ApplicationSecrets, SecretsError};
 pub use client::{Outbound, hand_out, lend, send};
 pub use error::UpstreamError;
 pub use health::{LastFailure, TryFailure, UpstreamHealth};

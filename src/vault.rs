@@ -7,15 +7,23 @@
 //! implements. Decided here: who has an alias, what is written, when it is safe. Never: a secret that is not sealed in a
 //! store, one in anything that can be printed, a record overwritten by somebody who had not seen it.
 
+mod embedded;
+mod encoding;
 mod error;
+mod fault;
 mod handle;
 mod memory;
+mod overlay;
 mod record;
+mod seal;
 mod settings;
 mod store;
 
+pub use embedded::{Checkup, Embedded, Imported};
 pub use error::{Holder, Unavailable, VaultError};
+pub use fault::fault_point;
 pub use handle::{Changed, Changes, Reservation, Vault};
 pub use memory::Memory;
+pub use overlay::VaultTenants;
 pub use record::{Record, Rotation, Step, StoredSecret};
 pub use store::{Pending, Store, Stored, Version};

@@ -91,5 +91,7 @@ mod terminal;
 mod tls;
 #[path = "it/tokens.rs"]
 mod tokens;
+#[path = "it/vault.rs"]
+mod vault;
 #[path = "it/who_asked.rs"]
 mod who_asked;

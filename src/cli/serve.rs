@@ -53,7 +53,7 @@ pub(super) fn run(args: Args) -> ExitCode {
 async fn serve(loaded: Loaded, args: Args, metrics: Arc<Metrics>) -> ExitCode {
     let paths = args.sources.paths;
     let loader: Loader = Box::new(move || super::load(&paths));
-    let app = match App::start(loaded, loader, metrics, Clock::system()) {
+    let app = match App::start(loaded, loader, metrics, Clock::system()).await {
         Ok(app) => app,
         Err(error) => {
             tracing::error!("{error}");

@@ -31,6 +31,7 @@ pub struct Metrics {
     pub(crate) in_flight: IntGauge,
     pub(crate) connections: IntGauge,
     pub(crate) retries: Counters<1>,
+    pub(crate) rotations: Counters<1>,
     pub(crate) rate_limited: Counters<1>,
     pub(crate) policy_denied: Counters<1>,
     pub(crate) authentication_failed: Counters<2>,
@@ -89,6 +90,12 @@ impl Metrics {
             ),
             in_flight: families.gauge("requests_in_flight", "Number of requests under way."),
             connections: families.gauge("connections", "Number of open connections of callers."),
+            rotations: families.closed_counters(
+                "rotations_total",
+                "Number of steps towards another client secret, by what came of them.",
+                ["outcome"],
+                closed::ROTATIONS,
+            ),
             retries: families.closed_counters(
                 "retries_total",
                 "Number of requests sent upstream again, by reason.",

@@ -8,7 +8,8 @@ pub(crate) const LAYERS: &[&[&str]] = &[
     &["cli"],
     &["app"],
     &["admin"],
-    &["explain"],
+    // Both ask the pipeline from outside of requests.
+    &["explain", "rotation"],
     // The only room that knows all stages.
     &["proxy"],
     &["listen", "reply"],

@@ -1,22 +1,10 @@
 //! Who gets an alias, who comes late, and when a change is answered.
 
-use std::time::SystemTime;
-
 use super::*;
-use crate::{config::Endpoint, secret::Secret, vault::Memory};
+use crate::vault::{Memory, record::tests::record};
 
 fn alias(text: &str) -> TenantName {
     TenantName::parse(text).unwrap()
-}
-
-fn record(name: &str, secret: &str) -> Record {
-    let endpoint = Endpoint {
-        scheme: http::uri::Scheme::HTTPS,
-        authority: format!("{name}.logto.app").parse().unwrap(),
-    };
-    let resource = format!("{endpoint}/api");
-    let secret = Secret::new(secret.into());
-    Record::new(alias(name), endpoint, resource, "m2m".into(), secret, "onboarding", SystemTime::UNIX_EPOCH)
 }
 
 #[tokio::test]
