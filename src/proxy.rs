@@ -5,6 +5,7 @@
 mod adopt;
 mod broker;
 mod build;
+mod cloud;
 mod discovery;
 mod dry_run;
 mod error;
@@ -22,7 +23,7 @@ mod traffic;
 pub use adopt::{AdoptError, Adoption, alias};
 pub use build::{BuildError, Shared, Unproved, examine};
 pub use dry_run::{Allowed, Learned, Trial, Who};
-pub use error::{Description, Failure, remedy_of_try};
+pub use error::{CreationError, Description, Failure, remedy_of_try};
 pub use hosts::{HostError, Hosts};
 pub use pipeline::Pipeline;
 pub use service::Service;

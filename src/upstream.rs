@@ -15,7 +15,7 @@ mod request;
 mod retry;
 mod tenant;
 
-pub use answer::{Answer, BodyError, FilteredBody};
+pub use answer::{Answer, BodyError, Created, CreationAnswer, FilteredBody};
 pub use application_secrets::{ApplicationSecret, ApplicationSecrets, SecretsError};
 pub use client::{Outbound, hand_out, lend, send};
 pub use error::UpstreamError;

@@ -12,6 +12,7 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::ArcSwap;
 
 use self::tenants::TenantMaker;
+pub(super) use self::vaulted::{prove, reserve};
 pub use self::{error::BuildError, shared::Shared, vaulted::Unproved};
 use super::{broker::Broker, hosts::Hosts, pipeline::Pipeline};
 use crate::{
@@ -83,6 +84,9 @@ impl Shared {
             peers: self.peers(config.limits.failed_identifications),
             unauthenticated: self.unauthenticated.clone(),
             limits: RateLimits::new(&config, &self.limits),
+            vault: self.vault.clone(),
+            tokens: self.tokens.clone(),
+            unresolved: self.unresolved.clone(),
             tenants,
             accounts,
             broker: Broker { seal, ttl: config.broker.ttl, clock: self.clock.clone() },

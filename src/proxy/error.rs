@@ -2,6 +2,7 @@
 //! code, title, whose side it is on, when to come back. Each stage has its own error type; this module is
 //! where they meet. An answer of the upstream, whatever its status, is not an error.
 
+mod creation;
 mod operator;
 mod table;
 
@@ -9,8 +10,8 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-pub use self::table::Description;
 use self::table::EXPLAIN;
+pub use self::{creation::CreationError, table::Description};
 use super::{broker::BrokerError, hosts::HostError};
 use crate::{
     authn::AuthnError,
@@ -67,6 +68,9 @@ pub enum Failure {
     /// No OpenAPI document could be made.
     #[error(transparent)]
     OpenApi(#[from] CutError),
+    /// A tenant was not created, or is not known here though it was.
+    #[error(transparent)]
+    Creation(#[from] CreationError),
     /// The vault cannot do it.
     #[error(transparent)]
     Vault(#[from] VaultError),
@@ -103,6 +107,7 @@ impl From<BodyError> for Failure {
         match error {
             BodyError::Broken(_) => UpstreamError::BrokeOff.into(),
             BodyError::Idle(limit) => UpstreamError::Timeout(limit).into(),
+            BodyError::TooLong(_) => UpstreamError::Invalid("more than such an answer can have").into(),
             BodyError::Blocked(blocked) => blocked.into(),
         }
     }
@@ -227,6 +232,10 @@ impl Failure {
                 BrokerError::Form | BrokerError::Twice | BrokerError::Credentials | BrokerError::Assertion,
             ) => table::BAD_REQUEST,
             Self::Broker(BrokerError::TooLarge) => table::BODY_TOO_LARGE,
+            Self::Creation(CreationError::Alias(_)) => table::BAD_REQUEST,
+            Self::Creation(CreationError::NoAccount) => table::TENANT_UNKNOWN,
+            Self::Creation(CreationError::NotStored { .. }) => table::TENANT_NOT_STORED,
+            Self::Creation(CreationError::Unknown { told, .. }) => Description { remedy: "", ..told.clone() },
             Self::Vault(VaultError::AliasTaken { .. }) => table::ALIAS_TAKEN,
             Self::Vault(VaultError::Changed(_)) => table::TENANT_CHANGED,
             Self::Vault(VaultError::Unknown(_)) => table::TENANT_UNKNOWN,

@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     broker::{self, Broker, BrokerRequest},
+    cloud::Unresolved,
     error::Failure,
     forward_auth,
     hosts::{self, Hosts},
@@ -26,7 +27,7 @@ use crate::{
     config::{Config, PolicyVersion},
     headers,
     ids::CallerIndex,
-    limit::{Admitted, Peers, RateLimits, Unauthenticated},
+    limit::{Admitted, Dispatch, Peers, RateLimits, Unauthenticated},
     listen::Connection,
     observe::{AnsweredBy, Details, Issued, Metrics, OperationMetrics, Record, Recorder, RequestId},
     openapi::{Cuts, Library},
@@ -34,7 +35,9 @@ use crate::{
     reply::{self, Base, Body},
     secret::Digest,
     tenants::Directory,
+    token::Tokens,
     upstream::{self, Outbound, Prepared, Tenant},
+    vault::Vault,
 };
 
 /// Everything that a request needs, for one configuration. Its tenants may come, change and go; for the rest a reload
@@ -55,6 +58,10 @@ pub struct Pipeline {
     /// Accounts at Logto Cloud.
     pub(super) accounts: Arc<Directory<Tenant>>,
     pub(super) broker: Broker,
+    /// Where credentials rest of tenants that are created, and what proves them.
+    pub(super) vault: Option<Vault>,
+    pub(super) tokens: Tokens,
+    pub(super) unresolved: Arc<Unresolved>,
     /// Tenants' OpenAPI documents, and what was cut of them.
     pub(super) library: Arc<Library>,
     pub(super) cuts: Cuts,
@@ -88,7 +95,12 @@ impl Pipeline {
             return Ok(answer.map(Body::whole));
         }
         match Route::of(&head, self.config.authz.enabled)? {
-            Route::Api(target) | Route::Cloud(target) => {
+            Route::Cloud(target) => {
+                let presented = Presented::by_headers(&connection.peer, &head.headers);
+                let admitted = self.admit(connection, &presented, &target, &head, record).await?;
+                self.cloud(connection, admitted, &target, &head, body, record).await
+            }
+            Route::Api(target) => {
                 let presented = Presented::by_headers(&connection.peer, &head.headers);
                 let admitted = self.admit(connection, &presented, &target, &head, record).await?;
                 match admitted.action() {
@@ -246,7 +258,7 @@ impl Pipeline {
     }
 
     /// Sends an operation, and hands on its answer as far as the caller may see it.
-    async fn forward(
+    pub(super) async fn forward(
         &self,
         connection: &Connection,
         admitted: Admitted<Tenant>,
@@ -254,9 +266,31 @@ impl Pipeline {
         body: Incoming,
         record: &mut Record,
     ) -> Result<Response<Body>, Failure> {
-        let (timeouts, limits) = (&self.config.timeouts, &self.config.limits);
-        let deadline = record.started + timeouts.deadline;
+        let deadline = record.started + self.config.timeouts.deadline;
         let tenant = admitted.tenant().clone();
+        let (dispatch, body) = self.prepare(admitted, head, body, deadline, record).await?;
+        let sent_to = dispatch.target().target().clone();
+        let outbound = Outbound { head, worker: connection.worker, deadline };
+        let mut answer = upstream::send(dispatch, outbound, body, record).await?;
+        let headers = answer.headers_mut();
+        headers::strip_answer(headers);
+        headers.append(header::VIA, headers::VIA);
+        reply::rebuild(headers, self.base(connection.scheme, head), &sent_to, tenant.endpoint());
+        let (answered, body) = answer.filtered(head, self.config.timeouts.body).await?;
+        record.answered_by = AnsweredBy::Upstream;
+        Ok(Response::from_parts(answered, Body::streamed(body)))
+    }
+
+    /// What may be sent, with its body; its place among the tenant's requests is waited for.
+    pub(super) async fn prepare(
+        &self,
+        admitted: Admitted<Tenant>,
+        head: &Parts,
+        body: Incoming,
+        deadline: Instant,
+        record: &mut Record,
+    ) -> Result<(Dispatch<Tenant>, Prepared), Failure> {
+        let (timeouts, limits) = (&self.config.timeouts, &self.config.limits);
         let reading = async {
             let body = Prepared::read(&head.method, &head.headers, body, limits, timeouts.body).await?;
             if admitted.looks_at_body() { body.hold(limits).await } else { Ok(body) }
@@ -270,16 +304,7 @@ impl Pipeline {
         if let (Some(details), Some(rule)) = (&mut record.details, rule) {
             details.rule = Some(rule);
         }
-        let sent_to = dispatch.target().target().clone();
-        let outbound = Outbound { head, worker: connection.worker, deadline };
-        let mut answer = upstream::send(dispatch, outbound, body, record).await?;
-        let headers = answer.headers_mut();
-        headers::strip_answer(headers);
-        headers.append(header::VIA, headers::VIA);
-        reply::rebuild(headers, self.base(connection.scheme, head), &sent_to, tenant.endpoint());
-        let (answered, body) = answer.filtered(head, timeouts.body).await?;
-        record.answered_by = AnsweredBy::Upstream;
-        Ok(Response::from_parts(answered, Body::streamed(body)))
+        Ok((dispatch, body))
     }
 
     /// Answers a token request: with a token of ours, or the upstream's where the grant says so.

@@ -1,6 +1,9 @@
 //! The Logto Cloud API as a second upstream: the same callers, policies and masking, and the account's personal access token
 //! in no one's hands.
 
+#[path = "cloud/capture.rs"]
+mod capture;
+
 use claviger_emulator::{Effect, Emulator, Options};
 use serde_json::json;
 
@@ -23,8 +26,11 @@ fn with(emulator: &Emulator, token: &str) -> Builder {
 }
 
 fn create(name: &str) -> Request {
-    let body = json!({ "name": name, "tag": "development", "regionName": "EU" });
-    Request::post("/cloud/api/tenants", body.to_string())
+    Request::post("/cloud/api/tenants", body(name))
+}
+
+fn body(name: &str) -> String {
+    json!({ "name": name, "tag": "development", "regionName": "EU" }).to_string()
 }
 
 #[tokio::test]

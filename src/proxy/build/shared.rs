@@ -10,6 +10,7 @@ use crate::{
     limit::{CallerLimits, Peers, Unauthenticated},
     observe::{Audit, Events, Metrics},
     openapi::Library,
+    proxy::cloud::Unresolved,
     tenants::Directory,
     token::Tokens,
     upstream::{PoolTable, Tenant},
@@ -33,6 +34,7 @@ pub struct Shared {
     pub events: Events,
     /// The credentials that no configuration has, where there is a vault.
     pub vault: Option<Vault>,
+    pub(super) unresolved: Arc<Unresolved>,
     /// Requests that wait before it is known whose they are.
     pub unauthenticated: Arc<Unauthenticated>,
     pub(super) limits: CallerLimits,
@@ -57,6 +59,7 @@ impl Shared {
             audit: None,
             events: Events::default(),
             vault: None,
+            unresolved: Arc::default(),
             unauthenticated: Arc::new(Unauthenticated::new(USUAL_UNAUTHENTICATED)),
             limits: CallerLimits::default(),
             key_usage: KeyUsage::default(),

@@ -9,8 +9,10 @@ use crate::{
     config::{self, Config},
     ids::TenantName,
     proxy::pipeline::Pipeline,
-    token::{Issuer, TokenError, TokenSource},
-    vault::{Holder, Reservation, Unavailable, VaultError},
+    tenants::Directory,
+    token::{Issuer, TokenError, TokenSource, Tokens},
+    upstream::Tenant,
+    vault::{Holder, Reservation, Unavailable, Vault, VaultError},
 };
 
 /// Why a credential is not proved.
@@ -44,12 +46,7 @@ impl Shared {
     /// # Errors
     /// [`VaultError`]: nothing may be done at Logto.
     pub async fn reserve(&self, pipeline: &Pipeline, alias: TenantName) -> Result<Reservation, VaultError> {
-        let vault = self.vault.as_ref().ok_or_else(Unavailable::not_configured)?;
-        let reservation = vault.reserve(alias.clone()).await?;
-        match pipeline.tenants().get(alias.as_str()) {
-            Some(_) => Err(VaultError::AliasTaken { alias, by: Holder::Configuration }),
-            None => Ok(reservation),
-        }
+        reserve(self.vault.as_ref(), pipeline.tenants(), alias).await
     }
 
     /// Proves each of a tenant's secrets by a grant of its own, whose token nobody uses.
@@ -57,14 +54,43 @@ impl Shared {
     /// # Errors
     /// [`Unproved`].
     pub async fn prove(&self, config: &Arc<Config>, tenant: &config::Tenant) -> Result<(), Unproved> {
-        let issuer = issuer(config.clone(), tenant.clone()).await?;
-        for secret in &tenant.client_secrets {
-            let secrets = [secret.clone().into()].into();
-            let (options, timeout) = (config.token.clone(), config.timeouts.token);
-            self.tokens.prove(TokenSource::of(tenant, secrets, issuer.clone(), options, timeout)).await?;
-        }
-        Ok(())
+        prove(&self.tokens, config, tenant).await
     }
+}
+
+/// Takes an alias that neither the vault nor any of `tenants` has.
+///
+/// # Errors
+/// [`VaultError`]: nothing may be done at Logto.
+pub(in crate::proxy) async fn reserve(
+    vault: Option<&Vault>,
+    tenants: &Directory<Tenant>,
+    alias: TenantName,
+) -> Result<Reservation, VaultError> {
+    let vault = vault.ok_or_else(Unavailable::not_configured)?;
+    let reservation = vault.reserve(alias.clone()).await?;
+    match tenants.get(alias.as_str()) {
+        Some(_) => Err(VaultError::AliasTaken { alias, by: Holder::Configuration }),
+        None => Ok(reservation),
+    }
+}
+
+/// Proves each of a tenant's secrets by a grant of its own, whose token nobody uses.
+///
+/// # Errors
+/// [`Unproved`].
+pub(in crate::proxy) async fn prove(
+    tokens: &Tokens,
+    config: &Arc<Config>,
+    tenant: &config::Tenant,
+) -> Result<(), Unproved> {
+    let issuer = issuer(config.clone(), tenant.clone()).await?;
+    for secret in &tenant.client_secrets {
+        let secrets = [secret.clone().into()].into();
+        let (options, timeout) = (config.token.clone(), config.timeouts.token);
+        tokens.prove(TokenSource::of(tenant, secrets, issuer.clone(), options, timeout)).await?;
+    }
+    Ok(())
 }
 
 /// The tenant's token endpoint. Its roots are read from files, so on a thread that serves nobody.
