@@ -24,6 +24,7 @@ mod layer;
 mod leaf;
 mod listen;
 mod load;
+mod methods;
 mod node;
 mod origin;
 mod path;
