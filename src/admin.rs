@@ -40,7 +40,6 @@ use self::{
     query::Query,
     reply::{Body, json, text},
     spare::Spare,
-    tenants::is_of_tenants,
     traffic::Traffic,
 };
 use crate::{
@@ -61,6 +60,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const RETRY: &str = "/token/retry";
 /// The one question that has a body: `POST`.
 const EXPLAIN: &str = "/explain";
+/// What is done with tenants of the vault: `GET`, `POST` and `DELETE`.
+const TENANTS: &str = "/tenants";
 
 /// What the admin listener shows.
 pub struct Admin {
@@ -234,6 +235,11 @@ impl Admin {
             Ok(()) | Err(HostError::Origin) => None,
         }
     }
+}
+
+/// Whether a path is about tenants of the vault.
+fn is_of_tenants(path: &str) -> bool {
+    path.strip_prefix(TENANTS).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 impl Admin {

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::{
-    Admin, PATIENCE,
+    Admin, PATIENCE, TENANTS,
     reply::{self, json as shown, text},
 };
 use crate::{
@@ -20,15 +20,8 @@ use crate::{
     vault::{Stored, Unavailable, Vault, VaultError},
 };
 
-/// Where they are.
-pub(super) const TENANTS: &str = "/tenants";
 /// Bytes of what is said of a tenant.
 const MOST: usize = 64 * 1024;
-
-/// Whether a path is of these.
-pub(super) fn is_of_tenants(path: &str) -> bool {
-    path == TENANTS || path.strip_prefix(TENANTS).is_some_and(|rest| rest.starts_with('/'))
-}
 
 impl Admin {
     pub(super) async fn tenants(&self, request: Request<Incoming>) -> Response<reply::Body> {

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 pub(super) use self::content::Seen;
-use super::in_force::InForce;
+use super::{in_force::InForce, resources};
 use crate::{
     admin::Health,
     config::{self, Config, Loaded, Problems},
@@ -64,7 +64,7 @@ impl Reloader {
     pub fn start(self, mut asked: mpsc::Receiver<()>) {
         let control = runtime::Handle::current();
         let started = thread::Builder::new().name("config".into()).spawn(move || {
-            yield_to_requests();
+            resources::yield_to_requests();
             control.block_on(self.run(&mut asked));
         });
         if let Err(error) = started {
@@ -190,13 +190,6 @@ impl Reloader {
         self.health.reload_failed(self.shared.clock.now(), first);
         tracing::error!(problems, "the changed configuration was refused; the old one stays in force");
     }
-}
-
-/// Ten thousand tenants take a third of a second to read, which requests on the same core should not wait for. Linux takes
-/// the nice value of a thread (setpriority(2)).
-pub(super) fn yield_to_requests() {
-    // Where it is refused, a reload is only less polite.
-    let _: rustix::io::Result<()> = rustix::process::setpriority_process(None, 10);
 }
 
 /// `new`, with what only a restart can change as it is in `old`: ports, threads and the log.

@@ -10,7 +10,7 @@ use std::{
 use arc_swap::ArcSwap;
 use tokio::runtime;
 
-use super::reload::yield_to_requests;
+use super::resources::yield_to_requests;
 use crate::{
     config::{Config, VaultOptions},
     proxy::{BuildError, Pipeline, Shared},

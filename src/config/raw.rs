@@ -7,10 +7,10 @@ use super::{
     address::Address,
     issuer::Algorithm,
     leaf::{
-        AddressOrOff, BearerId, ClientSecretIds, Either, Forbidden, HexDigest, KeySecretId, Leaf, List,
-        Mixed, Mode, Off, SecretIds, Size, Unconditional,
+        AddressOrOff, BearerId, ClientSecretIds, Either, Forbidden, KeySecretId, Leaf, List, Mixed, Mode,
+        Off, Size, Unconditional,
     },
-    methods::{Methods, label_goes_with_a_key, one_method},
+    methods::Methods,
     node::Named,
     pattern,
     sections::{
@@ -322,7 +322,7 @@ tables! {
     /// A service that sends requests.
     RawCaller {
         /// How it authenticates: one method, or a list of which any will do. Required.
-        identify: Methods<RawMethod>,
+        identify: Methods,
         /// The tenants that it may name: names, patterns such as "customer-*", labels, or "*" for all; a single one is its default. Left out: the only tenant there is.
         tenants: Mixed<String, RawLabelled>,
         /// The account at Logto Cloud that it may use, as far as its policies say, by the account's name; or several, of which each request names one. Left out: none.
@@ -347,41 +347,5 @@ tables! {
     RawLabelled {
         /// The label.
         label: Leaf<String>,
-    }
-
-    /// One authentication method of a caller.
-    #[schemars(extend("oneOf" = one_method(), "dependentRequired" = { "issuer": ["service_account"] }, "dependentSchemas" = label_goes_with_a_key()))]
-    RawMethod {
-        /// Whoever reaches a loopback or Unix listener.
-        #[schemars(extend("const" = true))]
-        loopback: Leaf<bool>,
-        /// The user ID of the peer of a Unix socket.
-        unix_uid: Leaf<u64>,
-        /// A key that the caller sends; or two, the new one first.
-        api_key: SecretIds,
-        /// The SHA-256 of such a key, in hexadecimal; or two.
-        api_key_sha256: List<HexDigest>,
-        /// Beside `api_key` or `api_key_sha256` with one key: what log, audit log and status call the key, such as "2026-11". Left out: its place among the caller's keys, from 1.
-        label: Leaf<String>,
-        /// The group ID of the peer of a Unix socket.
-        unix_gid: Leaf<u64>,
-        /// A Kubernetes service account, "NAMESPACE/NAME", or "NAMESPACE/*" for any in it, by its projected token.
-        service_account: Leaf<String>,
-        /// Beside `service_account`: the issuer of the token. Left out: the only one there is, or "kubernetes".
-        issuer: Leaf<String>,
-        /// A token of any other issuer.
-        jwt: RawJwt,
-        /// The SPIFFE ID in a client certificate; `*` stands for one whole segment of its path.
-        spiffe: Leaf<String>,
-        /// The DNS name in a client certificate; `*.` in front stands for one label.
-        dns: Leaf<String>,
-    }
-
-    /// What a JWT must say for a caller to be known by it.
-    RawJwt {
-        /// The name of an issuer. Left out: the only one there is.
-        issuer: Leaf<String>,
-        /// Claims (with dots for nested ones), and what each must be: a text, or one of several.
-        claims: BTreeMap<String, List<String>>,
     }
 }

@@ -49,12 +49,24 @@ pub enum Holder {
 pub struct Unavailable {
     what: Arc<str>,
     remedy: Arc<str>,
+    /// Another process has it, which is no fault.
+    in_use: bool,
 }
 
 impl Unavailable {
     /// For this reason, and what mends it.
     pub fn new(what: impl Into<Arc<str>>, remedy: impl Into<Arc<str>>) -> Self {
-        Self { what: what.into(), remedy: remedy.into() }
+        Self { what: what.into(), remedy: remedy.into(), in_use: false }
+    }
+
+    /// Another process has it.
+    pub fn in_use(what: impl Into<Arc<str>>, remedy: impl Into<Arc<str>>) -> Self {
+        Self { in_use: true, ..Self::new(what, remedy) }
+    }
+
+    /// Whether another process has it, which is no fault.
+    pub fn is_in_use(&self) -> bool {
+        self.in_use
     }
 
     /// There is none.

@@ -147,6 +147,13 @@ async fn without_a_process_the_commands_go_to_the_file_and_with_one_it_is_locked
     adopt(&place, &alone, "acme", &logto, logto.secret()).await.assert_code(0);
     let list = tenant(&alone, &["list"]).await;
     assert!(list.assert_code(0).stdout.contains("acme"), "{list:?}");
+    let doubled = place.path("doubled.toml");
+    let text =
+        std::fs::read_to_string(&alone).expect("it is there").replace("tenants.configured.", "tenants.acme.");
+    std::fs::write(&doubled, text).expect("it can be written to");
+    let doubled = claviger(&["check", "--config", &doubled.display().to_string()]).await;
+    let said = "tenants.acme: the vault has a tenant of this name too; the configuration wins";
+    assert!(doubled.assert_code(0).stderr.contains(said), "{doubled:?}");
     let checked = claviger(&["vault", "verify", "--config", &name]).await;
     assert!(checked.assert_code(0).stdout.contains("1 record"), "{checked:?}");
 

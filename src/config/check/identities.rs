@@ -6,10 +6,9 @@ use crate::{
     config::{
         caller::{ClaimMatch, Identity},
         leaf::{HexDigest, Leaf, SecretId, SecretIds},
-        methods::{METHODS, Methods},
+        methods::{METHODS, Methods, RawJwt, RawMethod},
         path::KeyPath,
         problem::{Mistake, quoted},
-        raw::{RawJwt, RawMethod},
     },
     ids::KeyLabel,
     secret::Digest,
@@ -23,7 +22,7 @@ use names::{dns, is_label, spiffe};
 const LEAST_API_KEY: usize = 20;
 
 impl Checker<'_> {
-    pub(super) fn identify(&mut self, at: &KeyPath, methods: Option<Methods<RawMethod>>) -> Vec<Identity> {
+    pub(super) fn identify(&mut self, at: &KeyPath, methods: Option<Methods>) -> Vec<Identity> {
         let key = at.key("identify");
         let methods = methods.map_or_else(Vec::new, |Methods(methods)| methods);
         if methods.is_empty() {

@@ -25,7 +25,7 @@ pub(in crate::vault::embedded) enum Reason {
 pub(super) fn unavailable(path: &Path, reason: impl Into<Reason>) -> Unavailable {
     let path = path.display();
     match reason.into() {
-        Reason::Locked => Unavailable::new(
+        Reason::Locked => Unavailable::in_use(
             format!("another process has {path} open"),
             "Stop it, or go through it: with admin.tenants = true `claviger tenant` asks the running process.",
         ),
