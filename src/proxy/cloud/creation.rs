@@ -100,7 +100,7 @@ impl Creation {
         if unresolved.has(&asked, Instant::now()) {
             if let Some(found) = list.found(record).await?.filter(|found| !found.is_empty()) {
                 let why = "an earlier request to create it got no answer";
-                return Err(CreationError::not_stored(Some(&found.join(", ")), None, why).into());
+                return Err(CreationError::not_stored(&found, keep.alias(), why).into());
             }
             unresolved.settle(&asked);
         }
@@ -134,7 +134,7 @@ impl Creation {
         let created = created.map_err(|why| {
             let why = format!("the answer to its creation {why}");
             tracing::error!(account = %keep.account.name, id, why, "a tenant was created, and its credential is not stored");
-            CreationError::not_stored(id.as_deref(), keep.alias(), why)
+            CreationError::not_stored(id.as_slice(), keep.alias(), why)
         })?;
         Ok(Outcome::Kept((head, body), keep.credential(created).await?))
     }
@@ -153,7 +153,7 @@ impl Keep {
         let lost = |alias: Option<&str>, why: String| {
             tracing::error!(%account, id, why, remedy = "adopt the tenant, with a secret from the Logto Console",
                 "a tenant was created, and its credential is not stored");
-            CreationError::not_stored(Some(&id), alias, why)
+            CreationError::not_stored(std::slice::from_ref(&id), alias, why)
         };
         let reservation = match self.reservation {
             Some(reservation) => reservation,
@@ -218,7 +218,7 @@ fn unknown(cause: Failure, found: Result<Option<Vec<String>>, Failure>, name: Op
     let found = match (found, name) {
         (Ok(Some(ids)), _) if !ids.is_empty() => {
             let why = format!("{cause}");
-            return CreationError::not_stored(Some(&ids.join(", ")), None, why).into();
+            return CreationError::not_stored(&ids, None, why).into();
         }
         (Ok(Some(_)), Some(name)) => {
             format!("the account's tenants were listed, and none that is not known here is named {name:?}")

@@ -38,18 +38,21 @@ pub enum CreationError {
 }
 
 impl CreationError {
-    /// It exists, with this ID where that is known.
-    pub fn not_stored(id: Option<&str>, alias: Option<&str>, why: impl Into<String>) -> Self {
-        let what = match id {
-            Some(id) => format!("the tenant {id} exists at Logto Cloud"),
-            None => "a tenant was created at Logto Cloud".to_owned(),
-        };
-        let how = match (id, alias) {
-            (Some(id), alias) => format!(
-                ": claviger tenant adopt {} --endpoint https://{id}.logto.app --client-id …",
-                alias.unwrap_or(id)
+    /// It exists: which it is, or which it may be, by Logto's IDs.
+    pub fn not_stored(ids: &[String], alias: Option<&str>, why: impl Into<String>) -> Self {
+        let (what, how) = match ids {
+            [] => (
+                "a tenant was created at Logto Cloud".to_owned(),
+                ": GET /cloud/api/tenants lists which there are".to_owned(),
             ),
-            (None, _) => ": GET /cloud/api/tenants lists which there are".to_owned(),
+            [id] => {
+                let alias = alias.unwrap_or(id);
+                let how = format!(": claviger tenant adopt {alias} --tenant-id {id} --client-id …");
+                (format!("the tenant {id} exists at Logto Cloud"), how)
+            }
+            several => {
+                (format!("the tenant is one of these at Logto Cloud: {}", several.join(", ")), String::new())
+            }
         };
         Self::NotStored { what, why: why.into(), how }
     }

@@ -186,7 +186,8 @@ async fn a_tenant_whose_credential_cannot_be_kept_is_named_and_how_to_adopt_it()
     let text = answer.text();
     assert!(text.contains("The tenant abc123 exists at Logto Cloud"), "{text}");
     assert!(
-        text.contains("has no defaultApplication") && text.contains("claviger tenant adopt acme --endpoint"),
+        text.contains("has no defaultApplication")
+            && text.contains("claviger tenant adopt acme --tenant-id abc123"),
         "{text}"
     );
     proxy.logged("its credential is not stored").await;
