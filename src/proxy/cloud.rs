@@ -141,7 +141,7 @@ impl Pipeline {
     ) -> Result<Response<Body>, Failure> {
         let (answered, kept) = match done.outcome? {
             creation::Outcome::Refused(answered, body) => {
-                return Ok(Response::from_parts(answered, Body::streamed(body)));
+                return Ok(Response::from_parts(answered, Body::streamed(*body)));
             }
             creation::Outcome::Kept(answered, kept) => (answered, kept),
         };

@@ -235,7 +235,9 @@ impl Failure {
             Self::Creation(CreationError::Alias(_)) => table::BAD_REQUEST,
             Self::Creation(CreationError::NoAccount) => table::TENANT_UNKNOWN,
             Self::Creation(CreationError::NotStored { .. }) => table::TENANT_NOT_STORED,
-            Self::Creation(CreationError::Unknown { told, .. }) => Description { remedy: "", ..told.clone() },
+            Self::Creation(CreationError::Unknown { told, .. }) => {
+                Description { remedy: "", ..(**told).clone() }
+            }
             Self::Vault(VaultError::AliasTaken { .. }) => table::ALIAS_TAKEN,
             Self::Vault(VaultError::Changed(_)) => table::TENANT_CHANGED,
             Self::Vault(VaultError::Unknown(_)) => table::TENANT_UNKNOWN,

@@ -76,7 +76,7 @@ pub(super) struct Done {
 /// An answer to hand on.
 pub(super) enum Outcome {
     /// Logto created nothing.
-    Refused(response::Parts, FilteredBody),
+    Refused(response::Parts, Box<FilteredBody>),
     /// The tenant is there, and known here.
     Kept((response::Parts, Bytes), Kept),
 }
@@ -99,7 +99,7 @@ impl Creation {
         let list = List { tenant: &tenant, worker, idle, name: asked.name.as_deref(), vault: &keep.vault };
         if unresolved.has(&asked, Instant::now()) {
             if let Some(found) = list.found(record).await?.filter(|found| !found.is_empty()) {
-                let why = "an earlier request to create it got no answer";
+                let why = "an earlier request to create it got no answer, and another is sent only once that is adopted or deleted";
                 return Err(CreationError::not_stored(&found, keep.alias(), why).into());
             }
             unresolved.settle(&asked);
@@ -121,7 +121,7 @@ impl Creation {
         answer.headers_mut().append(header::VIA, headers::VIA);
         if !answer.status().is_success() {
             let (head, body) = answer.filtered(&head, idle).await?;
-            return Ok(Outcome::Refused(head, body));
+            return Ok(Outcome::Refused(head, Box::new(body)));
         }
         let CreationAnswer { head, body, id, created } = match answer.created(&head, idle).await {
             Ok(answer) => answer,
@@ -226,7 +226,7 @@ fn unknown(cause: Failure, found: Result<Option<Vec<String>>, Failure>, name: Op
         (Ok(_), _) => "the request names no tenant by which it could be found in the list of them".to_owned(),
         (Err(_), _) => "the account's tenants could not be listed either".to_owned(),
     };
-    CreationError::Unknown { told: cause.describe(), cause: cause.to_string(), found }.into()
+    CreationError::Unknown { told: cause.describe().into(), cause: cause.to_string(), found }.into()
 }
 
 /// Looks for a tenant among those of the account.

@@ -31,7 +31,7 @@ pub enum CreationError {
         /// What happened to the request.
         cause: String,
         /// What its caller would be told of that alone.
-        told: Description,
+        told: Box<Description>,
         /// What the list of tenants says.
         found: String,
     },
