@@ -4,6 +4,7 @@
 //! a secret deleted that is not known to be replaced, or two secrets made where one was asked for.
 
 mod due;
+mod learn;
 
 use std::{
     collections::HashSet,
@@ -29,12 +30,30 @@ const ROUND: Duration = Duration::from_mins(10);
 /// The shortest time between two looks.
 const LEAST: Duration = Duration::from_secs(1);
 
+/// Tenants of which Logto is asked in one look what it knows of their secrets, so that what is due need not wait long.
+const QUESTIONS: usize = 64;
+
 /// Rotates secrets.
 pub struct Rotator {
     shared: Arc<Shared>,
     pipeline: Arc<ArcSwap<Pipeline>>,
     /// Tenants whose rotation goes on just now.
     turns: Mutex<HashSet<TenantName>>,
+    /// Tenants of whose secrets Logto was asked what it knows.
+    asked: Mutex<HashSet<TenantName>>,
+    /// Of the secrets in use, as they were at the last look.
+    dates: Mutex<Vec<SecretDates>>,
+}
+
+/// How old a tenant's secret is.
+#[derive(Debug, Clone)]
+pub struct SecretDates {
+    /// Whose.
+    pub tenant: TenantName,
+    /// Since when Claviger has it.
+    pub since: SystemTime,
+    /// When Logto ceases to take it.
+    pub expires_at: Option<SystemTime>,
 }
 
 /// Why a rotation did not go on. It is gone on with later, from where it is.
@@ -76,7 +95,8 @@ impl RotationError {
 impl Rotator {
     /// Of the tenants in this pipeline.
     pub fn new(shared: Arc<Shared>, pipeline: Arc<ArcSwap<Pipeline>>) -> Self {
-        Self { shared, pipeline, turns: Mutex::default() }
+        let (turns, asked, dates) = Default::default();
+        Self { shared, pipeline, turns, asked, dates }
     }
 
     /// Looks through the vault now and then, and does what is due, until its task is dropped.
@@ -85,6 +105,11 @@ impl Rotator {
             let wait = self.round().await.clamp(LEAST, ROUND);
             tokio::time::sleep(wait).await;
         }
+    }
+
+    /// Of the secrets in use, as they were at the last look at the vault: ten minutes ago at most.
+    pub fn dates(&self) -> Vec<SecretDates> {
+        self.dates.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Begins a rotation, and goes as far as it can go now: to the overlap.
@@ -114,7 +139,14 @@ impl Rotator {
             }
         };
         let mut next = ROUND;
+        let (mut dates, mut questions) = (Vec::with_capacity(all.len()), QUESTIONS);
         for stored in all {
+            let stored = self.learnt(stored, &mut questions).await;
+            dates.extend(stored.record.secrets.first().map(|secret| SecretDates {
+                tenant: stored.record.alias.clone(),
+                since: secret.since,
+                expires_at: secret.expires_at,
+            }));
             let (config, now) = (self.pipeline.load().config(), self.shared.clock.now().wall);
             let Some(at) = due::at(&stored.record, plan(&stored.record, &config)) else { continue };
             match at.duration_since(now) {
@@ -122,6 +154,7 @@ impl Rotator {
                 _ => self.go_on(stored).await,
             }
         }
+        *self.dates.lock().unwrap_or_else(PoisonError::into_inner) = dates;
         next
     }
 
@@ -286,6 +319,11 @@ impl Rotator {
 
     fn now(&self) -> SystemTime {
         self.shared.clock.now().wall
+    }
+
+    /// Whether this tenant's secrets were not asked about before.
+    fn ask_once(&self, alias: &TenantName) -> bool {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(alias.clone())
     }
 
     /// One at a time for each tenant.

@@ -156,10 +156,9 @@ fn from_standard_input() -> Result<crate::secret::Secret, String> {
 
 fn answer(plain: &Plain, config: Config, ask: &Ask) -> Result<Value, String> {
     let process = Process::quietly(&plain.sources, None).filter(Process::has_token);
-    match process.map(|process| through(&process, ask)) {
-        Some(Some(answered)) => return answered,
-        // Nobody there: the file is free.
-        Some(None) | None => {}
+    // Where nobody is there the file is free.
+    if let Some(answered) = process.and_then(|process| through(&process, ask)) {
+        return answered;
     }
     let runtime = super::runtime().map_err(|error| format!("cannot start: {error}"))?;
     runtime.block_on(in_the_file(config, ask)).map_err(|error| said(&error))

@@ -44,10 +44,10 @@ impl Place {
     /// A program with this vault, a tenant of the configuration, and grants by label.
     pub(crate) fn builder(&self, logto: &Logto) -> crate::support::proxy::Builder {
         let reference =
-            |name: &str| format!("{{ file = {} }}", quoted(&self.path(name).display().to_string()));
+            |name: &str| format!("{{ file = {} }}", quoted(self.path(name).display().to_string()));
         Proxy::builder()
             .tenant("configured", logto)
-            .set("listen.admin", quoted(&format!("unix:{}", self.path("admin.sock").display())))
+            .set("listen.admin", quoted(format!("unix:{}", self.path("admin.sock").display())))
             .set("admin.token", reference("admin-token"))
             .set("admin.tenants", "true")
             .set("vault.store", reference("vault.redb"))

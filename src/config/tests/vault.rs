@@ -9,7 +9,7 @@ const KEY: &str = "0123456789abcdef0123456789abcdef";
 const VAULT: &str = "[vault]\nstore = { file = \"v.redb\" }\nkey = { env = \"K\" }\n";
 
 fn with(rest: &str) -> Bench {
-    Bench::new().with("c.toml", &format!("{GOOD}{VAULT}{rest}")).env("S", "secret").env("K", KEY)
+    Bench::new().with("c.toml", format!("{GOOD}{VAULT}{rest}")).env("S", "secret").env("K", KEY)
 }
 
 #[test]
@@ -21,10 +21,7 @@ fn a_vault_is_a_file_beside_the_configuration_and_a_key() {
     let shown = serde_json::to_string(&config).unwrap();
     assert!(!shown.contains(KEY) && shown.contains("v.redb"), "{shown}");
     let printed = Bench::new()
-        .with(
-            "c.toml",
-            &format!("{GOOD}[vault]\nstore = {{ file = \"v\" }}\nkey = {{ exec = [\"true\"] }}\n"),
-        )
+        .with("c.toml", format!("{GOOD}[vault]\nstore = {{ file = \"v\" }}\nkey = {{ exec = [\"true\"] }}\n"))
         .env("S", "secret")
         .env("PATH", "/bin:/usr/bin")
         .config();
@@ -84,7 +81,7 @@ fn what_is_wrong_with_a_vault_or_a_template_is_said() {
             "c.toml:10: admin.token: whoever reaches the admin listener could change tenants: there is no admin.token. Write token = { file = \"…\" }.",
         ),
     ] {
-        let bench = Bench::new().with("c.toml", &format!("{GOOD}{text}\n")).env("S", "secret").env("K", KEY);
+        let bench = Bench::new().with("c.toml", format!("{GOOD}{text}\n")).env("S", "secret").env("K", KEY);
         assert_eq!(bench.problems(), [want], "{text}");
     }
 }

@@ -2,8 +2,10 @@
 
 use std::{os::unix::fs::PermissionsExt as _, path::Path};
 
+use base64::Engine as _;
+
 use super::*;
-use crate::vault::{Vault, record::tests::record};
+use crate::vault::{Vault, encoding, record::tests::record, seal::Sealer};
 
 fn key(text: &str) -> Secret {
     Secret::new(text.repeat(32).into())
@@ -175,4 +177,40 @@ async fn an_export_is_sealed_and_is_taken_in_where_the_alias_is_free() {
     assert_eq!(imported, Imported { added: vec![alias("b")], taken: vec![alias("a")] });
     let secrets: Vec<_> = to.list().await.unwrap().into_iter().map(|it| it.record).collect();
     assert_eq!(secrets, [record("a", "another"), record("b", "hunter2hunter2")]);
+}
+
+/// An export of so many records.
+async fn export_of(count: usize) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let one = opened(&dir.path().join("one")).await;
+    let (way, head) = (Sealer::new(&key("way")), one.export(key("way")).await.unwrap());
+    let line = |n: usize| {
+        let name = format!("tenant-{n}");
+        let text = encoding::write(&record(&name, "a-secret-of-thirty-two-characters")).unwrap();
+        let sealed = [&1_u64.to_be_bytes()[..], &way.seal(&name, 1, text).unwrap()].concat();
+        format!("{name} {}\n", base64::engine::general_purpose::STANDARD.encode(sealed))
+    };
+    head + &(0..count).map(line).collect::<String>()
+}
+
+#[tokio::test]
+async fn a_record_takes_less_than_4_kib() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("vault.redb");
+    let file = opened(&path).await;
+    file.import(export_of(500).await, key("way")).await.unwrap();
+    assert_eq!(file.list().await.unwrap().len(), 500);
+    let bytes = std::fs::metadata(&path).unwrap().len();
+    assert!(bytes < 500 * 4096, "{bytes} bytes");
+}
+
+/// A vault to measure with, at the path that the environment names.
+#[tokio::test]
+#[ignore = "for measurements"]
+async fn make_a_vault_of_ten_thousand() {
+    let path = std::env::var_os("TEST_VAULT").expect("TEST_VAULT names a file");
+    let file = opened(Path::new(&path)).await;
+    let imported = file.import(export_of(10_000).await, key("way")).await.unwrap();
+    assert_eq!(imported.added.len(), 10_000);
+    closed(file).await;
 }

@@ -8,7 +8,7 @@ use std::sync::{
 use tokio::task::JoinSet;
 
 use super::{Place, adopt, tenant};
-use crate::support::{Logto, Proxy, Request, proxy::Builder, soon, until};
+use crate::support::{Logto, Proxy, Request, proxy::Builder, soon, until, within};
 
 /// With the vault alone: the application's secret is the one that is rotated.
 fn builder(place: &Place, logto: &Logto, overlap: &str) -> Builder {
@@ -129,4 +129,38 @@ async fn a_program_that_dies_while_it_adopts_has_the_credential_or_can_be_told_a
             assert!(works(&proxy).await);
         }
     }
+}
+
+#[tokio::test]
+async fn when_a_secret_expires_is_learnt_from_logto_and_shown() {
+    let (logto, place) = (Logto::start().await, Place::new());
+    let setup = || {
+        builder(&place, &logto, "1h")
+            .set("policies.all.allow", "['*', 'CreateApplicationSecret']")
+            .set("callers.local.reveal", "['CreateApplicationSecret']")
+    };
+    let proxy = setup().start().await;
+    adopt(&place, &proxy.file(), "acme", &logto, logto.secret()).await.assert_code(0);
+    let target = format!("/t/acme/api/applications/{}/secrets", logto.client());
+    // The year 2100, in milliseconds.
+    let made = proxy.ask(&Request::post(&target, "{\"name\":\"short\",\"expiresAt\":4102444800000}")).await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    let value = made.json()["value"].as_str().expect("it is revealed").to_owned();
+    tenant(&proxy.file(), &["remove", "acme"]).await.assert_code(0);
+    adopt(&place, &proxy.file(), "acme", &logto, &value).await.assert_code(0);
+    assert!(proxy.stop().await.success());
+
+    let proxy = setup().start().await;
+    let metric = "claviger_client_secret_expiry_timestamp_seconds{tenant=\"acme\"}";
+    within("Logto to be asked", async {
+        while proxy.metric(metric).await < 4_102_444_800.0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let shown = tenant(&proxy.file(), &["show", "acme"]).await;
+    assert!(
+        shown.assert_code(0).stdout.contains("named \"short\", expires 2100-01-01T00:00:00Z"),
+        "{shown:?}"
+    );
 }
