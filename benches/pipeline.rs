@@ -129,7 +129,7 @@ fn stages(criterion: &mut Criterion) {
     };
     let permit = || {
         let target = route::target(&head.uri, head.version, &head.headers).expect("a target");
-        let granted = grants.tenant(identify(), target.tenant(), &tenants).expect("granted");
+        let granted = grants.tenant(identify(), &target, &tenants).expect("granted");
         grants.permit(granted, &target, &head).expect("allowed")
     };
     let admit = || limits.admit(permit(), Instant::now()).now_or_never();
@@ -144,7 +144,7 @@ fn stages(criterion: &mut Criterion) {
     let reply = || {
         let mut headers = answer.clone();
         headers::strip_answer(&mut headers);
-        let base = Base { scheme: "http", authority: "127.0.0.1:3600", tenant: None };
+        let base = Base { scheme: "http", authority: "127.0.0.1:3600", mount: "" };
         let target = head.uri.path_and_query().expect("a path");
         reply::rebuild(&mut headers, base, target, &endpoint);
         headers

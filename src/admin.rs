@@ -15,6 +15,7 @@ mod reply;
 mod spare;
 mod startup;
 mod status;
+mod tenants;
 mod traffic;
 
 use std::{
@@ -52,6 +53,7 @@ use crate::{
         worker::Workers,
     },
     proxy::{HostError, Pipeline, Shared},
+    rotation::Rotator,
 };
 
 /// Scrapers and probes; more is somebody's mistake.
@@ -61,6 +63,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const RETRY: &str = "/token/retry";
 /// The one question that has a body: `POST`.
 const EXPLAIN: &str = "/explain";
+/// What is done with tenants of the vault: `GET`, `POST` and `DELETE`.
+const TENANTS: &str = "/tenants";
 
 /// What the admin listener shows.
 pub struct Admin {
@@ -71,6 +75,7 @@ pub struct Admin {
     health: Arc<Health>,
     traffic: Traffic,
     digest: ConfigDigest,
+    rotator: Arc<Rotator>,
     /// Those who read `/events` now.
     readers: AtomicUsize,
     /// When it was last said that somebody speaks something else than HTTP here.
@@ -85,10 +90,11 @@ impl Admin {
         workers: Arc<Workers>,
         shared: Arc<Shared>,
         health: Arc<Health>,
+        rotator: Arc<Rotator>,
     ) -> Self {
         let traffic = Traffic::new(shared.clock.now().instant);
         let (digest, readers, misspoken) = Default::default();
-        Self { pipeline, settings, workers, shared, health, traffic, digest, readers, misspoken }
+        Self { pipeline, settings, workers, shared, health, traffic, digest, rotator, readers, misspoken }
     }
 
     /// Looks at what requests counted, every so often, until its task is dropped.
@@ -189,7 +195,10 @@ impl Admin {
 
     async fn answer(self: &Arc<Self>, request: Request<Incoming>, reach: Reach) -> Response<Body> {
         let path = request.uri().path();
-        if !matches!(path, RETRY | EXPLAIN) && !matches!(*request.method(), Method::GET | Method::HEAD) {
+        if !matches!(path, RETRY | EXPLAIN)
+            && !is_of_tenants(path)
+            && !matches!(*request.method(), Method::GET | Method::HEAD)
+        {
             return text(StatusCode::METHOD_NOT_ALLOWED, "the admin listener takes GET\n");
         }
         if let Some(refused) = self.refused_page(&request, reach) {
@@ -210,8 +219,9 @@ impl Admin {
             path if let Some(file) = page::file(path) => {
                 self.closed(reach).unwrap_or_else(|| page::show(file))
             }
-            "/status" | "/config" | "/events" | "/matrix" | EXPLAIN
-                if let Some(refused) = self.refusal(request.headers(), reach) =>
+            path if (matches!(path, "/status" | "/config" | "/events" | "/matrix" | EXPLAIN)
+                || is_of_tenants(path))
+                && let Some(refused) = self.refusal(request.headers(), reach) =>
             {
                 refused
             }
@@ -230,9 +240,10 @@ impl Admin {
             "/events" => self.events(request.method()),
             "/matrix" => json(&crate::explain::matrix(&self.pipeline.load_full(), request.uri().query())),
             EXPLAIN => self.explain(request).await,
+            path if is_of_tenants(path) => self.tenants(request).await,
             _ => text(
                 StatusCode::NOT_FOUND,
-                "here are: / /livez /readyz /startupz /metrics /status /config /events /matrix /explain\n",
+                "here are: / /livez /readyz /startupz /metrics /status /config /events /matrix /explain /tenants\n",
             ),
         }
     }
@@ -243,7 +254,9 @@ impl Admin {
         let pipeline = self.pipeline.load();
         let (path, headers) = (request.uri().path(), request.headers());
         let checked = match path {
-            RETRY => pipeline.hosts().check(reach, request.uri(), headers),
+            path if path == RETRY || is_of_tenants(path) => {
+                pipeline.hosts().check(reach, request.uri(), headers)
+            }
             _ => pipeline.hosts().check_beside_own_page(reach, request.uri(), headers),
         };
         match checked {
@@ -257,6 +270,11 @@ impl Admin {
             Ok(()) | Err(HostError::Origin) => None,
         }
     }
+}
+
+/// Whether a path is about tenants of the vault.
+fn is_of_tenants(path: &str) -> bool {
+    path.strip_prefix(TENANTS).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 impl Admin {

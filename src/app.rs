@@ -6,6 +6,7 @@ mod in_force;
 mod probe;
 mod reload;
 mod resources;
+mod vault;
 
 use std::{
     io,
@@ -29,10 +30,12 @@ use tokio_util::sync::CancellationToken;
 pub use grants::GrantMetrics;
 pub use probe::{ProbeError, probe};
 pub use reload::{Loader, Reloader};
+pub use vault::{open_vault, open_vault_file, vault_key};
 
 use self::{
     in_force::{InForce, Listeners},
     reload::Seen,
+    vault::Sources,
 };
 
 use crate::{
@@ -56,8 +59,10 @@ use crate::{
         log::Style,
     },
     proxy::{BuildError, Pipeline, Service, Shared},
+    rotation::Rotator,
     token::Tokens,
     upstream::PoolBuffers,
+    vault::VaultError,
 };
 
 /// How long the last records may take to reach the audit log.
@@ -92,6 +97,9 @@ pub enum StartError {
     /// No audit log.
     #[error(transparent)]
     Audit(#[from] AuditError),
+    /// No vault.
+    #[error("{0}. {remedy}", remedy = .0.remedy())]
+    Vault(#[from] VaultError),
     /// No threads.
     #[error("cannot start the workers: {0}")]
     Workers(#[source] io::Error),
@@ -107,11 +115,11 @@ pub struct Addresses {
 }
 
 impl App {
-    /// Binds all ports and builds the pipeline. Must be called in the runtime that is to run it.
+    /// Binds all ports, opens the vault and builds the pipeline. Must be called in the runtime that is to run it.
     ///
     /// # Errors
     /// [`StartError`]; nothing is left behind.
-    pub fn start(
+    pub async fn start(
         loaded: Loaded,
         loader: Loader,
         metrics: Arc<Metrics>,
@@ -143,10 +151,17 @@ impl App {
         shared.events =
             Events::new([subscriber].into_iter().chain(audit.clone().map(|audit| audit as _)).collect());
         shared.audit = audit;
+        let mut records = Vec::new();
+        if let Some(options) = &config.vault {
+            let (vault, found) = open_vault(options).await?;
+            (shared.vault, records) = (Some(vault), found);
+        }
         let shared = Arc::new(shared);
+        let sources = Arc::new(Sources::new(config.clone(), records));
         let tls = config.listen.tls.as_ref().map(|tls| Tls::new(tls, &clock)).transpose();
         let tls = tls.map_err(BuildError::from)?.map(Arc::new);
-        let pipeline = shared.pipeline(config.clone(), tls.as_deref(), None)?;
+        let together = Arc::new(sources.lock().together());
+        let pipeline = shared.pipeline(together, tls.as_deref(), None)?;
         if let Some(audit) = &shared.audit {
             let (now, policy) = (clock.now().wall, pipeline.policy_version());
             audit.configuration(ConfigurationRecord::new(now, Reading::Started, policy));
@@ -157,7 +172,10 @@ impl App {
         metrics.reloaded(Some(clock.now().wall));
         metrics.started(clock.now().wall);
         let health = Arc::new(Health::new(clock.now()));
-        let in_force = InForce { pipeline: pipeline.clone(), listeners: listeners.clone() };
+        if let Some(vault) = &shared.vault {
+            vault::follow(vault.changes(), sources.clone(), pipeline.clone(), shared.clone());
+        }
+        let in_force = InForce { pipeline: pipeline.clone(), listeners: listeners.clone(), sources };
         let seen = Seen::new(digest, files);
         let reloader = Reloader::new(loader, config, seen, in_force, shared.clone(), health.clone());
         let taken_over = reloader.taken_over();
@@ -228,6 +246,10 @@ impl App {
             let accepting = acceptor.clone().accept(Listening { bound, settings });
             tasks.spawn(async move { report(accepting.await) });
         }
+        let rotator = Arc::new(Rotator::new(self.shared.clone(), self.pipeline.clone()));
+        if self.shared.vault.is_some() {
+            tasks.spawn(rotator.clone().run());
+        }
         if let Some(bound) = self.admin {
             let buffers = self.budget.socket_buffer;
             let admin = Arc::new(Admin::new(
@@ -236,6 +258,7 @@ impl App {
                 self.workers.clone(),
                 self.shared.clone(),
                 self.health.clone(),
+                rotator,
             ));
             tasks.spawn(admin.clone().watch());
             tasks.spawn(async move { report(admin.serve(bound, buffers).await) });

@@ -1,8 +1,10 @@
-//! The operations of the Logto Management API, as data: which there are, which are sensitive and why, which are
+//! The operations of the Logto Management API, and of the Logto Cloud API, as data: which there are, which are sensitive and why, which are
 //! paged, what they take. `operations.tsv` holds the facts; this module reads it once, adds what a reviewed file says of a newer
 //! Logto, and finds an operation by its name or by method and path. It knows nothing of callers and rules, and never decides whether a request may pass.
 
 mod added;
+mod api;
+mod cloud;
 mod document;
 mod extend;
 mod facts;
@@ -19,6 +21,7 @@ pub mod secrets;
 pub mod template;
 
 pub use self::{
+    api::Api,
     document::ApiDocument,
     extend::{FileProblem, UNREVIEWED},
     index::{Catalog, Tagged},

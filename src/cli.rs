@@ -23,7 +23,9 @@ mod runtime;
 mod serve;
 mod sources;
 mod status;
+mod tenant;
 mod token;
+mod vault;
 
 use std::process::ExitCode;
 
@@ -110,6 +112,16 @@ Examples:
     Healthcheck(healthcheck::Args),
     /// How the running process is: what is wrong and what to do about it, tenants, callers. Exit code 1 where something is wrong.
     Status(status::Args),
+    /// The tenants whose credentials are in the vault.
+    #[command(subcommand)]
+    #[command(after_long_help = "\
+Examples:
+  claviger tenant list
+  claviger tenant adopt acme --tenant-id abc123 --client-id m2mapp0000000000000001 --template customer < app-secret")]
+    Tenant(tenant::Command),
+    /// The vault's file as a whole.
+    #[command(subcommand)]
+    Vault(vault::Command),
     /// Tell the running process what to do about its tokens.
     #[command(subcommand)]
     Token(token::Command),
@@ -161,6 +173,8 @@ pub fn main() -> ExitCode {
         Command::Emulate(args) => emulate::run(&args),
         Command::Healthcheck(args) => healthcheck::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Tenant(command) => tenant::run(command),
+        Command::Vault(command) => vault::run(&command),
         Command::Token(command) => token::run(&command),
         Command::Schema => print(config::SCHEMA),
         Command::Completions { shell } => match complete::script(&shell) {

@@ -22,6 +22,8 @@ pub const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 pub const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 /// W3C Trace Context.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// Without it Logto Cloud charges no card (draft-ietf-httpapi-idempotency-key-header).
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -49,7 +51,8 @@ fn may_pass(name: &HeaderName) -> bool {
             | header::PRAGMA
             | header::USER_AGENT
             | header::VIA
-    ) || *name == TRACEPARENT
+    ) || *name == IDEMPOTENCY_KEY
+        || *name == TRACEPARENT
         || *name == TRACESTATE
         || *name == BAGGAGE
 }

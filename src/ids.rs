@@ -73,6 +73,13 @@ name!(
     /// The alias of a Logto tenant, as in `[tenants.acme]` and `/t/acme/api/users`.
     TenantName
 );
+impl TenantName {
+    /// What logs and metrics call an account at Logto Cloud: `cloud:NAME`, which no tenant is called.
+    pub fn of_account(name: &Self) -> Self {
+        Self(format!("cloud:{name}").into())
+    }
+}
+
 name!(
     /// A label of tenants, as in `labels = ["customer"]`.
     Label
@@ -90,6 +97,10 @@ name!(
     IssuerName
 );
 
+name!(
+    /// The name of settings for tenants of the vault, as in `[tenant_templates.customer]`.
+    TemplateName
+);
 name!(
     /// What tells the API keys of one caller apart, as in `label = "2026-11"`.
     KeyLabel

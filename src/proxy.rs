@@ -2,13 +2,16 @@
 //! where a stage refuses (`error`, `problem`), and how it is all made of a configuration (`build`). Nothing below this
 //! room names it.
 
+mod adopt;
 mod broker;
 mod build;
+mod cloud;
 mod discovery;
 mod dry_run;
 mod error;
 mod forward_auth;
 mod hosts;
+mod in_force;
 mod openapi;
 mod origins;
 mod pipeline;
@@ -17,9 +20,10 @@ pub mod route;
 mod service;
 mod traffic;
 
-pub use build::{BuildError, Shared, examine};
+pub use adopt::{AdoptError, Adoption, alias};
+pub use build::{BuildError, Shared, Unproved, examine};
 pub use dry_run::{Allowed, Learned, Trial, Who};
-pub use error::{Description, Failure, remedy_of_try};
+pub use error::{CreationError, Description, Failure, remedy_of_try};
 pub use hosts::{HostError, Hosts};
 pub use pipeline::Pipeline;
 pub use service::Service;

@@ -4,6 +4,7 @@
 //! but a value that `limit` has made of an admitted one.
 
 mod answer;
+mod application_secrets;
 mod client;
 mod error;
 mod health;
@@ -14,7 +15,8 @@ mod request;
 mod retry;
 mod tenant;
 
-pub use answer::{Answer, BodyError, FilteredBody};
+pub use answer::{Answer, BodyError, Created, CreationAnswer, FilteredBody};
+pub use application_secrets::{ApplicationSecret, ApplicationSecrets, SecretsError};
 pub use client::{Outbound, hand_out, lend, send};
 pub use error::UpstreamError;
 pub use health::{LastFailure, TryFailure, UpstreamHealth};

@@ -14,6 +14,8 @@ mod callers;
 mod canary;
 #[path = "it/causes.rs"]
 mod causes;
+#[path = "it/cloud.rs"]
+mod cloud;
 #[path = "it/commands.rs"]
 mod commands;
 #[path = "it/compression.rs"]
@@ -91,5 +93,7 @@ mod terminal;
 mod tls;
 #[path = "it/tokens.rs"]
 mod tokens;
+#[path = "it/vault.rs"]
+mod vault;
 #[path = "it/who_asked.rs"]
 mod who_asked;

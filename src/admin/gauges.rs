@@ -23,6 +23,12 @@ impl Admin {
                 metrics.token_failures.set([name], failures);
                 metrics.upstream_failures.set([name], tenant.health().consecutive());
             }
+            for secret in self.rotator.dates() {
+                metrics.secret_created.set_time([&secret.tenant], secret.since);
+                if let Some(end) = secret.expires_at {
+                    metrics.secret_expiry.set_time([&secret.tenant], end);
+                }
+            }
             let dates = settings.tls.as_ref().map(|tls| tls.dates());
             if let Some(server) = dates.and_then(|dates| dates.server()) {
                 metrics.certificate_expiry.set_time([], server.not_after);

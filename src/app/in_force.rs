@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use super::vault::Sources;
 use crate::{
     authn::Reach,
     config::Config,
@@ -24,6 +25,7 @@ pub(super) struct Listeners {
 pub(super) struct InForce {
     pub(super) pipeline: Arc<ArcSwap<Pipeline>>,
     pub(super) listeners: Listeners,
+    pub(super) sources: Arc<Sources>,
 }
 
 impl Listeners {

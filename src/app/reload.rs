@@ -16,7 +16,7 @@ use tokio::{
 
 pub(super) use self::content::Seen;
 use self::waits::{Look, Waits};
-use super::in_force::InForce;
+use super::{in_force::InForce, resources};
 use crate::{
     admin::Health,
     config::{self, Config, Loaded, Problems},
@@ -67,7 +67,7 @@ impl Reloader {
         let control = runtime::Handle::current();
         let started = Waits::new(asked).and_then(|waits| {
             thread::Builder::new().name("config".into()).spawn(move || {
-                yield_to_requests();
+                resources::yield_to_requests();
                 let _begun_there = control.enter();
                 self.run(waits);
             })
@@ -128,7 +128,7 @@ impl Reloader {
         let restart = config::needs_restart(&old, &config);
         let before = self.in_force.pipeline.load().policy_version();
         let new = if restart.is_empty() { config.clone() } else { Arc::new(as_far_as_can_be(&old, &config)) };
-        match self.put_in_force(&old, new) {
+        match self.put_in_force(new) {
             Ok(()) => {
                 self.shared.metrics.reloaded(Some(self.shared.clock.now().wall));
                 self.audit(Reading::Changed, |record| ConfigurationRecord {
@@ -149,9 +149,14 @@ impl Reloader {
         }
     }
 
-    fn put_in_force(&self, old: &Config, new: Arc<Config>) -> Result<(), BuildError> {
+    fn put_in_force(&self, new: Arc<Config>) -> Result<(), BuildError> {
+        self.in_force.sources.lock().configure(new, |new| self.put_together_in_force(new))
+    }
+
+    /// With the tenants of the vault.
+    fn put_together_in_force(&self, new: Arc<Config>) -> Result<(), BuildError> {
         let current = self.in_force.pipeline.load_full();
-        if let Some(difference) = difference::of_tenants_alone(old, &new) {
+        if let Some(difference) = difference::of_tenants_alone(&current.config(), &new) {
             return self.shared.change_tenants(&current, &difference.put, difference.removed, new);
         }
         let tls = new.listen.tls.as_ref().map(|tls| Tls::new(tls, &self.shared.clock)).transpose()?;
@@ -189,13 +194,6 @@ impl Reloader {
     }
 }
 
-/// Ten thousand tenants take a third of a second to read, which requests on the same core should not wait for. Linux takes
-/// the nice value of a thread (setpriority(2)).
-fn yield_to_requests() {
-    // Where it is refused, a reload is only less polite.
-    let _: rustix::io::Result<()> = rustix::process::setpriority_process(None, 10);
-}
-
 /// `new`, with what only a restart can change as it is in `old`: ports, threads and the log.
 fn as_far_as_can_be(old: &Config, new: &Config) -> Config {
     let new = new.clone();
@@ -214,6 +212,7 @@ fn as_far_as_can_be(old: &Config, new: &Config) -> Config {
         },
         workers: old.workers,
         audit: old.audit.clone(),
+        vault: old.vault.clone(),
         log: config::Log { requests: new.log.requests, ..old.log.clone() },
         ..new
     }

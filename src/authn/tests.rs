@@ -27,6 +27,7 @@ pub(super) fn caller(name: &str, identify: Vec<Identity>) -> config::Caller {
     config::Caller {
         name: CallerName::parse(name).unwrap(),
         identify,
+        cloud: Vec::new(),
         tenants: TenantScope::All,
         policies: Vec::new(),
         reveal: Vec::new(),

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use self::{column::Line, problem::problem};
 use super::{
     added::Added,
+    api::Api,
     index::{Catalog, EMBEDDED},
     operation::Operation,
     ops::MAX_OPS,
@@ -34,12 +35,12 @@ impl Catalog {
         let embedded = parse::operations(EMBEDDED);
         let embedded = embedded.expect("it was read before: that is the catalog which was added to");
         let all = embedded.into_iter().chain(operations).collect();
-        Ok(Arc::new(Self::of(all, added)))
+        Ok(Arc::new(Self::of(Api::Management, all, added)))
     }
 }
 
 /// Reads a catalog file.
-fn read(embedded: &Catalog, text: &str) -> Result<(Vec<Operation>, Added), Vec<FileProblem>> {
+pub(super) fn read(embedded: &Catalog, text: &str) -> Result<(Vec<Operation>, Added), Vec<FileProblem>> {
     let (mut lines, mut problems) = (Vec::<Line>::new(), Vec::new());
     for (number, text) in (1..).zip(text.lines()) {
         if text.trim().is_empty() || text.starts_with('#') {

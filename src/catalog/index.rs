@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     added::{Added, Extra},
+    api::Api,
     matcher::{Case, Trie},
     operation::{Op, Operation, Requirement, Verb},
     ops::OpSet,
@@ -29,6 +30,8 @@ pub struct Catalog {
     sensitive: OpSet,
     withheld: OpSet,
     trie: Trie<Op>,
+    /// Whose operations they are.
+    api: Api,
     /// What a file adds: the last of the operations.
     added: Added,
 }
@@ -77,11 +80,11 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError`] with the first line that is not an operation.
     pub fn parse(text: &'static str) -> Result<Self, CatalogError> {
-        Ok(Self::of(parse::operations(text)?, Added::default()))
+        Ok(Self::of(Api::Management, parse::operations(text)?, Added::default()))
     }
 
     /// Of all operations, of which the last are those that are added.
-    pub(super) fn of(operations: Box<[Operation]>, added: Added) -> Self {
+    pub(super) fn of(api: Api, operations: Box<[Operation]>, added: Added) -> Self {
         let all: Vec<(Op, &Operation)> = (0..).map(Op).zip(&operations).collect();
         let trie = Trie::new(Case::Ignored, all.iter().map(|(op, o)| (o.verb, &o.template, *op)));
         let mut by_id: Vec<_> = all.iter().map(|(op, operation)| (operation.id, *op)).collect();
@@ -106,8 +109,14 @@ impl Catalog {
             tags: tags.into(),
             trie,
             operations,
+            api,
             added,
         }
+    }
+
+    /// Whose operations they are.
+    pub fn api(&self) -> Api {
+        self.api
     }
 
     /// All operations, in order of their path.

@@ -144,12 +144,21 @@ pub enum Risk {
     Impersonation,
     /// It deletes what holds secrets, which nobody can write back, or a whole collection.
     Destruction,
+    /// It spends money, or leads to where money is spent.
+    Spending,
 }
 
 impl Risk {
     /// In the order in which messages list them.
-    pub const ALL: [Self; 6] =
-        [Self::Secrets, Self::Elevation, Self::Keys, Self::Fetch, Self::Impersonation, Self::Destruction];
+    pub const ALL: [Self; 7] = [
+        Self::Secrets,
+        Self::Elevation,
+        Self::Keys,
+        Self::Fetch,
+        Self::Impersonation,
+        Self::Destruction,
+        Self::Spending,
+    ];
 
     pub(super) fn parse(word: &str) -> Option<Self> {
         match word {
@@ -159,6 +168,7 @@ impl Risk {
             "fetch" => Some(Self::Fetch),
             "impersonation" => Some(Self::Impersonation),
             "destruction" => Some(Self::Destruction),
+            "spending" => Some(Self::Spending),
             _ => None,
         }
     }
@@ -172,6 +182,7 @@ impl Risk {
             Self::Fetch => "fetch",
             Self::Impersonation => "impersonation",
             Self::Destruction => "destruction",
+            Self::Spending => "spending",
         }
     }
 
@@ -184,6 +195,7 @@ impl Risk {
             Self::Fetch => "makes the server request a URL",
             Self::Impersonation => "lets the caller act as a user",
             Self::Destruction => "destroys what holds secrets, or a whole collection",
+            Self::Spending => "spends money",
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::{
     policy::rules::Brings,
     proxy::{self, Shared},
     token::Tokens,
+    vault::{Vault, VaultError, VaultTenants},
 };
 
 #[derive(clap::Args)]
@@ -48,7 +49,8 @@ pub(super) fn run(args: &Args) -> ExitCode {
         eprintln!("claviger: the configuration is invalid: {}", super::count(1, "problem"));
         return ExitCode::from(super::INVALID_CONFIGURATION);
     }
-    let missing = missing_places(config);
+    let mut missing = missing_places(config);
+    missing.extend(vault_concerns(config));
     for warning in &missing {
         eprintln!("warning: {warning}");
     }
@@ -96,7 +98,8 @@ fn missing_places(config: &Config) -> Vec<String> {
         AuditOutput::File { path, .. } => Some(("audit.output", path)),
         _ => None,
     };
-    for (key, path) in sockets.chain(audit) {
+    let vault = config.vault.as_ref().map(|vault| ("vault.store", &vault.file));
+    for (key, path) in sockets.chain(audit).chain(vault) {
         let parent = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
         if !parent.is_dir() {
             let directory = parent.display();
@@ -106,6 +109,21 @@ fn missing_places(config: &Config) -> Vec<String> {
         }
     }
     warnings
+}
+
+/// What is odd about the vault, where no process has it open: that one says so itself.
+fn vault_concerns(config: &Config) -> Vec<String> {
+    let Some(options) = &config.vault else { return Vec::new() };
+    let Ok(runtime) = super::runtime() else { return Vec::new() };
+    let read = async {
+        let Some(file) = app::open_vault_file(options).await? else { return Ok(Vec::new()) };
+        Vault::new(file).list().await
+    };
+    match runtime.block_on(read) {
+        Ok(stored) => VaultTenants::new(stored.into_iter().map(|it| it.record), config).concerns(config),
+        Err(VaultError::Unavailable(error)) if error.is_in_use() => Vec::new(),
+        Err(error) => vec![format!("vault: {error}. {}", error.remedy())],
+    }
 }
 
 /// What replicas would have to share and do not, where there may be some: beside a caller that comes over the network.

@@ -59,7 +59,7 @@ async fn demo(args: &Args) -> ExitCode {
     if let Err(error) = log::init(&loaded.config.log, metrics.log_lost.clone()) {
         return super::fail(&error.to_string());
     }
-    let app = match App::start(loaded, loader, metrics, Clock::system()) {
+    let app = match App::start(loaded, loader, metrics, Clock::system()).await {
         Ok(app) => app,
         Err(error) => {
             return super::fail(&format!(

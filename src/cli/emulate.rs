@@ -18,6 +18,10 @@ pub(super) struct Args {
     /// Users to begin with.
     #[arg(long, default_value_t = 25)]
     users: usize,
+    /// Be an account at Logto Cloud instead, with this personal access token: /api/tenants makes tenants, each a Logto of its
+    /// own on a port of its own.
+    #[arg(long, value_name = "PAT", conflicts_with_all = ["client_id", "client_secrets", "users", "token_ttl"])]
+    cloud_token: Option<String>,
     /// Life of its tokens, in seconds.
     #[arg(long, default_value_t = 3600, value_name = "SECONDS")]
     token_ttl: u64,
@@ -40,6 +44,7 @@ async fn emulate(args: &Args) -> ExitCode {
             role: ManagementRole::Granted,
         }],
         token_ttl: Duration::from_secs(args.token_ttl.max(1)),
+        cloud: args.cloud_token.clone(),
         ..Options::default()
     };
     // Before it says that it listens.

@@ -27,6 +27,9 @@ pub(super) struct Args {
     /// Only those of this tag, such as users.
     #[arg(long, conflicts_with = "diff", add = ArgValueCandidates::new(super::complete::tags))]
     tag: Option<String>,
+    /// Those of the Logto Cloud API, which rules name with cloud: in front.
+    #[arg(long, conflicts_with_all = ["diff", "paths"])]
+    cloud: bool,
     /// What differs from the OpenAPI document of a server: its URL, or a file. Exit code 0:
     /// nothing; 1: something; 2: there is no document.
     #[arg(long, value_name = "URL|FILE")]
@@ -41,6 +44,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> ExitCode {
     let catalog = match &*args.paths {
+        [] if args.cloud => Catalog::cloud().clone(),
         [] => Catalog::embedded(),
         paths => match super::load_policy(paths) {
             Ok(loaded) => loaded.config.catalog.catalog,
@@ -216,6 +220,7 @@ fn question(risk: Risk) -> &'static str {
         Risk::Fetch => "make the server request a URL that the request chooses",
         Risk::Impersonation => "let the caller act as a user",
         Risk::Destruction => "delete what holds secrets, or a whole collection",
+        Risk::Spending => "spend money",
     }
 }
 

@@ -65,7 +65,7 @@ async fn serve(loaded: Loaded, args: Args, metrics: Arc<Metrics>) -> ExitCode {
     let mut stop = pin!(stop);
     let paths = args.sources.paths;
     let loader: Loader = Box::new(move || super::load(&paths));
-    let app = match App::start(loaded, loader, metrics, Clock::system()) {
+    let app = match App::start(loaded, loader, metrics, Clock::system()).await {
         Ok(app) => app,
         Err(error) => {
             tracing::error!("{error}");

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{origin::Origin, policy::RuleText, rate::Rate, scope::TenantScope, show, words::Issue};
 use crate::{
-    ids::{CallerName, IssuerName, KeyLabel, PolicyName},
+    ids::{CallerName, IssuerName, KeyLabel, PolicyName, TenantName},
     secret::Digest,
 };
 
@@ -19,6 +19,9 @@ pub struct Caller {
     pub identify: Vec<Identity>,
     /// `tenants`: which it may name; where that is a single one, it is the default.
     pub tenants: TenantScope,
+    /// `cloud`: the accounts at Logto Cloud that it may use. Mostly none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cloud: Vec<TenantName>,
     /// `policies`: any of these allows; a deny in any of them wins.
     pub policies: Vec<PolicyName>,
     /// `reveal`: operationIds whose answers come with their secrets unmasked. No conditions.

@@ -21,7 +21,14 @@ pub fn changed(old: &Config, new: &Config) -> Vec<String> {
     note("listen.tls".into(), old.listen.tls != new.listen.tls);
     note("broker.key".into(), old.broker.key != new.broker.key);
     note("admin.token".into(), old.admin.token != new.admin.token);
+    note("vault".into(), old.vault != new.vault);
     note("catalog.file".into(), old.catalog != new.catalog);
+    for (name, _) in differing(&old.tenant_templates, &new.tenant_templates, |old, new| old == new) {
+        note(format!("tenant_templates.{name}"), true);
+    }
+    for (name, _) in differing(&old.cloud, &new.cloud, |old, new| old == new) {
+        note(format!("cloud.{name}"), true);
+    }
     for (name, _) in differing(&old.issuers, &new.issuers, |old, new| old == new) {
         note(format!("issuers.{name}"), true);
     }
@@ -116,9 +123,21 @@ fn same_rules<R: Borrow<RuleText>>(old: &[R], new: &[R]) -> bool {
 
 /// Whether two callers are the same, wherever they stand.
 fn same_caller(old: &Caller, new: &Caller) -> bool {
-    let Caller { name, identify, tenants, policies, reveal, issue, scopes, organization_id, rate, origin: _ } =
-        old;
-    (name, identify, tenants, policies) == (&new.name, &new.identify, &new.tenants, &new.policies)
+    let Caller {
+        name,
+        identify,
+        tenants,
+        cloud,
+        policies,
+        reveal,
+        issue,
+        scopes,
+        organization_id,
+        rate,
+        origin: _,
+    } = old;
+    (name, identify, tenants, cloud, policies)
+        == (&new.name, &new.identify, &new.tenants, &new.cloud, &new.policies)
         && same_rules(reveal, &new.reveal)
         && (issue, scopes, organization_id, rate)
             == (&new.issue, &new.scopes, &new.organization_id, &new.rate)

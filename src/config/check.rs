@@ -16,6 +16,7 @@ mod callers;
 mod catalog;
 pub(super) mod checker;
 mod client_secrets;
+mod cloud;
 mod cross;
 mod files;
 mod identities;
@@ -34,6 +35,7 @@ mod secrets;
 mod settings;
 mod tenants;
 mod tls;
+mod vault;
 
 pub(super) use checker::{Checker, Settings};
 
@@ -63,6 +65,9 @@ pub(super) fn config(checker: &mut Checker<'_>, raw: Raw) -> Option<Config> {
         audit: checker.audit(raw.audit.unwrap_or_default(), defaults.audit),
         reload: Reload::checked(raw.reload.unwrap_or_default(), checker),
         shutdown: Shutdown::checked(raw.shutdown.unwrap_or_default(), checker),
+        vault: checker.vault(raw.vault),
+        tenant_templates: checker.templates(raw.tenant_templates),
+        cloud: checker.clouds(raw.cloud),
         issuers: checker.issuers(raw.issuers),
         tenants: checker.tenants(raw.tenants),
         policies: checker.policies(raw.policies),

@@ -8,6 +8,7 @@ use super::{
     audit::{Audit, AuditOutput},
     caller::Caller,
     catalog::CatalogOptions,
+    cloud::Cloud,
     issuer::Issuer,
     listen::Listen,
     policy::Policy,
@@ -16,7 +17,9 @@ use super::{
         Timeouts, TokenOptions,
     },
     show,
+    template::TenantTemplate,
     tenant::Tenant,
+    vault::VaultOptions,
 };
 
 /// A whole, checked configuration. `Default` holds the documented defaults.
@@ -52,6 +55,14 @@ pub struct Config {
     pub reload: Reload,
     /// How the process ends.
     pub shutdown: Shutdown,
+    /// Where credentials rest that no file has.
+    pub vault: Option<VaultOptions>,
+    /// In order of name.
+    #[serde(serialize_with = "show::by_name")]
+    pub tenant_templates: Vec<TenantTemplate>,
+    /// In order of name.
+    #[serde(serialize_with = "show::by_name")]
+    pub cloud: Vec<Arc<Cloud>>,
     /// In order of name.
     #[serde(serialize_with = "show::by_name")]
     pub issuers: Vec<Arc<Issuer>>,
@@ -85,6 +96,9 @@ impl Config {
             audit: self.audit.clone(),
             reload: self.reload.clone(),
             shutdown: self.shutdown.clone(),
+            vault: self.vault.clone(),
+            tenant_templates: Vec::new(),
+            cloud: Vec::new(),
             issuers: Vec::new(),
             tenants: Vec::new(),
             policies: Vec::new(),
@@ -111,6 +125,9 @@ impl Default for Config {
             audit: Audit { output: AuditOutput::Off },
             reload: Reload::default(),
             shutdown: Shutdown::default(),
+            vault: None,
+            tenant_templates: Vec::new(),
+            cloud: Vec::new(),
             issuers: Vec::new(),
             tenants: Vec::new(),
             policies: Vec::new(),
@@ -144,6 +161,9 @@ impl Config {
             audit,
             reload,
             shutdown,
+            vault,
+            tenant_templates,
+            cloud,
             issuers,
             tenants: _,
             policies,
@@ -164,6 +184,9 @@ impl Config {
             && *audit == other.audit
             && *reload == other.reload
             && *shutdown == other.shutdown
+            && *vault == other.vault
+            && *tenant_templates == other.tenant_templates
+            && *cloud == other.cloud
             && *issuers == other.issuers
             && *policies == other.policies
             && *callers == other.callers

@@ -44,9 +44,14 @@ pub(super) fn holds_secret(steps: &[&str]) -> bool {
         // Names that the issuer and Logto chose.
         ["callers", _, "identify", .., "jwt", "claims", _] => false,
         ["policies", _, "allow", .., "query", _] | ["policies", _, "allow", .., "query", _, _] => false,
-        ["broker", "key"] | ["admin", "token"] | ["listen", "tls", "key"] | ["issuers", _, "bearer"] => true,
+        ["broker", "key"]
+        | ["admin", "token"]
+        | ["listen", "tls", "key"]
+        | ["issuers", _, "bearer"]
+        | ["cloud", _, "token"]
+        | ["vault", "key"] => true,
         // A name may hold any of the words; what is no name is a key gone astray.
-        ["issuers" | "tenants" | "policies" | "callers", name] => {
+        ["issuers" | "tenants" | "tenant_templates" | "cloud" | "policies" | "callers", name] => {
             TenantName::parse(name).is_err() && sounds_like(name)
         }
         [.., key] => sounds_like(key),

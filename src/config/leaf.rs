@@ -36,7 +36,7 @@ pub(super) struct SecretIds(pub(super) Vec<usize>);
 /// The places of client secrets, which commands may print.
 pub(super) struct ClientSecretIds(pub(super) Vec<usize>);
 
-/// The place of a bearer token, which a command may print.
+/// The place of a bearer token or a master key, which a command may print.
 pub(super) struct BearerId(pub(super) SecretId);
 
 /// The place of a private key, which a path names.

@@ -3,24 +3,21 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use schemars::JsonSchema;
-
 use super::{
     address::Address,
     issuer::Algorithm,
     leaf::{
-        AddressOrOff, BearerId, ClientSecretIds, Either, Forbidden, HexDigest, KeySecretId, Leaf, List,
-        Mixed, Mode, Off, SecretIds, Size, Unconditional,
+        AddressOrOff, BearerId, ClientSecretIds, Either, Forbidden, KeySecretId, Leaf, List, Mixed, Mode,
+        Off, Size, Unconditional,
     },
-    node::{FromNode, Misfits, Named},
-    path::Trail,
+    methods::Methods,
+    node::Named,
     pattern,
     sections::{
         RawAdmin, RawAuthz, RawBroker, RawLimits, RawLog, RawOpenApi, RawReload, RawRetry, RawShutdown,
         RawTimeouts, RawToken,
     },
-    tree::{Node, Value},
-    words::{AuditWord, ClientAuth, Issue, RootsName},
+    words::{AuditWord, ClientAuth, Indicator, Issue, RootsName},
 };
 
 tables! {
@@ -56,6 +53,12 @@ tables! {
         reload: RawReload,
         /// How the process ends.
         shutdown: RawShutdown,
+        /// Where the credentials rest that no configuration file has: of tenants that were created through Claviger, or adopted.
+        vault: RawVault,
+        /// The settings of such tenants, each under a name.
+        tenant_templates: Named<RawTemplate>,
+        /// Accounts at Logto Cloud, where tenants are made by API, each under a name.
+        cloud: Named<RawCloud>,
         /// Who may vouch for callers by JWT, each under a name.
         issuers: Named<RawIssuer>,
         /// The Logto tenants, each under its alias.
@@ -185,6 +188,63 @@ tables! {
         tls: RawTls,
     }
 
+    /// Where the credentials rest that no configuration file has. A change needs a restart. Left out: there is no vault.
+    RawVault {
+        /// The store.
+        store: RawVaultFile,
+        /// The master key, of 32 bytes or more, with which each record is sealed. Required.
+        key: BearerId,
+    }
+
+    /// A vault in a file of this machine.
+    RawVaultFile {
+        /// The file; it is made if it is not there, for this process's user alone. One process has it at a time. Required.
+        file: Leaf<PathBuf>,
+    }
+
+    /// Settings of tenants whose credentials are in the vault.
+    RawTemplate {
+        /// Labels, by which callers' grants may name the tenants.
+        labels: List<String>,
+        /// What each tenant allows us, or "off". Left out: 200 in 10 s on *.logto.app, none elsewhere.
+        quota: Either<Off, RawRate>,
+        /// The most requests to one of the tenants at one time.
+        max_in_flight: Leaf<u64>,
+        /// Ask for compressed answers (gzip). Left out: unless the endpoint is a loopback address.
+        compression: Leaf<bool>,
+        /// How often the client secret is replaced by a new one. Left out: only when somebody asks, or before it expires.
+        rotate: RawRotate,
+        /// How the tenants' servers are reached.
+        tls: RawTls,
+    }
+
+    /// How often a secret is replaced.
+    RawRotate {
+        /// How old a secret becomes. Required.
+        every: Leaf<Duration>,
+        /// How long the one before it works beside it, until it is deleted at Logto. Left out: "1h", at most half of `every`.
+        overlap: Leaf<Duration>,
+    }
+
+    /// An account at Logto Cloud.
+    RawCloud {
+        /// Scheme and authority of the Logto Cloud API. Left out: "https://cloud.logto.io".
+        #[schemars(transform = pattern::texts(pattern::ENDPOINT))]
+        endpoint: Leaf<String>,
+        /// A personal access token of the account. Required.
+        token: BearerId,
+        /// The settings of tenants that are created: one of `tenant_templates`. Left out: the defaults.
+        template: Leaf<String>,
+        /// The alias of a tenant that is created and for which no `Claviger-Tenant` header names one; `{id}` stands for Logto's ID of it. Left out: "{id}".
+        alias: Leaf<String>,
+        /// Where `indicator` leads in the answer to a creation: "logto", as it is, or "claviger", to the tenant here. Left out: "logto".
+        indicator: Leaf<Indicator>,
+        /// The most requests to the Logto Cloud API at one time: one operation may have half of them, one caller three quarters.
+        max_in_flight: Leaf<u64>,
+        /// How its server is reached.
+        tls: RawTls,
+    }
+
     /// A further API resource of a tenant.
     RawResource {
         /// The API identifier.
@@ -265,6 +325,9 @@ tables! {
         identify: Methods,
         /// The tenants that it may name: names, patterns such as "customer-*", labels, or "*" for all; a single one is its default. Left out: the only tenant there is.
         tenants: Mixed<String, RawLabelled>,
+        /// The account at Logto Cloud that it may use, as far as its policies say, by the account's name; or several, of which each request names one. Left out: none.
+        #[schemars(transform = pattern::texts(pattern::NAME))]
+        cloud: List<String>,
         /// The policies that apply to it: any of them allows, a deny in any of them wins. Required.
         #[schemars(transform = pattern::texts(pattern::NAME))]
         policies: List<String>,
@@ -284,96 +347,5 @@ tables! {
     RawLabelled {
         /// The label.
         label: Leaf<String>,
-    }
-
-    /// One authentication method of a caller.
-    #[schemars(extend("oneOf" = one_method(), "dependentRequired" = { "issuer": ["service_account"] }, "dependentSchemas" = label_goes_with_a_key()))]
-    RawMethod {
-        /// Whoever reaches a loopback or Unix listener.
-        #[schemars(extend("const" = true))]
-        loopback: Leaf<bool>,
-        /// The user ID of the peer of a Unix socket.
-        unix_uid: Leaf<u64>,
-        /// A key that the caller sends; or two, the new one first.
-        api_key: SecretIds,
-        /// The SHA-256 of such a key, in hexadecimal; or two.
-        api_key_sha256: List<HexDigest>,
-        /// Beside `api_key` or `api_key_sha256` with one key: what log, audit log and status call the key, such as "2026-11". Left out: its place among the caller's keys, from 1.
-        label: Leaf<String>,
-        /// The group ID of the peer of a Unix socket.
-        unix_gid: Leaf<u64>,
-        /// A Kubernetes service account, "NAMESPACE/NAME", or "NAMESPACE/*" for any in it, by its projected token.
-        service_account: Leaf<String>,
-        /// Beside `service_account`: the issuer of the token. Left out: the only one there is, or "kubernetes".
-        issuer: Leaf<String>,
-        /// A token of any other issuer.
-        jwt: RawJwt,
-        /// The SPIFFE ID in a client certificate; `*` stands for one whole segment of its path.
-        spiffe: Leaf<String>,
-        /// The DNS name in a client certificate; `*.` in front stands for one label.
-        dns: Leaf<String>,
-    }
-
-    /// What a JWT must say for a caller to be known by it.
-    RawJwt {
-        /// The name of an issuer. Left out: the only one there is.
-        issuer: Leaf<String>,
-        /// Claims (with dots for nested ones), and what each must be: a text, or one of several.
-        claims: BTreeMap<String, List<String>>,
-    }
-}
-
-/// The keys of which a method has exactly one.
-pub(super) const METHODS: [&str; 9] = [
-    "loopback",
-    "unix_uid",
-    "unix_gid",
-    "api_key",
-    "api_key_sha256",
-    "service_account",
-    "jwt",
-    "spiffe",
-    "dns",
-];
-
-fn one_method() -> serde_json::Value {
-    METHODS.iter().map(|method| serde_json::json!({ "required": [method] })).collect()
-}
-
-fn label_goes_with_a_key() -> serde_json::Value {
-    serde_json::json!({
-        "label": { "anyOf": [{ "required": ["api_key"] }, { "required": ["api_key_sha256"] }] },
-    })
-}
-
-/// The authentication methods of a caller. In the tree they are always a list.
-pub(super) struct Methods(pub(super) Vec<RawMethod>);
-
-impl FromNode for Methods {
-    fn from_node(node: &Node, at: &Trail<'_>, misfits: &mut Misfits) -> Option<Self> {
-        let Value::Sequence(items) = &node.value else {
-            misfits.table(node, at)?;
-            return None;
-        };
-        let method = |(index, item)| {
-            // An empty one in the place of what is none: the others keep their numbers.
-            RawMethod::from_node(item, &Trail::Index(at, index), misfits).unwrap_or_default()
-        };
-        Some(Self(items.iter().enumerate().map(method).collect()))
-    }
-}
-
-impl JsonSchema for Methods {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Methods".into()
-    }
-
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let method = generator.subschema_for::<RawMethod>();
-        schemars::json_schema!({ "anyOf": [method, { "type": "array", "items": method, "minItems": 1 }] })
     }
 }

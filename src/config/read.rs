@@ -13,9 +13,29 @@ use super::{
 const MOST_MISFITS: usize = 100;
 
 /// The keys at the top.
-pub(super) const SECTIONS: [&str; 19] = [
-    "listen", "workers", "timeouts", "limits", "retry", "token", "broker", "admin", "authz", "catalog",
-    "openapi", "log", "audit", "reload", "shutdown", "issuers", "tenants", "policies", "callers",
+pub(super) const SECTIONS: [&str; 22] = [
+    "listen",
+    "workers",
+    "timeouts",
+    "limits",
+    "retry",
+    "token",
+    "broker",
+    "admin",
+    "authz",
+    "catalog",
+    "openapi",
+    "log",
+    "audit",
+    "reload",
+    "shutdown",
+    "vault",
+    "tenant_templates",
+    "cloud",
+    "issuers",
+    "tenants",
+    "policies",
+    "callers",
 ];
 
 /// What is made of `node`, which stands at `at` in the tree `root`; what does not fit is said in `remarks`.
@@ -81,14 +101,18 @@ fn words(path: &KeyPath, kind: &Kind, is_toml: bool) -> (String, String) {
     };
     let (wanted, remedy) = match path.steps()[..] {
         [] => ("sections are wanted", "Begin with a section such as [tenants.acme].".into()),
-        [section @ ("issuers" | "tenants" | "policies" | "callers")] => {
+        [section @ ("issuers" | "tenants" | "tenant_templates" | "cloud" | "policies" | "callers")] => {
             ("tables are wanted", format!("Write a table for each name: [{section}.NAME]."))
         }
-        [section @ ("issuers" | "tenants" | "policies" | "callers"), name] if !is_toml => (
-            "a table is wanted",
-            format!("Each key below `{section}:` is a name: indent `{name}` so that it is below one."),
-        ),
-        [section @ ("issuers" | "tenants" | "policies" | "callers"), name] => {
+        [section @ ("issuers" | "tenants" | "tenant_templates" | "cloud" | "policies" | "callers"), name]
+            if !is_toml =>
+        {
+            (
+                "a table is wanted",
+                format!("Each key below `{section}:` is a name: indent `{name}` so that it is below one."),
+            )
+        }
+        [section @ ("issuers" | "tenants" | "tenant_templates" | "cloud" | "policies" | "callers"), name] => {
             ("a table is wanted", format!("Write [{section}.{name}] and its keys below it."))
         }
         [.., "identify"] | [.., "identify", _] => (

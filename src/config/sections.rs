@@ -107,6 +107,8 @@ sections! {
     admin: AdminOptions, from RawAdmin {
         /// The token that /status, /config, /events and the page ask for (`Authorization: Bearer`), of 16 bytes or more; probes and /metrics stay open. Left out: none on a loopback address or a Unix socket; on any other address they are not shown.
         token: Option<Secret> = None, secret;
+        /// Whether tenants of the vault can be listed, adopted, rotated and removed here, by `claviger tenant` and `claviger vault`. Needs `admin.token` and a `[vault]`.
+        tenants: bool = false, value;
         /// Open pages and other readers of /events at the same time. While there is one, requests gather what the audit log would; 0: none.
         readers: usize = 8, count(0..=32);
     }

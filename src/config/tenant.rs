@@ -1,10 +1,10 @@
 //! `[tenants.NAME]`: where a tenant is, and the credentials for it.
 
-use std::{fmt, path::PathBuf};
+use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 
-use super::{rate::Rate, show, words::ClientAuth};
+use super::{endpoint::Endpoint, rate::Rate, show, words::ClientAuth};
 use crate::{
     ids::{Label, TenantName},
     secret::ClientSecret,
@@ -22,7 +22,7 @@ pub struct Tenant {
     pub endpoint: Endpoint,
     /// `resource`: the API resource indicator (RFC 8707).
     pub resource: String,
-    /// `client_id` of the M2M application.
+    /// `client_id` of the M2M application; empty of an account at Logto Cloud, which has none.
     pub client_id: String,
     /// `client_secret`: one, or two in overlap during a rotation, the new one first.
     #[serde(rename = "client_secret")]
@@ -58,30 +58,16 @@ pub struct Resource {
     pub scopes: Vec<String>,
 }
 
+impl Tenant {
+    /// Whether it is no tenant but an account at Logto Cloud: its secret is the token itself.
+    pub fn is_account(&self) -> bool {
+        self.client_id.is_empty()
+    }
+}
+
 impl show::Named for Tenant {
     fn name(&self) -> &str {
         self.name.as_str()
-    }
-}
-
-/// Scheme and authority of a tenant.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Endpoint {
-    /// `http` or `https`.
-    pub scheme: http::uri::Scheme,
-    /// Host, and port where it is not the scheme's own.
-    pub authority: http::uri::Authority,
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.scheme, self.authority)
-    }
-}
-
-impl Serialize for Endpoint {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
     }
 }
 

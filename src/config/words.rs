@@ -51,6 +51,15 @@ pub enum Issue {
     Upstream,
 }
 
+/// Where `indicator` leads in the answer to the creation of a tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Indicator {
+    /// `"logto"`: as Logto wrote it.
+    Logto,
+    /// `"claviger"`: to the tenant here.
+    Claviger,
+}
+
 /// The name of a set of certificate authorities.
 #[derive(Clone, Copy)]
 pub(super) enum RootsName {
@@ -111,4 +120,5 @@ words!(ClientAuth, "a method of client authentication", {
 });
 words!(RootsName, "a set of certificate authorities", { "system" => Self::System, "bundled" => Self::Bundled });
 words!(AuditWord, "a place for the audit log", { "off" => Self::Off, "stdout" => Self::Stdout });
+words!(Indicator, "a place for the indicator", { "logto" => Self::Logto, "claviger" => Self::Claviger });
 words!(Issue, "a kind of token", { "claviger" => Self::Claviger, "upstream" => Self::Upstream });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::question::Meant;
 use crate::{
-    catalog::{Op, Operation, Secrets},
+    catalog::{Api, Op, Operation, Secrets},
     config::{Caller, Config},
     ids::CallerIndex,
     policy::{
@@ -34,6 +34,8 @@ pub(super) struct Facts<'f> {
     pub(super) outcome: &'f Result<Allowed, Failure>,
     /// What the caller is told where it is refused.
     pub(super) told: Option<Description>,
+    /// The API that it is for.
+    pub(super) api: Api,
     pub(super) matched: Option<Matched<'f>>,
     pub(super) candidates: Vec<Candidate>,
 }
@@ -46,16 +48,21 @@ impl<'f> Facts<'f> {
         learned: &'f Learned,
         outcome: &'f Result<Allowed, Failure>,
     ) -> Self {
-        let (head, catalog) = (&meant.head, pipeline.policy().catalog());
-        let matched = match route::target(&head.uri, head.version, &head.headers) {
-            Ok(Target::Api { path, .. }) => CanonicalPath::of_request(catalog, &head.method, path)
-                .ok()
-                .map(|path| Matched::find(catalog, &head.method, path)),
+        let head = &meant.head;
+        let target = route::target(&head.uri, head.version, &head.headers);
+        let api = target.as_ref().map_or(Api::Management, Target::api);
+        let catalog = pipeline.policy().catalog(api);
+        let matched = match target {
+            Ok(Target::Api { path, .. } | Target::Cloud { path, .. }) => {
+                CanonicalPath::of_request(catalog, &head.method, path)
+                    .ok()
+                    .map(|path| Matched::find(catalog, &head.method, path))
+            }
             _ => None,
         };
         let told = outcome.as_ref().err().map(Failure::describe);
         let candidates = Vec::new();
-        let mut facts = Self { pipeline, config, meant, learned, outcome, told, matched, candidates };
+        let mut facts = Self { pipeline, config, meant, learned, outcome, told, api, matched, candidates };
         facts.candidates = facts.find_candidates();
         facts
     }
@@ -66,7 +73,8 @@ impl<'f> Facts<'f> {
         else {
             return Vec::new();
         };
-        let Verdict::Conditional(candidates) = self.pipeline.policy().rules(index).decide(matched) else {
+        let Verdict::Conditional(candidates) = self.pipeline.policy().rules(index, self.api).decide(matched)
+        else {
             return Vec::new();
         };
         let (headers, body) = (&self.meant.head.headers, self.meant.body.as_deref());
@@ -96,7 +104,7 @@ impl<'f> Facts<'f> {
     }
 
     pub(super) fn operation(&self) -> Option<&'f Operation> {
-        self.op().map(|op| self.pipeline.policy().catalog().operation(op))
+        self.op().map(|op| self.pipeline.policy().catalog(self.api).operation(op))
     }
 
     /// As it would be forwarded; without a credential that somebody put there, and without the query.
@@ -135,7 +143,7 @@ impl<'f> Facts<'f> {
         let is_allowed = matches!(self.outcome, Ok(Allowed::Operation { masking: None, .. }));
         self.op()
             .filter(|_| is_allowed)
-            .and_then(|op| self.pipeline.policy().catalog().secrets_of_request(op, self.query()))
+            .and_then(|op| self.pipeline.policy().catalog(self.api).secrets_of_request(op, self.query()))
     }
 }
 

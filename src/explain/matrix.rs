@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{policy::matrix::Column, proxy::Pipeline};
+use crate::{catalog::Api, policy::matrix::Column, proxy::Pipeline};
 
 /// As many operations, of all callers together, as are shown.
 const MOST: usize = 20_000;
@@ -17,7 +17,7 @@ pub fn matrix(pipeline: &Pipeline, query: Option<&str>) -> Value {
     let is_chosen = |name: &str| chosen.is_empty() || chosen.iter().any(|it| it == name);
     let wanted = config.callers.iter().filter(|caller| is_chosen(caller.name.as_str())).count();
     let (mut callers, mut shown) = (Vec::new(), 0);
-    for column in Column::all(grants.catalog(), &config, grants, &chosen) {
+    for column in Column::all(grants.catalog(Api::Management), &config, grants, &chosen) {
         if shown >= MOST {
             break;
         }

@@ -43,10 +43,11 @@ impl Advice {
             return None;
         }
         let policy = facts.pipeline.policy();
-        let catalog = policy.catalog();
-        let rules = Suggestion::all(catalog, policy.rules(index), matched);
+        let api = facts.api;
+        let catalog = policy.catalog(api);
+        let rules = Suggestion::all(catalog, policy.rules(index, api), matched);
         let is_masked = |op: &Op| {
-            let hidden = |query| policy.reveals(index).hidden(catalog, Some(*op), query).is_some();
+            let hidden = |query| policy.reveals(index, api).hidden(catalog, Some(*op), query).is_some();
             hidden(None) || (Some(*op) == facts.op() && hidden(facts.meant.head.uri.query()))
         };
         let masked = catalog.operations().map(|(op, _)| op).filter(is_masked).collect();

@@ -108,6 +108,7 @@ impl<T: Limited> Admitted<T> {
         let (tenant, token, action) = self.permit.into_parts();
         let (operation, path, query) = match (action, *target) {
             (Action::Forward(operation), Target::Api { path, query, .. }) => (operation, path, query),
+            (Action::Forward(_), Target::Cloud { .. }) => return Err(ForwardAuthError::Cloud.into()),
             // Upstream would answer it, whole.
             (Action::Describe, _) => return Err(Refusal::from(NoDocument::Lent).into()),
             _ => return Err(ForwardAuthError::Question.into()),

@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 
 pub use self::{
     error::AuditError,
-    record::{ConfigurationRecord, Reading},
+    record::{ConfigurationRecord, Reading, TenantRecord},
 };
 use self::{
     file::Rotated,
@@ -100,6 +100,11 @@ impl Audit {
     /// Another configuration is in force, or was refused.
     pub fn configuration(&self, record: ConfigurationRecord) {
         self.write(AuditRecord::Configuration(record));
+    }
+
+    /// A tenant of the vault was changed, or its secret.
+    pub fn tenant(&self, record: TenantRecord) {
+        self.write(AuditRecord::Tenant(record));
     }
 
     /// Waits until everything so far is written, or `patience` is over: for the end of the process.

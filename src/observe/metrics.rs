@@ -31,6 +31,9 @@ pub struct Metrics {
     pub(crate) in_flight: IntGauge,
     pub(crate) connections: IntGauge,
     pub(crate) retries: Counters<1>,
+    pub(crate) rotations: Counters<1>,
+    pub(crate) secret_created: Gauges<1>,
+    pub(crate) secret_expiry: Gauges<1>,
     pub(crate) rate_limited: Counters<1>,
     pub(crate) policy_denied: Counters<1>,
     pub(crate) authentication_failed: Counters<2>,
@@ -89,6 +92,22 @@ impl Metrics {
             ),
             in_flight: families.gauge("requests_in_flight", "Number of requests under way."),
             connections: families.gauge("connections", "Number of open connections of callers."),
+            secret_created: families.gauges(
+                "client_secret_created_timestamp_seconds",
+                "Since when Claviger has the client secret of a tenant of the vault, in seconds since 1970.",
+                ["tenant"],
+            ),
+            secret_expiry: families.gauges(
+                "client_secret_expiry_timestamp_seconds",
+                "When Logto ceases to take the client secret of a tenant of the vault, in seconds since 1970.",
+                ["tenant"],
+            ),
+            rotations: families.closed_counters(
+                "rotations_total",
+                "Number of steps towards another client secret, by what came of them.",
+                ["outcome"],
+                closed::ROTATIONS,
+            ),
             retries: families.closed_counters(
                 "retries_total",
                 "Number of requests sent upstream again, by reason.",

@@ -29,6 +29,8 @@ pub struct Record {
     /// As it was asked for or, once it is permitted, as it is forwarded. Shown by nobody before it is cleaned.
     target: Option<PathAndQuery>,
     recorder: Arc<Recorder>,
+    /// Nothing is counted or published of it.
+    is_apart: bool,
 }
 
 impl Record {
@@ -70,7 +72,25 @@ impl Record {
             details: None,
         };
         let started = Instant::now();
-        Self { started, asks_for_token: false, client_in_form: false, event, target: None, recorder }
+        Self {
+            started,
+            asks_for_token: false,
+            client_in_form: false,
+            event,
+            target: None,
+            recorder,
+            is_apart: false,
+        }
+    }
+
+    /// For a part of the request that goes on when its caller has left. What becomes of the request is in this one.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        let (id, method) = (self.id.clone(), self.method.clone());
+        let mut apart = Self::begin(id, method, self.operation.clone(), self.recorder.clone());
+        apart.metrics().in_flight.dec();
+        apart.is_apart = true;
+        apart
     }
 
     /// What it is about. Kept as it is: most records are never shown.
@@ -121,6 +141,9 @@ impl DerefMut for Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
+        if self.is_apart {
+            return;
+        }
         self.duration = self.started.elapsed();
         self.metrics().in_flight.dec();
         let (by, seconds) = (self.answered_by, self.duration.as_secs_f64());

@@ -21,10 +21,11 @@ impl RuleCheck for CatalogCheck {
             RuleList::Allow => Effect::Allow,
             RuleList::Deny => Effect::Deny,
         };
-        Rule::parse(catalog, effect, text).map(drop).map_err(|error| error.to_string())
+        Rule::parse(catalog.about(text), effect, text).map(drop).map_err(|error| error.to_string())
     }
 
     fn doubt(&self, catalog: &Catalog, list: RuleList, text: &str) -> Option<String> {
+        let catalog = catalog.about(text);
         let Ok(Rule::Template { template, .. }) = Rule::parse(catalog, Effect::Deny, text) else {
             return None;
         };
@@ -35,7 +36,8 @@ impl RuleCheck for CatalogCheck {
             RuleList::Deny => "denies",
         };
         Some(format!(
-            "it {effect} nothing that Logto 1.42 has below /api/{room}. Did you mean \"/api/{near}\"?"
+            "it {effect} nothing that Logto 1.42 has below {mount}/api/{room}. Did you mean \"{mount}/api/{near}\"?",
+            mount = catalog.api().mount()
         ))
     }
 
@@ -46,6 +48,7 @@ impl RuleCheck for CatalogCheck {
         name: &str,
         condition: &QueryCondition,
     ) -> Result<(), String> {
+        let catalog = catalog.about(rule);
         let Some((op, operation)) = operation(catalog, rule) else { return Ok(()) };
         let parameters = catalog.parameters(op);
         if !parameters.takes(name) {
@@ -70,6 +73,7 @@ impl RuleCheck for CatalogCheck {
     }
 
     fn member(&self, catalog: &Catalog, rule: &str, name: &str) -> Result<(), String> {
+        let catalog = catalog.about(rule);
         let Some((op, operation)) = operation(catalog, rule) else { return Ok(()) };
         let parameters = catalog.parameters(op);
         if parameters.has_member(name) {

@@ -11,7 +11,7 @@ use super::{
     tables::{Kind, Tables},
 };
 use crate::{
-    catalog::Catalog,
+    catalog::{Api, Catalog},
     config::{Policy, RuleText},
 };
 
@@ -33,7 +33,7 @@ struct Line<'c> {
 }
 
 impl RuleSet {
-    /// Compiles the rules of all of `policies` together: each allows what it allows, and a deny in any of them
+    /// Compiles the rules of all of `policies` that are about the catalog's API together: each allows what it allows, and a deny in any of them
     /// wins. Many sets of one configuration take less room when one [`Compiler`] makes them.
     ///
     /// # Errors
@@ -54,7 +54,8 @@ impl<'c> Compiler<'c> {
     /// # Errors
     /// Every rule that is not one.
     pub fn compile(&mut self, policies: &[&'c Policy]) -> Result<RuleSet, Vec<RuleProblem>> {
-        let all = || policies.iter().flat_map(|policy| rules(policy));
+        let api = self.catalog.api();
+        let all = || policies.iter().flat_map(|policy| rules(policy, api));
         let lines: Box<[Line<'_>]> = all().map(|(kind, rule)| Line { kind, text: &rule.text }).collect();
         let tables = match self.tables.get(&lines) {
             Some(tables) => tables.clone(),
@@ -65,20 +66,24 @@ impl<'c> Compiler<'c> {
             }
         };
         let sources = policies.iter().flat_map(|policy| {
-            let sources = || rules(policy).map(|(kind, rule)| source(policy, kind, rule)).collect();
+            let sources = || rules(policy, api).map(|(kind, rule)| source(policy, kind, rule)).collect();
             self.sources.entry(*policy).or_insert_with(sources).to_vec()
         });
         Ok(RuleSet::new(tables, sources.collect()))
     }
 }
 
-/// The rules of a policy, in the order in which they count.
-fn rules(policy: &Policy) -> impl Iterator<Item = (Kind, &Arc<RuleText>)> {
+/// The rules of a policy that are about one API, in the order in which they count. A `*` allows what tenants' own API has,
+/// and denies everything.
+fn rules(policy: &Policy, api: Api) -> impl Iterator<Item = (Kind, &Arc<RuleText>)> {
     let deny = policy.deny.iter().map(|rule| (Kind::Deny, rule));
-    deny.chain(policy.allow.iter().map(|rule| match rule.conditions {
+    let all = deny.chain(policy.allow.iter().map(|rule| match rule.conditions {
         Some(_) => (Kind::Conditional, rule),
         None => (Kind::Allow, rule),
-    }))
+    }));
+    all.filter(move |(kind, rule)| {
+        Api::of_rule(&rule.text) == api || *kind == Kind::Deny && rule.text.trim() == "*"
+    })
 }
 
 fn parse<'c>(

@@ -16,6 +16,9 @@ pub enum ForwardAuthError {
         "the path is to be in the spelling of the operation, because it is another proxy that will send it"
     )]
     Spelling,
+    /// With a token of the account another proxy could do anything there.
+    #[error("the Logto Cloud API is reached through Claviger's own proxy alone")]
+    Cloud,
     /// The answer would reach the caller with its secrets, past the masking.
     #[error(
         "the answer to {0} holds secrets that only Claviger's own proxy can mask, and the grant does not reveal them"

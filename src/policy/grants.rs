@@ -12,12 +12,13 @@ use http::{request::Parts, uri::PathAndQuery};
 
 use super::{
     compile::Compiler,
-    conditions::{ConditionalTarget, Met, Pending},
-    decide::{RuleProblem, RuleSet, RuleSource, Verdict},
+    conditions::ConditionalTarget,
+    decide::{RuleProblem, RuleSet, Verdict},
+    grant::{Allowance, Compiled, Decider, Grant, place_of_rules, unknown},
     matched::Matched,
     path::CanonicalPath,
     permit::{Action, Granted, Permit, PermittedOperation, Tenant},
-    refusal::{KnownTenants, NoDocument, Refusal},
+    refusal::{NoDocument, Refusal},
     reveal::Reveals,
     rights::Rights,
     scope::Scope,
@@ -26,26 +27,11 @@ use super::{
 };
 use crate::{
     authn::Caller,
-    catalog::{ApiDocument, Catalog, Meant, Op, Verb},
+    catalog::{Api, ApiDocument, Catalog, Op, Verb},
     config::{self, Config, Issue},
-    ids::{CallerIndex, CallerName, PolicyName, TenantName},
+    ids::{CallerIndex, PolicyName, TenantName},
     tenants::Directory,
 };
-
-/// What a caller may do.
-#[derive(Debug)]
-struct Grant {
-    name: CallerName,
-    scope: Scope,
-    token: TokenSpec,
-    rules: Arc<RuleSet>,
-    /// Where to add a rule, such as `policies.support.allow`.
-    place: Arc<str>,
-    issue: Issue,
-    reveals: Reveals,
-    /// The first caller that may do the same.
-    class: usize,
-}
 
 /// The grants of a configuration.
 #[derive(Debug)]
@@ -57,10 +43,6 @@ pub struct Grants {
     /// Whether callers may read what they may do (`openapi.enabled`).
     described: bool,
 }
-
-/// The rule that allows a request: borrowed where it is about the operation alone, and owned where it was found by its
-/// conditions.
-type Decider<'g> = Cow<'g, Arc<RuleSource>>;
 
 /// What is decided about a request of a caller at a tenant. No leave to carry it out: that is a [`Permit`].
 #[derive(Debug)]
@@ -91,21 +73,25 @@ impl Grants {
         let catalog = config.catalog.catalog.clone();
         let policies: HashMap<&PolicyName, &config::Policy> =
             config.policies.iter().map(|p| (&p.name, p)).collect();
-        let (mut narrowings, mut compiler) = (Vec::new(), Compiler::new(&catalog));
-        let mut compiled: BTreeMap<Vec<&PolicyName>, (Arc<RuleSet>, Arc<str>)> = BTreeMap::new();
+        let (mut management, mut cloud) = (Compiler::new(&catalog), Compiler::new(Catalog::cloud()));
+        let mut narrowings = Vec::new();
+        let mut compiled: BTreeMap<Vec<&PolicyName>, Compiled> = BTreeMap::new();
         let mut callers = Vec::with_capacity(config.callers.len());
         let mut classes = HashMap::new();
         for (index, caller) in config.callers.iter().enumerate() {
             let mut names: Vec<&PolicyName> = caller.policies.iter().collect();
             names.sort_unstable();
             names.dedup();
-            let (rules, place) = match compiled.get(&names) {
+            let Compiled { management: rules, cloud: cloud_rules, place } = match compiled.get(&names) {
                 Some(known) => known.clone(),
                 None => {
                     let chosen: Vec<&config::Policy> =
                         names.iter().filter_map(|n| policies.get(n).copied()).collect();
-                    let rules = Arc::new(compiler.compile(&chosen)?);
-                    let made = (rules, place_of_rules(&chosen));
+                    let made = Compiled {
+                        management: Arc::new(management.compile(&chosen)?),
+                        cloud: Arc::new(cloud.compile(&chosen)?),
+                        place: place_of_rules(&chosen),
+                    };
                     compiled.insert(names, made.clone());
                     made
                 }
@@ -115,11 +101,15 @@ impl Grants {
             callers.push(Grant {
                 name: caller.name.clone(),
                 scope: Scope::of(&caller.tenants),
+                accounts: caller.cloud.iter().map(TenantName::of_account).collect(),
                 token: TokenSpec::of(caller, &mut narrowings),
-                rules,
+                management: Allowance { rules, reveals },
+                cloud: Allowance {
+                    rules: cloud_rules,
+                    reveals: Reveals::new(Catalog::cloud(), &caller.reveal)?,
+                },
                 place,
                 issue: caller.issue,
-                reveals,
                 class,
             });
         }
@@ -127,18 +117,22 @@ impl Grants {
         Ok(Self { catalog, callers: callers.into(), narrowings, described })
     }
 
-    /// The tenant that a request of this caller is for: the one that it names, or the caller's only one.
+    /// The tenant that a request of this caller is for: the one that it names, or the caller's only one. Of a request to
+    /// Logto Cloud the account, which is among `tenants` then.
     ///
     /// # Errors
     /// [`Refusal`]: there is no such tenant, the caller may not use it, or has several and names none.
     pub fn tenant<T: Tenant>(
         &self,
         caller: Caller,
-        named: Option<&str>,
+        target: &Target<'_>,
         tenants: &Directory<T>,
     ) -> Result<Granted<T>, Refusal> {
-        let tenant = self.tenant_of(caller.index(), caller.tenant(), named, tenants)?;
-        let token = self.callers[caller.index().0].token.clone();
+        let tenant = self.tenant_of(caller.index(), caller.tenant(), target, tenants)?;
+        let token = match target.api() {
+            Api::Management => self.callers[caller.index().0].token.clone(),
+            Api::Cloud => TokenSpec::Own,
+        };
         Ok(Granted { caller, tenant, token, explained: false })
     }
 
@@ -151,9 +145,16 @@ impl Grants {
         &self,
         caller: CallerIndex,
         bound: Option<&TenantName>,
-        named: Option<&str>,
+        target: &Target<'_>,
         tenants: &Directory<T>,
     ) -> Result<Arc<T>, Refusal> {
+        let named = target.tenant();
+        if target.api() == Api::Cloud {
+            return match bound {
+                Some(_) => Err(Refusal::TokenOfOtherTenant),
+                None => self.callers[caller.0].account(named, tenants),
+            };
+        }
         let bound = bound.map(TenantName::as_str);
         if bound.is_some() && named.is_some() && bound != named {
             return Err(Refusal::TokenOfOtherTenant);
@@ -207,72 +208,40 @@ impl Grants {
         head: &Parts,
     ) -> Result<Judged<'_>, Refusal> {
         let grant = &self.callers[caller.0];
+        let (catalog, Allowance { rules, reveals }) = (self.catalog(target.api()), grant.of(target.api()));
         let (path, query) = match *target {
-            Target::Api { path, query, .. } => (path, query),
+            Target::Api { path, query, .. } | Target::Cloud { path, query, .. } => (path, query),
             Target::Token { asked, .. } => {
                 let token = asked.of(&grant.token, grant.issue, tenant)?;
                 return Ok(Judged { rule: None, action: Action::Issue(grant.issue), token: Some(token) });
             }
         };
-        let matched = Matched::find(
-            &self.catalog,
-            &head.method,
-            CanonicalPath::of_request(&self.catalog, &head.method, path)?,
-        );
+        let matched =
+            Matched::find(catalog, &head.method, CanonicalPath::of_request(catalog, &head.method, path)?);
         if matched.is_withheld() {
-            self.describe(&matched)?;
+            self.describe(target.api(), &matched)?;
             return Ok(Judged { rule: None, action: Action::Describe, token: None });
         }
-        let name = matched.op().map_or(OTHER, |op| self.catalog.operation(op).id);
+        let name = matched.op().map_or(OTHER, |op| catalog.operation(op).id);
         let index = matched.op().map_or_else(|| self.index_of(OTHER), Op::index);
-        let (rule, pending) = self.decide(grant, &tenant.name, &matched, (index, name), query)?;
-        let masking = grant.reveals.of(&self.catalog, matched.op(), query);
+        let (rule, pending) = match rules.decide(&matched) {
+            Verdict::Unknown => return Err(unknown(catalog, &matched)),
+            verdict => grant.decided(verdict, &tenant.name, (index, name), query)?,
+        };
+        let masking = reveals.of(catalog, matched.op(), query);
         let target = ConditionalTarget::new(join(matched.path(), query, head.uri.path_and_query())?, pending);
         let action = Action::Forward(PermittedOperation { index, name, target, masking });
         Ok(Judged { rule, action, token: None })
     }
 
     /// Whether a caller with a grant may read an OpenAPI document: it says nothing that the caller may not do.
-    fn describe(&self, matched: &Matched<'_>) -> Result<(), NoDocument> {
+    fn describe(&self, api: Api, matched: &Matched<'_>) -> Result<(), NoDocument> {
         match (matched.document(), matched.verb()) {
+            _ if api == Api::Cloud => Err(NoDocument::Other),
             (Some(ApiDocument::Management), _) if !self.described => Err(NoDocument::Off),
             (Some(ApiDocument::Management), Some(Verb::Get)) => Ok(()),
             (Some(ApiDocument::Management), _) => Err(NoDocument::Method),
             _ => Err(NoDocument::Other),
-        }
-    }
-
-    /// The rule that allows it, and the conditions that the body has to meet.
-    fn decide<'g>(
-        &self,
-        grant: &'g Grant,
-        tenant: &TenantName,
-        matched: &Matched<'_>,
-        (index, operation): (usize, &'static str),
-        query: Option<&str>,
-    ) -> Result<(Option<Decider<'g>>, Option<Pending>), Refusal> {
-        match grant.rules.decide(matched) {
-            Verdict::Allowed(rule) => Ok((Some(Cow::Borrowed(rule)), None)),
-            Verdict::Conditional(candidates) => match Pending::by_query(candidates.rules(), query) {
-                Ok(Met::By(rule)) => Ok((Some(Cow::Owned(rule)), None)),
-                Ok(Met::Body(pending)) => Ok((None, Some(pending))),
-                Err(unmet) => Err(Refusal::Condition { operation, index, unmet }),
-            },
-            Verdict::Unknown => {
-                let has = |verb: &Verb| self.catalog.find(*verb, matched.path()).is_some();
-                let methods: Vec<_> = Verb::ALL.into_iter().filter(has).collect();
-                Err(match &*methods {
-                    [] => {
-                        Refusal::OperationUnknown(self.catalog.meant(matched.path()).map(Meant::into_owned))
-                    }
-                    _ => Refusal::Method(methods),
-                })
-            }
-            refused => {
-                let (caller, tenant, rule) = (grant.name.clone(), tenant.clone(), refused.rule().cloned());
-                let (reason, place) = (refused.label(), grant.place.clone());
-                Err(Refusal::NotPermitted { caller, tenant, operation, index, reason, rule, place })
-            }
         }
     }
 
@@ -284,6 +253,9 @@ impl Grants {
                     && grant.scope.includes(tenant)
             })
         };
+        if tenant.config().is_account() {
+            return Vec::new();
+        }
         let mut narrowings: Vec<_> = self.narrowings.iter().filter(asks).cloned().collect();
         if tenant.config().resources.is_empty() {
             return narrowings;
@@ -316,14 +288,17 @@ impl Grants {
         self.catalog.operations().len() + place
     }
 
-    /// The operations that the rules are about.
-    pub fn catalog(&self) -> &Arc<Catalog> {
-        &self.catalog
+    /// The operations that the rules about an API are about.
+    pub fn catalog(&self, api: Api) -> &Arc<Catalog> {
+        match api {
+            Api::Management => &self.catalog,
+            Api::Cloud => Catalog::cloud(),
+        }
     }
 
-    /// The rules of a caller, for `explain` and the matrix.
-    pub fn rules(&self, caller: CallerIndex) -> &RuleSet {
-        &self.callers[caller.0].rules
+    /// The rules of a caller about an API, for `explain` and the matrix.
+    pub fn rules(&self, caller: CallerIndex, api: Api) -> &RuleSet {
+        &self.callers[caller.0].of(api).rules
     }
 
     /// Callers of one class have the same rules, and see the same of answers.
@@ -333,38 +308,14 @@ impl Grants {
 
     /// What a caller may do, to be described.
     pub fn rights(&self, caller: CallerIndex) -> Rights {
-        let Grant { rules, reveals, .. } = &self.callers[caller.0];
+        let Allowance { rules, reveals } = &self.callers[caller.0].management;
         Rights { catalog: self.catalog.clone(), rules: rules.clone(), reveals: reveals.clone() }
     }
 
-    /// What a caller's answers are shown of, for `explain` and the matrix.
-    pub fn reveals(&self, caller: CallerIndex) -> &Reveals {
-        &self.callers[caller.0].reveals
+    /// What a caller's answers of an API are shown of, for `explain` and the matrix.
+    pub fn reveals(&self, caller: CallerIndex, api: Api) -> &Reveals {
+        &self.callers[caller.0].of(api).reveals
     }
-}
-
-impl Grant {
-    fn no_tenant(&self, named: &str) -> Refusal {
-        Refusal::TenantUnknown { named: TenantName::parse(named).ok(), known: self.known_tenants() }
-    }
-
-    fn known_tenants(&self) -> KnownTenants {
-        let mut tenants: Vec<_> = match &self.scope {
-            Scope::Only { names, others } if others.is_empty() => names.iter().cloned().collect(),
-            _ => Vec::new(),
-        };
-        tenants.sort_unstable();
-        KnownTenants { caller: self.name.clone(), tenants: tenants.into() }
-    }
-}
-
-/// Where a rule is to be added for a caller with these policies.
-pub fn place_of_rules(policies: &[&config::Policy]) -> Arc<str> {
-    let place = |policy: &&config::Policy| match policy.allow.first().map(|rule| rule.origin.to_string()) {
-        Some(origin) if origin.contains("CLAVIGER_ALLOW") => "CLAVIGER_ALLOW".to_owned(),
-        _ => format!("policies.{}.allow", policy.name),
-    };
-    policies.iter().map(place).collect::<Vec<_>>().join(" or ").into()
 }
 
 /// Path and query, byte for byte: the caller's own where they are what was matched.

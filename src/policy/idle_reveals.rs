@@ -2,18 +2,20 @@
 
 use super::{decide::Verdict, grants::Grants};
 use crate::{
+    catalog::Api,
     config::{Config, Problem, RuleText},
     ids::CallerIndex,
 };
 
 /// A warning for each.
 pub fn idle_reveals(grants: &Grants, config: &Config) -> Vec<Problem> {
-    let catalog = grants.catalog();
     let mut idle = Vec::new();
     for (index, caller) in config.callers.iter().enumerate() {
         for RuleText { text, origin, .. } in &caller.reveal {
+            let api = Api::of_rule(text);
+            let catalog = grants.catalog(api);
             let Some(op) = catalog.by_id(text) else { continue };
-            let (verdict, in_part) = grants.rules(CallerIndex(index)).about(op, catalog.operation(op));
+            let (verdict, in_part) = grants.rules(CallerIndex(index), api).about(op, catalog.operation(op));
             let is_granted = in_part || matches!(verdict, Verdict::Allowed(_) | Verdict::Conditional(_));
             let (what, remedy) = match (is_granted, catalog.secrets(op)) {
                 (false, _) => (

@@ -76,7 +76,7 @@ impl<'c> Column<'c> {
         index: CallerIndex,
         caller: &'c Caller,
     ) -> Self {
-        let rules = grants.rules(index);
+        let (api, rules) = (catalog.api(), grants.rules(index, catalog.api()));
         let cell = |(op, operation)| {
             let (verdict, in_part) = rules.about(op, operation);
             let about_some_paths = if in_part {
@@ -84,7 +84,7 @@ impl<'c> Column<'c> {
             } else {
                 Vec::new()
             };
-            let is_hidden = grants.reveals(index).hidden(catalog, Some(op), None).is_some();
+            let is_hidden = grants.reveals(index, api).hidden(catalog, Some(op), None).is_some();
             let has_secrets = catalog.secrets(op).is_some();
             let (masked, unmasked) = (has_secrets && is_hidden, has_secrets && !is_hidden);
             Cell { operation, verdict, about_some_paths, masked, unmasked }

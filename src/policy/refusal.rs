@@ -29,6 +29,12 @@ pub enum Refusal {
     /// The caller may not use the tenant.
     #[error("caller {0} has no grant for tenant {1}")]
     TenantNotGranted(CallerName, TenantName),
+    /// The caller may use no account at Logto Cloud, or not this one.
+    #[error("caller {caller} has no grant for {named}", caller = .0, named = account(.1.as_ref()))]
+    AccountNotGranted(CallerName, Option<TenantName>),
+    /// The caller has several accounts and named none.
+    #[error("the request names no account at Logto Cloud, and caller {caller} has several: {names}", caller = .0, names = .1.join(", "))]
+    AccountNotNamed(CallerName, Box<[Box<str>]>),
     /// What the caller presented is good at another tenant.
     #[error("the token was issued for another tenant: get one at /t/{{tenant}}/oidc/token of this one")]
     TokenOfOtherTenant,
@@ -118,6 +124,10 @@ fn no_tenant(named: Option<&TenantName>, known: &KnownTenants) -> String {
 fn methods(verbs: &[Verb]) -> String {
     let names = verbs.iter().map(|verb| if *verb == Verb::Get { "GET, HEAD" } else { verb.as_str() });
     names.collect::<Vec<_>>().join(", ")
+}
+
+fn account(named: Option<&TenantName>) -> String {
+    named.map_or("the Logto Cloud API".into(), |name| format!("the Logto Cloud account {name}"))
 }
 
 /// Why an operation is not permitted, by the verdict's word.

@@ -3,7 +3,7 @@
 
 use super::{rules::RuleError, source::RuleProblem};
 use crate::{
-    catalog::{Catalog, Op, Secrets, nearest},
+    catalog::{Api, Catalog, Op, Secrets, nearest},
     config::RuleText,
 };
 
@@ -12,14 +12,15 @@ use crate::{
 pub struct Reveals(Box<[Op]>);
 
 impl Reveals {
-    /// Reads the operationIds of a `reveal` list.
+    /// Reads the operationIds of a `reveal` list that are about the catalog's API.
     ///
     /// # Errors
     /// Every one that is none.
     pub fn new(catalog: &Catalog, list: &[RuleText]) -> Result<Self, Vec<RuleProblem>> {
         let mut ops: Vec<Op> = Vec::with_capacity(list.len());
         let mut problems = Vec::new();
-        for RuleText { text, origin, .. } in list {
+        for RuleText { text, origin, .. } in list.iter().filter(|it| Api::of_rule(&it.text) == catalog.api())
+        {
             match catalog.by_id(text) {
                 Some(op) => ops.push(op),
                 None => {

@@ -74,10 +74,10 @@ pub(super) struct Coverage {
     pub(super) in_part: OpSet,
 }
 
-/// A rule by its form. What it covers beyond that depends on whether it allows or denies.
+/// A rule about one of the two APIs, by its form. What it covers beyond that depends on whether it allows or denies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rule {
-    /// `*`: every operation of the catalog; in `deny`, everything.
+    /// `*`, of the Cloud API `cloud:*`: every operation of the catalog; in `deny`, everything.
     All,
     /// `users:read`: the operations of a tag that are not sensitive; those that read secrets alone come masked.
     Tag {
@@ -114,12 +114,14 @@ impl Rule {
         if text.is_empty() {
             return Err(RuleError::Empty);
         }
-        if text == "*" {
+        let name = text.strip_prefix(catalog.api().prefix()).unwrap_or(text);
+        if name == "*" {
             return Ok(Self::All);
         }
         if let Some((method, path)) = text.split_once(char::is_whitespace) {
-            return match read_template(method, path.trim_start()) {
-                Err(RuleError::Method { .. }) if !path.trim_start().starts_with('/') => {
+            let path = path.trim_start();
+            return match read_template(method, path.strip_prefix(catalog.api().mount()).unwrap_or(path)) {
+                Err(RuleError::Method { .. }) if !path.starts_with('/') => {
                     Err(RuleError::Several { rules: text.split_whitespace().map(Into::into).collect() })
                 }
                 read => read,
@@ -128,7 +130,9 @@ impl Rule {
         if text.starts_with('/') {
             return Err(RuleError::NoMethod { path: text.into() });
         }
-        if let Some((tag, access)) = text.split_once(':') {
+        if name.contains(':')
+            && let Some((tag, access)) = text.rsplit_once(':')
+        {
             return read_tag(catalog, tag, access);
         }
         match (catalog.by_id(text), catalog.tag(text)) {
@@ -234,7 +238,7 @@ fn check_template(catalog: &Catalog, verb: Verb, template: &Template) -> Result<
     check_not_withheld(operation)?;
     if operation.is_sensitive() {
         return Err(RuleError::SensitiveTemplate {
-            rule: format!("{verb} {template}").into(),
+            rule: format!("{verb} {}{template}", catalog.api().mount()).into(),
             id: operation.id,
         });
     }
@@ -243,7 +247,8 @@ fn check_template(catalog: &Catalog, verb: Verb, template: &Template) -> Result<
         _ => false,
     });
     if respelled {
-        return Err(RuleError::Spelling { right: format!("{verb} {}", operation.template).into() });
+        let right = format!("{verb} {}{}", catalog.api().mount(), operation.template);
+        return Err(RuleError::Spelling { right: right.into() });
     }
     Ok(())
 }

@@ -29,7 +29,7 @@ impl Suggestion {
     /// name, then others, narrower and wider. None where no rule could allow it.
     pub fn all(catalog: &Catalog, rules: &RuleSet, matched: &Matched<'_>) -> Vec<Self> {
         let Some(verb) = matched.verb() else { return Vec::new() };
-        let this_path = format!("{verb} {}", matched.path());
+        let this_path = format!("{verb} {}{}", catalog.api().mount(), matched.path());
         let candidates = match matched.op().map(|op| catalog.operation(op)) {
             Some(operation) => {
                 let access = if operation.verb.reads() { "read" } else { "write" };

@@ -1,6 +1,8 @@
 //! What a request asks for, as the policy judges it. Read by the router; the tenant is the caller's text until it is
 //! looked up among those that there are, and the path has not been looked into yet (that is `path`'s work).
 
+use crate::catalog::Api;
+
 /// What a request is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target<'r> {
@@ -12,6 +14,17 @@ pub enum Target<'r> {
         path: &'r str,
         /// What follows `?`, to go upstream byte for byte.
         query: Option<&'r str>,
+    },
+    /// `/cloud/api/…` or `/cloud/{account}/api/…`: the Logto Cloud API.
+    Cloud {
+        /// As the caller wrote it; `None`: the caller's only one.
+        account: Option<&'r str>,
+        /// From `/api` on, as it came.
+        path: &'r str,
+        /// What follows `?`, to go upstream byte for byte.
+        query: Option<&'r str>,
+        /// The alias that a tenant which is created is to have, as the caller wrote it; `None`: as the account has it.
+        alias: Option<&'r str>,
     },
     /// `/oidc/token` or `/t/{tenant}/oidc/token`: the token broker.
     Token {
@@ -36,10 +49,20 @@ pub struct Asked<'r> {
 }
 
 impl<'r> Target<'r> {
-    /// The tenant that it names.
+    /// The tenant, or the account at Logto Cloud, that it names.
     pub fn tenant(&self) -> Option<&'r str> {
-        let (Self::Api { tenant, .. } | Self::Token { tenant, .. }) = *self;
-        tenant
+        match *self {
+            Self::Api { tenant, .. } | Self::Token { tenant, .. } => tenant,
+            Self::Cloud { account, .. } => account,
+        }
+    }
+
+    /// The API that it is for, or for whose tokens.
+    pub fn api(&self) -> Api {
+        match self {
+            Self::Api { .. } | Self::Token { .. } => Api::Management,
+            Self::Cloud { .. } => Api::Cloud,
+        }
     }
 }
 
@@ -48,7 +71,7 @@ impl<'r> Target<'r> {
 pub enum TargetError {
     /// 404 `claviger.not_found`
     #[error(
-        "there is no such path here: the Management API is below /api or /t/{{tenant}}/api, the token broker is /oidc/token"
+        "there is no such path here: the Management API is below /api or /t/{{tenant}}/api, the Logto Cloud API below /cloud/api, the token broker is /oidc/token"
     )]
     NotFound,
     /// 404 `claviger.not_found`: an operation's path, but for the `/api` at its beginning.

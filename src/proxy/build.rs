@@ -5,13 +5,15 @@ mod error;
 mod seal;
 mod shared;
 mod tenants;
+mod vaulted;
 
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 
 use self::tenants::TenantMaker;
-pub use self::{error::BuildError, shared::Shared};
+pub(super) use self::vaulted::{prove, reserve};
+pub use self::{error::BuildError, shared::Shared, vaulted::Unproved};
 use super::{broker::Broker, hosts::Hosts, pipeline::Pipeline};
 use crate::{
     authn::{Authenticators, Deps, jwt::Keyrings},
@@ -56,8 +58,12 @@ impl Shared {
         let policy = Grants::new(&config).map_err(BuildError::Rules)?;
         let none = Directory::default();
         let known = current.map_or(&none, Pipeline::tenants);
-        let change = TenantMaker::new(self, &config, &policy).change(known)?;
-        let tenants = Arc::new(known.with(change));
+        let known_accounts = current.map_or(&none, Pipeline::accounts);
+        let accounts: Vec<_> = config.cloud.iter().map(|account| Arc::new(account.as_tenant())).collect();
+        let mut maker = TenantMaker::new(self, &config, &policy);
+        let (change, accounts) =
+            (maker.change(known, &config.tenants)?, maker.change(known_accounts, &accounts)?);
+        let (tenants, accounts) = (Arc::new(known.with(change)), Arc::new(known_accounts.with(accounts)));
         let seal = self.seal(&config, &tenants)?;
         self.pools.sweep();
         self.keyrings.keep(&issuers);
@@ -78,7 +84,11 @@ impl Shared {
             peers: self.peers(config.limits.failed_identifications),
             unauthenticated: self.unauthenticated.clone(),
             limits: RateLimits::new(&config, &self.limits),
+            vault: self.vault.clone(),
+            tokens: self.tokens.clone(),
+            unresolved: self.unresolved.clone(),
             tenants,
+            accounts,
             broker: Broker { seal, ttl: config.broker.ttl, clock: self.clock.clone() },
             policy,
             library: self.library.clone(),

@@ -52,7 +52,7 @@ impl<'r> Issuer<'r> {
         if head.method != Method::GET && head.method != Method::HEAD {
             return Err(TargetError::Read);
         }
-        let base = Base { tenant: None, ..base }.to_string();
+        let base = Base { mount: "", ..base }.to_string();
         let tenant = self.tenant.map(|name| format!("/t/{name}")).unwrap_or_default();
         let mut document = serde_json::json!({
             "issuer": format!("{base}{}", self.path),

@@ -96,7 +96,7 @@ impl Pipeline {
             return Err(Failure::Headers(self.config.limits.headers));
         }
         match Route::of(head, self.config.authz.enabled)? {
-            Route::Api(target) => {
+            Route::Api(target) | Route::Cloud(target) => {
                 let presented = Presented::by_headers(trial.peer, &head.headers);
                 let judged = self.judge(trial, &presented, &target, head, learned).await?;
                 self.examine(judged, head, trial.body)
@@ -124,6 +124,7 @@ impl Pipeline {
                 let (rule, action) = (judged.rule, judged.action);
                 let (operation, path, query) = match (action, target) {
                     (Action::Forward(operation), Target::Api { path, query, .. }) => (operation, path, query),
+                    (Action::Forward(_), Target::Cloud { .. }) => return Err(ForwardAuthError::Cloud.into()),
                     (Action::Describe, _) => return Err(Refusal::from(NoDocument::Lent).into()),
                     _ => return Err(ForwardAuthError::Question.into()),
                 };
@@ -153,7 +154,7 @@ impl Pipeline {
             }
         };
         learned.caller = Some(index);
-        let tenant = self.policy.tenant_of(index, bound.as_ref(), target.tenant(), &self.tenants)?;
+        let tenant = self.policy.tenant_of(index, bound.as_ref(), target, self.directory(target))?;
         learned.tenant = Some(tenant.clone());
         Ok(self.policy.judge(index, tenant.config(), target, head)?)
     }

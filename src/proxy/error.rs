@@ -2,6 +2,7 @@
 //! code, title, whose side it is on, when to come back. Each stage has its own error type; this module is
 //! where they meet. An answer of the upstream, whatever its status, is not an error.
 
+mod creation;
 mod operator;
 mod table;
 
@@ -9,8 +10,8 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-pub use self::table::Description;
 use self::table::EXPLAIN;
+pub use self::{creation::CreationError, table::Description};
 use super::{broker::BrokerError, hosts::HostError};
 use crate::{
     authn::AuthnError,
@@ -22,6 +23,7 @@ use crate::{
     policy::{ForwardAuthError, NoDocument, Refusal, decide::RuleSource, target::TargetError},
     token::{Fault, TokenError},
     upstream::{BodyError, RequestBodyError, SendError, TryFailure, UpstreamError},
+    vault::VaultError,
 };
 
 /// Why a request is not answered by the upstream.
@@ -66,6 +68,12 @@ pub enum Failure {
     /// No OpenAPI document could be made.
     #[error(transparent)]
     OpenApi(#[from] CutError),
+    /// A tenant was not created, or is not known here though it was.
+    #[error(transparent)]
+    Creation(#[from] CreationError),
+    /// The vault cannot do it.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     /// A bug.
     #[error("Claviger failed on this request; this is a bug")]
     Panic,
@@ -99,6 +107,7 @@ impl From<BodyError> for Failure {
         match error {
             BodyError::Broken(_) => UpstreamError::BrokeOff.into(),
             BodyError::Idle(limit) => UpstreamError::Timeout(limit).into(),
+            BodyError::TooLong(_) => UpstreamError::Invalid("more than such an answer can have").into(),
             BodyError::Blocked(blocked) => blocked.into(),
         }
     }
@@ -145,6 +154,7 @@ impl Failure {
                     | TargetError::TenantConflict,
                 ) => table::BAD_REQUEST,
                 Refusal::TenantNotNamed(_) => table::TENANT_NOT_NAMED,
+                Refusal::AccountNotNamed(..) => table::ACCOUNT_NOT_NAMED,
                 Refusal::Path(_) => table::PATH_AMBIGUOUS,
                 Refusal::TenantUnknown { .. } => table::TENANT_UNKNOWN,
                 Refusal::ResourceNotGranted(_) | Refusal::OrganizationNotGranted => {
@@ -154,9 +164,10 @@ impl Failure {
                     Description { oauth: "invalid_scope", ..table::TOKEN_NOT_GRANTED }
                 }
                 Refusal::TokenOfOtherTenant => Description { remedy: "", ..table::NOT_PERMITTED },
-                Refusal::TenantNotGranted(..) | Refusal::NotPermitted { .. } | Refusal::Condition { .. } => {
-                    table::NOT_PERMITTED
-                }
+                Refusal::TenantNotGranted(..)
+                | Refusal::AccountNotGranted(..)
+                | Refusal::NotPermitted { .. }
+                | Refusal::Condition { .. } => table::NOT_PERMITTED,
                 Refusal::Document(NoDocument::Off | NoDocument::Other | NoDocument::Lent) => table::NOT_FOUND,
                 Refusal::Method(_) | Refusal::Target(TargetError::Read) => table::METHOD,
                 Refusal::Document(NoDocument::Method) => table::METHOD,
@@ -214,7 +225,7 @@ impl Failure {
             Self::Reply(_) => table::ANSWER_WITHHELD,
             Self::ForwardAuth(ForwardAuthError::Question) => table::BAD_REQUEST,
             Self::ForwardAuth(ForwardAuthError::Spelling) => table::PATH_AMBIGUOUS,
-            Self::ForwardAuth(ForwardAuthError::Masked(_)) => table::NOT_PERMITTED,
+            Self::ForwardAuth(ForwardAuthError::Masked(_) | ForwardAuthError::Cloud) => table::NOT_PERMITTED,
             Self::Broker(BrokerError::Method) => table::METHOD,
             Self::Broker(BrokerError::Resources) => {
                 Description { oauth: "invalid_target", ..table::BAD_REQUEST }
@@ -226,6 +237,17 @@ impl Failure {
                 BrokerError::Form | BrokerError::Twice | BrokerError::Credentials | BrokerError::Assertion,
             ) => table::BAD_REQUEST,
             Self::Broker(BrokerError::TooLarge) => table::BODY_TOO_LARGE,
+            Self::Creation(CreationError::Alias(_)) => table::BAD_REQUEST,
+            Self::Creation(CreationError::NoAccount) => table::TENANT_UNKNOWN,
+            Self::Creation(CreationError::NotStored { .. }) => table::TENANT_NOT_STORED,
+            Self::Creation(CreationError::Unknown { told, .. }) => {
+                Description { remedy: "", ..(**told).clone() }
+            }
+            Self::Vault(VaultError::AliasTaken { .. }) => table::ALIAS_TAKEN,
+            Self::Vault(VaultError::Changed(_)) => table::TENANT_CHANGED,
+            Self::Vault(VaultError::Unknown(_)) => table::TENANT_UNKNOWN,
+            Self::Vault(VaultError::Unfit(_)) => table::BAD_REQUEST,
+            Self::Vault(VaultError::Unavailable(_)) => table::VAULT_UNAVAILABLE,
             Self::OpenApi(CutError::Busy) => table::OVERLOADED_BY_DOCUMENTS,
             Self::Broker(BrokerError::Seal(_)) | Self::OpenApi(CutError::Failed) | Self::Panic => {
                 table::INTERNAL
@@ -246,6 +268,7 @@ impl Failure {
             )
             | Self::OpenApi(CutError::Busy)
             | Self::Upstream(UpstreamError::Body(RequestBodyError::Limit(_))) => Some(Duration::from_secs(1)),
+            Self::Vault(VaultError::Unavailable(_)) => Some(Duration::from_secs(5)),
             Self::Token(error) => Some(error.retry_after(Instant::now())),
             Self::Caller(unauthenticated) => unauthenticated.retry_after(),
             _ => None,
@@ -266,6 +289,8 @@ impl Failure {
             Self::Upstream(UpstreamError::Body(RequestBodyError::TooLarge { limit, key })) => {
                 format!("the request's body is larger than {limit} bytes (`{key}`)")
             }
+            // Why may name a file: that is for the log.
+            Self::Vault(VaultError::Unavailable(_)) => "the vault is unavailable".to_owned(),
             other => other.to_string(),
         };
         let what = sentence(&what);

@@ -41,8 +41,8 @@ impl Pipeline {
         );
         let cut = cut.await.map_err(|_| CutError::Busy)??;
         // Whoever named the tenant will have to, with every request.
-        let tenant = target.tenant().map(|_| tenant.name().as_str());
-        Ok(answer(&cut, Base { tenant, ..self.base(connection.scheme, head) }, &head.headers))
+        let mount = target.tenant().map(|_| format!("/t/{}", tenant.name())).unwrap_or_default();
+        Ok(answer(&cut, Base { mount: &mount, ..self.base(connection.scheme, head) }, &head.headers))
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     broker::{self, Broker, BrokerRequest},
+    cloud::Unresolved,
     error::Failure,
     forward_auth,
     hosts::{self, Hosts},
@@ -18,10 +19,11 @@ use super::{
 };
 use crate::{
     authn::{Authenticators, Caller, Presented},
+    catalog::Api,
     config::{Config, PolicyVersion},
     headers,
     ids::CallerIndex,
-    limit::{Admitted, Peers, RateLimits, Unauthenticated},
+    limit::{Admitted, Dispatch, Peers, RateLimits, Unauthenticated},
     listen::Connection,
     observe::{AnsweredBy, Details, Issued, Metrics, OperationMetrics, Record, Recorder, RequestId},
     openapi::{Cuts, Library},
@@ -29,7 +31,9 @@ use crate::{
     reply::{self, Base, Body},
     secret::Digest,
     tenants::Directory,
+    token::Tokens,
     upstream::{self, Outbound, Prepared, Tenant},
+    vault::Vault,
 };
 
 /// Everything that a request needs, for one configuration. Its tenants may come, change and go; for the rest a reload
@@ -47,7 +51,13 @@ pub struct Pipeline {
     pub(super) policy: Grants,
     pub(super) limits: RateLimits,
     pub(super) tenants: Arc<Directory<Tenant>>,
+    /// Accounts at Logto Cloud.
+    pub(super) accounts: Arc<Directory<Tenant>>,
     pub(super) broker: Broker,
+    /// Where credentials rest of tenants that are created, and what proves them.
+    pub(super) vault: Option<Vault>,
+    pub(super) tokens: Tokens,
+    pub(super) unresolved: Arc<Unresolved>,
     /// Tenants' OpenAPI documents, and what was cut of them.
     pub(super) library: Arc<Library>,
     pub(super) cuts: Cuts,
@@ -81,6 +91,11 @@ impl Pipeline {
             return Ok(answer.map(Body::whole));
         }
         match Route::of(&head, self.config.authz.enabled)? {
+            Route::Cloud(target) => {
+                let presented = Presented::by_headers(&connection.peer, &head.headers);
+                let admitted = self.admit(connection, &presented, &target, &head, record).await?;
+                self.cloud(connection, admitted, &target, &head, body, record).await
+            }
             Route::Api(target) => {
                 let presented = Presented::by_headers(&connection.peer, &head.headers);
                 let admitted = self.admit(connection, &presented, &target, &head, record).await?;
@@ -181,7 +196,7 @@ impl Pipeline {
         let index = caller.index();
         let granted = self
             .policy
-            .tenant(caller, target.tenant(), &self.tenants)
+            .tenant(caller, target, self.directory(target))
             .inspect_err(|_| record.operation = self.refused(index))?;
         let granted = if record.details.is_some() { granted.explained() } else { granted };
         let tenant = granted.tenant().clone();
@@ -197,6 +212,14 @@ impl Pipeline {
             record.permitted(permit);
         }
         permit
+    }
+
+    /// Whom a request may be for.
+    pub(super) fn directory(&self, target: &Target<'_>) -> &Directory<Tenant> {
+        match target.api() {
+            Api::Management => &self.tenants,
+            Api::Cloud => &self.accounts,
+        }
     }
 
     /// An operation's index among those that something is kept for, and its name.
@@ -227,18 +250,40 @@ impl Pipeline {
     }
 
     /// Sends an operation, and hands on its answer as far as the caller may see it.
-    async fn forward(
+    pub(super) async fn forward(
         &self,
         connection: &Connection,
-        mut admitted: Admitted<Tenant>,
+        admitted: Admitted<Tenant>,
         head: &Parts,
         body: Incoming,
         record: &mut Record,
     ) -> Result<Response<Body>, Failure> {
+        let deadline = record.started + self.config.timeouts.deadline;
+        let tenant = admitted.tenant().clone();
+        let (dispatch, body) = self.prepare(admitted, head, body, deadline, record).await?;
+        let sent_to = dispatch.target().target().clone();
+        let outbound = Outbound { head, worker: connection.worker, deadline };
+        let mut answer = upstream::send(dispatch, outbound, body, record).await?;
+        let headers = answer.headers_mut();
+        headers::strip_answer(headers);
+        headers.append(header::VIA, headers::VIA);
+        reply::rebuild(headers, self.base(connection.scheme, head), &sent_to, tenant.endpoint());
+        let (answered, body) = answer.filtered(head, self.config.timeouts.body).await?;
+        record.answered_by = AnsweredBy::Upstream;
+        Ok(Response::from_parts(answered, Body::streamed(body)))
+    }
+
+    /// What may be sent, with its body; its place among the tenant's requests is waited for.
+    pub(super) async fn prepare(
+        &self,
+        mut admitted: Admitted<Tenant>,
+        head: &Parts,
+        body: Incoming,
+        deadline: Instant,
+        record: &mut Record,
+    ) -> Result<(Dispatch<Tenant>, Prepared), Failure> {
         let (timeouts, limits) = (&self.config.timeouts, &self.config.limits);
         admitted.hold(Prepared::held_of(&body, limits, admitted.looks_at_body()))?;
-        let deadline = record.started + timeouts.deadline;
-        let tenant = admitted.tenant().clone();
         let reading = async {
             let body = Prepared::read(&head.method, &head.headers, body, limits, timeouts.body).await?;
             if admitted.looks_at_body() { body.hold(limits).await } else { Ok(body) }
@@ -252,16 +297,7 @@ impl Pipeline {
         if let (Some(details), Some(rule)) = (&mut record.details, rule) {
             details.rule = Some(rule);
         }
-        let sent_to = dispatch.target().target().clone();
-        let outbound = Outbound { head, worker: connection.worker, deadline };
-        let mut answer = upstream::send(dispatch, outbound, body, record).await?;
-        let headers = answer.headers_mut();
-        headers::strip_answer(headers);
-        headers.append(header::VIA, headers::VIA);
-        reply::rebuild(headers, self.base(connection.scheme, head), &sent_to, tenant.endpoint());
-        let (answered, body) = answer.filtered(head, timeouts.body).await?;
-        record.answered_by = AnsweredBy::Upstream;
-        Ok(Response::from_parts(answered, Body::streamed(body)))
+        Ok((dispatch, body))
     }
 
     /// Answers a token request: with a token of ours, or the upstream's where the grant says so.
@@ -312,11 +348,11 @@ impl Pipeline {
 
     /// How links to this proxy begin: as configured, else as the caller addressed us.
     pub(super) fn base<'a>(&'a self, scheme: &'a str, head: &'a Parts) -> Base<'a> {
-        let tenant = head.uri.path().strip_prefix("/t/").and_then(|rest| rest.split('/').next());
+        let mount = route::mount(head.uri.path());
         match (&self.config.listen.public_url, hosts::host(&head.uri, &head.headers)) {
-            (Some(url), _) => Base { scheme: "", authority: url.trim_end_matches('/'), tenant },
-            (None, Some(host)) => Base { scheme, authority: host, tenant },
-            (None, None) => Base { scheme: "", authority: "", tenant },
+            (Some(url), _) => Base { scheme: "", authority: url.trim_end_matches('/'), mount },
+            (None, Some(host)) => Base { scheme, authority: host, mount },
+            (None, None) => Base { scheme: "", authority: "", mount },
         }
     }
 
@@ -334,49 +370,5 @@ impl Pipeline {
         });
         record.trace = headers::trace(request.headers());
         record
-    }
-
-    /// The names that loopback listeners answer to.
-    pub fn hosts(&self) -> &Hosts {
-        &self.hosts
-    }
-
-    /// The configuration in force.
-    pub fn config(&self) -> Arc<Config> {
-        self.current_config.load_full()
-    }
-
-    /// Which policy is in force.
-    pub fn policy_version(&self) -> Arc<PolicyVersion> {
-        self.policy_version.load_full()
-    }
-
-    /// The tenants.
-    pub fn tenants(&self) -> &Directory<Tenant> {
-        &self.tenants
-    }
-
-    /// What callers may do.
-    pub fn policy(&self) -> &Grants {
-        &self.policy
-    }
-
-    /// The callers' authenticators, with the keys of their issuers.
-    pub fn authenticators(&self) -> &Authenticators {
-        &self.authenticators
-    }
-
-    /// Ends the cool-downs of all tenants' tokens: their causes may be mended.
-    pub fn retry_tokens(&self) {
-        self.tenants.all().iter().for_each(|tenant| tenant.retry_tokens());
-    }
-
-    /// Begins to fetch what will be needed: tokens, and keys of callers' issuers. To be called in the runtime that
-    /// outlives configurations, once this is to be the one in force.
-    pub fn warm(&self) {
-        for tenant in self.tenants.all() {
-            tenant.warm();
-        }
-        self.authenticators.start();
     }
 }

@@ -204,6 +204,8 @@ fn count(failure: &Failure, short: &'static str, record: &Record) {
         | Failure::Upstream(_)
         | Failure::Broker(_)
         | Failure::OpenApi(_)
+        | Failure::Creation(_)
+        | Failure::Vault(_)
         | Failure::Panic => {}
     }
 }

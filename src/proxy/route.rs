@@ -18,6 +18,8 @@ use crate::{
 pub(super) enum Route<'r> {
     /// Forward it: an operation of the Management API.
     Api(Target<'r>),
+    /// Forward it: an operation of the Logto Cloud API.
+    Cloud(Target<'r>),
     /// Answer it with a token.
     Token,
     /// Answer it with where the token broker is.
@@ -44,6 +46,7 @@ impl<'r> Route<'r> {
         };
         Ok(match target {
             Target::Api { .. } => Self::Api(target),
+            Target::Cloud { .. } => Self::Cloud(target),
             Target::Token { .. } => Self::Token,
         })
     }
@@ -65,14 +68,18 @@ pub fn target<'r>(uri: &'r Uri, version: Version, headers: &'r HeaderMap) -> Res
     if query.is_some_and(splits_a_request_line) {
         return Err(TargetError::Query);
     }
-    let (in_path, path) = match uri.path().strip_prefix("/t/") {
-        Some(rest) => {
-            let end = rest.find('/').ok_or(TargetError::NotFound)?;
-            (Some(&rest[..end]), &rest[end..])
+    if let Some(rest) = uri.path().strip_prefix("/cloud").filter(|rest| rest.starts_with('/')) {
+        let (account, path) = if is_api(rest) { (None, rest) } else { named(&rest[1..])? };
+        if !is_api(path) {
+            return Err(TargetError::NotFound);
         }
+        return Ok(Target::Cloud { account, path, query, alias: tenant_header(headers)? });
+    }
+    let (in_path, path) = match uri.path().strip_prefix("/t/") {
+        Some(rest) => named(rest)?,
         None => (None, uri.path()),
     };
-    let is_api = path.strip_prefix("/api").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let is_api = is_api(path);
     if path.strip_prefix("/authz").is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
         return Err(TargetError::Authz);
     }
@@ -95,6 +102,27 @@ pub fn target<'r>(uri: &'r Uri, version: Version, headers: &'r HeaderMap) -> Res
     } else {
         Ok(Target::Token { tenant, asked: Asked::default() })
     }
+}
+
+/// What stands before `/api`, or before the path of the broker, where the request was routed.
+pub(super) fn mount(path: &str) -> &str {
+    let end = |from: usize| path[from..].find('/').map_or(path.len(), |at| from + at);
+    match path {
+        _ if path.starts_with("/t/") => &path[..end(3)],
+        _ if !path.starts_with("/cloud/") => "",
+        _ if is_api(&path[6..]) => &path[..6],
+        _ => &path[..end(7)],
+    }
+}
+
+/// The name that a path begins with, and the rest.
+fn named(path: &str) -> Result<(Option<&str>, &str), TargetError> {
+    let end = path.find('/').ok_or(TargetError::NotFound)?;
+    Ok((Some(&path[..end]), &path[end..]))
+}
+
+fn is_api(path: &str) -> bool {
+    path.strip_prefix("/api").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// What to say of a path that is nothing here.

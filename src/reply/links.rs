@@ -14,8 +14,8 @@ pub struct Base<'a> {
     pub scheme: &'a str,
     /// Such as `127.0.0.1:3600`; or a whole base URL; empty for relative links.
     pub authority: &'a str,
-    /// The tenant, where the path chose it.
-    pub tenant: Option<&'a str>,
+    /// What stands before `/api`: `/t/acme` where the path chose the tenant, `/cloud`, or nothing.
+    pub mount: &'a str,
 }
 
 impl std::fmt::Display for Base<'_> {
@@ -33,10 +33,7 @@ impl Base<'_> {
             to.extend_from_slice(b"://");
         }
         to.extend_from_slice(self.authority.as_bytes());
-        if let Some(tenant) = self.tenant {
-            to.extend_from_slice(b"/t/");
-            to.extend_from_slice(tenant.as_bytes());
-        }
+        to.extend_from_slice(self.mount.as_bytes());
     }
 }
 
@@ -156,14 +153,14 @@ mod tests {
         values: &[&str],
         path: &str,
         query: Option<&str>,
-        tenant: Option<&str>,
+        mount: &str,
     ) -> Vec<String> {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(&name, HeaderValue::from_str(value).unwrap());
         }
         let upstream = Endpoint { scheme: http::uri::Scheme::HTTP, authority: "logto:3001".parse().unwrap() };
-        let base = Base { scheme: "http", authority: "127.0.0.1:3600", tenant };
+        let base = Base { scheme: "http", authority: "127.0.0.1:3600", mount };
         let query = query.map(|query| format!("?{query}")).unwrap_or_default();
         rebuild(&mut headers, base, &format!("{path}{query}").parse().unwrap(), &upstream);
         headers.get_all(name).iter().map(|v| v.to_str().unwrap().to_owned()).collect()
@@ -175,7 +172,7 @@ mod tests {
             r#"<http://logto:3001/users?page=1&page_size=2>; rel="first""#,
             r#"<http://logto:3001/users?page=3&page_size=2>; rel="last", <http://logto:3001/users?page=3&page_size=2>; rel="next""#,
         ];
-        let got = rebuilt(header::LINK, &upstream, "/api/users", Some("page=2&page_size=2"), Some("acme"));
+        let got = rebuilt(header::LINK, &upstream, "/api/users", Some("page=2&page_size=2"), "/t/acme");
         assert_eq!(
             got,
             [
@@ -189,8 +186,7 @@ mod tests {
     #[test]
     fn repeated_parameters_stay_repeated_and_a_missing_page_is_added() {
         let upstream = [r#"<http://logto:3001/applications?types=A%2CB&page_size=20&page=2>; rel="next""#];
-        let got =
-            rebuilt(header::LINK, &upstream, "/api/applications", Some("types=A&types=B&q=a%20b"), None);
+        let got = rebuilt(header::LINK, &upstream, "/api/applications", Some("types=A&types=B&q=a%20b"), "");
         assert_eq!(
             got,
             [r#"<http://127.0.0.1:3600/api/applications?types=A&types=B&q=a%20b&page=2>; rel="next""#]
@@ -206,14 +202,13 @@ mod tests {
             "<x?page=a>",
             "<x?page=1",
         ] {
-            assert_eq!(rebuilt(header::LINK, &[link], "/api/users", None, None), [""; 0], "{link}");
+            assert_eq!(rebuilt(header::LINK, &[link], "/api/users", None, ""), [""; 0], "{link}");
         }
     }
 
     #[test]
     fn a_location_below_the_api_leads_back_and_others_stay() {
-        let location =
-            |value: &str| rebuilt(header::LOCATION, &[value], "/api/x", None, Some("acme")).remove(0);
+        let location = |value: &str| rebuilt(header::LOCATION, &[value], "/api/x", None, "/t/acme").remove(0);
         assert_eq!(location("http://logto:3001/api/users/1"), "http://127.0.0.1:3600/t/acme/api/users/1");
         assert_eq!(location("/api/users/1"), "http://127.0.0.1:3600/t/acme/api/users/1");
         for other in [

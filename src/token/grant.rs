@@ -2,6 +2,8 @@
 //! source says now, or with the other secret. Says what came of it; what follows from that is the slot's business.
 //! Never sends one secret twice, and never shows one.
 
+use std::time::Duration;
+
 use form_urlencoded::byte_serialize;
 use http::HeaderValue;
 use memchr::memmem;
@@ -22,7 +24,7 @@ use crate::{
 /// A granted token, not yet in its slot.
 pub(super) struct Minted {
     pub(super) header: HeaderValue,
-    pub(super) life: std::time::Duration,
+    pub(super) life: Duration,
     /// When the request went out: the issuer counts the life from later on.
     pub(super) asked: Moment,
     /// Index of the secret that worked.
@@ -75,6 +77,10 @@ fn no_secret() -> Fault {
     Fault::Rejected { error: "invalid_client".into(), description: "no client secret".into() }
 }
 
+/// How long a secret that is the token itself is used before it is read again. Until when it is good nobody says; that it is
+/// not any more, the upstream does.
+const OWN_LIFE: Duration = Duration::from_hours(1);
+
 /// The token requests of one grant.
 struct Attempts<'a> {
     source: &'a TokenSource,
@@ -123,13 +129,17 @@ impl Attempts<'_> {
         let (source, tenant) = (self.source, &self.source.key.tenant);
         // Further requests are drawn on the quota, but do not wait for it: the grant is one thing.
         if let Some(draw) = source.quota.as_ref().filter(|_| !self.sent.is_empty()) {
-            let _: Result<(), std::time::Duration> = draw().await;
+            let _: Result<(), Duration> = draw().await;
         }
         if let Some(heard) = &source.heard {
             heard(secret);
         }
         self.sent.push(secret.clone());
         let asked = self.clock.now();
+        if source.key.is_the_secret() {
+            let header = secret.header("Bearer ").map_err(|_| no_secret())?;
+            return Ok(Minted { header, life: OWN_LIFE, asked, secret: index });
+        }
         let request = GrantRequest::new(&source.key, secret);
         let authorization = request.authorization.clone();
         let result = match tokio::time::timeout(source.timeout, source.issuer.request(request)).await {

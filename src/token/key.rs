@@ -16,7 +16,7 @@ pub struct TokenKey {
     pub tenant: TenantName,
     /// Where the issuer is.
     pub endpoint: Endpoint,
-    /// The M2M application.
+    /// The M2M application; empty where the secret is the token itself.
     pub client_id: String,
     /// How its credentials are sent.
     pub client_auth: ClientAuth,
@@ -50,6 +50,12 @@ impl TokenKey {
     pub fn with_scopes(mut self, scopes: &str) -> Self {
         self.scopes = scopes.split_ascii_whitespace().map(Into::into).collect();
         self
+    }
+
+    /// Whether the secret is the token itself, as of an account at Logto Cloud, whose API takes a personal access token as it
+    /// is: then nobody is asked for one.
+    pub(super) fn is_the_secret(&self) -> bool {
+        self.client_id.is_empty()
     }
 
     /// The token endpoint. Built from the endpoint, not discovered: Logto's discovery document follows the

@@ -15,6 +15,7 @@ use crate::{
     token::{
         error::TokenError,
         events::GrantEvents,
+        grant,
         key::TokenKey,
         life::Token,
         shared::Shared,
@@ -66,6 +67,15 @@ impl Tokens {
         index.slots.insert(key, Arc::downgrade(&slot));
         self.shared.slots.store(u32::try_from(index.slots.len()).unwrap_or(u32::MAX), Relaxed);
         TokenHandle(slot)
+    }
+
+    /// Asks for one token by `source` and forgets it: whether its secret works. Tried once.
+    ///
+    /// # Errors
+    /// [`TokenError`]: it does not, or nobody can tell.
+    pub async fn prove(&self, source: TokenSource) -> Result<(), TokenError> {
+        let granted = grant::grant(&source, 0, &self.shared.clock, &*self.shared.events).await;
+        granted.map(drop).map_err(|failure| TokenError::new(failure.fault, None))
     }
 
     /// Every slot, in order of tenant, resource and scopes.

@@ -1,6 +1,10 @@
 //! An answer of the upstream. Its body is seen by nobody before the response filter: [`Answer::filtered`] is the one way to
 //! it, and takes masking, tokens and known secrets from what the request was sent with, so none can be forgotten.
 
+mod created;
+
+pub use created::{Created, CreationAnswer};
+
 use std::{
     future::poll_fn,
     pin::{Pin, pin},
@@ -94,6 +98,9 @@ pub enum BodyError {
     /// The upstream said nothing for too long.
     #[error("the upstream's answer stood still for {0:?}")]
     Idle(Duration),
+    /// More than such an answer can have.
+    #[error("the upstream's answer has more than {0} bytes, where few are expected")]
+    TooLong(usize),
     /// It must not reach the caller.
     #[error(transparent)]
     Blocked(#[from] Blocked),
@@ -105,7 +112,7 @@ impl BodyError {
         match self {
             Self::Broken(_) => "claviger.upstream_unreachable",
             Self::Idle(_) => "claviger.upstream_timeout",
-            Self::Blocked(_) => "claviger.upstream_invalid",
+            Self::TooLong(_) | Self::Blocked(_) => "claviger.upstream_invalid",
         }
     }
 }

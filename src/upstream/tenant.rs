@@ -168,6 +168,16 @@ impl Tenant {
         }
     }
 
+    /// What seldom calls are made with.
+    pub(super) fn cold_client(&self) -> reqwest::Client {
+        self.0.http.clone()
+    }
+
+    /// The way to its own token.
+    pub(super) fn own_token(&self) -> TokenHandle {
+        self.0.token.clone()
+    }
+
     /// Its counters.
     pub fn metrics(&self) -> &Arc<TenantMetrics> {
         &self.0.metrics

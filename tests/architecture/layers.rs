@@ -8,7 +8,8 @@ pub(crate) const LAYERS: &[&[&str]] = &[
     &["cli"],
     &["app"],
     &["admin"],
-    &["explain"],
+    // Both ask the pipeline from outside of requests.
+    &["explain", "rotation"],
     // The only room that knows all stages.
     &["proxy"],
     &["listen", "reply"],
@@ -18,7 +19,7 @@ pub(crate) const LAYERS: &[&[&str]] = &[
     &["limit", "observe", "token"],
     &["policy"],
     &["authn"],
-    &["tenants", "trust"],
+    &["tenants", "trust", "vault"],
     &["config"],
     &["secret", "usage"],
     // Leaves. The emulator is Logto for `demo`, `emulate` and the tests: it knows nothing of what it tests.

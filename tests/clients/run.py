@@ -204,6 +204,31 @@ policies = ["people"]
 """
 
 
+CLOUD = """
+[listen]
+proxy = ["127.0.0.1:0"]
+admin = "127.0.0.1:0"
+
+[cloud.default]
+endpoint  = "{endpoint}"
+token     = {{ file = "{token}" }}
+indicator = "claviger"
+
+[vault]
+store = {{ file = "{vault}" }}
+key   = {{ file = "{key}" }}
+
+[policies.onboarding]
+allow = ["cloud:me:read", "cloud:CreateTenant", "applications:read"]
+
+[callers.onboarding]
+identify = {{ loopback = true }}
+tenants  = ["*"]
+cloud    = "default"
+policies = ["onboarding"]
+"""
+
+
 class World:
     """Two emulated tenants and Claviger in front of both."""
 
@@ -313,6 +338,19 @@ def nothing_leaks(world):
     check(TWO_KEY not in json.dumps(seen), "the caller's key reached the tenant")
     check(seen["surprises"] == [], f"surprises: {seen['surprises']}")
     check(seen["grants"] <= 1, f"{seen['grants']} grants, wanted one at most")
+
+
+def cloud_tenant(world):
+    """a program that creates a tenant as Logto documents it, with no secret of its own"""
+    stage, token = world.stage, "pat_clients_0123456789abcdef"
+    endpoint = stage.announced("cloud", [stage.claviger, "emulate", "--listen", "127.0.0.1:0", "--cloud-token", token])
+    proxy = stage.serve("cloud-claviger", CLOUD.format(
+        endpoint=endpoint, token=stage.secret("pat", token), vault=stage.directory / "vault.redb",
+        key=stage.secret("vault-key", "0123456789abcdef" * 4)))
+    code, _, said = client(stage, [PINNED.node(), HOME / "cloud_tenant.mjs"], f"{proxy}/cloud", "", "")
+    check(code == 0, f"cloud_tenant.mjs at {proxy}/cloud ended with {code}:\n{said[-3000:]}")
+    _, _, seen = ask("GET", f"{endpoint}/__emulator/recorded")
+    check(seen["surprises"] == [], f"surprises: {seen['surprises']}")
 
 
 def fill_rows(world):
@@ -593,7 +631,7 @@ def openapi_of_logto(world):
     accepted(world, "recorded", documents)
 
 
-SCENARIOS = [sdk_control, sdk_by_base_url, sdk_by_tenant_path, sdk_two_tenants, sdk_wrong_key, nothing_leaks,
+SCENARIOS = [sdk_control, sdk_by_base_url, sdk_by_tenant_path, sdk_two_tenants, sdk_wrong_key, nothing_leaks, cloud_tenant,
              dlt_direct, dlt_by_base_url, dlt_by_tenant_path,
              oauth_authlib, oauth_openid_client, oauth_documented,
              issuer_foreign, issuer_rejects,

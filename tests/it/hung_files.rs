@@ -48,7 +48,7 @@ async fn b31_a_read_that_hangs_stops_neither_requests_nor_grants_nor_probes_nor_
         unreachable!("nobody writes to it while the test lasts")
     });
     let loaded = load(&file).unwrap_or_else(|problems| panic!("{problems}"));
-    let app = App::start(loaded, loader, Arc::new(Metrics::new()), Clock::system()).expect("it starts");
+    let app = App::start(loaded, loader, Arc::new(Metrics::new()), Clock::system()).await.expect("it starts");
     let addresses = app.addresses();
     let place = |address: &Address| match address {
         Address::Tcp(address) => Place::Tcp(*address),

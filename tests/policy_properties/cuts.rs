@@ -63,6 +63,7 @@ fn grants(allow: &[String], deny: &[String], conditional: &[bool]) -> Grants {
     let caller = Caller {
         name: CallerName::parse("c").unwrap(),
         identify: vec![Identity::Loopback],
+        cloud: Vec::new(),
         tenants: TenantScope::All,
         policies: vec![name],
         reveal: vec![],
@@ -124,7 +125,7 @@ proptest! {
                 let allowed = permits(&allow, &deny, method, &path, line);
                 let canonical = CanonicalPath::parse(&path).unwrap();
                 let matched = Matched::find(Catalog::logto(), &method.parse().unwrap(), canonical);
-                prop_assert_eq!(allowed, grants.rules(caller).decide(&matched).may_be_allowed(), "{} {}", method, path);
+                prop_assert_eq!(allowed, grants.rules(caller, claviger::catalog::Api::Management).decide(&matched).may_be_allowed(), "{} {}", method, path);
                 permitted |= allowed;
             }
             prop_assert_eq!(of_logto.contains(id), permitted, "{} {}: {:?} {:?}", id, template, allow, deny);

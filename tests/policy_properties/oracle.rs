@@ -69,14 +69,19 @@ pub(crate) fn applies(rule: &str, deny: bool, method: &str, path: &str, line: Op
                 wanted.starts_with('{') || same
             });
     }
-    let Some(line) = line else { return false };
-    match rule.split_once(':') {
-        Some((tag, access)) => {
-            let reads = method == "GET";
-            tag == line.tag && (access == "*" || (access == "read") == reads)
-        }
-        None => rule == line.id,
-    }
+    let Some((tag, access)) = rule.split_once(':') else { return line.is_some_and(|line| rule == line.id) };
+    let is_of_tag = match line {
+        Some(line) => tag == line.tag,
+        // A tag that is denied takes with it what a newer Logto has beside its operations.
+        None => deny && LINES.iter().any(|line| tag == line.tag && share_a_name(line.template, path)),
+    };
+    is_of_tag && (access == "*" || (access == "read") == (method == "GET"))
+}
+
+/// Whether both go on alike after `/api/`.
+fn share_a_name(template: &str, path: &str) -> bool {
+    let name = |path: &str| path.split('/').nth(2).map(str::to_ascii_lowercase);
+    name(template) == name(path)
 }
 
 /// Whether the rules, as text, permit a request.

@@ -47,6 +47,12 @@ pub(crate) fn answer(shared: &Shared, received: Received<'_>) -> Answer {
     }
     let origin = format!("http://{}", String::from_utf8_lossy(host));
     let path = received.uri.path();
+    if let Some(account) = shared.account.as_ref().filter(|_| path.starts_with("/api/")) {
+        return account.answer(&received, shared.now_ms()).unwrap_or_else(|| {
+            shared.recorder.surprise(received.number, "a path that the emulated Cloud API does not have");
+            Answer::text(StatusCode::NOT_FOUND)
+        });
+    }
     match path {
         "/api" => Answer::text(StatusCode::NOT_FOUND),
         _ if path.starts_with("/api/") => api(shared, &received, origin),

@@ -5,16 +5,17 @@
 use std::{
     io,
     net::SocketAddr,
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    cloud::{Account, Tenants},
     faults::Faults,
     jwt::Algorithm,
-    options::{ManagementRole, Options},
+    options::{Client, Limits, ManagementRole, Options, Seed},
     record::{Recorded, Surprise},
     server,
     shared::Shared,
@@ -27,7 +28,13 @@ pub struct Emulator {
     addr: SocketAddr,
     shared: Arc<Shared>,
     stop: CancellationToken,
+    /// Of an account.
+    tenants: Arc<Started>,
 }
+
+/// The tenants of an account, oldest first: each is an emulator of its own.
+#[derive(Debug, Default)]
+struct Started(Mutex<Vec<(String, Arc<Emulator>)>>);
 
 impl Emulator {
     /// Binds and starts serving on the current tokio runtime.
@@ -35,12 +42,20 @@ impl Emulator {
     /// # Errors
     /// The address cannot be bound, or no signing key could be made.
     pub async fn start(options: Options) -> io::Result<Self> {
-        let listener = tokio::net::TcpListener::bind(options.bind).await?;
+        Self::on(std::net::TcpListener::bind(options.bind)?, options)
+    }
+
+    /// Starts serving what is bound.
+    fn on(listener: std::net::TcpListener, options: Options) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
         let addr = listener.local_addr()?;
-        let shared = Arc::new(Shared::new(options, addr)?);
+        let tenants = Arc::<Started>::default();
+        let account = options.cloud.clone().map(|token| Account::new(token, tenants.clone()));
+        let shared = Arc::new(Shared::new(options, account, addr)?);
         let stop = CancellationToken::new();
         tokio::spawn(server::accept(listener, Arc::clone(&shared), stop.clone()));
-        Ok(Self { addr, shared, stop })
+        Ok(Self { addr, shared, stop, tenants })
     }
 
     /// The address that was bound.
@@ -56,6 +71,11 @@ impl Emulator {
     /// The base of the issuer; the same as [`Self::base_url`] unless [`Options::endpoint`] said otherwise.
     pub fn endpoint(&self) -> &str {
         &self.shared.endpoint
+    }
+
+    /// The tenants of the account, oldest first, each by its ID; of an emulator that is one ([`Options::cloud`]).
+    pub fn cloud_tenants(&self) -> Vec<(String, Arc<Self>)> {
+        self.tenants.lock().clone()
     }
 
     /// The switchable faults.
@@ -169,5 +189,30 @@ impl Emulator {
 impl Drop for Emulator {
     fn drop(&mut self) {
         self.stop.cancel();
+    }
+}
+
+impl Started {
+    fn lock(&self) -> MutexGuard<'_, Vec<(String, Arc<Emulator>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tenants for Started {
+    /// Its resource is its own `/api`, as of every tenant of Logto Cloud.
+    fn start(&self, id: &str, default: &Client) -> io::Result<String> {
+        let limits = Limits { rows: 1000, recorded: 200, ..Options::default().limits };
+        let options =
+            Options { clients: vec![default.clone()], seed: Seed::Empty, limits, ..Options::default() };
+        let listener = std::net::TcpListener::bind(options.bind)?;
+        let resource = format!("http://{}/api", listener.local_addr()?);
+        let emulator = Emulator::on(listener, Options { resource, ..options })?;
+        let endpoint = emulator.endpoint().to_owned();
+        self.lock().push((id.to_owned(), Arc::new(emulator)));
+        Ok(endpoint)
+    }
+
+    fn stop(&self, id: &str) {
+        self.lock().retain(|(known, _)| known != id);
     }
 }

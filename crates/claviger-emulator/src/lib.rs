@@ -28,6 +28,11 @@
 //! `{"truncate":{"after":10}}`, `{"truncate-reset":{"after":10}}`, `"close-after-answer"`, `"black-hole"`,
 //! `{"drip":{"bytes":16,"every_ms":100}}`.
 //!
+//! # Logto Cloud
+//!
+//! With [`Options::cloud`] it is an account at Logto Cloud instead: `/api/me/regions`, `/api/tenants` and what is below, with a
+//! personal access token as bearer token. Each tenant that is created there is a Logto of its own on a port of its own.
+//!
 //! # What it does not do
 //!
 //! Answers are compressed with gzip and deflate, never with br (which Logto prefers), and never localised; request bodies with a `Content-Encoding` are refused; scripts of the JWT customizer are stored, not run; search modes
@@ -42,6 +47,7 @@ mod auth;
 mod body;
 mod call;
 mod check;
+mod cloud;
 mod compress;
 mod configs;
 mod connectors;

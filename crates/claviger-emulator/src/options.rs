@@ -74,6 +74,8 @@ pub struct Options {
     pub random_seed: Option<u64>,
     /// What bounds the memory.
     pub limits: Limits,
+    /// The personal access token of an account at Logto Cloud, which it is then, instead of a tenant.
+    pub cloud: Option<String>,
 }
 
 /// Bounds on what the emulator keeps, so that a runaway consumer cannot fill the memory.
@@ -102,6 +104,7 @@ impl Default for Options {
             clock: Arc::new(SystemTime::now),
             random_seed: None,
             limits: Limits { rows: 20_000, recorded: 10_000, recorded_body: 64 * 1024 },
+            cloud: None,
         }
     }
 }

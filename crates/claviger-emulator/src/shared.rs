@@ -10,6 +10,7 @@ use std::{
 };
 
 use crate::{
+    cloud::Account,
     faults::Faults,
     options::{Clock, Options},
     record::Recorder,
@@ -30,11 +31,13 @@ pub(crate) struct Shared {
     pub(crate) token_requests: AtomicUsize,
     pub(crate) api_requests: AtomicUsize,
     pub(crate) connections: AtomicUsize,
+    /// The account that it is, where it is one.
+    pub(crate) account: Option<Account>,
     world: Mutex<World>,
 }
 
 impl Shared {
-    pub(crate) fn new(options: Options, addr: SocketAddr) -> io::Result<Self> {
+    pub(crate) fn new(options: Options, account: Option<Account>, addr: SocketAddr) -> io::Result<Self> {
         let endpoint = options.endpoint.clone().unwrap_or_else(|| format!("http://{addr}"));
         let authority = endpoint.split_once("://").map_or(endpoint.as_str(), |(_, rest)| rest);
         let authority = authority.split('/').next().unwrap_or_default().to_ascii_lowercase();
@@ -53,6 +56,7 @@ impl Shared {
             token_requests: AtomicUsize::new(0),
             api_requests: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
+            account,
             world: Mutex::new(world),
         })
     }

@@ -2,6 +2,7 @@
 
 use super::{checker::Checker, names::Names};
 use crate::{
+    catalog::Api,
     config::{
         caller::Caller,
         leaf::List,
@@ -31,7 +32,8 @@ impl Checker<'_> {
             let mut identify = self.identify(&at, raw.identify);
             // Ten thousand callers with one method each, and room for four.
             identify.shrink_to_fit();
-            let tenants = self.tenant_scope(&at, raw.tenants);
+            let cloud = self.accounts(&at, raw.cloud);
+            let tenants = self.tenant_scope(&at, raw.tenants, !cloud.is_empty());
             let policies = self.granted(&at, raw.policies);
             let reveal = self.reveal(&at, raw.reveal);
             let issue = self.leaf(&at, "issue", raw.issue).unwrap_or_default();
@@ -45,6 +47,7 @@ impl Checker<'_> {
                         name,
                         identify,
                         tenants,
+                        cloud,
                         policies,
                         reveal,
                         issue,
@@ -86,7 +89,8 @@ impl Checker<'_> {
     fn reveal(&mut self, at: &KeyPath, list: Option<List<String>>) -> Vec<RuleText> {
         let mut operations: Vec<RuleText> = Vec::new();
         for (path, text) in self.list(at, "reveal", list).unwrap_or_default() {
-            if text == "*" || text.contains([':', '/', ' ']) {
+            let name = text.strip_prefix(Api::of_rule(&text).prefix()).unwrap_or(&text);
+            if name == "*" || name.contains([':', '/', ' ']) {
                 let what = format!("{} is not an operationId", quoted(&text));
                 self.problem(
                     &path,
@@ -116,7 +120,11 @@ impl Checker<'_> {
             // Where the name itself is wrong, that was said at its definition.
             return parse(text).ok();
         }
-        let section = if kind == "policy" { "policies".to_owned() } else { format!("{kind}s") };
+        let section = match kind {
+            "policy" => "policies".to_owned(),
+            "cloud" => kind.to_owned(),
+            _ => format!("{kind}s"),
+        };
         if known.is_empty() && self.remarks.covers(&KeyPath::of(&[&section])) {
             // The misspelt section is the mistake.
             return None;

@@ -40,6 +40,8 @@ pub(in crate::config) struct Settings<'a> {
 pub(super) struct Found<'a> {
     pub(super) issuers: Names<'a>,
     pub(super) tenants: Names<'a>,
+    pub(super) templates: Names<'a>,
+    pub(super) cloud: Names<'a>,
     pub(super) policies: Names<'a>,
     /// Of tenants, as far as they were looked at.
     pub(super) labels: BTreeSet<Label>,
@@ -72,6 +74,8 @@ impl<'a> Checker<'a> {
         let names = Found {
             issuers: names("issuers"),
             tenants: names("tenants"),
+            templates: names("tenant_templates"),
+            cloud: names("cloud"),
             policies: names("policies"),
             labels: BTreeSet::new(),
         };

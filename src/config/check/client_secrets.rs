@@ -23,7 +23,8 @@ impl Checker<'_> {
         secrets.into_iter().map(|(_, secret)| secret).collect()
     }
 
-    fn client_secret(&mut self, key: &KeyPath, id: usize) -> Option<ClientSecret> {
+    /// A secret that a command may print.
+    pub(super) fn client_secret(&mut self, key: &KeyPath, id: usize) -> Option<ClientSecret> {
         if let Some(SecretSource::Exec(command)) = self.secrets.at(id) {
             self.program(key, command);
             return Some(ClientSecret::Exec(command.clone()));

@@ -6,9 +6,9 @@ use crate::{
     config::{
         caller::{ClaimMatch, Identity},
         leaf::{HexDigest, Leaf, SecretId, SecretIds},
+        methods::{METHODS, Methods, RawJwt, RawMethod},
         path::KeyPath,
         problem::{Mistake, quoted},
-        raw::{METHODS, Methods, RawJwt, RawMethod},
     },
     ids::KeyLabel,
     secret::Digest,

@@ -2,12 +2,10 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use super::{
-    checker::{Checker, DAY, MINUTE, SECOND, is_visible},
-    tenants::is_loopback,
-};
+use super::checker::{Checker, DAY, MINUTE, SECOND, is_visible};
 use crate::{
     config::{
+        endpoint::is_loopback,
         issuer::{Algorithm, Issuer, Jwks},
         leaf::{BearerId, Either, Leaf, List, SecretId},
         node::Named,

@@ -17,10 +17,11 @@ impl Checker<'_> {
         &mut self,
         at: &KeyPath,
         list: Option<Mixed<String, RawLabelled>>,
+        has_account: bool,
     ) -> TenantScope {
         let key = at.key("tenants");
-        let Some(list) = list else { return self.only_tenant(&key) };
-        if list.items.is_empty() {
+        let Some(list) = list else { return self.only_tenant(&key, has_account) };
+        if list.items.is_empty() && !has_account {
             let remedy = "Write the aliases of tenants, or [\"*\"] for all.";
             self.missing(&key, "the caller may name no tenant", remedy);
         }
@@ -54,9 +55,10 @@ impl Checker<'_> {
     }
 
     /// The scope of a caller whose grant says nothing of tenants.
-    fn only_tenant(&mut self, key: &KeyPath) -> TenantScope {
+    fn only_tenant(&mut self, key: &KeyPath, has_account: bool) -> TenantScope {
         let known = self.names.tenants;
-        if let (None, Some(first)) = (known.only(), known.iter().next()) {
+        // One that makes tenants need not use any.
+        if let (false, None, Some(first)) = (has_account, known.only(), known.iter().next()) {
             let what = "there are several tenants, and nothing says which ones this caller may name";
             let remedy = format!("Write tenants = [{}], or [\"*\"] for all.", quoted(first));
             self.missing(key, what, remedy);
@@ -67,6 +69,21 @@ impl Checker<'_> {
     }
 
     fn tenant_name(&mut self, path: &KeyPath, text: &str) -> Option<TenantMatch> {
+        if self.tree.member("vault").is_some()
+            && !self.names.tenants.iter().any(|name| name == text)
+            && let Ok(name) = TenantName::parse(text)
+        {
+            let near = nearest(text, self.names.tenants.iter());
+            let what = format!("there is no tenant {} in the configuration", quoted(text));
+            let remedy = match near {
+                Some(near) => {
+                    format!("Did you mean {}? If the vault has it, or will, leave it.", quoted(near))
+                }
+                None => "If the vault has it, or will, leave it; or take it out.".to_owned(),
+            };
+            self.warn(path, what, remedy);
+            return Some(TenantMatch::Name(name));
+        }
         let name = self.defined(path, "tenant", text, self.names.tenants, TenantName::parse);
         name.map(TenantMatch::Name)
     }

@@ -84,6 +84,17 @@ impl Checker<'_> {
 
     pub(super) fn admin(&mut self, raw: RawAdmin) -> AdminOptions {
         let admin = AdminOptions::checked(raw, self);
+        if admin.tenants {
+            let at = KeyPath::of(&["admin", "tenants"]);
+            if admin.token.is_none() {
+                let what = "whoever reaches the admin listener could change tenants: there is no admin.token";
+                self.missing(&KeyPath::of(&["admin", "token"]), what, "Write token = { file = \"…\" }.");
+            }
+            if self.tree.member("vault").is_none() {
+                let remedy = "Write [vault] with store and key, or take it out.";
+                self.warn(&at, "it has no effect: there is no [vault]", remedy);
+            }
+        }
         if let Some(token) = &admin.token {
             let (length, at) = (token.expose().len(), KeyPath::of(&["admin", "token"]));
             if length < LEAST_ADMIN_TOKEN || !is_visible(token.expose()) {

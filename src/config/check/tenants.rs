@@ -2,12 +2,10 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    net::IpAddr,
     sync::Arc,
-    time::Duration,
 };
 
-use http::uri::{Authority, Scheme};
+use http::uri::Scheme;
 
 use super::{
     checker::{Checker, is_visible},
@@ -15,13 +13,13 @@ use super::{
 };
 use crate::{
     config::{
+        endpoint::{Endpoint, InvalidEndpoint},
         leaf::{Leaf, List},
         node::Named,
         path::KeyPath,
         problem::quoted,
-        rate::Rate,
         raw::{RawTenant, RawTls},
-        tenant::{DEFAULT_MAX_IN_FLIGHT, Endpoint, Tenant, UpstreamTls},
+        tenant::{DEFAULT_MAX_IN_FLIGHT, Tenant, UpstreamTls},
         words::ClientAuth,
     },
     ids::{Label, TenantName},
@@ -41,7 +39,7 @@ impl Checker<'_> {
     pub(super) fn tenants(&mut self, raw: Option<Named<RawTenant>>) -> Vec<Arc<Tenant>> {
         let section = KeyPath::of(&["tenants"]);
         let tables = self.named("tenants", raw);
-        if tables.len() == 0 {
+        if tables.len() == 0 && self.tree.member("vault").is_none() && self.names.cloud.is_empty() {
             let remedy = "Write [tenants.NAME] with client_id and client_secret, or set LOGTO_ENDPOINT, \
                           LOGTO_M2M_APP_ID and LOGTO_M2M_APP_SECRET.";
             self.missing(&section, "there is no tenant", remedy);
@@ -71,21 +69,18 @@ impl Checker<'_> {
                 .and_then(|text| self.endpoint(&at.key("endpoint"), &text)),
             None => self.implied_endpoint(at, &name),
         };
-        let on_cloud = endpoint.as_ref().is_some_and(is_logto_app);
         let resource = match raw.resource {
             Some(leaf) => self
                 .leaf(at, "resource", Some(leaf))
                 .and_then(|text| self.resource(&at.key("resource"), text)),
-            None if on_cloud => endpoint.as_ref().map(|endpoint| format!("{endpoint}/api")),
-            // The built-in resource of every installation of one's own (fact 1.14).
-            None => Some("https://default.logto.app/api".to_owned()),
+            None => endpoint.as_ref().map(Endpoint::own_resource),
         };
         let client_id = self.client_id(at, raw.client_id);
         let client_secrets = self.client_secrets(at, raw.client_secret);
         let scopes = self.scopes(at, raw.scopes, resource.as_deref());
         let quota = match self.rate(at, "quota", raw.quota) {
             Some(given) => given,
-            None => on_cloud.then_some(Rate { requests: 200, per: Duration::from_secs(10), burst: 200 }),
+            None => endpoint.as_ref().and_then(Endpoint::own_quota),
         };
         let resources = self.resources(at, raw.resources, resource.as_deref());
         let organization_id = self.organization_id(at, raw.organization_id);
@@ -99,8 +94,7 @@ impl Checker<'_> {
         Some(Tenant {
             name,
             labels,
-            // Bytes that do not leave the machine are cheaper than decompressing them.
-            compression: compression.unwrap_or_else(|| !is_loopback(endpoint.authority.host())),
+            compression: compression.unwrap_or_else(|| endpoint.compresses()),
             endpoint,
             resource: resource?,
             client_id: client_id?,
@@ -116,7 +110,7 @@ impl Checker<'_> {
         })
     }
 
-    fn labels(&mut self, at: &KeyPath, list: Option<List<String>>) -> Vec<Label> {
+    pub(super) fn labels(&mut self, at: &KeyPath, list: Option<List<String>>) -> Vec<Label> {
         let mut labels = Vec::new();
         for (path, text) in self.list(at, "labels", list).unwrap_or_default() {
             match Label::parse(&text) {
@@ -156,50 +150,15 @@ impl Checker<'_> {
         }
     }
 
-    fn endpoint(&mut self, key: &KeyPath, text: &str) -> Option<Endpoint> {
-        // The text is not quoted before it is known to hold no password.
-        let Ok(url) = text.trim().parse::<http::Uri>() else {
-            self.problem(
-                key,
-                "this is not a URL",
-                "Write scheme and host, such as \"https://acme.logto.app\".",
-            );
-            return None;
+    pub(super) fn endpoint(&mut self, key: &KeyPath, text: &str) -> Option<Endpoint> {
+        let endpoint = match Endpoint::parse(text) {
+            Ok(endpoint) => endpoint,
+            Err(InvalidEndpoint { what, remedy }) => {
+                self.problem(key, what, remedy);
+                return None;
+            }
         };
-        let (Some(scheme), Some(authority)) = (url.scheme(), url.authority()) else {
-            let remedy = match text.trim().trim_end_matches('/') {
-                host if !host.is_empty() && !host.contains(['/', '@', ' ']) => {
-                    format!("Write \"https://{host}\".")
-                }
-                _ => "Write scheme and host, such as \"https://acme.logto.app\".".into(),
-            };
-            self.problem(key, "the endpoint has no scheme", remedy);
-            return None;
-        };
-        if *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS {
-            self.problem(key, "the scheme is neither https nor http", "Write \"https://…\".");
-            return None;
-        }
-        if authority.as_str().contains('@') {
-            let remedy = "Take the part before the @ out; credentials go into client_id and client_secret.";
-            self.problem(key, "the endpoint holds a user name or password", remedy);
-            return None;
-        }
-        let Some(authority) = plain_authority(scheme, authority) else {
-            self.problem(
-                key,
-                "host and port cannot be read",
-                "Write scheme and host, such as \"https://acme.logto.app\".",
-            );
-            return None;
-        };
-        let endpoint = Endpoint { scheme: scheme.clone(), authority };
-        if !url.path().trim_end_matches('/').is_empty() || url.query().is_some() || text.contains('#') {
-            let what = "the endpoint goes on after the host";
-            self.problem(key, what, format!("Write \"{endpoint}\": Claviger adds /api and /oidc itself."));
-            return None;
-        }
-        if endpoint.scheme == Scheme::HTTP && !is_loopback(endpoint.authority.host()) {
+        if endpoint.is_in_clear() {
             let what = "over http:// the client secret and every token cross the network in clear";
             self.warn(key, what, "Write https://, unless the network in between is trusted.");
         }
@@ -320,34 +279,8 @@ impl Checker<'_> {
         parameters
     }
 
-    fn tls(&mut self, at: &KeyPath, raw: RawTls) -> Option<UpstreamTls> {
+    pub(super) fn tls(&mut self, at: &KeyPath, raw: RawTls) -> Option<UpstreamTls> {
         let http2 = self.leaf(at, "http2", raw.http2).unwrap_or(false);
         Some(UpstreamTls { roots: self.roots(at, raw.roots)?, http2 })
     }
-}
-
-/// Host and port in lower case, without the port that the scheme implies.
-fn plain_authority(scheme: &Scheme, authority: &Authority) -> Option<Authority> {
-    let host = authority.host().to_ascii_lowercase();
-    if host.is_empty() {
-        return None;
-    }
-    let own = if *scheme == Scheme::HTTPS { 443 } else { 80 };
-    match (authority.port_u16(), authority.as_str().len() == authority.host().len()) {
-        (Some(port), _) if port != own => format!("{host}:{port}").parse().ok(),
-        (Some(_), _) | (None, true) => host.parse().ok(),
-        // A colon without a port, or with something that is none.
-        (None, false) => None,
-    }
-}
-
-fn is_logto_app(endpoint: &Endpoint) -> bool {
-    endpoint.authority.host().ends_with(".logto.app")
-}
-
-pub(super) fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost"
-        || host.ends_with(".localhost")
-        || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

@@ -59,7 +59,7 @@ fn every_problem_of_the_file_is_said_with_its_line() {
             "more.tsv:2: catalog.file: nobody has judged the risks of this operation yet. Write those that it has, separated by \
              commas, or - for none: secrets (answers with secrets in clear), elevation (gives permissions or lifts a check), keys \
              (touches keys or credentials), fetch (makes the server request a URL), impersonation (lets the caller act as a user), \
-             destruction (destroys what holds secrets, or a whole collection).",
+             destruction (destroys what holds secrets, or a whole collection), spending (spends money).",
             "more.tsv:3: catalog.file: \"GOT\" is not a method. Write GET, POST, PUT, PATCH or DELETE.",
         ]
     );

@@ -21,7 +21,9 @@ fn example() -> Bench {
         .with("example.toml", EXAMPLE.replace("REPLACE_WITH_APP_ID", "app"))
         .env("ACME_SECRET_EXAMPLE", "secret")
         .env("BILLING_KEY_EXAMPLE", "a-key-of-twenty-bytes")
+        .env("LOGTO_CLOUD_PAT_EXAMPLE", "pat_example")
         .env("BROKER_KEY_EXAMPLE", "0123456789012345678901234567890123456789")
+        .env("VAULT_KEY_EXAMPLE", "0123456789012345678901234567890123456789")
         .env("ISSUER_BEARER_EXAMPLE", "a-token")
         .env("ADMIN_TOKEN_EXAMPLE", "0123456789012345678901234567890123456789")
 }
@@ -81,7 +83,13 @@ fn used_keys(value: &Value, at: &str, keys: &mut BTreeSet<String>) {
             for (key, below) in map {
                 let named = matches!(
                     at,
-                    ".issuers" | ".tenants" | ".policies" | ".callers" | ".tenants.*.parameters"
+                    ".issuers"
+                        | ".tenant_templates"
+                        | ".cloud"
+                        | ".tenants"
+                        | ".policies"
+                        | ".callers"
+                        | ".tenants.*.parameters"
                 ) || [".allow.query", ".jwt.claims"].iter().any(|names| at.ends_with(names));
                 let at = format!("{at}.{}", if named { "*" } else { key });
                 keys.insert(at.clone());
@@ -122,6 +130,8 @@ fn the_example_leaves_no_key_out() {
     ];
     forms.extend([".client_secret.exec", ".client_secret.ttl", ".client_secret.timeout"]);
     forms.extend([".bearer.exec", ".bearer.ttl", ".bearer.timeout"]);
+    forms.extend([".token.exec", ".token.ttl", ".token.timeout", ".token.file"]);
+    forms.extend([".vault.key.exec", ".vault.key.ttl", ".vault.key.timeout"]);
     let missing: Vec<_> =
         known.difference(&used).filter(|key| !forms.iter().any(|form| key.ends_with(form))).collect();
     assert!(missing.is_empty(), "not in config/example.toml: {missing:?}");
@@ -199,6 +209,7 @@ fn the_example_loads_and_shows_the_defaults() {
         ("/broker/key", "default: made of each tenant's client secret"),
         ("/admin/token", "default: none on a loopback address"),
         ("/catalog/file", "default: none"),
+        ("/vault", "default: no vault"),
     ] {
         assert!(EXAMPLE.contains(comment), "{comment}");
         for side in [&mut shown, &mut default] {
@@ -206,7 +217,7 @@ fn the_example_loads_and_shows_the_defaults() {
         }
     }
     for section in read::SECTIONS {
-        if !["issuers", "tenants", "policies", "callers"].contains(&section) {
+        if !["issuers", "tenant_templates", "cloud", "tenants", "policies", "callers"].contains(&section) {
             assert_eq!(shown[section], default[section], "{section}");
         }
     }

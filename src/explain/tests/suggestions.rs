@@ -64,7 +64,11 @@ async fn every_suggestion_does_what_it_says() {
                 }));
                 let grants = crate::policy::Grants::new(&changed).unwrap();
                 let is_open = |grants: &crate::policy::Grants, op, operation| {
-                    grants.rules(crate::ids::CallerIndex(index)).about(op, operation).0.is_allowed()
+                    grants
+                        .rules(crate::ids::CallerIndex(index), catalog.api())
+                        .about(op, operation)
+                        .0
+                        .is_allowed()
                 };
                 let opened = catalog.operations().filter(|(other, operation)| {
                     *other != op

@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 use crate::{
     authn::Principal,
     config::PolicyVersion,
+    ids::TenantName,
     observe::{Details, Issued, Outcome, RequestEvent, SecretsShown, ShownRule, Side},
 };
 
@@ -20,6 +21,41 @@ pub(super) const SCHEMA: u32 = 1;
 pub(super) enum AuditRecord {
     Request(RequestRecord),
     Configuration(ConfigurationRecord),
+    Tenant(TenantRecord),
+}
+
+/// That a tenant of the vault was changed, or its secret.
+#[derive(Debug, Serialize)]
+pub struct TenantRecord {
+    /// By the wall clock.
+    #[serde(serialize_with = "moment")]
+    pub time: SystemTime,
+    /// The version of the schema in `docs/audit.md`.
+    pub schema: u32,
+    /// Which.
+    pub tenant: TenantName,
+    /// "adopt", "remove" or "rotate".
+    pub action: &'static str,
+    /// "operator" or "schedule".
+    pub by: &'static str,
+    /// What came of it.
+    pub outcome: &'static str,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+impl TenantRecord {
+    /// At `time`.
+    pub fn new(
+        time: SystemTime,
+        tenant: TenantName,
+        action: &'static str,
+        by: &'static str,
+        outcome: &'static str,
+        error: Option<String>,
+    ) -> Self {
+        Self { time, schema: SCHEMA, tenant, action, by, outcome, error }
+    }
 }
 
 /// What came of reading the configuration.

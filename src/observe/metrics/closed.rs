@@ -17,6 +17,9 @@ pub(super) const RETRIES: &[[&str; 1]] = &[
     ["timeout"],
 ];
 
+/// Of `rotations_total`.
+pub(super) const ROTATIONS: &[[&str; 1]] = &[["switched"], ["retired"], ["failed"]];
+
 /// Of `rate_limited_total`.
 pub(super) const LIMITS: &[[&str; 1]] =
     &[["caller"], ["quota"], ["in_flight"], ["identification"], ["unauthenticated"], ["memory"]];

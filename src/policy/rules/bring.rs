@@ -22,6 +22,7 @@ pub struct Brings {
 impl Brings {
     /// What a rule of an `allow` list brings; `None`: it is about one operation or one template, or is no rule.
     pub fn of(catalog: &Catalog, text: &str) -> Option<Self> {
+        let catalog = catalog.about(text);
         let rule = Rule::parse(catalog, Effect::Allow, text).ok()?;
         if !matches!(rule, Rule::All | Rule::Tag { .. }) {
             return None;

@@ -10,9 +10,11 @@ use crate::{
     limit::{CallerLimits, Memory, Peers, Unauthenticated},
     observe::{Audit, Events, Metrics},
     openapi::Library,
+    proxy::cloud::Unresolved,
     tenants::Directory,
     token::Tokens,
     upstream::{PoolBuffers, PoolTable, Tenant},
+    vault::Vault,
 };
 
 /// Until the app says what the memory allows.
@@ -30,6 +32,9 @@ pub struct Shared {
     pub audit: Option<Arc<Audit>>,
     /// What happened to requests, for whoever subscribes.
     pub events: Events,
+    /// The credentials that no configuration has, where there is a vault.
+    pub vault: Option<Vault>,
+    pub(super) unresolved: Arc<Unresolved>,
     /// Requests that wait before it is known whose they are.
     pub(super) unauthenticated: Arc<Unauthenticated>,
     pub(super) limits: CallerLimits,
@@ -53,6 +58,8 @@ impl Shared {
             tokens,
             audit: None,
             events: Events::default(),
+            vault: None,
+            unresolved: Arc::default(),
             unauthenticated: Arc::new(Unauthenticated::new(USUAL_UNAUTHENTICATED)),
             limits: CallerLimits::default(),
             key_usage: KeyUsage::default(),

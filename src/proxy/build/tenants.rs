@@ -45,18 +45,22 @@ impl<'c> TenantMaker<'c> {
         Self { shared, config, policy, common, trust: Trust::default() }
     }
 
-    /// What is to be done to `known` so that it has the tenants of the configuration and no others.
+    /// What is to be done to `known` so that it has these tenants and no others.
     ///
     /// # Errors
     /// [`BuildError`]; nothing has changed then.
-    pub(super) fn change(&mut self, known: &Directory<Tenant>) -> Result<Change<Tenant>, BuildError> {
-        let names: HashSet<_> = self.config.tenants.iter().map(|tenant| &tenant.name).collect();
+    pub(super) fn change(
+        &mut self,
+        known: &Directory<Tenant>,
+        tenants: &[Arc<config::Tenant>],
+    ) -> Result<Change<Tenant>, BuildError> {
+        let names: HashSet<_> = tenants.iter().map(|tenant| &tenant.name).collect();
         let gone = known.all().into_iter().map(|tenant| tenant.config().name.clone());
         let removed = gone.filter(|name| !names.contains(name)).collect();
         let is_new = |tenant: &&Arc<config::Tenant>| {
             !known.get(tenant.name.as_str()).is_some_and(|current| self.is_same(tenant, &current))
         };
-        let put: Vec<_> = self.config.tenants.iter().filter(is_new).cloned().collect();
+        let put: Vec<_> = tenants.iter().filter(is_new).cloned().collect();
         Ok(Change { removed, ..self.put(&put, known)? })
     }
 
@@ -189,6 +193,11 @@ fn narrowed_key(own: TokenKey, narrowing: &Narrowing) -> TokenKey {
 
 /// How a tenant is reached: its TLS, and the client for its token requests, also for what else is seldom asked.
 type Trusted = (rustls::ClientConfig, Arc<dyn Issuer>, reqwest::Client);
+
+/// The token endpoint of a tenant alone.
+pub(super) fn issuer(tenant: &config::Tenant, config: &Config) -> Result<Arc<dyn Issuer>, BuildError> {
+    Ok(Arc::new(Trust::default().issuer(tenant, config)?))
+}
 
 /// TLS configurations and issuers' clients, made once for all tenants that share their roots.
 #[derive(Default)]

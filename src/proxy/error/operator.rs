@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::{Description, Failure};
-use crate::{limit::LimitError, policy::Refusal, upstream::UpstreamError};
+use crate::{ids::TenantName, limit::LimitError, policy::Refusal, upstream::UpstreamError};
 
 impl Failure {
     /// What is wrong.
@@ -50,10 +50,18 @@ impl Failure {
             Self::Policy(Refusal::TenantNotGranted(caller, tenant)) => {
                 format!("To allow it, add \"{tenant}\" to callers.{caller}.tenants.").into()
             }
+            Self::Policy(Refusal::AccountNotGranted(caller, account)) => {
+                let account = account.as_ref().map_or("…", TenantName::as_str);
+                format!(
+                    "To allow it, add \"{account}\" to callers.{caller}.cloud, if [cloud.{account}] is there."
+                )
+                .into()
+            }
             Self::Policy(Refusal::Condition { unmet, .. }) => {
                 let origin = &unmet.rule.rule.origin;
                 format!("Send what the condition asks for, or change the rule ({origin}).").into()
             }
+            Self::Vault(error) => error.remedy().to_owned().into(),
             Self::Token(error) => error.remedy().into(),
             Self::Caller(unauthenticated) => unauthenticated
                 .operators_remedy()

@@ -16,6 +16,9 @@ fn outcome_of(version: Version, target: &str, tenants: &[&[u8]]) -> Result<Strin
     Ok(match target {
         Target::Api { tenant, path, query } => format!("api {tenant:?} {path} {query:?}"),
         Target::Token { tenant, .. } => format!("token {tenant:?}"),
+        Target::Cloud { account, path, query, alias } => {
+            format!("cloud {account:?} {path} {query:?} {alias:?}")
+        }
     })
 }
 
@@ -30,6 +33,10 @@ fn the_path_says_what_and_for_whom() {
         ("/api/users??", "api None /api/users Some(\"?\")"),
         ("/t/acme/api/users", "api Some(\"acme\") /api/users None"),
         ("/t/acme/api/t/x/api", "api Some(\"acme\") /api/t/x/api None"),
+        ("/cloud/api/tenants?a=1", "cloud None /api/tenants Some(\"a=1\") None"),
+        ("/cloud/eu/api/tenants", "cloud Some(\"eu\") /api/tenants None None"),
+        ("/cloud/api/api/tenants", "cloud None /api/api/tenants None None"),
+        ("/cloud//api/tenants", "cloud Some(\"\") /api/tenants None None"),
         ("/oidc/token", "token None"),
         ("/t/acme/oidc/token", "token Some(\"acme\")"),
         // Looked up as they are among the configured tenants, and not found there.
@@ -70,6 +77,15 @@ fn anything_else_is_not_found() {
         "/metrics",
         "/livez",
         "/authzz",
+        "/cloud",
+        "/cloud/",
+        "/cloud/eu",
+        "/cloud/eu/",
+        "/cloud/apix/tenants",
+        "/cloud/eu/oidc/token",
+        "/cloud/oidc/token",
+        "/t/acme/cloud/api/tenants",
+        "/cloudy/api/tenants",
     ] {
         assert_eq!(outcome(target, &[]), Err(TargetError::NotFound), "{target}");
     }
@@ -109,9 +125,25 @@ fn the_header_selects_a_tenant_and_may_not_contradict_the_path() {
         let outcome = outcome("/t/acme/api/users", &[contradiction]);
         assert_eq!(outcome, Err(TargetError::TenantConflict), "{contradiction:?}");
     }
+    let create = "cloud None /api/tenants None Some(\"acme\")";
+    assert_eq!(outcome("/cloud/api/tenants", &[b"acme"]).unwrap(), create, "the tenant's alias to be");
     assert_eq!(outcome("/api/users", &[b"acme", b"acme"]), Err(TargetError::TenantHeader));
     assert_eq!(outcome("/api/users", &[b"acme", b"beta"]), Err(TargetError::TenantHeader));
     assert_eq!(outcome("/api/users", &[b"\xe9"]), Err(TargetError::TenantHeader));
+}
+
+#[test]
+fn links_lead_back_to_where_the_request_came() {
+    for (path, expected) in [
+        ("/api/users", ""),
+        ("/t/acme/api/users", "/t/acme"),
+        ("/t/acme", "/t/acme"),
+        ("/cloud/api/tenants", "/cloud"),
+        ("/cloud/eu/api/tenants", "/cloud/eu"),
+        ("/cloudy/api", ""),
+    ] {
+        assert_eq!(mount(path), expected, "{path}");
+    }
 }
 
 #[test]

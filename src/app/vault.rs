@@ -1,0 +1,142 @@
+//! The tenants of the vault in force: opened at the start, and taken up on a thread of their own when they change, so that
+//! nobody who serves waits for a pipeline or a digest.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+};
+
+use arc_swap::ArcSwap;
+use tokio::runtime;
+
+use super::resources::yield_to_requests;
+use crate::{
+    config::{Config, VaultOptions},
+    proxy::{BuildError, Pipeline, Shared},
+    secret::{SecretHandle, SecretProvider as _},
+    vault::{Changed, Changes, Embedded, Record, Unavailable, Vault, VaultError, VaultTenants},
+};
+
+/// Changes that come into force in one step.
+const AT_A_TIME: usize = 256;
+
+/// Opens the vault that is configured, with the records in it.
+///
+/// # Errors
+/// [`VaultError`].
+pub async fn open_vault(options: &VaultOptions) -> Result<(Vault, Vec<Record>), VaultError> {
+    let vault = Vault::new(Embedded::open(options.file.clone(), vault_key(options).await?).await?);
+    let records = vault.list().await?.into_iter().map(|stored| stored.record).collect();
+    Ok((vault, records))
+}
+
+/// Opens the file of the vault that is configured, where there is one, for a command.
+///
+/// # Errors
+/// [`VaultError`].
+pub async fn open_vault_file(options: &VaultOptions) -> Result<Option<Embedded>, VaultError> {
+    if !Path::new(&options.file).exists() {
+        return Ok(None);
+    }
+    Embedded::open_existing(options.file.clone(), vault_key(options).await?).await.map(Some)
+}
+
+/// The master key of the vault that is configured.
+///
+/// # Errors
+/// [`VaultError::Unavailable`].
+pub async fn vault_key(options: &VaultOptions) -> Result<crate::secret::Secret, VaultError> {
+    let read = SecretHandle::from(options.key.clone()).read().await;
+    let reading = read.map_err(|error| {
+        Unavailable::new(format!("vault.key cannot be read: {error}"), "Look at where vault.key comes from.")
+    })?;
+    Ok(reading.secret)
+}
+
+/// What is to be in force: what the files say, and what the vault has.
+pub(super) struct Sources(Mutex<Both>);
+
+pub(super) struct Both {
+    /// As the files have it, as far as it can be without a restart.
+    configured: Arc<Config>,
+    vault: VaultTenants,
+}
+
+impl Sources {
+    pub(super) fn new(configured: Arc<Config>, records: Vec<Record>) -> Self {
+        let vault = VaultTenants::new(records, &configured);
+        for concern in vault.concerns(&configured) {
+            tracing::warn!("{concern}");
+        }
+        Self(Mutex::new(Both { configured, vault }))
+    }
+
+    /// Held while a change of either comes into force: one at a time.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Both> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Both {
+    /// The configuration that is to be in force.
+    pub(super) fn together(&self) -> Config {
+        self.vault.beside(&self.configured)
+    }
+
+    /// Puts another configuration of the files in force by `put`, with the tenants of the vault beside its own.
+    pub(super) fn configure(
+        &mut self,
+        configured: Arc<Config>,
+        put: impl FnOnce(Arc<Config>) -> Result<(), BuildError>,
+    ) -> Result<(), BuildError> {
+        let vault = self.vault.under(&configured);
+        put(Arc::new(vault.beside(&configured)))?;
+        for concern in vault.concerns(&configured) {
+            tracing::warn!("{concern}");
+        }
+        *self = Self { configured, vault };
+        Ok(())
+    }
+
+    fn take_up(&mut self, changes: &[Changed], pipeline: &Pipeline, shared: &Shared) {
+        let (mut put, mut removed) = (Vec::new(), Vec::new());
+        for Changed { alias, now, .. } in changes {
+            put.retain(|tenant: &Arc<crate::config::Tenant>| tenant.name != *alias);
+            match now {
+                Some(stored) => put.extend(self.vault.put(stored.record.clone(), &self.configured)),
+                None if self.vault.remove(alias, &self.configured) => removed.push(alias.clone()),
+                None => {}
+            }
+        }
+        removed.retain(|alias| put.iter().all(|tenant| tenant.name != *alias));
+        if let Err(error) = shared.change_tenants(pipeline, &put, removed, Arc::new(self.together())) {
+            tracing::error!(%error, "tenants of the vault are stored, and cannot come into force");
+        }
+    }
+}
+
+/// Takes up what changes in the vault, until the process ends.
+pub(super) fn follow(
+    mut changes: Changes,
+    sources: Arc<Sources>,
+    pipeline: Arc<ArcSwap<Pipeline>>,
+    shared: Arc<Shared>,
+) {
+    let control = runtime::Handle::current();
+    let following = async move {
+        let mut batch = Vec::new();
+        while changes.recv_many(&mut batch, AT_A_TIME).await > 0 {
+            sources.lock().take_up(&batch, &pipeline.load_full(), &shared);
+            // Whoever waits for them goes on now.
+            batch.clear();
+        }
+    };
+    let started = thread::Builder::new().name("tenants".into()).spawn(move || {
+        yield_to_requests();
+        control.block_on(following);
+    });
+    if let Err(error) = started {
+        tracing::error!(%error, "no thread to follow the vault with; changes need a restart");
+    }
+}

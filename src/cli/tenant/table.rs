@@ -1,0 +1,76 @@
+//! Tenants of the vault as text, from the same JSON that `--json` prints.
+
+use serde_json::Value;
+
+/// As a table, or line by line for one.
+pub(super) fn text(value: &Value) -> String {
+    if let Some(all) = value["tenants"].as_array() {
+        return list(all);
+    }
+    if let Some(alias) = value["removed"].as_str() {
+        return format!("removed {alias} from the vault; at Logto nothing was changed\n");
+    }
+    let mut lines = vec![
+        ("alias", word(&value["alias"])),
+        ("endpoint", word(&value["endpoint"])),
+        ("tenant ID", word(&value["tenant_id"])),
+        ("resource", word(&value["resource"])),
+        ("client ID", word(&value["client_id"])),
+        ("template", word(&value["template"])),
+        ("labels", labels(value)),
+        ("created", format!("{} by {}", word(&value["created_at"]), word(&value["created_by"]))),
+        ("rotated", word(&value["rotation"]["last"])),
+    ];
+    for secret in value["secrets"].as_array().into_iter().flatten() {
+        let name = secret["name"].as_str().map(|name| format!(", named {name:?}")).unwrap_or_default();
+        let end = secret["expires_at"].as_str().map(|end| format!(", expires {end}")).unwrap_or_default();
+        lines.push(("secret", format!("since {}{name}{end}", word(&secret["since"]))));
+    }
+    if let Some(step) = step(value) {
+        lines.push(("under way", step));
+    }
+    if value["in_force"] == false {
+        lines.push(("in force", "no: the configuration has a tenant of this name".into()));
+    }
+    lines.iter().map(|(key, value)| format!("{key:<10} {value}\n")).collect()
+}
+
+fn list(all: &[Value]) -> String {
+    let head = ["ALIAS", "ENDPOINT", "TEMPLATE", "SECRET SINCE", "UNDER WAY"].map(str::to_owned);
+    let row = |value: &Value| {
+        let since = word(&value["secrets"][0]["since"]);
+        let step = step(value).unwrap_or_default();
+        [word(&value["alias"]), word(&value["endpoint"]), word(&value["template"]), since, step]
+    };
+    let rows: Vec<_> = std::iter::once(head).chain(all.iter().map(row)).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or_default();
+    let widths = [0, 1, 2, 3].map(width);
+    let line = |row: &[String; 5]| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}  "));
+        let line: String = cells.chain([row[4].clone()]).collect();
+        format!("{}\n", line.trim_end())
+    };
+    rows.iter().map(line).collect()
+}
+
+/// How far a rotation has come.
+fn step(value: &Value) -> Option<String> {
+    let step = &value["rotation"]["step"];
+    if let Some(name) = step["create"]["name"].as_str() {
+        return Some(format!("rotation: the secret {name:?} is to be made at Logto"));
+    }
+    if step["prove"].is_object() {
+        return Some("rotation: the new secret is to be proved".into());
+    }
+    let at = step["retire"]["at"].as_str()?;
+    Some(format!("rotation: the old secret is deleted after {at}"))
+}
+
+fn labels(value: &Value) -> String {
+    let labels: Vec<_> = value["labels"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if labels.is_empty() { "-".into() } else { labels.join(", ") }
+}
+
+fn word(value: &Value) -> String {
+    value.as_str().unwrap_or("-").to_owned()
+}

@@ -1,0 +1,168 @@
+//! `claviger vault`: the vault's file as a whole. The process that holds it must be stopped first.
+
+use std::{
+    fs::OpenOptions,
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    app::{open_vault_file, vault_key},
+    config::VaultOptions,
+    secret::{Secret, SecretSource},
+    vault::{Embedded, Unavailable, VaultError},
+};
+
+/// Bytes of the shortest key, as of `vault.key`.
+const LEAST: usize = 32;
+
+#[derive(clap::Subcommand)]
+pub(super) enum Command {
+    /// Look at every page and record of the file.
+    Verify(Plain),
+    /// Seal every record with another master key. Write that one into vault.key then.
+    Rekey {
+        /// The file with the new key, of 32 bytes or more: openssl rand -hex 32.
+        #[arg(long, value_name = "FILE")]
+        new_key: PathBuf,
+        #[command(flatten)]
+        plain: Plain,
+    },
+    /// Write all records to a file, sealed with a key that is made for the way.
+    Export {
+        /// The new file.
+        out: PathBuf,
+        /// The file with the key that seals it, of 32 bytes or more; never the vault's own.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        #[command(flatten)]
+        plain: Plain,
+    },
+    /// Take in the records of such a file whose alias is free.
+    Import {
+        /// The file.
+        from: PathBuf,
+        /// The file with the key that it is sealed with.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        #[command(flatten)]
+        plain: Plain,
+    },
+}
+
+#[derive(clap::Args)]
+pub(super) struct Plain {
+    #[command(flatten)]
+    sources: super::Sources,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(command: &Command) -> ExitCode {
+    let (Command::Verify(plain)
+    | Command::Rekey { plain, .. }
+    | Command::Export { plain, .. }
+    | Command::Import { plain, .. }) = command;
+    let config = match super::load_policy(&plain.sources.paths) {
+        Ok(loaded) => loaded.config,
+        Err(problems) => return super::report(&problems),
+    };
+    let runtime = match super::runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return super::fail(&format!("cannot start: {error}")),
+    };
+    match runtime.block_on(answer(config.vault.as_ref(), command)) {
+        Ok(value) if plain.json => super::print(&format!("{value:#}\n")),
+        Ok(value) => super::print(&format!("{}\n", value["said"].as_str().unwrap_or_default())),
+        Err(error) => super::fail(&error),
+    }
+}
+
+async fn answer(options: Option<&VaultOptions>, command: &Command) -> Result<Value, String> {
+    let said = |error: VaultError| format!("{error}. {}", error.remedy());
+    let options = options.ok_or_else(|| said(Unavailable::not_configured().into()))?;
+    let file = match command {
+        // A new machine may have none yet.
+        Command::Import { .. } => {
+            let key = vault_key(options).await.map_err(said)?;
+            Embedded::open(options.file.clone(), key).await.map_err(said)?
+        }
+        _ => {
+            let there = open_vault_file(options).await.map_err(said)?;
+            there.ok_or_else(|| format!("there is no vault at {}", options.file.display()))?
+        }
+    };
+    match command {
+        Command::Verify(_) => {
+            let checkup = file.verify().await.map_err(said)?;
+            let open = checkup.open_to_others.map(|mode| {
+                let path = options.file.display();
+                format!("; others than its owner have access (mode {mode:04o}): chmod 600 {path}")
+            });
+            let count = super::count(checkup.records, "record");
+            let text = format!("all is well: {count}, {} bytes{}", checkup.bytes, open.unwrap_or_default());
+            Ok(with(text, json!(checkup)))
+        }
+        Command::Rekey { new_key, .. } => {
+            let count = file.rekey(key(new_key)?).await.map_err(said)?;
+            let text = format!(
+                "{} sealed with the new key: write it into vault.key before the next start",
+                super::count(count, "record")
+            );
+            Ok(with(text, json!({ "records": count })))
+        }
+        Command::Export { out, key: sealing, .. } => {
+            let sealing = key(sealing)?;
+            if vault_key(options).await.is_ok_and(|own| own == sealing) {
+                return Err(
+                    "this is the vault's own key: make another one for the way, openssl rand -hex 32".into(),
+                );
+            }
+            let text = file.export(sealing).await.map_err(said)?;
+            let count = text.lines().count().saturating_sub(1);
+            write(out, &text).map_err(|error| format!("{}: {error}", out.display()))?;
+            Ok(with(
+                format!("{} in {}, sealed", super::count(count, "record"), out.display()),
+                json!({ "records": count }),
+            ))
+        }
+        Command::Import { from, key: sealing, .. } => {
+            let text =
+                std::fs::read_to_string(from).map_err(|error| format!("{}: {error}", from.display()))?;
+            let imported = file.import(text, key(sealing)?).await.map_err(said)?;
+            let taken: Vec<_> = imported.taken.iter().map(ToString::to_string).collect();
+            let left = if taken.is_empty() {
+                String::new()
+            } else {
+                format!("; left out, as the alias is taken: {}", taken.join(", "))
+            };
+            let count = super::count(imported.added.len(), "record");
+            Ok(with(format!("{count} taken in{left}"), json!(imported)))
+        }
+    }
+}
+
+fn with(text: String, mut value: Value) -> Value {
+    value["said"] = text.into();
+    value
+}
+
+fn key(path: &Path) -> Result<Secret, String> {
+    let key = SecretSource::File(path.into()).read().map_err(|error| error.to_string())?;
+    let length = key.expose().len();
+    if length < LEAST {
+        return Err(format!("the key in {} has {length} bytes; {LEAST} is the least", path.display()));
+    }
+    Ok(key)
+}
+
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}

@@ -1,0 +1,127 @@
+//! Where a tenant is: scheme and authority, and what follows from it where the configuration says nothing.
+
+use std::{fmt, net::IpAddr, time::Duration};
+
+use http::uri::{Authority, Scheme};
+use serde::{Serialize, Serializer};
+
+use super::rate::Rate;
+
+/// Scheme and authority of a tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// `http` or `https`.
+    pub scheme: Scheme,
+    /// Host, and port where it is not the scheme's own.
+    pub authority: Authority,
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme, self.authority)
+    }
+}
+
+/// Why a text is no endpoint, and what to write instead. The text is not quoted, as it may hold a password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}")]
+pub struct InvalidEndpoint {
+    /// What is wrong.
+    pub what: &'static str,
+    /// What to write instead.
+    pub remedy: String,
+}
+
+impl Endpoint {
+    /// Reads scheme and authority, such as `https://acme.logto.app`.
+    ///
+    /// # Errors
+    /// [`InvalidEndpoint`].
+    pub fn parse(text: &str) -> Result<Self, InvalidEndpoint> {
+        const FORM: &str = "Write scheme and host, such as \"https://acme.logto.app\".";
+        let invalid = |what, remedy: &str| InvalidEndpoint { what, remedy: remedy.to_owned() };
+        let Ok(url) = text.trim().parse::<http::Uri>() else {
+            return Err(invalid("this is not a URL", FORM));
+        };
+        let (Some(scheme), Some(authority)) = (url.scheme(), url.authority()) else {
+            let remedy = match text.trim().trim_end_matches('/') {
+                host if !host.is_empty() && !host.contains(['/', '@', ' ']) => {
+                    format!("Write \"https://{host}\".")
+                }
+                _ => FORM.into(),
+            };
+            return Err(invalid("the endpoint has no scheme", &remedy));
+        };
+        if *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS {
+            return Err(invalid("the scheme is neither https nor http", "Write \"https://…\"."));
+        }
+        if authority.as_str().contains('@') {
+            let remedy = "Take the part before the @ out; credentials go into client_id and client_secret.";
+            return Err(invalid("the endpoint holds a user name or password", remedy));
+        }
+        let Some(authority) = plain_authority(scheme, authority) else {
+            return Err(invalid("host and port cannot be read", FORM));
+        };
+        let endpoint = Self { scheme: scheme.clone(), authority };
+        if !url.path().trim_end_matches('/').is_empty() || url.query().is_some() || text.contains('#') {
+            let remedy = format!("Write \"{endpoint}\": Claviger adds /api and /oidc itself.");
+            return Err(invalid("the endpoint goes on after the host", &remedy));
+        }
+        Ok(endpoint)
+    }
+
+    /// The API resource indicator of the Management API there: that of Logto Cloud, or the built-in one of every installation
+    /// of one's own (fact 1.14).
+    pub fn own_resource(&self) -> String {
+        if self.is_logto_app() { format!("{self}/api") } else { "https://default.logto.app/api".to_owned() }
+    }
+
+    /// What the tenant allows us, where nothing else is said: Logto Cloud's limit (fact 12).
+    pub fn own_quota(&self) -> Option<Rate> {
+        self.is_logto_app().then_some(Rate { requests: 200, per: Duration::from_secs(10), burst: 200 })
+    }
+
+    /// Whether answers are asked for compressed, where nothing else is said: bytes that do not leave the machine are cheaper
+    /// than decompressing them.
+    pub fn compresses(&self) -> bool {
+        !is_loopback(self.authority.host())
+    }
+
+    /// Whether secrets cross a network in clear on the way there.
+    pub fn is_in_clear(&self) -> bool {
+        self.scheme == Scheme::HTTP && !is_loopback(self.authority.host())
+    }
+
+    fn is_logto_app(&self) -> bool {
+        self.authority.host().ends_with(".logto.app")
+    }
+}
+
+/// Whether a host is this machine.
+pub(super) fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+impl Serialize for Endpoint {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Host and port in lower case, without the port that the scheme implies.
+fn plain_authority(scheme: &Scheme, authority: &Authority) -> Option<Authority> {
+    let host = authority.host().to_ascii_lowercase();
+    if host.is_empty() {
+        return None;
+    }
+    let own = if *scheme == Scheme::HTTPS { 443 } else { 80 };
+    match (authority.port_u16(), authority.as_str().len() == authority.host().len()) {
+        (Some(port), _) if port != own => format!("{host}:{port}").parse().ok(),
+        (Some(_), _) | (None, true) => host.parse().ok(),
+        // A colon without a port, or with something that is none.
+        (None, false) => None,
+    }
+}

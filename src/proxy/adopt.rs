@@ -1,0 +1,124 @@
+//! Takes a credential that exists at Logto into the vault: parsed, proved by a grant, stored. The same for the command line
+//! and the admin listener.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::{
+    build::{Shared, Unproved},
+    pipeline::Pipeline,
+};
+use crate::{
+    config::{Config, Endpoint},
+    ids::{Label, TemplateName, TenantName},
+    secret::Secret,
+    vault::{Record, Stored, VaultError, fault_point},
+};
+
+/// Who adopts: there is nobody but the operator who could.
+const OPERATOR: &str = "operator";
+
+/// What is said of a tenant, as it came.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Adoption {
+    /// The alias.
+    pub alias: String,
+    /// Logto's ID of the tenant.
+    pub tenant_id: Option<String>,
+    /// Left out: that of the tenant on Logto Cloud.
+    pub endpoint: Option<String>,
+    /// Left out: the endpoint's own.
+    pub resource: Option<String>,
+    /// The App ID.
+    pub client_id: String,
+    /// The App secret.
+    pub client_secret: Zeroizing<String>,
+    /// `[tenant_templates.NAME]`
+    pub template: Option<String>,
+    /// Labels beside those of the template.
+    #[serde(default)]
+    pub labels: Vec<String>,
+}
+
+/// Why a tenant is not adopted. Nothing is stored then.
+#[derive(Debug, thiserror::Error)]
+pub enum AdoptError {
+    /// It is not said rightly.
+    #[error("{0}")]
+    Said(String),
+    /// The vault cannot take it.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The credential does not work.
+    #[error("the credential is not proved, so it is not stored: {0}")]
+    Unproved(#[from] Unproved),
+}
+
+impl AdoptError {
+    /// What to do about it: a sentence, or nothing.
+    pub fn remedy(&self) -> &str {
+        match self {
+            Self::Said(_) => "",
+            Self::Vault(error) => error.remedy(),
+            Self::Unproved(error) => error.remedy(),
+        }
+    }
+}
+
+impl Adoption {
+    fn record(self, config: &Config, now: std::time::SystemTime) -> Result<Record, AdoptError> {
+        let said = |what: String| AdoptError::Said(what);
+        let alias = alias(&self.alias)?;
+        let endpoint = match (&self.endpoint, &self.tenant_id) {
+            (Some(endpoint), _) => endpoint.clone(),
+            (None, Some(id)) => format!("https://{id}.logto.app"),
+            (None, None) => return Err(said("there is neither an endpoint nor the ID of a tenant".into())),
+        };
+        let endpoint =
+            Endpoint::parse(&endpoint).map_err(|error| said(format!("{error}. {}", error.remedy)))?;
+        let template = self.template.as_deref().map(|name| {
+            let known = config.tenant_templates.iter().filter_map(|template| template.name.as_ref());
+            let found = known.into_iter().find(|known| known.as_str() == name).cloned();
+            found.ok_or_else(|| said(format!("there is no tenant_templates.{}", name.escape_debug())))
+        });
+        let template: Option<TemplateName> = template.transpose()?;
+        let labels = self.labels.iter().map(|label| Label::parse(label)).collect::<Result<_, _>>();
+        let (client_id, secret) = (self.client_id.trim(), self.client_secret.trim_end_matches(['\n', '\r']));
+        if client_id.is_empty() || !client_id.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(said("the client ID is empty, or holds characters other than visible ASCII".into()));
+        }
+        let resource = self.resource.clone().unwrap_or_else(|| endpoint.own_resource());
+        let secret = Secret::new(secret.as_bytes().to_vec());
+        let record = Record::new(alias, endpoint, resource, client_id.into(), secret, OPERATOR, now);
+        let labels = labels.map_err(|error| said(format!("a label is a name: {error}")))?;
+        Ok(Record { tenant_id: self.tenant_id, template, labels, ..record })
+    }
+}
+
+/// The alias that a text is.
+///
+/// # Errors
+/// [`AdoptError::Said`]
+pub fn alias(text: &str) -> Result<TenantName, AdoptError> {
+    TenantName::parse(text).map_err(|error| AdoptError::Said(format!("this alias is none: {error}")))
+}
+
+impl Shared {
+    /// Adopts a tenant: its alias is free, its credential works, it is stored, and it is in force.
+    ///
+    /// # Errors
+    /// [`AdoptError`]: nothing is stored.
+    pub async fn adopt(&self, pipeline: &Pipeline, adoption: Adoption) -> Result<Stored, AdoptError> {
+        let config: Arc<Config> = pipeline.config();
+        let record = adoption.record(&config, self.clock.now().wall)?;
+        let reservation = self.reserve(pipeline, record.alias.clone()).await?;
+        self.prove(&config, &record.tenant(&config)).await?;
+        fault_point("adopt.proved");
+        let version = reservation.store(record.clone()).await?;
+        fault_point("adopt.stored");
+        Ok(Stored { record, version })
+    }
+}

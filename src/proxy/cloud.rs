@@ -1,0 +1,189 @@
+//! What the operations of the Logto Cloud API mean that make a tenant or end one. A creation is one thing from its sending to
+//! its storing: it goes on when its caller has left, its credential is kept before anybody sees the answer, and it is never
+//! sent twice. What it must never do is lose a credential silently.
+
+mod answer;
+mod creation;
+mod unresolved;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Response, header, request::Parts};
+use hyper::body::Incoming;
+
+pub(super) use self::unresolved::Unresolved;
+use self::{
+    creation::{Creation, Done, Keep},
+    unresolved::Asked,
+};
+use super::{
+    build::reserve,
+    error::{CreationError, Failure},
+    pipeline::Pipeline,
+};
+use crate::{
+    config::{Cloud, Indicator},
+    ids::TenantName,
+    limit::Admitted,
+    listen::Connection,
+    observe::{AnsweredBy, Record},
+    policy::{Action, Tenant as _, target::Target},
+    reply::{self, Base, Body},
+    upstream::Tenant,
+    vault::{Unavailable, Vault, VaultError},
+};
+
+/// The operations.
+const CREATE: &str = "cloud:CreateTenant";
+const DELETE: &str = "cloud:DeleteTenant";
+
+impl Pipeline {
+    /// Sends an operation of the Logto Cloud API.
+    pub(super) async fn cloud(
+        &self,
+        connection: &Connection,
+        admitted: Admitted<Tenant>,
+        target: &Target<'_>,
+        head: &Parts,
+        body: Incoming,
+        record: &mut Record,
+    ) -> Result<Response<Body>, Failure> {
+        let Action::Forward(operation) = admitted.action() else {
+            return self.forward(connection, admitted, head, body, record).await;
+        };
+        let (name, reveals) = (operation.name(), operation.reveals_secrets());
+        match (name, &self.vault) {
+            // Who sees the secret can keep it, where there is nothing to keep it in.
+            (CREATE, None) if reveals => self.forward(connection, admitted, head, body, record).await,
+            (CREATE, None) => Err(VaultError::from(Unavailable::not_configured()).into()),
+            (CREATE, Some(vault)) => {
+                self.create(connection, (admitted, vault), target, head, body, record).await
+            }
+            (DELETE, Some(vault)) => {
+                let id = operation.target().path().rsplit('/').next().unwrap_or_default().to_owned();
+                let account = admitted.tenant().name().clone();
+                let answer = self.forward(connection, admitted, head, body, record).await?;
+                if answer.status().is_success() {
+                    forget(vault.clone(), account, id).await;
+                }
+                Ok(answer)
+            }
+            _ => self.forward(connection, admitted, head, body, record).await,
+        }
+    }
+
+    /// Has a tenant created, and keeps its credential.
+    async fn create(
+        &self,
+        connection: &Connection,
+        (admitted, vault): (Admitted<Tenant>, &Vault),
+        target: &Target<'_>,
+        head: &Parts,
+        body: Incoming,
+        record: &mut Record,
+    ) -> Result<Response<Body>, Failure> {
+        let (account, tenant) = (self.account(admitted.tenant()), admitted.tenant().clone());
+        let account = account.ok_or(CreationError::NoAccount)?;
+        let created_by = self.config.callers[admitted.caller().index().0].name.to_string();
+        let alias = match *target {
+            Target::Cloud { alias: Some(alias), .. } => {
+                Some(TenantName::parse(alias).map_err(CreationError::Alias)?)
+            }
+            _ => None,
+        };
+        let reservation = match &alias {
+            Some(alias) => Some(reserve(Some(vault), &self.tenants, alias.clone()).await?),
+            None => None,
+        };
+        let deadline = record.started + self.config.timeouts.deadline;
+        let (dispatch, body) = self.prepare(admitted, head, body, deadline, record).await?;
+        let sent_to = dispatch.target().target().clone();
+        let asked = Asked::new(tenant.name().clone(), alias, body.held());
+        let keep = Keep {
+            vault: vault.clone(),
+            tokens: self.tokens.clone(),
+            config: self.config(),
+            account: account.clone(),
+            taken: self.tenants.clone(),
+            reservation,
+            created_by,
+            now: self.broker.clock.now().wall,
+        };
+        let creation = Creation {
+            tenant,
+            dispatch,
+            body,
+            head: head.clone(),
+            worker: connection.worker,
+            deadline,
+            idle: self.config.timeouts.body,
+            asked,
+            keep,
+            unresolved: self.unresolved.clone(),
+        };
+        // Whoever asked may leave before the answer is there, and with the answer the secret would be gone.
+        let part = record.apart();
+        let done = tokio::spawn(creation.run(part)).await.map_err(|_| Failure::Panic)?;
+        record.attempts += done.attempts;
+        let mut answer = self.answer(connection, head, &account, done)?;
+        reply::rebuild(answer.headers_mut(), self.base(connection.scheme, head), &sent_to, &account.endpoint);
+        record.answered_by = AnsweredBy::Upstream;
+        Ok(answer)
+    }
+
+    fn answer(
+        &self,
+        connection: &Connection,
+        head: &Parts,
+        account: &Cloud,
+        done: Done,
+    ) -> Result<Response<Body>, Failure> {
+        let (answered, kept) = match done.outcome? {
+            creation::Outcome::Refused(answered, body) => {
+                return Ok(Response::from_parts(answered, Body::streamed(*body)));
+            }
+            creation::Outcome::Kept(answered, kept) => (answered, kept),
+        };
+        let (mut parts, body) = answered;
+        let mount = format!("/t/{}", kept.alias);
+        let base = Base { mount: &mount, ..self.base(connection.scheme, head) }.to_string();
+        let leads_here = account.indicator == Indicator::Claviger;
+        let body = answer::with_tenant(&body, &kept, &base, leads_here).map_or(body, Bytes::from);
+        parts.headers.remove(header::CONTENT_LENGTH);
+        parts.headers.remove(header::ETAG);
+        Ok(Response::from_parts(parts, Body::whole(body)))
+    }
+
+    /// The account as configured.
+    fn account(&self, tenant: &Arc<Tenant>) -> Option<Arc<Cloud>> {
+        let is_it = |account: &&Arc<Cloud>| TenantName::of_account(&account.name) == *tenant.name();
+        self.config.cloud.iter().find(is_it).cloned()
+    }
+}
+
+/// Takes a tenant that Logto has no more out of the vault, and its tokens with it, whether its caller waits or not.
+async fn forget(vault: Vault, account: TenantName, id: String) {
+    let forgetting = tokio::spawn(async move {
+        let records = match vault.list().await {
+            Ok(records) => records,
+            Err(error) => {
+                tracing::error!(%account, id, %error, "a tenant was deleted at Logto Cloud, and its record is still in the vault");
+                return;
+            }
+        };
+        for stored in records.into_iter().filter(|it| it.record.tenant_id.as_deref() == Some(&id)) {
+            let alias = stored.record.alias;
+            match vault.remove(&alias, stored.version).await {
+                Ok(()) => {
+                    tracing::info!(tenant = %alias, id, "the tenant was deleted: its record and its tokens are gone")
+                }
+                Err(error) => {
+                    tracing::error!(tenant = %alias, id, %error, "a tenant was deleted at Logto Cloud, and its record is still in the vault");
+                }
+            }
+        }
+    });
+    // A panic in it was said already.
+    let _ = forgetting.await;
+}

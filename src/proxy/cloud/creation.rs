@@ -1,0 +1,273 @@
+//! A creation from its sending to its storing. It owns all that it needs, so that it can go on when its caller has left.
+
+use std::{
+    future::poll_fn,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use http::{Request, header, request, response};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::unresolved::{Asked, Unresolved};
+use crate::{
+    config::{Cloud, Config},
+    headers,
+    ids::TenantName,
+    limit::Dispatch,
+    observe::Record,
+    proxy::{
+        build::{prove, reserve},
+        error::{CreationError, Failure},
+    },
+    tenants::Directory,
+    token::Tokens,
+    upstream::{
+        self, Created, CreationAnswer, FilteredBody, Outbound, Prepared, SendError, Tenant, UpstreamError,
+    },
+    vault::{self, Reservation, Vault, VaultError},
+};
+
+/// The tenants of the account.
+const LIST: &str = "/api/tenants";
+/// The most that is read of that list.
+const MOST: usize = 8 * 1024 * 1024;
+/// How long listing may take, after whatever happened to the creation.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Between tries to store.
+const AGAIN: [Duration; 3] = [Duration::from_millis(100), Duration::from_millis(400), Duration::from_secs(2)];
+
+/// A creation, ready to be sent.
+pub(super) struct Creation {
+    pub(super) tenant: Arc<Tenant>,
+    pub(super) dispatch: Dispatch<Tenant>,
+    pub(super) body: Prepared,
+    pub(super) head: request::Parts,
+    pub(super) worker: usize,
+    pub(super) deadline: Instant,
+    pub(super) idle: Duration,
+    pub(super) asked: Asked,
+    pub(super) keep: Keep,
+    pub(super) unresolved: Arc<Unresolved>,
+}
+
+/// What it takes to keep a credential.
+pub(super) struct Keep {
+    pub(super) vault: Vault,
+    pub(super) tokens: Tokens,
+    pub(super) config: Arc<Config>,
+    pub(super) account: Arc<Cloud>,
+    /// Whose aliases are taken.
+    pub(super) taken: Arc<Directory<Tenant>>,
+    /// Of the alias that the request names.
+    pub(super) reservation: Option<Reservation>,
+    pub(super) created_by: String,
+    pub(super) now: SystemTime,
+}
+
+/// What came of it.
+pub(super) struct Done {
+    pub(super) attempts: u32,
+    pub(super) outcome: Result<Outcome, Failure>,
+}
+
+/// An answer to hand on.
+pub(super) enum Outcome {
+    /// Logto created nothing.
+    Refused(response::Parts, Box<FilteredBody>),
+    /// The tenant is there, and known here.
+    Kept((response::Parts, Bytes), Kept),
+}
+
+/// A tenant that is known here.
+pub(super) struct Kept {
+    pub(super) alias: TenantName,
+    /// Why its credential did not get a token yet.
+    pub(super) unproved: Option<String>,
+}
+
+impl Creation {
+    pub(super) async fn run(self, mut record: Record) -> Done {
+        let outcome = self.carry_out(&mut record).await;
+        Done { attempts: record.attempts, outcome }
+    }
+
+    async fn carry_out(self, record: &mut Record) -> Result<Outcome, Failure> {
+        let Self { tenant, dispatch, body, head, worker, deadline, idle, asked, keep, unresolved } = self;
+        let list = List { tenant: &tenant, worker, idle, name: asked.name.as_deref(), vault: &keep.vault };
+        if unresolved.has(&asked, Instant::now()) {
+            if let Some(found) = list.found(record).await?.filter(|found| !found.is_empty()) {
+                let why = "an earlier request to create it got no answer, and another is sent only once that is adopted or deleted";
+                return Err(CreationError::not_stored(&found, keep.alias(), why).into());
+            }
+            unresolved.settle(&asked);
+        }
+        let outbound = Outbound { head: &head, worker, deadline };
+        let mut answer = match upstream::send(dispatch, outbound, body, record).await {
+            Ok(answer) => answer,
+            Err(error) if is_unknown(&error) => {
+                unresolved.add(asked.clone(), Instant::now());
+                let found = list.found(record).await;
+                return Err(unknown(error.into(), found, asked.name.as_deref()));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if answer.status().is_server_error() {
+            unresolved.add(asked.clone(), Instant::now());
+        }
+        headers::strip_answer(answer.headers_mut());
+        answer.headers_mut().append(header::VIA, headers::VIA);
+        if !answer.status().is_success() {
+            let (head, body) = answer.filtered(&head, idle).await?;
+            return Ok(Outcome::Refused(head, Box::new(body)));
+        }
+        let CreationAnswer { head, body, id, created } = match answer.created(&head, idle).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                unresolved.add(asked.clone(), Instant::now());
+                let found = list.found(record).await;
+                return Err(unknown(error.into(), found, asked.name.as_deref()));
+            }
+        };
+        let created = created.map_err(|why| {
+            let why = format!("the answer to its creation {why}");
+            tracing::error!(account = %keep.account.name, id, why, "a tenant was created, and its credential is not stored");
+            CreationError::not_stored(id.as_slice(), keep.alias(), why)
+        })?;
+        Ok(Outcome::Kept((head, body), keep.credential(created).await?))
+    }
+}
+
+impl Keep {
+    /// The alias that the request names.
+    fn alias(&self) -> Option<&str> {
+        self.reservation.as_ref().map(|reservation| reservation.alias().as_str())
+    }
+
+    /// Stores the credential, and proves it meanwhile: what does not work yet may in a moment, and is not to be lost.
+    async fn credential(self, created: Created) -> Result<Kept, CreationError> {
+        let Created { id, endpoint, client_id, secret } = created;
+        let (account, caller) = (self.account.name.clone(), self.created_by.clone());
+        let lost = |alias: Option<&str>, why: String| {
+            tracing::error!(%account, id, why, remedy = "adopt the tenant, with a secret from the Logto Console",
+                "a tenant was created, and its credential is not stored");
+            CreationError::not_stored(std::slice::from_ref(&id), alias, why)
+        };
+        let reservation = match self.reservation {
+            Some(reservation) => reservation,
+            None => {
+                let alias = self.account.alias.alias(&id);
+                let alias =
+                    alias.map_err(|error| lost(None, format!("no alias can be made of its ID: {error}")))?;
+                let held = reserve(Some(&self.vault), &self.taken, alias).await;
+                held.map_err(|error| lost(None, error.to_string()))?
+            }
+        };
+        let resource = format!("{endpoint}/api");
+        let alias = reservation.alias().clone();
+        let mut record = vault::Record::new(
+            alias.clone(),
+            endpoint,
+            resource,
+            client_id,
+            secret,
+            self.created_by,
+            self.now,
+        );
+        (record.tenant_id, record.template) = (Some(id.clone()), self.account.template.clone());
+        let tenant = record.tenant(&self.config);
+        let (stored, proved) =
+            tokio::join!(store(&reservation, record), prove(&self.tokens, &self.config, &tenant));
+        stored.map_err(|error| lost(Some(alias.as_str()), error.to_string()))?;
+        let unproved = proved.err().map(|error| {
+            tracing::warn!(tenant = %alias, id, %error, remedy = error.remedy(), "a tenant was created and stored, and gives no token yet");
+            "its credential is stored, and got no token yet".to_owned()
+        });
+        tracing::info!(tenant = %alias, id, caller, "a tenant was created, and its credential stored");
+        Ok(Kept { alias, unproved })
+    }
+}
+
+async fn store(reservation: &Reservation, record: vault::Record) -> Result<(), VaultError> {
+    let mut pauses = AGAIN.into_iter();
+    loop {
+        match (reservation.store(record.clone()).await, pauses.next()) {
+            (Ok(_), _) => return Ok(()),
+            (Err(VaultError::Unavailable(_)), Some(pause)) => tokio::time::sleep(pause).await,
+            (Err(error), _) => return Err(error),
+        }
+    }
+}
+
+/// Whether a request that failed so may have been carried out.
+fn is_unknown(error: &UpstreamError) -> bool {
+    matches!(
+        error,
+        UpstreamError::Unreachable(SendError::Broken(_))
+            | UpstreamError::BrokeOff
+            | UpstreamError::Timeout(_)
+            | UpstreamError::Deadline(_)
+            | UpstreamError::Spent
+            | UpstreamError::Invalid(_)
+    )
+}
+
+fn unknown(cause: Failure, found: Result<Option<Vec<String>>, Failure>, name: Option<&str>) -> Failure {
+    let found = match (found, name) {
+        (Ok(Some(ids)), _) if !ids.is_empty() => {
+            let why = format!("{cause}");
+            return CreationError::not_stored(&ids, None, why).into();
+        }
+        (Ok(Some(_)), Some(name)) => {
+            format!("the account's tenants were listed, and none that is not known here is named {name:?}")
+        }
+        (Ok(_), _) => "the request names no tenant by which it could be found in the list of them".to_owned(),
+        (Err(_), _) => "the account's tenants could not be listed either".to_owned(),
+    };
+    CreationError::Unknown { told: cause.describe().into(), cause: cause.to_string(), found }.into()
+}
+
+/// Looks for a tenant among those of the account.
+struct List<'a> {
+    tenant: &'a Arc<Tenant>,
+    worker: usize,
+    idle: Duration,
+    name: Option<&'a str>,
+    vault: &'a Vault,
+}
+
+impl List<'_> {
+    /// Logto's IDs of the tenants of this name that the vault does not have; `None`: there is no name to look for.
+    async fn found(&self, record: &mut Record) -> Result<Option<Vec<String>>, Failure> {
+        let Some(name) = self.name else { return Ok(None) };
+        let listed = self.listed(record).await?;
+        let known = self.vault.list().await?;
+        let is_known = |id: &str| known.iter().any(|stored| stored.record.tenant_id.as_deref() == Some(id));
+        let named = listed.as_array().into_iter().flatten().filter(|tenant| tenant["name"] == name);
+        let ids = named.filter_map(|tenant| tenant["id"].as_str()).filter(|id| !is_known(id));
+        Ok(Some(ids.map(str::to_owned).collect()))
+    }
+
+    async fn listed(&self, record: &mut Record) -> Result<Value, Failure> {
+        let deadline = Instant::now() + PATIENCE;
+        let dispatch = Dispatch::probe(self.tenant.clone(), LIST).await?;
+        let head = Request::get(LIST).body(()).map_err(|_| Failure::Panic)?.into_parts().0;
+        let outbound = Outbound { head: &head, worker: self.worker, deadline };
+        let answer = upstream::send(dispatch, outbound, Prepared::Held(Bytes::new()), record).await?;
+        if !answer.status().is_success() {
+            return Err(Failure::Upstream(UpstreamError::Invalid("no list of the account's tenants")));
+        }
+        let (_, mut body) = answer.filtered(&head, self.idle).await?;
+        let mut whole = Vec::new();
+        while let Some(data) = poll_fn(|cx| body.poll_data(cx)).await.transpose()? {
+            if whole.len() + data.len() > MOST {
+                return Err(Failure::Upstream(UpstreamError::Invalid("a list of tenants without end")));
+            }
+            whole.extend_from_slice(&data);
+        }
+        serde_json::from_slice(&whole)
+            .map_err(|_| Failure::Upstream(UpstreamError::Invalid("a list of tenants that is not JSON")))
+    }
+}

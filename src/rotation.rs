@@ -1,0 +1,360 @@
+//! A tenant's client secret is replaced by a new one, by nobody's hand: made at Logto, proved by a grant, stored, used, and the
+//! one before it deleted after an overlap. What is to be done next is read from the record in the vault, which says how far
+//! it has come; each step is stored before the next begins, so whoever finds a rotation half done goes on with it. Never:
+//! a secret deleted that is not known to be replaced, or two secrets made where one was asked for.
+
+mod due;
+mod learn;
+
+use std::{
+    collections::HashSet,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use arc_swap::ArcSwap;
+
+use crate::{
+    config::{self, Config, Rotate},
+    ids::TenantName,
+    observe::audit::TenantRecord,
+    proxy::{Pipeline, Shared, Unproved},
+    secret::ClientSecret,
+    upstream::{ApplicationSecret, ApplicationSecrets, SecretsError},
+    vault::{Record, Step, Stored, StoredSecret, Unavailable, Vault, VaultError, fault_point},
+};
+
+/// How often the vault is looked through at the least; also how soon what failed is tried again.
+const ROUND: Duration = Duration::from_mins(10);
+/// The shortest time between two looks.
+const LEAST: Duration = Duration::from_secs(1);
+
+/// Tenants of which Logto is asked in one look what it knows of their secrets, so that what is due need not wait long.
+const QUESTIONS: usize = 64;
+
+/// Rotates secrets.
+pub struct Rotator {
+    shared: Arc<Shared>,
+    pipeline: Arc<ArcSwap<Pipeline>>,
+    /// Tenants whose rotation goes on just now.
+    turns: Mutex<HashSet<TenantName>>,
+    /// Tenants of whose secrets Logto was asked what it knows.
+    asked: Mutex<HashSet<TenantName>>,
+    /// Of the secrets in use, as they were at the last look.
+    dates: Mutex<Vec<SecretDates>>,
+}
+
+/// How old a tenant's secret is.
+#[derive(Debug, Clone)]
+pub struct SecretDates {
+    /// Whose.
+    pub tenant: TenantName,
+    /// Since when Claviger has it.
+    pub since: SystemTime,
+    /// When Logto ceases to take it.
+    pub expires_at: Option<SystemTime>,
+}
+
+/// Why a rotation did not go on. It is gone on with later, from where it is.
+#[derive(Debug, thiserror::Error)]
+pub enum RotationError {
+    /// The vault does not do it.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// Logto does not do it.
+    #[error(transparent)]
+    Logto(#[from] SecretsError),
+    /// The new secret does not work. It was deleted again where Logto refuses it.
+    #[error("the new secret is not proved: {0}")]
+    Unproved(#[from] Unproved),
+    /// The tenant in force is another one.
+    #[error("the tenant {0} in force is that of the configuration")]
+    Configured(TenantName),
+    /// One is under way.
+    #[error(
+        "a rotation of tenant {0} is under way: the secret before is still in its overlap, or somebody asked just now"
+    )]
+    Underway(TenantName),
+}
+
+impl RotationError {
+    /// What to do about it: a sentence.
+    pub fn remedy(&self) -> &str {
+        match self {
+            Self::Vault(error) => error.remedy(),
+            Self::Unproved(error) => error.remedy(),
+            Self::Logto(SecretsError::Token(error)) => error.remedy(),
+            Self::Logto(_) => "It is tried again by itself within ten minutes, from where it stopped.",
+            Self::Configured(_) => "Change its secret where the configuration takes it from.",
+            Self::Underway(_) => "Wait until it has ended; `claviger tenant show` says when.",
+        }
+    }
+}
+
+impl Rotator {
+    /// Of the tenants in this pipeline.
+    pub fn new(shared: Arc<Shared>, pipeline: Arc<ArcSwap<Pipeline>>) -> Self {
+        let (turns, asked, dates) = Default::default();
+        Self { shared, pipeline, turns, asked, dates }
+    }
+
+    /// Looks through the vault now and then, and does what is due, until its task is dropped.
+    pub async fn run(self: Arc<Self>) {
+        loop {
+            let wait = self.round().await.clamp(LEAST, ROUND);
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Of the secrets in use, as they were at the last look at the vault: ten minutes ago at most.
+    pub fn dates(&self) -> Vec<SecretDates> {
+        self.dates.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Begins a rotation, and goes as far as it can go now: to the overlap.
+    ///
+    /// # Errors
+    /// [`RotationError`]; what was begun is gone on with later.
+    pub async fn rotate(&self, alias: &TenantName) -> Result<Stored, RotationError> {
+        let _turn = self.turn(alias)?;
+        let stored = self.stored(alias).await?;
+        if matches!(stored.record.rotation.step, Some(Step::Retire { .. })) {
+            return Err(RotationError::Underway(alias.clone()));
+        }
+        self.audited(stored, true).await
+    }
+
+    /// One look at all records; how long until the next thing is due.
+    async fn round(&self) -> Duration {
+        let all = match self.vault().map(Vault::list) {
+            Ok(listing) => listing.await,
+            Err(_) => return ROUND,
+        };
+        let all = match all {
+            Ok(all) => all,
+            Err(error) => {
+                tracing::error!(%error, remedy = error.remedy(), "the vault cannot be looked through for rotations");
+                return ROUND;
+            }
+        };
+        let mut next = ROUND;
+        let (mut dates, mut questions) = (Vec::with_capacity(all.len()), QUESTIONS);
+        for stored in all {
+            let stored = self.learnt(stored, &mut questions).await;
+            dates.extend(stored.record.secrets.first().map(|secret| SecretDates {
+                tenant: stored.record.alias.clone(),
+                since: secret.since,
+                expires_at: secret.expires_at,
+            }));
+            let (config, now) = (self.pipeline.load().config(), self.shared.clock.now().wall);
+            let Some(at) = due::at(&stored.record, plan(&stored.record, &config)) else { continue };
+            match at.duration_since(now) {
+                Ok(left) if !left.is_zero() => next = next.min(left),
+                _ => self.go_on(stored).await,
+            }
+        }
+        *self.dates.lock().unwrap_or_else(PoisonError::into_inner) = dates;
+        next
+    }
+
+    async fn go_on(&self, stored: Stored) {
+        let alias = stored.record.alias.clone();
+        // Whoever has the turn does it.
+        let Ok(_turn) = self.turn(&alias) else { return };
+        if let Err(error) = self.audited(stored, false).await
+            && !matches!(error, RotationError::Configured(_))
+        {
+            tracing::error!(tenant = %alias, %error, remedy = error.remedy(), "the secret was not rotated");
+        }
+    }
+
+    async fn audited(&self, stored: Stored, asked: bool) -> Result<Stored, RotationError> {
+        let alias = stored.record.alias.clone();
+        let done = self.steps(stored).await;
+        let outcome = match &done {
+            Ok(stored) if stored.record.rotation.step.is_none() => "retired",
+            Ok(_) => "switched",
+            Err(_) => "failed",
+        };
+        self.shared.metrics.rotations.of([&outcome]).inc();
+        if let Some(audit) = &self.shared.audit {
+            let error = done.as_ref().err().map(ToString::to_string);
+            let now = self.shared.clock.now().wall;
+            let by = if asked { "operator" } else { "schedule" };
+            audit.tenant(TenantRecord::new(now, alias, "rotate", by, outcome, error));
+        }
+        done
+    }
+
+    /// From where the record is to where there is nothing to do for now.
+    async fn steps(&self, stored: Stored) -> Result<Stored, RotationError> {
+        let mut stored = match stored.record.rotation.step {
+            None => self.begin(stored).await?,
+            Some(_) => stored,
+        };
+        loop {
+            stored = match stored.record.rotation.step.clone() {
+                None => return Ok(stored),
+                Some(Step::Create { name }) => self.create(stored, &name).await?,
+                Some(Step::Prove(secret)) => self.switch(stored, secret).await?,
+                Some(Step::Retire { at }) if at > self.now() => return Ok(stored),
+                Some(Step::Retire { .. }) => self.retire(stored).await?,
+            };
+        }
+    }
+
+    /// Says what the new secret is to be called before it is made, so that it is found if this process is not.
+    async fn begin(&self, stored: Stored) -> Result<Stored, RotationError> {
+        let since = self.now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut record = stored.record;
+        record.rotation.step = Some(Step::Create { name: format!("claviger-{}", since.as_secs()) });
+        let stored = self.store(record, stored.version).await?;
+        fault_point("rotate.named");
+        Ok(stored)
+    }
+
+    /// Makes the new secret, if it is not there.
+    async fn create(&self, stored: Stored, name: &str) -> Result<Stored, RotationError> {
+        let logto = self.logto(&stored.record)?;
+        let there = logto.list().await?;
+        let is_old =
+            |found: &ApplicationSecret| stored.record.secrets.iter().any(|old| old.value == found.value);
+        let made = there.iter().find(|found| found.name == name && !is_old(found)).cloned();
+        let made = match made {
+            Some(made) => made,
+            None => logto.create(name).await?,
+        };
+        fault_point("rotate.made");
+        let Stored { mut record, version } = stored;
+        // By their names they are deleted later.
+        for old in &mut record.secrets {
+            if let Some(found) = there.iter().find(|found| found.value == old.value) {
+                (old.name, old.expires_at) = (Some(found.name.clone()), found.expires_at);
+            }
+        }
+        record.rotation.step = Some(Step::Prove(StoredSecret {
+            value: made.value,
+            name: Some(made.name),
+            since: self.now(),
+            expires_at: made.expires_at,
+        }));
+        let stored = self.store(record, version).await?;
+        fault_point("rotate.stored");
+        Ok(stored)
+    }
+
+    /// Has the new secret prove itself, and uses it from then on; the one before stays beside it for the overlap.
+    async fn switch(&self, stored: Stored, new: StoredSecret) -> Result<Stored, RotationError> {
+        let config = self.pipeline.load().config();
+        let client_secrets = vec![ClientSecret::Held(new.value.clone())];
+        let alone = config::Tenant { client_secrets, ..stored.record.tenant(&config) };
+        let proved = self.shared.prove(&config, &alone).await;
+        let Stored { mut record, version } = stored;
+        if let Err(error) = proved {
+            if matches!(&error, Unproved::Token(error) if error.is_terminal()) {
+                if let Some(name) = &new.name {
+                    self.logto(&record)?.delete(name).await?;
+                }
+                record.rotation.step = None;
+                self.store(record, version).await?;
+            }
+            return Err(error.into());
+        }
+        fault_point("rotate.proved");
+        let now = self.now();
+        let overlap = plan(&record, &config).map_or(Rotate::OVERLAP, |plan| plan.overlap);
+        record.secrets.insert(0, new);
+        record.secrets.truncate(2);
+        record.rotation.last = Some(now);
+        record.rotation.step = Some(Step::Retire { at: now.checked_add(overlap).unwrap_or(now) });
+        let stored = self.store(record, version).await?;
+        fault_point("rotate.switched");
+        Ok(stored)
+    }
+
+    /// Deletes the secret before at Logto, and forgets it.
+    async fn retire(&self, stored: Stored) -> Result<Stored, RotationError> {
+        let logto = self.logto(&stored.record)?;
+        let Stored { mut record, version } = stored;
+        let alias = record.alias.clone();
+        for old in record.secrets.drain(1.min(record.secrets.len())..) {
+            match &old.name {
+                Some(name) => logto.delete(name).await?,
+                // A legacy secret (fact 7) has none.
+                None => {
+                    tracing::warn!(tenant = %alias, "the secret before has no name at Logto: delete it in the Console")
+                }
+            }
+        }
+        fault_point("rotate.deleted");
+        record.rotation.step = None;
+        self.store(record, version).await
+    }
+
+    async fn store(&self, record: Record, known: crate::vault::Version) -> Result<Stored, RotationError> {
+        let version = self.vault()?.replace(record.clone(), known).await?;
+        Ok(Stored { record, version })
+    }
+
+    async fn stored(&self, alias: &TenantName) -> Result<Stored, RotationError> {
+        let stored = self.vault()?.get(alias).await?;
+        stored.ok_or_else(|| VaultError::Unknown(alias.clone()).into())
+    }
+
+    fn vault(&self) -> Result<&Vault, VaultError> {
+        self.shared.vault.as_ref().ok_or_else(|| Unavailable::not_configured().into())
+    }
+
+    /// The application's secrets, by the tenant in force.
+    fn logto(&self, record: &Record) -> Result<ApplicationSecrets, RotationError> {
+        let tenant = self.pipeline.load().tenants().get(record.alias.as_str());
+        let ours = tenant.filter(|tenant| {
+            let config = tenant.config();
+            config.client_id == record.client_id && config.endpoint == record.endpoint
+        });
+        let ours = ours.ok_or_else(|| RotationError::Configured(record.alias.clone()))?;
+        Ok(ours.application_secrets())
+    }
+
+    fn now(&self) -> SystemTime {
+        self.shared.clock.now().wall
+    }
+
+    /// Whether this tenant's secrets were not asked about before.
+    fn ask_once(&self, alias: &TenantName) -> bool {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(alias.clone())
+    }
+
+    /// One at a time for each tenant.
+    fn turn(&self, alias: &TenantName) -> Result<Turn<'_>, RotationError> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        if !turns.insert(alias.clone()) {
+            return Err(RotationError::Underway(alias.clone()));
+        }
+        Ok(Turn { turns: &self.turns, alias: alias.clone() })
+    }
+}
+
+/// How often the tenant's secret is to be replaced, where its template says.
+fn plan(record: &Record, config: &Config) -> Option<Rotate> {
+    record.template_in(config)?.rotate
+}
+
+/// That nobody else rotates this tenant's secret.
+struct Turn<'r> {
+    turns: &'r Mutex<HashSet<TenantName>>,
+    alias: TenantName,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.alias);
+    }
+}
+
+impl fmt::Debug for Rotator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Rotator")
+    }
+}

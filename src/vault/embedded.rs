@@ -1,0 +1,196 @@
+//! The vault in a file of this machine. All that touches the file is done on a thread of its own, one thing after the other,
+//! so that nobody who serves waits for a disk; whoever asks waits for a time. The thread ends with the last handle.
+
+mod file;
+
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    thread,
+    time::Duration,
+};
+
+use tokio::sync::{mpsc, oneshot};
+
+use self::file::VaultFile;
+pub use self::file::{Checkup, Imported};
+use super::{
+    error::{Unavailable, VaultError},
+    record::Record,
+    store::{Pending, Store, Stored, Version},
+};
+use crate::{ids::TenantName, secret::Secret};
+
+/// How long a disk may take. What is asked for may be done all the same.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// What may wait for the disk.
+const QUEUE: usize = 1024;
+
+/// What the thread is to do.
+type Job = Box<dyn FnOnce(&mut VaultFile) + Send>;
+
+/// A vault in a file.
+pub struct Embedded {
+    path: PathBuf,
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Embedded {
+    /// Opens the file, or makes it; it is locked from then on. Every record is looked at.
+    ///
+    /// # Errors
+    /// [`VaultError::Unavailable`]; a file that is damaged, or that another key has sealed, stays as it is.
+    pub async fn open(path: PathBuf, key: Secret) -> Result<Self, VaultError> {
+        Self::start(path, move |path| VaultFile::open(path, &key)).await
+    }
+
+    /// The same for a file that must be there.
+    ///
+    /// # Errors
+    /// As of [`Embedded::open`].
+    pub async fn open_existing(path: PathBuf, key: Secret) -> Result<Self, VaultError> {
+        Self::start(path, move |path| VaultFile::open_existing(path, &key)).await
+    }
+
+    async fn start(
+        path: PathBuf,
+        open: impl FnOnce(PathBuf) -> Result<VaultFile, Unavailable> + Send + 'static,
+    ) -> Result<Self, VaultError> {
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        let (tell, told) = oneshot::channel();
+        let at = path.clone();
+        let work = move || match guarded(|| open(at)) {
+            Ok(file) => {
+                // Whoever asked may have left; then there is no job either.
+                let _ = tell.send(Ok(()));
+                run(file, queue);
+            }
+            Err(error) => {
+                let _ = tell.send(Err(error));
+            }
+        };
+        let thread = thread::Builder::new().name("vault".into()).spawn(work);
+        thread.map_err(|error| Unavailable::new(format!("no thread for it: {error}"), AGAIN))?;
+        answered(told).await??;
+        Ok(Self { path, jobs })
+    }
+
+    /// What is there, and whether all of it can be read.
+    ///
+    /// # Errors
+    /// [`VaultError::Unavailable`]: not all of it.
+    pub async fn verify(&self) -> Result<Checkup, VaultError> {
+        self.run(|file| Ok(file.verify()?)).await
+    }
+
+    /// Seals every record with another master key, all or none.
+    ///
+    /// # Errors
+    /// [`VaultError::Unavailable`].
+    pub async fn rekey(&self, key: Secret) -> Result<usize, VaultError> {
+        self.run(move |file| Ok(file.rekey(&key)?)).await
+    }
+
+    /// All records as text, sealed with a key that is not the vault's.
+    ///
+    /// # Errors
+    /// [`VaultError::Unavailable`].
+    pub async fn export(&self, key: Secret) -> Result<String, VaultError> {
+        self.run(move |file| file.export(&key)).await
+    }
+
+    /// Takes in the records of such a text whose alias is free; the others stay as they are.
+    ///
+    /// # Errors
+    /// [`VaultError`]: nothing was taken in.
+    pub async fn import(&self, text: String, key: Secret) -> Result<Imported, VaultError> {
+        self.run(move |file| file.import(&text, &key)).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut VaultFile) -> Result<T, VaultError> + Send + 'static,
+    ) -> Result<T, VaultError> {
+        let (tell, told) = oneshot::channel();
+        let job: Job = Box::new(move |file| {
+            // Whoever asked may have stopped waiting.
+            let _ = tell.send(guarded(|| work(file)));
+        });
+        let sent = tokio::time::timeout(PATIENCE, self.jobs.send(job)).await;
+        if !matches!(sent, Ok(Ok(()))) {
+            return Err(hangs().into());
+        }
+        answered(told).await?
+    }
+
+    fn later<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut VaultFile) -> Result<T, VaultError> + Send + 'static,
+    ) -> Pending<'_, T> {
+        Box::pin(self.run(work))
+    }
+}
+
+const AGAIN: &str = "Try again; look at the disk and at the limits of the process.";
+
+async fn answered<T>(told: oneshot::Receiver<T>) -> Result<T, Unavailable> {
+    match tokio::time::timeout(PATIENCE, told).await {
+        Ok(Ok(answer)) => Ok(answer),
+        _ => Err(hangs()),
+    }
+}
+
+fn hangs() -> Unavailable {
+    Unavailable::new("its disk does not answer", AGAIN)
+}
+
+fn run(mut file: VaultFile, mut queue: mpsc::Receiver<Job>) {
+    while let Some(job) = queue.blocking_recv() {
+        job(&mut file);
+    }
+}
+
+/// Nothing that a damaged file makes of the store's code ends the thread.
+fn guarded<T, E: From<Unavailable>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        Err(Unavailable::new(
+            "its file is damaged",
+            "Restore a copy of the file, or an export; it was not changed.",
+        )
+        .into())
+    })
+}
+
+impl Store for Embedded {
+    fn create(&self, record: Record) -> Pending<'_, Version> {
+        self.later(move |file| file.put(&record, None))
+    }
+
+    fn get(&self, alias: &TenantName) -> Pending<'_, Option<Stored>> {
+        let alias = alias.clone();
+        self.later(move |file| Ok(file.get(&alias)?))
+    }
+
+    fn replace(&self, record: Record, known: Version) -> Pending<'_, Version> {
+        self.later(move |file| file.put(&record, Some(known)))
+    }
+
+    fn remove(&self, alias: &TenantName, known: Version) -> Pending<'_, ()> {
+        let alias = alias.clone();
+        self.later(move |file| file.remove(&alias, known))
+    }
+
+    fn list(&self) -> Pending<'_, Vec<Stored>> {
+        self.later(|file| Ok(file.list()?))
+    }
+}
+
+impl fmt::Debug for Embedded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Embedded({})", self.path.display())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,282 @@
+//! What is in the file: one table of sealed records by alias, and one entry that says with which key they are sealed. Each
+//! change is a transaction that is on the disk when it is answered. Blocking.
+
+mod error;
+mod export;
+
+use std::{
+    fs::File,
+    io,
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use redb::{
+    Builder, Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, WriteTransaction,
+    backends::FileBackend,
+};
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use self::error::{Reason, unavailable};
+pub use self::export::Imported;
+use crate::{
+    ids::TenantName,
+    secret::Secret,
+    vault::{
+        encoding,
+        error::{Unavailable, VaultError},
+        memory::next,
+        record::Record,
+        seal::Sealer,
+        store::{Stored, Version},
+    },
+};
+
+/// `version ‖ sealed record`, by alias.
+const TENANTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("tenants");
+/// What is known of the file as a whole.
+const ABOUT: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("about");
+/// Opens by the key that everything is sealed with.
+const PROOF: &str = "key";
+const PROVES: &[u8] = b"this is the key";
+/// Bytes of the file that are kept in memory; ten thousand records have about six million, and are read once.
+const CACHE: usize = 1 << 20;
+
+/// The file, open and locked.
+pub(super) struct VaultFile {
+    path: PathBuf,
+    sealer: Sealer,
+    /// `None` after an error, which the next use tries to mend by opening it again.
+    database: Option<Database>,
+}
+
+/// What `verify` found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Checkup {
+    /// Records, all of which can be read.
+    pub records: usize,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// Its permission bits where others than its owner have some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open_to_others: Option<u32>,
+}
+
+impl VaultFile {
+    pub(super) fn open(path: PathBuf, key: &Secret) -> Result<Self, Unavailable> {
+        let made = create(&path).map_err(|error| unavailable(&path, error))?;
+        if made {
+            // The file's own name is on the disk before anything in it is relied on.
+            sync_directory(&path).map_err(|error| unavailable(&path, error))?;
+        }
+        Self::open_existing(path, key)
+    }
+
+    pub(super) fn open_existing(path: PathBuf, key: &Secret) -> Result<Self, Unavailable> {
+        let mut file = Self { path, sealer: Sealer::new(key), database: None };
+        file.prove_key()?;
+        file.list()?;
+        Ok(file)
+    }
+
+    /// Whether the file is sealed with this key; a new one is from now on.
+    fn prove_key(&mut self) -> Result<(), Unavailable> {
+        let proof = self.sealer.seal(PROOF, 0, Zeroizing::new(PROVES.to_vec()));
+        let write = |database: &Database, sealer: &Sealer| {
+            let read = database.begin_read()?;
+            let known = match read.open_table(ABOUT) {
+                Ok(table) => table.get(PROOF)?.map(|proof| proof.value().to_vec()),
+                Err(redb::TableError::TableDoesNotExist(_)) => None,
+                Err(error) => return Err(error.into()),
+            };
+            match known {
+                Some(known) if sealer.open(PROOF, 0, &known).is_some() => return Ok(()),
+                Some(_) => return Err(Reason::Key),
+                // Of a file that somebody else made.
+                None if read.list_tables()?.next().is_some() => return Err(Reason::Foreign),
+                None => {}
+            }
+            let change = database.begin_write()?;
+            change.open_table(ABOUT)?.insert(PROOF, proof.map_err(|_| Reason::Seal)?.as_slice())?;
+            change.open_table(TENANTS)?;
+            Ok(change.commit()?)
+        };
+        self.with(write)
+    }
+
+    pub(super) fn get(&mut self, alias: &TenantName) -> Result<Option<Stored>, Unavailable> {
+        self.with(|database, sealer| {
+            let table = database.begin_read()?.open_table(TENANTS)?;
+            let found = table.get(alias.as_str())?;
+            found.map(|found| opened(sealer, alias.as_str(), found.value())).transpose()
+        })
+    }
+
+    pub(super) fn list(&mut self) -> Result<Vec<Stored>, Unavailable> {
+        self.with(all)
+    }
+
+    pub(super) fn put(&mut self, record: &Record, known: Option<Version>) -> Result<Version, VaultError> {
+        let text = encoding::write(record).map_err(VaultError::Unfit)?;
+        self.change(&record.alias, known, |sealer, table, version| {
+            let sealed = sealed(sealer, record.alias.as_str(), version, text)?;
+            table.insert(record.alias.as_str(), sealed.as_slice())?;
+            Ok(())
+        })
+    }
+
+    pub(super) fn remove(&mut self, alias: &TenantName, known: Version) -> Result<(), VaultError> {
+        let removed = self.change(alias, Some(known), |_, table, _| {
+            table.remove(alias.as_str())?;
+            Ok(())
+        });
+        removed.map(drop)
+    }
+
+    /// Makes a change to the record of `known` version, whose next version it is told.
+    fn change(
+        &mut self,
+        alias: &TenantName,
+        known: Option<Version>,
+        make: impl FnOnce(&Sealer, &mut redb::Table<'_, &str, &[u8]>, Version) -> Result<(), Reason>,
+    ) -> Result<Version, VaultError> {
+        self.with(|database, sealer| {
+            let change = database.begin_write()?;
+            let version = {
+                let mut table = change.open_table(TENANTS)?;
+                let there = table.get(alias.as_str())?.and_then(|found| version(found.value()));
+                match next(alias, there, known) {
+                    Ok(version) => make(sealer, &mut table, version).map(|()| version)?,
+                    Err(refused) => return Ok(Err(refused)),
+                }
+            };
+            change.commit()?;
+            Ok(Ok(version))
+        })?
+    }
+
+    pub(super) fn verify(&mut self) -> Result<Checkup, Unavailable> {
+        // Opening it anew looks at all of its pages.
+        self.database = None;
+        let mut database = database(&self.path).map_err(|error| unavailable(&self.path, error))?;
+        let sound = database.check_integrity().map_err(|error| unavailable(&self.path, error))?;
+        self.database = Some(database);
+        if !sound {
+            return Err(unavailable(&self.path, Reason::Damaged("pages that do not fit together".into())));
+        }
+        let about = std::fs::metadata(&self.path).map_err(|error| unavailable(&self.path, error))?;
+        let mode = about.permissions().mode() & 0o777;
+        Ok(Checkup {
+            records: self.list()?.len(),
+            bytes: about.len(),
+            open_to_others: (mode & 0o077 != 0).then_some(mode),
+        })
+    }
+
+    pub(super) fn rekey(&mut self, key: &Secret) -> Result<usize, Unavailable> {
+        let new = Sealer::new(key);
+        let count = self.with(|database, sealer| {
+            let records = all(database, sealer)?;
+            let change = database.begin_write()?;
+            let proof = new.seal(PROOF, 0, Zeroizing::new(PROVES.to_vec())).map_err(|_| Reason::Seal)?;
+            change.open_table(ABOUT)?.insert(PROOF, proof.as_slice())?;
+            for Stored { record, version } in &records {
+                let text = encoding::write(record).map_err(|_| Reason::Seal)?;
+                insert(&change, &new, record.alias.as_str(), *version, text)?;
+            }
+            change.commit()?;
+            Ok(records.len())
+        })?;
+        self.sealer = new;
+        Ok(count)
+    }
+
+    /// A file that is not there, in the place of one that is to be let go.
+    #[cfg(test)]
+    pub(super) fn nowhere() -> Self {
+        Self { path: PathBuf::new(), sealer: Sealer::new(&Secret::new(Vec::new())), database: None }
+    }
+
+    /// Does something with the database, which is opened anew after an error.
+    fn with<T>(
+        &mut self,
+        work: impl FnOnce(&Database, &Sealer) -> Result<T, Reason>,
+    ) -> Result<T, Unavailable> {
+        let database = match self.database.take() {
+            Some(database) => database,
+            None => database(&self.path).map_err(|error| unavailable(&self.path, error))?,
+        };
+        let done = work(&database, &self.sealer).map_err(|error| unavailable(&self.path, error))?;
+        self.database = Some(database);
+        Ok(done)
+    }
+}
+
+fn all(database: &Database, sealer: &Sealer) -> Result<Vec<Stored>, Reason> {
+    let table = database.begin_read()?.open_table(TENANTS)?;
+    let mut records = Vec::new();
+    for entry in table.iter()? {
+        let (alias, found) = entry?;
+        records.push(opened(sealer, alias.value(), found.value())?);
+    }
+    Ok(records)
+}
+
+fn insert(
+    change: &WriteTransaction,
+    sealer: &Sealer,
+    alias: &str,
+    version: Version,
+    text: Zeroizing<Vec<u8>>,
+) -> Result<(), Reason> {
+    change.open_table(TENANTS)?.insert(alias, sealed(sealer, alias, version, text)?.as_slice())?;
+    Ok(())
+}
+
+fn sealed(
+    sealer: &Sealer,
+    alias: &str,
+    version: Version,
+    text: Zeroizing<Vec<u8>>,
+) -> Result<Vec<u8>, Reason> {
+    let sealed = sealer.seal(alias, version.0, text).map_err(|_| Reason::Seal)?;
+    Ok([&version.0.to_be_bytes()[..], &sealed].concat())
+}
+
+fn version(found: &[u8]) -> Option<Version> {
+    found.first_chunk().map(|version| Version(u64::from_be_bytes(*version)))
+}
+
+fn opened(sealer: &Sealer, alias: &str, found: &[u8]) -> Result<Stored, Reason> {
+    let record = version(found).and_then(|version| {
+        let text = sealer.open(alias, version.0, found.get(size_of::<u64>()..)?)?;
+        let record = encoding::read(&text).filter(|record| record.alias.as_str() == alias)?;
+        Some(Stored { record, version })
+    });
+    record.ok_or_else(|| Reason::Damaged(format!("the record of {} does not open", alias.escape_debug())))
+}
+
+/// Makes the file, for this user alone, where there is none; says whether it did.
+fn create(path: &Path) -> io::Result<bool> {
+    match File::options().read(true).write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn sync_directory(path: &Path) -> io::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+fn database(path: &Path) -> Result<Database, Reason> {
+    let file = File::options().read(true).write(true).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(Reason::Foreign);
+    }
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE);
+    Ok(builder.create_with_backend(FileBackend::new(file)?)?)
+}

@@ -1,0 +1,216 @@
+//! The file: what it keeps, what it refuses, and that nothing is overwritten when something is wrong.
+
+use std::{os::unix::fs::PermissionsExt as _, path::Path};
+
+use base64::Engine as _;
+
+use super::*;
+use crate::vault::{Vault, encoding, record::tests::record, seal::Sealer};
+
+fn key(text: &str) -> Secret {
+    Secret::new(text.repeat(32).into())
+}
+
+fn alias(text: &str) -> TenantName {
+    TenantName::parse(text).unwrap()
+}
+
+async fn opened(path: &Path) -> Embedded {
+    Embedded::open(path.into(), key("k")).await.unwrap()
+}
+
+/// Why it cannot be opened.
+async fn refusal(path: &Path, with: Secret) -> String {
+    let error = Embedded::open(path.into(), with).await.unwrap_err();
+    let text = format!("{error}. {}", error.remedy());
+    text.replace(path.to_str().unwrap(), "FILE")
+}
+
+/// The thread lets go of the file a moment after its last handle did.
+async fn closed(file: Embedded) {
+    let jobs = file.jobs.clone();
+    drop(file);
+    let (tell, told) = oneshot::channel::<()>();
+    jobs.send(Box::new(move |file| {
+        *file = VaultFile::nowhere();
+        drop(tell);
+    }))
+    .await
+    .unwrap();
+    let _closed = told.await;
+}
+
+#[tokio::test]
+async fn records_outlive_the_process_and_no_secret_is_in_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("vault.redb");
+    let file = opened(&path).await;
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    for name in ["b", "a"] {
+        assert_eq!(file.create(record(name, "hunter2hunter2")).await, Ok(Version(1)));
+    }
+    assert_eq!(file.replace(record("a", "hunter3hunter3"), Version(1)).await, Ok(Version(2)));
+    closed(file).await;
+    let file = opened(&path).await;
+    let stored = |name, secret, version| Stored { record: record(name, secret), version: Version(version) };
+    assert_eq!(
+        file.list().await.unwrap(),
+        [stored("a", "hunter3hunter3", 2), stored("b", "hunter2hunter2", 1)]
+    );
+    assert_eq!(file.get(&alias("b")).await.unwrap(), Some(stored("b", "hunter2hunter2", 1)));
+    let checkup = file.verify().await.unwrap();
+    assert_eq!((checkup.records, checkup.open_to_others), (2, None));
+    let bytes = std::fs::read(&path).unwrap();
+    let shows = |text: &[u8]| memchr::memmem::find(&bytes, text).is_some();
+    assert!(!shows(b"hunter") && !shows(b"m2m") && !shows(b"logto.app"));
+}
+
+#[tokio::test]
+async fn versions_are_compared_as_in_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = opened(&dir.path().join("v")).await;
+    let vault = Vault::new(file);
+    let reservation = vault.reserve(alias("a")).await.unwrap();
+    assert_eq!(reservation.store(record("a", "s")).await, Ok(Version(1)));
+    assert!(matches!(reservation.store(record("a", "t")).await, Err(VaultError::AliasTaken { .. })));
+    assert_eq!(vault.replace(record("a", "t"), Version(2)).await, Err(VaultError::Changed(alias("a"))));
+    assert_eq!(vault.remove(&alias("b"), Version(1)).await, Err(VaultError::Unknown(alias("b"))));
+    assert_eq!(vault.remove(&alias("a"), Version(1)).await, Ok(()));
+    assert_eq!(vault.get(&alias("a")).await, Ok(None));
+    assert!(matches!(
+        vault.reserve(alias("c")).await.unwrap().store(record("c", "\n")).await,
+        Err(VaultError::Unfit(_))
+    ));
+}
+
+#[tokio::test]
+async fn a_second_process_a_wrong_key_and_a_foreign_file_are_refused_and_nothing_is_overwritten() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("vault.redb");
+    let file = opened(&path).await;
+    file.create(record("a", "s")).await.unwrap();
+    assert!(
+        refusal(&path, key("k")).await.starts_with("the vault is unavailable: another process has FILE open")
+    );
+    closed(file).await;
+    assert!(
+        refusal(&path, key("other"))
+            .await
+            .contains("vault.key is not the key that FILE is sealed with. Write the key of before")
+    );
+    let text = dir.path().join("claviger.toml");
+    std::fs::write(&text, "[vault]\n".repeat(1000)).unwrap();
+    assert!(refusal(&text, key("k")).await.contains("FILE is not a vault of Claviger"));
+    assert_eq!(std::fs::read_to_string(&text).unwrap(), "[vault]\n".repeat(1000));
+    assert!(
+        refusal(&dir.path().join("none/vault"), key("k"))
+            .await
+            .contains("FILE: there is no such file or directory")
+    );
+    assert!(refusal(Path::new("/dev/null"), key("k")).await.contains("FILE is not a vault of Claviger"));
+    assert_eq!(opened(&path).await.list().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_file_that_is_damaged_anywhere_is_refused_or_read_right() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("vault.redb");
+    let file = opened(&path).await;
+    for name in ["a", "b", "c"] {
+        file.create(record(name, "secret")).await.unwrap();
+    }
+    let whole = file.list().await.unwrap();
+    closed(file).await;
+    let bytes = std::fs::read(&path).unwrap();
+    let damaged = dir.path().join("damaged");
+    let mut refused = 0;
+    let step = bytes.len() / 60;
+    let flips = (0..60).map(|n| n * step).chain((0..64).map(|n| n * 8));
+    let cuts = [bytes.len() / 2, 4096, 100, 1];
+    let flipped = flips.map(|at| {
+        let mut bytes = bytes.clone();
+        bytes[at] ^= 0x55;
+        bytes
+    });
+    for bytes in flipped.chain(cuts.map(|end| bytes[..end].to_vec())) {
+        std::fs::write(&damaged, bytes).unwrap();
+        match Embedded::open_existing(damaged.clone(), key("k")).await {
+            Ok(file) => {
+                assert_eq!(file.list().await.unwrap(), whole);
+                closed(file).await;
+            }
+            Err(VaultError::Unavailable(_)) => refused += 1,
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    assert!(refused > 4, "{refused} were refused");
+}
+
+#[tokio::test]
+async fn another_key_takes_all_records_or_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("vault.redb");
+    let file = opened(&path).await;
+    file.create(record("a", "s")).await.unwrap();
+    assert_eq!(file.rekey(key("n")).await, Ok(1));
+    assert_eq!(file.list().await.unwrap().len(), 1, "it goes on with the new key");
+    closed(file).await;
+    assert!(refusal(&path, key("k")).await.contains("is not the key"));
+    assert_eq!(
+        Embedded::open(path, key("n")).await.unwrap().list().await.unwrap()[0].record,
+        record("a", "s")
+    );
+}
+
+#[tokio::test]
+async fn an_export_is_sealed_and_is_taken_in_where_the_alias_is_free() {
+    let dir = tempfile::tempdir().unwrap();
+    let (from, to) = (opened(&dir.path().join("from")).await, opened(&dir.path().join("to")).await);
+    from.create(record("a", "hunter2hunter2")).await.unwrap();
+    from.create(record("b", "hunter2hunter2")).await.unwrap();
+    to.create(record("a", "another")).await.unwrap();
+    let text = from.export(key("way")).await.unwrap();
+    assert!(!text.contains("hunter"));
+    assert!(matches!(to.import(text.clone(), key("k")).await, Err(VaultError::Unfit(_))));
+    assert!(matches!(to.import(text.replace("a ", "c "), key("way")).await, Err(VaultError::Unfit(_))));
+    let imported = to.import(text, key("way")).await.unwrap();
+    assert_eq!(imported, Imported { added: vec![alias("b")], taken: vec![alias("a")] });
+    let secrets: Vec<_> = to.list().await.unwrap().into_iter().map(|it| it.record).collect();
+    assert_eq!(secrets, [record("a", "another"), record("b", "hunter2hunter2")]);
+}
+
+/// An export of so many records.
+async fn export_of(count: usize) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let one = opened(&dir.path().join("one")).await;
+    let (way, head) = (Sealer::new(&key("way")), one.export(key("way")).await.unwrap());
+    let line = |n: usize| {
+        let name = format!("tenant-{n}");
+        let text = encoding::write(&record(&name, "a-secret-of-thirty-two-characters")).unwrap();
+        let sealed = [&1_u64.to_be_bytes()[..], &way.seal(&name, 1, text).unwrap()].concat();
+        format!("{name} {}\n", base64::engine::general_purpose::STANDARD.encode(sealed))
+    };
+    head + &(0..count).map(line).collect::<String>()
+}
+
+#[tokio::test]
+async fn a_record_takes_less_than_4_kib() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("vault.redb");
+    let file = opened(&path).await;
+    file.import(export_of(500).await, key("way")).await.unwrap();
+    assert_eq!(file.list().await.unwrap().len(), 500);
+    let bytes = std::fs::metadata(&path).unwrap().len();
+    assert!(bytes < 500 * 4096, "{bytes} bytes");
+}
+
+/// A vault to measure with, at the path that the environment names.
+#[tokio::test]
+#[ignore = "for measurements"]
+async fn make_a_vault_of_ten_thousand() {
+    let path = std::env::var_os("TEST_VAULT").expect("TEST_VAULT names a file");
+    let file = opened(Path::new(&path)).await;
+    let imported = file.import(export_of(10_000).await, key("way")).await.unwrap();
+    assert_eq!(imported.added.len(), 10_000);
+    closed(file).await;
+}

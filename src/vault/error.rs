@@ -1,0 +1,92 @@
+//! What can go wrong with the vault, and what the operator does about it. No text holds a secret or what a file held.
+
+use std::sync::Arc;
+
+use crate::ids::TenantName;
+
+/// What can go wrong with the vault.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VaultError {
+    /// Somebody has the alias.
+    #[error("the alias {alias} is taken: {by}")]
+    AliasTaken {
+        /// The alias.
+        alias: TenantName,
+        /// Who has it.
+        by: Holder,
+    },
+    /// There is no record under the alias.
+    #[error("the vault has no tenant {0}")]
+    Unknown(TenantName),
+    /// Somebody else changed the record since it was read.
+    #[error("the record of tenant {0} was changed by somebody else meanwhile")]
+    Changed(TenantName),
+    /// The record cannot be kept as it is.
+    #[error("this credential cannot be stored: {0}")]
+    Unfit(&'static str),
+    /// No answer from where the records are, or none that can be used.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// Who has an alias.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Holder {
+    /// The configuration, which wins over the vault.
+    #[error("the configuration has a tenant of this name")]
+    Configuration,
+    /// The vault.
+    #[error("the vault has a tenant of this name")]
+    Vault,
+    /// Somebody who is creating or adopting a tenant just now.
+    #[error("a tenant of this name is being created or adopted")]
+    Underway,
+}
+
+/// Why the records cannot be read or written: sentences without a capital, for the operator.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the vault is unavailable: {what}")]
+pub struct Unavailable {
+    what: Arc<str>,
+    remedy: Arc<str>,
+    /// Another process has it, which is no fault.
+    in_use: bool,
+}
+
+impl Unavailable {
+    /// For this reason, and what mends it.
+    pub fn new(what: impl Into<Arc<str>>, remedy: impl Into<Arc<str>>) -> Self {
+        Self { what: what.into(), remedy: remedy.into(), in_use: false }
+    }
+
+    /// Another process has it.
+    pub fn in_use(what: impl Into<Arc<str>>, remedy: impl Into<Arc<str>>) -> Self {
+        Self { in_use: true, ..Self::new(what, remedy) }
+    }
+
+    /// Whether another process has it, which is no fault.
+    pub fn is_in_use(&self) -> bool {
+        self.in_use
+    }
+
+    /// There is none.
+    pub fn not_configured() -> Self {
+        Self::new(
+            "none is configured",
+            "Write [vault] with store = { file = \"/var/lib/claviger/vault.redb\" } and key = { file = \"…\" }.",
+        )
+    }
+}
+
+impl VaultError {
+    /// What the operator does about it: a sentence.
+    pub fn remedy(&self) -> &str {
+        match self {
+            Self::AliasTaken { .. } => "Choose another alias, or remove the tenant that has it.",
+            Self::Unknown(_) => "`claviger tenant list` shows which there are.",
+            Self::Changed(_) => "Look at it again, and repeat what you meant to do if it still applies.",
+            Self::Unfit(_) => "Copy the value from the Logto Console again.",
+            Self::Unavailable(unavailable) => &unavailable.remedy,
+        }
+    }
+}

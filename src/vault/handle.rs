@@ -1,0 +1,175 @@
+//! The way to the vault: who may have an alias, and who is told of changes. A change is answered when it is stored and the
+//! tenants in force have taken it up, so that the next request finds what the last one made.
+
+use std::{
+    collections::HashSet,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    error::{Holder, VaultError},
+    record::Record,
+    store::{Store, Stored, Version},
+};
+use crate::ids::TenantName;
+
+/// How long a change waits until the tenants in force have it. It is stored by then, and comes into force all the same.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Changes that wait to come into force.
+const QUEUE: usize = 1024;
+
+/// The way to the vault. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Vault(Arc<Inner>);
+
+struct Inner {
+    store: Box<dyn Store>,
+    underway: Mutex<HashSet<TenantName>>,
+    listener: Mutex<Option<mpsc::Sender<Changed>>>,
+}
+
+/// An alias that nobody else gets while this is held.
+#[derive(Debug)]
+pub struct Reservation {
+    vault: Vault,
+    alias: TenantName,
+}
+
+/// A change that is stored, to be taken up by whoever keeps the tenants in force.
+#[derive(Debug)]
+pub struct Changed {
+    /// Of which tenant.
+    pub alias: TenantName,
+    /// What is there now; `None`: nothing any more.
+    pub now: Option<Stored>,
+    /// Dropped when it has been taken up.
+    pub done: oneshot::Sender<()>,
+}
+
+/// The stream of changes.
+pub type Changes = mpsc::Receiver<Changed>;
+
+impl Vault {
+    /// The vault in `store`.
+    pub fn new(store: impl Store + 'static) -> Self {
+        Self(Arc::new(Inner {
+            store: Box::new(store),
+            underway: Mutex::default(),
+            listener: Mutex::default(),
+        }))
+    }
+
+    /// Takes an alias, so that a tenant can be created or adopted under it. It is free again when the reservation is
+    /// dropped.
+    ///
+    /// # Errors
+    /// [`VaultError::AliasTaken`]; nothing may be done at Logto then.
+    pub async fn reserve(&self, alias: TenantName) -> Result<Reservation, VaultError> {
+        if !self.underway().insert(alias.clone()) {
+            return Err(VaultError::AliasTaken { alias, by: Holder::Underway });
+        }
+        // From here on dropping it frees the alias.
+        let reservation = Reservation { vault: self.clone(), alias: alias.clone() };
+        match self.get(&alias).await? {
+            Some(_) => Err(VaultError::AliasTaken { alias, by: Holder::Vault }),
+            None => Ok(reservation),
+        }
+    }
+
+    /// The record of an alias.
+    ///
+    /// # Errors
+    /// [`VaultError::Unavailable`].
+    pub async fn get(&self, alias: &TenantName) -> Result<Option<Stored>, VaultError> {
+        self.0.store.get(alias).await
+    }
+
+    /// All records, in order of alias.
+    ///
+    /// # Errors
+    /// [`VaultError::Unavailable`].
+    pub async fn list(&self) -> Result<Vec<Stored>, VaultError> {
+        self.0.store.list().await
+    }
+
+    /// Puts a record in the place of the one of `known` version, and brings it into force.
+    ///
+    /// # Errors
+    /// [`VaultError::Changed`] where somebody else was first; [`VaultError`].
+    pub async fn replace(&self, record: Record, known: Version) -> Result<Version, VaultError> {
+        let version = self.0.store.replace(record.clone(), known).await?;
+        self.tell(record.alias.clone(), Some(Stored { record, version })).await;
+        Ok(version)
+    }
+
+    /// Takes a record out, and its tenant out of force. At Logto nothing changes.
+    ///
+    /// # Errors
+    /// As of [`Vault::replace`].
+    pub async fn remove(&self, alias: &TenantName, known: Version) -> Result<(), VaultError> {
+        self.0.store.remove(alias, known).await?;
+        self.tell(alias.clone(), None).await;
+        Ok(())
+    }
+
+    /// Every change from now on. There is one listener; another one takes its place.
+    pub fn changes(&self) -> Changes {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        *self.0.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        receiver
+    }
+
+    async fn tell(&self, alias: TenantName, now: Option<Stored>) {
+        let listener = self.0.listener.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(listener) = listener else { return };
+        let (done, taken_up) = oneshot::channel();
+        // What cannot be told is stored, and comes into force at the next start.
+        if listener.send(Changed { alias: alias.clone(), now, done }).await.is_ok()
+            && tokio::time::timeout(PATIENCE, taken_up).await.is_err()
+        {
+            tracing::warn!(tenant = %alias, "the change is stored, and not in force yet");
+        }
+    }
+
+    fn underway(&self) -> MutexGuard<'_, HashSet<TenantName>> {
+        self.0.underway.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reservation {
+    /// The alias.
+    pub fn alias(&self) -> &TenantName {
+        &self.alias
+    }
+
+    /// Stores a record under the alias, whatever alias it says, and brings its tenant into force: the next request to it
+    /// works. A failure leaves the reservation, so that it can be tried again.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub async fn store(&self, record: Record) -> Result<Version, VaultError> {
+        let record = Record { alias: self.alias.clone(), ..record };
+        let version = self.vault.0.store.create(record.clone()).await?;
+        self.vault.tell(self.alias.clone(), Some(Stored { record, version })).await;
+        Ok(version)
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.vault.underway().remove(&self.alias);
+    }
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Vault({:?})", self.0.store)
+    }
+}
+
+#[cfg(test)]
+mod tests;

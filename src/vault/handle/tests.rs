@@ -1,0 +1,52 @@
+//! Who gets an alias, who comes late, and when a change is answered.
+
+use super::*;
+use crate::vault::{Memory, record::tests::record};
+
+fn alias(text: &str) -> TenantName {
+    TenantName::parse(text).unwrap()
+}
+
+#[tokio::test]
+async fn an_alias_is_given_once_and_is_free_again_when_nothing_came_of_it() {
+    let vault = Vault::new(Memory::default());
+    let first = vault.reserve(alias("acme")).await.unwrap();
+    let taken = |by| VaultError::AliasTaken { alias: alias("acme"), by };
+    assert_eq!(vault.reserve(alias("acme")).await.unwrap_err(), taken(Holder::Underway));
+    drop(first);
+    let second = vault.reserve(alias("acme")).await.unwrap();
+    assert_eq!(second.store(record("acme", "s")).await, Ok(Version(1)));
+    drop(second);
+    assert_eq!(vault.reserve(alias("acme")).await.unwrap_err(), taken(Holder::Vault));
+    let drawn = vault.list().await.unwrap();
+    assert_eq!(drawn.len(), 1);
+    assert!(!format!("{vault:?} {drawn:?}").contains("\"s\""), "no secret can be printed");
+}
+
+#[tokio::test]
+async fn of_two_who_change_the_same_record_one_is_told_that_it_came_late() {
+    let vault = Vault::new(Memory::default());
+    let version = vault.reserve(alias("acme")).await.unwrap().store(record("acme", "s")).await.unwrap();
+    assert_eq!(vault.replace(record("acme", "t"), version).await, Ok(Version(2)));
+    assert_eq!(vault.replace(record("acme", "u"), version).await, Err(VaultError::Changed(alias("acme"))));
+    assert_eq!(vault.remove(&alias("acme"), version).await, Err(VaultError::Changed(alias("acme"))));
+    assert_eq!(vault.get(&alias("acme")).await.unwrap().unwrap().record, record("acme", "t"));
+    assert_eq!(vault.remove(&alias("acme"), Version(2)).await, Ok(()));
+    assert_eq!(vault.remove(&alias("acme"), Version(2)).await, Err(VaultError::Unknown(alias("acme"))));
+    assert_eq!(vault.get(&alias("acme")).await, Ok(None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_is_answered_when_it_has_been_taken_up_or_nobody_does() {
+    let vault = Vault::new(Memory::default());
+    let mut changes = vault.changes();
+    let reservation = vault.reserve(alias("acme")).await.unwrap();
+    let storing = tokio::spawn(async move { reservation.store(record("acme", "s")).await });
+    let changed = changes.recv().await.unwrap();
+    assert!(!storing.is_finished());
+    assert_eq!((changed.alias, changed.now.unwrap().version), (alias("acme"), Version(1)));
+    drop(changed.done);
+    assert_eq!(storing.await.unwrap(), Ok(Version(1)));
+    // Nobody takes it up: the time passes by itself.
+    assert_eq!(vault.replace(record("acme", "t"), Version(1)).await, Ok(Version(2)));
+}

@@ -1,0 +1,71 @@
+//! A vault that is gone with its process: for tests, and what a backend has to do in its shortest form.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use super::{
+    error::{Holder, VaultError},
+    record::Record,
+    store::{Pending, Store, Stored, Version},
+};
+use crate::ids::TenantName;
+
+/// Records in memory.
+#[derive(Debug, Default)]
+pub struct Memory(Mutex<BTreeMap<TenantName, Stored>>);
+
+impl Memory {
+    fn records(&self) -> MutexGuard<'_, BTreeMap<TenantName, Stored>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, record: Record, known: Option<Version>) -> Result<Version, VaultError> {
+        let mut records = self.records();
+        let version = next(&record.alias, records.get(&record.alias).map(|it| it.version), known)?;
+        records.insert(record.alias.clone(), Stored { record, version });
+        Ok(version)
+    }
+}
+
+/// The version that comes after the one `there`, where that is the one `known`; without a known one nothing may be there.
+pub(super) fn next(
+    alias: &TenantName,
+    there: Option<Version>,
+    known: Option<Version>,
+) -> Result<Version, VaultError> {
+    match (there, known) {
+        (None, None) => Ok(Version(1)),
+        (Some(_), None) => Err(VaultError::AliasTaken { alias: alias.clone(), by: Holder::Vault }),
+        (None, Some(_)) => Err(VaultError::Unknown(alias.clone())),
+        (Some(there), Some(known)) if there != known => Err(VaultError::Changed(alias.clone())),
+        (Some(there), Some(_)) => Ok(Version(there.0 + 1)),
+    }
+}
+
+impl Store for Memory {
+    fn create(&self, record: Record) -> Pending<'_, Version> {
+        Box::pin(std::future::ready(self.put(record, None)))
+    }
+
+    fn get(&self, alias: &TenantName) -> Pending<'_, Option<Stored>> {
+        Box::pin(std::future::ready(Ok(self.records().get(alias).cloned())))
+    }
+
+    fn replace(&self, record: Record, known: Version) -> Pending<'_, Version> {
+        Box::pin(std::future::ready(self.put(record, Some(known))))
+    }
+
+    fn remove(&self, alias: &TenantName, known: Version) -> Pending<'_, ()> {
+        let mut records = self.records();
+        let found = next(alias, records.get(alias).map(|it| it.version), Some(known));
+        Box::pin(std::future::ready(found.map(|_| {
+            records.remove(alias);
+        })))
+    }
+
+    fn list(&self) -> Pending<'_, Vec<Stored>> {
+        Box::pin(std::future::ready(Ok(self.records().values().cloned().collect())))
+    }
+}

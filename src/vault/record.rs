@@ -1,0 +1,137 @@
+//! What the vault keeps of a tenant. Plain values, parsed before they get here; only the secrets cannot be printed.
+
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+use crate::{
+    config::Endpoint,
+    ids::{Label, TemplateName, TenantName},
+    secret::Secret,
+};
+
+/// A tenant's credential, and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Record {
+    /// The name that callers know the tenant by.
+    pub alias: TenantName,
+    /// Logto's own ID of it, where known.
+    pub tenant_id: Option<String>,
+    /// Scheme and authority.
+    pub endpoint: Endpoint,
+    /// The API resource indicator that tokens are asked for (RFC 8707).
+    pub resource: String,
+    /// The App ID of the machine-to-machine application.
+    pub client_id: String,
+    /// Its secrets, the one to use first: one, or two in the overlap of a rotation.
+    pub secrets: Vec<StoredSecret>,
+    /// `[tenant_templates.NAME]`, from which its settings come; `None`: defaults alone.
+    pub template: Option<TemplateName>,
+    /// Labels beside those of the template.
+    pub labels: Vec<Label>,
+    /// When the record was made. Kept in whole seconds, as all times here.
+    #[serde(serialize_with = "shown")]
+    pub created_at: SystemTime,
+    /// The caller that had the tenant created, or "operator" of one that was adopted.
+    pub created_by: String,
+    /// How far a rotation has come.
+    pub rotation: Rotation,
+}
+
+/// One secret of the application.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StoredSecret {
+    /// The value.
+    #[serde(skip)]
+    pub value: Secret,
+    /// Its name at Logto, where known: by which it is deleted.
+    pub name: Option<String>,
+    /// Since when Claviger has it.
+    #[serde(serialize_with = "shown")]
+    pub since: SystemTime,
+    /// When Logto ceases to take it.
+    #[serde(serialize_with = "shown_if_any")]
+    pub expires_at: Option<SystemTime>,
+}
+
+/// How far a rotation has come.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Rotation {
+    /// When the last one switched to another secret.
+    #[serde(serialize_with = "shown_if_any")]
+    pub last: Option<SystemTime>,
+    /// The one that is under way.
+    pub step: Option<Step>,
+}
+
+/// A rotation under way. Each step is stored before the next is begun, so that whoever finds it knows what may have
+/// happened at Logto since.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// A secret of this name is to be made at Logto; perhaps it is there.
+    Create {
+        /// Its name.
+        name: String,
+    },
+    /// It is there and not yet proved by a grant.
+    Prove(StoredSecret),
+    /// It is the first of `secrets`; the one before it is to be deleted at Logto then.
+    Retire {
+        /// When.
+        #[serde(serialize_with = "shown")]
+        at: SystemTime,
+    },
+}
+
+impl Record {
+    /// A record with one secret that Claviger has since `now`.
+    pub fn new(
+        alias: TenantName,
+        endpoint: Endpoint,
+        resource: String,
+        client_id: String,
+        secret: Secret,
+        created_by: impl Into<String>,
+        now: SystemTime,
+    ) -> Self {
+        Self {
+            alias,
+            tenant_id: None,
+            endpoint,
+            resource,
+            client_id,
+            secrets: vec![StoredSecret { value: secret, name: None, since: now, expires_at: None }],
+            template: None,
+            labels: Vec::new(),
+            created_at: now,
+            created_by: created_by.into(),
+            rotation: Rotation::default(),
+        }
+    }
+
+    /// Each secret that the record holds, that of a rotation under way included.
+    pub fn all_secrets(&self) -> impl Iterator<Item = &Secret> {
+        let coming = match &self.rotation.step {
+            Some(Step::Prove(secret)) => Some(secret),
+            _ => None,
+        };
+        self.secrets.iter().chain(coming).map(|secret| &secret.value)
+    }
+}
+
+/// As in RFC 3339.
+fn shown<S: serde::Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&humantime::format_rfc3339_seconds(*time))
+}
+
+#[expect(clippy::ref_option, reason = "what serde calls it with")]
+fn shown_if_any<S: serde::Serializer>(time: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => shown(time, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;

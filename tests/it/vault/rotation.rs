@@ -1,0 +1,166 @@
+//! Client secrets that are replaced while the program runs, under load, and by a program that dies at any point of it.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::SeqCst},
+};
+
+use tokio::task::JoinSet;
+
+use super::{Place, adopt, tenant};
+use crate::support::{Logto, Proxy, Request, proxy::Builder, soon, until, within};
+
+/// With the vault alone: the application's secret is the one that is rotated.
+fn builder(place: &Place, logto: &Logto, overlap: &str) -> Builder {
+    let rotate = format!("{{ every = '30d', overlap = '{overlap}' }}");
+    place.builder(logto).without("tenants.configured").set("tenant_templates.customer.rotate", rotate)
+}
+
+/// The names of the application's secrets at Logto.
+async fn names(proxy: &Proxy, logto: &Logto) -> Vec<String> {
+    let target = format!("/t/acme/api/applications/{}/secrets", logto.client());
+    let answer = proxy.get(&target).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let all = answer.json();
+    let names =
+        all.as_array().expect("a list").iter().map(|it| it["name"].as_str().expect("it has one").to_owned());
+    names.collect()
+}
+
+async fn works(proxy: &Proxy) -> bool {
+    proxy.get("/t/acme/api/roles?page=1&page_size=1").await.status == 200
+}
+
+#[tokio::test]
+async fn b47_a_secret_is_replaced_under_load_and_no_request_fails() {
+    let (logto, place) = (Logto::start().await, Place::new());
+    let proxy = builder(&place, &logto, "1h").start().await;
+    adopt(&place, &proxy.file(), "acme", &logto, logto.secret()).await.assert_code(0);
+    let (over, mut load) = (Arc::new(AtomicBool::new(false)), JoinSet::new());
+    for _ in 0..4 {
+        let (mut client, over) = (proxy.connect().await, over.clone());
+        load.spawn(async move {
+            while !over.load(SeqCst) {
+                assert_eq!(
+                    client.ask(&Request::get("/t/acme/api/roles?page=1&page_size=1")).await.status,
+                    200
+                );
+            }
+        });
+    }
+    let rotated = tenant(&proxy.file(), &["rotate", "acme", "--json"]).await;
+    rotated.assert_code(0).keep(proxy.tap());
+    let rotated: serde_json::Value = serde_json::from_str(&rotated.stdout).expect("JSON");
+    assert!(rotated["rotation"]["step"]["retire"]["at"].is_string(), "{rotated}");
+    assert_eq!(rotated["secrets"].as_array().map(Vec::len), Some(2), "both work in the overlap");
+    assert_eq!(names(&proxy, &logto).await.len(), 2);
+    let again = tenant(&proxy.file(), &["rotate", "acme"]).await;
+    assert!(again.assert_code(1).stderr.contains("a rotation of tenant acme is under way"), "{again:?}");
+    over.store(true, SeqCst);
+    while let Some(done) = load.join_next().await {
+        done.expect("no request failed");
+    }
+    assert!((proxy.metric("claviger_rotations_total{outcome=\"switched\"}").await - 1.0).abs() < 0.1);
+}
+
+#[tokio::test]
+async fn after_the_overlap_the_old_secret_is_deleted_and_the_new_one_gets_tokens() {
+    let (logto, place) = (Logto::start().await, Place::new());
+    let proxy = builder(&place, &logto, "0s").start().await;
+    adopt(&place, &proxy.file(), "acme", &logto, logto.secret()).await.assert_code(0);
+    tenant(&proxy.file(), &["rotate", "acme"]).await.assert_code(0).keep(proxy.tap());
+    let left = names(&proxy, &logto).await;
+    assert!(left.len() == 1 && left[0].starts_with("claviger-"), "{left:?}");
+    assert!(proxy.stop().await.success());
+    let proxy = builder(&place, &logto, "0s").start().await;
+    assert!(works(&proxy).await, "with a token of the new secret");
+}
+
+#[tokio::test]
+async fn b48_a_program_that_dies_at_any_point_of_a_rotation_loses_no_credential_and_leaves_no_secret_behind()
+{
+    for point in
+        ["rotate.named", "rotate.made", "rotate.stored", "rotate.proved", "rotate.switched", "rotate.deleted"]
+    {
+        let (logto, place) = (Logto::start().await, Place::new());
+        let mut proxy = builder(&place, &logto, "0s").env("TEST_CLAVIGER_DIE_AT", point).start().await;
+        adopt(&place, &proxy.file(), "acme", &logto, logto.secret()).await.assert_code(0);
+        let cut = tenant(&proxy.file(), &["rotate", "acme"]).await;
+        assert_ne!(cut.code, Some(0), "{point}: {cut:?}");
+        assert!(!proxy.ended().await.success(), "{point}");
+        drop(proxy);
+
+        let proxy = builder(&place, &logto, "0s").start().await;
+        let gone_on = until("the rotation to be gone on with", || {
+            Some(())
+                .filter(|()| logto.api_requests_seen().iter().filter(|it| it.method == "DELETE").count() >= 1)
+        });
+        gone_on.await;
+        soon("it to be at rest", || {
+            let file = proxy.file();
+            let shown = std::process::Command::new(env!("CARGO_BIN_EXE_claviger"))
+                .args(["tenant", "show", "acme", "--json", "--config"])
+                .arg(file)
+                .output()
+                .expect("the program can be run");
+            let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap_or_default();
+            shown["rotation"]["step"].is_null() && shown["secrets"].as_array().is_some_and(|it| it.len() == 1)
+        })
+        .await;
+        assert!(works(&proxy).await, "{point}");
+        let left = names(&proxy, &logto).await;
+        assert!(left.len() == 1 && left[0].starts_with("claviger-"), "{point}: {left:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_dies_while_it_adopts_has_the_credential_or_can_be_told_again() {
+    for (point, stored) in [("adopt.proved", false), ("adopt.stored", true)] {
+        let (logto, place) = (Logto::start().await, Place::new());
+        let mut proxy = builder(&place, &logto, "0s").env("TEST_CLAVIGER_DIE_AT", point).start().await;
+        let cut = adopt(&place, &proxy.file(), "acme", &logto, logto.secret()).await;
+        assert_ne!(cut.code, Some(0), "{point}: {cut:?}");
+        assert!(!proxy.ended().await.success(), "{point}");
+        drop(proxy);
+        let proxy = builder(&place, &logto, "0s").start().await;
+        assert_eq!(works(&proxy).await, stored, "{point}");
+        if !stored {
+            adopt(&place, &proxy.file(), "acme", &logto, logto.secret()).await.assert_code(0);
+            assert!(works(&proxy).await);
+        }
+    }
+}
+
+#[tokio::test]
+async fn when_a_secret_expires_is_learnt_from_logto_and_shown() {
+    let (logto, place) = (Logto::start().await, Place::new());
+    let setup = || {
+        builder(&place, &logto, "1h")
+            .set("policies.all.allow", "['*', 'CreateApplicationSecret']")
+            .set("callers.local.reveal", "['CreateApplicationSecret']")
+    };
+    let proxy = setup().start().await;
+    adopt(&place, &proxy.file(), "acme", &logto, logto.secret()).await.assert_code(0);
+    let target = format!("/t/acme/api/applications/{}/secrets", logto.client());
+    // The year 2100, in milliseconds.
+    let made = proxy.ask(&Request::post(&target, "{\"name\":\"short\",\"expiresAt\":4102444800000}")).await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    let value = made.json()["value"].as_str().expect("it is revealed").to_owned();
+    tenant(&proxy.file(), &["remove", "acme"]).await.assert_code(0);
+    adopt(&place, &proxy.file(), "acme", &logto, &value).await.assert_code(0);
+    assert!(proxy.stop().await.success());
+
+    let proxy = setup().start().await;
+    let metric = "claviger_client_secret_expiry_timestamp_seconds{tenant=\"acme\"}";
+    within("Logto to be asked", async {
+        while proxy.metric(metric).await < 4_102_444_800.0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let shown = tenant(&proxy.file(), &["show", "acme"]).await;
+    assert!(
+        shown.assert_code(0).stdout.contains("named \"short\", expires 2100-01-01T00:00:00Z"),
+        "{shown:?}"
+    );
+}
