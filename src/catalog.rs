@@ -22,6 +22,7 @@ pub mod template;
 
 pub use self::{
     api::Api,
+    cloud::{CREATE_TENANT, DELETE_TENANT},
     document::ApiDocument,
     extend::{FileProblem, UNREVIEWED},
     index::{Catalog, Tagged},

@@ -7,6 +7,11 @@ use super::{added::Added, api::Api, extend, index::Catalog, kept, operation::Ope
 
 const TEXT: &str = include_str!("cloud.tsv");
 
+/// Makes a tenant: its answer has the one copy of a secret.
+pub const CREATE_TENANT: &str = "cloud:CreateTenant";
+/// Ends one.
+pub const DELETE_TENANT: &str = "cloud:DeleteTenant";
+
 static CLOUD: LazyLock<Arc<Catalog>> = LazyLock::new(|| {
     let none = Catalog::of(Api::Cloud, Box::default(), Added::default());
     let read = extend::read(&none, TEXT).ok().and_then(|(operations, added)| {
@@ -53,7 +58,8 @@ mod tests {
             cloud.operations().all(|(_, it)| it.id.starts_with("cloud:") && it.tag.starts_with("cloud:"))
         );
         let create = cloud.find(Verb::Post, "/api/tenants").unwrap();
-        assert_eq!(cloud.by_id("cloud:CreateTenant"), Some(create));
+        assert_eq!(cloud.by_id(CREATE_TENANT), Some(create));
+        assert!(cloud.by_id(DELETE_TENANT).is_some());
         assert!(cloud.secrets(create).unwrap().places().contains(&"/defaultApplication/secret".to_owned()));
         assert!(cloud.parameters(create).has_member("regionName"));
         assert!(

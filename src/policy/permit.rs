@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     authn::Caller,
-    catalog::Secrets,
+    catalog::{CREATE_TENANT, Secrets},
     config::{self, Issue},
     ids::{Label, TenantName},
 };
@@ -143,9 +143,10 @@ impl PermittedOperation {
         self.target.target()
     }
 
-    /// Whether the rules ask something of the body, which has to be whole in memory then.
+    /// Whether somebody looks at the body, which has to be whole in memory then: the rules, or whoever remembers which tenants
+    /// were asked for.
     pub fn looks_at_body(&self) -> bool {
-        self.target.looks_at_body()
+        self.target.looks_at_body() || self.name == CREATE_TENANT
     }
 
     /// Where the secrets stand that its answers must not show to the caller, if there are any.

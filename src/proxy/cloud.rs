@@ -23,6 +23,7 @@ use super::{
     pipeline::Pipeline,
 };
 use crate::{
+    catalog::{CREATE_TENANT, DELETE_TENANT},
     config::{Cloud, Indicator},
     ids::TenantName,
     limit::Admitted,
@@ -33,10 +34,6 @@ use crate::{
     upstream::Tenant,
     vault::{Unavailable, Vault, VaultError},
 };
-
-/// The operations.
-const CREATE: &str = "cloud:CreateTenant";
-const DELETE: &str = "cloud:DeleteTenant";
 
 impl Pipeline {
     /// Sends an operation of the Logto Cloud API.
@@ -55,12 +52,12 @@ impl Pipeline {
         let (name, reveals) = (operation.name(), operation.reveals_secrets());
         match (name, &self.vault) {
             // Who sees the secret can keep it, where there is nothing to keep it in.
-            (CREATE, None) if reveals => self.forward(connection, admitted, head, body, record).await,
-            (CREATE, None) => Err(VaultError::from(Unavailable::not_configured()).into()),
-            (CREATE, Some(vault)) => {
+            (CREATE_TENANT, None) if reveals => self.forward(connection, admitted, head, body, record).await,
+            (CREATE_TENANT, None) => Err(VaultError::from(Unavailable::not_configured()).into()),
+            (CREATE_TENANT, Some(vault)) => {
                 self.create(connection, (admitted, vault), target, head, body, record).await
             }
-            (DELETE, Some(vault)) => {
+            (DELETE_TENANT, Some(vault)) => {
                 let id = operation.target().path().rsplit('/').next().unwrap_or_default().to_owned();
                 let account = admitted.tenant().name().clone();
                 let answer = self.forward(connection, admitted, head, body, record).await?;

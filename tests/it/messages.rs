@@ -42,7 +42,7 @@ async fn a_mistaken_request_is_told_what_to_write_instead() {
         (
             get("/nothing"),
             404,
-            "There is no such path here: the Management API is below /api or /t/{tenant}/api, the token broker is /oidc/token.",
+            "There is no such path here: the Management API is below /api or /t/{tenant}/api, the Logto Cloud API below /cloud/api, the token broker is /oidc/token.",
         ),
         (
             get("//api/users"),

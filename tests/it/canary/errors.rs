@@ -25,11 +25,15 @@ const CLUSTER: &str = "https://kubernetes.default.svc.cluster.local";
 const LOST: &str = "http://127.0.0.1:1";
 
 /// What nothing from outside brings about, and why.
-const OUT_OF_REACH: [(&str, &str); 4] = [
+const OUT_OF_REACH: [(&str, &str); 5] = [
     ("claviger.internal", "a panic, or a system without randomness: each would be a bug of its own"),
     ("claviger.alias_taken", ADMIN_ALONE),
     ("claviger.tenant_changed", ADMIN_ALONE),
     ("claviger.vault_unavailable", ADMIN_ALONE),
+    (
+        "claviger.tenant_not_stored",
+        "of creations at Logto Cloud alone: tests/it/cloud/capture.rs looks for secrets, too",
+    ),
 ];
 const ADMIN_ALONE: &str = "for whoever changes tenants on the admin listener: tests/it/vault.rs";
 
