@@ -65,7 +65,7 @@ pub(super) struct Named {
 pub(super) struct Adopt {
     /// The name that callers are to know it by.
     alias: String,
-    /// Scheme and host of the tenant. Left out: https://TENANT-ID.logto.app.
+    /// Scheme and host of the tenant. Left out: TENANT-ID.logto.app, by https.
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
     /// Logto's ID of the tenant.

@@ -37,7 +37,7 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Opens the file, or makes it; it is locked from then on. Every record is looked at.
+    /// Opens the file, or makes it; it is locked from then on.
     ///
     /// # Errors
     /// [`VaultError::Unavailable`]; a file that is damaged, or that another key has sealed, stays as it is.

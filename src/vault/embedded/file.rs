@@ -76,7 +76,6 @@ impl VaultFile {
     pub(super) fn open_existing(path: PathBuf, key: &Secret) -> Result<Self, Unavailable> {
         let mut file = Self { path, sealer: Sealer::new(key), database: None };
         file.prove_key()?;
-        file.list()?;
         Ok(file)
     }
 
