@@ -16,7 +16,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: test
-test: tools check unit clients docs-test page-test authz-test deploy-test fuzz-smoke ## everything below but the benchmarks; installs what it needs
+test: tools check unit clients docs-test page-test authz-test bench-check deploy-test fuzz-smoke ## everything below but the benchmarks; installs what it needs
 	@echo "== make test: all stages passed"
 
 .PHONY: tools
@@ -88,6 +88,12 @@ attack-test: ## thousands of hostile connections in a control group of 64 MiB; n
 bench: bench-tools ## beside nginx, HAProxy and Envoy; BENCH_ARGS="--rounds 3"
 	cargo build --release --locked
 	$(PYTHON) bench/run.py $(BENCH_ARGS)
+
+.PHONY: bench-check
+bench-check: ## what the benchmark would measure still answers right, and refuses
+	@scripts/apt.sh nginx=nginx-light openssl=openssl haproxy=haproxy taskset=util-linux
+	cargo build --locked
+	$(PYTHON) bench/run.py --verify-only --without envoy --claviger $(CLAVIGER)
 
 .PHONY: bench-tools
 bench-tools: ## install the peers of the benchmark, saying which

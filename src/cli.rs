@@ -162,7 +162,7 @@ pub fn main() -> ExitCode {
         Command::Healthcheck(args) => healthcheck::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Token(command) => token::run(&command),
-        Command::Schema => print(&format!("{:#}\n", config::schema())),
+        Command::Schema => print(config::SCHEMA),
         Command::Completions { shell } => match complete::script(&shell) {
             Ok(script) => print(&script),
             Err(error) => fail(&error.to_string()),

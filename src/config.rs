@@ -66,7 +66,7 @@ pub use policy::{Conditions, OtherParameters, Policy, QueryCondition, RuleCheck,
 pub use problem::{Problem, Problems};
 pub use rate::Rate;
 pub use restart::needs_restart;
-pub use schema::schema;
+pub use schema::{SCHEMA, schema};
 pub use scope::{InvalidPattern, TenantMatch, TenantPattern, TenantScope};
 pub use sections::{
     AdminOptions, AuthzOptions, BrokerOptions, Limits, Log, OpenApiOptions, Reload, Retry, Shutdown,

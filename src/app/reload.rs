@@ -5,6 +5,7 @@
 
 mod content;
 mod difference;
+mod waits;
 
 use std::{sync::Arc, thread};
 
@@ -14,6 +15,7 @@ use tokio::{
 };
 
 pub(super) use self::content::Seen;
+use self::waits::{Look, Waits};
 use super::in_force::InForce;
 use crate::{
     admin::Health,
@@ -61,32 +63,32 @@ impl Reloader {
 
     /// Looks every `reload.interval` (zero: never by itself) and whenever asked, on a thread that ends with the process: a
     /// read that hangs is not waited for. What is begun for a new configuration runs on the current runtime.
-    pub fn start(self, mut asked: mpsc::Receiver<()>) {
+    pub fn start(self, asked: mpsc::Receiver<()>) {
         let control = runtime::Handle::current();
-        let started = thread::Builder::new().name("config".into()).spawn(move || {
-            yield_to_requests();
-            control.block_on(self.run(&mut asked));
+        let started = Waits::new(asked).and_then(|waits| {
+            thread::Builder::new().name("config".into()).spawn(move || {
+                yield_to_requests();
+                let _begun_there = control.enter();
+                self.run(waits);
+            })
         });
         if let Err(error) = started {
             tracing::error!(%error, "no thread to watch the configuration with; changes need a restart");
         }
     }
 
-    async fn run(mut self, asked: &mut mpsc::Receiver<()>) {
+    fn run(mut self, mut waits: Waits) {
         loop {
             let interval = self.in_force.pipeline.load().config().reload.interval;
-            tokio::select! {
-                () = tokio::time::sleep(interval), if !interval.is_zero() => {
-                    if self.seen.has_changed() {
-                        self.reload(false);
-                    }
-                }
-                Some(()) = asked.recv() => {
+            match waits.next(interval) {
+                Some(Look::Due) if self.seen.has_changed() => self.reload(false),
+                Some(Look::Due) => {}
+                Some(Look::Asked) => {
                     self.reload(true);
                     // Whoever asks may have mended what no file shows: a role, a secret, an application.
                     self.in_force.pipeline.load().retry_tokens();
                 }
-                else => return,
+                None => return,
             }
         }
     }

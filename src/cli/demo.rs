@@ -71,11 +71,12 @@ async fn demo(args: &Args) -> ExitCode {
     let [Some(proxy), Some(admin)] = [addresses.proxy.first(), addresses.admin.as_ref()] else {
         return super::fail("the demo has no address");
     };
-    super::print(&guide(proxy, admin, &emulator));
+    // Before it says how to end it.
     let (stop, mut hung_up) = match super::serve::signals() {
         Ok(signals) => signals,
         Err(error) => return super::fail(&format!("cannot watch for signals: {error}")),
     };
+    super::print(&guide(proxy, admin, &emulator));
     // There is nothing to reload, and nobody wants a demonstration that outlives its terminal.
     let ended = async {
         tokio::select! { () = stop => {}, _ = hung_up.recv() => {} }

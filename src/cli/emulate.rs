@@ -42,6 +42,11 @@ async fn emulate(args: &Args) -> ExitCode {
         token_ttl: Duration::from_secs(args.token_ttl.max(1)),
         ..Options::default()
     };
+    // Before it says that it listens.
+    let (stop, _) = match super::serve::signals() {
+        Ok(signals) => signals,
+        Err(error) => return super::fail(&format!("cannot watch for signals: {error}")),
+    };
     let emulator = match Emulator::start(options).await {
         Ok(emulator) => emulator,
         Err(error) => return super::fail(&format!("cannot listen on {}: {error}", args.listen)),
@@ -50,9 +55,7 @@ async fn emulate(args: &Args) -> ExitCode {
         "{}",
         serde_json::json!({ "listening": emulator.addr().to_string(), "endpoint": emulator.base_url() })
     );
-    if let Ok((stop, _)) = super::serve::signals() {
-        stop.await;
-    }
+    stop.await;
     emulator.shutdown();
     ExitCode::SUCCESS
 }

@@ -1,6 +1,6 @@
 //! `claviger serve`: runs the proxy until SIGTERM or SIGINT; SIGHUP reloads.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{path::PathBuf, pin::pin, process::ExitCode, sync::Arc};
 
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -51,6 +51,15 @@ pub(super) fn run(args: Args) -> ExitCode {
 }
 
 async fn serve(loaded: Loaded, args: Args, metrics: Arc<Metrics>) -> ExitCode {
+    // Before anything else: a signal that comes while it starts must not kill it.
+    let (stop, reload) = match signals() {
+        Ok(signals) => signals,
+        Err(error) => {
+            tracing::error!("cannot watch for signals: {error}");
+            return ExitCode::from(super::NO);
+        }
+    };
+    let mut stop = pin!(stop);
     let paths = args.sources.paths;
     let loader: Loader = Box::new(move || super::load(&paths));
     let app = match App::start(loaded, loader, metrics, Clock::system()) {
@@ -60,8 +69,11 @@ async fn serve(loaded: Loaded, args: Args, metrics: Arc<Metrics>) -> ExitCode {
             return ExitCode::from(super::NO);
         }
     };
-    if args.strict && !credentials_work(&app).await {
-        return ExitCode::from(super::NO);
+    if args.strict {
+        tokio::select! {
+            work = credentials_work(&app) => if !work { return ExitCode::from(super::NO) },
+            () = &mut stop => return ExitCode::SUCCESS,
+        }
     }
     if let Some(path) = &args.ready_file
         && let Err(error) = app.addresses().write(path)
@@ -69,15 +81,9 @@ async fn serve(loaded: Loaded, args: Args, metrics: Arc<Metrics>) -> ExitCode {
         tracing::error!("--ready-file {}: {error}", path.display());
         return ExitCode::from(super::NO);
     }
-    match signals() {
-        Ok((stop, reload)) => match app.run(stop, reload).await {
-            true => ExitCode::SUCCESS,
-            false => ExitCode::from(super::NO),
-        },
-        Err(error) => {
-            tracing::error!("cannot watch for signals: {error}");
-            ExitCode::from(super::NO)
-        }
+    match app.run(stop, reload).await {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(super::NO),
     }
 }
 

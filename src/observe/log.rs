@@ -11,7 +11,10 @@ use std::io::{self, Write};
 
 use prometheus::IntCounter;
 use tracing_subscriber::{
-    EnvFilter, fmt::MakeWriter, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+    filter::Targets,
+    fmt::{self, MakeWriter},
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
 };
 
 use self::terminal::Terminal;
@@ -37,17 +40,17 @@ pub enum LogError {
 /// [`LogError`].
 pub fn init(log: &Log, lost: IntCounter) -> Result<Repeated, LogError> {
     let repeated = Repeated::default();
-    let filter = EnvFilter::try_new(&log.level).map_err(|_| LogError::Level(log.level.clone()))?;
-    let base = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Stderr { lost });
+    let filter: Targets = log.level.parse().map_err(|_| LogError::Level(log.level.clone()))?;
+    let lines = tracing_subscriber::registry().with(filter).with(repeated.clone());
+    let base = fmt::layer().with_writer(Stderr { lost });
     let done = match Style::of(log) {
         Style::Json => {
             let json = base.json().flatten_event(true).with_current_span(false).with_span_list(false);
-            json.finish().with(repeated.clone()).try_init()
+            lines.with(json).try_init()
         }
         Style::Human(paint) => {
-            let human =
-                base.event_format(Terminal { paint, clock: Clock::system(), columns: style::columns });
-            human.finish().with(repeated.clone()).try_init()
+            let human = Terminal { paint, clock: Clock::system(), columns: style::columns };
+            lines.with(base.event_format(human)).try_init()
         }
     };
     done.map(|()| repeated).map_err(|_| LogError::Taken)

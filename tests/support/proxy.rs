@@ -213,6 +213,8 @@ impl Drop for Proxy {
             let start = log.len().saturating_sub(4000);
             eprintln!("--- log of the program ---\n{}", String::from_utf8_lossy(&log.as_bytes()[start..]));
         } else {
+            // Its threads are to end quietly too.
+            assert!(!self.log().contains("panicked at"), "{}", self.log());
             Canary::common().assert_silent(&self.tap);
         }
     }

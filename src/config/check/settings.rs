@@ -157,5 +157,5 @@ fn is_log_filter(text: &str) -> bool {
     };
     is_visible(text.as_bytes())
         && text.split(',').all(directive)
-        && tracing_subscriber::EnvFilter::try_new(text).is_ok()
+        && text.parse::<tracing_subscriber::filter::Targets>().is_ok()
 }

@@ -11,7 +11,6 @@ use super::*;
 const EXAMPLE: &str = include_str!("../../../config/example.toml");
 const MINIMAL: &str = include_str!("../../../config/minimal.toml");
 const CATALOG: &str = include_str!("../../../config/catalog.tsv");
-const SCHEMA: &str = include_str!("../../../config/schema.json");
 
 fn example() -> Bench {
     let bench = Bench::new();
