@@ -65,6 +65,8 @@ mod origins;
 mod page;
 #[path = "it/paths.rs"]
 mod paths;
+#[path = "it/resets.rs"]
+mod resets;
 #[path = "it/restarts.rs"]
 mod restarts;
 #[path = "it/retries.rs"]
