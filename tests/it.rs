@@ -73,6 +73,8 @@ mod restarts;
 mod retries;
 #[path = "it/rotation.rs"]
 mod rotation;
+#[path = "it/slow_log.rs"]
+mod slow_log;
 #[path = "it/slowness.rs"]
 mod slowness;
 #[path = "it/stampede.rs"]
