@@ -20,7 +20,7 @@ use super::{
     connection::{Connection, Protocol},
     handler::Handler,
     settings::ListenSettings,
-    strangers::{GLANCE, MOMENT, Standing, Way},
+    strangers::{GLANCE, Standing, Way},
     streams::Streams,
     watch::{PERIOD, Patience, Slow, Watched},
 };
@@ -108,7 +108,7 @@ impl Drop for Taken {
     fn drop(&mut self) {
         if self.way.activity().ended(self.is_answered) > self.most {
             tracing::debug!("a caller resets most of its requests: its connection ends");
-            self.way.end();
+            self.way.waste();
         }
     }
 }
@@ -164,9 +164,9 @@ struct Leaving {
 
 impl Leaving {
     /// What has come by now is read first: hyper closes a connection that says goodbye before it has read anything.
-    fn begin() -> Self {
+    fn begin(moment: Duration) -> Self {
         let look = Box::pin(tokio::time::sleep(GLANCE));
-        Self { look, end: Instant::now() + GLANCE + MOMENT, has_said: false }
+        Self { look, end: Instant::now() + GLANCE + moment, has_said: false }
     }
 }
 
@@ -197,7 +197,7 @@ where
             }
             () = &mut told, if leaving.is_none() => {
                 tracing::debug!("a connection gives way to another");
-                leaving = Some(Leaving::begin());
+                leaving = Some(Leaving::begin(way.moment()));
             }
             () = async { if let Some(leaving) = &mut leaving { leaving.look.as_mut().await } }, if leaving.is_some() => {
                 let Some(leaving) = &mut leaving else { continue };

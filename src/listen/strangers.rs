@@ -17,9 +17,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{activity::Activity, ids::CallerName, limit::CallerMemory};
 
-/// How long a request may have been under way that is finished before its connection leaves. Longer than most take; newcomers wait no
-/// longer for it.
-pub(super) const MOMENT: Duration = Duration::from_secs(1);
+/// How long a request may have been under way that is finished before its connection leaves: where its caller is the only one that is
+/// known here, so that a burst at its limit breaks none of its own; and where there are others, who are not to wait for it.
+const ALONE: Duration = Duration::from_secs(1);
+const AMONG_OTHERS: Duration = Duration::from_millis(150);
 /// How long a connection that gives way between requests may take to say goodbye.
 const GOODBYE: Duration = Duration::from_millis(20);
 /// How long a stranger has from when it got its place, to say who it is. Where more come than that, the oldest has had it.
@@ -56,6 +57,8 @@ struct Stranger {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Way {
     told: CancellationToken,
+    /// For the request that it is at, once it is told.
+    moment: Arc<OnceLock<Duration>>,
     activity: Arc<Activity>,
 }
 
@@ -104,12 +107,13 @@ impl Strangers {
         let strangers = table.strangers.len();
         let is_greedy =
             strangers <= self.few && table.known.values().any(|of_caller| of_caller.len() > strangers);
+        let moment = if table.known.len() > 1 { AMONG_OTHERS } else { ALONE };
         let oldest = table.strangers.keys().copied().find(|id| *id != newcomer.id);
         let way = match oldest.filter(|_| !is_greedy) {
             Some(id) => table.remove_stranger(id).map(|stranger| stranger.way),
-            None => table.of_the_greediest(),
+            None => table.of_the_greediest(moment),
         };
-        way.inspect(Way::end).is_some()
+        way.inspect(|way| way.end(moment)).is_some()
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -132,15 +136,15 @@ impl Table {
     }
 
     /// Takes out the connection of the caller with the most that costs it the least.
-    fn of_the_greediest(&mut self) -> Option<Way> {
+    fn of_the_greediest(&mut self, moment: Duration) -> Option<Way> {
         let connections = self.known.values_mut().max_by_key(|connections| connections.len())?;
-        let oldest = |fits: fn(Option<Duration>) -> bool| {
+        let oldest = |fits: &dyn Fn(Option<Duration>) -> bool| {
             let mut all = connections.iter();
             all.find(|(_, way)| fits(way.activity.oldest().map(|begun| begun.elapsed()))).map(|(id, _)| *id)
         };
-        let id = oldest(|busy_for| busy_for.is_none())
-            .or_else(|| oldest(|busy_for| busy_for >= Some(MOMENT)))
-            .or_else(|| oldest(|_| true))?;
+        let id = oldest(&|busy_for| busy_for.is_none())
+            .or_else(|| oldest(&|busy_for| busy_for >= Some(moment)))
+            .or_else(|| oldest(&|_| true))?;
         connections.remove(&id)
     }
 
@@ -168,9 +172,20 @@ impl Way {
         self.told.cancelled().await;
     }
 
-    /// Has the connection end, in the same way.
-    pub(super) fn end(&self) {
+    /// Has the connection end, after `moment` at most.
+    fn end(&self, moment: Duration) {
+        self.moment.get_or_init(|| moment);
         self.told.cancel();
+    }
+
+    /// Has it end whose caller wastes it.
+    pub(super) fn waste(&self) {
+        self.end(AMONG_OTHERS);
+    }
+
+    /// How long it may take from when it is told.
+    pub(super) fn moment(&self) -> Duration {
+        self.moment.get().copied().unwrap_or(ALONE)
     }
 }
 
@@ -208,7 +223,7 @@ impl Standing {
             (None, _) => NEW.saturating_sub(self.admitted.get().map(Instant::elapsed).unwrap_or_default()),
             (Some(_), None) if !has_said => GOODBYE,
             (Some(_), None) => Duration::ZERO,
-            (Some(_), Some(begun)) => MOMENT.saturating_sub(begun.elapsed()),
+            (Some(_), Some(begun)) => self.way.moment().saturating_sub(begun.elapsed()),
         }
     }
 
@@ -279,7 +294,7 @@ mod tests {
         standings[1..].iter().for_each(|standing| standing.authenticated(&hog));
         let begin = |n: usize| Busy::begin(standings[n].way.activity());
         let _long = begin(3);
-        tokio::time::advance(MOMENT).await;
+        tokio::time::advance(AMONG_OTHERS).await;
         let _short = [begin(1), begin(2), begin(3)];
         let newcomer = strangers.enter(None).unwrap();
         let told = || {
@@ -289,6 +304,11 @@ mod tests {
         assert_eq!(told(), [4], "the idle one");
         assert_eq!(told(), [3, 4], "the one that has been at a request for long");
         assert_eq!(told(), [1, 3, 4], "the oldest");
+        assert_eq!(
+            [1, 3, 4].map(|n: usize| standings[n].way.moment()),
+            [AMONG_OTHERS; 3],
+            "calm is here, too"
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -300,17 +320,19 @@ mod tests {
         assert_eq!(standing.stays(false), NEW, "of nobody known");
         standing.authenticated(&caller("billing"));
         let second = Busy::begin(standing.way.activity());
-        assert_eq!(standing.stays(false), MOMENT);
-        tokio::time::advance(MOMENT / 2).await;
+        assert_eq!(standing.stays(false), ALONE);
+        tokio::time::advance(ALONE / 2).await;
         assert_eq!(strangers.enter(None).unwrap().stays(false), NEW, "has yet to get a place");
         let third = Busy::begin(standing.way.activity());
         drop(second);
-        assert_eq!(standing.stays(true), MOMENT / 2, "the oldest counts");
-        tokio::time::advance(MOMENT).await;
+        assert_eq!(standing.stays(true), ALONE / 2, "the oldest counts");
+        tokio::time::advance(ALONE).await;
         assert_eq!(standing.stays(false), Duration::ZERO);
         drop(first);
         assert_eq!(standing.stays(true), Duration::ZERO, "the next one is old, too");
         drop(third);
+        assert!(strangers.make_room_for(&strangers.enter(None).unwrap()));
+        assert_eq!(standing.way.moment(), ALONE, "nobody else is known");
         assert_eq!([false, true].map(|has_said| standing.stays(has_said)), [GOODBYE, Duration::ZERO]);
     }
 }

@@ -1,6 +1,7 @@
 use std::{
     convert::Infallible,
     sync::atomic::{AtomicUsize, Ordering::SeqCst},
+    task::Poll,
 };
 
 use bytes::Bytes;
@@ -89,12 +90,14 @@ async fn an_upstream_that_speaks_http_1_alone_gets_a_connection_for_each_after_t
 async fn b46_a_connection_that_was_begun_is_for_the_next_request() {
     for alpn in [b"http/1.1".as_slice(), b"h2"] {
         let (pool, connections) = upstream(alpn).await;
-        for _ in 0..20 {
-            tokio::select! {
-                biased;
-                () = get(&pool) => {}
-                () = tokio::task::yield_now() => {}
-            }
+        let is_begun = std::future::poll_fn(|cx| {
+            cx.waker().wake_by_ref();
+            if connections.load(SeqCst) > 0 { Poll::Ready(()) } else { Poll::Pending }
+        });
+        tokio::select! {
+            biased;
+            () = is_begun => {}
+            () = get(&pool) => unreachable!("no hands were shaken yet"),
         }
         get(&pool).await;
         assert_eq!(connections.load(SeqCst), 1);
