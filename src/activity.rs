@@ -1,11 +1,13 @@
 //! What happens on one connection of a caller, counted by whoever does it and read by whoever watches for slowness:
-//! the listener's reads and writes, and the requests whose answers have not ended. A few atomic stores for each; nothing
-//! here decides when slow is too slow.
+//! the listener's reads and writes, and the requests whose answers have not ended. A few atomic stores for each, and a lock for each
+//! request that only its own connection takes; nothing here decides when slow is too slow.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed},
 };
+
+use tokio::time::Instant;
 
 use State::{Busy as IsBusy, Idle, Reading};
 
@@ -26,8 +28,10 @@ pub enum State {
 pub struct Activity {
     state: AtomicU8,
     requests: AtomicU32,
-    /// Over HTTP/2 there may be several.
-    under_way: AtomicU32,
+    /// By number, and so by age; over HTTP/2 there may be several.
+    under_way: Mutex<Vec<(u32, Instant)>>,
+    /// Those that their caller reset, less those that were answered since.
+    abandoned: AtomicU32,
     written: AtomicU32,
     blocked: AtomicBool,
     opening: AtomicU8,
@@ -45,29 +49,33 @@ pub enum Foreign {
 
 /// A request is being answered; ends when dropped.
 #[derive(Debug)]
-pub struct Busy(Arc<Activity>);
+pub struct Busy {
+    activity: Arc<Activity>,
+    number: u32,
+}
 
 impl Busy {
     /// A request begins.
     pub fn begin(activity: &Arc<Activity>) -> Self {
-        activity.requests.fetch_add(1, Relaxed);
-        activity.under_way.fetch_add(1, Relaxed);
+        let number = activity.requests.fetch_add(1, Relaxed);
+        let mut under_way = activity.under_way();
+        under_way.push((number, Instant::now()));
         activity.state.store(IsBusy as u8, Relaxed);
-        Self(activity.clone())
+        Self { activity: activity.clone(), number }
     }
-}
 
-impl Busy {
     /// Requests under way on its connection, this one included.
-    pub fn under_way(&self) -> u32 {
-        self.0.under_way.load(Relaxed)
+    pub fn under_way(&self) -> usize {
+        self.activity.under_way().len()
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        if self.0.under_way.fetch_sub(1, Relaxed) == 1 {
-            self.0.state.store(Idle as u8, Relaxed);
+        let mut under_way = self.activity.under_way();
+        under_way.retain(|(number, _)| *number != self.number);
+        if under_way.is_empty() {
+            self.activity.state.store(Idle as u8, Relaxed);
         }
     }
 }
@@ -115,6 +123,24 @@ impl Activity {
             1 => Reading,
             _ => IsBusy,
         }
+    }
+
+    /// When the oldest request began that is being answered.
+    pub fn oldest(&self) -> Option<Instant> {
+        self.under_way().first().map(|(_, begun)| *begun)
+    }
+
+    /// A request was answered, or its caller reset it before. Returns how many more were reset than answered.
+    pub fn ended(&self, is_answered: bool) -> u32 {
+        let change = |abandoned: u32| match is_answered {
+            true => abandoned.saturating_sub(1),
+            false => abandoned.saturating_add(1),
+        };
+        self.abandoned.fetch_update(Relaxed, Relaxed, |abandoned| Some(change(abandoned))).map_or(0, change)
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, Vec<(u32, Instant)>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Requests begun since the connection was made.

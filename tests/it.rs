@@ -67,12 +67,16 @@ mod origins;
 mod page;
 #[path = "it/paths.rs"]
 mod paths;
+#[path = "it/resets.rs"]
+mod resets;
 #[path = "it/restarts.rs"]
 mod restarts;
 #[path = "it/retries.rs"]
 mod retries;
 #[path = "it/rotation.rs"]
 mod rotation;
+#[path = "it/slow_log.rs"]
+mod slow_log;
 #[path = "it/slowness.rs"]
 mod slowness;
 #[path = "it/stampede.rs"]

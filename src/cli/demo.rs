@@ -27,7 +27,11 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> ExitCode {
     match super::runtime() {
-        Ok(runtime) => runtime.block_on(demo(args)),
+        Ok(runtime) => {
+            let ended = runtime.block_on(demo(args));
+            log::flush();
+            ended
+        }
         Err(error) => super::fail(&format!("cannot start: {error}")),
     }
 }

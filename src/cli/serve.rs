@@ -44,13 +44,15 @@ pub(super) fn run(args: Args) -> ExitCode {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    match super::runtime() {
+    let ended = match super::runtime() {
         Ok(runtime) => runtime.block_on(async {
             tokio::spawn(repeated.tell());
             serve(loaded, args, metrics).await
         }),
         Err(error) => super::fail(&format!("cannot start: {error}")),
-    }
+    };
+    log::flush();
+    ended
 }
 
 async fn serve(loaded: Loaded, args: Args, metrics: Arc<Metrics>) -> ExitCode {
@@ -127,6 +129,7 @@ pub(super) fn signals() -> std::io::Result<(impl Future<Output = ()>, mpsc::Rece
         let _: Result<(), ()> = stop.send(());
         tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
         tracing::warn!("stopped at once: asked twice");
+        log::flush();
         std::process::exit(super::NO.into());
     });
     Ok((async { drop(stopped.await) }, reloads))

@@ -154,17 +154,12 @@ impl<H: Handler> Acceptor<H> {
         };
         let Ok(detached) = detached else { return };
         let acceptor = self.clone();
+        standing.admitted();
         self.workers.spawn(move |worker| async move {
             let _open = Open::new(acceptor.metrics.clone(), place);
-            let connection = Connection { peer, worker, scheme: "http", standing: standing.clone() };
+            let connection = Connection { peer, worker, scheme: "http", standing };
             let closing = Closing::default();
-            tokio::select! {
-                () = acceptor.serve(detached, connection, &settings, &closing) => {}
-                () = standing.way().at_once() => {
-                    tracing::debug!("a connection gives way to another");
-                    closing.orderly(false);
-                }
-            }
+            acceptor.serve(detached, connection, &settings, &closing).await;
             closing.finish().await;
         });
     }
@@ -215,32 +210,51 @@ impl<H: Handler> Acceptor<H> {
         settings: &ListenSettings,
         closing: &Closing,
     ) {
-        let patience = settings.timeouts.head;
+        let secured = tokio::select! {
+            secured = self.secure(stream, tls, &connection.peer, settings.timeouts.head, closing) => secured,
+            () = connection.standing.has_had_its_time() => {
+                tracing::debug!("a connection gives way to another before it is secure");
+                return closing.orderly(false);
+            }
+        };
+        let Some(Secured { stream, protocol, certificate }) = secured else { return };
+        closing.orderly(false);
+        connection.peer.certificate = certificate;
+        let (handler, drain) = (self.handler.clone(), self.drain.clone());
+        serve(stream, protocol, connection, settings, closing, handler, drain).await;
+    }
+
+    /// Shakes hands within `patience`.
+    async fn secure(
+        &self,
+        stream: TcpStream,
+        tls: &Tls,
+        peer: &Peer,
+        patience: Duration,
+        closing: &Closing,
+    ) -> Option<Secured<Tcp>> {
         let begun = tokio::time::Instant::now();
         let failed = |failure: &HandshakeFailure| {
             self.metrics.handshakes_failed.of([&failure.reason.label()]).inc();
-            self.failures.log(failure, connection.peer.address, tokio::time::Instant::now());
+            self.failures.log(failure, peer.address, tokio::time::Instant::now());
         };
         match plain::first(&stream, patience).await {
             First::Http => {
                 failed(&HandshakeFailure::plain_http());
-                return plain::answer(stream).await;
+                plain::answer(stream).await;
+                return None;
             }
-            First::Nothing => return failed(&HandshakeFailure::silent()),
+            First::Nothing => {
+                failed(&HandshakeFailure::silent());
+                return None;
+            }
             First::Other => {}
         }
         let patience = patience.saturating_sub(begun.elapsed());
         let stream = Tcp::new(stream, closing.clone());
         // A handshake that fails ends with an alert, which is for the peer to read.
         closing.orderly(true);
-        let Secured { stream, protocol, certificate } = match tls.accept(stream, patience).await {
-            Ok(secured) => secured,
-            Err(failure) => return failed(&failure),
-        };
-        closing.orderly(false);
-        connection.peer.certificate = certificate;
-        let (handler, drain) = (self.handler.clone(), self.drain.clone());
-        serve(stream, protocol, connection, settings, closing, handler, drain).await;
+        tls.accept(stream, patience).await.inspect_err(failed).ok()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Serves one connection until it ends, is too slow, or is drained.
 
-use std::{convert::Infallible, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
 use hyper::{
     Request,
@@ -9,7 +9,10 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Instant, Sleep},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -17,7 +20,7 @@ use super::{
     connection::{Connection, Protocol},
     handler::Handler,
     settings::ListenSettings,
-    strangers::Way,
+    strangers::{GLANCE, Standing, Way},
     streams::Streams,
     watch::{PERIOD, Patience, Slow, Watched},
 };
@@ -30,11 +33,12 @@ const USUAL_HEADERS: usize = 100;
 /// Streams that a peer may open and reset before anybody looks at them (CVE-2023-44487), and resets that it may
 /// provoke from us (CVE-2025-8671), before the connection ends.
 const RESETS: usize = 64;
+/// Times as many requests as there may be at one time may be reset by whoever sent them, beyond those that are answered, before the
+/// connection ends: whoever gives some up loses nothing by that, whoever opens and resets without end must shake hands each time.
+const ABANDONED: u32 = 2;
 /// A peer that does not answer a PING is gone.
 const PING: Duration = Duration::from_secs(20);
 const PONG: Duration = Duration::from_secs(10);
-/// How long an idle connection that gives way may take to say goodbye.
-const GOODBYE: Duration = Duration::from_millis(20);
 
 /// Serves `io` until its peer, a limit or the drain ends it.
 pub(super) async fn serve<IO, H>(
@@ -49,8 +53,8 @@ pub(super) async fn serve<IO, H>(
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Handler,
 {
-    let way = connection.standing.way().clone();
-    let activity = way.activity().clone();
+    let standing = connection.standing.clone();
+    let activity = standing.way().activity().clone();
     let io = TokioIo::new(Watched::new(io, activity.clone()));
     let patience = Patience::new(&settings.timeouts, protocol);
     match protocol {
@@ -61,7 +65,8 @@ pub(super) async fn serve<IO, H>(
             });
             let (peer, plain) = (connection.peer.address, connection.scheme == "http");
             let served = std::pin::pin!(http1(settings).serve_connection(io, service));
-            let attended = attend(served, http1::Connection::graceful_shutdown, &way, patience, drain).await;
+            let attended =
+                attend(served, http1::Connection::graceful_shutdown, &standing, patience, drain).await;
             closing.orderly(attended);
             if let Some(foreign) = activity.foreign().filter(|_| plain) {
                 report(foreign, peer);
@@ -70,17 +75,56 @@ pub(super) async fn serve<IO, H>(
         Protocol::Http2 => {
             // Each request is a task of its own, which may outlast this one by a moment.
             let connection = Arc::new(connection);
-            let begun = activity.clone();
+            let most = settings.streams.saturating_mul(ABANDONED);
             let service = service_fn(move |request: Request<Incoming>| {
-                let (handler, connection, busy) = (handler.clone(), connection.clone(), Busy::begin(&begun));
+                let (handler, connection, busy) =
+                    (handler.clone(), connection.clone(), Busy::begin(&activity));
+                let taken = Taken { way: connection.standing.way().clone(), most, is_answered: false };
                 // In a box, so that an answer that waits for its reader holds nothing of how it was made.
-                Box::pin(async move { Ok::<_, Infallible>(handler.handle(&connection, request, busy).await) })
+                Box::pin(async move {
+                    let mut taken = taken;
+                    look_for_reset().await;
+                    let answer = handler.handle(&connection, request, busy).await;
+                    taken.is_answered = true;
+                    Ok::<_, Infallible>(answer)
+                })
             });
             let served = std::pin::pin!(http2(settings).serve_connection(io, service));
-            let attended = attend(served, http2::Connection::graceful_shutdown, &way, patience, drain).await;
+            let attended =
+                attend(served, http2::Connection::graceful_shutdown, &standing, patience, drain).await;
             closing.orderly(attended);
         }
     }
+}
+
+/// A request of HTTP/2, until it is answered or its caller resets it.
+struct Taken {
+    way: Way,
+    most: u32,
+    is_answered: bool,
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        if self.way.activity().ended(self.is_answered) > self.most {
+            tracing::debug!("a caller resets most of its requests: its connection ends");
+            self.way.waste();
+        }
+    }
+}
+
+/// Waits once, at no cost: hyper asks whether a stream was reset only while its answer is waited for. So a request that was reset
+/// together with its head is neither looked at nor sent anywhere.
+async fn look_for_reset() {
+    let mut has_waited = false;
+    std::future::poll_fn(|cx| match std::mem::replace(&mut has_waited, true) {
+        true => Poll::Ready(()),
+        false => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await;
 }
 
 fn http1(settings: &ListenSettings) -> http1::Builder {
@@ -108,24 +152,40 @@ fn http2(settings: &ListenSettings) -> http2::Builder<Streams> {
     builder
 }
 
+/// How a connection gives way.
+struct Leaving {
+    /// When it is looked at again whether it may stay.
+    look: Pin<Box<Sleep>>,
+    /// When it may not in any case.
+    end: Instant,
+    /// Whether its peer was told to begin nothing more.
+    has_said: bool,
+}
+
+impl Leaving {
+    /// What has come by now is read first: hyper closes a connection that says goodbye before it has read anything.
+    fn begin(moment: Duration) -> Self {
+        let look = Box::pin(tokio::time::sleep(GLANCE));
+        Self { look, end: Instant::now() + GLANCE + moment, has_said: false }
+    }
+}
+
 /// Whether the connection has ended by itself.
 async fn attend<S>(
     mut served: Pin<&mut S>,
     finish: impl Fn(Pin<&mut S>),
-    way: &Way,
+    standing: &Standing,
     mut patience: Patience,
     drain: CancellationToken,
 ) -> bool
 where
     S: Future<Output = hyper::Result<()>>,
 {
-    let mut looks = tokio::time::interval_at(tokio::time::Instant::now() + PERIOD, PERIOD);
+    let mut looks = tokio::time::interval_at(Instant::now() + PERIOD, PERIOD);
     let mut draining = false;
-    let mut goodbye = std::pin::pin!(async {
-        way.politely().await;
-        tracing::debug!("an idle connection gives way to another");
-    });
-    let mut leaving = None;
+    let way = standing.way();
+    let mut told = std::pin::pin!(way.told());
+    let mut leaving: Option<Leaving> = None;
     loop {
         tokio::select! {
             biased;
@@ -135,11 +195,21 @@ where
                 }
                 return true;
             }
-            () = &mut goodbye, if leaving.is_none() => {
-                leaving = Some(Box::pin(tokio::time::sleep(GOODBYE)));
-                finish(served.as_mut());
+            () = &mut told, if leaving.is_none() => {
+                tracing::debug!("a connection gives way to another");
+                leaving = Some(Leaving::begin(way.moment()));
             }
-            () = async { if let Some(end) = &mut leaving { end.await } }, if leaving.is_some() => return true,
+            () = async { if let Some(leaving) = &mut leaving { leaving.look.as_mut().await } }, if leaving.is_some() => {
+                let Some(leaving) = &mut leaving else { continue };
+                let stays = standing.stays(leaving.has_said).min(leaving.end - Instant::now());
+                if stays.is_zero() {
+                    return standing.caller().is_some() && way.activity().oldest().is_none();
+                }
+                if standing.caller().is_some() && !std::mem::replace(&mut leaving.has_said, true) {
+                    finish(served.as_mut());
+                }
+                leaving.look.as_mut().reset(Instant::now() + stays);
+            }
             () = drain.cancelled(), if !draining => {
                 draining = true;
                 finish(served.as_mut());

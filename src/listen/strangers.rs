@@ -1,22 +1,32 @@
 //! Who gives way when there is no place left for another connection: the oldest on which nobody has authenticated yet, of which
 //! each address may have a share. So strangers hold only what no caller wants. Where they are few, as newcomers must have time to
-//! authenticate, it is the caller with the most connections instead, if it has more than they: its oldest that is idle, which is closed as
-//! politely as any idle one, else its oldest. So no caller holds what another one wants. A connection is its caller's with the first
-//! request that authenticates. No lock is held over a wait.
+//! authenticate, it is the caller with the most connections instead, if it has more than they: its oldest that is idle, else its oldest
+//! whose answer has been long in coming or in being taken, else its oldest. So no caller holds what another one wants. All leave as politely
+//! as time allows: a request that has just begun is finished, so a burst of one caller at its limit breaks none of its own. A connection is
+//! its caller's with the first request that authenticates. No lock is held over a wait.
 
 use std::{
     collections::{BTreeMap, HashMap},
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
 };
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    activity::{Activity, State},
-    ids::CallerName,
-    limit::CallerMemory,
-};
+use crate::{activity::Activity, ids::CallerName, limit::CallerMemory};
+
+/// How long a request may have been under way that is finished before its connection leaves: where its caller is the only one that is
+/// known here, so that a burst at its limit breaks none of its own; and where there are others, who are not to wait for it.
+const ALONE: Duration = Duration::from_secs(1);
+const AMONG_OTHERS: Duration = Duration::from_millis(150);
+/// How long a connection that gives way between requests may take to say goodbye.
+const GOODBYE: Duration = Duration::from_millis(20);
+/// How long a stranger has from when it got its place, to say who it is. Where more come than that, the oldest has had it.
+const NEW: Duration = Duration::from_millis(25);
+/// What is here and unread by then is read before a connection leaves: a stranger's request may be.
+pub(super) const GLANCE: Duration = Duration::from_millis(1);
 
 /// All connections.
 #[derive(Debug)]
@@ -46,9 +56,9 @@ struct Stranger {
 /// How a connection is told to give way.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Way {
-    /// As soon as it is idle, which it is when it is told so.
-    politely: CancellationToken,
-    at_once: CancellationToken,
+    told: CancellationToken,
+    /// For the request that it is at, once it is told.
+    moment: Arc<OnceLock<Duration>>,
     activity: Arc<Activity>,
 }
 
@@ -56,6 +66,7 @@ pub(super) struct Way {
 #[derive(Debug)]
 pub struct Standing {
     id: u64,
+    admitted: OnceLock<Instant>,
     caller: OnceLock<Arc<CallerMemory>>,
     way: Way,
     strangers: Arc<Strangers>,
@@ -81,7 +92,13 @@ impl Strangers {
         table.next += 1;
         let way = Way::default();
         table.strangers.insert(id, Stranger { peer, way: way.clone() });
-        Some(Arc::new(Standing { id, caller: OnceLock::new(), way, strangers: self.clone() }))
+        Some(Arc::new(Standing {
+            id,
+            admitted: OnceLock::new(),
+            caller: OnceLock::new(),
+            way,
+            strangers: self.clone(),
+        }))
     }
 
     /// Has another connection than that of `newcomer` give its place up; whether there was one.
@@ -90,11 +107,13 @@ impl Strangers {
         let strangers = table.strangers.len();
         let is_greedy =
             strangers <= self.few && table.known.values().any(|of_caller| of_caller.len() > strangers);
+        let moment = if table.known.len() > 1 { AMONG_OTHERS } else { ALONE };
         let oldest = table.strangers.keys().copied().find(|id| *id != newcomer.id);
-        match oldest.filter(|_| !is_greedy) {
-            Some(id) => table.remove_stranger(id).is_some_and(|stranger| stranger.way.give(false)),
-            None => table.of_the_greediest().is_some_and(|(way, politely)| way.give(politely)),
-        }
+        let way = match oldest.filter(|_| !is_greedy) {
+            Some(id) => table.remove_stranger(id).map(|stranger| stranger.way),
+            None => table.of_the_greediest(moment),
+        };
+        way.inspect(|way| way.end(moment)).is_some()
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -116,13 +135,17 @@ impl Table {
         Some(stranger)
     }
 
-    /// Takes out a connection of the caller with the most: its oldest idle one, else its oldest; and whether it is idle.
-    fn of_the_greediest(&mut self) -> Option<(Way, bool)> {
+    /// Takes out the connection of the caller with the most that costs it the least.
+    fn of_the_greediest(&mut self, moment: Duration) -> Option<Way> {
         let connections = self.known.values_mut().max_by_key(|connections| connections.len())?;
-        let idle = connections.iter().find(|(_, way)| way.activity.state() == State::Idle);
-        let (id, is_idle) =
-            idle.map(|(id, _)| (*id, true)).or(connections.keys().next().map(|id| (*id, false)))?;
-        connections.remove(&id).map(|way| (way, is_idle))
+        let oldest = |fits: &dyn Fn(Option<Duration>) -> bool| {
+            let mut all = connections.iter();
+            all.find(|(_, way)| fits(way.activity.oldest().map(|begun| begun.elapsed()))).map(|(id, _)| *id)
+        };
+        let id = oldest(&|busy_for| busy_for.is_none())
+            .or_else(|| oldest(&|busy_for| busy_for >= Some(moment)))
+            .or_else(|| oldest(&|_| true))?;
+        connections.remove(&id)
     }
 
     fn leave(&mut self, id: u64, caller: Option<&CallerName>) {
@@ -139,28 +162,30 @@ impl Table {
 }
 
 impl Way {
-    fn give(&self, politely: bool) -> bool {
-        if politely {
-            self.politely.cancel()
-        } else {
-            self.at_once.cancel()
-        }
-        true
-    }
-
     /// What happens on the connection.
     pub(super) fn activity(&self) -> &Arc<Activity> {
         &self.activity
     }
 
-    /// Ends when the connection is idle and to give way.
-    pub(super) async fn politely(&self) {
-        self.politely.cancelled().await;
+    /// Ends when the connection is to give way.
+    pub(super) async fn told(&self) {
+        self.told.cancelled().await;
     }
 
-    /// Ends when it is to give way, whatever it is at.
-    pub(super) async fn at_once(&self) {
-        self.at_once.cancelled().await;
+    /// Has the connection end, after `moment` at most.
+    fn end(&self, moment: Duration) {
+        self.moment.get_or_init(|| moment);
+        self.told.cancel();
+    }
+
+    /// Has it end whose caller wastes it.
+    pub(super) fn waste(&self) {
+        self.end(AMONG_OTHERS);
+    }
+
+    /// How long it may take from when it is told.
+    pub(super) fn moment(&self) -> Duration {
+        self.moment.get().copied().unwrap_or(ALONE)
     }
 }
 
@@ -176,9 +201,30 @@ impl Standing {
         }
     }
 
+    /// It has a place.
+    pub(super) fn admitted(&self) {
+        self.admitted.get_or_init(Instant::now);
+    }
+
     /// Whose it is.
     pub fn caller(&self) -> Option<&Arc<CallerMemory>> {
         self.caller.get()
+    }
+
+    /// Ends when it is to give way before it is secure.
+    pub(super) async fn has_had_its_time(&self) {
+        self.way.told().await;
+        tokio::time::sleep(self.stays(true)).await;
+    }
+
+    /// How much longer it may stay that is to give way, and that has said so to its peer or is yet to.
+    pub(super) fn stays(&self, has_said: bool) -> Duration {
+        match (self.caller.get(), self.way.activity.oldest()) {
+            (None, _) => NEW.saturating_sub(self.admitted.get().map(Instant::elapsed).unwrap_or_default()),
+            (Some(_), None) if !has_said => GOODBYE,
+            (Some(_), None) => Duration::ZERO,
+            (Some(_), Some(begun)) => self.way.moment().saturating_sub(begun.elapsed()),
+        }
     }
 
     /// How it is told to give way.
@@ -227,7 +273,7 @@ mod tests {
     fn b29_the_oldest_stranger_gives_way_before_any_known_caller() {
         let strangers = strangers(9);
         let standings: Vec<_> = (0..3).map(|_| strangers.enter(None).unwrap()).collect();
-        let gives_way = |n: usize| standings[n].way.at_once.is_cancelled();
+        let gives_way = |n: usize| standings[n].way.told.is_cancelled();
         let newcomer = strangers.enter(None).unwrap();
         standings[0].authenticated(&caller("billing"));
         assert!(strangers.make_room_for(&newcomer));
@@ -239,25 +285,54 @@ mod tests {
         assert!(table.strangers.is_empty() && table.of_peers.is_empty() && table.known.is_empty());
     }
 
-    #[test]
-    fn b46_then_the_caller_with_the_most_connections_its_idle_ones_first() {
+    #[tokio::test(start_paused = true)]
+    async fn b46_then_the_caller_with_the_most_connections_those_first_that_cost_it_least() {
         let strangers = strangers(9);
         let (hog, calm) = (caller("hog"), caller("calm"));
-        let standings: Vec<_> = (0..4).map(|_| strangers.enter(None).unwrap()).collect();
+        let standings: Vec<_> = (0..5).map(|_| strangers.enter(None).unwrap()).collect();
         standings[0].authenticated(&calm);
         standings[1..].iter().for_each(|standing| standing.authenticated(&hog));
-        let _busy = Busy::begin(standings[1].way.activity());
-        let told = |n: usize| {
-            let way = &standings[n].way;
-            (way.politely.is_cancelled(), way.at_once.is_cancelled())
-        };
+        let begin = |n: usize| Busy::begin(standings[n].way.activity());
+        let _long = begin(3);
+        tokio::time::advance(AMONG_OTHERS).await;
+        let _short = [begin(1), begin(2), begin(3)];
         let newcomer = strangers.enter(None).unwrap();
-        assert!(strangers.make_room_for(&newcomer));
-        assert_eq!([told(1), told(2), told(3)], [(false, false), (true, false), (false, false)]);
-        assert!(strangers.make_room_for(&newcomer));
-        assert_eq!((told(1), told(3)), ((false, false), (true, false)));
-        newcomer.authenticated(&hog);
-        assert!(strangers.make_room_for(&strangers.enter(None).unwrap()), "all are busy or new");
-        assert_eq!((told(0), newcomer.way.politely.is_cancelled()), ((false, false), true));
+        let told = || {
+            assert!(strangers.make_room_for(&newcomer));
+            (0..5).filter(|n| standings[*n].way.told.is_cancelled()).collect::<Vec<_>>()
+        };
+        assert_eq!(told(), [4], "the idle one");
+        assert_eq!(told(), [3, 4], "the one that has been at a request for long");
+        assert_eq!(told(), [1, 3, 4], "the oldest");
+        assert_eq!(
+            [1, 3, 4].map(|n: usize| standings[n].way.moment()),
+            [AMONG_OTHERS; 3],
+            "calm is here, too"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn b46_a_request_that_has_just_begun_is_finished_and_one_that_lasts_is_not() {
+        let strangers = strangers(9);
+        let standing = strangers.enter(None).unwrap();
+        let first = Busy::begin(standing.way.activity());
+        standing.admitted();
+        assert_eq!(standing.stays(false), NEW, "of nobody known");
+        standing.authenticated(&caller("billing"));
+        let second = Busy::begin(standing.way.activity());
+        assert_eq!(standing.stays(false), ALONE);
+        tokio::time::advance(ALONE / 2).await;
+        assert_eq!(strangers.enter(None).unwrap().stays(false), NEW, "has yet to get a place");
+        let third = Busy::begin(standing.way.activity());
+        drop(second);
+        assert_eq!(standing.stays(true), ALONE / 2, "the oldest counts");
+        tokio::time::advance(ALONE).await;
+        assert_eq!(standing.stays(false), Duration::ZERO);
+        drop(first);
+        assert_eq!(standing.stays(true), Duration::ZERO, "the next one is old, too");
+        drop(third);
+        assert!(strangers.make_room_for(&strangers.enter(None).unwrap()));
+        assert_eq!(standing.way.moment(), ALONE, "nobody else is known");
+        assert_eq!([false, true].map(|has_said| standing.stays(has_said)), [GOODBYE, Duration::ZERO]);
     }
 }

@@ -1,25 +1,26 @@
-//! Log lines on standard error: JSON, one object a line, or a form for people at a terminal. A line that cannot
-//! be written (disk full, pipe closed) is counted and dropped: logging never stops a request.
+//! Log lines on standard error: JSON, one object a line, or a form for people at a terminal. Logging never stops a request.
 
 pub(super) mod layout;
 pub(super) mod paint;
 mod repeated;
 pub(super) mod style;
 mod terminal;
+mod writer;
 
-use std::io::{self, Write};
+use std::{io, sync::OnceLock, time::Duration};
 
 use prometheus::IntCounter;
-use tracing_subscriber::{
-    filter::Targets,
-    fmt::{self, MakeWriter},
-    layer::SubscriberExt as _,
-    util::SubscriberInitExt as _,
-};
+use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
-use self::terminal::Terminal;
 pub use self::{repeated::Repeated, style::Style};
+use self::{terminal::Terminal, writer::Writer};
 use crate::{clock::Clock, config::Log};
+
+/// How long the last lines may take. A reader that has stopped is not waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The process's, as its log is.
+static WRITER: OnceLock<Writer> = OnceLock::new();
 
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,9 @@ pub enum LogError {
     /// Somebody else has set up logging.
     #[error("logging is already set up")]
     Taken,
+    /// The system gives no thread.
+    #[error("cannot start the thread that writes the log: {0}")]
+    Thread(#[source] io::Error),
 }
 
 /// Sets up logging for the whole process; what it returns is to tell of the lines that were held back.
@@ -42,7 +46,8 @@ pub fn init(log: &Log, lost: IntCounter) -> Result<Repeated, LogError> {
     let repeated = Repeated::default();
     let filter: Targets = log.level.parse().map_err(|_| LogError::Level(log.level.clone()))?;
     let lines = tracing_subscriber::registry().with(filter).with(repeated.clone());
-    let base = fmt::layer().with_writer(Stderr { lost });
+    let writer = Writer::start(io::stderr(), lost).map_err(LogError::Thread)?;
+    let base = fmt::layer().with_writer(WRITER.get_or_init(|| writer).clone());
     let done = match Style::of(log) {
         Style::Json => {
             let json = base.json().flatten_event(true).with_current_span(false).with_span_list(false);
@@ -56,30 +61,9 @@ pub fn init(log: &Log, lost: IntCounter) -> Result<Repeated, LogError> {
     done.map(|()| repeated).map_err(|_| LogError::Taken)
 }
 
-/// Standard error, one write a line.
-struct Stderr {
-    lost: IntCounter,
-}
-
-struct Line<'a>(&'a IntCounter);
-
-impl<'a> MakeWriter<'a> for Stderr {
-    type Writer = Line<'a>;
-
-    fn make_writer(&'a self) -> Line<'a> {
-        Line(&self.lost)
-    }
-}
-
-impl Write for Line<'_> {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if io::stderr().lock().write_all(line).is_err() {
-            self.0.inc();
-        }
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+/// Waits until what was logged is written, for a moment at most: before the process ends.
+pub fn flush() {
+    if let Some(writer) = WRITER.get() {
+        writer.flush(PATIENCE);
     }
 }

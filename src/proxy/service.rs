@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Answers with a body on one connection before anybody has authenticated on it: what more there are come without.
-const MOST_ANSWERS: u32 = 8;
+const MOST_ANSWERS: usize = 8;
 /// What one of our own answers takes until its caller has taken it, with its task and its record. An estimate, in bytes.
 const ANSWER: u64 = 6 * 1024;
 

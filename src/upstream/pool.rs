@@ -2,6 +2,8 @@
 //! whether a request was provably not sent, and that no connection is used that the upstream is about to
 //! close (Logto closes after 6 s, fact 8.2). Dialling, TLS and ALPN are hyper-util's and hyper-rustls'.
 
+mod dial;
+mod error;
 mod settings;
 
 use std::{
@@ -17,32 +19,25 @@ use hyper::{
     body::Incoming,
     client::conn::{TrySendError, http1, http2},
 };
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::connect::{Connected, Connection as _, HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
-};
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::client::legacy::connect::HttpConnector;
 use tokio::time::Instant;
-use tower::{Service as _, ServiceExt as _};
 
-pub use self::settings::{PoolBuffers, PoolTimes};
+use self::dial::{Dialled, Dialler, Dials};
+pub use self::{
+    error::SendError,
+    settings::{PoolBuffers, PoolTimes},
+};
 use super::replay::RequestBody;
 use crate::config::Endpoint;
 
-/// Heads of answers: more than Logto's longest `Link` lines (fact 4.5).
-const MAX_ANSWER_HEAD: usize = 64 * 1024;
-const H2_KEEP_ALIVE: Duration = Duration::from_secs(10);
-const H2_KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// The connections.
 pub(super) struct Pool {
-    connector: HttpsConnector<HttpConnector>,
-    target: Uri,
+    dials: Dials,
     endpoint: Endpoint,
     host: HeaderValue,
     connect: Duration,
     idle_limit: Duration,
-    windows: Option<(u32, u32)>,
     kept: Mutex<Kept>,
     /// Held while the first connection is made where HTTP/2 is offered: whoever comes meanwhile shares it.
     first: tokio::sync::Mutex<()>,
@@ -61,86 +56,6 @@ struct Kept {
 #[derive(Debug)]
 pub struct ConnectionGuard {
     back: Option<(http1::SendRequest<RequestBody>, Arc<Pool>)>,
-}
-
-/// Why a request got no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum SendError {
-    /// No connection: the request was not sent.
-    #[error("cannot be reached")]
-    Connect(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// No connection in time: the request was not sent.
-    #[error("did not accept a connection within {0:?}")]
-    ConnectTimeout(Duration),
-    /// The connection was closed before the request was written: it was not sent.
-    #[error("closed the connection")]
-    Closed(#[source] hyper::Error),
-    /// The connection broke: the request may have been carried out.
-    #[error("broke the connection")]
-    Broken(#[source] hyper::Error),
-}
-
-impl SendError {
-    /// Whether the request has certainly not been carried out.
-    pub fn unsent(&self) -> bool {
-        !matches!(self, Self::Broken(_))
-    }
-
-    /// Whether nobody takes connections there at the moment, as during a restart. A failed handshake is something else.
-    pub fn is_refusal(&self) -> bool {
-        use std::io::ErrorKind;
-
-        let mut cause: Option<&(dyn std::error::Error + 'static)> = match self {
-            Self::Connect(source) => Some(source.as_ref()),
-            Self::ConnectTimeout(_) => return true,
-            Self::Closed(_) | Self::Broken(_) => None,
-        };
-        while let Some(error) = cause {
-            if let Some(error) = error.downcast_ref::<std::io::Error>() {
-                return matches!(
-                    error.kind(),
-                    ErrorKind::ConnectionRefused
-                        | ErrorKind::ConnectionReset
-                        | ErrorKind::ConnectionAborted
-                        | ErrorKind::HostUnreachable
-                        | ErrorKind::NetworkUnreachable
-                        | ErrorKind::TimedOut
-                );
-            }
-            cause = error.source();
-        }
-        false
-    }
-
-    /// A label from a closed set.
-    pub fn label(&self) -> &'static str {
-        match self {
-            Self::Connect(_) => "connect",
-            Self::ConnectTimeout(_) => "connect_timeout",
-            Self::Closed(_) => "closed",
-            Self::Broken(_) => "reset",
-        }
-    }
-
-    /// What the system said, in a few words; holds no more than addresses.
-    pub fn cause(&self) -> String {
-        let mut cause: Option<&(dyn std::error::Error + 'static)> = match self {
-            Self::Connect(source) => Some(source.as_ref()),
-            Self::ConnectTimeout(_) => None,
-            Self::Closed(source) | Self::Broken(source) => Some(source),
-        };
-        let known =
-            cause.and_then(|error| crate::trust::explain(error).or_else(|| crate::trust::plainly(error)));
-        if let Some(known) = known {
-            return known.to_owned();
-        }
-        let mut innermost = String::new();
-        while let Some(error) = cause {
-            innermost = error.to_string();
-            cause = error.source();
-        }
-        innermost
-    }
 }
 
 /// A request without an answer.
@@ -184,14 +99,14 @@ impl Pool {
         let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
         let connector =
             if http2 { https.enable_http2().wrap_connector(tcp) } else { https.wrap_connector(tcp) };
+        let target = absolute(endpoint, http::uri::PathAndQuery::from_static("/"));
+        let dialler = Dialler { connector, target, patience: times.connect, windows: buffers.windows };
         Arc::new(Self {
-            connector,
-            target: absolute(endpoint, http::uri::PathAndQuery::from_static("/")),
+            dials: Dials::new(dialler, times.idle),
             host: host_of(endpoint),
             endpoint: endpoint.clone(),
             connect: times.connect,
             idle_limit: times.idle,
-            windows: buffers.windows,
             kept: Mutex::default(),
             first: tokio::sync::Mutex::default(),
             may_share: AtomicBool::new(http2),
@@ -202,7 +117,7 @@ impl Pool {
     /// of the answer. Closed connections are passed over as long as the request is provably unsent.
     ///
     /// # Errors
-    /// [`Unanswered`]. Cancel-safe: a connection in use is closed when the future is dropped.
+    /// [`Unanswered`]. Cancel-safe: a connection in use is closed when the future is dropped, one that is being made is kept.
     pub(super) async fn send(
         self: &Arc<Self>,
         mut request: Request<RequestBody>,
@@ -239,7 +154,7 @@ impl Pool {
         if let Some(shared) = self.shared() {
             return Ok(Dialled::Http2(shared));
         }
-        let dialled = self.dial().await?;
+        let dialled = self.dials.dial().await?;
         match &dialled {
             Dialled::Http1(_) => self.may_share.store(false, Relaxed),
             Dialled::Http2(shared) => self.lock().shared = Some(shared.clone()),
@@ -273,41 +188,6 @@ impl Pool {
             Ok(answer) => Ok((answer, ConnectionGuard { back: None })),
             Err(failed) => Err(Unanswered::of(failed)),
         }
-    }
-
-    async fn dial(&self) -> Result<Dialled, SendError> {
-        let dialling = async {
-            let mut connector = self.connector.clone();
-            let connector = connector.ready().await.map_err(SendError::Connect)?;
-            let stream = connector.call(self.target.clone()).await.map_err(SendError::Connect)?;
-            let connected: Connected = stream.connected();
-            let handshake = |error: hyper::Error| SendError::Connect(error.into());
-            if connected.is_negotiated_h2() {
-                let (sender, connection) = http2::Builder::new(TokioExecutor::new())
-                    .timer(TokioTimer::new())
-                    .keep_alive_interval(H2_KEEP_ALIVE)
-                    .keep_alive_timeout(H2_KEEP_ALIVE_TIMEOUT)
-                    .keep_alive_while_idle(true)
-                    .initial_stream_window_size(self.windows.map(|(stream, _)| stream))
-                    .initial_connection_window_size(self.windows.map(|(_, connection)| connection))
-                    .max_header_list_size(MAX_ANSWER_HEAD as u32)
-                    .handshake(stream)
-                    .await
-                    .map_err(handshake)?;
-                tokio::spawn(connection);
-                return Ok(Dialled::Http2(sender));
-            }
-            let (sender, connection) = http1::Builder::new()
-                .max_buf_size(MAX_ANSWER_HEAD)
-                .handshake(stream)
-                .await
-                .map_err(handshake)?;
-            tokio::spawn(connection);
-            Ok(Dialled::Http1(sender))
-        };
-        tokio::time::timeout(self.connect, dialling)
-            .await
-            .unwrap_or(Err(SendError::ConnectTimeout(self.connect)))
     }
 
     fn take_idle(&self) -> Option<http1::SendRequest<RequestBody>> {
@@ -344,11 +224,6 @@ impl std::fmt::Debug for Pool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Pool({})", self.endpoint)
     }
-}
-
-enum Dialled {
-    Http1(http1::SendRequest<RequestBody>),
-    Http2(http2::SendRequest<RequestBody>),
 }
 
 struct Failed {

@@ -4,6 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use claviger_emulator::Effect;
+use futures_util::future::join_all;
 use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
@@ -77,6 +78,32 @@ async fn b46_connections_of_one_caller_keep_no_other_out() {
     let slowest = p99(100, async || assert_eq!(proxy.get("/api/roles").await.status, 200)).await;
     assert!(slowest <= SOON, "{slowest:?}");
     assert_eq!(kept.ask(&Request::get("/api/roles")).await.status, 200, "whoever has few keeps them");
+}
+
+/// As many requests as there may be connections, and twice as many more: whoever waits for a place breaks nobody's request.
+#[tokio::test]
+async fn b46_a_burst_of_one_caller_over_the_limit_of_connections_breaks_no_request() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::builder()
+        .tenant("acme", &logto)
+        .set("listen.max_connections", 32)
+        .set("tenants.acme.max_in_flight", 64)
+        .start()
+        .await;
+    assert_eq!(proxy.get("/api/roles").await.status, 200);
+    logto.api_fault_times(96, Effect::Latency { ms: 300 });
+    let request = Request::get("/api/roles");
+    let ask = async || proxy.ask(&request).await.status;
+    let mut first: Vec<_> = Vec::new();
+    for _ in 0..32 {
+        let mut client = proxy.connect().await;
+        client.write(&request.head()).await.expect("it is read");
+        first.push(client);
+    }
+    let first = join_all(first.iter_mut().map(|client| client.read_answer("GET")));
+    let (first, then) = tokio::join!(first, join_all((0..64).map(|_| ask())));
+    assert!(first.iter().all(|answer| answer.as_ref().is_ok_and(|answer| answer.status == 200)));
+    assert_eq!(then, [200; 64]);
 }
 
 #[tokio::test]

@@ -27,6 +27,7 @@ pub(crate) struct Builder {
     environment: Vec<(String, String)>,
     directory: TempDir,
     descriptors: Option<u32>,
+    is_log_read: bool,
 }
 
 /// A running program.
@@ -44,7 +45,13 @@ impl Proxy {
     /// With the usual settings and no tenant.
     pub(crate) fn builder() -> Builder {
         let directory = tempfile::tempdir().expect("there is a temporary directory");
-        Builder { settings: Settings::usual(), environment: Vec::new(), directory, descriptors: None }
+        Builder {
+            settings: Settings::usual(),
+            environment: Vec::new(),
+            directory,
+            descriptors: None,
+            is_log_read: true,
+        }
     }
 
     /// With the usual settings and one tenant, `acme`.
@@ -250,6 +257,11 @@ impl Builder {
         Self { descriptors: Some(most), ..self }
     }
 
+    /// Lets its log go to a pipe that nobody reads.
+    pub(crate) fn with_unread_log(self) -> Self {
+        Self { is_log_read: false, ..self }
+    }
+
     /// The directory of its files, for secrets and sockets.
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
@@ -270,10 +282,10 @@ impl Builder {
             .envs(self.environment);
         let mut child = command.spawn().expect("the program can be run");
         let tap = Tap::default();
-        let followed = vec![
-            tap.follow("stdout", child.stdout.take().expect("it is piped")),
-            tap.follow("stderr", child.stderr.take().expect("it is piped")),
-        ];
+        let mut followed = vec![tap.follow("stdout", child.stdout.take().expect("it is piped"))];
+        if self.is_log_read {
+            followed.push(tap.follow("stderr", child.stderr.take().expect("it is piped")));
+        }
         let ended = until("the ready file", || match child.try_wait() {
             Ok(Some(status)) => Some(Some(status)),
             _ => ready.exists().then_some(None),

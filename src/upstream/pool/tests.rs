@@ -1,13 +1,14 @@
 use std::{
     convert::Infallible,
     sync::atomic::{AtomicUsize, Ordering::SeqCst},
+    task::Poll,
 };
 
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -82,4 +83,23 @@ async fn an_upstream_that_speaks_http_1_alone_gets_a_connection_for_each_after_t
     let first = connections.load(SeqCst);
     assert!((2..=20).contains(&first), "{first}: nobody waits once it is known");
     assert!(!pool.may_share.load(Relaxed));
+}
+
+/// As when a caller opens requests and resets them without end.
+#[tokio::test]
+async fn b46_a_connection_that_was_begun_is_for_the_next_request() {
+    for alpn in [b"http/1.1".as_slice(), b"h2"] {
+        let (pool, connections) = upstream(alpn).await;
+        let is_begun = std::future::poll_fn(|cx| {
+            cx.waker().wake_by_ref();
+            if connections.load(SeqCst) > 0 { Poll::Ready(()) } else { Poll::Pending }
+        });
+        tokio::select! {
+            biased;
+            () = is_begun => {}
+            () = get(&pool) => unreachable!("no hands were shaken yet"),
+        }
+        get(&pool).await;
+        assert_eq!(connections.load(SeqCst), 1);
+    }
 }
