@@ -80,6 +80,8 @@ async fn serve(loaded: Loaded, args: Args, metrics: Arc<Metrics>) -> ExitCode {
             () = &mut stop => return ExitCode::SUCCESS,
         }
     }
+    // What was said so far is there for whoever looks once it is ready.
+    log::flush();
     if let Some(path) = &args.ready_file
         && let Err(error) = app.addresses().write(path)
     {

@@ -80,7 +80,6 @@ async fn b46_streams_that_are_reset_at_once_cost_their_head_and_then_the_connect
             let streams = (0..AT_A_TIME).map(|n| 2 * (batches * AT_A_TIME + n) + 1);
             let batch: Vec<u8> = streams.flat_map(reset).chain(frame(PING, 0, 0, b"are you?")).collect();
             batches += 1;
-            assert!(batches < 20, "it never ends");
             if stream.write_all(&batch).await.is_err() {
                 return;
             }
