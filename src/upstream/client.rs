@@ -29,6 +29,8 @@ use crate::{
 const MAX_PAUSE: Duration = Duration::from_mins(1);
 /// As much of a 401's body as is read to learn why; the caller never sees it (behaviour 26).
 const MAX_REFUSAL: usize = 16 * 1024;
+/// A request is sent again with one new token; with two, where the first had been replaced before it was refused.
+const MOST_RENEWALS: u32 = 2;
 /// How long that may take.
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -102,7 +104,7 @@ pub async fn send(
     };
     tenant.retries().deposit();
     body = body.entering(dispatch.place());
-    let (mut refreshed, mut tries, mut looks, mut drawn) = (false, 0, 0, false);
+    let (mut renewals, mut tries, mut looks, mut drawn) = (0, 0, 0, false);
     loop {
         let token = current(&tenant, handle, outbound.deadline).await?;
         let Some(attempt) = body.attempt() else { return Err(UpstreamError::Spent) };
@@ -139,14 +141,16 @@ pub async fn send(
         if response.status() == StatusCode::UNAUTHORIZED {
             let refusal = refusal((response, connection)).await;
             let rejection = handle.reject(token.generation());
-            if let Some(why) = why_not_again(&body, refreshed, rejection) {
+            if let Some(why) = why_not_again(&body, renewals, rejection) {
                 return Err(noted(
                     &tenant,
                     TryFailure::TokenRejected,
                     UpstreamError::TokenRejected(refusal, why),
                 ));
             }
-            (refreshed, drawn) = (true, false);
+            // One that had been replaced already was not new: another try with the next one is left.
+            renewals += if rejection == Rejection::Superseded { 1 } else { MOST_RENEWALS };
+            drawn = false;
             record.metrics().retries.of([&"401"]).inc();
             continue;
         }
@@ -228,8 +232,8 @@ fn look_again(tenant: &Tenant, outbound: &Outbound<'_>, error: &UpstreamError, l
 }
 
 /// Why a request whose token was refused is not sent with another one; `None` where it is.
-fn why_not_again(body: &Prepared, refreshed: bool, rejection: Rejection) -> Option<&'static str> {
-    match (body.is_replayable(), refreshed, rejection) {
+fn why_not_again(body: &Prepared, renewals: u32, rejection: Rejection) -> Option<&'static str> {
+    match (body.is_replayable(), renewals >= MOST_RENEWALS, rejection) {
         (false, ..) => Some("the request was streamed, so it was not sent again"),
         (true, true, _) => Some("a new token did not help"),
         (true, false, Rejection::Kept) => {

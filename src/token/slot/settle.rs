@@ -23,6 +23,8 @@ impl Slot {
             if token.is_usable(now) { Ok((token, minted)) } else { Err(Flaw::ExpiredOnArrival.into()) }
         });
         match outcome {
+            // Asked for before the last one was rejected, it may be of the same kind, such as signed with a key that is gone.
+            Ok((_, minted)) if state.rejected_at.is_some_and(|at| minted.asked.instant < at) => drop(state),
             Ok((token, minted)) => self.install(state, epoch, token, &minted),
             // The secrets changed meanwhile, or whatever else was mended: the next grant is made now.
             Err(failure) if failure.fault.is_of_secret() && epoch != state.epoch => drop(state),

@@ -50,6 +50,21 @@ async fn b06_the_replacement_is_on_its_way_before_anybody_asks() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn b06_what_was_asked_for_before_the_rejection_is_not_used_after_it() {
+    let world = World::new(Reply::Slow(SECOND, Box::new(Reply::Token(100))));
+    let handle = world.handle();
+    handle.warm();
+    let first = handle.get(soon()).await.unwrap();
+    while world.issuer.count() < 2 {
+        pass(SECOND / 10).await;
+    }
+    assert_eq!(handle.reject(first.generation()), Rejection::Forgotten, "while its renewal is under way");
+    assert_eq!(value(&handle.get(soon()).await.unwrap()), "token-3");
+    pass(MINUTE).await;
+    assert_eq!(world.issuer.count(), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn b25_the_one_before_is_known_until_it_expires() {
     let world = World::new(Reply::Token(3600));
     let handle = world.handle();
