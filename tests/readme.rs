@@ -85,6 +85,7 @@ fn every_default_is_the_programs() {
             ("ACME_SECRET".into(), "a secret of the test".into()),
             ("CLAVIGER_ISSUERS__X__ISSUER".into(), "https://issuer.example".into()),
             ("CLAVIGER_ISSUERS__X__AUDIENCE".into(), "claviger".into()),
+            ("CLAVIGER_CLOUD__X__TOKEN".into(), "a token of the test".into()),
         ]),
         rule_check: &CatalogCheck,
         references: References::Needed,
@@ -92,7 +93,7 @@ fn every_default_is_the_programs() {
     let loaded = config::load(&request).expect("minimal.toml is valid");
     let effective = serde_json::to_value(&loaded.config).expect("it can be shown");
     let named = |key: &str| match key.split('.').next() {
-        Some("issuers") => key.replace("NAME", "x"),
+        Some("issuers" | "cloud") => key.replace("NAME", "x"),
         Some("tenants") => key.replace("NAME", "acme"),
         Some("callers") => key.replace("NAME", "local"),
         _ => key.to_owned(),

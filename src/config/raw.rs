@@ -228,7 +228,7 @@ tables! {
 
     /// An account at Logto Cloud.
     RawCloud {
-        /// Scheme and authority of the Logto Cloud API. Left out: `https://cloud.logto.io`.
+        /// Scheme and authority of the Logto Cloud API. Left out: `"https://cloud.logto.io"`.
         #[schemars(transform = pattern::texts(pattern::ENDPOINT))]
         endpoint: Leaf<String>,
         /// A personal access token of the account. Required.
