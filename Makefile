@@ -40,8 +40,8 @@ docs: ## write config/schema.json and docs/reference/configuration.md from the d
 .PHONY: unit
 unit: ## unit, property and integration tests; those of a real Logto's recordings where the environment names them
 	cargo test --locked --workspace
-	@if [ -n "$${CLAVIGER_OPENAPI:-}" ]; then cargo test --locked --lib -- --ignored logtos_own_document; fi
-	@if [ -n "$${CLAVIGER_TRANSCRIPTS:-}" ]; then cargo test --locked --test emulator_facts -- --ignored recorded_exchanges; fi
+	@if [ -n "$${TEST_CLAVIGER_OPENAPI:-}" ]; then cargo test --locked --lib -- --ignored logtos_own_document; fi
+	@if [ -n "$${TEST_CLAVIGER_TRANSCRIPTS:-}" ]; then cargo test --locked --test emulator_facts -- --ignored recorded_exchanges; fi
 
 .PHONY: modules
 modules: ## draw the modules in ARCHITECTURE.md from the code's imports

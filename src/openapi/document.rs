@@ -50,7 +50,7 @@ impl Document {
     /// The one that a Logto 1.42 served, for tests.
     #[cfg(test)]
     pub(super) fn recorded() -> Self {
-        let path = std::env::var_os("CLAVIGER_OPENAPI").expect("CLAVIGER_OPENAPI names the file");
+        let path = std::env::var_os("TEST_CLAVIGER_OPENAPI").expect("TEST_CLAVIGER_OPENAPI names the file");
         Self::read(std::fs::read(path).expect("it can be read")).expect("it is one")
     }
 

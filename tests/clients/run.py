@@ -619,9 +619,9 @@ def openapi_of_emulator(world):
 
 def openapi_of_logto(world):
     """generators and a linter take every cut of the document that a real Logto serves"""
-    recorded = os.environ.get("CLAVIGER_OPENAPI")
+    recorded = os.environ.get("TEST_CLAVIGER_OPENAPI")
     if not recorded:
-        say("left out: CLAVIGER_OPENAPI names no document of a real Logto")
+        say("left out: TEST_CLAVIGER_OPENAPI names no document of a real Logto")
         return
     documents, _ = cuts(world, "recorded", served(Path(recorded).read_bytes()), "logto")
     everything = operations(documents["everything"])

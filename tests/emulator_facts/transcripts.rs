@@ -1,6 +1,6 @@
 //! Replays the recorded exchanges that are one request each and compares status, headers and the shape of the body.
 //!
-//! They are not part of the project: `CLAVIGER_TRANSCRIPTS` names their folder. The table of facts stands on its own.
+//! They are not part of the project: `TEST_CLAVIGER_TRANSCRIPTS` names their folder. The table of facts stands on its own.
 
 #[path = "recording.rs"]
 mod recording;
@@ -41,9 +41,9 @@ const SKIPPED: &[(&str, &str)] = &[
 ];
 
 #[tokio::test]
-#[ignore = "replays what a real Logto answered: CLAVIGER_TRANSCRIPTS=FOLDER"]
+#[ignore = "replays what a real Logto answered: TEST_CLAVIGER_TRANSCRIPTS=FOLDER"]
 async fn recorded_exchanges() {
-    let folder = std::env::var_os("CLAVIGER_TRANSCRIPTS").expect("CLAVIGER_TRANSCRIPTS names the folder");
+    let folder = std::env::var_os("TEST_CLAVIGER_TRANSCRIPTS").expect("TEST_CLAVIGER_TRANSCRIPTS names the folder");
     let mut names: Vec<PathBuf> =
         std::fs::read_dir(folder).expect("readable").map(|entry| entry.expect("readable").path()).collect();
     names.sort();

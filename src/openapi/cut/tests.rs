@@ -263,7 +263,7 @@ fn a_tag_is_that_of_one_document_at_one_address() {
 }
 
 #[test]
-#[ignore = "reads the document that Logto 1.42 serves: CLAVIGER_OPENAPI=FILE"]
+#[ignore = "reads the document that Logto 1.42 serves: TEST_CLAVIGER_OPENAPI=FILE"]
 fn logtos_own_document_is_cut() {
     let source = Source::Logto(Arc::new(Document::recorded()));
     for (policy, count) in [

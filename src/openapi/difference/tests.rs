@@ -92,7 +92,7 @@ fn what_changed_in_an_operation_is_told() {
 }
 
 #[test]
-#[ignore = "reads the document that Logto 1.42 serves: CLAVIGER_OPENAPI=FILE"]
+#[ignore = "reads the document that Logto 1.42 serves: TEST_CLAVIGER_OPENAPI=FILE"]
 fn the_catalog_is_what_logtos_own_document_says() {
     let difference = Difference::of(&Document::recorded(), Catalog::logto());
     assert!(difference.is_none(), "{difference:#?}");
