@@ -43,7 +43,8 @@ const SKIPPED: &[(&str, &str)] = &[
 #[tokio::test]
 #[ignore = "replays what a real Logto answered: TEST_CLAVIGER_TRANSCRIPTS=FOLDER"]
 async fn recorded_exchanges() {
-    let folder = std::env::var_os("TEST_CLAVIGER_TRANSCRIPTS").expect("TEST_CLAVIGER_TRANSCRIPTS names the folder");
+    let folder =
+        std::env::var_os("TEST_CLAVIGER_TRANSCRIPTS").expect("TEST_CLAVIGER_TRANSCRIPTS names the folder");
     let mut names: Vec<PathBuf> =
         std::fs::read_dir(folder).expect("readable").map(|entry| entry.expect("readable").path()).collect();
     names.sort();
