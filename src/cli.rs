@@ -34,7 +34,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use self::{
     output::{INVALID_CONFIGURATION, NO, count, fail, print, report},
     runtime::runtime,
-    sources::{Sources, load, load_policy},
+    sources::{Plain, Sources, load, load_policy},
 };
 use crate::config;
 

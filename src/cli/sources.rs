@@ -30,3 +30,13 @@ pub(super) fn load_policy(paths: &[PathBuf]) -> Result<Loaded, Problems> {
     let request = LoadRequest::of_process(paths.to_vec(), &CatalogCheck);
     config::load(&LoadRequest { references: References::MayBeAbsent, ..request })
 }
+
+/// What a command about the vault takes beside what it is about.
+#[derive(clap::Args)]
+pub(super) struct Plain {
+    #[command(flatten)]
+    pub(super) sources: Sources,
+    /// As JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}

@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
     /// The tenants of the vault.
-    List(Plain),
+    List(super::Plain),
     /// One of them: where it is, how old its secrets are, what is under way.
     Show(Named),
     /// Take the credential of a tenant that exists at Logto into the vault, if a token can be had with it.
@@ -45,20 +45,11 @@ pub(super) enum Command {
 }
 
 #[derive(clap::Args)]
-pub(super) struct Plain {
-    #[command(flatten)]
-    sources: super::Sources,
-    /// As JSON.
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(clap::Args)]
 pub(super) struct Named {
     /// The tenant's alias.
     alias: String,
     #[command(flatten)]
-    plain: Plain,
+    plain: super::Plain,
 }
 
 #[derive(clap::Args)]
@@ -87,7 +78,7 @@ pub(super) struct Adopt {
     #[arg(long = "label", value_name = "LABEL")]
     labels: Vec<String>,
     #[command(flatten)]
-    plain: Plain,
+    plain: super::Plain,
 }
 
 pub(super) fn run(command: Command) -> ExitCode {
@@ -122,7 +113,7 @@ enum Ask {
 }
 
 impl Adopt {
-    fn said(self) -> Result<(Plain, Adoption), String> {
+    fn said(self) -> Result<(super::Plain, Adoption), String> {
         let secret = match self.client_secret_file {
             Some(path) => SecretSource::File(path).read().map_err(|error| error.to_string())?,
             None => from_standard_input()?,
@@ -154,7 +145,7 @@ fn from_standard_input() -> Result<crate::secret::Secret, String> {
         .map_err(|_| "standard input is empty: the secret is expected there".into())
 }
 
-fn answer(plain: &Plain, config: Config, ask: &Ask) -> Result<Value, String> {
+fn answer(plain: &super::Plain, config: Config, ask: &Ask) -> Result<Value, String> {
     let process = Process::quietly(&plain.sources, None).filter(Process::has_token);
     // Where nobody is there the file is free.
     if let Some(answered) = process.and_then(|process| through(&process, ask)) {

@@ -23,14 +23,14 @@ const LEAST: usize = 32;
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
     /// Look at every page and record of the file.
-    Verify(Plain),
+    Verify(super::Plain),
     /// Seal every record with another master key. Write that one into vault.key then.
     Rekey {
         /// The file with the new key, of 32 bytes or more: openssl rand -hex 32.
         #[arg(long, value_name = "FILE")]
         new_key: PathBuf,
         #[command(flatten)]
-        plain: Plain,
+        plain: super::Plain,
     },
     /// Write all records to a file, sealed with a key that is made for the way.
     Export {
@@ -40,7 +40,7 @@ pub(super) enum Command {
         #[arg(long, value_name = "FILE")]
         key: PathBuf,
         #[command(flatten)]
-        plain: Plain,
+        plain: super::Plain,
     },
     /// Take in the records of such a file whose alias is free.
     Import {
@@ -50,17 +50,8 @@ pub(super) enum Command {
         #[arg(long, value_name = "FILE")]
         key: PathBuf,
         #[command(flatten)]
-        plain: Plain,
+        plain: super::Plain,
     },
-}
-
-#[derive(clap::Args)]
-pub(super) struct Plain {
-    #[command(flatten)]
-    sources: super::Sources,
-    /// As JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 pub(super) fn run(command: &Command) -> ExitCode {
