@@ -42,6 +42,11 @@ pub enum LimitError {
         /// Whose.
         caller: CallerName,
     },
+    /// There was no place for another connection, and the one that the request came on gave its own up while the request waited.
+    #[error(
+        "the connection gave its place to another one while the request waited to be sent; nothing was sent"
+    )]
+    Connections,
     /// Too many requests wait of whom nobody knows yet who they are from.
     #[error("too many requests wait that have not authenticated yet")]
     Unauthenticated,

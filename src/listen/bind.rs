@@ -7,7 +7,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use socket2::SockRef;
+
 use crate::{authn::Reach, config::Address};
+
+/// Connections that may wait to be accepted; the system's own bound (`net.core.somaxconn`) is 4096 by default. The standard library asks
+/// for 128, and a client whose SYN finds no room sends it again after a second.
+const QUEUE: i32 = 4096;
 
 /// A bound address.
 #[derive(Debug)]
@@ -50,6 +56,7 @@ impl Bound {
         let bound = match address {
             Address::Tcp(address) => {
                 let listener = std::net::TcpListener::bind(address).map_err(failed)?;
+                SockRef::from(&listener).listen(QUEUE).map_err(failed)?;
                 let reach = if address.ip().is_loopback() { Reach::Loopback } else { Reach::Network };
                 Self { socket: Socket::Tcp(listener), reach }
             }
@@ -144,6 +151,21 @@ mod tests {
         let uid = rustix::process::geteuid().as_raw();
         let missing = said(&dir.path().join("none/s"));
         assert!(missing.ends_with(&format!("create it, writable for uid {uid}.")), "{missing}");
+    }
+
+    /// Until they are accepted they cost nothing here; what finds no room in the queue is sent again a second later.
+    #[test]
+    fn thousands_of_connections_that_come_at_once_are_queued() {
+        let address = Address::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let bound = Bound::new("listen.proxy", &address, 0o600).unwrap();
+        let longest = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
+        let room: usize = longest.trim().parse().unwrap();
+        let soon = std::time::Duration::from_millis(500);
+        let address = bound.tcp().unwrap();
+        let queued: Vec<_> = (0..room.min(600))
+            .map(|_| std::net::TcpStream::connect_timeout(&address, soon).unwrap())
+            .collect();
+        assert_eq!(queued.len(), room.min(600));
     }
 
     #[test]

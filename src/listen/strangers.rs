@@ -211,8 +211,8 @@ impl Standing {
         self.caller.get()
     }
 
-    /// Ends when it is to give way before it is secure.
-    pub(super) async fn has_had_its_time(&self) {
+    /// Ends when it is to give way and has been given the time that it gets for what it is at.
+    pub async fn has_had_its_time(&self) {
         self.way.told().await;
         tokio::time::sleep(self.stays(true)).await;
     }

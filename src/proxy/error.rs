@@ -182,6 +182,7 @@ impl Failure {
             Self::Limit(LimitError::Rate { .. } | LimitError::Identifications { .. }) => table::RATE_LIMITED,
             Self::Limit(LimitError::Quota { .. }) => table::QUOTA_EXHAUSTED,
             Self::Limit(LimitError::Overloaded { .. }) => table::OVERLOADED,
+            Self::Limit(LimitError::Connections) => table::OVERLOADED_BY_CONNECTIONS,
             Self::Limit(LimitError::Unauthenticated) => table::OVERLOADED_BY_STRANGERS,
             Self::Limit(LimitError::Memory { .. }) => table::OVERLOADED_BY_CALLER,
             Self::Token(error) => match error.fault() {
@@ -264,7 +265,10 @@ impl Failure {
                 | LimitError::Identifications { wait },
             ) => Some(*wait),
             Self::Limit(
-                LimitError::Overloaded { .. } | LimitError::Unauthenticated | LimitError::Memory { .. },
+                LimitError::Overloaded { .. }
+                | LimitError::Connections
+                | LimitError::Unauthenticated
+                | LimitError::Memory { .. },
             )
             | Self::OpenApi(CutError::Busy)
             | Self::Upstream(UpstreamError::Body(RequestBodyError::Limit(_))) => Some(Duration::from_secs(1)),

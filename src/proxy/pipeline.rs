@@ -23,7 +23,7 @@ use crate::{
     config::{Config, PolicyVersion},
     headers,
     ids::CallerIndex,
-    limit::{Admitted, Dispatch, Peers, RateLimits, Unauthenticated},
+    limit::{Admitted, Dispatch, LimitError, Peers, RateLimits, Unauthenticated},
     listen::Connection,
     observe::{AnsweredBy, Details, Issued, Metrics, OperationMetrics, Record, Recorder, RequestId},
     openapi::{Cuts, Library},
@@ -260,7 +260,13 @@ impl Pipeline {
     ) -> Result<Response<Body>, Failure> {
         let deadline = record.started + self.config.timeouts.deadline;
         let tenant = admitted.tenant().clone();
-        let (dispatch, body) = self.prepare(admitted, head, body, deadline, record).await?;
+        let preparing = self.prepare(admitted, head, body, deadline, record);
+        let (dispatch, body) = tokio::select! {
+            biased;
+            prepared = preparing => prepared?,
+            // Refused while nothing is sent, the request may be sent again; cut off, its caller could not know.
+            () = connection.standing.has_had_its_time() => return Err(LimitError::Connections.into()),
+        };
         let sent_to = dispatch.target().target().clone();
         let outbound = Outbound { head, worker: connection.worker, deadline };
         let mut answer = upstream::send(dispatch, outbound, body, record).await?;

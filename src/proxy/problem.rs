@@ -160,6 +160,7 @@ fn limit_fields(limit: &LimitError, headers: &mut http::HeaderMap) {
         LimitError::Rate { rate, wait, .. } => ("caller", Some(rate), wait),
         LimitError::Quota { rate, wait, .. } => ("quota", rate.as_ref(), wait),
         LimitError::Overloaded { .. }
+        | LimitError::Connections
         | LimitError::Unauthenticated
         | LimitError::Memory { .. }
         | LimitError::Identifications { .. } => {
@@ -190,6 +191,7 @@ fn count(failure: &Failure, short: &'static str, record: &Record) {
                 LimitError::Rate { .. } => "caller",
                 LimitError::Quota { .. } => "quota",
                 LimitError::Overloaded { .. } => "in_flight",
+                LimitError::Connections => "connections",
                 LimitError::Unauthenticated => "unauthenticated",
                 LimitError::Memory { .. } => "memory",
                 LimitError::Identifications { .. } => "identification",

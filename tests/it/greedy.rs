@@ -106,6 +106,44 @@ async fn b46_a_burst_of_one_caller_over_the_limit_of_connections_breaks_no_reque
     assert_eq!(then, [200; 64]);
 }
 
+/// Its caller cannot know whether a request was carried out whose connection broke; one that is refused was not.
+#[tokio::test]
+async fn b46_a_request_that_waits_for_its_tenant_is_refused_and_not_broken_when_its_connection_gives_way() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::builder()
+        .tenant("acme", &logto)
+        .set("listen.max_connections", 16)
+        .set("tenants.acme.max_in_flight", 1)
+        .start()
+        .await;
+    assert_eq!(proxy.get("/api/roles").await.status, 200);
+    logto.api_fault_times(2, Effect::BlackHole);
+    let request = Request::get("/api/roles");
+    let begin = async || {
+        let mut client = proxy.connect().await;
+        client.write(&request.head()).await.expect("it is read");
+        client
+    };
+    let mut first = Vec::new();
+    for _ in 0..16 {
+        first.push(begin().await);
+    }
+    // Kept, so that they take their places.
+    let _newcomers = join_all((0..6).map(|_| begin())).await;
+    let answers = join_all(first.iter_mut().map(|client| client.read_answer("GET")));
+    let answers = within("the answers", answers).await;
+    // Two are with Logto, which does not answer.
+    let broken = answers.iter().filter(|answer| answer.is_err()).count();
+    let refused: Vec<_> = answers.iter().flatten().filter(|answer| answer.status != 200).collect();
+    assert!(broken <= 2, "{broken} were broken");
+    assert!(!refused.is_empty());
+    for answer in refused {
+        assert_eq!((answer.status, answer.json()["code"].as_str()), (503, Some("claviger.overloaded")));
+        assert_eq!(answer.value("retry-after"), Some("1"));
+        assert!(answer.text().contains("listen.max_connections"), "{}", answer.text());
+    }
+}
+
 #[tokio::test]
 async fn b46_what_a_caller_holds_is_refused_over_its_share_and_comes_back() {
     let logto = Logto::start().await;

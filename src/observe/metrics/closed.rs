@@ -21,8 +21,15 @@ pub(super) const RETRIES: &[[&str; 1]] = &[
 pub(super) const ROTATIONS: &[[&str; 1]] = &[["switched"], ["retired"], ["failed"]];
 
 /// Of `rate_limited_total`.
-pub(super) const LIMITS: &[[&str; 1]] =
-    &[["caller"], ["quota"], ["in_flight"], ["identification"], ["unauthenticated"], ["memory"]];
+pub(super) const LIMITS: &[[&str; 1]] = &[
+    ["caller"],
+    ["quota"],
+    ["in_flight"],
+    ["identification"],
+    ["unauthenticated"],
+    ["memory"],
+    ["connections"],
+];
 
 /// Of `policy_denied_total`: error codes without their prefix.
 pub(super) const DENIALS: &[[&str; 1]] = &[
