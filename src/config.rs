@@ -35,6 +35,7 @@ mod problem;
 mod rate;
 mod raw;
 mod read;
+mod redis;
 mod remarks;
 mod restart;
 mod schema;
@@ -82,6 +83,7 @@ pub use sections::{
 pub use template::{Rotate, TenantTemplate};
 pub use tenant::{DEFAULT_MAX_IN_FLIGHT, Resource, Roots, Tenant, UpstreamTls};
 pub use tls::{ListenTls, PemFile};
-pub use vault::VaultOptions;
+pub use redis::{RedisAddress, RedisOptions};
+pub use vault::{KubernetesOptions, StoreOptions, VaultOptions};
 pub use version::PolicyVersion;
 pub use words::{ClientAuth, Indicator, Issue, LogFormat, LogRequests};

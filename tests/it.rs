@@ -87,6 +87,8 @@ mod status;
 mod status_command;
 #[path = "it/strangers.rs"]
 mod strangers;
+#[path = "it/stores.rs"]
+mod stores;
 #[path = "it/streaming.rs"]
 mod streaming;
 #[path = "support/lib.rs"]

@@ -15,7 +15,7 @@ use crate::{
     policy::rules::Brings,
     proxy::{self, Shared},
     token::Tokens,
-    vault::{Vault, VaultError, VaultTenants},
+    vault::{VaultError, VaultTenants},
 };
 
 #[derive(clap::Args)]
@@ -98,7 +98,7 @@ fn missing_places(config: &Config) -> Vec<String> {
         AuditOutput::File { path, .. } => Some(("audit.output", path)),
         _ => None,
     };
-    let vault = config.vault.as_ref().map(|vault| ("vault.store", &vault.file));
+    let vault = config.vault.as_ref().and_then(|vault| vault.file()).map(|path| ("vault.store", path));
     for (key, path) in sockets.chain(audit).chain(vault) {
         let parent = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
         if !parent.is_dir() {
@@ -116,8 +116,8 @@ fn vault_concerns(config: &Config) -> Vec<String> {
     let Some(options) = &config.vault else { return Vec::new() };
     let Ok(runtime) = super::runtime() else { return Vec::new() };
     let read = async {
-        let Some(file) = app::open_vault_file(options).await? else { return Ok(Vec::new()) };
-        Vault::new(file).list().await
+        let Some(store) = app::open_vault_file(options).await? else { return Ok(Vec::new()) };
+        store.list().await
     };
     match runtime.block_on(read) {
         Ok(stored) => VaultTenants::new(stored.into_iter().map(|it| it.record), config).concerns(config),

@@ -16,7 +16,7 @@ fn with(rest: &str) -> Bench {
 fn a_vault_is_a_file_beside_the_configuration_and_a_key() {
     let config = with("").config();
     let vault = config.vault.as_ref().unwrap();
-    assert!(vault.file.ends_with("v.redb"));
+    assert!(vault.file().unwrap().ends_with("v.redb"));
     assert_eq!(vault.key.held().unwrap().expose(), KEY.as_bytes());
     let shown = serde_json::to_string(&config).unwrap();
     assert!(!shown.contains(KEY) && shown.contains("v.redb"), "{shown}");
