@@ -64,7 +64,8 @@ pub(super) fn run(args: &Args) -> ExitCode {
     for brings in Brings::of_all(&config.catalog.catalog, allowed.map(|rule| rule.text.as_str())) {
         println!("  {brings}");
     }
-    for note in not_shared(config).into_iter().chain(unguarded(config)).chain(hidden_status(config)) {
+    let shared = not_shared(config).into_iter().chain(unshared_vault(config));
+    for note in shared.chain(unguarded(config)).chain(hidden_status(config)) {
         println!("  {note}");
     }
     if !args.online {
@@ -126,13 +127,29 @@ fn vault_concerns(config: &Config) -> Vec<String> {
     }
 }
 
-/// What replicas would have to share and do not, where there may be some: beside a caller that comes over the network.
-fn not_shared(config: &Config) -> Option<String> {
+/// A vault that only one of several replicas could open, where there may be some.
+fn unshared_vault(config: &Config) -> Option<String> {
+    let path = config.vault.as_ref().and_then(|vault| vault.file())?;
+    may_have_replicas(config).then(|| {
+        format!(
+            "one process at a time has the vault, {}: for several replicas write store = {{ redis = true }} or {{ kubernetes = {{ namespace = \"…\" }} }}",
+            path.display()
+        )
+    })
+}
+
+/// Beside a caller that comes over the network.
+fn may_have_replicas(config: &Config) -> bool {
     let is_local = |address: &Address| match address {
         Address::Tcp(address) => address.ip().is_loopback(),
         Address::Unix(_) => true,
     };
-    if config.listen.proxy.iter().all(is_local) {
+    !config.listen.proxy.iter().all(is_local)
+}
+
+/// What replicas would have to share and do not, where there may be some: beside a caller that comes over the network.
+fn not_shared(config: &Config) -> Option<String> {
+    if !may_have_replicas(config) {
         return None;
     }
     let named = |kind: &str, names: Vec<&str>| match &*names {

@@ -143,3 +143,37 @@ impl Rotator {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::{config::Endpoint, secret::Secret};
+
+    const LEASE: Duration = Duration::from_secs(60);
+
+    fn stored(version: u64, holder: Option<&str>) -> Stored {
+        let endpoint = Endpoint::parse("https://acme.logto.app").unwrap();
+        let (alias, secret) = (TenantName::parse("acme").unwrap(), Secret::new(b"s".to_vec()));
+        let now = SystemTime::UNIX_EPOCH;
+        let mut record =
+            Record::new(alias, endpoint, "https://x/api".into(), "m2m".into(), secret, "operator", now);
+        record.rotation.lease = holder.map(|holder| Lease { holder: holder.into() });
+        Stored { record, version: Version(version) }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn anothers_lease_holds_while_its_version_changes_and_for_a_while_after() {
+        let leases = Leases::new();
+        assert_eq!(leases.left(&stored(1, None), LEASE), None);
+        assert_eq!(leases.left(&stored(1, Some(&leases.me.clone())), LEASE), None, "it is ours");
+        assert_eq!(leases.left(&stored(2, Some("other")), LEASE), Some(LEASE));
+        tokio::time::advance(LEASE / 2).await;
+        assert_eq!(leases.left(&stored(2, Some("other")), LEASE), Some(LEASE / 2));
+        assert_eq!(leases.left(&stored(3, Some("other")), LEASE), Some(LEASE), "it lives");
+        tokio::time::advance(LEASE).await;
+        assert_eq!(leases.left(&stored(3, Some("other")), LEASE), None, "it is dead");
+        assert_eq!(leases.left(&stored(4, Some("third")), LEASE), Some(LEASE), "another one was faster");
+    }
+}

@@ -36,6 +36,19 @@ impl RedisServer {
         Some(server)
     }
 
+    /// A port that is free now, for servers that have to know it before they start.
+    pub(crate) fn free_port() -> u16 {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        listener.local_addr().expect("it has one").port()
+    }
+
+    /// Carries a command out, without a client of ours.
+    pub(crate) async fn told(&self, words: &[&str]) -> String {
+        let mut command = Command::new("redis-cli");
+        let output = command.arg("-s").arg(self.socket()).args(words).output().await.expect("it starts");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
     fn socket(&self) -> PathBuf {
         self.directory.path().join("redis.sock")
     }
@@ -50,6 +63,7 @@ impl RedisServer {
         self.kill().await;
         let mut command = Command::new("redis-server");
         command
+            // Later ones win.
             .args(["--port", "0", "--unixsocket"])
             .arg(self.socket())
             .args(["--appendonly", "yes", "--appendfsync", "always", "--save", "", "--dir"])

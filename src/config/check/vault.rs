@@ -91,6 +91,11 @@ impl Checker<'_> {
         }
         let server = match self.leaf(at, "server", raw.server).map(|text| Endpoint::parse(&text)) {
             None => None,
+            Some(Ok(endpoint)) if endpoint.is_in_clear() => {
+                let what = "over http:// anybody on the way could read the token";
+                self.problem(&at.key("server"), what, "Write https://.");
+                return None;
+            }
             Some(Ok(endpoint)) => Some(endpoint.to_string()),
             Some(Err(_)) => {
                 let what = "this is not the address of an API server";
