@@ -3,10 +3,10 @@
 mod concerns;
 mod grants;
 mod in_force;
+mod metered;
 mod probe;
 mod reload;
 mod resources;
-mod metered;
 mod vault;
 
 use std::{

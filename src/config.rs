@@ -73,6 +73,7 @@ pub use origin::{Origin, Written};
 pub use policy::{Conditions, OtherParameters, Policy, QueryCondition, RuleCheck, RuleList, RuleText};
 pub use problem::{Problem, Problems};
 pub use rate::Rate;
+pub use redis::{RedisAddress, RedisOptions};
 pub use restart::needs_restart;
 pub use schema::{SCHEMA, schema};
 pub use scope::{InvalidPattern, TenantMatch, TenantPattern, TenantScope};
@@ -83,7 +84,6 @@ pub use sections::{
 pub use template::{Rotate, TenantTemplate};
 pub use tenant::{DEFAULT_MAX_IN_FLIGHT, Resource, Roots, Tenant, UpstreamTls};
 pub use tls::{ListenTls, PemFile};
-pub use redis::{RedisAddress, RedisOptions};
 pub use vault::{KubernetesOptions, StoreOptions, VaultOptions};
 pub use version::PolicyVersion;
 pub use words::{ClientAuth, Indicator, Issue, LogFormat, LogRequests};

@@ -14,12 +14,12 @@ use std::{fmt, sync::Arc, time::Duration};
 use redis::{Cmd, FromRedisValue, Pipeline};
 use tokio::{sync::watch, task::AbortHandle};
 
+use self::{connect::Connect, state::State};
 pub use self::{
     error::RedisError,
     messages::{Message, Messages},
     state::RedisStatus,
 };
-use self::{connect::Connect, state::State};
 use crate::{
     config::RedisOptions,
     trust::{self, TlsError},

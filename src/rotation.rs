@@ -224,7 +224,9 @@ impl Rotator {
             let step = async {
                 match stored.record.rotation.step.clone() {
                     None => Ok(ControlFlow::Break(stored)),
-                    Some(Step::Create { name }) => self.create(stored, &name).await.map(ControlFlow::Continue),
+                    Some(Step::Create { name }) => {
+                        self.create(stored, &name).await.map(ControlFlow::Continue)
+                    }
                     Some(Step::Prove(secret)) => self.switch(stored, secret).await.map(ControlFlow::Continue),
                     Some(Step::Retire { at }) if at > self.now() => Ok(ControlFlow::Break(stored)),
                     Some(Step::Retire { .. }) => self.retire(stored).await.map(ControlFlow::Continue),

@@ -85,10 +85,10 @@ mod stampede;
 mod status;
 #[path = "it/status_command.rs"]
 mod status_command;
-#[path = "it/strangers.rs"]
-mod strangers;
 #[path = "it/stores.rs"]
 mod stores;
+#[path = "it/strangers.rs"]
+mod strangers;
 #[path = "it/streaming.rs"]
 mod streaming;
 #[path = "support/lib.rs"]

@@ -43,10 +43,7 @@ pub async fn open_vault(options: &VaultOptions) -> Result<(Vault, Vec<Record>), 
 ///
 /// # Errors
 /// [`VaultError`].
-pub async fn open_store(
-    options: &VaultOptions,
-    redis: Option<&Redis>,
-) -> Result<Box<dyn Store>, VaultError> {
+pub async fn open_store(options: &VaultOptions, redis: Option<&Redis>) -> Result<Box<dyn Store>, VaultError> {
     let key = vault_key(options).await?;
     Ok(match &options.store {
         StoreOptions::File(path) => Box::new(Embedded::open(path.clone(), key).await?),
@@ -92,7 +89,8 @@ pub async fn open_vault_file(options: &VaultOptions) -> Result<Option<Box<dyn St
 /// # Errors
 /// [`VaultError::Unavailable`], when TLS cannot be set up.
 pub(super) fn connect(options: &RedisOptions) -> Result<Redis, VaultError> {
-    Ok(Redis::new(options).map_err(|error| Unavailable::new(error.to_string(), "Correct redis.tls.roots."))?)
+    Ok(Redis::new(options)
+        .map_err(|error| Unavailable::new(error.to_string(), "Correct redis.tls.roots."))?)
 }
 
 /// The API server that is configured, or that of the cluster in which this process runs.
@@ -121,7 +119,8 @@ async fn api_server(options: &KubernetesOptions) -> Result<Server, VaultError> {
             let path = Path::new(KubernetesOptions::ACCOUNT).join("ca.crt");
             let read = Bearer::File(path.clone()).provider(PATIENCE).read().await;
             let read = read.map_err(|error| {
-                let remedy = "Let the ServiceAccount's token be mounted, or write vault.store.kubernetes.tls.roots.";
+                let remedy =
+                    "Let the ServiceAccount's token be mounted, or write vault.store.kubernetes.tls.roots.";
                 Unavailable::new(format!("the authority of the API server cannot be read: {error}"), remedy)
             })?;
             Roots::File { path, pem: read.secret.expose().to_vec() }

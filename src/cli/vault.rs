@@ -96,7 +96,8 @@ async fn answer(options: Option<&VaultOptions>, command: &Command) -> Result<Val
                 format!("; others than its owner have access (mode {mode:04o}): chmod 600 {path}")
             });
             let count = super::count(checkup.records, "record");
-            let mut text = format!("all is well: {count}, {} bytes{}", checkup.bytes, open.unwrap_or_default());
+            let mut text =
+                format!("all is well: {count}, {} bytes{}", checkup.bytes, open.unwrap_or_default());
             for concern in &checkup.concerns {
                 text += &format!("\nwarning: {concern}");
             }

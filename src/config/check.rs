@@ -29,13 +29,13 @@ mod placeholder;
 mod policies;
 mod rates;
 mod reach;
+mod redis;
 mod resources;
 mod scope;
 mod secrets;
 mod settings;
 mod tenants;
 mod tls;
-mod redis;
 mod vault;
 
 pub(super) use checker::{Checker, Settings};

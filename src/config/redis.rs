@@ -165,7 +165,9 @@ mod tests {
         assert_eq!(RedisAddress::parse("redis://r").unwrap().to_string(), "redis://r:6379");
         assert_eq!(RedisAddress::parse("redis://:hunter2@r").unwrap_err(), NoAddress::Credentials);
         assert_eq!(RedisAddress::parse("redis://u:p@r/1").unwrap_err(), NoAddress::Credentials);
-        for bad in ["", "r:6379", "http://r", "redis://", "redis://r:x", "redis://r:0", "redis://r/x", "unix:r"] {
+        for bad in
+            ["", "r:6379", "http://r", "redis://", "redis://r:x", "redis://r:0", "redis://r/x", "unix:r"]
+        {
             assert_eq!(RedisAddress::parse(bad).unwrap_err(), NoAddress::Form, "{bad}");
         }
         let seed = RedisAddress::parse("rediss://seed:7000").unwrap();

@@ -3,7 +3,10 @@
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
-use redis::{AsyncConnectionConfig, ProtocolVersion, RedisConnectionInfo, Value, aio::{AsyncPushSender, MultiplexedConnection}};
+use redis::{
+    AsyncConnectionConfig, ProtocolVersion, RedisConnectionInfo, Value,
+    aio::{AsyncPushSender, MultiplexedConnection},
+};
 use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -57,11 +60,16 @@ trait Stream: AsyncRead + AsyncWrite + Send {}
 impl<T: AsyncRead + AsyncWrite + Send> Stream for T {}
 
 impl Connect {
-    pub(super) fn new(options: RedisOptions, tls: Option<Arc<rustls::ClientConfig>>, prefix: Box<str>) -> Self {
+    pub(super) fn new(
+        options: RedisOptions,
+        tls: Option<Arc<rustls::ClientConfig>>,
+        prefix: Box<str>,
+    ) -> Self {
         let provider = |of: &Option<crate::secret::Bearer>| {
             of.as_ref().map(|secret| secret.provider(options.connect_timeout))
         };
-        let (password, sentinel_password) = (provider(&options.password), provider(&options.sentinel_password));
+        let (password, sentinel_password) =
+            (provider(&options.password), provider(&options.sentinel_password));
         Self { tls, password, sentinel_password, key: format!("{prefix}:vault"), first: 0, options }
     }
 
@@ -70,10 +78,7 @@ impl Connect {
     }
 
     /// To the first that can be had.
-    pub(super) async fn connect(
-        &mut self,
-        push: impl AsyncPushSender + Clone,
-    ) -> Result<Connected, Why> {
+    pub(super) async fn connect(&mut self, push: impl AsyncPushSender + Clone) -> Result<Connected, Why> {
         let count = self.options.url.len();
         let mut last: Why = "no address".into();
         for n in 0..count {
@@ -101,7 +106,8 @@ impl Connect {
             Some(master) => self.master(address, master).await?,
         };
         for _ in 0..MOST_NODES {
-            let (connection, mut driver) = self.to(&server, self.password.as_ref(), Some(push.clone())).await?;
+            let (connection, mut driver) =
+                self.to(&server, self.password.as_ref(), Some(push.clone())).await?;
             match self.has_our_keys(&connection, &server).await? {
                 None => {
                     let driver = driver.0.take().ok_or("no driver")?;
@@ -120,7 +126,8 @@ impl Connect {
         let ask = redis::cmd("SENTINEL").arg("get-master-addr-by-name").arg(master).to_owned();
         let answer: Option<(String, u16)> =
             ask.query_async(&mut connection).await.map_err(|error| said(&error))?;
-        let (host, port) = answer.ok_or_else(|| shortened(&format!("this Sentinel knows no master {master:?}")))?;
+        let (host, port) =
+            answer.ok_or_else(|| shortened(&format!("this Sentinel knows no master {master:?}")))?;
         Ok(match &self.options.url[0] {
             // The database is the master's.
             RedisAddress::Tcp { .. } => sentinel.at(&host, port),
@@ -137,7 +144,8 @@ impl Connect {
         let mut connection = connection.clone();
         match connection.send_packed_command(&redis::cmd("ROLE")).await {
             Ok(Value::Array(role)) => {
-                let role: Option<String> = role.first().and_then(|role| redis::from_redis_value(role.clone()).ok());
+                let role: Option<String> =
+                    role.first().and_then(|role| redis::from_redis_value(role.clone()).ok());
                 // A node of a cluster says better itself who has the keys.
                 if role.as_deref() == Some("slave") && self.options.master.is_some() {
                     return Err("this server is a replica, not yet the master".into());
@@ -166,7 +174,8 @@ impl Connect {
         password: Option<&Arc<dyn SecretProvider>>,
         push: Option<impl AsyncPushSender>,
     ) -> Result<(MultiplexedConnection, Driver), Why> {
-        let mut info = RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP3).set_skip_set_lib_name();
+        let mut info =
+            RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP3).set_skip_set_lib_name();
         if let RedisAddress::Tcp { database, .. } = server
             && push.is_some()
         {
@@ -208,7 +217,8 @@ impl Connect {
             return Ok(Box::pin(stream));
         }
         let config = self.tls.clone().ok_or("TLS is not set up")?;
-        let name = ServerName::try_from(host.clone()).map_err(|_| "the host is no name that a certificate has")?;
+        let name =
+            ServerName::try_from(host.clone()).map_err(|_| "the host is no name that a certificate has")?;
         let stream = tokio_rustls::TlsConnector::from(config).connect(name, stream).await;
         Ok(Box::pin(stream.map_err(unreachable)?))
     }

@@ -103,7 +103,9 @@ impl Rotator {
             record.rotation.lease = Some(Lease { holder: self.leases.me.clone() });
         }
         match self.store(record, known).await {
-            Err(RotationError::Vault(VaultError::Changed(_) | VaultError::Unknown(_))) if self.is_shared() => {
+            Err(RotationError::Vault(VaultError::Changed(_) | VaultError::Unknown(_)))
+                if self.is_shared() =>
+            {
                 Err(RotationError::Underway(alias))
             }
             other => other,
@@ -136,7 +138,10 @@ impl Rotator {
     async fn release(&self, alias: &TenantName) {
         let Ok(Stored { record, version }) = self.stored(alias).await else { return };
         if record.rotation.lease.as_ref().is_some_and(|lease| lease.holder == self.leases.me)
-            && matches!(record.rotation.step, Some(Step::Create { .. } | Step::Prove(_) | Step::Retire { .. }) | None)
+            && matches!(
+                record.rotation.step,
+                Some(Step::Create { .. } | Step::Prove(_) | Step::Retire { .. }) | None
+            )
             && let Err(error) = self.released(record, version).await
         {
             tracing::debug!(tenant = %alias, %error, "the lease of a rotation is not given back");

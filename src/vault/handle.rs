@@ -155,7 +155,9 @@ impl Vault {
         // What cannot be told is stored, and comes into force at the next start.
         let told = match listener {
             None => return,
-            Some(Listener::Direct(tell)) => tell.send(Changed { alias: alias.clone(), now, done }).await.is_ok(),
+            Some(Listener::Direct(tell)) => {
+                tell.send(Changed { alias: alias.clone(), now, done }).await.is_ok()
+            }
             Some(Listener::Follower(ask)) => ask.send((alias.clone(), done)).await.is_ok(),
         };
         if told && tokio::time::timeout(PATIENCE, taken_up).await.is_err() {

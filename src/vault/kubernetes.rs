@@ -81,8 +81,7 @@ impl KubernetesSecrets {
         // Bound to a number of its own, because the API server's version of a Secret is not known before it is stored.
         let number = Version(fastrand::u64(1..));
         let alias = &record.alias;
-        let sealed =
-            seal::sealed(sealer, alias.as_str(), number, text).ok_or_else(Unavailable::no_seal)?;
+        let sealed = seal::sealed(sealer, alias.as_str(), number, text).ok_or_else(Unavailable::no_seal)?;
         Ok(Object::record(alias, &sealed))
     }
 
@@ -143,7 +142,9 @@ impl KubernetesSecrets {
         for _ in 0..MOST_LISTS {
             let (mut all, mut rest) = (Vec::new(), None);
             loop {
-                let Some(List { items, metadata }) = self.api.list(PAGE, rest.as_deref()).await? else { break };
+                let Some(List { items, metadata }) = self.api.list(PAGE, rest.as_deref()).await? else {
+                    break;
+                };
                 all.extend(items);
                 rest = metadata.rest();
                 if rest.is_none() {
@@ -228,7 +229,8 @@ impl KubernetesSecrets {
     async fn taken_in(&self, records: Vec<Record>) -> Result<Imported, VaultError> {
         let made = futures_util::stream::iter(records).map(|record| self.made_if_free(record));
         let made: Vec<_> = made.buffered(AT_A_TIME).try_collect().await?;
-        let of = |wanted| made.iter().filter(move |(_, is_new)| *is_new == wanted).map(|(alias, _)| alias.clone());
+        let of =
+            |wanted| made.iter().filter(move |(_, is_new)| *is_new == wanted).map(|(alias, _)| alias.clone());
         Ok(Imported { added: of(true).collect(), taken: of(false).collect() })
     }
 }

@@ -79,7 +79,8 @@ impl InRedis {
         let name = format!("{}:vault", redis.prefix());
         if matches!(open, Open::Made) {
             let proof = seal::proof(&sealer).ok_or_else(Unavailable::no_seal)?;
-            let ask = redis::cmd("EVAL").arg(scripts::OPEN).arg(1).arg(&name).arg(PROOF).arg(proof).to_owned();
+            let ask =
+                redis::cmd("EVAL").arg(scripts::OPEN).arg(1).arg(&name).arg(PROOF).arg(proof).to_owned();
             let made: String = redis.ask(&ask).await.map_err(unavailable)?;
             if made == "foreign" {
                 return Err(damaged(&format!("the hash {name} is not a vault of Claviger")).into());
@@ -112,8 +113,7 @@ impl InRedis {
         let text = encoding::write(&record).map_err(VaultError::Unfit)?;
         let (sealing, version) = (self.sealing(), self.version(1).await?);
         let alias = record.alias.as_str();
-        let sealed =
-            seal::sealed(&sealing.sealer, alias, version, text).ok_or_else(Unavailable::no_seal)?;
+        let sealed = seal::sealed(&sealing.sealer, alias, version, text).ok_or_else(Unavailable::no_seal)?;
         self.change(&record.alias, known, &sealed, &sealing).await?;
         Ok(version)
     }
@@ -127,8 +127,17 @@ impl InRedis {
         sealing: &Sealing,
     ) -> Result<(), VaultError> {
         let known = known.map(|version| version.0.to_be_bytes().to_vec()).unwrap_or_default();
-        let ask = redis::cmd("EVAL").arg(scripts::CHANGE).arg(1).arg(&self.key).arg(alias.as_str()).arg(known)
-            .arg(&sealing.proof).arg(sealed).arg(&self.channel).arg(PROOF).to_owned();
+        let ask = redis::cmd("EVAL")
+            .arg(scripts::CHANGE)
+            .arg(1)
+            .arg(&self.key)
+            .arg(alias.as_str())
+            .arg(known)
+            .arg(&sealing.proof)
+            .arg(sealed)
+            .arg(&self.channel)
+            .arg(PROOF)
+            .to_owned();
         let said: String = self.ask(&ask).await?;
         match &*said {
             "done" => Ok(()),

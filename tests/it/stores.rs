@@ -33,7 +33,15 @@ fn record(name: &str, secret: &str) -> Record {
     let endpoint = Endpoint::parse("https://acme.logto.app").expect("it is one");
     let since = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
     let secret = Secret::new(format!("{MARK}{secret}").into());
-    Record::new(alias(name), endpoint, "https://acme.logto.app/api".into(), "m2m".into(), secret, "operator", since)
+    Record::new(
+        alias(name),
+        endpoint,
+        "https://acme.logto.app/api".into(),
+        "m2m".into(),
+        secret,
+        "operator",
+        since,
+    )
 }
 
 /// What every shared store does.
@@ -83,10 +91,7 @@ async fn has_one_winner(one: &dyn Store, other: &dyn Store) {
 
 /// That the next notices include this one.
 async fn is_told(notices: &mut mpsc::Receiver<Notice>, want: Notice) {
-    within(format!("{want:?}"), async {
-        while notices.recv().await.expect("it goes on") != want {}
-    })
-    .await;
+    within(format!("{want:?}"), async { while notices.recv().await.expect("it goes on") != want {} }).await;
 }
 
 /// Seals all with another key, under the eyes of one who has the key of before.

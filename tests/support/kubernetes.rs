@@ -61,8 +61,8 @@ impl ApiServer {
             while let Ok((stream, _)) = listener.accept().await {
                 let world = serving.clone();
                 let service = service_fn(move |request| answer(world.clone(), request));
-                let connection =
-                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                let connection = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service);
                 tokio::spawn(async move { drop(connection.await) });
             }
         });
@@ -135,7 +135,10 @@ fn whole(status: StatusCode, value: &Value) -> Response<Body> {
 }
 
 fn refusal(status: StatusCode, reason: &str) -> Response<Body> {
-    whole(status, &json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "code": status.as_u16() }))
+    whole(
+        status,
+        &json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "code": status.as_u16() }),
+    )
 }
 
 fn is_selected(secret: &Value, selector: &str) -> bool {
@@ -225,15 +228,20 @@ fn listed(state: &mut State, query: &BTreeMap<String, String>) -> Response<Body>
     if !after.is_empty() && std::mem::take(&mut state.expire_next_page) {
         return refusal(StatusCode::GONE, "Expired");
     }
-    let selected = state.secrets.iter().filter(|(name, it)| name.as_str() > after && is_selected(it, selector));
-    let mut items: Vec<_> = selected.map(|(name, it)| (name.clone(), it.clone())).take(limit.saturating_add(1)).collect();
+    let selected =
+        state.secrets.iter().filter(|(name, it)| name.as_str() > after && is_selected(it, selector));
+    let mut items: Vec<_> =
+        selected.map(|(name, it)| (name.clone(), it.clone())).take(limit.saturating_add(1)).collect();
     let mut metadata = json!({ "resourceVersion": state.version.to_string() });
     if items.len() > limit {
         items.truncate(limit);
         metadata["continue"] = items.last().map(|(name, _)| name.clone()).unwrap_or_default().into();
     }
     let items: Vec<_> = items.into_iter().map(|(_, it)| it).collect();
-    whole(StatusCode::OK, &json!({ "kind": "SecretList", "apiVersion": "v1", "metadata": metadata, "items": items }))
+    whole(
+        StatusCode::OK,
+        &json!({ "kind": "SecretList", "apiVersion": "v1", "metadata": metadata, "items": items }),
+    )
 }
 
 /// Events after a version, a bookmark, and those to come.
@@ -255,13 +263,17 @@ fn watched(world: &Arc<World>, query: &BTreeMap<String, String>) -> Response<Bod
         loop {
             let (events, is_over, is_away) = {
                 let state = world.state();
-                let new = state.history.iter().filter(|(version, _, it)| *version > last && is_selected(it, &selector));
+                let new = state
+                    .history
+                    .iter()
+                    .filter(|(version, _, it)| *version > last && is_selected(it, &selector));
                 let events: Vec<_> = new.map(|(_, kind, it)| json!({ "type": kind, "object": it })).collect();
                 last = state.version;
                 (events, state.breaks != begun, state.is_away)
             };
             let bookmark = json!({ "type": "BOOKMARK", "object": { "kind": "Secret", "metadata": { "resourceVersion": last.to_string() } } });
-            let gone = json!({ "type": "ERROR", "object": { "kind": "Status", "code": 410, "reason": "Expired" } });
+            let gone =
+                json!({ "type": "ERROR", "object": { "kind": "Status", "code": 410, "reason": "Expired" } });
             let end = if is_over { Some(gone).filter(|_| !is_away) } else { Some(bookmark) };
             for event in events.into_iter().chain(end) {
                 let line = Bytes::from(format!("{event}\n"));
@@ -278,5 +290,5 @@ fn watched(world: &Arc<World>, query: &BTreeMap<String, String>) -> Response<Bod
         let item = receiver.recv().await?;
         Some((item, receiver))
     });
-    Response::new(BodyExt::boxed(StreamBody::new(stream)))
+    Response::new(StreamBody::new(stream).boxed())
 }

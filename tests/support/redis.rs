@@ -24,7 +24,8 @@ impl RedisServer {
     }
 
     pub(crate) async fn start_with(test: &str, arguments: &[&str]) -> Option<Self> {
-        let there = std::process::Command::new("redis-server").arg("--version").stdout(Stdio::null()).status();
+        let there =
+            std::process::Command::new("redis-server").arg("--version").stdout(Stdio::null()).status();
         if there.is_err() {
             eprintln!("SKIPPED {test}: redis-server is not installed (make test installs it)");
             return None;

@@ -31,7 +31,9 @@ impl Checker<'_> {
             Ok(addresses) => addresses,
             Err(why) => {
                 let remedy = match why {
-                    NoAddress::Form => "Write \"redis://HOST:PORT\", \"rediss://HOST:PORT\" or \"unix:/PATH\".",
+                    NoAddress::Form => {
+                        "Write \"redis://HOST:PORT\", \"rediss://HOST:PORT\" or \"unix:/PATH\"."
+                    }
                     NoAddress::Credentials => {
                         "Write username = \"…\" and password = { file = \"…\" } in place of it."
                     }

@@ -5,12 +5,12 @@ use std::{path::Path, time::Duration};
 use super::checker::{Checker, DAY, HOUR, SECOND};
 use crate::{
     config::{
+        endpoint::Endpoint,
         leaf::SecretId,
         node::Named,
         path::KeyPath,
-        endpoint::Endpoint,
-        redis::RedisOptions,
         raw::{RawKubernetes, RawRotate, RawTemplate, RawVault, RawVaultStore},
+        redis::RedisOptions,
         template::{Rotate, TenantTemplate},
         vault::{KubernetesOptions, StoreOptions, VaultOptions},
     },
@@ -22,7 +22,11 @@ use crate::{
 const LEAST_KEY: usize = 32;
 
 impl Checker<'_> {
-    pub(super) fn vault(&mut self, raw: Option<RawVault>, redis: Option<&RedisOptions>) -> Option<VaultOptions> {
+    pub(super) fn vault(
+        &mut self,
+        raw: Option<RawVault>,
+        redis: Option<&RedisOptions>,
+    ) -> Option<VaultOptions> {
         let raw = raw?;
         let at = KeyPath::of(&["vault"]);
         let store = self.store(&at.key("store"), raw.store, redis);
@@ -46,7 +50,12 @@ impl Checker<'_> {
         Some(VaultOptions { store: store?, key: secret, relist, lease })
     }
 
-    fn store(&mut self, at: &KeyPath, raw: Option<RawVaultStore>, options: Option<&RedisOptions>) -> Option<StoreOptions> {
+    fn store(
+        &mut self,
+        at: &KeyPath,
+        raw: Option<RawVaultStore>,
+        options: Option<&RedisOptions>,
+    ) -> Option<StoreOptions> {
         const REMEDY: &str = "Write store = { file = \"/var/lib/claviger/vault.redb\" }.";
         let raw = raw.unwrap_or_default();
         let file = self.leaf(at, "file", raw.file).map(StoreOptions::File);
@@ -55,7 +64,8 @@ impl Checker<'_> {
             let what = "nothing says where the Redis is";
             self.problem(&at.key("redis"), what, "Write [redis] with url = \"redis://127.0.0.1:6379\".");
         }
-        let redis = options.filter(|_| is_redis).map(|options| StoreOptions::Redis(Box::new(options.clone())));
+        let redis =
+            options.filter(|_| is_redis).map(|options| StoreOptions::Redis(Box::new(options.clone())));
         let is_kubernetes = raw.kubernetes.is_some();
         let kubernetes = raw.kubernetes.and_then(|raw| self.kubernetes(&at.key("kubernetes"), raw));
         let kubernetes = kubernetes.map(StoreOptions::Kubernetes);
@@ -99,7 +109,11 @@ impl Checker<'_> {
             Some(Ok(endpoint)) => Some(endpoint.to_string()),
             Some(Err(_)) => {
                 let what = "this is not the address of an API server";
-                self.problem(&at.key("server"), what, "Write scheme, host and port, such as \"https://10.0.0.1:6443\".");
+                self.problem(
+                    &at.key("server"),
+                    what,
+                    "Write scheme, host and port, such as \"https://10.0.0.1:6443\".",
+                );
                 return None;
             }
         };

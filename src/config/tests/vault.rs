@@ -74,8 +74,14 @@ fn what_is_wrong_with_a_shared_store_is_said() {
             "[vault]\nkey = { env = \"K\" }\nstore = { kubernetes = { namespace = \"n\", server = \"http://api:8080\" } }",
             "vault.store.kubernetes.server: over http:// anybody on the way could read the token",
         ),
-        ("[redis]\nurl = \"localhost:6379\"", "redis.url: this is not the address of a Redis. Write \"redis://HOST:PORT\""),
-        ("[redis]\nurl = \"redis://u:hunter2@r\"", "redis.url: the URL holds a user name or password. Write username"),
+        (
+            "[redis]\nurl = \"localhost:6379\"",
+            "redis.url: this is not the address of a Redis. Write \"redis://HOST:PORT\"",
+        ),
+        (
+            "[redis]\nurl = \"redis://u:hunter2@r\"",
+            "redis.url: the URL holds a user name or password. Write username",
+        ),
         ("[redis]\nurl = \"redis://r\"\nprefix = \"{a}\"", "redis.prefix: a prefix is 1 to 100 of letters"),
         ("[redis]\nurl = \"redis://r\"\nusername = \"u\"", "redis.password: the user has no password"),
         ("[redis]\ntimeout = \"1s\"", "redis.url: nothing says where it is"),

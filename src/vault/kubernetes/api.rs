@@ -186,7 +186,11 @@ impl Api {
         let value = bearer.secret.header("Bearer ").map_err(|_| {
             Unavailable::new("the token for the API server is no token", "Look at what is in its file.")
         })?;
-        Ok(self.http.request(method, url).header(header::AUTHORIZATION, value).header(header::ACCEPT, "application/json"))
+        Ok(self
+            .http
+            .request(method, url)
+            .header(header::AUTHORIZATION, value)
+            .header(header::ACCEPT, "application/json"))
     }
 
     fn refused(&self, verb: &str, status: StatusCode, body: &[u8]) -> Unavailable {
@@ -225,7 +229,9 @@ fn message(body: &[u8]) -> String {
     struct Status {
         reason: String,
     }
-    serde_json::from_slice::<Status>(body).map(|status| format!(" ({})", status.reason.escape_debug())).unwrap_or_default()
+    serde_json::from_slice::<Status>(body)
+        .map(|status| format!(" ({})", status.reason.escape_debug()))
+        .unwrap_or_default()
 }
 
 fn json(secret: &Secret) -> Result<Vec<u8>, Unavailable> {
@@ -237,7 +243,10 @@ fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Unavailable> {
 }
 
 fn nonsense() -> Unavailable {
-    Unavailable::new("the API server gave an answer that makes no sense", "Check that it is a Kubernetes API server.")
+    Unavailable::new(
+        "the API server gave an answer that makes no sense",
+        "Check that it is a Kubernetes API server.",
+    )
 }
 
 fn slow() -> Unavailable {

@@ -92,7 +92,11 @@ impl Secret {
     pub(super) fn proof(proof: &[u8]) -> Self {
         let [by, (component, _)] = LABELS;
         let labels = [by, (component, "vault-key")];
-        Self::new(name::PROOF.into(), labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into(), proof)
+        Self::new(
+            name::PROOF.into(),
+            labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            proof,
+        )
     }
 
     fn new(name: String, labels: BTreeMap<String, String>, sealed: &[u8]) -> Self {

@@ -84,7 +84,9 @@ async fn watched(
                         *from = None;
                         return Ok(());
                     }
-                    What::Other => return Err(Unavailable::new("the watch has an error", "It is begun again.")),
+                    What::Other => {
+                        return Err(Unavailable::new("the watch has an error", "It is begun again."));
+                    }
                 }
                 line.clear();
             }

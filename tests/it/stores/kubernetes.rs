@@ -45,13 +45,18 @@ impl Token {
 #[tokio::test]
 async fn records_are_sealed_secrets_with_labels_and_versions_are_compared() {
     let (api, token) = (ApiServer::start().await, Token::new());
-    assert!(KubernetesSecrets::open_existing(token.server(&api), key("k")).await.expect("it answers").is_none());
+    assert!(
+        KubernetesSecrets::open_existing(token.server(&api), key("k")).await.expect("it answers").is_none()
+    );
     let (one, other) = (token.opened(&api).await, token.opened(&api).await);
     keeps_records(&*one, &*other).await;
     has_one_winner(&*one, &*other).await;
     let secrets = api.secrets();
     let names: Vec<_> = secrets.iter().map(|it| it["metadata"]["name"].as_str().expect("a name")).collect();
-    assert!(names.contains(&"claviger-tenant-a--u2--h") && names.contains(&"claviger-vault-key"), "{names:?}");
+    assert!(
+        names.contains(&"claviger-tenant-a--u2--h") && names.contains(&"claviger-vault-key"),
+        "{names:?}"
+    );
     for secret in &secrets {
         assert_eq!(secret["metadata"]["labels"]["app.kubernetes.io/managed-by"], "claviger");
         let text = secret.to_string();

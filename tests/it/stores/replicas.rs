@@ -66,7 +66,8 @@ async fn stored(place: &Place, server: &RedisServer, logto: &Logto, due: SystemT
 }
 
 fn creations(logto: &Logto) -> usize {
-    let made = |it: &&claviger_emulator::Recorded| it.method == "POST" && it.target_text().ends_with("/secrets");
+    let made =
+        |it: &&claviger_emulator::Recorded| it.method == "POST" && it.target_text().ends_with("/secrets");
     logto.api_requests_seen().iter().filter(made).count()
 }
 
@@ -122,7 +123,8 @@ async fn b50_of_two_replicas_exactly_one_rotates_under_load_and_no_request_fails
     stored(&place, &server, &logto, due).await;
     let one = replica(&place, &logto, &server, "one").start().await;
     let other = replica(&place, &logto, &server, "other").start().await;
-    let (over, answered, mut load) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)), JoinSet::new());
+    let (over, answered, mut load) =
+        (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)), JoinSet::new());
     for proxy in [&one, &other, &one, &other] {
         let (mut client, over, answered) = (proxy.connect().await, over.clone(), answered.clone());
         load.spawn(async move {
@@ -162,7 +164,8 @@ async fn b51_a_rotation_whose_replica_died_is_gone_on_with_by_another() {
         let Some(server) = RedisServer::start(name).await else { return };
         let (logto, place) = (Logto::start().await, Place::new());
         stored(&place, &server, &logto, SystemTime::now()).await;
-        let mut one = replica(&place, &logto, &server, "one").env("TEST_CLAVIGER_DIE_AT", point).start().await;
+        let mut one =
+            replica(&place, &logto, &server, "one").env("TEST_CLAVIGER_DIE_AT", point).start().await;
         assert!(!one.ended().await.success(), "{point}");
         drop(one);
         let other = replica(&place, &logto, &server, "other").start().await;
@@ -173,7 +176,10 @@ async fn b51_a_rotation_whose_replica_died_is_gone_on_with_by_another() {
             }
         })
         .await;
-        assert!(began.elapsed() > Duration::from_millis(1500), "{point}: the dead one's lease was waited for");
+        assert!(
+            began.elapsed() > Duration::from_millis(1500),
+            "{point}: the dead one's lease was waited for"
+        );
         assert_eq!(creations(&logto), 1, "{point}");
         assert!(works(&other).await, "{point}");
     }
