@@ -21,7 +21,7 @@ test: tools check unit clients docs-test page-test authz-test bench-check deploy
 
 .PHONY: tools
 tools: ## install the Debian packages that the tests need, saying which
-	@scripts/apt.sh bwrap=bubblewrap musl-gcc=musl-tools nginx=nginx-light openssl=openssl
+	@scripts/apt.sh bwrap=bubblewrap musl-gcc=musl-tools nginx=nginx-light openssl=openssl redis-server=redis-server
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || scripts/apt.sh python-venv-missing=python3-venv
 
 .PHONY: check

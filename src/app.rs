@@ -3,12 +3,14 @@
 mod concerns;
 mod grants;
 mod in_force;
+mod metered;
 mod probe;
 mod reload;
 mod resources;
 mod vault;
 
 use std::{
+    collections::BTreeMap,
     io,
     num::NonZeroUsize,
     path::Path,
@@ -30,10 +32,11 @@ use tokio_util::sync::CancellationToken;
 pub use grants::GrantMetrics;
 pub use probe::{ProbeError, probe};
 pub use reload::{Loader, Reloader};
-pub use vault::{open_vault, open_vault_file, vault_key};
+pub use vault::{open_store, open_vault, open_vault_file, vault_key};
 
 use self::{
     in_force::{InForce, Listeners},
+    metered::Metered,
     reload::Seen,
     vault::Sources,
 };
@@ -42,7 +45,7 @@ use crate::{
     admin::{Admin, Health},
     authn::SealingSecrets,
     clock::{Clock, Random},
-    config::{Address, Config, Loaded},
+    config::{Address, Config, Loaded, VaultOptions},
     ids::TenantName,
     limit::Memory,
     listen::{
@@ -62,7 +65,7 @@ use crate::{
     rotation::Rotator,
     token::Tokens,
     upstream::PoolBuffers,
-    vault::VaultError,
+    vault::{Vault, VaultError},
 };
 
 /// How long the last records may take to reach the audit log.
@@ -151,10 +154,14 @@ impl App {
         shared.events =
             Events::new([subscriber].into_iter().chain(audit.clone().map(|audit| audit as _)).collect());
         shared.audit = audit;
-        let mut records = Vec::new();
+        shared.redis = config.redis.as_ref().map(vault::connect).transpose()?;
+        let (mut records, mut known) = (Vec::new(), BTreeMap::new());
         if let Some(options) = &config.vault {
-            let (vault, found) = open_vault(options).await?;
-            (shared.vault, records) = (Some(vault), found);
+            let store = open_store(options, shared.redis.as_ref()).await?;
+            let found = store.list().await?;
+            known = found.iter().map(|it| (it.record.alias.clone(), it.version)).collect();
+            shared.vault = Some(Vault::new(Metered::new(store, metrics.clone())));
+            records = found.into_iter().map(|stored| stored.record).collect();
         }
         let shared = Arc::new(shared);
         let sources = Arc::new(Sources::new(config.clone(), records));
@@ -173,7 +180,9 @@ impl App {
         metrics.started(clock.now().wall);
         let health = Arc::new(Health::new(clock.now()));
         if let Some(vault) = &shared.vault {
-            vault::follow(vault.changes(), sources.clone(), pipeline.clone(), shared.clone());
+            let relist = config.vault.as_ref().map_or(VaultOptions::RELIST, |options| options.relist);
+            let changes = vault.changes(known, relist);
+            vault::follow(changes, sources.clone(), pipeline.clone(), shared.clone());
         }
         let in_force = InForce { pipeline: pipeline.clone(), listeners: listeners.clone(), sources };
         let seen = Seen::new(digest, files);

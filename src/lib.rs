@@ -29,6 +29,7 @@ pub mod observe;
 pub mod openapi;
 pub mod policy;
 pub mod proxy;
+pub mod redis;
 pub mod regular_file;
 pub mod reply;
 pub mod rotation;

@@ -5,15 +5,19 @@
 
 mod due;
 mod learn;
+mod lease;
 
 use std::{
     collections::HashSet,
     fmt,
+    ops::ControlFlow,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use arc_swap::ArcSwap;
+
+use self::lease::Leases;
 
 use crate::{
     config::{self, Config, Rotate},
@@ -43,6 +47,8 @@ pub struct Rotator {
     asked: Mutex<HashSet<TenantName>>,
     /// Of the secrets in use, as they were at the last look.
     dates: Mutex<Vec<SecretDates>>,
+    /// Which of several processes goes on.
+    leases: Leases,
 }
 
 /// How old a tenant's secret is.
@@ -73,7 +79,7 @@ pub enum RotationError {
     Configured(TenantName),
     /// One is under way.
     #[error(
-        "a rotation of tenant {0} is under way: the secret before is still in its overlap, or somebody asked just now"
+        "a rotation of tenant {0} is under way: the secret before is still in its overlap, or somebody, here or at another replica, asked just now"
     )]
     Underway(TenantName),
 }
@@ -96,7 +102,7 @@ impl Rotator {
     /// Of the tenants in this pipeline.
     pub fn new(shared: Arc<Shared>, pipeline: Arc<ArcSwap<Pipeline>>) -> Self {
         let (turns, asked, dates) = Default::default();
-        Self { shared, pipeline, turns, asked, dates }
+        Self { shared, pipeline, turns, asked, dates, leases: Leases::new() }
     }
 
     /// Looks through the vault now and then, and does what is due, until its task is dropped.
@@ -120,6 +126,9 @@ impl Rotator {
         let _turn = self.turn(alias)?;
         let stored = self.stored(alias).await?;
         if matches!(stored.record.rotation.step, Some(Step::Retire { .. })) {
+            return Err(RotationError::Underway(alias.clone()));
+        }
+        if self.elsewhere(&stored).is_some() {
             return Err(RotationError::Underway(alias.clone()));
         }
         self.audited(stored, true).await
@@ -147,31 +156,48 @@ impl Rotator {
                 since: secret.since,
                 expires_at: secret.expires_at,
             }));
+            if let Some(left) = self.elsewhere(&stored) {
+                next = next.min(left);
+                continue;
+            }
             let (config, now) = (self.pipeline.load().config(), self.shared.clock.now().wall);
             let Some(at) = due::at(&stored.record, plan(&stored.record, &config)) else { continue };
             match at.duration_since(now) {
                 Ok(left) if !left.is_zero() => next = next.min(left),
-                _ => self.go_on(stored).await,
+                _ => {
+                    // Where another process was first, whether it goes on is looked at in time.
+                    if self.go_on(stored).await.is_break() {
+                        next = next.min(self.lease());
+                    }
+                }
             }
         }
         *self.dates.lock().unwrap_or_else(PoisonError::into_inner) = dates;
         next
     }
 
-    async fn go_on(&self, stored: Stored) {
+    /// Breaks off where another process goes on.
+    async fn go_on(&self, stored: Stored) -> ControlFlow<()> {
         let alias = stored.record.alias.clone();
         // Whoever has the turn does it.
-        let Ok(_turn) = self.turn(&alias) else { return };
-        if let Err(error) = self.audited(stored, false).await
-            && !matches!(error, RotationError::Configured(_))
-        {
-            tracing::error!(tenant = %alias, %error, remedy = error.remedy(), "the secret was not rotated");
+        let Ok(_turn) = self.turn(&alias) else { return ControlFlow::Continue(()) };
+        match self.audited(stored, false).await {
+            Err(RotationError::Underway(_)) => return ControlFlow::Break(()),
+            Err(error) if !matches!(error, RotationError::Configured(_)) => {
+                tracing::error!(tenant = %alias, %error, remedy = error.remedy(), "the secret was not rotated");
+            }
+            _ => {}
         }
+        ControlFlow::Continue(())
     }
 
     async fn audited(&self, stored: Stored, asked: bool) -> Result<Stored, RotationError> {
         let alias = stored.record.alias.clone();
-        let done = self.steps(stored).await;
+        let done = self.with_lease(stored).await;
+        if matches!(done, Err(RotationError::Underway(_))) {
+            // Whoever does it says so.
+            return done;
+        }
         let outcome = match &done {
             Ok(stored) if stored.record.rotation.step.is_none() => "retired",
             Ok(_) => "switched",
@@ -187,19 +213,28 @@ impl Rotator {
         done
     }
 
-    /// From where the record is to where there is nothing to do for now.
+    /// From where the record is, which is claimed, to where there is nothing to do for now.
     async fn steps(&self, stored: Stored) -> Result<Stored, RotationError> {
         let mut stored = match stored.record.rotation.step {
             None => self.begin(stored).await?,
             Some(_) => stored,
         };
         loop {
-            stored = match stored.record.rotation.step.clone() {
-                None => return Ok(stored),
-                Some(Step::Create { name }) => self.create(stored, &name).await?,
-                Some(Step::Prove(secret)) => self.switch(stored, secret).await?,
-                Some(Step::Retire { at }) if at > self.now() => return Ok(stored),
-                Some(Step::Retire { .. }) => self.retire(stored).await?,
+            let alias = stored.record.alias.clone();
+            let step = async {
+                match stored.record.rotation.step.clone() {
+                    None => Ok(ControlFlow::Break(stored)),
+                    Some(Step::Create { name }) => {
+                        self.create(stored, &name).await.map(ControlFlow::Continue)
+                    }
+                    Some(Step::Prove(secret)) => self.switch(stored, secret).await.map(ControlFlow::Continue),
+                    Some(Step::Retire { at }) if at > self.now() => Ok(ControlFlow::Break(stored)),
+                    Some(Step::Retire { .. }) => self.retire(stored).await.map(ControlFlow::Continue),
+                }
+            };
+            stored = match self.in_time(alias, step).await? {
+                ControlFlow::Continue(stored) => stored,
+                ControlFlow::Break(stored) => return Ok(stored),
             };
         }
     }
@@ -209,7 +244,7 @@ impl Rotator {
         let since = self.now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut record = stored.record;
         record.rotation.step = Some(Step::Create { name: format!("claviger-{}", since.as_secs()) });
-        let stored = self.store(record, stored.version).await?;
+        let stored = self.claimed(record, stored.version).await?;
         fault_point("rotate.named");
         Ok(stored)
     }

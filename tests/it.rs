@@ -85,6 +85,8 @@ mod stampede;
 mod status;
 #[path = "it/status_command.rs"]
 mod status_command;
+#[path = "it/stores.rs"]
+mod stores;
 #[path = "it/strangers.rs"]
 mod strangers;
 #[path = "it/streaming.rs"]

@@ -2,6 +2,7 @@
 //! that a reload took away, and an alert on it ends.
 
 use super::Admin;
+use crate::redis::RedisStatus;
 
 impl Admin {
     /// The Prometheus text, with all gauges as they are now.
@@ -22,6 +23,11 @@ impl Admin {
                 let failures = own.consecutive_failures.max(others.unwrap_or_default());
                 metrics.token_failures.set([name], failures);
                 metrics.upstream_failures.set([name], tenant.health().consecutive());
+            }
+            if let Some(redis) = &self.shared.redis {
+                let is_there = *redis.status().borrow() == RedisStatus::Connected;
+                metrics.redis_connected.set([], u32::from(is_there));
+                metrics.redis_connections.set([], u32::try_from(redis.connections()).unwrap_or(u32::MAX));
             }
             for secret in self.rotator.dates() {
                 metrics.secret_created.set_time([&secret.tenant], secret.since);

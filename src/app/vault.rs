@@ -5,6 +5,7 @@ use std::{
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -12,12 +13,19 @@ use tokio::runtime;
 
 use super::resources::yield_to_requests;
 use crate::{
-    config::{Config, VaultOptions},
+    config::{Config, KubernetesOptions, RedisOptions, Roots, StoreOptions, VaultOptions},
     proxy::{BuildError, Pipeline, Shared},
-    secret::{SecretHandle, SecretProvider as _},
-    vault::{Changed, Changes, Embedded, Record, Unavailable, Vault, VaultError, VaultTenants},
+    redis::Redis,
+    secret::{Bearer, SecretHandle, SecretProvider as _},
+    trust,
+    vault::{
+        Changed, Changes, Embedded, InRedis, KubernetesSecrets, Record, Server, Store, Unavailable, Vault,
+        VaultError, VaultTenants,
+    },
 };
 
+/// How long a file with a token or a certificate may take to be read.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Changes that come into force in one step.
 const AT_A_TIME: usize = 256;
 
@@ -26,20 +34,102 @@ const AT_A_TIME: usize = 256;
 /// # Errors
 /// [`VaultError`].
 pub async fn open_vault(options: &VaultOptions) -> Result<(Vault, Vec<Record>), VaultError> {
-    let vault = Vault::new(Embedded::open(options.file.clone(), vault_key(options).await?).await?);
-    let records = vault.list().await?.into_iter().map(|stored| stored.record).collect();
-    Ok((vault, records))
+    let store = open_store(options, None).await?;
+    let records = store.list().await?.into_iter().map(|stored| stored.record).collect();
+    Ok((Vault::new(store), records))
 }
 
-/// Opens the file of the vault that is configured, where there is one, for a command.
+/// Opens the store that is configured, or makes it; through `redis`, where that is the one.
 ///
 /// # Errors
 /// [`VaultError`].
-pub async fn open_vault_file(options: &VaultOptions) -> Result<Option<Embedded>, VaultError> {
-    if !Path::new(&options.file).exists() {
-        return Ok(None);
+pub async fn open_store(options: &VaultOptions, redis: Option<&Redis>) -> Result<Box<dyn Store>, VaultError> {
+    let key = vault_key(options).await?;
+    Ok(match &options.store {
+        StoreOptions::File(path) => Box::new(Embedded::open(path.clone(), key).await?),
+        StoreOptions::Redis(own) => {
+            let redis = redis.map_or_else(|| connect(own), |redis| Ok(redis.clone()))?;
+            let store = InRedis::open(redis, key).await?;
+            for concern in store.concerns().await {
+                tracing::warn!("{concern}");
+            }
+            Box::new(store)
+        }
+        StoreOptions::Kubernetes(options) => {
+            Box::new(KubernetesSecrets::open(api_server(options).await?, key).await?)
+        }
+    })
+}
+
+/// Opens the store that is configured, where there is one, for a command.
+///
+/// # Errors
+/// [`VaultError`].
+pub async fn open_vault_file(options: &VaultOptions) -> Result<Option<Box<dyn Store>>, VaultError> {
+    fn boxed(store: impl Store + 'static) -> Box<dyn Store> {
+        Box::new(store)
     }
-    Embedded::open_existing(options.file.clone(), vault_key(options).await?).await.map(Some)
+    Ok(match &options.store {
+        StoreOptions::File(path) if !path.exists() => None,
+        StoreOptions::File(path) => {
+            Some(boxed(Embedded::open_existing(path.clone(), vault_key(options).await?).await?))
+        }
+        StoreOptions::Redis(redis) => {
+            InRedis::open_existing(connect(redis)?, vault_key(options).await?).await?.map(boxed)
+        }
+        StoreOptions::Kubernetes(kubernetes) => {
+            let server = api_server(kubernetes).await?;
+            KubernetesSecrets::open_existing(server, vault_key(options).await?).await?.map(boxed)
+        }
+    })
+}
+
+/// Begins to connect to the Redis that is configured.
+///
+/// # Errors
+/// [`VaultError::Unavailable`], when TLS cannot be set up.
+pub(super) fn connect(options: &RedisOptions) -> Result<Redis, VaultError> {
+    Ok(Redis::new(options)
+        .map_err(|error| Unavailable::new(error.to_string(), "Correct redis.tls.roots."))?)
+}
+
+/// The API server that is configured, or that of the cluster in which this process runs.
+async fn api_server(options: &KubernetesOptions) -> Result<Server, VaultError> {
+    let base = match &options.server {
+        Some(server) => server.clone(),
+        None => {
+            let given = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+            match (given("KUBERNETES_SERVICE_HOST"), given("KUBERNETES_SERVICE_PORT")) {
+                (Some(host), Some(port)) if host.contains(':') => format!("https://[{host}]:{port}"),
+                (Some(host), Some(port)) => format!("https://{host}:{port}"),
+                _ => {
+                    return Err(Unavailable::new(
+                        "this process does not run in a cluster: KUBERNETES_SERVICE_HOST is not set",
+                        "Run it in a pod, or write vault.store.kubernetes.server.",
+                    )
+                    .into());
+                }
+            }
+        }
+    };
+    let roots = match &options.roots {
+        Some(roots) => roots.clone(),
+        None if base.starts_with("http:") => Roots::Bundled,
+        None => {
+            let path = Path::new(KubernetesOptions::ACCOUNT).join("ca.crt");
+            let read = Bearer::File(path.clone()).provider(PATIENCE).read().await;
+            let read = read.map_err(|error| {
+                let remedy =
+                    "Let the ServiceAccount's token be mounted, or write vault.store.kubernetes.tls.roots.";
+                Unavailable::new(format!("the authority of the API server cannot be read: {error}"), remedy)
+            })?;
+            Roots::File { path, pem: read.secret.expose().to_vec() }
+        }
+    };
+    let tls = trust::client(&roots)
+        .map_err(|error| Unavailable::new(error.to_string(), "Correct vault.store.kubernetes.tls.roots."))?;
+    let bearer = options.bearer.provider(PATIENCE);
+    Ok(Server { base, namespace: options.namespace.clone(), bearer, tls })
 }
 
 /// The master key of the vault that is configured.

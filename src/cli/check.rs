@@ -15,7 +15,7 @@ use crate::{
     policy::rules::Brings,
     proxy::{self, Shared},
     token::Tokens,
-    vault::{Vault, VaultError, VaultTenants},
+    vault::{VaultError, VaultTenants},
 };
 
 #[derive(clap::Args)]
@@ -64,7 +64,8 @@ pub(super) fn run(args: &Args) -> ExitCode {
     for brings in Brings::of_all(&config.catalog.catalog, allowed.map(|rule| rule.text.as_str())) {
         println!("  {brings}");
     }
-    for note in not_shared(config).into_iter().chain(unguarded(config)).chain(hidden_status(config)) {
+    let shared = not_shared(config).into_iter().chain(unshared_vault(config));
+    for note in shared.chain(unguarded(config)).chain(hidden_status(config)) {
         println!("  {note}");
     }
     if !args.online {
@@ -98,7 +99,7 @@ fn missing_places(config: &Config) -> Vec<String> {
         AuditOutput::File { path, .. } => Some(("audit.output", path)),
         _ => None,
     };
-    let vault = config.vault.as_ref().map(|vault| ("vault.store", &vault.file));
+    let vault = config.vault.as_ref().and_then(|vault| vault.file()).map(|path| ("vault.store", path));
     for (key, path) in sockets.chain(audit).chain(vault) {
         let parent = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
         if !parent.is_dir() {
@@ -116,8 +117,8 @@ fn vault_concerns(config: &Config) -> Vec<String> {
     let Some(options) = &config.vault else { return Vec::new() };
     let Ok(runtime) = super::runtime() else { return Vec::new() };
     let read = async {
-        let Some(file) = app::open_vault_file(options).await? else { return Ok(Vec::new()) };
-        Vault::new(file).list().await
+        let Some(store) = app::open_vault_file(options).await? else { return Ok(Vec::new()) };
+        store.list().await
     };
     match runtime.block_on(read) {
         Ok(stored) => VaultTenants::new(stored.into_iter().map(|it| it.record), config).concerns(config),
@@ -126,13 +127,29 @@ fn vault_concerns(config: &Config) -> Vec<String> {
     }
 }
 
-/// What replicas would have to share and do not, where there may be some: beside a caller that comes over the network.
-fn not_shared(config: &Config) -> Option<String> {
+/// A vault that only one of several replicas could open, where there may be some.
+fn unshared_vault(config: &Config) -> Option<String> {
+    let path = config.vault.as_ref().and_then(|vault| vault.file())?;
+    may_have_replicas(config).then(|| {
+        format!(
+            "one process at a time has the vault, {}: for several replicas write store = {{ redis = true }} or {{ kubernetes = {{ namespace = \"…\" }} }}",
+            path.display()
+        )
+    })
+}
+
+/// Beside a caller that comes over the network.
+fn may_have_replicas(config: &Config) -> bool {
     let is_local = |address: &Address| match address {
         Address::Tcp(address) => address.ip().is_loopback(),
         Address::Unix(_) => true,
     };
-    if config.listen.proxy.iter().all(is_local) {
+    !config.listen.proxy.iter().all(is_local)
+}
+
+/// What replicas would have to share and do not, where there may be some: beside a caller that comes over the network.
+fn not_shared(config: &Config) -> Option<String> {
+    if !may_have_replicas(config) {
         return None;
     }
     let named = |kind: &str, names: Vec<&str>| match &*names {

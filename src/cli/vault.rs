@@ -1,4 +1,4 @@
-//! `claviger vault`: the vault's file as a whole. The process that holds it must be stopped first.
+//! `claviger vault`: the vault as a whole. A process that holds its file must be stopped first; one that shares a store goes on.
 
 use std::{
     fs::OpenOptions,
@@ -11,10 +11,10 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    app::{open_vault_file, vault_key},
+    app::{open_store, open_vault_file, vault_key},
     config::VaultOptions,
     secret::{Secret, SecretSource},
-    vault::{Embedded, Unavailable, VaultError},
+    vault::{Unavailable, VaultError, export, exported},
 };
 
 /// Bytes of the shortest key, as of `vault.key`.
@@ -77,30 +77,34 @@ pub(super) fn run(command: &Command) -> ExitCode {
 async fn answer(options: Option<&VaultOptions>, command: &Command) -> Result<Value, String> {
     let said = |error: VaultError| format!("{error}. {}", error.remedy());
     let options = options.ok_or_else(|| said(Unavailable::not_configured().into()))?;
-    let file = match command {
+    let store = match command {
         // A new machine may have none yet.
-        Command::Import { .. } => {
-            let key = vault_key(options).await.map_err(said)?;
-            Embedded::open(options.file.clone(), key).await.map_err(said)?
-        }
+        Command::Import { .. } => open_store(options, None).await.map_err(said)?,
         _ => {
             let there = open_vault_file(options).await.map_err(said)?;
-            there.ok_or_else(|| format!("there is no vault at {}", options.file.display()))?
+            there.ok_or_else(|| match options.file() {
+                Some(path) => format!("there is no vault at {}", path.display()),
+                None => "there is no vault yet".to_owned(),
+            })?
         }
     };
     match command {
         Command::Verify(_) => {
-            let checkup = file.verify().await.map_err(said)?;
+            let checkup = store.verify().await.map_err(said)?;
             let open = checkup.open_to_others.map(|mode| {
-                let path = options.file.display();
+                let path = options.file().map(|path| path.display().to_string()).unwrap_or_default();
                 format!("; others than its owner have access (mode {mode:04o}): chmod 600 {path}")
             });
             let count = super::count(checkup.records, "record");
-            let text = format!("all is well: {count}, {} bytes{}", checkup.bytes, open.unwrap_or_default());
+            let mut text =
+                format!("all is well: {count}, {} bytes{}", checkup.bytes, open.unwrap_or_default());
+            for concern in &checkup.concerns {
+                text += &format!("\nwarning: {concern}");
+            }
             Ok(with(text, json!(checkup)))
         }
         Command::Rekey { new_key, .. } => {
-            let count = file.rekey(key(new_key)?).await.map_err(said)?;
+            let count = store.rekey(key(new_key)?).await.map_err(said)?;
             let text = format!(
                 "{} sealed with the new key: write it into vault.key before the next start",
                 super::count(count, "record")
@@ -114,8 +118,9 @@ async fn answer(options: Option<&VaultOptions>, command: &Command) -> Result<Val
                     "this is the vault's own key: make another one for the way, openssl rand -hex 32".into(),
                 );
             }
-            let text = file.export(sealing).await.map_err(said)?;
-            let count = text.lines().count().saturating_sub(1);
+            let records = store.list().await.map_err(said)?;
+            let text = export(&records, &sealing).map_err(said)?;
+            let count = records.len();
             write(out, &text).map_err(|error| format!("{}: {error}", out.display()))?;
             Ok(with(
                 format!("{} in {}, sealed", super::count(count, "record"), out.display()),
@@ -125,7 +130,8 @@ async fn answer(options: Option<&VaultOptions>, command: &Command) -> Result<Val
         Command::Import { from, key: sealing, .. } => {
             let text =
                 std::fs::read_to_string(from).map_err(|error| format!("{}: {error}", from.display()))?;
-            let imported = file.import(text, key(sealing)?).await.map_err(said)?;
+            let records = exported(&text, &key(sealing)?).map_err(said)?;
+            let imported = store.import(records).await.map_err(said)?;
             let taken: Vec<_> = imported.taken.iter().map(ToString::to_string).collect();
             let left = if taken.is_empty() {
                 String::new()

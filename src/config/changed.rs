@@ -21,6 +21,7 @@ pub fn changed(old: &Config, new: &Config) -> Vec<String> {
     note("listen.tls".into(), old.listen.tls != new.listen.tls);
     note("broker.key".into(), old.broker.key != new.broker.key);
     note("admin.token".into(), old.admin.token != new.admin.token);
+    note("redis".into(), old.redis != new.redis);
     note("vault".into(), old.vault != new.vault);
     note("catalog.file".into(), old.catalog != new.catalog);
     for (name, _) in differing(&old.tenant_templates, &new.tenant_templates, |old, new| old == new) {

@@ -29,6 +29,7 @@ mod placeholder;
 mod policies;
 mod rates;
 mod reach;
+mod redis;
 mod resources;
 mod scope;
 mod secrets;
@@ -49,6 +50,7 @@ pub(super) fn config(checker: &mut Checker<'_>, raw: Raw) -> Option<Config> {
     let workers = checker.count(&top, "workers", raw.workers, 1..=256);
     let catalog = checker.catalog(raw.catalog.unwrap_or_default());
     checker.catalog = catalog.catalog.clone();
+    let redis = checker.redis(raw.redis);
     let mut config = Config {
         listen: checker.listen(raw.listen.unwrap_or_default(), defaults.listen),
         workers: workers.and_then(NonZeroUsize::new).unwrap_or(defaults.workers),
@@ -65,7 +67,8 @@ pub(super) fn config(checker: &mut Checker<'_>, raw: Raw) -> Option<Config> {
         audit: checker.audit(raw.audit.unwrap_or_default(), defaults.audit),
         reload: Reload::checked(raw.reload.unwrap_or_default(), checker),
         shutdown: Shutdown::checked(raw.shutdown.unwrap_or_default(), checker),
-        vault: checker.vault(raw.vault),
+        vault: checker.vault(raw.vault, redis.as_ref()),
+        redis,
         tenant_templates: checker.templates(raw.tenant_templates),
         cloud: checker.clouds(raw.cloud),
         issuers: checker.issuers(raw.issuers),

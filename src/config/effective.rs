@@ -12,6 +12,7 @@ use super::{
     issuer::Issuer,
     listen::Listen,
     policy::Policy,
+    redis::RedisOptions,
     sections::{
         AdminOptions, AuthzOptions, BrokerOptions, Limits, Log, OpenApiOptions, Reload, Retry, Shutdown,
         Timeouts, TokenOptions,
@@ -55,6 +56,8 @@ pub struct Config {
     pub reload: Reload,
     /// How the process ends.
     pub shutdown: Shutdown,
+    /// A Redis that replicas share.
+    pub redis: Option<RedisOptions>,
     /// Where credentials rest that no file has.
     pub vault: Option<VaultOptions>,
     /// In order of name.
@@ -96,6 +99,7 @@ impl Config {
             audit: self.audit.clone(),
             reload: self.reload.clone(),
             shutdown: self.shutdown.clone(),
+            redis: self.redis.clone(),
             vault: self.vault.clone(),
             tenant_templates: Vec::new(),
             cloud: Vec::new(),
@@ -125,6 +129,7 @@ impl Default for Config {
             audit: Audit { output: AuditOutput::Off },
             reload: Reload::default(),
             shutdown: Shutdown::default(),
+            redis: None,
             vault: None,
             tenant_templates: Vec::new(),
             cloud: Vec::new(),
@@ -161,6 +166,7 @@ impl Config {
             audit,
             reload,
             shutdown,
+            redis,
             vault,
             tenant_templates,
             cloud,
@@ -184,6 +190,7 @@ impl Config {
             && *audit == other.audit
             && *reload == other.reload
             && *shutdown == other.shutdown
+            && *redis == other.redis
             && *vault == other.vault
             && *tenant_templates == other.tenant_templates
             && *cloud == other.cloud

@@ -49,7 +49,8 @@ pub(super) fn holds_secret(steps: &[&str]) -> bool {
         | ["listen", "tls", "key"]
         | ["issuers", _, "bearer"]
         | ["cloud", _, "token"]
-        | ["vault", "key"] => true,
+        | ["vault", "key"]
+        | ["vault", "store", "kubernetes", "bearer"] => true,
         // A name may hold any of the words; what is no name is a key gone astray.
         ["issuers" | "tenants" | "tenant_templates" | "cloud" | "policies" | "callers", name] => {
             TenantName::parse(name).is_err() && sounds_like(name)

@@ -13,7 +13,7 @@ use super::{
 const MOST_MISFITS: usize = 100;
 
 /// The keys at the top.
-pub(super) const SECTIONS: [&str; 22] = [
+pub(super) const SECTIONS: [&str; 23] = [
     "listen",
     "workers",
     "timeouts",
@@ -29,6 +29,7 @@ pub(super) const SECTIONS: [&str; 22] = [
     "audit",
     "reload",
     "shutdown",
+    "redis",
     "vault",
     "tenant_templates",
     "cloud",

@@ -10,7 +10,7 @@ use super::{
 };
 
 /// Keys outside the declared sections, and whether they differ.
-pub(super) const KEYS: [AfterRestart<Config>; 8] = [
+pub(super) const KEYS: [AfterRestart<Config>; 9] = [
     ("listen.proxy", |old, new| old.listen.proxy != new.listen.proxy),
     ("listen.admin", |old, new| old.listen.admin != new.listen.admin),
     ("listen.unix_mode", |old, new| old.listen.unix_mode != new.listen.unix_mode),
@@ -18,6 +18,7 @@ pub(super) const KEYS: [AfterRestart<Config>; 8] = [
     ("listen.tls", |old, new| old.listen.tls.is_some() != new.listen.tls.is_some()),
     ("listen.max_connections", |old, new| old.listen.max_connections != new.listen.max_connections),
     ("workers", |old, new| old.workers != new.workers),
+    ("redis", |old, new| old.redis != new.redis),
     // Whoever holds the file holds its lock.
     ("vault", |old, new| old.vault != new.vault),
     ("audit", |old, new| old.audit != new.audit),

@@ -14,11 +14,10 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 
 use self::file::VaultFile;
-pub use self::file::{Checkup, Imported};
 use super::{
     error::{Unavailable, VaultError},
     record::Record,
-    store::{Pending, Store, Stored, Version},
+    store::{Checkup, Imported, Pending, Store, Stored, Version},
 };
 use crate::{ids::TenantName, secret::Secret};
 
@@ -74,38 +73,6 @@ impl Embedded {
         thread.map_err(|error| Unavailable::new(format!("no thread for it: {error}"), AGAIN))?;
         answered(told).await??;
         Ok(Self { path, jobs })
-    }
-
-    /// What is there, and whether all of it can be read.
-    ///
-    /// # Errors
-    /// [`VaultError::Unavailable`]: not all of it.
-    pub async fn verify(&self) -> Result<Checkup, VaultError> {
-        self.run(|file| Ok(file.verify()?)).await
-    }
-
-    /// Seals every record with another master key, all or none.
-    ///
-    /// # Errors
-    /// [`VaultError::Unavailable`].
-    pub async fn rekey(&self, key: Secret) -> Result<usize, VaultError> {
-        self.run(move |file| Ok(file.rekey(&key)?)).await
-    }
-
-    /// All records as text, sealed with a key that is not the vault's.
-    ///
-    /// # Errors
-    /// [`VaultError::Unavailable`].
-    pub async fn export(&self, key: Secret) -> Result<String, VaultError> {
-        self.run(move |file| file.export(&key)).await
-    }
-
-    /// Takes in the records of such a text whose alias is free; the others stay as they are.
-    ///
-    /// # Errors
-    /// [`VaultError`]: nothing was taken in.
-    pub async fn import(&self, text: String, key: Secret) -> Result<Imported, VaultError> {
-        self.run(move |file| file.import(&text, &key)).await
     }
 
     async fn run<T: Send + 'static>(
@@ -183,6 +150,20 @@ impl Store for Embedded {
 
     fn list(&self) -> Pending<'_, Vec<Stored>> {
         self.later(|file| Ok(file.list()?))
+    }
+
+    fn verify(&self) -> Pending<'_, Checkup> {
+        self.later(|file| Ok(file.verify()?))
+    }
+
+    /// All records or none.
+    fn rekey(&self, key: Secret) -> Pending<'_, usize> {
+        self.later(move |file| Ok(file.rekey(&key)?))
+    }
+
+    /// All records or none.
+    fn import(&self, records: Vec<Record>) -> Pending<'_, Imported> {
+        self.later(move |file| file.import(records))
     }
 }
 

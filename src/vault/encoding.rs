@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::record::{Record, Rotation, Step, StoredSecret};
+use super::record::{Lease, Record, Rotation, Step, StoredSecret};
 use crate::{
     config::Endpoint,
     ids::{Label, TemplateName, TenantName},
@@ -37,6 +37,8 @@ struct Written {
     rotated_at: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     step: Option<WrittenStep>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    holder: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -80,6 +82,7 @@ pub(super) fn write(record: &Record) -> Result<Zeroizing<Vec<u8>>, &'static str>
             Some(Step::Prove(secret)) => Some(WrittenStep::Prove(WrittenSecret::of(secret)?)),
             Some(Step::Retire { at }) => Some(WrittenStep::Retire { at: seconds(*at) }),
         },
+        holder: record.rotation.lease.as_ref().map(|lease| lease.holder.clone()),
     };
     let mut bytes = Zeroizing::new(Vec::with_capacity(ROOM));
     serde_json::to_writer(&mut *bytes, &written).map_err(|_| "it cannot be written")?;
@@ -111,7 +114,11 @@ pub(super) fn read(bytes: &[u8]) -> Option<Record> {
         labels: labels.collect::<Option<_>>()?,
         created_at: time(written.created_at),
         created_by: written.created_by,
-        rotation: Rotation { last: written.rotated_at.map(time), step },
+        rotation: Rotation {
+            last: written.rotated_at.map(time),
+            step,
+            lease: written.holder.map(|holder| Lease { holder }),
+        },
     })
 }
 
@@ -167,6 +174,7 @@ mod tests {
         whole.template = Some(TemplateName::parse("customer").unwrap());
         whole.labels = vec![Label::parse("eu").unwrap()];
         whole.rotation.last = Some(at);
+        whole.rotation.lease = Some(Lease { holder: "0123456789abcdef".into() });
         for step in [
             None,
             Some(Step::Create { name: "claviger 2".into() }),

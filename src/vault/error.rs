@@ -69,6 +69,11 @@ impl Unavailable {
         self.in_use
     }
 
+    /// The system's cryptography failed.
+    pub(super) fn no_seal() -> Self {
+        Self::new("a record cannot be sealed", "Please report this.")
+    }
+
     /// There is none.
     pub fn not_configured() -> Self {
         Self::new(

@@ -2,7 +2,7 @@
 //! tenants in force have taken it up, so that the next request finds what the last one made.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     error::{Holder, VaultError},
+    follow::{Asked, Follower},
     record::Record,
     store::{Store, Stored, Version},
 };
@@ -27,9 +28,18 @@ const QUEUE: usize = 1024;
 pub struct Vault(Arc<Inner>);
 
 struct Inner {
-    store: Box<dyn Store>,
+    store: Arc<dyn Store>,
     underway: Mutex<HashSet<TenantName>>,
-    listener: Mutex<Option<mpsc::Sender<Changed>>>,
+    listener: Mutex<Option<Listener>>,
+}
+
+/// Who is told of a change that this process made.
+#[derive(Clone)]
+enum Listener {
+    /// Whoever keeps the tenants in force.
+    Direct(mpsc::Sender<Changed>),
+    /// What follows the store, and tells them.
+    Follower(mpsc::Sender<Asked>),
 }
 
 /// An alias that nobody else gets while this is held.
@@ -57,7 +67,7 @@ impl Vault {
     /// The vault in `store`.
     pub fn new(store: impl Store + 'static) -> Self {
         Self(Arc::new(Inner {
-            store: Box::new(store),
+            store: Arc::new(store),
             underway: Mutex::default(),
             listener: Mutex::default(),
         }))
@@ -116,21 +126,41 @@ impl Vault {
         Ok(())
     }
 
-    /// Every change from now on. There is one listener; another one takes its place.
-    pub fn changes(&self) -> Changes {
-        let (sender, receiver) = mpsc::channel(QUEUE);
-        *self.0.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
-        receiver
+    /// Every change from now on: of this process, and in a store that others change as well, theirs. `known` is what is in
+    /// force now; `relist` is how often such a store is read whole. There is one listener; another one takes its place. To be
+    /// called in the runtime that outlives those of requests.
+    pub fn changes(&self, known: BTreeMap<TenantName, Version>, relist: Duration) -> Changes {
+        let (tell, changes) = mpsc::channel(QUEUE);
+        let listener = match self.0.store.notices() {
+            None => Listener::Direct(tell),
+            Some(notices) => {
+                let (ask, asked) = mpsc::channel(QUEUE);
+                let store = self.0.store.clone();
+                tokio::spawn(Follower { store, notices, asked, tell, known, relist }.run());
+                Listener::Follower(ask)
+            }
+        };
+        *self.0.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(listener);
+        changes
+    }
+
+    /// Whether other processes change the store as well.
+    pub fn is_shared(&self) -> bool {
+        self.0.store.is_shared()
     }
 
     async fn tell(&self, alias: TenantName, now: Option<Stored>) {
         let listener = self.0.listener.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(listener) = listener else { return };
         let (done, taken_up) = oneshot::channel();
         // What cannot be told is stored, and comes into force at the next start.
-        if listener.send(Changed { alias: alias.clone(), now, done }).await.is_ok()
-            && tokio::time::timeout(PATIENCE, taken_up).await.is_err()
-        {
+        let told = match listener {
+            None => return,
+            Some(Listener::Direct(tell)) => {
+                tell.send(Changed { alias: alias.clone(), now, done }).await.is_ok()
+            }
+            Some(Listener::Follower(ask)) => ask.send((alias.clone(), done)).await.is_ok(),
+        };
+        if told && tokio::time::timeout(PATIENCE, taken_up).await.is_err() {
             tracing::warn!(tenant = %alias, "the change is stored, and not in force yet");
         }
     }

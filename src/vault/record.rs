@@ -62,6 +62,17 @@ pub struct Rotation {
     pub last: Option<SystemTime>,
     /// The one that is under way.
     pub step: Option<Step>,
+    /// Who goes on with it, where several processes might.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
+}
+
+/// That one of several processes goes on with a rotation. It holds while the record changes: who sees the same version for
+/// as long as `vault.lease` by a clock of its own takes over. No two clocks are compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Lease {
+    /// Which process: a random name of its own.
+    pub holder: String,
 }
 
 /// A rotation under way. Each step is stored before the next is begun, so that whoever finds it knows what may have

@@ -5,9 +5,10 @@
 use std::{fmt, pin::Pin};
 
 use serde::Serialize;
+use tokio::sync::mpsc;
 
 use super::{error::VaultError, record::Record};
-use crate::ids::TenantName;
+use crate::{ids::TenantName, secret::Secret};
 
 /// Where records are kept.
 pub trait Store: fmt::Debug + Send + Sync {
@@ -34,6 +35,58 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// All records, in order of alias.
     fn list(&self) -> Pending<'_, Vec<Stored>>;
+
+    /// What other processes change, from now on; `None` where there are no others. The first notice is [`Notice::Any`].
+    fn notices(&self) -> Option<mpsc::Receiver<Notice>> {
+        None
+    }
+
+    /// Whether other processes change it as well.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// What is there, and whether all of it can be read.
+    fn verify(&self) -> Pending<'_, Checkup>;
+
+    /// Seals every record with another master key.
+    fn rekey(&self, key: Secret) -> Pending<'_, usize>;
+
+    /// Takes in records whose alias is free; the others stay as they are.
+    fn import(&self, records: Vec<Record>) -> Pending<'_, Imported>;
+}
+
+/// What somebody changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// The record of this alias.
+    One(TenantName),
+    /// Perhaps any.
+    Any,
+}
+
+/// What [`Store::verify`] found.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Checkup {
+    /// Records, all of which can be read.
+    pub records: usize,
+    /// Bytes of the file, or of the sealed records.
+    pub bytes: u64,
+    /// Permission bits of the file where others than its owner have some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open_to_others: Option<u32>,
+    /// What may lose records: sentences.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub concerns: Vec<String>,
+}
+
+/// What an import did.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Imported {
+    /// Taken in.
+    pub added: Vec<TenantName>,
+    /// Left out: there is a tenant of this alias.
+    pub taken: Vec<TenantName>,
 }
 
 /// An operation under way.
@@ -49,7 +102,50 @@ pub struct Stored {
     pub version: Version,
 }
 
-/// Which of the records that an alias has had. An alias that was removed and comes again begins anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// Which of the records that an alias has had. In a store that replicas share no two records of an alias have the same; in a
+/// file an alias that was removed and comes again begins anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct Version(pub u64);
+
+impl Store for Box<dyn Store> {
+    fn create(&self, record: Record) -> Pending<'_, Version> {
+        (**self).create(record)
+    }
+
+    fn get(&self, alias: &TenantName) -> Pending<'_, Option<Stored>> {
+        (**self).get(alias)
+    }
+
+    fn replace(&self, record: Record, known: Version) -> Pending<'_, Version> {
+        (**self).replace(record, known)
+    }
+
+    fn remove(&self, alias: &TenantName, known: Version) -> Pending<'_, ()> {
+        (**self).remove(alias, known)
+    }
+
+    fn list(&self) -> Pending<'_, Vec<Stored>> {
+        (**self).list()
+    }
+
+    fn notices(&self) -> Option<mpsc::Receiver<Notice>> {
+        (**self).notices()
+    }
+
+    fn is_shared(&self) -> bool {
+        (**self).is_shared()
+    }
+
+    fn verify(&self) -> Pending<'_, Checkup> {
+        (**self).verify()
+    }
+
+    fn rekey(&self, key: Secret) -> Pending<'_, usize> {
+        (**self).rekey(key)
+    }
+
+    fn import(&self, records: Vec<Record>) -> Pending<'_, Imported> {
+        (**self).import(records)
+    }
+}

@@ -231,7 +231,7 @@ def documents():
 
 def manifests():
     """The manifests of pods; the Secrets of each are in a file beside it."""
-    return [name for name in sorted({name for name, _ in documents()}) if not name.endswith("-secrets.yaml")]
+    return sorted({name for name, document in documents() if document["kind"] == "Deployment"})
 
 
 def belonging_to(file):
@@ -431,6 +431,25 @@ def manifests_are_restricted(_):
                 check("memory" in container["resources"]["limits"], f"{where}: no memory limit")
                 user = f"{context['runAsUser']}:{context['runAsGroup']}"
                 check(dict(final_stage())["USER"] == user, f"{where}: runs as {user}, the image as another")
+
+
+def vault_rights_are_least(_):
+    """the vault's Role gives Secrets of its own namespace, by six verbs, to Claviger's ServiceAccount alone"""
+    found = {d["kind"]: d for name, d in documents() if name == "vault-rbac.yaml"}
+    check(set(found) == {"Namespace", "Role", "RoleBinding"}, f"no more and no less: {sorted(found)}")
+    home, role, binding = found["Namespace"]["metadata"]["name"], found["Role"], found["RoleBinding"]
+    check(role["metadata"]["namespace"] == binding["metadata"]["namespace"] == home, "rights beyond the vault's namespace")
+    check(len(role["rules"]) == 1, "one rule")
+    rule = role["rules"][0]
+    check(rule["apiGroups"] == [""] and rule["resources"] == ["secrets"], f"{rule}")
+    # What vault/kubernetes/api.rs calls; never patch, deletecollection or *.
+    check(sorted(rule["verbs"]) == ["create", "delete", "get", "list", "update", "watch"], f"{rule['verbs']}")
+    check(binding["roleRef"]["kind"] == "Role" and binding["roleRef"]["name"] == role["metadata"]["name"], "another role")
+    accounts = [d["metadata"]["name"] for name, d in documents() if name == "gateway.yaml" and d["kind"] == "ServiceAccount"]
+    subjects = [(s["kind"], s["name"]) for s in binding["subjects"]]
+    check(subjects == [("ServiceAccount", name) for name in accounts], f"{subjects}")
+    others = [d["kind"] for name, d in documents() if name != "vault-rbac.yaml" and d["kind"].startswith(("Role", "ClusterRole"))]
+    check(not others, f"rights beside it: {others}")
 
 
 def manifests_hang_together(_):
@@ -708,7 +727,7 @@ def systemd_unit(world):
     check(done.returncode == 0, f"exposure above 2.0:\n{done.stdout[-1500:]}{done.stderr}")
 
 
-TESTS = [manifests_are_valid, manifests_are_restricted, manifests_hang_together, pods_live_and_end_well, egress_fits, monitoring_fits, image_is_bare, image_runs,
+TESTS = [manifests_are_valid, manifests_are_restricted, vault_rights_are_least, manifests_hang_together, pods_live_and_end_well, egress_fits, monitoring_fits, image_is_bare, image_runs,
          image_has_no_emulator, image_refuses_bad_config, configurations_pass, sidecar_runs, gateway_runs, systemd_unit]
 
 

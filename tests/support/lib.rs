@@ -7,11 +7,13 @@ pub(crate) mod canary;
 pub(crate) mod command;
 pub(crate) mod gzip;
 pub(crate) mod issuer;
+pub(crate) mod kubernetes;
 pub(crate) mod logto;
 #[expect(clippy::unwrap_used, reason = "it is the unit tests' as well")]
 #[path = "../../src/listen/tls/tests/pki.rs"]
 pub(crate) mod pki;
 pub(crate) mod proxy;
+pub(crate) mod redis;
 pub(crate) mod relay;
 pub(crate) mod scripted;
 pub(crate) mod secure;
@@ -24,6 +26,7 @@ pub(crate) mod wire;
 pub(crate) use command::{Finished, claviger};
 pub(crate) use logto::Logto;
 pub(crate) use proxy::Proxy;
+pub(crate) use redis::RedisServer;
 pub(crate) use relay::Relay;
 pub(crate) use scripted::{Reaction, Scripted, Seen, Told};
 pub(crate) use settings::Settings;

@@ -23,6 +23,7 @@ fn example() -> Bench {
         .env("BILLING_KEY_EXAMPLE", "a-key-of-twenty-bytes")
         .env("LOGTO_CLOUD_PAT_EXAMPLE", "pat_example")
         .env("BROKER_KEY_EXAMPLE", "0123456789012345678901234567890123456789")
+        .env("REDIS_PASSWORD_EXAMPLE", "password")
         .env("VAULT_KEY_EXAMPLE", "0123456789012345678901234567890123456789")
         .env("ISSUER_BEARER_EXAMPLE", "a-token")
         .env("ADMIN_TOKEN_EXAMPLE", "0123456789012345678901234567890123456789")
@@ -131,6 +132,13 @@ fn the_example_leaves_no_key_out() {
     forms.extend([".client_secret.exec", ".client_secret.ttl", ".client_secret.timeout"]);
     forms.extend([".bearer.exec", ".bearer.ttl", ".bearer.timeout"]);
     forms.extend([".token.exec", ".token.ttl", ".token.timeout", ".token.file"]);
+    forms.extend([".password.file", ".password.exec", ".password.ttl", ".password.timeout"]);
+    forms.extend([".sentinel_password.file", ".sentinel_password.exec", ".sentinel_password.ttl"]);
+    forms.extend([".sentinel_password.timeout"]);
+    let kubernetes = ["", ".namespace", ".server", ".bearer", ".bearer.env", ".tls", ".tls.roots"];
+    let kubernetes = kubernetes.map(|key| format!(".vault.store.kubernetes{key}"));
+    forms.extend(kubernetes.iter().map(String::as_str));
+    forms.push(".vault.store.redis");
     forms.extend([".vault.key.exec", ".vault.key.ttl", ".vault.key.timeout"]);
     let missing: Vec<_> =
         known.difference(&used).filter(|key| !forms.iter().any(|form| key.ends_with(form))).collect();
@@ -210,6 +218,7 @@ fn the_example_loads_and_shows_the_defaults() {
         ("/admin/token", "default: none on a loopback address"),
         ("/catalog/file", "default: none"),
         ("/vault", "default: no vault"),
+        ("/redis", "default: no Redis"),
     ] {
         assert!(EXAMPLE.contains(comment), "{comment}");
         for side in [&mut shown, &mut default] {

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::*;
-use crate::{config::Rotate, secret::ClientSecret};
+use crate::{
+    config::{Rotate, StoreOptions, VaultOptions},
+    secret::ClientSecret,
+};
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 const VAULT: &str = "[vault]\nstore = { file = \"v.redb\" }\nkey = { env = \"K\" }\n";
@@ -16,7 +19,7 @@ fn with(rest: &str) -> Bench {
 fn a_vault_is_a_file_beside_the_configuration_and_a_key() {
     let config = with("").config();
     let vault = config.vault.as_ref().unwrap();
-    assert!(vault.file.ends_with("v.redb"));
+    assert!(vault.file().unwrap().ends_with("v.redb"));
     assert_eq!(vault.key.held().unwrap().expose(), KEY.as_bytes());
     let shown = serde_json::to_string(&config).unwrap();
     assert!(!shown.contains(KEY) && shown.contains("v.redb"), "{shown}");
@@ -26,6 +29,68 @@ fn a_vault_is_a_file_beside_the_configuration_and_a_key() {
         .env("PATH", "/bin:/usr/bin")
         .config();
     assert!(matches!(printed.vault.unwrap().key, ClientSecret::Exec(_)));
+}
+
+#[test]
+fn a_vault_may_be_in_redis_or_kubernetes() {
+    let with = |rest: &str| {
+        let text = format!("{GOOD}[vault]\nkey = {{ env = \"K\" }}\n{rest}");
+        Bench::new().with("c.toml", text).env("S", "secret").env("K", KEY).env("P", "hunter2")
+    };
+    let redis = "store = { redis = true }\n[redis]\nurl = [\"redis://s1:26379\", \"redis://s2:26379\"]\nmaster = \"main\"\n\
+                 username = \"claviger\"\npassword = { env = \"P\" }\nprefix = \"shop\"\n";
+    let config = with(redis).config();
+    let options = config.redis.as_ref().unwrap();
+    assert_eq!((options.url.len(), options.master.as_deref(), &*options.prefix), (2, Some("main"), "shop"));
+    assert_eq!(config.vault.as_ref().unwrap().store, StoreOptions::Redis(Box::new(options.clone())));
+    let shown = serde_json::to_string(&config).unwrap();
+    assert!(!shown.contains("hunter2") && shown.contains("redis://s1:26379"), "{shown}");
+
+    let config = with("store = { kubernetes = { namespace = \"shop\" } }\nlease = \"10s\"\n").config();
+    let vault = config.vault.unwrap();
+    assert_eq!((vault.lease, vault.relist), (Duration::from_secs(10), VaultOptions::RELIST));
+    let StoreOptions::Kubernetes(options) = vault.store else { panic!("it is one") };
+    assert_eq!((&*options.namespace, options.server), ("shop", None));
+    let token = "/var/run/secrets/kubernetes.io/serviceaccount/token".into();
+    assert_eq!(options.bearer, crate::secret::Bearer::File(token));
+}
+
+#[test]
+fn what_is_wrong_with_a_shared_store_is_said() {
+    for (text, want) in [
+        (
+            "[vault]\nkey = { env = \"K\" }\nstore = { redis = true }",
+            "vault.store.redis: nothing says where the Redis is. Write [redis] with url",
+        ),
+        (
+            "[vault]\nkey = { env = \"K\" }\nstore = { file = \"v\", kubernetes = { namespace = \"n\" } }",
+            "vault.store: more than one store is named. Take all but one out.",
+        ),
+        (
+            "[vault]\nkey = { env = \"K\" }\nstore = { kubernetes = { namespace = \"No.1\" } }",
+            "vault.store.kubernetes.namespace: nothing says in which namespace",
+        ),
+        (
+            "[vault]\nkey = { env = \"K\" }\nstore = { kubernetes = { namespace = \"n\", server = \"http://api:8080\" } }",
+            "vault.store.kubernetes.server: over http:// anybody on the way could read the token",
+        ),
+        (
+            "[redis]\nurl = \"localhost:6379\"",
+            "redis.url: this is not the address of a Redis. Write \"redis://HOST:PORT\"",
+        ),
+        (
+            "[redis]\nurl = \"redis://u:hunter2@r\"",
+            "redis.url: the URL holds a user name or password. Write username",
+        ),
+        ("[redis]\nurl = \"redis://r\"\nprefix = \"{a}\"", "redis.prefix: a prefix is 1 to 100 of letters"),
+        ("[redis]\nurl = \"redis://r\"\nusername = \"u\"", "redis.password: the user has no password"),
+        ("[redis]\ntimeout = \"1s\"", "redis.url: nothing says where it is"),
+    ] {
+        let bench = Bench::new().with("c.toml", format!("{GOOD}{text}\n")).env("S", "secret").env("K", KEY);
+        let problems = bench.problems().join("\n");
+        assert!(problems.contains(want), "{text}: {problems}");
+        assert!(!problems.contains("hunter2"), "{problems}");
+    }
 }
 
 #[test]

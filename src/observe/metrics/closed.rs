@@ -17,6 +17,25 @@ pub(super) const RETRIES: &[[&str; 1]] = &[
     ["timeout"],
 ];
 
+/// Of `vault_operations_total`.
+pub(super) const VAULT: &[[&str; 2]] = &[
+    ["create", "done"],
+    ["create", "refused"],
+    ["create", "unavailable"],
+    ["get", "done"],
+    ["get", "refused"],
+    ["get", "unavailable"],
+    ["replace", "done"],
+    ["replace", "refused"],
+    ["replace", "unavailable"],
+    ["remove", "done"],
+    ["remove", "refused"],
+    ["remove", "unavailable"],
+    ["list", "done"],
+    ["list", "refused"],
+    ["list", "unavailable"],
+];
+
 /// Of `rotations_total`.
 pub(super) const ROTATIONS: &[[&str; 1]] = &[["switched"], ["retired"], ["failed"]];
 

@@ -11,6 +11,7 @@ use crate::{
     observe::{Audit, Events, Metrics},
     openapi::Library,
     proxy::cloud::Unresolved,
+    redis::Redis,
     tenants::Directory,
     token::Tokens,
     upstream::{PoolBuffers, PoolTable, Tenant},
@@ -34,6 +35,8 @@ pub struct Shared {
     pub events: Events,
     /// The credentials that no configuration has, where there is a vault.
     pub vault: Option<Vault>,
+    /// The Redis that replicas share, where there is one.
+    pub redis: Option<Redis>,
     pub(super) unresolved: Arc<Unresolved>,
     /// Requests that wait before it is known whose they are.
     pub(super) unauthenticated: Arc<Unauthenticated>,
@@ -59,6 +62,7 @@ impl Shared {
             audit: None,
             events: Events::default(),
             vault: None,
+            redis: None,
             unresolved: Arc::default(),
             unauthenticated: Arc::new(Unauthenticated::new(USUAL_UNAUTHENTICATED)),
             limits: CallerLimits::default(),

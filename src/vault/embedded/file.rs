@@ -2,7 +2,6 @@
 //! change is a transaction that is on the disk when it is answered. Blocking.
 
 mod error;
-mod export;
 
 use std::{
     fs::File,
@@ -15,11 +14,9 @@ use redb::{
     Builder, Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, WriteTransaction,
     backends::FileBackend,
 };
-use serde::Serialize;
 use zeroize::Zeroizing;
 
 use self::error::{Reason, unavailable};
-pub use self::export::Imported;
 use crate::{
     ids::TenantName,
     secret::Secret,
@@ -28,8 +25,8 @@ use crate::{
         error::{Unavailable, VaultError},
         memory::next,
         record::Record,
-        seal::Sealer,
-        store::{Stored, Version},
+        seal::{self, Sealer},
+        store::{Checkup, Imported, Stored, Version},
     },
 };
 
@@ -37,9 +34,8 @@ use crate::{
 const TENANTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("tenants");
 /// What is known of the file as a whole.
 const ABOUT: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("about");
-/// Opens by the key that everything is sealed with.
+/// Where the proof of the key is.
 const PROOF: &str = "key";
-const PROVES: &[u8] = b"this is the key";
 /// Bytes of the file that are kept in memory; ten thousand records have about six million, and are read once.
 const CACHE: usize = 1 << 20;
 
@@ -49,18 +45,6 @@ pub(super) struct VaultFile {
     sealer: Sealer,
     /// `None` after an error, which the next use tries to mend by opening it again.
     database: Option<Database>,
-}
-
-/// What `verify` found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Checkup {
-    /// Records, all of which can be read.
-    pub records: usize,
-    /// Bytes of the file.
-    pub bytes: u64,
-    /// Its permission bits where others than its owner have some.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub open_to_others: Option<u32>,
 }
 
 impl VaultFile {
@@ -81,7 +65,7 @@ impl VaultFile {
 
     /// Whether the file is sealed with this key; a new one is from now on.
     fn prove_key(&mut self) -> Result<(), Unavailable> {
-        let proof = self.sealer.seal(PROOF, 0, Zeroizing::new(PROVES.to_vec()));
+        let proof = seal::proof(&self.sealer);
         let write = |database: &Database, sealer: &Sealer| {
             let read = database.begin_read()?;
             let known = match read.open_table(ABOUT) {
@@ -90,14 +74,14 @@ impl VaultFile {
                 Err(error) => return Err(error.into()),
             };
             match known {
-                Some(known) if sealer.open(PROOF, 0, &known).is_some() => return Ok(()),
+                Some(known) if seal::proves(sealer, &known) => return Ok(()),
                 Some(_) => return Err(Reason::Key),
                 // Of a file that somebody else made.
                 None if read.list_tables()?.next().is_some() => return Err(Reason::Foreign),
                 None => {}
             }
             let change = database.begin_write()?;
-            change.open_table(ABOUT)?.insert(PROOF, proof.map_err(|_| Reason::Seal)?.as_slice())?;
+            change.open_table(ABOUT)?.insert(PROOF, proof.ok_or(Reason::Seal)?.as_slice())?;
             change.open_table(TENANTS)?;
             Ok(change.commit()?)
         };
@@ -144,7 +128,7 @@ impl VaultFile {
             let change = database.begin_write()?;
             let version = {
                 let mut table = change.open_table(TENANTS)?;
-                let there = table.get(alias.as_str())?.and_then(|found| version(found.value()));
+                let there = table.get(alias.as_str())?.and_then(|found| seal::version(found.value()));
                 match next(alias, there, known) {
                     Ok(version) => make(sealer, &mut table, version).map(|()| version)?,
                     Err(refused) => return Ok(Err(refused)),
@@ -170,6 +154,7 @@ impl VaultFile {
             records: self.list()?.len(),
             bytes: about.len(),
             open_to_others: (mode & 0o077 != 0).then_some(mode),
+            concerns: Vec::new(),
         })
     }
 
@@ -178,7 +163,7 @@ impl VaultFile {
         let count = self.with(|database, sealer| {
             let records = all(database, sealer)?;
             let change = database.begin_write()?;
-            let proof = new.seal(PROOF, 0, Zeroizing::new(PROVES.to_vec())).map_err(|_| Reason::Seal)?;
+            let proof = seal::proof(&new).ok_or(Reason::Seal)?;
             change.open_table(ABOUT)?.insert(PROOF, proof.as_slice())?;
             for Stored { record, version } in &records {
                 let text = encoding::write(record).map_err(|_| Reason::Seal)?;
@@ -189,6 +174,11 @@ impl VaultFile {
         })?;
         self.sealer = new;
         Ok(count)
+    }
+
+    /// Takes in all at once or none; a record whose alias is taken stays out.
+    pub(super) fn import(&mut self, records: Vec<Record>) -> Result<Imported, VaultError> {
+        Ok(self.with(|database, sealer| take_in(database, sealer, records))?)
     }
 
     /// A file that is not there, in the place of one that is to be let go.
@@ -222,6 +212,24 @@ fn all(database: &Database, sealer: &Sealer) -> Result<Vec<Stored>, Reason> {
     Ok(records)
 }
 
+fn take_in(database: &Database, sealer: &Sealer, records: Vec<Record>) -> Result<Imported, Reason> {
+    let known = database.begin_read()?.open_table(TENANTS)?;
+    let change = database.begin_write()?;
+    let mut imported = Imported::default();
+    for record in records {
+        let alias = record.alias.clone();
+        if known.get(alias.as_str())?.is_some() || imported.added.contains(&alias) {
+            imported.taken.push(alias);
+            continue;
+        }
+        let text = encoding::write(&record).map_err(|_| Reason::Seal)?;
+        insert(&change, sealer, alias.as_str(), Version(1), text)?;
+        imported.added.push(alias);
+    }
+    change.commit()?;
+    Ok(imported)
+}
+
 fn insert(
     change: &WriteTransaction,
     sealer: &Sealer,
@@ -239,21 +247,12 @@ fn sealed(
     version: Version,
     text: Zeroizing<Vec<u8>>,
 ) -> Result<Vec<u8>, Reason> {
-    let sealed = sealer.seal(alias, version.0, text).map_err(|_| Reason::Seal)?;
-    Ok([&version.0.to_be_bytes()[..], &sealed].concat())
-}
-
-fn version(found: &[u8]) -> Option<Version> {
-    found.first_chunk().map(|version| Version(u64::from_be_bytes(*version)))
+    seal::sealed(sealer, alias, version, text).ok_or(Reason::Seal)
 }
 
 fn opened(sealer: &Sealer, alias: &str, found: &[u8]) -> Result<Stored, Reason> {
-    let record = version(found).and_then(|version| {
-        let text = sealer.open(alias, version.0, found.get(size_of::<u64>()..)?)?;
-        let record = encoding::read(&text).filter(|record| record.alias.as_str() == alias)?;
-        Some(Stored { record, version })
-    });
-    record.ok_or_else(|| Reason::Damaged(format!("the record of {} does not open", alias.escape_debug())))
+    let why = || Reason::Damaged(format!("the record of {} does not open", alias.escape_debug()));
+    seal::opened(sealer, alias, found).ok_or_else(why)
 }
 
 /// Makes the file, for this user alone, where there is none; says whether it did.

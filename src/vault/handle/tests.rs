@@ -39,7 +39,7 @@ async fn of_two_who_change_the_same_record_one_is_told_that_it_came_late() {
 #[tokio::test(start_paused = true)]
 async fn a_change_is_answered_when_it_has_been_taken_up_or_nobody_does() {
     let vault = Vault::new(Memory::default());
-    let mut changes = vault.changes();
+    let mut changes = vault.changes(BTreeMap::new(), PATIENCE);
     let reservation = vault.reserve(alias("acme")).await.unwrap();
     let storing = tokio::spawn(async move { reservation.store(record("acme", "s")).await });
     let changed = changes.recv().await.unwrap();

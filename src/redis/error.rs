@@ -1,0 +1,78 @@
+//! What can go wrong with a Redis: for the operator, without values.
+
+use std::{sync::Arc, time::Duration};
+
+use redis::{ErrorKind, ServerErrorKind};
+
+/// As much as is shown of what a server says.
+const MAX_SHOWN: usize = 200;
+
+/// Why there is no answer. Sentences without a capital.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RedisError {
+    /// There is no connection.
+    #[error("Redis cannot be reached: {0}")]
+    Away(Arc<str>),
+    /// It was sent, and nothing came back in time.
+    #[error("Redis did not answer within {}", humantime::format_duration(*.0))]
+    Slow(Duration),
+    /// It was sent, and the connection broke.
+    #[error("the connection to Redis broke: {0}")]
+    Broken(Arc<str>),
+    /// The user may not do that.
+    #[error("the user of `redis.username` lacks a permission: {0}")]
+    Permission(Arc<str>),
+    /// It does not do that.
+    #[error("Redis refuses: {0}")]
+    Refused(Arc<str>),
+    /// An answer of another form.
+    #[error("Redis gave an answer that makes no sense here")]
+    Unexpected,
+}
+
+impl RedisError {
+    pub(super) fn of(error: &redis::RedisError) -> Self {
+        let said = said(error);
+        match error.kind() {
+            ErrorKind::Io => Self::Broken(said),
+            ErrorKind::Server(ServerErrorKind::NoPerm) => Self::Permission(said),
+            ErrorKind::UnexpectedReturnType | ErrorKind::Parse => Self::Unexpected,
+            _ => Self::Refused(said),
+        }
+    }
+
+    /// What to do about it: a sentence.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Away(_) | Self::Slow(_) | Self::Broken(_) => {
+                "Look at the Redis and at [redis] of the configuration; the connection comes back by itself."
+            }
+            Self::Permission(_) => "Give the user what docs/tenants.md lists, with ACL SETUSER.",
+            Self::Refused(_) => "Look at what Redis says; docs/tenants.md lists what it has to allow.",
+            Self::Unexpected => "Check that redis.prefix is used by Claviger alone.",
+        }
+    }
+}
+
+/// Whether the server says that another one is to be asked, now and in time to come.
+pub(super) fn is_elsewhere(error: &redis::RedisError) -> bool {
+    use ServerErrorKind::{Ask, ClusterDown, MasterDown, Moved, ReadOnly};
+    matches!(error.kind(), ErrorKind::Server(Ask | ClusterDown | MasterDown | Moved | ReadOnly))
+}
+
+/// What the server or the system said, on one line.
+pub(super) fn said(error: &redis::RedisError) -> Arc<str> {
+    if let Some(plain) = crate::trust::explain(error).or_else(|| crate::trust::plainly(error)) {
+        return plain.into();
+    }
+    let text = match (error.code(), error.detail()) {
+        (Some(code), Some(detail)) => format!("{code} {detail}"),
+        _ => error.to_string(),
+    };
+    shortened(&text)
+}
+
+pub(super) fn shortened(text: &str) -> Arc<str> {
+    let plain = text.chars().map(|it| if it.is_control() { ' ' } else { it });
+    plain.take(MAX_SHOWN).collect::<String>().into()
+}

@@ -1,0 +1,256 @@
+//! A real `redis-server`.
+
+use std::time::Duration;
+
+use claviger::{
+    config::{RedisAddress, RedisOptions},
+    redis::Redis,
+    secret::{Bearer, Secret},
+    vault::{InRedis, Notice, Store as _},
+};
+
+use super::{NONE, alias, has_one_winner, is_told, keeps_records, key, record, takes_another_key};
+use crate::support::{RedisServer, canary::MARK, within};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+async fn opened(server: &RedisServer) -> InRedis {
+    InRedis::open(server.connect(), key("k")).await.expect("it can be opened")
+}
+
+#[tokio::test]
+async fn records_are_kept_sealed_and_versions_are_compared() {
+    let Some(server) = RedisServer::start("records_are_kept_sealed_and_versions_are_compared").await else {
+        return;
+    };
+    let (one, other) = (opened(&server).await, opened(&server).await);
+    keeps_records(&one, &other).await;
+    has_one_winner(&one, &other).await;
+    let redis = server.connect();
+    redis.connected(PATIENCE).await.expect("it is there");
+    let all: Vec<(String, Vec<u8>)> =
+        redis.ask(&::redis::cmd("HGETALL").arg("{claviger}:vault").to_owned()).await.expect("it answers");
+    let shows =
+        |text: &str| all.iter().any(|(_, part)| memchr::memmem::find(part, text.as_bytes()).is_some());
+    assert!(all.len() == 6 && !shows(MARK) && !shows("logto.app") && !shows("m2m"));
+    let why = InRedis::open(server.connect(), key("x")).await.expect_err("it is another key");
+    assert!(
+        why.to_string().contains("vault.key is not the key that the vault in Redis is sealed with"),
+        "{why}"
+    );
+    takes_another_key(&one, &other, 4).await;
+    assert_eq!(
+        InRedis::open(server.connect(), key("n")).await.expect("the new one").list().await.map(|it| it.len()),
+        Ok(4)
+    );
+}
+
+#[tokio::test]
+async fn others_are_told_of_a_change_and_of_what_they_may_have_missed() {
+    let Some(mut server) =
+        RedisServer::start("others_are_told_of_a_change_and_of_what_they_may_have_missed").await
+    else {
+        return;
+    };
+    let (one, other) = (opened(&server).await, opened(&server).await);
+    let mut notices = other.notices().expect("it is shared");
+    is_told(&mut notices, Notice::Any).await;
+    one.create(record("acme", "s")).await.expect("it is free");
+    is_told(&mut notices, Notice::One(alias("acme"))).await;
+    server.kill().await;
+    let error = within("the loss to be seen", async {
+        loop {
+            if let Err(error) = one.create(record("beta", "s")).await {
+                break error;
+            }
+        }
+    })
+    .await;
+    assert!(error.to_string().starts_with("the vault is unavailable: "), "{error}");
+    server.restart().await;
+    is_told(&mut notices, Notice::Any).await;
+    assert_eq!(other.list().await.expect("it is back").len(), 1, "what was answered has survived");
+}
+
+#[tokio::test]
+async fn what_is_no_vault_and_what_is_damaged_is_said_and_left_alone() {
+    let Some(server) =
+        RedisServer::start("what_is_no_vault_and_what_is_damaged_is_said_and_left_alone").await
+    else {
+        return;
+    };
+    assert!(InRedis::open_existing(server.connect(), key("k")).await.expect("it answers").is_none());
+    let redis = server.connect();
+    redis.connected(PATIENCE).await.expect("it is there");
+    let ask = async |words: &[&str]| {
+        let mut command = ::redis::cmd(words[0]);
+        words[1..].iter().for_each(|word| {
+            command.arg(*word);
+        });
+        redis.ask::<::redis::Value>(&command).await.expect("it answers")
+    };
+    ask(&["SET", "{claviger}:vault", "something else"]).await;
+    let why = InRedis::open(server.connect(), key("k")).await.expect_err("it is no vault");
+    assert!(why.to_string().contains("is not a vault of Claviger"), "{why}");
+    ask(&["DEL", "{claviger}:vault"]).await;
+    let store = opened(&server).await;
+    store.create(record("acme", "s")).await.expect("it is free");
+    ask(&["HSET", "{claviger}:vault", "acme", "garbage"]).await;
+    let why = store.list().await.expect_err("it is damaged");
+    assert!(why.to_string().contains("the record of acme does not open"), "{why}");
+    assert!(store.replace(record("acme", "t"), NONE).await.is_err());
+    let ours = store.verify().await.expect_err("it is damaged");
+    assert_eq!(ours, why);
+}
+
+#[tokio::test]
+async fn a_user_with_what_the_documentation_lists_can_do_all_and_no_more() {
+    let page = include_str!("../../../docs/tenants.md");
+    let rights =
+        page.split("ACL SETUSER claviger on >PASSWORD").nth(1).and_then(|rest| rest.split("```").next());
+    let rights: Vec<_> = rights.expect("it is listed").split_whitespace().collect();
+    let arguments: Vec<_> = ["--user", "claviger", "on", ">hunter2"].into_iter().chain(rights).collect();
+    let name = "a_user_with_what_the_documentation_lists_can_do_all_and_no_more";
+    let Some(server) = RedisServer::start_with(name, &arguments).await else { return };
+    let options = |password: &str| RedisOptions {
+        username: Some("claviger".into()),
+        password: Some(Bearer::Held(Secret::new(password.into()))),
+        ..server.options()
+    };
+    let connect = |password| Redis::new(&options(password)).expect("there is no TLS");
+    let opened = async || InRedis::open(connect("hunter2"), key("k")).await.expect("it can be opened");
+    let (one, other) = (opened().await, opened().await);
+    keeps_records(&one, &other).await;
+    let mut notices = other.notices().expect("it is shared");
+    is_told(&mut notices, Notice::Any).await;
+    one.create(record("acme", "s")).await.expect("it is free");
+    is_told(&mut notices, Notice::One(alias("acme"))).await;
+    assert_eq!(one.concerns().await, Vec::<String>::new());
+    takes_another_key(&one, &other, 3).await;
+    let more = connect("hunter2");
+    more.connected(PATIENCE).await.expect("it is there");
+    let refused = more.ask::<::redis::Value>(&::redis::cmd("FLUSHALL")).await.expect_err("it may not");
+    assert!(refused.to_string().starts_with("the user of `redis.username` lacks a permission"), "{refused}");
+    let wrong = connect("hunter3").connected(Duration::from_secs(1)).await.expect_err("it is wrong");
+    assert!(wrong.to_string().contains("WRONGPASS") && !wrong.to_string().contains("hunter"), "{wrong}");
+}
+
+/// At this TCP port, beside its socket.
+async fn at_port(name: &str, port: u16, more: &[&str]) -> Option<RedisServer> {
+    let port = port.to_string();
+    let arguments: Vec<_> =
+        ["--port", &port, "--bind", "127.0.0.1"].into_iter().chain(more.iter().copied()).collect();
+    RedisServer::start_with(name, &arguments).await
+}
+
+fn tcp(port: u16) -> RedisAddress {
+    RedisAddress::parse(&format!("redis://127.0.0.1:{port}")).expect("it is one")
+}
+
+#[tokio::test]
+async fn in_a_cluster_the_node_that_has_the_keys_is_found_and_followed() {
+    let name = "in_a_cluster_the_node_that_has_the_keys_is_found_and_followed";
+    let ports = [RedisServer::free_port(), RedisServer::free_port()];
+    let cluster = ["--cluster-enabled", "yes"];
+    let Some(one) = at_port(name, ports[0], &cluster).await else { return };
+    let Some(other) = at_port(name, ports[1], &cluster).await else { return };
+    // The slot of {claviger}.
+    let slot: u16 = one.told(&["CLUSTER", "KEYSLOT", "{claviger}:vault"]).await.parse().expect("a number");
+    let half = if slot < 8192 { ["8192", "16383", "0", "8191"] } else { ["0", "8191", "8192", "16383"] };
+    one.told(&["CLUSTER", "ADDSLOTSRANGE", half[0], half[1]]).await;
+    other.told(&["CLUSTER", "ADDSLOTSRANGE", half[2], half[3]]).await;
+    one.told(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]).await;
+    one.told(&["CLUSTER", "MEET", "127.0.0.1", &ports[1].to_string()]).await;
+    within("the nodes to know each other", async {
+        for node in [&one, &other] {
+            while !node.told(&["CLUSTER", "INFO"]).await.contains("cluster_slots_ok:16384") {
+                tokio::task::yield_now().await;
+            }
+        }
+    })
+    .await;
+    let options = RedisOptions { url: vec![tcp(ports[0])], ..one.options() };
+    let redis = Redis::new(&options).expect("there is no TLS");
+    let store = InRedis::open(redis, key("k")).await.expect("the other node has it");
+    store.create(record("acme", "s")).await.expect("it is free");
+    assert_eq!(other.told(&["HLEN", "{claviger}:vault"]).await, "3");
+}
+
+#[tokio::test]
+async fn sentinels_say_who_the_master_is_also_after_a_failover() {
+    let name = "sentinels_say_who_the_master_is_also_after_a_failover";
+    let [first, second, watch] = [(); 3].map(|()| RedisServer::free_port());
+    let Some(mut one) = at_port(name, first, &[]).await else { return };
+    let Some(other) = at_port(name, second, &["--replicaof", "127.0.0.1", &first.to_string()]).await else {
+        return;
+    };
+    let directory = tempfile::tempdir().expect("there is a temporary directory");
+    let file = directory.path().join("sentinel.conf");
+    let text = format!(
+        "port {watch}\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 {first} 1\nsentinel down-after-milliseconds main 500\n\
+         sentinel failover-timeout main 2000\n"
+    );
+    std::fs::write(&file, text).expect("it can be written to");
+    let mut sentinel = tokio::process::Command::new("redis-server");
+    sentinel.arg(&file).arg("--sentinel").stdout(std::process::Stdio::null()).kill_on_drop(true);
+    let _sentinel = sentinel.spawn().expect("it starts");
+    within("the replica to follow", async {
+        while !other.told(&["INFO", "replication"]).await.contains("master_link_status:up") {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let options = RedisOptions {
+        url: vec![tcp(watch)],
+        master: Some("main".into()),
+        timeout: PATIENCE,
+        ..one.options()
+    };
+    let store = within("a Sentinel to know the master", async {
+        loop {
+            let redis = Redis::new(&options).expect("there is no TLS");
+            if let Ok(store) = InRedis::open(redis, key("k")).await {
+                break store;
+            }
+        }
+    })
+    .await;
+    store.create(record("acme", "s")).await.expect("it is free");
+    // A Sentinel learns of replicas every ten seconds.
+    within("the Sentinel to know the replica", async {
+        let port = watch.to_string();
+        let asked = ["-p", &port, "SENTINEL", "replicas", "main"];
+        loop {
+            let said =
+                tokio::process::Command::new("redis-cli").args(asked).output().await.expect("it starts");
+            if String::from_utf8_lossy(&said.stdout).contains(&second.to_string()) {
+                break;
+            }
+        }
+    })
+    .await;
+    one.kill().await;
+    within("the other to be the master", async {
+        while store.create(record("beta", "s")).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(store.list().await.expect("it answers").len(), 2);
+}
+
+/// `cargo test --release --test it -- --ignored --nocapture ten_thousand_tenants`
+#[tokio::test]
+#[ignore = "for measurements"]
+async fn ten_thousand_tenants_are_read_in_less_than_a_second() {
+    let Some(server) = RedisServer::start("ten_thousand_tenants").await else { return };
+    let store = opened(&server).await;
+    let records =
+        (0..10_000).map(|n| record(&format!("tenant-{n}"), "a-secret-of-thirty-two-characters")).collect();
+    assert_eq!(store.import(records).await.expect("it answers").added.len(), 10_000);
+    let began = tokio::time::Instant::now();
+    let read = opened(&server).await.list().await.expect("it answers").len();
+    let (took, checkup) = (began.elapsed(), store.verify().await.expect("it answers"));
+    println!("{read} records, {} bytes, read in {took:?}", checkup.bytes);
+    assert!(took < Duration::from_secs(1), "{took:?}");
+}

@@ -1,0 +1,105 @@
+//! A real `redis-server` of a test's own, on a Unix socket, with its data in a directory that goes with it. Where the program
+//! is not installed the test says so and does nothing: `make test` installs it.
+
+use std::{os::unix::net::UnixStream, path::PathBuf, process::Stdio, time::Duration};
+
+use claviger::{
+    config::{RedisAddress, RedisOptions, Roots},
+    redis::Redis,
+};
+use tokio::process::{Child, Command};
+
+use super::soon;
+
+pub(crate) struct RedisServer {
+    directory: tempfile::TempDir,
+    arguments: Vec<String>,
+    child: Option<Child>,
+}
+
+impl RedisServer {
+    /// `None`, said with the name of the test, where there is no `redis-server`.
+    pub(crate) async fn start(test: &str) -> Option<Self> {
+        Self::start_with(test, &[]).await
+    }
+
+    pub(crate) async fn start_with(test: &str, arguments: &[&str]) -> Option<Self> {
+        let there =
+            std::process::Command::new("redis-server").arg("--version").stdout(Stdio::null()).status();
+        if there.is_err() {
+            eprintln!("SKIPPED {test}: redis-server is not installed (make test installs it)");
+            return None;
+        }
+        let directory = tempfile::tempdir().expect("there is a temporary directory");
+        let arguments = arguments.iter().map(|it| (*it).to_owned()).collect();
+        let mut server = Self { directory, arguments, child: None };
+        server.restart().await;
+        Some(server)
+    }
+
+    /// A port that is free now, for servers that have to know it before they start.
+    pub(crate) fn free_port() -> u16 {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        listener.local_addr().expect("it has one").port()
+    }
+
+    /// Carries a command out, without a client of ours.
+    pub(crate) async fn told(&self, words: &[&str]) -> String {
+        let mut command = Command::new("redis-cli");
+        let output = command.arg("-s").arg(self.socket()).args(words).output().await.expect("it starts");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.directory.path().join("redis.sock")
+    }
+
+    /// As in `redis.url`.
+    pub(crate) fn url(&self) -> String {
+        format!("unix:{}", self.socket().display())
+    }
+
+    /// With the data of before.
+    pub(crate) async fn restart(&mut self) {
+        self.kill().await;
+        let mut command = Command::new("redis-server");
+        command
+            // Later ones win.
+            .args(["--port", "0", "--unixsocket"])
+            .arg(self.socket())
+            .args(["--appendonly", "yes", "--appendfsync", "always", "--save", "", "--dir"])
+            .arg(self.directory.path())
+            .args(&self.arguments)
+            .stdout(Stdio::null())
+            .kill_on_drop(true);
+        self.child = Some(command.spawn().expect("it starts"));
+        let socket = self.socket();
+        soon("redis-server to listen", || UnixStream::connect(&socket).is_ok()).await;
+    }
+
+    /// As by `kill -9`.
+    pub(crate) async fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().await.expect("it is ours");
+        }
+        let _ = std::fs::remove_file(self.socket());
+    }
+
+    pub(crate) fn options(&self) -> RedisOptions {
+        RedisOptions {
+            url: vec![RedisAddress::parse(&self.url()).expect("it is one")],
+            master: None,
+            username: None,
+            password: None,
+            sentinel_password: None,
+            prefix: RedisOptions::PREFIX.into(),
+            connect_timeout: Duration::from_secs(5),
+            timeout: Duration::from_secs(10),
+            roots: Roots::Bundled,
+        }
+    }
+
+    pub(crate) fn connect(&self) -> Redis {
+        Redis::new(&self.options()).expect("there is no TLS")
+    }
+}
