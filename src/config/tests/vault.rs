@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::*;
-use crate::{config::Rotate, secret::ClientSecret};
+use crate::{
+    config::{GivenQuota, Rotate},
+    secret::ClientSecret,
+};
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 const VAULT: &str = "[vault]\nstore = { file = \"v.redb\" }\nkey = { env = \"K\" }\n";
@@ -48,7 +51,7 @@ fn a_template_has_the_settings_of_a_tenant() {
     let template = "[tenant_templates.customer]\nlabels = [\"customer\"]\nquota = \"off\"\nrotate = { every = \"30d\" }\n";
     let config = with(template).config();
     let template = &config.tenant_templates[0];
-    assert_eq!((template.labels[0].as_str(), template.quota), ("customer", Some(None)));
+    assert_eq!((template.labels[0].as_str(), template.quota), ("customer", Some(GivenQuota::Off)));
     let month = Duration::from_hours(30 * 24);
     assert_eq!(template.rotate, Some(Rotate { every: month, overlap: Rotate::OVERLAP }));
 }
