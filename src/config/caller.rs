@@ -3,7 +3,14 @@
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
-use super::{origin::Origin, policy::RuleText, rate::Rate, scope::TenantScope, show, words::{Class, Issue}};
+use super::{
+    origin::Origin,
+    policy::RuleText,
+    rate::Rate,
+    scope::TenantScope,
+    show,
+    words::{Class, Issue},
+};
 use crate::{
     ids::{CallerName, IssuerName, KeyLabel, PolicyName, TenantName},
     secret::Digest,

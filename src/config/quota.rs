@@ -44,7 +44,11 @@ impl Quota {
 
     /// Half of what is left beside the share: so much at once on top of the share still leaves the other half to sign-in, in any
     /// period whatever. Where all of the quota is spent here, it is a token bucket of that size.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of a u32, 1 at least")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a part of a u32, 1 at least"
+    )]
     pub fn own_burst(requests: u32, share: f64) -> u32 {
         if share >= 1.0 {
             return requests;
@@ -53,13 +57,24 @@ impl Quota {
     }
 
     /// The most that passes here in any period: the share evenly, and the burst on top.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of a u32, and no negative one")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a part of a u32, and no negative one"
+    )]
     pub fn most(&self) -> u32 {
-        ((f64::from(self.requests) * self.share).floor() as u32).saturating_add(self.burst).saturating_sub(1)
+        ((f64::from(self.requests) * self.share - 1e-9).ceil() as u32)
+            .saturating_add(self.burst)
+            .saturating_sub(1)
     }
 
     /// Nanoseconds between two requests where the share is spent evenly; rounded up.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a period by a number of requests, and no negative one")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a period by a number of requests, and no negative one"
+    )]
     pub fn interval(&self) -> u64 {
         let spent = (f64::from(self.requests) * self.share).max(f64::MIN_POSITIVE);
         (self.per.as_nanos() as f64 / spent).ceil() as u64
@@ -71,7 +86,11 @@ impl Quota {
     }
 
     /// What is spent, as a rate.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of a u32, 1 at least")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a part of a u32, 1 at least"
+    )]
     pub fn spent(&self) -> Rate {
         let requests = (f64::from(self.requests) * self.share).round().max(1.0) as u32;
         Rate { requests, per: self.per, burst: self.burst }
@@ -108,7 +127,11 @@ impl GivenQuota {
                 let (requests, per) = rate.or(of_cloud.map(|cloud| (cloud.requests, cloud.per)))?;
                 let usual = if is_on_cloud { Quota::CLOUD_SHARE } else { 1.0 };
                 let quota = Quota::new(requests, per, share.unwrap_or(usual));
-                Some(Quota { burst: burst.unwrap_or(quota.burst), tokens: tokens.unwrap_or(quota.tokens), ..quota })
+                Some(Quota {
+                    burst: burst.unwrap_or(quota.burst),
+                    tokens: tokens.unwrap_or(quota.tokens),
+                    ..quota
+                })
             }
         }
     }
@@ -116,9 +139,11 @@ impl GivenQuota {
 
 /// Whether a resource is the Management API of a tenant on Logto Cloud. Those of an installation of one's own have the names
 /// `default` and `admin` there, whatever its address (fact 1.14).
-pub fn is_of_cloud(resource: &str) -> bool {
+pub(super) fn is_of_cloud(resource: &str) -> bool {
     let label = resource.strip_prefix("https://").and_then(|rest| rest.strip_suffix(".logto.app/api"));
-    label.is_some_and(|label| !label.is_empty() && !label.contains('/') && !matches!(label, "default" | "admin"))
+    label.is_some_and(|label| {
+        !label.is_empty() && !label.contains('/') && !matches!(label, "default" | "admin")
+    })
 }
 
 /// As it was written.
@@ -159,7 +184,11 @@ mod tests {
     fn a_tenant_is_on_cloud_by_its_resource_and_keeps_room_for_sign_in_there() {
         let cloud = GivenQuota::of(None, CLOUD).unwrap();
         assert_eq!((cloud.requests, cloud.share, cloud.burst, cloud.most()), (200, 0.7, 30, 169));
-        assert_eq!(GivenQuota::of(None, OWN), None, "the built-in resource of every installation of one's own");
+        assert_eq!(
+            GivenQuota::of(None, OWN),
+            None,
+            "the built-in resource of every installation of one's own"
+        );
         assert_eq!(GivenQuota::of(None, "https://admin.logto.app/api"), None);
         assert_eq!(GivenQuota::of(None, "https://a/b.logto.app/api"), None);
         assert_eq!(GivenQuota::of(Some(GivenQuota::Off), CLOUD), None);

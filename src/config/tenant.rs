@@ -4,7 +4,12 @@ use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 
-use super::{endpoint::Endpoint, quota::{Quota, is_of_cloud}, show, words::ClientAuth};
+use super::{
+    endpoint::Endpoint,
+    quota::{Quota, is_of_cloud},
+    show,
+    words::ClientAuth,
+};
 use crate::{
     ids::{Label, TenantName},
     secret::ClientSecret,

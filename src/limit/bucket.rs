@@ -131,7 +131,12 @@ impl Limiter for Bucket {
         self.paused_until.fetch_max(until, Relaxed);
     }
 
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "nanoseconds between two requests, and a factor of 0.01 at least")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "nanoseconds between two requests, and a factor of 0.01 at least"
+    )]
     fn set_pace(&self, pace: f64) {
         self.cost.store((self.full as f64 / pace.clamp(0.01, 1.0)).ceil() as u64, Relaxed);
     }
@@ -232,7 +237,8 @@ mod tests {
         assert_eq!(at_once(&bucket, Class::Interactive), 3, "batch left it alone");
         for class in Class::ALL {
             let (bucket, start) = (shared(), Instant::now());
-            let passed = (0..100_000).filter(|ms| bucket.draw(start + Duration::from_millis(*ms), class).is_ok());
+            let passed =
+                (0..100_000).filter(|ms| bucket.draw(start + Duration::from_millis(*ms), class).is_ok());
             let passed = passed.count();
             assert!((700..=704).contains(&passed), "{class:?}: {passed}");
         }
@@ -257,7 +263,8 @@ mod tests {
     async fn a_pace_that_is_narrowed_and_a_burst_that_is_gone() {
         let (bucket, start) = (shared(), Instant::now());
         bucket.set_pace(0.5);
-        let passed = (0..100_000).filter(|ms| bucket.draw(start + Duration::from_millis(*ms), Class::Batch).is_ok());
+        let passed =
+            (0..100_000).filter(|ms| bucket.draw(start + Duration::from_millis(*ms), Class::Batch).is_ok());
         let passed = passed.count();
         assert!((350..=352).contains(&passed), "{passed}");
         let bucket = shared();

@@ -106,7 +106,10 @@ impl<T: Limited> Admitted<T> {
         let place = if body.is_some() { LatePlace::held(place) } else { LatePlace::later(place) };
         let (permit, exchange, _waiting) = (Some(permit), Some(exchange), waiting);
         let operation = index;
-        Ok((Dispatch { tenant, token, operation, target, masking, turn, permit, place, exchange, _waiting }, rule))
+        Ok((
+            Dispatch { tenant, token, operation, target, masking, turn, permit, place, exchange, _waiting },
+            rule,
+        ))
     }
 
     /// For another proxy, which has the body and will send what its question was about.

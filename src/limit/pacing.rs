@@ -100,7 +100,8 @@ impl Pacer {
                 let state = self.lock();
                 return Err(TooLate(self.expected(&state.line, turn, rank)));
             }
-            let _called = timeout_at(next.map_or(until, |next| next.min(until)), seated.seat.called.notified()).await;
+            let _called =
+                timeout_at(next.map_or(until, |next| next.min(until)), seated.seat.called.notified()).await;
         }
     }
 

@@ -243,7 +243,8 @@ impl Quota {
     pub fn told(&self, told: Told) {
         let (now, kept) = (Instant::now(), &self.0.kept);
         if let (Some(config), Some((requests, per))) = (&self.0.config, told.policy) {
-            let fraction = (f64::from(requests) / per.as_secs_f64()) / (f64::from(config.requests) / config.per.as_secs_f64());
+            let fraction = (f64::from(requests) / per.as_secs_f64())
+                / (f64::from(config.requests) / config.per.as_secs_f64());
             if let Some(pace) = kept.belief.told(fraction, now) {
                 kept.limiter.set_pace(pace);
                 kept.meter.narrowed(pace);
@@ -316,3 +317,6 @@ impl Drop for Permit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -112,9 +112,7 @@ pub async fn send(
         let Some(attempt) = body.attempt() else { return Err(UpstreamError::Spent) };
         let mut permit = match permit.take() {
             Some(permit) => permit,
-            None => {
-                tenant.quota().again(dispatch.turn(), dispatch.operation(), outbound.deadline).await?
-            }
+            None => tenant.quota().again(dispatch.turn(), dispatch.operation(), outbound.deadline).await?,
         };
         permit.sent();
         tries += 1;

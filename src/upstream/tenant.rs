@@ -89,7 +89,15 @@ impl PartialEq for Common {
     /// By what is configured: clock and counters are the process's.
     fn eq(&self, other: &Self) -> bool {
         (&self.timeouts, &self.retry, &self.token, self.queue, self.waits, self.expansion, &self.catalog)
-            == (&other.timeouts, &other.retry, &other.token, other.queue, other.waits, other.expansion, &other.catalog)
+            == (
+                &other.timeouts,
+                &other.retry,
+                &other.token,
+                other.queue,
+                other.waits,
+                other.expansion,
+                &other.catalog,
+            )
     }
 }
 

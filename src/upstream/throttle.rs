@@ -81,7 +81,9 @@ mod tests {
         let full = of("\"default\";r=50;t=30", "\"default\";q=100;w=60;qu=\"requests\"");
         assert_eq!(full, Told { policy: Some((100, 60 * second)), empty_for: None });
         assert_eq!(of("\"default\";r=0;t=86400", "\"default\";q=100").empty_for, Some(MAX_PAUSE));
-        for (limit, policy) in [("", ""), ("r=0", "q"), ("\"x\";r=-1;t=1", "\"x\";q=0;w=0"), (";;=;", "a;q=b;w=c")] {
+        for (limit, policy) in
+            [("", ""), ("r=0", "q"), ("\"x\";r=-1;t=1", "\"x\";q=0;w=0"), (";;=;", "a;q=b;w=c")]
+        {
             assert_eq!(of(limit, policy), Told::default(), "{limit} {policy}");
         }
     }

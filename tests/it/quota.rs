@@ -1,9 +1,6 @@
 //! A tenant's quota: what callers get of it, and what is left for its sign-in, against an emulator with a true bucket.
 
-use std::{
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use claviger_emulator::{Effect, Options, Quota, Seed};
 use tokio::{task::JoinSet, time::Instant};
@@ -145,10 +142,20 @@ async fn shared(requests: u32, per: Duration, during: Duration, is_alone: bool) 
     let waited = interactive.percentile(99);
     let figures = format!(
         "{sent} sent, {:.1}% of the share; {} of {} refused upstream; batch {} answered, {} refused; interactive {} answered, p50 {:?}, p99 {waited:?}; {} signed in",
-        used * 100.0, logto.refused_by_quota(), sent, batch.with(200), batch.with(429), interactive.with(200),
-        interactive.percentile(50), signed_in.with(200),
+        used * 100.0,
+        logto.refused_by_quota(),
+        sent,
+        batch.with(200),
+        batch.with(429),
+        interactive.with(200),
+        interactive.percentile(50),
+        signed_in.with(200),
     );
-    assert_eq!((interactive.with(200), signed_in.with(200)), (interactive.statuses.len(), signed_in.statuses.len()), "{figures}");
+    assert_eq!(
+        (interactive.with(200), signed_in.with(200)),
+        (interactive.statuses.len(), signed_in.statuses.len()),
+        "{figures}"
+    );
     assert!(logto.refused_by_quota() * 1000 <= sent, "{figures}");
     assert!(used <= 1.25, "{figures}");
     if is_alone {
@@ -204,7 +211,10 @@ async fn b49_who_cannot_wait_is_told_at_once_and_who_waits_is_served() {
     let asked = Instant::now();
     let answer = proxy.ask(&of("batch")).await;
     answer.assert_problem(429, "quota_exhausted");
-    assert!(asked.elapsed() < SECOND / 2 && answer.retry_after().is_some_and(|wait| wait >= 30), "{answer:?}");
+    assert!(
+        asked.elapsed() < SECOND / 2 && answer.retry_after().is_some_and(|wait| wait >= 30),
+        "{answer:?}"
+    );
     assert_eq!(answer.value("ratelimit-policy"), Some("\"quota\";q=10;w=10"));
 }
 
@@ -238,6 +248,10 @@ async fn b49_a_429_about_one_recipient_of_messages_is_nobody_elses_business() {
     logto.api_fault_times(1, Effect::body(429, "application/json", limited));
     let role = r#"{"name":"n","description":"d"}"#;
     let answer = proxy.ask(&Request::post("/api/roles", role).key(&key("normal"))).await;
-    assert_eq!((answer.status, answer.text().as_str()), (429, limited), "as it came, though it was looked at");
+    assert_eq!(
+        (answer.status, answer.text().as_str()),
+        (429, limited),
+        "as it came, though it was looked at"
+    );
     assert_eq!(proxy.metric("claviger_quota_believed{tenant=\"acme\"}").await, 700.0);
 }

@@ -73,6 +73,7 @@ impl TenantNow {
                 "requests": quota.config.requests,
                 "per_seconds": quota.config.per.as_secs_f64(),
                 "share": quota.config.share,
+                "burst": quota.config.burst,
                 "believed_per_second": rounded(quota.believed()),
                 "remaining": quota.remaining,
                 "waiting": Class::ALL.iter().map(|class| (class.name(), quota.waiting[class.index()])).collect::<BTreeMap<_, _>>(),

@@ -87,7 +87,11 @@ impl Checker<'_> {
                 quota.most(),
                 quota.requests
             );
-            self.warn(&section.key("quota").key("burst"), what, format!("Write {fits} at most, or leave burst out."));
+            self.warn(
+                &section.key("quota").key("burst"),
+                what,
+                format!("Write {fits} at most, or leave burst out."),
+            );
         }
         quota
     }

@@ -117,6 +117,7 @@ impl Line {
         }
         let gone = longest.seats.pop_back()?;
         lane.len -= 1;
+        lane.tidy();
         self.len -= 1;
         self.forgive(least);
         Some(gone)
@@ -197,10 +198,16 @@ impl Line {
 
     /// How many requests pass before a newcomer, as far as is known: those that are more urgent, those of its class whose turn is
     /// before its own, and of those to come as many as there were of late.
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "thousands at most, and no negative number")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "thousands at most, and no negative number"
+    )]
     pub(super) fn before(&self, rank: Rank, caller: usize, weight: u32) -> u32 {
         let above = &self.lanes[..rank.index()];
-        let before: usize = above.iter().map(|lane| lane.len).sum::<usize>() + self.lanes[rank.index()].before(caller, weight);
+        let before: usize = above.iter().map(|lane| lane.len).sum::<usize>()
+            + self.lanes[rank.index()].before(caller, weight);
         let urgent: f64 = self.passed[..rank.index()].iter().sum();
         let least = f64::from(OWED[rank.index()].max(5)) / 100.0;
         (before as f64 / (1.0 - urgent).max(least)).ceil() as u32

@@ -111,8 +111,9 @@ impl<'c> TenantMaker<'c> {
             |current| current.metrics().clone(),
         );
         let waits = self.common.waits;
-        let quota =
-            current.and_then(|current| current.quota().carried_over(tenant.quota, waits)).unwrap_or_else(|| {
+        let quota = current
+            .and_then(|current| current.quota().carried_over(tenant.quota, waits))
+            .unwrap_or_else(|| {
                 let bucket = Arc::new(Bucket::of(tenant.quota));
                 let meter = Meter { metrics: shared.metrics.clone(), tenant: name.clone() };
                 Quota::new(name.clone(), tenant.quota, bucket, waits, meter)

@@ -14,14 +14,17 @@ struct Visitor {
 }
 
 fn visitor() -> impl Strategy<Value = Visitor> {
-    let leaves = prop_oneof![2 => Just(None), 1 => (0..3000_u64).prop_map(|ms| Some(Duration::from_millis(ms)))];
+    let leaves =
+        prop_oneof![2 => Just(None), 1 => (0..3000_u64).prop_map(|ms| Some(Duration::from_millis(ms)))];
     let caller = (0..4_usize, 0..3_usize, 1..5_u32);
-    (0..300_u64, caller, leaves, prop::bool::weighted(0.1)).prop_map(|(after, (caller, class, weight), leaves, gives_back)| Visitor {
-        after: Duration::from_millis(after),
-        turn: Turn { caller, class: Class::ALL[class], weight },
-        leaves,
-        gives_back,
-    })
+    (0..300_u64, caller, leaves, prop::bool::weighted(0.1)).prop_map(
+        |(after, (caller, class, weight), leaves, gives_back)| Visitor {
+            after: Duration::from_millis(after),
+            turn: Turn { caller, class: Class::ALL[class], weight },
+            leaves,
+            gives_back,
+        },
+    )
 }
 
 fn quota() -> impl Strategy<Value = Quota> {
@@ -84,11 +87,16 @@ proptest! {
 /// A million that come and go, many before their turn.
 #[test]
 fn a_million_arrivals_leave_nothing_behind() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
-        let pacer = Pacer::new(Arc::new(Bucket::of(Some(Quota { burst: 50, ..Quota::new(1_000_000, SECOND, 0.3) }))), 256);
+        let pacer = Pacer::new(
+            Arc::new(Bucket::of(Some(Quota { burst: 50, ..Quota::new(1_000_000, SECOND, 0.3) }))),
+            256,
+        );
         let mut random = fastrand::Rng::with_seed(7);
-        let mut waiting: Vec<std::pin::Pin<Box<dyn Future<Output = Result<Drawn, TooLate>> + '_>>> = Vec::new();
+        let mut waiting: Vec<std::pin::Pin<Box<dyn Future<Output = Result<Drawn, TooLate>> + '_>>> =
+            Vec::new();
         let (mut served, mut refused, mut left) = (0_u32, 0_u32, 0_u32);
         for n in 0..1_000_000_u32 {
             let turn = Turn {
