@@ -16,7 +16,7 @@ use prometheus::IntCounter;
 use tokio::time::{Instant, sleep, sleep_until};
 
 pub use self::{
-    outcome::{Fate, Outcome, Seen, percentile},
+    outcome::{Fate, Outcome, SIGN_IN, Seen, percentile},
     scenario::{Asks, InvalidScenario, Load, Scenario},
 };
 use crate::{
@@ -31,8 +31,6 @@ const ATTEMPTS: usize = 3;
 const BACKOFF: Duration = Duration::from_millis(50);
 /// The deadline of a request, as `timeouts.deadline` has it.
 const DEADLINE: Duration = Duration::from_secs(75);
-/// Sign-in has no place among the loads.
-pub const SIGN_IN: usize = usize::MAX;
 
 /// What all requests of a run have in common.
 struct World {

@@ -5,6 +5,7 @@
 //! worker. When it has been served, or leaves, the next is called to lead; so nobody waits in vain however the others end.
 
 mod line;
+mod rank;
 mod seat;
 
 use std::{
@@ -17,7 +18,7 @@ use std::{
 
 use tokio::time::{Instant, timeout_at};
 
-pub(super) use self::line::Rank;
+pub(super) use self::rank::Rank;
 use self::{
     line::Line,
     seat::{Fate, Seat},

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use super::scenario::Scenario;
 
+/// Sign-in has no place among the loads.
+pub const SIGN_IN: usize = usize::MAX;
+
 /// All that was seen.
 #[derive(Debug)]
 pub struct Outcome {
@@ -22,7 +25,7 @@ pub struct Outcome {
 pub struct Seen {
     /// When.
     pub at: Duration,
-    /// Whose: the index of a load, or [`super::SIGN_IN`].
+    /// Whose: the index of a load, or [`SIGN_IN`].
     pub load: usize,
     /// What became of it.
     pub fate: Fate,
@@ -49,7 +52,7 @@ impl Outcome {
 
     /// How many requests of all loads were sent; sign-in is nobody's here.
     pub fn sent(&self) -> usize {
-        self.seen.iter().filter(|seen| seen.load != super::SIGN_IN && seen.fate == Fate::Sent).count()
+        self.seen.iter().filter(|seen| seen.load != SIGN_IN && seen.fate == Fate::Sent).count()
     }
 
     /// The waits of a load's requests that were sent, in order.

@@ -71,8 +71,12 @@ async fn hungry(proxy: Arc<Proxy>, caller: &'static str, connections: usize, end
             let mut client = proxy.connect().await;
             while Instant::now() < end {
                 let asked = Instant::now();
-                seen.statuses.push(client.ask(&of(caller)).await.status);
-                seen.times.push(asked.elapsed());
+                let status = client.ask(&of(caller)).await.status;
+                // What waits at the end is served then, and says nothing of what was had before.
+                if Instant::now() < end {
+                    seen.statuses.push(status);
+                    seen.times.push(asked.elapsed());
+                }
             }
             seen
         });
@@ -184,8 +188,7 @@ async fn b49_two_batch_callers_get_the_same() {
     let (many, few) =
         tokio::join!(hungry(proxy.clone(), "batch", 60, end), hungry(proxy.clone(), "batch-2", 12, end));
     let (many, few) = (many.with(200), few.with(200));
-    // Those that were under way at the end belong to whoever had more connections.
-    assert!(many.abs_diff(few) <= few / 20 + 10, "{many} and {few}");
+    assert!(many.abs_diff(few) <= few / 20 + 3, "{many} and {few}");
 }
 
 #[tokio::test]

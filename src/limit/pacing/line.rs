@@ -6,17 +6,12 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use super::seat::Seat;
+use super::{
+    rank::{RANKS, Rank},
+    seat::Seat,
+};
 use crate::config::Class;
 
-/// How urgent: as a class, or before all classes what has a place among the tenant's requests already, as it keeps others out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::limit) enum Rank {
-    Placed,
-    Class(Class),
-}
-
-const RANKS: usize = 4;
 /// Hundredths of what passes before them that are owed to those behind, by rank.
 const OWED: [u32; RANKS] = [0, 0, 10, 5];
 /// One request, in units of virtual time, at a weight of 1.
@@ -51,30 +46,6 @@ struct Flow {
     /// When the first of them is due, in virtual time.
     start: u64,
     seats: VecDeque<Arc<Seat>>,
-}
-
-impl Rank {
-    pub(super) const fn index(self) -> usize {
-        match self {
-            Self::Placed => 0,
-            Self::Class(class) => 1 + class.index(),
-        }
-    }
-
-    /// Which burst it may use: what keeps others out may use all of it.
-    pub(super) const fn class(self) -> Class {
-        match self {
-            Self::Placed => Class::Interactive,
-            Self::Class(class) => class,
-        }
-    }
-
-    fn at(index: usize) -> Self {
-        match index.checked_sub(1) {
-            None => Self::Placed,
-            Some(class) => Self::Class(Class::ALL[class.min(2)]),
-        }
-    }
 }
 
 impl Line {

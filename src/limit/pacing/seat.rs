@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::line::Rank;
+use super::rank::Rank;
 use crate::limit::{limiter::Drawn, turn::Turn};
 
 /// Somebody in the line.
