@@ -43,6 +43,10 @@ unit: ## unit, property and integration tests; those of a real Logto's recording
 	@if [ -n "$${TEST_CLAVIGER_OPENAPI:-}" ]; then cargo test --locked --lib -- --ignored logtos_own_document; fi
 	@if [ -n "$${TEST_CLAVIGER_TRANSCRIPTS:-}" ]; then cargo test --locked --test emulator_facts -- --ignored recorded_exchanges; fi
 
+.PHONY: quota
+quota: ## a minute of Logto Cloud's quota in real time: a batch caller, interactive ones and sign-in; needs an idle machine
+	cargo test --locked --release --test it -- --ignored --nocapture b49_the_same_as_logto_cloud_has_it
+
 .PHONY: modules
 modules: ## draw the modules in ARCHITECTURE.md from the code's imports
 	cargo test --locked --test architecture -- --ignored --exact draw_the_picture_in_architecture

@@ -17,7 +17,7 @@ use claviger::{
     config::{self, Config, LoadRequest, References},
     headers,
     ids::CallerName,
-    limit::{CallerLimits, RateLimits},
+    limit::{Bucket, CallerLimits, Quota, RateLimits, Turn, Waits},
     observe::{AnsweredBy, Metrics, RequestId, TenantMetrics},
     policy::{Action, Grants},
     proxy::route,
@@ -149,6 +149,18 @@ fn stages(criterion: &mut Criterion) {
         reply::rebuild(&mut headers, base, target, &endpoint);
         headers
     };
+    // A million a second, and nobody waits.
+    let allowed = config::Quota::new(1_000_000, Duration::from_secs(1), 1.0);
+    let quotas = [None, Some(allowed)].map(|quota| {
+        let waits = Waits { longest: Duration::from_secs(30), most: 1024 };
+        let used = prometheus::IntCounter::new("used", "used").expect("a name");
+        Quota::new(config.tenants[0].name.clone(), quota, Arc::new(Bucket::of(quota)), waits, used)
+    });
+    let turn = Turn { caller: 0, class: config::Class::Interactive, weight: 1 };
+    let draw = |quota: &Quota| {
+        let drawn = quota.pace(turn, 0, Instant::now() + Duration::from_secs(75)).now_or_never();
+        drawn.expect("nothing to wait for").expect("there is enough").sent();
+    };
     let id = || RequestId::of(&head.headers, |_| false, || 42);
 
     let mut bench = |name: &str, stage: &dyn Fn()| {
@@ -161,6 +173,8 @@ fn stages(criterion: &mut Criterion) {
     bench("caller + policy", &|| drop(black_box(permit())));
     bench("caller + policy + limit", &|| drop(black_box(admit())));
     bench("caller + policy + metrics", &|| record());
+    bench("quota: none", &|| draw(&quotas[0]));
+    bench("quota: not reached", &|| draw(&quotas[1]));
     bench("request id", &|| drop(black_box(id())));
     bench("request headers", &|| drop(black_box(forward())));
     bench("answer headers and links", &|| drop(black_box(reply())));

@@ -21,6 +21,7 @@ mod output;
 mod process;
 mod runtime;
 mod serve;
+mod simulate;
 mod sources;
 mod status;
 mod tenant;
@@ -104,6 +105,8 @@ Examples:
     /// Run the Logto emulator alone, for tests.
     #[cfg(feature = "emulator")]
     Emulate(emulate::Args),
+    /// What a described load would make of a quota, in virtual time.
+    Simulate(simulate::Args),
     /// Probe the running process.
     #[command(after_long_help = "\
 Examples:
@@ -171,6 +174,7 @@ pub fn main() -> ExitCode {
         Command::Operations(args) => operations::run(&args),
         #[cfg(feature = "emulator")]
         Command::Emulate(args) => emulate::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Healthcheck(args) => healthcheck::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Tenant(command) => tenant::run(command),

@@ -8,6 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 pub use codings::{Coding, prefers_gzip};
 
+/// RFC 9218. Not forwarded: Logto knows nothing of it, and what it is for has been decided here.
+pub const PRIORITY: HeaderName = HeaderName::from_static("priority");
 /// Carries an API key; read before `Authorization`.
 pub const CLAVIGER_KEY: HeaderName = HeaderName::from_static("claviger-key");
 /// Selects the tenant.

@@ -34,6 +34,7 @@ pub mod regular_file;
 pub mod reply;
 pub mod rotation;
 pub mod secret;
+pub mod simulate;
 pub mod tenants;
 pub mod token;
 pub mod trust;

@@ -8,12 +8,14 @@ mod application_secrets;
 mod client;
 mod error;
 mod health;
+mod peeked;
 mod pool;
 mod pools;
 mod replay;
 mod request;
 mod retry;
 mod tenant;
+mod throttle;
 
 pub use answer::{Answer, BodyError, Created, CreationAnswer, FilteredBody};
 pub use application_secrets::{ApplicationSecret, ApplicationSecrets, SecretsError};

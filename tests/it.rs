@@ -67,6 +67,8 @@ mod origins;
 mod page;
 #[path = "it/paths.rs"]
 mod paths;
+#[path = "it/quota.rs"]
+mod quota;
 #[path = "it/resets.rs"]
 mod resets;
 #[path = "it/restarts.rs"]

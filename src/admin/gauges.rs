@@ -2,7 +2,7 @@
 //! that a reload took away, and an alert on it ends.
 
 use super::Admin;
-use crate::redis::RedisStatus;
+use crate::{config::Class, redis::RedisStatus};
 
 impl Admin {
     /// The Prometheus text, with all gauges as they are now.
@@ -12,8 +12,15 @@ impl Admin {
             let (pipeline, settings) = (self.pipeline.load(), self.settings.load());
             for tenant in pipeline.tenants().all() {
                 let name = &tenant.config().name;
-                if let Some(remaining) = tenant.quota().remaining() {
-                    metrics.quota_remaining.set([name], remaining);
+                if let Some(quota) = tenant.quota().status() {
+                    metrics.quota_remaining.set([name], quota.remaining.unwrap_or_default());
+                    metrics.quota_limit.set([name], quota.config.per_second());
+                    metrics.quota_share.set([name], quota.config.share);
+                    metrics.quota_believed.set([name], quota.believed());
+                    for class in Class::ALL {
+                        let waiting = u32::try_from(quota.waiting[class.index()]).unwrap_or(u32::MAX);
+                        metrics.quota_waiting.set([name, &class.name()], waiting);
+                    }
                 }
                 let own = tenant.token_status();
                 if let Some(expiry) = own.expiry {

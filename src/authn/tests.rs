@@ -35,6 +35,8 @@ pub(super) fn caller(name: &str, identify: Vec<Identity>) -> config::Caller {
         scopes: None,
         organization_id: None,
         rate: None,
+        priority: Default::default(),
+        weight: 1,
         origin: Origin::from("test"),
     }
 }

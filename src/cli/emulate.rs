@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
-use claviger_emulator::{Client, Emulator, ManagementRole, Options, Seed};
+use claviger_emulator::{Client, Emulator, ManagementRole, Options, Quota, Seed};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -22,6 +22,10 @@ pub(super) struct Args {
     /// own on a port of its own.
     #[arg(long, value_name = "PAT", conflicts_with_all = ["client_id", "client_secrets", "users", "token_ttl"])]
     cloud_token: Option<String>,
+    /// What the tenant allows all of its clients together, sign-in included, such as 200/10s, which is what Logto Cloud allows: beyond it
+    /// is 429.
+    #[arg(long, value_name = "REQUESTS/SECONDS")]
+    quota: Option<Quota>,
     /// Life of its tokens, in seconds.
     #[arg(long, default_value_t = 3600, value_name = "SECONDS")]
     token_ttl: u64,
@@ -44,6 +48,7 @@ async fn emulate(args: &Args) -> ExitCode {
             role: ManagementRole::Granted,
         }],
         token_ttl: Duration::from_secs(args.token_ttl.max(1)),
+        quota: args.quota,
         cloud: args.cloud_token.clone(),
         ..Options::default()
     };

@@ -3,7 +3,14 @@
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
-use super::{origin::Origin, policy::RuleText, rate::Rate, scope::TenantScope, show, words::Issue};
+use super::{
+    origin::Origin,
+    policy::RuleText,
+    rate::Rate,
+    scope::TenantScope,
+    show,
+    words::{Class, Issue},
+};
 use crate::{
     ids::{CallerName, IssuerName, KeyLabel, PolicyName, TenantName},
     secret::Digest,
@@ -35,6 +42,10 @@ pub struct Caller {
     /// `rate`
     #[serde(serialize_with = "show::or_off")]
     pub rate: Option<Rate>,
+    /// `priority`: how urgent its requests are.
+    pub priority: Class,
+    /// `weight`: its share among the callers of its class.
+    pub weight: u32,
     /// Where the caller is defined.
     #[serde(skip)]
     pub origin: Origin,

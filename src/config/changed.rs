@@ -135,6 +135,8 @@ fn same_caller(old: &Caller, new: &Caller) -> bool {
         scopes,
         organization_id,
         rate,
+        priority,
+        weight,
         origin: _,
     } = old;
     (name, identify, tenants, cloud, policies)
@@ -142,4 +144,5 @@ fn same_caller(old: &Caller, new: &Caller) -> bool {
         && same_rules(reveal, &new.reveal)
         && (issue, scopes, organization_id, rate)
             == (&new.issue, &new.scopes, &new.organization_id, &new.rate)
+        && (priority, weight) == (&new.priority, &new.weight)
 }

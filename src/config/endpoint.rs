@@ -1,11 +1,9 @@
 //! Where a tenant is: scheme and authority, and what follows from it where the configuration says nothing.
 
-use std::{fmt, net::IpAddr, time::Duration};
+use std::{fmt, net::IpAddr};
 
 use http::uri::{Authority, Scheme};
 use serde::{Serialize, Serializer};
-
-use super::rate::Rate;
 
 /// Scheme and authority of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -74,11 +72,6 @@ impl Endpoint {
     /// of one's own (fact 1.14).
     pub fn own_resource(&self) -> String {
         if self.is_logto_app() { format!("{self}/api") } else { "https://default.logto.app/api".to_owned() }
-    }
-
-    /// What the tenant allows us, where nothing else is said: Logto Cloud's limit (fact 12).
-    pub fn own_quota(&self) -> Option<Rate> {
-        self.is_logto_app().then_some(Rate { requests: 200, per: Duration::from_secs(10), burst: 200 })
     }
 
     /// Whether answers are asked for compressed, where nothing else is said: bytes that do not leave the machine are cheaper

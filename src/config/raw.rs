@@ -17,7 +17,7 @@ use super::{
         RawAdmin, RawAuthz, RawBroker, RawLimits, RawLog, RawOpenApi, RawReload, RawRetry, RawShutdown,
         RawTimeouts, RawToken,
     },
-    words::{AuditWord, ClientAuth, Indicator, Issue, RootsName},
+    words::{AuditWord, Class, ClientAuth, Indicator, Issue, RootsName},
 };
 
 tables! {
@@ -180,8 +180,8 @@ tables! {
         organization_id: Leaf<String>,
         /// Further members of the token request.
         parameters: BTreeMap<String, Leaf<String>>,
-        /// What the tenant allows us, or "off". Left out: 200 in 10 s on *.logto.app, none elsewhere.
-        quota: Either<Off, RawRate>,
+        /// What the tenant allows all of its clients, and how much of that is spent here; or "off". Left out: 200 in 10 s on Logto Cloud (by `resource`), none elsewhere.
+        quota: Either<Off, RawQuota>,
         /// The most requests to this tenant at one time: one operation may have half of them, one caller three quarters. Logto has 20 database connections, and takes two for a page of a list.
         max_in_flight: Leaf<u64>,
         /// Ask for compressed answers (gzip). Left out: unless the endpoint is a loopback address.
@@ -250,8 +250,8 @@ tables! {
     RawTemplate {
         /// Labels, by which callers' grants may name the tenants.
         labels: List<String>,
-        /// What each tenant allows us, or "off". Left out: 200 in 10 s on *.logto.app, none elsewhere.
-        quota: Either<Off, RawRate>,
+        /// What each tenant allows all of its clients, and how much of that is spent here; or "off". Left out: 200 in 10 s on Logto Cloud (by its resource), none elsewhere.
+        quota: Either<Off, RawQuota>,
         /// The most requests to one of the tenants at one time.
         max_in_flight: Leaf<u64>,
         /// Ask for compressed answers (gzip). Left out: unless the endpoint is a loopback address.
@@ -331,6 +331,23 @@ tables! {
         burst: Leaf<u64>,
     }
 
+    /// What a tenant allows, and how much of it is spent here.
+    RawQuota {
+        /// Requests in each period, of all clients together. Left out with `per`: what Logto Cloud allows, 200 in 10 s.
+        #[schemars(range(min = 1, max = 1_000_000))]
+        requests: Leaf<u64>,
+        /// The period.
+        per: Leaf<Duration>,
+        /// The fraction of it that is spent here; the rest is for sign-in and whoever else asks the tenant. Left out: 0.7 on Logto Cloud, else 1.
+        #[schemars(range(min = 0.01, max = 1.0))]
+        share: Leaf<f64>,
+        /// The most at once, beyond the share: interactive callers may use all of it, normal ones half, batch almost none. Left out: half of what the share leaves; with a share of 1 as many as `requests`.
+        #[schemars(range(min = 1, max = 1_000_000))]
+        burst: Leaf<u64>,
+        /// Whether token requests count, too. Left out: true.
+        tokens: Leaf<bool>,
+    }
+
     /// A named set of rules: `tag:read`, `tag:write`, `tag:*`, an operationId, `METHOD /api/template/{id}`, or `*`.
     RawPolicy {
         /// What is allowed. Left out: nothing.
@@ -385,6 +402,11 @@ tables! {
         organization_id: Leaf<String>,
         /// What we allow it, or "off".
         rate: Either<Off, RawRate>,
+        /// How urgent its requests are where a tenant's quota is short: "interactive", "normal" or "batch". A request may lower it (`Priority: u=4` and above), never raise it. Left out: "normal".
+        priority: Leaf<Class>,
+        /// Its share among the callers of its class where a tenant's quota is short: twice the weight, twice as much. Left out: 1.
+        #[schemars(range(min = 1, max = 100))]
+        weight: Leaf<u64>,
     }
 
     /// All tenants with a label, those that come later included.

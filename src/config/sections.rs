@@ -31,6 +31,8 @@ sections! {
         connect: Duration = Duration::from_secs(5), duration(MILLISECOND..=HOUR);
         /// From the request sent to the head of the upstream's answer, each try.
         response: Duration = Duration::from_secs(65), duration(MILLISECOND..=HOUR);
+        /// How long a request may wait for its turn in the tenant's quota, within `deadline`. One that would wait longer is refused at once (429). "0s": none waits.
+        quota: Duration = Duration::from_secs(30), duration(Duration::ZERO..=HOUR);
         /// One token request, whole.
         token: Duration = Duration::from_secs(10), duration(MILLISECOND..=HOUR);
         /// How long `/startupz` says that the process has not started, while callers rely on an issuer whose keys have never been there. Longer than the startup probe waits, so that no rollout is taken for good without them. "0s": not at all.
@@ -62,6 +64,8 @@ sections! {
         replay: usize = 64 * 1024, size(0..=64 * MIB);
         /// Requests of one tenant that may wait for one of its `max_in_flight` places.
         queue: usize = 1024, count(0..=1_000_000);
+        /// Requests of one tenant that may wait for their turn in its quota. Where so many do, one that is more urgent takes the place of the least urgent.
+        quota_queue: usize = 1024, count(0..=1_000_000);
         /// How many times its size a compressed answer of the upstream may expand to, beyond its first MiB.
         expansion: u32 = 200, count(1..=2000);
         /// Failed identifications per second and peer address before the answer is 429. Peers on loopback addresses and Unix sockets are not limited.

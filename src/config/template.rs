@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::{
-    rate::Rate,
+    quota::GivenQuota,
     show,
     tenant::{DEFAULT_MAX_IN_FLIGHT, UpstreamTls},
 };
@@ -20,8 +20,8 @@ pub struct TenantTemplate {
     /// `labels`
     pub labels: Vec<Label>,
     /// `quota`; left out: by the endpoint, as of a tenant of the configuration.
-    #[serde(serialize_with = "quota", skip_serializing_if = "Option::is_none")]
-    pub quota: Option<Option<Rate>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quota: Option<GivenQuota>,
     /// `max_in_flight`
     pub max_in_flight: usize,
     /// `compression`; left out: by the endpoint.
@@ -69,9 +69,4 @@ impl show::Named for TenantTemplate {
     fn name(&self) -> &str {
         self.name.as_ref().map_or("", TemplateName::as_str)
     }
-}
-
-#[expect(clippy::ref_option, reason = "what serde calls it with")]
-fn quota<S: Serializer>(quota: &Option<Option<Rate>>, serializer: S) -> Result<S::Ok, S::Error> {
-    show::or_off(&quota.flatten(), serializer)
 }

@@ -4,7 +4,12 @@ use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 
-use super::{endpoint::Endpoint, rate::Rate, show, words::ClientAuth};
+use super::{
+    endpoint::Endpoint,
+    quota::{Quota, is_of_cloud},
+    show,
+    words::ClientAuth,
+};
 use crate::{
     ids::{Label, TenantName},
     secret::ClientSecret,
@@ -40,7 +45,7 @@ pub struct Tenant {
     pub parameters: Vec<(String, String)>,
     /// `quota`: what the tenant allows us.
     #[serde(serialize_with = "show::or_off")]
-    pub quota: Option<Rate>,
+    pub quota: Option<Quota>,
     /// `max_in_flight`: requests to this tenant's upstream at one time.
     pub max_in_flight: usize,
     /// `compression`: ask for compressed answers.
@@ -62,6 +67,11 @@ impl Tenant {
     /// Whether it is no tenant but an account at Logto Cloud: its secret is the token itself.
     pub fn is_account(&self) -> bool {
         self.client_id.is_empty()
+    }
+
+    /// Whether it is on Logto Cloud: by its resource, as its endpoint may be a domain of its own.
+    pub fn is_on_cloud(&self) -> bool {
+        is_of_cloud(&self.resource)
     }
 }
 

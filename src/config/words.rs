@@ -60,6 +60,37 @@ pub enum Indicator {
     Claviger,
 }
 
+/// How urgent a caller's requests are, the most urgent first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Class {
+    /// `"interactive"`: somebody waits for the answer.
+    Interactive,
+    /// `"normal"`
+    #[default]
+    Normal,
+    /// `"batch"`: whatever is left is good enough.
+    Batch,
+}
+
+impl Class {
+    /// All of them, the most urgent first.
+    pub const ALL: [Self; 3] = [Self::Interactive, Self::Normal, Self::Batch];
+
+    /// Its place among them.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// As it is written.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Interactive => "interactive",
+            Self::Normal => "normal",
+            Self::Batch => "batch",
+        }
+    }
+}
+
 /// The name of a set of certificate authorities.
 #[derive(Clone, Copy)]
 pub(super) enum RootsName {
@@ -121,4 +152,5 @@ words!(ClientAuth, "a method of client authentication", {
 words!(RootsName, "a set of certificate authorities", { "system" => Self::System, "bundled" => Self::Bundled });
 words!(AuditWord, "a place for the audit log", { "off" => Self::Off, "stdout" => Self::Stdout });
 words!(Indicator, "a place for the indicator", { "logto" => Self::Logto, "claviger" => Self::Claviger });
+words!(Class, "a class of requests", { "interactive" => Self::Interactive, "normal" => Self::Normal, "batch" => Self::Batch });
 words!(Issue, "a kind of token", { "claviger" => Self::Claviger, "upstream" => Self::Upstream });

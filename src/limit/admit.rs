@@ -14,11 +14,13 @@ use super::{
     in_flight::InFlight,
     limiter::Limiter,
     memory::{CallerMemory, Memory},
+    quota::Quota,
     shares::Held,
+    turn::Turn,
 };
 use crate::{
     authn::Caller,
-    config::{Config, Rate},
+    config::{Class, Config, Rate},
     ids::{CallerIndex, CallerName},
     policy::{Action, Permit, TokenSpec},
 };
@@ -30,6 +32,9 @@ const FIELD: usize = 128;
 
 /// What the limits know of a tenant.
 pub trait Limited {
+    /// What it allows us.
+    fn quota(&self) -> &Quota;
+
     /// The places among its requests.
     fn in_flight(&self) -> &Arc<InFlight>;
 }
@@ -45,6 +50,8 @@ pub struct RateLimits {
 struct CallerLimit {
     rate: Option<RateLimit>,
     memory: Arc<CallerMemory>,
+    class: Class,
+    weight: u32,
 }
 
 /// The limit of a caller that has one.
@@ -59,6 +66,7 @@ struct RateLimit {
 pub struct Admitted<T> {
     pub(super) permit: Permit<T>,
     pub(super) memory: Arc<CallerMemory>,
+    pub(super) turn: Turn,
     /// While it waits.
     pub(super) held: Option<Held>,
 }
@@ -71,7 +79,8 @@ impl RateLimits {
                 caller: caller.name.clone(),
                 limiter: kept.bucket(&caller.name, rate),
             });
-            CallerLimit { rate, memory: kept.memory(&caller.name) }
+            let (class, weight) = (caller.priority, caller.weight);
+            CallerLimit { rate, memory: kept.memory(&caller.name), class, weight }
         };
         let callers = config.callers.iter().map(limit).collect();
         kept.keep(config);
@@ -83,14 +92,16 @@ impl RateLimits {
     /// # Errors
     /// [`LimitError::Rate`].
     pub async fn admit<T>(&self, permit: Permit<T>, now: Instant) -> Result<Admitted<T>, LimitError> {
-        let limits = &self.callers[permit.caller().index().0];
+        let index = permit.caller().index().0;
+        let limits = &self.callers[index];
         if let Some(RateLimit { caller, limiter }) = &limits.rate
-            && let Err(wait) = limiter.take(now).await
+            && let Err(wait) = limiter.take(now, Class::Interactive).await
             && let Some(rate) = limiter.rate()
         {
             return Err(LimitError::Rate { caller: caller.clone(), rate, wait });
         }
-        Ok(Admitted { permit, memory: limits.memory.clone(), held: None })
+        let turn = Turn { caller: index, class: limits.class, weight: limits.weight };
+        Ok(Admitted { permit, memory: limits.memory.clone(), turn, held: None })
     }
 
     /// What a caller holds.

@@ -2,7 +2,7 @@
 //! together, in private fields, and is made here alone: nobody can send to one tenant what was permitted at another,
 //! leave out the conditions, the place in flight or the masking, or have a token without a permit.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::HeaderMap;
 use tokio::time::{Instant, timeout_at};
@@ -12,7 +12,9 @@ use super::{
     error::LimitError,
     in_flight::{InFlightGuard, LatePlace, Who},
     memory::CallerMemory,
+    quota::Permit,
     shares::Held,
+    turn::Turn,
 };
 use crate::{
     catalog::Secrets,
@@ -23,6 +25,9 @@ use crate::{
     },
 };
 
+/// How long a request of Claviger's own waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// A request that may be sent to its tenant, as often as the rules of retrying say. Keeps a place among the tenant's
 /// requests until it is dropped.
 #[derive(Debug)]
@@ -32,6 +37,8 @@ pub struct Dispatch<T> {
     operation: usize,
     target: ApprovedTarget,
     masking: Option<&'static Secrets>,
+    turn: Turn,
+    permit: Option<Permit>,
     place: LatePlace,
     /// From now on until the answer has been taken; a probe, of which there is one at a time, does without.
     exchange: Option<Held>,
@@ -45,6 +52,7 @@ pub struct Loan<T> {
     tenant: Arc<T>,
     token: TokenSpec,
     operation: usize,
+    turn: Turn,
 }
 
 /// The upstream's own token, for a caller whose grant says that it gets it.
@@ -75,8 +83,8 @@ pub enum NotSent {
 pub type DecidedBy = Option<Arc<RuleSource>>;
 
 impl<T: Limited> Admitted<T> {
-    /// Judges the request's body by the grant's conditions, and waits until `deadline` for a place among the tenant's
-    /// requests and for the memory that the answer takes. `body` is `None` where it is not in memory.
+    /// Judges the request's body by the grant's conditions, and waits until `deadline` for its turn in the tenant's quota, for a place
+    /// among the tenant's requests and for the memory that the answer takes. `body` is `None` where it is not in memory.
     ///
     /// # Errors
     /// [`NotSent`]: nothing may be sent.
@@ -87,17 +95,21 @@ impl<T: Limited> Admitted<T> {
         deadline: Instant,
     ) -> Result<(Dispatch<T>, DecidedBy), NotSent> {
         let caller = self.permit.caller().index().0;
-        let (memory, waiting) = (self.memory, self.held);
+        let (memory, waiting, turn) = (self.memory, self.held, self.turn.lowered(headers));
         let (tenant, token, action) = self.permit.into_parts();
         let Action::Forward(operation) = action else { return Err(Refusal::OperationUnknown(None).into()) };
         let (masking, index) = (operation.masking(), operation.index());
         let (target, rule) = operation.approve(headers, body)?;
         let who = Who { caller, operation: index };
-        let (place, exchange) = enter(&*tenant, who, &memory, deadline).await?;
+        let (permit, place, exchange) = enter(&*tenant, (turn, who), &memory, deadline).await?;
         // What is not in memory is still coming.
         let place = if body.is_some() { LatePlace::held(place) } else { LatePlace::later(place) };
-        let (exchange, _waiting) = (Some(exchange), waiting);
-        Ok((Dispatch { tenant, token, operation: index, target, masking, place, exchange, _waiting }, rule))
+        let (permit, exchange, _waiting) = (Some(permit), Some(exchange), waiting);
+        let operation = index;
+        Ok((
+            Dispatch { tenant, token, operation, target, masking, turn, permit, place, exchange, _waiting },
+            rule,
+        ))
     }
 
     /// For another proxy, which has the body and will send what its question was about.
@@ -105,6 +117,7 @@ impl<T: Limited> Admitted<T> {
     /// # Errors
     /// [`NotSent`]: it may not.
     pub fn lend(self, headers: &HeaderMap, target: &Target<'_>) -> Result<Loan<T>, NotSent> {
+        let turn = self.turn.lowered(headers);
         let (tenant, token, action) = self.permit.into_parts();
         let (operation, path, query) = match (action, *target) {
             (Action::Forward(operation), Target::Api { path, query, .. }) => (operation, path, query),
@@ -116,7 +129,7 @@ impl<T: Limited> Admitted<T> {
         forward_auth::check(path, query, &operation)?;
         let index = operation.index();
         let _: (ApprovedTarget, DecidedBy) = operation.approve(headers, None)?;
-        Ok(Loan { tenant, token, operation: index })
+        Ok(Loan { tenant, token, operation: index, turn })
     }
 
     /// The upstream's token, where the request is for a token and the caller's grant says `issue = "upstream"`.
@@ -126,9 +139,28 @@ impl<T: Limited> Admitted<T> {
     }
 }
 
-/// Waits for a place among the tenant's requests, and for an exchange. A place is not kept while an exchange is waited for: its caller
-/// may be one that does not take its answers, and others want the place.
+/// Waits for the request's turn in the tenant's quota, for a place among the tenant's requests, and for an exchange. Nothing of them is
+/// kept while another is waited for: who waits for its turn keeps nobody from a place, what was drawn does not pile up before
+/// an upstream that stands still, and who does not take its answers keeps nobody from anything.
 async fn enter(
+    tenant: &impl Limited,
+    (turn, who): (Turn, Who),
+    memory: &CallerMemory,
+    deadline: Instant,
+) -> Result<(Permit, InFlightGuard, Held), NotSent> {
+    let quota = tenant.quota();
+    let permit = quota.pace(turn, who.operation, deadline).await?;
+    if let Some(place) = tenant.in_flight().enter_now(who)
+        && let Some(exchange) = memory.exchange()
+    {
+        return Ok((permit, place, exchange));
+    }
+    drop(permit);
+    let (place, exchange) = wait_for_place(tenant, who, memory, deadline).await?;
+    Ok((quota.again(turn, who.operation, deadline).await?, place, exchange))
+}
+
+async fn wait_for_place(
     tenant: &impl Limited,
     who: Who,
     memory: &CallerMemory,
@@ -152,8 +184,10 @@ impl<T: Limited> Dispatch<T> {
     /// takes it. Its target is written in the program.
     ///
     /// # Errors
-    /// [`LimitError::Overloaded`].
+    /// [`LimitError::Overloaded`], [`LimitError::Quota`].
     pub async fn probe(tenant: Arc<T>, target: &'static str) -> Result<Self, LimitError> {
+        let deadline = Instant::now() + PATIENCE;
+        let permit = tenant.quota().pace(Turn::OURSELVES, Who::OURSELVES.operation, deadline).await?;
         let place = LatePlace::held(tenant.in_flight().enter_for_ourselves().await?);
         let target = ApprovedTarget::own(target);
         Ok(Self {
@@ -162,6 +196,8 @@ impl<T: Limited> Dispatch<T> {
             operation: Who::OURSELVES.operation,
             target,
             masking: None,
+            turn: Turn::OURSELVES,
+            permit: Some(permit),
             place,
             exchange: None,
             _waiting: None,
@@ -190,6 +226,16 @@ impl<T> Dispatch<T> {
         &self.target
     }
 
+    /// Whose turn it is where the quota is short.
+    pub fn turn(&self) -> Turn {
+        self.turn
+    }
+
+    /// What was drawn on the quota for it: for the first try.
+    pub fn take_permit(&mut self) -> Option<Permit> {
+        self.permit.take()
+    }
+
     /// The secrets to mask in the answer.
     pub fn masking(&self) -> Option<&'static Secrets> {
         self.masking
@@ -208,6 +254,11 @@ impl<T> Dispatch<T> {
 }
 
 impl<T> Loan<T> {
+    /// Whose turn it is where the quota is short.
+    pub fn turn(&self) -> Turn {
+        self.turn
+    }
+
     /// The operation's index among those that something is kept for.
     pub fn operation(&self) -> usize {
         self.operation

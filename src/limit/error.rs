@@ -58,6 +58,18 @@ pub enum LimitError {
     },
 }
 
+impl LimitError {
+    /// How long its caller is to wait, where that is known.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Rate { wait, .. } | Self::Quota { wait, .. } | Self::Identifications { wait } => {
+                Some(*wait)
+            }
+            Self::Overloaded { .. } | Self::Connections | Self::Memory { .. } | Self::Unauthenticated => None,
+        }
+    }
+}
+
 fn within(rate: &Rate) -> String {
     format!(" ({} per {})", humane(rate), humantime::format_duration(rate.per))
 }

@@ -57,6 +57,11 @@ impl InFlight {
         places.used() + places.unread()
     }
 
+    /// A place, if there is one now.
+    pub fn enter_now(self: &Arc<Self>, who: Who) -> Option<InFlightGuard> {
+        self.lock().take(who).then(|| self.guard(who))
+    }
+
     /// Waits for a place. Cancel-safe: whoever stops waiting leaves the line.
     ///
     /// # Errors

@@ -11,12 +11,18 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::config::Rate;
+use crate::config::{Class, Rate};
 
 /// Something with an allowance.
 pub trait Limiter: fmt::Debug + Send + Sync {
-    /// Takes one request out, or says how long until one would pass if nobody else came in between.
-    fn take(&self, now: Instant) -> Take<'_>;
+    /// Takes one request of this class out, or says how long until one would pass if nobody else came in between.
+    fn take(&self, now: Instant, class: Class) -> Take<'_>;
+
+    /// How long until one would pass, as far as is known here.
+    fn wait(&self, now: Instant, class: Class) -> Duration;
+
+    /// Takes back what was drawn and not used.
+    fn give_back(&self, now: Instant, drawn: Drawn);
 
     /// Requests that would pass now; `None` without a rate, or where nobody knows.
     fn remaining(&self, now: Instant) -> Option<u32>;
@@ -24,20 +30,41 @@ pub trait Limiter: fmt::Debug + Send + Sync {
     /// Lets nobody pass for `wait`: the upstream asked for it.
     fn pause(&self, now: Instant, wait: Duration);
 
+    /// How long a pause still lasts.
+    fn paused(&self, now: Instant) -> Option<Duration>;
+
+    /// Goes on at this fraction of the rate.
+    fn set_pace(&self, pace: f64);
+
+    /// The upstream has nothing left: neither has this, until it is refilled.
+    fn empty(&self, now: Instant);
+
+    /// Between two requests at the pace of now.
+    fn interval(&self) -> Duration;
+
     /// The rate that it keeps.
     fn rate(&self) -> Option<Rate>;
+}
+
+/// What was taken, to be given back where it is not used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Drawn {
+    /// Nanoseconds of the bucket's clock until which it may be given back.
+    pub(super) until: u64,
+    /// What it took, in nanoseconds.
+    pub(super) cost: u64,
 }
 
 /// What came of taking: known already, or to be waited for.
 pub enum Take<'a> {
     /// Known; taken when it is awaited.
-    Ready(Result<(), Duration>),
+    Ready(Result<Drawn, Duration>),
     /// When the store has answered. Whoever gives it bounds that wait.
-    Later(Pin<Box<dyn Future<Output = Result<(), Duration>> + Send + 'a>>),
+    Later(Pin<Box<dyn Future<Output = Result<Drawn, Duration>> + Send + 'a>>),
 }
 
 impl Future for Take<'_> {
-    type Output = Result<(), Duration>;
+    type Output = Result<Drawn, Duration>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut *self {
@@ -56,7 +83,7 @@ mod tests {
     struct Remote;
 
     impl Limiter for Remote {
-        fn take(&self, _now: Instant) -> Take<'_> {
+        fn take(&self, _now: Instant, _class: Class) -> Take<'_> {
             Take::Later(Box::pin(async {
                 tokio::time::sleep(Duration::from_millis(3)).await;
                 Err(Duration::from_secs(7))
@@ -67,7 +94,25 @@ mod tests {
             None
         }
 
+        fn wait(&self, _now: Instant, _class: Class) -> Duration {
+            Duration::ZERO
+        }
+
+        fn give_back(&self, _now: Instant, _drawn: Drawn) {}
+
+        fn paused(&self, _now: Instant) -> Option<Duration> {
+            None
+        }
+
         fn pause(&self, _now: Instant, _wait: Duration) {}
+
+        fn set_pace(&self, _pace: f64) {}
+
+        fn empty(&self, _now: Instant) {}
+
+        fn interval(&self) -> Duration {
+            Duration::ZERO
+        }
 
         fn rate(&self) -> Option<Rate> {
             None
@@ -78,7 +123,7 @@ mod tests {
     async fn a_store_elsewhere_may_take_its_time() {
         let limiter: &dyn Limiter = &Remote;
         let asked = Instant::now();
-        assert_eq!(limiter.take(asked).await, Err(Duration::from_secs(7)));
+        assert_eq!(limiter.take(asked, Class::Interactive).await, Err(Duration::from_secs(7)));
         assert_eq!(asked.elapsed(), Duration::from_millis(3));
     }
 }

@@ -12,7 +12,7 @@ use moka::sync::Cache;
 use tokio::time::Instant;
 
 use super::{bucket::Bucket, error::LimitError};
-use crate::config::Rate;
+use crate::config::{Class, Rate};
 
 /// More addresses than a cluster has. When there are more, those used least are forgotten, and may fail as often as new ones.
 const MAX_PEERS: u64 = 10_000;
@@ -57,7 +57,7 @@ impl Peers {
         let guesser = self.failures.get_with(peer, || {
             Arc::new(Guesser { bucket: Bucket::new(Some(self.rate)), told: Mutex::default() })
         });
-        guesser.bucket.draw(now).map_err(|wait| {
+        guesser.bucket.draw(now, Class::Interactive).map(drop).map_err(|wait| {
             if let Some(refused) = guesser.to_tell(now) {
                 tracing::warn!(%peer, refused, "too many failed identifications");
             }

@@ -2,6 +2,7 @@
 //! metrics. Everything that can be resolved, hashed or parsed before a request comes is done here.
 
 mod error;
+mod meter;
 mod seal;
 mod shared;
 mod tenants;

@@ -259,18 +259,9 @@ impl Failure {
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Limit(
-                LimitError::Rate { wait, .. }
-                | LimitError::Quota { wait, .. }
-                | LimitError::Identifications { wait },
-            ) => Some(*wait),
-            Self::Limit(
-                LimitError::Overloaded { .. }
-                | LimitError::Connections
-                | LimitError::Unauthenticated
-                | LimitError::Memory { .. },
-            )
-            | Self::OpenApi(CutError::Busy)
+            // Where nobody knows how long, a moment.
+            Self::Limit(limit) => Some(limit.retry_after().unwrap_or(Duration::from_secs(1))),
+            Self::OpenApi(CutError::Busy)
             | Self::Upstream(UpstreamError::Body(RequestBodyError::Limit(_))) => Some(Duration::from_secs(1)),
             Self::Vault(VaultError::Unavailable(_)) => Some(Duration::from_secs(5)),
             Self::Token(error) => Some(error.retry_after(Instant::now())),

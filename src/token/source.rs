@@ -64,8 +64,8 @@ impl TokenSource {
 
     /// The same, drawing on a quota.
     #[must_use]
-    pub fn drawing_on(mut self, quota: QuotaDraw) -> Self {
-        self.quota = Some(quota);
+    pub fn drawing_on(mut self, quota: Option<QuotaDraw>) -> Self {
+        self.quota = quota;
         self
     }
 }

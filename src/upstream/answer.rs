@@ -16,9 +16,8 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, Version, request, response::Parts};
 use http_body::{Body as _, Frame, SizeHint};
-use hyper::body::Incoming;
 
-use super::{pool::ConnectionGuard, tenant::Tenant};
+use super::{peeked::Peeked, pool::ConnectionGuard, tenant::Tenant};
 use crate::{
     catalog::Secrets,
     filter::{Blocked, EchoGuard, ResponseFilter},
@@ -30,7 +29,7 @@ use crate::{
 /// An answer to hand on, with all that its way through the filter takes.
 #[derive(Debug)]
 pub struct Answer {
-    response: Response<Incoming>,
+    response: Response<Peeked>,
     connection: ConnectionGuard,
     guard: EchoGuard,
     masking: Option<&'static Secrets>,
@@ -78,7 +77,7 @@ impl AsRef<[u8]> for Kept {
 #[derive(Debug)]
 struct Rest {
     // Dropped first: an unread rest closes the connection instead of going back to the pool with it.
-    incoming: Incoming,
+    incoming: Peeked,
     _connection: ConnectionGuard,
 }
 
@@ -119,7 +118,7 @@ impl BodyError {
 
 impl Answer {
     pub(super) fn new(
-        response: Response<Incoming>,
+        response: Response<Peeked>,
         connection: ConnectionGuard,
         token: Arc<Token>,
         handle: &TokenHandle,

@@ -4,18 +4,19 @@ use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, Response, StatusCode, header, request::Parts};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::{
     answer::Answer,
     error::UpstreamError,
     health::TryFailure,
+    peeked::Peeked,
     pool::{ConnectionGuard, Unanswered},
     replay::{Prepared, RequestBody},
     request::Outgoing,
-    retry::{Again, Outcome, retry_after},
+    retry::{Again, Outcome},
     tenant::Tenant,
+    throttle::heed,
 };
 use crate::{
     filter,
@@ -25,8 +26,6 @@ use crate::{
     token::{Rejection, Token, TokenHandle},
 };
 
-/// The longest pause that an upstream's `Retry-After` may ask of other requests.
-const MAX_PAUSE: Duration = Duration::from_mins(1);
 /// As much of a 401's body as is read to learn why; the caller never sees it (behaviour 26).
 const MAX_REFUSAL: usize = 16 * 1024;
 /// A request is sent again with one new token; with two, where the first had been replaced before it was refused.
@@ -46,15 +45,17 @@ pub struct Outbound<'a> {
 }
 
 /// An answer to one try.
-type Tried = (Response<Incoming>, ConnectionGuard);
+type Tried = (Response<Peeked>, ConnectionGuard);
 
 /// Draws on the quota for a request that another proxy is to send, and gives the token for it.
 ///
 /// # Errors
 /// [`UpstreamError`] from the quota or the token engine.
 pub async fn lend(loan: Loan<Tenant>, deadline: Instant) -> Result<Arc<Token>, UpstreamError> {
-    loan.tenant().quota().admit(loan.operation()).await?;
-    token(loan.tenant(), loan.token(), deadline).await
+    let mut permit = loan.tenant().quota().pace(loan.turn(), loan.operation(), deadline).await?;
+    let token = token(loan.tenant(), loan.token(), deadline).await?;
+    permit.sent();
+    Ok(token)
 }
 
 /// The token, without drawing on the quota: what is done with it is out of sight.
@@ -88,11 +89,12 @@ async fn current(
 /// # Errors
 /// [`UpstreamError`] from the token engine, the quota or the upstream.
 pub async fn send(
-    dispatch: Dispatch<Tenant>,
+    mut dispatch: Dispatch<Tenant>,
     outbound: Outbound<'_>,
     mut body: Prepared,
     record: &mut Record,
 ) -> Result<Answer, UpstreamError> {
+    let mut permit = dispatch.take_permit();
     let tenant = dispatch.tenant().clone();
     let handle = tenant.token(dispatch.token()).ok_or(UpstreamError::NoSuchToken)?;
     let outgoing = Outgoing {
@@ -104,14 +106,15 @@ pub async fn send(
     };
     tenant.retries().deposit();
     body = body.entering(dispatch.place());
-    let (mut renewals, mut tries, mut looks, mut drawn) = (0, 0, 0, false);
+    let (mut renewals, mut tries, mut looks) = (0, 0, 0);
     loop {
         let token = current(&tenant, handle, outbound.deadline).await?;
         let Some(attempt) = body.attempt() else { return Err(UpstreamError::Spent) };
-        // What was drawn for a try that was not sent is good for the next.
-        if !std::mem::replace(&mut drawn, true) {
-            tenant.quota().admit(dispatch.operation()).await?;
-        }
+        let mut permit = match permit.take() {
+            Some(permit) => permit,
+            None => tenant.quota().again(dispatch.turn(), dispatch.operation(), outbound.deadline).await?,
+        };
+        permit.sent();
         tries += 1;
         record.attempts += 1;
         let tried = attempt_once(&tenant, &outbound, outgoing.with(token.header(), attempt), record).await;
@@ -120,7 +123,11 @@ pub async fn send(
             Err((error, unread)) => {
                 // Counted before, as a caller may leave in the middle.
                 record.attempts -= u32::from(error.is_unsent());
-                drawn = error.is_unsent();
+                if error.is_unsent() {
+                    permit.unsent();
+                }
+                // Given back before anything is waited for.
+                drop(permit);
                 if let Some(failure) = body.failure() {
                     return Err(failure.into());
                 }
@@ -150,13 +157,15 @@ pub async fn send(
             }
             // One that had been replaced already was not new: another try with the next one is left.
             renewals += if rejection == Rejection::Superseded { 1 } else { MOST_RENEWALS };
-            drawn = false;
             record.metrics().retries.of([&"401"]).inc();
             continue;
         }
-        drawn = false;
-        heed(&tenant, dispatch.operation(), &response);
-        let outcome = Outcome::Answered(response.status(), response.headers());
+        let mut response = response;
+        let is_used_up = heed(&tenant, dispatch.operation(), &mut response).await;
+        let outcome = match is_used_up {
+            true => Outcome::NotTaken,
+            false => Outcome::Answered(response.status(), response.headers()),
+        };
         if let Some(again) = again(&tenant, &outbound, outcome, &body, tries) {
             pause(again, record).await;
             continue;
@@ -188,7 +197,8 @@ async fn attempt_once(
                 let what = format!("the upstream answered with {status}");
                 tenant.health().failed(Instant::now(), TryFailure::ServerError, what);
             }
-            return Ok(answered);
+            let (response, connection) = answered;
+            return Ok((response.map(Peeked::from), connection));
         }
         Ok(Err(Unanswered { error, body })) => {
             let kind = if error.unsent() { TryFailure::Unreachable } else { TryFailure::Broken };
@@ -263,18 +273,8 @@ async fn pause(again: Again, record: &Record) {
     tokio::time::sleep(again.after).await;
 }
 
-/// An operation that was throttled would only be so again: all its requests wait. Without a
-/// `Retry-After` a 429 is about one recipient of messages (fact 6.6) and nobody else's business.
-fn heed(tenant: &Tenant, operation: usize, response: &Response<Incoming>) {
-    if response.status() == StatusCode::TOO_MANY_REQUESTS
-        && let Some(wait) = retry_after(response.headers(), tenant.common().clock.now().wall)
-    {
-        tenant.quota().pause(operation, wait.min(MAX_PAUSE));
-    }
-}
-
 /// Outside `/api` Logto answers 200 with a web page (fact 3.4): the base URL is wrong.
-fn is_web_page(response: &Response<Incoming>) -> bool {
+fn is_web_page(response: &Response<Peeked>) -> bool {
     let is_html = |headers: &HeaderMap| {
         headers.get(header::CONTENT_TYPE).is_some_and(|value| {
             value.as_bytes().get(..9).is_some_and(|start| start.eq_ignore_ascii_case(b"text/html"))

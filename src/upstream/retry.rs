@@ -30,6 +30,8 @@ pub struct Retries {
 pub enum Outcome<'a> {
     /// The upstream answered.
     Answered(StatusCode, &'a HeaderMap),
+    /// The upstream answered that the tenant's quota is used up: it has not been carried out.
+    NotTaken,
     /// It did not.
     Failed {
         /// The request has certainly not been carried out.
@@ -44,6 +46,7 @@ impl Outcome<'_> {
     pub fn reason(&self, method: &Method, attempt: u32) -> Option<&'static str> {
         match *self {
             Self::Failed { unsent, label } => (unsent || is_idempotent(method)).then_some(label),
+            Self::NotTaken => Some("429"),
             Self::Answered(status, _) => transient(status, attempt).filter(|_| is_idempotent(method)),
         }
     }
@@ -88,7 +91,7 @@ impl Retries {
         let reason = outcome.reason(method, attempt).filter(|_| attempt < self.rules.attempts)?;
         let asked = match outcome {
             Outcome::Answered(_, headers) => retry_after(headers, wall),
-            Outcome::Failed { .. } => None,
+            Outcome::NotTaken | Outcome::Failed { .. } => None,
         };
         let after = match asked {
             Some(asked) if asked > self.rules.max_backoff => return None,
@@ -193,6 +196,12 @@ mod tests {
                 assert!(answered(&method, 1, status, None).is_none(), "{method} {status}");
             }
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn b19_what_the_quota_kept_out_was_not_carried_out() {
+        assert!(again(&Method::POST, 1, Outcome::NotTaken).is_some());
+        assert!(again(&Method::POST, 3, Outcome::NotTaken).is_none(), "attempts");
     }
 
     #[tokio::test(start_paused = true)]

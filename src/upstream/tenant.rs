@@ -15,7 +15,7 @@ use crate::{
     config::{self, Endpoint, Retry, Timeouts, TokenOptions},
     filter::KnownSecrets,
     ids::{Label, TenantName},
-    limit::{InFlight, Limited, Quota},
+    limit::{InFlight, Limited, Quota, Waits},
     observe::TenantMetrics,
     openapi::{self, Shelf},
     policy::{self, Narrowing, TokenSpec},
@@ -73,6 +73,8 @@ pub struct Common {
     pub token: TokenOptions,
     /// How many requests may wait for a place among the tenant's (`limits.queue`).
     pub queue: usize,
+    /// How the quota is waited for (`timeouts.quota`, `limits.quota_queue`).
+    pub waits: Waits,
     /// How many times its size a compressed answer may expand to (`limits.expansion`).
     pub expansion: u32,
     /// Requests that found their token in the cache, and those that had to wait for it.
@@ -86,8 +88,16 @@ pub struct Common {
 impl PartialEq for Common {
     /// By what is configured: clock and counters are the process's.
     fn eq(&self, other: &Self) -> bool {
-        (&self.timeouts, &self.retry, &self.token, self.queue, self.expansion, &self.catalog)
-            == (&other.timeouts, &other.retry, &other.token, other.queue, other.expansion, &other.catalog)
+        (&self.timeouts, &self.retry, &self.token, self.queue, self.waits, self.expansion, &self.catalog)
+            == (
+                &other.timeouts,
+                &other.retry,
+                &other.token,
+                other.queue,
+                other.waits,
+                other.expansion,
+                &other.catalog,
+            )
     }
 }
 
@@ -242,6 +252,10 @@ impl policy::Tenant for Tenant {
 }
 
 impl Limited for Tenant {
+    fn quota(&self) -> &Quota {
+        &self.0.quota
+    }
+
     fn in_flight(&self) -> &Arc<InFlight> {
         &self.0.in_flight
     }

@@ -3,7 +3,7 @@
 
 use super::record::Record;
 use crate::{
-    config::{ClientAuth, Config, Tenant, TenantTemplate},
+    config::{ClientAuth, Config, GivenQuota, Tenant, TenantTemplate},
     ids::Label,
     secret::ClientSecret,
 };
@@ -37,7 +37,7 @@ impl Record {
             resources: Vec::new(),
             organization_id: None,
             parameters: Vec::new(),
-            quota: template.quota.unwrap_or_else(|| self.endpoint.own_quota()),
+            quota: GivenQuota::of(template.quota, &self.resource),
             max_in_flight: template.max_in_flight,
             compression: template.compression.unwrap_or_else(|| self.endpoint.compresses()),
             tls: template.tls,

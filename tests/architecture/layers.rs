@@ -8,8 +8,8 @@ pub(crate) const LAYERS: &[&[&str]] = &[
     &["cli"],
     &["app"],
     &["admin"],
-    // Both ask the pipeline from outside of requests.
-    &["explain", "rotation"],
+    // Two ask the pipeline from outside of requests; the third has a quota and no pipeline.
+    &["explain", "rotation", "simulate"],
     // The only room that knows all stages.
     &["proxy"],
     &["listen", "reply"],

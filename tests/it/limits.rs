@@ -44,6 +44,8 @@ async fn b27_the_quota_of_a_tenant_counts_for_all_callers_and_for_grants() {
         .tenant("acme", &logto)
         .tenant("other", &other)
         .set("tenants.acme.quota", "{ requests = 5, per = '60s' }")
+        .set("timeouts.quota", "'0s'")
+        .set("callers.local.priority", "'interactive'")
         .set("callers.local.tenants", "['*']")
         .start()
         .await;

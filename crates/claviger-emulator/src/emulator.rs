@@ -16,6 +16,7 @@ use crate::{
     faults::Faults,
     jwt::Algorithm,
     options::{Client, Limits, ManagementRole, Options, Seed},
+    quota::Bucket,
     record::{Recorded, Surprise},
     server,
     shared::Shared,
@@ -112,6 +113,11 @@ impl Emulator {
     /// Requests below `/api` so far, those answered by a fault included.
     pub fn api_requests(&self) -> usize {
         self.shared.api_requests.load(Ordering::SeqCst)
+    }
+
+    /// Requests beyond [`Options::quota`] so far.
+    pub fn refused_by_quota(&self) -> usize {
+        self.shared.bucket.as_ref().map_or(0, Bucket::refused)
     }
 
     /// Connections accepted so far.

@@ -28,6 +28,11 @@
 //! `{"truncate":{"after":10}}`, `{"truncate-reset":{"after":10}}`, `"close-after-answer"`, `"black-hole"`,
 //! `{"drip":{"bytes":16,"every_ms":100}}`.
 //!
+//! # The tenant's quota
+//!
+//! With [`Options::quota`] all requests but those under `/__emulator/` draw on one bucket, sign-in pages and the token endpoint
+//! included; what is beyond is 429 without a `Retry-After`.
+//!
 //! # Logto Cloud
 //!
 //! With [`Options::cloud`] it is an account at Logto Cloud instead: `/api/me/regions`, `/api/tenants` and what is below, with a
@@ -67,6 +72,7 @@ mod options;
 mod organizations;
 mod paging;
 mod personal_tokens;
+mod quota;
 mod received;
 mod record;
 mod resources;
@@ -87,4 +93,5 @@ pub use emulator::Emulator;
 pub use faults::{Effect, Fault, Faults, Target};
 pub use jwt::Algorithm;
 pub use options::{CANARY, Client, Clock, Limits, MANAGEMENT_API, ManagementRole, Options, Seed};
+pub use quota::{InvalidQuota, Quota};
 pub use record::{Recorded, Surprise, TenantName};

@@ -8,6 +8,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use crate::quota::Quota;
+
 /// Every secret of the seed begins with this text, so that a test can look for leaks of any of them.
 pub const CANARY: &str = "CANARY-logto-";
 
@@ -74,6 +76,8 @@ pub struct Options {
     pub random_seed: Option<u64>,
     /// What bounds the memory.
     pub limits: Limits,
+    /// What it allows all of its clients together; `None`: there is no such bound, as in an installation of one's own.
+    pub quota: Option<Quota>,
     /// The personal access token of an account at Logto Cloud, which it is then, instead of a tenant.
     pub cloud: Option<String>,
 }
@@ -104,6 +108,7 @@ impl Default for Options {
             clock: Arc::new(SystemTime::now),
             random_seed: None,
             limits: Limits { rows: 20_000, recorded: 10_000, recorded_body: 64 * 1024 },
+            quota: None,
             cloud: None,
         }
     }

@@ -25,6 +25,7 @@ use crate::{
     body::Payload,
     control, dispatch,
     faults::{Effect, Target},
+    quota,
     received::Received,
     record::{Recorded, TenantName},
     shared::Shared,
@@ -145,6 +146,7 @@ async fn serve(
             return Err(Dropped);
         }
         Some(Effect::BlackHole) => match std::future::pending::<Infallible>().await {},
+        _ if shared.bucket.as_ref().is_some_and(|bucket| !bucket.draw()) => quota::too_many(),
         _ => dispatch::answer(
             shared,
             Received {

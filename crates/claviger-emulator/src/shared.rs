@@ -13,6 +13,7 @@ use crate::{
     cloud::Account,
     faults::Faults,
     options::{Clock, Options},
+    quota::Bucket,
     record::Recorder,
     seed,
     world::World,
@@ -31,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) token_requests: AtomicUsize,
     pub(crate) api_requests: AtomicUsize,
     pub(crate) connections: AtomicUsize,
+    /// What all of its clients draw on.
+    pub(crate) bucket: Option<Bucket>,
     /// The account that it is, where it is one.
     pub(crate) account: Option<Account>,
     world: Mutex<World>,
@@ -56,6 +59,7 @@ impl Shared {
             token_requests: AtomicUsize::new(0),
             api_requests: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
+            bucket: options.quota.map(Bucket::new),
             account,
             world: Mutex::new(world),
         })

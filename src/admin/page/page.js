@@ -178,6 +178,7 @@ function tenants(status) {
   say('tenants-n', names.length < matching ? names.length + ' of ' + number.format(matching) + ', those with problems first' : total > 1 ? number.format(total) : '');
   const rank = { error: 0, warning: 1, ok: 2 };
   names.sort((a, b) => rank[status.tenants[a].state] - rank[status.tenants[b].state] || (a < b ? -1 : 1));
+  const waiting = quota => Object.values(quota.waiting).reduce((all, count) => all + count, 0);
   const one = name => {
     const tenant = status.tenants[name], token = tenant.token, upstream = tenant.upstream;
     const ends = token.usable ? [clock(token.usable_until, 'left'), life(token)] : [el('span', { class: token.last_error ? 'mark error' : 'quiet' }, token.last_error ? 'none' : 'not asked for yet')];
@@ -187,11 +188,11 @@ function tenants(status) {
       el('td', {}, ...ends),
       el('td', {}, share === null ? el('span', { class: 'quiet' }, 'nothing sent') : el('span', { class: share >= .5 ? 'error' : share >= .05 ? 'warning' : '' }, share ? (share * 100).toFixed(share < .1 ? 1 : 0) + ' % of ' + tries(upstream.tries) + ' failed' : tries(upstream.tries) + ', none failed')),
       el('td', { class: 'r wide' }, tenant.in_flight + ' / ' + tenant.max_in_flight),
-      el('td', { class: 'r wide' }, tenant.quota ? number.format(tenant.quota.remaining) + ' / ' + number.format(tenant.quota.requests) : el('span', { class: 'quiet' }, 'none')));
+      el('td', { class: 'r wide' }, tenant.quota ? number.format(tenant.quota.remaining) + ' / ' + number.format(tenant.quota.burst) + (waiting(tenant.quota) ? ', ' + number.format(waiting(tenant.quota)) + ' wait' : '') : el('span', { class: 'quiet' }, 'none')));
   };
   const sign = name => {
     const { state, token, upstream, in_flight, quota } = status.tenants[name];
-    return [state, token.granted, token.usable, !token.last_error, upstream.tries, upstream.failed, in_flight, quota && quota.remaining, Math.floor((token.age_seconds || 0) / 60)];
+    return [state, token.granted, token.usable, !token.last_error, upstream.tries, upstream.failed, in_flight, quota && quota.remaining, quota && waiting(quota), Math.floor((token.age_seconds || 0) / 60)];
   };
   fill($('tenants'), names, name => name, sign, one);
 }

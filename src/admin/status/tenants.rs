@@ -1,6 +1,6 @@
 //! A tenant at this moment: its tokens, how its upstream fares, and what is wrong with either.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -12,6 +12,7 @@ use super::{
 use crate::{
     admin::traffic::{Ring, WINDOW},
     clock::Moment,
+    config::Class,
     ids::TenantName,
     limit::Limited as _,
     proxy::{Tries, remedy_of_try},
@@ -68,10 +69,14 @@ impl TenantNow {
             "upstream": self.upstream(now),
             "in_flight": tenant.in_flight().used(),
             "max_in_flight": config.max_in_flight,
-            "quota": config.quota.map(|quota| json!({
-                "requests": quota.requests,
-                "per_seconds": quota.per.as_secs_f64(),
-                "remaining": tenant.quota().remaining(),
+            "quota": tenant.quota().status().map(|quota| json!({
+                "requests": quota.config.requests,
+                "per_seconds": quota.config.per.as_secs_f64(),
+                "share": quota.config.share,
+                "burst": quota.config.burst,
+                "believed_per_second": rounded(quota.believed()),
+                "remaining": quota.remaining,
+                "waiting": Class::ALL.iter().map(|class| (class.name(), quota.waiting[class.index()])).collect::<BTreeMap<_, _>>(),
             })),
         })
     }
@@ -93,6 +98,11 @@ impl TenantNow {
             })),
         })
     }
+}
+
+/// To three digits.
+fn rounded(number: f64) -> f64 {
+    (number * 1000.0).round() / 1000.0
 }
 
 /// To three digits.

@@ -109,9 +109,11 @@ fn tenants(root: Node<'_>) -> Table {
         };
         let quota = tenant.at("quota");
         let left = match quota.is_there() {
-            true => format!("{} / {}", quota.at("remaining").number(), quota.at("requests").number()),
+            true => format!("{} / {}", quota.at("remaining").number(), quota.at("burst").number()),
             false => "none set".to_owned(),
         };
+        let waiting: u64 = quota.at("waiting").members().iter().map(|(_, class)| class.number()).sum();
+        let left = if waiting == 0 { left } else { format!("{left}, {} wait", number(waiting)) };
         table.row([
             (name, tone(&state)),
             (state.clone(), tone(&state)),

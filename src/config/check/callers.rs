@@ -40,6 +40,8 @@ impl Checker<'_> {
             let scopes = self.given_scopes(&at, raw.scopes);
             let organization_id = self.organization_id(&at, raw.organization_id);
             let rate = self.rate(&at, "rate", raw.rate).flatten();
+            let priority = self.leaf(&at, "priority", raw.priority).unwrap_or_default();
+            let weight = self.count(&at, "weight", raw.weight, 1..=100).unwrap_or(1);
             match CallerName::parse(name) {
                 Ok(name) => {
                     let origin = self.tree.place(&at).unwrap_or_else(|| Origin::from("built in"));
@@ -54,6 +56,8 @@ impl Checker<'_> {
                         scopes,
                         organization_id,
                         rate,
+                        priority,
+                        weight,
                         origin,
                     });
                 }

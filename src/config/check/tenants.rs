@@ -78,10 +78,8 @@ impl Checker<'_> {
         let client_id = self.client_id(at, raw.client_id);
         let client_secrets = self.client_secrets(at, raw.client_secret);
         let scopes = self.scopes(at, raw.scopes, resource.as_deref());
-        let quota = match self.rate(at, "quota", raw.quota) {
-            Some(given) => given,
-            None => endpoint.as_ref().and_then(Endpoint::own_quota),
-        };
+        let quota = self.quota(at, raw.quota);
+        let quota = resource.as_deref().and_then(|resource| self.quota_of(at, quota, resource));
         let resources = self.resources(at, raw.resources, resource.as_deref());
         let organization_id = self.organization_id(at, raw.organization_id);
         let parameters = self.parameters(at, raw.parameters.unwrap_or_default());

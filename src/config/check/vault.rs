@@ -148,7 +148,7 @@ impl Checker<'_> {
         let max_in_flight = self.count(at, "max_in_flight", raw.max_in_flight, 1..=100_000);
         Some(TenantTemplate {
             labels: self.labels(at, raw.labels),
-            quota: self.rate(at, "quota", raw.quota),
+            quota: self.quota(at, raw.quota),
             max_in_flight: max_in_flight.unwrap_or(default.max_in_flight),
             compression: self.leaf(at, "compression", raw.compression),
             rotate: raw.rotate.and_then(|raw| self.rotate(&at.key("rotate"), raw)),

@@ -10,7 +10,7 @@ fn the_least_configuration_has_the_documented_defaults() {
     assert_eq!(tenant.resource, "https://acme.logto.app/api");
     assert_eq!(tenant.client_secrets[0].held().unwrap().expose(), b"secret");
     assert_eq!(tenant.scopes, ["all"]);
-    assert_eq!(tenant.quota, Some(Rate { requests: 200, per: Duration::from_secs(10), burst: 200 }));
+    assert_eq!(tenant.quota, Some(Quota::of_cloud()));
     assert_eq!(tenant.max_in_flight, DEFAULT_MAX_IN_FLIGHT);
     assert_eq!(
         config.callers[0].tenants,

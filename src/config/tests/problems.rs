@@ -194,6 +194,14 @@ fn tenants() {
     );
     says(
         ID,
+        &format!("quota = {{ requests = 5, share = 2 }}\n{ID}"),
+        &[
+            "c.toml:3: tenants.acme.quota.per: the period is missing. Write { requests = 200, per = \"10s\" }.",
+            "c.toml:3: tenants.acme.quota.share: 2 is out of range. Write a fraction from 0.01 to 1.",
+        ],
+    );
+    says(
+        ID,
         &format!("tls.roots = {{ file = \"none.pem\" }}\n{ID}"),
         &[
             "c.toml:3: tenants.acme.tls.roots: cannot read the file none.pem: there is no such file. Look at the path, and at what is mounted there.",
@@ -225,6 +233,13 @@ fn tenants() {
         &format!("scopes = \"read\"\n{ID}"),
         &[
             "c.toml:3: tenants.acme.scopes: the Management API knows one scope, all; without it every request is answered with 403. Write [\"all\"], or leave the key out.",
+        ],
+    );
+    warns(
+        ID,
+        &format!("quota = {{ burst = 100 }}\n{ID}"),
+        &[
+            "c.toml:3: tenants.acme.quota.burst: share and burst together let 239 requests pass in some periods, where the tenant allows 200. Write 61 at most, or leave burst out.",
         ],
     );
     warns(

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    config::{Rotate, StoreOptions, VaultOptions},
+    config::{GivenQuota, Rotate, StoreOptions, VaultOptions},
     secret::ClientSecret,
 };
 
@@ -113,7 +113,7 @@ fn a_template_has_the_settings_of_a_tenant() {
     let template = "[tenant_templates.customer]\nlabels = [\"customer\"]\nquota = \"off\"\nrotate = { every = \"30d\" }\n";
     let config = with(template).config();
     let template = &config.tenant_templates[0];
-    assert_eq!((template.labels[0].as_str(), template.quota), ("customer", Some(None)));
+    assert_eq!((template.labels[0].as_str(), template.quota), ("customer", Some(GivenQuota::Off)));
     let month = Duration::from_hours(30 * 24);
     assert_eq!(template.rotate, Some(Rotate { every: month, overlap: Rotate::OVERLAP }));
 }

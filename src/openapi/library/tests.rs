@@ -7,7 +7,10 @@ use tokio::{
 };
 
 use super::*;
-use crate::limit::{Bucket, InFlight};
+use crate::{
+    config,
+    limit::{Bucket, InFlight, Waits},
+};
 
 const SMALL: &str =
     r#"{"openapi":"3.0.1","paths":{"/api/users":{"get":{"operationId":"ListUsers","responses":{}}}}}"#;
@@ -47,14 +50,20 @@ fn library() -> (Library, Arc<Metrics>) {
     (Library::new(Handle::current(), metrics.clone()), metrics)
 }
 
-fn origin(url: &str, rate: Option<crate::config::Rate>) -> Origin {
+fn origin(url: &str, quota: Option<config::Quota>) -> Origin {
     let tenant = TenantName::parse("acme").unwrap();
     let tls = crate::trust::client(&crate::config::Roots::Bundled).unwrap();
     let metrics = Metrics::new();
     Origin {
         http: crate::trust::cold_client(tls, Duration::from_secs(5)).build().unwrap(),
         url: url.into(),
-        quota: Quota::new(tenant.clone(), Arc::new(Bucket::new(rate)), || metrics.quota_used.of([&tenant])),
+        quota: Quota::new(
+            tenant.clone(),
+            quota,
+            Arc::new(Bucket::of(quota)),
+            Waits { longest: Duration::ZERO, most: 0 },
+            metrics.quota_used.of([&tenant]),
+        ),
         in_flight: Arc::new(InFlight::new(tenant.clone(), 4, 4)),
         whole: Duration::from_secs(30),
         tenant,
@@ -178,7 +187,7 @@ async fn what_is_no_document_is_not_kept() {
 #[tokio::test]
 async fn a_fetch_draws_on_the_tenants_quota() {
     let (upstream, (library, _), shelf) = (upstream(ok(SMALL)).await, library(), Arc::<Shelf>::default());
-    let rate = crate::config::Rate { requests: 1, per: Duration::from_hours(1), burst: 1 };
+    let rate = config::Quota::new(1, Duration::from_hours(1), 1.0);
     let origin = origin(&upstream.url, Some(rate));
     let quota = origin.quota.clone();
     library.source(&shelf, &options(), || origin);

@@ -5,18 +5,18 @@ use std::{
     sync::Arc,
 };
 
-use super::{error::BuildError, shared::Shared};
+use super::{error::BuildError, meter::Meter, shared::Shared};
 use crate::{
     authn::SealingSecrets,
     config::{self, Config, Roots},
     filter::KnownSecrets,
-    limit::{Bucket, InFlight, Limited as _, Quota},
+    limit::{Bucket, InFlight, Limited as _, Quota, Waits},
     observe::TenantMetrics,
     openapi::Shelf,
     policy::{Grants, Narrowing},
     secret::{ClientSecret, Secret, SecretHandle},
     tenants::{Change, Directory},
-    token::{HttpIssuer, Issuer, TokenKey, TokenSource},
+    token::{HttpIssuer, Issuer, QuotaDraw, TokenKey, TokenSource},
     trust,
     upstream::{Common, PoolTimes, Retries, Tenant, TenantParts, UpstreamHealth},
 };
@@ -37,6 +37,7 @@ impl<'c> TenantMaker<'c> {
             retry: config.retry.clone(),
             token: config.token.clone(),
             queue: config.limits.queue,
+            waits: Waits { longest: config.timeouts.quota, most: config.limits.quota_queue },
             expansion: config.limits.expansion,
             catalog: config.catalog.catalog.clone(),
             token_found: ["hit", "wait"].map(|result| shared.metrics.token_cache.of([&result])),
@@ -109,10 +110,13 @@ impl<'c> TenantMaker<'c> {
             || Arc::new(TenantMetrics::new(shared.metrics.clone(), name.clone(), self.policy.operations())),
             |current| current.metrics().clone(),
         );
-        let quota =
-            current.and_then(|current| current.quota().carried_over(tenant.quota)).unwrap_or_else(|| {
-                let bucket = Arc::new(Bucket::new(tenant.quota));
-                Quota::new(name.clone(), bucket, || shared.metrics.quota_used.of([name]))
+        let waits = self.common.waits;
+        let quota = current
+            .and_then(|current| current.quota().carried_over(tenant.quota, waits))
+            .unwrap_or_else(|| {
+                let bucket = Arc::new(Bucket::of(tenant.quota));
+                let meter = Meter { metrics: shared.metrics.clone(), tenant: name.clone() };
+                Quota::new(name.clone(), tenant.quota, bucket, waits, meter)
             });
         let (max, queue) = (tenant.max_in_flight, config.limits.queue);
         let in_flight = current.map(|current| current.in_flight()).filter(|it| it.is(max, queue));
@@ -127,14 +131,10 @@ impl<'c> TenantMaker<'c> {
             shared.clock.now().wall,
             config.broker.ttl,
         );
-        let drawn = quota.clone();
         let options = config.token.clone();
         let source = TokenSource::of(tenant, secrets.clone(), issuer, options, config.timeouts.token)
             .telling(known_secrets.learner())
-            .drawing_on(Arc::new(move || {
-                let quota = drawn.clone();
-                Box::pin(async move { quota.draw().await })
-            }));
+            .drawing_on(draw_for_tokens(tenant, &quota));
         let narrowed = self.narrowings(tenant).into_iter().map(|narrowing| {
             let key = narrowed_key((*source.key).clone(), &narrowing);
             (narrowing, shared.tokens.handle(TokenSource { key: Arc::new(key), ..source.clone() }))
@@ -161,6 +161,17 @@ impl<'c> TenantMaker<'c> {
             common: self.common.clone(),
         })
     }
+}
+
+/// Token requests draw on the quota, where the tenant counts them.
+fn draw_for_tokens(tenant: &config::Tenant, quota: &Quota) -> Option<QuotaDraw> {
+    let counts = tenant.quota.is_none_or(|quota| quota.tokens);
+    let quota = quota.clone();
+    let draw: QuotaDraw = Arc::new(move || {
+        let quota = quota.clone();
+        Box::pin(async move { quota.draw().await })
+    });
+    counts.then_some(draw)
 }
 
 /// The tenant's secrets, going on with those of the handle before that are configured the same; and what no answer may

@@ -67,7 +67,7 @@ impl Failure {
                 .operators_remedy()
                 .map_or_else(|| self.remedy_of_caller(description), Cow::Borrowed),
             Self::Limit(LimitError::Quota { tenant, rate: Some(_), .. }) => format!(
-                "Wait as long as Retry-After says; tenants.{tenant}.quota is what Claviger allows, and has to fit what Logto does."
+                "Wait as long as Retry-After says. Callers that can wait belong into a lower class (callers.NAME.priority); tenants.{tenant}.quota has to fit what Logto allows, and timeouts.quota is how long a request waits."
             )
             .into(),
             Self::Upstream(error) => {

@@ -12,7 +12,7 @@ fn document(change: impl FnOnce(&mut Value)) -> Document {
         "tenants": { "acme": {
             "state": "ok", "token": { "usable": true, "usable_for_seconds": 3000 },
             "upstream": { "tries": 1204, "failed": 0, "failed_share": 0.0 },
-            "in_flight": 1, "max_in_flight": 16, "quota": { "requests": 200, "remaining": 143 },
+            "in_flight": 1, "max_in_flight": 16, "quota": { "requests": 200, "burst": 200, "remaining": 143 },
         } },
         "traffic": {
             "callers": [{
@@ -46,6 +46,18 @@ EXPIRES IN   WHAT
 3 d 0 h      the listener's certificate, CN=x
 ";
     assert_eq!(shown, expected);
+}
+
+#[test]
+fn whoever_waits_for_a_quota_is_shown_beside_what_is_left() {
+    let waits = |status: &mut Value| {
+        status["tenants"]["acme"]["quota"] = json!({
+            "requests": 200, "share": 0.7, "burst": 30, "remaining": 0,
+            "waiting": { "interactive": 0, "normal": 2, "batch": 1210 },
+        });
+    };
+    let shown = text(&document(waits), &Paint::plain(None));
+    assert!(shown.contains("0 / 30, 1,212 wait\n"), "{shown}");
 }
 
 #[test]

@@ -1,0 +1,260 @@
+//! A tenant's quota: what callers get of it, and what is left for its sign-in, against an emulator with a true bucket.
+
+use std::{sync::Arc, time::Duration};
+
+use claviger_emulator::{Effect, Options, Quota, Seed};
+use tokio::{task::JoinSet, time::Instant};
+
+use crate::support::{Client, Logto, Proxy, Request, tap::Tap, wire::Place, within};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+async fn logto(requests: u32, per: Duration) -> Arc<Logto> {
+    let quota = Some(Quota { requests, per });
+    Arc::new(Logto::with(Options { seed: Seed::Demo { users: 5 }, quota, ..Options::default() }).await)
+}
+
+/// Callers `interactive`, `normal` and `batch`, by their keys.
+async fn proxy(logto: &Logto, quota: &str) -> Arc<Proxy> {
+    let mut builder = Proxy::builder().tenant("acme", logto).set("tenants.acme.quota", quota);
+    for caller in ["interactive", "normal", "batch", "batch-2"] {
+        let class = caller.trim_end_matches("-2");
+        builder = builder
+            .set(&format!("callers.{caller}.identify"), format!("{{ api_key = '{}' }}", key(caller)))
+            .set(&format!("callers.{caller}.policies"), "['all']")
+            .set(&format!("callers.{caller}.priority"), format!("'{class}'"));
+    }
+    let proxy = builder.start().await;
+    // The token is there, and the burst is whole again.
+    assert_eq!(proxy.ask(&of("interactive")).await.status, 200);
+    Arc::new(proxy)
+}
+
+fn key(caller: &str) -> String {
+    format!("CANARY-held-key-of-{caller}")
+}
+
+fn of(caller: &str) -> Request {
+    Request::get("/api/roles").key(&key(caller))
+}
+
+/// Waits until something is counted.
+async fn until_metric(proxy: &Proxy, name: &str) {
+    within(name, async { while proxy.metric(name).await < 1.0 {} }).await;
+}
+
+/// What came of a load: how often each status, and how long each request took.
+#[derive(Default)]
+struct Seen {
+    statuses: Vec<u16>,
+    times: Vec<Duration>,
+}
+
+impl Seen {
+    fn with(&self, status: u16) -> usize {
+        self.statuses.iter().filter(|it| **it == status).count()
+    }
+
+    fn percentile(&mut self, percent: usize) -> Duration {
+        self.times.sort_unstable();
+        self.times[(self.times.len() * percent / 100).min(self.times.len() - 1)]
+    }
+}
+
+/// Asks as fast as it is answered, on so many connections.
+async fn hungry(proxy: Arc<Proxy>, caller: &'static str, connections: usize, end: Instant) -> Seen {
+    let mut all = JoinSet::new();
+    for _ in 0..connections {
+        let proxy = proxy.clone();
+        all.spawn(async move {
+            let mut seen = Seen::default();
+            let mut client = proxy.connect().await;
+            while Instant::now() < end {
+                let asked = Instant::now();
+                let status = client.ask(&of(caller)).await.status;
+                // What waits at the end is served then, and says nothing of what was had before.
+                if Instant::now() < end {
+                    seen.statuses.push(status);
+                    seen.times.push(asked.elapsed());
+                }
+            }
+            seen
+        });
+    }
+    together(all).await
+}
+
+/// Asks so often, each time on a connection of its own.
+async fn steady(proxy: Arc<Proxy>, caller: &'static str, per_second: u32, end: Instant) -> Seen {
+    let mut all = JoinSet::new();
+    let mut every = tokio::time::interval(SECOND / per_second);
+    while Instant::now() < end {
+        every.tick().await;
+        let proxy = proxy.clone();
+        all.spawn(async move {
+            let asked = Instant::now();
+            let status = proxy.ask(&of(caller)).await.status;
+            Seen { statuses: vec![status], times: vec![asked.elapsed()] }
+        });
+    }
+    together(all).await
+}
+
+/// Users that sign in at the tenant itself.
+async fn sign_ins(logto: Arc<Logto>, per_second: u32, end: Instant) -> Seen {
+    let mut seen = Seen::default();
+    let mut every = tokio::time::interval(SECOND / per_second);
+    while Instant::now() < end {
+        every.tick().await;
+        let mut client = Place::Tcp(logto.addr()).connect(Tap::default()).await.expect("it listens");
+        let asked = Instant::now();
+        seen.statuses.push(client.ask(&Request::get("/sign-in")).await.status);
+        seen.times.push(asked.elapsed());
+    }
+    seen
+}
+
+async fn together(all: JoinSet<Seen>) -> Seen {
+    let mut whole = Seen::default();
+    for seen in all.join_all().await {
+        whole.statuses.extend(seen.statuses);
+        whole.times.extend(seen.times);
+    }
+    whole
+}
+
+/// A batch caller that wants ten times the quota, three interactive ones and sign-ins, at this pace and for so long. What is asked
+/// of it in time is asked of a machine that does nothing else.
+async fn shared(requests: u32, per: Duration, during: Duration, is_alone: bool) {
+    let logto = logto(requests, per).await;
+    let quota = format!("{{ requests = {requests}, per = '{}s', share = 0.7 }}", per.as_secs());
+    let proxy = proxy(&logto, &quota).await;
+    let scale = f64::from(requests) / per.as_secs_f64() / 20.0;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few")]
+    let rate = |per_second: f64| (per_second * scale) as u32;
+    let (begin, before) = (Instant::now(), logto.api_requests());
+    let end = begin + during;
+    let (batch, mut interactive, signed_in) = tokio::join!(
+        hungry(proxy.clone(), "batch", 140, end),
+        steady(proxy.clone(), "interactive", rate(5.0), end),
+        sign_ins(logto.clone(), rate(3.0), end),
+    );
+    let sent = logto.api_requests() - before;
+    let share = 0.7 * f64::from(requests) / per.as_secs_f64() * begin.elapsed().as_secs_f64();
+    #[expect(clippy::cast_precision_loss, reason = "thousands")]
+    let used = sent as f64 / share;
+    let waited = interactive.percentile(99);
+    let figures = format!(
+        "{sent} sent, {:.1}% of the share; {} of {} refused upstream; batch {} answered, {} refused; interactive {} answered, p50 {:?}, p99 {waited:?}; {} signed in",
+        used * 100.0,
+        logto.refused_by_quota(),
+        sent,
+        batch.with(200),
+        batch.with(429),
+        interactive.with(200),
+        interactive.percentile(50),
+        signed_in.with(200),
+    );
+    assert_eq!(
+        (interactive.with(200), signed_in.with(200)),
+        (interactive.statuses.len(), signed_in.statuses.len()),
+        "{figures}"
+    );
+    assert!(logto.refused_by_quota() * 1000 <= sent, "{figures}");
+    assert!(used <= 1.25, "{figures}");
+    if is_alone {
+        assert!(used >= 0.97 && waited <= Duration::from_millis(100), "{figures}");
+    }
+    println!("{figures}");
+}
+
+#[tokio::test]
+async fn b49_a_batch_caller_stops_neither_interactive_callers_nor_sign_in() {
+    shared(100, SECOND, 3 * SECOND, false).await;
+}
+
+/// As Logto Cloud has it, in real time: `make quota` runs it, on a machine that does nothing else.
+#[tokio::test]
+#[ignore = "takes a minute, and a machine that does nothing else; `make quota` runs it"]
+async fn b49_the_same_as_logto_cloud_has_it() {
+    shared(200, 10 * SECOND, 60 * SECOND, true).await;
+}
+
+#[tokio::test]
+async fn b49_two_batch_callers_get_the_same() {
+    let logto = logto(100, SECOND).await;
+    let proxy = proxy(&logto, "{ requests = 100, per = '1s', share = 0.7 }").await;
+    let end = Instant::now() + 3 * SECOND;
+    let (many, few) =
+        tokio::join!(hungry(proxy.clone(), "batch", 60, end), hungry(proxy.clone(), "batch-2", 12, end));
+    let (many, few) = (many.with(200), few.with(200));
+    assert!(many.abs_diff(few) <= few / 20 + 3, "{many} and {few}");
+}
+
+#[tokio::test]
+async fn b49_who_cannot_wait_is_told_at_once_and_who_waits_is_served() {
+    let logto = logto(1000, SECOND).await;
+    let proxy = proxy(&logto, "{ requests = 10, per = '10s', share = 1, burst = 1 }").await;
+    let asked = Instant::now();
+    let (first, second) = tokio::join!(proxy.connect(), proxy.connect());
+    let ask = |mut client: Client| async move { client.ask(&of("normal")).await };
+    let (first, second) = tokio::join!(ask(first), ask(second));
+    assert_eq!((first.status, second.status), (200, 200));
+    assert!(asked.elapsed() >= SECOND / 2, "{:?}", asked.elapsed());
+    assert!(proxy.metric("claviger_quota_wait_seconds_count{class=\"normal\",tenant=\"acme\"}").await >= 1.0);
+    // Somebody else wants an answer within a moment: thirty are before it.
+    let mut waiting = Vec::new();
+    for _ in 0..35 {
+        let mut client = proxy.connect().await;
+        client.write(&of("batch").head()).await.expect("it is read");
+        waiting.push(client);
+    }
+    let refused = "claviger_quota_rejected_total{class=\"batch\",tenant=\"acme\"}";
+    until_metric(&proxy, refused).await;
+    let asked = Instant::now();
+    let answer = proxy.ask(&of("batch")).await;
+    answer.assert_problem(429, "quota_exhausted");
+    assert!(
+        asked.elapsed() < SECOND / 2 && answer.retry_after().is_some_and(|wait| wait >= 30),
+        "{answer:?}"
+    );
+    assert_eq!(answer.value("ratelimit-policy"), Some("\"quota\";q=10;w=10"));
+}
+
+#[tokio::test]
+async fn b49_a_request_can_lower_its_priority_and_the_field_stays_here() {
+    let logto = logto(1000, SECOND).await;
+    let proxy = proxy(&logto, "{ requests = 1000, per = '1s', share = 0.7 }").await;
+    let answer = proxy.ask(&of("interactive").header("Priority", "u=7")).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(logto.last().header("priority"), None);
+}
+
+#[tokio::test]
+async fn b49_a_429_of_the_bucket_narrows_the_pace_and_is_waited_out() {
+    let logto = logto(1000, SECOND).await;
+    let proxy = proxy(&logto, "{ requests = 1000, per = '1s', share = 0.7 }").await;
+    logto.api_fault_times(1, Effect::body(429, "application/json", r#"{"message":"Too many requests"}"#));
+    let role = r#"{"name":"n","description":"d"}"#;
+    let answer = proxy.ask(&Request::post("/api/roles", role).key(&key("normal"))).await;
+    assert_eq!(answer.status, 200, "it was not carried out, so it may go out again: {}", answer.text());
+    let believed = proxy.metric("claviger_quota_believed{tenant=\"acme\"}").await;
+    assert!((489.0..700.0).contains(&believed), "{believed}");
+    assert!(proxy.log().contains("fewer requests are sent"), "{}", proxy.log());
+}
+
+#[tokio::test]
+async fn b49_a_429_about_one_recipient_of_messages_is_nobody_elses_business() {
+    let logto = logto(1000, SECOND).await;
+    let proxy = proxy(&logto, "{ requests = 1000, per = '1s', share = 0.7 }").await;
+    let limited = r#"{"code":"request.message_rate_limited","message":"Too many"}"#;
+    logto.api_fault_times(1, Effect::body(429, "application/json", limited));
+    let role = r#"{"name":"n","description":"d"}"#;
+    let answer = proxy.ask(&Request::post("/api/roles", role).key(&key("normal"))).await;
+    assert_eq!(
+        (answer.status, answer.text().as_str()),
+        (429, limited),
+        "as it came, though it was looked at"
+    );
+    assert_eq!(proxy.metric("claviger_quota_believed{tenant=\"acme\"}").await, 700.0);
+}
