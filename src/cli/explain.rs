@@ -22,7 +22,11 @@ use crate::{
 };
 
 const EXAMPLES: &str = "\
-A request is whatever is at hand:
+Without --config the running process is asked, at listen.admin (127.0.0.1:3601, where nothing else is configured; after
+`claviger demo`, the demo). With --config, or where no process answers, the files alone decide.
+
+Examples:
+  A request is whatever is at hand:
   claviger explain /t/prod/api/users?page_size=2
   claviger explain delete /api/roles/r1 --caller billing
   claviger explain ListUsers
@@ -32,15 +36,16 @@ A request is whatever is at hand:
   kubectl logs deploy/claviger | grep claviger.not_permitted | tail -n 1 | claviger explain -
   pbpaste | claviger explain -
 
-Why is this key, token or certificate refused?
+  Why is this key, token or certificate refused?
   claviger explain /api/users --header 'Claviger-Key: cvk_…'
   claviger explain /api/users --cert client.pem
-  What other users of this machine must not see in the list of processes goes in by standard input, as a curl command.
+  Other users of this machine can see a command line: to hide a credential from them, pass a curl command on standard input.
 
-Without --config the running process is asked, at listen.admin (127.0.0.1:3601, where nothing else is configured; after
-`claviger demo`, the demo). With --config, or where no process answers, it is decided by the files alone.
-
-Exit codes: 0 allowed, 1 denied, 2 wrong usage or nobody to ask, 64 invalid configuration.";
+Exit codes:
+  0   allowed
+  1   denied
+  2   wrong usage, or nobody to ask
+  64  invalid configuration";
 
 #[derive(clap::Args)]
 #[command(after_long_help = EXAMPLES, after_help = "Examples: claviger explain --help", subcommand_negates_reqs = true)]
@@ -69,7 +74,7 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
     /// Method (GET where it is left out) and path, a URL, an operation, a curl command, a line of a log, or - for standard input.
-    #[arg(value_name = "REQUEST", required = true)]
+    #[arg(value_name = "REQUEST", required = true, add = ArgValueCandidates::new(super::complete::operations))]
     request: Vec<String>,
     #[command(subcommand)]
     pasted: Option<Pasted>,

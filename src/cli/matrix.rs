@@ -7,6 +7,7 @@ mod table;
 
 use std::process::ExitCode;
 
+use clap_complete::ArgValueCandidates;
 use serde_json::json;
 
 use crate::policy::{Grants, matrix::Column};
@@ -16,7 +17,7 @@ pub(super) struct Args {
     #[command(flatten)]
     sources: super::Sources,
     /// Only this caller; may be repeated.
-    #[arg(long = "caller", value_name = "NAME")]
+    #[arg(long = "caller", value_name = "NAME", add = ArgValueCandidates::new(super::complete::callers))]
     callers: Vec<String>,
     /// How to print it: for a terminal, a program, a spreadsheet or a browser.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text, conflicts_with = "json")]

@@ -104,11 +104,17 @@ impl<'c> Column<'c> {
         self.cells.iter().filter(|cell| cell.mark() != Mark::No)
     }
 
+    /// How the caller authenticates, each method in words.
+    pub fn identified_by(&self) -> Vec<String> {
+        self.caller.identify.iter().map(ToString::to_string).collect()
+    }
+
     /// As `claviger policy matrix --json` and `/matrix` show it.
     pub fn to_json(&self) -> Value {
         let caller = self.caller;
         json!({
             "caller": caller.name.as_str(),
+            "identify": caller.identify,
             "tenants": self.tenants,
             "policies": caller.policies.iter().map(|policy| policy.as_str()).collect::<Vec<_>>(),
             "scopes": caller.scopes,

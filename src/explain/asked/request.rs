@@ -11,12 +11,15 @@ use crate::{
 };
 
 /// Header fields that somebody looks at. What else a command has, cookies among it, is left out at once.
-const READ: [HeaderName; 7] = [
+const READ: [HeaderName; 10] = [
     CLAVIGER_KEY,
     CLAVIGER_TENANT,
     header::AUTHORIZATION,
     header::CONTENT_ENCODING,
     header::CONTENT_TYPE,
+    header::HOST,
+    header::ORIGIN,
+    HeaderName::from_static("sec-fetch-site"),
     HeaderName::from_static("x-original-method"),
     HeaderName::from_static("x-original-uri"),
 ];

@@ -67,7 +67,7 @@ impl Failure {
                 .operators_remedy()
                 .map_or_else(|| self.remedy_of_caller(description), Cow::Borrowed),
             Self::Limit(LimitError::Quota { tenant, rate: Some(_), .. }) => format!(
-                "Wait as long as Retry-After says; tenants.{tenant}.quota is what Claviger allows, and has to fit what Logto does."
+                "To allow more, raise tenants.{tenant}.quota, which has to fit what Logto allows; with several replicas each counts for itself."
             )
             .into(),
             Self::Upstream(error) => {
