@@ -324,7 +324,7 @@ fn log_start(addresses: &Addresses, config: &Config) {
             0 => {}
             tenants => tracing::info!(
                 tenants,
-                "broker tokens end with this process where no client secret of 20 bytes or more is in the configuration; set broker.key"
+                "tokens that Claviger issues at /oidc/token become invalid when this process ends: to keep them valid across restarts and replicas, set broker.key"
             ),
         }
     }

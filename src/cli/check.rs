@@ -223,9 +223,9 @@ async fn online(config: Config) -> ExitCode {
     match (bad, mute) {
         (0, 0) => ExitCode::SUCCESS,
         (_, 0) => super::fail(&format!("{} cannot be used", super::count(bad, "tenant"))),
-        (0, _) => super::fail(&format!("{} cannot vouch for anybody", super::count(mute, "issuer"))),
+        (0, _) => super::fail(&format!("{} cannot be used", super::count(mute, "issuer"))),
         _ => super::fail(&format!(
-            "{} cannot be used, and {} cannot vouch for anybody",
+            "{} and {} cannot be used",
             super::count(bad, "tenant"),
             super::count(mute, "issuer")
         )),

@@ -16,6 +16,7 @@ use clap_complete::ArgValueCandidates;
 use self::answer::{Answer, usage};
 use super::process::{Process, parse_address};
 use crate::{
+    catalog::Catalog,
     config::Address,
     explain::{Asked, MAX_LEN, Question, Unclear},
     regular_file,
@@ -138,6 +139,7 @@ fn question(args: &Args) -> Result<Question, String> {
     };
     let mut asked = match words.as_slice() {
         [only] if only == "-" => Asked::parse(&standard_input()?),
+        [only] if let Some(asked) = newer(only, &args.sources) => Ok(asked),
         words => Asked::of_words(words),
     }
     .map_err(unclear)?;
@@ -150,6 +152,17 @@ fn question(args: &Args) -> Result<Question, String> {
     }
     let certificate = args.cert.as_deref().map(certificates).transpose()?;
     Ok(Question { asked, caller: args.caller.clone(), tenant: args.tenant.clone(), certificate })
+}
+
+/// The request of an operation that only the catalog file of the configuration has.
+fn newer(id: &str, sources: &super::Sources) -> Option<Asked> {
+    let is_name = id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if !is_name || Catalog::logto().by_id(id).is_some() {
+        return None;
+    }
+    let loaded = super::load_policy(&sources.paths).ok()?;
+    let catalog = &loaded.config.catalog.catalog;
+    catalog.by_id(id).map(|op| Asked::of_operation(catalog.operation(op)))
 }
 
 fn standard_input() -> Result<String, String> {

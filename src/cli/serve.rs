@@ -130,7 +130,7 @@ pub(super) fn signals() -> std::io::Result<(impl Future<Output = ()>, mpsc::Rece
         tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
         let _: Result<(), ()> = stop.send(());
         tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
-        tracing::warn!("stopped at once: asked twice");
+        tracing::warn!("stopped at once: a second signal came");
         log::flush();
         std::process::exit(super::NO.into());
     });

@@ -59,7 +59,7 @@ pub enum Undecodable {
     #[error("its compressed data is corrupt")]
     Corrupt,
     /// It ended before its end.
-    #[error("it ended before its end")]
+    #[error("it ended early")]
     Unfinished,
     /// Another member, or anything else.
     #[error("something follows after its end")]

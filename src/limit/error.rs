@@ -43,7 +43,7 @@ pub enum LimitError {
         caller: CallerName,
     },
     /// Too many requests wait of whom nobody knows yet who they are from.
-    #[error("too many requests wait that have not authenticated yet")]
+    #[error("too many unauthenticated requests are waiting")]
     Unauthenticated,
     /// Too many failed identifications from one address.
     #[error("too many failed identifications from this address")]

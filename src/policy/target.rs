@@ -89,7 +89,7 @@ pub enum TargetError {
         path: &'static str,
     },
     /// 404 `claviger.not_found`: the same, for whoever sets up another proxy.
-    #[error("/authz answers nobody here: it is off, unless the operator sets authz.enabled = true")]
+    #[error("/authz is switched off here; the operator can set authz.enabled = true")]
     Authz,
     /// 404 `claviger.not_found`: a client that appends the token endpoint to a base URL with `/api`.
     #[error(

@@ -45,7 +45,7 @@ pub enum Failure {
     #[error("the request has more than {0} header fields (`limits.headers`)")]
     Headers(usize),
     /// The deadline passed while the request's body was read.
-    #[error("the request's body was not there within the deadline of {0:?}")]
+    #[error("the request's body did not arrive within the deadline of {0:?}")]
     SlowBody(Duration),
     /// The deadline passed while the request waited for a place among the tenant's requests.
     #[error("timed out waiting for the tenant's in-flight limit (deadline {0:?})")]

@@ -4,6 +4,8 @@
 mod caller;
 #[path = "commands/check.rs"]
 mod check;
+#[path = "commands/help.rs"]
+mod help;
 #[path = "commands/operations.rs"]
 mod operations;
 #[path = "commands/policies.rs"]

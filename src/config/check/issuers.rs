@@ -247,7 +247,7 @@ impl Checker<'_> {
                     Some(name) => IssuerName::parse(name).ok(),
                     None if known.is_empty() => {
                         let remedy = "Write [issuers.NAME] with issuer and audience.";
-                        self.missing(&key, "no issuer is configured that could vouch for it", remedy);
+                        self.missing(&key, "no issuer is configured whose tokens could identify it", remedy);
                         None
                     }
                     None => {

@@ -53,7 +53,7 @@ impl Asked {
     }
 
     /// The request that an operation of the catalog is, whatever its parameters.
-    pub(super) fn of_operation(operation: &Operation) -> Self {
+    pub fn of_operation(operation: &Operation) -> Self {
         let names = operation.template.as_str().split('/').skip(1).map(|name| {
             // `{userId}` cannot stand in a path as it is.
             name.trim_matches(|c| c == '{' || c == '}')

@@ -94,7 +94,7 @@ impl Slot {
             let remedy = fault.remedy();
             if live {
                 tracing::warn!(%tenant, error = %fault, failures, %retry_in, remedy,
-                    "the token cannot be renewed, and stays in use until it ends");
+                    "the token cannot be renewed; it stays in use until it expires");
             } else {
                 tracing::warn!(%tenant, url = self.key.token_url(), error = %fault, failures, %retry_in, remedy, "no token");
             }

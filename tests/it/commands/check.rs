@@ -233,7 +233,7 @@ async fn check_online_explains_in_the_users_terms() {
     let cases = cases.into_iter().chain([
         (vouched(&issuer.url()), 0, "issuers.ci: fine: 1 key"),
         (vouched(&other), 1, "which the configuration has to say to the letter"),
-        (vouched("http://127.0.0.1:9"), 1, "1 issuer cannot vouch for anybody"),
+        (vouched("http://127.0.0.1:9"), 1, "1 issuer cannot be used"),
     ]);
     for (settings, code, text) in cases {
         let file = files.with(&settings);
