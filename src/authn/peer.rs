@@ -1,4 +1,4 @@
-//! The other end of a connection, as far as the listener knows it: what the methods that go by the connection
+//! What the listener knows of the other end of a connection: what the methods that go by the connection
 //! decide on. Nothing in it is from a request.
 
 use std::{

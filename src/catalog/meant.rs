@@ -1,4 +1,4 @@
-//! Which operation a path that is no operation's was probably meant for, for the answer to whoever wrote it.
+//! Which operation a path that is no operation's was probably meant for, for the answer to its sender.
 
 use super::{
     Catalog,

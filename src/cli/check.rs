@@ -1,4 +1,4 @@
-//! `claviger check`: every problem at once; with `--online`, each tenant end to end.
+//! `claviger check`: all problems in one run; with `--online`, each tenant end to end.
 
 use std::{
     os::unix::fs::FileTypeExt as _,

@@ -1,4 +1,4 @@
-//! `claviger explain`: what would become of a request, by which rule, and what to write where it is refused. Asks the
+//! `claviger explain`: what would become of a request, by which rule, and what to write if it is refused. Asks the
 //! running process, which alone knows what it is doing; or decides by the files.
 
 mod answer;
@@ -56,16 +56,16 @@ pub(super) struct Args {
     /// The admin listener of the process to ask; left out: as configured.
     #[arg(long, value_name = "ADDRESS", value_parser = parse_address, conflicts_with = "paths")]
     address: Option<Address>,
-    /// Whose request it is; left out: whose credentials it has, or the only caller's.
+    /// The caller that sends it; left out: the caller of its credentials, or the only one.
     #[arg(long, value_name = "NAME", add = ArgValueCandidates::new(super::complete::callers))]
     caller: Option<String>,
-    /// At which tenant; left out: as the request says, or the caller's only one.
+    /// The tenant; left out: as the request says, or the caller's only one.
     #[arg(long, value_name = "NAME", add = ArgValueCandidates::new(super::complete::tenants))]
     tenant: Option<String>,
     /// A header field that the request has, such as its credential; may be repeated.
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
     headers: Vec<String>,
-    /// The client certificate that it comes with, as PEM.
+    /// A file with the client certificate that it comes with, as PEM.
     #[arg(long, value_name = "FILE")]
     cert: Option<PathBuf>,
     /// Its body, for rules with conditions on it.

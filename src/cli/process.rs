@@ -1,4 +1,4 @@
-//! The process that runs: where its admin listener is, what it asks for, and what it says.
+//! The running process: where its admin listener is, and how to send it a request.
 
 use std::{
     io::{self, Read, Write},

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, in words for whoever is woken by it: where it stands, what is wrong,
+//! What is wrong with a configuration, in words for the person on call: where it is, what is wrong,
 //! what to write instead. A problem never holds a secret; values are quoted only where they cannot be one.
 
 use std::{fmt, path::PathBuf};

@@ -1,4 +1,4 @@
-//! What to do about a credential that is nobody's: from the configuration and the cause, which is from a closed set. It has
+//! What to do about a credential that identifies no caller: from the configuration and the cause, which is from a closed set. It has
 //! no word of the credential itself.
 
 use super::question::listed;

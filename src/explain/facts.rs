@@ -1,4 +1,4 @@
-//! All that there is to tell of a request that was tried out: what the pipeline said, and what belongs to it. Gathers; what
+//! Everything known about a request that was tried out: what the pipeline decided, and on what grounds. Gathers; what
 //! was decided is decided.
 
 use std::sync::Arc;

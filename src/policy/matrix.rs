@@ -1,5 +1,5 @@
-//! Callers by operations: who may do what, under which conditions, by which rule. For whoever reviews a policy, in
-//! `claviger policy matrix` and on the admin listener; no request is decided by it. How it is shown is their affair.
+//! Callers by operations: who may do what, under which conditions, by which rule. For the review of a policy, in
+//! `claviger policy matrix` and on the admin listener; no request is decided by it. They decide how it is shown.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! The token broker, `POST /oidc/token`: for clients that insist on the OAuth dance. An identified caller
+//! The token broker, `POST /oidc/token`: for clients that insist on OAuth. An identified caller
 //! gets a short-lived token that is good here and nowhere else, and the upstream's only where its grant says
 //! `issue = "upstream"`. What the client asks for (`resource`, `organization_id`, `scope`) is judged by the policy.
 

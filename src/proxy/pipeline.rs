@@ -1,4 +1,4 @@
-//! The way a request takes, top to bottom. This is the only file that knows the order of the stages. Each
+//! The path of a request, top to bottom. This is the only file that knows the order of the stages. Each
 //! hands on a value that only it can make, and the next demands it, so leaving one out does not compile.
 
 use std::sync::{Arc, OnceLock};

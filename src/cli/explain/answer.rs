@@ -1,4 +1,4 @@
-//! An answer, and how it is told that there is none.
+//! An answer, and what is printed where there is none.
 
 use std::process::ExitCode;
 

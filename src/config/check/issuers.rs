@@ -1,4 +1,4 @@
-//! `[issuers.NAME]`: who may vouch for callers. Reads the key sets that are files and asks nobody for the others.
+//! `[issuers.NAME]`: whose JWTs identify callers. Reads the key sets that are files and asks nobody for the others.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 

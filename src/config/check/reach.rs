@@ -1,4 +1,4 @@
-//! Callers whom no listener can know. A method that cannot be used here is no mistake where the caller has another:
+//! Callers that no listener can authenticate. A method that cannot be used here is no mistake where the caller has another:
 //! one policy file serves a sidecar, a socket and a gateway, and only the listeners differ.
 
 use super::checker::Checker;

@@ -1,4 +1,4 @@
-//! A request as it was written down, whoever reads it from what.
+//! A request as it was written down, whatever it was read from.
 
 use std::fmt;
 
