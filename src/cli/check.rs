@@ -36,17 +36,19 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Err(problems) => return super::report(&problems),
     };
     let config = &loaded.config;
-    let (concerns, error) = match proxy::examine(config, &Clock::system()) {
-        Ok(concerns) => (concerns, None),
-        Err(error) => (Vec::new(), Some(error)),
+    let (concerns, errors) = match proxy::examine(config, &Clock::system()) {
+        Ok(concerns) => (concerns, Vec::new()),
+        Err(errors) => (Vec::new(), errors),
     };
     let warnings: Vec<_> = loaded.warnings.iter().chain(&concerns).collect();
     for warning in &warnings {
         eprintln!("warning: {warning}");
     }
-    if let Some(error) = error {
-        eprintln!("error: {error}");
-        eprintln!("claviger: the configuration is invalid: {}", super::count(1, "problem"));
+    if !errors.is_empty() {
+        for error in &errors {
+            eprintln!("error: {error}");
+        }
+        eprintln!("claviger: the configuration is invalid: {}", super::count(errors.len(), "problem"));
         return ExitCode::from(super::INVALID_CONFIGURATION);
     }
     let mut missing = missing_places(config);
