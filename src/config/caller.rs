@@ -141,7 +141,8 @@ impl fmt::Display for Identity {
                 write!(f, " {namespace}/{} of {issuer}", name.as_deref().unwrap_or("*"))
             }
             Self::Jwt { issuer, claims } => {
-                let claims = claims.iter().map(|(name, wanted)| format!("{name} = {}", wanted.0.join(" or ")));
+                let claims =
+                    claims.iter().map(|(name, wanted)| format!("{name} = {}", wanted.0.join(" or ")));
                 write!(f, " of {issuer} ({})", claims.collect::<Vec<_>>().join(", "))
             }
             Self::Spiffe(name) | Self::Dns(name) => write!(f, " {name}"),

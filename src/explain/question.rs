@@ -64,8 +64,11 @@ impl Question {
         }
         let mut peer = Peer::at(reach(asked.authority.as_deref(), config));
         peer.certificate = certificate.as_deref().map(identity).transpose()?.map(Into::into);
-        if peer.certificate.is_some() && config.listen.tls.as_ref().is_none_or(|tls| tls.client_ca.is_none()) {
-            notes.push("listen.tls.client_ca is not configured, so no client is asked for a certificate".into());
+        if peer.certificate.is_some() && config.listen.tls.as_ref().is_none_or(|tls| tls.client_ca.is_none())
+        {
+            notes.push(
+                "listen.tls.client_ca is not configured, so no client is asked for a certificate".into(),
+            );
         }
         notes.extend(address(&mut asked, config, peer.listener, is_at_logto));
         let named = caller.or(asked.caller.take()).map(|name| index_of(&name, config)).transpose()?;
@@ -211,7 +214,8 @@ fn may_be_here(authority: &str, config: &Config) -> bool {
     let mut listeners = config.listen.proxy.iter();
     public.is_some_and(|public| public.eq_ignore_ascii_case(authority))
         || listeners.clone().any(|address| address.to_string() == authority)
-        || (is_inner && listeners.any(|address| matches!(address, Address::Tcp(it) if !it.ip().is_loopback())))
+        || (is_inner
+            && listeners.any(|address| matches!(address, Address::Tcp(it) if !it.ip().is_loopback())))
 }
 
 /// Who can reach the listener that a request for `authority` comes in by; else the first one.

@@ -286,7 +286,10 @@ async fn it_says_what_happens_and_why() {
 #[tokio::test]
 async fn a_url_of_another_host_is_explained_and_noted() {
     let foreign = said("local", "https://other.example/api/users").await;
-    assert!(foreign.starts_with("allowed: GET /api/users (ListUsers) by caller local at tenant acme\n"), "{foreign}");
+    assert!(
+        foreign.starts_with("allowed: GET /api/users (ListUsers) by caller local at tenant acme\n"),
+        "{foreign}"
+    );
     let note = "  note: other.example is no tenant's endpoint, and no address or name of this Claviger that its configuration has; as a \
                 Host it would be refused (listen.allowed_hosts). Explained as if the request came here\n";
     assert!(foreign.ends_with(note), "{foreign}");

@@ -177,7 +177,12 @@ mod tests {
                 request = request.header(*name, *value);
             }
             let (head, ()) = request.body(()).unwrap().into_parts();
-            Hosts::new(&[], &[]).check_beside_own_page(Reach::Loopback, &head.uri, &head.headers, str::to_owned)
+            Hosts::new(&[], &[]).check_beside_own_page(
+                Reach::Loopback,
+                &head.uri,
+                &head.headers,
+                str::to_owned,
+            )
         };
         let (origin, site) = ("origin", "sec-fetch-site");
         for headers in [

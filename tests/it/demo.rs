@@ -139,6 +139,11 @@ async fn a_port_that_is_taken_is_said_once_with_what_to_type() {
     said.assert_code(1);
     let begins = format!("claviger: cannot listen on {address}: ");
     assert!(said.stderr.starts_with(&begins) && !said.stderr.contains("listen.proxy"), "{}", said.stderr);
-    assert_eq!(said.stderr.matches("free ports: claviger demo --listen 127.0.0.1:0").count(), 1, "{}", said.stderr);
+    assert_eq!(
+        said.stderr.matches("free ports: claviger demo --listen 127.0.0.1:0").count(),
+        1,
+        "{}",
+        said.stderr
+    );
     assert!(!said.stderr.contains("choose another address"), "{}", said.stderr);
 }

@@ -243,7 +243,10 @@ async fn a_refused_path_names_its_character() {
     }
     // As it is sent, it is in no answer.
     let (_, said) = detail(&proxy, &Request::get("/api/users/%ff-a-credential")).await;
-    assert!(said.starts_with("At byte 11 of the path: %FF begins escapes") && !said.contains("credential"), "{said}");
+    assert!(
+        said.starts_with("At byte 11 of the path: %FF begins escapes") && !said.contains("credential"),
+        "{said}"
+    );
 }
 
 /// The operator reads which host or origin it was, without a credential that somebody put there.
@@ -259,13 +262,15 @@ async fn a_refused_host_or_origin_is_in_the_log() {
         .await;
     let get = || Request::get("/api/users");
     let rebound = detail(&proxy, &get().header("Host", "evil.example:3600")).await;
-    let what = "This listener does not answer to Host \"evil.example:3600\". Use localhost or a loopback address";
+    let what =
+        "This listener does not answer to Host \"evil.example:3600\". Use localhost or a loopback address";
     assert!(rebound.0 == 421 && rebound.1.starts_with(what), "{rebound:?}");
     proxy.logged("this listener does not answer to Host \\\"evil.example:3600\\\"").await;
     let page = detail(&proxy, &get().header("Origin", "http://localhost:5173")).await;
     let what = "The request comes from a web page of origin \"http://localhost:5173\", which is not listed.";
     assert!(page.0 == 403 && page.1.starts_with(what), "{page:?}");
     proxy.logged("of origin \\\"http://localhost:5173\\\"").await;
+    proxy.logged("add \\\"http://localhost:5173\\\" to listen.allowed_origins").await;
     let typed = detail(&proxy, &get().header("Sec-Fetch-Site", "cross-site")).await;
     assert!(typed.1.contains("of another origin (Sec-Fetch-Site)"), "{typed:?}");
     let _: (u16, String) = detail(&proxy, &get().header("Host", key)).await;

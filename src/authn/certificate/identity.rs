@@ -107,9 +107,10 @@ fn cause(error: &TlsError) -> Cause {
             Cause::new("untrusted", "certificate: no CA in `listen.tls.client_ca` signed it")
         }
         // webpki's own: the certificate of a CA, or one that is signed by itself, in the place of a client's.
-        CertificateError::Other(_) => {
-            Cause::new("untrusted", "certificate: not one that a CA in `listen.tls.client_ca` made for a client")
-        }
+        CertificateError::Other(_) => Cause::new(
+            "untrusted",
+            "certificate: a CA's own or self-signed (CA:TRUE), not one that a CA in `listen.tls.client_ca` issued",
+        ),
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             Cause::new("untrusted", "certificate: not made for clients (extended key usage clientAuth)")
         }

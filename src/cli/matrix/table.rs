@@ -124,7 +124,8 @@ fn summary(column: &Column<'_>, numbered: &Numbered<'_>, lines: &mut Vec<String>
     let caller = column.caller;
     lines.extend([String::new(), format!("caller {}", caller.name)]);
     let methods = column.identified_by();
-    let methods = if methods.is_empty() { "nothing: it can never be authenticated".into() } else { methods.join(", ") };
+    let methods =
+        if methods.is_empty() { "nothing: it can never be authenticated".into() } else { methods.join(", ") };
     wrap("  authenticated by: ", &methods, lines);
     let tenants = if column.tenants.is_empty() { "none".to_owned() } else { column.tenants.join(", ") };
     wrap("  tenants: ", &tenants, lines);

@@ -162,10 +162,7 @@ fn length_and_depth_are_bounded() {
 fn the_message_says_where() {
     let error = CanonicalPath::parse("/api/users/%2e%2e").unwrap_err();
     assert_eq!(error.at, 11);
-    assert_eq!(
-        error.to_string(),
-        "at byte 11 of the path: %2E is an escaped \".\", which needs no escape"
-    );
+    assert_eq!(error.to_string(), "at byte 11 of the path: %2E is an escaped \".\", which needs no escape");
     assert_eq!(error.remedy(), "Write this character itself, without an escape.");
     let said = |path: &str| CanonicalPath::parse(path).unwrap_err().to_string();
     for (path, shown) in [

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::{Description, Failure};
-use crate::{ids::TenantName, limit::LimitError, policy::Refusal, upstream::UpstreamError};
+use crate::{ids::TenantName, limit::LimitError, policy::Refusal, proxy::HostError, upstream::UpstreamError};
 
 impl Failure {
     /// What is wrong.
@@ -60,6 +60,12 @@ impl Failure {
             Self::Policy(Refusal::Condition { unmet, .. }) => {
                 let origin = &unmet.rule.rule.origin;
                 format!("Send what the condition asks for, or change the rule ({origin}).").into()
+            }
+            Self::Host(HostError::Host(Some(_))) => {
+                "If that is a name of this machine, add it to listen.allowed_hosts, without the port.".into()
+            }
+            Self::Host(HostError::Origin(Some(origin))) => {
+                format!("If this page may call Claviger, add {origin:?} to listen.allowed_origins.").into()
             }
             Self::Vault(error) => error.remedy().to_owned().into(),
             Self::Token(error) => error.remedy().into(),

@@ -256,7 +256,8 @@ async fn a_secret_in_the_place_of_a_path_is_not_repeated() {
     let mut command = program();
     command.arg("check").current_dir(std::env::temp_dir());
     command.env("LOGTO_ENDPOINT", "https://acme.logto.app").env("LOGTO_M2M_APP_ID", "m2m");
-    let said = finish(command.env("LOGTO_M2M_APP_SECRET_FILE", secret).env("CLAVIGER_ALLOW", "users:read")).await;
+    let said =
+        finish(command.env("LOGTO_M2M_APP_SECRET_FILE", secret).env("CLAVIGER_ALLOW", "users:read")).await;
     said.assert_code(64);
     let expected = "tenants.default.client_secret: there is no such file, and its name, not repeated here, looks like a secret. \
                     Name a file that holds the secret, not the secret itself.\n";
@@ -272,7 +273,8 @@ async fn certificates_and_key_sets_are_reported_together() {
         std::fs::write(&path, text).expect("a temporary directory can be written to");
         quoted(path.display().to_string())
     };
-    let (one, other) = (Authority::new("one").server(&["localhost"]), Authority::new("two").server(&["localhost"]));
+    let (one, other) =
+        (Authority::new("one").server(&["localhost"]), Authority::new("two").server(&["localhost"]));
     let config = files.with(
         &offline()
             .set("listen.tls.cert", write("a.crt", &one.cert_pem))
@@ -281,9 +283,12 @@ async fn certificates_and_key_sets_are_reported_together() {
             .set("issuers.idp.audience", "'claviger'")
             .set("issuers.idp.jwks", format!("{{ file = {} }}", write("jwks.json", "{}"))),
     );
-    let said = finish(program().args(["check", "--config", &config]).env("ACME_SECRET", "0123456789abcdef")).await;
+    let said =
+        finish(program().args(["check", "--config", &config]).env("ACME_SECRET", "0123456789abcdef")).await;
     said.assert_code(64);
-    for part in ["the private key of `key` does not belong to the certificate", "jwks.json", "invalid: 2 problems"] {
+    for part in
+        ["the private key of `key` does not belong to the certificate", "jwks.json", "invalid: 2 problems"]
+    {
         assert!(said.stderr.contains(part), "{part}: {}", said.stderr);
     }
 }

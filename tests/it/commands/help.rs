@@ -13,20 +13,61 @@ async fn a_manual_page_has_the_sections_that_its_readers_look_for() {
     for (command, expected) in [
         (
             &[][..],
-            &["NAME", "SYNOPSIS", "DESCRIPTION", "COMMANDS", "OPTIONS", "EXIT STATUS", "ENVIRONMENT", "FILES", "EXAMPLES", "SEE ALSO"]
-                [..],
+            &[
+                "NAME",
+                "SYNOPSIS",
+                "DESCRIPTION",
+                "COMMANDS",
+                "OPTIONS",
+                "EXIT STATUS",
+                "ENVIRONMENT",
+                "FILES",
+                "EXAMPLES",
+                "SEE ALSO",
+            ][..],
         ),
         (
             &["serve"],
-            &["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "SIGNALS", "EXIT STATUS", "ENVIRONMENT", "FILES", "EXAMPLES", "SEE ALSO"],
+            &[
+                "NAME",
+                "SYNOPSIS",
+                "DESCRIPTION",
+                "OPTIONS",
+                "SIGNALS",
+                "EXIT STATUS",
+                "ENVIRONMENT",
+                "FILES",
+                "EXAMPLES",
+                "SEE ALSO",
+            ],
         ),
         (
             &["explain"],
-            &["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS", "ENVIRONMENT", "FILES", "EXAMPLES", "SEE ALSO"],
+            &[
+                "NAME",
+                "SYNOPSIS",
+                "DESCRIPTION",
+                "OPTIONS",
+                "EXIT STATUS",
+                "ENVIRONMENT",
+                "FILES",
+                "EXAMPLES",
+                "SEE ALSO",
+            ],
         ),
         (
             &["policy", "matrix"],
-            &["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS", "ENVIRONMENT", "FILES", "EXAMPLES", "SEE ALSO"],
+            &[
+                "NAME",
+                "SYNOPSIS",
+                "DESCRIPTION",
+                "OPTIONS",
+                "EXIT STATUS",
+                "ENVIRONMENT",
+                "FILES",
+                "EXAMPLES",
+                "SEE ALSO",
+            ],
         ),
         (&["policy"], &["NAME", "SYNOPSIS", "DESCRIPTION", "COMMANDS", "OPTIONS", "EXIT STATUS", "SEE ALSO"]),
     ] {
@@ -41,7 +82,10 @@ async fn a_manual_page_has_the_sections_that_its_readers_look_for() {
     let matrix = claviger(&["man", "policy", "matrix"]).await.stdout;
     let synopsis = matrix.split(".SH SYNOPSIS\n").nth(1).expect("it is there");
     assert!(synopsis.starts_with("\\fBclaviger policy matrix\\fR "), "{synopsis}");
-    assert!(matrix.ends_with("docs/reference/ of the source.\n") && matrix.contains("claviger\\-policy(1)"), "{matrix}");
+    assert!(
+        matrix.ends_with("docs/reference/ of the source.\n") && matrix.contains("claviger\\-policy(1)"),
+        "{matrix}"
+    );
     let explain = claviger(&["man", "explain"]).await.stdout;
     assert!(!explain.contains("COMMANDS") && explain.contains("1   denied"), "{explain}");
 }

@@ -118,8 +118,17 @@ async fn the_matrix_is_readable_in_a_hundred_columns() {
     let at = lines.iter().position(|line| line.starts_with("GetUser ")).expect("it is granted");
     assert!(lines[at][head..].starts_with("yes "), "aligned: {}", matrix.stdout);
     assert_eq!(lines[at + 1], "  GET /api/users/{userId}");
-    for part in [" yes 1 ", " part ", " !", "\nrules\n", "GET /api/users/admin", "\ncaller x\n", "\ncaller support\n  authenticated by: api_key\n",
-        "\ncaller local\n  authenticated by: loopback\n", "\nhow to read it\n  yes N    allowed by rule N\n"] {
+    for part in [
+        " yes 1 ",
+        " part ",
+        " !",
+        "\nrules\n",
+        "GET /api/users/admin",
+        "\ncaller x\n",
+        "\ncaller support\n  authenticated by: api_key\n",
+        "\ncaller local\n  authenticated by: loopback\n",
+        "\nhow to read it\n  yes N    allowed by rule N\n",
+    ] {
         assert!(matrix.stdout.contains(part), "{part}: {}", matrix.stdout);
     }
     // Every caller is at the head of one table.
@@ -165,7 +174,9 @@ async fn the_matrix_is_a_page_a_spreadsheet_and_json_as_well() {
         "{csv}"
     );
     assert!(lines.iter().any(|line| {
-        line.starts_with("\"local\",\"loopback\",\"acme\",\"GetUser\",\"GET\",\"/api/users/{userId}\",\"yes\"")
+        line.starts_with(
+            "\"local\",\"loopback\",\"acme\",\"GetUser\",\"GET\",\"/api/users/{userId}\",\"yes\"",
+        )
     }));
     assert!(csv.contains("\"'=HYPERLINK(1) required\"") && !csv.contains("\"="), "{csv}");
     for line in lines.iter().filter(|line| !line.is_empty()) {
