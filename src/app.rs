@@ -379,7 +379,7 @@ fn log_bounds(budget: &Budget, config: &Config) {
 }
 
 impl Addresses {
-    /// As JSON, written whole or not at all: whoever waits for the file may read it when it is there.
+    /// As JSON, written whole or not at all: the file can be read as soon as it exists.
     ///
     /// # Errors
     /// When the file cannot be written.

@@ -36,7 +36,7 @@ pub enum Reach {
 }
 
 impl Peer {
-    /// A peer of whom nothing is known but the listener.
+    /// A peer of which only the listener is known.
     pub const fn at(listener: Reach) -> Self {
         Self { listener, address: None, uid: None, gid: None, certificate: None }
     }

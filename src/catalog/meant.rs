@@ -31,7 +31,7 @@ pub enum Slip {
 }
 
 impl Meant<&str> {
-    /// The same, for whoever outlives the catalog.
+    /// The same, where it has to outlive the catalog.
     pub fn into_owned(self) -> Meant<Box<str>> {
         Meant { template: self.template.into(), slip: self.slip }
     }

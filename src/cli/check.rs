@@ -160,7 +160,7 @@ fn not_shared(config: &Config) -> Option<String> {
     })
 }
 
-/// What callers can do that no rule binds: for whoever reviews a policy.
+/// What callers can do that no rule restricts: for the review of a policy.
 fn unguarded(config: &Config) -> Vec<String> {
     let own = config.callers.iter().filter(|caller| caller.issue == Issue::Upstream);
     let own = own.map(|caller| {

@@ -108,6 +108,8 @@ fn visible(command: &clap::Command, words: &[&str]) -> clap::Command {
         .bin_name(typed)
         .version(env!("CARGO_PKG_VERSION"))
         .disable_help_subcommand(true)
+        .disable_help_flag(true)
+        .disable_version_flag(true)
         .subcommand_value_name("COMMAND")
         .subcommand_required(command.is_subcommand_required_set())
         .args(command.get_arguments().filter(|it| !it.is_hide_set()).cloned())

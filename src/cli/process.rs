@@ -32,7 +32,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// The last line, for whoever is told no.
+    /// The last line of a refusal.
     pub(super) fn last_line(&self) -> &str {
         self.body.lines().last().unwrap_or("no answer")
     }

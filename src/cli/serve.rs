@@ -80,7 +80,7 @@ async fn serve(loaded: Loaded, args: Args, metrics: Arc<Metrics>) -> ExitCode {
             () = &mut stop => return ExitCode::SUCCESS,
         }
     }
-    // What was said so far is there for whoever looks once it is ready.
+    // The log is complete up to here once the process is ready.
     log::flush();
     if let Some(path) = &args.ready_file
         && let Err(error) = app.addresses().write(path)

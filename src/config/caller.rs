@@ -47,7 +47,7 @@ pub struct Caller {
 /// token identifies nobody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Identity {
-    /// `{ loopback = true }`: whoever reaches a loopback or Unix listener.
+    /// `{ loopback = true }`: everything that reaches a loopback or Unix listener.
     Loopback,
     /// `{ unix_uid = 1001 }`: peer of a Unix socket, by `SO_PEERCRED`.
     UnixUid(u32),

@@ -88,7 +88,7 @@ pub enum TargetError {
         /// What the admin listener answers.
         path: &'static str,
     },
-    /// 404 `claviger.not_found`: the same, for whoever sets up another proxy.
+    /// 404 `claviger.not_found`: the same, for those who set up another proxy.
     #[error("/authz is switched off here; the operator can set authz.enabled = true")]
     Authz,
     /// 404 `claviger.not_found`: a client that appends the token endpoint to a base URL with `/api`.

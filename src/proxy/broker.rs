@@ -22,7 +22,7 @@ use crate::{
     token::Token,
 };
 
-/// The fields of a token request that anybody looks at: whoever waits for the form holds no others.
+/// The header fields of a token request that are read: only these are held while its form is awaited.
 const FIELDS: [HeaderName; 5] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,

@@ -146,7 +146,7 @@ impl<F: Fetch> SecretProvider for Cached<F> {
     }
 
     fn refused(&self, secret: &Secret) {
-        // By value: whoever was refused with an older one says nothing about the one of now.
+        // By value: the refusal of an older secret says nothing about the current one.
         self.state().secret.take_if(|known| known == secret);
     }
 }

@@ -1,5 +1,5 @@
 //! The matrix for a spreadsheet: one line for each operation of each caller (RFC 4180), in which no cell is taken for a
-//! formula, whoever chose its text.
+//! formula, whatever its text.
 
 use crate::policy::{
     conditions::Words,

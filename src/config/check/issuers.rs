@@ -81,7 +81,7 @@ impl Checker<'_> {
         })
     }
 
-    /// Whether keys may be fetched from `url`: whoever can change them on the way can be anybody.
+    /// Whether keys may be fetched from `url`: an attacker who can change them on the way can be any caller.
     fn key_source(&mut self, key: &KeyPath, url: &str) -> bool {
         let parsed = url.parse::<http::Uri>().ok().filter(|_| is_visible(url.as_bytes()));
         let authority =

@@ -1,5 +1,5 @@
 //! What the operator is told of a failure beside its code: what is wrong, and what to write or do instead. For the log, the
-//! audit log and whoever watches: it may name rules, keys of the configuration and addresses, which a caller never learns.
+//! audit log and the page: it may name rules, keys of the configuration and addresses, which a caller never learns.
 
 use std::borrow::Cow;
 

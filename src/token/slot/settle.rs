@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl Slot {
-    /// Takes in what came of a grant that was begun in `epoch`, and tells whoever waits.
+    /// Takes in what came of a grant that was begun in `epoch`, and tells those who wait.
     pub(super) fn settle(&self, epoch: u64, outcome: Result<Minted, GrantFailure>) {
         let now = self.shared.clock.now();
         let state = self.state();
