@@ -150,6 +150,11 @@ Examples:
 #[derive(Subcommand)]
 enum Policy {
     /// Print who may do what, under which conditions, by which rule.
+    #[command(after_long_help = "\
+Examples:
+  claviger policy matrix --config claviger.toml
+  claviger policy matrix --caller billing --format html > matrix.html
+  claviger policy matrix --json > matrix.json     keep it beside the policy: a change of rights shows as a diff")]
     Matrix(matrix::Args),
 }
 

@@ -150,7 +150,7 @@ fn see_also(command: &clap::Command, words: &[&str], roff: &mut Roff) {
 /// a colon, what is below it is indented.
 fn sections(help: &str) -> (Vec<String>, Vec<(String, Vec<String>)>) {
     let (mut remarks, mut sections) = (Vec::<String>::new(), Vec::<(String, Vec<String>)>::new());
-    let mut in_section = false;
+    let (mut in_section, mut goes_on) = (false, false);
     for line in help.lines() {
         match (line.strip_prefix("  "), line.strip_suffix(':')) {
             (Some(indented), _) if in_section => {
@@ -168,10 +168,14 @@ fn sections(help: &str) -> (Vec<String>, Vec<(String, Vec<String>)>) {
                 }
             }
             _ => {
+                match remarks.last_mut().filter(|_| goes_on) {
+                    Some(remark) => *remark = format!("{remark} {line}"),
+                    None => remarks.push(line.to_owned()),
+                }
                 in_section = false;
-                remarks.push(line.trim().to_owned());
             }
         }
+        goes_on = !in_section && !line.is_empty();
     }
     for (_, lines) in &mut sections {
         while lines.last().is_some_and(String::is_empty) {

@@ -213,9 +213,9 @@ impl Table {
             (0..self.is_right.len()).filter(|column| !self.rows[0][*column].0.is_empty()).collect();
         let width = |column: usize| self.rows.iter().map(|row| row[column].0.chars().count()).max();
         let mut widths: Vec<_> = columns.iter().map(|column| width(*column).unwrap_or_default()).collect();
-        // A long name must not push the numbers out of the terminal.
+        // A long name must not push the numbers out of the terminal, whose last column the watch erases.
         let wanted = widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1);
-        let excess = paint.width.map_or(0, |width| wanted.saturating_sub(width));
+        let excess = paint.width.map_or(0, |width| (wanted + 1).saturating_sub(width));
         if let Some(first) = widths.first_mut().filter(|first| **first > SHORTEST_NAME) {
             *first = first.saturating_sub(excess).max(SHORTEST_NAME);
         }

@@ -88,6 +88,7 @@ async fn a_manual_page_has_the_sections_that_its_readers_look_for() {
     );
     let explain = claviger(&["man", "explain"]).await.stdout;
     assert!(!explain.contains("COMMANDS") && explain.contains("1   denied"), "{explain}");
+    assert_eq!(explain.matches(".PP\n").count(), 2, "a paragraph is one: {explain}");
 }
 
 /// What fish is told of the word that is typed last.
