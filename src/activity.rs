@@ -1,4 +1,4 @@
-//! What happens on one connection of a caller, counted by whoever does it and read by whoever watches for slowness:
+//! What happens on one connection of a caller, counted where it happens and read by the task that watches for slowness:
 //! the listener's reads and writes, and the requests whose answers have not ended. A few atomic stores for each, and a lock for each
 //! request that only its own connection takes; nothing here decides when slow is too slow.
 

@@ -253,21 +253,22 @@ impl Admin {
     fn refused_page(&self, request: &Request<Incoming>, reach: Reach) -> Option<Response<Body>> {
         let pipeline = self.pipeline.load();
         let (path, headers) = (request.uri().path(), request.headers());
+        let show = |said: &str| pipeline.shown_path(said);
         let checked = match path {
             path if path == RETRY || is_of_tenants(path) => {
-                pipeline.hosts().check(reach, request.uri(), headers)
+                pipeline.hosts().check(reach, request.uri(), headers, show)
             }
-            _ => pipeline.hosts().check_beside_own_page(reach, request.uri(), headers),
+            _ => pipeline.hosts().check_beside_own_page(reach, request.uri(), headers, show),
         };
         match checked {
-            Err(refused @ HostError::Host) => {
+            Err(refused @ HostError::Host(_)) => {
                 let remedy = "use localhost, or `listen.allowed_hosts`";
                 Some(text(StatusCode::MISDIRECTED_REQUEST, format!("{refused}; {remedy}\n")))
             }
-            Err(refused @ HostError::Origin) if page::file(path).is_none() => {
+            Err(refused @ HostError::Origin(_)) if page::file(path).is_none() => {
                 Some(text(StatusCode::FORBIDDEN, format!("{refused}; see `listen.allowed_origins`\n")))
             }
-            Ok(()) | Err(HostError::Origin) => None,
+            Ok(()) | Err(HostError::Origin(_)) => None,
         }
     }
 }

@@ -333,7 +333,7 @@ fn log_start(addresses: &Addresses, config: &Config) {
             0 => {}
             tenants => tracing::info!(
                 tenants,
-                "broker tokens end with this process where no client secret of 20 bytes or more is in the configuration; set broker.key"
+                "tokens that Claviger issues at /oidc/token become invalid when this process ends: to keep them valid across restarts and replicas, set broker.key"
             ),
         }
     }
@@ -388,7 +388,7 @@ fn log_bounds(budget: &Budget, config: &Config) {
 }
 
 impl Addresses {
-    /// As JSON, written whole or not at all: whoever waits for the file may read it when it is there.
+    /// As JSON, written whole or not at all: the file can be read as soon as it exists.
     ///
     /// # Errors
     /// When the file cannot be written.

@@ -39,7 +39,7 @@ use self::{
 };
 use crate::config;
 
-/// A sidecar for the Logto Management API: holds the credentials, lets each service call exactly what it was granted.
+/// A proxy for the Logto Management API: holds the credentials, and lets each service call only what it was granted.
 #[derive(Parser)]
 #[command(
     name = "claviger",
@@ -49,9 +49,10 @@ use crate::config;
     after_long_help = "\
 Examples:
   claviger demo                               look around, without a Logto tenant
-  claviger check --online                     is the configuration right, and does Logto accept it?
+  claviger check --online                     is the configuration valid, and does Logto accept the credentials?
   claviger serve                              run
   claviger explain GET /api/users             would this be allowed?
+  claviger status                             is everything all right?
 
 Exit codes:
   0   fine
@@ -60,7 +61,7 @@ Exit codes:
   64  invalid configuration, before any port is bound
 
 Files:
-  ./claviger.toml, /etc/claviger/claviger.toml   the first that is there, without --config"
+  ./claviger.toml, /etc/claviger/claviger.toml   the first that exists, if --config names none"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -85,15 +86,15 @@ Signals:
     /// Make an API key for a caller.
     #[command(subcommand)]
     Caller(caller::Command),
-    /// Validate the configuration: every problem at once.
+    /// Validate the configuration: all problems in one run.
     #[command(after_long_help = "\
 Examples:
   claviger check --config claviger.toml
   claviger check --online        also: does Logto give a token, and accept it?")]
     Check(check::Args),
-    /// Would this request be allowed, by which rule; and what to write where it is not.
+    /// Would this request be allowed, and by which rule? If not: what to write.
     Explain(explain::Args),
-    /// What the policies come to.
+    /// Review the policies.
     #[command(subcommand)]
     Policy(Policy),
     /// List the operations of the Management API.
@@ -102,7 +103,7 @@ Examples:
   claviger operations --tag users
   claviger operations --json | jq '.[] | select(.sensitive)'")]
     Operations(operations::Args),
-    /// Run the Logto emulator alone, for tests.
+    /// Run the Logto emulator on its own, for tests of your application.
     #[cfg(feature = "emulator")]
     Emulate(emulate::Args),
     /// What a described load would make of a quota, in virtual time.
@@ -113,24 +114,24 @@ Examples:
   claviger healthcheck
   claviger healthcheck --probe /readyz --address 127.0.0.1:3601")]
     Healthcheck(healthcheck::Args),
-    /// How the running process is: what is wrong and what to do about it, tenants, callers. Exit code 1 where something is wrong.
+    /// Show the state of the running process: what is wrong and what to do about it, tenants, callers. Exit code 1 where something is wrong.
     Status(status::Args),
-    /// The tenants whose credentials are in the vault.
+    /// Manage the tenants whose credentials are in the vault.
     #[command(subcommand)]
     #[command(after_long_help = "\
 Examples:
   claviger tenant list
   claviger tenant adopt acme --tenant-id abc123 --client-id m2mapp0000000000000001 --template customer < app-secret")]
     Tenant(tenant::Command),
-    /// The vault's file as a whole.
+    /// Verify, re-encrypt, export or import the vault's file.
     #[command(subcommand)]
     Vault(vault::Command),
-    /// Tell the running process what to do about its tokens.
+    /// Make the running process get tokens again.
     #[command(subcommand)]
     Token(token::Command),
     /// Print the JSON Schema of the configuration.
     Schema,
-    /// Print what the shell's start-up file needs for completion of commands, callers, tenants and tags.
+    /// Print shell completion for commands, callers, tenants, operations and tags.
     #[command(after_long_help = "\
 Examples:
   claviger completions bash > /etc/bash_completion.d/claviger
@@ -151,7 +152,12 @@ Examples:
 
 #[derive(Subcommand)]
 enum Policy {
-    /// Callers by operations: who may do what, under which conditions, by which rule.
+    /// Print who may do what, under which conditions, by which rule.
+    #[command(after_long_help = "\
+Examples:
+  claviger policy matrix --config claviger.toml
+  claviger policy matrix --caller billing --format html > matrix.html
+  claviger policy matrix --json > matrix.json     keep it beside the policy: a change of rights shows as a diff")]
     Matrix(matrix::Args),
 }
 

@@ -1,4 +1,4 @@
-//! Time, passed in. Two clocks are read side by side because each lies in its own way: the monotonic one
+//! Time, passed in. Two clocks are read side by side because each can be wrong in its own way: the monotonic one
 //! stands still while the machine sleeps, the wall clock jumps when somebody sets it. A lifetime counts as
 //! over as soon as either says so.
 

@@ -1,4 +1,4 @@
-//! How long a body may say nothing. The timer is made only when there is something to wait for, so that a
+//! How long the next part of a body may take to arrive. The timer is made only when there is something to wait for, so that a
 //! body that is there at once costs none.
 
 use std::{

@@ -1,4 +1,4 @@
-//! Opens regular files, and nothing else: a named pipe in the place of a file would have its reader wait for ever, and a
+//! Opens regular files, and nothing else: a named pipe in the place of a file would make its reader wait for ever, and a
 //! device could be without end. On a network share the reading itself may still hang; whoever reads does so on a
 //! thread that nothing waits for.
 

@@ -1,4 +1,4 @@
-//! The way back to the caller: the body of every answer with the record that it owns, and the headers that lead back
+//! The answer to the caller: the body of every answer with the record that it owns, and the headers that lead back
 //! through this proxy. What of an upstream's answer may be seen has been decided before, by the response filter.
 
 mod blocked;

@@ -1,4 +1,4 @@
-//! How often something was used, and when last: two atomic words, written on the request path and read by whoever shows
+//! How often something was used, and when last: two atomic words, written on the request path and read where they are shown
 //! them. By the monotonic clock, to the second, so that a request costs no reading of the wall clock.
 
 use std::{

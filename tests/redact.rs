@@ -276,7 +276,7 @@ async fn what_cannot_be_masked_does_not_come_out() {
     // An upstream that hangs up in the middle.
     logto.faults().set(vec![Fault::new(Target::Api, Effect::Truncate { after: 40 })]);
     assert!(proxy.connect().await.try_ask(&Request::get("/api/hooks")).await.is_err());
-    proxy.logged("an answer was stopped").await;
+    proxy.logged("a response was blocked").await;
     proxy.logged("is not the JSON in which they could be masked").await;
     let out = proxy.log();
     assert!(!out.contains(CANARY), "{out}");

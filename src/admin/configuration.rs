@@ -1,4 +1,4 @@
-//! `/config`: the configuration in force as anybody may see it who may see `/status`, and the digest of what is shown. No secret is
+//! `/config`: the configuration in force, for those who may see `/status`, and the digest of what is shown. No secret is
 //! in it, nor the digest of one.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};

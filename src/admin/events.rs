@@ -1,4 +1,4 @@
-//! `/events`: requests as they end, as server-sent events, for the page and for whoever has `curl -N`. A reader that is slow
+//! `/events`: requests as they end, as server-sent events, for the page and for `curl -N`. A reader that is slow
 //! loses events and is told how many; it never slows a request down. Ends when the process drains, and when another
 //! `admin.token` is asked for. While somebody reads, requests gather what the audit log would.
 

@@ -1,4 +1,4 @@
-//! `POST /explain`: what would become of a request, and why. For whoever may see `/status` alone, since it tells what is
+//! `POST /explain`: what would become of a request, and why. Only for those who may see `/status`, since it tells what is
 //! wrong with a credential: to anybody else it would be an oracle. It is counted, never logged, and never repeats what it
 //! was given.
 

@@ -1,4 +1,4 @@
-//! How the process is: whether it starts, runs or drains, and what became of the last configuration that it read.
+//! The state of the process: whether it starts, runs or drains, and what became of the last configuration that it read.
 
 use std::sync::{Mutex, PoisonError};
 

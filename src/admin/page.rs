@@ -1,4 +1,4 @@
-//! The page: three files of the program. They hold no data; what the page shows it asks for like anybody else, with
+//! The page: three files of the program. They hold no data; what the page shows it requests like any other client, with
 //! `admin.token` where one is set. Nothing that runs in it comes from elsewhere, and nothing that it is told becomes markup.
 
 use bytes::Bytes;

@@ -1,4 +1,4 @@
-//! Places for connections to the admin listener. A probe must not wait for whoever does not leave: when all are taken, the oldest
+//! Places for connections to the admin listener. A probe must not wait for clients that do not leave: when all are taken, the oldest
 //! connection is closed for the sake of the next.
 
 use std::{

@@ -1,4 +1,4 @@
-//! What callers and upstreams did in the last minutes: counts in slots of ten seconds. Nothing is added to a request's way for it;
+//! What callers and upstreams did in the last minutes: counts in slots of ten seconds. It adds nothing to the path of a request;
 //! the counters that requests write anyway are looked at every ten seconds, and whenever somebody asks. Memory is bounded by what is
 //! configured, and only who was active lately has slots.
 

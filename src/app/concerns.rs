@@ -1,4 +1,4 @@
-//! Says what time does to certificates and revocation lists while the process runs: when it happens, after each
+//! Warns of certificates and revocation lists that expire while the process runs: when it happens, after each
 //! reload, and once a day for as long as it lasts. What is said is decided where the certificates are.
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The error of this room: the request is not authenticated. As text it is for the one who asks, and says no more
+//! The error of this module: the request is not authenticated. Its text is for the caller, and says no more
 //! than that a token has expired; the operator gets the cause by its methods.
 
 use std::{borrow::Cow, fmt, time::Duration};

@@ -1,4 +1,4 @@
-//! An API key as far as anybody may know it: whose it is, its label, and its last use, so that nobody has to guess which of
+//! What may be shown of an API key: its caller, its label, and its last use, so that nobody has to guess which of
 //! two keys may be taken out. The key itself is not here, nor its digest.
 
 use std::{

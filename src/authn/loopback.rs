@@ -1,4 +1,4 @@
-//! Locality: whoever can reach a loopback or Unix listener is the caller with `loopback = true`, of which the
+//! Locality: everything that can reach a loopback or Unix listener is the caller with `loopback = true`, of which the
 //! configuration has one at most.
 
 use super::{

@@ -1,4 +1,4 @@
-//! The other end of a connection, as far as the listener knows it: what the methods that go by the connection
+//! What the listener knows of the other end of a connection: what the methods that go by the connection
 //! decide on. Nothing in it is from a request.
 
 use std::{
@@ -36,7 +36,7 @@ pub enum Reach {
 }
 
 impl Peer {
-    /// A peer of whom nothing is known but the listener.
+    /// A peer of which only the listener is known.
     pub const fn at(listener: Reach) -> Self {
         Self { listener, address: None, uid: None, gid: None, certificate: None }
     }

@@ -1,4 +1,4 @@
-//! What is known of an operation beside its line: what it takes, and where its answer holds secrets. Of an embedded operation the
+//! What is known of an operation besides its line in the table: what it takes, and where its answer holds secrets. Of an embedded operation the
 //! tables beside `operations.tsv` say so, of an added one its file.
 
 mod parameters;

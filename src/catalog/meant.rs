@@ -1,4 +1,4 @@
-//! Which operation a path that is no operation's was probably meant for, for the answer to whoever wrote it.
+//! Which operation a path that is no operation's was probably meant for, for the answer to its sender.
 
 use super::{
     Catalog,
@@ -31,7 +31,7 @@ pub enum Slip {
 }
 
 impl Meant<&str> {
-    /// The same, for whoever outlives the catalog.
+    /// The same, where it has to outlive the catalog.
     pub fn into_owned(self) -> Meant<Box<str>> {
         Meant { template: self.template.into(), slip: self.slip }
     }

@@ -1,4 +1,4 @@
-//! What an operation takes: query parameters, and members at the top of the JSON object in its body. For whoever checks
+//! What an operation takes: query parameters, and members at the top of the JSON object in its body. For code that checks
 //! that a condition is about something that exists; requests are never judged by it.
 
 /// The names that an operation takes.

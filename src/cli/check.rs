@@ -1,4 +1,4 @@
-//! `claviger check`: every problem at once; with `--online`, each tenant end to end.
+//! `claviger check`: all problems in one run; with `--online`, each tenant end to end.
 
 use std::{
     os::unix::fs::FileTypeExt as _,
@@ -36,17 +36,19 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Err(problems) => return super::report(&problems),
     };
     let config = &loaded.config;
-    let (concerns, error) = match proxy::examine(config, &Clock::system()) {
-        Ok(concerns) => (concerns, None),
-        Err(error) => (Vec::new(), Some(error)),
+    let (concerns, errors) = match proxy::examine(config, &Clock::system()) {
+        Ok(concerns) => (concerns, Vec::new()),
+        Err(errors) => (Vec::new(), errors),
     };
     let warnings: Vec<_> = loaded.warnings.iter().chain(&concerns).collect();
     for warning in &warnings {
         eprintln!("warning: {warning}");
     }
-    if let Some(error) = error {
-        eprintln!("error: {error}");
-        eprintln!("claviger: the configuration is invalid: {}", super::count(1, "problem"));
+    if !errors.is_empty() {
+        for error in &errors {
+            eprintln!("error: {error}");
+        }
+        eprintln!("claviger: the configuration is invalid: {}", super::count(errors.len(), "problem"));
         return ExitCode::from(super::INVALID_CONFIGURATION);
     }
     let mut missing = missing_places(config);
@@ -175,7 +177,7 @@ fn not_shared(config: &Config) -> Option<String> {
     })
 }
 
-/// What callers can do that no rule binds: for whoever reviews a policy.
+/// What callers can do that no rule restricts: for the review of a policy.
 fn unguarded(config: &Config) -> Vec<String> {
     let own = config.callers.iter().filter(|caller| caller.issue == Issue::Upstream);
     let own = own.map(|caller| {
@@ -240,9 +242,9 @@ async fn online(config: Config) -> ExitCode {
     match (bad, mute) {
         (0, 0) => ExitCode::SUCCESS,
         (_, 0) => super::fail(&format!("{} cannot be used", super::count(bad, "tenant"))),
-        (0, _) => super::fail(&format!("{} cannot vouch for anybody", super::count(mute, "issuer"))),
+        (0, _) => super::fail(&format!("{} cannot be used", super::count(mute, "issuer"))),
         _ => super::fail(&format!(
-            "{} cannot be used, and {} cannot vouch for anybody",
+            "{} and {} cannot be used",
             super::count(bad, "tenant"),
             super::count(mute, "issuer")
         )),

@@ -1,12 +1,15 @@
-//! What the shell may complete with: names out of the configuration that the command line names, tags, operations. The
-//! shell runs the program itself for it, so that nothing is out of date.
+//! What the shell completes with: callers and tenants of the configuration that the command line names, operations and tags of
+//! its catalog. The shell runs the program for it, so nothing is out of date.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use clap_complete::{CompleteEnv, CompletionCandidate, env::Shells};
 
 use super::load_policy;
-use crate::{catalog::Catalog, config::Config};
+use crate::{
+    catalog::{Catalog, Operation},
+    config::Config,
+};
 
 /// The variable by which the shell asks.
 const VARIABLE: &str = "COMPLETE";
@@ -39,13 +42,33 @@ pub(super) fn tenants() -> Vec<CompletionCandidate> {
 }
 
 pub(super) fn tags() -> Vec<CompletionCandidate> {
-    Catalog::logto().tags().iter().copied().map(CompletionCandidate::new).collect()
+    catalog().tags().iter().copied().map(CompletionCandidate::new).collect()
 }
 
-/// Of the configuration in the files that the line names by `--config`; none where that is invalid.
+/// With method and path, for shells that show them.
+pub(super) fn operations() -> Vec<CompletionCandidate> {
+    let candidate = |operation: &Operation| {
+        let what = format!("{} {}", operation.verb.as_str(), operation.template.as_str());
+        CompletionCandidate::new(operation.id).help(Some(what.into()))
+    };
+    catalog().operations().map(|(_, operation)| candidate(operation)).collect()
+}
+
+/// That of the configuration, with its catalog file; Claviger's own where there is no valid one.
+fn catalog() -> Arc<Catalog> {
+    configured().map_or_else(Catalog::embedded, |config| config.catalog.catalog)
+}
+
 fn names(of: impl Fn(&Config) -> Vec<String>) -> Vec<CompletionCandidate> {
+    let names = configured().map(|config| of(&config)).unwrap_or_default();
+    names.into_iter().map(CompletionCandidate::new).collect()
+}
+
+/// The configuration in the files that the line names by `--config`, or that is found; none where it is invalid.
+fn configured() -> Option<Config> {
     let words: Vec<_> = std::env::args_os().collect();
-    let named = words.windows(2).filter(|pair| pair[0] == "--config").map(|pair| PathBuf::from(&pair[1]));
-    let Ok(loaded) = load_policy(&named.collect::<Vec<_>>()) else { return Vec::new() };
-    of(&loaded.config).into_iter().map(CompletionCandidate::new).collect()
+    let apart = words.windows(2).filter(|pair| pair[0] == "--config").map(|pair| PathBuf::from(&pair[1]));
+    let joined = words.iter().filter_map(|word| word.to_str()?.strip_prefix("--config=").map(PathBuf::from));
+    let paths: Vec<_> = apart.chain(joined).collect();
+    load_policy(&paths).ok().map(|loaded| loaded.config)
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ffi::OsString, net::SocketAddr, process::ExitCo
 use claviger_emulator::{Client, Emulator, ManagementRole, Options, Seed};
 
 use crate::{
-    app::{App, Loader},
+    app::{App, Loader, StartError},
     clock::Clock,
     config::{self, Address, LoadRequest, Loaded, Problems, References},
     observe::{Metrics, log},
@@ -65,11 +65,14 @@ async fn demo(args: &Args) -> ExitCode {
     }
     let app = match App::start(loaded, loader, metrics, Clock::system()).await {
         Ok(app) => app,
-        Err(error) => {
+        Err(StartError::Bind(error)) => {
             return super::fail(&format!(
-                "{error} (or choose others: claviger demo --listen 127.0.0.1:0 --admin 127.0.0.1:0)"
+                "{}. Stop what listens there, perhaps another demo, or choose free ports: claviger demo --listen 127.0.0.1:0 \
+                 --admin 127.0.0.1:0",
+                error.what()
             ));
         }
+        Err(error) => return super::fail(&error.to_string()),
     };
     let addresses = app.addresses();
     let [Some(proxy), Some(admin)] = [addresses.proxy.first(), addresses.admin.as_ref()] else {

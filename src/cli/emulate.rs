@@ -15,11 +15,11 @@ pub(super) struct Args {
     /// Its secret; may be repeated.
     #[arg(long = "client-secret", value_name = "SECRET", default_value = "emulator-secret")]
     client_secrets: Vec<String>,
-    /// Users to begin with.
+    /// The number of users that it starts with.
     #[arg(long, default_value_t = 25)]
     users: usize,
-    /// Be an account at Logto Cloud instead, with this personal access token: /api/tenants makes tenants, each a Logto of its
-    /// own on a port of its own.
+    /// Emulate an account at Logto Cloud instead, with this personal access token: POST /api/tenants creates tenants, each an
+    /// emulator on a port of its own.
     #[arg(long, value_name = "PAT", conflicts_with_all = ["client_id", "client_secrets", "users", "token_ttl"])]
     cloud_token: Option<String>,
     /// What the tenant allows all of its clients together, sign-in included, such as 200/10s, which is what Logto Cloud allows: beyond it

@@ -1,4 +1,4 @@
-//! `claviger explain`: what would become of a request, by which rule, and what to write where it is refused. Asks the
+//! `claviger explain`: what would become of a request, by which rule, and what to write if it is refused. Asks the
 //! running process, which alone knows what it is doing; or decides by the files.
 
 mod answer;
@@ -16,13 +16,18 @@ use clap_complete::ArgValueCandidates;
 use self::answer::{Answer, usage};
 use super::process::{Process, parse_address};
 use crate::{
+    catalog::Catalog,
     config::Address,
     explain::{Asked, MAX_LEN, Question, Unclear},
     regular_file,
 };
 
 const EXAMPLES: &str = "\
-A request is whatever is at hand:
+Without --config the running process is asked, at listen.admin (127.0.0.1:3601, where nothing else is configured; after
+`claviger demo`, the demo). With --config, or where no process answers, the files alone decide.
+
+Examples:
+  A request is whatever is at hand:
   claviger explain /t/prod/api/users?page_size=2
   claviger explain delete /api/roles/r1 --caller billing
   claviger explain ListUsers
@@ -32,15 +37,16 @@ A request is whatever is at hand:
   kubectl logs deploy/claviger | grep claviger.not_permitted | tail -n 1 | claviger explain -
   pbpaste | claviger explain -
 
-Why is this key, token or certificate refused?
+  Why is this key, token or certificate refused?
   claviger explain /api/users --header 'Claviger-Key: cvk_…'
   claviger explain /api/users --cert client.pem
-  What other users of this machine must not see in the list of processes goes in by standard input, as a curl command.
+  Other users of this machine can see a command line: to hide a credential from them, pass a curl command on standard input.
 
-Without --config the running process is asked, at listen.admin (127.0.0.1:3601, where nothing else is configured; after
-`claviger demo`, the demo). With --config, or where no process answers, it is decided by the files alone.
-
-Exit codes: 0 allowed, 1 denied, 2 wrong usage or nobody to ask, 64 invalid configuration.";
+Exit codes:
+  0   allowed
+  1   denied
+  2   wrong usage, or nobody to ask
+  64  invalid configuration";
 
 #[derive(clap::Args)]
 #[command(after_long_help = EXAMPLES, after_help = "Examples: claviger explain --help", subcommand_negates_reqs = true)]
@@ -50,16 +56,16 @@ pub(super) struct Args {
     /// The admin listener of the process to ask; left out: as configured.
     #[arg(long, value_name = "ADDRESS", value_parser = parse_address, conflicts_with = "paths")]
     address: Option<Address>,
-    /// Whose request it is; left out: whose credentials it has, or the only caller's.
+    /// The caller that sends it; left out: the caller of its credentials, or the only one.
     #[arg(long, value_name = "NAME", add = ArgValueCandidates::new(super::complete::callers))]
     caller: Option<String>,
-    /// At which tenant; left out: as the request says, or the caller's only one.
+    /// The tenant; left out: as the request says, or the caller's only one.
     #[arg(long, value_name = "NAME", add = ArgValueCandidates::new(super::complete::tenants))]
     tenant: Option<String>,
     /// A header field that the request has, such as its credential; may be repeated.
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
     headers: Vec<String>,
-    /// The client certificate that it comes with, as PEM.
+    /// A file with the client certificate that it comes with, as PEM.
     #[arg(long, value_name = "FILE")]
     cert: Option<PathBuf>,
     /// Its body, for rules with conditions on it.
@@ -69,7 +75,7 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
     /// Method (GET where it is left out) and path, a URL, an operation, a curl command, a line of a log, or - for standard input.
-    #[arg(value_name = "REQUEST", required = true)]
+    #[arg(value_name = "REQUEST", required = true, add = ArgValueCandidates::new(super::complete::operations))]
     request: Vec<String>,
     #[command(subcommand)]
     pasted: Option<Pasted>,
@@ -133,6 +139,7 @@ fn question(args: &Args) -> Result<Question, String> {
     };
     let mut asked = match words.as_slice() {
         [only] if only == "-" => Asked::parse(&standard_input()?),
+        [only] if let Some(asked) = newer(only, &args.sources) => Ok(asked),
         words => Asked::of_words(words),
     }
     .map_err(unclear)?;
@@ -145,6 +152,17 @@ fn question(args: &Args) -> Result<Question, String> {
     }
     let certificate = args.cert.as_deref().map(certificates).transpose()?;
     Ok(Question { asked, caller: args.caller.clone(), tenant: args.tenant.clone(), certificate })
+}
+
+/// The request of an operation that only the catalog file of the configuration has.
+fn newer(id: &str, sources: &super::Sources) -> Option<Asked> {
+    let is_name = id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if !is_name || Catalog::logto().by_id(id).is_some() {
+        return None;
+    }
+    let loaded = super::load_policy(&sources.paths).ok()?;
+    let catalog = &loaded.config.catalog.catalog;
+    catalog.by_id(id).map(|op| Asked::of_operation(catalog.operation(op)))
 }
 
 fn standard_input() -> Result<String, String> {

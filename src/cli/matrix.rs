@@ -1,4 +1,4 @@
-//! `claviger policy matrix`: every caller and every operation that any of them may use, for whoever reviews a policy.
+//! `claviger policy matrix`: every caller and every operation that any of them may use, for the review of a policy.
 
 mod csv;
 mod html;
@@ -7,6 +7,7 @@ mod table;
 
 use std::process::ExitCode;
 
+use clap_complete::ArgValueCandidates;
 use serde_json::json;
 
 use crate::policy::{Grants, matrix::Column};
@@ -16,9 +17,9 @@ pub(super) struct Args {
     #[command(flatten)]
     sources: super::Sources,
     /// Only this caller; may be repeated.
-    #[arg(long = "caller", value_name = "NAME")]
+    #[arg(long = "caller", value_name = "NAME", add = ArgValueCandidates::new(super::complete::callers))]
     callers: Vec<String>,
-    /// How to print it: for a terminal, a program, a spreadsheet or a browser.
+    /// The output format.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text, conflicts_with = "json")]
     format: Format,
     /// The same as --format json.

@@ -1,4 +1,4 @@
-//! The process that runs: where its admin listener is, what it asks for, and what it says.
+//! The running process: where its admin listener is, and how to send it a request.
 
 use std::{
     io::{self, Read, Write},
@@ -32,7 +32,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// The last line, for whoever is told no.
+    /// The last line of a refusal.
     pub(super) fn last_line(&self) -> &str {
         self.body.lines().last().unwrap_or("no answer")
     }

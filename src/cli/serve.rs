@@ -80,7 +80,7 @@ async fn serve(loaded: Loaded, args: Args, metrics: Arc<Metrics>) -> ExitCode {
             () = &mut stop => return ExitCode::SUCCESS,
         }
     }
-    // What was said so far is there for whoever looks once it is ready.
+    // The log is complete up to here once the process is ready.
     log::flush();
     if let Some(path) = &args.ready_file
         && let Err(error) = app.addresses().write(path)
@@ -130,7 +130,7 @@ pub(super) fn signals() -> std::io::Result<(impl Future<Output = ()>, mpsc::Rece
         tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
         let _: Result<(), ()> = stop.send(());
         tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
-        tracing::warn!("stopped at once: asked twice");
+        tracing::warn!("stopped at once: a second signal came");
         log::flush();
         std::process::exit(super::NO.into());
     });

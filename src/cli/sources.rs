@@ -18,7 +18,7 @@ pub(super) struct Sources {
 
 /// Of an argument that is a file: what to write instead.
 pub(super) fn by_option(text: &str) -> Result<PathBuf, String> {
-    Err(format!("the configuration is named by an option: --config {text}"))
+    Err(format!("write it as an option: --config {text}"))
 }
 
 pub(super) fn load(paths: &[PathBuf]) -> Result<Loaded, Problems> {

@@ -20,10 +20,10 @@ pub(super) struct Args {
     /// The admin listener, such as 127.0.0.1:3601 or unix:/run/claviger/admin.sock; left out: as configured.
     #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
     address: Option<Address>,
-    /// Show it anew every two seconds, until Ctrl-C.
+    /// Refresh it every two seconds, until Ctrl-C.
     #[arg(long)]
     watch: bool,
-    /// Only this tenant, or those that a pattern such as acme-* fits.
+    /// Only this tenant, or those that match a pattern such as acme-*.
     #[arg(long, value_name = "NAME", value_parser = tenant)]
     tenant: Option<String>,
     /// The most tenants and callers; those with problems come first.

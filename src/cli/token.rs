@@ -1,4 +1,4 @@
-//! `claviger token`: what the running process is to do about its tokens.
+//! `claviger token`: commands to the running process about its tokens.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// Have the running process try again at once to get tokens, now that a role, a secret or an application was mended.
+    /// Ask for tokens again at once, after a role, a secret or an application was mended.
     Retry(Retry),
 }
 

@@ -22,9 +22,9 @@ const LEAST: usize = 32;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// Look at every page and record of the file.
+    /// Read and check every page and record of the file.
     Verify(super::Plain),
-    /// Seal every record with another master key. Write that one into vault.key then.
+    /// Encrypt every record with another master key. Afterwards put that key into vault.key.
     Rekey {
         /// The file with the new key, of 32 bytes or more: openssl rand -hex 32.
         #[arg(long, value_name = "FILE")]
@@ -32,7 +32,7 @@ pub(super) enum Command {
         #[command(flatten)]
         plain: super::Plain,
     },
-    /// Write all records to a file, sealed with a key that is made for the way.
+    /// Write all records to a file, encrypted with a key that is made for the transport.
     Export {
         /// The new file.
         out: PathBuf,
@@ -42,7 +42,7 @@ pub(super) enum Command {
         #[command(flatten)]
         plain: super::Plain,
     },
-    /// Take in the records of such a file whose alias is free.
+    /// Add the records of such a file whose alias is free.
     Import {
         /// The file.
         from: PathBuf,

@@ -1,5 +1,7 @@
 //! `[callers.NAME]`: who may call, how each proves who it is, and what it is granted.
 
+use std::fmt;
+
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
@@ -56,7 +58,7 @@ pub struct Caller {
 /// token identifies nobody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Identity {
-    /// `{ loopback = true }`: whoever reaches a loopback or Unix listener.
+    /// `{ loopback = true }`: everything that reaches a loopback or Unix listener.
     Loopback,
     /// `{ unix_uid = 1001 }`: peer of a Unix socket, by `SO_PEERCRED`.
     UnixUid(u32),
@@ -101,6 +103,20 @@ pub enum Identity {
 pub struct ClaimMatch(pub Vec<String>);
 
 impl Identity {
+    /// Its key in the configuration.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Loopback => "loopback",
+            Self::UnixUid(_) => "unix_uid",
+            Self::UnixGid(_) => "unix_gid",
+            Self::ApiKey { .. } => "api_key",
+            Self::ServiceAccount { .. } => "service_account",
+            Self::Jwt { .. } => "jwt",
+            Self::Spiffe(_) => "spiffe",
+            Self::Dns(_) => "dns",
+        }
+    }
+
     /// The issuer whose tokens it rests on, if it does on one's.
     pub fn issuer(&self) -> Option<&IssuerName> {
         match self {
@@ -121,6 +137,27 @@ impl Caller {
             let place = || KeyLabel::parse(&(index + 1).to_string()).ok();
             Some((key, label.clone().or_else(place)?))
         })
+    }
+}
+
+impl fmt::Display for Identity {
+    /// For a review: the key and what it must be, never a credential or its digest.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.key())?;
+        match self {
+            Self::Loopback | Self::ApiKey { label: None, .. } => Ok(()),
+            Self::UnixUid(id) | Self::UnixGid(id) => write!(f, " {id}"),
+            Self::ApiKey { label: Some(label), .. } => write!(f, " {}", label.as_str()),
+            Self::ServiceAccount { namespace, name, issuer } => {
+                write!(f, " {namespace}/{} of {issuer}", name.as_deref().unwrap_or("*"))
+            }
+            Self::Jwt { issuer, claims } => {
+                let claims =
+                    claims.iter().map(|(name, wanted)| format!("{name} = {}", wanted.0.join(" or ")));
+                write!(f, " of {issuer} ({})", claims.collect::<Vec<_>>().join(", "))
+            }
+            Self::Spiffe(name) | Self::Dns(name) => write!(f, " {name}"),
+        }
     }
 }
 

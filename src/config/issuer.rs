@@ -1,4 +1,4 @@
-//! `[issuers.NAME]`: who may vouch for callers by JWT, and what their tokens must look like.
+//! `[issuers.NAME]`: whose JWTs identify callers, and what such tokens must look like.
 
 use std::{fmt, path::PathBuf, time::Duration};
 

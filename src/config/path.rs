@@ -150,7 +150,7 @@ impl fmt::Display for KeyPath {
     }
 }
 
-/// A path on the stack of whoever walks a tree.
+/// A path on the stack of a walk through a tree.
 #[derive(Clone, Copy)]
 pub(super) enum Trail<'t> {
     Root,

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use super::{origin::Origin, show};
 use crate::{catalog::Catalog, ids::PolicyName};
 
-/// `[policies.NAME]`. Its rules are shared with whoever explains a decision by one of them.
+/// `[policies.NAME]`. Its rules are shared with explanations of decisions.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Policy {
     /// Its name.

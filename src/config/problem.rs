@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, in words for whoever is woken by it: where it stands, what is wrong,
+//! What is wrong with a configuration, in words for the person on call: where it is, what is wrong,
 //! what to write instead. A problem never holds a secret; values are quoted only where they cannot be one.
 
 use std::{fmt, path::PathBuf};
@@ -46,7 +46,7 @@ pub struct Problems {
     pub files: Vec<PathBuf>,
     /// Fingerprint of all that was read: the same digest, the same problems.
     pub digest: Digest,
-    /// `listen.admin` as far as it can be read, for whoever looks for a process that goes on with an older configuration.
+    /// `listen.admin`, where it can be read: to find a process that still runs with an older configuration.
     pub admin: Option<Box<Address>>,
     /// `admin.token` as far as it can be read, for the same.
     pub admin_token: Option<Secret>,

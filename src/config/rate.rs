@@ -1,6 +1,6 @@
 //! So many requests in so much time.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use serde::Serialize;
 
@@ -16,4 +16,12 @@ pub struct Rate {
     pub per: Duration,
     /// The most at once; left out: `requests`.
     pub burst: u32,
+}
+
+impl fmt::Display for Rate {
+    /// `200 requests per 10s`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let requests = if self.requests == 1 { "request" } else { "requests" };
+        write!(f, "{} {requests} per {}", self.requests, humantime::format_duration(self.per))
+    }
 }

@@ -55,13 +55,13 @@ tables! {
         shutdown: RawShutdown,
         /// A Redis or Valkey that replicas share.
         redis: RawRedis,
-        /// Where the credentials rest that no configuration file has: of tenants that were created through Claviger, or adopted.
+        /// The store of credentials that are in no configuration file: those of tenants that were created or adopted through Claviger.
         vault: RawVault,
         /// The settings of such tenants, each under a name.
         tenant_templates: Named<RawTemplate>,
         /// Accounts at Logto Cloud, where tenants are made by API, each under a name.
         cloud: Named<RawCloud>,
-        /// Who may vouch for callers by JWT, each under a name.
+        /// Issuers of the JWTs by which callers authenticate, each under a name.
         issuers: Named<RawIssuer>,
         /// The Logto tenants, each under its alias.
         tenants: Named<RawTenant>,
@@ -122,7 +122,7 @@ tables! {
         file: Leaf<PathBuf>,
     }
 
-    /// Who may vouch for callers by JWT.
+    /// Issuers of the JWTs by which callers authenticate.
     RawIssuer {
         /// What the claim `iss` must be, byte for byte: an https URL, or http on a loopback host. Required.
         issuer: Leaf<String>,
@@ -190,7 +190,7 @@ tables! {
         tls: RawTls,
     }
 
-    /// Where the credentials rest that no configuration file has. A change needs a restart. Left out: there is no vault.
+    /// The store of credentials that are in no configuration file. A change needs a restart. Left out: there is no vault.
     RawVault {
         /// The store: one of the three. Required.
         store: RawVaultStore,
@@ -266,7 +266,7 @@ tables! {
     RawRotate {
         /// How old a secret becomes. Required.
         every: Leaf<Duration>,
-        /// How long the one before it works beside it, until it is deleted at Logto. Left out: "1h", at most half of `every`.
+        /// How long the previous secret stays valid before it is deleted at Logto. Left out: "1h", at most half of `every`.
         overlap: Leaf<Duration>,
     }
 
@@ -315,7 +315,7 @@ tables! {
 
     /// Certificate authorities of one's own.
     RawRootsFile {
-        /// A file of PEM certificates; no others are trusted.
+        /// A file of PEM certificates; only these are trusted.
         file: Leaf<PathBuf>,
     }
 

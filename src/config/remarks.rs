@@ -1,4 +1,4 @@
-//! What is said about a configuration while it is loaded: problems, warnings, and what needs no second word.
+//! What is said about a configuration while it is loaded: problems, warnings, and what was reported already.
 
 use super::{path::KeyPath, problem::Problem};
 

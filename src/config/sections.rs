@@ -20,12 +20,12 @@ sections! {
         head: Duration = Duration::from_secs(10), duration(MILLISECOND..=HOUR);
         /// A caller's connection without a request.
         idle: Duration = Duration::from_secs(75), duration(MILLISECOND..=HOUR);
-        /// Silence inside a body, in either direction.
+        /// The longest pause inside a body, in either direction.
         body: Duration = Duration::from_secs(60), duration(MILLISECOND..=HOUR);
         /// From the end of the request's head to the head of the answer, retries included.
         // Logto's own statement timeout answers after 60 s (fact 8.4): its answer is better than ours.
         deadline: Duration = Duration::from_secs(75), duration(MILLISECOND..=HOUR);
-        /// The form of a token request, whole: until it is there nobody knows whose it is.
+        /// The whole form of a token request, by whose content its caller is authenticated.
         form: Duration = Duration::from_secs(10), duration(MILLISECOND..=HOUR);
         /// Connection and TLS handshake to an upstream or issuer.
         connect: Duration = Duration::from_secs(5), duration(MILLISECOND..=HOUR);
@@ -33,7 +33,7 @@ sections! {
         response: Duration = Duration::from_secs(65), duration(MILLISECOND..=HOUR);
         /// How long a request may wait for its turn in the tenant's quota, within `deadline`. One that would wait longer is refused at once (429). "0s": none waits.
         quota: Duration = Duration::from_secs(30), duration(Duration::ZERO..=HOUR);
-        /// One token request, whole.
+        /// One whole token request.
         token: Duration = Duration::from_secs(10), duration(MILLISECOND..=HOUR);
         /// How long `/startupz` says that the process has not started, while callers rely on an issuer whose keys have never been there. Longer than the startup probe waits, so that no rollout is taken for good without them. "0s": not at all.
         startup: Duration = Duration::from_mins(5), duration(Duration::ZERO..=HOUR);
@@ -148,7 +148,7 @@ sections! {
 
     /// How the configuration is watched.
     reload: Reload, from RawReload {
-        /// How often files and secrets are looked at; "0s": on SIGHUP alone.
+        /// How often files and secrets are read again; "0s": on SIGHUP alone.
         interval: Duration = Duration::from_secs(5), duration(Duration::ZERO..=DAY);
     }
 

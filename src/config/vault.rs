@@ -1,4 +1,4 @@
-//! `[vault]`: where the credentials rest that no configuration file has.
+//! `[vault]`: where the credentials are stored that no configuration file has.
 
 use std::{path::PathBuf, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Choices that are written as one word: each word stands in one place, for reading, for showing and for the schema.
+//! Choices that are written as one word. Each word is defined once, for parsing, for showing and for the schema.
 
 use schemars::{Schema, json_schema};
 use serde::{Serialize, Serializer};

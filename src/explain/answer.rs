@@ -83,6 +83,8 @@ pub(super) fn explanation(facts: &Facts<'_>) -> Explanation {
         "sensitive": risks.unwrap_or_default().iter().map(|risk| risk.describe()).collect::<Vec<_>>(),
         "masked": facts.masked().map(places),
         "revealed": facts.revealed().map(places),
+        "rate": facts.rate().map(|(_, rate)| rate),
+        "quota": facts.quota().map(|(_, quota)| quota),
         "suggestion": advice.as_ref().map(Advice::to_json),
         "identified": identified(facts),
         "notes": facts.meant.notes,

@@ -1,4 +1,4 @@
-//! A request as somebody has it at hand: a method and a path, a URL, a `curl` command, a line of a log. Reads what it says
+//! A request as an operator pastes it: a method and a path, a URL, a `curl` command, a line of a log. Reads what it says
 //! and nothing else: it never carries anything out, opens a file, or looks a name up, and no text makes it panic. It does
 //! not know the configuration: what the request means there is `question`'s work.
 

@@ -1,4 +1,4 @@
-//! What to do about a credential that is nobody's: from the configuration and the cause, which is from a closed set. It has
+//! What to do about a credential that identifies no caller: from the configuration and the cause, which is from a closed set. It has
 //! no word of the credential itself.
 
 use super::question::listed;
@@ -56,7 +56,11 @@ pub(super) fn remedy(error: &AuthnError, config: &Config, pipeline: &Pipeline) -
                 _ => None,
             }))
         }
-        ("untrusted", _) => Some("is it from an authority in listen.tls.client_ca?".into()),
+        ("untrusted", _) => Some(
+            "have the client's certificate issued by a CA that is in listen.tls.client_ca, or add the certificate of its CA \
+             to that file; a certificate signed by itself is not enough"
+                .into(),
+        ),
         ("unknown", _) => Some(callers(config, "with API keys", |identity| match identity {
             Identity::ApiKey { .. } => Some(String::new()),
             _ => None,

@@ -1,4 +1,4 @@
-//! All that there is to tell of a request that was tried out: what the pipeline said, and what belongs to it. Gathers; what
+//! Everything known about a request that was tried out: what the pipeline decided, and on what grounds. Gathers; what
 //! was decided is decided.
 
 use std::sync::Arc;
@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::question::Meant;
 use crate::{
     catalog::{Api, Op, Operation, Secrets},
-    config::{Caller, Config},
-    ids::CallerIndex,
+    config::{Caller, Config, Rate},
+    ids::{CallerIndex, CallerName, TenantName},
     policy::{
         Tenant as _,
         conditions::{check_body, check_query},
@@ -111,6 +111,20 @@ impl<'f> Facts<'f> {
     pub(super) fn path(&self) -> String {
         let path = self.matched.as_ref().map_or_else(|| self.meant.head.uri.path(), Matched::path);
         self.pipeline.shown_path(path)
+    }
+
+    /// The caller's rate limit, where it has one and the request would count towards it.
+    pub(super) fn rate(&self) -> Option<(&'f CallerName, &'f Rate)> {
+        let is_counted = matches!(self.outcome, Ok(allowed) if !matches!(allowed, Allowed::Discovery));
+        let caller = self.caller().filter(|_| is_counted)?;
+        Some((&caller.name, caller.rate.as_ref()?))
+    }
+
+    /// The tenant's quota, where it has one and the request would be sent to it.
+    pub(super) fn quota(&self) -> Option<(&TenantName, Rate)> {
+        let is_sent = matches!(self.outcome, Ok(Allowed::Operation { .. }));
+        let tenant = self.learned.tenant.as_ref().filter(|_| is_sent)?;
+        Some((tenant.name(), tenant.config().quota?))
     }
 
     fn query(&self) -> Option<&str> {

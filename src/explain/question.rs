@@ -10,7 +10,7 @@ use crate::{
     config::{Address, Caller, Config, Identity, Tenant},
     headers::{CLAVIGER_KEY, CLAVIGER_TENANT},
     ids::CallerIndex,
-    proxy::{Learned, Trial, Who},
+    proxy::{Hosts, Learned, Trial, Who},
 };
 
 /// The most names that a message lists.
@@ -55,6 +55,7 @@ impl Question {
             notes.push("its credential is for Logto, so it was not looked at".into());
         }
         let target = within_public_url(&asked, config).unwrap_or_else(|| asked.target.clone());
+        let is_at_logto = logtos.is_some();
         let tenant = logtos.or(tenant).or_else(|| asked.tenant.take());
         if let Some(tenant) = tenant.filter(|_| !asked.headers.contains_key(CLAVIGER_TENANT)) {
             let value = HeaderValue::from_str(&tenant)
@@ -63,6 +64,13 @@ impl Question {
         }
         let mut peer = Peer::at(reach(asked.authority.as_deref(), config));
         peer.certificate = certificate.as_deref().map(identity).transpose()?.map(Into::into);
+        if peer.certificate.is_some() && config.listen.tls.as_ref().is_none_or(|tls| tls.client_ca.is_none())
+        {
+            notes.push(
+                "listen.tls.client_ca is not configured, so no client is asked for a certificate".into(),
+            );
+        }
+        notes.extend(address(&mut asked, config, peer.listener, is_at_logto));
         let named = caller.or(asked.caller.take()).map(|name| index_of(&name, config)).transpose()?;
         let presents = asked.has_credential() || peer.certificate.is_some();
         let who = match (named, config.callers.as_slice()) {
@@ -128,31 +136,17 @@ fn whose(callers: &[Caller], notes: &[String]) -> Unclear {
     if callers.is_empty() {
         return Unclear("there are no callers: nobody may do anything".into());
     }
-    let ways = |caller: &Caller| {
-        let mut ways: Vec<_> = caller.identify.iter().map(way).collect();
-        ways.dedup();
-        let ways = if ways.is_empty() { String::new() } else { format!(" ({})", ways.join(", ")) };
-        format!("{}{ways}", caller.name)
+    let with_methods = |caller: &Caller| {
+        let mut methods: Vec<_> = caller.identify.iter().map(Identity::key).collect();
+        methods.dedup();
+        let methods = if methods.is_empty() { String::new() } else { format!(" ({})", methods.join(", ")) };
+        format!("{}{methods}", caller.name)
     };
     let notes: String = notes.iter().map(|note| format!(" ({note})")).collect();
     Unclear(format!(
         "whose request is it? Name the caller, or give the credential that it comes with. There are: {}{notes}",
-        listed(callers.iter().map(ways))
+        listed(callers.iter().map(with_methods))
     ))
-}
-
-/// The key of the configuration.
-fn way(identity: &Identity) -> &'static str {
-    match identity {
-        Identity::Loopback => "loopback",
-        Identity::UnixUid(_) => "unix_uid",
-        Identity::UnixGid(_) => "unix_gid",
-        Identity::ApiKey { .. } => "api_key",
-        Identity::ServiceAccount { .. } => "service_account",
-        Identity::Jwt { .. } => "jwt",
-        Identity::Spiffe(_) => "spiffe",
-        Identity::Dns(_) => "dns",
-    }
 }
 
 /// The tenant whose own endpoint the request is addressed to.
@@ -187,6 +181,41 @@ fn within_public_url(asked: &Asked, config: &Config) -> Option<String> {
     let (host, prefix) = url.split_at(url.find('/')?);
     let rest = asked.target.strip_prefix(prefix).filter(|rest| rest.starts_with('/'))?;
     (asked.authority.as_deref() == Some(&host.to_ascii_lowercase())).then(|| rest.to_owned())
+}
+
+/// Gives the request the `Host` by which it would reach the listener, where it has none; says so where its URL leads elsewhere,
+/// as far as the configuration tells.
+fn address(asked: &mut Asked, config: &Config, listener: Reach, is_at_logto: bool) -> Option<String> {
+    let authority = asked.authority.take().filter(|_| !is_at_logto);
+    let is_name_of_loopback = |it: &&str| Hosts::new(&config.listen.allowed_hosts, &[]).is_ours(it);
+    if !asked.headers.contains_key(header::HOST) {
+        let host = authority.as_deref().filter(is_name_of_loopback).unwrap_or("localhost");
+        asked.headers.insert(header::HOST, HeaderValue::from_str(host).ok()?);
+    }
+    let foreign = authority.filter(|it| !is_name_of_loopback(&it.as_str()) && !may_be_here(it, config))?;
+    let refused = match listener {
+        Reach::Loopback => "; as a Host it would be refused (listen.allowed_hosts)",
+        Reach::Unix | Reach::Network => "",
+    };
+    Some(format!(
+        "{foreign} is no tenant's endpoint, and no address or name of this Claviger that its configuration has{refused}. \
+         Explained as if the request came here"
+    ))
+}
+
+/// Whether an authority is that of a listener or of `public_url`, or has a name such as those that only the network inside has.
+fn may_be_here(authority: &str, config: &Config) -> bool {
+    let public = config.listen.public_url.as_deref().and_then(|url| url.split_once("://"));
+    let public = public.and_then(|(_, url)| url.split('/').next());
+    let name = authority.rsplit_once(':').map_or(authority, |(name, _)| name);
+    let is_inner = !name.contains('.')
+        || name.contains(".svc.")
+        || [".svc", ".local", ".internal"].iter().any(|end| name.ends_with(end));
+    let mut listeners = config.listen.proxy.iter();
+    public.is_some_and(|public| public.eq_ignore_ascii_case(authority))
+        || listeners.clone().any(|address| address.to_string() == authority)
+        || (is_inner
+            && listeners.any(|address| matches!(address, Address::Tcp(it) if !it.ip().is_loopback())))
 }
 
 /// Who can reach the listener that a request for `authority` comes in by; else the first one.

@@ -125,19 +125,22 @@ async fn it_says_what_happens_and_why() {
             "local",
             "/api/users",
             "allowed: GET /api/users (ListUsers) by caller local at tenant acme\n  \
-             by allow \"users:read\" of policy reading (c.toml:15)\n",
+             by allow \"users:read\" of policy reading (c.toml:15)\n  \
+             counts towards the quota of tenant acme (200 requests per 10s), which all its callers share\n",
         ),
         (
             "local",
             "head /api/Users/u1/",
             "allowed: HEAD /api/users/u1 (GetUser) by caller local at tenant acme\n  \
-             by allow \"users:read\" of policy reading (c.toml:15)\n",
+             by allow \"users:read\" of policy reading (c.toml:15)\n  \
+             counts towards the quota of tenant acme (200 requests per 10s), which all its callers share\n",
         ),
         (
             "local",
             "/api/hooks/h1",
             "allowed: GET /api/hooks/h1 (GetHook) by caller local at tenant acme\n  \
              by allow \"hooks:read\" of policy reading (c.toml:15)\n  \
+             counts towards the quota of tenant acme (200 requests per 10s), which all its callers share\n  \
              masked in the answer: config.headers, signingKey\n    \
              reveal = [\"GetHook\"] in callers.local would show it\n",
         ),
@@ -146,6 +149,7 @@ async fn it_says_what_happens_and_why() {
             "/api/users/u1?includePasswordHash=1",
             "allowed: GET /api/users/u1 (GetUser) by caller local at tenant acme\n  \
              by allow \"users:read\" of policy reading (c.toml:15)\n  \
+             counts towards the quota of tenant acme (200 requests per 10s), which all its callers share\n  \
              masked in the answer: passwordDigest\n    \
              reveal = [\"GetUser\"] in callers.local would show it\n",
         ),
@@ -154,6 +158,7 @@ async fn it_says_what_happens_and_why() {
             "/api/new-things/1",
             "allowed: GET /api/new-things/1 by caller local at tenant acme\n  \
              by allow \"GET /api/new-things/{id}\" of policy reading (c.toml:15)\n  \
+             counts towards the quota of tenant acme (200 requests per 10s), which all its callers share\n  \
              masked in the answer: every member with the name of a secret\n",
         ),
         (
@@ -234,7 +239,8 @@ async fn it_says_what_happens_and_why() {
             "local",
             "/api/users/..%2froles",
             "denied: GET /api/users/..%2froles by caller local at tenant acme: 400 claviger.path_ambiguous\n  \
-             at byte 13 of the path: an escaped delimiter; a parameter cannot hold / \\ ? # ; or %\n",
+             at byte 13 of the path: %2F is an escaped \"/\", which some servers decode before they match the path and \
+             others do not. Between two segments write \"/\" itself; an id with \"/\" in it cannot be sent.\n",
         ),
         (
             "local",
@@ -274,6 +280,48 @@ async fn it_says_what_happens_and_why() {
         ),
     ] {
         assert_eq!(said(caller, text).await, says, "{caller} {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_url_of_another_host_is_explained_and_noted() {
+    let foreign = said("local", "https://other.example/api/users").await;
+    assert!(
+        foreign.starts_with("allowed: GET /api/users (ListUsers) by caller local at tenant acme\n"),
+        "{foreign}"
+    );
+    let note = "  note: other.example is no tenant's endpoint, and no address or name of this Claviger that its configuration has; as a \
+                Host it would be refused (listen.allowed_hosts). Explained as if the request came here\n";
+    assert!(foreign.ends_with(note), "{foreign}");
+    for here in [
+        "https://acme.logto.app/api/users",
+        "https://gateway.example/logto/api/users",
+        "http://localhost:8080/api/users",
+        "http://claviger.infra.svc.cluster.local:3600/api/users",
+        "http://127.0.0.1:3600/api/users",
+    ] {
+        let said = said("local", here).await;
+        assert!(said.starts_with("allowed: ") && !said.contains("note: "), "{here}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn hosts_and_web_pages_are_checked_as_the_listener_does() {
+    for (command, says) in [
+        (
+            "curl -H 'Host: evil.example' http://127.0.0.1:3600/api/users",
+            "denied: GET /api/users (ListUsers): 421 claviger.host_not_allowed\n  \
+             This listener does not answer to Host \"evil.example\". Use localhost or a loopback address, or have the operator \
+             add the name to `listen.allowed_hosts`.\n",
+        ),
+        (
+            "curl -H 'Origin: http://localhost:5173' http://127.0.0.1:3600/api/users",
+            "denied: GET /api/users (ListUsers): 403 claviger.origin_not_allowed\n  \
+             The request comes from a web page of origin \"http://localhost:5173\", which is not listed. Call from a service \
+             instead of a web page, or have the operator add the page's origin to `listen.allowed_origins`.\n",
+        ),
+    ] {
+        assert_eq!(said("local", command).await, says);
     }
 }
 

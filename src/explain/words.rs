@@ -30,6 +30,7 @@ pub(super) fn lines(facts: &Facts<'_>, advice: Option<&Advice>) -> Vec<String> {
         let risks: Vec<_> = operation.risks.iter().map(|risk| risk.describe()).collect();
         lines.push(format!("  sensitive: it {}", risks.join(", ")));
     }
+    lines.extend(limits(facts));
     if let Some(secrets) = facts.masked() {
         lines.push(format!("  masked in the answer: {}", places(secrets).join(", ")));
         if let (Some(operation), Some(caller)) = (facts.operation(), facts.caller()) {
@@ -77,6 +78,16 @@ fn authentication(facts: &Facts<'_>, lines: &mut Vec<String>) {
         let names = if names.is_empty() { "neither a SPIFFE ID nor a DNS name".to_owned() } else { names };
         lines.push(format!("  in the certificate: {names}"));
     }
+}
+
+/// What a request that passes counts towards, where there is something: none of it is drawn on here.
+fn limits(facts: &Facts<'_>) -> Option<String> {
+    let rate = facts.rate().map(|(caller, rate)| format!("rate of caller {caller} ({rate})"));
+    let quota = facts
+        .quota()
+        .map(|(tenant, quota)| format!("quota of tenant {tenant} ({quota}), which all its callers share"));
+    let counted: Vec<_> = rate.into_iter().chain(quota).collect();
+    (!counted.is_empty()).then(|| format!("  counts towards the {}", counted.join(" and the ")))
 }
 
 /// Why, in one sentence.
@@ -158,6 +169,7 @@ fn reason_of_refusal(refusal: &Refusal, facts: &Facts<'_>) -> String {
         Refusal::TenantNotGranted(caller, tenant) => {
             format!("{refusal}. To grant it, add {:?} to callers.{caller}.tenants", tenant.as_str())
         }
+        Refusal::Path(ambiguous) => format!("{ambiguous}. {}", ambiguous.remedy()),
         other => other.to_string(),
     }
 }

@@ -1,4 +1,4 @@
-//! A body that comes compressed. What it says is screened as any other; what of it goes on is either that, or the bytes as they
+//! A body that comes compressed. Its content is screened like any other; what of it goes on is either that, or the bytes as they
 //! came, where the caller takes them and nothing has to be masked. Then a chunk goes on when all that comes of it was screened
 //! and does not end with what could be the beginning of a secret: never earlier, and not in part.
 

@@ -1,6 +1,6 @@
 //! Decompresses gzip (RFC 1952) as it comes, wherever a chunk ends, a piece of at most [`PIECE`] at a time: memory is that
 //! of one window, whatever the answer expands to. Takes what HTTP servers send, which is one member without a name, a comment or
-//! extra fields, whole and with the right checksum; anything else has two readings or hides text from whoever looks through
+//! extra fields, whole and with the right checksum; anything else has two readings or hides text from a reader that looks through
 //! the content, and is an error.
 
 use bytes::{Buf as _, Bytes};
@@ -59,7 +59,7 @@ pub enum Undecodable {
     #[error("its compressed data is corrupt")]
     Corrupt,
     /// It ended before its end.
-    #[error("it ended before its end")]
+    #[error("it ended early")]
     Unfinished,
     /// Another member, or anything else.
     #[error("something follows after its end")]

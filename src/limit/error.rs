@@ -11,7 +11,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
     /// The caller is over its own limit.
-    #[error("the rate limit of caller {caller} ({} per {}) is used up", humane(rate), humantime::format_duration(rate.per))]
+    #[error("the rate limit of caller {caller} ({rate}) is used up")]
     Rate {
         /// Whose limit.
         caller: CallerName,
@@ -21,7 +21,7 @@ pub enum LimitError {
         wait: Duration,
     },
     /// The tenant's quota is used up.
-    #[error("the quota of tenant {tenant}{} is used up", rate.as_ref().map(within).unwrap_or_default())]
+    #[error("{}", exhausted(tenant, rate.as_ref()))]
     Quota {
         /// Whose quota.
         tenant: TenantName,
@@ -48,7 +48,7 @@ pub enum LimitError {
     )]
     Connections,
     /// Too many requests wait of whom nobody knows yet who they are from.
-    #[error("too many requests wait that have not authenticated yet")]
+    #[error("too many unauthenticated requests are waiting")]
     Unauthenticated,
     /// Too many failed identifications from one address.
     #[error("too many failed identifications from this address")]
@@ -70,13 +70,14 @@ impl LimitError {
     }
 }
 
-fn within(rate: &Rate) -> String {
-    format!(" ({} per {})", humane(rate), humantime::format_duration(rate.per))
-}
-
-fn humane(rate: &Rate) -> String {
-    match rate.requests {
-        1 => "1 request".into(),
-        n => format!("{n} requests"),
+/// The tenant's quota is Claviger's own count, unless Logto asked for a pause: which of the two is the first thing to know.
+fn exhausted(tenant: &TenantName, rate: Option<&Rate>) -> String {
+    match rate {
+        Some(rate) => format!(
+            "the quota of tenant {tenant} is used up: `tenants.{tenant}.quota` of Claviger's configuration, {rate} for all callers together; Logto was not asked"
+        ),
+        None => format!(
+            "Logto answered an earlier request like this one at tenant {tenant} with 429 and asked for a pause; until that ends, Claviger sends no more of them"
+        ),
     }
 }

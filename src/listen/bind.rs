@@ -43,6 +43,13 @@ pub struct BindError {
     remedy: String,
 }
 
+impl BindError {
+    /// Where, and why not; for those who have a remedy of their own.
+    pub fn what(&self) -> String {
+        format!("cannot listen on {}: {}", self.address, self.source)
+    }
+}
+
 impl Bound {
     /// Binds `address`; `key` is the configuration key that it comes from.
     ///

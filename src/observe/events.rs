@@ -1,4 +1,4 @@
-//! The stream of what happened to requests. The log and the audit log subscribe when the process starts, tools while it runs.
+//! The stream of events about requests. The log and the audit log subscribe when the process starts, tools while it runs.
 //! A request hands its event over when it ends and never waits: fixed subscribers look at it where it is, a tool's copy is
 //! made only where there is one with room for it, and what finds no room is counted for the tool that lost it.
 

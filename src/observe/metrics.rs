@@ -1,4 +1,4 @@
-//! Every metric, in one place, with its labels: a field, and the line that declares it. Whoever counts asks a family for the
+//! Every metric, in one place, with its labels: a field, and the line that declares it. Code that counts asks a family for the
 //! metric with its labels; the request path holds handles that were resolved before (see `operations`).
 
 mod closed;

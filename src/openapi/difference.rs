@@ -38,7 +38,7 @@ pub struct Novelty {
     pub id: String,
     /// The line that a catalog file would have, but for its risks.
     pub line: String,
-    /// What whoever writes down the risks should look at.
+    /// What a reviewer should look at before writing down the risks.
     pub hints: Vec<Hint>,
     /// Why a catalog file cannot have the line, where it cannot.
     pub problem: Option<String>,

@@ -1,4 +1,4 @@
-//! Tenants' documents, and when each is to be fetched again. Whoever asks is told at once what there is; nobody waits for Logto.
+//! Tenants' documents, and when each is to be fetched again. A request gets what is there at once; none waits for Logto.
 //! A document is fetched by one task, when somebody asks and it is time, and all of them together have a bound of bytes.
 
 use std::{

@@ -1,4 +1,4 @@
-//! The upper levels of an OpenAPI document, read without its depths: paths with their operations, components by section,
+//! The upper levels of an OpenAPI document, read without their depths: paths with their operations, components by section,
 //! tags. What is further below stays text until somebody needs it, so that a document of a megabyte costs no more than its
 //! bytes.
 

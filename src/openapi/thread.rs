@@ -54,7 +54,7 @@ impl Thread {
 
     fn work(&self) {
         while let Some(job) = self.next() {
-            // A bug in one must not stop the others; whoever waits for it sees that nothing comes.
+            // A bug in one must not stop the others; its own reader sees that nothing comes.
             let _: thread::Result<()> = catch_unwind(AssertUnwindSafe(job));
         }
     }

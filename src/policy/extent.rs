@@ -1,5 +1,5 @@
 //! How far the rules of a caller reach into an operation: all of its paths, some of them, or none, and under which
-//! conditions. For whoever describes what a caller may do. It asks [`RuleSet::decide`] about paths that stand for many, and
+//! conditions. For descriptions of what a caller may do. It asks [`RuleSet::decide`] about paths that stand for many, and
 //! so never says anything else than a request would be told.
 
 use super::{

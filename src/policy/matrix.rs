@@ -1,5 +1,5 @@
-//! Callers by operations: who may do what, under which conditions, by which rule. For whoever reviews a policy, in
-//! `claviger policy matrix` and on the admin listener; no request is decided by it. How it is shown is their affair.
+//! Callers by operations: who may do what, under which conditions, by which rule. For the review of a policy, in
+//! `claviger policy matrix` and on the admin listener; no request is decided by it. They decide how it is shown.
 
 use serde_json::{Value, json};
 
@@ -104,11 +104,17 @@ impl<'c> Column<'c> {
         self.cells.iter().filter(|cell| cell.mark() != Mark::No)
     }
 
+    /// How the caller authenticates, each method in words.
+    pub fn identified_by(&self) -> Vec<String> {
+        self.caller.identify.iter().map(ToString::to_string).collect()
+    }
+
     /// As `claviger policy matrix --json` and `/matrix` show it.
     pub fn to_json(&self) -> Value {
         let caller = self.caller;
         json!({
             "caller": caller.name.as_str(),
+            "identify": caller.identify,
             "tenants": self.tenants,
             "policies": caller.policies.iter().map(|policy| policy.as_str()).collect::<Vec<_>>(),
             "scopes": caller.scopes,

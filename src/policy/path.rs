@@ -11,7 +11,7 @@ mod characters;
 mod free_name;
 mod why;
 
-pub use self::why::{MAX_LEN, Why};
+pub use self::why::{Ambiguous, MAX_LEN, Why};
 
 use self::{
     characters::{CLASSES, Class, escape},
@@ -22,16 +22,6 @@ use crate::catalog::{Catalog, Verb, template::MAX_SEGMENTS};
 /// A path that has one reading: begins with a slash, has no trailing one, no empty and no dot segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CanonicalPath<'a>(&'a str);
-
-/// A path that two parsers could read differently.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("at byte {at} of the path: {why}")]
-pub struct Ambiguous {
-    /// The first of the things that are refused.
-    pub why: Why,
-    /// Where, in bytes from the start of the path.
-    pub at: usize,
-}
 
 impl<'a> CanonicalPath<'a> {
     /// Accepts the path of a request, whose last segment may be a free name where its operation has one: byte for byte as it
@@ -65,10 +55,10 @@ impl<'a> CanonicalPath<'a> {
     /// [`Ambiguous`] where two parsers could disagree.
     pub fn parse(raw: &'a str) -> Result<Self, Ambiguous> {
         if !raw.starts_with('/') {
-            return Err(Ambiguous { why: Why::NotAbsolute, at: 0 });
+            return Err(Ambiguous::new(raw.as_bytes(), Why::NotAbsolute, 0));
         }
         if raw.len() > MAX_LEN {
-            return Err(Ambiguous { why: Why::TooLong, at: MAX_LEN });
+            return Err(Ambiguous::new(raw.as_bytes(), Why::TooLong, MAX_LEN));
         }
         let path = if raw.len() > 1 { raw.strip_suffix('/').unwrap_or(raw) } else { raw };
         let bytes = path.as_bytes();
@@ -82,11 +72,11 @@ impl<'a> CanonicalPath<'a> {
                     at += 1;
                     start = at;
                     if segments > MAX_SEGMENTS {
-                        return Err(Ambiguous { why: Why::TooManySegments, at });
+                        return Err(Ambiguous::new(bytes, Why::TooManySegments, at));
                     }
                 }
-                Class::Percent => at += escape(&bytes[at..]).map_err(|why| Ambiguous { why, at })?,
-                Class::Refused => return Err(Ambiguous { why: Why::RawByte, at }),
+                Class::Percent => at += escape(&bytes[at..]).map_err(|why| Ambiguous::new(bytes, why, at))?,
+                Class::Refused => return Err(Ambiguous::new(bytes, Why::RawByte, at)),
             }
         }
         end_segment(bytes, start, at)?;
@@ -107,7 +97,7 @@ fn end_segment(bytes: &[u8], start: usize, end: usize) -> Result<(), Ambiguous> 
         [.., b'.'] | [.., b'%', b'2', b'0'] => Why::TrailingDotOrSpace,
         _ => return Ok(()),
     };
-    Err(Ambiguous { why, at: start })
+    Err(Ambiguous::new(bytes, why, start))
 }
 
 #[cfg(test)]

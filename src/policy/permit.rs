@@ -1,4 +1,4 @@
-//! What the policy hands on: leave for one request. The values have private fields and one maker each, in
+//! What the policy hands on: permission for one request. The values have private fields and one maker each, in
 //! `grants`, so that holding one proves what it says.
 
 use std::sync::Arc;

@@ -1,5 +1,5 @@
 //! Why a request may not pass, with what is known of it by then: the operation, its place, the rule. Decides nothing
-//! itself; what a caller is told of it is the table of failures' affair.
+//! itself; what a caller is told of it is in the table of failures.
 
 use std::sync::Arc;
 

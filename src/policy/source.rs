@@ -1,4 +1,4 @@
-//! Where a rule comes from: what its author wrote, in which policy, at which line. For whoever is told about a
+//! Where a rule comes from: what its author wrote, in which policy, at which line. For messages about a
 //! decision; deciding itself never looks here.
 
 use std::{fmt, sync::Arc};

@@ -1,5 +1,5 @@
 //! Which rules would allow a request that no rule allows, and what else each of them would allow. Nothing here is a guess:
-//! each candidate is compiled by itself and asked like any rule. For whoever writes a policy; no request is decided by it.
+//! each candidate is compiled by itself and asked like any rule. For authors of policies; no request is decided by it.
 
 use std::sync::Arc;
 

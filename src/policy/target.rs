@@ -82,8 +82,14 @@ pub enum TargetError {
         /// The operation that was meant.
         template: &'static str,
     },
-    /// 404 `claviger.not_found`: the same, for whoever sets up another proxy.
-    #[error("/authz answers nobody here: it is off, unless the operator sets authz.enabled = true")]
+    /// 404 `claviger.not_found`: a probe, a scraper or an operator at the wrong port.
+    #[error("{path} is not answered at this address: it is on the admin listener (`listen.admin`)")]
+    OfAdmin {
+        /// What the admin listener answers.
+        path: &'static str,
+    },
+    /// 404 `claviger.not_found`: the same, for those who set up another proxy.
+    #[error("/authz is switched off here; the operator can set authz.enabled = true")]
     Authz,
     /// 404 `claviger.not_found`: a client that appends the token endpoint to a base URL with `/api`.
     #[error(

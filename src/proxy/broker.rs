@@ -1,4 +1,4 @@
-//! The token broker, `POST /oidc/token`: for clients that insist on the OAuth dance. An identified caller
+//! The token broker, `POST /oidc/token`: for clients that insist on OAuth. An identified caller
 //! gets a short-lived token that is good here and nowhere else, and the upstream's only where its grant says
 //! `issue = "upstream"`. What the client asks for (`resource`, `organization_id`, `scope`) is judged by the policy.
 
@@ -22,7 +22,7 @@ use crate::{
     token::Token,
 };
 
-/// The fields of a token request that anybody looks at: whoever waits for the form holds no others.
+/// The header fields of a token request that are read: only these are held while its form is awaited.
 const FIELDS: [HeaderName; 5] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,

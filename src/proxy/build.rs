@@ -33,14 +33,22 @@ use crate::{
 /// Returns what a running process would warn of at this moment.
 ///
 /// # Errors
-/// [`BuildError`], as building the pipeline would have it.
-pub fn examine(config: &Config, clock: &Clock) -> Result<Vec<Problem>, BuildError> {
-    let tls = config.listen.tls.as_ref().map(|tls| Tls::new(tls, clock)).transpose()?;
-    Keyrings::default().of(config)?;
-    let grants = Grants::new(config).map_err(BuildError::Rules)?;
-    let mut concerns = policy::idle_reveals(&grants, config);
-    concerns.extend(tls.map(|tls| tls.dates().concerns(clock.now().wall)).unwrap_or_default());
-    Ok(concerns)
+/// Every [`BuildError`] that building the pipeline would stop at, one after the other.
+pub fn examine(config: &Config, clock: &Clock) -> Result<Vec<Problem>, Vec<BuildError>> {
+    let tls = config.listen.tls.as_ref().map(|tls| Tls::new(tls, clock)).transpose();
+    let keyrings = Keyrings::default().of(config).map(drop);
+    let grants = Grants::new(config).map_err(BuildError::Rules);
+    match (tls, keyrings, grants) {
+        (Ok(tls), Ok(()), Ok(grants)) => {
+            let mut concerns = policy::idle_reveals(&grants, config);
+            concerns.extend(tls.map(|tls| tls.dates().concerns(clock.now().wall)).unwrap_or_default());
+            Ok(concerns)
+        }
+        (tls, keyrings, grants) => {
+            let (tls, keyrings) = (tls.err().map(BuildError::from), keyrings.err().map(BuildError::from));
+            Err(tls.into_iter().chain(keyrings).chain(grants.err()).collect())
+        }
+    }
 }
 
 impl Shared {

@@ -95,6 +95,7 @@ impl Pipeline {
         if head.headers.len() > self.config.limits.headers {
             return Err(Failure::Headers(self.config.limits.headers));
         }
+        self.check_host(trial.peer.listener, head)?;
         match Route::of(head, self.config.authz.enabled)? {
             Route::Api(target) | Route::Cloud(target) => {
                 let presented = Presented::by_headers(trial.peer, &head.headers);

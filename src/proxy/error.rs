@@ -45,7 +45,7 @@ pub enum Failure {
     #[error("the request has more than {0} header fields (`limits.headers`)")]
     Headers(usize),
     /// The deadline passed while the request's body was read.
-    #[error("the request's body was not there within the deadline of {0:?}")]
+    #[error("the request's body did not arrive within the deadline of {0:?}")]
     SlowBody(Duration),
     /// The deadline passed while the request waited for a place among the tenant's requests.
     #[error("timed out waiting for the tenant's in-flight limit (deadline {0:?})")]
@@ -129,8 +129,8 @@ impl Failure {
     /// The one place that decides what a caller is told.
     pub fn describe(&self) -> Description {
         let found = match self {
-            Self::Host(HostError::Host) => table::HOST_NOT_ALLOWED,
-            Self::Host(HostError::Origin) => table::ORIGIN_NOT_ALLOWED,
+            Self::Host(HostError::Host(_)) => table::HOST_NOT_ALLOWED,
+            Self::Host(HostError::Origin(_)) => table::ORIGIN_NOT_ALLOWED,
             Self::InFlightTimeout(_) => table::DEADLINE_UNSENT,
             Self::SlowBody(_) => table::BODY_SILENT,
             Self::Headers(_) => table::TOO_MANY_HEADERS,
@@ -144,6 +144,7 @@ impl Failure {
                     TargetError::NotFound
                     | TargetError::ApiMissing { .. }
                     | TargetError::TokenBelowApi { .. }
+                    | TargetError::OfAdmin { .. }
                     | TargetError::Authz,
                 ) => table::NOT_FOUND,
                 Refusal::Target(TargetError::TwoSlashes) => table::TWO_SLASHES,
@@ -180,6 +181,7 @@ impl Failure {
                 },
             },
             Self::Limit(LimitError::Rate { .. } | LimitError::Identifications { .. }) => table::RATE_LIMITED,
+            Self::Limit(LimitError::Quota { rate: None, .. }) => table::QUOTA_PAUSED,
             Self::Limit(LimitError::Quota { .. }) => table::QUOTA_EXHAUSTED,
             Self::Limit(LimitError::Overloaded { .. }) => table::OVERLOADED,
             Self::Limit(LimitError::Connections) => table::OVERLOADED_BY_CONNECTIONS,
@@ -312,6 +314,7 @@ impl Failure {
                 reason: "no_rule" | "sensitive_not_named",
                 ..
             }) => return format!("Ask the operator to add {operation:?} to a policy; {EXPLAIN}").into(),
+            Self::Policy(Refusal::Path(ambiguous)) => ambiguous.remedy(),
             _ => description.remedy,
         };
         fixed.into()

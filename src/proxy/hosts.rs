@@ -8,15 +8,23 @@ use http::{HeaderMap, Uri, header};
 use super::origins::{self, Origins};
 use crate::authn::Reach;
 
-/// A web page, or a name that is not ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// As much of a host or an origin as is shown, in characters: the longest name of a host, with its scheme and port.
+const MOST_SHOWN: usize = 280;
+
+/// A web page, or a name that is not ours. What the request says of itself is in it as it may be shown.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HostError {
     /// A loopback listener was addressed by a foreign name: DNS rebinding.
-    #[error("this listener does not answer to that Host")]
-    Host,
-    /// A web page sends the request, and its origin is not listed.
-    #[error("the request comes from a web page whose origin is not listed")]
-    Origin,
+    #[error("this listener does not answer to {}", .0.as_ref().map_or("a request without one Host".into(), |host| format!("Host {host:?}")))]
+    Host(Option<Box<str>>),
+    /// A web page sends the request, and its origin is not listed; without `Origin` it is `Sec-Fetch-Site` that says so.
+    #[error("the request comes from a web page{}, which is not listed", .0.as_ref().map_or(" of another origin (Sec-Fetch-Site)".into(), |origin| format!(" of origin {origin:?}")))]
+    Origin(Option<Box<str>>),
+}
+
+/// What a request says of itself, as `show` cleans it, and no more of it than a name can need.
+fn said(text: &str, show: impl Fn(&str) -> String) -> Box<str> {
+    show(text).chars().take(MOST_SHOWN).collect()
 }
 
 /// Which names a loopback listener answers to, and which web pages.
@@ -38,19 +46,30 @@ impl Hosts {
         &self.origins
     }
 
-    /// A page under a rebound name shows itself by `Host`, any other by `Origin` or `Sec-Fetch-Site`.
+    /// A page under a rebound name shows itself by `Host`, any other by `Origin` or `Sec-Fetch-Site`. `show` makes of what a
+    /// request says what may be logged.
     ///
     /// # Errors
     /// [`HostError::Host`], [`HostError::Origin`].
-    pub fn check(&self, reach: Reach, uri: &Uri, headers: &HeaderMap) -> Result<(), HostError> {
+    pub fn check(
+        &self,
+        reach: Reach,
+        uri: &Uri,
+        headers: &HeaderMap,
+        show: impl Fn(&str) -> String,
+    ) -> Result<(), HostError> {
         if reach != Reach::Loopback {
             return Ok(());
         }
-        let host = host(uri, headers).ok_or(HostError::Host)?;
+        let Some(host) = host(uri, headers) else { return Err(HostError::Host(None)) };
         if !self.is_ours(host) {
-            return Err(HostError::Host);
+            return Err(HostError::Host(Some(said(host, show))));
         }
-        if self.origins.refuses(headers, host) { Err(HostError::Origin) } else { Ok(()) }
+        if self.origins.refuses(headers, host) {
+            let origin = headers.get(header::ORIGIN).map(|it| String::from_utf8_lossy(it.as_bytes()));
+            return Err(HostError::Origin(origin.map(|origin| said(&origin, show))));
+        }
+        Ok(())
     }
 
     /// The same on a listener that has a page of its own, which may ask it as well.
@@ -62,9 +81,10 @@ impl Hosts {
         reach: Reach,
         uri: &Uri,
         headers: &HeaderMap,
+        show: impl Fn(&str) -> String,
     ) -> Result<(), HostError> {
-        match self.check(reach, uri, headers) {
-            Err(HostError::Origin)
+        match self.check(reach, uri, headers, show) {
+            Err(HostError::Origin(_))
                 if host(uri, headers).is_some_and(|host| origins::is_of(headers, host)) =>
             {
                 Ok(())
@@ -73,7 +93,8 @@ impl Hosts {
         }
     }
 
-    fn is_ours(&self, host: &str) -> bool {
+    /// Whether this is a name of a loopback listener, with or without a port.
+    pub fn is_ours(&self, host: &str) -> bool {
         let name = match host.rsplit_once(':') {
             Some((name, port)) if !port.ends_with(']') => {
                 if port.is_empty() || !port.bytes().all(|b| b.is_ascii_digit()) {
@@ -119,6 +140,7 @@ mod tests {
             Reach::Loopback,
             &head.uri,
             &head.headers,
+            str::to_owned,
         )
     }
 
@@ -138,10 +160,13 @@ mod tests {
             "a b",
             "10.0.0.1",
         ] {
-            assert_eq!(check(&[("host", host)]), Err(HostError::Host), "{host}");
+            assert_eq!(check(&[("host", host)]), Err(HostError::Host(Some(host.into()))), "{host}");
         }
-        assert_eq!(check(&[]), Err(HostError::Host));
-        assert_eq!(check(&[("host", "localhost"), ("host", "evil.example")]), Err(HostError::Host));
+        assert_eq!(check(&[]), Err(HostError::Host(None)));
+        assert_eq!(check(&[("host", "localhost"), ("host", "evil.example")]), Err(HostError::Host(None)));
+        let long = "a".repeat(400);
+        let Err(HostError::Host(Some(said))) = check(&[("host", &long)]) else { panic!("it is refused") };
+        assert_eq!(said.len(), MOST_SHOWN);
     }
 
     #[test]
@@ -152,7 +177,12 @@ mod tests {
                 request = request.header(*name, *value);
             }
             let (head, ()) = request.body(()).unwrap().into_parts();
-            Hosts::new(&[], &[]).check_beside_own_page(Reach::Loopback, &head.uri, &head.headers)
+            Hosts::new(&[], &[]).check_beside_own_page(
+                Reach::Loopback,
+                &head.uri,
+                &head.headers,
+                str::to_owned,
+            )
         };
         let (origin, site) = ("origin", "sec-fetch-site");
         for headers in [
@@ -174,7 +204,7 @@ mod tests {
             &[(site, "same-site")],
             &[(site, "cross-site")],
         ] {
-            assert_eq!(own(headers), Err(HostError::Origin), "{headers:?}");
+            assert!(matches!(own(headers), Err(HostError::Origin(_))), "{headers:?}");
         }
     }
 
@@ -188,10 +218,11 @@ mod tests {
             "http://localhost:3600",
             "HTTP://localhost:5173",
         ] {
-            assert_eq!(with("origin", origin), Err(HostError::Origin), "{origin}");
+            let refused = HostError::Origin(Some(origin.into()));
+            assert_eq!(with("origin", origin), Err(refused), "{origin}");
         }
         for site in ["cross-site", "same-site", "same-origin", "", "any"] {
-            assert_eq!(with("sec-fetch-site", site), Err(HostError::Origin), "{site}");
+            assert_eq!(with("sec-fetch-site", site), Err(HostError::Origin(None)), "{site}");
         }
         assert_eq!(with("origin", "http://localhost:5173"), Ok(()));
         assert_eq!(with("sec-fetch-site", "none"), Ok(()));

@@ -1,4 +1,4 @@
-//! The way a request takes, top to bottom. This is the only file that knows the order of the stages. Each
+//! The path of a request, top to bottom. This is the only file that knows the order of the stages. Each
 //! hands on a value that only it can make, and the next demands it, so leaving one out does not compile.
 
 use std::sync::{Arc, OnceLock};
@@ -14,11 +14,11 @@ use super::{
     cloud::Unresolved,
     error::Failure,
     forward_auth,
-    hosts::{self, Hosts},
+    hosts::{self, HostError, Hosts},
     route::{self, Route},
 };
 use crate::{
-    authn::{Authenticators, Caller, Presented},
+    authn::{Authenticators, Caller, Presented, Reach},
     catalog::Api,
     config::{Config, PolicyVersion},
     headers,
@@ -86,7 +86,7 @@ impl Pipeline {
             return Err(Failure::Headers(self.config.limits.headers));
         }
         let (head, body) = request.into_parts();
-        self.hosts.check(connection.peer.listener, &head.uri, &head.headers)?;
+        self.check_host(connection.peer.listener, &head)?;
         if let Some(answer) = self.hosts.origins().preflight(&head) {
             return Ok(answer.map(Body::whole));
         }
@@ -231,7 +231,12 @@ impl Pipeline {
         }
     }
 
-    /// A path as it may be shown.
+    /// Whether a listener that so many can reach answers to this request's `Host`, and to the web page that sends it.
+    pub(super) fn check_host(&self, reach: Reach, head: &Parts) -> Result<(), HostError> {
+        self.hosts.check(reach, &head.uri, &head.headers, |said| self.shown_path(said))
+    }
+
+    /// A path, or what else a request says of where it goes, as it may be shown.
     pub fn shown_path(&self, path: &str) -> String {
         self.recorder.shown(path)
     }

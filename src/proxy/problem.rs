@@ -125,7 +125,7 @@ fn oauth_status(status: StatusCode) -> StatusCode {
 }
 
 /// How to authenticate. OAuth clients that find a challenge look no further, so at the broker it holds the error
-/// too; and whoever sent the secret in the form gets none (RFC 6749 section 5.2), as from Logto.
+/// too; and a client that sent the secret in the form gets none (RFC 6749 section 5.2), as from Logto.
 fn challenge(failure: &Failure, record: &Record) -> Option<&'static str> {
     let has_expired = matches!(failure, Failure::Caller(error) if error.has_expired());
     match (record.asks_for_token, record.client_in_form) {
@@ -149,7 +149,7 @@ fn oauth_text(detail: &str) -> String {
     detail.replace('\u{2026}', "...").chars().map(plain).collect()
 }
 
-/// Rounded up: whoever comes back after it is let through.
+/// Rounded up: a request after that time is let through.
 fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }

@@ -125,8 +125,27 @@ fn is_api(path: &str) -> bool {
     path.strip_prefix("/api").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+/// What the admin listener answers, and the names under which others are asked for the same.
+const OF_ADMIN: [(&str, &str); 12] = [
+    ("/livez", "/livez"),
+    ("/readyz", "/readyz"),
+    ("/startupz", "/startupz"),
+    ("/metrics", "/metrics"),
+    ("/status", "/status"),
+    ("/config", "/config"),
+    ("/events", "/events"),
+    ("/matrix", "/matrix"),
+    ("/explain", "/explain"),
+    ("/health", "/livez"),
+    ("/healthz", "/livez"),
+    ("/ready", "/readyz"),
+];
+
 /// What to say of a path that is nothing here.
 fn not_found(path: &str) -> TargetError {
+    if let Some((_, path)) = OF_ADMIN.iter().find(|(asked, _)| *asked == path) {
+        return TargetError::OfAdmin { path };
+    }
     let (tenant, path) =
         match path.strip_prefix("/t/").and_then(|rest| rest.find('/').map(|end| &rest[end..])) {
             Some(rest) => ("/t/{tenant}", rest),

@@ -1,4 +1,4 @@
-//! The door: what is done to every request before and after the pipeline. It begins the record, turns a panic into one
+//! What is done to every request before and after the pipeline. It begins the record, turns a panic into one
 //! 500, and sees to it that every answer carries the request id, says which web pages may read it, and is recorded.
 
 use std::{

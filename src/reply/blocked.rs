@@ -1,4 +1,4 @@
-//! Says that an answer was stopped: in the log, by operation and never by value, and in the metrics.
+//! Says that a response was blocked: in the log, by operation and never by value, and in the metrics.
 
 use crate::{filter::Blocked, observe::Record};
 
@@ -14,6 +14,6 @@ pub fn report(blocked: Blocked, record: &Record) {
         tenant = operation.tenant(),
         operation = operation.operation(),
         reason = %blocked,
-        "an answer was stopped"
+        "a response was blocked"
     );
 }

@@ -1,4 +1,4 @@
-//! A bearer token that is shown to an issuer when its keys are fetched, as configured, and how it is got at. One in a file
+//! A bearer token that is shown to an issuer when its keys are fetched, as configured, and how it is read. One in a file
 //! is read for each use, since whoever writes it replaces it (a kubelet does within the hour); that is no change of the
 //! configuration.
 

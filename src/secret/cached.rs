@@ -1,4 +1,4 @@
-//! Remembers what is costly to fetch. Whoever asks within the time to live gets what is remembered; after that one
+//! Remembers what is costly to fetch. Within the time to live the remembered value is used; after that one
 //! fetch is made, which all who ask meanwhile share. Where it fails, what is remembered stays in use until the issuer
 //! refuses it: a secret manager that is down for an hour is no outage. Never waits longer than the timeout for one
 //! fetch, and never gives again what was refused unless a new fetch says the same.
@@ -146,7 +146,7 @@ impl<F: Fetch> SecretProvider for Cached<F> {
     }
 
     fn refused(&self, secret: &Secret) {
-        // By value: whoever was refused with an older one says nothing about the one of now.
+        // By value: the refusal of an older secret says nothing about the current one.
         self.state().secret.take_if(|known| known == secret);
     }
 }

@@ -62,7 +62,7 @@ impl Serialize for Command {
 pub struct Exec(Arc<Command>);
 
 impl Exec {
-    /// By this command, whose times are the business of whoever asks.
+    /// By this command; its timeouts are up to the code that asks.
     pub fn new(command: Arc<Command>) -> Self {
         Self(command)
     }

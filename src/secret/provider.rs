@@ -1,4 +1,4 @@
-//! How a secret is got at while the program runs: the one interface of everything that has one to give. Reading may
+//! How a secret is obtained while the program runs: the one interface of everything that provides one. Reading may
 //! take a while, and whoever gives bounds that while. What is handed on says how old it is, because a secret from
 //! memory that the issuer refuses is worth fetching anew, and one that was fetched just now is not. An error says what
 //! failed, never what was read.

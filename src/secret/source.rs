@@ -24,7 +24,7 @@ pub enum SecretSource {
     File(PathBuf),
     /// An environment variable of this process.
     Env(String),
-    /// A command, which whoever needs the secret runs while the program runs.
+    /// A command, which is run when the secret is needed.
     Exec(Arc<Command>),
 }
 

@@ -27,7 +27,9 @@ pub enum Fault {
     #[error("the plan's number of tokens is used up")]
     TokenCap,
     /// Our own count of the tenant's quota leaves no room before the caller's deadline.
-    #[error("the tenant's quota leaves no room for a token request")]
+    #[error(
+        "the tenant's quota at Claviger (`quota` of the tenant) leaves no room for a token request before the deadline"
+    )]
     Quota,
     /// 2xx, and not a token that can be used.
     #[error("Logto's response is invalid: {0}")]

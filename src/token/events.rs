@@ -1,4 +1,4 @@
-//! What the engine tells of its grants: the seam to metrics, which are in a room that it does not know. What implements it
+//! What the engine reports of its grants: the interface to metrics, which it does not know. What implements it
 //! must be quick and must not call back into the engine. Nothing is told of requests: they count their own looks at a token.
 
 use std::time::Duration;

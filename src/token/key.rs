@@ -59,7 +59,7 @@ impl TokenKey {
     }
 
     /// The token endpoint. Built from the endpoint, not discovered: Logto's discovery document follows the
-    /// `Host` of whoever asks (fact 1.3).
+    /// `Host` of the request (fact 1.3).
     pub fn token_url(&self) -> String {
         format!("{}/oidc/token", self.endpoint)
     }

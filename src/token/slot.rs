@@ -108,7 +108,7 @@ pub enum Rejection {
     Forgotten,
     /// It was no longer the current one: ask again, and send again.
     Superseded,
-    /// The last one was rejected less than `token.min_interval` ago: another would fare no better.
+    /// The last one was rejected less than `token.min_interval` ago: another would be rejected as well.
     Kept,
 }
 

@@ -95,7 +95,7 @@ pub enum BodyError {
     #[error("the upstream's answer broke off")]
     Broken(#[source] hyper::Error),
     /// The upstream said nothing for too long.
-    #[error("the upstream's answer stood still for {0:?}")]
+    #[error("no part of the upstream's answer arrived for {0:?}")]
     Idle(Duration),
     /// More than such an answer can have.
     #[error("the upstream's answer has more than {0} bytes, where few are expected")]

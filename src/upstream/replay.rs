@@ -45,7 +45,7 @@ pub enum RequestBodyError {
     #[error("the request's body is JSON, and its Content-Type says that it is a form")]
     JsonAsForm,
     /// The caller stopped in the middle.
-    #[error("the request's body stood still for {0:?}")]
+    #[error("no part of the request's body arrived for {0:?}")]
     Silent(Duration),
     /// It came, and there was no place among the tenant's requests.
     #[error(transparent)]

@@ -182,7 +182,7 @@ async fn the_secrets_in_the_answers_of_every_operation_come_out_where_they_are_r
 
     assert!(proxy.stop().await.success());
     let log = tap.text("stderr");
-    assert!(log.contains("\"level\":\"TRACE\"") && log.contains("an answer was stopped"), "it was loud");
+    assert!(log.contains("\"level\":\"TRACE\"") && log.contains("a response was blocked"), "it was loud");
     let audit = tap.text("stdout");
     for operation in &operations {
         assert!(

@@ -155,7 +155,7 @@ async fn b45_what_cannot_be_read_does_not_pass() {
         ("a name", GZIP, named, "it is not gzip, or has a file's name"),
         ("a checksum", GZIP, with(end - 8, 1), "corrupt"),
         ("a length", GZIP, with(end - 1, 1), "corrupt"),
-        ("cut short", GZIP, good[..end - 1].to_vec(), "it ended before its end"),
+        ("cut short", GZIP, good[..end - 1].to_vec(), "it ended early"),
         ("two members", GZIP, [good.as_slice(), good.as_slice()].concat(), "something follows after its end"),
         ("something behind", GZIP, [good.as_slice(), b"\n"].concat(), "something follows after its end"),
     ] {

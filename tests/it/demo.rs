@@ -130,3 +130,20 @@ async fn the_demonstration_does_not_outlive_its_terminal() {
     let ended = within("its end", child.wait()).await.expect("it is ours");
     assert_eq!(ended.code(), Some(0));
 }
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_said_once_with_what_to_type() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("there is a port");
+    let address = taken.local_addr().expect("it is bound").to_string();
+    let said = crate::support::claviger(&["demo", "--listen", &address, "--admin", "127.0.0.1:0"]).await;
+    said.assert_code(1);
+    let begins = format!("claviger: cannot listen on {address}: ");
+    assert!(said.stderr.starts_with(&begins) && !said.stderr.contains("listen.proxy"), "{}", said.stderr);
+    assert_eq!(
+        said.stderr.matches("free ports: claviger demo --listen 127.0.0.1:0").count(),
+        1,
+        "{}",
+        said.stderr
+    );
+    assert!(!said.stderr.contains("choose another address"), "{}", said.stderr);
+}

@@ -54,6 +54,16 @@ async fn a_mistaken_request_is_told_what_to_write_instead() {
             404,
             "There is no such path here: the token endpoint is /oidc/token. Write the base URL without /api.",
         ),
+        (
+            get("/status"),
+            404,
+            "/status is not answered at this address: it is on the admin listener (`listen.admin`).",
+        ),
+        (
+            get("/healthz"),
+            404,
+            "/livez is not answered at this address: it is on the admin listener (`listen.admin`).",
+        ),
         (get("/t/acme/api/usres"), 404, "There is no such operation. Did you mean /api/users?"),
         (
             Request::new("get", "/t/acme/api/users"),
@@ -187,4 +197,104 @@ async fn tls_and_http_2_at_a_listener_of_plain_http_are_named_in_the_log() {
         .await
         .expect("it is read");
     proxy.logged("the admin listener speaks plain HTTP, and a client speaks something else").await;
+}
+
+/// Which character, why, and what to write in its place.
+#[tokio::test]
+async fn a_refused_path_names_its_character() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    let decoded = "which some servers decode before they match the path and others do not.";
+    for (path, expected) in [
+        (
+            "/api/users/a%2Fb",
+            format!(
+                "At byte 12 of the path: %2F is an escaped \"/\", {decoded} Between two segments write \"/\" itself; an id with \
+                 \"/\" in it cannot be sent."
+            ),
+        ),
+        (
+            "/api/users/a%252Fb",
+            format!("At byte 12 of the path: %25 is an escaped \"%\", {decoded} Is the URL escaped twice? Escape it once."),
+        ),
+        (
+            "/api/users/a;b",
+            "At byte 12 of the path: \";\" may not stand in a path as it is. Send the path without it: an id with this \
+             character in it cannot be sent."
+                .to_owned(),
+        ),
+        (
+            "/api/users//roles",
+            "At byte 11 of the path: an empty segment. Was a variable of the URL empty? Fill it in; between two segments write \
+             one \"/\"."
+                .to_owned(),
+        ),
+        (
+            "/api/users/%7Eme",
+            "At byte 11 of the path: %7E is an escaped \"~\", which needs no escape. Write this character itself, without an escape."
+                .to_owned(),
+        ),
+        (
+            "/api/users/../roles",
+            "At byte 11 of the path: a segment of dots alone. Write the path that is meant, without \".\" and \"..\".".to_owned(),
+        ),
+    ] {
+        assert_eq!(detail(&proxy, &Request::get(path)).await, (400, expected), "{path}");
+    }
+    // As it is sent, it is in no answer.
+    let (_, said) = detail(&proxy, &Request::get("/api/users/%ff-a-credential")).await;
+    assert!(
+        said.starts_with("At byte 11 of the path: %FF begins escapes") && !said.contains("credential"),
+        "{said}"
+    );
+}
+
+/// The operator reads which host or origin it was, without a credential that somebody put there.
+#[tokio::test]
+async fn a_refused_host_or_origin_is_in_the_log() {
+    let logto = Logto::start().await;
+    let key = "a-key-of-the-caller-keyed-0123456789";
+    let proxy = Proxy::builder()
+        .tenant("acme", &logto)
+        .set("callers.keyed.identify", format!("{{ api_key = {} }}", quoted(key)))
+        .set("callers.keyed.policies", "['all']")
+        .start()
+        .await;
+    let get = || Request::get("/api/users");
+    let rebound = detail(&proxy, &get().header("Host", "evil.example:3600")).await;
+    let what =
+        "This listener does not answer to Host \"evil.example:3600\". Use localhost or a loopback address";
+    assert!(rebound.0 == 421 && rebound.1.starts_with(what), "{rebound:?}");
+    proxy.logged("this listener does not answer to Host \\\"evil.example:3600\\\"").await;
+    let page = detail(&proxy, &get().header("Origin", "http://localhost:5173")).await;
+    let what = "The request comes from a web page of origin \"http://localhost:5173\", which is not listed.";
+    assert!(page.0 == 403 && page.1.starts_with(what), "{page:?}");
+    proxy.logged("of origin \\\"http://localhost:5173\\\"").await;
+    proxy.logged("add \\\"http://localhost:5173\\\" to listen.allowed_origins").await;
+    let typed = detail(&proxy, &get().header("Sec-Fetch-Site", "cross-site")).await;
+    assert!(typed.1.contains("of another origin (Sec-Fetch-Site)"), "{typed:?}");
+    let _: (u16, String) = detail(&proxy, &get().header("Host", key)).await;
+    proxy.logged("Host \\\"[redacted]\\\"").await;
+    assert!(!proxy.log().contains(key));
+}
+
+/// Whose limit it is: Claviger's own count, and not an answer of Logto's.
+#[tokio::test]
+async fn a_used_up_quota_is_said_to_be_the_configured_one() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::builder()
+        .tenant("acme", &logto)
+        .set("tenants.acme.quota", "{ requests = 2, per = '60s' }")
+        .start()
+        .await;
+    assert_eq!(proxy.get("/api/users").await.status, 200);
+    let answer = proxy.get("/api/users").await;
+    answer.assert_problem(429, "quota_exhausted");
+    let said = answer.json();
+    assert_eq!(said["side"], "claviger");
+    assert_eq!(
+        said["message"],
+        "The quota of tenant acme is used up: `tenants.acme.quota` of Claviger's configuration, 2 requests per 1m for all callers \
+         together; Logto was not asked. Wait as long as Retry-After says."
+    );
 }

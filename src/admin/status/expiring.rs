@@ -1,4 +1,4 @@
-//! What ends one day, the soonest first. Tokens are not in it: they are renewed by themselves, and stand with their tenants.
+//! What expires, the soonest first. Tokens are not among it: they are renewed automatically and shown with their tenants.
 
 use std::time::SystemTime;
 

@@ -1,4 +1,4 @@
-//! A tenant at this moment: its tokens, how its upstream fares, and what is wrong with either.
+//! A tenant at this moment: its tokens, the health of its upstream, and what is wrong with either.
 
 use std::{collections::BTreeMap, sync::Arc};
 

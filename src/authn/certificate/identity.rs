@@ -88,7 +88,7 @@ impl PeerIdentity {
     }
 }
 
-const UNTRUSTED: Cause = Cause::new("untrusted", "certificate: no longer trusted");
+const UNTRUSTED: Cause = Cause::new("untrusted", "certificate: not trusted by `listen.tls.client_ca`");
 
 fn cause(error: &TlsError) -> Cause {
     let TlsError::InvalidCertificate(error) = error else { return UNTRUSTED };
@@ -102,6 +102,17 @@ fn cause(error: &TlsError) -> Cause {
         CertificateError::Revoked => Cause::new("revoked", "certificate: revoked"),
         CertificateError::ExpiredRevocationList | CertificateError::ExpiredRevocationListContext { .. } => {
             Cause::new("revocation_list", "certificate: its revocation list has expired")
+        }
+        CertificateError::UnknownIssuer => {
+            Cause::new("untrusted", "certificate: no CA in `listen.tls.client_ca` signed it")
+        }
+        // webpki's own: the certificate of a CA, or one that is signed by itself, in the place of a client's.
+        CertificateError::Other(_) => Cause::new(
+            "untrusted",
+            "certificate: a CA's own or self-signed (CA:TRUE), not one that a CA in `listen.tls.client_ca` issued",
+        ),
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            Cause::new("untrusted", "certificate: not made for clients (extended key usage clientAuth)")
         }
         _ => UNTRUSTED,
     }

@@ -273,7 +273,7 @@ fn the_operator_learns_what_is_wrong_with_a_certificate() {
     let stale = said("its revocation list has expired", "revocation_list");
     assert_eq!(why(Some(CLIENTS.revoke(&[], 2026)), &valid), stale);
     let stranger = STRANGERS.issue(&Wanted { dns: vec!["a.internal"], ..Wanted::default() });
-    assert_eq!(why(None, &stranger), said("no longer trusted", "untrusted"));
+    assert_eq!(why(None, &stranger), said("no CA in `listen.tls.client_ca` signed it", "untrusted"));
     assert_eq!(why(None, &certified(&["c.internal"], 2100, 9)), said("names no caller", "no_caller"));
     let two = certified(&["a.internal", "b.internal"], 2100, 9);
     assert_eq!(why(None, &two), said("names two callers", "two_callers"));

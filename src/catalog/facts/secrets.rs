@@ -25,7 +25,7 @@ pub(super) fn of(op: Op) -> Option<&'static Secrets> {
 }
 
 /// The same for a request with this query. What asks for a secret is looked for anywhere in the names of parameters,
-/// without regard to case: whoever reads a query more kindly than Logto 1.42 does is no way around it.
+/// without regard to case: a server that reads a query more leniently than Logto 1.42 must not get round it.
 pub(super) fn of_request(op: Op, query: Option<&str>) -> Option<&'static Secrets> {
     let known = known(op)?;
     let is_asked = known.asked_by.is_none_or(|parameter| {

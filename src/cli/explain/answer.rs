@@ -1,10 +1,10 @@
-//! An answer, and how it is told that there is none.
+//! An answer, and what is printed where there is none.
 
 use std::process::ExitCode;
 
 use serde_json::Value;
 
-/// Of what is asked, and of whom: it is neither yes nor no.
+/// The exit code where the question cannot be answered: neither yes nor no.
 const USAGE: u8 = 2;
 
 /// An answer, and whose it is.

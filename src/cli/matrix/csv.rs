@@ -1,5 +1,5 @@
 //! The matrix for a spreadsheet: one line for each operation of each caller (RFC 4180), in which no cell is taken for a
-//! formula, whoever chose its text.
+//! formula, whatever its text.
 
 use crate::policy::{
     conditions::Words,
@@ -7,8 +7,11 @@ use crate::policy::{
     matrix::{Cell, Column, Mark},
 };
 
-const HEAD: [&str; 11] = [
+/// How many cells a line has.
+const CELLS: usize = 12;
+const HEAD: [&str; CELLS] = [
     "caller",
+    "authenticated by",
     "tenants",
     "operation",
     "method",
@@ -16,7 +19,7 @@ const HEAD: [&str; 11] = [
     "granted",
     "rules",
     "conditions",
-    "only some paths",
+    "rules about some paths only",
     "sensitive",
     "secrets in the answer",
 ];
@@ -32,6 +35,7 @@ pub(super) fn text(columns: &[Column<'_>]) -> String {
             let (method, path) = rule.rule.text.split_once(' ').unwrap_or_default();
             let row = [
                 column.caller.name.to_string(),
+                column.identified_by().join("; "),
                 tenants,
                 "(not in the catalog)".into(),
                 method.into(),
@@ -49,7 +53,7 @@ pub(super) fn text(columns: &[Column<'_>]) -> String {
     text
 }
 
-fn row(column: &Column<'_>, cell: &Cell<'_>) -> [String; 11] {
+fn row(column: &Column<'_>, cell: &Cell<'_>) -> [String; CELLS] {
     let word = |is: bool| if is { "yes".to_owned() } else { "no".to_owned() };
     let joined = |rules: &[&RuleSource], text: fn(&RuleSource) -> String| {
         let texts = rules.iter().map(|rule| text(rule)).filter(|text| !text.is_empty());
@@ -58,6 +62,7 @@ fn row(column: &Column<'_>, cell: &Cell<'_>) -> [String; 11] {
     let rules = cell.rules();
     [
         column.caller.name.to_string(),
+        column.identified_by().join("; "),
         column.tenants.join(" "),
         cell.operation.id.to_owned(),
         cell.operation.verb.as_str().to_owned(),
@@ -79,7 +84,7 @@ fn conditions(rule: &RuleSource) -> String {
     rule.rule.conditions.as_ref().map(|conditions| Words(conditions).to_string()).unwrap_or_default()
 }
 
-fn line(cells: [String; 11]) -> String {
+fn line(cells: [String; CELLS]) -> String {
     let cells: Vec<String> = cells.iter().map(|cell| quoted(cell)).collect();
     format!("{}\r\n", cells.join(","))
 }

@@ -32,13 +32,16 @@ pub(super) fn page(columns: &[Column<'_>]) -> String {
     )
 }
 
-const LEGEND: &str = "<p class=\"legend\"><span class=\"yes\">yes</span> allowed \
-    <span class=\"if\">if</span> under conditions \
-    <span class=\"part\">part</span> some of its paths \
-    <span class=\"no\">–</span> denied \
-    <span class=\"tag sensitive\">sensitive</span> granted by its name alone \
-    <span class=\"tag masked\">masked</span> the secrets in its answer are masked, unless the caller reveals them: \
-    <b class=\"tag sensitive\">unmasked</b>. A number is that of the rule; one that is struck out denies some paths.</p>\n";
+const LEGEND: &str = "<dl class=\"legend\">\
+    <div><dt><span class=\"yes\">yes</span> <a>N</a></dt><dd>allowed by rule N</dd></div>\
+    <div><dt><span class=\"if\">if</span> <a>N</a></dt><dd>allowed where the conditions of rule N are met</dd></div>\
+    <div><dt><span class=\"part\">part</span> <a>N</a></dt><dd>allowed on some of its paths only: those of rule N</dd></div>\
+    <div><dt><span class=\"no\">–</span></dt><dd>denied</dd></div>\
+    <div><dt><s><a>N</a></s></dt><dd>except on the paths that rule N denies</dd></div>\
+    <div><dt><b class=\"tag sensitive\">sensitive</b></dt><dd>granted by a rule with its name, never by a tag or *</dd></div>\
+    <div><dt><b class=\"tag masked\">masked</b></dt><dd>the answer holds secrets, which are masked</dd></div>\
+    <div><dt><b class=\"tag sensitive\">unmasked</b></dt><dd>this caller’s <code>reveal</code> shows them</dd></div>\
+    </dl>\n";
 
 fn table(columns: &[Column<'_>], numbered: &Numbered<'_>) -> String {
     let names = columns.iter().map(|column| {
@@ -125,7 +128,10 @@ fn rules(numbered: &Numbered<'_>) -> String {
 fn callers(columns: &[Column<'_>], numbered: &Numbered<'_>) -> String {
     let caller = |column: &Column<'_>| {
         let caller = column.caller;
-        let mut facts = vec![("Tenants", column.tenants.join(", "))];
+        let mut facts = vec![
+            ("Authenticated by", column.identified_by().join(", ")),
+            ("Tenants", column.tenants.join(", ")),
+        ];
         facts.push((
             "Policies",
             caller.policies.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
@@ -133,7 +139,7 @@ fn callers(columns: &[Column<'_>], numbered: &Numbered<'_>) -> String {
         facts.extend(caller.scopes.as_ref().map(|scopes| ("Scopes", scopes.join(" "))));
         facts.extend(caller.organization_id.clone().map(|organization| ("Organization", organization)));
         if caller.issue == Issue::Upstream {
-            facts.push(("Token broker", "hands out the tenant's own token: what is done with it at Logto itself, this table does not bind".into()));
+            facts.push(("Token broker", "hands out the tenant's own token. With it the caller may do anything at Logto itself, whatever this table says".into()));
         }
         facts.extend(column.brings.iter().map(|brings| ("Broad rule", brings.to_string())));
         let revealed: Vec<&str> = caller.reveal.iter().map(|rule| rule.text.as_str()).collect();

@@ -13,6 +13,21 @@ use crate::{
 const WIDTH: usize = 100;
 const GAP: usize = 2;
 
+/// The signs in the order in which a reader comes to them: in a cell, then at an operation's name.
+const LEGEND: [&str; 11] = [
+    "how to read it",
+    "  yes N    allowed by rule N",
+    "  if N     allowed where the conditions of rule N are met",
+    "  part N   allowed on some of its paths only: those of rule N",
+    "  -        denied",
+    "  … -N     except on the paths that rule N denies",
+    "  … !      the answer shows its secrets: the caller's `reveal` names the operation",
+    "  NAME*    sensitive: granted by a rule with its name, never by a tag or *",
+    "  NAME+    the answer holds secrets: masked, except where ! stands",
+    "  The rules and the callers follow below.",
+    "",
+];
+
 pub(super) fn text(columns: &[Column<'_>]) -> String {
     let numbered = Numbered::new(columns);
     let mut lines = Vec::new();
@@ -25,14 +40,7 @@ pub(super) fn text(columns: &[Column<'_>]) -> String {
         rest = others;
         rows(table, &numbered, &mut lines);
     }
-    lines.extend(
-        [
-            "yes: allowed; if: under conditions; part: some of its paths; -N: but not the paths of rule N",
-            "* sensitive; + with the secrets in its answer masked, or where the caller reveals them unmasked (!)",
-            "",
-        ]
-        .map(ToOwned::to_owned),
-    );
+    lines.extend(LEGEND.iter().map(|line| (*line).to_owned()));
     rules(&numbered, &mut lines);
     columns.iter().for_each(|column| summary(column, &numbered, &mut lines));
     lines.join("\n") + "\n"
@@ -114,7 +122,11 @@ fn rules(numbered: &Numbered<'_>, lines: &mut Vec<String>) {
 
 fn summary(column: &Column<'_>, numbered: &Numbered<'_>, lines: &mut Vec<String>) {
     let caller = column.caller;
-    lines.extend([String::new(), caller.name.to_string()]);
+    lines.extend([String::new(), format!("caller {}", caller.name)]);
+    let methods = column.identified_by();
+    let methods =
+        if methods.is_empty() { "nothing: it can never be authenticated".into() } else { methods.join(", ") };
+    wrap("  authenticated by: ", &methods, lines);
     let tenants = if column.tenants.is_empty() { "none".to_owned() } else { column.tenants.join(", ") };
     wrap("  tenants: ", &tenants, lines);
     if let Some(scopes) = &caller.scopes {
@@ -124,7 +136,7 @@ fn summary(column: &Column<'_>, numbered: &Numbered<'_>, lines: &mut Vec<String>
         wrap("  organization: ", organization, lines);
     }
     if caller.issue == Issue::Upstream {
-        const OWN: &str = "the token broker hands out the tenant's own token: what is done with it at Logto itself, this table does not bind";
+        const OWN: &str = "the token broker hands out the tenant's own token. With it the caller may do anything at Logto itself, whatever this table says";
         wrap("  ! ", OWN, lines);
     }
     for brings in &column.brings {

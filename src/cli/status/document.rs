@@ -1,4 +1,4 @@
-//! `/status` as it came, and the way to its members. What it says may have come from an issuer or a certificate, so no control
+//! `/status` as it came, and access to its members. What it says may have come from an issuer or a certificate, so no control
 //! character of it gets to a terminal.
 
 use std::{process::ExitCode, time::SystemTime};

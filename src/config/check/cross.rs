@@ -1,4 +1,4 @@
-//! What only shows when all sections are seen together: credentials in clear, scopes that no tenant gives, and
+//! Problems that only show when all sections are seen together: credentials in clear, scopes that no tenant gives, and
 //! definitions that nobody uses. Callers whom no listener can know are seen in `reach`.
 
 use std::{

@@ -1,4 +1,4 @@
-//! `[issuers.NAME]`: who may vouch for callers. Reads the key sets that are files and asks nobody for the others.
+//! `[issuers.NAME]`: whose JWTs identify callers. Reads the key sets that are files and asks nobody for the others.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -81,7 +81,7 @@ impl Checker<'_> {
         })
     }
 
-    /// Whether keys may be fetched from `url`: whoever can change them on the way can be anybody.
+    /// Whether keys may be fetched from `url`: an attacker who can change them on the way can be any caller.
     fn key_source(&mut self, key: &KeyPath, url: &str) -> bool {
         let parsed = url.parse::<http::Uri>().ok().filter(|_| is_visible(url.as_bytes()));
         let authority =
@@ -247,7 +247,7 @@ impl Checker<'_> {
                     Some(name) => IssuerName::parse(name).ok(),
                     None if known.is_empty() => {
                         let remedy = "Write [issuers.NAME] with issuer and audience.";
-                        self.missing(&key, "no issuer is configured that could vouch for it", remedy);
+                        self.missing(&key, "no issuer is configured whose tokens could identify it", remedy);
                         None
                     }
                     None => {

@@ -1,4 +1,4 @@
-//! `[listen]`: addresses that do not get in each other's way, host names and origins that are some.
+//! `[listen]`: addresses that do not collide, valid host names and valid origins.
 
 use super::checker::Checker;
 use crate::config::{

@@ -1,4 +1,4 @@
-//! The names that a section defines, for whoever refers to them.
+//! The names that a section defines, for other sections that refer to them.
 
 use crate::config::{
     scope::TenantPattern,

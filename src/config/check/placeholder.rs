@@ -1,4 +1,4 @@
-//! Values that an example holds in the place of one's own. Everybody can read them, so none may stay: as a key it would let
+//! Placeholders of examples that were left in a configuration. Everybody can read them, so none may stay: as a key it would let
 //! everybody in.
 
 /// What they begin with; a word more may follow.

@@ -91,7 +91,7 @@ impl Checker<'_> {
         Some(RuleText { text, conditions: None, origin })
     }
 
-    /// What whoever knows the rules has against one, in one or two sentences.
+    /// What is wrong with a rule, in one or two sentences.
     fn objection(&mut self, path: &KeyPath, why: &str) {
         let (what, remedy) = sentences(why);
         self.problem(path, what, remedy);

@@ -1,4 +1,4 @@
-//! Callers whom no listener can know. A method that cannot be used here is no mistake where the caller has another:
+//! Callers that no listener can authenticate. A method that cannot be used here is no mistake where the caller has another:
 //! one policy file serves a sidecar, a socket and a gateway, and only the listeners differ.
 
 use super::checker::Checker;
@@ -52,22 +52,22 @@ fn why_out_of_reach(method: &Identity, listen: &Listen) -> Option<Reason> {
     let (is_reached, what, remedy) = match method {
         Identity::Loopback => (
             has(is_local),
-            "no listener is on a loopback address or a Unix socket, so nobody can be known by loopback",
+            "no listener is on a loopback address or a Unix socket, so this method authenticates nobody",
             "Add \"127.0.0.1:3600\" to listen.proxy, or identify by api_key.",
         ),
         Identity::UnixUid(_) => (
             has(|address| matches!(address, Address::Unix(_))),
-            "no listener is a Unix socket, so nobody can be known by unix_uid",
+            "no listener is a Unix socket, so this method authenticates nobody",
             SOCKET,
         ),
         Identity::UnixGid(_) => (
             has(|address| matches!(address, Address::Unix(_))),
-            "no listener is a Unix socket, so nobody can be known by unix_gid",
+            "no listener is a Unix socket, so this method authenticates nobody",
             SOCKET,
         ),
         Identity::Spiffe(_) | Identity::Dns(_) => (
             listen.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()),
-            "no client is asked for a certificate, so nobody can be known by one",
+            "no client is asked for a certificate, so this method authenticates nobody",
             AUTHORITIES,
         ),
         Identity::ApiKey { .. } | Identity::ServiceAccount { .. } | Identity::Jwt { .. } => return None,

@@ -133,6 +133,10 @@ impl Checker<'_> {
                         .into(),
                 ),
             },
+            (SecretError::Unreadable { path, source }, _) if looks_like_a_secret(path) && !path.exists() => (
+                format!("{}, and its name, not repeated here, looks like a secret", reason(source)),
+                "Name a file that holds the secret, not the secret itself.".into(),
+            ),
             (SecretError::Unreadable { path, source }, _) => {
                 let directory = std::io::Error::from(std::io::ErrorKind::IsADirectory);
                 let source = if path.is_dir() { &directory } else { source };
@@ -229,6 +233,15 @@ fn is_mounted(path: &Path) -> bool {
         || through_data(path)
         || path.read_link().is_ok_and(|target| through_data(&target))
         || path.canonicalize().is_ok_and(|target| through_data(&target))
+}
+
+/// Whether what should be a path is written like a secret: no directory, no ending, long, with letters and digits.
+fn looks_like_a_secret(path: &Path) -> bool {
+    let text = path.as_os_str().as_encoded_bytes();
+    text.len() >= 20
+        && text.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        && text.iter().any(u8::is_ascii_digit)
+        && text.iter().any(u8::is_ascii_alphabetic)
 }
 
 pub(super) fn reason(error: &std::io::Error) -> String {

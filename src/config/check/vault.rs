@@ -1,4 +1,4 @@
-//! `[vault]` and `[tenant_templates.NAME]`: where captured credentials rest, and the settings of their tenants.
+//! `[vault]` and `[tenant_templates.NAME]`: where captured credentials are stored, and the settings of their tenants.
 
 use std::{path::Path, time::Duration};
 

@@ -64,7 +64,7 @@ fn tokens() {
         "",
         "identify = { service_account = \"a/b\" }",
         &[
-            "c.toml:7: callers.c.identify[0].issuer: no issuer is configured that could vouch for it. Write [issuers.NAME] with issuer and audience.",
+            "c.toml:7: callers.c.identify[0].issuer: no issuer is configured whose tokens could identify it. Write [issuers.NAME] with issuer and audience.",
         ],
     );
     for text in ["billing", "*/billing", "a/", "A/b", "a/b/c", "a/b*"] {

@@ -318,8 +318,8 @@ fn one_file_may_name_ways_that_only_other_places_have() {
     assert_eq!(
         here("[{ dns = \"billing.internal\" }, { spiffe = \"spiffe://prod/billing\" }, { unix_gid = 1 }]"),
         [
-            "c.toml:8: callers.c.identify: no client is asked for a certificate, so nobody can be known by one. Write listen.tls = { cert = \"…\", key = \"…\", client_ca = \"ca.crt\" }.",
-            "c.toml:8: callers.c.identify: no listener is a Unix socket, so nobody can be known by unix_gid. Add \"unix:/run/claviger/claviger.sock\" to listen.proxy.",
+            "c.toml:8: callers.c.identify: no client is asked for a certificate, so this method authenticates nobody. Write listen.tls = { cert = \"…\", key = \"…\", client_ca = \"ca.crt\" }.",
+            "c.toml:8: callers.c.identify: no listener is a Unix socket, so this method authenticates nobody. Add \"unix:/run/claviger/claviger.sock\" to listen.proxy.",
         ]
     );
 }

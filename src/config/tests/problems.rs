@@ -361,7 +361,7 @@ fn callers_and_policies() {
         IDENTIFY,
         "identify = { unix_uid = 5 }",
         &[
-            "c.toml:8: callers.c.identify: no listener is a Unix socket, so nobody can be known by unix_uid. Add \"unix:/run/claviger/claviger.sock\" to listen.proxy.",
+            "c.toml:8: callers.c.identify: no listener is a Unix socket, so this method authenticates nobody. Add \"unix:/run/claviger/claviger.sock\" to listen.proxy.",
         ],
     );
 }
@@ -485,7 +485,7 @@ fn listeners() {
         "[callers.c]",
         &open,
         &[
-            "c.toml:10: callers.c.identify: no listener is on a loopback address or a Unix socket, so nobody can be known by loopback. Add \"127.0.0.1:3600\" to listen.proxy, or identify by api_key.",
+            "c.toml:10: callers.c.identify: no listener is on a loopback address or a Unix socket, so this method authenticates nobody. Add \"127.0.0.1:3600\" to listen.proxy, or identify by api_key.",
         ],
     );
 }

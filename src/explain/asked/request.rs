@@ -1,4 +1,4 @@
-//! A request as it was written down, whoever reads it from what.
+//! A request as it was written down, whatever it was read from.
 
 use std::fmt;
 
@@ -11,12 +11,15 @@ use crate::{
 };
 
 /// Header fields that somebody looks at. What else a command has, cookies among it, is left out at once.
-const READ: [HeaderName; 7] = [
+const READ: [HeaderName; 10] = [
     CLAVIGER_KEY,
     CLAVIGER_TENANT,
     header::AUTHORIZATION,
     header::CONTENT_ENCODING,
     header::CONTENT_TYPE,
+    header::HOST,
+    header::ORIGIN,
+    HeaderName::from_static("sec-fetch-site"),
     HeaderName::from_static("x-original-method"),
     HeaderName::from_static("x-original-uri"),
 ];
@@ -50,7 +53,7 @@ impl Asked {
     }
 
     /// The request that an operation of the catalog is, whatever its parameters.
-    pub(super) fn of_operation(operation: &Operation) -> Self {
+    pub fn of_operation(operation: &Operation) -> Self {
         let names = operation.template.as_str().split('/').skip(1).map(|name| {
             // `{userId}` cannot stand in a path as it is.
             name.trim_matches(|c| c == '{' || c == '}')

@@ -1,4 +1,4 @@
-//! Keeps one line of the program from filling the log, however often strangers have it said: of each warning and error
+//! Keeps one line of the program from filling the log, however often strangers cause it: of each warning and error
 //! (and of all that other crates say) the first few of a minute pass; the rest is counted, and the count told. Requests
 //! have a limit of their own (`log.requests`), and the audit log is no log.
 

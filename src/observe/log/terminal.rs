@@ -40,7 +40,7 @@ where
         event.record(&mut fields);
         let paint = self.paint;
         let time = humantime::format_rfc3339_seconds(self.clock.now().wall).to_string();
-        // The day is known to whoever sits at a terminal.
+        // The reader at a terminal knows the day.
         write!(line, "{}  ", paint.ink(Ink::Dim, time.get(11..).unwrap_or_default()))?;
         if event.metadata().target() == REQUESTS {
             return writeln!(line, "{}", fields.message);

@@ -44,7 +44,7 @@ impl Writer {
     /// Starts the thread that writes to `out`.
     ///
     /// # Errors
-    /// When there is no thread to be had.
+    /// When no thread can be started.
     pub(super) fn start(out: impl Write + Send + 'static, lost: IntCounter) -> io::Result<Self> {
         let shared = Arc::new(Shared { lines: Mutex::default(), changed: Condvar::new(), lost });
         let writing = shared.clone();

@@ -162,10 +162,18 @@ fn length_and_depth_are_bounded() {
 fn the_message_says_where() {
     let error = CanonicalPath::parse("/api/users/%2e%2e").unwrap_err();
     assert_eq!(error.at, 11);
-    assert_eq!(
-        error.to_string(),
-        "at byte 11 of the path: an escape for a character that is written as it is"
-    );
+    assert_eq!(error.to_string(), "at byte 11 of the path: %2E is an escaped \".\", which needs no escape");
+    assert_eq!(error.remedy(), "Write this character itself, without an escape.");
+    let said = |path: &str| CanonicalPath::parse(path).unwrap_err().to_string();
+    for (path, shown) in [
+        ("/api/users/a%2Fb", "%2F is an escaped \"/\""),
+        ("/api/users/a b", "a space may not stand"),
+        ("/api/users/\u{e9}", "a character outside ASCII may not stand"),
+        ("/api/users/\t", "the control character 0x09 may not stand"),
+        ("/api/users/%C2%85", "%C2 begins an escaped control character"),
+    ] {
+        assert!(said(path).contains(shown), "{path}: {}", said(path));
+    }
 }
 
 #[test]

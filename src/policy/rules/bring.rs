@@ -1,5 +1,5 @@
 //! What a rule about many operations brings: how many, which of them with the secrets in their answers masked, and which
-//! it leaves out. For whoever writes a policy; no request is decided by it.
+//! it leaves out. For authors of policies; no request is decided by it.
 
 use std::fmt;
 

@@ -31,7 +31,7 @@ pub struct Shared {
     pub tokens: Tokens,
     /// The audit log, where there is one.
     pub audit: Option<Arc<Audit>>,
-    /// What happened to requests, for whoever subscribes.
+    /// What happened to requests, for subscribers.
     pub events: Events,
     /// The credentials that no configuration has, where there is a vault.
     pub vault: Option<Vault>,
@@ -74,7 +74,7 @@ impl Shared {
         }
     }
 
-    /// The same within what the memory allows: requests of which nobody knows whose they are, what known callers hold, and buffers.
+    /// The same within what the memory allows: unauthenticated requests, what known callers hold, and buffers.
     #[must_use]
     pub fn within(mut self, unauthenticated: usize, memory: Memory, buffers: PoolBuffers) -> Self {
         self.unauthenticated = Arc::new(Unauthenticated::new(unauthenticated));

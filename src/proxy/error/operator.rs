@@ -1,10 +1,10 @@
 //! What the operator is told of a failure beside its code: what is wrong, and what to write or do instead. For the log, the
-//! audit log and whoever watches: it may name rules, keys of the configuration and addresses, which a caller never learns.
+//! audit log and the page: it may name rules, keys of the configuration and addresses, which a caller never learns.
 
 use std::borrow::Cow;
 
 use super::{Description, Failure};
-use crate::{ids::TenantName, limit::LimitError, policy::Refusal, upstream::UpstreamError};
+use crate::{ids::TenantName, limit::LimitError, policy::Refusal, proxy::HostError, upstream::UpstreamError};
 
 impl Failure {
     /// What is wrong.
@@ -61,13 +61,19 @@ impl Failure {
                 let origin = &unmet.rule.rule.origin;
                 format!("Send what the condition asks for, or change the rule ({origin}).").into()
             }
+            Self::Host(HostError::Host(Some(_))) => {
+                "If that is a name of this machine, add it to listen.allowed_hosts, without the port.".into()
+            }
+            Self::Host(HostError::Origin(Some(origin))) => {
+                format!("If this page may call Claviger, add {origin:?} to listen.allowed_origins.").into()
+            }
             Self::Vault(error) => error.remedy().to_owned().into(),
             Self::Token(error) => error.remedy().into(),
             Self::Caller(unauthenticated) => unauthenticated
                 .operators_remedy()
                 .map_or_else(|| self.remedy_of_caller(description), Cow::Borrowed),
             Self::Limit(LimitError::Quota { tenant, rate: Some(_), .. }) => format!(
-                "Wait as long as Retry-After says. Callers that can wait belong into a lower class (callers.NAME.priority); tenants.{tenant}.quota has to fit what Logto allows, and timeouts.quota is how long a request waits."
+                "Give callers that can wait a lower class (callers.NAME.priority), or let requests wait longer (timeouts.quota). Raise tenants.{tenant}.quota only if Logto allows more; with several replicas each counts for itself."
             )
             .into(),
             Self::Upstream(error) => {

@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl Slot {
-    /// Takes in what came of a grant that was begun in `epoch`, and tells whoever waits.
+    /// Takes in what came of a grant that was begun in `epoch`, and tells those who wait.
     pub(super) fn settle(&self, epoch: u64, outcome: Result<Minted, GrantFailure>) {
         let now = self.shared.clock.now();
         let state = self.state();
@@ -94,7 +94,7 @@ impl Slot {
             let remedy = fault.remedy();
             if live {
                 tracing::warn!(%tenant, error = %fault, failures, %retry_in, remedy,
-                    "the token cannot be renewed, and stays in use until it ends");
+                    "the token cannot be renewed; it stays in use until it expires");
             } else {
                 tracing::warn!(%tenant, url = self.key.token_url(), error = %fault, failures, %retry_in, remedy, "no token");
             }

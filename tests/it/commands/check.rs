@@ -7,6 +7,7 @@ use crate::support::{
     Logto, Settings, claviger,
     command::{finish, program},
     issuer::{Issuer, Signer, key_set},
+    pki::Authority,
     quoted,
 };
 
@@ -233,7 +234,7 @@ async fn check_online_explains_in_the_users_terms() {
     let cases = cases.into_iter().chain([
         (vouched(&issuer.url()), 0, "issuers.ci: fine: 1 key"),
         (vouched(&other), 1, "which the configuration has to say to the letter"),
-        (vouched("http://127.0.0.1:9"), 1, "1 issuer cannot vouch for anybody"),
+        (vouched("http://127.0.0.1:9"), 1, "1 issuer cannot be used"),
     ]);
     for (settings, code, text) in cases {
         let file = files.with(&settings);
@@ -245,5 +246,47 @@ async fn check_online_explains_in_the_users_terms() {
             finished.stderr
         );
         assert!(!finished.stderr.contains(logto.secret()) && !finished.stderr.contains("eyJ"));
+    }
+}
+
+/// Its value is in the environment anyway, but not in what is printed.
+#[tokio::test]
+async fn a_secret_in_the_place_of_a_path_is_not_repeated() {
+    let secret = "k3v9c0x2m4h1ak3v9c0x2m4h1a";
+    let mut command = program();
+    command.arg("check").current_dir(std::env::temp_dir());
+    command.env("LOGTO_ENDPOINT", "https://acme.logto.app").env("LOGTO_M2M_APP_ID", "m2m");
+    let said =
+        finish(command.env("LOGTO_M2M_APP_SECRET_FILE", secret).env("CLAVIGER_ALLOW", "users:read")).await;
+    said.assert_code(64);
+    let expected = "tenants.default.client_secret: there is no such file, and its name, not repeated here, looks like a secret. \
+                    Name a file that holds the secret, not the secret itself.\n";
+    assert!(said.stderr.contains(expected) && !said.stderr.contains(secret), "{}", said.stderr);
+}
+
+/// What certificates and key sets hold shows only when they are put to work: that is said in one run as well.
+#[tokio::test]
+async fn certificates_and_key_sets_are_reported_together() {
+    let files = Files::new();
+    let write = |name: &str, text: &str| {
+        let path = files.0.path().join(name);
+        std::fs::write(&path, text).expect("a temporary directory can be written to");
+        quoted(path.display().to_string())
+    };
+    let (one, other) =
+        (Authority::new("one").server(&["localhost"]), Authority::new("two").server(&["localhost"]));
+    let config = files.with(
+        &offline()
+            .set("listen.tls.cert", write("a.crt", &one.cert_pem))
+            .set("listen.tls.key", write("b.key", &other.key_pem))
+            .set("issuers.idp.issuer", "'https://idp.example'")
+            .set("issuers.idp.audience", "'claviger'")
+            .set("issuers.idp.jwks", format!("{{ file = {} }}", write("jwks.json", "{}"))),
+    );
+    let said =
+        finish(program().args(["check", "--config", &config]).env("ACME_SECRET", "0123456789abcdef")).await;
+    said.assert_code(64);
+    for part in ["the private key does not belong to the certificate", "jwks.json", "invalid: 2 problems"] {
+        assert!(said.stderr.contains(part), "{part}: {}", said.stderr);
     }
 }

@@ -118,7 +118,17 @@ async fn the_matrix_is_readable_in_a_hundred_columns() {
     let at = lines.iter().position(|line| line.starts_with("GetUser ")).expect("it is granted");
     assert!(lines[at][head..].starts_with("yes "), "aligned: {}", matrix.stdout);
     assert_eq!(lines[at + 1], "  GET /api/users/{userId}");
-    for part in [" yes 1 ", " part ", " !", "\nrules\n", "GET /api/users/admin", "\nx\n", "\nsupport\n"] {
+    for part in [
+        " yes 1 ",
+        " part ",
+        " !",
+        "\nrules\n",
+        "GET /api/users/admin",
+        "\ncaller x\n",
+        "\ncaller support\n  authenticated by: api_key\n",
+        "\ncaller local\n  authenticated by: loopback\n",
+        "\nhow to read it\n  yes N    allowed by rule N\n",
+    ] {
         assert!(matrix.stdout.contains(part), "{part}: {}", matrix.stdout);
     }
     // Every caller is at the head of one table.
@@ -144,6 +154,8 @@ async fn the_matrix_is_a_page_a_spreadsheet_and_json_as_well() {
         "<b>GET</b> /api/users/{userId}",
         "a&lt;b&gt;&amp;&#39;c",
         "unmasked",
+        "<dt>Authenticated by</dt><dd>api_key</dd>",
+        "allowed where the conditions of rule N are met",
     ] {
         assert!(page.contains(part), "{part}");
     }
@@ -158,15 +170,17 @@ async fn the_matrix_is_a_page_a_spreadsheet_and_json_as_well() {
     let lines: Vec<&str> = csv.split("\r\n").collect();
     assert!(
         lines[0]
-            .starts_with("\"caller\",\"tenants\",\"operation\",\"method\",\"path\",\"granted\",\"rules\""),
+            .starts_with("\"caller\",\"authenticated by\",\"tenants\",\"operation\",\"method\",\"path\",\"granted\",\"rules\""),
         "{csv}"
     );
     assert!(lines.iter().any(|line| {
-        line.starts_with("\"local\",\"acme\",\"GetUser\",\"GET\",\"/api/users/{userId}\",\"yes\"")
+        line.starts_with(
+            "\"local\",\"loopback\",\"acme\",\"GetUser\",\"GET\",\"/api/users/{userId}\",\"yes\"",
+        )
     }));
     assert!(csv.contains("\"'=HYPERLINK(1) required\"") && !csv.contains("\"="), "{csv}");
     for line in lines.iter().filter(|line| !line.is_empty()) {
-        assert_eq!(line.matches("\",\"").count(), 10, "{line}");
+        assert_eq!(line.matches("\",\"").count(), 11, "{line}");
     }
     let json = format("json").await;
     let same = claviger(&["policy", "matrix", "--config", &file, "--json"]).await;
@@ -180,6 +194,7 @@ async fn the_matrix_is_a_page_a_spreadsheet_and_json_as_well() {
         .sum();
     // The head, the last end of a line, and the rule beyond the catalog.
     assert_eq!(lines.len(), granted + 3);
+    assert_eq!(json["callers"][0]["identify"], serde_json::json!([{ "api_key": "(set)" }]));
     let both = claviger(&["policy", "matrix", "--config", &file, "--json", "--format", "csv"]).await;
     both.assert_code(2);
 }

@@ -125,7 +125,12 @@ async fn what_is_wrong_with_a_credential_is_said_and_the_credential_is_not() {
              callers with certificates: billing (spiffe://prod/ns/shop/sa/billing)\n  \
              in the certificate: spiffe://prod/ns/shop/sa/other\n",
         ),
-        (&foreign_pem, 1, "is it from an authority in listen.tls.client_ca?"),
+        (
+            &foreign_pem,
+            1,
+            "by certificate: certificate: no CA in `listen.tls.client_ca` signed it\n  \
+             have the client's certificate issued by a CA that is in listen.tls.client_ca",
+        ),
     ] {
         let address = proxy.admin_authority();
         for by in [["--address", &address], ["--config", &file]] {

@@ -61,6 +61,17 @@ fn whoever_waits_for_a_quota_is_shown_beside_what_is_left() {
 }
 
 #[test]
+fn a_long_name_is_shortened_where_the_terminal_is_narrow() {
+    let name = "nightly-import-of-all-customers-into-the-warehouse";
+    let long = document(|status| status["traffic"]["callers"][0]["caller"] = name.into());
+    let shown = text(&long, &Paint::plain(Some(80)));
+    let line = shown.lines().find(|line| line.starts_with("nightly-import")).expect("it is there");
+    assert!(line.ends_with("1,000        0        0") && line.chars().count() == 79, "{line:?}");
+    assert!(line.contains("…   3 s ago") && !line.contains(name), "{line:?}");
+    assert!(text(&long, &Paint::plain(None)).contains(name), "a program reads it whole");
+}
+
+#[test]
 fn problems_are_wrapped_where_the_terminal_ends() {
     let with = |status: &mut Value| {
         status["errors"] = 1.into();
