@@ -1,6 +1,10 @@
 //! A tenant's quota: what it allows us, whoever of our callers asks. Counts what is drawn.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use prometheus::IntCounter;
 use tokio::time::Instant;
@@ -19,14 +23,30 @@ pub struct Quota {
     limiter: Arc<dyn Limiter>,
     /// Of operations that the upstream throttles by themselves.
     pauses: Arc<Pauses>,
-    /// Of a tenant with a rate.
-    used: Option<IntCounter>,
+    /// Of a tenant with a rate; made by the first draw.
+    used: Option<Arc<Used>>,
+}
+
+/// A counter that is made when it first counts: a series of its own for each of ten thousand tenants takes more than they do.
+struct Used {
+    counter: OnceLock<IntCounter>,
+    make: Box<dyn Fn() -> IntCounter + Send + Sync>,
+}
+
+impl fmt::Debug for Used {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Used({:?})", self.counter.get().map(IntCounter::get))
+    }
 }
 
 impl Quota {
     /// The quota of `tenant` as `limiter` keeps it. `used` makes the counter of draws, where there is a rate to draw on.
-    pub fn new(tenant: TenantName, limiter: Arc<dyn Limiter>, used: impl FnOnce() -> IntCounter) -> Self {
-        let used = limiter.rate().map(|_| used());
+    pub fn new(
+        tenant: TenantName,
+        limiter: Arc<dyn Limiter>,
+        used: impl Fn() -> IntCounter + Send + Sync + 'static,
+    ) -> Self {
+        let used = limiter.rate().map(|_| Arc::new(Used { counter: OnceLock::new(), make: Box::new(used) }));
         Self { tenant, limiter, pauses: Arc::new(Pauses::new()), used }
     }
 
@@ -43,7 +63,7 @@ impl Quota {
     pub async fn draw(&self) -> Result<(), Duration> {
         self.limiter.take(Instant::now()).await.inspect(|()| {
             if let Some(used) = &self.used {
-                used.inc();
+                used.counter.get_or_init(&used.make).inc();
             }
         })
     }

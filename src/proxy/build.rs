@@ -5,6 +5,8 @@ mod error;
 mod seal;
 mod shared;
 mod tenants;
+#[cfg(test)]
+mod tests;
 mod vaulted;
 
 use std::sync::{Arc, OnceLock};

@@ -50,11 +50,13 @@ fn library() -> (Library, Arc<Metrics>) {
 fn origin(url: &str, rate: Option<crate::config::Rate>) -> Origin {
     let tenant = TenantName::parse("acme").unwrap();
     let tls = crate::trust::client(&crate::config::Roots::Bundled).unwrap();
-    let metrics = Metrics::new();
+    let (metrics, owner) = (Metrics::new(), tenant.clone());
     Origin {
         http: crate::trust::cold_client(tls, Duration::from_secs(5)).build().unwrap(),
         url: url.into(),
-        quota: Quota::new(tenant.clone(), Arc::new(Bucket::new(rate)), || metrics.quota_used.of([&tenant])),
+        quota: Quota::new(tenant.clone(), Arc::new(Bucket::new(rate)), move || {
+            metrics.quota_used.of([&owner])
+        }),
         in_flight: Arc::new(InFlight::new(tenant.clone(), 4, 4)),
         whole: Duration::from_secs(30),
         tenant,

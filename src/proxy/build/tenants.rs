@@ -112,7 +112,8 @@ impl<'c> TenantMaker<'c> {
         let quota =
             current.and_then(|current| current.quota().carried_over(tenant.quota)).unwrap_or_else(|| {
                 let bucket = Arc::new(Bucket::new(tenant.quota));
-                Quota::new(name.clone(), bucket, || shared.metrics.quota_used.of([name]))
+                let (metrics, tenant) = (shared.metrics.clone(), name.clone());
+                Quota::new(name.clone(), bucket, move || metrics.quota_used.of([&tenant]))
             });
         let (max, queue) = (tenant.max_in_flight, config.limits.queue);
         let in_flight = current.map(|current| current.in_flight()).filter(|it| it.is(max, queue));
@@ -192,7 +193,7 @@ fn narrowed_key(own: TokenKey, narrowing: &Narrowing) -> TokenKey {
 }
 
 /// How a tenant is reached: its TLS, and the client for its token requests, also for what else is seldom asked.
-type Trusted = (rustls::ClientConfig, Arc<dyn Issuer>, reqwest::Client);
+type Trusted = (Arc<rustls::ClientConfig>, Arc<dyn Issuer>, reqwest::Client);
 
 /// The token endpoint of a tenant alone.
 pub(super) fn issuer(tenant: &config::Tenant, config: &Config) -> Result<Arc<dyn Issuer>, BuildError> {
@@ -202,7 +203,7 @@ pub(super) fn issuer(tenant: &config::Tenant, config: &Config) -> Result<Arc<dyn
 /// TLS configurations and issuers' clients, made once for all tenants that share their roots.
 #[derive(Default)]
 struct Trust {
-    tls: HashMap<Roots, rustls::ClientConfig>,
+    tls: HashMap<Roots, Arc<rustls::ClientConfig>>,
     issuers: HashMap<Roots, HttpIssuer>,
 }
 
@@ -213,7 +214,7 @@ impl Trust {
         Ok((self.tls(tenant)?, Arc::new(issuer), http))
     }
 
-    fn tls(&mut self, tenant: &config::Tenant) -> Result<rustls::ClientConfig, BuildError> {
+    fn tls(&mut self, tenant: &config::Tenant) -> Result<Arc<rustls::ClientConfig>, BuildError> {
         // Roots cost memory and a millisecond: not for a tenant in plain HTTP.
         let roots = if tenant.endpoint.scheme == http::uri::Scheme::HTTPS {
             tenant.tls.roots.clone()
@@ -225,6 +226,7 @@ impl Trust {
         }
         let tls =
             trust::client(&roots).map_err(|error| BuildError::Tls { tenant: tenant.name.clone(), error })?;
+        let tls = Arc::new(tls);
         self.tls.insert(roots, tls.clone());
         Ok(tls)
     }
@@ -235,7 +237,8 @@ impl Trust {
             return issuer.at(&url).map_err(BuildError::Issuer);
         }
         let timeouts = &config.timeouts;
-        let issuer = HttpIssuer::new(&url, self.tls(tenant)?, timeouts.connect, timeouts.upstream_idle)
+        let tls = (*self.tls(tenant)?).clone();
+        let issuer = HttpIssuer::new(&url, tls, timeouts.connect, timeouts.upstream_idle)
             .map_err(BuildError::Issuer)?;
         self.issuers.insert(tenant.tls.roots.clone(), issuer.clone());
         Ok(issuer)
