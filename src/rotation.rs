@@ -3,6 +3,7 @@
 //! it has come; each step is stored before the next begins, so whoever finds a rotation half done goes on with it. Never:
 //! a secret deleted that is not known to be replaced, or two secrets made where one was asked for.
 
+mod configured;
 mod due;
 mod learn;
 
@@ -65,6 +66,9 @@ pub enum RotationError {
     /// Logto does not do it.
     #[error(transparent)]
     Logto(#[from] SecretsError),
+    /// Whoever gives the configured one does not.
+    #[error("the client secret of the configuration cannot be read: {0}")]
+    Unreadable(String),
     /// The new secret does not work. It was deleted again where Logto refuses it.
     #[error("the new secret is not proved: {0}")]
     Unproved(#[from] Unproved),
@@ -86,6 +90,7 @@ impl RotationError {
             Self::Unproved(error) => error.remedy(),
             Self::Logto(SecretsError::Token(error)) => error.remedy(),
             Self::Logto(_) => "It is tried again by itself within ten minutes, from where it stopped.",
+            Self::Unreadable(_) => "Look at where the tenant's client_secret comes from.",
             Self::Configured(_) => "Change its secret where the configuration takes it from.",
             Self::Underway(_) => "Wait until it has ended; `claviger tenant show` says when.",
         }
@@ -127,6 +132,7 @@ impl Rotator {
 
     /// One look at all records; how long until the next thing is due.
     async fn round(&self) -> Duration {
+        self.take_over_all().await;
         let all = match self.vault().map(Vault::list) {
             Ok(listing) => listing.await,
             Err(_) => return ROUND,
@@ -248,7 +254,9 @@ impl Rotator {
     async fn switch(&self, stored: Stored, new: StoredSecret) -> Result<Stored, RotationError> {
         let config = self.pipeline.load().config();
         let client_secrets = vec![ClientSecret::Held(new.value.clone())];
-        let alone = config::Tenant { client_secrets, ..stored.record.tenant(&config) };
+        let own = configured(&stored.record, &config).map(|own| (**own).clone());
+        let whole = own.unwrap_or_else(|| stored.record.tenant(&config));
+        let alone = config::Tenant { client_secrets, ..whole };
         let proved = self.shared.prove(&config, &alone).await;
         let Stored { mut record, version } = stored;
         if let Err(error) = proved {
@@ -299,7 +307,11 @@ impl Rotator {
 
     async fn stored(&self, alias: &TenantName) -> Result<Stored, RotationError> {
         let stored = self.vault()?.get(alias).await?;
-        stored.ok_or_else(|| VaultError::Unknown(alias.clone()).into())
+        // The note of a creation is nobody's credential.
+        match stored.filter(|stored| stored.record.creating.is_none()) {
+            Some(stored) => Ok(stored),
+            None => self.take_over(alias).await,
+        }
     }
 
     fn vault(&self) -> Result<&Vault, VaultError> {
@@ -336,9 +348,18 @@ impl Rotator {
     }
 }
 
-/// How often the tenant's secret is to be replaced, where its template says.
+/// How often the tenant's secret is to be replaced, where its template or its table says.
 fn plan(record: &Record, config: &Config) -> Option<Rotate> {
-    record.template_in(config)?.rotate
+    match record.configured {
+        true => configured(record, config)?.rotate,
+        false => record.template_in(config)?.rotate,
+    }
+}
+
+/// The tenant of the configuration whose secret it is. `config.tenants` are in order of name.
+fn configured<'c>(record: &Record, config: &'c Config) -> Option<&'c Arc<config::Tenant>> {
+    let found = config.tenants.binary_search_by(|tenant| tenant.name.cmp(&record.alias)).ok()?;
+    Some(&config.tenants[found]).filter(|_| record.configured)
 }
 
 /// That nobody else rotates this tenant's secret.

@@ -24,6 +24,6 @@ pub use error::{Holder, Unavailable, VaultError};
 pub use fault::fault_point;
 pub use handle::{Changed, Changes, Reservation, Vault};
 pub use memory::Memory;
-pub use overlay::VaultTenants;
-pub use record::{Record, Rotation, Step, StoredSecret};
+pub use overlay::{Removed, VaultTenants};
+pub use record::{Creating, Record, Rotation, Step, StoredSecret};
 pub use store::{Pending, Store, Stored, Version};

@@ -15,7 +15,7 @@ use crate::{
     config::{Config, VaultOptions},
     proxy::{BuildError, Pipeline, Shared},
     secret::{SecretHandle, SecretProvider as _},
-    vault::{Changed, Changes, Embedded, Record, Unavailable, Vault, VaultError, VaultTenants},
+    vault::{Changed, Changes, Embedded, Record, Removed, Unavailable, Vault, VaultError, VaultTenants},
 };
 
 /// Changes that come into force in one step.
@@ -105,11 +105,18 @@ impl Both {
             put.retain(|tenant: &Arc<crate::config::Tenant>| tenant.name != *alias);
             match now {
                 Some(stored) => put.extend(self.vault.put(stored.record.clone(), &self.configured)),
-                None if self.vault.remove(alias, &self.configured) => removed.push(alias.clone()),
-                None => {}
+                None => match self.vault.remove(alias, &self.configured) {
+                    Removed::Nothing => {}
+                    Removed::Gone => removed.push(alias.clone()),
+                    Removed::Configured(own) => put.push(own),
+                },
             }
         }
         removed.retain(|alias| put.iter().all(|tenant| tenant.name != *alias));
+        if put.is_empty() && removed.is_empty() {
+            // Notes of creations, and tenants that the configuration has too.
+            return;
+        }
         if let Err(error) = shared.change_tenants(pipeline, &put, removed, Arc::new(self.together())) {
             tracing::error!(%error, "tenants of the vault are stored, and cannot come into force");
         }

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 
-use super::{endpoint::Endpoint, rate::Rate, show, words::ClientAuth};
+use super::{endpoint::Endpoint, rate::Rate, show, template::Rotate, words::ClientAuth};
 use crate::{
-    ids::{Label, TenantName},
+    ids::{CallerName, Label, TenantName},
     secret::ClientSecret,
 };
 
@@ -47,6 +47,12 @@ pub struct Tenant {
     pub compression: bool,
     /// `tls`
     pub tls: UpstreamTls,
+    /// `rotate`: how often its client secret is replaced; the new one is kept in the vault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rotate: Option<Rotate>,
+    /// Of a tenant of the vault: the caller that had it created, if one had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_by: Option<CallerName>,
 }
 
 /// A further API resource of a tenant, with the scopes that a token for it is asked for.

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::record::{Record, Rotation, Step, StoredSecret};
+use super::record::{Creating, Record, Rotation, Step, StoredSecret};
 use crate::{
     config::Endpoint,
     ids::{Label, TemplateName, TenantName},
@@ -37,6 +37,16 @@ struct Written {
     rotated_at: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     step: Option<WrittenStep>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    creating: Option<WrittenCreating>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    configured: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WrittenCreating {
+    account: String,
+    name: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -80,6 +90,11 @@ pub(super) fn write(record: &Record) -> Result<Zeroizing<Vec<u8>>, &'static str>
             Some(Step::Prove(secret)) => Some(WrittenStep::Prove(WrittenSecret::of(secret)?)),
             Some(Step::Retire { at }) => Some(WrittenStep::Retire { at: seconds(*at) }),
         },
+        creating: record
+            .creating
+            .as_ref()
+            .map(|it| WrittenCreating { account: it.account.to_string(), name: it.name.clone() }),
+        configured: record.configured,
     };
     let mut bytes = Zeroizing::new(Vec::with_capacity(ROOM));
     serde_json::to_writer(&mut *bytes, &written).map_err(|_| "it cannot be written")?;
@@ -112,6 +127,11 @@ pub(super) fn read(bytes: &[u8]) -> Option<Record> {
         created_at: time(written.created_at),
         created_by: written.created_by,
         rotation: Rotation { last: written.rotated_at.map(time), step },
+        configured: written.configured,
+        creating: match written.creating {
+            None => None,
+            Some(it) => Some(Creating { account: TenantName::parse(&it.account).ok()?, name: it.name }),
+        },
     })
 }
 
@@ -167,6 +187,7 @@ mod tests {
         whole.template = Some(TemplateName::parse("customer").unwrap());
         whole.labels = vec![Label::parse("eu").unwrap()];
         whole.rotation.last = Some(at);
+        whole.configured = true;
         for step in [
             None,
             Some(Step::Create { name: "claviger 2".into() }),
@@ -178,6 +199,9 @@ mod tests {
             assert_eq!(read(&bytes).as_ref(), Some(&whole));
             assert!(bytes.len() < 1024, "{} bytes", bytes.len());
         }
+        let creating = Creating { account: TenantName::parse("default").unwrap(), name: Some("Acme".into()) };
+        let note = Record { creating: Some(creating), secrets: Vec::new(), ..record("acme", "s") };
+        assert_eq!(read(&write(&note).unwrap()), Some(note));
         for odd in ["", "two\nlines", "\u{e9}"] {
             assert_eq!(write(&record("acme", odd)).unwrap_err(), ODD);
         }

@@ -125,7 +125,7 @@ fn rules(numbered: &Numbered<'_>) -> String {
 fn callers(columns: &[Column<'_>], numbered: &Numbered<'_>) -> String {
     let caller = |column: &Column<'_>| {
         let caller = column.caller;
-        let mut facts = vec![("Tenants", column.tenants.join(", "))];
+        let mut facts = vec![("Tenants", column.places().join(", "))];
         facts.push((
             "Policies",
             caller.policies.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),

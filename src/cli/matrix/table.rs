@@ -115,7 +115,8 @@ fn rules(numbered: &Numbered<'_>, lines: &mut Vec<String>) {
 fn summary(column: &Column<'_>, numbered: &Numbered<'_>, lines: &mut Vec<String>) {
     let caller = column.caller;
     lines.extend([String::new(), caller.name.to_string()]);
-    let tenants = if column.tenants.is_empty() { "none".to_owned() } else { column.tenants.join(", ") };
+    let places = column.places();
+    let tenants = if places.is_empty() { "none".to_owned() } else { places.join(", ") };
     wrap("  tenants: ", &tenants, lines);
     if let Some(scopes) = &caller.scopes {
         wrap("  scopes: ", &scopes.join(" "), lines);

@@ -191,7 +191,7 @@ async fn an_export_is_sealed_and_is_taken_in_where_the_alias_is_free() {
 fn live(path: &Path, seed: u64, operations: usize) -> (BTreeMap<String, u64>, Option<(String, Option<u64>)>) {
     let mut known = BTreeMap::new();
     let mut chance = fastrand::Rng::with_seed(seed);
-    dying::dies(Some(Plan { operations, seed }));
+    dying::dies(Some(Plan { operations, seed, refused: None }));
     let opened = VaultFile::open_existing(path.into(), &key("k"));
     dying::dies(None);
     let Ok(mut file) = opened else { return (known, None) };
@@ -257,6 +257,53 @@ fn b49_a_thousand_power_cuts_lose_nothing_that_was_answered_and_halve_nothing() 
         cut > 500 && stored > 0 && stored < cut,
         "{cut} were cut in a change, {stored} of which happened"
     );
+}
+
+#[test]
+fn a_disk_that_takes_nothing_more_is_named_and_nothing_that_was_stored_is_lost() {
+    use std::io::ErrorKind::{ReadOnlyFilesystem, StorageFull};
+    for (kind, said) in
+        [(StorageFull, "the disk is full"), (ReadOnlyFilesystem, "the file system is read-only")]
+    {
+        for operations in 0..60 {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("vault.redb");
+            let mut file = VaultFile::open(path.clone(), &key("k")).unwrap();
+            file.put(&record("before", "secret"), None).unwrap();
+            drop(file);
+            dying::dies(Some(Plan { operations, seed: 0, refused: Some(kind) }));
+            let opened = VaultFile::open_existing(path.clone(), &key("k"));
+            let mut stored = vec!["before".to_owned()];
+            let mut refused = None;
+            match opened {
+                Err(error) => refused = Some(VaultError::from(error)),
+                Ok(mut file) => {
+                    for n in 0..20 {
+                        let name = format!("t{n}");
+                        match file.put(&record(&name, "secret"), None) {
+                            Ok(_) => stored.push(name),
+                            Err(error) => {
+                                refused = Some(error);
+                                break;
+                            }
+                        }
+                    }
+                }
+            }
+            dying::dies(None);
+            let refused = refused.expect("twenty records take more writes").to_string();
+            assert!(refused.contains(said), "{operations}: {refused}");
+            let mut file = VaultFile::open_existing(path, &key("k")).unwrap();
+            let found: Vec<_> =
+                file.list().unwrap().into_iter().map(|it| it.record.alias.to_string()).collect();
+            let missing: Vec<_> = stored.iter().filter(|name| !found.contains(name)).collect();
+            assert!(
+                missing.is_empty() && found.len() <= stored.len() + 1,
+                "{operations}: {stored:?} {found:?}"
+            );
+            file.put(&record("after", "secret"), None).expect("there is room again");
+        }
+    }
 }
 
 /// An export of so many records.

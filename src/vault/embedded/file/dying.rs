@@ -1,4 +1,5 @@
-//! A disk whose machine loses its power after so many operations: what was not synced by then is there in part or not at all.
+//! A disk whose machine loses its power after so many operations: what was not synced by then is there in part or not at all. Or
+//! one that takes nothing more from then on, as it is full, or was made read-only.
 //! For tests, which set on their own thread when.
 
 use std::{
@@ -13,6 +14,8 @@ use redb::{StorageBackend, backends::FileBackend};
 #[derive(Debug, Clone, Copy)]
 pub(in crate::vault::embedded) struct Plan {
     pub(in crate::vault::embedded) operations: usize,
+    /// `None`: the power goes; else what the system says of each write from then on.
+    pub(in crate::vault::embedded) refused: Option<io::ErrorKind>,
     pub(in crate::vault::embedded) seed: u64,
 }
 
@@ -40,6 +43,7 @@ pub(super) struct Mortal {
 #[derive(Debug)]
 struct State {
     left: usize,
+    refused: Option<io::ErrorKind>,
     chance: fastrand::Rng,
     unsynced: Vec<(u64, Vec<u8>)>,
 }
@@ -48,6 +52,7 @@ impl Mortal {
     pub(super) fn new(file: FileBackend, plan: Plan) -> Self {
         let state = State {
             left: plan.operations,
+            refused: plan.refused,
             chance: fastrand::Rng::with_seed(plan.seed),
             unsynced: Vec::new(),
         };
@@ -60,6 +65,9 @@ impl Mortal {
         if state.left > 0 {
             state.left -= 1;
             return Ok(());
+        }
+        if let Some(kind) = state.refused {
+            return Err(kind.into());
         }
         // What was not synced is lost, piece by piece, as chance has it.
         let unsynced: Vec<_> = state.unsynced.drain(..).collect();
@@ -91,7 +99,8 @@ impl StorageBackend for Mortal {
     fn sync_data(&self) -> io::Result<()> {
         self.alive()?;
         self.state.lock().unwrap_or_else(PoisonError::into_inner).unsynced.clear();
-        self.file.sync_data()
+        // Nobody pulls a real plug here.
+        Ok(())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
@@ -110,6 +119,10 @@ impl StorageBackend for Mortal {
 impl Mortal {
     fn alive_to_read(&self) -> io::Result<()> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.left == 0 { Err(io::Error::other("there is no power")) } else { Ok(()) }
+        if state.left == 0 && state.refused.is_none() {
+            Err(io::Error::other("there is no power"))
+        } else {
+            Ok(())
+        }
     }
 }
