@@ -15,6 +15,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use tokio::sync::Notify;
 
 use crate::{
     config::{self, Config, Rotate},
@@ -44,6 +45,8 @@ pub struct Rotator {
     asked: Mutex<HashSet<TenantName>>,
     /// Of the secrets in use, as they were at the last look.
     dates: Mutex<Vec<SecretDates>>,
+    /// Something was begun, whose end is due sooner than the next look.
+    begun: Notify,
 }
 
 /// How old a tenant's secret is.
@@ -100,15 +103,15 @@ impl RotationError {
 impl Rotator {
     /// Of the tenants in this pipeline.
     pub fn new(shared: Arc<Shared>, pipeline: Arc<ArcSwap<Pipeline>>) -> Self {
-        let (turns, asked, dates) = Default::default();
-        Self { shared, pipeline, turns, asked, dates }
+        let (turns, asked, dates, begun) = Default::default();
+        Self { shared, pipeline, turns, asked, dates, begun }
     }
 
     /// Looks through the vault now and then, and does what is due, until its task is dropped.
     pub async fn run(self: Arc<Self>) {
         loop {
             let wait = self.round().await.clamp(LEAST, ROUND);
-            tokio::time::sleep(wait).await;
+            let _begun = tokio::time::timeout(wait, self.begun.notified()).await;
         }
     }
 
@@ -127,7 +130,9 @@ impl Rotator {
         if matches!(stored.record.rotation.step, Some(Step::Retire { .. })) {
             return Err(RotationError::Underway(alias.clone()));
         }
-        self.audited(stored, true).await
+        let rotated = self.audited(stored, true).await;
+        self.begun.notify_one();
+        rotated
     }
 
     /// One look at all records; how long until the next thing is due.
