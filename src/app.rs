@@ -203,11 +203,12 @@ impl App {
         })
     }
 
-    /// Tries each tenant, some at a time, before anything is answered. Returns those that do not work.
+    /// Tries each tenant and account, some at a time, before anything is answered. Returns those that do not work.
     pub async fn probe_tenants(&self) -> Vec<(TenantName, ProbeError)> {
         const AT_A_TIME: usize = 16;
-        let tenants = self.pipeline.load().tenants().all();
-        let tries = tenants.into_iter().map(|tenant| async move {
+        let pipeline = self.pipeline.load();
+        let tenants = pipeline.tenants().all().into_iter().chain(pipeline.accounts().all());
+        let tries = tenants.map(|tenant| async move {
             let tried = probe(&tenant, &self.shared).await;
             tried.err().map(|error| (tenant.config().name.clone(), error))
         });
@@ -258,6 +259,13 @@ impl App {
         let rotator = Arc::new(Rotator::new(self.shared.clone(), self.pipeline.clone()));
         if self.shared.vault.is_some() {
             tasks.spawn(rotator.clone().run());
+            let pipeline = self.pipeline.clone();
+            tasks.spawn(async move {
+                loop {
+                    let again = pipeline.load_full().settle_creations().await;
+                    tokio::time::sleep(again).await;
+                }
+            });
         }
         if let Some(bound) = self.admin {
             let buffers = self.budget.socket_buffer;

@@ -3,6 +3,7 @@
 //! configuration.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
+mod bootstrap;
 mod caller;
 mod check;
 mod complete;
@@ -83,6 +84,13 @@ Signals:
     /// Run the proxy in front of an embedded Logto emulator, with curl lines to try.
     #[cfg(feature = "emulator")]
     Demo(demo::Args),
+    /// The first credential of a Logto of your own, without its Console.
+    #[command(after_long_help = "\
+Examples:
+  claviger bootstrap                                   the steps
+  claviger bootstrap --sql | psql \"$DB_URL\"           make the application
+  claviger bootstrap --check --endpoint https://id.example.com --client-id ID")]
+    Bootstrap(bootstrap::Args),
     /// Make an API key for a caller.
     #[command(subcommand)]
     Caller(caller::Command),
@@ -173,6 +181,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         #[cfg(feature = "emulator")]
         Command::Demo(args) => demo::run(&args),
+        Command::Bootstrap(args) => bootstrap::run(args),
         Command::Caller(command) => caller::run(&command),
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(args),

@@ -106,6 +106,9 @@ name!(
     KeyLabel
 );
 
+/// What stands in the place of a caller's name where the operator had something done.
+pub const OPERATOR: &str = "operator";
+
 /// A caller's place in the configuration; the stages keep what they know of it at this place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CallerIndex(pub usize);

@@ -3,6 +3,7 @@
 //! it has come; each step is stored before the next begins, so whoever finds a rotation half done goes on with it. Never:
 //! a secret deleted that is not known to be replaced, or two secrets made where one was asked for.
 
+mod configured;
 mod due;
 mod learn;
 mod lease;
@@ -16,6 +17,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use tokio::sync::Notify;
 
 use self::lease::Leases;
 
@@ -49,6 +51,8 @@ pub struct Rotator {
     dates: Mutex<Vec<SecretDates>>,
     /// Which of several processes goes on.
     leases: Leases,
+    /// Something was begun, whose end is due sooner than the next look.
+    begun: Notify,
 }
 
 /// How old a tenant's secret is.
@@ -71,6 +75,9 @@ pub enum RotationError {
     /// Logto does not do it.
     #[error(transparent)]
     Logto(#[from] SecretsError),
+    /// Whoever gives the configured one does not.
+    #[error("the client secret of the configuration cannot be read: {0}")]
+    Unreadable(String),
     /// The new secret does not work. It was deleted again where Logto refuses it.
     #[error("the new secret is not proved: {0}")]
     Unproved(#[from] Unproved),
@@ -92,6 +99,7 @@ impl RotationError {
             Self::Unproved(error) => error.remedy(),
             Self::Logto(SecretsError::Token(error)) => error.remedy(),
             Self::Logto(_) => "It is tried again by itself within ten minutes, from where it stopped.",
+            Self::Unreadable(_) => "Look at where the tenant's client_secret comes from.",
             Self::Configured(_) => "Change its secret where the configuration takes it from.",
             Self::Underway(_) => "Wait until it has ended; `claviger tenant show` says when.",
         }
@@ -101,15 +109,15 @@ impl RotationError {
 impl Rotator {
     /// Of the tenants in this pipeline.
     pub fn new(shared: Arc<Shared>, pipeline: Arc<ArcSwap<Pipeline>>) -> Self {
-        let (turns, asked, dates) = Default::default();
-        Self { shared, pipeline, turns, asked, dates, leases: Leases::new() }
+        let (turns, asked, dates, begun) = Default::default();
+        Self { shared, pipeline, turns, asked, dates, leases: Leases::new(), begun }
     }
 
     /// Looks through the vault now and then, and does what is due, until its task is dropped.
     pub async fn run(self: Arc<Self>) {
         loop {
             let wait = self.round().await.clamp(LEAST, ROUND);
-            tokio::time::sleep(wait).await;
+            let _begun = tokio::time::timeout(wait, self.begun.notified()).await;
         }
     }
 
@@ -131,11 +139,14 @@ impl Rotator {
         if self.elsewhere(&stored).is_some() {
             return Err(RotationError::Underway(alias.clone()));
         }
-        self.audited(stored, true).await
+        let rotated = self.audited(stored, true).await;
+        self.begun.notify_one();
+        rotated
     }
 
     /// One look at all records; how long until the next thing is due.
     async fn round(&self) -> Duration {
+        self.take_over_all().await;
         let all = match self.vault().map(Vault::list) {
             Ok(listing) => listing.await,
             Err(_) => return ROUND,
@@ -283,7 +294,9 @@ impl Rotator {
     async fn switch(&self, stored: Stored, new: StoredSecret) -> Result<Stored, RotationError> {
         let config = self.pipeline.load().config();
         let client_secrets = vec![ClientSecret::Held(new.value.clone())];
-        let alone = config::Tenant { client_secrets, ..stored.record.tenant(&config) };
+        let own = configured(&stored.record, &config).map(|own| (**own).clone());
+        let whole = own.unwrap_or_else(|| stored.record.tenant(&config));
+        let alone = config::Tenant { client_secrets, ..whole };
         let proved = self.shared.prove(&config, &alone).await;
         let Stored { mut record, version } = stored;
         if let Err(error) = proved {
@@ -334,7 +347,11 @@ impl Rotator {
 
     async fn stored(&self, alias: &TenantName) -> Result<Stored, RotationError> {
         let stored = self.vault()?.get(alias).await?;
-        stored.ok_or_else(|| VaultError::Unknown(alias.clone()).into())
+        // The note of a creation is nobody's credential.
+        match stored.filter(|stored| stored.record.creating.is_none()) {
+            Some(stored) => Ok(stored),
+            None => self.take_over(alias).await,
+        }
     }
 
     fn vault(&self) -> Result<&Vault, VaultError> {
@@ -371,9 +388,18 @@ impl Rotator {
     }
 }
 
-/// How often the tenant's secret is to be replaced, where its template says.
+/// How often the tenant's secret is to be replaced, where its template or its table says.
 fn plan(record: &Record, config: &Config) -> Option<Rotate> {
-    record.template_in(config)?.rotate
+    match record.configured {
+        true => configured(record, config)?.rotate,
+        false => record.template_in(config)?.rotate,
+    }
+}
+
+/// The tenant of the configuration whose secret it is. `config.tenants` are in order of name.
+fn configured<'c>(record: &Record, config: &'c Config) -> Option<&'c Arc<config::Tenant>> {
+    let found = config.tenants.binary_search_by(|tenant| tenant.name.cmp(&record.alias)).ok()?;
+    Some(&config.tenants[found]).filter(|_| record.configured)
 }
 
 /// That nobody else rotates this tenant's secret.

@@ -5,6 +5,8 @@
 //! read it: decoded once or twice, dot segments resolved, slashes merged, `;` parameters cut off, and so on.
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+#[path = "policy_properties/created.rs"]
+mod created;
 #[path = "policy_properties/cuts.rs"]
 mod cuts;
 #[path = "policy_properties/oracle.rs"]

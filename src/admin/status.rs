@@ -36,7 +36,9 @@ impl Admin {
         let healthy = tenants.iter().filter(|tenant| tenant.severity().is_none()).count();
 
         let mut problems = self.problems(&reload, now, dates, &keyrings);
-        problems.extend(tenants.iter().flat_map(|tenant| tenant.problems.iter().cloned()));
+        let accounts = pipeline.accounts().all().into_iter();
+        let accounts: Vec<_> = accounts.map(|account| TenantNow::of(account, &traffic, now)).collect();
+        problems.extend(tenants.iter().chain(&accounts).flat_map(|tenant| tenant.problems.iter().cloned()));
         problems.sort_by(|one, other| (one.severity, &one.about).cmp(&(other.severity, &other.about)));
         let (errors, warnings) = problems::count(&problems);
 
@@ -75,6 +77,9 @@ impl Admin {
             "tenants_matching": matching,
             "tenants": tenants.iter().map(|tenant| {
                 (tenant.name().to_string(), tenant.shown(now))
+            }).collect::<serde_json::Map<_, _>>(),
+            "accounts": accounts.iter().map(|account| {
+                (account.plain_name().to_owned(), account.shown_as_account(now))
             }).collect::<serde_json::Map<_, _>>(),
             "traffic": callers::traffic(&config, &traffic, query.limit, now),
             "issuers": keyrings.iter().map(|keyring| {

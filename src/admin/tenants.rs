@@ -1,5 +1,10 @@
-//! `/tenants`: the tenants of the vault, listed, adopted and removed, where `admin.tenants` says so. Whoever asks has
+//! `/tenants`: the tenants of the vault, listed, created, adopted and removed, where `admin.tenants` says so. Whoever asks has
 //! `admin.token`. No answer holds a secret.
+
+mod create;
+mod refused;
+
+use std::sync::Arc;
 
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
@@ -8,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
+use self::{create::is_watched, refused::Refused};
 use super::{
     Admin, PATIENCE, TENANTS,
     reply::{self, json as shown, text},
@@ -15,8 +21,7 @@ use super::{
 use crate::{
     ids::TenantName,
     observe::audit::TenantRecord,
-    proxy::{AdoptError, Adoption, Failure, alias},
-    rotation::RotationError,
+    proxy::{AdoptError, Adopted, Adoption, NewTenant, alias},
     vault::{Stored, Unavailable, Vault, VaultError},
 };
 
@@ -24,7 +29,7 @@ use crate::{
 const MOST: usize = 64 * 1024;
 
 impl Admin {
-    pub(super) async fn tenants(&self, request: Request<Incoming>) -> Response<reply::Body> {
+    pub(super) async fn tenants(self: &Arc<Self>, request: Request<Incoming>) -> Response<reply::Body> {
         if !self.pipeline.load().config().admin.tenants {
             return text(StatusCode::NOT_FOUND, "this is off: set `admin.tenants = true`\n");
         }
@@ -32,7 +37,20 @@ impl Admin {
         let name = path.strip_prefix(TENANTS).unwrap_or_default().trim_start_matches('/').to_owned();
         let done = match (request.method(), name.split_once('/').unwrap_or((&name, ""))) {
             (&Method::GET, ("", "")) => self.list().await,
-            (&Method::POST, ("", "")) => self.adopt(request).await,
+            (&Method::POST, ("", "")) => {
+                let watched = is_watched(request.headers());
+                match posted(request).await {
+                    Ok(Posted::Adoption(adoption)) => self.adopt(*adoption).await,
+                    Ok(Posted::New(new)) if watched => return self.create_watched(new),
+                    Ok(Posted::New(new)) => self.create(new).await,
+                    Err(refused) => Err(refused),
+                }
+            }
+            (&Method::PUT, (name, "")) if !name.is_empty() => match posted(request).await {
+                Ok(Posted::Adoption(adoption)) => self.adopt_once(name, *adoption).await,
+                Ok(Posted::New(_)) => Err(said(FORM_TO_ADOPT).into()),
+                Err(refused) => Err(refused),
+            },
             (&Method::GET, (name, "")) => self.one(name).await,
             (&Method::POST, (name, "rotate")) => self.rotate(name).await,
             (&Method::DELETE, (name, "")) if !name.is_empty() => self.remove(name).await,
@@ -40,9 +58,9 @@ impl Admin {
         };
         match done {
             Ok(value) => shown(&value),
-            Err(Refused { status, code, message, remedy }) => {
-                let mut response = shown(&json!({ "code": code, "message": message, "remedy": remedy }));
-                *response.status_mut() = status;
+            Err(refused) => {
+                let mut response = shown(&refused.shown());
+                *response.status_mut() = refused.status;
                 response
             }
         }
@@ -75,18 +93,27 @@ impl Admin {
         Ok(json!({ "removed": stored.record.alias }))
     }
 
-    async fn adopt(&self, request: Request<Incoming>) -> Result<Value, Refused> {
-        const FORM: &str = "the body is JSON with alias, endpoint or tenant_id, client_id and client_secret; \
-                            it may have resource, template and labels";
-        let read = timeout(PATIENCE, Limited::new(request.into_body(), MOST).collect()).await;
-        let said = || AdoptError::Said(FORM.into());
-        let body = read.ok().and_then(Result::ok).ok_or_else(said)?.to_bytes();
-        // What serde says of a value may repeat it.
-        let body = Zeroizing::new(body.to_vec());
-        let adoption: Adoption = serde_json::from_slice(&body).map_err(|_| said())?;
+    async fn adopt(&self, adoption: Adoption) -> Result<Value, Refused> {
         let adopted = self.shared.adopt(&self.pipeline.load_full(), adoption).await?;
         self.audit(&adopted.record.alias, "adopt");
         Ok(self.shown(&adopted))
+    }
+
+    /// `unchanged` says that it was done before.
+    async fn adopt_once(&self, name: &str, adoption: Adoption) -> Result<Value, Refused> {
+        if adoption.alias != name {
+            return Err(said("the path names another alias than the body").into());
+        }
+        let (stored, unchanged) = match self.shared.adopt_once(&self.pipeline.load_full(), adoption).await? {
+            Adopted::Now(stored) => (stored, false),
+            Adopted::Before(stored) => (stored, true),
+        };
+        if !unchanged {
+            self.audit(&stored.record.alias, "adopt");
+        }
+        let mut value = self.shown(&stored);
+        value["unchanged"] = unchanged.into();
+        Ok(value)
     }
 
     async fn rotate(&self, name: &str) -> Result<Value, Refused> {
@@ -111,43 +138,29 @@ impl Admin {
     }
 }
 
-/// Why not.
-struct Refused {
-    status: StatusCode,
-    code: &'static str,
-    message: String,
-    remedy: String,
+const FORM_TO_ADOPT: &str = "the body is JSON with alias, endpoint or tenant_id, client_id and client_secret, and perhaps \
+                             resource, template and labels";
+
+/// What a `POST` is for.
+enum Posted {
+    Adoption(Box<Adoption>),
+    New(NewTenant),
 }
 
-impl From<VaultError> for Refused {
-    fn from(error: VaultError) -> Self {
-        let failure = Failure::from(error.clone()).describe();
-        // Whoever has the token may know which file it is about.
-        let (message, remedy) = (error.to_string(), error.remedy().to_owned());
-        Self { status: failure.status, code: failure.code, message, remedy }
+async fn posted(request: Request<Incoming>) -> Result<Posted, Refused> {
+    const FORM: &str = "the body is JSON: to adopt, with alias, endpoint or tenant_id, client_id and client_secret, and \
+                        perhaps resource, template and labels; to create at Logto Cloud, with name, and perhaps cloud, alias, \
+                        region and tag";
+    let read = timeout(PATIENCE, Limited::new(request.into_body(), MOST).collect()).await;
+    let body = read.ok().and_then(Result::ok).ok_or_else(|| said(FORM))?.to_bytes();
+    // What serde says of a value may repeat it.
+    let body = Zeroizing::new(body.to_vec());
+    if let Ok(adoption) = serde_json::from_slice(&body) {
+        return Ok(Posted::Adoption(Box::new(adoption)));
     }
+    Ok(serde_json::from_slice(&body).map(Posted::New).map_err(|_| said(FORM))?)
 }
 
-impl From<AdoptError> for Refused {
-    fn from(error: AdoptError) -> Self {
-        let (status, code) = match error {
-            AdoptError::Vault(error) => return error.into(),
-            AdoptError::Said(_) => (StatusCode::BAD_REQUEST, "claviger.bad_request"),
-            AdoptError::Unproved(_) => (StatusCode::BAD_GATEWAY, "claviger.credential_rejected"),
-        };
-        Self { status, code, message: error.to_string(), remedy: error.remedy().to_owned() }
-    }
-}
-
-impl From<RotationError> for Refused {
-    fn from(error: RotationError) -> Self {
-        let (status, code) = match error {
-            RotationError::Vault(error) => return error.into(),
-            RotationError::Logto(_) => (StatusCode::BAD_GATEWAY, "claviger.upstream_invalid"),
-            RotationError::Unproved(_) => (StatusCode::BAD_GATEWAY, "claviger.credential_rejected"),
-            RotationError::Configured(_) => (StatusCode::CONFLICT, "claviger.alias_taken"),
-            RotationError::Underway(_) => (StatusCode::CONFLICT, "claviger.tenant_changed"),
-        };
-        Self { status, code, message: error.to_string(), remedy: error.remedy().to_owned() }
-    }
+fn said(what: &str) -> AdoptError {
+    AdoptError::Said(what.into())
 }

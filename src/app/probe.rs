@@ -1,4 +1,5 @@
-//! Whether a tenant works, end to end: a token, and one harmless call. For `check --online` and `serve --strict`.
+//! Whether a tenant works, end to end: a token, and one harmless call; of an account at Logto Cloud, whether its personal access
+//! token is taken. For `check --online` and `serve --strict`.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -9,12 +10,14 @@ use crate::{
     config::LogRequests,
     limit::Dispatch,
     observe::{OperationMetrics, Record, Recorder, RequestId},
-    proxy::{Failure, Shared},
+    proxy::{Failure, REMEDY_OF_ACCOUNT, Shared},
     upstream::{self, Outbound, Prepared, Tenant, UpstreamError},
 };
 
 /// Harmless, small, and refused without the scope `all`.
 const PROBE: &str = "/api/roles?page=1&page_size=1";
+/// The same of an account: public, but for the token that it takes.
+const ACCOUNT_PROBE: &str = "/api/me/regions";
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Why a tenant does not work.
@@ -33,20 +36,23 @@ impl fmt::Display for ProbeError {
     }
 }
 
-/// Tries a tenant.
+/// Tries a tenant, or an account at Logto Cloud.
 ///
 /// # Errors
 /// [`ProbeError`], in the user's terms.
 pub async fn probe(tenant: &Arc<Tenant>, shared: &Shared) -> Result<(), ProbeError> {
     let deadline = Instant::now() + PATIENCE;
     let unknown = |error: &dyn fmt::Display| ProbeError::Unknown(error.to_string());
-    let (head, ()) = Request::get(PROBE).body(()).map_err(|error| unknown(&error))?.into_parts();
+    let is_account = tenant.config().is_account();
+    let (target, operation) =
+        if is_account { (ACCOUNT_PROBE, "cloud:ListRegions") } else { (PROBE, "ListRoles") };
+    let (head, ()) = Request::get(target).body(()).map_err(|error| unknown(&error))?.into_parts();
     let name = tenant.config().name.as_str();
-    let operation = Arc::new(OperationMetrics::new(shared.metrics.clone(), "", name, "ListRoles"));
+    let operation = Arc::new(OperationMetrics::new(shared.metrics.clone(), "", name, operation));
     let id = RequestId::of(&head.headers, |_| false, || fastrand::u64(..));
     let recorder = Recorder::new(shared.events.clone(), LogRequests::Off, |_| false);
     let mut record = Record::begin(id, head.method.clone(), operation, Arc::new(recorder));
-    let dispatch = Dispatch::probe(tenant.clone(), PROBE).await.map_err(|error| unknown(&error))?;
+    let dispatch = Dispatch::probe(tenant.clone(), target).await.map_err(|error| unknown(&error))?;
     let outbound = Outbound { head: &head, worker: 0, deadline };
     let body = Prepared::Held(bytes::Bytes::new());
     let (status, is_json) = match upstream::send(dispatch, outbound, body, &mut record).await {
@@ -60,8 +66,17 @@ pub async fn probe(tenant: &Arc<Tenant>, shared: &Shared) -> Result<(), ProbeErr
                 ProbeError::Unknown(why)
             });
         }
+        Err(UpstreamError::TokenRejected(..)) if is_account => {
+            return Err(ProbeError::Refused(format!(
+                "{} refuses the personal access token. {REMEDY_OF_ACCOUNT}",
+                tenant.endpoint()
+            )));
+        }
         Err(error) => return Err(ProbeError::Unknown(explain(&error.into()))),
     };
+    if is_account {
+        return of_account(tenant, status, is_json);
+    }
     match status {
         status if status.is_success() && is_json => Ok(()),
         status if status.is_success() => Err(ProbeError::Refused(format!(
@@ -83,6 +98,22 @@ pub async fn probe(tenant: &Arc<Tenant>, shared: &Shared) -> Result<(), ProbeErr
         status => {
             Err(ProbeError::Unknown(format!("a token was granted, but the Management API answers {status}.")))
         }
+    }
+}
+
+fn of_account(account: &Tenant, status: StatusCode, is_json: bool) -> Result<(), ProbeError> {
+    let endpoint = account.endpoint();
+    match status {
+        status if status.is_success() && is_json => Ok(()),
+        StatusCode::FORBIDDEN => Err(ProbeError::Refused(format!(
+            "{endpoint} answers 403 Forbidden: the personal access token may not use the account. {REMEDY_OF_ACCOUNT}"
+        ))),
+        status if status.is_success() || status == StatusCode::NOT_FOUND => {
+            Err(ProbeError::Refused(format!(
+                "what answers at {endpoint} is no Logto Cloud API. Leave `endpoint` of the account out, or set it to https://cloud.logto.io."
+            )))
+        }
+        status => Err(ProbeError::Unknown(format!("{endpoint} answers {status}."))),
     }
 }
 

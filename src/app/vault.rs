@@ -19,8 +19,8 @@ use crate::{
     secret::{Bearer, SecretHandle, SecretProvider as _},
     trust,
     vault::{
-        Changed, Changes, Embedded, InRedis, KubernetesSecrets, Record, Server, Store, Unavailable, Vault,
-        VaultError, VaultTenants,
+        Changed, Changes, Embedded, InRedis, KubernetesSecrets, Record, Removed, Server, Store, Unavailable,
+        Vault, VaultError, VaultTenants,
     },
 };
 
@@ -195,11 +195,18 @@ impl Both {
             put.retain(|tenant: &Arc<crate::config::Tenant>| tenant.name != *alias);
             match now {
                 Some(stored) => put.extend(self.vault.put(stored.record.clone(), &self.configured)),
-                None if self.vault.remove(alias, &self.configured) => removed.push(alias.clone()),
-                None => {}
+                None => match self.vault.remove(alias, &self.configured) {
+                    Removed::Nothing => {}
+                    Removed::Gone => removed.push(alias.clone()),
+                    Removed::Configured(own) => put.push(own),
+                },
             }
         }
         removed.retain(|alias| put.iter().all(|tenant| tenant.name != *alias));
+        if put.is_empty() && removed.is_empty() {
+            // Notes of creations, and tenants that the configuration has too.
+            return;
+        }
         if let Err(error) = shared.change_tenants(pipeline, &put, removed, Arc::new(self.together())) {
             tracing::error!(%error, "tenants of the vault are stored, and cannot come into force");
         }

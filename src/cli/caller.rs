@@ -2,13 +2,7 @@
 //! nobody can authenticate with the digest. The key goes to a file or alone to standard output, never
 //! among other text.
 
-use std::{
-    fs::OpenOptions,
-    io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::Subcommand;
 use serde_json::json;
@@ -54,9 +48,9 @@ pub(super) fn run(command: &Command) -> ExitCode {
     }
     let digest = Digest::of(key.as_bytes()).to_hex();
     if let Some(path) = out
-        && let Err(error) = keep(path, &key)
+        && let Err(error) = super::output::keep(path, &key)
     {
-        return super::fail(&format!("--out {}: {}", path.display(), refusal(&error)));
+        return super::fail(&format!("--out {}: {error}", path.display()));
     }
     match (out, json) {
         (None, true) => {
@@ -84,23 +78,4 @@ fn excerpt(name: &CallerName, digest: &str) -> String {
          [policies.{table}]\n\
          allow = []   # what it may do, such as \"users:read\": see claviger operations\n"
     )
-}
-
-/// Writes the key to a file that was not there.
-fn keep(path: &Path, key: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    let written = file.write_all(key.as_bytes()).and_then(|()| file.sync_all());
-    if written.is_err() {
-        // Half a key is none; the first error is the one to tell.
-        let _: io::Result<()> = std::fs::remove_file(path);
-    }
-    written
-}
-
-fn refusal(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::AlreadyExists => "it is there already and stays as it is. Name another file.".into(),
-        io::ErrorKind::NotFound => "its directory does not exist. Create it first.".into(),
-        _ => error.to_string(),
-    }
 }

@@ -22,7 +22,7 @@ use crate::{
 pub(super) struct Args {
     #[command(flatten)]
     sources: super::Sources,
-    /// Get a token for each tenant and make one harmless call.
+    /// Get a token for each tenant and make one harmless call; likewise with the token of each account at Logto Cloud.
     #[arg(long)]
     online: bool,
     /// A file without --config in front of it.
@@ -214,6 +214,16 @@ async fn online(config: Config) -> ExitCode {
         Err(error) => return super::fail(&error.to_string()),
     };
     let mut bad = 0;
+    for account in pipeline.accounts().all() {
+        let name = account.config().name.as_str().replacen(':', ".", 1);
+        match app::probe(&account, &shared).await {
+            Ok(()) => println!("{name}: fine: {} takes the personal access token", account.endpoint()),
+            Err(why) => {
+                bad += 1;
+                eprintln!("{name}: {why}");
+            }
+        }
+    }
     for tenant in pipeline.tenants().all() {
         let name = &tenant.config().name;
         match app::probe(&tenant, &shared).await {

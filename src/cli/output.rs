@@ -1,6 +1,12 @@
 //! What commands print in common, and the exit codes that go with it.
 
-use std::{io::Write as _, process::ExitCode};
+use std::{
+    fs::OpenOptions,
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+    process::ExitCode,
+};
 
 use crate::config::Problems;
 
@@ -28,6 +34,24 @@ pub(super) fn report(problems: &Problems) -> ExitCode {
     }
     eprintln!("claviger: the configuration is invalid: {}", count(problems.problems.len(), "problem"));
     ExitCode::from(INVALID_CONFIGURATION)
+}
+
+/// Writes a secret to a file that was not there, for this user alone. The error says what to do.
+pub(super) fn keep(path: &Path, secret: &str) -> Result<(), String> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let written = file.and_then(|mut file| {
+        let written = file.write_all(secret.as_bytes()).and_then(|()| file.sync_all());
+        if written.is_err() {
+            // Half a secret is none; the first error is the one to tell.
+            let _: io::Result<()> = std::fs::remove_file(path);
+        }
+        written
+    });
+    written.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => "it is there already and stays as it is. Name another file.".into(),
+        io::ErrorKind::NotFound => "its directory does not exist. Create it first.".into(),
+        _ => error.to_string(),
+    })
 }
 
 pub(super) fn count(number: usize, what: &str) -> String {

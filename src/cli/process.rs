@@ -1,7 +1,7 @@
 //! The running process: where its admin listener is, and how to send it a request.
 
 use std::{
-    io::{self, Read, Write},
+    io::{self, BufRead as _, Read, Write},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
     process::ExitCode,
     time::Duration,
@@ -122,6 +122,31 @@ impl Process {
         }
     }
 
+    /// Asks it for an answer of lines, and hands each on as it comes; returns the status, and what is no line of such an
+    /// answer. Between two of them it waits as long.
+    pub(super) fn watch(
+        &self,
+        target: &str,
+        body: &str,
+        patience: Duration,
+        each: &mut dyn FnMut(&str),
+    ) -> io::Result<Answer> {
+        match &self.address {
+            Address::Tcp(address) => {
+                let stream = TcpStream::connect_timeout(&reachable(*address), PATIENCE)?;
+                stream.set_read_timeout(Some(patience))?;
+                stream.set_write_timeout(Some(PATIENCE))?;
+                self.lines(stream, target, body, each)
+            }
+            Address::Unix(path) => {
+                let stream = std::os::unix::net::UnixStream::connect(path)?;
+                stream.set_read_timeout(Some(patience))?;
+                stream.set_write_timeout(Some(PATIENCE))?;
+                self.lines(stream, target, body, each)
+            }
+        }
+    }
+
     /// Why there is no answer, and what to look at.
     pub(super) fn unreachable(&self, error: &io::Error) -> String {
         match error.kind() {
@@ -142,24 +167,62 @@ impl Process {
         target: &str,
         body: &str,
     ) -> io::Result<Answer> {
-        let length = body.len();
-        write!(
-            stream,
-            "{method} {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\nConnection: close\r\n"
-        )?;
+        write!(stream, "{method} {target} HTTP/1.1\r\nConnection: close\r\n")?;
+        self.rest(&mut stream, body)?;
+        let mut answer = String::new();
+        stream.take(MAX_ANSWER).read_to_string(&mut answer)?;
+        parsed(&answer).ok_or_else(strange)
+    }
+
+    fn lines(
+        &self,
+        mut stream: impl Read + Write,
+        target: &str,
+        body: &str,
+        each: &mut dyn FnMut(&str),
+    ) -> io::Result<Answer> {
+        // By HTTP/1.0 lines come as they are, and end with the connection.
+        write!(stream, "POST {target} HTTP/1.0\r\nAccept: application/x-ndjson\r\n")?;
+        self.rest(&mut stream, body)?;
+        let mut lines = io::BufReader::new(stream.take(MAX_ANSWER)).lines();
+        let status = lines.next().transpose()?.unwrap_or_default();
+        let status = status.strip_prefix("HTTP/1.0 ").and_then(|rest| rest.get(..3)?.parse().ok());
+        let status: u16 = status.ok_or_else(strange)?;
+        let mut is_lines = false;
+        for header in lines.by_ref() {
+            match header?.to_ascii_lowercase() {
+                end if end.is_empty() => break,
+                kind if kind.starts_with("content-type:") => is_lines = kind.contains("ndjson"),
+                _ => {}
+            }
+        }
+        let mut rest = String::new();
+        for line in lines {
+            let line = line?;
+            if is_lines {
+                each(&line);
+            } else {
+                rest = rest + &line + "\n";
+            }
+        }
+        Ok(Answer { status, body: rest })
+    }
+
+    /// What every request has behind its first line.
+    fn rest(&self, stream: &mut impl Write, body: &str) -> io::Result<()> {
+        write!(stream, "Host: localhost\r\nContent-Length: {}\r\n", body.len())?;
         if let Some(token) = self.token.as_ref().and_then(|token| token.header("Bearer ").ok()) {
             stream.write_all(b"Authorization: ")?;
             stream.write_all(token.as_bytes())?;
             stream.write_all(b"\r\n")?;
         }
         stream.write_all(b"\r\n")?;
-        stream.write_all(body.as_bytes())?;
-        let mut answer = String::new();
-        stream.take(MAX_ANSWER).read_to_string(&mut answer)?;
-        parsed(&answer).ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidData, "what is there does not answer as Claviger does")
-        })
+        stream.write_all(body.as_bytes())
     }
+}
+
+fn strange() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "what is there does not answer as Claviger does")
 }
 
 /// Where the process may be whose configuration has become invalid.

@@ -21,7 +21,7 @@ pub(super) struct Args {
     /// Write the addresses as JSON to this file once all ports are bound.
     #[arg(long, value_name = "PATH")]
     ready_file: Option<PathBuf>,
-    /// Try each tenant's credential first, and do not start where Logto refuses one. A Logto that cannot be reached is a
+    /// Try the credential of each tenant and account first, and do not start where Logto refuses one. A Logto that cannot be reached is a
     /// warning: it may be back before the credential is needed.
     #[arg(long)]
     strict: bool,

@@ -1,6 +1,9 @@
 //! `claviger tenant`: the tenants of the vault. Through the process that runs, which holds the vault's file; where none does,
 //! straight in the file. A secret comes from a file or standard input, and is never shown.
 
+mod create;
+mod export;
+mod import;
 mod table;
 
 use std::{
@@ -35,8 +38,15 @@ pub(super) enum Command {
     List(super::Plain),
     /// One of them: where it is, how old its secrets are, what is under way.
     Show(Named),
+    /// Have a tenant created at Logto Cloud, and keep its credential: by the process that runs.
+    Create(create::Create),
     /// Take the credential of a tenant that exists at Logto into the vault, if a token can be had with it.
     Adopt(Adopt),
+    /// Adopt many tenants, each with the proof that its credential works: a line of JSON for each. What is there already stays
+    /// as it is, so the same file can be given again.
+    Import(import::Import),
+    /// Write what may be shown of all tenants, in the form that import takes once the secrets are filled in.
+    Export(super::Plain),
     /// Replace a tenant's client secret by a new one: made at Logto, proved, stored and used; the old one is deleted after the
     /// overlap. By the process that runs.
     Rotate(Named),
@@ -83,6 +93,9 @@ pub(super) struct Adopt {
 
 pub(super) fn run(command: Command) -> ExitCode {
     let (plain, ask) = match command {
+        Command::Create(create) => return create::run(create),
+        Command::Import(args) => return import::run(&args),
+        Command::Export(plain) => return export::run(&plain),
         Command::List(plain) => (plain, Ask::List),
         Command::Show(Named { alias, plain }) => (plain, Ask::Show(alias)),
         Command::Remove(Named { alias, plain }) => (plain, Ask::Remove(alias)),
@@ -190,13 +203,17 @@ fn through(process: &Process, ask: &Ask) -> Option<Result<Value, String>> {
         }
     };
     let value: Value = serde_json::from_str(&answer.body).unwrap_or_default();
-    Some(match (answer.status, value["message"].as_str()) {
+    Some(match (answer.status, refused(&value)) {
         (200, _) => Ok(value),
-        (_, Some(message)) => {
-            Err(format!("{message}. {}", value["remedy"].as_str().unwrap_or_default()).trim_end().to_owned())
-        }
+        (_, Some(why)) => Err(why),
         _ => Err(format!("{}: {}", process.address, answer.last_line())),
     })
+}
+
+/// Why the process did not do it.
+fn refused(answer: &Value) -> Option<String> {
+    let remedy = answer["remedy"].as_str().unwrap_or_default();
+    Some(format!("{}. {remedy}", answer["message"].as_str()?.trim_end_matches('.')).trim_end().to_owned())
 }
 
 async fn in_the_file(config: Config, ask: &Ask) -> Result<Value, AdoptError> {

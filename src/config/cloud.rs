@@ -56,6 +56,8 @@ impl Cloud {
             // Answers to creations are read here.
             compression: false,
             tls: self.tls.clone(),
+            rotate: None,
+            created_by: None,
         }
     }
 }

@@ -186,6 +186,8 @@ tables! {
         max_in_flight: Leaf<u64>,
         /// Ask for compressed answers (gzip). Left out: unless the endpoint is a loopback address.
         compression: Leaf<bool>,
+        /// How often the client secret is replaced by a new one, which is kept in the vault and comes before the one that is written here. Left out: only when somebody asks.
+        rotate: RawRotate,
         /// How the tenant's server is reached.
         tls: RawTls,
     }
@@ -384,8 +386,8 @@ tables! {
     RawCaller {
         /// How it authenticates: one method, or a list of which any will do. Required.
         identify: Methods,
-        /// The tenants that it may name: names, patterns such as "customer-*", labels, or "*" for all; a single one is its default. Left out: the only tenant there is.
-        tenants: Mixed<String, RawLabelled>,
+        /// The tenants that it may name: names, patterns such as "customer-*", labels, those that it had created, or "*" for all; a single one is its default. Left out: the only tenant there is.
+        tenants: Mixed<String, RawGrouped>,
         /// The account at Logto Cloud that it may use, as far as its policies say, by the account's name; or several, of which each request names one. Left out: none.
         #[schemars(transform = pattern::texts(pattern::NAME))]
         cloud: List<String>,
@@ -409,9 +411,11 @@ tables! {
         weight: Leaf<u64>,
     }
 
-    /// All tenants with a label, those that come later included.
-    RawLabelled {
+    /// All tenants with a label, or all that the caller had created at Logto Cloud; those that come later included.
+    RawGrouped {
         /// The label.
         label: Leaf<String>,
+        /// true: those that this caller had created.
+        created: Leaf<bool>,
     }
 }

@@ -1,11 +1,12 @@
-//! Which tenants a caller may name: by name, by pattern, or by label. A pattern or a label also covers tenants
-//! that do not exist yet, so it is asked again for every tenant that appears. Decides nothing but that.
+//! Which tenants a caller may name: by name, by pattern, by label, or because it had them created. All but a name also cover
+//! tenants that do not exist yet, so they are asked again for every tenant that appears. Decides nothing but that.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use crate::ids::{Label, TenantName};
+use super::tenant::Tenant;
+use crate::ids::{CallerName, Label, TenantName};
 
 /// `callers.NAME.tenants`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,12 +18,17 @@ pub enum TenantScope {
 }
 
 impl TenantScope {
-    /// Whether a tenant of this name and these labels is within the scope.
-    pub fn matches(&self, name: &TenantName, labels: &[Label]) -> bool {
+    /// Whether a tenant is within the scope of this caller.
+    pub fn matches(&self, caller: &CallerName, tenant: &Tenant) -> bool {
         match self {
             Self::All => true,
-            Self::Only(any) => any.iter().any(|one| one.matches(name, labels)),
+            Self::Only(any) => any.iter().any(|one| one.matches(caller, tenant)),
         }
+    }
+
+    /// Whether those are within it that the caller had created.
+    pub fn has_created(&self) -> bool {
+        matches!(self, Self::Only(any) if any.contains(&TenantMatch::Created))
     }
 }
 
@@ -35,15 +41,18 @@ pub enum TenantMatch {
     Pattern(TenantPattern),
     /// `{ label = "customer" }`
     Label(Label),
+    /// `{ created = true }`: those that the caller had created at Logto Cloud.
+    Created,
 }
 
 impl TenantMatch {
-    /// Whether a tenant of this name and these labels is meant.
-    pub fn matches(&self, name: &TenantName, labels: &[Label]) -> bool {
+    /// Whether a tenant is meant, in the scope of this caller.
+    pub fn matches(&self, caller: &CallerName, tenant: &Tenant) -> bool {
         match self {
-            Self::Name(one) => one == name,
-            Self::Pattern(pattern) => pattern.matches(name.as_str()),
-            Self::Label(label) => labels.contains(label),
+            Self::Name(one) => *one == tenant.name,
+            Self::Pattern(pattern) => pattern.matches(tenant.name.as_str()),
+            Self::Label(label) => tenant.labels.contains(label),
+            Self::Created => tenant.created_by.as_ref() == Some(caller),
         }
     }
 }
@@ -65,6 +74,11 @@ impl Serialize for TenantMatch {
             Self::Label(label) => {
                 let mut map = serializer.serialize_map(Some(1))?;
                 map.serialize_entry("label", label)?;
+                map.end()
+            }
+            Self::Created => {
+                let mut map = serializer.serialize_map(Some(1))?;
+                map.serialize_entry("created", &true)?;
                 map.end()
             }
         }
@@ -172,15 +186,32 @@ mod tests {
 
     #[test]
     fn any_of_a_scope_will_do() {
-        let (name, label) = (|text| TenantName::parse(text).unwrap(), |text| Label::parse(text).unwrap());
+        let name = |text: &str| TenantName::parse(text).unwrap();
+        let label = |text: &str| Label::parse(text).unwrap();
+        let caller = |text: &str| CallerName::parse(text).unwrap();
+        let tenant = |alias, labels: &[&str], creator: Option<&str>| Tenant {
+            name: name(alias),
+            labels: labels.iter().map(|it| label(it)).collect(),
+            created_by: creator.map(caller),
+            ..crate::config::tests::tenant()
+        };
         let scope = TenantScope::Only(vec![
             TenantMatch::Name(name("acme")),
             TenantMatch::Pattern(TenantPattern::parse("c-*").unwrap()),
             TenantMatch::Label(label("eu")),
         ]);
-        assert!(scope.matches(&name("acme"), &[]) && scope.matches(&name("c-1"), &[]));
-        assert!(scope.matches(&name("x"), &[label("big"), label("eu")]));
-        assert!(!scope.matches(&name("acme2"), &[label("e")]));
-        assert!(TenantScope::All.matches(&name("x"), &[]));
+        let (us, other) = (caller("us"), caller("other"));
+        let is_in = |tenant| scope.matches(&us, &tenant);
+        assert!(is_in(tenant("acme", &[], None)) && is_in(tenant("c-1", &[], None)));
+        assert!(is_in(tenant("x", &["big", "eu"], None)));
+        assert!(!is_in(tenant("acme2", &["e"], Some("us"))));
+        assert!(TenantScope::All.matches(&us, &tenant("x", &[], None)));
+        let created = TenantScope::Only(vec![TenantMatch::Created]);
+        let ours = tenant("x", &["eu"], Some("us"));
+        assert!(created.matches(&us, &ours) && !created.matches(&other, &ours));
+        assert!(
+            !created.matches(&us, &tenant("us", &["us"], None)),
+            "of the configuration, or the operator's"
+        );
     }
 }

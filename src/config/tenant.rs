@@ -8,10 +8,11 @@ use super::{
     endpoint::Endpoint,
     quota::{Quota, is_of_cloud},
     show,
+    template::Rotate,
     words::ClientAuth,
 };
 use crate::{
-    ids::{Label, TenantName},
+    ids::{CallerName, Label, TenantName},
     secret::ClientSecret,
 };
 
@@ -52,6 +53,12 @@ pub struct Tenant {
     pub compression: bool,
     /// `tls`
     pub tls: UpstreamTls,
+    /// `rotate`: how often its client secret is replaced; the new one is kept in the vault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rotate: Option<Rotate>,
+    /// Of a tenant of the vault: the caller that had it created, if one had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_by: Option<CallerName>,
 }
 
 /// A further API resource of a tenant, with the scopes that a token for it is asked for.

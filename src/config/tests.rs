@@ -38,6 +38,29 @@ pub(super) fn in_effect(config: &Config) -> serde_json::Value {
     serde_json::to_value(config).unwrap()
 }
 
+/// A tenant, for what is asked of one.
+pub(super) fn tenant() -> Tenant {
+    Tenant {
+        name: TenantName::parse("acme").unwrap(),
+        labels: Vec::new(),
+        endpoint: Endpoint::parse("https://acme.logto.app").unwrap(),
+        resource: "https://acme.logto.app/api".into(),
+        client_id: "m2m".into(),
+        client_secrets: Vec::new(),
+        client_auth: ClientAuth::Basic,
+        scopes: vec!["all".into()],
+        resources: Vec::new(),
+        organization_id: None,
+        parameters: Vec::new(),
+        quota: None,
+        max_in_flight: 1,
+        compression: false,
+        tls: UpstreamTls::default(),
+        rotate: None,
+        created_by: None,
+    }
+}
+
 /// As the policy module does, only simpler.
 pub(super) fn rule_check(_: RuleList, text: &str) -> Result<(), String> {
     match text.contains(' ') && !text.starts_with("GET ") {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::question::Meant;
 use crate::{
     catalog::{Api, Op, Operation, Secrets},
-    config::{Caller, Config, Rate},
+    config::{Caller, Config, Quota, Rate},
     ids::{CallerIndex, CallerName, TenantName},
     policy::{
         Tenant as _,
@@ -121,7 +121,7 @@ impl<'f> Facts<'f> {
     }
 
     /// The tenant's quota, where it has one and the request would be sent to it.
-    pub(super) fn quota(&self) -> Option<(&TenantName, Rate)> {
+    pub(super) fn quota(&self) -> Option<(&TenantName, Quota)> {
         let is_sent = matches!(self.outcome, Ok(Allowed::Operation { .. }));
         let tenant = self.learned.tenant.as_ref().filter(|_| is_sent)?;
         Some((tenant.name(), tenant.config().quota?))

@@ -126,21 +126,21 @@ async fn it_says_what_happens_and_why() {
             "/api/users",
             "allowed: GET /api/users (ListUsers) by caller local at tenant acme\n  \
              by allow \"users:read\" of policy reading (c.toml:15)\n  \
-             counts towards the quota of tenant acme (200 requests per 10s), which all its callers share\n",
+             counts towards the quota of tenant acme (140 requests per 10s, 70 % of what Logto allows), which all its callers share\n",
         ),
         (
             "local",
             "head /api/Users/u1/",
             "allowed: HEAD /api/users/u1 (GetUser) by caller local at tenant acme\n  \
              by allow \"users:read\" of policy reading (c.toml:15)\n  \
-             counts towards the quota of tenant acme (200 requests per 10s), which all its callers share\n",
+             counts towards the quota of tenant acme (140 requests per 10s, 70 % of what Logto allows), which all its callers share\n",
         ),
         (
             "local",
             "/api/hooks/h1",
             "allowed: GET /api/hooks/h1 (GetHook) by caller local at tenant acme\n  \
              by allow \"hooks:read\" of policy reading (c.toml:15)\n  \
-             counts towards the quota of tenant acme (200 requests per 10s), which all its callers share\n  \
+             counts towards the quota of tenant acme (140 requests per 10s, 70 % of what Logto allows), which all its callers share\n  \
              masked in the answer: config.headers, signingKey\n    \
              reveal = [\"GetHook\"] in callers.local would show it\n",
         ),
@@ -149,7 +149,7 @@ async fn it_says_what_happens_and_why() {
             "/api/users/u1?includePasswordHash=1",
             "allowed: GET /api/users/u1 (GetUser) by caller local at tenant acme\n  \
              by allow \"users:read\" of policy reading (c.toml:15)\n  \
-             counts towards the quota of tenant acme (200 requests per 10s), which all its callers share\n  \
+             counts towards the quota of tenant acme (140 requests per 10s, 70 % of what Logto allows), which all its callers share\n  \
              masked in the answer: passwordDigest\n    \
              reveal = [\"GetUser\"] in callers.local would show it\n",
         ),
@@ -158,7 +158,7 @@ async fn it_says_what_happens_and_why() {
             "/api/new-things/1",
             "allowed: GET /api/new-things/1 by caller local at tenant acme\n  \
              by allow \"GET /api/new-things/{id}\" of policy reading (c.toml:15)\n  \
-             counts towards the quota of tenant acme (200 requests per 10s), which all its callers share\n  \
+             counts towards the quota of tenant acme (140 requests per 10s, 70 % of what Logto allows), which all its callers share\n  \
              masked in the answer: every member with the name of a secret\n",
         ),
         (

@@ -83,9 +83,14 @@ fn authentication(facts: &Facts<'_>, lines: &mut Vec<String>) {
 /// What a request that passes counts towards, where there is something: none of it is drawn on here.
 fn limits(facts: &Facts<'_>) -> Option<String> {
     let rate = facts.rate().map(|(caller, rate)| format!("rate of caller {caller} ({rate})"));
-    let quota = facts
-        .quota()
-        .map(|(tenant, quota)| format!("quota of tenant {tenant} ({quota}), which all its callers share"));
+    let quota = facts.quota().map(|(tenant, quota)| {
+        let share = if quota.share < 1.0 {
+            format!(", {:.0} % of what Logto allows", 100.0 * quota.share)
+        } else {
+            String::new()
+        };
+        format!("quota of tenant {tenant} ({}{share}), which all its callers share", quota.spent())
+    });
     let counted: Vec<_> = rate.into_iter().chain(quota).collect();
     (!counted.is_empty()).then(|| format!("  counts towards the {}", counted.join(" and the ")))
 }

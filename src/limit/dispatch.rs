@@ -17,7 +17,7 @@ use super::{
     turn::Turn,
 };
 use crate::{
-    catalog::Secrets,
+    catalog::{CREATE_TENANT, Catalog, Secrets},
     config::Issue,
     policy::{
         Action, ForwardAuthError, NoDocument, Refusal, TokenSpec, conditions::ApprovedTarget,
@@ -186,6 +186,25 @@ impl<T: Limited> Dispatch<T> {
     /// # Errors
     /// [`LimitError::Overloaded`], [`LimitError::Quota`].
     pub async fn probe(tenant: Arc<T>, target: &'static str) -> Result<Self, LimitError> {
+        Self::own(tenant, target, None).await
+    }
+
+    /// The creation of a tenant at Logto Cloud that the operator asks for, with the account's own token. The secret in its
+    /// answer is masked as for everybody.
+    ///
+    /// # Errors
+    /// [`LimitError::Overloaded`], [`LimitError::Quota`].
+    pub async fn creation(account: Arc<T>) -> Result<Self, LimitError> {
+        let cloud = Catalog::cloud();
+        let masking = cloud.by_id(CREATE_TENANT).and_then(|operation| cloud.secrets(operation));
+        Self::own(account, "/api/tenants", masking).await
+    }
+
+    async fn own(
+        tenant: Arc<T>,
+        target: &'static str,
+        masking: Option<&'static Secrets>,
+    ) -> Result<Self, LimitError> {
         let deadline = Instant::now() + PATIENCE;
         let permit = tenant.quota().pace(Turn::OURSELVES, Who::OURSELVES.operation, deadline).await?;
         let place = LatePlace::held(tenant.in_flight().enter_for_ourselves().await?);
@@ -195,7 +214,7 @@ impl<T: Limited> Dispatch<T> {
             token: TokenSpec::Own,
             operation: Who::OURSELVES.operation,
             target,
-            masking: None,
+            masking,
             turn: Turn::OURSELVES,
             permit: Some(permit),
             place,

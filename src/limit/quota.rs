@@ -1,7 +1,11 @@
 //! A tenant's quota: what it allows all of its clients, how much of that is spent here, and on whom. A request draws before it has a
 //! place among the tenant's requests, so that who waits here keeps nobody else out.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use prometheus::IntCounter;
 use tokio::time::Instant;
@@ -44,8 +48,8 @@ struct Kept {
     /// Of operations that the upstream throttles by themselves.
     pauses: Pauses,
     belief: Belief,
-    /// Of a tenant with a rate.
-    used: Option<IntCounter>,
+    /// Of a tenant with a rate; made when it first counts, as a series for each of ten thousand tenants takes more than they do.
+    used: Option<OnceLock<IntCounter>>,
     meter: Box<dyn QuotaMeter>,
 }
 
@@ -123,7 +127,7 @@ impl Quota {
         waits: Waits,
         meter: impl QuotaMeter + 'static,
     ) -> Self {
-        let used = config.map(|_| meter.used());
+        let used = config.map(|_| OnceLock::new());
         let belief = Belief::new(config.map_or(Duration::MAX, |config| config.per));
         let kept = Kept { limiter, pauses: Pauses::new(), belief, used, meter: Box::new(meter) };
         Self::with(tenant, config, waits, Arc::new(kept))
@@ -281,8 +285,9 @@ impl Quota {
     }
 
     fn count(&self) {
-        if let Some(used) = &self.0.kept.used {
-            used.inc();
+        let kept = &self.0.kept;
+        if let Some(used) = &kept.used {
+            used.get_or_init(|| kept.meter.used()).inc();
         }
     }
 }

@@ -7,6 +7,7 @@ use super::{
     conditions::{Met, Pending},
     decide::{RuleSet, RuleSource, Verdict},
     matched::Matched,
+    permit::Tenant,
     refusal::{KnownTenants, Refusal},
     reveal::Reveals,
     scope::Scope,
@@ -56,6 +57,11 @@ pub(super) struct Compiled {
 pub(super) type Decider<'g> = Cow<'g, Arc<RuleSource>>;
 
 impl Grant {
+    /// Whether the caller may use a tenant at all.
+    pub(super) fn includes<T: Tenant>(&self, tenant: &T) -> bool {
+        self.scope.includes(&self.name, tenant)
+    }
+
     pub(super) fn of(&self, api: Api) -> &Allowance {
         match api {
             Api::Management => &self.management,

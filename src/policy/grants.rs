@@ -164,10 +164,10 @@ impl Grants {
             Some(name) => tenants.get(name).ok_or_else(|| grant.no_tenant(name))?,
             None => tenants
                 .only()
-                .filter(|only| grant.scope.includes(&**only))
+                .filter(|only| grant.includes(&**only))
                 .ok_or_else(|| Refusal::TenantNotNamed(grant.known_tenants()))?,
         };
-        if !grant.scope.includes(&*tenant) {
+        if !grant.includes(&*tenant) {
             return Err(Refusal::TenantNotGranted(grant.name.clone(), tenant.name().clone()));
         }
         Ok(tenant)
@@ -250,7 +250,7 @@ impl Grants {
         let asks = |narrowing: &&Arc<Narrowing>| {
             self.callers.iter().any(|grant| {
                 matches!(&grant.token, TokenSpec::Narrowed(own) if Arc::ptr_eq(own, narrowing))
-                    && grant.scope.includes(tenant)
+                    && grant.includes(tenant)
             })
         };
         if tenant.config().is_account() {
@@ -260,7 +260,7 @@ impl Grants {
         if tenant.config().resources.is_empty() {
             return narrowings;
         }
-        let hands_out = |grant: &&Grant| grant.issue == Issue::Upstream && grant.scope.includes(tenant);
+        let hands_out = |grant: &&Grant| grant.issue == Issue::Upstream && grant.includes(tenant);
         for grant in self.callers.iter().filter(hands_out) {
             for further in &tenant.config().resources {
                 let narrowing = grant.token.at(further);
@@ -274,7 +274,7 @@ impl Grants {
 
     /// Whether a caller may name a tenant, for the matrix.
     pub fn may_name<T: Tenant>(&self, caller: CallerIndex, tenant: &T) -> bool {
-        self.callers[caller.0].scope.includes(tenant)
+        self.callers[caller.0].includes(tenant)
     }
 
     /// How many operations there are to keep something for: the catalog's, the broker's, and what the catalog does not know.

@@ -19,7 +19,7 @@ use crate::{
 pub struct Column<'c> {
     /// Who.
     pub caller: &'c Caller,
-    /// Where.
+    /// Where, of the tenants that there are.
     pub tenants: Vec<&'c str>,
     /// In the order of the catalog.
     pub cells: Vec<Cell<'c>>,
@@ -54,6 +54,9 @@ pub enum Mark {
     /// Denied.
     No,
 }
+
+/// The tenants of `{ created = true }`.
+const CREATED: &str = "those that it had created";
 
 impl<'c> Column<'c> {
     /// Those of all callers of `config`, whose grants are `grants`, that `chosen` names; of all where it names none.
@@ -99,6 +102,12 @@ impl<'c> Column<'c> {
         }
     }
 
+    /// Where, in words: the tenants that there are, and those that may come.
+    pub fn places(&self) -> Vec<&'c str> {
+        let created = self.caller.tenants.has_created().then_some(CREATED);
+        self.tenants.iter().copied().chain(created).collect()
+    }
+
     /// The operations that it may use, at least in part.
     pub fn granted(&self) -> impl Iterator<Item = &Cell<'c>> {
         self.cells.iter().filter(|cell| cell.mark() != Mark::No)
@@ -116,6 +125,7 @@ impl<'c> Column<'c> {
             "caller": caller.name.as_str(),
             "identify": caller.identify,
             "tenants": self.tenants,
+            "scope": caller.tenants,
             "policies": caller.policies.iter().map(|policy| policy.as_str()).collect::<Vec<_>>(),
             "scopes": caller.scopes,
             "organization_id": caller.organization_id,

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::permit::Tenant;
 use crate::{
     config::{TenantMatch, TenantScope},
-    ids::TenantName,
+    ids::{CallerName, TenantName},
 };
 
 /// The tenants that a caller may name, whether they are there already or not.
@@ -14,7 +14,7 @@ pub(super) enum Scope {
     All,
     Only {
         names: HashSet<TenantName>,
-        /// Patterns and labels.
+        /// Patterns, labels, and those that the caller had created.
         others: Box<[TenantMatch]>,
     },
 }
@@ -26,18 +26,20 @@ impl Scope {
         for one in matches {
             match one {
                 TenantMatch::Name(name) => drop(names.insert(name.clone())),
-                TenantMatch::Pattern(_) | TenantMatch::Label(_) => others.push(one.clone()),
+                TenantMatch::Pattern(_) | TenantMatch::Label(_) | TenantMatch::Created => {
+                    others.push(one.clone())
+                }
             }
         }
         Self::Only { names, others: others.into() }
     }
 
-    pub(super) fn includes<T: Tenant>(&self, tenant: &T) -> bool {
+    /// Whether the caller whose scope this is may name a tenant.
+    pub(super) fn includes<T: Tenant>(&self, caller: &CallerName, tenant: &T) -> bool {
         match self {
             Self::All => true,
             Self::Only { names, others } => {
-                names.contains(tenant.name())
-                    || others.iter().any(|one| one.matches(tenant.name(), tenant.labels()))
+                names.contains(tenant.name()) || others.iter().any(|one| one.matches(caller, tenant.config()))
             }
         }
     }

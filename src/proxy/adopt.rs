@@ -12,13 +12,10 @@ use super::{
 };
 use crate::{
     config::{Config, Endpoint},
-    ids::{Label, TemplateName, TenantName},
+    ids::{Label, OPERATOR, TemplateName, TenantName},
     secret::Secret,
-    vault::{Record, Stored, VaultError, fault_point},
+    vault::{Record, Stored, Unavailable, VaultError, fault_point},
 };
-
-/// Who adopts: there is nobody but the operator who could.
-const OPERATOR: &str = "operator";
 
 /// What is said of a tenant, as it came.
 #[derive(Serialize, Deserialize)]
@@ -43,6 +40,15 @@ pub struct Adoption {
     pub labels: Vec<String>,
 }
 
+/// What came of an adoption that may have been done before.
+#[derive(Debug)]
+pub enum Adopted {
+    /// It was done now.
+    Now(Stored),
+    /// It was done before: nothing was changed, and Logto was asked for nothing.
+    Before(Stored),
+}
+
 /// Why a tenant is not adopted. Nothing is stored then.
 #[derive(Debug, thiserror::Error)]
 pub enum AdoptError {
@@ -52,6 +58,14 @@ pub enum AdoptError {
     /// The vault cannot take it.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// The vault has another tenant of this alias.
+    #[error("the vault has a tenant {alias} already, with another {what}; it stays as it is")]
+    Differs {
+        /// The alias.
+        alias: TenantName,
+        /// What is not the same.
+        what: &'static str,
+    },
     /// The credential does not work.
     #[error("the credential is not proved, so it is not stored: {0}")]
     Unproved(#[from] Unproved),
@@ -63,6 +77,7 @@ impl AdoptError {
         match self {
             Self::Said(_) => "",
             Self::Vault(error) => error.remedy(),
+            Self::Differs { .. } => "Remove that one first, or leave this one out.",
             Self::Unproved(error) => error.remedy(),
         }
     }
@@ -114,11 +129,66 @@ impl Shared {
     pub async fn adopt(&self, pipeline: &Pipeline, adoption: Adoption) -> Result<Stored, AdoptError> {
         let config: Arc<Config> = pipeline.config();
         let record = adoption.record(&config, self.clock.now().wall)?;
+        self.take_in(pipeline, &config, record).await
+    }
+
+    /// The same where it may have been done before, as by an import that was cut off.
+    ///
+    /// # Errors
+    /// [`AdoptError`]: nothing is stored.
+    pub async fn adopt_once(&self, pipeline: &Pipeline, adoption: Adoption) -> Result<Adopted, AdoptError> {
+        let config: Arc<Config> = pipeline.config();
+        let record = adoption.record(&config, self.clock.now().wall)?;
+        let vault = self.vault.as_ref().ok_or_else(|| VaultError::from(Unavailable::not_configured()))?;
+        let there = vault.get(&record.alias).await?;
+        let Some(stored) = there.filter(|stored| stored.record.creating.is_none()) else {
+            return Ok(Adopted::Now(self.take_in(pipeline, &config, record).await?));
+        };
+        match difference(&stored.record, &record) {
+            None => Ok(Adopted::Before(stored)),
+            Some(what) => Err(AdoptError::Differs { alias: record.alias, what }),
+        }
+    }
+
+    /// The note of a creation that was cut off makes way for the tenant that it is about.
+    async fn give_way(&self, alias: &TenantName) -> Result<(), VaultError> {
+        let Some(vault) = &self.vault else { return Ok(()) };
+        match vault.get(alias).await? {
+            Some(stored) if stored.record.creating.is_some() && stored.record.tenant_id.is_some() => {
+                vault.remove(alias, stored.version).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn take_in(
+        &self,
+        pipeline: &Pipeline,
+        config: &Arc<Config>,
+        record: Record,
+    ) -> Result<Stored, AdoptError> {
+        self.give_way(&record.alias).await?;
         let reservation = self.reserve(pipeline, record.alias.clone()).await?;
-        self.prove(&config, &record.tenant(&config)).await?;
+        self.prove(config, &record.tenant(config)).await?;
         fault_point("adopt.proved");
         let version = reservation.store(record.clone()).await?;
         fault_point("adopt.stored");
         Ok(Stored { record, version })
     }
+}
+
+/// What of a tenant that is said again is not as it is stored. What Claviger may have changed since counts as the same.
+fn difference(stored: &Record, said: &Record) -> Option<&'static str> {
+    let said_secret = said.secrets.first().map(|secret| &secret.value);
+    let knows_secret = stored.all_secrets().any(|known| Some(known) == said_secret);
+    let differences = [
+        ("endpoint", stored.endpoint != said.endpoint),
+        ("resource", stored.resource != said.resource),
+        ("client ID", stored.client_id != said.client_id),
+        ("tenant ID", said.tenant_id.is_some() && stored.tenant_id != said.tenant_id),
+        ("template", stored.template != said.template),
+        ("list of labels", stored.labels != said.labels),
+        ("client secret", !knows_secret && stored.rotation.last.is_none()),
+    ];
+    differences.into_iter().find(|(_, differs)| *differs).map(|(what, _)| what)
 }

@@ -6,6 +6,8 @@ mod meter;
 mod seal;
 mod shared;
 mod tenants;
+#[cfg(test)]
+mod tests;
 mod vaulted;
 
 use std::sync::{Arc, OnceLock};

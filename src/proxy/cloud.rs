@@ -4,6 +4,9 @@
 
 mod answer;
 mod creation;
+mod note;
+mod operator;
+mod steps;
 mod unresolved;
 
 use std::sync::Arc;
@@ -16,6 +19,10 @@ pub(super) use self::unresolved::Unresolved;
 use self::{
     creation::{Creation, Done, Keep},
     unresolved::Asked,
+};
+pub use self::{
+    operator::{NewTenant, NewTenantError, NewlyCreated},
+    steps::{CreationStep, Steps},
 };
 use super::{
     build::reserve,
@@ -89,6 +96,9 @@ impl Pipeline {
             }
             _ => None,
         };
+        if let Some(alias) = &alias {
+            self.settle_alias(alias).await?;
+        }
         let reservation = match &alias {
             Some(alias) => Some(reserve(Some(vault), &self.tenants, alias.clone()).await?),
             None => None,
@@ -106,6 +116,8 @@ impl Pipeline {
             reservation,
             created_by,
             now: self.broker.clock.now().wall,
+            steps: Steps::default(),
+            note: None,
         };
         let creation = Creation {
             tenant,

@@ -11,7 +11,10 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use self::table::EXPLAIN;
-pub use self::{creation::CreationError, table::Description};
+pub use self::{
+    creation::CreationError,
+    table::{Description, REMEDY_OF_ACCOUNT},
+};
 use super::{broker::BrokerError, hosts::HostError};
 use crate::{
     authn::AuthnError,

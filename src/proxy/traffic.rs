@@ -39,7 +39,7 @@ impl Pipeline {
                 tell(Counted::Caller(&caller.name, tally(refused)));
             }
         }
-        for tenant in self.tenants.all() {
+        for tenant in self.tenants.all().into_iter().chain(self.accounts.all()) {
             let mut tries = Tries { served: 0, failed: tenant.health().look() };
             tenant.metrics().look(|caller, tally| {
                 tries.served += tally.served;

@@ -13,7 +13,7 @@ use crate::config::{Endpoint, UpstreamTls};
 /// The pools of one upstream.
 pub struct Pools {
     endpoint: Endpoint,
-    tls: rustls::ClientConfig,
+    tls: Arc<rustls::ClientConfig>,
     http2: bool,
     times: PoolTimes,
     buffers: PoolBuffers,
@@ -24,8 +24,9 @@ impl Pools {
     /// The pool of a worker.
     pub(super) fn of(&self, worker: usize) -> &Arc<Pool> {
         let place = &self.by_worker[worker % self.by_worker.len()];
-        place
-            .get_or_init(|| Pool::new(&self.endpoint, self.tls.clone(), self.http2, self.times, self.buffers))
+        place.get_or_init(|| {
+            Pool::new(&self.endpoint, (*self.tls).clone(), self.http2, self.times, self.buffers)
+        })
     }
 }
 
@@ -49,7 +50,7 @@ impl PoolTable {
         &self,
         endpoint: &Endpoint,
         settings: &UpstreamTls,
-        tls: &rustls::ClientConfig,
+        tls: &Arc<rustls::ClientConfig>,
         times: PoolTimes,
         workers: usize,
     ) -> Arc<Pools> {

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::record::{Lease, Record, Rotation, Step, StoredSecret};
+use super::record::{Creating, Lease, Record, Rotation, Step, StoredSecret};
 use crate::{
     config::Endpoint,
     ids::{Label, TemplateName, TenantName},
@@ -39,6 +39,16 @@ struct Written {
     step: Option<WrittenStep>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     holder: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    creating: Option<WrittenCreating>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    configured: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WrittenCreating {
+    account: String,
+    name: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -83,6 +93,11 @@ pub(super) fn write(record: &Record) -> Result<Zeroizing<Vec<u8>>, &'static str>
             Some(Step::Retire { at }) => Some(WrittenStep::Retire { at: seconds(*at) }),
         },
         holder: record.rotation.lease.as_ref().map(|lease| lease.holder.clone()),
+        creating: record
+            .creating
+            .as_ref()
+            .map(|it| WrittenCreating { account: it.account.to_string(), name: it.name.clone() }),
+        configured: record.configured,
     };
     let mut bytes = Zeroizing::new(Vec::with_capacity(ROOM));
     serde_json::to_writer(&mut *bytes, &written).map_err(|_| "it cannot be written")?;
@@ -118,6 +133,11 @@ pub(super) fn read(bytes: &[u8]) -> Option<Record> {
             last: written.rotated_at.map(time),
             step,
             lease: written.holder.map(|holder| Lease { holder }),
+        },
+        configured: written.configured,
+        creating: match written.creating {
+            None => None,
+            Some(it) => Some(Creating { account: TenantName::parse(&it.account).ok()?, name: it.name }),
         },
     })
 }
@@ -175,6 +195,7 @@ mod tests {
         whole.labels = vec![Label::parse("eu").unwrap()];
         whole.rotation.last = Some(at);
         whole.rotation.lease = Some(Lease { holder: "0123456789abcdef".into() });
+        whole.configured = true;
         for step in [
             None,
             Some(Step::Create { name: "claviger 2".into() }),
@@ -186,6 +207,9 @@ mod tests {
             assert_eq!(read(&bytes).as_ref(), Some(&whole));
             assert!(bytes.len() < 1024, "{} bytes", bytes.len());
         }
+        let creating = Creating { account: TenantName::parse("default").unwrap(), name: Some("Acme".into()) };
+        let note = Record { creating: Some(creating), secrets: Vec::new(), ..record("acme", "s") };
+        assert_eq!(read(&write(&note).unwrap()), Some(note));
         for odd in ["", "two\nlines", "\u{e9}"] {
             assert_eq!(write(&record("acme", odd)).unwrap_err(), ODD);
         }

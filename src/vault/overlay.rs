@@ -25,22 +25,27 @@ impl VaultTenants {
 
     /// Takes a record up; returns its tenant, if it is to be in force.
     pub fn put(&mut self, record: Record, config: &Config) -> Option<Arc<Tenant>> {
-        let tenant = Arc::new(record.tenant(config));
-        let is_new = !is_configured(config, &record.alias);
+        let tenant = Arc::new(tenant(&record, config));
+        let is_new = is_in_force(&record, config);
         self.0.insert(record.alias.clone(), (Arc::new(record), tenant.clone()));
         is_new.then_some(tenant)
     }
 
-    /// Forgets a record; whether its tenant was in force.
-    pub fn remove(&mut self, alias: &TenantName, config: &Config) -> bool {
-        self.0.remove(alias).is_some() && !is_configured(config, alias)
+    /// Forgets a record; what becomes of its tenant.
+    pub fn remove(&mut self, alias: &TenantName, config: &Config) -> Removed {
+        let Some((record, _)) = self.0.remove(alias) else { return Removed::Nothing };
+        match configured(config, alias) {
+            _ if !is_in_force(&record, config) => Removed::Nothing,
+            Some(own) => Removed::Configured(own.clone()),
+            None => Removed::Gone,
+        }
     }
 
     /// The same with the templates of another configuration. Tenants that stay the same stay one.
     #[must_use]
     pub fn under(&self, config: &Config) -> Self {
         let same = self.0.iter().map(|(alias, (record, before))| {
-            let now = record.tenant(config);
+            let now = tenant(record, config);
             let tenant = if now == **before { before.clone() } else { Arc::new(now) };
             (alias.clone(), (record.clone(), tenant))
         });
@@ -49,9 +54,13 @@ impl VaultTenants {
 
     /// `config` with these tenants beside its own.
     pub fn beside(&self, config: &Config) -> Config {
-        let ours = self.0.values().map(|(_, tenant)| tenant);
-        let ours = ours.filter(|tenant| !is_configured(config, &tenant.name));
-        let mut tenants: Vec<_> = config.tenants.iter().chain(ours).cloned().collect();
+        let ours = self.0.values().filter(|(record, _)| configured(config, &record.alias).is_none());
+        let ours = ours.filter(|(record, _)| is_in_force(record, config)).map(|(_, tenant)| tenant);
+        let own = config.tenants.iter().map(|own| match self.0.get(&own.name) {
+            Some((record, tenant)) if record.replaces(own) => tenant,
+            _ => own,
+        });
+        let mut tenants: Vec<_> = own.chain(ours).cloned().collect();
         tenants.sort_by(|one, other| one.name.cmp(&other.name));
         Config { tenants, ..config.clone() }
     }
@@ -60,7 +69,25 @@ impl VaultTenants {
     pub fn concerns(&self, config: &Config) -> Vec<String> {
         let mut concerns = Vec::new();
         for (alias, (record, _)) in &self.0 {
-            if is_configured(config, alias) {
+            if record.creating.is_some() {
+                concerns.push(format!(
+                    "the creation of the tenant {alias} was cut off, and it may exist at Logto Cloud without a credential here: \
+                     claviger tenant show {alias}"
+                ));
+                continue;
+            }
+            let own = configured(config, alias);
+            if own.is_some_and(|own| record.replaces(own)) {
+                concerns.push(format!(
+                    "tenants.{alias}.client_secret: the secret of the vault comes first, as Claviger replaces it; the one that is \
+                     configured is tried where Logto refuses that"
+                ));
+            } else if record.configured {
+                concerns.push(format!(
+                    "tenants.{alias}: the vault has a client secret for it that is not used, as endpoint or client_id are others now. \
+                     Take it out: claviger tenant remove {alias}"
+                ));
+            } else if own.is_some() {
                 concerns.push(format!(
                     "tenants.{alias}: the vault has a tenant of this name too; the configuration wins. Take one of them out: \
                      claviger tenant remove {alias}"
@@ -81,9 +108,36 @@ impl VaultTenants {
     }
 }
 
+/// What becomes of a tenant whose record is gone.
+#[derive(Debug, PartialEq)]
+pub enum Removed {
+    /// It was not in force.
+    Nothing,
+    /// There is none any more.
+    Gone,
+    /// The configuration has it, with the secret that stands there.
+    Configured(Arc<Tenant>),
+}
+
+/// The tenant that comes of a record.
+fn tenant(record: &Record, config: &Config) -> Tenant {
+    match configured(config, &record.alias) {
+        Some(own) if record.replaces(own) => record.replacing(own),
+        _ => record.tenant(config),
+    }
+}
+
+fn is_in_force(record: &Record, config: &Config) -> bool {
+    match configured(config, &record.alias) {
+        Some(own) => record.replaces(own),
+        None => record.creating.is_none() && !record.configured,
+    }
+}
+
 /// `config.tenants` are in order of name.
-fn is_configured(config: &Config, alias: &TenantName) -> bool {
-    config.tenants.binary_search_by(|tenant| tenant.name.cmp(alias)).is_ok()
+fn configured<'c>(config: &'c Config, alias: &TenantName) -> Option<&'c Arc<Tenant>> {
+    let found = config.tenants.binary_search_by(|tenant| tenant.name.cmp(alias));
+    found.ok().map(|at| &config.tenants[at])
 }
 
 #[cfg(test)]
@@ -120,7 +174,35 @@ mod tests {
         assert_eq!(under.beside(&bare).tenants[1].labels.len(), 1, "no label of a template that is gone");
         assert!(under.concerns(&bare)[1].contains("no tenant_templates.customer"));
         assert!(vault.put(record("acme", "again"), &config).is_none(), "it would not be in force");
-        assert!(!vault.remove(&TenantName::parse("acme").unwrap(), &config));
-        assert!(vault.remove(&TenantName::parse("beta").unwrap(), &config));
+        assert_eq!(vault.remove(&TenantName::parse("acme").unwrap(), &config), Removed::Nothing);
+        assert_eq!(vault.remove(&TenantName::parse("beta").unwrap(), &config), Removed::Gone);
+    }
+
+    #[test]
+    fn the_replaced_secret_of_a_configured_tenant_comes_before_the_one_that_is_written() {
+        let own = Arc::new(record("acme", "written").tenant(&Config::default()));
+        let config = Config { tenants: vec![own.clone()], ..Config::default() };
+        let replaced = Record { configured: true, ..record("acme", "replaced") };
+        let mut vault = VaultTenants::new([replaced.clone()], &config);
+        let secrets = |tenant: &Tenant| {
+            let held = tenant.client_secrets.iter().filter_map(crate::secret::ClientSecret::held);
+            held.map(|it| String::from_utf8(it.expose().to_vec()).unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(secrets(&vault.beside(&config).tenants[0]), ["replaced", "written"]);
+        assert!(vault.concerns(&config)[0].contains("the secret of the vault comes first"));
+        assert_eq!(vault.remove(&own.name, &config), Removed::Configured(own.clone()));
+        // The key names another application now.
+        let other = Config {
+            tenants: vec![Arc::new(Tenant { client_id: "other".into(), ..(*own).clone() })],
+            ..Config::default()
+        };
+        let mut vault = VaultTenants::new([replaced.clone()], &other);
+        assert_eq!(secrets(&vault.beside(&other).tenants[0]), ["written"]);
+        assert!(vault.concerns(&other)[0].contains("that is not used"));
+        assert!(vault.put(replaced.clone(), &other).is_none());
+        // Without its table the tenant is gone, whatever the vault has.
+        let none = Config::default();
+        let mut vault = VaultTenants::new([replaced.clone()], &none);
+        assert!(vault.beside(&none).tenants.is_empty() && vault.put(replaced, &none).is_none());
     }
 }

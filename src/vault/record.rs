@@ -5,9 +5,9 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 use crate::{
-    config::Endpoint,
-    ids::{Label, TemplateName, TenantName},
-    secret::Secret,
+    config::{Cloud, Endpoint, Tenant},
+    ids::{CallerName, Label, OPERATOR, TemplateName, TenantName},
+    secret::{ClientSecret, Secret},
 };
 
 /// A tenant's credential, and where it came from.
@@ -36,6 +36,22 @@ pub struct Record {
     pub created_by: String,
     /// How far a rotation has come.
     pub rotation: Rotation,
+    /// The tenant is one of the configuration, which has all but the secret: that one Claviger replaces.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub configured: bool,
+    /// Of a note of a creation under way: there is no credential yet, and no tenant in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub creating: Option<Creating>,
+}
+
+/// A creation that was begun. Noted before anything is sent, so that whoever finds the note knows what may exist at Logto
+/// Cloud without a credential here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Creating {
+    /// The account at Logto Cloud.
+    pub account: TenantName,
+    /// What the tenant is to be called there, where the request says so.
+    pub name: Option<String>,
 }
 
 /// One secret of the application.
@@ -118,7 +134,58 @@ impl Record {
             created_at: now,
             created_by: created_by.into(),
             rotation: Rotation::default(),
+            configured: false,
+            creating: None,
         }
+    }
+
+    /// A note that a tenant is being created.
+    pub fn note(
+        alias: TenantName,
+        account: &Cloud,
+        name: Option<String>,
+        created_by: impl Into<String>,
+        now: SystemTime,
+    ) -> Self {
+        Self {
+            alias,
+            tenant_id: None,
+            endpoint: account.endpoint.clone(),
+            resource: String::new(),
+            client_id: String::new(),
+            secrets: Vec::new(),
+            template: account.template.clone(),
+            labels: Vec::new(),
+            created_at: now,
+            created_by: created_by.into(),
+            rotation: Rotation::default(),
+            configured: false,
+            creating: Some(Creating { account: account.name.clone(), name }),
+        }
+    }
+
+    /// Whether the secrets are for this tenant of the configuration.
+    pub fn replaces(&self, own: &Tenant) -> bool {
+        self.configured
+            && own.name == self.alias
+            && own.client_id == self.client_id
+            && own.endpoint == self.endpoint
+    }
+
+    /// A tenant of the configuration with these secrets: they come first, and the one that is configured is tried where Logto
+    /// refuses them.
+    pub fn replacing(&self, own: &Tenant) -> Tenant {
+        let ours = self.secrets.iter().map(|it| ClientSecret::Held(it.value.clone()));
+        let mut client_secrets: Vec<_> = ours.collect();
+        let others = own.client_secrets.iter().filter(|it| !client_secrets.contains(it));
+        let others: Vec<_> = others.cloned().collect();
+        client_secrets.extend(others);
+        Tenant { client_secrets, ..own.clone() }
+    }
+
+    /// The caller that had the tenant created. No caller is the operator, whatever it is called.
+    pub fn creator(&self) -> Option<CallerName> {
+        (self.created_by != OPERATOR).then(|| CallerName::parse(&self.created_by).ok())?
     }
 
     /// Each secret that the record holds, that of a rotation under way included.

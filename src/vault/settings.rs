@@ -41,6 +41,8 @@ impl Record {
             max_in_flight: template.max_in_flight,
             compression: template.compression.unwrap_or_else(|| self.endpoint.compresses()),
             tls: template.tls,
+            rotate: None,
+            created_by: self.creator(),
         }
     }
 }

@@ -3,6 +3,14 @@
 
 #[path = "cloud/capture.rs"]
 mod capture;
+#[path = "cloud/crash.rs"]
+mod crash;
+#[path = "cloud/created.rs"]
+mod created;
+#[path = "cloud/operator.rs"]
+mod operator;
+#[path = "cloud/probe.rs"]
+mod probe;
 
 use claviger_emulator::{Effect, Emulator, Options};
 use serde_json::json;

@@ -1,5 +1,7 @@
 //! The command line: exit codes and what it says.
 
+#[path = "commands/bootstrap.rs"]
+mod bootstrap;
 #[path = "commands/caller.rs"]
 mod caller;
 #[path = "commands/check.rs"]

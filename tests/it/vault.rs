@@ -1,5 +1,9 @@
 //! Tenants of the vault, in the real program: adopted, used, restarted, removed, and who may do so.
 
+#[path = "vault/configured.rs"]
+mod configured;
+#[path = "vault/import.rs"]
+mod import;
 #[path = "vault/rotation.rs"]
 mod rotation;
 

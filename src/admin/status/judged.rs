@@ -10,7 +10,7 @@ use crate::clock::Moment;
 impl TenantNow {
     /// Of a tenant's tokens and upstream.
     pub(super) fn judged(&self, now: Moment) -> Vec<Problem> {
-        let about = || format!("tenants.{}", self.name());
+        let about = || self.place();
         let mut problems = Vec::new();
         for token in &self.tokens {
             let Some(error) = &token.last_error else { continue };
@@ -40,7 +40,7 @@ impl TenantNow {
                 severity,
                 about: about(),
                 what: format!("{failed} of {all} tries failed in the last minutes; the last: {}", last.what),
-                remedy: crate::proxy::remedy_of_try(last.kind).into(),
+                remedy: self.remedy_of(last.kind).into(),
                 at: Some(at(now, last.at)),
             });
         }

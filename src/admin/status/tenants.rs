@@ -11,13 +11,14 @@ use super::{
 };
 use crate::{
     admin::traffic::{Ring, WINDOW},
+    catalog::Api,
     clock::Moment,
     config::Class,
     ids::TenantName,
     limit::Limited as _,
-    proxy::{Tries, remedy_of_try},
+    proxy::{REMEDY_OF_ACCOUNT, Tries, remedy_of_try},
     token::SlotStatus,
-    upstream::Tenant,
+    upstream::{Tenant, TryFailure},
 };
 
 /// A tenant, and what is known about it now.
@@ -45,6 +46,18 @@ impl TenantNow {
 
     pub(super) fn name(&self) -> &TenantName {
         &self.tenant.config().name
+    }
+
+    /// Its name, of an account without what tells it from tenants.
+    pub(super) fn plain_name(&self) -> &str {
+        let name = self.name().as_str();
+        name.strip_prefix(Api::Cloud.prefix()).unwrap_or(name)
+    }
+
+    /// The part of the configuration that it is.
+    pub(super) fn place(&self) -> String {
+        let section = if self.tenant.config().is_account() { "cloud" } else { "tenants" };
+        format!("{section}.{}", self.plain_name())
     }
 
     pub(super) fn severity(&self) -> Option<Severity> {
@@ -81,6 +94,25 @@ impl TenantNow {
         })
     }
 
+    /// An account at Logto Cloud has neither scopes nor a quota, and its token is what is configured.
+    pub(super) fn shown_as_account(&self, now: Moment) -> Value {
+        json!({
+            "state": state(self.severity()),
+            "endpoint": self.tenant.config().endpoint.to_string(),
+            "upstream": self.upstream(now),
+            "in_flight": self.tenant.in_flight().used(),
+            "max_in_flight": self.tenant.config().max_in_flight,
+        })
+    }
+
+    /// What the operator does about tries that fail in this way.
+    pub(super) fn remedy_of(&self, failure: TryFailure) -> &'static str {
+        match failure {
+            TryFailure::TokenRejected if self.tenant.config().is_account() => REMEDY_OF_ACCOUNT,
+            other => remedy_of_try(other),
+        }
+    }
+
     fn upstream(&self, now: Moment) -> Value {
         let health = self.tenant.health();
         let (failed, all) = (self.tries.failed, self.tries.failed + self.tries.served);
@@ -92,7 +124,7 @@ impl TenantNow {
             "consecutive_failures": health.consecutive(),
             "last_error": health.last().map(|last| json!({
                 "what": last.what,
-                "remedy": remedy_of_try(last.kind),
+                "remedy": self.remedy_of(last.kind),
                 "at": at(now, last.at),
                 "seconds_ago": now.instant.saturating_duration_since(last.at).as_secs(),
             })),

@@ -130,7 +130,7 @@ fn callers(columns: &[Column<'_>], numbered: &Numbered<'_>) -> String {
         let caller = column.caller;
         let mut facts = vec![
             ("Authenticated by", column.identified_by().join(", ")),
-            ("Tenants", column.tenants.join(", ")),
+            ("Tenants", column.places().join(", ")),
         ];
         facts.push((
             "Policies",

@@ -127,7 +127,8 @@ fn summary(column: &Column<'_>, numbered: &Numbered<'_>, lines: &mut Vec<String>
     let methods =
         if methods.is_empty() { "nothing: it can never be authenticated".into() } else { methods.join(", ") };
     wrap("  authenticated by: ", &methods, lines);
-    let tenants = if column.tenants.is_empty() { "none".to_owned() } else { column.tenants.join(", ") };
+    let places = column.places();
+    let tenants = if places.is_empty() { "none".to_owned() } else { places.join(", ") };
     wrap("  tenants: ", &tenants, lines);
     if let Some(scopes) = &caller.scopes {
         wrap("  scopes: ", &scopes.join(" "), lines);

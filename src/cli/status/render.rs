@@ -24,7 +24,7 @@ pub(super) fn lines(document: &Document, paint: &Paint) -> Vec<String> {
     if root.at("problems").list().len() == 0 {
         lines.extend([String::new(), "Nothing is wrong.".to_owned()]);
     }
-    for table in [tenants(root), callers(root, paint.has_unicode), expiring(root)] {
+    for table in [tenants(root), accounts(root), callers(root, paint.has_unicode), expiring(root)] {
         if table.rows.len() > 1 {
             lines.push(String::new());
             lines.extend(table.lines(paint));
@@ -90,23 +90,7 @@ fn tenants(root: Node<'_>) -> Table {
             () if token.at("last_error").is_there() => ("none".to_owned(), Tone::Error),
             () => ("not asked for yet".to_owned(), Tone::Soft),
         };
-        let tries = match upstream.at("tries").number() {
-            1 => "1 try".to_owned(),
-            tries => format!("{} tries", number(tries)),
-        };
-        let (fares, fares_tone) = match upstream.at("failed_share").share() {
-            None => ("nothing sent".to_owned(), Tone::Soft),
-            Some(0.0) => (format!("{tries}, none failed"), Tone::Plain),
-            Some(share) => {
-                let tone = match share {
-                    share if share >= 0.5 => Tone::Error,
-                    share if share >= 0.05 => Tone::Warning,
-                    _ => Tone::Plain,
-                };
-                let digits = usize::from(share < 0.1);
-                (format!("{:.digits$} % of {tries} failed", share * 100.0), tone)
-            }
-        };
+        let (fares, fares_tone) = fares(upstream);
         let quota = tenant.at("quota");
         let left = match quota.is_there() {
             true => format!("{} / {}", quota.at("remaining").number(), quota.at("burst").number()),
@@ -132,6 +116,45 @@ fn tenants(root: Node<'_>) -> Table {
             "{shown} of {} tenants, those with problems first; --tenant and --limit show others",
             number(matching)
         ));
+    }
+    table
+}
+
+/// What became of tries in the last minutes.
+fn fares(upstream: Node<'_>) -> (String, Tone) {
+    let tries = match upstream.at("tries").number() {
+        1 => "1 try".to_owned(),
+        tries => format!("{} tries", number(tries)),
+    };
+    match upstream.at("failed_share").share() {
+        None => ("nothing sent".to_owned(), Tone::Soft),
+        Some(0.0) => (format!("{tries}, none failed"), Tone::Plain),
+        Some(share) => {
+            let tone = match share {
+                share if share >= 0.5 => Tone::Error,
+                share if share >= 0.05 => Tone::Warning,
+                _ => Tone::Plain,
+            };
+            let digits = usize::from(share < 0.1);
+            (format!("{:.digits$} % of {tries} failed", share * 100.0), tone)
+        }
+    }
+}
+
+/// Accounts at Logto Cloud.
+fn accounts(root: Node<'_>) -> Table {
+    let mut table = Table::new(&["ACCOUNT", "STATE", "UPSTREAM, 5 MIN", ">IN FLIGHT"]);
+    for (name, account) in root.at("accounts").members() {
+        let state = account.at("state").text();
+        let flight =
+            format!("{} / {}", account.at("in_flight").number(), account.at("max_in_flight").number());
+        let of_state = tone(&state);
+        table.row([
+            (name, of_state),
+            (state, of_state),
+            fares(account.at("upstream")),
+            (flight, Tone::Plain),
+        ]);
     }
     table
 }

@@ -29,6 +29,12 @@ pub(super) fn text(value: &Value) -> String {
     if let Some(step) = step(value) {
         lines.push(("under way", step));
     }
+    if let Some(base) = value["base_url"].as_str() {
+        lines.push(("live at", base.to_owned()));
+    }
+    if let Some(detail) = value["detail"].as_str() {
+        lines.push(("usable", format!("not yet: {detail}")));
+    }
     if value["in_force"] == false {
         lines.push(("in force", "no: the configuration has a tenant of this name".into()));
     }
@@ -53,8 +59,20 @@ fn list(all: &[Value]) -> String {
     rows.iter().map(line).collect()
 }
 
-/// How far a rotation has come.
+/// How far a rotation has come, or a creation.
 fn step(value: &Value) -> Option<String> {
+    if let Some(account) = value["creating"]["account"].as_str() {
+        let alias = word(&value["alias"]);
+        return Some(match value["tenant_id"].as_str() {
+            Some(id) => format!(
+                "creation cut off: {id} exists at Logto Cloud and its credential is lost; make a secret in its Console, then: \
+                 claviger tenant adopt {alias} --tenant-id {id} --client-id …"
+            ),
+            None => format!(
+                "creation at Logto Cloud, by account {account}: it is looked for there if it takes longer than it may"
+            ),
+        });
+    }
     let step = &value["rotation"]["step"];
     if let Some(name) = step["create"]["name"].as_str() {
         return Some(format!("rotation: the secret {name:?} is to be made at Logto"));

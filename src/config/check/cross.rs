@@ -66,7 +66,7 @@ impl Checker<'_> {
     fn down_selection(&mut self, config: &Config) {
         for caller in &config.callers {
             let Some(scopes) = &caller.scopes else { continue };
-            for tenant in within(&config.tenants, &caller.tenants) {
+            for tenant in within(&config.tenants, caller) {
                 for scope in scopes.iter().filter(|scope| !tenant.scopes.contains(scope)) {
                     let key = KeyPath::of(&["callers", caller.name.as_str(), "scopes"]);
                     let what =
@@ -103,7 +103,8 @@ impl Checker<'_> {
 }
 
 /// The tenants of a scope. `tenants` are in order of name.
-fn within<'c>(tenants: &'c [Arc<Tenant>], scope: &'c TenantScope) -> Vec<&'c Tenant> {
+fn within<'c>(tenants: &'c [Arc<Tenant>], caller: &'c Caller) -> Vec<&'c Tenant> {
+    let scope = &caller.tenants;
     let named = |one: &TenantMatch| match one {
         TenantMatch::Name(name) => Some(tenants.binary_search_by(|tenant| tenant.name.cmp(name)).ok()),
         _ => None,
@@ -114,7 +115,7 @@ fn within<'c>(tenants: &'c [Arc<Tenant>], scope: &'c TenantScope) -> Vec<&'c Ten
         return found.into_iter().flatten().map(|at| &*tenants[at]).collect();
     }
     let tenants = tenants.iter().map(|tenant| &**tenant);
-    tenants.filter(|tenant| scope.matches(&tenant.name, &tenant.labels)).collect()
+    tenants.filter(|tenant| scope.matches(&caller.name, tenant)).collect()
 }
 
 /// What callers refer to.
@@ -143,6 +144,8 @@ impl<'c> Used<'c> {
                 match one {
                     TenantMatch::Name(name) => used.tenants.insert(name),
                     TenantMatch::Label(label) => used.labels.insert(label),
+                    // None of the configuration's.
+                    TenantMatch::Created => false,
                     TenantMatch::Pattern(pattern) => {
                         used.patterns.entry(pattern.prefix()).or_default().insert(pattern)
                     }

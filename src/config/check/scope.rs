@@ -1,4 +1,5 @@
-//! `callers.NAME.tenants`: names of tenants that exist; patterns and labels, which may be ahead of their tenants.
+//! `callers.NAME.tenants`: names of tenants that exist; patterns, labels and what the caller has created, which may be ahead of
+//! their tenants.
 
 use super::checker::Checker;
 use crate::{
@@ -6,17 +7,17 @@ use crate::{
         leaf::{Either, Leaf, Mixed},
         path::KeyPath,
         problem::{nearest, quoted},
-        raw::RawLabelled,
+        raw::RawGrouped,
         scope::{TenantMatch, TenantPattern, TenantScope},
     },
-    ids::{Label, TenantName},
+    ids::{Label, OPERATOR, TenantName},
 };
 
 impl Checker<'_> {
     pub(super) fn tenant_scope(
         &mut self,
         at: &KeyPath,
-        list: Option<Mixed<String, RawLabelled>>,
+        list: Option<Mixed<String, RawGrouped>>,
         has_account: bool,
     ) -> TenantScope {
         let key = at.key("tenants");
@@ -43,7 +44,10 @@ impl Checker<'_> {
                     self.mistake(&path, mistake);
                     None
                 }
-                Either::Table(labelled) => self.labelled(&path, labelled),
+                Either::Table(RawGrouped { created: Some(created), label: None }) => {
+                    self.created(at, &path, created, has_account)
+                }
+                Either::Table(grouped) => self.labelled(&path, grouped),
             };
             if let Some(one) = one
                 && !matches.contains(&one)
@@ -105,7 +109,38 @@ impl Checker<'_> {
         Some(TenantMatch::Pattern(pattern))
     }
 
-    fn labelled(&mut self, path: &KeyPath, raw: RawLabelled) -> Option<TenantMatch> {
+    /// `{ created = true }`
+    fn created(
+        &mut self,
+        caller: &KeyPath,
+        path: &KeyPath,
+        created: Leaf<bool>,
+        has_account: bool,
+    ) -> Option<TenantMatch> {
+        if !self.leaf(path, "created", Some(created))? {
+            let remedy = "Write { created = true }, or take it out.";
+            self.problem(&path.key("created"), "this means nothing: no tenant is meant by it", remedy);
+            return None;
+        }
+        if caller.steps().last() == Some(&OPERATOR) {
+            let what =
+                "a caller of this name cannot be told from the operator, who creates and adopts tenants too";
+            self.problem(&path.key("created"), what, "Rename the caller.");
+            return None;
+        }
+        if !has_account {
+            let remedy = "Write cloud = \"NAME\" and let its policies allow cloud:CreateTenant.";
+            self.warn(path, "the caller may use no account at Logto Cloud, so it creates no tenant", remedy);
+        }
+        Some(TenantMatch::Created)
+    }
+
+    fn labelled(&mut self, path: &KeyPath, raw: RawGrouped) -> Option<TenantMatch> {
+        if raw.created.is_some() {
+            let remedy = "Write two elements: { label = \"…\" }, { created = true }.";
+            self.problem(path, "label and created stand together, and either would do", remedy);
+            return None;
+        }
         let Some(leaf) = raw.label else {
             self.missing(&path.key("label"), "the label is missing", "Write { label = \"customer\" }.");
             return None;

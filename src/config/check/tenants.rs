@@ -88,6 +88,11 @@ impl Checker<'_> {
         let client_auth = self.leaf(at, "client_auth", raw.client_auth).unwrap_or(ClientAuth::Basic);
         let tls = self.tls(&at.key("tls"), raw.tls.unwrap_or_default());
         let labels = self.labels(at, raw.labels);
+        let rotate = raw.rotate.and_then(|raw| self.rotate(&at.key("rotate"), raw));
+        if rotate.is_some() && self.tree.member("vault").is_none() {
+            let remedy = "Write [vault] with store and key, or take it out.";
+            self.problem(&at.key("rotate"), "there is no vault to keep the new secrets in", remedy);
+        }
         let endpoint = endpoint?;
         Some(Tenant {
             name,
@@ -105,6 +110,8 @@ impl Checker<'_> {
             quota,
             max_in_flight: max_in_flight.unwrap_or(DEFAULT_MAX_IN_FLIGHT),
             tls: tls?,
+            rotate,
+            created_by: None,
         })
     }
 

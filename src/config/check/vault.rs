@@ -157,7 +157,7 @@ impl Checker<'_> {
         })
     }
 
-    fn rotate(&mut self, at: &KeyPath, raw: RawRotate) -> Option<Rotate> {
+    pub(super) fn rotate(&mut self, at: &KeyPath, raw: RawRotate) -> Option<Rotate> {
         if raw.every.is_none() {
             self.missing(&at.key("every"), "nothing says how often", "Write { every = \"30d\" }.");
         }

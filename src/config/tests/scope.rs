@@ -18,7 +18,8 @@ fn bench(caller: &str) -> Bench {
 
 /// The tenants of the configuration that the caller may name.
 fn granted(config: &Config) -> Vec<&str> {
-    let within = config.tenants.iter().filter(|t| config.callers[0].tenants.matches(&t.name, &t.labels));
+    let caller = &config.callers[0];
+    let within = config.tenants.iter().filter(|tenant| caller.tenants.matches(&caller.name, tenant));
     within.map(|tenant| tenant.name.as_str()).collect()
 }
 
@@ -106,4 +107,35 @@ fn what_is_wrong() {
             "c.toml:3: tenants.acme.labels[0]: a name is 1 to 63 of a-z, 0-9, '-', '_' and '.', and begins with a letter or a digit. Write such a name, as in labels = [\"customer\"]."
         ]
     );
+}
+
+#[test]
+fn what_a_caller_had_created_is_no_tenant_of_the_configuration() {
+    let account = "cloud = \"default\"\n[cloud.default]\ntoken = { env = \"S\" }\n";
+    let loaded = bench(&format!("tenants = [{{ created = true }}]\n{account}")).load().unwrap();
+    assert_eq!(granted(&loaded.config), Vec::<&str>::new());
+    assert_eq!(
+        in_effect(&loaded.config)["callers"]["c"]["tenants"],
+        serde_json::json!([{ "created": true }])
+    );
+    for (caller, want) in [
+        (
+            "tenants = [{ created = false }]",
+            "callers.c.tenants[0].created: this means nothing: no tenant is meant by it. Write { created = true }, or take it out.",
+        ),
+        (
+            "tenants = [{ created = true, label = \"eu\" }]",
+            "callers.c.tenants[0]: label and created stand together, and either would do. Write two elements: { label = \"…\" }, { created = true }.",
+        ),
+        (
+            "tenants = \"acme\"\n[callers.operator]\nidentify = { unix_uid = 1 }\npolicies = \"p\"\ntenants = [{ created = true }]",
+            "callers.operator.tenants[0].created: a caller of this name cannot be told from the operator, who creates and adopts tenants too. Rename the caller.",
+        ),
+    ] {
+        let problems = bench(caller).problems();
+        assert!(problems.iter().any(|problem| problem.ends_with(want)), "{caller}: {problems:?}");
+    }
+    let loaded = bench("tenants = [{ created = true }]").load().unwrap();
+    let warned = "the caller may use no account at Logto Cloud, so it creates no tenant";
+    assert!(loaded.warnings.iter().any(|it| it.to_string().contains(warned)), "{:?}", loaded.warnings);
 }

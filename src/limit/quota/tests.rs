@@ -18,7 +18,7 @@ fn two_a_second() -> config::Quota {
 }
 
 fn used(quota: &Quota) -> u64 {
-    quota.0.kept.used.as_ref().map_or(0, IntCounter::get)
+    quota.0.kept.used.as_ref().and_then(|used| used.get()).map_or(0, IntCounter::get)
 }
 
 fn at_once(quota: &Quota, operation: usize) -> Option<Result<Permit, LimitError>> {

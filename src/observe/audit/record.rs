@@ -34,7 +34,7 @@ pub struct TenantRecord {
     pub schema: u32,
     /// Which.
     pub tenant: TenantName,
-    /// "adopt", "remove" or "rotate".
+    /// "create", "adopt", "remove" or "rotate".
     pub action: &'static str,
     /// "operator" or "schedule".
     pub by: &'static str,

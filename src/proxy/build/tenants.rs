@@ -203,7 +203,7 @@ fn narrowed_key(own: TokenKey, narrowing: &Narrowing) -> TokenKey {
 }
 
 /// How a tenant is reached: its TLS, and the client for its token requests, also for what else is seldom asked.
-type Trusted = (rustls::ClientConfig, Arc<dyn Issuer>, reqwest::Client);
+type Trusted = (Arc<rustls::ClientConfig>, Arc<dyn Issuer>, reqwest::Client);
 
 /// The token endpoint of a tenant alone.
 pub(super) fn issuer(tenant: &config::Tenant, config: &Config) -> Result<Arc<dyn Issuer>, BuildError> {
@@ -213,7 +213,7 @@ pub(super) fn issuer(tenant: &config::Tenant, config: &Config) -> Result<Arc<dyn
 /// TLS configurations and issuers' clients, made once for all tenants that share their roots.
 #[derive(Default)]
 struct Trust {
-    tls: HashMap<Roots, rustls::ClientConfig>,
+    tls: HashMap<Roots, Arc<rustls::ClientConfig>>,
     issuers: HashMap<Roots, HttpIssuer>,
 }
 
@@ -224,7 +224,7 @@ impl Trust {
         Ok((self.tls(tenant)?, Arc::new(issuer), http))
     }
 
-    fn tls(&mut self, tenant: &config::Tenant) -> Result<rustls::ClientConfig, BuildError> {
+    fn tls(&mut self, tenant: &config::Tenant) -> Result<Arc<rustls::ClientConfig>, BuildError> {
         // Roots cost memory and a millisecond: not for a tenant in plain HTTP.
         let roots = if tenant.endpoint.scheme == http::uri::Scheme::HTTPS {
             tenant.tls.roots.clone()
@@ -236,6 +236,7 @@ impl Trust {
         }
         let tls =
             trust::client(&roots).map_err(|error| BuildError::Tls { tenant: tenant.name.clone(), error })?;
+        let tls = Arc::new(tls);
         self.tls.insert(roots, tls.clone());
         Ok(tls)
     }
@@ -246,7 +247,8 @@ impl Trust {
             return issuer.at(&url).map_err(BuildError::Issuer);
         }
         let timeouts = &config.timeouts;
-        let issuer = HttpIssuer::new(&url, self.tls(tenant)?, timeouts.connect, timeouts.upstream_idle)
+        let tls = (*self.tls(tenant)?).clone();
+        let issuer = HttpIssuer::new(&url, tls, timeouts.connect, timeouts.upstream_idle)
             .map_err(BuildError::Issuer)?;
         self.issuers.insert(tenant.tls.roots.clone(), issuer.clone());
         Ok(issuer)

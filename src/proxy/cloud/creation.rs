@@ -11,7 +11,11 @@ use http::{Request, header, request, response};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::unresolved::{Asked, Unresolved};
+use super::{
+    note::Note,
+    steps::{CreationStep, Steps},
+    unresolved::{Asked, Unresolved},
+};
 use crate::{
     config::{Cloud, Config},
     headers,
@@ -27,7 +31,7 @@ use crate::{
     upstream::{
         self, Created, CreationAnswer, FilteredBody, Outbound, Prepared, SendError, Tenant, UpstreamError,
     },
-    vault::{self, Reservation, Vault, VaultError},
+    vault::{self, Reservation, Vault, VaultError, fault_point},
 };
 
 /// The tenants of the account.
@@ -65,6 +69,10 @@ pub(super) struct Keep {
     pub(super) reservation: Option<Reservation>,
     pub(super) created_by: String,
     pub(super) now: SystemTime,
+    /// Who is told how far it has come.
+    pub(super) steps: Steps,
+    /// That it was begun; from when it is sent.
+    pub(super) note: Option<Note>,
 }
 
 /// What came of it.
@@ -95,8 +103,9 @@ impl Creation {
     }
 
     async fn carry_out(self, record: &mut Record) -> Result<Outcome, Failure> {
-        let Self { tenant, dispatch, body, head, worker, deadline, idle, asked, keep, unresolved } = self;
-        let list = List { tenant: &tenant, worker, idle, name: asked.name.as_deref(), vault: &keep.vault };
+        let Self { tenant, dispatch, body, head, worker, deadline, idle, asked, mut keep, unresolved } = self;
+        let vault = keep.vault.clone();
+        let list = List { tenant: &tenant, worker, idle, name: asked.name.as_deref(), vault: &vault };
         if unresolved.has(&asked, Instant::now()) {
             if let Some(found) = list.found(record).await?.filter(|found| !found.is_empty()) {
                 let why = "an earlier request to create it got no answer, and another is sent only once that is adopted or deleted";
@@ -104,15 +113,22 @@ impl Creation {
             }
             unresolved.settle(&asked);
         }
+        keep.begin(asked.name.clone()).await?;
+        fault_point("create.noted");
+        keep.steps.tell(CreationStep::Sent { account: keep.account.name.clone() });
         let outbound = Outbound { head: &head, worker, deadline };
         let mut answer = match upstream::send(dispatch, outbound, body, record).await {
             Ok(answer) => answer,
             Err(error) if is_unknown(&error) => {
                 unresolved.add(asked.clone(), Instant::now());
                 let found = list.found(record).await;
+                keep.forget_note().await;
                 return Err(unknown(error.into(), found, asked.name.as_deref()));
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => {
+                keep.forget_note().await;
+                return Err(error.into());
+            }
         };
         if answer.status().is_server_error() {
             unresolved.add(asked.clone(), Instant::now());
@@ -120,6 +136,7 @@ impl Creation {
         headers::strip_answer(answer.headers_mut());
         answer.headers_mut().append(header::VIA, headers::VIA);
         if !answer.status().is_success() {
+            keep.forget_note().await;
             let (head, body) = answer.filtered(&head, idle).await?;
             return Ok(Outcome::Refused(head, Box::new(body)));
         }
@@ -128,9 +145,14 @@ impl Creation {
             Err(error) => {
                 unresolved.add(asked.clone(), Instant::now());
                 let found = list.found(record).await;
+                keep.forget_note().await;
                 return Err(unknown(error.into(), found, asked.name.as_deref()));
             }
         };
+        fault_point("create.answered");
+        if created.is_err() {
+            keep.forget_note().await;
+        }
         let created = created.map_err(|why| {
             let why = format!("the answer to its creation {why}");
             tracing::error!(account = %keep.account.name, id, why, "a tenant was created, and its credential is not stored");
@@ -141,6 +163,24 @@ impl Creation {
 }
 
 impl Keep {
+    /// Notes that it begins, under its alias, or one that nobody has where that is made of Logto's ID later.
+    async fn begin(&mut self, name: Option<String>) -> Result<(), Failure> {
+        let alias = match &self.reservation {
+            Some(reservation) => reservation.alias().clone(),
+            None => Note::alias().ok_or(Failure::Panic)?,
+        };
+        let record = vault::Record::note(alias, &self.account, name, self.created_by.clone(), self.now);
+        self.note = Some(Note::store(&self.vault, self.reservation.as_ref(), record).await?);
+        Ok(())
+    }
+
+    /// Whoever asked is told what became of it, so nobody needs the note.
+    async fn forget_note(&self) {
+        if let Some(note) = &self.note {
+            note.forget(&self.vault).await;
+        }
+    }
+
     /// The alias that the request names.
     fn alias(&self) -> Option<&str> {
         self.reservation.as_ref().map(|reservation| reservation.alias().as_str())
@@ -149,6 +189,7 @@ impl Keep {
     /// Stores the credential, and proves it meanwhile: what does not work yet may in a moment, and is not to be lost.
     async fn credential(self, created: Created) -> Result<Kept, CreationError> {
         let Created { id, endpoint, client_id, secret } = created;
+        self.steps.tell(CreationStep::Created { tenant_id: id.clone(), endpoint: endpoint.to_string() });
         let (account, caller) = (self.account.name.clone(), self.created_by.clone());
         let lost = |alias: Option<&str>, why: String| {
             tracing::error!(%account, id, why, remedy = "adopt the tenant, with a secret from the Logto Console",
@@ -178,8 +219,18 @@ impl Keep {
         );
         (record.tenant_id, record.template) = (Some(id.clone()), self.account.template.clone());
         let tenant = record.tenant(&self.config);
-        let (stored, proved) =
-            tokio::join!(store(&reservation, record), prove(&self.tokens, &self.config, &tenant));
+        let storing = async {
+            let stored = store(&self.vault, &reservation, self.note.as_ref(), record).await;
+            fault_point("create.stored");
+            self.steps.tell_if(stored.is_ok(), || CreationStep::Stored { alias: alias.clone() });
+            stored
+        };
+        let proving = async {
+            let proved = prove(&self.tokens, &self.config, &tenant).await;
+            self.steps.tell_if(proved.is_ok(), || CreationStep::Proved);
+            proved
+        };
+        let (stored, proved) = tokio::join!(storing, proving);
         stored.map_err(|error| lost(Some(alias.as_str()), error.to_string()))?;
         let unproved = proved.err().map(|error| {
             tracing::warn!(tenant = %alias, id, %error, remedy = error.remedy(), "a tenant was created and stored, and gives no token yet");
@@ -190,11 +241,20 @@ impl Keep {
     }
 }
 
-async fn store(reservation: &Reservation, record: vault::Record) -> Result<(), VaultError> {
+async fn store(
+    vault: &Vault,
+    reservation: &Reservation,
+    note: Option<&Note>,
+    record: vault::Record,
+) -> Result<(), VaultError> {
     let mut pauses = AGAIN.into_iter();
     loop {
-        match (reservation.store(record.clone()).await, pauses.next()) {
-            (Ok(_), _) => return Ok(()),
+        let stored = match note {
+            Some(note) => note.give_way(vault, reservation, record.clone()).await,
+            None => reservation.store(record.clone()).await.map(drop),
+        };
+        match (stored, pauses.next()) {
+            (Ok(()), _) => return Ok(()),
             (Err(VaultError::Unavailable(_)), Some(pause)) => tokio::time::sleep(pause).await,
             (Err(error), _) => return Err(error),
         }
@@ -230,44 +290,56 @@ fn unknown(cause: Failure, found: Result<Option<Vec<String>>, Failure>, name: Op
 }
 
 /// Looks for a tenant among those of the account.
-struct List<'a> {
-    tenant: &'a Arc<Tenant>,
-    worker: usize,
-    idle: Duration,
-    name: Option<&'a str>,
-    vault: &'a Vault,
+pub(super) struct List<'a> {
+    pub(super) tenant: &'a Arc<Tenant>,
+    pub(super) worker: usize,
+    pub(super) idle: Duration,
+    pub(super) name: Option<&'a str>,
+    pub(super) vault: &'a Vault,
+}
+
+/// What a question of Claviger's own about an account is answered, where that is a success.
+pub(super) async fn own_question(
+    tenant: &Arc<Tenant>,
+    (worker, idle): (usize, Duration),
+    target: &'static str,
+    record: &mut Record,
+) -> Result<Value, Failure> {
+    let deadline = Instant::now() + PATIENCE;
+    let dispatch = Dispatch::probe(tenant.clone(), target).await?;
+    let head = Request::get(target).body(()).map_err(|_| Failure::Panic)?.into_parts().0;
+    let outbound = Outbound { head: &head, worker, deadline };
+    let answer = upstream::send(dispatch, outbound, Prepared::Held(Bytes::new()), record).await?;
+    if !answer.status().is_success() {
+        return Err(Failure::Upstream(UpstreamError::Invalid("no list where the account has one")));
+    }
+    let (_, mut body) = answer.filtered(&head, idle).await?;
+    let whole = whole(&mut body, MOST).await?;
+    serde_json::from_slice(&whole)
+        .map_err(|_| Failure::Upstream(UpstreamError::Invalid("a list of the account that is not JSON")))
+}
+
+/// An answer's body, `most` bytes of it at the most.
+pub(super) async fn whole(body: &mut FilteredBody, most: usize) -> Result<Vec<u8>, Failure> {
+    let mut whole = Vec::new();
+    while let Some(data) = poll_fn(|cx| body.poll_data(cx)).await.transpose()? {
+        if whole.len() + data.len() > most {
+            return Err(Failure::Upstream(UpstreamError::Invalid("an answer of the account without end")));
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole)
 }
 
 impl List<'_> {
     /// Logto's IDs of the tenants of this name that the vault does not have; `None`: there is no name to look for.
-    async fn found(&self, record: &mut Record) -> Result<Option<Vec<String>>, Failure> {
+    pub(super) async fn found(&self, record: &mut Record) -> Result<Option<Vec<String>>, Failure> {
         let Some(name) = self.name else { return Ok(None) };
-        let listed = self.listed(record).await?;
+        let listed = own_question(self.tenant, (self.worker, self.idle), LIST, record).await?;
         let known = self.vault.list().await?;
         let is_known = |id: &str| known.iter().any(|stored| stored.record.tenant_id.as_deref() == Some(id));
         let named = listed.as_array().into_iter().flatten().filter(|tenant| tenant["name"] == name);
         let ids = named.filter_map(|tenant| tenant["id"].as_str()).filter(|id| !is_known(id));
         Ok(Some(ids.map(str::to_owned).collect()))
-    }
-
-    async fn listed(&self, record: &mut Record) -> Result<Value, Failure> {
-        let deadline = Instant::now() + PATIENCE;
-        let dispatch = Dispatch::probe(self.tenant.clone(), LIST).await?;
-        let head = Request::get(LIST).body(()).map_err(|_| Failure::Panic)?.into_parts().0;
-        let outbound = Outbound { head: &head, worker: self.worker, deadline };
-        let answer = upstream::send(dispatch, outbound, Prepared::Held(Bytes::new()), record).await?;
-        if !answer.status().is_success() {
-            return Err(Failure::Upstream(UpstreamError::Invalid("no list of the account's tenants")));
-        }
-        let (_, mut body) = answer.filtered(&head, self.idle).await?;
-        let mut whole = Vec::new();
-        while let Some(data) = poll_fn(|cx| body.poll_data(cx)).await.transpose()? {
-            if whole.len() + data.len() > MOST {
-                return Err(Failure::Upstream(UpstreamError::Invalid("a list of tenants without end")));
-            }
-            whole.extend_from_slice(&data);
-        }
-        serde_json::from_slice(&whole)
-            .map_err(|_| Failure::Upstream(UpstreamError::Invalid("a list of tenants that is not JSON")))
     }
 }

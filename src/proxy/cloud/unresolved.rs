@@ -30,6 +30,11 @@ pub(super) struct Asked {
 pub(in crate::proxy) struct Unresolved(Mutex<HashMap<Asked, Instant>>);
 
 impl Asked {
+    /// By its name alone.
+    pub(super) fn of(account: TenantName, name: Option<String>) -> Self {
+        Self { account, alias: None, name }
+    }
+
     pub(super) fn new(account: TenantName, alias: Option<TenantName>, body: Option<&[u8]>) -> Self {
         let body = serde_json::from_slice::<serde_json::Value>(body.unwrap_or_default()).unwrap_or_default();
         Self { account, alias, name: body["name"].as_str().map(str::to_owned) }

@@ -96,4 +96,6 @@ pub(super) const OPERATOR_BROKEN: &str = "Look at Logto's log and at what is bet
 pub(super) const OPERATOR_TIMEOUT: &str = "Look at how Logto and its database fare; `timeouts.response` is how long an answer may take.";
 pub(super) const OPERATOR_SERVER_ERROR: &str = "Logto answers with an error of its own, which callers get as it is: look at Logto's log and at its database.";
 pub(super) const OPERATOR_TOKEN_REJECTED: &str = "Check the tenant's `resource`, the clocks of both sides, and whether Logto's signing keys were rotated.";
+/// What the operator does where Logto Cloud refuses the token of an account.
+pub const REMEDY_OF_ACCOUNT: &str = "Make another personal access token in the Logto Console, in the settings of the profile, and put it where `token` of the account takes it from.";
 pub(super) const OPERATOR_INVALID: &str = "Check the tenant's `endpoint`: it must be the tenant's own address, without a path.";

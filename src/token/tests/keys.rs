@@ -56,6 +56,8 @@ fn a_tenants_key_holds_all_that_the_request_says() {
         compression: true,
         max_in_flight: 1,
         tls: crate::config::UpstreamTls::default(),
+        rotate: None,
+        created_by: None,
     };
     let made = TokenKey::of(&tenant);
     let expected = TokenKey {

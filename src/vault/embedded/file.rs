@@ -1,6 +1,8 @@
 //! What is in the file: one table of sealed records by alias, and one entry that says with which key they are sealed. Each
 //! change is a transaction that is on the disk when it is answered. Blocking.
 
+#[cfg(test)]
+pub(super) mod dying;
 mod error;
 
 use std::{
@@ -276,5 +278,10 @@ fn database(path: &Path) -> Result<Database, Reason> {
     }
     let mut builder = Builder::new();
     builder.set_cache_size(CACHE);
-    Ok(builder.create_with_backend(FileBackend::new(file)?)?)
+    let backend = FileBackend::new(file)?;
+    #[cfg(test)]
+    if let Some(plan) = dying::plan() {
+        return Ok(builder.create_with_backend(dying::Mortal::new(backend, plan))?);
+    }
+    Ok(builder.create_with_backend(backend)?)
 }

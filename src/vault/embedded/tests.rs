@@ -1,10 +1,13 @@
 //! The file: what it keeps, what it refuses, and that nothing is overwritten when something is wrong.
 
-use std::{os::unix::fs::PermissionsExt as _, path::Path};
+use std::{collections::BTreeMap, os::unix::fs::PermissionsExt as _, path::Path};
 
 use base64::Engine as _;
 
-use super::*;
+use super::{
+    file::dying::{self, Plan},
+    *,
+};
 use crate::vault::{
     Vault, encoding,
     export::{export, exported},
@@ -187,6 +190,125 @@ async fn an_export_is_sealed_and_is_taken_in_where_the_alias_is_free() {
     assert_eq!(imported, Imported { added: vec![alias("b")], taken: vec![alias("a")] });
     let secrets: Vec<_> = to.list().await.unwrap().into_iter().map(|it| it.record).collect();
     assert_eq!(secrets, [record("a", "another"), record("b", "hunter2hunter2")]);
+}
+
+/// One life of a vault: changes, until the power goes. Returns what was answered as stored, by alias, and what was under way.
+fn live(path: &Path, seed: u64, operations: usize) -> (BTreeMap<String, u64>, Option<(String, Option<u64>)>) {
+    let mut known = BTreeMap::new();
+    let mut chance = fastrand::Rng::with_seed(seed);
+    dying::dies(Some(Plan { operations, seed, refused: None }));
+    let opened = VaultFile::open_existing(path.into(), &key("k"));
+    dying::dies(None);
+    let Ok(mut file) = opened else { return (known, None) };
+    let Ok(there) = file.list() else { return (known, None) };
+    for stored in there {
+        known.insert(stored.record.alias.to_string(), stored.version.0);
+    }
+    loop {
+        let name = format!("t{}", chance.usize(..6));
+        let there = known.get(&name).copied();
+        // A secret says which version it is of, as a rotation stores another with each step.
+        let next = there.map_or(1, |version| version + 1);
+        if there.is_some() && chance.usize(..8) == 0 {
+            match file.remove(&alias(&name), Version(next - 1)) {
+                Ok(()) => known.remove(&name),
+                Err(_) => return (known, Some((name, None))),
+            };
+            continue;
+        }
+        match file.put(&record(&name, &format!("secret-{next}")), there.map(Version)) {
+            Ok(Version(version)) => known.insert(name, version),
+            Err(_) => return (known, Some((name, Some(next)))),
+        };
+    }
+}
+
+/// Held against every point: a thousand power cuts, each in the middle of whatever is going on.
+#[test]
+fn b49_a_thousand_power_cuts_lose_nothing_that_was_answered_and_halve_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("vault.redb");
+    drop(VaultFile::open(path.clone(), &key("k")).unwrap());
+    let (mut cut, mut stored) = (0, 0);
+    for seed in 0..1000 {
+        let (known, underway) = live(&path, seed, 1 + (seed as usize * 7) % 90);
+        let mut file =
+            VaultFile::open_existing(path.clone(), &key("k")).expect("a power cut damages nothing");
+        let found: BTreeMap<_, _> = file
+            .list()
+            .expect("every record opens")
+            .into_iter()
+            .map(|it| {
+                let secret = format!("secret-{}", it.version.0);
+                assert_eq!(it.record.secrets[0].value.expose(), secret.as_bytes(), "of its own version");
+                (it.record.alias.to_string(), it.version.0)
+            })
+            .collect();
+        // What was under way happened whole or not at all; where it was not even begun, nobody knows of anything.
+        let mut after = known.clone();
+        match underway {
+            Some((name, Some(version))) => drop(after.insert(name, version)),
+            Some((name, None)) => drop(after.remove(&name)),
+            None => continue,
+        }
+        assert!(
+            found == known || found == after,
+            "run {seed}: {known:?} and then {after:?}; found {found:?}"
+        );
+        cut += 1;
+        stored += usize::from(found == after);
+    }
+    assert!(
+        cut > 500 && stored > 0 && stored < cut,
+        "{cut} were cut in a change, {stored} of which happened"
+    );
+}
+
+#[test]
+fn a_disk_that_takes_nothing_more_is_named_and_nothing_that_was_stored_is_lost() {
+    use std::io::ErrorKind::{ReadOnlyFilesystem, StorageFull};
+    for (kind, said) in
+        [(StorageFull, "the disk is full"), (ReadOnlyFilesystem, "the file system is read-only")]
+    {
+        for operations in 0..60 {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("vault.redb");
+            let mut file = VaultFile::open(path.clone(), &key("k")).unwrap();
+            file.put(&record("before", "secret"), None).unwrap();
+            drop(file);
+            dying::dies(Some(Plan { operations, seed: 0, refused: Some(kind) }));
+            let opened = VaultFile::open_existing(path.clone(), &key("k"));
+            let mut stored = vec!["before".to_owned()];
+            let mut refused = None;
+            match opened {
+                Err(error) => refused = Some(VaultError::from(error)),
+                Ok(mut file) => {
+                    for n in 0..20 {
+                        let name = format!("t{n}");
+                        match file.put(&record(&name, "secret"), None) {
+                            Ok(_) => stored.push(name),
+                            Err(error) => {
+                                refused = Some(error);
+                                break;
+                            }
+                        }
+                    }
+                }
+            }
+            dying::dies(None);
+            let refused = refused.expect("twenty records take more writes").to_string();
+            assert!(refused.contains(said), "{operations}: {refused}");
+            let mut file = VaultFile::open_existing(path, &key("k")).unwrap();
+            let found: Vec<_> =
+                file.list().unwrap().into_iter().map(|it| it.record.alias.to_string()).collect();
+            let missing: Vec<_> = stored.iter().filter(|name| !found.contains(name)).collect();
+            assert!(
+                missing.is_empty() && found.len() <= stored.len() + 1,
+                "{operations}: {stored:?} {found:?}"
+            );
+            file.put(&record("after", "secret"), None).expect("there is room again");
+        }
+    }
 }
 
 /// An export of so many records.

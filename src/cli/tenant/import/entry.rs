@@ -1,0 +1,159 @@
+//! What a file of tenants says: an object for each, one a line or all in a list. Secrets are texts, or stand in files and variables.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use crate::{proxy::Adoption, secret::SecretSource};
+
+/// One of them.
+pub(super) struct Entry {
+    /// The line; in a list, the place.
+    pub(super) line: usize,
+    /// As far as it is said.
+    pub(super) alias: String,
+    /// What is wrong with it never repeats it.
+    pub(super) adoption: Result<Adoption, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    alias: String,
+    tenant_id: Option<String>,
+    endpoint: Option<String>,
+    resource: Option<String>,
+    client_id: String,
+    client_secret: Option<WrittenSecret>,
+    template: Option<String>,
+    #[serde(default)]
+    labels: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum WrittenSecret {
+    Text(Zeroizing<String>),
+    File(File),
+    Env(Env),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    file: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Env {
+    env: String,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    alias: Option<String>,
+}
+
+/// Those of a text; paths in it start at `directory`.
+pub(super) fn entries(text: &str, directory: &Path) -> Vec<Entry> {
+    if text.trim_start().starts_with('[') {
+        let Ok(list) = serde_json::from_str::<Vec<&serde_json::value::RawValue>>(text) else {
+            let adoption = Err("this is no list in JSON".to_owned());
+            return vec![Entry { line: 1, alias: "?".into(), adoption }];
+        };
+        let places = list.iter().enumerate();
+        return places.map(|(at, one)| entry(at + 1, one.get(), directory)).collect();
+    }
+    let lines = text.lines().enumerate().map(|(at, line)| (at + 1, line.trim()));
+    let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    lines.map(|(line, text)| entry(line, text, directory)).collect()
+}
+
+fn entry(line: usize, text: &str, directory: &Path) -> Entry {
+    const FORM: &str = "it is to be a JSON object with alias, endpoint or tenant_id, client_id and client_secret (a text, \
+                        { \"file\": … } or { \"env\": … }), and perhaps resource, template and labels";
+    match serde_json::from_str::<Written>(text) {
+        Ok(written) => Entry { line, alias: shown(&written.alias), adoption: written.adoption(directory) },
+        // What serde says of a value may repeat it.
+        Err(_) => {
+            let alias = serde_json::from_str::<Named>(text).ok().and_then(|named| named.alias);
+            Entry { line, alias: shown(&alias.unwrap_or_else(|| "?".into())), adoption: Err(FORM.into()) }
+        }
+    }
+}
+
+impl Written {
+    fn adoption(self, directory: &Path) -> Result<Adoption, String> {
+        const MISSING: &str = "client_secret is not filled in";
+        let client_secret = match self.client_secret.ok_or(MISSING)? {
+            WrittenSecret::Text(text) if text.is_empty() => return Err(MISSING.into()),
+            WrittenSecret::Text(text) => text,
+            WrittenSecret::File(File { file }) => read(&SecretSource::File(directory.join(file)))?,
+            WrittenSecret::Env(Env { env }) => read(&SecretSource::Env(env))?,
+        };
+        Ok(Adoption {
+            alias: self.alias,
+            tenant_id: self.tenant_id,
+            endpoint: self.endpoint,
+            resource: self.resource,
+            client_id: self.client_id,
+            client_secret,
+            template: self.template,
+            labels: self.labels,
+        })
+    }
+}
+
+fn read(source: &SecretSource) -> Result<Zeroizing<String>, String> {
+    let secret = source.read().map_err(|error| error.to_string())?;
+    let text = std::str::from_utf8(secret.expose()).map_err(|_| "the secret is not text".to_owned())?;
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
+/// A name that somebody wrote, as it may be printed.
+fn shown(name: &str) -> String {
+    name.escape_debug().take(80).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(text: &str, directory: &Path) -> Vec<(usize, String, Result<String, String>)> {
+        let entries = entries(text, directory);
+        let secret = |it: Result<Adoption, String>| it.map(|it| it.client_secret.to_string());
+        entries.into_iter().map(|it| (it.line, it.alias, secret(it.adoption))).collect()
+    }
+
+    #[test]
+    fn lines_and_lists_are_read_and_what_is_wrong_repeats_no_secret() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("b"), "of-b\n").unwrap();
+        let (a, b) = (
+            r#"{"alias":"a","endpoint":"https://a","client_id":"x","client_secret":"of-a","labels":["eu"]}"#,
+            r#"{"alias":"b","tenant_id":"b","client_id":"x","client_secret":{"file":"b"}}"#,
+        );
+        let good = |at: usize, name: &str| (at, name.to_owned(), Ok(format!("of-{name}")));
+        let lines = format!("# a comment\n{a}\n\n{b}\n");
+        assert_eq!(said(&lines, directory.path()), [good(2, "a"), good(4, "b")]);
+        assert_eq!(said(&format!("[{a},\n{b}]"), directory.path()), [good(1, "a"), good(2, "b")]);
+        assert_eq!(said("", directory.path()), []);
+        for (text, why) in [
+            (r#"{"alias":"a","client_id":"x","client_secret":null}"#, "client_secret is not filled in"),
+            (r#"{"alias":"a","client_id":"x"}"#, "client_secret is not filled in"),
+            (r#"{"alias":"a","client_id":"x","client_secret":{"file":"none"}}"#, "cannot read the file"),
+            (r#"{"alias":"a","client_id":"x","client_secret":{"env":"CLAVIGER_NO_SUCH"}}"#, "is not set"),
+            (
+                r#"{"alias":"a","client_id":"x","client_secret":"hush","secret":"hush"}"#,
+                "it is to be a JSON object",
+            ),
+            (r#"{"alias":"a","client_secret":"hush""#, "it is to be a JSON object"),
+            ("[1", "no list"),
+        ] {
+            let found = said(text, directory.path()).remove(0).2.unwrap_err();
+            assert!(found.contains(why) && !found.contains("hush"), "{text}: {found}");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What a tenant of the vault takes of memory, from its record to its place in the directory with a refresh task at work.
+
+use std::{sync::Arc, time::SystemTime};
+
+use allocation_counter::measure;
+
+use super::Shared;
+use crate::{
+    clock::{Clock, Random},
+    config::{Config, Endpoint},
+    ids::TenantName,
+    observe::Metrics,
+    secret::Secret,
+    token::{GrantEvents, Tokens},
+    vault::{Record, VaultTenants},
+};
+
+const MANY: usize = 2000;
+/// Bytes of a tenant; its token comes to it, which Logto makes 560 characters long.
+const MOST: i64 = 3584;
+
+/// Whom nobody tells anything.
+struct Nobody;
+
+impl GrantEvents for Nobody {
+    fn grant_finished(&self, _: &TenantName, _: &'static str, _: std::time::Duration) {}
+    fn secret_fallback(&self, _: &TenantName) {}
+}
+
+fn record(number: usize) -> Record {
+    let name = format!("customer-{number:06}");
+    let endpoint = Endpoint::parse(&format!("https://{name}.logto.app")).unwrap();
+    let resource = format!("{endpoint}/api");
+    let secret = Secret::new(b"a-secret-of-thirty-two-characters".to_vec());
+    let client = "m2m-application-00001".to_owned();
+    Record::new(
+        TenantName::parse(&name).unwrap(),
+        endpoint,
+        resource,
+        client,
+        secret,
+        "x",
+        SystemTime::UNIX_EPOCH,
+    )
+}
+
+#[tokio::test]
+async fn a_tenant_takes_less_than_four_kib_of_memory() {
+    let (clock, metrics) = (Clock::system(), Arc::new(Metrics::new()));
+    let tokens =
+        Tokens::new(clock.clone(), Random::system(), Arc::new(Nobody), tokio::runtime::Handle::current());
+    let shared = Shared::new(metrics, clock, tokens);
+    let config = Config::default();
+    // Once, so that what is allocated once is allocated.
+    let one = VaultTenants::new([record(MANY)], &config).beside(&config);
+    let kept = shared.pipeline(Arc::new(one), None, None).unwrap();
+    let each = |bytes: i64| bytes / i64::try_from(MANY).unwrap();
+    let (mut vault, mut beside, mut pipeline) = (None, None, None);
+    let of_records = measure(|| vault = Some(VaultTenants::new((0..MANY).map(record), &config)));
+    let of_configuration = measure(|| beside = vault.as_ref().map(|vault| Arc::new(vault.beside(&config))));
+    let of_handles =
+        measure(|| pipeline = Some(shared.pipeline(beside.clone().unwrap(), None, Some(&kept)).unwrap()));
+    let of_tasks = measure(|| pipeline.as_ref().unwrap().warm());
+    let [records, configuration, handles, tasks] =
+        [of_records, of_configuration, of_handles, of_tasks].map(|it| each(it.bytes_current));
+    let all = records + configuration + handles + tasks;
+    let parts =
+        format!("records {records}, configuration {configuration}, handles {handles}, refresh tasks {tasks}");
+    assert!(all < MOST, "{all} bytes: {parts}");
+}

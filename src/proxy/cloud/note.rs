@@ -1,0 +1,170 @@
+//! The note that a creation was begun, which is in the vault from before anything is sent until its credential is: a process that
+//! dies between leaves it, and the next one looks at the account's tenants for what became of it. Where the tenant exists, the
+//! note says so from then on; nobody has its credential.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use tokio::time::Instant;
+
+use super::{creation::List, unresolved::Asked};
+use crate::{
+    ids::TenantName,
+    proxy::{
+        error::{CreationError, Failure},
+        pipeline::Pipeline,
+    },
+    upstream::Tenant,
+    vault::{Record, Reservation, Stored, Vault, VaultError, Version},
+};
+
+/// A note that is stored.
+pub(super) struct Note {
+    alias: TenantName,
+    version: Version,
+}
+
+impl Note {
+    /// An alias that nobody has, for a creation that gets its own later.
+    pub(super) fn alias() -> Option<TenantName> {
+        TenantName::parse(&format!("creating-{:016x}", fastrand::u64(..))).ok()
+    }
+
+    /// Stores it, under the alias that is reserved where one is.
+    pub(super) async fn store(
+        vault: &Vault,
+        reservation: Option<&Reservation>,
+        record: Record,
+    ) -> Result<Self, VaultError> {
+        let alias = record.alias.clone();
+        let version = match reservation {
+            Some(reservation) => reservation.store(record).await?,
+            None => vault.reserve(alias.clone()).await?.store(record).await?,
+        };
+        Ok(Self { alias, version })
+    }
+
+    /// The credential takes its place. What somebody else made of the note meanwhile, who took its process for dead, does not
+    /// matter: this one knows better.
+    pub(super) async fn give_way(
+        &self,
+        vault: &Vault,
+        reservation: &Reservation,
+        record: Record,
+    ) -> Result<(), VaultError> {
+        if *reservation.alias() != self.alias {
+            reservation.store(record).await?;
+            self.forget(vault).await;
+            return Ok(());
+        }
+        match vault.replace(record.clone(), self.version).await {
+            Ok(_) => Ok(()),
+            Err(VaultError::Unknown(_)) => reservation.store(record).await.map(drop),
+            Err(VaultError::Changed(alias)) => match vault.get(&alias).await? {
+                Some(Stored { record: found, version }) if found.creating.is_some() => {
+                    vault.replace(record, version).await.map(drop)
+                }
+                _ => Err(VaultError::Changed(alias)),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Nobody needs it any more.
+    pub(super) async fn forget(&self, vault: &Vault) {
+        if let Err(error) = vault.remove(&self.alias, self.version).await {
+            tracing::warn!(tenant = %self.alias, %error, "the note of a creation that is over stays in the vault: claviger tenant remove takes it out");
+        }
+    }
+}
+
+/// How often is looked for notes that another process has left.
+const SELDOM: Duration = Duration::from_mins(10);
+
+/// Whether it is a note of which nobody knows what became.
+fn is_open(record: &Record) -> bool {
+    record.creating.is_some() && record.tenant_id.is_none()
+}
+
+impl Pipeline {
+    /// Finds out what became of the creations whose process has died, as far as the accounts' tenants tell it; when to look again.
+    pub async fn settle_creations(&self) -> Duration {
+        let Some(vault) = &self.vault else { return SELDOM };
+        let Ok(all) = vault.list().await else { return SELDOM };
+        let now = self.broker.clock.now().wall;
+        let mut again = SELDOM;
+        for stored in all.into_iter().filter(|stored| is_open(&stored.record)) {
+            let alias = stored.record.alias.clone();
+            if !self.is_cut_off(&stored.record, now) {
+                again = self.patience();
+                continue;
+            }
+            match self.settle(vault, stored).await {
+                Ok(()) => {
+                    tracing::info!(tenant = %alias, "a creation was cut off before Logto Cloud had a tenant: its alias is free");
+                }
+                Err(error) => {
+                    tracing::error!(tenant = %alias, "the creation of a tenant was cut off: {error}")
+                }
+            }
+        }
+        again
+    }
+
+    /// How long a creation takes at most.
+    fn patience(&self) -> Duration {
+        self.config.timeouts.deadline * 2
+    }
+
+    /// Whether it can only be of a process that is gone.
+    fn is_cut_off(&self, record: &Record, now: SystemTime) -> bool {
+        let is_old = now.duration_since(record.created_at).is_ok_and(|age| age > self.patience());
+        is_open(record) && is_old
+    }
+
+    /// The same of one alias, before it is asked for again.
+    pub(super) async fn settle_alias(&self, alias: &TenantName) -> Result<(), Failure> {
+        let Some(vault) = &self.vault else { return Ok(()) };
+        match vault.get(alias).await? {
+            Some(stored) if self.is_cut_off(&stored.record, self.broker.clock.now().wall) => {
+                self.settle(vault, stored).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the note out where there is no such tenant, and completes it where there is one.
+    async fn settle(&self, vault: &Vault, stored: Stored) -> Result<(), Failure> {
+        let Stored { mut record, version } = stored;
+        let Some(creating) = &record.creating else { return Ok(()) };
+        let account: Arc<Tenant> = self
+            .accounts
+            .get(TenantName::of_account(&creating.account).as_str())
+            .ok_or(CreationError::NoAccount)?;
+        let mut part = self.own_record(&account).apart();
+        let idle = self.config.timeouts.body;
+        let list = List { tenant: &account, worker: 0, idle, name: creating.name.as_deref(), vault };
+        let found = list.found(&mut part).await?;
+        match found.as_deref() {
+            Some([]) => {
+                vault.remove(&record.alias, version).await?;
+                Ok(())
+            }
+            found => {
+                let ids = found.unwrap_or_default().to_vec();
+                let why = "the process that created it ended before it had stored its credential";
+                let failure = CreationError::not_stored(&ids, Some(record.alias.as_str()), why);
+                if let [only] = &*ids {
+                    record.tenant_id = Some(only.clone());
+                    // Whoever asks for it by another alias is told, too.
+                    let asked = Asked::of(account.config().name.clone(), creating.name.clone());
+                    self.unresolved.add(asked, Instant::now());
+                    vault.replace(record, version).await?;
+                }
+                Err(failure.into())
+            }
+        }
+    }
+}

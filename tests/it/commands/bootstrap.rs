@@ -1,0 +1,56 @@
+//! The first credential: what is printed, where its secret goes, and whether an application works.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::support::{Logto, command::claviger};
+
+#[tokio::test]
+async fn the_secret_goes_to_a_file_and_into_the_sql_and_nowhere_else() {
+    let steps = claviger(&["bootstrap"]).await;
+    for part in ["claviger bootstrap --sql | psql", "--check --endpoint", "[tenants.default]"] {
+        assert!(steps.assert_code(0).stdout.contains(part), "{part}: {steps:?}");
+    }
+    let directory = tempfile::tempdir().expect("there is a temporary directory");
+    let path = directory.path().join("secret");
+    let file = path.display().to_string();
+    let made = claviger(&["bootstrap", "--sql", "--client-secret-file", &file]).await;
+    let secret = std::fs::read_to_string(&path).expect("it was written");
+    assert_eq!(std::fs::metadata(&path).expect("it is there").permissions().mode() & 0o777, 0o600);
+    assert!(secret.len() == 48 && made.assert_code(0).stdout.contains(&secret));
+    assert!(
+        !made.stderr.contains(&secret) && made.stderr.contains("client_secret = { file ="),
+        "{}",
+        made.stderr
+    );
+    let again = claviger(&["bootstrap", "--sql", "--client-secret-file", &file]).await;
+    assert!(again.assert_code(1).stderr.contains("it is there already"), "{again:?}");
+    assert!(again.stdout.is_empty());
+}
+
+#[tokio::test]
+async fn an_application_is_checked_by_a_grant_and_a_call() {
+    let logto = Logto::start().await;
+    let directory = tempfile::tempdir().expect("there is a temporary directory");
+    let path = directory.path().join("secret");
+    let check = async |client: &str, secret: &str| {
+        std::fs::write(&path, secret).expect("it can be written to");
+        let file = path.display().to_string();
+        let endpoint = logto.base_url().to_string();
+        claviger(&[
+            "bootstrap",
+            "--check",
+            "--endpoint",
+            &endpoint,
+            "--client-id",
+            client,
+            "--client-secret-file",
+            &file,
+        ])
+        .await
+    };
+    check(logto.client(), logto.secret()).await.assert_code(0);
+    let bare = check("m2m-without-role", logto.secret()).await;
+    assert!(bare.assert_code(1).stderr.contains("role"), "{bare:?}");
+    let wrong = check(logto.client(), "a-wrong-secret-0123456789").await;
+    assert!(wrong.assert_code(1).stderr.contains("invalid_client"), "{wrong:?}");
+}
