@@ -7,11 +7,15 @@
 //! control character, or a character that needs no escape: those are where two parsers part ways. Only where the
 //! catalog says that an operation's last segment is a name that people choose may it have more (`free_name`).
 
+mod ambiguous;
 mod characters;
 mod free_name;
 mod why;
 
-pub use self::why::{Ambiguous, MAX_LEN, Why};
+pub use self::{
+    ambiguous::Ambiguous,
+    why::{MAX_LEN, Why},
+};
 
 use self::{
     characters::{CLASSES, Class, escape},
