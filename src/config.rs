@@ -37,6 +37,7 @@ mod raw;
 mod read;
 mod remarks;
 mod restart;
+mod rotate;
 mod schema;
 mod scope;
 mod sections;
@@ -73,13 +74,14 @@ pub use policy::{Conditions, OtherParameters, Policy, QueryCondition, RuleCheck,
 pub use problem::{Problem, Problems};
 pub use rate::Rate;
 pub use restart::needs_restart;
+pub use rotate::Rotate;
 pub use schema::{SCHEMA, schema};
 pub use scope::{InvalidPattern, TenantMatch, TenantPattern, TenantScope};
 pub use sections::{
     AdminOptions, AuthzOptions, BrokerOptions, Limits, Log, OpenApiOptions, Reload, Retry, Shutdown,
     Timeouts, TokenOptions,
 };
-pub use template::{Rotate, TenantTemplate};
+pub use template::TenantTemplate;
 pub use tenant::{DEFAULT_MAX_IN_FLIGHT, Resource, Roots, Tenant, UpstreamTls};
 pub use tls::{ListenTls, PemFile};
 pub use vault::VaultOptions;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 
-use super::{endpoint::Endpoint, rate::Rate, show, template::Rotate, words::ClientAuth};
+use super::{endpoint::Endpoint, rate::Rate, rotate::Rotate, show, words::ClientAuth};
 use crate::{
     ids::{CallerName, Label, TenantName},
     secret::ClientSecret,
