@@ -259,13 +259,7 @@ impl App {
         let rotator = Arc::new(Rotator::new(self.shared.clone(), self.pipeline.clone()));
         if self.shared.vault.is_some() {
             tasks.spawn(rotator.clone().run());
-            let pipeline = self.pipeline.clone();
-            tasks.spawn(async move {
-                loop {
-                    let again = pipeline.load_full().settle_creations().await;
-                    tokio::time::sleep(again).await;
-                }
-            });
+            tasks.spawn(vault::settle_creations(self.pipeline.clone()));
         }
         if let Some(bound) = self.admin {
             let buffers = self.budget.socket_buffer;

@@ -39,6 +39,7 @@ mod read;
 mod redis;
 mod remarks;
 mod restart;
+mod rotate;
 mod schema;
 mod scope;
 mod sections;
@@ -77,13 +78,14 @@ pub use quota::{GivenQuota, Quota};
 pub use rate::Rate;
 pub use redis::{RedisAddress, RedisOptions};
 pub use restart::needs_restart;
+pub use rotate::Rotate;
 pub use schema::{SCHEMA, schema};
 pub use scope::{InvalidPattern, TenantMatch, TenantPattern, TenantScope};
 pub use sections::{
     AdminOptions, AuthzOptions, BrokerOptions, Limits, Log, OpenApiOptions, Reload, Retry, Shutdown,
     Timeouts, TokenOptions,
 };
-pub use template::{Rotate, TenantTemplate};
+pub use template::TenantTemplate;
 pub use tenant::{DEFAULT_MAX_IN_FLIGHT, Resource, Roots, Tenant, UpstreamTls};
 pub use tls::{ListenTls, PemFile};
 pub use vault::{KubernetesOptions, StoreOptions, VaultOptions};

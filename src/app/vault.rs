@@ -237,3 +237,11 @@ pub(super) fn follow(
         tracing::error!(%error, "no thread to follow the vault with; changes need a restart");
     }
 }
+
+/// Finds out what became of creations that were cut off, now and then, until its task is dropped.
+pub(super) async fn settle_creations(pipeline: Arc<ArcSwap<Pipeline>>) {
+    loop {
+        let again = pipeline.load_full().settle_creations().await;
+        tokio::time::sleep(again).await;
+    }
+}

@@ -11,8 +11,6 @@ use std::{
     time::SystemTime,
 };
 
-use zeroize::Zeroizing;
-
 use self::sql::Application;
 use super::output::keep;
 use crate::{
@@ -160,12 +158,4 @@ async fn probe(config: Config) -> Result<(), ProbeError> {
         Some(tenant) => app::probe(tenant, &shared).await,
         None => Err(ProbeError::Unknown("there is no tenant to try".into())),
     }
-}
-
-/// Random text of so many characters, of letters in lower case and digits, as Logto's IDs are.
-fn random(length: usize) -> Option<Zeroizing<String>> {
-    const LETTERS: &[u8; 32] = b"abcdefghijkmnopqrstuvwxyz0123456";
-    let mut bytes = Zeroizing::new(vec![0; length]);
-    aws_lc_rs::rand::fill(&mut bytes).ok()?;
-    Some(Zeroizing::new(bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect()))
 }

@@ -1,36 +1,18 @@
 //! `claviger tenant`: the tenants of the vault. Through the process that runs, which holds the vault's file; where none does,
 //! straight in the file. A secret comes from a file or standard input, and is never shown.
 
+mod asked;
 mod create;
 mod export;
 mod import;
 mod table;
 
-use std::{
-    io::{ErrorKind, Read as _},
-    path::PathBuf,
-    process::ExitCode,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io::Read as _, path::PathBuf, process::ExitCode};
 
-use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::process::Process;
-use crate::{
-    app::{GrantMetrics, open_vault, open_vault_file},
-    clock::{Clock, Random},
-    config::Config,
-    observe::Metrics,
-    proxy::{AdoptError, Adoption, Shared, alias},
-    secret::SecretSource,
-    token::Tokens,
-    vault::{Unavailable, Vault, VaultError},
-};
-
-/// A grant may take its time.
-const PATIENCE: Duration = Duration::from_secs(60);
+use self::asked::{Ask, answer};
+use crate::{proxy::Adoption, secret::SecretSource};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
@@ -116,15 +98,6 @@ pub(super) fn run(command: Command) -> ExitCode {
     }
 }
 
-/// What is asked.
-enum Ask {
-    List,
-    Show(String),
-    Remove(String),
-    Rotate(String),
-    Adopt(Box<Adoption>),
-}
-
 impl Adopt {
     fn said(self) -> Result<(super::Plain, Adoption), String> {
         let secret = match self.client_secret_file {
@@ -156,112 +129,4 @@ fn from_standard_input() -> Result<crate::secret::Secret, String> {
     SecretSource::Literal(crate::secret::Secret::new(text.to_vec()))
         .read()
         .map_err(|_| "standard input is empty: the secret is expected there".into())
-}
-
-fn answer(plain: &super::Plain, config: Config, ask: &Ask) -> Result<Value, String> {
-    let process = Process::quietly(&plain.sources, None).filter(Process::has_token);
-    // Where nobody is there the file is free.
-    if let Some(answered) = process.and_then(|process| through(&process, ask)) {
-        return answered;
-    }
-    let runtime = super::runtime().map_err(|error| format!("cannot start: {error}"))?;
-    runtime.block_on(in_the_file(config, ask)).map_err(|error| said(&error))
-}
-
-fn said(error: &AdoptError) -> String {
-    format!("{error}. {}", error.remedy()).trim_end().trim_end_matches('.').to_owned() + "."
-}
-
-/// The answer of the process that runs; `None` where there is none.
-fn through(process: &Process, ask: &Ask) -> Option<Result<Value, String>> {
-    let (method, target, body) = match ask {
-        Ask::List => ("GET", "/tenants".to_owned(), Zeroizing::default()),
-        Ask::Show(alias) => ("GET", format!("/tenants/{alias}"), Zeroizing::default()),
-        Ask::Remove(alias) => ("DELETE", format!("/tenants/{alias}"), Zeroizing::default()),
-        Ask::Rotate(alias) => ("POST", format!("/tenants/{alias}/rotate"), Zeroizing::default()),
-        Ask::Adopt(adoption) => ("POST", "/tenants".to_owned(), Zeroizing::new(json!(adoption).to_string())),
-    };
-    if let Ask::Show(name) | Ask::Remove(name) | Ask::Rotate(name) = ask
-        && let Err(error) = alias(name)
-    {
-        return Some(Err(error.to_string()));
-    }
-    if !process.is_on_this_machine() && matches!(ask, Ask::Adopt(_)) {
-        return Some(Err(
-            "the admin listener is not on this machine: a secret is not sent there in clear".into()
-        ));
-    }
-    let answer = match process.send(method, &target, &body, PATIENCE) {
-        Ok(answer) => answer,
-        Err(error) if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) => {
-            return None;
-        }
-        // It may have been done.
-        Err(error) => {
-            let what = format!("{}: the process gave no answer: {error}", process.address);
-            return Some(Err(format!("{what}. Look what came of it: claviger tenant list.")));
-        }
-    };
-    let value: Value = serde_json::from_str(&answer.body).unwrap_or_default();
-    Some(match (answer.status, refused(&value)) {
-        (200, _) => Ok(value),
-        (_, Some(why)) => Err(why),
-        _ => Err(format!("{}: {}", process.address, answer.last_line())),
-    })
-}
-
-/// Why the process did not do it.
-fn refused(answer: &Value) -> Option<String> {
-    let remedy = answer["remedy"].as_str().unwrap_or_default();
-    Some(format!("{}. {remedy}", answer["message"].as_str()?.trim_end_matches('.')).trim_end().to_owned())
-}
-
-async fn in_the_file(config: Config, ask: &Ask) -> Result<Value, AdoptError> {
-    let Some(options) = config.vault.clone() else {
-        let what = "there is no [vault] in the configuration, or its key cannot be read here";
-        return Err(VaultError::from(Unavailable::new(what, "Look at vault.store and vault.key.")).into());
-    };
-    if let Ask::Adopt(adoption) = ask {
-        let (vault, _) = open_vault(&options).await?;
-        let again = serde_json::to_value(adoption).and_then(serde_json::from_value);
-        let again: Adoption = again.map_err(|error| AdoptError::Said(error.to_string()))?;
-        let shared = shared(vault);
-        let pipeline = shared.pipeline(Arc::new(config), None, None);
-        let pipeline = pipeline.map_err(|error| AdoptError::Said(error.to_string()))?;
-        return Ok(json!(shared.adopt(&pipeline, again).await?));
-    }
-    let vault = open_vault_file(&options).await?.map(Vault::new);
-    match ask {
-        Ask::List => {
-            let all = match vault {
-                Some(vault) => vault.list().await?,
-                None => Vec::new(),
-            };
-            Ok(json!({ "tenants": all }))
-        }
-        Ask::Show(name) | Ask::Remove(name) => {
-            let alias = alias(name)?;
-            let unknown = || VaultError::Unknown(alias.clone());
-            let vault = vault.ok_or_else(unknown)?;
-            let stored = vault.get(&alias).await?.ok_or_else(unknown)?;
-            if matches!(ask, Ask::Show(_)) {
-                return Ok(json!(stored));
-            }
-            vault.remove(&alias, stored.version).await?;
-            Ok(json!({ "removed": alias }))
-        }
-        Ask::Rotate(_) | Ask::Adopt(_) => Err(AdoptError::Said(
-            "this takes the process that runs: is `claviger serve` running, with admin.tenants = true?"
-                .into(),
-        )),
-    }
-}
-
-fn shared(vault: Vault) -> Shared {
-    let (clock, metrics) = (Clock::system(), Arc::new(Metrics::new()));
-    let grants = Arc::new(GrantMetrics(metrics.clone()));
-    let tokens = Tokens::new(clock.clone(), Random::system(), grants, tokio::runtime::Handle::current());
-    let mut shared = Shared::new(metrics, clock, tokens);
-    shared.vault = Some(vault);
-    shared
 }

@@ -1,11 +1,10 @@
 //! `[tenant_templates.NAME]`: the settings of tenants that the vault has the credentials of.
 
-use std::time::Duration;
-
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::{
     quota::GivenQuota,
+    rotate::Rotate,
     show,
     tenant::{DEFAULT_MAX_IN_FLIGHT, UpstreamTls},
 };
@@ -32,22 +31,6 @@ pub struct TenantTemplate {
     pub rotate: Option<Rotate>,
     /// `tls`
     pub tls: UpstreamTls,
-}
-
-/// `rotate = { every = "30d", overlap = "1h" }`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Rotate {
-    /// How old a secret becomes.
-    #[serde(serialize_with = "show::duration")]
-    pub every: Duration,
-    /// How long the one before it works beside it.
-    #[serde(serialize_with = "show::duration")]
-    pub overlap: Duration,
-}
-
-impl Rotate {
-    /// The default of `overlap`: as long as a token of Logto lives, so that whatever still asks with the old secret notices.
-    pub const OVERLAP: Duration = Duration::from_hours(1);
 }
 
 /// As for a tenant of the configuration.

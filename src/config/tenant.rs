@@ -8,7 +8,7 @@ use super::{
     endpoint::Endpoint,
     quota::{Quota, is_of_cloud},
     show,
-    template::Rotate,
+    rotate::Rotate,
     words::ClientAuth,
 };
 use crate::{

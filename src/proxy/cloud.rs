@@ -4,6 +4,7 @@
 
 mod answer;
 mod creation;
+mod list;
 mod note;
 mod operator;
 mod steps;

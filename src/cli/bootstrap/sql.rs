@@ -3,8 +3,6 @@
 
 use zeroize::Zeroizing;
 
-use super::random;
-
 /// The tenant of a Logto that is not Logto Cloud; and its Management API's resource indicator.
 const TENANT: &str = "default";
 const RESOURCE: &str = "https://default.logto.app/api";
@@ -70,6 +68,14 @@ commit;
 "#
         ))
     }
+}
+
+/// Random text of so many characters, of letters in lower case and digits, as Logto's IDs are.
+fn random(length: usize) -> Option<Zeroizing<String>> {
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnopqrstuvwxyz0123456";
+    let mut bytes = Zeroizing::new(vec![0; length]);
+    aws_lc_rs::rand::fill(&mut bytes).ok()?;
+    Some(Zeroizing::new(bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect()))
 }
 
 /// As a literal of SQL.

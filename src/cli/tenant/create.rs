@@ -5,7 +5,11 @@ use std::{io::ErrorKind, process::ExitCode};
 
 use serde_json::{Value, json};
 
-use super::{super::process::Process, PATIENCE, refused, table};
+use super::{
+    super::process::Process,
+    asked::{PATIENCE, refused},
+    table,
+};
 use crate::proxy::{NewTenant, alias};
 
 const NOBODY: &str = "this takes the process that runs: is `claviger serve` running, with admin.tenants = true and admin.token?";

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::{Ask, answer};
+use super::asked::{Ask, answer};
 
 const HEAD: &str = "# Fill in each client_secret: a text, { \"file\": \"PATH\" } or { \"env\": \"NAME\" }. Then: claviger tenant import FILE\n";
 /// As `import` takes them.

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use self::entry::{Entry, entries};
-use super::{PATIENCE, refused, said, shared};
+use super::asked::{PATIENCE, refused, said, shared};
 use crate::{
     app::open_vault,
     cli::process::Process,

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{creation::List, unresolved::Asked};
+use super::{list::List, unresolved::Asked};
 use crate::{
     ids::TenantName,
     proxy::{

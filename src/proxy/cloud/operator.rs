@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
-    creation::{Creation, Keep, Outcome, own_question, whole},
+    creation::{Creation, Keep, Outcome},
+    list::{own_question, whole},
     steps::{CreationStep, Steps},
     unresolved::Asked,
 };
