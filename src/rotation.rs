@@ -6,6 +6,7 @@
 mod due;
 mod learn;
 mod lease;
+mod leases;
 
 use std::{
     collections::HashSet,
@@ -17,7 +18,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 
-use self::lease::Leases;
+use self::leases::Leases;
 
 use crate::{
     config::{self, Config, Rotate},
