@@ -10,7 +10,6 @@ mod resources;
 mod vault;
 
 use std::{
-    collections::BTreeMap,
     io,
     num::NonZeroUsize,
     path::Path,
@@ -36,7 +35,6 @@ pub use vault::{open_store, open_vault, open_vault_file, vault_key};
 
 use self::{
     in_force::{InForce, Listeners},
-    metered::Metered,
     reload::Seen,
     vault::Sources,
 };
@@ -45,7 +43,7 @@ use crate::{
     admin::{Admin, Health},
     authn::SealingSecrets,
     clock::{Clock, Random},
-    config::{Address, Config, Loaded, VaultOptions},
+    config::{Address, Config, Loaded},
     ids::TenantName,
     limit::Memory,
     listen::{
@@ -65,7 +63,7 @@ use crate::{
     rotation::Rotator,
     token::Tokens,
     upstream::PoolBuffers,
-    vault::{Vault, VaultError},
+    vault::VaultError,
 };
 
 /// How long the last records may take to reach the audit log.
@@ -154,15 +152,7 @@ impl App {
         shared.events =
             Events::new([subscriber].into_iter().chain(audit.clone().map(|audit| audit as _)).collect());
         shared.audit = audit;
-        shared.redis = config.redis.as_ref().map(vault::connect).transpose()?;
-        let (mut records, mut known) = (Vec::new(), BTreeMap::new());
-        if let Some(options) = &config.vault {
-            let store = open_store(options, shared.redis.as_ref()).await?;
-            let found = store.list().await?;
-            known = found.iter().map(|it| (it.record.alias.clone(), it.version)).collect();
-            shared.vault = Some(Vault::new(Metered::new(store, metrics.clone())));
-            records = found.into_iter().map(|stored| stored.record).collect();
-        }
+        let (records, known) = vault::open(&config, &mut shared).await?;
         let shared = Arc::new(shared);
         let sources = Arc::new(Sources::new(config.clone(), records));
         let tls = config.listen.tls.as_ref().map(|tls| Tls::new(tls, &clock)).transpose();
@@ -179,11 +169,7 @@ impl App {
         metrics.reloaded(Some(clock.now().wall));
         metrics.started(clock.now().wall);
         let health = Arc::new(Health::new(clock.now()));
-        if let Some(vault) = &shared.vault {
-            let relist = config.vault.as_ref().map_or(VaultOptions::RELIST, |options| options.relist);
-            let changes = vault.changes(known, relist);
-            vault::follow(changes, sources.clone(), pipeline.clone(), shared.clone());
-        }
+        vault::follow(&config, known, sources.clone(), pipeline.clone(), shared.clone());
         let in_force = InForce { pipeline: pipeline.clone(), listeners: listeners.clone(), sources };
         let seen = Seen::new(digest, files);
         let reloader = Reloader::new(loader, config, seen, in_force, shared.clone(), health.clone());

@@ -7,6 +7,7 @@ mod configured;
 mod due;
 mod learn;
 mod lease;
+mod leases;
 
 use std::{
     collections::HashSet,
@@ -19,7 +20,7 @@ use std::{
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
-use self::lease::Leases;
+use self::leases::Leases;
 
 use crate::{
     config::{self, Config, Rotate},

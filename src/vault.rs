@@ -7,6 +7,7 @@
 //! implements. Decided here: who has an alias, what is written, when it is safe. Never: a secret that is not sealed in a
 //! store, one in anything that can be printed, a record overwritten by somebody who had not seen it.
 
+mod change;
 mod embedded;
 mod encoding;
 mod error;
@@ -23,11 +24,12 @@ mod seal;
 mod settings;
 mod store;
 
+pub use change::{Changed, Changes};
 pub use embedded::Embedded;
 pub use error::{Holder, Unavailable, VaultError};
 pub use export::{export, exported};
 pub use fault::fault_point;
-pub use handle::{Changed, Changes, Reservation, Vault};
+pub use handle::{Reservation, Vault};
 pub use kubernetes::{KubernetesSecrets, Server};
 pub use memory::Memory;
 pub use overlay::{Removed, VaultTenants};

@@ -19,7 +19,7 @@ pub(super) struct Metered {
 
 impl Metered {
     pub(super) fn new(store: Box<dyn Store>, metrics: Arc<Metrics>) -> Self {
-        metrics.vault_available.set(1);
+        metrics.vault_answers.set(1);
         Self { store, metrics }
     }
 
@@ -34,7 +34,7 @@ impl Metered {
                 Err(_) => "refused",
             };
             self.metrics.vault_operations.of([&operation, &outcome]).inc();
-            self.metrics.vault_available.set(i64::from(outcome != "unavailable"));
+            self.metrics.vault_answers.set(i64::from(outcome != "unavailable"));
             done
         })
     }

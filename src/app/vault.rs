@@ -2,6 +2,7 @@
 //! nobody who serves waits for a pipeline or a digest.
 
 use std::{
+    collections::BTreeMap,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
@@ -11,16 +12,17 @@ use std::{
 use arc_swap::ArcSwap;
 use tokio::runtime;
 
-use super::resources::yield_to_requests;
+use super::{metered::Metered, resources::yield_to_requests};
 use crate::{
     config::{Config, KubernetesOptions, RedisOptions, Roots, StoreOptions, VaultOptions},
+    ids::TenantName,
     proxy::{BuildError, Pipeline, Shared},
     redis::Redis,
     secret::{Bearer, SecretHandle, SecretProvider as _},
     trust,
     vault::{
-        Changed, Changes, Embedded, InRedis, KubernetesSecrets, Record, Removed, Server, Store, Unavailable,
-        Vault, VaultError, VaultTenants,
+        Changed, Embedded, InRedis, KubernetesSecrets, Record, Removed, Server, Store, Unavailable, Vault,
+        VaultError, VaultTenants, Version,
     },
 };
 
@@ -132,6 +134,20 @@ async fn api_server(options: &KubernetesOptions) -> Result<Server, VaultError> {
     Ok(Server { base, namespace: options.namespace.clone(), bearer, tls })
 }
 
+/// Connects to what is configured, and opens the vault: its records, and which versions they are.
+pub(super) async fn open(
+    config: &Config,
+    shared: &mut Shared,
+) -> Result<(Vec<Record>, BTreeMap<TenantName, Version>), VaultError> {
+    shared.redis = config.redis.as_ref().map(connect).transpose()?;
+    let Some(options) = &config.vault else { return Ok(Default::default()) };
+    let store = open_store(options, shared.redis.as_ref()).await?;
+    let found = store.list().await?;
+    let known = found.iter().map(|it| (it.record.alias.clone(), it.version)).collect();
+    shared.vault = Some(Vault::new(Metered::new(store, shared.metrics.clone())));
+    Ok((found.into_iter().map(|stored| stored.record).collect(), known))
+}
+
 /// The master key of the vault that is configured.
 ///
 /// # Errors
@@ -213,13 +229,17 @@ impl Both {
     }
 }
 
-/// Takes up what changes in the vault, until the process ends.
+/// Takes up what changes in the vault beyond what is `known`, until the process ends.
 pub(super) fn follow(
-    mut changes: Changes,
+    config: &Config,
+    known: BTreeMap<TenantName, Version>,
     sources: Arc<Sources>,
     pipeline: Arc<ArcSwap<Pipeline>>,
     shared: Arc<Shared>,
 ) {
+    let Some(vault) = &shared.vault else { return };
+    let relist = config.vault.as_ref().map_or(VaultOptions::RELIST, |options| options.relist);
+    let mut changes = vault.changes(known, relist);
     let control = runtime::Handle::current();
     let following = async move {
         let mut batch = Vec::new();

@@ -34,7 +34,7 @@ pub struct Metrics {
     pub(crate) rotations: Counters<1>,
     pub(crate) vault_operations: Counters<2>,
     pub(crate) vault_duration: Histograms<1>,
-    pub(crate) vault_available: IntGauge,
+    pub(crate) vault_answers: IntGauge,
     pub(crate) redis_connected: Gauges<0>,
     pub(crate) redis_connections: Gauges<0>,
     pub(crate) secret_created: Gauges<1>,
@@ -124,11 +124,11 @@ impl Metrics {
                 "Time of an operation of the vault's store, in seconds.",
                 ["operation"],
             ),
-            vault_available: families.gauge(
-                "vault_available",
-                "Whether the last operation of the vault's store was answered: 1 or 0.",
+            vault_answers: families.gauge(
+                "vault_last_operation_successful",
+                "Whether the vault's store answered the last operation (1) or not (0).",
             ),
-            redis_connected: families.gauges("redis_connected", "Whether there is a connection to Redis: 1 or 0.", []),
+            redis_connected: families.gauges("redis_connected", "Number of connections to Redis that there are now, 0 or 1.", []),
             redis_connections: families.gauges(
                 "redis_connections",
                 "Number of connections to Redis that there have been, one after the other.",

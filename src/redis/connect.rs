@@ -142,17 +142,14 @@ impl Connect {
         server: &RedisAddress,
     ) -> Result<Option<RedisAddress>, Why> {
         let mut connection = connection.clone();
-        match connection.send_packed_command(&redis::cmd("ROLE")).await {
-            Ok(Value::Array(role)) => {
-                let role: Option<String> =
-                    role.first().and_then(|role| redis::from_redis_value(role.clone()).ok());
-                // A node of a cluster says better itself who has the keys.
-                if role.as_deref() == Some("slave") && self.options.master.is_some() {
-                    return Err("this server is a replica, not yet the master".into());
-                }
+        // Whoever may not ask for the role learns it by the first write.
+        if let Ok(Value::Array(role)) = connection.send_packed_command(&redis::cmd("ROLE")).await {
+            let role: Option<String> =
+                role.first().and_then(|role| redis::from_redis_value(role.clone()).ok());
+            // A node of a cluster says better itself who has the keys.
+            if role.as_deref() == Some("slave") && self.options.master.is_some() {
+                return Err("this server is a replica, not yet the master".into());
             }
-            // Whoever may not ask learns it by the first write.
-            _ => {}
         }
         let ask = redis::cmd("EXISTS").arg(&self.key).to_owned();
         match connection.send_packed_command(&ask).await.and_then(Value::extract_error) {

@@ -15,8 +15,8 @@ use tokio::{
 };
 
 use super::{
+    change::Changed,
     error::VaultError,
-    handle::Changed,
     store::{Notice, Store, Stored, Version},
 };
 use crate::ids::TenantName;

@@ -11,6 +11,7 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
+    change::{Changed, Changes},
     error::{Holder, VaultError},
     follow::{Asked, Follower},
     record::Record,
@@ -48,20 +49,6 @@ pub struct Reservation {
     vault: Vault,
     alias: TenantName,
 }
-
-/// A change that is stored, to be taken up by whoever keeps the tenants in force.
-#[derive(Debug)]
-pub struct Changed {
-    /// Of which tenant.
-    pub alias: TenantName,
-    /// What is there now; `None`: nothing any more.
-    pub now: Option<Stored>,
-    /// Dropped when it has been taken up.
-    pub done: oneshot::Sender<()>,
-}
-
-/// The stream of changes.
-pub type Changes = mpsc::Receiver<Changed>;
 
 impl Vault {
     /// The vault in `store`.

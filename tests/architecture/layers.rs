@@ -19,7 +19,9 @@ pub(crate) const LAYERS: &[&[&str]] = &[
     &["limit", "observe", "token"],
     &["policy"],
     &["authn"],
-    &["tenants", "trust", "vault"],
+    &["tenants", "vault"],
+    &["redis"],
+    &["trust"],
     &["config"],
     &["secret", "usage"],
     // Leaves. The emulator is Logto for `demo`, `emulate` and the tests: it knows nothing of what it tests.

@@ -60,7 +60,7 @@ impl Api {
             .pool_idle_timeout(Duration::from_secs(30))
             .user_agent(concat!("claviger/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|error| unreachable(error))?;
+            .map_err(unreachable)?;
         let secrets = format!("{base}/api/v1/namespaces/{namespace}/secrets");
         Ok(Self { http, bearer, secrets, namespace })
     }
@@ -100,7 +100,7 @@ impl Api {
         ]);
         let request = self.request(Method::GET, url).await?;
         let answer = tokio::time::timeout(PATIENCE, request.send()).await;
-        let answer = answer.map_err(|_| slow())?.map_err(|error| unreachable(error))?;
+        let answer = answer.map_err(|_| slow())?.map_err(unreachable)?;
         match answer.status() {
             StatusCode::OK => Ok(Watch::Events(answer)),
             StatusCode::GONE => Ok(Watch::Expired),
@@ -165,9 +165,9 @@ impl Api {
         if let Some(body) = body {
             request = request.header(header::CONTENT_TYPE, "application/json").body(body);
         }
-        let mut answer = request.send().await.map_err(|error| unreachable(error))?;
+        let mut answer = request.send().await.map_err(unreachable)?;
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|error| unreachable(error))? {
+        while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
             if body.len() + chunk.len() > MOST {
                 return Err(nonsense());
             }

@@ -65,7 +65,7 @@ async fn watched(
     loop {
         let chunk = tokio::time::timeout(SILENCE, events.chunk()).await;
         let chunk = chunk.map_err(|_| Unavailable::new("the watch is silent", "It is begun again."))?;
-        let Some(chunk) = chunk.map_err(|error| unreachable(error))? else { return Ok(()) };
+        let Some(chunk) = chunk.map_err(unreachable)? else { return Ok(()) };
         for part in chunk.split_inclusive(|byte| *byte == b'\n') {
             line.extend_from_slice(part);
             if line.len() > LONGEST {
