@@ -71,6 +71,8 @@ fn grants(allow: &[String], deny: &[String], conditional: &[bool]) -> Grants {
         scopes: None,
         organization_id: None,
         rate: None,
+        priority: Default::default(),
+        weight: 1,
         origin: Origin::from("test"),
     };
     Grants::new(&Config { policies: vec![policy], callers: vec![caller], ..Config::default() }).unwrap()
