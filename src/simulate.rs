@@ -112,13 +112,13 @@ impl World {
         }
     }
 
-    /// Asks again as soon as it is answered; whoever is refused waits as long as it is told.
+    /// Asks again as soon as it is answered; whoever is refused waits as long as it is told, and a little.
     async fn connection(self: Arc<Self>, index: usize, mut random: fastrand::Rng) {
         let until = self.begin + self.scenario.loads[index].until;
         sleep(self.scenario.latency.mul_f64(random.f64())).await;
         while Instant::now() < until {
             if let Some(wait) = self.clone().request(index).await {
-                sleep(wait).await;
+                sleep(wait.mul_f64(1.0 + 0.5 * random.f64())).await;
             }
         }
     }
@@ -149,7 +149,7 @@ impl World {
                 return None;
             }
             self.refused_upstream.fetch_add(1, Relaxed);
-            self.quota.is_used_up();
+            self.quota.ran_out();
             sleep(BACKOFF).await;
             drawn = self.quota.again(turn, 0, deadline).await;
         }

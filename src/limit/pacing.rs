@@ -66,12 +66,12 @@ impl Pacer {
     }
 
     /// Draws one, at once where that is possible.
-    pub(super) async fn pass(&self, rank: Rank) -> Option<Drawn> {
+    pub(super) async fn pass(&self, rank: Rank, now: Instant) -> Option<Drawn> {
         let is_empty = self.waiting.load(Relaxed) == 0;
         if !is_empty && !self.lock().line.may_pass(rank) {
             return None;
         }
-        let drawn = self.limiter.take(Instant::now(), rank.class()).await.ok()?;
+        let drawn = self.limiter.take(now, rank.class()).await.ok()?;
         if !is_empty {
             self.lock().line.has_passed(rank);
         }

@@ -194,7 +194,7 @@ impl Quota {
         if let Some(pace) = kept.belief.widen(now) {
             kept.limiter.set_pace(pace);
         }
-        if let Some(drawn) = pacer.pass(rank).await {
+        if let Some(drawn) = pacer.pass(rank, now).await {
             return Ok(self.permit(drawn));
         }
         if let Some(pause) = kept.limiter.paused(now).filter(|pause| *pause > SHORT_PAUSE) {
@@ -230,7 +230,7 @@ impl Quota {
     }
 
     /// The upstream says that its quota is used up, without saying until when.
-    pub fn is_used_up(&self) {
+    pub fn ran_out(&self) {
         let now = Instant::now();
         self.limiter().empty(now);
         self.narrow(now);

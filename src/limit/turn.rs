@@ -32,11 +32,11 @@ fn asked(headers: &HeaderMap) -> Class {
     let members = headers.get_all(headers::PRIORITY).iter();
     let members = members.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
     // Of members of one name the last counts (RFC 9651 section 3.2); a parameter of one means nothing here.
-    let urgency = members.filter_map(|member| {
+    let mut urgency = members.filter_map(|member| {
         let (name, value) = member.split_once('=')?;
         (name.trim() == "u").then(|| value.split(';').next().unwrap_or_default().trim())
     });
-    match urgency.last() {
+    match urgency.next_back() {
         Some("4" | "5") => Class::Normal,
         Some("6" | "7") => Class::Batch,
         _ => Class::Interactive,

@@ -37,7 +37,7 @@ pub(super) async fn heed(tenant: &Tenant, operation: usize, response: &mut Respo
     if OF_MESSAGES.iter().any(|code| memchr::memmem::find(&body, code).is_some()) {
         return false;
     }
-    quota.is_used_up();
+    quota.ran_out();
     true
 }
 

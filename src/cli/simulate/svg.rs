@@ -10,10 +10,12 @@ const LEFT: f64 = 64.0;
 const RIGHT: f64 = 16.0;
 const PANEL: f64 = 130.0;
 const GAP: f64 = 44.0;
-const TOP: f64 = 40.0;
+const TOP: f64 = 56.0;
 /// Points of a line: more are not seen.
 const MOST_POINTS: usize = 180;
 const COLOURS: [&str; 6] = ["#0b6e99", "#d9730d", "#448361", "#9065b0", "#c14c8a", "#787774"];
+/// In the place of one load.
+const ALL: usize = usize::MAX;
 const DASHES: [&str; 3] = ["", "5 3", "2 2"];
 
 /// Time in equal parts.
@@ -30,65 +32,60 @@ struct Panel<'t> {
 }
 
 /// The picture.
-#[expect(clippy::cast_precision_loss, reason = "a few at most")]
 pub(super) fn draw(outcome: &Outcome) -> String {
     let scenario = &outcome.scenario;
     let parts = Parts::of(scenario.duration.as_secs_f64());
-    let who: Vec<(usize, &str)> = scenario
-        .loads
-        .iter()
-        .enumerate()
-        .map(|(index, load)| (index, load.name.as_str()))
-        .chain((scenario.sign_in > 0.0).then_some((SIGN_IN, "sign-in")))
-        .collect();
+    let loads = scenario.loads.iter().enumerate().map(|(index, load)| (index, load.name.as_str()));
+    // Sign-in is beside the loads, and the last.
+    let who: Vec<_> = loads.chain((scenario.sign_in > 0.0).then_some((SIGN_IN, "sign-in"))).collect();
     let height = TOP + 3.0 * (PANEL + GAP) + 8.0;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"{WIDTH}\" height=\"{height}\" fill=\"#fff\"/>\n"
     );
-    let mut x = LEFT;
-    for (place, (_, name)) in who.iter().enumerate() {
-        let name = escaped(name);
-        let _ = writeln!(
-            svg,
-            "<path d=\"M{x:.0} 18h18\" {}/><text x=\"{:.0}\" y=\"22\">{name}</text>",
-            stroke(place),
-            x + 23.0
-        );
-        x += 46.0 + 7.0 * name.chars().count() as f64;
-    }
-    let quota = scenario.quota;
-    let (allowed, share) = (quota.per_second(), quota.per_second() * quota.share);
+    legend(&mut svg, &who);
     let sent: Vec<_> = who.iter().map(|(load, _)| parts.rates(outcome, *load, Fate::Sent)).collect();
-    let most = sent.iter().flatten().fold(allowed, |most, value| most.max(*value));
-    let panel = Panel {
-        title: "answered by the tenant, per second (dotted: what it allows, and the share)",
-        top: TOP,
-        most,
-    };
-    panel.frame(&mut svg, &parts);
-    for level in [allowed, share] {
-        let y = panel.y(level);
-        let _ = writeln!(
-            svg,
-            "<path d=\"M{LEFT} {y:.1}H{}\" stroke=\"#000\" stroke-dasharray=\"1 3\"/>",
-            WIDTH - RIGHT
-        );
-    }
-    sent.iter().enumerate().for_each(|(place, values)| panel.line(&mut svg, values, place));
+    answered(&mut svg, outcome, &parts, &sent);
     let waits: Vec<_> = who.iter().map(|(load, _)| parts.waits(outcome, *load)).collect();
     panel_of(&mut svg, &parts, ("longest wait, in seconds", 1), &waits);
-    let refused: Vec<_> = who
-        .iter()
-        .map(|(load, _)| {
-            let (here, there) = (
-                parts.rates(outcome, *load, Fate::Refused),
-                parts.rates(outcome, *load, Fate::RefusedUpstream),
-            );
-            here.iter().zip(there).map(|(here, there)| here + there).collect()
-        })
-        .collect();
+    let refused = |load| {
+        let [here, there] =
+            [Fate::Refused, Fate::RefusedUpstream].map(|fate| parts.rates(outcome, load, fate));
+        here.iter().zip(there).map(|(here, there)| here + there).collect()
+    };
+    let refused: Vec<_> = who.iter().map(|(load, _)| refused(*load)).collect();
     panel_of(&mut svg, &parts, ("refused, per second", 2), &refused);
     svg + "</svg>\n"
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a few letters")]
+fn legend(svg: &mut String, who: &[(usize, &str)]) {
+    let names = who.iter().enumerate().map(|(place, (_, name))| (place, *name));
+    let mut x = LEFT;
+    for (place, name) in [(ALL, "all but sign-in")].into_iter().chain(names) {
+        let (name, after) = (escaped(name), x + 23.0);
+        let line = format!("<path d=\"M{x:.0} 18h18\" {}/>", stroke(place));
+        let _ = writeln!(svg, "{line}<text x=\"{after:.0}\" y=\"22\">{name}</text>");
+        x += 46.0 + 7.0 * name.chars().count() as f64;
+    }
+}
+
+/// The first panel, with the levels that there are.
+fn answered(svg: &mut String, outcome: &Outcome, parts: &Parts, sent: &[Vec<f64>]) {
+    let (quota, loads) = (outcome.scenario.quota, &sent[..outcome.scenario.loads.len()]);
+    let together = (0..parts.count).map(|part| loads.iter().map(|values| values[part]).sum());
+    let together: Vec<f64> = together.collect();
+    let most =
+        sent.iter().flatten().chain(&together).fold(quota.per_second(), |most, value| most.max(*value));
+    let title = "answered by the tenant, per second (dotted: what it allows, and the share)";
+    let panel = Panel { title, top: TOP, most };
+    panel.frame(svg, parts);
+    for level in [quota.per_second(), quota.per_second() * quota.share] {
+        let (y, right) = (panel.y(level), WIDTH - RIGHT);
+        let _ =
+            writeln!(svg, "<path d=\"M{LEFT} {y:.1}H{right}\" stroke=\"#000\" stroke-dasharray=\"1 3\"/>");
+    }
+    sent.iter().enumerate().for_each(|(place, values)| panel.line(svg, values, place));
+    panel.line(svg, &together, ALL);
 }
 
 #[expect(clippy::cast_precision_loss, reason = "one of three")]
@@ -188,6 +185,9 @@ impl Panel<'_> {
 }
 
 fn stroke(place: usize) -> String {
+    if place == ALL {
+        return "fill=\"none\" stroke=\"#000\"".to_owned();
+    }
     let colour = COLOURS[place % COLOURS.len()];
     let dashes = DASHES[place / COLOURS.len() % DASHES.len()];
     format!("fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.6\" stroke-dasharray=\"{dashes}\"")

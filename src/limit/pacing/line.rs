@@ -128,11 +128,10 @@ impl Line {
 
     /// One of this rank has passed.
     pub(super) fn has_passed(&mut self, rank: Rank) {
-        for below in rank.index() + 1..RANKS {
-            if self.lanes[below].len > 0 {
-                // No more than for a few of them: what could not be paid is not owed for ever.
-                self.owed[below] = (self.owed[below] + OWED[below]).min(300);
-            }
+        let below = self.owed.iter_mut().zip(OWED).zip(&self.lanes).skip(rank.index() + 1);
+        for ((owed, part), _) in below.filter(|(_, lane)| lane.len > 0) {
+            // No more than for a few of them: what could not be paid is not owed for ever.
+            *owed = (*owed + part).min(300);
         }
         self.passed.iter_mut().for_each(|part| *part *= MEMORY);
         self.passed[rank.index()] += 1.0 - MEMORY;

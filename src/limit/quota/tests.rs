@@ -55,8 +55,8 @@ async fn who_could_not_be_served_in_time_is_refused_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_tenant_that_has_nothing_left_gets_less_until_it_has() {
     let quota = of(Some(config::Quota::new(100, SECOND, 1.0)));
-    quota.is_used_up();
-    quota.is_used_up();
+    quota.ran_out();
+    quota.ran_out();
     assert_eq!(quota.status().map(|status| status.pace), Some(0.7), "once a period");
     assert_eq!(quota.remaining(), Some(1), "the burst is gone");
     tokio::time::advance(SECOND).await;

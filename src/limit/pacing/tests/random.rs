@@ -95,8 +95,7 @@ fn a_million_arrivals_leave_nothing_behind() {
             256,
         );
         let mut random = fastrand::Rng::with_seed(7);
-        let mut waiting: Vec<std::pin::Pin<Box<dyn Future<Output = Result<Drawn, TooLate>> + '_>>> =
-            Vec::new();
+        let mut waiting = Vec::new();
         let (mut served, mut refused, mut left) = (0_u32, 0_u32, 0_u32);
         for n in 0..1_000_000_u32 {
             let turn = Turn {
