@@ -1,6 +1,6 @@
 //! `[tenant_templates.NAME]`: the settings of tenants that the vault has the credentials of.
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::{
     quota::GivenQuota,
