@@ -261,6 +261,12 @@ async fn no_credential_comes_out_of_any_error() {
             driver.note(&answer);
         }
     }
+    // Logto throttles one operation: the next request of it is told of the pause.
+    logto.faults().set(vec![Fault::new(Target::Api, Effect::too_many(20)).times(1)]);
+    let role = credentials.from(Says::Key, "GET", "/t/acme/api/roles/x");
+    assert_eq!(ask(&proxy, &role, &aside).await.0.status, 429);
+    driver.drive(&role).await;
+    logto.faults().clear();
     let mut seen = driver.seen;
     // An issuer that complains of a token that it gave out before. Other parameters make it be asked again.
     let token = logto.tokens_seen().pop().expect("a token arrived");
