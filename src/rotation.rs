@@ -8,6 +8,7 @@ mod due;
 mod learn;
 mod lease;
 mod leases;
+mod turn;
 
 use std::{
     collections::HashSet,
@@ -132,7 +133,7 @@ impl Rotator {
     /// # Errors
     /// [`RotationError`]; what was begun is gone on with later.
     pub async fn rotate(&self, alias: &TenantName) -> Result<Stored, RotationError> {
-        let _turn = self.turn(alias)?;
+        let _turn = self.turn_soon(alias).await?;
         let stored = self.stored(alias).await?;
         if matches!(stored.record.rotation.step, Some(Step::Retire { .. })) {
             return Err(RotationError::Underway(alias.clone()));
@@ -378,15 +379,6 @@ impl Rotator {
     fn ask_once(&self, alias: &TenantName) -> bool {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(alias.clone())
     }
-
-    /// One at a time for each tenant.
-    fn turn(&self, alias: &TenantName) -> Result<Turn<'_>, RotationError> {
-        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        if !turns.insert(alias.clone()) {
-            return Err(RotationError::Underway(alias.clone()));
-        }
-        Ok(Turn { turns: &self.turns, alias: alias.clone() })
-    }
 }
 
 /// How often the tenant's secret is to be replaced, where its template or its table says.
@@ -401,18 +393,6 @@ fn plan(record: &Record, config: &Config) -> Option<Rotate> {
 fn configured<'c>(record: &Record, config: &'c Config) -> Option<&'c Arc<config::Tenant>> {
     let found = config.tenants.binary_search_by(|tenant| tenant.name.cmp(&record.alias)).ok()?;
     Some(&config.tenants[found]).filter(|_| record.configured)
-}
-
-/// That nobody else rotates this tenant's secret.
-struct Turn<'r> {
-    turns: &'r Mutex<HashSet<TenantName>>,
-    alias: TenantName,
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        self.turns.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.alias);
-    }
 }
 
 impl fmt::Debug for Rotator {
