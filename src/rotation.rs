@@ -14,6 +14,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use tokio::sync::Notify;
 
 use crate::{
     config::{self, Config, Rotate},
@@ -43,6 +44,8 @@ pub struct Rotator {
     asked: Mutex<HashSet<TenantName>>,
     /// Of the secrets in use, as they were at the last look.
     dates: Mutex<Vec<SecretDates>>,
+    /// That the next look is not to wait: something was stored that may be due before.
+    wake: Notify,
 }
 
 /// How old a tenant's secret is.
@@ -95,15 +98,15 @@ impl RotationError {
 impl Rotator {
     /// Of the tenants in this pipeline.
     pub fn new(shared: Arc<Shared>, pipeline: Arc<ArcSwap<Pipeline>>) -> Self {
-        let (turns, asked, dates) = Default::default();
-        Self { shared, pipeline, turns, asked, dates }
+        let (turns, asked, dates, wake) = Default::default();
+        Self { shared, pipeline, turns, asked, dates, wake }
     }
 
     /// Looks through the vault now and then, and does what is due, until its task is dropped.
     pub async fn run(self: Arc<Self>) {
         loop {
             let wait = self.round().await.clamp(LEAST, ROUND);
-            tokio::time::sleep(wait).await;
+            let _ = tokio::time::timeout(wait, self.wake.notified()).await;
         }
     }
 
@@ -122,7 +125,10 @@ impl Rotator {
         if matches!(stored.record.rotation.step, Some(Step::Retire { .. })) {
             return Err(RotationError::Underway(alias.clone()));
         }
-        self.audited(stored, true).await
+        let rotated = self.audited(stored, true).await?;
+        // The overlap may end before the next look.
+        self.wake.notify_one();
+        Ok(rotated)
     }
 
     /// One look at all records; how long until the next thing is due.
@@ -147,25 +153,31 @@ impl Rotator {
                 since: secret.since,
                 expires_at: secret.expires_at,
             }));
-            let (config, now) = (self.pipeline.load().config(), self.shared.clock.now().wall);
-            let Some(at) = due::at(&stored.record, plan(&stored.record, &config)) else { continue };
-            match at.duration_since(now) {
-                Ok(left) if !left.is_zero() => next = next.min(left),
-                _ => self.go_on(stored).await,
-            }
+            let Some(left) = self.left(&stored.record) else { continue };
+            next = next.min(if left.is_zero() { self.go_on(stored).await } else { left });
         }
         *self.dates.lock().unwrap_or_else(PoisonError::into_inner) = dates;
         next
     }
 
-    async fn go_on(&self, stored: Stored) {
+    /// How long until something is to be done for this tenant; `None`: never by itself.
+    fn left(&self, record: &Record) -> Option<Duration> {
+        let at = due::at(record, plan(record, &self.pipeline.load().config()))?;
+        Some(at.duration_since(self.now()).unwrap_or_default())
+    }
+
+    /// Does what is due; how long until the next thing is, such as the end of the overlap that has begun.
+    async fn go_on(&self, stored: Stored) -> Duration {
         let alias = stored.record.alias.clone();
         // Whoever has the turn does it.
-        let Ok(_turn) = self.turn(&alias) else { return };
-        if let Err(error) = self.audited(stored, false).await
-            && !matches!(error, RotationError::Configured(_))
-        {
-            tracing::error!(tenant = %alias, %error, remedy = error.remedy(), "the secret was not rotated");
+        let Ok(_turn) = self.turn(&alias) else { return ROUND };
+        match self.audited(stored, false).await {
+            Ok(stored) => self.left(&stored.record).unwrap_or(ROUND),
+            Err(RotationError::Configured(_)) => ROUND,
+            Err(error) => {
+                tracing::error!(tenant = %alias, %error, remedy = error.remedy(), "the secret was not rotated");
+                ROUND
+            }
         }
     }
 
