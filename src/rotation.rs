@@ -173,33 +173,34 @@ impl Rotator {
                 next = next.min(left);
                 continue;
             }
-            let (config, now) = (self.pipeline.load().config(), self.shared.clock.now().wall);
-            let Some(at) = due::at(&stored.record, plan(&stored.record, &config)) else { continue };
-            match at.duration_since(now) {
-                Ok(left) if !left.is_zero() => next = next.min(left),
-                _ => {
-                    // Where another process was first, whether it goes on is looked at in time.
-                    if self.go_on(stored).await.is_break() {
-                        next = next.min(self.lease());
-                    }
-                }
-            }
+            let Some(left) = self.left(&stored.record) else { continue };
+            next = next.min(if left.is_zero() { self.go_on(stored).await } else { left });
         }
         *self.dates.lock().unwrap_or_else(PoisonError::into_inner) = dates;
         next
     }
 
-    /// Breaks off where another process goes on.
-    async fn go_on(&self, stored: Stored) -> ControlFlow<()> {
+    /// How long until something is to be done for this tenant; `None`: never by itself.
+    fn left(&self, record: &Record) -> Option<Duration> {
+        let at = due::at(record, plan(record, &self.pipeline.load().config()))?;
+        Some(at.duration_since(self.shared.clock.now().wall).unwrap_or_default())
+    }
+
+    /// Does what is due; how long until the next thing is, such as the end of the overlap that has begun.
+    async fn go_on(&self, stored: Stored) -> Duration {
         let alias = stored.record.alias.clone();
         // Whoever has the turn does it.
-        let Ok(_turn) = self.turn(&alias) else { return ControlFlow::Continue(()) };
+        let Ok(_turn) = self.turn(&alias) else { return ROUND };
         match self.audited(stored, false).await {
-            Err(RotationError::Underway(_)) => return ControlFlow::Break(()),
-            Err(error) if !matches!(error, RotationError::Configured(_)) => {
+            Ok(stored) => self.left(&stored.record).unwrap_or(ROUND),
+            // Whether the process that was first goes on is looked at in time.
+            Err(RotationError::Underway(_)) => self.lease(),
+            Err(RotationError::Configured(_)) => ROUND,
+            Err(error) => {
                 tracing::error!(tenant = %alias, %error, remedy = error.remedy(), "the secret was not rotated");
+                ROUND
             }
-            _ => {}
+        }
         }
         ControlFlow::Continue(())
     }

@@ -31,7 +31,11 @@ fn whole(lines: &Lines, text: &str) -> Result<Node, Vec<Problem>> {
     if !errors.is_empty() {
         let places = errors.iter().map(|error| (error.message(), error.span().map_or(0, |span| span.start)));
         let twice = twice::Tables::of(text);
-        return Err(places.filter_map(|(message, at)| twice.problem(lines, message, at)).collect());
+        let mut problems: Vec<_> =
+            places.filter_map(|(message, at)| twice.problem(lines, message, at)).collect();
+        // A list of words without quotes has the same mistake once for each.
+        problems.dedup();
+        return Err(problems);
     }
     let mut build = Build::new(lines);
     build.table(table.into_inner(), lines.line(1), 0).map_err(|problem| vec![*problem])

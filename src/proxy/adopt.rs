@@ -83,6 +83,10 @@ impl AdoptError {
     }
 }
 
+/// Like all that [`AdoptError::Said`] holds, without a full stop.
+const NOWHERE: &str = "it is not said where the tenant is. Give the endpoint of a Logto of one's own, or the tenant ID of one of \
+                       Logto Cloud";
+
 impl Adoption {
     fn record(self, config: &Config, now: std::time::SystemTime) -> Result<Record, AdoptError> {
         let said = |what: String| AdoptError::Said(what);
@@ -90,10 +94,10 @@ impl Adoption {
         let endpoint = match (&self.endpoint, &self.tenant_id) {
             (Some(endpoint), _) => endpoint.clone(),
             (None, Some(id)) => format!("https://{id}.logto.app"),
-            (None, None) => return Err(said("there is neither an endpoint nor the ID of a tenant".into())),
+            (None, None) => return Err(said(NOWHERE.into())),
         };
-        let endpoint =
-            Endpoint::parse(&endpoint).map_err(|error| said(format!("{error}. {}", error.remedy)))?;
+        let endpoint = Endpoint::parse(&endpoint)
+            .map_err(|error| said(format!("{error}. {}", error.remedy.trim_end_matches('.'))))?;
         let template = self.template.as_deref().map(|name| {
             let known = config.tenant_templates.iter().filter_map(|template| template.name.as_ref());
             let found = known.into_iter().find(|known| known.as_str() == name).cloned();

@@ -71,6 +71,14 @@ pub(crate) fn object(body: &Value, rules: &[Rule]) -> Result<(), ApiError> {
     if issues.issues.is_empty() { Ok(()) } else { Err(issues.attach(invalid("body"))) }
 }
 
+/// Refuses an update of none of these columns: the others are dropped without a word, and nothing is left to write (fact 6.4).
+pub(crate) fn changes_something(body: &Value, rules: &[Rule]) -> Result<(), ApiError> {
+    if rules.iter().any(|(key, ..)| body.get(key).is_some()) {
+        return Ok(());
+    }
+    Err(ApiError::unprocessable("entity.invalid_input", "Invalid input. Value list must not be empty."))
+}
+
 /// The answer to a query parameter that must be `true` or `false` and is neither.
 pub(crate) fn flag_in_query(name: &str, value: &str) -> ApiError {
     let literal = |expected: &str| {
@@ -219,5 +227,16 @@ fn type_of(value: &Value) -> &'static str {
         Value::String(_) => "string",
         Value::Array(_) => "array",
         Value::Object(_) => "object",
+    }
+}
+
+#[test]
+fn an_update_of_nothing_is_refused_and_one_of_null_is_not() {
+    let rules: &[Rule] = &[("name", Need::Nullable, Kind::Text)];
+    use serde_json::json;
+    for (body, is_something) in
+        [(json!({}), false), (json!({ "nosuch": 1 }), false), (json!({ "name": null }), true)]
+    {
+        assert_eq!(changes_something(&body, rules).is_ok(), is_something, "{body}");
     }
 }

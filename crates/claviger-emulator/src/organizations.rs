@@ -142,6 +142,8 @@ fn update(call: &mut Call<'_>) -> Outcome {
         .map(|(key, need, kind)| (*key, if *key == "name" { Need::Optional } else { *need }, *kind))
         .collect();
     check::object(&body, &optional)?;
+    organization(call)?;
+    check::changes_something(&body, RULES)?;
     let row = organization(call)?;
     change(row, &body);
     Ok(Answer::ok(row))

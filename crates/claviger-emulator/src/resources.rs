@@ -97,6 +97,8 @@ fn update(call: &mut Call<'_>) -> Outcome {
     let rules: Vec<Rule> = RULES.iter().map(|(key, _, kind)| (*key, Need::Optional, *kind)).collect();
     check::object(&body, &rules)?;
     built_in(call)?;
+    resource(call)?;
+    check::changes_something(&body, RULES)?;
     let row = resource(call)?;
     if let Some(name) = body.get("name").and_then(Value::as_str) {
         row.name = name.to_owned();

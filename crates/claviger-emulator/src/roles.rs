@@ -140,6 +140,7 @@ fn update(call: &mut Call<'_>) -> Outcome {
     check::object(&body, &rules)?;
     own_role(call)?;
     name_in_use(call, &body, Some(call.param(0)))?;
+    check::changes_something(&body, RULES)?;
     let row = role(call)?;
     if let Some(name) = body.get("name").and_then(Value::as_str) {
         row.name = name.to_owned();

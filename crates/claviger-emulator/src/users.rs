@@ -213,6 +213,7 @@ fn update(call: &mut Call<'_>) -> Outcome {
     check::object(&body, RULES)?;
     user(call)?;
     conflicts(call.store, &body, Some(call.param(0)))?;
+    check::changes_something(&body, RULES)?;
     let now = call.now;
     let user = user(call)?;
     let columns = [

@@ -51,6 +51,13 @@ fn what_is_there_twice_is_named_with_both_lines() {
 }
 
 #[test]
+fn what_is_wrong_many_times_on_one_line_is_said_once() {
+    let bench = Bench::new().with("a.toml", "[policies.p]\nallow = [null, null, null]\n");
+    let said = "a.toml:2: this is not TOML: invalid float, expected `nan`. Text goes in double quotes, a key and its value on one line.";
+    assert_eq!(bench.problems(), [said]);
+}
+
+#[test]
 fn a_key_that_slipped_out_of_its_yaml_table_is_told_to_look_at_the_indentation() {
     let bench =
         Bench::new().with("c.yaml", "tenants:\n  acme:\n   endpoint: https://acme.logto.app\n  other: x\n");

@@ -77,17 +77,26 @@ async fn after_the_overlap_the_old_secret_is_deleted_and_the_new_one_gets_tokens
 }
 
 #[tokio::test]
-async fn the_end_of_an_overlap_is_not_waited_for_longer_than_it_takes() {
+async fn an_overlap_ends_when_it_was_said_to_and_not_at_the_next_look() {
     let (logto, place) = (Logto::start().await, Place::new());
-    let proxy = builder(&place, &logto, "1s").start().await;
+    let proxy = builder(&place, &logto, "300ms").start().await;
     adopt(&place, &proxy.file(), "acme", &logto, logto.secret()).await.assert_code(0);
-    tenant(&proxy.file(), &["rotate", "acme"]).await.assert_code(0).keep(proxy.tap());
-    within("the old secret to be deleted", async {
-        while names(&proxy, &logto).await.len() > 1 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    for _ in 0..2 {
+        tenant(&proxy.file(), &["rotate", "acme"]).await.assert_code(0).keep(proxy.tap());
+        // Logto runs on this thread: nothing here blocks.
+        within("the old secret to be deleted", async {
+            while names(&proxy, &logto).await.len() > 1 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        within("the rotation to be over", async {
+            while proxy.metric("claviger_rotations_total{outcome=\"retired\"}").await < 1.0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
     assert!(works(&proxy).await);
 }
 
@@ -105,7 +114,8 @@ async fn b48_a_program_that_dies_at_any_point_of_a_rotation_loses_no_credential_
         assert!(!proxy.ended().await.success(), "{point}");
         drop(proxy);
 
-        let proxy = builder(&place, &logto, "0s").start().await;
+        // An overlap that has yet to end, so that whoever goes on sees to its end as well.
+        let proxy = builder(&place, &logto, "300ms").start().await;
         let gone_on = until("the rotation to be gone on with", || {
             Some(())
                 .filter(|()| logto.api_requests_seen().iter().filter(|it| it.method == "DELETE").count() >= 1)
