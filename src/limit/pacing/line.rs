@@ -16,8 +16,9 @@ use crate::config::Class;
 const OWED: [u32; RANKS] = [0, 0, 10, 5];
 /// One request, in units of virtual time, at a weight of 1.
 const REQUEST: u64 = 1 << 20;
-/// How much of what is known of the past is kept when another one passes.
-const MEMORY: f64 = 0.96;
+/// How much of what is known of the past is kept when another one passes: a moment of much that is urgent says little of the next minute, and
+/// whoever is refused for it would have had its turn.
+const MEMORY: f64 = 0.995;
 
 /// All who wait for one tenant's quota.
 #[derive(Debug)]
