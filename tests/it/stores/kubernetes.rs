@@ -124,7 +124,6 @@ async fn the_token_is_read_anew_and_what_is_refused_is_said() {
 /// with a token and one with its authority. `cargo test --test it -- --ignored a_real_api_server`
 #[tokio::test]
 #[ignore = "needs a kube-apiserver"]
-#[expect(clippy::print_stdout, reason = "for whoever measures")]
 async fn a_real_api_server_does_what_the_double_does() {
     let given = |name: &str| std::env::var(format!("TEST_CLAVIGER_API_SERVER{name}")).expect("it is named");
     let path = std::path::PathBuf::from(given("_CA"));

@@ -242,7 +242,6 @@ async fn sentinels_say_who_the_master_is_also_after_a_failover() {
 /// `cargo test --release --test it -- --ignored --nocapture ten_thousand_tenants`
 #[tokio::test]
 #[ignore = "for measurements"]
-#[expect(clippy::print_stdout, reason = "for whoever measures")]
 async fn ten_thousand_tenants_are_read_in_less_than_a_second() {
     let Some(server) = RedisServer::start("ten_thousand_tenants").await else { return };
     let store = opened(&server).await;
