@@ -1,6 +1,6 @@
 //! A double of a Kubernetes API server, for Secrets of one namespace: versions that grow with each write and are compared,
-//! lists in pages, watches with bookmarks, places in the history that are forgotten (410). It is a double: what a real
-//! kube-apiserver does was looked at once (docs/tenants.md says when), and is written down here.
+//! lists in pages, watches with bookmarks, places in the history that are forgotten (410). It is a double, written by what
+//! Kubernetes documents of its API; docs/tenants.md says what was tried against a real one.
 
 use std::{
     collections::BTreeMap,

@@ -1,7 +1,7 @@
 //! A real `redis-server` of a test's own, on a Unix socket, with its data in a directory that goes with it. Where the program
 //! is not installed the test says so and does nothing: `make test` installs it.
 
-use std::{os::unix::net::UnixStream, path::PathBuf, process::Stdio, time::Duration};
+use std::{io::Write as _, os::unix::net::UnixStream, path::PathBuf, process::Stdio, time::Duration};
 
 use claviger::{
     config::{RedisAddress, RedisOptions, Roots},
@@ -27,7 +27,11 @@ impl RedisServer {
         let there =
             std::process::Command::new("redis-server").arg("--version").stdout(Stdio::null()).status();
         if there.is_err() {
-            eprintln!("SKIPPED {test}: redis-server is not installed (make test installs it)");
+            let said = writeln!(
+                std::io::stderr(),
+                "SKIPPED {test}: redis-server is not installed (make test installs it)"
+            );
+            said.expect("standard error is open");
             return None;
         }
         let directory = tempfile::tempdir().expect("there is a temporary directory");

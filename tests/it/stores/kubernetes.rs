@@ -119,3 +119,35 @@ async fn the_token_is_read_anew_and_what_is_refused_is_said() {
     assert!(why.to_string().contains("this ServiceAccount may not get Secrets in namespace other"), "{why}");
     assert!(why.remedy().contains("deploy/kubernetes/vault-rbac.yaml"));
 }
+
+/// A real one, with an empty namespace `shop`: `TEST_CLAVIGER_API_SERVER=https://127.0.0.1:6443`, `…_TOKEN` and `…_CA` name it, a file
+/// with a token and one with its authority. `cargo test --test it -- --ignored a_real_api_server`
+#[tokio::test]
+#[ignore = "needs a kube-apiserver"]
+async fn a_real_api_server_does_what_the_double_does() {
+    let given = |name: &str| std::env::var(format!("TEST_CLAVIGER_API_SERVER{name}")).expect("it is named");
+    let path = std::path::PathBuf::from(given("_CA"));
+    let pem = std::fs::read(&path).expect("it is there");
+    let server = || Server {
+        base: given(""),
+        namespace: NAMESPACE.into(),
+        bearer: Bearer::File(given("_TOKEN").into()).provider(Duration::from_secs(5)),
+        tls: trust::client(&Roots::File { path: path.clone(), pem: pem.clone() }).expect("it is one"),
+    };
+    let opened = async || KubernetesSecrets::open(server(), key("k")).await.expect("it can be opened");
+    let (one, other) = (opened().await, opened().await);
+    let mut notices = other.notices().expect("it is shared");
+    is_told(&mut notices, Notice::Any).await;
+    keeps_records(&one, &other).await;
+    has_one_winner(&one, &other).await;
+    one.create(record("acme", "s")).await.expect("it is free");
+    let began = tokio::time::Instant::now();
+    is_told(&mut notices, Notice::One(alias("acme"))).await;
+    println!("told of a change within {:?}", began.elapsed());
+    let records = (0..1201).map(|n| record(&format!("tenant-{n}"), "s")).collect();
+    assert_eq!(one.import(records).await.expect("it answers").added.len(), 1201);
+    let began = tokio::time::Instant::now();
+    assert_eq!(other.list().await.expect("it answers").len(), 1206);
+    println!("1206 records read in {:?}", began.elapsed());
+    takes_another_key(&one, &other, 1206).await;
+}

@@ -9,6 +9,7 @@ use std::{
 };
 
 use claviger::{
+    clock::Clock,
     config::Endpoint,
     secret::Secret,
     vault::{InRedis, Record, Store as _},
@@ -20,6 +21,11 @@ use crate::{
     support::{Logto, Proxy, RedisServer, Request, proxy::Builder, quoted, wait, within},
     vault::{Place, adopt},
 };
+
+/// As the program sees it.
+fn now() -> SystemTime {
+    Clock::system().now().wall
+}
 
 const MONTH: Duration = Duration::from_hours(30 * 24);
 
@@ -119,7 +125,7 @@ async fn b50_of_two_replicas_exactly_one_rotates_under_load_and_no_request_fails
     let name = "b50_of_two_replicas_exactly_one_rotates_under_load_and_no_request_fails";
     let Some(server) = RedisServer::start(name).await else { return };
     let (logto, place) = (Logto::start().await, Place::new());
-    let due = SystemTime::now() + Duration::from_secs(8);
+    let due = now() + Duration::from_secs(8);
     stored(&place, &server, &logto, due).await;
     let one = replica(&place, &logto, &server, "one").start().await;
     let other = replica(&place, &logto, &server, "other").start().await;
@@ -163,7 +169,7 @@ async fn b51_a_rotation_whose_replica_died_is_gone_on_with_by_another() {
     for point in ["rotate.named", "rotate.made", "rotate.stored", "rotate.proved"] {
         let Some(server) = RedisServer::start(name).await else { return };
         let (logto, place) = (Logto::start().await, Place::new());
-        stored(&place, &server, &logto, SystemTime::now()).await;
+        stored(&place, &server, &logto, now()).await;
         let mut one =
             replica(&place, &logto, &server, "one").env("TEST_CLAVIGER_DIE_AT", point).start().await;
         assert!(!one.ended().await.success(), "{point}");
