@@ -201,8 +201,6 @@ impl Rotator {
                 ROUND
             }
         }
-        }
-        ControlFlow::Continue(())
     }
 
     async fn audited(&self, stored: Stored, asked: bool) -> Result<Stored, RotationError> {

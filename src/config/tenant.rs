@@ -7,8 +7,8 @@ use serde::{Serialize, Serializer};
 use super::{
     endpoint::Endpoint,
     quota::{Quota, is_of_cloud},
-    show,
     rotate::Rotate,
+    show,
     words::ClientAuth,
 };
 use crate::{
