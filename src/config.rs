@@ -35,6 +35,8 @@ mod problem;
 mod quota;
 mod rate;
 mod raw;
+mod raw_roots;
+mod raw_stores;
 mod read;
 mod redis;
 mod remarks;

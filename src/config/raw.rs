@@ -13,6 +13,8 @@ use super::{
     methods::Methods,
     node::Named,
     pattern,
+    raw_roots::{RawIssuerTls, RawTls},
+    raw_stores::{RawRedis, RawVault},
     sections::{
         RawAdmin, RawAuthz, RawBroker, RawLimits, RawLog, RawOpenApi, RawReload, RawRetry, RawShutdown,
         RawTimeouts, RawToken,
@@ -148,12 +150,6 @@ tables! {
         file: Leaf<PathBuf>,
     }
 
-    /// TLS towards an issuer.
-    RawIssuerTls {
-        /// The trusted CAs: "system", "bundled" (Mozilla's, compiled in) or the certificates of a file.
-        roots: Either<RootsName, RawRootsFile>,
-    }
-
     /// A Logto tenant and the credentials of a machine-to-machine application in it.
     RawTenant {
         /// Labels, by which callers' grants may name the tenant.
@@ -190,62 +186,6 @@ tables! {
         rotate: RawRotate,
         /// How the tenant's server is reached.
         tls: RawTls,
-    }
-
-    /// The store of credentials that are in no configuration file. A change needs a restart. Left out: there is no vault.
-    RawVault {
-        /// The store: one of the three. Required.
-        store: RawVaultStore,
-        /// The master key, of 32 bytes or more, with which each record is sealed. Required.
-        key: BearerId,
-        /// How often a store that replicas share is read whole, beside being told of changes. Left out: "5m".
-        relist: Leaf<Duration>,
-        /// How long a replica that rotates a secret may be silent until another one goes on with it. Left out: "1m".
-        lease: Leaf<Duration>,
-    }
-
-    /// Where the vault is.
-    RawVaultStore {
-        /// A file of this machine; it is made if it is not there, for this process's user alone. One process has it at a time.
-        file: Leaf<PathBuf>,
-        /// Whether it is in the Redis or Valkey of `[redis]`.
-        redis: Leaf<bool>,
-        /// Secrets of Kubernetes, one for each tenant.
-        kubernetes: RawKubernetes,
-    }
-
-    /// Secrets of a namespace in Kubernetes.
-    RawKubernetes {
-        /// The namespace. Required.
-        namespace: Leaf<String>,
-        /// The API server, an https URL. Left out: that of the cluster in which this process runs.
-        server: Leaf<String>,
-        /// The token that the API server is shown. A file is read for each request. Left out: that of this pod's ServiceAccount.
-        bearer: BearerId,
-        /// How the API server is reached. Left out: by the certificate authority that this pod was given.
-        tls: RawIssuerTls,
-    }
-
-    /// A Redis (6.2 or later) or Valkey that replicas share. A change needs a restart. Left out: there is none.
-    RawRedis {
-        /// Its address: `redis://HOST:PORT`, `rediss://HOST:PORT` with TLS, either with `/NUMBER` of a database, or `unix:` and a path. Several are tried in order: nodes of a cluster, or Sentinels where `master` is set. Required.
-        url: List<String>,
-        /// The name by which Sentinels know the master. Left out: `url` is no Sentinel.
-        master: Leaf<String>,
-        /// The user (ACL). Left out: Redis's own default.
-        username: Leaf<String>,
-        /// The password. A file is read for each connection. Left out: none.
-        password: BearerId,
-        /// The password of the Sentinels. Left out: none.
-        sentinel_password: BearerId,
-        /// With what the names of keys and channels begin, in braces, so that a cluster has them all on one node. Left out: "claviger".
-        prefix: Leaf<String>,
-        /// How long a connection with all that belongs to it may take. Left out: "3s".
-        connect_timeout: Leaf<Duration>,
-        /// How long an answer may take. Left out: "2s".
-        timeout: Leaf<Duration>,
-        /// How it is reached with `rediss://`.
-        tls: RawIssuerTls,
     }
 
     /// Settings of tenants whose credentials are in the vault.
@@ -301,23 +241,9 @@ tables! {
         scopes: List<String>,
     }
 
-    /// TLS towards a tenant.
-    RawTls {
-        /// The trusted CAs: "system", "bundled" (Mozilla's, compiled in) or the certificates of a file.
-        roots: Either<RootsName, RawRootsFile>,
-        /// Offer HTTP/2.
-        http2: Leaf<bool>,
-    }
-
     /// The operations that rules are about: those that Claviger knows, and those of a file.
     RawCatalog {
         /// A reviewed file of operations that are newer than Claviger's own catalog, one a line (docs/catalog.md). It only adds: a line about a known operation is an error.
-        file: Leaf<PathBuf>,
-    }
-
-    /// Certificate authorities of one's own.
-    RawRootsFile {
-        /// A file of PEM certificates; only these are trusted.
         file: Leaf<PathBuf>,
     }
 

@@ -14,7 +14,8 @@ use super::{
 };
 use crate::{
     config::{
-        inputs::References, leaf::Either, path::KeyPath, raw::RawRootsFile, tenant::Roots, words::RootsName,
+        inputs::References, leaf::Either, path::KeyPath, raw_roots::RawRootsFile, tenant::Roots,
+        words::RootsName,
     },
     regular_file,
 };

@@ -7,7 +7,7 @@ use crate::{
     config::{
         leaf::{BearerId, SecretId},
         path::KeyPath,
-        raw::RawRedis,
+        raw_stores::RawRedis,
         redis::{NoAddress, RedisAddress, RedisOptions},
     },
     secret::{Bearer, SecretSource},

@@ -49,7 +49,10 @@ async fn who_could_not_be_served_in_time_is_refused_at_once() {
     first.sent();
     let refused = at_once(&quota, 1).unwrap().unwrap_err();
     assert_eq!(refused.retry_after(), Some(60 * SECOND));
-    assert_eq!(refused.to_string(), "the quota of tenant acme (1 request per 1m) is used up");
+    assert!(
+        refused.to_string().contains("`tenants.acme.quota` of Claviger's configuration, 1 request per 1m"),
+        "{refused}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
