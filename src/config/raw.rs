@@ -19,7 +19,7 @@ use super::{
         RawAdmin, RawAuthz, RawBroker, RawLimits, RawLog, RawOpenApi, RawReload, RawRetry, RawShutdown,
         RawTimeouts, RawToken,
     },
-    words::{AuditWord, Class, ClientAuth, Indicator, Issue, RootsName},
+    words::{AuditWord, Class, ClientAuth, Indicator, Issue},
 };
 
 tables! {

@@ -9,7 +9,7 @@ use crate::{
     proxy::Unproved,
     secret::ClientSecret,
     upstream::ApplicationSecret,
-    vault::{Record, Step, Stored, StoredSecret, fault_point},
+    vault::{Step, Stored, StoredSecret, fault_point},
 };
 
 impl Rotator {
