@@ -43,7 +43,10 @@ impl Rotator {
     async fn begin(&self, stored: Stored) -> Result<Stored, RotationError> {
         let since = self.now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut record = stored.record;
-        record.rotation.step = Some(Step::Create { name: format!("claviger-{}", since.as_secs()) });
+        // A name is taken once (fact 11): the secret in use may be no second old.
+        let is_free = |name: &String| record.secrets.iter().all(|secret| secret.name.as_ref() != Some(name));
+        let names = (since.as_secs()..).map(|second| format!("claviger-{second}"));
+        record.rotation.step = names.into_iter().find(is_free).map(|name| Step::Create { name });
         let stored = self.claimed(record, stored.version).await?;
         fault_point("rotate.named");
         Ok(stored)
