@@ -30,7 +30,6 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, UnixListener},
     time::Instant,
 };
@@ -47,7 +46,7 @@ use self::{
 use crate::{
     authn::Reach,
     listen::{
-        ListenSettings,
+        ListenSettings, Stream,
         bind::{Bound, Socket},
         closing::{Closing, Tcp, bound_buffers},
         worker::Workers,
@@ -122,12 +121,8 @@ impl Admin {
                     match listener.accept().await {
                         Ok((stream, _)) => {
                             let (place, closing) = (places.enter(MAX_CONNECTIONS), Closing::default());
-                            self.clone().spawn(
-                                Tcp::new(stream, closing.clone()),
-                                place,
-                                closing,
-                                bound.reach,
-                            );
+                            let stream = Stream::Tcp(Tcp::new(stream, closing.clone()));
+                            self.clone().spawn(stream, place, closing, bound.reach);
                             spare.keep();
                         }
                         Err(_) => spare.give().await,
@@ -142,7 +137,7 @@ impl Admin {
                         Ok((stream, _)) => {
                             bound_buffers(&stream, buffers);
                             let place = places.enter(MAX_CONNECTIONS);
-                            self.clone().spawn(stream, place, Closing::default(), bound.reach);
+                            self.clone().spawn(Stream::Unix(stream), place, Closing::default(), bound.reach);
                             spare.keep();
                         }
                         Err(_) => spare.give().await,
@@ -152,10 +147,7 @@ impl Admin {
         }
     }
 
-    fn spawn<IO>(self: Arc<Self>, io: IO, place: Place, closing: Closing, reach: Reach)
-    where
-        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
+    fn spawn(self: Arc<Self>, stream: Stream, place: Place, closing: Closing, reach: Reach) {
         tokio::spawn(async move {
             let service = service_fn(|request| {
                 let this = self.clone();
@@ -164,7 +156,7 @@ impl Admin {
             let served = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(PATIENCE)
-                .serve_connection(TokioIo::new(io), service);
+                .serve_connection(TokioIo::new(stream), service);
             let mut served = Box::pin(served);
             tokio::select! {
                 ended = &mut served => {

@@ -4,10 +4,10 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -19,6 +19,7 @@ use super::{
     serve::serve,
     settings::ListenSettings,
     strangers::{Standing, Strangers},
+    stream::Stream,
     tls::{
         Secured, Tls,
         failure::{HandshakeFailure, HandshakeFailures},
@@ -171,60 +172,50 @@ impl<H: Handler> Acceptor<H> {
         settings: &ListenSettings,
         closing: &Closing,
     ) {
-        match (detached, &settings.tls) {
+        let (stream, protocol, connection) = match (detached, &settings.tls) {
             (Detached::Tcp(stream), Some(tls)) => {
                 let Ok(stream) = TcpStream::from_std(stream) else { return };
-                let connection = Connection { scheme: "https", ..connection };
-                self.serve_secured(stream, tls, connection, settings, closing).await;
+                let secured = self.secured(stream, tls, connection, settings.timeouts.head, closing).await;
+                let Some((stream, protocol, connection)) = secured else { return };
+                (Stream::Tls(stream), protocol, connection)
             }
             (Detached::Tcp(stream), None) => {
                 let Ok(stream) = TcpStream::from_std(stream) else { return };
-                let stream = Tcp::new(stream, closing.clone());
-                self.serve_plain(stream, connection, settings, closing).await;
+                (Stream::Tcp(Tcp::new(stream, closing.clone())), Protocol::Http1, connection)
             }
             (Detached::Unix(stream), _) => {
                 let Ok(stream) = UnixStream::from_std(stream) else { return };
-                self.serve_plain(stream, connection, settings, closing).await;
-            }
-        }
-    }
-
-    async fn serve_plain<IO>(
-        &self,
-        stream: IO,
-        connection: Connection,
-        settings: &ListenSettings,
-        closing: &Closing,
-    ) where
-        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let (handler, drain) = (self.handler.clone(), self.drain.clone());
-        serve(stream, Protocol::Http1, connection, settings, closing, handler, drain).await;
-    }
-
-    async fn serve_secured(
-        &self,
-        stream: TcpStream,
-        tls: &Tls,
-        mut connection: Connection,
-        settings: &ListenSettings,
-        closing: &Closing,
-    ) {
-        let secured = tokio::select! {
-            secured = self.secure(stream, tls, &connection.peer, settings.timeouts.head, closing) => secured,
-            () = connection.standing.has_had_its_time() => {
-                tracing::debug!("a connection gives way to another before it is secure");
-                return closing.orderly(false);
+                (Stream::Unix(stream), Protocol::Http1, connection)
             }
         };
-        let Some(Secured { stream, protocol, certificate }) = secured else { return };
-        closing.orderly(false);
-        connection.peer.certificate = certificate;
         let (handler, drain) = (self.handler.clone(), self.drain.clone());
         serve(stream, protocol, connection, settings, closing, handler, drain).await;
     }
 
-    /// Shakes hands within `patience`.
+    /// Shakes hands within `patience`, unless the connection is to give way meanwhile.
+    async fn secured(
+        &self,
+        stream: TcpStream,
+        tls: &Tls,
+        mut connection: Connection,
+        patience: Duration,
+        closing: &Closing,
+    ) -> Option<(Box<TlsStream<Tcp>>, Protocol, Connection)> {
+        let secured = tokio::select! {
+            secured = self.secure(stream, tls, &connection.peer, patience, closing) => secured,
+            () = connection.standing.has_had_its_time() => {
+                tracing::debug!("a connection gives way to another before it is secure");
+                closing.orderly(false);
+                return None;
+            }
+        };
+        let Secured { stream, protocol, certificate } = secured?;
+        closing.orderly(false);
+        connection.scheme = "https";
+        connection.peer.certificate = certificate;
+        Some((Box::new(stream), protocol, connection))
+    }
+
     async fn secure(
         &self,
         stream: TcpStream,

@@ -9,10 +9,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    time::{Instant, Sleep},
-};
+use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -21,6 +18,7 @@ use super::{
     handler::Handler,
     settings::ListenSettings,
     strangers::{GLANCE, Standing, Way},
+    stream::Stream,
     streams::Streams,
     watch::{PERIOD, Patience, Slow, Watched},
 };
@@ -40,22 +38,19 @@ const ABANDONED: u32 = 2;
 const PING: Duration = Duration::from_secs(20);
 const PONG: Duration = Duration::from_secs(10);
 
-/// Serves `io` until its peer, a limit or the drain ends it.
-pub(super) async fn serve<IO, H>(
-    io: IO,
+/// Serves `stream` until its peer, a limit or the drain ends it.
+pub(super) async fn serve<H: Handler>(
+    stream: Stream,
     protocol: Protocol,
     connection: Connection,
     settings: &ListenSettings,
     closing: &Closing,
     handler: Arc<H>,
     drain: CancellationToken,
-) where
-    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    H: Handler,
-{
+) {
     let standing = connection.standing.clone();
     let activity = standing.way().activity().clone();
-    let io = TokioIo::new(Watched::new(io, activity.clone()));
+    let io = TokioIo::new(Watched::new(stream, activity.clone()));
     let patience = Patience::new(&settings.timeouts, protocol);
     match protocol {
         Protocol::Http1 => {
