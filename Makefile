@@ -45,7 +45,7 @@ unit: ## unit, property and integration tests; those of a real Logto's recording
 
 .PHONY: quota
 quota: ## a minute of Logto Cloud's quota in real time: a batch caller, interactive ones and sign-in; needs an idle machine
-	cargo test --locked --release --test it -- --ignored --nocapture b49_the_same_as_logto_cloud_has_it
+	cargo test --locked --release --test it -- --ignored --nocapture b55_the_same_as_logto_cloud_has_it
 
 .PHONY: modules
 modules: ## draw the modules in ARCHITECTURE.md from the code's imports

@@ -203,7 +203,8 @@ impl Rotator {
 
     async fn audited(&self, stored: Stored, asked: bool) -> Result<Stored, RotationError> {
         let alias = stored.record.alias.clone();
-        let done = self.with_lease(stored).await;
+        // In a box: its steps call Logto, and whoever rotates holds it.
+        let done = Box::pin(self.with_lease(stored)).await;
         if matches!(done, Err(RotationError::Underway(_))) {
             // Whoever does it says so.
             return done;

@@ -22,7 +22,7 @@ rate = 1.6
 "#;
 
 #[test]
-fn b49_batch_stops_neither_interactive_callers_nor_sign_in_and_the_share_is_used() {
+fn b55_batch_stops_neither_interactive_callers_nor_sign_in_and_the_share_is_used() {
     let outcome = play(CLOUD);
     let names: Vec<_> = outcome.scenario.loads.iter().map(|load| load.name.as_str()).collect();
     assert_eq!(names, ["a", "b", "c", "export"]);
@@ -37,14 +37,14 @@ fn b49_batch_stops_neither_interactive_callers_nor_sign_in_and_the_share_is_used
 }
 
 #[test]
-fn b49_with_nothing_in_between_the_same_load_stops_sign_in() {
+fn b55_with_nothing_in_between_the_same_load_stops_sign_in() {
     let outcome = play(&format!("direct = true\n{CLOUD}"));
     let (refused, fine) = (outcome.count(SIGN_IN, Fate::RefusedUpstream), outcome.count(SIGN_IN, Fate::Sent));
     assert!(refused > fine, "{refused} refused, {fine} fine");
 }
 
 #[test]
-fn b49_a_tenant_that_gives_less_than_is_configured_is_believed() {
+fn b55_a_tenant_that_gives_less_than_is_configured_is_believed() {
     // Others use up most of it.
     let outcome =
         play("duration = \"10m\"\nsign_in = 12\n[load.export]\npriority = \"batch\"\nconnections = 50");

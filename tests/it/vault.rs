@@ -92,7 +92,7 @@ pub(crate) async fn adopt(place: &Place, file: &Path, alias: &str, logto: &Logto
 }
 
 #[tokio::test]
-async fn b46_an_adopted_tenant_is_used_at_once_outlives_a_kill_and_is_gone_when_removed() {
+async fn b53_an_adopted_tenant_is_used_at_once_outlives_a_kill_and_is_gone_when_removed() {
     let (logto, place) = (Logto::start().await, Place::new());
     let mut proxy = place.builder(&logto).start().await;
     assert_eq!(proxy.get("/t/acme/api/roles").await.status, 404);

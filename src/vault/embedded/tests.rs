@@ -228,7 +228,7 @@ fn live(path: &Path, seed: u64, operations: usize) -> (BTreeMap<String, u64>, Un
 
 /// Held against every point: a thousand power cuts, each in the middle of whatever is going on.
 #[test]
-fn b49_a_thousand_power_cuts_lose_nothing_that_was_answered_and_halve_nothing() {
+fn b52_a_thousand_power_cuts_lose_nothing_that_was_answered_and_halve_nothing() {
     // In memory where there is such a place: a real disk has nothing to add to a simulated one but time.
     let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
     let path = dir.path().join("vault.redb");

@@ -37,7 +37,7 @@ async fn settled(proxy: &Proxy) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn b49_a_program_that_dies_while_it_creates_loses_no_tenant_silently() {
+async fn b52_a_program_that_dies_while_it_creates_loses_no_tenant_silently() {
     for (point, alias) in [
         ("create.noted", Some("acme")),
         ("create.answered", Some("acme")),

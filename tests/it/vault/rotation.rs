@@ -32,7 +32,7 @@ async fn works(proxy: &Proxy) -> bool {
 }
 
 #[tokio::test]
-async fn b47_a_secret_is_replaced_under_load_and_no_request_fails() {
+async fn b54_a_secret_is_replaced_under_load_and_no_request_fails() {
     let (logto, place) = (Logto::start().await, Place::new());
     let proxy = builder(&place, &logto, "1h").start().await;
     adopt(&place, &proxy.file(), "acme", &logto, logto.secret()).await.assert_code(0);
