@@ -39,7 +39,7 @@ pub(super) struct Args {
     /// The application's name in the Logto Console.
     #[arg(long, value_name = "TEXT", default_value = "Claviger")]
     name: String,
-    /// Where Logto answers, such as https://id.example.com.
+    /// Where Logto answers, such as `https://id.example.com`.
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
     /// The App ID that --sql said.

@@ -78,7 +78,7 @@ impl RedisAddress {
     /// Parses one.
     ///
     /// # Errors
-    /// [`NoAddress`]
+    /// `NoAddress`: why it is none.
     pub fn parse(text: &str) -> Result<Self, NoAddress> {
         if let Some(path) = text.strip_prefix("unix:").filter(|path| path.starts_with('/')) {
             return Ok(Self::Unix(path.into()));
