@@ -232,7 +232,7 @@ impl Admin {
             "/events" => self.events(request.method()),
             "/matrix" => json(&crate::explain::matrix(&self.pipeline.load_full(), request.uri().query())),
             EXPLAIN => self.explain(request).await,
-            path if is_of_tenants(path) => self.tenants(request).await,
+            path if is_of_tenants(path) => Box::pin(self.tenants(request)).await,
             _ => text(
                 StatusCode::NOT_FOUND,
                 "here are: / /livez /readyz /startupz /metrics /status /config /events /matrix /explain /tenants\n",

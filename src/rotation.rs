@@ -116,7 +116,7 @@ impl Rotator {
     /// Looks through the vault now and then, and does what is due, until its task is dropped.
     pub async fn run(self: Arc<Self>) {
         loop {
-            let wait = self.round().await.clamp(LEAST, ROUND);
+            let wait = Box::pin(self.round()).await.clamp(LEAST, ROUND);
             let _begun = tokio::time::timeout(wait, self.begun.notified()).await;
         }
     }

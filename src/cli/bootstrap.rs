@@ -130,7 +130,7 @@ fn check(args: &Args) -> ExitCode {
         Err(error) => return super::fail(&error.to_string()),
     };
     let Ok(alias) = TenantName::parse("default") else { return super::fail("there is no such name") };
-    let (resource, client_id) = (endpoint.own_resource(), client_id.clone());
+    let (resource, client_id) = (endpoint.own_resource().into(), client_id.as_str().into());
     let record = Record::new(alias, endpoint, resource, client_id, secret, OPERATOR, SystemTime::UNIX_EPOCH);
     let config = Config::default();
     let tenant = Arc::new(record.tenant(&config));

@@ -1,6 +1,6 @@
 //! `[tenants.NAME]`: where a tenant is, and the credentials for it.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use serde::{Serialize, Serializer};
 
@@ -27,9 +27,9 @@ pub struct Tenant {
     /// `endpoint`: scheme and authority, no path, no trailing slash: `https://acme.logto.app`.
     pub endpoint: Endpoint,
     /// `resource`: the API resource indicator (RFC 8707).
-    pub resource: String,
+    pub resource: Arc<str>,
     /// `client_id` of the M2M application; empty of an account at Logto Cloud, which has none.
-    pub client_id: String,
+    pub client_id: Arc<str>,
     /// `client_secret`: one, or two in overlap during a rotation, the new one first.
     #[serde(rename = "client_secret")]
     pub client_secrets: Vec<ClientSecret>,

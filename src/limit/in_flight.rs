@@ -6,7 +6,7 @@
 mod late;
 mod places;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::oneshot;
 
@@ -22,7 +22,8 @@ pub struct InFlight {
     tenant: TenantName,
     max: usize,
     queue: usize,
-    places: Mutex<Places<InFlightGuard>>,
+    /// Made when the first one is taken: most tenants are seldom asked.
+    places: OnceLock<Box<Mutex<Places<InFlightGuard>>>>,
 }
 
 /// A place; given back when dropped.
@@ -42,8 +43,7 @@ pub struct UnreadGuard {
 impl InFlight {
     /// `max` requests under way, and `queue` that wait.
     pub fn new(tenant: TenantName, max: usize, queue: usize) -> Self {
-        let max = max.max(1);
-        Self { tenant, max, queue, places: Mutex::new(Places::new(max)) }
+        Self { tenant, max: max.max(1), queue, places: OnceLock::new() }
     }
 
     /// Whether it has these bounds.
@@ -53,6 +53,9 @@ impl InFlight {
 
     /// Requests under way, those whose answers are being taken included.
     pub fn used(&self) -> usize {
+        if self.places.get().is_none() {
+            return 0;
+        }
         let places = self.lock();
         places.used() + places.unread()
     }
@@ -109,7 +112,8 @@ impl InFlight {
     }
 
     fn lock(&self) -> MutexGuard<'_, Places<InFlightGuard>> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+        let places = self.places.get_or_init(|| Box::new(Mutex::new(Places::new(self.max))));
+        places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -10,7 +10,7 @@ mod seat;
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
@@ -39,10 +39,11 @@ pub(super) struct Pacer {
     most: usize,
     /// How many wait: where nobody does, nothing else is looked at.
     waiting: AtomicUsize,
-    state: Mutex<State>,
+    /// Made when the first one waits: at most tenants nobody ever does.
+    state: OnceLock<Box<Mutex<State>>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
     line: Line,
     /// Who of them wakes the others. There is one as long as somebody waits.
@@ -56,8 +57,7 @@ pub(super) struct TooLate(pub(super) Duration);
 impl Pacer {
     /// Paces what `limiter` allows; at most so many wait.
     pub(super) fn new(limiter: Arc<dyn Limiter>, most: usize) -> Self {
-        let state = State { line: Line::new(), leader: None };
-        Self { limiter, most, waiting: AtomicUsize::new(0), state: Mutex::new(state) }
+        Self { limiter, most, waiting: AtomicUsize::new(0), state: OnceLock::new() }
     }
 
     /// How many of a class wait.
@@ -167,7 +167,7 @@ impl Pacer {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.get_or_init(Box::default).lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

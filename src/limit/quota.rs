@@ -45,12 +45,19 @@ struct Inner {
 #[derive(Debug)]
 struct Kept {
     limiter: Arc<dyn Limiter>,
-    /// Of operations that the upstream throttles by themselves.
-    pauses: Pauses,
-    belief: Belief,
+    /// Made when it is first heard of: most tenants never throttle anybody.
+    throttling: OnceLock<Box<Throttling>>,
     /// Of a tenant with a rate; made when it first counts, as a series for each of ten thousand tenants takes more than they do.
     used: Option<OnceLock<IntCounter>>,
     meter: Box<dyn QuotaMeter>,
+}
+
+/// What the tenant's answers say of it.
+#[derive(Debug)]
+struct Throttling {
+    /// Of operations that the upstream throttles by themselves.
+    pauses: Pauses,
+    belief: Belief,
 }
 
 /// How it is waited for.
@@ -128,8 +135,7 @@ impl Quota {
         meter: impl QuotaMeter + 'static,
     ) -> Self {
         let used = config.map(|_| OnceLock::new());
-        let belief = Belief::new(config.map_or(Duration::MAX, |config| config.per));
-        let kept = Kept { limiter, pauses: Pauses::new(), belief, used, meter: Box::new(meter) };
+        let kept = Kept { limiter, throttling: OnceLock::new(), used, meter: Box::new(meter) };
         Self::with(tenant, config, waits, Arc::new(kept))
     }
 
@@ -188,11 +194,13 @@ impl Quota {
     ) -> Result<Permit, LimitError> {
         let Inner { pacer, kept, .. } = &*self.0;
         let now = Instant::now();
-        if let Some(wait) = kept.pauses.left(operation, now) {
-            return Err(self.refused(turn, None, wait));
-        }
-        if let Some(pace) = kept.belief.widen(now) {
-            kept.limiter.set_pace(pace);
+        if let Some(Throttling { pauses, belief }) = kept.throttling.get().map(|it| &**it) {
+            if let Some(wait) = pauses.left(operation, now) {
+                return Err(self.refused(turn, None, wait));
+            }
+            if let Some(pace) = belief.widen(now) {
+                kept.limiter.set_pace(pace);
+            }
         }
         if let Some(drawn) = pacer.pass(rank, now).await {
             return Ok(self.permit(drawn));
@@ -223,7 +231,7 @@ impl Quota {
     /// all where others were throttled just before.
     pub fn pause(&self, operation: usize, wait: Duration) {
         let now = Instant::now();
-        if self.0.kept.pauses.pause(operation, now, wait) == Throttled::Tenant {
+        if self.throttling().pauses.pause(operation, now, wait) == Throttled::Tenant {
             self.limiter().pause(now, wait);
             self.narrow(now);
         }
@@ -237,7 +245,7 @@ impl Quota {
     }
 
     fn narrow(&self, now: Instant) {
-        if let Some(pace) = self.0.kept.belief.narrow(now) {
+        if let Some(pace) = self.throttling().belief.narrow(now) {
             self.limiter().set_pace(pace);
             self.0.kept.meter.narrowed(pace);
         }
@@ -249,7 +257,7 @@ impl Quota {
         if let (Some(config), Some((requests, per))) = (&self.0.config, told.policy) {
             let fraction = (f64::from(requests) / per.as_secs_f64())
                 / (f64::from(config.requests) / config.per.as_secs_f64());
-            if let Some(pace) = kept.belief.told(fraction, now) {
+            if let Some(pace) = self.throttling().belief.told(fraction, now) {
                 kept.limiter.set_pace(pace);
                 kept.meter.narrowed(pace);
             }
@@ -269,7 +277,7 @@ impl Quota {
         let Inner { pacer, kept, .. } = &*self.0;
         Some(QuotaStatus {
             config: self.0.config?,
-            pace: kept.belief.pace(),
+            pace: kept.throttling.get().map_or(1.0, |it| it.belief.pace()),
             remaining: self.remaining(),
             waiting: Class::ALL.map(|class| pacer.waiting(class)),
         })
@@ -278,6 +286,12 @@ impl Quota {
     /// Requests that would pass now.
     pub fn remaining(&self) -> Option<u32> {
         self.limiter().remaining(Instant::now())
+    }
+
+    fn throttling(&self) -> &Throttling {
+        let period = self.0.config.map_or(Duration::MAX, |config| config.per);
+        let make = || Box::new(Throttling { pauses: Pauses::new(), belief: Belief::new(period) });
+        self.0.kept.throttling.get_or_init(make)
     }
 
     fn limiter(&self) -> &dyn Limiter {

@@ -6,7 +6,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
 use prometheus::{Histogram, IntCounter};
 use rpds::HashTrieMapSync;
 
@@ -29,7 +29,8 @@ pub struct TenantMetrics {
     tenant: TenantName,
     /// How many operations there are to keep handles for.
     operations: usize,
-    callers: ArcSwap<HashTrieMapSync<CallerName, Arc<CallerMetrics>>>,
+    /// None of a tenant that nobody has asked.
+    callers: ArcSwapOption<HashTrieMapSync<CallerName, Arc<CallerMetrics>>>,
     adding: Mutex<()>,
 }
 
@@ -114,13 +115,7 @@ impl TenantMetrics {
     /// No handles yet, and room for `operations` of them for each caller.
     pub fn new(metrics: Arc<Metrics>, tenant: TenantName, operations: usize) -> Self {
         metrics.tenant_added(&tenant);
-        Self {
-            metrics,
-            tenant,
-            operations,
-            callers: ArcSwap::from_pointee(HashTrieMapSync::new_sync()),
-            adding: Mutex::default(),
-        }
+        Self { metrics, tenant, operations, callers: ArcSwapOption::empty(), adding: Mutex::default() }
     }
 
     /// The handles of a caller for an operation, by its index among the operations and its name; `None`: for what it
@@ -130,7 +125,7 @@ impl TenantMetrics {
         let (index, name) = operation.unwrap_or((self.operations, ""));
         let index = index.min(self.operations);
         let known = self.callers.load();
-        let callers = match known.get(caller.as_str()) {
+        let callers = match known.as_ref().and_then(|known| known.get(caller.as_str())) {
             Some(callers) => callers.clone(),
             None => self.add(caller),
         };
@@ -142,20 +137,20 @@ impl TenantMetrics {
 
     fn add(&self, caller: &CallerName) -> Arc<CallerMetrics> {
         let _turn = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = self.callers.load();
+        let known = self.callers.load_full().unwrap_or_default();
         if let Some(there) = known.get(caller.as_str()) {
             return there.clone();
         }
         let pages = (0..=self.operations / PAGE).map(|_| OnceLock::new()).collect();
         let added = Arc::new(CallerMetrics { caller: caller.clone(), pages });
-        self.callers.store(Arc::new(known.insert(caller.clone(), added.clone())));
+        self.callers.store(Some(Arc::new(known.insert(caller.clone(), added.clone()))));
         added
     }
 
     /// The grants that were used since the process started, by caller; those of a caller in the order of the catalog.
     pub fn grant_uses(&self, now: Moment) -> Vec<GrantUse> {
         let callers = self.callers.load();
-        let mut callers: Vec<_> = callers.values().collect();
+        let mut callers: Vec<_> = callers.iter().flat_map(|callers| callers.values()).collect();
         callers.sort_unstable_by(|one, other| one.caller.cmp(&other.caller));
         let of = |of: &Arc<CallerMetrics>| {
             let handles = of.pages.iter().filter_map(OnceLock::get).flat_map(|page| page.iter());
@@ -170,7 +165,7 @@ impl TenantMetrics {
 
     /// What was counted since the last look, by caller. There is one who looks: what is told here is told once.
     pub fn look(&self, mut tell: impl FnMut(&CallerName, Tally)) {
-        for callers in self.callers.load().values() {
+        for callers in self.callers.load().iter().flat_map(|callers| callers.values()) {
             let mut tally = Tally::default();
             let pages = callers.pages.iter().filter_map(OnceLock::get);
             pages.flat_map(|page| page.iter()).filter_map(OnceLock::get).for_each(|it| it.look(&mut tally));
@@ -183,7 +178,7 @@ impl TenantMetrics {
     /// Lets go of callers that are gone.
     pub fn retain(&self, is_there: impl Fn(&CallerName) -> bool) {
         let _turn = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = self.callers.load();
+        let Some(known) = self.callers.load_full() else { return };
         if known.keys().all(&is_there) {
             return;
         }
@@ -191,7 +186,7 @@ impl TenantMetrics {
         let kept = kept.fold(HashTrieMapSync::new_sync(), |kept, callers| {
             kept.insert(callers.caller.clone(), callers.clone())
         });
-        self.callers.store(Arc::new(kept));
+        self.callers.store(Some(Arc::new(kept)));
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     time::Duration,
 };
 
@@ -38,9 +38,9 @@ pub struct Library {
     documents: Arc<Mutex<Vec<Weak<Document>>>>,
 }
 
-/// What there is of a tenant's document. Goes on with the tenant while its endpoint stays the same.
+/// What there is of a tenant's document; nothing before somebody asks for it. Goes on with the tenant while its endpoint stays the same.
 #[derive(Debug, Default)]
-pub struct Shelf(Mutex<State>);
+pub struct Shelf(OnceLock<Box<Mutex<State>>>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -200,7 +200,7 @@ impl Shelf {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.get_or_init(Box::default).lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

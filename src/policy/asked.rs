@@ -18,12 +18,12 @@ impl Asked<'_> {
         let spec = match self.resource {
             // A token of ours is for calls here, whatever the client calls this place.
             Some(_) if self.is_of_this_proxy && issue == Issue::Claviger => own.clone(),
-            Some(resource) if resource != tenant.resource => {
+            Some(resource) if *resource != *tenant.resource => {
                 let further = tenant.resources.iter().find(|further| further.resource == resource);
                 // A token of ours is good for the Management API alone.
                 let further = further.filter(|_| issue == Issue::Upstream);
                 let further =
-                    further.ok_or_else(|| Refusal::ResourceNotGranted(tenant.resource.as_str().into()))?;
+                    further.ok_or_else(|| Refusal::ResourceNotGranted((*tenant.resource).into()))?;
                 TokenSpec::Narrowed(own.at(further).into())
             }
             _ => own.clone(),

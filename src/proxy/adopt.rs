@@ -111,7 +111,7 @@ impl Adoption {
         }
         let resource = self.resource.clone().unwrap_or_else(|| endpoint.own_resource());
         let secret = Secret::new(secret.as_bytes().to_vec());
-        let record = Record::new(alias, endpoint, resource, client_id.into(), secret, OPERATOR, now);
+        let record = Record::new(alias, endpoint, resource.into(), client_id.into(), secret, OPERATOR, now);
         let labels = labels.map_err(|error| said(format!("a label is a name: {error}")))?;
         Ok(Record { tenant_id: self.tenant_id, template, labels, ..record })
     }

@@ -1,7 +1,7 @@
 //! What a token is for. Two keys are equal exactly when the same token would do for both; no secret is part of a
 //! key, so a rotated secret keeps the token.
 
-use std::ops::Deref;
+use std::{ops::Deref, sync::Arc};
 
 use crate::{
     config::{ClientAuth, Endpoint, Tenant},
@@ -17,11 +17,11 @@ pub struct TokenKey {
     /// Where the issuer is.
     pub endpoint: Endpoint,
     /// The M2M application; empty where the secret is the token itself.
-    pub client_id: String,
+    pub client_id: Arc<str>,
     /// How its credentials are sent.
     pub client_auth: ClientAuth,
     /// The API resource indicator (RFC 8707). Logto refuses a grant without one (fact 1.5).
-    pub resource: String,
+    pub resource: Arc<str>,
     /// One scope token (RFC 6749 section 3.3) each; a set, so that order and repetition do not matter.
     pub scopes: Set<String>,
     /// Logto's `organization_id`.

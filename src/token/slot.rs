@@ -63,7 +63,7 @@ struct State {
     secret: usize,
     /// The secrets have changed, and no grant has shown yet that they work.
     untried: bool,
-    cooldown: Option<Cooldown>,
+    cooldown: Option<Box<Cooldown>>,
     /// No grant before, as the tenant's quota says.
     held_until: Option<Instant>,
     /// No grant before, unless a request waits: spreads the grants at start.
@@ -167,7 +167,7 @@ impl Slot {
         let mut state = self.state();
         // What comes of a grant that is under way may be about what was before.
         state.epoch += 1;
-        let is_over = |cooldown: &mut Cooldown| cooldown.asked_until.is_none_or(|until| until <= now);
+        let is_over = |cooldown: &mut Box<Cooldown>| cooldown.asked_until.is_none_or(|until| until <= now);
         let ended = state.cooldown.take_if(is_over).is_some();
         let wake = ended && (state.kept || state.warm);
         drop(state);

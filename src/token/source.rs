@@ -26,7 +26,7 @@ pub struct TokenSource {
     /// Whom to ask.
     pub issuer: Arc<dyn Issuer>,
     /// When to renew and when to try again.
-    pub options: TokenOptions,
+    pub options: Arc<TokenOptions>,
     /// How long one token request may take, whole.
     pub timeout: Duration,
     /// The tenant's quota, where it has one.
@@ -41,7 +41,7 @@ impl TokenSource {
         tenant: &Tenant,
         secrets: Arc<[SecretHandle]>,
         issuer: Arc<dyn Issuer>,
-        options: TokenOptions,
+        options: Arc<TokenOptions>,
         timeout: Duration,
     ) -> Self {
         Self {

@@ -29,7 +29,7 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::{
     clock::{Clock, Random},
-    config::{ClientAuth, Endpoint, TokenOptions},
+    config::{ClientAuth, Endpoint},
     ids::TenantName,
     secret::Secret,
 };
@@ -217,7 +217,7 @@ impl World {
             key: key(tenant).into(),
             secrets: [Secret::new(b"s3cret".to_vec()).into()].into(),
             issuer: self.issuer.clone(),
-            options: TokenOptions::default(),
+            options: Arc::default(),
             timeout: 10 * SECOND,
             quota: None,
             heard: None,

@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        Mutex, PoisonError,
+        Mutex, OnceLock, PoisonError,
         atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -11,9 +11,13 @@ use std::{
 
 use tokio::time::Instant;
 
-/// How an upstream fares.
+/// How an upstream fares; nothing is kept of one that never failed.
 #[derive(Debug, Default)]
-pub struct UpstreamHealth {
+pub struct UpstreamHealth(OnceLock<Box<Failures>>);
+
+#[derive(Debug, Default)]
+struct Failures {
+    /// In a row.
     consecutive: AtomicU32,
     /// Since somebody last looked.
     failed: AtomicU64,
@@ -59,28 +63,30 @@ struct Refusing {
 impl UpstreamHealth {
     /// A try was not answered.
     pub fn unanswered(&self, now: Instant, kind: TryFailure, what: String) {
-        self.consecutive.fetch_add(1, Relaxed);
+        self.failures().consecutive.fetch_add(1, Relaxed);
         self.failed(now, kind, what);
     }
 
     /// There was an answer, whatever its status.
     pub fn answered(&self) {
         // Read before it is written, since all requests of all workers come by here.
-        if self.consecutive.load(Relaxed) != 0 {
-            self.consecutive.store(0, Relaxed);
-            *self.refusing.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        if let Some(failures) = self.0.get().filter(|it| it.consecutive.load(Relaxed) != 0) {
+            failures.consecutive.store(0, Relaxed);
+            *failures.refusing.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
     }
 
     /// A try failed, although it may have been answered.
     pub fn failed(&self, now: Instant, kind: TryFailure, what: String) {
-        self.failed.fetch_add(1, Relaxed);
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(LastFailure { at: now, kind, what });
+        let failures = self.failures();
+        failures.failed.fetch_add(1, Relaxed);
+        *failures.last.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(LastFailure { at: now, kind, what });
     }
 
     /// It refused a connection; since when it does. Refusals that are further apart than `patience` are not one.
     pub fn refused(&self, now: Instant, patience: Duration) -> Instant {
-        let mut refusing = self.refusing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut refusing = self.failures().refusing.lock().unwrap_or_else(PoisonError::into_inner);
         let goes_on = refusing.filter(|before| now.saturating_duration_since(before.last) <= patience);
         let since = goes_on.map_or(now, |before| before.since);
         *refusing = Some(Refusing { since, last: now });
@@ -89,16 +95,20 @@ impl UpstreamHealth {
 
     /// Tries in a row that were not answered.
     pub fn consecutive(&self) -> u32 {
-        self.consecutive.load(Relaxed)
+        self.0.get().map_or(0, |it| it.consecutive.load(Relaxed))
     }
 
     /// Tries that failed since the last look. There is one who looks: what is told here is told once.
     pub fn look(&self) -> u64 {
-        self.failed.swap(0, Relaxed)
+        self.0.get().map_or(0, |it| it.failed.swap(0, Relaxed))
     }
 
     /// The last try that failed.
     pub fn last(&self) -> Option<LastFailure> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.get()?.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn failures(&self) -> &Failures {
+        self.0.get_or_init(Box::default)
     }
 }

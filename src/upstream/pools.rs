@@ -12,20 +12,21 @@ use crate::config::{Endpoint, UpstreamTls};
 
 /// The pools of one upstream.
 pub struct Pools {
-    endpoint: Endpoint,
+    key: Arc<Key>,
     tls: Arc<rustls::ClientConfig>,
-    http2: bool,
-    times: PoolTimes,
     buffers: PoolBuffers,
-    by_worker: Box<[OnceLock<Arc<Pool>>]>,
+    workers: usize,
+    /// Made with the first of them.
+    by_worker: OnceLock<Box<[OnceLock<Arc<Pool>>]>>,
 }
 
 impl Pools {
     /// The pool of a worker.
     pub(super) fn of(&self, worker: usize) -> &Arc<Pool> {
-        let place = &self.by_worker[worker % self.by_worker.len()];
-        place.get_or_init(|| {
-            Pool::new(&self.endpoint, (*self.tls).clone(), self.http2, self.times, self.buffers)
+        let make = || (0..self.workers).map(|_| OnceLock::new()).collect();
+        self.by_worker.get_or_init(make)[worker % self.workers].get_or_init(|| {
+            let Key { endpoint, settings, times } = &*self.key;
+            Pool::new(endpoint, (*self.tls).clone(), settings.http2, *times, self.buffers)
         })
     }
 }
@@ -34,10 +35,16 @@ impl Pools {
 #[derive(Debug, Default)]
 pub struct PoolTable {
     buffers: PoolBuffers,
-    known: Mutex<HashMap<Key, Weak<Pools>>>,
+    known: Mutex<HashMap<Arc<Key>, Weak<Pools>>>,
 }
 
-type Key = (Endpoint, UpstreamTls, PoolTimes);
+/// What tenants have in common that share pools.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Key {
+    endpoint: Endpoint,
+    settings: UpstreamTls,
+    times: PoolTimes,
+}
 
 impl PoolTable {
     /// Of pools with these buffers.
@@ -54,18 +61,18 @@ impl PoolTable {
         times: PoolTimes,
         workers: usize,
     ) -> Arc<Pools> {
-        let key = (endpoint.clone(), settings.clone(), times);
+        let key = Key { endpoint: endpoint.clone(), settings: settings.clone(), times };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pools) = known.get(&key).and_then(Weak::upgrade) {
             return pools;
         }
+        let key = Arc::new(key);
         let pools = Arc::new(Pools {
-            endpoint: endpoint.clone(),
+            key: key.clone(),
             tls: tls.clone(),
-            http2: settings.http2,
-            times,
             buffers: self.buffers,
-            by_worker: (0..workers.max(1)).map(|_| OnceLock::new()).collect(),
+            workers: workers.max(1),
+            by_worker: OnceLock::new(),
         });
         known.insert(key, Arc::downgrade(&pools));
         pools
@@ -80,6 +87,6 @@ impl PoolTable {
 
 impl fmt::Debug for Pools {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Pools({})", self.endpoint)
+        write!(f, "Pools({})", self.key.endpoint)
     }
 }

@@ -1,7 +1,10 @@
 //! When a request is sent again: only what is safe to repeat, only as often as allowed, only within the
 //! deadline and a budget, so that a struggling upstream is not finished off by its clients.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, SystemTime},
+};
 
 use http::{HeaderMap, Method, StatusCode, header};
 use tokio::time::Instant;
@@ -21,8 +24,9 @@ const LONGEST_LOOK: Duration = Duration::from_millis(500);
 /// The rules and the budget of one tenant.
 #[derive(Debug)]
 pub struct Retries {
-    rules: Retry,
-    budget: TpsBudget,
+    rules: Arc<Retry>,
+    /// Made with the first request: it takes more memory than the rest of a tenant that nobody asks.
+    budget: OnceLock<Box<TpsBudget>>,
 }
 
 /// What happened to a try.
@@ -63,19 +67,18 @@ pub struct Again {
 
 impl Retries {
     /// A fresh budget.
-    pub fn new(rules: Retry) -> Self {
-        let budget = TpsBudget::new(WINDOW, FLOOR_PER_SECOND, rules.budget);
-        Self { rules, budget }
+    pub fn new(rules: Arc<Retry>) -> Self {
+        Self { rules, budget: OnceLock::new() }
     }
 
     /// Whether these are its rules.
     pub fn are_by(&self, rules: &Retry) -> bool {
-        self.rules == *rules
+        *self.rules == *rules
     }
 
     /// A request begins: it pays into the budget.
     pub fn deposit(&self) {
-        self.budget.deposit();
+        self.budget().deposit();
     }
 
     /// Whether to try again after try number `attempt` (1 is the first), before `deadline`. `random` is in 0..1.
@@ -98,7 +101,7 @@ impl Retries {
             Some(asked) => asked,
             None => self.backoff(attempt, random),
         };
-        if Instant::now() + after >= deadline || !self.budget.withdraw() {
+        if Instant::now() + after >= deadline || !self.budget().withdraw() {
             return None;
         }
         Some(Again { after, reason })
@@ -116,6 +119,11 @@ impl Retries {
     /// How long an upstream that refuses connections is waited for.
     pub fn patience(&self) -> Duration {
         self.rules.unreachable
+    }
+
+    fn budget(&self) -> &TpsBudget {
+        let make = || Box::new(TpsBudget::new(WINDOW, FLOOR_PER_SECOND, self.rules.budget));
+        self.budget.get_or_init(make)
     }
 
     /// Full jitter: anything between nothing and the doubled pause.
@@ -162,7 +170,7 @@ mod tests {
 
     fn again(method: &Method, attempt: u32, outcome: Outcome<'_>) -> Option<Again> {
         let deadline = Instant::now() + Duration::from_secs(60);
-        Retries::new(Retry::default()).again(method, attempt, outcome, deadline, SystemTime::UNIX_EPOCH, 1.0)
+        Retries::new(Arc::default()).again(method, attempt, outcome, deadline, SystemTime::UNIX_EPOCH, 1.0)
     }
 
     fn answered(
@@ -209,7 +217,7 @@ mod tests {
         assert!(answered(&Method::GET, 2, 503, None).is_some());
         assert!(answered(&Method::GET, 3, 503, None).is_none(), "attempts");
         assert!(answered(&Method::GET, 2, 500, None).is_none(), "a second 500 is deterministic");
-        let retries = Retries::new(Retry::default());
+        let retries = Retries::new(Arc::default());
         let soon = Instant::now() + Duration::from_millis(10);
         assert_eq!(
             retries.again(&Method::GET, 1, RESET, soon, SystemTime::UNIX_EPOCH, 1.0),
@@ -228,7 +236,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn b36_a_refusing_upstream_is_looked_at_until_patience_or_the_deadline_ends() {
-        let retries = Retries::new(Retry { attempts: 1, ..Retry::default() });
+        let retries = Retries::new(Retry { attempts: 1, ..Retry::default() }.into());
         let (start, long) = (Instant::now(), Duration::from_secs(3600));
         for (deadline, longest) in [(start + long, retries.patience()), (start + long / 3600, long / 3600)] {
             let (begun, mut looks) = (Instant::now(), 0);
@@ -241,7 +249,7 @@ mod tests {
             assert!(waited < longest && waited + LONGEST_LOOK >= longest, "{waited:?} of {longest:?}");
             assert!(u128::from(looks) <= longest.as_millis() / 250 + 5, "{looks} looks in {waited:?}");
         }
-        let off = Retries::new(Retry { unreachable: Duration::ZERO, ..Retry::default() });
+        let off = Retries::new(Retry { unreachable: Duration::ZERO, ..Retry::default() }.into());
         assert_eq!(off.look_again(0, Instant::now(), Instant::now() + long, 0.0), None);
     }
 

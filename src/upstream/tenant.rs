@@ -68,9 +68,9 @@ pub struct Common {
     /// How long things may take.
     pub timeouts: Timeouts,
     /// When a request is sent again.
-    pub retry: Retry,
+    pub retry: Arc<Retry>,
     /// When tokens are renewed.
-    pub token: TokenOptions,
+    pub token: Arc<TokenOptions>,
     /// How many requests may wait for a place among the tenant's (`limits.queue`).
     pub queue: usize,
     /// How the quota is waited for (`timeouts.quota`, `limits.quota_queue`).

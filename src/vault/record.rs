@@ -1,6 +1,6 @@
 //! What the vault keeps of a tenant. Plain values, parsed before they get here; only the secrets cannot be printed.
 
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
 use serde::Serialize;
 
@@ -20,9 +20,9 @@ pub struct Record {
     /// Scheme and authority.
     pub endpoint: Endpoint,
     /// The API resource indicator that tokens are asked for (RFC 8707).
-    pub resource: String,
+    pub resource: Arc<str>,
     /// The App ID of the machine-to-machine application.
-    pub client_id: String,
+    pub client_id: Arc<str>,
     /// Its secrets, the one to use first: one, or two in the overlap of a rotation.
     pub secrets: Vec<StoredSecret>,
     /// `[tenant_templates.NAME]`, from which its settings come; `None`: defaults alone.
@@ -116,8 +116,8 @@ impl Record {
     pub fn new(
         alias: TenantName,
         endpoint: Endpoint,
-        resource: String,
-        client_id: String,
+        resource: Arc<str>,
+        client_id: Arc<str>,
         secret: Secret,
         created_by: impl Into<String>,
         now: SystemTime,
@@ -151,8 +151,8 @@ impl Record {
             alias,
             tenant_id: None,
             endpoint: account.endpoint.clone(),
-            resource: String::new(),
-            client_id: String::new(),
+            resource: "".into(),
+            client_id: "".into(),
             secrets: Vec::new(),
             template: account.template.clone(),
             labels: Vec::new(),

@@ -125,6 +125,7 @@ async fn together(all: JoinSet<Seen>) -> Seen {
 
 /// A batch caller that wants ten times the quota, three interactive ones and sign-ins, at this pace and for so long. What is asked
 /// of it in time is asked of a machine that does nothing else.
+#[expect(clippy::print_stdout, reason = "figures for whoever runs it alone")]
 async fn shared(requests: u32, per: Duration, during: Duration, is_alone: bool) {
     let logto = logto(requests, per).await;
     let quota = format!("{{ requests = {requests}, per = '{}s', share = 0.7 }}", per.as_secs());

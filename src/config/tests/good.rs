@@ -7,7 +7,7 @@ fn the_least_configuration_has_the_documented_defaults() {
     let config = Bench::new().with("c.toml", GOOD).env("S", "secret\n").config();
     let tenant = &config.tenants[0];
     assert_eq!(tenant.endpoint.to_string(), "https://acme.logto.app");
-    assert_eq!(tenant.resource, "https://acme.logto.app/api");
+    assert_eq!(&*tenant.resource, "https://acme.logto.app/api");
     assert_eq!(tenant.client_secrets[0].held().unwrap().expose(), b"secret");
     assert_eq!(tenant.scopes, ["all"]);
     assert_eq!(tenant.quota, Some(Quota::of_cloud()));
@@ -28,7 +28,7 @@ fn a_tenant_of_ones_own_has_other_defaults() {
     let text = GOOD.replace("client_id", "endpoint = \"https://LOGTO.internal:443/\"\nclient_id");
     let tenant = Arc::clone(&Bench::new().with("c.toml", text).env("S", "secret").config().tenants[0]);
     assert_eq!(tenant.endpoint.to_string(), "https://logto.internal");
-    assert_eq!(tenant.resource, "https://default.logto.app/api");
+    assert_eq!(&*tenant.resource, "https://default.logto.app/api");
     assert_eq!(tenant.quota, None);
 }
 

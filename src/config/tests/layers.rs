@@ -120,7 +120,7 @@ fn the_short_form_is_a_whole_configuration() {
         (tenant.name.as_str(), tenant.endpoint.to_string().as_str()),
         ("default", "http://localhost:3001")
     );
-    assert_eq!(tenant.resource, "https://default.logto.app/api");
+    assert_eq!(&*tenant.resource, "https://default.logto.app/api");
     assert_eq!(tenant.client_secrets[0].held().unwrap().expose(), b"hush");
     let rules: Vec<_> = config.policies[0].allow.iter().map(|rule| rule.text.as_str()).collect();
     assert_eq!(rules, ["users:read", "ListRoles"]);
@@ -145,7 +145,7 @@ fn the_short_form_takes_the_secret_from_a_file_and_the_resource_from_a_variable(
         .env("CLAVIGER_ALLOW", "users:read");
     let tenant = Arc::clone(&bench.config().tenants[0]);
     assert_eq!(
-        (tenant.client_secrets[0].held().unwrap().expose(), tenant.resource.as_str()),
+        (tenant.client_secrets[0].held().unwrap().expose(), &*tenant.resource),
         (&b"hush"[..], "https://x.logto.app/api")
     );
     let bench = bench.env("LOGTO_M2M_APP_SECRET", "x");

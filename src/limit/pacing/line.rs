@@ -21,7 +21,7 @@ const REQUEST: u64 = 1 << 20;
 const MEMORY: f64 = 0.995;
 
 /// All who wait for one tenant's quota.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Line {
     lanes: [Lane; RANKS],
     owed: [u32; RANKS],
@@ -50,10 +50,6 @@ struct Flow {
 }
 
 impl Line {
-    pub(super) fn new() -> Self {
-        Self { lanes: Default::default(), owed: [0; RANKS], passed: [0.0; RANKS], len: 0 }
-    }
-
     pub(super) fn len(&self) -> usize {
         self.len
     }

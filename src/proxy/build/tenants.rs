@@ -34,8 +34,8 @@ impl<'c> TenantMaker<'c> {
     pub(super) fn new(shared: &'c Shared, config: &'c Config, policy: &'c Grants) -> Self {
         let common = Arc::new(Common {
             timeouts: config.timeouts.clone(),
-            retry: config.retry.clone(),
-            token: config.token.clone(),
+            retry: config.retry.clone().into(),
+            token: config.token.clone().into(),
             queue: config.limits.queue,
             waits: Waits { longest: config.timeouts.quota, most: config.limits.quota_queue },
             expansion: config.limits.expansion,
@@ -123,7 +123,7 @@ impl<'c> TenantMaker<'c> {
         let in_flight =
             in_flight.cloned().unwrap_or_else(|| Arc::new(InFlight::new(name.clone(), max, queue)));
         let retries = current.map(|current| current.retries()).filter(|it| it.are_by(&config.retry));
-        let retries = retries.cloned().unwrap_or_else(|| Arc::new(Retries::new(config.retry.clone())));
+        let retries = retries.cloned().unwrap_or_else(|| Arc::new(Retries::new(self.common.retry.clone())));
         let (secrets, known_secrets) = secrets(tenant, current);
         let sealing = SealingSecrets::new(
             &tenant.client_secrets,
@@ -131,7 +131,7 @@ impl<'c> TenantMaker<'c> {
             shared.clock.now().wall,
             config.broker.ttl,
         );
-        let options = config.token.clone();
+        let options = self.common.token.clone();
         let source = TokenSource::of(tenant, secrets.clone(), issuer, options, config.timeouts.token)
             .telling(known_secrets.learner())
             .drawing_on(draw_for_tokens(tenant, &quota));
@@ -198,7 +198,7 @@ fn narrowed_key(own: TokenKey, narrowing: &Narrowing) -> TokenKey {
         Some(scopes) => own.with_scopes(&scopes.join(" ")),
         None => own,
     };
-    let resource = narrowing.resource.clone().unwrap_or_else(|| key.resource.clone());
+    let resource = narrowing.resource.as_deref().map_or_else(|| key.resource.clone(), Into::into);
     TokenKey { organization_id, resource, ..key }
 }
 

@@ -87,7 +87,7 @@ pub(in crate::proxy) async fn prove(
     let issuer = issuer(config.clone(), tenant.clone()).await?;
     for secret in &tenant.client_secrets {
         let secrets = [secret.clone().into()].into();
-        let (options, timeout) = (config.token.clone(), config.timeouts.token);
+        let (options, timeout) = (config.token.clone().into(), config.timeouts.token);
         tokens.prove(TokenSource::of(tenant, secrets, issuer.clone(), options, timeout)).await?;
     }
     Ok(())

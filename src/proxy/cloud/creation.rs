@@ -199,13 +199,13 @@ impl Keep {
                 held.map_err(|error| lost(None, error.to_string()))?
             }
         };
-        let resource = format!("{endpoint}/api");
+        let resource = format!("{endpoint}/api").into();
         let alias = reservation.alias().clone();
         let mut record = vault::Record::new(
             alias.clone(),
             endpoint,
             resource,
-            client_id,
+            client_id.into(),
             secret,
             self.created_by,
             self.now,

@@ -75,7 +75,7 @@ impl Slot {
         let until = now.instant + wait;
         let asked_until = failure.retry_after.map(|_| until);
         let error = TokenError::new(fault.clone(), Some(until));
-        state.cooldown = Some(Cooldown {
+        state.cooldown = Some(Box::new(Cooldown {
             fault: fault.clone(),
             since: now.instant,
             until,
@@ -83,7 +83,7 @@ impl Slot {
             asked_until,
             failures,
             steps,
-        });
+        }));
         state.wanted = false;
         drop(state);
         let (live, retry_in) = (self.usable(now).is_some(), format_args!("{wait:.0?}"));

@@ -1,6 +1,9 @@
 //! What may be shown of a slot: no token, no secret, and no digest of one.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use crate::{
     ids::TenantName,
@@ -13,7 +16,7 @@ pub struct SlotStatus {
     /// Whose token.
     pub tenant: TenantName,
     /// For which API.
-    pub resource: String,
+    pub resource: Arc<str>,
     /// With which scopes.
     pub scopes: Vec<String>,
     /// For which organization.

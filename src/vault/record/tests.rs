@@ -8,7 +8,7 @@ pub(in crate::vault) fn record(name: &str, secret: &str) -> Record {
         scheme: http::uri::Scheme::HTTPS,
         authority: format!("{name}.logto.app").parse().unwrap(),
     };
-    let resource = format!("{endpoint}/api");
+    let resource = format!("{endpoint}/api").into();
     let secret = Secret::new(secret.into());
     Record::new(
         TenantName::parse(name).unwrap(),
