@@ -68,6 +68,10 @@ fn what_is_wrong_with_a_shared_store_is_said() {
         ),
         (
             "[vault]\nkey = { env = \"K\" }\nstore = { kubernetes = { namespace = \"No.1\" } }",
+            "vault.store.kubernetes.namespace: this is not the name of a namespace. Write 1 to 63 of a-z",
+        ),
+        (
+            "[vault]\nkey = { env = \"K\" }\nstore = { kubernetes = {} }",
             "vault.store.kubernetes.namespace: nothing says in which namespace",
         ),
         (
