@@ -3,6 +3,7 @@
 //! keys there are, and what stands in them, is for the rooms that use it; all keys and channels begin with
 //! [`Redis::prefix`], so that in a cluster one node has them. Never: a command sent twice, or a secret in clear.
 
+mod bounded;
 mod connect;
 mod error;
 mod messages;

@@ -122,7 +122,7 @@ impl Adoption {
 /// # Errors
 /// [`AdoptError::Said`]
 pub fn alias(text: &str) -> Result<TenantName, AdoptError> {
-    TenantName::parse(text).map_err(|error| AdoptError::Said(format!("this alias is none: {error}")))
+    TenantName::parse(text).map_err(|error| AdoptError::Said(format!("this is not a valid alias: {error}")))
 }
 
 impl Shared {

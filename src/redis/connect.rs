@@ -14,7 +14,10 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::error::{said, shortened};
+use super::{
+    bounded::Bounded,
+    error::{not_admitted, said, shortened},
+};
 use crate::{
     config::{RedisAddress, RedisOptions},
     secret::SecretProvider,
@@ -92,7 +95,8 @@ impl Connect {
                 Ok(Err(why)) => last = format!("{address}: {why}").into(),
                 Err(_) => {
                     let within = humantime::format_duration(self.options.connect_timeout);
-                    last = format!("{address}: no answer within {within}").into();
+                    let hint = if address.is_tls() { ", to TLS: is it a port without TLS?" } else { "" };
+                    last = format!("{address}: no answer within {within}{hint}").into();
                 }
             }
         }
@@ -187,13 +191,15 @@ impl Connect {
                 info = info.set_username(name);
             }
         }
+        let key = if push.is_some() { "redis.password" } else { "redis.sentinel_password" };
         let mut config = AsyncConnectionConfig::new().set_response_timeout(Some(self.options.timeout));
         if let Some(push) = push {
             config = config.set_push_sender(push);
         }
         let stream = self.dial(server).await?;
-        let made = MultiplexedConnection::new_with_config(&info, stream, config).await;
-        let (connection, driver) = made.map_err(|error| said(&error))?;
+        let made =
+            MultiplexedConnection::new_with_config(&info, Box::pin(Bounded::new(stream)), config).await;
+        let (connection, driver) = made.map_err(|error| not_admitted(&error, key))?;
         Ok((connection, Driver(Some(tokio::spawn(driver)))))
     }
 

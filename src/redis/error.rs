@@ -72,6 +72,24 @@ pub(super) fn said(error: &redis::RedisError) -> Arc<str> {
     shortened(&text)
 }
 
+/// Why the server did not take HELLO, AUTH or SELECT, never in its own words: a Redis before 6, or a proxy, repeats the arguments of what
+/// it does not know, and the password is one of them.
+pub(super) fn not_admitted(error: &redis::RedisError, password: &str) -> Arc<str> {
+    let refused =
+        format!("it refuses user or password: compare `{password}` and `redis.username` with its ACL");
+    match (error.kind(), error.code()) {
+        (ErrorKind::Io, _) => said(error),
+        (ErrorKind::UnexpectedReturnType | ErrorKind::Parse, _) => {
+            "what answers there does not speak Redis' protocol: compare host and port".into()
+        }
+        (_, Some("WRONGPASS")) | (ErrorKind::AuthenticationFailed, _) => refused.into(),
+        (_, Some("NOAUTH")) => format!("it wants a password: write `{password}`").into(),
+        (ErrorKind::Server(ServerErrorKind::NoPerm), _) => "the user may not use HELLO or SELECT".into(),
+        (ErrorKind::Server(ServerErrorKind::BusyLoading), _) => "it is still loading its data".into(),
+        _ => "it refuses HELLO, AUTH or SELECT: Redis 6.2 or later, or Valkey, is needed".into(),
+    }
+}
+
 pub(super) fn shortened(text: &str) -> Arc<str> {
     let plain = text.chars().map(|it| if it.is_control() { ' ' } else { it });
     plain.take(MAX_SHOWN).collect::<String>().into()

@@ -190,12 +190,11 @@ impl Checker<'_> {
         allowed: RangeInclusive<Duration>,
     ) -> Option<Duration> {
         let value = self.leaf(section, key, leaf)?;
-        let text = |duration| humantime::format_duration(duration).to_string();
         if allowed.contains(&value) {
             return Some(value);
         }
-        let (least, most) = (text(*allowed.start()), text(*allowed.end()));
-        let what = format!("{} is out of range", text(value));
+        let (least, most) = (as_written(*allowed.start()), as_written(*allowed.end()));
+        let what = format!("{} is out of range", as_written(value));
         self.problem(&section.key(key), what, format!("Write a duration from \"{least}\" to \"{most}\"."));
         None
     }
@@ -273,6 +272,16 @@ pub(in crate::config) const SECOND: Duration = Duration::from_secs(1);
 pub(in crate::config) const MINUTE: Duration = Duration::from_secs(60);
 pub(in crate::config) const HOUR: Duration = Duration::from_secs(60 * 60);
 pub(in crate::config) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// As somebody would write it: whole days as days, not as years, months and the hours that are left.
+fn as_written(duration: Duration) -> String {
+    match duration.as_secs() {
+        seconds if seconds > 0 && duration.subsec_nanos() == 0 && seconds.is_multiple_of(DAY.as_secs()) => {
+            format!("{}d", seconds / DAY.as_secs())
+        }
+        _ => humantime::format_duration(duration).to_string(),
+    }
+}
 
 /// Whether every byte may stand in client credentials (RFC 6749 appendix A: VSCHAR), and so in a header.
 pub(super) fn is_visible(bytes: &[u8]) -> bool {

@@ -96,7 +96,13 @@ impl Checker<'_> {
                 && ends(name.bytes().next())
                 && ends(name.bytes().last())
         };
-        if !namespace.as_ref().is_some_and(is_label) {
+        if namespace.as_ref().is_some_and(|name| !is_label(name)) {
+            let what = "this is not the name of a namespace";
+            let remedy = "Write 1 to 63 of a-z, 0-9 and '-', with a letter or digit at both ends, such as \"claviger\".";
+            self.problem(&at.key("namespace"), what, remedy);
+            return None;
+        }
+        if namespace.is_none() {
             let remedy = "Write the namespace that the Secrets are to be in, such as \"claviger\".";
             self.missing(&at.key("namespace"), "nothing says in which namespace", remedy);
             return None;

@@ -68,6 +68,10 @@ fn what_is_wrong_with_a_shared_store_is_said() {
         ),
         (
             "[vault]\nkey = { env = \"K\" }\nstore = { kubernetes = { namespace = \"No.1\" } }",
+            "vault.store.kubernetes.namespace: this is not the name of a namespace. Write 1 to 63 of a-z",
+        ),
+        (
+            "[vault]\nkey = { env = \"K\" }\nstore = { kubernetes = {} }",
             "vault.store.kubernetes.namespace: nothing says in which namespace",
         ),
         (
@@ -85,6 +89,10 @@ fn what_is_wrong_with_a_shared_store_is_said() {
         ("[redis]\nurl = \"redis://r\"\nprefix = \"{a}\"", "redis.prefix: a prefix is 1 to 100 of letters"),
         ("[redis]\nurl = \"redis://r\"\nusername = \"u\"", "redis.password: the user has no password"),
         ("[redis]\ntimeout = \"1s\"", "redis.url: nothing says where it is"),
+        (
+            "[timeouts]\nquota = \"40d\"",
+            "timeouts.quota: 40d is out of range. Write a duration from \"0s\" to \"1h\".",
+        ),
     ] {
         let bench = Bench::new().with("c.toml", format!("{GOOD}{text}\n")).env("S", "secret").env("K", KEY);
         let problems = bench.problems().join("\n");

@@ -101,7 +101,7 @@ impl Pipeline {
         let tenant = tenant.ok_or_else(|| said("the account is no longer in the configuration"))?;
         let vault = self.vault.as_ref().ok_or_else(|| VaultError::from(Unavailable::not_configured()))?;
         let alias = new.alias.as_deref().map(TenantName::parse).transpose();
-        let alias = alias.map_err(|error| said(format!("this alias is none: {error}")))?;
+        let alias = alias.map_err(|error| said(format!("this is not a valid alias: {error}")))?;
         if let Some(alias) = &alias {
             self.settle_alias(alias).await?;
         }

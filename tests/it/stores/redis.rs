@@ -14,6 +14,70 @@ use crate::support::{RedisServer, canary::MARK, within};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Why there is no connection to a server that answers all it is sent with what `answer` makes of it.
+async fn away_from(answer: impl Fn(&[u8]) -> Vec<u8> + Send + 'static) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("it is bound");
+    let server = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut asked = [0; 4096];
+            while let Ok(count @ 1..) = stream.read(&mut asked).await {
+                if stream.write_all(&answer(&asked[..count])).await.is_err() {
+                    break;
+                }
+            }
+        }
+    });
+    let options = RedisOptions {
+        url: vec![RedisAddress::parse(&format!("redis://{address}")).expect("it is one")],
+        master: None,
+        username: None,
+        password: Some(Bearer::Held(Secret::new(MARK.into()))),
+        sentinel_password: None,
+        prefix: RedisOptions::PREFIX.into(),
+        connect_timeout: Duration::from_secs(30),
+        timeout: Duration::from_secs(30),
+        roots: claviger::config::Roots::Bundled,
+    };
+    let redis = Redis::new(&options).expect("there is no TLS");
+    let mut status = redis.status();
+    let first = |status: &claviger::redis::RedisStatus| match status {
+        claviger::redis::RedisStatus::Away(why) if &**why != "no connection yet" => Some(why.to_string()),
+        _ => None,
+    };
+    let why = within("the first failure", status.wait_for(|status| first(status).is_some()))
+        .await
+        .expect("it is not dropped");
+    let why = first(&why).expect("it was waited for");
+    server.abort();
+    why
+}
+
+/// As Redis 5 does, which repeats the arguments of a command that it does not know.
+#[tokio::test]
+async fn a_server_that_repeats_the_command_does_not_bring_the_password_into_the_log() {
+    let why = away_from(|asked| {
+        let words = String::from_utf8_lossy(asked).replace("\r\n", " ");
+        format!("-ERR unknown command `HELLO`, with args beginning with: {words}\r\n").repeat(4).into_bytes()
+    })
+    .await;
+    assert!(!why.contains(MARK) && why.contains("Redis 6.2 or later"), "{why}");
+    let why = away_from(|_| b"-WRONGPASS invalid username-password pair\r\n".repeat(4)).await;
+    assert!(
+        why.contains("it refuses user or password: compare `redis.password` and `redis.username`"),
+        "{why}"
+    );
+    let why = away_from(|_| b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()).await;
+    assert!(why.contains("does not speak Redis' protocol"), "{why}");
+}
+
+#[tokio::test]
+async fn a_server_that_sends_without_end_is_left() {
+    let why = away_from(|_| [b"$9999999999\r\n".to_vec(), vec![b'a'; 17 << 20]].concat()).await;
+    assert!(why.contains("it sends more than 16 MiB"), "{why}");
+}
+
 async fn opened(server: &RedisServer) -> InRedis {
     InRedis::open(server.connect(), key("k")).await.expect("it can be opened")
 }

@@ -58,6 +58,8 @@ struct Named {
 
 /// Those of a text; paths in it start at `directory`.
 pub(super) fn entries(text: &str, directory: &Path) -> Vec<Entry> {
+    // Some editors put a byte order mark before the first line.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.trim_start().starts_with('[') {
         let Ok(list) = serde_json::from_str::<Vec<&serde_json::value::RawValue>>(text) else {
             let adoption = Err("this is no list in JSON".to_owned());
