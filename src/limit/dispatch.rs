@@ -149,15 +149,20 @@ async fn enter(
     deadline: Instant,
 ) -> Result<(Permit, InFlightGuard, Held), NotSent> {
     let quota = tenant.quota();
-    let permit = quota.pace(turn, who.operation, deadline).await?;
-    if let Some(place) = tenant.in_flight().enter_now(who)
-        && let Some(exchange) = memory.exchange()
-    {
-        return Ok((permit, place, exchange));
+    loop {
+        let permit = quota.pace(turn, who.operation, deadline).await?;
+        if let Some(place) = tenant.in_flight().enter_now(who)
+            && let Some(exchange) = memory.exchange()
+        {
+            return Ok((permit, place, exchange));
+        }
+        drop(permit);
+        let (place, exchange) = wait_for_place(tenant, who, memory, deadline).await?;
+        // Else the place is for somebody who has a turn, and this one gets in line.
+        if let Some(permit) = quota.at_once(turn, who.operation).await {
+            return Ok((permit, place, exchange));
+        }
     }
-    drop(permit);
-    let (place, exchange) = wait_for_place(tenant, who, memory, deadline).await?;
-    Ok((quota.again(turn, who.operation, deadline).await?, place, exchange))
 }
 
 async fn wait_for_place(

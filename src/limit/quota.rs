@@ -175,7 +175,17 @@ impl Quota {
         self.turn_of(turn, Rank::Class(turn.class), operation, deadline, self.0.waits.longest).await
     }
 
-    /// The same for a request that has a place among the tenant's requests: it goes before all others, as it keeps them out, and does
+    /// Draws for a request of this operation if it need not wait.
+    pub async fn at_once(&self, turn: Turn, operation: usize) -> Option<Permit> {
+        let (now, kept) = (Instant::now(), &self.0.kept);
+        let throttling = kept.throttling.get();
+        if throttling.is_some_and(|throttling| throttling.pauses.left(operation, now).is_some()) {
+            return None;
+        }
+        self.0.pacer.pass(Rank::Class(turn.class), now).await.map(|drawn| self.permit(drawn))
+    }
+
+    /// Waits for the turn of a request that has a place among the tenant's requests: it goes before all others, as it keeps them out, and does
     /// not wait long.
     ///
     /// # Errors

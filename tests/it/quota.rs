@@ -223,6 +223,24 @@ async fn b55_who_cannot_wait_is_told_at_once_and_who_waits_is_served() {
     assert_eq!(answer.value("ratelimit-policy"), Some("\"quota\";q=10;w=10"));
 }
 
+/// Who has waited for a place among the tenant's requests gets in line for the quota like everybody, and is not refused for having waited.
+#[tokio::test]
+async fn b55_a_burst_at_a_cold_start_waits_for_its_turn() {
+    let logto = logto(1000, SECOND).await;
+    // While there is no token, all places are taken.
+    logto.token_fault(Effect::latency(SECOND / 2));
+    let quota = "{ requests = 20, per = '10s', share = 1, tokens = false }";
+    let proxy = Proxy::builder()
+        .tenant("acme", &logto)
+        .set("tenants.acme.quota", quota)
+        .set("tenants.acme.max_in_flight", 10)
+        .start()
+        .await;
+    let ask = async || proxy.get("/api/roles").await.status;
+    let statuses = futures_util::future::join_all((0..30).map(|_| ask())).await;
+    assert_eq!(statuses, [200; 30]);
+}
+
 #[tokio::test]
 async fn b55_a_request_can_lower_its_priority_and_the_field_stays_here() {
     let logto = logto(1000, SECOND).await;
