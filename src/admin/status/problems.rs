@@ -9,6 +9,7 @@ use crate::{
     authn::jwt::KeyringStatus,
     clock::Moment,
     listen::tls::dates::{Dates, date},
+    redis::{RedisError, RedisStatus},
 };
 
 /// How bad it is; the worst first.
@@ -72,6 +73,7 @@ impl Admin {
         problems.extend(keyrings.iter().filter_map(|keyring| of_issuer(keyring, now)));
         problems.extend(dates.into_iter().flat_map(|dates| of_tls(dates, now)));
         problems.extend(self.of_audit());
+        problems.extend(self.shared.redis.as_ref().and_then(|redis| of_redis(&redis.status().borrow())));
         problems
     }
 
@@ -93,6 +95,20 @@ impl Admin {
         };
         Some(Problem { severity, about: "audit".into(), what, remedy, at: None })
     }
+}
+
+/// What is in force stays in force without it; nothing can be changed, and what other replicas change is not learnt.
+fn of_redis(status: &RedisStatus) -> Option<Problem> {
+    let RedisStatus::Away(why) = status else { return None };
+    let error = RedisError::Away(why.clone());
+    let what = format!("{error}; tenants in force are served, and none can be added or changed");
+    Some(Problem {
+        severity: Severity::Warning,
+        about: "redis".into(),
+        what,
+        remedy: error.remedy().to_owned(),
+        at: None,
+    })
 }
 
 fn of_configuration(reload: &Reload) -> Vec<Problem> {

@@ -96,6 +96,9 @@ impl Pipeline {
     /// # Errors
     /// [`NewTenantError`]
     pub async fn create_tenant(&self, new: NewTenant, steps: Steps) -> Result<NewlyCreated, NewTenantError> {
+        if new.name.trim().is_empty() {
+            return Err(said("the name is empty: say what the tenant is to be called at Logto"));
+        }
         let account = self.account_named(new.cloud.as_deref())?;
         let tenant = self.accounts.get(TenantName::of_account(&account.name).as_str());
         let tenant = tenant.ok_or_else(|| said("the account is no longer in the configuration"))?;

@@ -67,6 +67,8 @@ async fn the_command_creates_a_tenant_and_tells_each_step() {
 async fn what_the_account_refuses_is_explained() {
     let (cloud, token) = account().await;
     let proxy = started(&cloud, &token).await;
+    let nameless = tenant(&proxy.file(), &["create", "acme", "--name", " ", "--region", "EU"]).await;
+    assert!(nameless.assert_code(1).stderr.contains("the name is empty"), "{}", nameless.stderr);
     let nowhere = tenant(&proxy.file(), &["create", "acme", "--name", "Acme", "--region", "MARS"]).await;
     let said = &nowhere.assert_code(1).stderr;
     assert!(said.contains("Logto Cloud refuses to create the tenant: 400 Bad Request"), "{said}");

@@ -1,8 +1,8 @@
 //! What a file of tenants says: an object for each, one a line or all in a list. Secrets are texts, or stand in files and variables.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use zeroize::Zeroizing;
 
 use crate::{proxy::Adoption, secret::SecretSource};
@@ -81,9 +81,19 @@ fn entry(line: usize, text: &str, directory: &Path) -> Entry {
         // What serde says of a value may repeat it.
         Err(_) => {
             let alias = serde_json::from_str::<Named>(text).ok().and_then(|named| named.alias);
-            Entry { line, alias: shown(&alias.unwrap_or_else(|| "?".into())), adoption: Err(FORM.into()) }
+            let what =
+                unknown(text).map_or_else(|| FORM.into(), |key| format!("{key:?} is no key of it; {FORM}"));
+            Entry { line, alias: shown(&alias.unwrap_or_else(|| "?".into())), adoption: Err(what) }
         }
     }
+}
+
+/// The first key that there is no place for. Keys may be shown where values may not, unless one is as long as a secret.
+fn unknown(text: &str) -> Option<String> {
+    const KEYS: [&str; 8] =
+        ["alias", "tenant_id", "endpoint", "resource", "client_id", "client_secret", "template", "labels"];
+    let keys = serde_json::from_str::<BTreeMap<String, IgnoredAny>>(text).ok()?;
+    keys.into_keys().find(|key| !KEYS.contains(&key.as_str()) && key.len() <= 20)
 }
 
 impl Written {
@@ -149,7 +159,7 @@ mod tests {
             (r#"{"alias":"a","client_id":"x","client_secret":{"env":"CLAVIGER_NO_SUCH"}}"#, "is not set"),
             (
                 r#"{"alias":"a","client_id":"x","client_secret":"hush","secret":"hush"}"#,
-                "it is to be a JSON object",
+                "\"secret\" is no key of it; it is to be a JSON object",
             ),
             (r#"{"alias":"a","client_secret":"hush""#, "it is to be a JSON object"),
             ("[1", "no list"),
