@@ -105,8 +105,9 @@ impl InRedis {
 
     /// A version that no record has.
     async fn version(&self, count: usize) -> Result<Version, Unavailable> {
-        let ask = redis::cmd("HINCRBY").arg(&self.key).arg(COUNTER).arg(count).to_owned();
-        self.ask(&ask).await.map(Version)
+        let mut ask = redis::cmd("EVAL");
+        ask.arg(scripts::COUNT).arg(1).arg(&self.key).arg(PROOF).arg(COUNTER).arg(count);
+        self.ask::<Option<u64>>(&ask).await?.map(Version).ok_or_else(gone)
     }
 
     async fn put(&self, record: Record, known: Option<Version>) -> Result<Version, VaultError> {
@@ -149,7 +150,11 @@ impl InRedis {
     }
 
     async fn found(&self, alias: TenantName) -> Result<Option<Stored>, VaultError> {
-        let found: Option<Vec<u8>> = self.ask(&field(&self.key, alias.as_str())).await?;
+        let ask = redis::cmd("HMGET").arg(&self.key).arg(alias.as_str()).arg(PROOF).to_owned();
+        let (found, proof): (Option<Vec<u8>>, Option<Vec<u8>>) = self.ask(&ask).await?;
+        if proof.is_none() {
+            return Err(gone().into());
+        }
         let Some(found) = found else { return Ok(None) };
         Ok(Some(self.stored(alias.as_str(), &found, &self.sealing()).await?))
     }
@@ -165,19 +170,21 @@ impl InRedis {
             Some(proof) if proof == sealing.proof => {
                 damaged(&format!("the record of {} does not open", alias.escape_debug()))
             }
-            _ => other_key(),
+            Some(_) => other_key(),
+            None => gone(),
         })
     }
 
     /// What stands under each alias.
     async fn sealed(&self) -> Result<BTreeMap<String, Vec<u8>>, Unavailable> {
-        let (mut cursor, mut all) = (0_u64, BTreeMap::new());
+        let (mut cursor, mut all, mut is_there) = (0_u64, BTreeMap::new(), false);
         loop {
             let ask = redis::cmd("HSCAN").arg(&self.key).arg(cursor).arg("COUNT").arg(PAGE).to_owned();
             let (next, page): (u64, Vec<(String, Vec<u8>)>) = self.ask(&ask).await?;
+            is_there |= page.iter().any(|(field, _)| field == PROOF);
             all.extend(page.into_iter().filter(|(alias, _)| !alias.starts_with(':')));
             if next == 0 {
-                return Ok(all);
+                return if is_there { Ok(all) } else { Err(gone()) };
             }
             cursor = next;
         }
@@ -300,6 +307,14 @@ fn damaged(what: &str) -> Unavailable {
     Unavailable::new(
         format!("what is in Redis is damaged: {what}"),
         "Restore a copy of Redis' data, or take an export in under another redis.prefix. Nothing was changed.",
+    )
+}
+
+/// A Redis that has lost its data holds no tenants, which is not to say that all were removed.
+fn gone() -> Unavailable {
+    Unavailable::new(
+        "the vault is no longer in Redis: its data was lost, or another one answers",
+        "Bring the data back, or start Claviger anew and take an export in (claviger vault import). What is in force stays in force until then.",
     )
 }
 

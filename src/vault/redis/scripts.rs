@@ -11,6 +11,11 @@ if redis.call('TYPE', KEYS[1]).ok ~= 'hash' or redis.call('HEXISTS', KEYS[1], AR
 end
 return 'there'";
 
+/// A number of versions that no record has: KEYS hash; ARGV field of the proof, field of the counter, how many. Nothing where the vault is gone.
+pub(super) const COUNT: &str = "
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return false end
+return redis.call('HINCRBY', KEYS[1], ARGV[2], ARGV[3])";
+
 /// Puts or takes out a record: KEYS hash; ARGV alias, known version, proof, record, channel, field of the proof.
 pub(super) const CHANGE: &str = "
 if redis.call('HGET', KEYS[1], ARGV[6]) ~= ARGV[3] then return 'key' end

@@ -136,6 +136,21 @@ async fn others_are_told_of_a_change_and_of_what_they_may_have_missed() {
     assert_eq!(other.list().await.expect("it is back").len(), 1, "what was answered has survived");
 }
 
+/// Nobody has removed the tenants of a Redis that has lost its data: they stay in force.
+#[tokio::test]
+async fn a_vault_that_is_gone_is_no_empty_one() {
+    let Some(server) = RedisServer::start("a_vault_that_is_gone_is_no_empty_one").await else { return };
+    let store = opened(&server).await;
+    let known = store.create(record("acme", "s")).await.expect("it is free");
+    let _: String = server.told(&["FLUSHALL"]).await;
+    let gone = |error: VaultError| assert!(error.to_string().contains("no longer in Redis"), "{error}");
+    gone(store.list().await.expect_err("nobody knows"));
+    gone(store.get(&alias("acme")).await.expect_err("nobody knows"));
+    gone(store.create(record("beta", "s")).await.expect_err("there is no vault"));
+    gone(store.replace(record("acme", "t"), known).await.expect_err("there is no vault"));
+    assert_eq!(server.told(&["DBSIZE"]).await.trim(), "0", "nothing is made in its place");
+}
+
 #[tokio::test]
 async fn what_is_no_vault_and_what_is_damaged_is_said_and_left_alone() {
     let Some(server) =
@@ -252,7 +267,7 @@ async fn sentinels_say_who_the_master_is_also_after_a_failover() {
     let directory = tempfile::tempdir().expect("there is a temporary directory");
     let file = directory.path().join("sentinel.conf");
     let text = format!(
-        "port {watch}\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 {first} 1\nsentinel down-after-milliseconds main 500\n\
+        "port {watch}\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 {first} 1\nsentinel down-after-milliseconds main 3000\n\
          sentinel failover-timeout main 2000\n"
     );
     std::fs::write(&file, text).expect("it can be written to");
@@ -291,6 +306,13 @@ async fn sentinels_say_who_the_master_is_also_after_a_failover() {
             if String::from_utf8_lossy(&said.stdout).contains(&second.to_string()) {
                 break;
             }
+        }
+    })
+    .await;
+    // Replication is asynchronous.
+    within("the replica to have it", async {
+        while other.told(&["HLEN", "{claviger}:vault"]).await.trim() != "3" {
+            tokio::task::yield_now().await;
         }
     })
     .await;
