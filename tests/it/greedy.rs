@@ -132,10 +132,10 @@ async fn b46_a_request_that_waits_for_its_tenant_is_refused_and_not_broken_when_
     let _newcomers = join_all((0..6).map(|_| begin())).await;
     let answers = join_all(first.iter_mut().map(|client| client.read_answer("GET")));
     let answers = within("the answers", answers).await;
-    // Two are with Logto, which does not answer.
-    let broken = answers.iter().filter(|answer| answer.is_err()).count();
+    // Those alone are broken that were with Logto, and it takes one at a time.
+    let unsent = "\"status\":499,\"source\":\"claviger\",\"attempts\":0";
+    assert!(!proxy.log().contains(unsent), "{}", proxy.log());
     let refused: Vec<_> = answers.iter().flatten().filter(|answer| answer.status != 200).collect();
-    assert!(broken <= 2, "{broken} were broken");
     assert!(!refused.is_empty());
     for answer in refused {
         assert_eq!((answer.status, answer.json()["code"].as_str()), (503, Some("claviger.overloaded")));
