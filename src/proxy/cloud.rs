@@ -97,29 +97,11 @@ impl Pipeline {
             }
             _ => None,
         };
-        if let Some(alias) = &alias {
-            self.settle_alias(alias).await?;
-        }
-        let reservation = match &alias {
-            Some(alias) => Some(reserve(Some(vault), &self.tenants, alias.clone()).await?),
-            None => None,
-        };
+        let keep = self.keep(vault, account.clone(), alias.as_ref(), (created_by, Steps::default())).await?;
         let deadline = record.started + self.config.timeouts.deadline;
-        let (dispatch, body) = self.prepare(admitted, head, body, deadline, record).await?;
+        let (dispatch, body) = self.prepare(connection, admitted, head, body, deadline, record).await?;
         let sent_to = dispatch.target().target().clone();
         let asked = Asked::new(tenant.name().clone(), alias, body.held());
-        let keep = Keep {
-            vault: vault.clone(),
-            tokens: self.tokens.clone(),
-            config: self.config(),
-            account: account.clone(),
-            taken: self.tenants.clone(),
-            reservation,
-            created_by,
-            now: self.broker.clock.now().wall,
-            steps: Steps::default(),
-            note: None,
-        };
         let creation = Creation {
             tenant,
             dispatch,
@@ -140,6 +122,38 @@ impl Pipeline {
         reply::rebuild(answer.headers_mut(), self.base(connection.scheme, head), &sent_to, &account.endpoint);
         record.answered_by = AnsweredBy::Upstream;
         Ok(answer)
+    }
+
+    /// Reserves the alias, which has to be free, and gathers what it takes to keep the new tenant's credential.
+    async fn keep(
+        &self,
+        vault: &Vault,
+        account: Arc<Cloud>,
+        alias: Option<&TenantName>,
+        (created_by, steps): (String, Steps),
+    ) -> Result<Keep, Failure> {
+        let reservation = match alias {
+            Some(alias) => {
+                self.settle_alias(alias).await?;
+                Some(reserve(Some(vault), &self.tenants, alias.clone()).await?)
+            }
+            None => None,
+        };
+        if let Some(alias) = alias {
+            steps.tell(CreationStep::Reserved { alias: alias.clone() });
+        }
+        Ok(Keep {
+            vault: vault.clone(),
+            tokens: self.tokens.clone(),
+            config: self.config(),
+            account,
+            taken: self.tenants.clone(),
+            reservation,
+            created_by,
+            now: self.broker.clock.now().wall,
+            steps,
+            note: None,
+        })
     }
 
     fn answer(

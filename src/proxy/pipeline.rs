@@ -265,13 +265,7 @@ impl Pipeline {
     ) -> Result<Response<Body>, Failure> {
         let deadline = record.started + self.config.timeouts.deadline;
         let tenant = admitted.tenant().clone();
-        let preparing = self.prepare(admitted, head, body, deadline, record);
-        let (dispatch, body) = tokio::select! {
-            biased;
-            prepared = preparing => prepared?,
-            // Refused while nothing is sent, the request may be sent again; cut off, its caller could not know.
-            () = connection.standing.has_had_its_time() => return Err(LimitError::Connections.into()),
-        };
+        let (dispatch, body) = self.prepare(connection, admitted, head, body, deadline, record).await?;
         let sent_to = dispatch.target().target().clone();
         let outbound = Outbound { head, worker: connection.worker, deadline };
         let mut answer = upstream::send(dispatch, outbound, body, record).await?;
@@ -284,8 +278,26 @@ impl Pipeline {
         Ok(Response::from_parts(answered, Body::streamed(body)))
     }
 
-    /// What may be sent, with its body; its place among the tenant's requests is waited for.
+    /// What may be sent, with its body, unless its connection has to make room before: refused while nothing is sent, the request may be
+    /// sent again; cut off, its caller could not know.
     pub(super) async fn prepare(
+        &self,
+        connection: &Connection,
+        admitted: Admitted<Tenant>,
+        head: &Parts,
+        body: Incoming,
+        deadline: Instant,
+        record: &mut Record,
+    ) -> Result<(Dispatch<Tenant>, Prepared), Failure> {
+        tokio::select! {
+            biased;
+            prepared = self.wait_to_send(admitted, head, body, deadline, record) => prepared,
+            () = connection.standing.has_had_its_time() => Err(LimitError::Connections.into()),
+        }
+    }
+
+    /// Reads the body as far as it has to be, and waits for what [`Admitted::dispatch`] waits for.
+    async fn wait_to_send(
         &self,
         mut admitted: Admitted<Tenant>,
         head: &Parts,

@@ -1,6 +1,6 @@
 //! What can go wrong with the vault, and what the operator does about it. No text holds a secret or what a file held.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use crate::ids::TenantName;
 
@@ -72,6 +72,22 @@ impl Unavailable {
     /// The system's cryptography failed.
     pub(super) fn no_seal() -> Self {
         Self::new("a record cannot be sealed", "Please report this.")
+    }
+
+    /// What is in `place` is sealed with another master key.
+    pub(super) fn other_key(place: impl fmt::Display) -> Self {
+        Self::new(
+            format!("vault.key is not the key that {place} is sealed with"),
+            "Write the key of before, or that of the last `claviger vault rekey`. Nothing was changed.",
+        )
+    }
+
+    /// `place` is there no more, which is not to say that its tenants were removed.
+    pub(super) fn gone(place: impl fmt::Display) -> Self {
+        Self::new(
+            format!("{place} is gone: its data was lost, or another server answers"),
+            "Bring the data back, or start Claviger anew and take an export in (claviger vault import). What is in force stays in force until then.",
+        )
     }
 
     /// There is none.

@@ -27,6 +27,9 @@ use super::{
 };
 use crate::{ids::TenantName, secret::Secret};
 
+/// What errors call it.
+const PLACE: &str = "the vault in Kubernetes";
+
 /// Secrets that are read in one go.
 const PAGE: usize = 500;
 /// Writes at one time.
@@ -72,8 +75,14 @@ impl KubernetesSecrets {
         let Some(found) = self.api.get(name::PROOF).await? else { return Ok(None) };
         match found.sealed() {
             Some(proof) if seal::proves(&self.sealer, &proof) => Ok(Some(found)),
-            _ => Err(other_key()),
+            _ => Err(Unavailable::other_key(PLACE)),
         }
+    }
+
+    /// The same of a vault that has been opened. Without it nobody knows which tenants there are: a namespace that was emptied is not one
+    /// whose tenants were removed.
+    async fn there(&self) -> Result<Object, Unavailable> {
+        self.proof().await?.ok_or_else(|| Unavailable::gone(PLACE))
     }
 
     fn sealed(&self, record: &Record, sealer: &Sealer) -> Result<Object, VaultError> {
@@ -106,7 +115,7 @@ impl KubernetesSecrets {
 
     async fn made(&self, record: Record) -> Result<Version, VaultError> {
         // Nobody makes a record with the key of before a `rekey`.
-        self.proof().await?.ok_or_else(other_key)?;
+        self.there().await?;
         match self.api.create(&self.sealed(&record, &self.sealer)?).await? {
             Answer::Done(version) => Ok(version),
             _ => Err(VaultError::AliasTaken { alias: record.alias, by: Holder::Vault }),
@@ -133,7 +142,7 @@ impl KubernetesSecrets {
     async fn found(&self, alias: TenantName) -> Result<Option<Stored>, VaultError> {
         match self.api.get(&name::of(&alias)).await? {
             Some(object) => Ok(Some(self.opened(&object).await?)),
-            None => Ok(None),
+            None => self.there().await.map(|_| None).map_err(VaultError::from),
         }
     }
 
@@ -157,6 +166,7 @@ impl KubernetesSecrets {
 
     async fn all(&self) -> Result<Vec<Stored>, VaultError> {
         let objects = self.objects().await?;
+        self.there().await?;
         let mut all = Vec::with_capacity(objects.len());
         for (n, object) in objects.iter().enumerate() {
             all.push(self.opened(object).await?);
@@ -181,7 +191,7 @@ impl KubernetesSecrets {
     /// One after the other, because the API server knows nothing of several: whoever is cut short runs it again.
     async fn resealed(&self, key: Secret) -> Result<usize, VaultError> {
         let new = Sealer::new(&key);
-        let proof = self.proof().await?.ok_or_else(other_key)?;
+        let proof = self.there().await?;
         let mut left = 10;
         let count = loop {
             let objects = self.objects().await?;
@@ -203,7 +213,7 @@ impl KubernetesSecrets {
             written.buffer_unordered(AT_A_TIME).try_collect::<()>().await?;
         };
         let bytes = seal::proof(&new).ok_or_else(Unavailable::no_seal)?;
-        let version = proof.version().ok_or_else(other_key)?;
+        let version = proof.version().ok_or_else(|| Unavailable::gone(PLACE))?;
         match self.api.replace(&Object::proof(&bytes).of(version)).await? {
             Answer::Done(_) => Ok(count),
             _ => Err(Unavailable::new("somebody else seals it with another key", "Run it again.").into()),
@@ -233,13 +243,6 @@ impl KubernetesSecrets {
             |wanted| made.iter().filter(move |(_, is_new)| *is_new == wanted).map(|(alias, _)| alias.clone());
         Ok(Imported { added: of(true).collect(), taken: of(false).collect() })
     }
-}
-
-fn other_key() -> Unavailable {
-    Unavailable::new(
-        "vault.key is not the key that the vault in Kubernetes is sealed with",
-        "Write the key of before, or that of the last `claviger vault rekey`. Nothing was changed.",
-    )
 }
 
 impl Store for KubernetesSecrets {

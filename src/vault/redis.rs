@@ -28,6 +28,8 @@ use crate::{
     secret::Secret,
 };
 
+/// What errors call it.
+const PLACE: &str = "the vault in Redis";
 /// The fields that are no alias: no alias has a colon.
 const PROOF: &str = ":key";
 const COUNTER: &str = ":version";
@@ -89,7 +91,7 @@ impl InRedis {
         let proof: Option<Vec<u8>> = redis.ask(&field(&name, PROOF)).await.map_err(unavailable)?;
         let Some(proof) = proof else { return Ok(None) };
         if !seal::proves(&sealer, &proof) {
-            return Err(other_key().into());
+            return Err(Unavailable::other_key(PLACE).into());
         }
         let channel = name.clone();
         Ok(Some(Self { redis, key: name, channel, sealing: Mutex::new(Arc::new(Sealing { sealer, proof })) }))
@@ -107,7 +109,7 @@ impl InRedis {
     async fn version(&self, count: usize) -> Result<Version, Unavailable> {
         let mut ask = redis::cmd("EVAL");
         ask.arg(scripts::COUNT).arg(1).arg(&self.key).arg(PROOF).arg(COUNTER).arg(count);
-        self.ask::<Option<u64>>(&ask).await?.map(Version).ok_or_else(gone)
+        self.ask::<Option<u64>>(&ask).await?.map(Version).ok_or_else(|| Unavailable::gone(PLACE))
     }
 
     async fn put(&self, record: Record, known: Option<Version>) -> Result<Version, VaultError> {
@@ -145,7 +147,7 @@ impl InRedis {
             "taken" => Err(VaultError::AliasTaken { alias: alias.clone(), by: Holder::Vault }),
             "unknown" => Err(VaultError::Unknown(alias.clone())),
             "changed" => Err(VaultError::Changed(alias.clone())),
-            _ => Err(other_key().into()),
+            _ => Err(Unavailable::other_key(PLACE).into()),
         }
     }
 
@@ -153,7 +155,7 @@ impl InRedis {
         let ask = redis::cmd("HMGET").arg(&self.key).arg(alias.as_str()).arg(PROOF).to_owned();
         let (found, proof): (Option<Vec<u8>>, Option<Vec<u8>>) = self.ask(&ask).await?;
         if proof.is_none() {
-            return Err(gone().into());
+            return Err(Unavailable::gone(PLACE).into());
         }
         let Some(found) = found else { return Ok(None) };
         Ok(Some(self.stored(alias.as_str(), &found, &self.sealing()).await?))
@@ -170,8 +172,8 @@ impl InRedis {
             Some(proof) if proof == sealing.proof => {
                 damaged(&format!("the record of {} does not open", alias.escape_debug()))
             }
-            Some(_) => other_key(),
-            None => gone(),
+            Some(_) => Unavailable::other_key(PLACE),
+            None => Unavailable::gone(PLACE),
         })
     }
 
@@ -184,7 +186,7 @@ impl InRedis {
             is_there |= page.iter().any(|(field, _)| field == PROOF);
             all.extend(page.into_iter().filter(|(alias, _)| !alias.starts_with(':')));
             if next == 0 {
-                return if is_there { Ok(all) } else { Err(gone()) };
+                return if is_there { Ok(all) } else { Err(Unavailable::gone(PLACE)) };
             }
             cursor = next;
         }
@@ -252,7 +254,7 @@ impl InRedis {
                     Arc::new(Sealing { sealer, proof });
                 Ok(all.len())
             }
-            "key" => Err(other_key().into()),
+            "key" => Err(Unavailable::other_key(PLACE).into()),
             _ => Err(Unavailable::new(
                 "somebody changed a record meanwhile",
                 "Run it again; nothing was changed.",
@@ -280,7 +282,7 @@ impl InRedis {
             }
             let added: Vec<u8> = self.ask(&ask).await?;
             if added.len() != page.len() {
-                return Err(other_key().into());
+                return Err(Unavailable::other_key(PLACE).into());
             }
             for (record, added) in page.into_iter().zip(added) {
                 let to = if added == 1 { &mut imported.added } else { &mut imported.taken };
@@ -307,21 +309,6 @@ fn damaged(what: &str) -> Unavailable {
     Unavailable::new(
         format!("what is in Redis is damaged: {what}"),
         "Restore a copy of Redis' data, or take an export in under another redis.prefix. Nothing was changed.",
-    )
-}
-
-/// A Redis that has lost its data holds no tenants, which is not to say that all were removed.
-fn gone() -> Unavailable {
-    Unavailable::new(
-        "the vault is no longer in Redis: its data was lost, or another one answers",
-        "Bring the data back, or start Claviger anew and take an export in (claviger vault import). What is in force stays in force until then.",
-    )
-}
-
-fn other_key() -> Unavailable {
-    Unavailable::new(
-        "vault.key is not the key that the vault in Redis is sealed with",
-        "Write the key of before, or that of the last `claviger vault rekey`. Nothing was changed.",
     )
 }
 

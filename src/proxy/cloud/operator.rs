@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
-    creation::{Creation, Keep, Outcome},
+    creation::{Creation, Outcome},
     list::{own_question, whole},
-    steps::{CreationStep, Steps},
+    steps::Steps,
     unresolved::Asked,
 };
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
     ids::{OPERATOR, TenantName},
     limit::Dispatch,
     observe::{AnsweredBy, Events, OperationMetrics, Record, Recorder, RequestId},
-    proxy::{build::reserve, error::Failure, pipeline::Pipeline},
+    proxy::{error::Failure, pipeline::Pipeline},
     upstream::{FilteredBody, Prepared, Tenant},
     vault::{Unavailable, VaultError},
 };
@@ -105,32 +105,11 @@ impl Pipeline {
         let vault = self.vault.as_ref().ok_or_else(|| VaultError::from(Unavailable::not_configured()))?;
         let alias = new.alias.as_deref().map(TenantName::parse).transpose();
         let alias = alias.map_err(|error| said(format!("this is not a valid alias: {error}")))?;
-        if let Some(alias) = &alias {
-            self.settle_alias(alias).await?;
-        }
-        let reservation = match &alias {
-            Some(alias) => Some(reserve(Some(vault), &self.tenants, alias.clone()).await?),
-            None => None,
-        };
-        if let Some(alias) = &alias {
-            steps.tell(CreationStep::Reserved { alias: alias.clone() });
-        }
+        let keep = self.keep(vault, account.clone(), alias.as_ref(), (OPERATOR.to_owned(), steps)).await?;
         let body = Bytes::from(new.body().to_string());
         let head = Request::post(CREATE).header(header::CONTENT_TYPE, "application/json").body(());
         let head = head.map_err(|_| Failure::Panic)?.into_parts().0;
         let mut record = self.own_record(&tenant);
-        let keep = Keep {
-            vault: vault.clone(),
-            tokens: self.tokens.clone(),
-            config: self.config(),
-            account: account.clone(),
-            taken: self.tenants.clone(),
-            reservation,
-            created_by: OPERATOR.to_owned(),
-            now: self.broker.clock.now().wall,
-            steps,
-            note: None,
-        };
         let creation = Creation {
             dispatch: Dispatch::creation(tenant.clone()).await.map_err(Failure::from)?,
             asked: Asked::new(tenant.config().name.clone(), alias, Some(&body)),

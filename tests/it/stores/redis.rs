@@ -143,7 +143,8 @@ async fn a_vault_that_is_gone_is_no_empty_one() {
     let store = opened(&server).await;
     let known = store.create(record("acme", "s")).await.expect("it is free");
     let _: String = server.told(&["FLUSHALL"]).await;
-    let gone = |error: VaultError| assert!(error.to_string().contains("no longer in Redis"), "{error}");
+    let gone =
+        |error: VaultError| assert!(error.to_string().contains("the vault in Redis is gone"), "{error}");
     gone(store.list().await.expect_err("nobody knows"));
     gone(store.get(&alias("acme")).await.expect_err("nobody knows"));
     gone(store.create(record("beta", "s")).await.expect_err("there is no vault"));

@@ -29,10 +29,7 @@ pub(super) fn unavailable(path: &Path, reason: impl Into<Reason>) -> Unavailable
             format!("another process has {path} open"),
             "Stop it, or go through it: with admin.tenants = true `claviger tenant` asks the running process.",
         ),
-        Reason::Key => Unavailable::new(
-            format!("vault.key is not the key that {path} is sealed with"),
-            "Write the key of before; `claviger vault rekey` seals the file with another one. Nothing was changed.",
-        ),
+        Reason::Key => Unavailable::other_key(path),
         Reason::Foreign => Unavailable::new(
             format!("{path} is not a vault of Claviger"),
             "Write the path of another file into vault.store; one that does not exist is made. Nothing was changed.",
@@ -41,7 +38,7 @@ pub(super) fn unavailable(path: &Path, reason: impl Into<Reason>) -> Unavailable
             format!("{path} is damaged: {what}"),
             "Restore a copy of the file, or take an export in with `claviger vault import`. Nothing was changed.",
         ),
-        Reason::Seal => Unavailable::new("a record cannot be sealed", "Please report this."),
+        Reason::Seal => Unavailable::no_seal(),
         Reason::Io(error) => {
             let (what, remedy) = match error.kind() {
                 io::ErrorKind::NotFound => (
