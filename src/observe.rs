@@ -19,6 +19,7 @@ pub mod request_id;
 mod request_log;
 mod shown_rule;
 mod side;
+mod usual;
 
 pub use answered_by::AnsweredBy;
 pub use audit::Audit;

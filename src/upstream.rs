@@ -5,6 +5,7 @@
 
 mod answer;
 mod application_secrets;
+mod attempt;
 mod client;
 mod error;
 mod health;

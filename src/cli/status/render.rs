@@ -161,7 +161,8 @@ fn accounts(root: Node<'_>) -> Table {
 
 fn callers(root: Node<'_>, with_graph: bool) -> Table {
     let graph = if with_graph { "5 MIN" } else { "" };
-    let mut table = Table::new(&["CALLER", "LAST REQUEST", graph, ">REQUESTS", ">DENIED", ">FAILED"]);
+    let mut table =
+        Table::new(&["CALLER", "LAST REQUEST", graph, ">REQUESTS", ">DENIED", ">OVER QUOTA", ">FAILED"]);
     let traffic = root.at("traffic");
     let unauthenticated = traffic.at("unauthenticated");
     let named = traffic.at("callers").list().map(|caller| (caller.at("caller").text(), caller));
@@ -180,6 +181,7 @@ fn callers(root: Node<'_>, with_graph: bool) -> Table {
             (if with_graph { blocks(caller.at("requests_by_slot")) } else { String::new() }, Tone::Soft),
             amount("requests", Tone::Plain),
             amount("denied", Tone::Warning),
+            amount("limited", Tone::Warning),
             amount("failed", Tone::Error),
         ]);
     }
