@@ -34,3 +34,4 @@ pub use request_id::RequestId;
 pub use request_log::RequestLog;
 pub use shown_rule::ShownRule;
 pub use side::Side;
+pub use usual::Pace;

@@ -61,6 +61,15 @@ enum Phase {
     Probing,
 }
 
+/// What became of a probe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Succeeded,
+    Failed,
+    /// It may be this operation alone that fails.
+    Spoiled(usize),
+}
+
 /// In which way a try failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TriedInVain {
@@ -198,13 +207,16 @@ impl Circuit {
         CircuitStatus { state: name, since: state.since, opened: state.opened, next_try }
     }
 
-    fn decided(&self, probe: &Probe, is_fine: bool) {
+    fn decided(&self, outcome: Outcome) {
         let Some(trouble) = self.trouble.get() else { return };
         let (mut state, now) = (trouble.lock(), Instant::now());
-        if !is_fine {
+        if outcome != Outcome::Succeeded {
             state.length = (state.length * 2).min(self.settings.max_open);
             state.phase = Phase::Open { until: now + state.length };
-            state.spoiled = Some(probe.operation);
+            state.spoiled = match outcome {
+                Outcome::Spoiled(operation) => Some(operation),
+                Outcome::Failed | Outcome::Succeeded => None,
+            };
             return;
         }
         let since = state.since.take();
@@ -255,17 +267,23 @@ impl Trouble {
 impl Probe {
     /// It was answered: the circuit is closed.
     pub fn succeeded(self) {
-        self.decide(true);
+        self.decide(Outcome::Succeeded);
     }
 
-    /// It failed: the circuit stays open, for longer.
+    /// There was no answer: the circuit stays open, for longer.
     pub fn failed(self) {
-        self.decide(false);
+        self.decide(Outcome::Failed);
     }
 
-    fn decide(mut self, is_fine: bool) {
+    /// It was answered with 5xx. Likewise, and another operation is preferred the next time.
+    pub fn answered_in_vain(self) {
+        let spoiled = self.operation;
+        self.decide(Outcome::Spoiled(spoiled));
+    }
+
+    fn decide(mut self, outcome: Outcome) {
         self.is_decided = true;
-        self.of.decided(&self, is_fine);
+        self.of.decided(outcome);
     }
 }
 

@@ -19,7 +19,7 @@ use super::{
     answered_by::AnsweredBy,
     metrics::{Label, Metrics},
     side::Side,
-    usual::Usual,
+    usual::{Pace, Usual},
 };
 use crate::{
     clock::Moment,
@@ -271,9 +271,9 @@ impl OperationMetrics {
         self.upstream.get_or_init(make).observe(seconds);
     }
 
-    /// Whether the upstream took far longer than it usually takes for this.
-    pub fn is_slow(&self, took: Duration) -> bool {
-        self.usual.is_exceeded_by(took)
+    /// How long the upstream took, beside what it usually takes for this.
+    pub fn pace(&self, took: Duration) -> Pace {
+        self.usual.compare(took)
     }
 
     /// Counts an answer that was stopped because it repeated a credential.

@@ -10,30 +10,44 @@ use std::{
 const SLOW: Duration = Duration::from_secs(1);
 /// So many times as long as usual is slow.
 const TIMES: u32 = 8;
-/// The weight of the last one in the moving mean, as its denominator.
-const MEMORY: i64 = 16;
+/// The weight of the last one in the moving mean, as its denominator: of one that took longer, and of one that was faster, as the first
+/// ones are the slowest.
+const SLOWER: i64 = 16;
+const FASTER: i64 = 4;
 
 /// A moving mean, in microseconds; 0: nothing is known yet.
 #[derive(Debug, Default)]
 pub(super) struct Usual(AtomicU32);
 
+/// How long one took, beside the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// There are no others.
+    Unknown,
+    /// About as long.
+    Usual,
+    /// Far longer.
+    Slow,
+}
+
 impl Usual {
-    /// Whether one that took so long is far from the usual. If not, it is part of the usual from now on.
-    pub(super) fn is_exceeded_by(&self, took: Duration) -> bool {
+    /// How one that took so long compares. Where it is not slow, it is part of the usual from now on.
+    pub(super) fn compare(&self, took: Duration) -> Pace {
         let (usual, micros) = (self.0.load(Relaxed), u32::try_from(took.as_micros()).unwrap_or(u32::MAX));
         if usual == 0 {
             self.0.store(micros.max(1), Relaxed);
-            return false;
+            return Pace::Unknown;
         }
         if took >= SLOW && micros / TIMES >= usual {
-            return true;
+            return Pace::Slow;
         }
-        let next = i64::from(usual) + (i64::from(micros) - i64::from(usual)) / MEMORY;
+        let further = i64::from(micros) - i64::from(usual);
+        let next = i64::from(usual) + further / if further < 0 { FASTER } else { SLOWER };
         let next = u32::try_from(next).unwrap_or(u32::MAX).max(1);
         if next != usual {
             self.0.store(next, Relaxed);
         }
-        false
+        Pace::Usual
     }
 }
 
@@ -48,23 +62,24 @@ mod tests {
     #[test]
     fn what_is_usual_is_learnt_and_what_is_far_from_it_is_not() {
         let (fast, slow) = (Usual::default(), Usual::default());
-        for _ in 0..100 {
-            assert!(!fast.is_exceeded_by(millis(20)));
-            assert!(!slow.is_exceeded_by(millis(5000)), "a slow operation is no sign");
+        assert_eq!((fast.compare(millis(500)), slow.compare(millis(5000))), (Pace::Unknown, Pace::Unknown));
+        for _ in 0..50 {
+            assert_eq!(fast.compare(millis(20)), Pace::Usual);
+            assert_eq!(slow.compare(millis(5000)), Pace::Usual, "a slow operation is no sign");
         }
         for _ in 0..100 {
-            assert!(fast.is_exceeded_by(millis(1500)), "and does not become usual");
-            assert!(!fast.is_exceeded_by(millis(900)) || fast.0.load(Relaxed) > 20_000);
+            assert_eq!(fast.compare(millis(1000)), Pace::Slow, "and does not become usual");
         }
-        assert!(!slow.is_exceeded_by(millis(12_000)));
+        assert_eq!(slow.compare(millis(39_000)), Pace::Usual);
+        assert_eq!(slow.compare(millis(65_000)), Pace::Slow);
     }
 
     #[test]
     fn what_is_fast_is_never_slow() {
         let usual = Usual::default();
         for _ in 0..10 {
-            assert!(!usual.is_exceeded_by(Duration::from_micros(200)));
+            usual.compare(Duration::from_micros(200));
         }
-        assert!(!usual.is_exceeded_by(millis(999)), "five thousand times as long, and nobody minds");
+        assert_eq!(usual.compare(millis(999)), Pace::Usual, "five thousand times as long, and nobody minds");
     }
 }

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     limit::{Limited as _, Probe, TriedInVain, Turn},
-    observe::Record,
+    observe::{Pace, Record},
 };
 
 /// As long as Logto lets a request wait for one of its database connections (fact 8.5). A probe has no more time, as it keeps all others out; and who has
@@ -88,7 +88,10 @@ impl Attempt<'_> {
             if is_overload || (self.is_held && took >= LATE) {
                 places.overburdened(operation, started, started + took);
             }
-            self.failed(TriedInVain::Failed);
+            match self.probe.take() {
+                Some(probe) => probe.answered_in_vain(),
+                None => self.failed(TriedInVain::Failed),
+            }
             return;
         }
         if let Some(probe) = self.probe.take() {
@@ -98,10 +101,10 @@ impl Attempt<'_> {
         if !self.is_held || status == StatusCode::TOO_MANY_REQUESTS {
             return;
         }
-        if self.record.operation.is_slow(took) {
-            places.overburdened(operation, started, started + took);
-        } else {
-            places.fine(started, started + took);
+        match self.record.operation.pace(took) {
+            Pace::Slow => places.overburdened(operation, started, started + took),
+            Pace::Usual => places.fine(started, started + took),
+            Pace::Unknown => {}
         }
     }
 

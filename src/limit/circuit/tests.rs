@@ -128,7 +128,7 @@ async fn b56_a_read_is_preferred_as_the_probe_and_not_of_the_operation_that_fail
     let circuit = open();
     assert_eq!((wait(&circuit, READ, true), wait(&circuit, READ, false)), (Some(SECOND), Some(2 * SECOND)));
     tokio::time::advance(SECOND).await;
-    circuit.pass(who(0, 7), true).unwrap().unwrap().failed();
+    circuit.pass(who(0, 7), true).unwrap().unwrap().answered_in_vain();
     tokio::time::advance(2 * SECOND).await;
     assert_eq!(wait(&circuit, who(1, 7), true), Some(2 * SECOND), "it may be this one that is broken");
     assert_eq!(wait(&circuit, READ, true), None);
@@ -184,6 +184,7 @@ async fn b56_at_random_one_probe_at_a_time_and_it_always_recovers() {
             circuit.answered(random.bool());
             match random.u8(..4) {
                 0 => probe = None,
+                1 if random.bool() => probe.take().into_iter().for_each(Probe::answered_in_vain),
                 1 => probe.take().into_iter().for_each(Probe::failed),
                 2 if random.u8(..4) == 0 => probe.take().into_iter().for_each(Probe::succeeded),
                 _ => tokio::time::advance(Duration::from_millis(random.u64(..500))).await,
