@@ -29,7 +29,7 @@ pub use bucket::Bucket;
 pub use circuit::{Circuit, CircuitStatus, Probe, TriedInVain};
 pub use dispatch::{DecidedBy, Dispatch, Handout, Loan, NotSent};
 pub use error::{LimitError, Paused};
-pub use in_flight::{Bounds, Entering, InFlight, LatePlace, UnreadGuard};
+pub use in_flight::{Bounds, Entering, InFlight, LatePlace, UnreadGuard, Who};
 pub use limiter::{Drawn, Limiter, Take};
 pub use memory::{CallerMemory, Memory};
 pub use peers::Peers;

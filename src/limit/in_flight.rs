@@ -20,7 +20,7 @@ use std::{
 use tokio::{sync::oneshot, time::Instant};
 
 pub use self::late::{Entering, LatePlace};
-pub(super) use self::places::Who;
+pub use self::places::Who;
 use self::{
     congestion::Congestion,
     places::{Places, Waiter},

@@ -81,13 +81,16 @@ impl Attempt<'_> {
         let Self { tenant, operation, started, .. } = self;
         let (health, places) = (tenant.health(), tenant.in_flight());
         health.answered();
+        // How long it took to send a body says nothing of the upstream.
+        let measured = self.is_held.then_some(took);
+        match sign(status, measured, |took| self.record.operation.pace(took)) {
+            Some(Sign::Overload) => places.overburdened(operation, started, started + took),
+            Some(Sign::Fine) => places.fine(started, started + took),
+            None => {}
+        }
         if status.is_server_error() {
             let what = format!("the upstream answered with {status}");
             health.failed(Instant::now(), TryFailure::ServerError, what);
-            let is_overload = matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT);
-            if is_overload || (self.is_held && took >= LATE) {
-                places.overburdened(operation, started, started + took);
-            }
             match self.probe.take() {
                 Some(probe) => probe.answered_in_vain(),
                 None => self.failed(TriedInVain::Failed),
@@ -98,14 +101,6 @@ impl Attempt<'_> {
             probe.succeeded();
         }
         tenant.circuit().answered(shows_database(status));
-        if !self.is_held || status == StatusCode::TOO_MANY_REQUESTS {
-            return;
-        }
-        match self.record.operation.pace(took) {
-            Pace::Slow => places.overburdened(operation, started, started + took),
-            Pace::Usual => places.fine(started, started + took),
-            Pace::Unknown => {}
-        }
     }
 
     fn unanswered(mut self, kind: TryFailure, error: UpstreamError) -> UpstreamError {
@@ -159,6 +154,27 @@ impl Drop for Attempt<'_> {
     }
 }
 
+/// What an answer says of how many requests there may be at one time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sign {
+    Overload,
+    Fine,
+}
+
+/// A 500 that comes at once is a bug or a database that is gone, with which fewer requests do not help; a 429 is the quota's.
+fn sign(status: StatusCode, took: Option<Duration>, pace: impl FnOnce(Duration) -> Pace) -> Option<Sign> {
+    match status {
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => Some(Sign::Overload),
+        StatusCode::TOO_MANY_REQUESTS => None,
+        status if status.is_server_error() => took.filter(|took| *took >= LATE).map(|_| Sign::Overload),
+        _ => match pace(took?) {
+            Pace::Slow => Some(Sign::Overload),
+            Pace::Usual => Some(Sign::Fine),
+            Pace::Unknown => None,
+        },
+    }
+}
+
 /// Tells the circuit breaker of a failure.
 pub(super) fn failed(tenant: &Tenant, (turn, operation): (Turn, usize), how: TriedInVain, record: &Record) {
     if tenant.circuit().failed(turn.caller, operation, how) {
@@ -170,3 +186,6 @@ pub(super) fn failed(tenant: &Tenant, (turn, operation): (Turn, usize), how: Tri
 fn shows_database(status: StatusCode) -> bool {
     !matches!(status.as_u16(), 400 | 401 | 403 | 405 | 413 | 415 | 429)
 }
+
+#[cfg(test)]
+mod tests;
