@@ -106,7 +106,6 @@ async fn play(max: usize, slow: u32, adaptive: bool) -> Seen {
     Seen { healthy, sign_ins, failed, mean: whole / (sign_ins - failed).max(1), after }
 }
 
-#[expect(clippy::print_stdout, reason = "figures for whoever runs it alone")]
 #[tokio::test(start_paused = true)]
 async fn b58_beside_a_slow_database_sign_in_waits_for_less_and_a_healthy_one_loses_nothing() {
     for (max, slow) in [(10, 500), (100, 500), (100, 1500)] {
