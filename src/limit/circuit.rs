@@ -19,6 +19,7 @@ use std::{
 use tokio::time::Instant;
 
 use self::evidence::Evidence;
+pub use self::evidence::TriedInVain;
 use super::{error::LimitError, in_flight::Who};
 use crate::{config::Breaker, ids::TenantName};
 
@@ -68,15 +69,6 @@ enum Outcome {
     Failed,
     /// It may be this operation alone that fails.
     Spoiled(usize),
-}
-
-/// In which way a try failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TriedInVain {
-    /// There was no connection: nothing that a caller asks for can cause that.
-    Unconnected,
-    /// There was no answer, or one with 5xx: it may be the operation, or what this caller asks of it.
-    Failed,
 }
 
 /// What may be shown.

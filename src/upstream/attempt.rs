@@ -3,16 +3,16 @@
 
 use std::time::Duration;
 
-use http::{Request, StatusCode};
+use http::{Request, Response, StatusCode};
 use tokio::time::Instant;
 
 use super::{
-    client::{Outbound, Tried},
     error::UpstreamError,
     health::TryFailure,
     peeked::Peeked,
-    pool::{SendError, Unanswered},
+    pool::{ConnectionGuard, SendError, Unanswered},
     replay::RequestBody,
+    request::Outbound,
     tenant::Tenant,
 };
 use crate::{
@@ -25,6 +25,9 @@ use crate::{
 const HELD_UP: Duration = Duration::from_secs(10);
 /// A 5xx after so long is no bug of one operation's: something was waited for.
 const LATE: Duration = Duration::from_secs(5);
+
+/// An answer to one try.
+pub(super) type Tried = (Response<Peeked>, ConnectionGuard);
 
 /// A try that is under way.
 struct Attempt<'a> {

@@ -2,19 +2,18 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, Response, StatusCode, header, request::Parts};
+use http::{HeaderMap, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use tokio::time::Instant;
 
 use super::{
     answer::Answer,
-    attempt::{attempt, failed},
+    attempt::{Tried, attempt, failed},
     error::UpstreamError,
     health::TryFailure,
     peeked::Peeked,
-    pool::ConnectionGuard,
     replay::Prepared,
-    request::Outgoing,
+    request::{Outbound, Outgoing},
     retry::{Again, Outcome},
     tenant::Tenant,
     throttle::heed,
@@ -33,20 +32,6 @@ const MAX_REFUSAL: usize = 16 * 1024;
 const MOST_RENEWALS: u32 = 2;
 /// How long that may take.
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(5);
-
-/// A caller's request on its way out.
-#[derive(Debug, Clone, Copy)]
-pub struct Outbound<'a> {
-    /// Its head.
-    pub head: &'a Parts,
-    /// The index of the worker that sends it.
-    pub worker: usize,
-    /// When it must have been answered.
-    pub deadline: Instant,
-}
-
-/// An answer to one try.
-pub(super) type Tried = (Response<Peeked>, ConnectionGuard);
 
 /// Draws on the quota for a request that another proxy is to send, and gives the token for it.
 ///

@@ -8,10 +8,17 @@ use std::{collections::VecDeque, time::Duration};
 
 use tokio::time::Instant;
 
-use super::TriedInVain;
-
 /// So many times the failures that it takes are kept.
 const KEPT: usize = 4;
+
+/// In which way a try failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TriedInVain {
+    /// There was no connection: nothing that a caller asks for can cause that.
+    Unconnected,
+    /// There was no answer, or one with 5xx: it may be the operation, or what this caller asks of it.
+    Failed,
+}
 
 /// The failures since the last success.
 #[derive(Debug, Default)]
