@@ -28,7 +28,7 @@ pub use dispatch::{DecidedBy, Dispatch, Handout, Loan, NotSent};
 pub use error::LimitError;
 pub use in_flight::{Entering, InFlight, LatePlace, UnreadGuard};
 pub use limiter::{Drawn, Limiter, Take};
-pub use memory::{CallerMemory, Memory};
+pub use memory::{CallerMemory, KeptMemory, Memory};
 pub use peers::Peers;
 pub use quota::{Permit, Quota, QuotaMeter, QuotaStatus, Told, Waits};
 pub use shares::Held;

@@ -20,7 +20,7 @@ mod request_log;
 mod shown_rule;
 mod side;
 
-pub use answered_by::AnsweredBy;
+pub use answered_by::{AnsweredBy, CacheUse};
 pub use audit::Audit;
 pub use details::{Details, Issued, SecretsShown};
 pub use event::{Outcome, RequestEvent};

@@ -31,6 +31,9 @@ impl Admin {
                 metrics.token_failures.set([name], failures);
                 metrics.upstream_failures.set([name], tenant.health().consecutive());
             }
+            let (bytes, answers) = self.shared.reads.size();
+            metrics.cache_bytes.set([], u32::try_from(bytes).unwrap_or(u32::MAX));
+            metrics.cache_answers.set([], u32::try_from(answers).unwrap_or(u32::MAX));
             if let Some(redis) = &self.shared.redis {
                 let is_there = *redis.status().borrow() == RedisStatus::Connected;
                 metrics.redis_connected.set([], u32::from(is_there));

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use http::{HeaderName, HeaderValue, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, request::Parts};
 use tokio::time::Instant;
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
     error::LimitError,
     in_flight::InFlight,
     limiter::Limiter,
-    memory::{CallerMemory, Memory},
+    memory::{CallerMemory, KeptMemory, Memory},
     quota::Quota,
     shares::Held,
     turn::Turn,
@@ -131,6 +131,11 @@ impl<T> Admitted<T> {
         self.permit.token()
     }
 
+    /// How urgent it is, as far as its head says.
+    pub fn class(&self, headers: &HeaderMap) -> Class {
+        self.turn.lowered(headers).class
+    }
+
     /// Counts the request's head.
     ///
     /// # Errors
@@ -179,6 +184,11 @@ impl CallerLimits {
     /// Of callers that share this memory.
     pub fn new(memory: Memory) -> Self {
         Self { memory, kept: Mutex::default() }
+    }
+
+    /// The share of answers that are kept, in the memory that callers have.
+    pub fn memory_of_kept(&self) -> KeptMemory {
+        self.memory.kept()
     }
 
     fn memory(&self, name: &CallerName) -> Arc<CallerMemory> {

@@ -57,6 +57,7 @@ impl Record {
             has_query: false,
             status: CALLER_LEFT,
             answered_by: AnsweredBy::Claviger,
+            cache: None,
             code: None,
             side: None,
             cause: None,

@@ -5,7 +5,7 @@
 use super::rules::{Effect, Rule};
 use crate::{
     catalog::{
-        Catalog, Op, Operation, Paging, nearest,
+        Api, Catalog, Op, Operation, Paging, nearest,
         template::{Segment, Template},
     },
     config::{QueryCondition, RuleCheck, RuleList},
@@ -67,6 +67,30 @@ impl RuleCheck for CatalogCheck {
                 "without page and page_size {} answers the whole list, so this bounds nothing. \
                  Add required = true.",
                 operation.id
+            ));
+        }
+        Ok(())
+    }
+
+    fn cache(&self, catalog: &Catalog, rule: &str) -> Result<(), String> {
+        let catalog = catalog.about(rule);
+        if catalog.api() == Api::Cloud {
+            return Err("answers of the Logto Cloud API are not cached. Take cache out.".to_owned());
+        }
+        let Some((_, operation)) = operation(catalog, rule) else {
+            return Err("it is not known whether this operation is sensitive, so its answers are not cached. \
+                 Take cache out, or describe the operation in catalog.extend."
+                .to_owned());
+        };
+        let id = operation.id;
+        if !operation.verb.reads() {
+            return Err(format!("{id} changes something, so it has to reach Logto each time. Take cache out."));
+        }
+        if operation.is_sensitive() {
+            let risks: Vec<_> = operation.risks.iter().map(|risk| risk.describe()).collect();
+            return Err(format!(
+                "{id} is sensitive, since it {}: its answers are not cached. Take cache out.",
+                risks.join(", ")
             ));
         }
         Ok(())

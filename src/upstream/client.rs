@@ -105,6 +105,7 @@ pub async fn send(
         id: record.id.header(),
     };
     tenant.retries().deposit();
+    let write = tenant.writes().begin_with(&outbound.head.method);
     body = body.entering(dispatch.place());
     let (mut renewals, mut tries, mut looks) = (0, 0, 0);
     loop {
@@ -173,6 +174,9 @@ pub async fn send(
         if is_web_page(&response) {
             let error = UpstreamError::Invalid("a web page (text/html)");
             return Err(noted(&tenant, TryFailure::Invalid, error));
+        }
+        if let Some(write) = write {
+            write.answered(response.status());
         }
         return Ok(Answer::new(response, connection, token, handle, dispatch));
     }
