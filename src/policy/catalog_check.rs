@@ -78,13 +78,17 @@ impl RuleCheck for CatalogCheck {
             return Err("answers of the Logto Cloud API are not cached. Take cache out.".to_owned());
         }
         let Some((_, operation)) = operation(catalog, rule) else {
-            return Err("it is not known whether this operation is sensitive, so its answers are not cached. \
+            return Err(
+                "it is not known whether this operation is sensitive, so its answers are not cached. \
                  Take cache out, or describe the operation in catalog.extend."
-                .to_owned());
+                    .to_owned(),
+            );
         };
         let id = operation.id;
         if !operation.verb.reads() {
-            return Err(format!("{id} changes something, so it has to reach Logto each time. Take cache out."));
+            return Err(format!(
+                "{id} changes something, so it has to reach Logto each time. Take cache out."
+            ));
         }
         if operation.is_sensitive() {
             let risks: Vec<_> = operation.risks.iter().map(|risk| risk.describe()).collect();

@@ -114,7 +114,8 @@ mod tests {
             Arc::new(RuleText {
                 text: text.to_owned(),
                 conditions: conditional.then_some(conditions),
-                cache: None, origin: Origin::from("test"),
+                cache: None,
+                origin: Origin::from("test"),
             })
         };
         let list = |rules: &[&str]| rules.iter().map(text).collect();

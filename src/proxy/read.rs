@@ -9,11 +9,7 @@ use std::{
     time::Duration,
 };
 
-use http::{
-    HeaderMap, HeaderValue, Request, Response, header,
-    request::Parts,
-    response,
-};
+use http::{HeaderMap, HeaderValue, Request, Response, header, request::Parts, response};
 use hyper::body::Incoming;
 use tokio::{
     runtime::Handle,
@@ -95,9 +91,7 @@ impl Pipeline {
             };
             let mut landing = match self.reads.join(&read, &self.config.limits) {
                 Joined::Leads(lead) => {
-                    return self
-                        .lead(connection, admitted, (read, lead, stale), (head, body), record)
-                        .await;
+                    return self.lead(connection, admitted, (read, lead, stale), (head, body), record).await;
                 }
                 Joined::Follows(landing) => landing,
             };

@@ -25,7 +25,7 @@ pub struct Writes {
 
 /// A write that is under way. Dropped before it was answered, nobody knows what came of it.
 #[derive(Debug)]
-pub(super) struct Write {
+pub(crate) struct Write {
     writes: Arc<Writes>,
     is_settled: bool,
 }
@@ -42,12 +42,12 @@ impl Writes {
     }
 
     /// A request with this method is about to be sent; `None` where it only reads (RFC 9110 section 9.2.1).
-    pub(super) fn begin_with(self: &Arc<Self>, method: &Method) -> Option<Write> {
+    pub(crate) fn begin_with(self: &Arc<Self>, method: &Method) -> Option<Write> {
         (!method.is_safe()).then(|| self.begin())
     }
 
     /// A write is about to be sent.
-    pub(super) fn begin(self: &Arc<Self>) -> Write {
+    pub(crate) fn begin(self: &Arc<Self>) -> Write {
         self.count.fetch_add(1, SeqCst);
         Write { writes: self.clone(), is_settled: false }
     }
@@ -65,7 +65,7 @@ impl Writes {
 
 impl Write {
     /// Its answer is there. One that tells of a failure in between leaves open whether it was carried out.
-    pub(super) fn answered(mut self, status: StatusCode) {
+    pub(crate) fn answered(mut self, status: StatusCode) {
         self.is_settled = !status.is_server_error();
     }
 }

@@ -109,7 +109,8 @@ impl Checker<'_> {
             return;
         }
         if first.conditions == rule.conditions {
-            let what = format!("{} stands here with another cache than at {}", quoted(&rule.text), first.origin);
+            let what =
+                format!("{} stands here with another cache than at {}", quoted(&rule.text), first.origin);
             self.problem(path, what, "Keep one of the two.");
             return;
         }

@@ -172,7 +172,12 @@ fn a_line_that_no_filter_lets_through_costs_nothing() {
 }
 
 fn rule(text: &str) -> Arc<RuleSource> {
-    let rule = RuleText { text: text.into(), conditions: None, cache: None, origin: Origin::from("claviger.toml:7") };
+    let rule = RuleText {
+        text: text.into(),
+        conditions: None,
+        cache: None,
+        origin: Origin::from("claviger.toml:7"),
+    };
     Arc::new(RuleSource {
         effect: Effect::Allow,
         rule: Arc::new(rule),

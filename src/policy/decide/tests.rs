@@ -307,7 +307,8 @@ fn with_conditions(allow: &[(&str, Option<&str>)]) -> RuleSet {
                 others: Default::default(),
                 body: Some(vec![member.into()]),
             }),
-            cache: None, origin: Origin::from(format!("p.toml:{}", line + 1)),
+            cache: None,
+            origin: Origin::from(format!("p.toml:{}", line + 1)),
         })
     };
     let allow = allow.iter().enumerate().map(rule).collect();

@@ -91,16 +91,20 @@ mod tests {
     #[test]
     fn what_is_for_one_is_given_to_nobody_else() {
         let fitness = |status: u16, pairs: &[(&'static str, &'static str)]| {
-            let pairs = pairs.iter().map(|(name, value)| {
-                (HeaderName::from_static(name), HeaderValue::from_static(value))
-            });
+            let pairs = pairs
+                .iter()
+                .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
             Fitness::of(StatusCode::from_u16(status).unwrap(), &pairs.collect())
         };
         let long = Fitness::Kept(Duration::MAX);
         for (status, pairs, want) in [
             (200, &[][..], long),
             (200, &[("vary", "Origin, accept-encoding"), ("cache-control", "public")], long),
-            (200, &[("cache-control", "public, max-age=7, s-maxage=9")], Fitness::Kept(Duration::from_secs(7))),
+            (
+                200,
+                &[("cache-control", "public, max-age=7, s-maxage=9")],
+                Fitness::Kept(Duration::from_secs(7)),
+            ),
             (200, &[("cache-control", "max-age=0")], Fitness::Shared),
             (200, &[("cache-control", "max-age=soon")], Fitness::Shared),
             (200, &[("cache-control", "No-Cache")], Fitness::Shared),

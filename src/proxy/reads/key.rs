@@ -174,10 +174,14 @@ mod tests {
             ("traceparent", "00-1"),
         ];
         assert_eq!(manner(&usual), Manner::Usual);
-        for (name, value) in [("cache-control", "no-cache"), ("pragma", "no-cache"), ("cache-control", "max-age=0")] {
+        for (name, value) in
+            [("cache-control", "no-cache"), ("pragma", "no-cache"), ("cache-control", "max-age=0")]
+        {
             assert_eq!(manner(&[usual[0], (name, value)]), Manner::Fresh, "{name}");
         }
-        for name in ["if-none-match", "if-modified-since", "if-match", "range", "idempotency-key", "content-encoding"] {
+        for name in
+            ["if-none-match", "if-modified-since", "if-match", "range", "idempotency-key", "content-encoding"]
+        {
             assert_eq!(manner(&[(name, "x"), ("cache-control", "no-cache")]), Manner::Own, "{name}");
         }
         assert_eq!(manner(&[("connection", "accept, close")]), Manner::Own);

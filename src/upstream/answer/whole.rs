@@ -90,6 +90,11 @@ impl FilteredBody {
 }
 
 impl WholeAnswer {
+    #[cfg(test)]
+    pub(crate) fn of(status: StatusCode, headers: HeaderMap, data: Bytes) -> Self {
+        Self { status, headers, data, held: None }
+    }
+
     /// Its status.
     pub fn status(&self) -> StatusCode {
         self.status
