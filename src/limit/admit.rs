@@ -161,6 +161,11 @@ impl<T> Admitted<T> {
         if is_held { Ok(()) } else { Err(self.memory.is_used_up()) }
     }
 
+    /// What it holds, where it is answered without being sent.
+    pub fn into_held(self) -> Option<Held> {
+        self.held
+    }
+
     /// Whether the request's body has to be whole in memory for the conditions on it.
     pub fn looks_at_body(&self) -> bool {
         matches!(self.action(), Action::Forward(operation) if operation.looks_at_body())

@@ -4,12 +4,16 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
     task::{Context, Poll},
     time::Duration,
 };
 
-use http::{HeaderMap, HeaderValue, Request, Response, header, request::Parts, response};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts, response};
 use hyper::body::Incoming;
 use tokio::{
     runtime::Handle,
@@ -23,7 +27,7 @@ use super::{
 };
 use crate::{
     headers::{self, CACHE_STATUS},
-    limit::{Admitted, Dispatch, LimitError},
+    limit::{Admitted, Dispatch, Held, LimitError},
     listen::Connection,
     observe::{AnsweredBy, CacheUse, Record},
     reply::{self, Body},
@@ -55,7 +59,6 @@ struct Fetched {
     answer: Result<Came, Failure>,
     said: Said,
     headers: HeaderMap,
-    attempts: u32,
 }
 
 /// An answer.
@@ -74,12 +77,11 @@ impl Pipeline {
         (head, body): (&mut Parts, Incoming),
         record: &mut Record,
     ) -> Result<Response<Body>, Failure> {
-        let tenant = admitted.tenant().clone();
         loop {
             let stale = match self.reads.find(&read, Instant::now()) {
                 Found::Good(kept, age, ttl) => {
                     self.used(CacheUse::Hit, record);
-                    let mut response = self.shared(connection, head, &read, (&tenant, kept.answer()));
+                    let mut response = self.shared(connection, head, &read, (admitted, kept.answer()));
                     let headers = response.headers_mut();
                     headers.insert(header::AGE, age.as_secs().into());
                     let status = format!("claviger; hit; ttl={}", ttl.as_secs());
@@ -105,7 +107,7 @@ impl Pipeline {
             match landed.map(|landing| landing.clone()) {
                 Ok(Landing::Answer(answer)) => {
                     self.used(CacheUse::Collapsed, record);
-                    let mut response = self.shared(connection, head, &read, (&tenant, &answer));
+                    let mut response = self.shared(connection, head, &read, (admitted, &answer));
                     response.headers_mut().append(CACHE_STATUS, COLLAPSED);
                     return Ok(response);
                 }
@@ -148,12 +150,13 @@ impl Pipeline {
             reads: self.reads.clone(),
             stale,
         };
+        let attempts = Attempts { of: record, apart: fetch.record.attempts_apart() };
         let going_on = GoingOn { fetching: Some(Box::pin(fetch.run())), followers };
-        let Fetched { answer, said, headers, attempts } = going_on.await;
+        let Fetched { answer, said, headers } = going_on.await;
         head.headers = headers;
-        record.attempts += attempts;
+        drop(attempts);
         let mut response = match answer? {
-            Came::Whole(answer) => whole(&answer, answer.headers().clone()),
+            Came::Whole(answer) => whole(Arc::unwrap_or_clone(answer).into_parts(), None),
             Came::Streamed(answered, body) => Response::from_parts(answered, Body::streamed(*body)),
         };
         if let Some((used, status)) = said {
@@ -172,11 +175,12 @@ impl Pipeline {
         connection: &Connection,
         head: &Parts,
         read: &Read,
-        (tenant, answer): (&Tenant, &WholeAnswer),
+        (admitted, answer): (Admitted<Tenant>, &WholeAnswer),
     ) -> Response<Body> {
+        let (tenant, held) = (admitted.tenant().clone(), admitted.into_held());
         let mut headers = headers_for_another(answer);
         reply::rebuild(&mut headers, self.base(connection.scheme, head), read.target(), tenant.endpoint());
-        whole(answer, headers)
+        whole((answer.status(), headers, answer.data()), held)
     }
 
     fn used(&self, used: CacheUse, record: &mut Record) {
@@ -188,10 +192,10 @@ impl Pipeline {
 const HIT: HeaderValue = HeaderValue::from_static("claviger; hit");
 const COLLAPSED: HeaderValue = HeaderValue::from_static("claviger; fwd=miss; collapsed");
 
-/// An answer that is there whole, with these headers.
-fn whole(answer: &WholeAnswer, headers: HeaderMap) -> Response<Body> {
-    let mut response = Response::new(Body::whole(answer.data()));
-    (*response.status_mut(), *response.headers_mut()) = (answer.status(), headers);
+/// An answer that is there whole. What its request holds it holds until the answer was taken.
+fn whole((status, headers, data): (StatusCode, HeaderMap, Bytes), held: Option<Held>) -> Response<Body> {
+    let mut response = Response::new(Body::whole(data).holding(held));
+    (*response.status_mut(), *response.headers_mut()) = (status, headers);
     response
 }
 
@@ -243,7 +247,19 @@ impl Fetch {
             }
         };
         head.headers.remove(header::IF_NONE_MATCH);
-        Fetched { answer, said, headers: head.headers, attempts: record.attempts }
+        Fetched { answer, said, headers: head.headers }
+    }
+}
+
+/// How often a read was sent, for the record of the caller that led it, however far that has come when it leaves.
+struct Attempts<'r> {
+    of: &'r mut Record,
+    apart: Arc<AtomicU32>,
+}
+
+impl Drop for Attempts<'_> {
+    fn drop(&mut self) {
+        self.of.attempts += self.apart.load(Relaxed);
     }
 }
 

@@ -72,7 +72,7 @@ impl Handler for Service {
         let mut held = None;
         let is_too_many = match connection.standing.caller() {
             None => busy.under_way() > MOST_ANSWERS,
-            Some(caller) if !keeps_by_itself && record.answered_by != AnsweredBy::Upstream => {
+            Some(caller) if !keeps_by_itself && record.answered_by == AnsweredBy::Claviger => {
                 held = caller.hold(ANSWER);
                 held.is_none()
             }

@@ -117,14 +117,13 @@ pub async fn send(
         };
         permit.sent();
         tries += 1;
-        record.attempts += 1;
+        record.is_sent();
         let tried = attempt_once(&tenant, &outbound, outgoing.with(token.header(), attempt), record).await;
         let (response, connection) = match tried {
             Ok(answer) => answer,
             Err((error, unread)) => {
-                // Counted before, as a caller may leave in the middle.
-                record.attempts -= u32::from(error.is_unsent());
                 if error.is_unsent() {
+                    record.was_unsent();
                     permit.unsent();
                 }
                 // Given back before anything is waited for.

@@ -118,6 +118,12 @@ impl WholeAnswer {
         }
     }
 
+    /// What it is made of, its body as by [`WholeAnswer::data`].
+    pub fn into_parts(self) -> (StatusCode, HeaderMap, Bytes) {
+        let data = self.data();
+        (self.status, self.headers, data)
+    }
+
     /// Bytes of its body.
     pub fn len(&self) -> usize {
         self.data.len()
