@@ -114,10 +114,11 @@ async fn b58_whatever_the_interleaving_a_read_sees_what_was_written_before_it() 
         let (reads, writes) = (Rc::new(reads(1 << 20)), Arc::new(Writes::default()));
         world.history.borrow_mut().push(Instant::now());
         let local = tokio::task::LocalSet::new();
+        let mut tasks = Vec::new();
         for task in 0..12 {
             let (world, reads, writes) = (world.clone(), reads.clone(), writes.clone());
             let mut random = fastrand::Rng::with_seed(seed * 100 + task);
-            local.spawn_local(async move {
+            tasks.push(local.spawn_local(async move {
                 for _ in 0..60 {
                     moment(&mut random, if task > 1 { 150 } else { 400 }).await;
                     if task > 1 {
@@ -158,9 +159,12 @@ async fn b58_whatever_the_interleaving_a_read_sees_what_was_written_before_it() 
                         }
                     }
                 }
-            });
+            }));
         }
         local.await;
+        for task in tasks {
+            task.await.unwrap();
+        }
         hits += world.hits.get();
         joined += world.joined.get();
         sent += world.sent.get();
