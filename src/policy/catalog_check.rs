@@ -205,6 +205,29 @@ mod tests {
     }
 
     #[test]
+    fn b58_a_cache_of_what_writes_or_is_sensitive_or_unknown_is_a_mistake() {
+        let cache = |rule| CatalogCheck.cache(Catalog::logto(), rule).err().unwrap_or_default();
+        for fine in ["ListRoles", "GET /api/roles/{id}", "ListHooks"] {
+            assert_eq!(cache(fine), "", "{fine}");
+        }
+        assert_eq!(
+            cache("CreateRole"),
+            "CreateRole changes something, so it has to reach Logto each time. Take cache out."
+        );
+        let sensitive = Catalog::logto().operations().map(|(_, operation)| operation);
+        let sensitive = sensitive.filter(|it| it.verb.reads() && it.is_sensitive()).map(|it| it.id);
+        for id in sensitive {
+            assert!(cache(id).starts_with(&format!("{id} is sensitive, since it ")), "{}", cache(id));
+        }
+        assert!(cache("GET /api/new-things/{id}").starts_with("it is not known whether"));
+        assert!(
+            cache("cloud:ListTenants").starts_with("answers of the Logto Cloud API"),
+            "{}",
+            cache("cloud:ListTenants")
+        );
+    }
+
+    #[test]
     fn b32_a_member_that_no_body_has_is_a_mistake() {
         let member = |rule, name| CatalogCheck.member(Catalog::logto(), rule, name).err().unwrap_or_default();
         assert_eq!(member("UpdateUser", "name"), "");

@@ -223,7 +223,7 @@ impl Reads {
         let headers = answer.headers();
         let size =
             |(name, value): (&header::HeaderName, &HeaderValue)| 64 + name.as_str().len() + value.len();
-        let bytes = size_of::<Kept>() + answer.len() + headers.iter().map(size).sum::<usize>();
+        let bytes = size_of::<Kept>() + answer.size() + headers.iter().map(size).sum::<usize>();
         let mut store = self.kept();
         let Some(cost) = store.cost(&read.key, bytes) else { return false };
         store.take(&read.key);

@@ -125,7 +125,7 @@ impl WholeAnswer {
     }
 
     /// Bytes of its body.
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.data.len()
     }
 
