@@ -271,12 +271,15 @@ async fn b58_what_is_too_large_or_for_one_alone_goes_to_each() {
         ("Vary: Accept-Language\r\n", 10, true),
     ] {
         told.answers(move |_| {
-            // In the time of a first answer all of them are there.
-            std::thread::sleep(Duration::from_millis(300));
             let body = "1".repeat(size);
             format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{fields}Content-Length: {size}\r\nConnection: close\r\n\r\n{body}").into_bytes()
         });
-        let answers = at_once(&proxy, 4, &Request::get(ROLES)).await.join_all().await;
+        told.wait(true);
+        let answers = at_once(&proxy, 4, &Request::get(ROLES)).await;
+        let all = async { while proxy.metric("claviger_requests_in_flight").await < 4.0 {} };
+        within("all to be there", all).await;
+        told.wait(false);
+        let answers = answers.join_all().await;
         let joined = answers.iter().filter(|answer| cache(answer) == COLLAPSED).count();
         assert!(answers.iter().all(|answer| answer.status == 200 && answer.body.len() == size), "{fields}");
         assert_eq!(joined, if shared { 3 } else { 0 }, "{fields} {size}");
