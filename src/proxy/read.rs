@@ -23,7 +23,9 @@ use tokio::{
 use super::{
     error::Failure,
     pipeline::Pipeline,
-    reads::{Fit, Followers, Found, Joined, Kept, Landing, Lead, Read, Reads, Said, headers_for_another},
+    reads::{
+        AsItCame, Followers, Found, Joined, Kept, Landing, Lead, Read, Reads, Said, headers_for_another,
+    },
 };
 use crate::{
     headers::{self, CACHE_STATUS},
@@ -219,21 +221,22 @@ impl Fetch {
         let outbound = Outbound { head: &head, worker, deadline };
         let sending = async {
             let mut answer = upstream::send(dispatch, outbound, body, &mut record).await?;
-            let status = answer.status();
             let headers = answer.headers_mut();
-            let fit = Fit::of(status, headers);
+            let as_it_came = AsItCame::of(headers);
             headers::strip_answer(headers);
             headers.append(header::VIA, headers::VIA);
             let (answered, body) = answer.filtered(&head, idle).await?;
-            Ok::<_, Failure>((fit, body.gathered(answered, most, PATIENCE).await?))
+            Ok::<_, Failure>((as_it_came, body.gathered(answered, most, PATIENCE).await?))
         };
         let (answer, said) = match sending.await {
-            Ok((fit, Gathered::Whole(answer))) => {
-                let arrived = reads.arrived(&read, answer, fit, asked_with, Instant::now());
-                let answer = Arc::new(arrived.answer);
-                let for_all = answer.clone();
-                lead.land(|| if arrived.is_shared { Landing::Answer(for_all) } else { Landing::Alone });
-                (Ok(Came::Whole(answer)), arrived.said)
+            Ok((as_it_came, Gathered::Whole(answer))) => {
+                let (answer, said) = reads.arrived(&read, answer, as_it_came, asked_with, Instant::now());
+                let answer = Arc::new(answer);
+                lead.land(|| match as_it_came.may_be_shared(&answer) {
+                    true => Landing::Answer(answer.clone()),
+                    false => Landing::Alone,
+                });
+                (Ok(Came::Whole(answer)), said)
             }
             Ok((_, Gathered::Streamed(answered, body))) => {
                 lead.land(|| Landing::Alone);

@@ -95,16 +95,6 @@ pub(super) enum Found {
 /// What became of the cache, where an operation has one: for the log, and for `Cache-Status`.
 pub(super) type Said = Option<(CacheUse, &'static str)>;
 
-/// An answer that came for a read, and what became of it.
-#[derive(Debug)]
-pub(super) struct Arrived {
-    pub(super) answer: WholeAnswer,
-    /// Whether it may be given to others.
-    pub(super) is_shared: bool,
-    /// What is said of it where its operation has a cache.
-    pub(super) said: Said,
-}
-
 impl Reads {
     /// None yet.
     pub fn new(metrics: &Metrics, memory: KeptMemory) -> Self {
@@ -173,20 +163,19 @@ impl Reads {
     pub(super) fn arrived(
         &self,
         read: &Read,
-        answer: WholeAnswer,
-        fitness: Fit,
+        mut answer: WholeAnswer,
+        as_it_came: AsItCame,
         asked_with: Option<&Kept>,
         now: Instant,
-    ) -> Arrived {
-        let (mut answer, mut fitness, mut is_true) = (answer, fitness.0, false);
+    ) -> (WholeAnswer, Said) {
+        if read.kept.is_none() {
+            return (answer, None);
+        }
+        let (mut fitness, mut is_true) = (as_it_came.fitness(&answer), false);
         if answer.status() == StatusCode::NOT_MODIFIED
             && let Some(kept) = asked_with
         {
             (answer, fitness, is_true) = (kept.answer.clone(), Fitness::Kept(kept.longest), true);
-        }
-        let is_shared = fitness != Fitness::Alone;
-        if read.kept.is_none() {
-            return Arrived { answer, is_shared, said: None };
         }
         let is_kept = match fitness {
             Fitness::Kept(longest) => self.keep(read, &answer, longest, now),
@@ -204,7 +193,7 @@ impl Reads {
             (false, false, false) => (CacheUse::Miss, "claviger; fwd=miss"),
         };
         self.count(said.0);
-        Arrived { answer, is_shared, said: Some(said) }
+        (answer, Some(said))
     }
 
     /// Takes up that an answer to a read is handed on as it comes, or that there is none.
@@ -257,13 +246,25 @@ impl Reads {
     }
 }
 
-/// What an answer may be used for, by its head as it came.
+/// What has to be known of an answer's head before anything is taken out of it. The rest is looked at where somebody else may be given
+/// the answer.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Fit(Fitness);
+pub(super) struct AsItCame {
+    sets_cookie: bool,
+}
 
-impl Fit {
-    pub(super) fn of(status: StatusCode, headers: &HeaderMap) -> Self {
-        Self(Fitness::of(status, headers))
+impl AsItCame {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        Self { sets_cookie: headers.contains_key(header::SET_COOKIE) }
+    }
+
+    /// Whether an answer that came so may be given to those who asked the same while it was under way.
+    pub(super) fn may_be_shared(self, answer: &WholeAnswer) -> bool {
+        self.fitness(answer) != Fitness::Alone
+    }
+
+    fn fitness(self, answer: &WholeAnswer) -> Fitness {
+        if self.sets_cookie { Fitness::Alone } else { Fitness::of(answer.status(), answer.headers()) }
     }
 }
 

@@ -19,9 +19,9 @@ pub(super) enum Fitness {
 }
 
 impl Fitness {
-    /// By the head as it came, before anything was taken out of it.
+    /// By the head. Whether it sets a cookie is asked before those are taken out.
     pub(super) fn of(status: StatusCode, headers: &HeaderMap) -> Self {
-        if headers.contains_key(header::SET_COOKIE) || varies(headers) {
+        if varies(headers) {
             return Self::Alone;
         }
         let (mut longest, mut fitness) = (Duration::MAX, None);
@@ -110,7 +110,6 @@ mod tests {
             (200, &[("cache-control", "No-Cache")], Fitness::Shared),
             (200, &[("cache-control", "max-age=9, private=\"x\"")], Fitness::Alone),
             (200, &[("cache-control", "no-cache"), ("cache-control", "NO-STORE")], Fitness::Alone),
-            (200, &[("set-cookie", "a=b")], Fitness::Alone),
             (200, &[("vary", "Cookie")], Fitness::Alone),
             (200, &[("vary", "*")], Fitness::Alone),
             (404, &[], Fitness::Shared),

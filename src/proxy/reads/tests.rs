@@ -86,10 +86,10 @@ async fn read(world: &World, reads: &Reads, writes: &Arc<Writes>, random: &mut f
                         Default::default(),
                     );
                 }
-                let fit = Fit::of(answer.status(), answer.headers());
+                let fit = AsItCame::of(answer.headers());
                 let asked_with = stale.as_deref().filter(|_| tag.is_some());
                 let arrived = reads.arrived(&read, answer, fit, asked_with, Instant::now());
-                let answer = Arc::new(arrived.answer);
+                let answer = Arc::new(arrived.0);
                 lead.land(|| Landing::Answer(answer.clone()));
                 return Some(value(&answer));
             }
@@ -181,7 +181,7 @@ async fn b58_a_revalidated_answer_is_as_old_as_the_question_and_masked_ones_have
     let (reads, writes) = (reads(1 << 20), Arc::new(Writes::default()));
     let kept = Some(Duration::from_secs(5));
     let arrive = |read: &Read, answer: WholeAnswer, stale: Option<&Kept>| {
-        let fit = Fit::of(answer.status(), answer.headers());
+        let fit = AsItCame::of(answer.headers());
         reads.arrived(read, answer, fit, stale, Instant::now())
     };
     arrive(&a_read(&writes, TARGET, kept), an_answer(7), None);
@@ -191,7 +191,7 @@ async fn b58_a_revalidated_answer_is_as_old_as_the_question_and_masked_ones_have
     tokio::time::advance(Duration::from_secs(2)).await;
     let not_modified = WholeAnswer::of(StatusCode::NOT_MODIFIED, HeaderMap::new(), Default::default());
     let arrived = arrive(&read, not_modified, Some(&stale));
-    assert_eq!((arrived.answer.status(), value(&arrived.answer)), (StatusCode::OK, 7));
+    assert_eq!((arrived.0.status(), value(&arrived.0)), (StatusCode::OK, 7));
     let Found::Good(kept, age, ttl) = reads.find(&read, Instant::now()) else { panic!("it is good again") };
     assert_eq!((value(kept.answer()), age.as_secs(), ttl.as_secs()), (7, 2, 3));
 }
@@ -207,7 +207,7 @@ async fn b58_what_is_kept_counts_as_held_until_the_last_who_is_given_it_has_take
     for target in targets {
         let read = a_read(&writes, target, Some(Duration::from_secs(5)));
         let answer = WholeAnswer::of(StatusCode::OK, HeaderMap::new(), vec![b'x'; 10_000].into());
-        let fit = Fit::of(answer.status(), answer.headers());
+        let fit = AsItCame::of(answer.headers());
         reads.arrived(&read, answer, fit, None, Instant::now());
         assert!(reads.size().0 <= 50_000 + 11_000 / 2, "half of what is free without it: {:?}", reads.size());
     }
