@@ -134,8 +134,13 @@ impl Pipeline {
     ) -> Result<Response<Body>, Failure> {
         let deadline = record.started + self.config.timeouts.deadline;
         let tenant = admitted.tenant().clone();
-        // Nothing is on its way yet: when its caller leaves, another sends it.
-        let (dispatch, body) = self.prepare(connection, admitted, head, body, deadline, record).await?;
+        // Nothing is on its way yet: when its caller leaves, another sends it. All who wait are of the same caller.
+        let (dispatch, body) = match self.prepare(connection, admitted, head, body, deadline, record).await {
+            Ok(prepared) => prepared,
+            Err(own @ Failure::Limit(LimitError::Connections)) => return Err(own),
+            Err(failure) => return Err(failed(failure, lead)),
+        };
+        lead.is_sent();
         let sent_to = dispatch.target().target().clone();
         let followers = lead.followers();
         let fetch = Fetch {
@@ -242,16 +247,18 @@ impl Fetch {
                 lead.land(|| Landing::Alone);
                 (Ok(Came::Streamed(answered, body)), reads.passed(&read))
             }
-            Err(failure) => {
-                let failure = Arc::new(failure);
-                let for_all = failure.clone();
-                lead.land(|| Landing::Failure(for_all));
-                (Err(Failure::Shared(failure)), None)
-            }
+            Err(failure) => (Err(failed(failure, lead)), None),
         };
         head.headers.remove(header::IF_NONE_MATCH);
         Fetched { answer, said, headers: head.headers }
     }
+}
+
+/// Tells all who wait for a read why there is no answer.
+fn failed(failure: Failure, lead: Lead) -> Failure {
+    let failure = Arc::new(failure);
+    lead.land(|| Landing::Failure(failure.clone()));
+    Failure::Shared(failure)
 }
 
 /// How often a read was sent, for the record of the caller that led it, however far that has come when it leaves.

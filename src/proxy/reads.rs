@@ -52,7 +52,8 @@ pub struct Reads {
 #[derive(Debug, Clone)]
 pub(super) struct Read {
     key: Key,
-    class: Class,
+    /// Its caller, and how urgent it is.
+    turn: (usize, Class),
     /// When it came, and how many writes there had been.
     began: Instant,
     count: u64,
@@ -135,16 +136,17 @@ impl Reads {
             return alone("claviger; fwd=bypass");
         };
         let writes = admitted.tenant().writes().clone();
-        let (class, count) = (admitted.class(&head.headers), writes.count());
-        Way::Shared(Read { key, class, began, count, writes, kept })
+        let turn = (admitted.caller().index().0, admitted.class(&head.headers));
+        let count = writes.count();
+        Way::Shared(Read { key, turn, began, count, writes, kept })
     }
 
     /// Joins the same read where it is under way, or leads it.
     pub(super) fn join(&self, read: &Read, limits: &Limits) -> Joined {
         if !limits.coalesce {
-            return Joined::Leads(Lead::alone());
+            return Joined::Leads(Lead::alone(read.turn));
         }
-        self.flights.join(FlightKey::new(read.key.clone(), read.count, read.class))
+        self.flights.join(FlightKey { key: read.key.clone(), writes: read.count }, read.turn)
     }
 
     /// The answer that is kept for a read.

@@ -99,9 +99,6 @@ async fn b58_what_is_not_the_same_is_not_shared() {
         .set("callers.sees.identify", "{ api_key = 'CANARY-held-key-of-one-who-sees' }")
         .set("callers.sees.policies", "['all']")
         .set("callers.sees.reveal", "['ListHooks']")
-        .set("callers.batch.identify", "{ api_key = 'CANARY-held-key-of-a-batch' }")
-        .set("callers.batch.policies", "['all']")
-        .set("callers.batch.priority", "'batch'")
         .set("callers.mute.identify", "{ api_key = 'CANARY-held-key-of-one-with-nothing' }")
         .set("callers.mute.policies", "['none']")
         .set("policies.none.allow", "['ListUsers']")
@@ -122,7 +119,6 @@ async fn b58_what_is_not_the_same_is_not_shared() {
         Request::get(ROLES).header("If-None-Match", "\"x\""),
         Request::get(ROLES).header("Cache-Control", "no-cache"),
         Request::get(ROLES).header("Cache-Control", "no-cache"),
-        Request::get(ROLES).key("CANARY-held-key-of-a-batch"),
         Request::new("HEAD", ROLES),
         Request::new("HEAD", ROLES),
         Request::get(ROLES).body("application/json", "{}"),
@@ -344,5 +340,39 @@ async fn b58_streams_of_one_connection_of_http_2_are_given_one_whole_answer() {
     for answer in futures_util::future::join_all(answers).await {
         assert_eq!((answer.status, answer.text()), (200, first.text()));
     }
+    assert_eq!(logto.api_requests() - before, 1);
+}
+
+#[tokio::test]
+async fn b58_no_caller_waits_behind_the_turn_of_another_but_for_what_was_sent() {
+    let logto = Logto::start().await;
+    let proxy = sharing(&logto)
+        .set("tenants.acme.max_in_flight", 1)
+        .set("callers.other.identify", "{ api_key = 'CANARY-held-key-of-the-other' }")
+        .set("callers.other.policies", "['all']")
+        .start()
+        .await;
+    let other = Request::get(ROLES).key("CANARY-held-key-of-the-other");
+    assert_eq!(proxy.get(ROLES).await.status, 200);
+    let before = logto.api_requests();
+    logto.api_fault(Effect::latency(Duration::from_secs(1)));
+    let mut all = JoinSet::new();
+    for (number, request) in [Request::get("/api/users"), Request::get(ROLES), other.clone(), other.clone()]
+        .into_iter()
+        .enumerate()
+    {
+        let mut client = proxy.connect().await;
+        all.spawn(async move { client.ask(&request).await });
+        while proxy.metric("claviger_requests_in_flight").await < number as f64 + 1.0 {}
+    }
+    let answers = all.join_all().await;
+    assert_eq!(logto.api_requests() - before, 3, "the two of the other were one");
+    assert_eq!(answers.iter().filter(|answer| cache(answer) == COLLAPSED).count(), 1);
+    // What is on its way is everybody's.
+    let before = logto.api_requests();
+    let first = at_once(&proxy, 1, &Request::get(ROLES)).await;
+    under_way(&logto, before).await;
+    assert_eq!(cache(&proxy.ask(&other).await), COLLAPSED);
+    assert!(first.join_all().await.iter().all(|answer| answer.status == 200));
     assert_eq!(logto.api_requests() - before, 1);
 }

@@ -39,8 +39,8 @@ fn reads(most: usize) -> Reads {
 }
 
 fn a_read(writes: &Arc<Writes>, target: &'static str, kept: Option<Duration>) -> Read {
-    let (key, class, began) = (Key::to(target), Class::Normal, Instant::now());
-    Read { key, class, began, count: writes.count(), writes: writes.clone(), kept }
+    let (key, turn, began) = (Key::to(target), (0, Class::Normal), Instant::now());
+    Read { key, turn, began, count: writes.count(), writes: writes.clone(), kept }
 }
 
 fn an_answer(value: u64) -> WholeAnswer {
@@ -242,4 +242,23 @@ fn b58_who_leads_and_goes_leaves_nobody_waiting() {
     let off = Limits { coalesce: false, ..Limits::default() };
     let _lead = reads.join(&read, &limits);
     assert!(matches!(reads.join(&read, &off), Joined::Leads(_)));
+}
+
+#[test]
+fn b58_nobody_waits_for_the_turn_of_another_caller_or_of_what_is_less_urgent() {
+    let (reads, writes) = (reads(0), Arc::new(Writes::default()));
+    let limits = Limits::default();
+    let read = a_read(&writes, TARGET, None);
+    let others = [(1, Class::Normal), (0, Class::Interactive)].map(|turn| Read { turn, ..read.clone() });
+    let Joined::Leads(lead) = reads.join(&read, &limits) else { panic!("it is the first") };
+    assert!(matches!(reads.join(&read, &limits), Joined::Follows(_)));
+    for other in &others {
+        assert!(matches!(reads.join(other, &limits), Joined::Leads(_)), "{other:?}");
+    }
+    lead.is_sent();
+    for other in &others {
+        assert!(matches!(reads.join(other, &limits), Joined::Follows(_)), "{other:?}");
+    }
+    drop(lead);
+    assert!(matches!(reads.join(&others[0], &limits), Joined::Leads(_)), "nothing is left of it");
 }
