@@ -28,6 +28,9 @@ workers = 1
 [listen]
 proxy = ["127.0.0.1:{port}"]
 admin = "127.0.0.1:{admin}"
+[limits]
+# All ask the same: it would be sent once for all of them.
+coalesce = false
 [tenants.acme]
 endpoint = "http://127.0.0.1:{upstream}"
 client_id = "emulator-app"

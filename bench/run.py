@@ -19,6 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import cache
 import identify
 from load import Load, rounds
 from servers import (BODY, HERE, KEY, LOAD_CORE, PROXY_CORE, ROOT, TARGETS, TOKEN, Bench, Broken, ask, envoy_binary,
@@ -138,7 +139,7 @@ def version(argv):
     return next((line.strip() for line in done.stdout.splitlines() if line.strip()), "unknown")
 
 
-SECTIONS = ["peers", "size", "identify"]
+SECTIONS = ["peers", "size", "identify", "cache"]
 
 
 def parse():
@@ -220,6 +221,8 @@ def run(options, bench):
             f"idle {large['idle_kib'] / 1024:.1f} MiB")
     if "identify" in options.only and claviger:
         result["identify"] = identify.run(bench, options)
+    if "cache" in options.only and claviger and "nginx" not in options.without:
+        result["cache"] = cache.run(bench, options, target)
     if options.verify_only:
         return None
     result.update(target=target, body_bytes=len(BODY), rounds=options.rounds, seconds=options.seconds,

@@ -212,10 +212,10 @@ class Bench:
         if status != 401:
             raise Broken(f"the upstream answers {status} to a wrong bearer, not 401")
 
-    def start_nginx(self):
+    def start_nginx(self, name="nginx", **more):
         port = free_port()
-        config = self.write("nginx.conf", "nginx.conf", PORT=port)
-        return self.start("nginx", PROXY_CORE, [tool("nginx"), "-p", self.directory, "-e",
+        config = self.write("nginx.conf", f"{name}.conf", **{"PORT": port, "NAME": name, "ZONE": "", "KEPT": "", **more})
+        return self.start(name, PROXY_CORE, [tool("nginx"), "-p", self.directory, "-e",
                                                 self.directory / "nginx-error.log", "-c", config]), port
 
     def start_haproxy(self):

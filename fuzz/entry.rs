@@ -38,8 +38,12 @@ use zeroize::Zeroizing;
 
 static RULES: LazyLock<RuleSet> = LazyLock::new(|| {
     let rules = |texts: &[&str]| {
-        let rule =
-            |text: &&str| RuleText { text: (*text).into(), conditions: None, origin: Origin::from("fuzz") };
+        let rule = |text: &&str| RuleText {
+            text: (*text).into(),
+            conditions: None,
+            cache: None,
+            origin: Origin::from("fuzz"),
+        };
         texts.iter().map(rule).map(Arc::new).collect()
     };
     let policy = Policy {

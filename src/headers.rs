@@ -18,6 +18,8 @@ pub const CLAVIGER_TENANT: HeaderName = HeaderName::from_static("claviger-tenant
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// RFC 9209.
 pub const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
+/// RFC 9211.
+pub const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 /// draft-ietf-httpapi-ratelimit-headers.
 pub const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 /// draft-ietf-httpapi-ratelimit-headers.
@@ -25,7 +27,7 @@ pub const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-poli
 /// W3C Trace Context.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// Without it Logto Cloud charges no card (draft-ietf-httpapi-idempotency-key-header).
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");

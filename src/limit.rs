@@ -31,7 +31,7 @@ pub use dispatch::{DecidedBy, Dispatch, Handout, Loan, NotSent};
 pub use error::{LimitError, Paused};
 pub use in_flight::{Bounds, Entering, InFlight, LatePlace, UnreadGuard, Who};
 pub use limiter::{Drawn, Limiter, Take};
-pub use memory::{CallerMemory, Memory};
+pub use memory::{CallerMemory, KeptMemory, Memory};
 pub use peers::Peers;
 pub use quota::{Permit, Quota, QuotaMeter, QuotaStatus, Told, Waits};
 pub use shares::Held;

@@ -21,7 +21,7 @@ mod shown_rule;
 mod side;
 mod usual;
 
-pub use answered_by::AnsweredBy;
+pub use answered_by::{AnsweredBy, CacheUse};
 pub use audit::Audit;
 pub use details::{Details, Issued, SecretsShown};
 pub use event::{Outcome, RequestEvent};

@@ -36,7 +36,7 @@ pub use forward_auth::ForwardAuthError;
 pub use grant::place_of_rules;
 pub use grants::{DESCRIBE, Grants, ISSUE, Judged};
 pub use idle_reveals::idle_reveals;
-pub use permit::{Action, Granted, Permit, PermittedOperation, Tenant};
+pub use permit::{Action, Granted, Permit, PermittedOperation, Sharing, Tenant};
 pub use refusal::{NoDocument, Refusal};
 pub use rights::{Hidden, Rights};
 pub use target::Asked;

@@ -17,8 +17,9 @@ mod request;
 mod retry;
 mod tenant;
 mod throttle;
+mod writes;
 
-pub use answer::{Answer, BodyError, Created, CreationAnswer, FilteredBody};
+pub use answer::{Answer, BodyError, Created, CreationAnswer, FilteredBody, Gathered, WholeAnswer};
 pub use application_secrets::{ApplicationSecret, ApplicationSecrets, SecretsError};
 pub use client::{hand_out, lend, send};
 pub use error::UpstreamError;
@@ -29,3 +30,4 @@ pub use replay::{Prepared, RequestBodyError, check as check_body};
 pub use request::Outbound;
 pub use retry::Retries;
 pub use tenant::{Common, Tenant, TenantParts};
+pub use writes::Writes;

@@ -79,6 +79,8 @@ mod restarts;
 mod retries;
 #[path = "it/rotation.rs"]
 mod rotation;
+#[path = "it/sharing.rs"]
+mod sharing;
 #[path = "it/slow_log.rs"]
 mod slow_log;
 #[path = "it/slowness.rs"]

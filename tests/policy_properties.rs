@@ -282,7 +282,12 @@ fn compile(allow: &[String], deny: &[String]) -> RuleSet {
     let texts = |rules: &[String]| {
         rules
             .iter()
-            .map(|text| RuleText { text: text.clone(), conditions: None, origin: Origin::from("test") })
+            .map(|text| RuleText {
+                text: text.clone(),
+                conditions: None,
+                cache: None,
+                origin: Origin::from("test"),
+            })
             .map(Arc::new)
             .collect()
     };

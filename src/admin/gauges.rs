@@ -42,6 +42,9 @@ impl Admin {
                     metrics.in_flight_waiting.set([name, &class.name()], count(waiting));
                 }
             }
+            let (bytes, answers) = self.shared.reads.size();
+            metrics.cache_bytes.set([], u32::try_from(bytes).unwrap_or(u32::MAX));
+            metrics.cache_answers.set([], u32::try_from(answers).unwrap_or(u32::MAX));
             if let Some(redis) = &self.shared.redis {
                 let is_there = *redis.status().borrow() == RedisStatus::Connected;
                 metrics.redis_connected.set([], u32::from(is_there));

@@ -1,6 +1,6 @@
 //! `[policies.NAME]`: named sets of rules, and the conditions that a rule may have.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
@@ -61,6 +61,14 @@ pub trait RuleCheck {
         Ok(())
     }
 
+    /// Whether answers of a rule's operation may be given again.
+    ///
+    /// # Errors
+    /// It is known not to read, it is sensitive, or it is not known.
+    fn cache(&self, _catalog: &Catalog, _rule: &str) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Whether the body of a rule's operation may have a member at its top.
     ///
     /// # Errors
@@ -85,20 +93,29 @@ pub struct RuleText {
     pub text: String,
     /// What a request must meet as well. `None` in every `deny`.
     pub conditions: Option<Conditions>,
+    /// How old an answer may be that is given again. `None` in every `deny`.
+    pub cache: Option<Duration>,
     /// Where it stands.
     pub origin: Origin,
 }
 
 impl Serialize for RuleText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Some(conditions) = &self.conditions else { return serializer.serialize_str(&self.text) };
+        if self.conditions.is_none() && self.cache.is_none() {
+            return serializer.serialize_str(&self.text);
+        }
         let mut rule = serializer.serialize_map(None)?;
         rule.serialize_entry("operation", &self.text)?;
-        if !conditions.query.is_empty() || conditions.others == OtherParameters::Forbidden {
-            rule.serialize_entry("query", &Query(conditions))?;
+        if let Some(conditions) = &self.conditions {
+            if !conditions.query.is_empty() || conditions.others == OtherParameters::Forbidden {
+                rule.serialize_entry("query", &Query(conditions))?;
+            }
+            if let Some(body) = &conditions.body {
+                rule.serialize_entry("body", body)?;
+            }
         }
-        if let Some(body) = &conditions.body {
-            rule.serialize_entry("body", body)?;
+        if let Some(cache) = self.cache {
+            rule.serialize_entry("cache", &show::Text(humantime::format_duration(cache)))?;
         }
         rule.end()
     }

@@ -286,7 +286,7 @@ tables! {
         deny: List<Unconditional>,
     }
 
-    /// A rule with conditions: the operation is allowed if the request meets all of them.
+    /// A rule with conditions, or with a cache: the operation is allowed if the request meets all of the conditions.
     RawRule {
         /// The operation: an operationId, or `METHOD /api/template/{id}`.
         operation: Leaf<String>,
@@ -294,6 +294,8 @@ tables! {
         query: BTreeMap<String, Either<Forbidden, RawQueryCondition>>,
         /// The members that the JSON object in the body may have, and no others.
         body: List<String>,
+        /// How old an answer may be that is given again instead of asking Logto, of an operation that reads and is not sensitive; the shortest of a caller's rules about it counts. A rule may have this and no conditions. Left out: each request asks Logto.
+        cache: Leaf<Duration>,
     }
 
     /// What is asked of a parameter of the query. It may be given only once.

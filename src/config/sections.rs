@@ -68,6 +68,12 @@ sections! {
         adaptive: bool = true, value;
         /// Requests of one tenant that may wait for their turn in its quota. Where so many do, one that is more urgent takes the place of the least urgent.
         quota_queue: usize = 1024, count(0..=1_000_000);
+        /// Whether identical reads that are under way at the same time are sent to Logto once, and their callers given the same answer. Answers that differ between callers, and those of sensitive operations, are never shared.
+        coalesce: bool = true, value;
+        /// Bytes of the largest answer that is given to several requests, or kept. Larger ones are handed on as they come.
+        shared_answer: usize = 128 * 1024, size(KIB..=MIB);
+        /// Bytes of answers that are kept for rules with `cache`, of all tenants together; those not used for the longest make room. They count towards what requests that wait may hold of `limits.memory`, of which they take half at the most.
+        cache: usize = 8 * 1024 * 1024, size(0..=GIB);
         /// How many times its size a compressed answer of the upstream may expand to, beyond its first MiB.
         expansion: u32 = 200, count(1..=2000);
         /// Failed identifications per second and peer address before the answer is 429. Peers on loopback addresses and Unix sockets are not limited.

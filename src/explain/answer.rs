@@ -85,6 +85,7 @@ pub(super) fn explanation(facts: &Facts<'_>) -> Explanation {
         "revealed": facts.revealed().map(places),
         "rate": facts.rate().map(|(_, rate)| rate),
         "quota": facts.quota().map(|(_, quota)| quota),
+        "cache": facts.cache(),
         "suggestion": advice.as_ref().map(Advice::to_json),
         "identified": identified(facts),
         "notes": facts.meant.notes,

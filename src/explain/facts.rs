@@ -152,6 +152,16 @@ impl<'f> Facts<'f> {
         }
     }
 
+    /// How old an answer may be that it is given.
+    pub(super) fn cache(&self) -> Option<String> {
+        match self.outcome {
+            Ok(Allowed::Operation { cache: Some(cache), .. }) => {
+                Some(humantime::format_duration(*cache).to_string())
+            }
+            _ => None,
+        }
+    }
+
     /// What the answer shows because the caller's `reveal` says so.
     pub(super) fn revealed(&self) -> Option<&'static Secrets> {
         let is_allowed = matches!(self.outcome, Ok(Allowed::Operation { masking: None, .. }));

@@ -40,7 +40,7 @@ deny = ["GetUserIdentity"]
 [policies.support]
 allow = [
   "GetUser",
-  { operation = "ListUsers", query = { page_size = { required = true, max = 50 } } },
+  { operation = "ListUsers", query = { page_size = { required = true, max = 50 } }, cache = "30s" },
   { operation = "UpdateUser", body = ["name", "customData"] },
 ]
 [policies.naming]

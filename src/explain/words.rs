@@ -31,6 +31,10 @@ pub(super) fn lines(facts: &Facts<'_>, advice: Option<&Advice>) -> Vec<String> {
         lines.push(format!("  sensitive: it {}", risks.join(", ")));
     }
     lines.extend(limits(facts));
+    let kept = |age| {
+        format!("  the answer may come from the cache, up to {age} old; then it counts towards no quota")
+    };
+    lines.extend(facts.cache().map(kept));
     if let Some(secrets) = facts.masked() {
         lines.push(format!("  masked in the answer: {}", places(secrets).join(", ")));
         if let (Some(operation), Some(caller)) = (facts.operation(), facts.caller()) {

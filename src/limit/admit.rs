@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use http::{HeaderName, HeaderValue, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, request::Parts};
 use tokio::time::Instant;
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
     error::LimitError,
     in_flight::InFlight,
     limiter::Limiter,
-    memory::{CallerMemory, Memory},
+    memory::{CallerMemory, KeptMemory, Memory},
     quota::Quota,
     shares::Held,
     turn::Turn,
@@ -135,6 +135,11 @@ impl<T> Admitted<T> {
         self.permit.token()
     }
 
+    /// How urgent it is, as far as its head says.
+    pub fn class(&self, headers: &HeaderMap) -> Class {
+        self.turn.lowered(headers).class
+    }
+
     /// Counts the request's head.
     ///
     /// # Errors
@@ -160,6 +165,11 @@ impl<T> Admitted<T> {
         if is_held { Ok(()) } else { Err(self.memory.is_used_up()) }
     }
 
+    /// What it holds, where it is answered without being sent.
+    pub fn into_held(self) -> Option<Held> {
+        self.held
+    }
+
     /// Whether the request's body has to be whole in memory for the conditions on it.
     pub fn looks_at_body(&self) -> bool {
         matches!(self.action(), Action::Forward(operation) if operation.looks_at_body())
@@ -183,6 +193,11 @@ impl CallerLimits {
     /// Of callers that share this memory.
     pub fn new(memory: Memory) -> Self {
         Self { memory, kept: Mutex::default() }
+    }
+
+    /// The share of answers that are kept, in the memory that callers have.
+    pub fn memory_of_kept(&self) -> KeptMemory {
+        self.memory.kept()
     }
 
     fn memory(&self, name: &CallerName) -> Arc<CallerMemory> {

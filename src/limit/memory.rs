@@ -32,10 +32,26 @@ pub struct CallerMemory {
     exchanges: Arc<Share>,
 }
 
+/// What answers hold that are kept for whoever asks the same: as much as one more caller's requests that wait could.
+#[derive(Debug)]
+pub struct KeptMemory(Arc<Share>);
+
+impl KeptMemory {
+    /// As many bytes, if they may be had now.
+    pub fn hold(&self, bytes: u64) -> Option<Held> {
+        self.0.take(bytes)
+    }
+}
+
 impl Memory {
     /// So many bytes for requests that wait, and so many exchanges.
     pub fn new(waiting: u64, exchanges: u64) -> Self {
         Self { waiting: Account::new(waiting), exchanges: Account::new(exchanges) }
+    }
+
+    /// The share of answers that are kept.
+    pub fn kept(&self) -> KeptMemory {
+        KeptMemory(self.waiting.share())
     }
 
     /// The shares of a caller, none of which it holds yet.

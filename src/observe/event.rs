@@ -6,7 +6,7 @@ use std::{borrow::Cow, net::SocketAddr, sync::Arc, time::Duration};
 use http::{HeaderValue, Method, StatusCode};
 use serde::Serialize;
 
-use super::{AnsweredBy, Details, OperationMetrics, RequestId, Side};
+use super::{AnsweredBy, CacheUse, Details, OperationMetrics, RequestId, Side};
 use crate::{authn::Principal, config::LogRequests};
 
 /// What stands for a status where the caller left before there was an answer, as nginx has it.
@@ -50,6 +50,8 @@ pub struct RequestEvent {
     pub status: StatusCode,
     /// Who made the answer.
     pub answered_by: AnsweredBy,
+    /// How it was answered, where its answer could have been another request's.
+    pub cache: Option<CacheUse>,
     /// Claviger's error code, where it made the answer or cut it off.
     pub code: Option<&'static str>,
     /// On whose side the failure lies that `code` names.

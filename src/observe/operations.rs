@@ -56,7 +56,7 @@ pub struct OperationMetrics {
     caller: Name,
     tenant: Name,
     operation: &'static str,
-    answers: [[OnceLock<Watched>; CODES.len()]; 2],
+    answers: [[OnceLock<Watched>; CODES.len()]; 3],
     duration: Histogram,
     upstream: OnceLock<Histogram>,
     /// How long the upstream takes.
@@ -114,11 +114,15 @@ pub struct Tally {
 impl Tally {
     fn add(&mut self, by: usize, class: usize, count: u64) {
         self.requests += count;
-        match (class, by == AnsweredBy::Upstream as usize) {
+        const CLAVIGER: usize = AnsweredBy::Claviger as usize;
+        const UPSTREAM: usize = AnsweredBy::Upstream as usize;
+        match (class, by) {
             (SERVER_ERROR, _) => self.failed += count,
-            (CALLER_ERROR, false) => self.denied += count,
-            (LEFT, _) | (_, false) => {}
-            (_, true) => self.served += count,
+            (CALLER_ERROR, CLAVIGER) => self.denied += count,
+            (LEFT, _) => {}
+            (_, UPSTREAM) => self.served += count,
+            // What was kept says nothing of whether the upstream serves.
+            _ => {}
         }
     }
 }

@@ -3,7 +3,10 @@
 
 use std::{
     ops::{Deref, DerefMut},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -29,8 +32,8 @@ pub struct Record {
     /// As it was asked for or, once it is permitted, as it is forwarded. Shown by nobody before it is cleaned.
     target: Option<PathAndQuery>,
     recorder: Arc<Recorder>,
-    /// Nothing is counted or published of it.
-    is_apart: bool,
+    /// Nothing is counted or published of it; but how often it was sent is told as it goes.
+    apart: Option<Arc<AtomicU32>>,
 }
 
 impl Record {
@@ -57,6 +60,7 @@ impl Record {
             has_query: false,
             status: CALLER_LEFT,
             answered_by: AnsweredBy::Claviger,
+            cache: None,
             code: None,
             side: None,
             cause: None,
@@ -79,7 +83,7 @@ impl Record {
             event,
             target: None,
             recorder,
-            is_apart: false,
+            apart: None,
         }
     }
 
@@ -89,8 +93,31 @@ impl Record {
         let (id, method) = (self.id.clone(), self.method.clone());
         let mut apart = Self::begin(id, method, self.operation.clone(), self.recorder.clone());
         apart.metrics().in_flight.dec();
-        apart.is_apart = true;
+        apart.apart = Some(Arc::default());
         apart
+    }
+
+    /// How often a part of it that goes on by itself was sent until now, for whoever may leave before it.
+    pub fn attempts_apart(&self) -> Arc<AtomicU32> {
+        self.apart.clone().unwrap_or_default()
+    }
+
+    /// It is being sent. Counted before, as a caller may leave in the middle.
+    pub fn is_sent(&mut self) {
+        self.attempts += 1;
+        self.tell_attempts();
+    }
+
+    /// It was not sent after all.
+    pub fn was_unsent(&mut self) {
+        self.attempts -= 1;
+        self.tell_attempts();
+    }
+
+    fn tell_attempts(&self) {
+        if let Some(apart) = &self.apart {
+            apart.store(self.attempts, Relaxed);
+        }
     }
 
     /// What it is about. Kept as it is: most records are never shown.
@@ -141,7 +168,7 @@ impl DerefMut for Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        if self.is_apart {
+        if self.apart.is_some() {
             return;
         }
         self.duration = self.started.elapsed();

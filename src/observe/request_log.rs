@@ -120,6 +120,7 @@ fn write(event: &RequestEvent) {
                 cause = event.cause.as_deref(),
                 remedy = event.remedy.as_deref(),
                 source = event.answered_by.as_str(),
+                cache = event.cache.map(super::CacheUse::as_str),
                 attempts = event.attempts,
                 duration_ms = event.duration_ms(),
                 bytes = event.sent,

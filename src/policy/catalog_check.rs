@@ -5,7 +5,7 @@
 use super::rules::{Effect, Rule};
 use crate::{
     catalog::{
-        Catalog, Op, Operation, Paging, nearest,
+        Api, Catalog, Op, Operation, Paging, nearest,
         template::{Segment, Template},
     },
     config::{QueryCondition, RuleCheck, RuleList},
@@ -67,6 +67,34 @@ impl RuleCheck for CatalogCheck {
                 "without page and page_size {} answers the whole list, so this bounds nothing. \
                  Add required = true.",
                 operation.id
+            ));
+        }
+        Ok(())
+    }
+
+    fn cache(&self, catalog: &Catalog, rule: &str) -> Result<(), String> {
+        let catalog = catalog.about(rule);
+        if catalog.api() == Api::Cloud {
+            return Err("answers of the Logto Cloud API are not cached. Take cache out.".to_owned());
+        }
+        let Some((_, operation)) = operation(catalog, rule) else {
+            return Err(
+                "it is not known whether this operation is sensitive, so its answers are not cached. \
+                 Take cache out, or describe the operation in catalog.extend."
+                    .to_owned(),
+            );
+        };
+        let id = operation.id;
+        if !operation.verb.reads() {
+            return Err(format!(
+                "{id} changes something, so it has to reach Logto each time. Take cache out."
+            ));
+        }
+        if operation.is_sensitive() {
+            let risks: Vec<_> = operation.risks.iter().map(|risk| risk.describe()).collect();
+            return Err(format!(
+                "{id} is sensitive, since it {}: its answers are not cached. Take cache out.",
+                risks.join(", ")
             ));
         }
         Ok(())
@@ -174,6 +202,29 @@ mod tests {
         ] {
             assert_eq!(parameter(rule, name, forbidden()), says, "{rule} {name}");
         }
+    }
+
+    #[test]
+    fn b59_a_cache_of_what_writes_or_is_sensitive_or_unknown_is_a_mistake() {
+        let cache = |rule| CatalogCheck.cache(Catalog::logto(), rule).err().unwrap_or_default();
+        for fine in ["ListRoles", "GET /api/roles/{id}", "ListHooks"] {
+            assert_eq!(cache(fine), "", "{fine}");
+        }
+        assert_eq!(
+            cache("CreateRole"),
+            "CreateRole changes something, so it has to reach Logto each time. Take cache out."
+        );
+        let sensitive = Catalog::logto().operations().map(|(_, operation)| operation);
+        let sensitive = sensitive.filter(|it| it.verb.reads() && it.is_sensitive()).map(|it| it.id);
+        for id in sensitive {
+            assert!(cache(id).starts_with(&format!("{id} is sensitive, since it ")), "{}", cache(id));
+        }
+        assert!(cache("GET /api/new-things/{id}").starts_with("it is not known whether"));
+        assert!(
+            cache("cloud:ListTenants").starts_with("answers of the Logto Cloud API"),
+            "{}",
+            cache("cloud:ListTenants")
+        );
     }
 
     #[test]

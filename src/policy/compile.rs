@@ -69,7 +69,7 @@ impl<'c> Compiler<'c> {
             let sources = || rules(policy, api).map(|(kind, rule)| source(policy, kind, rule)).collect();
             self.sources.entry(*policy).or_insert_with(sources).to_vec()
         });
-        Ok(RuleSet::new(tables, sources.collect()))
+        Ok(RuleSet::new(self.catalog, tables, sources.collect()))
     }
 }
 

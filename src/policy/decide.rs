@@ -4,10 +4,12 @@
 
 mod verdict;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     matched::Matched,
+    permit::Sharing,
+    reveal::Masking,
     rules::{Effect, Rule},
     tables::{Row, RuleIndex, Tables},
 };
@@ -24,12 +26,35 @@ pub struct RuleSet {
     tables: Arc<Tables>,
     /// By [`RuleIndex::place`]: the rules as they stand in the policies of this set.
     sources: Box<[Arc<RuleSource>]>,
+    /// How old answers may be that are given again: the shortest that a rule says. Mostly none.
+    cached: Box<[(Op, Duration)]>,
 }
 
 impl RuleSet {
     /// A set whose rules stand at `sources`, in the order in which `tables` were made of them.
-    pub(super) fn new(tables: Arc<Tables>, sources: Box<[Arc<RuleSource>]>) -> Self {
-        Self { tables, sources }
+    pub(super) fn new(catalog: &Catalog, tables: Arc<Tables>, sources: Box<[Arc<RuleSource>]>) -> Self {
+        let mut cached: Vec<(Op, Duration)> = Vec::new();
+        for source in &sources {
+            let rule = source.rule.cache.zip(Rule::parse(catalog, source.effect, &source.rule.text).ok());
+            let Some((cache, rule)) = rule else { continue };
+            let coverage = rule.coverage(source.effect, catalog);
+            cached.extend((coverage.whole | coverage.in_part).iter().map(|op| (op, cache)));
+        }
+        cached.sort_unstable();
+        cached.dedup_by_key(|(op, _)| *op);
+        Self { tables, sources, cached: cached.into() }
+    }
+
+    /// Whether an answer of an operation may be given to others. What a caller may do is not decided by it.
+    pub(super) fn sharing(&self, catalog: &Catalog, op: Op, masking: Masking) -> Sharing {
+        let operation = catalog.operation(op);
+        if !operation.verb.reads() || operation.is_sensitive() || matches!(masking, Masking::Revealed) {
+            return Sharing::Never;
+        }
+        match self.cached.binary_search_by_key(&op, |(op, _)| *op) {
+            Ok(at) => Sharing::Kept(self.cached[at].1),
+            Err(_) => Sharing::UnderWay,
+        }
     }
 
     #[cfg(test)]

@@ -114,6 +114,7 @@ mod tests {
             Arc::new(RuleText {
                 text: text.to_owned(),
                 conditions: conditional.then_some(conditions),
+                cache: None,
                 origin: Origin::from("test"),
             })
         };

@@ -17,7 +17,7 @@ use super::{
     grant::{Allowance, Compiled, Decider, Grant, place_of_rules, unknown},
     matched::Matched,
     path::CanonicalPath,
-    permit::{Action, Granted, Permit, PermittedOperation, Tenant},
+    permit::{Action, Granted, Permit, PermittedOperation, Sharing, Tenant},
     refusal::{NoDocument, Refusal},
     reveal::Reveals,
     rights::Rights,
@@ -229,9 +229,10 @@ impl Grants {
             verdict => grant.decided(verdict, &tenant.name, (index, name), query)?,
         };
         let masking = reveals.of(catalog, matched.op(), query);
+        let sharing = matched.op().map_or(Sharing::Never, |op| rules.sharing(catalog, op, masking));
         let target = ConditionalTarget::new(join(matched.path(), query, head.uri.path_and_query())?, pending);
         let is_safe = head.method.is_safe();
-        let action = Action::Forward(PermittedOperation { index, name, is_safe, target, masking });
+        let action = Action::Forward(PermittedOperation { index, name, is_safe, target, masking, sharing });
         Ok(Judged { rule, action, token: None })
     }
 

@@ -1,7 +1,7 @@
 //! What the policy hands on: permission for one request. The values have private fields and one maker each, in
 //! `grants`, so that holding one proves what it says.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, uri::PathAndQuery};
 
@@ -80,6 +80,18 @@ pub struct PermittedOperation {
     pub(super) is_safe: bool,
     pub(super) target: ConditionalTarget,
     pub(super) masking: Masking,
+    pub(super) sharing: Sharing,
+}
+
+/// Whether an answer may be given to others who may ask the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// Never: the operation changes something or is sensitive, nobody knows whether it is, or the caller sees secrets in the answer.
+    Never,
+    /// To those who ask while it is under way.
+    UnderWay,
+    /// And to those who ask later, while it is no older than this.
+    Kept(Duration),
 }
 
 impl<T> Granted<T> {
@@ -158,6 +170,11 @@ impl PermittedOperation {
     /// Where the secrets stand that its answers must not show to the caller, if there are any.
     pub fn masking(&self) -> Option<&'static Secrets> {
         self.masking.hidden()
+    }
+
+    /// Whether its answer may be given to others who may ask the same and see the same of it.
+    pub fn sharing(&self) -> Sharing {
+        self.sharing
     }
 
     /// Whether its answers hold secrets that the caller sees, because its `reveal` names the operation.

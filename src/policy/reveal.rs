@@ -83,6 +83,7 @@ mod tests {
         let rule = |text: &&str| RuleText {
             text: (*text).to_owned(),
             conditions: None,
+            cache: None,
             origin: Origin::from("c.toml:1"),
         };
         texts.iter().map(rule).collect()

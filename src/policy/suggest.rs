@@ -60,7 +60,7 @@ impl Suggestion {
 /// What a rule allows by itself.
 fn alone(catalog: &Catalog, rule: &str) -> Option<RuleSet> {
     let origin = Origin::from("suggested");
-    let rule = RuleText { text: rule.to_owned(), conditions: None, origin };
+    let rule = RuleText { text: rule.to_owned(), conditions: None, cache: None, origin };
     let name = PolicyName::parse("suggested").ok()?;
     let policy = Policy { name, allow: vec![Arc::new(rule)], deny: Vec::new() };
     RuleSet::compile(catalog, &[&policy]).ok()

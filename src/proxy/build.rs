@@ -76,6 +76,7 @@ impl Shared {
             (maker.change(known, &config.tenants)?, maker.change(known_accounts, &accounts)?);
         let (tenants, accounts) = (Arc::new(known.with(change)), Arc::new(known_accounts.with(accounts)));
         let seal = self.seal(&config, &tenants)?;
+        self.reads.bound(&config.limits);
         self.pools.sweep();
         self.keyrings.keep(&issuers);
         let deps = Deps {
@@ -102,6 +103,7 @@ impl Shared {
             accounts,
             broker: Broker { seal, ttl: config.broker.ttl, clock: self.clock.clone() },
             policy,
+            reads: self.reads.clone(),
             library: self.library.clone(),
             cuts: Cuts::new(config.openapi.memory),
             refused: config.callers.iter().map(|_| OnceLock::new()).collect(),

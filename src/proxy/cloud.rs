@@ -55,12 +55,12 @@ impl Pipeline {
         record: &mut Record,
     ) -> Result<Response<Body>, Failure> {
         let Action::Forward(operation) = admitted.action() else {
-            return self.forward(connection, admitted, head, body, record).await;
+            return self.exchange(connection, admitted, head, body, record).await;
         };
         let (name, reveals) = (operation.name(), operation.reveals_secrets());
         match (name, &self.vault) {
             // Who sees the secret can keep it, where there is nothing to keep it in.
-            (CREATE_TENANT, None) if reveals => self.forward(connection, admitted, head, body, record).await,
+            (CREATE_TENANT, None) if reveals => self.exchange(connection, admitted, head, body, record).await,
             (CREATE_TENANT, None) => Err(VaultError::from(Unavailable::not_configured()).into()),
             (CREATE_TENANT, Some(vault)) => {
                 self.create(connection, (admitted, vault), target, head, body, record).await
@@ -68,13 +68,13 @@ impl Pipeline {
             (DELETE_TENANT, Some(vault)) => {
                 let id = operation.target().path().rsplit('/').next().unwrap_or_default().to_owned();
                 let account = admitted.tenant().name().clone();
-                let answer = self.forward(connection, admitted, head, body, record).await?;
+                let answer = self.exchange(connection, admitted, head, body, record).await?;
                 if answer.status().is_success() {
                     forget(vault.clone(), account, id).await;
                 }
                 Ok(answer)
             }
-            _ => self.forward(connection, admitted, head, body, record).await,
+            _ => self.exchange(connection, admitted, head, body, record).await,
         }
     }
 

@@ -2,7 +2,7 @@
 //! grants and checks, in its order, up to where something would be drawn on, sent or handed out. Draws on no limit, sends
 //! nothing, gives nothing away. That it says what is done is held by a test that asks both.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::{Method, header, request::Parts};
 
@@ -19,7 +19,7 @@ use crate::{
     config::Issue,
     ids::CallerIndex,
     policy::{
-        Action, ForwardAuthError, Judged, NoDocument, Refusal,
+        Action, ForwardAuthError, Judged, NoDocument, Refusal, Sharing,
         decide::RuleSource,
         forward_auth as lending,
         target::{Target, TargetError},
@@ -70,6 +70,8 @@ pub enum Allowed {
         rule: Option<Arc<RuleSource>>,
         /// The secrets that would be masked in the answer.
         masking: Option<&'static Secrets>,
+        /// How old an answer may be that it is given.
+        cache: Option<Duration>,
     },
     /// Claviger itself would answer it: the OpenAPI document, cut down to what the caller may do.
     Document,
@@ -173,10 +175,14 @@ impl Pipeline {
             Action::Forward(operation) => operation,
         };
         let (rule, masking) = (judged.rule.map(|rule| rule.into_owned()), operation.masking());
-        let Some(body) = body else { return Ok(Allowed::Operation { rule, masking }) };
+        let cache = match operation.sharing() {
+            Sharing::Kept(cache) if head.method == Method::GET => Some(cache),
+            _ => None,
+        };
+        let Some(body) = body else { return Ok(Allowed::Operation { rule, masking, cache }) };
         upstream::check_body(&head.method, &head.headers, body, &self.config.limits)?;
         let (_, by_body) = operation.approve(&head.headers, Some(body))?;
-        Ok(Allowed::Operation { rule: by_body.or(rule), masking })
+        Ok(Allowed::Operation { rule: by_body.or(rule), masking, cache })
     }
 }
 

@@ -77,6 +77,9 @@ pub enum Failure {
     /// The vault cannot do it.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// That of another request, whose answer this one waited for, or of this one, whose answer others waited for.
+    #[error(transparent)]
+    Shared(Arc<Failure>),
     /// A bug.
     #[error("Claviger failed on this request; this is a bug")]
     Panic,
@@ -129,9 +132,18 @@ impl From<TargetError> for Failure {
 }
 
 impl Failure {
+    /// The failure itself, whoever shares it.
+    pub fn itself(&self) -> &Self {
+        match self {
+            Self::Shared(failure) => failure.itself(),
+            failure => failure,
+        }
+    }
+
     /// The one place that decides what a caller is told.
     pub fn describe(&self) -> Description {
         let found = match self {
+            Self::Shared(failure) => return failure.describe(),
             Self::Host(HostError::Host(_)) => table::HOST_NOT_ALLOWED,
             Self::Host(HostError::Origin(_)) => table::ORIGIN_NOT_ALLOWED,
             Self::InFlightTimeout(_) => table::DEADLINE_UNSENT,

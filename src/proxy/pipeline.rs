@@ -4,7 +4,6 @@
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
 use http::{Request, Response, header, request::Parts};
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
@@ -15,6 +14,7 @@ use super::{
     error::Failure,
     forward_auth,
     hosts::{self, HostError, Hosts},
+    reads::{Reads, Way},
     route::{self, Route},
 };
 use crate::{
@@ -58,6 +58,8 @@ pub struct Pipeline {
     pub(super) vault: Option<Vault>,
     pub(super) tokens: Tokens,
     pub(super) unresolved: Arc<Unresolved>,
+    /// Reads that need not be sent.
+    pub(super) reads: Arc<Reads>,
     /// Tenants' OpenAPI documents, and what was cut of them.
     pub(super) library: Arc<Library>,
     pub(super) cuts: Cuts,
@@ -85,7 +87,7 @@ impl Pipeline {
         if request.headers().len() > self.config.limits.headers {
             return Err(Failure::Headers(self.config.limits.headers));
         }
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         self.check_host(connection.peer.listener, &head)?;
         if let Some(answer) = self.hosts.origins().preflight(&head) {
             return Ok(answer.map(Body::whole));
@@ -101,7 +103,7 @@ impl Pipeline {
                 let admitted = self.admit(connection, &presented, &target, &head, record).await?;
                 match admitted.action() {
                     Action::Describe => self.describe(connection, admitted, &target, &head, record).await,
-                    _ => self.forward(connection, admitted, &head, body, record).await,
+                    _ => self.forward(connection, admitted, &mut head, body, record).await,
                 }
             }
             Route::Token => self.token(connection, head, body, record).await,
@@ -223,7 +225,7 @@ impl Pipeline {
     }
 
     /// An operation's index among those that something is kept for, and its name.
-    fn operation(&self, action: &Action) -> (usize, &'static str) {
+    pub(super) fn operation(&self, action: &Action) -> (usize, &'static str) {
         match action {
             Action::Forward(operation) => (operation.index(), operation.name()),
             Action::Describe => (self.policy.index_of(DESCRIBE), DESCRIBE),
@@ -254,8 +256,27 @@ impl Pipeline {
         self.refused[caller.0].get_or_init(make).clone()
     }
 
+    /// Answers an operation: as others that ask the same are answered, or on its own.
+    async fn forward(
+        &self,
+        connection: &Connection,
+        admitted: Admitted<Tenant>,
+        head: &mut Parts,
+        body: Incoming,
+        record: &mut Record,
+    ) -> Result<Response<Body>, Failure> {
+        match self.reads.way(&admitted, head, &body, &self.config.limits, record.started) {
+            Way::Shared(read) => self.read(connection, admitted, read, (head, body), record).await,
+            Way::Alone(status) => {
+                let mut answer = self.exchange(connection, admitted, head, body, record).await?;
+                answer.headers_mut().extend(status.map(|status| (headers::CACHE_STATUS, status)));
+                Ok(answer)
+            }
+        }
+    }
+
     /// Sends an operation, and hands on its answer as far as the caller may see it.
-    pub(super) async fn forward(
+    pub(super) async fn exchange(
         &self,
         connection: &Connection,
         admitted: Admitted<Tenant>,
@@ -347,26 +368,6 @@ impl Pipeline {
             }
         };
         Ok(answer.map(Body::whole))
-    }
-
-    /// Answers another proxy: yes, and with this token.
-    async fn lend(
-        &self,
-        admitted: Admitted<Tenant>,
-        target: &Target<'_>,
-        asked: &Parts,
-        record: &mut Record,
-    ) -> Result<Response<Body>, Failure> {
-        let deadline = self.config.timeouts.deadline;
-        let caller = &self.config.callers[admitted.caller().index().0].name;
-        let (tenant, (_, operation)) = (admitted.tenant().clone(), self.operation(admitted.action()));
-        let loan =
-            admitted.lend(&asked.headers, target).map_err(|reason| Failure::not_sent(reason, deadline))?;
-        let token = upstream::lend(loan, record.started + deadline).await?;
-        record.issued(Issued::Authz);
-        let mut answer = Response::new(Body::whole(Bytes::new()));
-        *answer.headers_mut() = forward_auth::answer(&token, caller, tenant.name(), operation);
-        Ok(answer)
     }
 
     /// How links to this proxy begin: as configured, else as the caller addressed us.

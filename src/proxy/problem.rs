@@ -211,6 +211,7 @@ fn count(failure: &Failure, short: &'static str, record: &Record) {
         | Failure::OpenApi(_)
         | Failure::Creation(_)
         | Failure::Vault(_)
+        | Failure::Shared(_)
         | Failure::Panic => {}
     }
 }

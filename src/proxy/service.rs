@@ -66,7 +66,7 @@ impl Handler for Service {
         });
         let mut response = match result {
             Ok(response) => response,
-            Err(failure) => problem::answer(&failure, &mut record),
+            Err(failure) => problem::answer(failure.itself(), &mut record),
         };
         // An answer of our own waits for its reader, and holds what it holds as long; over HTTP/2 there may be many at a time.
         let mut held = None;

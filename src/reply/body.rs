@@ -67,9 +67,9 @@ impl Body {
         self
     }
 
-    /// The same body, which counts as held by its caller until it ends.
+    /// The same body, which counts as held by its caller until it ends; without anything, as before.
     pub fn holding(self, held: Option<Held>) -> Self {
-        Self { _held: held, ..self }
+        Self { _held: held.or(self._held), ..self }
     }
 
     fn has_ended(&self) -> bool {

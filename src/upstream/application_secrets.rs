@@ -3,14 +3,17 @@
 //! here, so that nothing else can be sent in this way. Their answers hold secrets in clear: they are read into memory that is
 //! zeroed, and go through no filter.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use http::{Method, StatusCode, header};
 use serde::Deserialize;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use super::tenant::Tenant;
+use super::{tenant::Tenant, writes::Writes};
 use crate::{
     limit::Quota,
     secret::Secret,
@@ -28,6 +31,7 @@ pub struct ApplicationSecrets {
     url: String,
     token: TokenHandle,
     quota: Quota,
+    writes: Arc<Writes>,
 }
 
 /// One of them.
@@ -78,6 +82,7 @@ impl Tenant {
             url: format!("{endpoint}/api/applications/{}/secrets", segment(id)),
             token: self.own_token(),
             quota: self.quota().clone(),
+            writes: self.writes().clone(),
         }
     }
 }
@@ -149,9 +154,13 @@ impl ApplicationSecrets {
         if let Some(body) = body {
             request = request.header(header::CONTENT_TYPE, "application/json").body(body);
         }
+        let write = self.writes.begin_with(method);
         let unreachable = |error: reqwest::Error| SecretsError::Unreachable(error.without_url().to_string());
         let mut response = request.send().await.map_err(unreachable)?;
         let status = response.status();
+        if let Some(write) = write {
+            write.answered(status);
+        }
         let mut answer = Zeroizing::new(Vec::with_capacity(16 * 1024));
         while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
             if answer.len() + chunk.len() > MOST {

@@ -92,6 +92,7 @@ pub async fn send(
         id: record.id.header(),
     };
     tenant.retries().deposit();
+    let write = tenant.writes().begin_with(&outbound.head.method);
     body = body.entering(dispatch.place());
     let (mut renewals, mut tries, mut looks) = (0, 0, 0);
     loop {
@@ -103,15 +104,14 @@ pub async fn send(
         };
         permit.sent();
         tries += 1;
-        record.attempts += 1;
+        record.is_sent();
         let request = outgoing.with(token.header(), whole);
         let tried = attempt(&tenant, what, &outbound, request, probe.take(), record).await;
         let (response, connection) = match tried {
             Ok(answer) => answer,
             Err((error, unread)) => {
-                // Counted before, as a caller may leave in the middle.
-                record.attempts -= u32::from(error.is_unsent());
                 if error.is_unsent() {
+                    record.was_unsent();
                     permit.unsent();
                 }
                 // Given back before anything is waited for.
@@ -161,6 +161,9 @@ pub async fn send(
         if is_web_page(&response) {
             let error = UpstreamError::Invalid("a web page (text/html)");
             return Err(noted(&tenant, TryFailure::Invalid, error));
+        }
+        if let Some(write) = write {
+            write.answered(response.status());
         }
         return Ok(Answer::new(response, connection, token, handle, dispatch));
     }

@@ -2,12 +2,15 @@
 //! handle. Immutable; a changed tenant is another handle that takes over what must not begin anew, and requests that
 //! hold the old one finish with it. Its tokens leave by `client` alone.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use prometheus::IntCounter;
 use tokio::time::Instant;
 
-use super::{health::UpstreamHealth, pools::Pools, retry::Retries};
+use super::{health::UpstreamHealth, pools::Pools, retry::Retries, writes::Writes};
 use crate::{
     authn::SealingSecrets,
     catalog::Catalog,
@@ -25,7 +28,10 @@ use crate::{
 
 /// A tenant.
 #[derive(Debug)]
-pub struct Tenant(TenantParts);
+pub struct Tenant(TenantParts, u64);
+
+/// The identity of the next handle.
+static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// What a tenant is made of.
 #[derive(Debug)]
@@ -52,6 +58,8 @@ pub struct TenantParts {
     pub known_secrets: KnownSecrets,
     /// What the broker's tokens for it are sealed by.
     pub sealing: SealingSecrets,
+    /// What was written to it.
+    pub writes: Arc<Writes>,
     /// Whether it answers.
     pub health: Arc<UpstreamHealth>,
     /// What there is of its OpenAPI document.
@@ -102,7 +110,18 @@ impl PartialEq for Common {
 impl Tenant {
     /// Of its parts.
     pub fn new(parts: TenantParts) -> Self {
-        Self(parts)
+        Self(parts, NEXT.fetch_add(1, Relaxed))
+    }
+
+    /// What no other handle has, of this tenant as it was configured before or will be neither: answers that were given by another are not
+    /// this one's.
+    pub fn identity(&self) -> u64 {
+        self.1
+    }
+
+    /// What was written to it.
+    pub fn writes(&self) -> &Arc<Writes> {
+        &self.0.writes
     }
 
     /// As configured.

@@ -54,7 +54,7 @@ fn grants(allow: &[String], deny: &[String], conditional: &[bool]) -> Grants {
             let one = text.contains(' ') && !text.contains("**") || !text.contains([' ', ':', '*']);
             let asks = one && conditional.get(at).is_some_and(|it| *it);
             let conditions = asks.then(|| none.clone());
-            Arc::new(RuleText { text: text.clone(), conditions, origin: Origin::from("test") })
+            Arc::new(RuleText { text: text.clone(), conditions, cache: None, origin: Origin::from("test") })
         };
         rules.iter().enumerate().map(rule).collect()
     };

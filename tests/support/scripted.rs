@@ -9,6 +9,7 @@ use std::{
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    sync::watch,
     task::JoinHandle,
 };
 
@@ -51,12 +52,17 @@ pub(crate) type Make = Box<dyn Fn(&str) -> Vec<u8> + Send>;
 
 /// What is to be answered next, and the tokens that came.
 #[derive(Clone, Default)]
-pub(crate) struct Told(Arc<Mutex<(Option<Make>, Vec<String>)>>);
+pub(crate) struct Told(Arc<Mutex<(Option<Make>, Vec<String>)>>, Arc<watch::Sender<bool>>);
 
 impl Told {
     /// From now on this is the answer.
     pub(crate) fn answers(&self, make: impl Fn(&str) -> Vec<u8> + Send + 'static) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).0 = Some(Box::new(make));
+    }
+
+    /// From now on answers wait, or do no more.
+    pub(crate) fn wait(&self, wait: bool) {
+        self.1.send_replace(wait);
     }
 
     /// The access tokens that came, in order.
@@ -126,6 +132,7 @@ impl Scripted {
                     Reaction::AsTold(told) => {
                         tokio::spawn(async move {
                             let Some(head) = whole_request(&mut stream).await else { return };
+                            let _ = told.1.subscribe().wait_for(|wait| !wait).await;
                             let _ = stream.write_all(&told.answer(&head)).await;
                         });
                     }

@@ -88,7 +88,7 @@ impl Checker<'_> {
             self.warn(path, what, remedy);
         }
         let origin = self.tree.place(path).unwrap_or_else(|| Origin::from("built in"));
-        Some(RuleText { text, conditions: None, origin })
+        Some(RuleText { text, conditions: None, cache: None, origin })
     }
 
     /// What is wrong with a rule, in one or two sentences.
@@ -103,9 +103,15 @@ impl Checker<'_> {
             rules.push(Arc::new(rule));
             return;
         };
-        if first.conditions == rule.conditions {
+        if first.conditions == rule.conditions && first.cache == rule.cache {
             let what = format!("the rule is given twice, first at {}", first.origin);
             self.warn(path, what, "Keep one of the two.");
+            return;
+        }
+        if first.conditions == rule.conditions {
+            let what =
+                format!("{} stands here with another cache than at {}", quoted(&rule.text), first.origin);
+            self.problem(path, what, "Keep one of the two.");
             return;
         }
         let what = format!(

@@ -245,3 +245,34 @@ fn b32_what_a_condition_is_about_is_asked_of_whoever_knows() {
         doubtful.warnings.iter().map(|warning| (warning.key.as_str(), warning.what.as_str())).collect();
     assert_eq!(warnings, [("policies.p.deny[0]", "b is odd")]);
 }
+
+#[test]
+fn b59_a_cache_is_read_with_and_without_conditions_and_shown() {
+    let config = bench(
+        "allow = [{ operation = \"ListRoles\", cache = \"5s\" },\n\
+         { operation = \"ListUsers\", query = { page_size = { max = 50 } }, cache = \"1m\" }]",
+    )
+    .config();
+    let [roles, users] = &config.policies[0].allow[..] else { panic!("{:?}", config.policies) };
+    assert_eq!((&roles.conditions, roles.cache), (&None, Some(Duration::from_secs(5))));
+    assert!(users.conditions.is_some() && users.cache == Some(Duration::from_secs(60)));
+    assert_eq!(
+        in_effect(&config)["policies"]["p"]["allow"],
+        serde_json::json!([{ "operation": "ListRoles", "cache": "5s" },
+            { "operation": "ListUsers", "query": { "page_size": { "max": 50 } }, "cache": "1m" }])
+    );
+    for (allow, want) in [
+        (
+            "allow = [{ operation = \"ListRoles\", cache = \"2h\" }]",
+            "policies.p.allow[0].cache: 2h is out of range. Write a duration from \"1s\" to \"1h\".",
+        ),
+        (
+            "allow = [\"ListRoles\", { operation = \"ListRoles\", cache = \"2s\" }]",
+            "policies.p.allow[1]: \"ListRoles\" stands here with another cache than at",
+        ),
+        ("allow = [\"GetUser\"]\ndeny = [{ operation = \"ListRoles\", cache = \"2s\" }]", "policies.p.deny"),
+    ] {
+        let problems = bench(allow).problems();
+        assert!(problems.len() == 1 && problems[0].contains(want), "{problems:#?}");
+    }
+}

@@ -84,3 +84,23 @@ async fn a_url_is_at_the_tenant_whose_endpoint_it_has_or_here() {
     let conflict = explain(&pipeline().await, conflict).await.unwrap();
     assert!(conflict.text.contains("name different tenants"), "{}", conflict.text);
 }
+
+#[tokio::test]
+async fn b59_it_says_whose_answer_may_come_from_the_cache() {
+    let users = "/t/acme/api/users?page_size=20";
+    let kept = said("support", users).await;
+    assert!(
+        kept.contains(
+            "\n  the answer may come from the cache, up to 30s old; then it counts towards no quota"
+        ),
+        "{kept}"
+    );
+    assert_eq!(json("support", users).await["cache"], "30s");
+    for (caller, text) in [
+        ("local", users),
+        ("support", "HEAD /t/acme/api/users?page_size=20"),
+        ("support", "/t/acme/api/users/u1"),
+    ] {
+        assert_eq!(json(caller, text).await["cache"], Value::Null, "{caller} {text}");
+    }
+}

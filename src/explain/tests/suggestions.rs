@@ -60,6 +60,7 @@ async fn every_suggestion_does_what_it_says() {
                 policy.allow.push(std::sync::Arc::new(config::RuleText {
                     text: rule["rule"].as_str().unwrap().to_owned(),
                     conditions: None,
+                    cache: None,
                     origin: "x".into(),
                 }));
                 let grants = crate::policy::Grants::new(&changed).unwrap();

@@ -301,6 +301,7 @@ fn what_came_of_it() {
         rule: Arc::new(RuleText {
             text: "users:write".into(),
             conditions: None,
+            cache: None,
             origin: config::Origin::from("c.toml:3"),
         }),
         policy: PolicyName::parse("p").unwrap(),

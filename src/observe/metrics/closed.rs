@@ -36,6 +36,9 @@ pub(super) const VAULT: &[[&str; 2]] = &[
     ["list", "unavailable"],
 ];
 
+/// Of `cache_requests_total`.
+pub(super) const CACHE: &[[&str; 1]] = &[["hit"], ["miss"], ["revalidated"], ["collapsed"]];
+
 /// Of `rotations_total`.
 pub(super) const ROTATIONS: &[[&str; 1]] = &[["switched"], ["retired"], ["failed"]];
 

@@ -6,7 +6,7 @@ use std::{fmt, time::Duration};
 use crate::{
     authn::Principal,
     observe::{
-        Outcome, RequestEvent, SecretsShown, Side,
+        CacheUse, Outcome, RequestEvent, SecretsShown, Side,
         log::{
             layout::Layout,
             paint::{Harmless, Ink, Paint},
@@ -93,6 +93,11 @@ impl Line<'_> {
         }
         if let Some(via) = event.via {
             layout.piece(Ink::Dim, &format!("via /{via}"))?;
+        }
+        match event.cache {
+            Some(CacheUse::Hit) => layout.piece(Ink::Dim, "from the cache")?,
+            Some(CacheUse::Collapsed) => layout.piece(Ink::Dim, "shared with another")?,
+            Some(CacheUse::Miss | CacheUse::Revalidated) | None => {}
         }
         if event.attempts > 1 {
             layout.piece(Ink::Careful, &format!("{} attempts", event.attempts))?;

@@ -130,7 +130,7 @@ fn what_is_in_a_line() {
     for member in told.as_object().unwrap().keys() {
         assert!(documented.contains(&member.as_str()), "docs/logs.md does not know {member}");
     }
-    let sometimes = ["caller", "identified_by", "key", "issuer", "subject", "certificate", "via"];
+    let sometimes = ["caller", "identified_by", "key", "issuer", "subject", "certificate", "via", "cache"];
     let known = |member: &&str| told.get(*member).is_some() || sometimes.contains(member);
     assert!(documented.iter().all(known), "{documented:?}");
 }
@@ -172,7 +172,12 @@ fn a_line_that_no_filter_lets_through_costs_nothing() {
 }
 
 fn rule(text: &str) -> Arc<RuleSource> {
-    let rule = RuleText { text: text.into(), conditions: None, origin: Origin::from("claviger.toml:7") };
+    let rule = RuleText {
+        text: text.into(),
+        conditions: None,
+        cache: None,
+        origin: Origin::from("claviger.toml:7"),
+    };
     Arc::new(RuleSource {
         effect: Effect::Allow,
         rule: Arc::new(rule),

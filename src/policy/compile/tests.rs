@@ -16,6 +16,7 @@ fn policy(name: &str, allow: &[&str], deny: &[&str]) -> Policy {
         let rule = |(line, text): (usize, &&str)| RuleText {
             text: (*text).into(),
             conditions: None,
+            cache: None,
             origin: Origin::from(format!("{name}.toml:{list}:{}", line + 1)),
         };
         texts.iter().enumerate().map(rule).map(Arc::new).collect()

@@ -9,7 +9,7 @@ fn policy(name: &str, allow: &[&str], deny: &[&str]) -> Policy {
     let rules = |list: &[&str], kind| {
         let rule = |(line, text): (usize, &&str)| {
             let origin = Origin::from(format!("{name}.toml:{kind}:{}", line + 1));
-            Arc::new(RuleText { text: (*text).into(), conditions: None, origin })
+            Arc::new(RuleText { text: (*text).into(), conditions: None, cache: None, origin })
         };
         list.iter().enumerate().map(rule).collect()
     };
@@ -307,6 +307,7 @@ fn with_conditions(allow: &[(&str, Option<&str>)]) -> RuleSet {
                 others: Default::default(),
                 body: Some(vec![member.into()]),
             }),
+            cache: None,
             origin: Origin::from(format!("p.toml:{}", line + 1)),
         })
     };

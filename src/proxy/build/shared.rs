@@ -10,7 +10,7 @@ use crate::{
     limit::{CallerLimits, Memory, Peers, Unauthenticated},
     observe::{Audit, Events, Metrics},
     openapi::Library,
-    proxy::cloud::Unresolved,
+    proxy::{cloud::Unresolved, reads::Reads},
     redis::Redis,
     tenants::Directory,
     token::Tokens,
@@ -46,6 +46,8 @@ pub struct Shared {
     peers: Mutex<Option<(u32, Arc<Peers>)>>,
     /// Tenants' OpenAPI documents.
     pub(super) library: Arc<Library>,
+    /// What is under way and what is kept.
+    pub reads: Arc<Reads>,
     pub(super) pools: PoolTable,
     pub(super) keyrings: Keyrings,
 }
@@ -54,8 +56,10 @@ impl Shared {
     /// Nothing yet. To be called in the runtime that outlives those of requests.
     pub fn new(metrics: Arc<Metrics>, clock: Clock, tokens: Tokens) -> Self {
         let library = Arc::new(Library::new(tokio::runtime::Handle::current(), metrics.clone()));
+        let limits = CallerLimits::default();
         Self {
             library,
+            reads: Arc::new(Reads::new(&metrics, limits.memory_of_kept())),
             metrics,
             clock,
             tokens,
@@ -65,7 +69,7 @@ impl Shared {
             redis: None,
             unresolved: Arc::default(),
             unauthenticated: Arc::new(Unauthenticated::new(USUAL_UNAUTHENTICATED)),
-            limits: CallerLimits::default(),
+            limits,
             key_usage: KeyUsage::default(),
             seal: Mutex::default(),
             peers: Mutex::default(),
@@ -79,6 +83,7 @@ impl Shared {
     pub fn within(mut self, unauthenticated: usize, memory: Memory, buffers: PoolBuffers) -> Self {
         self.unauthenticated = Arc::new(Unauthenticated::new(unauthenticated));
         self.limits = CallerLimits::new(memory);
+        self.reads = Arc::new(Reads::new(&self.metrics, self.limits.memory_of_kept()));
         self.pools = PoolTable::new(buffers);
         self
     }

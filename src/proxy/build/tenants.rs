@@ -18,7 +18,7 @@ use crate::{
     tenants::{Change, Directory},
     token::{HttpIssuer, Issuer, QuotaDraw, TokenKey, TokenSource},
     trust,
-    upstream::{Common, PoolTimes, Retries, Tenant, TenantParts, UpstreamHealth},
+    upstream::{Common, PoolTimes, Retries, Tenant, TenantParts, UpstreamHealth, Writes},
 };
 
 /// Makes the tenants of one configuration.
@@ -161,6 +161,7 @@ impl<'c> TenantMaker<'c> {
             shelf: there.map_or_else(Arc::<Shelf>::default, |current| current.shelf().clone()),
             http,
             health: current.map_or_else(Arc::<UpstreamHealth>::default, |current| current.health().clone()),
+            writes: current.map_or_else(Arc::<Writes>::default, |current| current.writes().clone()),
             metrics,
             common: self.common.clone(),
         })

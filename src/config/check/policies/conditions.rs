@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::checker::Checker;
+use super::super::checker::{Checker, HOUR, SECOND};
 use crate::config::{
     leaf::{Either, Forbidden, Leaf},
     path::KeyPath,
@@ -13,9 +13,12 @@ use crate::config::{
 
 impl Checker<'_> {
     pub(super) fn conditional(&mut self, at: &KeyPath, raw: RawRule) -> Option<RuleText> {
-        let given = raw.body.is_some() || raw.query.as_ref().is_some_and(|query| !query.is_empty());
+        let given = raw.body.is_some()
+            || raw.cache.is_some()
+            || raw.query.as_ref().is_some_and(|query| !query.is_empty());
         let query = raw.query.map(|query| self.query(&at.key("query"), query));
         let body = raw.body.map(|body| self.list(at, "body", Some(body)));
+        let cache = self.duration(at, "cache", raw.cache, SECOND..=HOUR);
         let Some(leaf) = raw.operation else {
             let remedy = "Write { operation = \"ListUsers\", query = { page_size = { max = 50 } } }.";
             self.missing(&at.key("operation"), "nothing says which operation the conditions are for", remedy);
@@ -24,7 +27,11 @@ impl Checker<'_> {
         let key = at.key("operation");
         let text = self.leaf(at, "operation", Some(leaf))?.trim().to_owned();
         let rule = self.one_operation(&key, text)?;
+        let cache = cache.filter(|_| self.may_be_cached(&at.key("cache"), &rule));
         let ((query, others), body) = (query.unwrap_or_default(), body.flatten());
+        if cache.is_some() && query.is_empty() && others == OtherParameters::Unrestricted && body.is_none() {
+            return Some(RuleText { cache, ..rule });
+        }
         if query.is_empty() && others == OtherParameters::Unrestricted && body.is_none() {
             // Of conditions that are wrong, it was said what is wrong with them.
             if !given && !self.is_reported(at) {
@@ -48,7 +55,15 @@ impl Checker<'_> {
             }
         }
         let body = body.map(|members| self.body(&rule, members));
-        Some(RuleText { conditions: Some(Conditions { query, others, body }), ..rule })
+        Some(RuleText { conditions: Some(Conditions { query, others, body }), cache, ..rule })
+    }
+
+    fn may_be_cached(&mut self, at: &KeyPath, rule: &RuleText) -> bool {
+        let may_be = self.settings.rule_check.cache(&self.catalog, &rule.text);
+        if let Err(why) = &may_be {
+            self.objection(at, why);
+        }
+        may_be.is_ok()
     }
 
     /// A rule that is about one operation, so that everybody knows what its conditions are for.

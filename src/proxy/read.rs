@@ -1,0 +1,306 @@
+//! How a read is answered that others may ask as well: with an answer that is kept, with one that is on its way, or by sending it for all of
+//! them. The answer that others are given came through the filter with the same masking, and each of them was authenticated,
+//! authorised and admitted before it gets here. What is sent goes on when its caller leaves and others wait for it.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts, response};
+use hyper::body::Incoming;
+use tokio::{
+    runtime::Handle,
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    error::Failure,
+    pipeline::Pipeline,
+    reads::{
+        AsItCame, Followers, Found, Joined, Kept, Landing, Lead, Read, Reads, Said, headers_for_another,
+    },
+};
+use crate::{
+    headers::{self, CACHE_STATUS},
+    limit::{Admitted, Dispatch, Held, LimitError},
+    listen::Connection,
+    observe::{AnsweredBy, CacheUse, Record},
+    reply::{self, Body},
+    upstream::{self, FilteredBody, Gathered, Outbound, Prepared, Tenant, WholeAnswer},
+};
+
+/// How long the leader of a read waits for the rest of an answer that has begun, so that others can be given it.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// All that it takes to send a read and to tell what came of it, whoever is still there then.
+struct Fetch {
+    dispatch: Dispatch<Tenant>,
+    body: Prepared,
+    head: Parts,
+    worker: usize,
+    deadline: Instant,
+    /// `timeouts.body`, `limits.shared_answer`
+    idle: Duration,
+    most: usize,
+    record: Record,
+    lead: Lead,
+    read: Read,
+    reads: Arc<Reads>,
+    stale: Option<Arc<Kept>>,
+}
+
+/// What came of it, for the caller that led it.
+struct Fetched {
+    answer: Result<Came, Failure>,
+    said: Said,
+    headers: HeaderMap,
+}
+
+/// An answer.
+enum Came {
+    Whole(Arc<WholeAnswer>),
+    Streamed(response::Parts, Box<FilteredBody>),
+}
+
+impl Pipeline {
+    /// Answers a read like others that ask the same.
+    pub(super) async fn read(
+        &self,
+        connection: &Connection,
+        admitted: Admitted<Tenant>,
+        mut read: Read,
+        (head, body): (&mut Parts, Incoming),
+        record: &mut Record,
+    ) -> Result<Response<Body>, Failure> {
+        loop {
+            let stale = match self.reads.find(&read, Instant::now()) {
+                Found::Good(kept, age, ttl) => {
+                    self.used(CacheUse::Hit, record);
+                    let mut response = self.shared(connection, head, &read, (admitted, kept.answer()));
+                    let headers = response.headers_mut();
+                    headers.insert(header::AGE, age.as_secs().into());
+                    let status = format!("claviger; hit; ttl={}", ttl.as_secs());
+                    headers.append(CACHE_STATUS, HeaderValue::try_from(status).unwrap_or(HIT));
+                    return Ok(response);
+                }
+                Found::Stale(kept) => Some(kept),
+                Found::Nothing => None,
+            };
+            let mut landing = match self.reads.join(&read, &self.config.limits) {
+                Joined::Leads(lead) => {
+                    return self.lead(connection, admitted, (read, lead, stale), (head, body), record).await;
+                }
+                Joined::Follows(landing) => landing,
+            };
+            let deadline = record.started + self.config.timeouts.deadline;
+            let landed = tokio::select! {
+                biased;
+                landed = timeout_at(deadline, landing.wait_for(|it| !matches!(it, Landing::UnderWay))) => landed,
+                () = connection.standing.has_had_its_time() => return Err(LimitError::Connections.into()),
+            };
+            let landed = landed.map_err(|_| Failure::InFlightTimeout(self.config.timeouts.deadline))?;
+            match landed.map(|landing| landing.clone()) {
+                Ok(Landing::Answer(answer)) => {
+                    self.used(CacheUse::Collapsed, record);
+                    let mut response = self.shared(connection, head, &read, (admitted, &answer));
+                    response.headers_mut().append(CACHE_STATUS, COLLAPSED);
+                    return Ok(response);
+                }
+                Ok(Landing::Failure(failure)) => return Err(Failure::Shared(failure)),
+                Ok(Landing::Alone) => {
+                    return Box::pin(self.exchange(connection, admitted, head, body, record)).await;
+                }
+                // Who led it has gone, and nothing is on its way: somebody else leads.
+                Ok(Landing::UnderWay) | Err(_) => read.again(),
+            }
+        }
+    }
+
+    /// Sends a read for all who ask the same.
+    async fn lead(
+        &self,
+        connection: &Connection,
+        admitted: Admitted<Tenant>,
+        (read, lead, stale): (Read, Lead, Option<Arc<Kept>>),
+        (head, body): (&mut Parts, Incoming),
+        record: &mut Record,
+    ) -> Result<Response<Body>, Failure> {
+        let deadline = record.started + self.config.timeouts.deadline;
+        let tenant = admitted.tenant().clone();
+        // Nothing is on its way yet: when its caller leaves, another sends it. All who wait are of the same caller.
+        let (dispatch, body) = match self.prepare(connection, admitted, head, body, deadline, record).await {
+            Ok(prepared) => prepared,
+            Err(own @ Failure::Limit(LimitError::Connections)) => return Err(own),
+            Err(failure) => return Err(failed(failure, lead)),
+        };
+        lead.is_sent();
+        let sent_to = dispatch.target().target().clone();
+        let followers = lead.followers();
+        let fetch = Fetch {
+            dispatch,
+            body,
+            head: lent(head),
+            worker: connection.worker,
+            deadline,
+            idle: self.config.timeouts.body,
+            most: self.config.limits.shared_answer,
+            record: record.apart(),
+            lead,
+            read,
+            reads: self.reads.clone(),
+            stale,
+        };
+        let attempts = Attempts { of: record, apart: fetch.record.attempts_apart() };
+        let going_on = GoingOn { fetching: Some(Box::pin(fetch.run())), followers };
+        let Fetched { answer, said, headers } = going_on.await;
+        head.headers = headers;
+        drop(attempts);
+        let mut response = match answer? {
+            Came::Whole(answer) => whole(Arc::unwrap_or_clone(answer).into_parts(), None),
+            Came::Streamed(answered, body) => Response::from_parts(answered, Body::streamed(*body)),
+        };
+        if let Some((used, status)) = said {
+            record.cache = Some(used);
+            response.headers_mut().append(CACHE_STATUS, HeaderValue::from_static(status));
+        }
+        let base = self.base(connection.scheme, head);
+        reply::rebuild(response.headers_mut(), base, &sent_to, tenant.endpoint());
+        record.answered_by = AnsweredBy::Upstream;
+        Ok(response)
+    }
+
+    /// An answer that came for another request, for this one.
+    fn shared(
+        &self,
+        connection: &Connection,
+        head: &Parts,
+        read: &Read,
+        (admitted, answer): (Admitted<Tenant>, &WholeAnswer),
+    ) -> Response<Body> {
+        let (tenant, held) = (admitted.tenant().clone(), admitted.into_held());
+        let mut headers = headers_for_another(answer);
+        reply::rebuild(&mut headers, self.base(connection.scheme, head), read.target(), tenant.endpoint());
+        whole((answer.status(), headers, answer.data()), held)
+    }
+
+    fn used(&self, used: CacheUse, record: &mut Record) {
+        self.reads.count(used);
+        (record.answered_by, record.cache) = (AnsweredBy::Cache, Some(used));
+    }
+}
+
+const HIT: HeaderValue = HeaderValue::from_static("claviger; hit");
+const COLLAPSED: HeaderValue = HeaderValue::from_static("claviger; fwd=miss; collapsed");
+
+/// An answer that is there whole. What its request holds it holds until the answer was taken.
+fn whole((status, headers, data): (StatusCode, HeaderMap, Bytes), held: Option<Held>) -> Response<Body> {
+    let mut response = Response::new(Body::whole(data).holding(held));
+    (*response.status_mut(), *response.headers_mut()) = (status, headers);
+    response
+}
+
+/// A request's head in which its headers are lent to whoever sends it.
+fn lent(head: &mut Parts) -> Parts {
+    let (mut lent, ()) = Request::new(()).into_parts();
+    (lent.method, lent.uri, lent.version) = (head.method.clone(), head.uri.clone(), head.version);
+    lent.headers = std::mem::take(&mut head.headers);
+    lent
+}
+
+impl Fetch {
+    async fn run(self) -> Fetched {
+        let Self { dispatch, body, mut head, worker, deadline, idle, most, mut record, .. } = self;
+        let (lead, read, reads, stale) = (self.lead, self.read, self.reads, self.stale);
+        let validator = stale.as_ref().and_then(|kept| read.validator(kept));
+        let asked_with = stale.as_deref().filter(|_| validator.is_some());
+        if let Some(validator) = validator {
+            head.headers.insert(header::IF_NONE_MATCH, validator);
+        }
+        let outbound = Outbound { head: &head, worker, deadline };
+        let sending = async {
+            let mut answer = upstream::send(dispatch, outbound, body, &mut record).await?;
+            let headers = answer.headers_mut();
+            let as_it_came = AsItCame::of(headers);
+            headers::strip_answer(headers);
+            headers.append(header::VIA, headers::VIA);
+            let (answered, body) = answer.filtered(&head, idle).await?;
+            Ok::<_, Failure>((as_it_came, body.gathered(answered, most, PATIENCE).await?))
+        };
+        let (answer, said) = match sending.await {
+            Ok((as_it_came, Gathered::Whole(answer))) => {
+                let (answer, said) = reads.arrived(&read, answer, as_it_came, asked_with, Instant::now());
+                let answer = Arc::new(answer);
+                lead.land(|| match as_it_came.may_be_shared(&answer) {
+                    true => Landing::Answer(answer.clone()),
+                    false => Landing::Alone,
+                });
+                (Ok(Came::Whole(answer)), said)
+            }
+            Ok((_, Gathered::Streamed(answered, body))) => {
+                lead.land(|| Landing::Alone);
+                (Ok(Came::Streamed(answered, body)), reads.passed(&read))
+            }
+            Err(failure) => (Err(failed(failure, lead)), None),
+        };
+        head.headers.remove(header::IF_NONE_MATCH);
+        Fetched { answer, said, headers: head.headers }
+    }
+}
+
+/// Tells all who wait for a read why there is no answer.
+fn failed(failure: Failure, lead: Lead) -> Failure {
+    let failure = Arc::new(failure);
+    lead.land(|| Landing::Failure(failure.clone()));
+    Failure::Shared(failure)
+}
+
+/// How often a read was sent, for the record of the caller that led it, however far that has come when it leaves.
+struct Attempts<'r> {
+    of: &'r mut Record,
+    apart: Arc<AtomicU32>,
+}
+
+impl Drop for Attempts<'_> {
+    fn drop(&mut self) {
+        self.of.attempts += self.apart.load(Relaxed);
+    }
+}
+
+/// A read that is being sent. When its caller leaves, it goes on for as long as others wait for it.
+struct GoingOn {
+    fetching: Option<Pin<Box<dyn Future<Output = Fetched> + Send>>>,
+    followers: Followers,
+}
+
+impl Future for GoingOn {
+    type Output = Fetched;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Fetched> {
+        let Some(fetching) = &mut self.fetching else { return Poll::Pending };
+        let fetched = std::task::ready!(fetching.as_mut().poll(cx));
+        self.fetching = None;
+        Poll::Ready(fetched)
+    }
+}
+
+impl Drop for GoingOn {
+    fn drop(&mut self) {
+        let Some(fetching) = self.fetching.take().filter(|_| self.followers.are_there()) else { return };
+        let followers = self.followers.clone();
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move {
+                tokio::select! {
+                    _ = fetching => {}
+                    () = followers.have_left() => {}
+                }
+            });
+        }
+    }
+}
