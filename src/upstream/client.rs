@@ -197,12 +197,11 @@ fn look_again(
         tracing::warn!(tenant = %tenant.name, endpoint = %tenant.endpoint, most = %humantime::format_duration(most),
             "connection refused: requests wait for the upstream");
     }
-    if retries.is_patience_over(since, now) {
+    let after = retries.look_again(looks, since, outbound.deadline, fastrand::f64());
+    if after.is_none() && retries.is_patience_over(since, now) {
         failed(tenant, what, TriedInVain::Unconnected, record);
-        return None;
     }
-    let after = retries.look_again(looks, since, outbound.deadline, fastrand::f64())?;
-    Some(Again { after, reason: "refused" })
+    Some(Again { after: after?, reason: "refused" })
 }
 
 /// Why a request whose token was refused is not sent with another one; `None` where it is.

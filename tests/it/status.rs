@@ -75,7 +75,7 @@ async fn an_upstream_that_answers_500_to_everything_shows() {
     );
     let problem = problem(&status, "tenants.acme");
     assert_eq!((&problem["severity"], &problem["at"]), (&"error".into(), &last["at"]));
-    assert!(problem["what"].as_str().is_some_and(|it| it.starts_with("5 of 8 tries failed")), "{problem}");
+    assert!(problem["what"].as_str().is_some_and(|it| it.starts_with("5 of 8 attempts failed")), "{problem}");
     assert_eq!((&status["errors"], &status["tenants"]["acme"]["state"]), (&1.into(), &"error".into()));
     assert_eq!(status["ready"], true, "a restart would mend nothing");
 }

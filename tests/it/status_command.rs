@@ -55,7 +55,7 @@ async fn what_is_wrong_comes_first_with_its_remedy_and_ends_with_1() {
     let told = claviger(&["status", "--address", &proxy.admin_authority()]).await;
     told.assert_code(1);
     let at = |text: &str| told.stdout.find(text).unwrap_or_else(|| panic!("{text}: {}", told.stdout));
-    assert!(at("error    tenants.acme") < at("1 of 1 tries failed in the last minutes"));
+    assert!(at("error    tenants.acme") < at("1 of 1 attempts failed in the last minutes"));
     assert!(at("look at Logto's log") < at("TENANT"), "{}", told.stdout);
     assert!(told.stdout.contains("100 % of 1 try failed"), "{}", told.stdout);
 }
