@@ -22,6 +22,7 @@ pub mod explain;
 pub mod filter;
 pub mod headers;
 pub mod idle_timeout;
+pub mod idempotency;
 pub mod ids;
 pub mod limit;
 pub mod listen;

@@ -12,6 +12,8 @@ mod error;
 mod forward_auth;
 mod hosts;
 mod in_force;
+mod issue;
+mod once;
 mod openapi;
 mod origins;
 mod pipeline;

@@ -17,13 +17,13 @@ mod retry;
 mod tenant;
 mod throttle;
 
-pub use answer::{Answer, BodyError, Created, CreationAnswer, FilteredBody};
+pub use answer::{Answer, BodyError, Created, CreationAnswer, FilteredBody, KeptAnswer, Whole};
 pub use application_secrets::{ApplicationSecret, ApplicationSecrets, SecretsError};
 pub use client::{Outbound, hand_out, lend, send};
 pub use error::UpstreamError;
 pub use health::{LastFailure, TryFailure, UpstreamHealth};
 pub use pool::{ConnectionGuard, PoolBuffers, PoolTimes, SendError};
 pub use pools::{PoolTable, Pools};
-pub use replay::{Prepared, RequestBodyError, check as check_body};
+pub use replay::{Extent, Prepared, RequestBodyError, check as check_body};
 pub use retry::Retries;
 pub use tenant::{Common, Tenant, TenantParts};

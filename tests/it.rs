@@ -39,6 +39,8 @@ mod greedy;
 mod healthcheck;
 #[path = "it/hung_files.rs"]
 mod hung_files;
+#[path = "it/idempotency.rs"]
+mod idempotency;
 #[path = "it/issuer_keys.rs"]
 mod issuer_keys;
 #[path = "it/jwt.rs"]

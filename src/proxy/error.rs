@@ -20,6 +20,7 @@ use crate::{
     authn::AuthnError,
     catalog::Slip,
     filter::Blocked,
+    idempotency::IdempotencyError,
     limit::{LimitError, NotSent},
     observe::Side,
     openapi::CutError,
@@ -77,6 +78,9 @@ pub enum Failure {
     /// The vault cannot do it.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// A request with an `Idempotency-Key` is not sent.
+    #[error(transparent)]
+    Idempotency(#[from] IdempotencyError),
     /// A bug.
     #[error("Claviger failed on this request; this is a bug")]
     Panic,
@@ -254,6 +258,14 @@ impl Failure {
             Self::Vault(VaultError::Unknown(_)) => table::TENANT_UNKNOWN,
             Self::Vault(VaultError::Unfit(_)) => table::BAD_REQUEST,
             Self::Vault(VaultError::Unavailable(_)) => table::VAULT_UNAVAILABLE,
+            Self::Idempotency(error) => match error {
+                IdempotencyError::Malformed(_) => table::KEY_MALFORMED,
+                IdempotencyError::Reused => table::KEY_REUSED,
+                IdempotencyError::InProgress => table::KEY_IN_PROGRESS,
+                IdempotencyError::Unknown => table::OUTCOME_UNKNOWN,
+                IdempotencyError::NotKept { .. } => table::ANSWER_NOT_KEPT,
+                IdempotencyError::Full => table::OVERLOADED_BY_KEYS,
+            },
             Self::OpenApi(CutError::Busy) => table::OVERLOADED_BY_DOCUMENTS,
             Self::Broker(BrokerError::Seal(_)) | Self::OpenApi(CutError::Failed) | Self::Panic => {
                 table::INTERNAL
@@ -267,8 +279,10 @@ impl Failure {
             // Where nobody knows how long, a moment.
             Self::Limit(limit) => Some(limit.retry_after().unwrap_or(Duration::from_secs(1))),
             Self::OpenApi(CutError::Busy)
+            | Self::Idempotency(IdempotencyError::InProgress)
             | Self::Upstream(UpstreamError::Body(RequestBodyError::Limit(_))) => Some(Duration::from_secs(1)),
             Self::Vault(VaultError::Unavailable(_)) => Some(Duration::from_secs(5)),
+            Self::Idempotency(IdempotencyError::Full) => Some(Duration::from_mins(1)),
             Self::Token(error) => Some(error.retry_after(Instant::now())),
             Self::Caller(unauthenticated) => unauthenticated.retry_after(),
             _ => None,
@@ -307,7 +321,7 @@ impl Failure {
             Self::Caller(unauthenticated) => unauthenticated.remedy().unwrap_or(description.remedy),
             Self::Upstream(UpstreamError::Body(RequestBodyError::TooLarge { key, .. })) => match *key {
                 "limits.replay" => {
-                    "A rule looks into this body, so it is held in memory: send less, or have the operator raise the key"
+                    "This body is held in memory, for a rule that looks into it or for its Idempotency-Key: send less, or have the operator raise the key"
                 }
                 "limits.multipart_body" => "Send less: Logto takes files of up to 20 MiB",
                 _ => "Send less: Logto answers JSON over 1 MiB and forms or text over 56 kB with 404",

@@ -198,6 +198,7 @@ fn count(failure: &Failure, short: &'static str, record: &Record) {
             };
             record.metrics().rate_limited.of([&policy]).inc();
         }
+        Failure::Idempotency(error) => record.metrics().idempotency.of([&error.label()]).inc(),
         Failure::Reply(blocked) => reply::report(*blocked, record),
         Failure::InFlightTimeout(_)
         | Failure::SlowBody(_)

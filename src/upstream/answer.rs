@@ -2,8 +2,10 @@
 //! it, and takes masking, tokens and known secrets from what the request was sent with, so none can be forgotten.
 
 mod created;
+mod kept;
 
 pub use created::{Created, CreationAnswer};
+pub use kept::{KeptAnswer, Whole};
 
 use std::{
     future::poll_fn,

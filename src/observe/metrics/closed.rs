@@ -39,6 +39,18 @@ pub(super) const VAULT: &[[&str; 2]] = &[
 /// Of `rotations_total`.
 pub(super) const ROTATIONS: &[[&str; 1]] = &[["switched"], ["retired"], ["failed"]];
 
+/// Of `idempotency_keys_total`.
+pub(super) const IDEMPOTENCY: &[[&str; 1]] = &[
+    ["first"],
+    ["replayed"],
+    ["in_progress"],
+    ["reused"],
+    ["unknown"],
+    ["not_kept"],
+    ["malformed"],
+    ["full"],
+];
+
 /// Of `rate_limited_total`.
 pub(super) const LIMITS: &[[&str; 1]] = &[
     ["caller"],
