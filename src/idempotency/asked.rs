@@ -40,7 +40,11 @@ impl Asked<'_> {
         let content_type = self.head.headers.get(header::CONTENT_TYPE).map_or(&b""[..], |it| it.as_bytes());
         let target = self.target.as_str().as_bytes();
         Digests {
-            scope: digest([self.caller.as_str().as_bytes(), self.tenant.as_str().as_bytes(), self.key.as_bytes()]),
+            scope: digest([
+                self.caller.as_str().as_bytes(),
+                self.tenant.as_str().as_bytes(),
+                self.key.as_bytes(),
+            ]),
             content: digest([self.head.method.as_str().as_bytes(), target, content_type, self.body]),
         }
     }

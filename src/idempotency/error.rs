@@ -9,7 +9,9 @@ pub enum IdempotencyError {
     #[error("the Idempotency-Key is malformed: {0}")]
     Malformed(&'static str),
     /// Another request had it.
-    #[error("the Idempotency-Key was used for another request: its method, path, query, Content-Type or body differs")]
+    #[error(
+        "the Idempotency-Key was used for another request: its method, path, query, Content-Type or body differs"
+    )]
     Reused,
     /// The first request has not been answered yet.
     #[error("the first request with this Idempotency-Key is still under way")]
@@ -30,7 +32,9 @@ pub enum IdempotencyError {
         why: &'static str,
     },
     /// There is no place for another key.
-    #[error("there are as many Idempotency-Keys of unknown outcome as can be remembered (`limits.idempotency_keys`)")]
+    #[error(
+        "there are as many Idempotency-Keys of unknown outcome as can be remembered (`limits.idempotency_keys`)"
+    )]
     Full,
 }
 

@@ -46,7 +46,9 @@ impl Key {
         if key.iter().all(is_fit) {
             Ok(Self(key.into()))
         } else {
-            Err("a key is of visible ASCII characters, in quotation marks where it has a comma or one of those")
+            Err(
+                "a key is of visible ASCII characters, in quotation marks where it has a comma or one of those",
+            )
         }
     }
 
@@ -104,9 +106,19 @@ mod tests {
     #[test]
     fn what_is_none_is_refused() {
         let long = "k".repeat(256);
-        for text in
-            ["", "\"\"", "\"a", "a\"b", "a, b", "\"a\";p=1", r#""a\b""#, "\"a\\", "\u{e9}", "\"\u{7}\"", &long]
-        {
+        for text in [
+            "",
+            "\"\"",
+            "\"a",
+            "a\"b",
+            "a, b",
+            "\"a\";p=1",
+            r#""a\b""#,
+            "\"a\\",
+            "\u{e9}",
+            "\"\u{7}\"",
+            &long,
+        ] {
             assert_eq!(key(text), None, "{text:?}");
         }
         assert!(key(&long[1..]).is_some());

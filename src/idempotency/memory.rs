@@ -102,9 +102,7 @@ impl Table {
                 return match &entry.state {
                     State::Answered(answer) => Ok(Claim::Answered(answer.clone())),
                     State::UnderWay => Err(IdempotencyError::InProgress),
-                    State::NotKept(status, why) => {
-                        Err(IdempotencyError::NotKept { status: *status, why })
-                    }
+                    State::NotKept(status, why) => Err(IdempotencyError::NotKept { status: *status, why }),
                     State::Unknown => Err(IdempotencyError::Unknown),
                 };
             }

@@ -28,7 +28,8 @@ use crate::{
 const IN_CLEAR: &str = "it holds secrets that your grant reveals, which are kept nowhere";
 const TOO_LARGE: &str = "it is larger than `limits.idempotency_answer`";
 const BROKE_OFF: &str = "it broke off, or was withheld";
-const OF_CREATION: &str = "that of a tenant's creation is not kept: GET /cloud/api/tenants lists which there are";
+const OF_CREATION: &str =
+    "that of a tenant's creation is not kept: GET /cloud/api/tenants lists which there are";
 const MASKED_NOW: &str = "your grant has changed, and would mask more of it now";
 /// The first of a key that is a repeat of nothing.
 const FIRST: &str = "first";
@@ -53,19 +54,18 @@ struct Sending {
     most: Option<usize>,
 }
 
-/// The key of a request that is sent once, where it has one. Two operations have their own way: Logto Cloud keeps the keys of
-/// subscriptions itself, so that a repeat is safe there whatever is known here; and the creation of a tenant claims its key when
-/// it is about to be sent.
-pub(super) fn key(admitted: &Admitted<Tenant>, head: &Parts) -> Result<Option<Key>, IdempotencyError> {
-    match admitted.action() {
-        Action::Forward(operation) if operation.name() != SUBSCRIBE_TENANT => {
-            Key::of(&head.method, &head.headers)
-        }
-        _ => Ok(None),
-    }
-}
-
 impl Pipeline {
+    /// The key of a request that is sent once, where it has one. Of subscriptions Logto Cloud keeps the keys itself, so that a
+    /// repeat is safe there whatever is known here.
+    pub(super) fn key_of(admitted: &Admitted<Tenant>, head: &Parts) -> Result<Option<Key>, IdempotencyError> {
+        match admitted.action() {
+            Action::Forward(operation) if operation.name() != SUBSCRIBE_TENANT => {
+                Key::of(&head.method, &head.headers)
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// Sends a request, if no other had its key; else answers as the first one was answered, or says why not.
     pub(super) async fn once(
         &self,
@@ -143,8 +143,7 @@ impl Pipeline {
     ) -> Result<Result<Begun, Arc<KeptAnswer>>, Failure> {
         let caller = &self.config.callers[admitted.caller().index().0].name;
         let (tenant, target) = (admitted.tenant().name(), operation.target());
-        let digests =
-            Asked { caller, tenant, key, head, target, body: body.unwrap_or_default() }.digests();
+        let digests = Asked { caller, tenant, key, head, target, body: body.unwrap_or_default() }.digests();
         let claim = self.idempotency.claim(caller, digests, record.started, &self.config.limits).await?;
         match claim {
             Claim::First(ticket) => {
@@ -167,7 +166,7 @@ impl Pipeline {
     ) -> Result<(Option<Begun>, Dispatch<Tenant>, Prepared), Failure> {
         let preparing = async {
             let body = self.read(&mut admitted, Extent::Whole, head, body, deadline).await?;
-            let begun = match (key(&admitted, head)?, admitted.action()) {
+            let begun = match (Self::key_of(&admitted, head)?, admitted.action()) {
                 (Some(key), Action::Forward(operation)) => {
                     let claimed = self.claim(&key, &admitted, operation, head, body.held(), record).await?;
                     let not_kept = |kept: Arc<KeptAnswer>| IdempotencyError::NotKept {
@@ -215,9 +214,7 @@ impl Sending {
         let most = most.filter(|_| status != StatusCode::TOO_MANY_REQUESTS);
         let (answered, outcome) = match most {
             Some(most) => match answer.whole(&head, idle, most).await {
-                Ok(Whole::Kept(head, body, kept)) => {
-                    (Ok((head, Body::whole(body))), Outcome::Answered(kept))
-                }
+                Ok(Whole::Kept(head, body, kept)) => (Ok((head, Body::whole(body))), Outcome::Answered(kept)),
                 Ok(Whole::TooLarge(head, body)) => {
                     (Ok((head, Body::streamed(*body))), Outcome::NotKept(status, TOO_LARGE))
                 }

@@ -15,15 +15,13 @@ use super::{
     error::Failure,
     forward_auth,
     hosts::{self, HostError, Hosts},
-    once,
     route::{self, Route},
 };
 use crate::{
     authn::{Authenticators, Caller, Presented, Reach},
     catalog::Api,
     config::{Config, PolicyVersion},
-    headers,
-    idempotency,
+    headers, idempotency,
     ids::CallerIndex,
     limit::{Admitted, Dispatch, LimitError, Peers, RateLimits, Unauthenticated},
     listen::Connection,
@@ -244,7 +242,7 @@ impl Pipeline {
         body: Incoming,
         record: &mut Record,
     ) -> Result<Response<Body>, Failure> {
-        if let Some(key) = once::key(&admitted, head)? {
+        if let Some(key) = Self::key_of(&admitted, head)? {
             return self.once(&key, connection, admitted, head, body, record).await;
         }
         let deadline = record.started + self.config.timeouts.deadline;

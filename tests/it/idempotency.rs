@@ -173,7 +173,12 @@ async fn an_unknown_outcome_is_said_and_nothing_is_sent_again() {
         ("page", Effect::body(200, "text/html", "<p>"), 502, "idempotency_unknown"),
         // It was carried out, and the status came.
         ("cut", Effect::Truncate { after: 3 }, 502, "idempotency_not_kept"),
-        ("large", Effect::body(200, "application/json", format!("[{}]", " ".repeat(5000))), 200, "idempotency_not_kept"),
+        (
+            "large",
+            Effect::body(200, "application/json", format!("[{}]", " ".repeat(5000))),
+            200,
+            "idempotency_not_kept",
+        ),
     ] {
         logto.clear_recorded();
         logto.api_fault_times(1, effect);
@@ -183,7 +188,11 @@ async fn an_unknown_outcome_is_said_and_nothing_is_sent_again() {
             let answer = proxy.ask(&creation(key, key)).await;
             answer.assert_problem(409, repeat);
             assert_eq!(answer.retry_after(), None);
-            let says = if repeat == "idempotency_unknown" { "may have been carried out" } else { "answered with 200" };
+            let says = if repeat == "idempotency_unknown" {
+                "may have been carried out"
+            } else {
+                "answered with 200"
+            };
             assert!(answer.text().contains(says), "{key}: {}", answer.text());
         }
         assert_eq!(logto.api_requests_seen().len(), 1, "{key}");
@@ -222,13 +231,17 @@ async fn what_a_grant_reveals_is_kept_nowhere_and_what_it_masks_stays_masked() {
     let logto = Logto::start().await;
     let mut proxy = Proxy::builder()
         .tenant("acme", &logto)
-        .set("policies.all.allow", "['*', 'CreateApplicationSecret', 'CreateApplication', 'ListApplications']")
+        .set(
+            "policies.all.allow",
+            "['*', 'CreateApplicationSecret', 'CreateApplication', 'ListApplications']",
+        )
         .set("callers.open.identify", "{ api_key = 'CANARY-held-key-of-the-open-caller' }")
         .set("callers.open.policies", "['all']")
         .set("callers.open.reveal", "['CreateApplicationSecret']")
         .start()
         .await;
-    let id = proxy.get("/api/applications").await.json()[0]["id"].as_str().expect("an application").to_owned();
+    let id =
+        proxy.get("/api/applications").await.json()[0]["id"].as_str().expect("an application").to_owned();
     let secret = |name: &str, key: &str| {
         Request::post(&format!("/api/applications/{id}/secrets"), format!(r#"{{"name":"{name}"}}"#))
             .header("Idempotency-Key", key)

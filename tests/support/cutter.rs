@@ -35,7 +35,8 @@ pub(crate) struct Cutter {
 impl Cutter {
     pub(crate) async fn to(logto: &Logto) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
-        let (address, to, plan) = (listener.local_addr().expect("it is bound"), logto.addr(), Plan::default());
+        let (address, to, plan) =
+            (listener.local_addr().expect("it is bound"), logto.addr(), Plan::default());
         let task = tokio::spawn(accept(listener, to, plan.clone()));
         Self { address, plan, task }
     }

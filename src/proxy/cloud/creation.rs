@@ -29,9 +29,7 @@ use crate::{
     },
     tenants::Directory,
     token::Tokens,
-    upstream::{
-        self, Created, CreationAnswer, FilteredBody, Outbound, Prepared, Tenant,
-    },
+    upstream::{self, Created, CreationAnswer, FilteredBody, Outbound, Prepared, Tenant},
     vault::{self, Reservation, Vault, VaultError, fault_point},
 };
 
@@ -107,7 +105,19 @@ impl Creation {
     }
 
     async fn carry_out(self, record: &mut Record) -> Result<Outcome, Failure> {
-        let Self { tenant, dispatch, body, head, worker, deadline, idle, asked, mut keep, unresolved, begun: _ } = self;
+        let Self {
+            tenant,
+            dispatch,
+            body,
+            head,
+            worker,
+            deadline,
+            idle,
+            asked,
+            mut keep,
+            unresolved,
+            begun: _,
+        } = self;
         let vault = keep.vault.clone();
         let list = List { tenant: &tenant, worker, idle, name: asked.name.as_deref(), vault: &vault };
         if unresolved.has(&asked, Instant::now()) {

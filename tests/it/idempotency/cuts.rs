@@ -62,7 +62,7 @@ async fn callers_that_leave_at_any_byte_get_one_user_each_when_they_come_back() 
     let ours: Vec<_> = users.iter().filter(|(name, _)| name.contains('-')).collect();
     assert_eq!(ours.len(), made_in_all);
     assert!(ours.iter().all(|(_, count)| **count == 1), "{ours:?}");
-    assert!(made_in_all > 1500, "{made_in_all}");
+    assert!(made_in_all > 1000, "{made_in_all}");
 }
 
 #[tokio::test]
@@ -75,7 +75,7 @@ async fn an_upstream_that_breaks_off_at_any_byte_never_has_two_users() {
         .set("tenants.acme.resource", quoted("https://default.logto.app/api"))
         .start()
         .await;
-    let request_length = 500;
+    let request_length = 1400;
     let answer_length = answer_length(&proxy).await;
     let mut outcomes: HashMap<String, usize> = HashMap::new();
     let cuts = (0..request_length).map(Cut::Request).chain((0..answer_length).map(Cut::Answer));
