@@ -27,6 +27,8 @@ pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// draft-ietf-httpapi-idempotency-key-header. Not forwarded to a Management API, which knows nothing of it; without it Logto
 /// Cloud charges no card.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// `only`: of a request with an `Idempotency-Key`, the answer of an earlier one is wanted, and nothing is to be sent.
+pub const CLAVIGER_REPLAY: HeaderName = HeaderName::from_static("claviger-replay");
 /// Of an answer that was given before, as several APIs mark it.
 pub const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");

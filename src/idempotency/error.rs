@@ -21,6 +21,11 @@ pub enum IdempotencyError {
         "the first request with this Idempotency-Key was sent and got no answer, so it may have been carried out; this one is not sent"
     )]
     Unknown,
+    /// A repeat that is not to be sent, and nobody knows of a first.
+    #[error(
+        "no request with this Idempotency-Key is known here, so nothing is known of its outcome; this one is not sent, as its Claviger-Replay says"
+    )]
+    NotKnown,
     /// The first request was answered, and the answer is not here.
     #[error(
         "the first request with this Idempotency-Key was answered with {status}, and the answer is not kept: {why}; this one is not sent"
@@ -45,7 +50,7 @@ impl IdempotencyError {
             Self::Malformed(_) => "malformed",
             Self::Reused => "reused",
             Self::InProgress => "in_progress",
-            Self::Unknown => "unknown",
+            Self::Unknown | Self::NotKnown => "unknown",
             Self::NotKept { .. } => "not_kept",
             Self::Full => "full",
         }

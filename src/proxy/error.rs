@@ -213,11 +213,12 @@ impl Failure {
                 UpstreamError::Token(_) | UpstreamError::Limit(_) | UpstreamError::NoSuchToken => {
                     table::INTERNAL
                 }
-                UpstreamError::Unreachable(SendError::Broken(_)) => table::UPSTREAM_BROKEN,
+                UpstreamError::Unreachable(SendError::Broken(_)) | UpstreamError::BrokeOff => {
+                    table::UPSTREAM_BROKEN
+                }
                 UpstreamError::Unreachable(
                     SendError::Connect(_) | SendError::ConnectTimeout(_) | SendError::Closed(_),
                 ) => table::UPSTREAM_UNREACHABLE,
-                UpstreamError::BrokeOff => table::UPSTREAM_UNREACHABLE,
                 UpstreamError::Timeout(_) => table::UPSTREAM_TIMEOUT,
                 UpstreamError::Spent => table::UPSTREAM_BROKEN,
                 UpstreamError::Deadline(_) => table::DEADLINE,
@@ -262,7 +263,7 @@ impl Failure {
                 IdempotencyError::Malformed(_) => table::KEY_MALFORMED,
                 IdempotencyError::Reused => table::KEY_REUSED,
                 IdempotencyError::InProgress => table::KEY_IN_PROGRESS,
-                IdempotencyError::Unknown => table::OUTCOME_UNKNOWN,
+                IdempotencyError::Unknown | IdempotencyError::NotKnown => table::OUTCOME_UNKNOWN,
                 IdempotencyError::NotKept { .. } => table::ANSWER_NOT_KEPT,
                 IdempotencyError::Full => table::OVERLOADED_BY_KEYS,
             },

@@ -146,6 +146,11 @@ impl Pipeline {
         let digests = Asked { caller, tenant, key, head, target, body: body.unwrap_or_default() }.digests();
         let claim = self.idempotency.claim(caller, digests, record.started, &self.config.limits).await?;
         match claim {
+            // Never to be sent: dropped, it leaves no trace.
+            Claim::First(ticket) if head.headers.contains_key(headers::CLAVIGER_REPLAY) => {
+                drop(Begun::new(self.idempotency.clone(), ticket));
+                Err(IdempotencyError::NotKnown.into())
+            }
             Claim::First(ticket) => {
                 record.metrics().idempotency.of([&FIRST]).inc();
                 Ok(Ok(Begun::new(self.idempotency.clone(), ticket)))

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, hea
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
 /// Those that reach the upstream, and those that Claviger reads itself.
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
-    "Accept, Accept-Language, Authorization, Baggage, Cache-Control, Claviger-Key, Claviger-Tenant, Content-Language, \
+    "Accept, Accept-Language, Authorization, Baggage, Cache-Control, Claviger-Key, Claviger-Replay, Claviger-Tenant, Content-Language, \
      Content-Type, Idempotency-Key, If-Match, If-Modified-Since, If-None-Match, If-Unmodified-Since, Pragma, Traceparent, Tracestate, \
      X-Request-Id",
 );

@@ -197,6 +197,15 @@ async fn an_unknown_outcome_is_said_and_nothing_is_sent_again() {
         }
         assert_eq!(logto.api_requests_seen().len(), 1, "{key}");
     }
+    // Whoever only asks, of a key that nobody had, makes nothing.
+    logto.clear_recorded();
+    let asked = creation("asked", "asked").header("Claviger-Replay", "only");
+    proxy.ask(&asked).await.assert_problem(409, "idempotency_unknown");
+    let large = creation("large", "large").header("Claviger-Replay", "only");
+    assert_eq!(proxy.ask(&large).await.json()["first_status"], 200);
+    assert!(logto.api_requests_seen().is_empty());
+    assert_eq!(proxy.ask(&creation("asked", "asked")).await.status, 200);
+    assert_eq!(proxy.ask(&asked).await.value("idempotency-replayed"), Some("true"));
     // Another key is another request.
     assert_eq!(proxy.ask(&creation("reset", "anew")).await.status, 200);
 }
