@@ -6,6 +6,8 @@
 mod admin;
 #[path = "it/asked_tokens.rs"]
 mod asked_tokens;
+#[path = "it/batch.rs"]
+mod batch;
 #[path = "it/broker.rs"]
 mod broker;
 #[path = "it/callers.rs"]
