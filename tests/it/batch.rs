@@ -123,7 +123,7 @@ async fn operations_are_carried_out_and_their_answers_kept() {
 async fn wrong_lines_are_all_named_and_nothing_is_sent() {
     let logto = Logto::start().await;
     let proxy = Proxy::of(&logto).await;
-    let desk = Desk::at(&proxy);
+    let mut desk = Desk::at(&proxy);
     desk.write([
         user("a"),
         json!({ "operation": "CreateUsr" }),
@@ -139,8 +139,9 @@ async fn wrong_lines_are_all_named_and_nothing_is_sent() {
     assert!(logto.api_requests_seen().is_empty() && !desk.path("ops.journal").exists());
     let stdin = finish(program().args(["batch", "-"])).await;
     assert!(stdin.assert_code(2).stderr.contains("--journal"), "{}", stdin.stderr);
-    let url = desk.run(&["--url", "localhost"]).await;
-    url.assert_code(2);
+    desk.write([user("a")]);
+    desk.url = "localhost".into();
+    assert!(desk.run(&[]).await.assert_code(2).stderr.contains("write http://127.0.0.1:3600"));
 }
 
 #[tokio::test]
@@ -240,6 +241,21 @@ async fn what_was_there_before_is_no_success() {
     other.write([user("ada"), user("bob")]);
     other.run(&[]).await.assert_code(1);
     assert_eq!(other.results()[0]["status"], 422);
+    // Nor one that was there long before the batch, and whose creation got no answer.
+    let mut third = Desk::at(&proxy);
+    third.write([user("ada")]);
+    let url = std::mem::replace(&mut third.url, "http://127.0.0.1:1".into());
+    third.run(&["--patience", "1ms"]).await.assert_code(1);
+    third.url = url;
+    let journal = std::fs::read_to_string(third.path("ops.journal")).expect("it is there");
+    let mut lines: Vec<Value> =
+        journal.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let begun = lines[0]["begun"].as_u64().expect("a number");
+    lines[0]["begun"] = (begun + 3_600_000).into();
+    let journal: String = lines.into_iter().map(|line| format!("{line}\n")).collect();
+    std::fs::write(third.path("ops.journal"), journal).expect("it can be written");
+    third.run(&[]).await.assert_code(1);
+    assert_eq!(third.results()[0]["status"], 422);
     // An unknown outcome may be repeated where that is asked for.
     let repeated = Desk::at(&proxy);
     repeated.write([nameless("twice")]);
