@@ -1,5 +1,7 @@
 //! Tenants of the vault as text, from the same JSON that `--json` prints.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 /// As a table, or line by line for one.
@@ -69,24 +71,26 @@ fn step(value: &Value) -> Option<String> {
                  claviger tenant adopt {alias} --tenant-id {id} --client-id …"
             ),
             None => format!(
-                "creation at Logto Cloud, by account {account}: it is looked for there if it takes longer than it may"
+                "being created at Logto Cloud by account {account}; if that takes too long, Claviger looks for it there"
             ),
         });
     }
     let step = &value["rotation"]["step"];
     if let Some(name) = step["create"]["name"].as_str() {
-        return Some(format!("rotation: the secret {name:?} is to be made at Logto"));
+        return Some(format!("rotation: the secret {name:?} will be created at Logto"));
     }
     if step["prove"].is_object() {
-        return Some("rotation: the new secret is to be proved".into());
+        return Some("rotation: the new secret will be tested with a token request".into());
     }
     let at = step["retire"]["at"].as_str()?;
     Some(format!("rotation: the old secret is deleted after {at}"))
 }
 
+/// Its own, and those of its template.
 fn labels(value: &Value) -> String {
-    let labels: Vec<_> = value["labels"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    if labels.is_empty() { "-".into() } else { labels.join(", ") }
+    let all = ["labels", "template_labels"].map(|member| value[member].as_array());
+    let all: BTreeSet<_> = all.into_iter().flatten().flatten().filter_map(Value::as_str).collect();
+    if all.is_empty() { "-".into() } else { all.into_iter().collect::<Vec<_>>().join(", ") }
 }
 
 fn word(value: &Value) -> String {
