@@ -16,7 +16,12 @@ mod unique;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-use self::{client::Client, input::Input, journal::Journal, run::Run};
+use self::{
+    client::{Client, Way},
+    input::Input,
+    journal::Journal,
+    run::Run,
+};
 use crate::{cli::sources::load_policy, config::Address};
 
 /// An operation file that is wrong.
@@ -48,24 +53,11 @@ pub(super) struct Args {
     file: PathBuf,
     #[command(flatten)]
     sources: super::Sources,
-    /// The running Claviger. Left out: the first TCP address of listen.proxy.
-    #[arg(long, value_name = "URL")]
-    url: Option<String>,
+    #[command(flatten)]
+    way: Way,
     /// The tenant of lines that name none. Left out: the caller's own.
     #[arg(long, value_name = "NAME", add = clap_complete::ArgValueCandidates::new(super::complete::tenants))]
     tenant: Option<String>,
-    /// The file with the caller's API key.
-    #[arg(long, value_name = "FILE", conflicts_with = "key_env")]
-    key_file: Option<PathBuf>,
-    /// The environment variable with the caller's API key.
-    #[arg(long, value_name = "VARIABLE")]
-    key_env: Option<String>,
-    /// A file with further header fields, such as Authorization: Bearer …
-    #[arg(long, value_name = "FILE")]
-    header_file: Option<PathBuf>,
-    /// Certificates that the TLS of --url is verified by, in PEM. Left out: the system's.
-    #[arg(long, value_name = "FILE")]
-    roots: Option<PathBuf>,
     /// Operations at the same time; 1: one after the other, in order.
     #[arg(long, value_name = "NUMBER", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     concurrency: u16,
@@ -101,7 +93,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Ok(input) => input,
         Err(why) => return wrong(&why),
     };
-    let client = match url(args).and_then(|url| Client::new(&url, args)) {
+    let client = match url(args).and_then(|url| Client::new(&url, &args.way)) {
         Ok(client) => client,
         Err(why) => return wrong(&why),
     };
@@ -130,7 +122,7 @@ fn wrong(why: &str) -> ExitCode {
 
 /// As said, or as the configuration has it.
 fn url(args: &Args) -> Result<String, String> {
-    if let Some(url) = &args.url {
+    if let Some(url) = &args.way.url {
         return Ok(url.trim_end_matches('/').to_owned());
     }
     let Ok(loaded) = load_policy(&args.sources.paths) else {

@@ -37,6 +37,11 @@ impl Answer {
         code.and_then(|code| code.strip_prefix("claviger.")).unwrap_or_default()
     }
 
+    /// Status and body, where there is one.
+    pub(super) fn parts(answer: Option<Self>) -> (Option<u16>, Value) {
+        answer.map_or((None, Value::Null), |answer| (Some(answer.status), answer.body))
+    }
+
     pub(super) fn message(&self) -> String {
         let message = self.body["message"].as_str().unwrap_or_default();
         format!("{} {message}", self.status)

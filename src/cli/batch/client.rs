@@ -1,11 +1,11 @@
 //! One request to the running Claviger, and its answer. Never again by itself: what to do about a failure is decided above.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use serde_json::Value;
 
-use super::{Args, answer::Answer};
+use super::answer::Answer;
 use crate::{
     config::Roots,
     headers,
@@ -19,7 +19,27 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// Bytes of an answer.
 const MOST: usize = 8 * 1024 * 1024;
 
-/// The way to the running Claviger.
+/// Where the running Claviger is, and as whom it is asked.
+#[derive(clap::Args)]
+pub(super) struct Way {
+    /// The running Claviger. Left out: the first TCP address of listen.proxy.
+    #[arg(long, value_name = "URL")]
+    pub(super) url: Option<String>,
+    /// The file with the caller's API key.
+    #[arg(long, value_name = "FILE", conflicts_with = "key_env")]
+    key_file: Option<PathBuf>,
+    /// The environment variable with the caller's API key.
+    #[arg(long, value_name = "VARIABLE")]
+    key_env: Option<String>,
+    /// A file with further header fields, such as Authorization: Bearer …
+    #[arg(long, value_name = "FILE")]
+    header_file: Option<PathBuf>,
+    /// Certificates that the TLS of --url is verified by, in PEM. Left out: the system's.
+    #[arg(long, value_name = "FILE")]
+    roots: Option<PathBuf>,
+}
+
+/// What requests are sent with.
 pub(super) struct Client {
     http: reqwest::Client,
     url: String,
@@ -35,23 +55,23 @@ pub(super) struct Lost {
 }
 
 impl Client {
-    pub(super) fn new(url: &str, args: &Args) -> Result<Self, String> {
+    pub(super) fn new(url: &str, way: &Way) -> Result<Self, String> {
         let is_http = url.starts_with("http://") || url.starts_with("https://");
         if !is_http || url.parse::<http::Uri>().is_err() {
             return Err(format!("--url {url:?}: write http://127.0.0.1:3600"));
         }
-        let roots = match &args.roots {
+        let roots = match &way.roots {
             None => Roots::System,
             Some(path) => {
                 let pem =
                     std::fs::read(path).map_err(|error| format!("--roots {}: {error}", path.display()))?;
-                Roots::File { path: path.clone(), pem: pem.into() }
+                Roots::File { path: path.clone(), pem }
             }
         };
         let tls = trust::client(&roots).map_err(|error| format!("--roots: {error}"))?;
         let http = cold_client(tls, CONNECT).timeout(PATIENCE).pool_idle_timeout(Duration::from_secs(20));
         let http = http.build().map_err(|error| format!("cannot start: {error}"))?;
-        Ok(Self { http, url: url.to_owned(), headers: fields(args)? })
+        Ok(Self { http, url: url.to_owned(), headers: fields(way)? })
     }
 
     /// Sends a request. With `key`, it is one that must not be carried out twice.
@@ -112,10 +132,10 @@ pub(super) enum Wanted {
 }
 
 /// The fields of every request.
-fn fields(args: &Args) -> Result<HeaderMap, String> {
+fn fields(way: &Way) -> Result<HeaderMap, String> {
     let mut fields = HeaderMap::new();
     fields.insert(headers::PRIORITY, HeaderValue::from_static("u=6"));
-    let key = match (&args.key_file, &args.key_env) {
+    let key = match (&way.key_file, &way.key_env) {
         (Some(path), _) => {
             let what = format!("--key-file {}", path.display());
             Some((std::fs::read_to_string(path).map_err(|error| format!("{what}: {error}"))?, what))
@@ -131,7 +151,7 @@ fn fields(args: &Args) -> Result<HeaderMap, String> {
         let value = key.header("").map_err(|_| format!("{what}: what is there can be no key"))?;
         fields.insert(headers::CLAVIGER_KEY, value);
     }
-    if let Some(path) = &args.header_file {
+    if let Some(path) = &way.header_file {
         let what = format!("--header-file {}", path.display());
         let text = std::fs::read_to_string(path).map_err(|error| format!("{what}: {error}"))?;
         for line in text.lines().filter(|line| !line.trim().is_empty()) {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::line::Line;
+use super::{answer::Answer, line::Line};
 
 /// What came of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,13 @@ pub(super) struct Concluded {
     pub(super) body: Value,
     /// How it is known, where it was not by an answer of its own.
     pub(super) settled: Option<String>,
+}
+
+/// What is known of an operation whose outcome was unknown.
+pub(super) enum Settled {
+    So(Concluded),
+    /// It is to be sent once more; the answer that there was.
+    Anew(Option<Answer>),
 }
 
 /// How many came to what.

@@ -4,7 +4,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::Method;
-use serde_json::Value;
 use tokio::{
     task::JoinSet,
     time::{Duration, Instant, MissedTickBehavior, interval},
@@ -16,10 +15,9 @@ use super::{
     input::Input,
     journal::Journal,
     line::Line,
-    outcome::{Concluded, Outcome, Tally},
+    outcome::{Concluded, Outcome, Settled, Tally},
     patience::Patience,
     progress::Progress,
-    settle::Settled,
 };
 
 /// Times that an operation of unknown outcome is sent once more, where that is safe.
@@ -153,7 +151,7 @@ impl Run {
                         Settled::So(concluded) => return Ok(concluded),
                         Settled::Anew(answer) if anew == MOST_ANEW => {
                             let settled = Some(format!("given up after {MOST_ANEW} more tries: {why}"));
-                            let (status, body) = parts(answer);
+                            let (status, body) = Answer::parts(answer);
                             return Ok(Concluded { outcome: Outcome::Failed, status, body, settled });
                         }
                         Settled::Anew(_) => {
@@ -221,8 +219,4 @@ impl Run {
         let outcome = if is_fine || is_gone { Outcome::Done } else { Outcome::Failed };
         Ok(Concluded { outcome, status: Some(answer.status), body: answer.body, settled })
     }
-}
-
-pub(super) fn parts(answer: Option<Answer>) -> (Option<u16>, Value) {
-    answer.map_or((None, Value::Null), |answer| (Some(answer.status), answer.body))
 }

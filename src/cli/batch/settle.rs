@@ -1,25 +1,20 @@
 //! An operation that may have been carried out: what came of it. The running Claviger is asked first, by its key; then the list of
 //! things where the one would be, by its identifiers. Only where that says that it is not there is it sent once more.
 
+use serde_json::Value;
+
 use super::{
     answer::{Answer, Says},
     client::Wanted,
     line::Line,
-    outcome::{Concluded, Outcome},
-    run::{Run, parts},
+    outcome::{Concluded, Outcome, Settled},
+    run::Run,
 };
 
 /// Pages of a list that are looked through.
 const MOST_PAGES: usize = 1000;
 /// By how much clocks may differ.
 const SKEW: u64 = 5 * 60 * 1000;
-
-/// What is known of it.
-pub(super) enum Settled {
-    So(Concluded),
-    /// It is to be sent once more; the answer that there was.
-    Anew(Option<Answer>),
-}
 
 impl Run {
     pub(super) async fn settle(
@@ -57,13 +52,13 @@ impl Run {
         if let Some(status) = not_kept.filter(|status| *status < 500) {
             let outcome = if status < 300 { Outcome::Done } else { Outcome::Failed };
             let settled = Some("by its Idempotency-Key; the answer itself is not kept".to_owned());
-            let (_, body) = parts(None);
+            let body = Value::Null;
             return Ok(Settled::So(Concluded { outcome, status: Some(status), body, settled }));
         }
         if line.unique.is_some() && looked.is_ok() || self.repeats_unknown {
             return Ok(Settled::Anew(answer));
         }
-        let (status, body) = parts(answer);
+        let (status, body) = Answer::parts(answer);
         let settled = match looked {
             Err(not) => format!("{why}; and it cannot be looked for: {not}"),
             Ok(_) => format!("{why}; and nothing unique is known by which it could be found"),
@@ -99,7 +94,7 @@ impl Run {
                 return Ok(Err(listed.message()));
             };
             // One that was there before all this is not of our making, and Logto will say so.
-            let is_old = |thing: &serde_json::Value| {
+            let is_old = |thing: &Value| {
                 thing["createdAt"].as_u64().is_some_and(|created| created + SKEW < self.begun)
             };
             if let Some(thing) = things.iter().find(|thing| unique.is(thing) && !is_old(thing)) {

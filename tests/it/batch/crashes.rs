@@ -39,7 +39,7 @@ async fn creations_survive(count: usize, kills: usize, longest: Duration) {
     let proxy = Proxy::of(&logto).await;
     let desk = Desk::at(&proxy);
     desk.write((0..count).map(|n| user(&format!("crash_{n:05}"))));
-    let began = std::time::Instant::now();
+    let began = tokio::time::Instant::now();
     let killed = killed(&desk, kills, longest, &["--concurrency", "16"]).await;
     let took = began.elapsed();
     desk.run(&[]).await.assert_code(0);
