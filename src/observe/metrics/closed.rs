@@ -55,6 +55,7 @@ pub(super) const IDEMPOTENCY: &[[&str; 1]] = &[
 pub(super) const LIMITS: &[[&str; 1]] = &[
     ["caller"],
     ["quota"],
+    ["circuit"],
     ["in_flight"],
     ["identification"],
     ["unauthenticated"],
