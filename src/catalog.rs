@@ -22,7 +22,7 @@ pub mod template;
 
 pub use self::{
     api::Api,
-    cloud::{CREATE_TENANT, DELETE_TENANT},
+    cloud::{CREATE_TENANT, DELETE_TENANT, SUBSCRIBE_TENANT},
     document::ApiDocument,
     extend::{FileProblem, UNREVIEWED},
     index::{Catalog, Tagged},

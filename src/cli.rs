@@ -3,6 +3,7 @@
 //! configuration.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
+mod batch;
 mod bootstrap;
 mod caller;
 mod check;
@@ -84,6 +85,8 @@ Signals:
     /// Run the proxy in front of an embedded Logto emulator, with curl lines to try.
     #[cfg(feature = "emulator")]
     Demo(demo::Args),
+    /// Carry out many operations from a file, one JSON object a line, through the running process; resumes after a crash.
+    Batch(batch::Args),
     /// The first credential of a Logto of your own, without its Console.
     #[command(after_long_help = "\
 Examples:
@@ -181,6 +184,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         #[cfg(feature = "emulator")]
         Command::Demo(args) => demo::run(&args),
+        Command::Batch(args) => batch::run(&args),
         Command::Bootstrap(args) => bootstrap::run(args),
         Command::Caller(command) => caller::run(&command),
         Command::Check(args) => check::run(&args),

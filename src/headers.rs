@@ -26,8 +26,13 @@ pub const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 pub const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 /// W3C Trace Context.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-/// Without it Logto Cloud charges no card (draft-ietf-httpapi-idempotency-key-header).
+/// draft-ietf-httpapi-idempotency-key-header. Not forwarded to a Management API, which knows nothing of it; without it Logto
+/// Cloud charges no card.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// `only`: of a request with an `Idempotency-Key`, the answer of an earlier one is wanted, and nothing is to be sent.
+pub const CLAVIGER_REPLAY: HeaderName = HeaderName::from_static("claviger-replay");
+/// Of an answer that was given before, as several APIs mark it.
+pub const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -55,8 +60,7 @@ fn may_pass(name: &HeaderName) -> bool {
             | header::PRAGMA
             | header::USER_AGENT
             | header::VIA
-    ) || *name == IDEMPOTENCY_KEY
-        || *name == TRACEPARENT
+    ) || *name == TRACEPARENT
         || *name == TRACESTATE
         || *name == BAGGAGE
 }

@@ -21,6 +21,7 @@ pub mod config;
 pub mod explain;
 pub mod filter;
 pub mod headers;
+pub mod idempotency;
 pub mod idle_timeout;
 pub mod ids;
 pub mod limit;

@@ -19,14 +19,16 @@ mod tenant;
 mod throttle;
 mod writes;
 
-pub use answer::{Answer, BodyError, Created, CreationAnswer, FilteredBody, Gathered, WholeAnswer};
+pub use answer::{
+    Answer, BodyError, Created, CreationAnswer, FilteredBody, Gathered, KeptAnswer, Whole, WholeAnswer,
+};
 pub use application_secrets::{ApplicationSecret, ApplicationSecrets, SecretsError};
 pub use client::{hand_out, lend, send};
 pub use error::UpstreamError;
 pub use health::{LastFailure, TryFailure, UpstreamHealth};
 pub use pool::{ConnectionGuard, PoolBuffers, PoolTimes, SendError};
 pub use pools::{PoolTable, Pools};
-pub use replay::{Prepared, RequestBodyError, check as check_body};
+pub use replay::{Extent, Prepared, RequestBodyError, check as check_body};
 pub use request::Outbound;
 pub use retry::Retries;
 pub use tenant::{Common, Tenant, TenantParts};

@@ -6,6 +6,8 @@
 mod admin;
 #[path = "it/asked_tokens.rs"]
 mod asked_tokens;
+#[path = "it/batch.rs"]
+mod batch;
 #[path = "it/broker.rs"]
 mod broker;
 #[path = "it/callers.rs"]
@@ -39,6 +41,8 @@ mod greedy;
 mod healthcheck;
 #[path = "it/hung_files.rs"]
 mod hung_files;
+#[path = "it/idempotency.rs"]
+mod idempotency;
 #[path = "it/issuer_keys.rs"]
 mod issuer_keys;
 #[path = "it/jwt.rs"]

@@ -9,6 +9,8 @@ const TEXT: &str = include_str!("cloud.tsv");
 
 /// Makes a tenant: its answer has the one copy of a secret.
 pub const CREATE_TENANT: &str = "cloud:CreateTenant";
+/// Charges a card for one, once for each `Idempotency-Key`, without which it does not.
+pub const SUBSCRIBE_TENANT: &str = "cloud:CreateTenantSubscription";
 /// Ends one.
 pub const DELETE_TENANT: &str = "cloud:DeleteTenant";
 
@@ -59,7 +61,7 @@ mod tests {
         );
         let create = cloud.find(Verb::Post, "/api/tenants").unwrap();
         assert_eq!(cloud.by_id(CREATE_TENANT), Some(create));
-        assert!(cloud.by_id(DELETE_TENANT).is_some());
+        assert!(cloud.by_id(DELETE_TENANT).is_some() && cloud.by_id(SUBSCRIBE_TENANT).is_some());
         assert!(cloud.secrets(create).unwrap().places().contains(&"/defaultApplication/secret".to_owned()));
         assert!(cloud.parameters(create).has_member("regionName"));
         assert!(

@@ -251,7 +251,7 @@ pub(super) fn parse_address(text: &str) -> Result<Address, String> {
 }
 
 /// A wildcard address is one to listen on, not to connect to.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
+pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(if address.is_ipv4() {
             Ipv4Addr::LOCALHOST.into()

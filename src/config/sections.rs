@@ -74,6 +74,14 @@ sections! {
         shared_answer: usize = 128 * 1024, size(KIB..=MIB);
         /// Bytes of answers that are kept for rules with `cache`, of all tenants together; those not used for the longest make room. They count towards what requests that wait may hold of `limits.memory`, of which they take half at the most.
         cache: usize = 8 * 1024 * 1024, size(0..=GIB);
+        /// Values of `Idempotency-Key` that are remembered. Where there are so many, the caller that has the most loses its oldest that was answered; one that is under way or of unknown outcome never goes before its time.
+        idempotency_keys: usize = 20_000, count(1..=1_000_000);
+        /// How long such a key is remembered.
+        idempotency_ttl: Duration = DAY, duration(MINUTE..=30 * DAY);
+        /// Bytes of answers that are kept for them. Where there is no room, the oldest answer of the caller that has the most goes; its key stays.
+        idempotency_memory: usize = 4 * MIB as usize, size(0..=GIB);
+        /// Bytes of an answer that is kept for them, head included. Of a larger one, only its status is.
+        idempotency_answer: usize = 32 * 1024, size(0..=MIB);
         /// How many times its size a compressed answer of the upstream may expand to, beyond its first MiB.
         expansion: u32 = 200, count(1..=2000);
         /// Failed identifications per second and peer address before the answer is 429. Peers on loopback addresses and Unix sockets are not limited.

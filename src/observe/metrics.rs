@@ -59,6 +59,7 @@ pub struct Metrics {
     pub(crate) handshakes_failed: Counters<1>,
     pub(crate) certificate_expiry: Gauges<0>,
     pub(crate) crl_next_update: Gauges<0>,
+    pub(crate) idempotency: Counters<1>,
     pub(crate) quota_used: Counters<1>,
     pub(crate) quota_remaining: Gauges<1>,
     pub(crate) quota_limit: Gauges<1>,
@@ -257,6 +258,12 @@ impl Metrics {
                 "tls_crl_next_update_timestamp_seconds",
                 "Unix time at which the first of the revocation lists expires, in seconds.",
                 [],
+            ),
+            idempotency: families.closed_counters(
+                "idempotency_keys_total",
+                "Number of requests with an Idempotency-Key, by what they were told.",
+                ["outcome"],
+                closed::IDEMPOTENCY,
             ),
             quota_used: families.counters(
                 "quota_used_total",

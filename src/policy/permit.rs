@@ -195,4 +195,13 @@ impl PermittedOperation {
         let Self { name: operation, index, target, .. } = self;
         target.approve(headers, body).map_err(|unmet| Refusal::Condition { operation, index, unmet })
     }
+
+    /// Whether the request's body meets the conditions of the grant: for an answer that was given before.
+    ///
+    /// # Errors
+    /// [`Refusal::Condition`].
+    pub fn check(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Refusal> {
+        let (operation, index) = (self.name, self.index);
+        self.target.check(headers, body).map_err(|unmet| Refusal::Condition { operation, index, unmet })
+    }
 }

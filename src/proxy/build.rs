@@ -99,6 +99,7 @@ impl Shared {
             vault: self.vault.clone(),
             tokens: self.tokens.clone(),
             unresolved: self.unresolved.clone(),
+            idempotency: self.idempotency.clone(),
             tenants,
             accounts,
             broker: Broker { seal, ttl: config.broker.ttl, clock: self.clock.clone() },

@@ -99,7 +99,8 @@ impl Pipeline {
         };
         let keep = self.keep(vault, account.clone(), alias.as_ref(), (created_by, Steps::default())).await?;
         let deadline = record.started + self.config.timeouts.deadline;
-        let (dispatch, body) = self.prepare(connection, admitted, head, body, deadline, record).await?;
+        let (begun, dispatch, body) =
+            self.prepare_creation(connection, admitted, head, body, deadline, record).await?;
         let sent_to = dispatch.target().target().clone();
         let asked = Asked::new(tenant.name().clone(), alias, body.held());
         let creation = Creation {
@@ -113,6 +114,7 @@ impl Pipeline {
             asked,
             keep,
             unresolved: self.unresolved.clone(),
+            begun,
         };
         // Whoever asked may leave before the answer is there, and with the answer the secret would be gone.
         let part = record.apart();

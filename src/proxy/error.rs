@@ -20,6 +20,7 @@ use crate::{
     authn::AuthnError,
     catalog::Slip,
     filter::Blocked,
+    idempotency::IdempotencyError,
     limit::{LimitError, NotSent},
     observe::Side,
     openapi::CutError,
@@ -80,6 +81,9 @@ pub enum Failure {
     /// That of another request, whose answer this one waited for, or of this one, whose answer others waited for.
     #[error(transparent)]
     Shared(Arc<Failure>),
+    /// A request with an `Idempotency-Key` is not sent.
+    #[error(transparent)]
+    Idempotency(#[from] IdempotencyError),
     /// A bug.
     #[error("Claviger failed on this request; this is a bug")]
     Panic,
@@ -222,11 +226,12 @@ impl Failure {
                 UpstreamError::Token(_) | UpstreamError::Limit(_) | UpstreamError::NoSuchToken => {
                     table::INTERNAL
                 }
-                UpstreamError::Unreachable(SendError::Broken(_)) => table::UPSTREAM_BROKEN,
+                UpstreamError::Unreachable(SendError::Broken(_)) | UpstreamError::BrokeOff => {
+                    table::UPSTREAM_BROKEN
+                }
                 UpstreamError::Unreachable(
                     SendError::Connect(_) | SendError::ConnectTimeout(_) | SendError::Closed(_),
                 ) => table::UPSTREAM_UNREACHABLE,
-                UpstreamError::BrokeOff => table::UPSTREAM_UNREACHABLE,
                 UpstreamError::Timeout(_) => table::UPSTREAM_TIMEOUT,
                 UpstreamError::Spent => table::UPSTREAM_BROKEN,
                 UpstreamError::Deadline(_) => table::DEADLINE,
@@ -267,6 +272,14 @@ impl Failure {
             Self::Vault(VaultError::Unknown(_)) => table::TENANT_UNKNOWN,
             Self::Vault(VaultError::Unfit(_)) => table::BAD_REQUEST,
             Self::Vault(VaultError::Unavailable(_)) => table::VAULT_UNAVAILABLE,
+            Self::Idempotency(error) => match error {
+                IdempotencyError::Malformed(_) => table::KEY_MALFORMED,
+                IdempotencyError::Reused => table::KEY_REUSED,
+                IdempotencyError::InProgress => table::KEY_IN_PROGRESS,
+                IdempotencyError::Unknown | IdempotencyError::NotKnown => table::OUTCOME_UNKNOWN,
+                IdempotencyError::NotKept { .. } => table::ANSWER_NOT_KEPT,
+                IdempotencyError::Full => table::OVERLOADED_BY_KEYS,
+            },
             Self::OpenApi(CutError::Busy) => table::OVERLOADED_BY_DOCUMENTS,
             Self::Broker(BrokerError::Seal(_)) | Self::OpenApi(CutError::Failed) | Self::Panic => {
                 table::INTERNAL
@@ -282,8 +295,11 @@ impl Failure {
             Self::Upstream(UpstreamError::Body(RequestBodyError::Limit(limit))) => {
                 Some(limit.retry_after().unwrap_or(Duration::from_secs(1)))
             }
-            Self::OpenApi(CutError::Busy) => Some(Duration::from_secs(1)),
+            Self::OpenApi(CutError::Busy) | Self::Idempotency(IdempotencyError::InProgress) => {
+                Some(Duration::from_secs(1))
+            }
             Self::Vault(VaultError::Unavailable(_)) => Some(Duration::from_secs(5)),
+            Self::Idempotency(IdempotencyError::Full) => Some(Duration::from_mins(1)),
             Self::Token(error) => Some(error.retry_after(Instant::now())),
             Self::Caller(unauthenticated) => unauthenticated.retry_after(),
             _ => None,
@@ -322,7 +338,7 @@ impl Failure {
             Self::Caller(unauthenticated) => unauthenticated.remedy().unwrap_or(description.remedy),
             Self::Upstream(UpstreamError::Body(RequestBodyError::TooLarge { key, .. })) => match *key {
                 "limits.replay" => {
-                    "A rule looks into this body, so it is held in memory: send less, or have the operator raise the key"
+                    "This body is held in memory, for a rule that looks into it or for its Idempotency-Key: send less, or have the operator raise the key"
                 }
                 "limits.multipart_body" => "Send less: Logto takes files of up to 20 MiB",
                 _ => "Send less: Logto answers JSON over 1 MiB and forms or text over 56 kB with 404",

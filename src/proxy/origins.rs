@@ -8,13 +8,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, hea
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
 /// Those that reach the upstream, and those that Claviger reads itself.
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
-    "Accept, Accept-Language, Authorization, Baggage, Cache-Control, Claviger-Key, Claviger-Tenant, Content-Language, \
-     Content-Type, If-Match, If-Modified-Since, If-None-Match, If-Unmodified-Since, Pragma, Traceparent, Tracestate, \
+    "Accept, Accept-Language, Authorization, Baggage, Cache-Control, Claviger-Key, Claviger-Replay, Claviger-Tenant, Content-Language, \
+     Content-Type, Idempotency-Key, If-Match, If-Modified-Since, If-None-Match, If-Unmodified-Since, Pragma, Traceparent, Tracestate, \
      X-Request-Id",
 );
 /// What a script may read beside the body.
 const ANSWER_HEADERS: HeaderValue = HeaderValue::from_static(
-    "ETag, Link, Location, Proxy-Status, RateLimit, RateLimit-Policy, Retry-After, Total-Number, \
+    "ETag, Idempotency-Replayed, Link, Location, Proxy-Status, RateLimit, RateLimit-Policy, Retry-After, Total-Number, \
      Total-Number-Is-Capped, WWW-Authenticate, X-Request-Id",
 );
 /// As long as any browser remembers it, in seconds; but a changed configuration should be noticed.

@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    broker::{self, Broker, BrokerRequest},
+    broker::Broker,
     cloud::Unresolved,
     error::Failure,
     forward_auth,
@@ -21,18 +21,17 @@ use crate::{
     authn::{Authenticators, Caller, Presented, Reach},
     catalog::Api,
     config::{Config, PolicyVersion},
-    headers,
+    headers, idempotency,
     ids::CallerIndex,
     limit::{Admitted, Dispatch, LimitError, Peers, RateLimits, Unauthenticated},
     listen::Connection,
-    observe::{AnsweredBy, Details, Issued, Metrics, OperationMetrics, Record, Recorder, RequestId},
+    observe::{AnsweredBy, Details, Metrics, OperationMetrics, Record, Recorder, RequestId},
     openapi::{Cuts, Library},
-    policy::{Action, DESCRIBE, Grants, ISSUE, Permit, Refusal, Tenant as _, target::Target},
+    policy::{Action, DESCRIBE, Grants, ISSUE, Permit, Refusal, target::Target},
     reply::{self, Base, Body},
-    secret::Digest,
     tenants::Directory,
     token::Tokens,
-    upstream::{self, Outbound, Prepared, Tenant},
+    upstream::{self, Extent, Outbound, Prepared, Tenant},
     vault::Vault,
 };
 
@@ -60,6 +59,8 @@ pub struct Pipeline {
     pub(super) unresolved: Arc<Unresolved>,
     /// Reads that need not be sent.
     pub(super) reads: Arc<Reads>,
+    /// What became of requests that their callers may repeat, by `Idempotency-Key`.
+    pub(super) idempotency: Arc<dyn idempotency::Store>,
     /// Tenants' OpenAPI documents, and what was cut of them.
     pub(super) library: Arc<Library>,
     pub(super) cuts: Cuts,
@@ -123,30 +124,8 @@ impl Pipeline {
         }
     }
 
-    /// Answers a token request. Who asks is in its form, so while that is read the least possible is held.
-    async fn token(
-        &self,
-        connection: &Connection,
-        head: Parts,
-        body: Incoming,
-        record: &mut Record,
-    ) -> Result<Response<Body>, Failure> {
-        record.asks_for_token = true;
-        let head = broker::what_counts(head);
-        let waiting = self.unauthenticated.enter(connection.peer.ip())?;
-        let form = BrokerRequest::read(&head, body, self.config.timeouts.form).await?;
-        drop(waiting);
-        record.client_in_form = form.client_in_form();
-        let presented = Presented::by_client(&connection.peer, &head.headers, form.client());
-        let named = route::target(&head.uri, head.version, &head.headers)?;
-        let target =
-            Target::Token { tenant: named.tenant(), asked: form.asked(self.base(connection.scheme, &head)) };
-        let admitted = self.admit(connection, &presented, &target, &head, record).await?;
-        self.issue(admitted, self.authenticators.key_of(&presented), record).await
-    }
-
     /// Authenticate → authorise → admit, for every route alike.
-    async fn admit(
+    pub(super) async fn admit(
         &self,
         connection: &Connection,
         presented: &Presented<'_>,
@@ -284,6 +263,9 @@ impl Pipeline {
         body: Incoming,
         record: &mut Record,
     ) -> Result<Response<Body>, Failure> {
+        if let Some(key) = Self::key_of(&admitted, head)? {
+            return self.once(&key, connection, admitted, head, body, record).await;
+        }
         let deadline = record.started + self.config.timeouts.deadline;
         let tenant = admitted.tenant().clone();
         let (dispatch, body) = self.prepare(connection, admitted, head, body, deadline, record).await?;
@@ -317,7 +299,6 @@ impl Pipeline {
         }
     }
 
-    /// Reads the body as far as it has to be, and waits for what [`Admitted::dispatch`] waits for.
     async fn wait_to_send(
         &self,
         mut admitted: Admitted<Tenant>,
@@ -326,48 +307,50 @@ impl Pipeline {
         deadline: Instant,
         record: &mut Record,
     ) -> Result<(Dispatch<Tenant>, Prepared), Failure> {
-        let (timeouts, limits) = (&self.config.timeouts, &self.config.limits);
-        admitted.hold(Prepared::held_of(&body, limits, admitted.looks_at_body()))?;
-        let reading = async {
-            let body = Prepared::read(&head.method, &head.headers, body, limits, timeouts.body).await?;
-            if admitted.looks_at_body() { body.hold(limits).await } else { Ok(body) }
-        };
-        let body =
-            timeout_at(deadline, reading).await.map_err(|_| Failure::SlowBody(timeouts.deadline))??;
-        let (dispatch, rule) = admitted
-            .dispatch(&head.headers, body.held(), deadline)
-            .await
-            .map_err(|reason| Failure::not_sent(reason, timeouts.deadline))?;
-        if let (Some(details), Some(rule)) = (&mut record.details, rule) {
-            details.rule = Some(rule);
-        }
+        let extent = if admitted.looks_at_body() { Extent::Whole } else { Extent::Small };
+        let body = self.read_body(&mut admitted, extent, head, body, deadline).await?;
+        let dispatch = self.enter(admitted, head, body.held(), deadline, record).await?;
         Ok((dispatch, body))
     }
 
-    /// Answers a token request: with a token of ours, or the upstream's where the grant says so.
-    async fn issue(
+    /// Reads the body as far as it has to be.
+    pub(super) async fn read_body(
+        &self,
+        admitted: &mut Admitted<Tenant>,
+        extent: Extent,
+        head: &Parts,
+        body: Incoming,
+        deadline: Instant,
+    ) -> Result<Prepared, Failure> {
+        let (timeouts, limits) = (&self.config.timeouts, &self.config.limits);
+        admitted.hold(Prepared::held_of(&body, limits, extent))?;
+        let reading = async {
+            let body = Prepared::read(&head.method, &head.headers, body, limits, timeouts.body).await?;
+            if extent == Extent::Whole { body.hold(limits).await } else { Ok(body) }
+        };
+        timeout_at(deadline, reading)
+            .await
+            .map_err(|_| Failure::SlowBody(timeouts.deadline))?
+            .map_err(Failure::from)
+    }
+
+    /// Waits for what [`Admitted::dispatch`] waits for.
+    pub(super) async fn enter(
         &self,
         admitted: Admitted<Tenant>,
-        key: Option<Digest>,
+        head: &Parts,
+        body: Option<&[u8]>,
+        deadline: Instant,
         record: &mut Record,
-    ) -> Result<Response<Body>, Failure> {
-        let scopes = admitted.tenant().scopes(admitted.token());
-        let caller = &self.config.callers[admitted.caller().index().0].name;
-        let tenant = admitted.tenant().clone();
-        let answer = match admitted.hand_out() {
-            Some(handout) => {
-                let deadline = record.started + self.config.timeouts.deadline;
-                let token = upstream::hand_out(handout, deadline).await?;
-                record.issued(Issued::Upstream);
-                self.broker.hand_out(&token, &scopes)
-            }
-            None => {
-                let answer = self.broker.issue(tenant.name(), caller, key.as_ref(), &scopes)?;
-                record.issued(Issued::Claviger);
-                answer
-            }
-        };
-        Ok(answer.map(Body::whole))
+    ) -> Result<Dispatch<Tenant>, Failure> {
+        let (dispatch, rule) = admitted
+            .dispatch(&head.headers, body, deadline)
+            .await
+            .map_err(|reason| Failure::not_sent(reason, self.config.timeouts.deadline))?;
+        if let (Some(details), Some(rule)) = (&mut record.details, rule) {
+            details.rule = Some(rule);
+        }
+        Ok(dispatch)
     }
 
     /// How links to this proxy begin: as configured, else as the caller addressed us.

@@ -13,6 +13,7 @@ use crate::{
     catalog::Verb,
     config::Rate,
     headers,
+    idempotency::IdempotencyError,
     limit::LimitError,
     observe::{AnsweredBy, Record},
     policy::{NoDocument, Refusal, target::TargetError},
@@ -29,6 +30,9 @@ struct Problem<'a> {
     code: &'a str,
     message: &'a str,
     side: &'a str,
+    /// Of a request with an `Idempotency-Key`: what the first one was answered with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -52,6 +56,10 @@ pub(super) fn answer(failure: &Failure, record: &mut Record) -> Response<Body> {
         code: description.code,
         message: &detail,
         side: description.side.as_str(),
+        first_status: match failure {
+            Failure::Idempotency(IdempotencyError::NotKept { status, .. }) => Some(status.as_u16()),
+            _ => None,
+        },
         error: oauth,
         error_description: oauth.map(|_| oauth_text(&detail)),
     };
@@ -201,6 +209,7 @@ fn count(failure: &Failure, short: &'static str, record: &Record) {
             };
             record.metrics().rate_limited.of([&policy]).inc();
         }
+        Failure::Idempotency(error) => record.metrics().idempotency.of([&error.label()]).inc(),
         Failure::Reply(blocked) => reply::report(*blocked, record),
         Failure::InFlightTimeout(_)
         | Failure::SlowBody(_)

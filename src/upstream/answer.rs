@@ -2,9 +2,11 @@
 //! it, and takes masking, tokens and known secrets from what the request was sent with, so none can be forgotten.
 
 mod created;
+mod kept;
 mod whole;
 
 pub use created::{Created, CreationAnswer};
+pub use kept::{KeptAnswer, Whole};
 pub use whole::{Gathered, WholeAnswer};
 
 use std::{

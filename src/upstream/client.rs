@@ -89,6 +89,7 @@ pub async fn send(
         target: dispatch.target(),
         masking: dispatch.masking(),
         compression: tenant.config().compression,
+        takes_key: tenant.config().is_account(),
         id: record.id.header(),
     };
     tenant.retries().deposit();

@@ -49,6 +49,19 @@ impl UpstreamError {
         matches!(self, Self::Unreachable(error) if error.unsent())
     }
 
+    /// Whether it may have been carried out: it went out, and what came of it is not known.
+    pub fn may_have_been_carried_out(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable(SendError::Broken(_))
+                | Self::BrokeOff
+                | Self::Timeout(_)
+                | Self::Deadline(_)
+                | Self::Spent
+                | Self::Invalid(_)
+        )
+    }
+
     /// Whether nobody takes connections at the upstream: it may be back in a moment.
     pub(super) fn is_refusal(&self) -> bool {
         matches!(self, Self::Unreachable(error) if error.is_refusal())

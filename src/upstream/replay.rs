@@ -55,6 +55,15 @@ pub enum RequestBodyError {
     Broken(#[source] Arc<hyper::Error>),
 }
 
+/// How much of a body has to be in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// All of a small one, and nothing of another.
+    Small,
+    /// All of it: somebody looks at it.
+    Whole,
+}
+
 /// A body as it came in.
 #[derive(Debug)]
 pub enum Prepared {
@@ -106,12 +115,12 @@ impl std::fmt::Debug for Streamed {
 }
 
 impl Prepared {
-    /// As many bytes of a body as will be in memory while its request waits: all of a small one, or of one that is looked at.
-    pub fn held_of(body: &Incoming, limits: &Limits, is_looked_at: bool) -> u64 {
+    /// As many bytes of a body as will be in memory while its request waits.
+    pub fn held_of(body: &Incoming, limits: &Limits, extent: Extent) -> u64 {
         let most = limits.replay as u64;
         match body.size_hint().exact() {
             Some(length) if length <= most => length,
-            _ if is_looked_at => most,
+            _ if extent == Extent::Whole => most,
             _ => 0,
         }
     }

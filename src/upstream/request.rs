@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::replay::RequestBody;
 use crate::{
     catalog::Secrets,
-    headers::{self, Coding},
+    headers::{self, Coding, IDEMPOTENCY_KEY},
     policy::conditions::ApprovedTarget,
 };
 
@@ -34,6 +34,8 @@ pub(super) struct Outgoing<'a> {
     pub masking: Option<&'static Secrets>,
     /// `tenants.NAME.compression`
     pub compression: bool,
+    /// Whether the upstream is told the caller's `Idempotency-Key`.
+    pub takes_key: bool,
     /// The request id, as header.
     pub id: HeaderValue,
 }
@@ -49,6 +51,9 @@ impl Outgoing<'_> {
         let is_compressed = self.compression && self.head.method != Method::HEAD;
         let coding = if is_compressed { Coding::Gzip } else { Coding::Identity };
         let mut headers = headers::forwarded(&self.head.headers, coding);
+        if let Some(key) = self.head.headers.get(IDEMPOTENCY_KEY).filter(|_| self.takes_key) {
+            headers.insert(IDEMPOTENCY_KEY, key.clone());
+        }
         headers.insert(header::AUTHORIZATION, token.clone());
         headers.insert(headers::X_REQUEST_ID, self.id.clone());
         // RFC 9110 section 8.6. hyper says it of no body by itself.

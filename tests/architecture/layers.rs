@@ -12,7 +12,8 @@ pub(crate) const LAYERS: &[&[&str]] = &[
     &["explain", "rotation", "simulate"],
     // The only room that knows all stages.
     &["proxy"],
-    &["listen", "reply"],
+    // What repeats are told needs answers that came through the filter.
+    &["idempotency", "listen", "reply"],
     &["upstream"],
     // Masks secrets and looks for our own credentials in answers; what callers read of what they may do.
     &["filter", "openapi"],

@@ -5,6 +5,7 @@
 
 pub(crate) mod canary;
 pub(crate) mod command;
+pub(crate) mod cutter;
 pub(crate) mod gzip;
 pub(crate) mod issuer;
 pub(crate) mod kubernetes;
@@ -24,6 +25,7 @@ pub(crate) mod wait;
 pub(crate) mod wire;
 
 pub(crate) use command::{Finished, claviger};
+pub(crate) use cutter::{Cut, Cutter};
 pub(crate) use logto::Logto;
 pub(crate) use proxy::Proxy;
 pub(crate) use redis::RedisServer;

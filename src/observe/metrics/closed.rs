@@ -42,6 +42,18 @@ pub(super) const CACHE: &[[&str; 1]] = &[["hit"], ["miss"], ["revalidated"], ["c
 /// Of `rotations_total`.
 pub(super) const ROTATIONS: &[[&str; 1]] = &[["switched"], ["retired"], ["failed"]];
 
+/// Of `idempotency_keys_total`.
+pub(super) const IDEMPOTENCY: &[[&str; 1]] = &[
+    ["first"],
+    ["replayed"],
+    ["in_progress"],
+    ["reused"],
+    ["unknown"],
+    ["not_kept"],
+    ["malformed"],
+    ["full"],
+];
+
 /// Of `rate_limited_total`.
 pub(super) const LIMITS: &[[&str; 1]] = &[
     ["caller"],

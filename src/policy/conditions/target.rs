@@ -59,6 +59,17 @@ impl ConditionalTarget {
         Ok((ApprovedTarget(self.target), rule))
     }
 
+    /// Whether `body` meets the conditions, without giving the target out: for whoever sends nothing.
+    ///
+    /// # Errors
+    /// As of [`ConditionalTarget::approve`].
+    pub fn check(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Unmet> {
+        match &self.pending {
+            None => Ok(()),
+            Some(pending) => pending.by_body(headers, Some(body)).map(drop),
+        }
+    }
+
     /// The target to look at; to send it, it has to be approved.
     pub fn target(&self) -> &PathAndQuery {
         &self.target

@@ -7,6 +7,7 @@ use crate::{
     authn::{KeyUsage, Seal, SealError, jwt::Keyrings},
     clock::Clock,
     config::Config,
+    idempotency,
     limit::{CallerLimits, Memory, Peers, Unauthenticated},
     observe::{Audit, Events, Metrics},
     openapi::Library,
@@ -38,6 +39,8 @@ pub struct Shared {
     /// The Redis that replicas share, where there is one.
     pub redis: Option<Redis>,
     pub(super) unresolved: Arc<Unresolved>,
+    /// What became of requests with an `Idempotency-Key`.
+    pub(super) idempotency: Arc<dyn idempotency::Store>,
     /// Requests that wait before it is known whose they are.
     pub(super) unauthenticated: Arc<Unauthenticated>,
     pub(super) limits: CallerLimits,
@@ -68,6 +71,7 @@ impl Shared {
             vault: None,
             redis: None,
             unresolved: Arc::default(),
+            idempotency: Arc::new(idempotency::MemoryStore::default()),
             unauthenticated: Arc::new(Unauthenticated::new(USUAL_UNAUTHENTICATED)),
             limits,
             key_usage: KeyUsage::default(),

@@ -18,18 +18,18 @@ use super::{
 use crate::{
     config::{Cloud, Config},
     headers,
+    idempotency::Begun,
     ids::TenantName,
     limit::Dispatch,
     observe::Record,
     proxy::{
         build::{prove, reserve},
         error::{CreationError, Failure},
+        once::outcome_of_creation,
     },
     tenants::Directory,
     token::Tokens,
-    upstream::{
-        self, Created, CreationAnswer, FilteredBody, Outbound, Prepared, SendError, Tenant, UpstreamError,
-    },
+    upstream::{self, Created, CreationAnswer, FilteredBody, Outbound, Prepared, Tenant},
     vault::{self, Reservation, Vault, VaultError, fault_point},
 };
 
@@ -48,6 +48,8 @@ pub(super) struct Creation {
     pub(super) asked: Asked,
     pub(super) keep: Keep,
     pub(super) unresolved: Arc<Unresolved>,
+    /// What its repeats are told by, where it has an `Idempotency-Key`.
+    pub(super) begun: Option<Begun>,
 }
 
 /// What it takes to keep a credential.
@@ -90,13 +92,32 @@ pub(super) struct Kept {
 }
 
 impl Creation {
-    pub(super) async fn run(self, mut record: Record) -> Done {
+    pub(super) async fn run(mut self, mut record: Record) -> Done {
+        let mut begun = self.begun.take();
+        if let Some(begun) = &mut begun {
+            begun.is_sent();
+        }
         let outcome = self.carry_out(&mut record).await;
+        if let Some(begun) = begun {
+            begun.settle(outcome_of_creation(outcome.as_ref().err()));
+        }
         Done { attempts: record.attempts, outcome }
     }
 
     async fn carry_out(self, record: &mut Record) -> Result<Outcome, Failure> {
-        let Self { tenant, dispatch, body, head, worker, deadline, idle, asked, mut keep, unresolved } = self;
+        let Self {
+            tenant,
+            dispatch,
+            body,
+            head,
+            worker,
+            deadline,
+            idle,
+            asked,
+            mut keep,
+            unresolved,
+            begun: _,
+        } = self;
         let vault = keep.vault.clone();
         let list = List { tenant: &tenant, worker, idle, name: asked.name.as_deref(), vault: &vault };
         if unresolved.has(&asked, Instant::now()) {
@@ -112,7 +133,7 @@ impl Creation {
         let outbound = Outbound { head: &head, worker, deadline };
         let mut answer = match upstream::send(dispatch, outbound, body, record).await {
             Ok(answer) => answer,
-            Err(error) if is_unknown(&error) => {
+            Err(error) if error.may_have_been_carried_out() => {
                 unresolved.add(asked.clone(), Instant::now());
                 let found = list.found(record).await;
                 keep.forget_note().await;
@@ -252,19 +273,6 @@ async fn store(
             (Err(error), _) => return Err(error),
         }
     }
-}
-
-/// Whether a request that failed so may have been carried out.
-fn is_unknown(error: &UpstreamError) -> bool {
-    matches!(
-        error,
-        UpstreamError::Unreachable(SendError::Broken(_))
-            | UpstreamError::BrokeOff
-            | UpstreamError::Timeout(_)
-            | UpstreamError::Deadline(_)
-            | UpstreamError::Spent
-            | UpstreamError::Invalid(_)
-    )
 }
 
 fn unknown(cause: Failure, found: Result<Option<Vec<String>>, Failure>, name: Option<&str>) -> Failure {

@@ -121,6 +121,7 @@ impl Pipeline {
             idle: self.config.timeouts.body,
             keep,
             unresolved: self.unresolved.clone(),
+            begun: None,
         };
         // As of a caller: who asked may leave, and with the answer the secret would be gone.
         let part = record.apart();

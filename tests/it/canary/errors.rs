@@ -153,6 +153,28 @@ async fn start(logto: &Logto, gone: &Scripted, signer: &Signer, held: &[String; 
         .await
 }
 
+/// A request whose `Idempotency-Key` is the credential, and what its repeats are told, while Logto does not answer.
+async fn drive_repeats(driver: &mut Driver<'_>, credentials: &Credentials, logto: &Logto, aside: &Tap) {
+    let with = |body: &str| {
+        let request = credentials.from(Says::Key, "POST", "/t/acme/api/roles");
+        request.body("application/json", body).header("Idempotency-Key", &credentials.key)
+    };
+    let (request, other) = (with(r#"{"name":"a"}"#), with(r#"{"name":"b"}"#));
+    let mut first = driver.proxy.places()[0].connect(aside.clone()).await.expect("it listens");
+    logto.clear_recorded();
+    first.write(&[request.head(), br#"{"name":"a"}"#.to_vec()].concat()).await.expect("it is read");
+    soon("it to be sent", || !logto.api_requests_seen().is_empty()).await;
+    driver.drive(&request).await;
+    first.read_answer("POST").await.expect("it is answered");
+    driver.drive(&request).await;
+    driver.drive(&other).await;
+    logto.faults().set(vec![Fault::new(Target::Api, Effect::Truncate { after: 3 })]);
+    let again = credentials.from(Says::Key, "POST", "/t/acme/api/roles");
+    let again = again.body("application/json", r#"{"name":"c"}"#).header("Idempotency-Key", "another");
+    driver.drive(&again).await;
+    driver.drive(&again).await;
+}
+
 #[tokio::test]
 async fn no_credential_comes_out_of_any_error() {
     let logto = Logto::start().await;
@@ -291,6 +313,7 @@ async fn no_credential_comes_out_of_any_error() {
     let mut driver = Driver { proxy: &proxy, seen: BTreeSet::new() };
     let roles = credentials.from(Says::Jwt, "GET", "/t/acme/api/roles");
     driver.drive(&roles).await;
+    drive_repeats(&mut driver, &credentials, &logto, &aside).await;
     // An answer that takes its time keeps the only place.
     logto.faults().set(vec![Fault::new(Target::Api, Effect::Drip { bytes: 1, every_ms: 50 })]);
     let mut slow = proxy.places()[0].connect(aside.clone()).await.expect("it listens");

@@ -1,0 +1,141 @@
+//! `claviger batch FILE`: many operations, one JSON object a line, sent through a running Claviger as a batch caller. What may
+//! have been sent is in a journal before it is, so that a run that was killed goes on where it was. A creation of unknown
+//! outcome is settled by asking what became of it, never by sending it blindly once more.
+
+mod answer;
+mod client;
+mod input;
+mod journal;
+mod line;
+mod outcome;
+mod patience;
+mod progress;
+mod run;
+mod settle;
+mod unique;
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use self::{
+    client::{Client, Way},
+    input::Input,
+    journal::Journal,
+    run::Run,
+};
+use crate::{cli::sources::load_policy, config::Address};
+
+/// An operation file that is wrong.
+const WRONG: u8 = 2;
+
+#[derive(clap::Args)]
+#[command(after_long_help = "\
+A line is one operation, by its name or by method and path:
+
+  {\"operation\": \"CreateUser\", \"body\": {\"username\": \"ada\"}}
+  {\"operation\": \"UpdateUser\", \"params\": {\"userId\": \"x1\"}, \"body\": {\"name\": \"Ada\"}}
+  {\"id\": \"ada-roles\", \"method\": \"POST\", \"path\": \"/api/users/x1/roles\", \"body\": {\"roleIds\": [\"r1\"]}}
+
+Every line is checked before the first is sent. FILE.journal has what was sent, FILE.results what came of it; the same command goes on
+after an interruption.
+
+Exit codes:
+  0  all is done
+  1  some operations failed, or their outcome is unknown; or the run was given up and can be resumed
+  2  wrong usage, or a line that is none: nothing was sent
+
+Examples:
+  claviger batch users.ndjson
+  claviger batch users.ndjson --tenant acme --key-file key --concurrency 16
+  jq -c '.[] | {operation: \"CreateUser\", body: .}' users.json | claviger batch - --journal users.journal")]
+pub(super) struct Args {
+    /// The operations; - is standard input, and needs --journal.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    sources: super::Sources,
+    #[command(flatten)]
+    way: Way,
+    /// The tenant of lines that name none. Left out: the caller's own.
+    #[arg(long, value_name = "NAME", add = clap_complete::ArgValueCandidates::new(super::complete::tenants))]
+    tenant: Option<String>,
+    /// Operations at the same time; 1: one after the other, in order.
+    #[arg(long, value_name = "NUMBER", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    concurrency: u16,
+    /// How long nothing may get on before the run is given up, to be resumed.
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = humantime::parse_duration)]
+    patience: Duration,
+    /// Send an operation again whose outcome is unknown and which nothing unique settles: it may be carried out twice.
+    #[arg(long)]
+    repeat_unknown: bool,
+    /// What was sent. Left out: FILE.journal.
+    #[arg(long, value_name = "FILE")]
+    journal: Option<PathBuf>,
+    /// What came of it, one JSON object a line. Left out: FILE.results.
+    #[arg(long, value_name = "FILE")]
+    results: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &Args) -> ExitCode {
+    let is_stdin = args.file.as_os_str() == "-";
+    let beside = |end: &str| {
+        let base = if is_stdin { args.journal.clone()? } else { args.file.clone() };
+        let mut name = base.into_os_string();
+        name.push(end);
+        Some(PathBuf::from(name))
+    };
+    let (Some(journal), Some(results)) = (
+        args.journal.clone().or_else(|| beside(".journal").filter(|_| !is_stdin)),
+        args.results.clone().or_else(|| beside(".results")),
+    ) else {
+        return wrong("standard input has no name that a journal could have: write --journal FILE");
+    };
+    let input = match Input::read(&args.file, args.tenant.as_deref()) {
+        Ok(input) => input,
+        Err(why) => return wrong(&why),
+    };
+    let client = match url(args).and_then(|url| Client::new(&url, &args.way)) {
+        Ok(client) => client,
+        Err(why) => return wrong(&why),
+    };
+    let journal = match Journal::open(&journal, &results, &input, args.tenant.as_deref()) {
+        Ok(journal) => journal,
+        Err(why) => return super::fail(&why),
+    };
+    let runtime = match super::runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return super::fail(&format!("cannot start: {error}")),
+    };
+    let run = Run::new(client, journal, args.repeat_unknown, args.patience);
+    let (tally, given_up) = runtime.block_on(run.all(input, usize::from(args.concurrency)));
+    let _: ExitCode = super::print(&format!("{tally} Results: {}\n", results.display()));
+    match given_up {
+        Some(why) => super::fail(&format!("{why}. The same command goes on where it was")),
+        None if tally.is_all_done() => ExitCode::SUCCESS,
+        None => ExitCode::from(super::NO),
+    }
+}
+
+fn wrong(why: &str) -> ExitCode {
+    eprintln!("claviger: {why}");
+    ExitCode::from(WRONG)
+}
+
+/// As said, or as the configuration has it.
+fn url(args: &Args) -> Result<String, String> {
+    if let Some(url) = &args.way.url {
+        return Ok(url.trim_end_matches('/').to_owned());
+    }
+    let Ok(loaded) = load_policy(&args.sources.paths) else {
+        return Err(
+            "the configuration is invalid (see `claviger check`): write --url http://127.0.0.1:3600".into()
+        );
+    };
+    let listen = loaded.config.listen;
+    let scheme = if listen.tls.is_some() { "https" } else { "http" };
+    let tcp = listen.proxy.iter().find_map(|address| match address {
+        Address::Tcp(address) => Some(super::process::reachable(*address)),
+        Address::Unix(_) => None,
+    });
+    tcp.map(|address| format!("{scheme}://{address}"))
+        .ok_or_else(|| "listen.proxy has no TCP address: write --url http://HOST:PORT".into())
+}

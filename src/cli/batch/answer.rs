@@ -1,0 +1,114 @@
+//! What an answer says of its operation: that it is over, that it was certainly not carried out and may be sent again, or that
+//! nobody knows.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: Value,
+    /// `Retry-After`, in seconds.
+    pub(super) retry_after: Option<u64>,
+    /// RFC 9209, where it is of Claviger's making.
+    pub(super) proxy_error: Option<String>,
+    pub(super) is_replayed: bool,
+}
+
+/// What it says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Says {
+    /// It is over, for better or worse.
+    Over,
+    /// It was not carried out: again after so long, or a moment.
+    Wait(Option<Duration>),
+    /// It may have been carried out.
+    Unknown,
+    /// All operations would fare like that: nobody knows the caller.
+    Stop,
+}
+
+impl Answer {
+    /// Claviger's code, where it is an answer of Claviger's own.
+    pub(super) fn code(&self) -> &str {
+        let code = self.proxy_error.as_ref().and_then(|_| self.body["code"].as_str());
+        code.and_then(|code| code.strip_prefix("claviger.")).unwrap_or_default()
+    }
+
+    /// Status and body, where there is one.
+    pub(super) fn parts(answer: Option<Self>) -> (Option<u16>, Value) {
+        answer.map_or((None, Value::Null), |answer| (Some(answer.status), answer.body))
+    }
+
+    pub(super) fn message(&self) -> String {
+        let message = self.body["message"].as_str().unwrap_or_default();
+        format!("{} {message}", self.status)
+    }
+
+    pub(super) fn says(&self) -> Says {
+        let wait = || Says::Wait(self.retry_after.map(Duration::from_secs));
+        match (self.status, self.code()) {
+            (_, "idempotency_in_progress") => wait(),
+            (_, "idempotency_unknown" | "idempotency_not_kept") => Says::Unknown,
+            (429, _) => wait(),
+            (401, "caller_unknown") => Says::Stop,
+            (_, "upstream_unreachable" | "deadline") if !self.was_sent() => wait(),
+            // Somebody has to mend something, and may.
+            (_, "credential_rejected" | "scope_missing" | "token_rejected") => wait(),
+            (503, code) if !code.is_empty() => wait(),
+            (500.., _) => Says::Unknown,
+            _ => Says::Over,
+        }
+    }
+
+    /// Of an answer of Claviger's own about the upstream: whether the request had gone out.
+    fn was_sent(&self) -> bool {
+        let error = self.proxy_error.as_deref().unwrap_or_default();
+        !matches!(error, "destination_unavailable" | "connection_limit_reached")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn says(status: u16, code: &str, error: &str) -> Says {
+        let (proxy_error, body) = match code {
+            "" => (None, json!({ "code": "user.invalid" })),
+            code => (Some(error.to_owned()), json!({ "code": format!("claviger.{code}") })),
+        };
+        Answer { status, body, retry_after: Some(2), proxy_error, is_replayed: false }.says()
+    }
+
+    #[test]
+    fn only_what_was_certainly_not_carried_out_is_waited_for() {
+        let wait = || Says::Wait(Some(Duration::from_secs(2)));
+        for (status, code, error, want) in [
+            (200, "", "", Says::Over),
+            (422, "", "", Says::Over),
+            (403, "not_permitted", "http_request_denied", Says::Over),
+            (429, "", "", wait()),
+            (429, "quota_exhausted", "http_request_denied", wait()),
+            (503, "overloaded", "connection_limit_reached", wait()),
+            (503, "", "", Says::Unknown),
+            (500, "", "", Says::Unknown),
+            (500, "internal", "proxy_internal_error", Says::Unknown),
+            (502, "upstream_unreachable", "destination_unavailable", wait()),
+            (502, "upstream_unreachable", "connection_terminated", Says::Unknown),
+            (502, "upstream_invalid", "http_protocol_error", Says::Unknown),
+            (504, "deadline", "connection_limit_reached", wait()),
+            (504, "deadline", "http_response_timeout", Says::Unknown),
+            (504, "upstream_timeout", "http_response_timeout", Says::Unknown),
+            (409, "idempotency_in_progress", "http_request_denied", wait()),
+            (409, "idempotency_unknown", "http_request_denied", Says::Unknown),
+            (401, "caller_unknown", "http_request_denied", Says::Stop),
+            (401, "", "", Says::Over),
+        ] {
+            assert_eq!(says(status, code, error), want, "{status} {code} {error}");
+        }
+    }
+}

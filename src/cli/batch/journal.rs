@@ -1,0 +1,245 @@
+//! What was sent, and what came of it: two files, to which lines are only added. A line of the journal is on the disk before
+//! its operation is sent; a line of the results says that it is over. So after a crash at any moment each operation is untouched, or
+//! concluded, or one whose outcome is to be settled. A line that was cut off by the crash is none.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fs::{File, OpenOptions, TryLockError},
+    io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use serde::{Deserialize, Serialize, de::IgnoredAny};
+
+use super::{
+    input::Input,
+    line::Line,
+    outcome::{Concluded, Outcome, Tally},
+};
+
+/// The first line of a journal.
+#[derive(Serialize, Deserialize)]
+struct Head {
+    claviger_batch: u32,
+    /// Of this journal alone: what keys are made of.
+    id: String,
+    digest: String,
+    tenant: Option<String>,
+    /// Milliseconds since 1970.
+    begun: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Sent {
+    line: usize,
+    attempt: u32,
+}
+
+/// As much of a result as counts for the next run.
+#[derive(Deserialize)]
+struct Noted {
+    line: usize,
+    outcome: String,
+    settled: Option<IgnoredAny>,
+}
+
+/// The files of a run, of which there is one at a time.
+pub(super) struct Journal {
+    head: Head,
+    journal: File,
+    results: File,
+    /// The last attempt of each operation that was sent.
+    sent: HashMap<usize, u32>,
+    concluded: HashSet<usize>,
+    pub(super) tally: Tally,
+}
+
+impl Journal {
+    /// Opens both files, or begins them.
+    pub(super) fn open(
+        journal: &Path,
+        results: &Path,
+        input: &Input,
+        tenant: Option<&str>,
+    ) -> Result<Self, String> {
+        let of = |path: &Path, error: io::Error| format!("{}: {error}", path.display());
+        let damaged = |path: &Path, number: usize| {
+            format!("{}:{number}: the file is damaged, or is something else", path.display())
+        };
+        let mut file = open(journal).map_err(|error| of(journal, error))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(format!("{}: another run has it", journal.display()));
+            }
+            Err(TryLockError::Error(error)) => return Err(of(journal, error)),
+        }
+        let (mut head, mut sent) = (None, HashMap::new());
+        whole_lines(&mut file, |number, line| {
+            if number == 1 {
+                head = serde_json::from_slice::<Head>(line).ok();
+                return head.is_some();
+            }
+            let read = serde_json::from_slice::<Sent>(line).ok();
+            read.map(|it| sent.insert(it.line, it.attempt)).is_some()
+        })
+        .map_err(|error| of(journal, error))?
+        .map_or(Ok(()), |number| Err(damaged(journal, number)))?;
+        let head = match head {
+            Some(head) => {
+                fits(&head, input, tenant).map_err(|why| format!("{}: {why}", journal.display()))?;
+                head
+            }
+            None if results.metadata().is_ok_and(|it| it.len() > 0) => {
+                let what = "is there, and not the journal that belongs to it: move it away, or name another by --results";
+                return Err(format!("{} {what}", results.display()));
+            }
+            None => {
+                let head = Head::new(input, tenant).ok_or("the system gives no random bytes")?;
+                append(&mut file, &head)
+                    .and_then(|()| file.sync_all())
+                    .map_err(|error| of(journal, error))?;
+                head
+            }
+        };
+        let mut results_file = open(results).map_err(|error| of(results, error))?;
+        for path in [journal, results] {
+            sync_directory(path).map_err(|error| of(path, error))?;
+        }
+        let (mut concluded, mut tally) = (HashSet::new(), Tally { all: input.len(), ..Tally::default() });
+        whole_lines(&mut results_file, |_, line| {
+            let Ok(result) = serde_json::from_slice::<Noted>(line) else { return false };
+            let Some(outcome) = Outcome::parse(&result.outcome) else { return false };
+            if concluded.insert(result.line) {
+                tally.add(outcome, result.settled.is_some());
+            }
+            true
+        })
+        .map_err(|error| of(results, error))?
+        .map_or(Ok(()), |number| Err(damaged(results, number)))?;
+        Ok(Self { head, journal: file, results: results_file, sent, concluded, tally })
+    }
+
+    /// Whether an operation is over.
+    pub(super) fn is_concluded(&self, number: usize) -> bool {
+        self.concluded.contains(&number)
+    }
+
+    /// The last attempt of an operation that may have been sent.
+    pub(super) fn attempt(&self, number: usize) -> Option<u32> {
+        self.sent.get(&number).copied()
+    }
+
+    /// When it all began, in milliseconds since 1970.
+    pub(super) fn begun(&self) -> u64 {
+        self.head.begun
+    }
+
+    /// The key of an attempt.
+    pub(super) fn key(&self, number: usize, attempt: u32) -> String {
+        format!("\"batch-{}-{number}-{attempt}\"", self.head.id)
+    }
+
+    /// Notes operations that are about to be sent. They are on the disk when this returns; those that may be sent twice
+    /// need not be.
+    pub(super) fn sends<'l>(&mut self, lines: impl Iterator<Item = (&'l Line, u32)>) -> io::Result<()> {
+        let (mut text, mut counts) = (String::new(), false);
+        for (line, attempt) in lines {
+            let sent = Sent { line: line.number, attempt };
+            text = text + &serde_json::to_string(&sent)? + "\n";
+            counts |= !line.repeats_safely();
+            self.sent.insert(line.number, attempt);
+        }
+        self.journal.write_all(text.as_bytes())?;
+        if counts { self.journal.sync_data() } else { Ok(()) }
+    }
+
+    /// Notes what came of an operation. Should it be lost, its outcome is settled once more.
+    pub(super) fn concludes(&mut self, line: &Line, concluded: &Concluded) -> io::Result<()> {
+        self.results.write_all(concluded.record(line).as_bytes())?;
+        if self.concluded.insert(line.number) {
+            self.tally.add(concluded.outcome, concluded.settled.is_some());
+        }
+        Ok(())
+    }
+
+    /// Puts all results on the disk.
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        self.results.sync_data()
+    }
+}
+
+impl Head {
+    fn new(input: &Input, tenant: Option<&str>) -> Option<Self> {
+        let mut random = [0; 12];
+        aws_lc_rs::rand::fill(&mut random).ok()?;
+        let id = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let tenant = tenant.map(str::to_owned);
+        Some(Self { claviger_batch: 1, id, digest: input.digest(), tenant, begun: now() })
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "no clock is passed to a command; what is compared with it leaves minutes of room"
+)]
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn fits(head: &Head, input: &Input, tenant: Option<&str>) -> Result<(), String> {
+    if head.claviger_batch != 1 {
+        return Err("it is of another version of Claviger".into());
+    }
+    if head.digest != input.digest() {
+        return Err("it belongs to other operations: the file has changed since. Restore it, or name another --journal and --results".into());
+    }
+    if head.tenant.as_deref() != tenant {
+        let was =
+            head.tenant.as_deref().map_or("without --tenant".to_owned(), |it| format!("with --tenant {it}"));
+        return Err(format!("it was begun {was}: go on like that, or name another --journal and --results"));
+    }
+    Ok(())
+}
+
+/// For its owner alone: bodies may hold anything.
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)
+}
+
+fn append(file: &mut File, head: &Head) -> io::Result<()> {
+    let text = serde_json::to_string(head)? + "\n";
+    file.write_all(text.as_bytes())
+}
+
+/// Reads the lines that are whole, by number, and takes the rest off; the number of the first that `take` refuses.
+fn whole_lines(file: &mut File, mut take: impl FnMut(usize, &[u8]) -> bool) -> io::Result<Option<usize>> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut reader = BufReader::new(&*file);
+    let (mut line, mut whole, mut number) = (Vec::new(), 0, 0);
+    loop {
+        line.clear();
+        let length = reader.read_until(b'\n', &mut line)?;
+        if line.pop() != Some(b'\n') {
+            break;
+        }
+        number += 1;
+        if !take(number, &line) {
+            return Ok(Some(number));
+        }
+        whole += length as u64;
+    }
+    file.set_len(whole)?;
+    Ok(None)
+}
+
+fn sync_directory(path: &Path) -> io::Result<()> {
+    let directory = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+use std::path::PathBuf;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::*;
+
+struct Desk {
+    directory: TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let desk = Self { directory: tempfile::tempdir().unwrap() };
+        desk.write("\n{\"operation\":\"CreateUser\",\"body\":{}}\n".repeat(3).as_str());
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn write(&self, text: &str) {
+        std::fs::write(self.path("f"), text).unwrap();
+    }
+
+    fn text(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    fn input(&self) -> Input {
+        Input::read(&self.path("f"), None).unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    fn open(&self) -> Result<Journal, String> {
+        Journal::open(&self.path("j"), &self.path("r"), &self.input(), None)
+    }
+}
+
+fn done() -> Concluded {
+    Concluded { outcome: Outcome::Done, status: Some(200), body: Value::Null, settled: None }
+}
+
+#[test]
+fn the_next_run_knows_what_was_sent_and_what_is_over() {
+    let desk = Desk::new();
+    let input = desk.input();
+    let [first, second] = [0, 1].map(|index| input.line(index).unwrap());
+    let mut journal = desk.open().unwrap_or_else(|why| panic!("{why}"));
+    journal.sends([(&first, 1), (&second, 1)].into_iter()).unwrap();
+    journal.sends(std::iter::once((&second, 2))).unwrap();
+    journal.concludes(&first, &done()).unwrap();
+    let key = journal.key(2, 1);
+    drop(journal);
+    let journal = desk.open().unwrap_or_else(|why| panic!("{why}"));
+    assert_eq!(journal.key(2, 1), key, "the same key");
+    assert!(journal.is_concluded(2) && !journal.is_concluded(4) && !journal.is_concluded(6));
+    assert_eq!([2, 4, 6].map(|line| journal.attempt(line)), [Some(1), Some(2), None]);
+    assert_eq!((journal.tally.done, journal.tally.all), (1, 3));
+}
+
+#[test]
+fn a_line_that_was_cut_off_anywhere_is_none() {
+    let desk = Desk::new();
+    let line = desk.input().line(0).unwrap();
+    let mut journal = desk.open().unwrap_or_else(|why| panic!("{why}"));
+    journal.sends(std::iter::once((&line, 1))).unwrap();
+    journal.concludes(&line, &done()).unwrap();
+    drop(journal);
+    for name in ["j", "r"] {
+        let whole = desk.text(name);
+        let start = whole[..whole.len() - 1].rfind('\n').map_or(0, |at| at + 1);
+        for end in start..whole.len() {
+            std::fs::write(desk.path(name), &whole[..end]).unwrap();
+            let journal = desk.open().unwrap_or_else(|why| panic!("{end}: {why}"));
+            assert_eq!(journal.attempt(2).is_none(), name == "j");
+            assert_eq!(journal.is_concluded(2), name == "j");
+            drop(journal);
+            assert_eq!(desk.text(name), whole[..start], "what comes next is a line of its own");
+        }
+        std::fs::write(desk.path(name), whole).unwrap();
+    }
+}
+
+#[test]
+fn a_journal_is_for_one_run_at_a_time_of_one_file() {
+    let desk = Desk::new();
+    let journal = desk.open().unwrap_or_else(|why| panic!("{why}"));
+    assert!(desk.open().err().is_some_and(|why| why.contains("another run has it")));
+    drop(journal);
+    let other = Journal::open(&desk.path("j"), &desk.path("r"), &desk.input(), Some("acme"));
+    assert!(other.err().is_some_and(|why| why.contains("without --tenant")));
+    desk.write("{\"operation\":\"ListUsers\"}\n");
+    assert!(desk.open().err().is_some_and(|why| why.contains("the file has changed")));
+    desk.write("\n{\"operation\":\"CreateUser\",\"body\":{}}\n".repeat(3).as_str());
+    std::fs::write(desk.path("r"), "[]\n").unwrap();
+    assert!(desk.open().err().is_some_and(|why| why.contains("damaged")));
+    std::fs::remove_file(desk.path("j")).unwrap();
+    assert!(desk.open().err().is_some_and(|why| why.contains("move it away")));
+}

@@ -1,0 +1,263 @@
+//! One line of an operation file: what may be written, and what to write instead.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::unique::{self, Unique};
+use crate::{
+    catalog::{Catalog, Verb, nearest},
+    ids::TenantName,
+};
+
+/// Bytes of a line: more than Logto takes as a body.
+pub(super) const MOST: usize = 2 * 1024 * 1024;
+const FORM: &str =
+    r#"{"operation": "CreateUser", "body": {…}} or {"method": "POST", "path": "/api/users", "body": {…}}"#;
+
+/// An operation to be sent.
+#[derive(Debug, Clone)]
+pub(super) struct Line {
+    /// From 1.
+    pub(super) number: usize,
+    pub(super) id: Option<String>,
+    pub(super) method: http::Method,
+    /// With the tenant in front and the query behind.
+    pub(super) target: String,
+    pub(super) body: Option<String>,
+    /// By what it can be found, where it is a creation of something that has an identifier of its own.
+    pub(super) unique: Option<Unique>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    id: Option<String>,
+    operation: Option<String>,
+    #[serde(default)]
+    params: Map<String, Value>,
+    #[serde(default)]
+    query: Map<String, Value>,
+    method: Option<String>,
+    path: Option<String>,
+    tenant: Option<String>,
+    body: Option<Value>,
+}
+
+impl Line {
+    /// Reads a line; `tenant` is that of lines that name none.
+    pub(super) fn parse(number: usize, text: &[u8], tenant: Option<&str>) -> Result<Self, String> {
+        if text.len() > MOST {
+            return Err(format!("the line has more than {MOST} bytes"));
+        }
+        let written: Written = serde_json::from_slice(text).map_err(|error| explained(&error))?;
+        let (verb, path) = match (&written.operation, &written.method, &written.path) {
+            (Some(operation), None, None) => named(operation, &written.params)?,
+            (None, Some(method), Some(path)) if written.params.is_empty() => spelled(method, path)?,
+            (None, Some(_), Some(_)) => {
+                return Err("params are for an operation: write the values into path".into());
+            }
+            (Some(_), ..) => return Err("write either operation, or method and path".into()),
+            _ => return Err(format!("there is no operation. Write {FORM}")),
+        };
+        if let Some(id) = &written.id
+            && !(1..=255).contains(&id.len())
+        {
+            return Err("id has 1 to 255 bytes".into());
+        }
+        let body = match (&written.body, verb) {
+            (Some(_), Verb::Get) => return Err("a GET has no body: leave it out, or write query".into()),
+            (Some(body), _) => Some(body),
+            (None, _) => None,
+        };
+        let tenant = written.tenant.as_deref().or(tenant);
+        let mount = match tenant {
+            Some(_) if path.starts_with("/cloud/") => {
+                return Err("an operation of /cloud has no tenant".into());
+            }
+            Some(tenant) => {
+                TenantName::parse(tenant).map_err(|error| format!("tenant {tenant:?}: {error}"))?;
+                format!("/t/{tenant}")
+            }
+            None => String::new(),
+        };
+        let unique = body.and_then(|body| unique::of(verb, &path, &mount, body));
+        let mut target = mount + &path;
+        if !written.query.is_empty() {
+            let joint = if target.contains('?') { '&' } else { '?' };
+            target.push(joint);
+            target.push_str(&query(&written.query)?);
+        }
+        Ok(Self {
+            number,
+            id: written.id,
+            method: verb.as_str().parse().map_err(|_| "method".to_owned())?,
+            target,
+            body: body.map(Value::to_string),
+            unique,
+        })
+    }
+
+    /// Whether it may be sent again whatever became of it.
+    pub(super) fn repeats_safely(&self) -> bool {
+        !matches!(self.method, http::Method::POST | http::Method::PATCH)
+    }
+}
+
+fn explained(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next()) {
+        Some(name) => format!(
+            "there is no member {name:?}. There are: id, operation, params, query, method, path, tenant, body"
+        ),
+        None if error.is_data() => format!("{text}. Write {FORM}"),
+        None => format!("this is no JSON object: {text}. Write {FORM}, on one line"),
+    }
+}
+
+/// Method and path of an operation by its name.
+fn named(operation: &str, params: &Map<String, Value>) -> Result<(Verb, String), String> {
+    let catalog = Catalog::logto().about(operation);
+    let Some(op) = catalog.by_id(operation) else {
+        let meant = nearest(operation, catalog.ids()).map(|it| format!(". Did you mean {it}?"));
+        return Err(format!(
+            "there is no operation {operation:?}{}",
+            meant.as_deref().unwrap_or(": see `claviger operations`, or write method and path")
+        ));
+    };
+    let known = catalog.operation(op);
+    let mut path = String::new();
+    let mut left: Vec<&String> = params.keys().collect();
+    for segment in known.template.as_str().split('/').skip(1) {
+        path.push('/');
+        let Some(name) = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else {
+            path.push_str(segment);
+            continue;
+        };
+        left.retain(|other| *other != name);
+        match params.get(name).and_then(word) {
+            Some(value) if !value.is_empty() => path.push_str(&percent(&value)),
+            _ => return Err(format!("{operation} needs params = {{\"{name}\": \"…\"}}")),
+        }
+    }
+    if let Some(other) = left.first() {
+        return Err(format!(
+            "{operation} ({}) has no parameter {other:?}; a query parameter goes into query",
+            known.template.as_str()
+        ));
+    }
+    let mount = if operation.starts_with("cloud:") { "/cloud" } else { "" };
+    Ok((known.verb, format!("{mount}{path}")))
+}
+
+fn spelled(method: &str, path: &str) -> Result<(Verb, String), String> {
+    let verb = Verb::parse(method)
+        .ok_or_else(|| format!("method {method:?} is none of GET, POST, PUT, PATCH, DELETE, in capitals"))?;
+    if !path.starts_with("/api/") && !path.starts_with("/cloud/") {
+        return Err(format!("path {path:?} does not begin with /api/; the tenant goes into tenant"));
+    }
+    match path.parse::<http::uri::PathAndQuery>() {
+        Ok(_) if !path.contains('#') => Ok((verb, path.to_owned())),
+        _ => Err(format!("path {path:?} has characters that need to be written as %XX")),
+    }
+}
+
+fn word(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        _ => None,
+    }
+}
+
+fn query(members: &Map<String, Value>) -> Result<String, String> {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in members {
+        let values = match value {
+            Value::Array(values) => values.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        for value in values {
+            let value = word(value)
+                .ok_or_else(|| format!("query.{name} is to be text, a number, or a list of those"))?;
+            query.append_pair(name, &value);
+        }
+    }
+    Ok(query.finish())
+}
+
+/// RFC 3986 section 2.3: all but what needs no escape anywhere.
+fn percent(text: &str) -> String {
+    let escaped = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(escaped).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Result<Line, String> {
+        Line::parse(1, text.as_bytes(), None)
+    }
+
+    #[test]
+    fn an_operation_is_named_or_spelled() {
+        for (text, method, target) in [
+            (r#"{"operation":"CreateUser","body":{}}"#, "POST", "/api/users"),
+            (
+                r#"{"operation":"GetUser","params":{"userId":"a b"},"tenant":"x"}"#,
+                "GET",
+                "/t/x/api/users/a%20b",
+            ),
+            (
+                r#"{"operation":"ListUsers","query":{"page":2,"search":["a","b c"]}}"#,
+                "GET",
+                "/api/users?page=2&search=a&search=b+c",
+            ),
+            (
+                r#"{"method":"PATCH","path":"/api/users/x?y=1","body":{"name":null}}"#,
+                "PATCH",
+                "/api/users/x?y=1",
+            ),
+            (r#"{"operation":"cloud:ListRegions"}"#, "GET", "/cloud/api/me/regions"),
+        ] {
+            let line = match parsed(text) {
+                Ok(line) => line,
+                Err(why) => panic!("{text}: {why}"),
+            };
+            assert_eq!((line.method.as_str(), &*line.target), (method, target), "{text}");
+        }
+        let line = Line::parse(7, br#"{"method":"DELETE","path":"/api/users/x"}"#, Some("acme")).unwrap();
+        assert_eq!((line.number, &*line.target), (7, "/t/acme/api/users/x"));
+        assert!(line.repeats_safely() && line.unique.is_none());
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_what_to_write_instead() {
+        for (text, says) in [
+            ("", "no JSON object"),
+            ("[]", "Write {"),
+            ("{", "on one line"),
+            ("{}", "there is no operation"),
+            (r#"{"operation":"CreateUsr"}"#, "Did you mean CreateUser?"),
+            (r#"{"operation":"GetUser"}"#, r#"needs params = {"userId": "…"}"#),
+            (r#"{"operation":"ListUsers","params":{"page":1}}"#, "has no parameter \"page\""),
+            (r#"{"operation":"ListUsers","method":"GET","path":"/api/users"}"#, "either"),
+            (r#"{"method":"post","path":"/api/users"}"#, "in capitals"),
+            (r#"{"method":"POST","path":"/users"}"#, "does not begin with /api/"),
+            (r#"{"method":"GET","path":"/api/a b"}"#, "%XX"),
+            (r#"{"method":"GET","path":"/api/users","body":{}}"#, "has no body"),
+            (r#"{"method":"GET","path":"/api/users","boddy":{}}"#, r#"no member "boddy""#),
+            (r#"{"method":"GET","path":"/api/users","tenant":"A"}"#, "a name is"),
+            (r#"{"operation":"cloud:ListRegions","tenant":"a"}"#, "has no tenant"),
+            (r#"{"operation":"ListUsers","query":{"a":{}}}"#, "query.a"),
+            (r#"{"operation":"ListUsers","id":""}"#, "id has"),
+        ] {
+            let why = parsed(text).unwrap_err();
+            assert!(why.contains(says), "{text}: {why}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! How long is waited, by all operations together: whom the tenant or Claviger tells to come back later, tells all of them.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+/// The longest wait that nobody asked for.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// Waits of a run.
+pub(super) struct Patience {
+    most: Duration,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// When something got on last.
+    progress: Instant,
+    /// Before which nothing is sent.
+    until: Instant,
+}
+
+impl Patience {
+    pub(super) fn new(most: Duration) -> Self {
+        let now = Instant::now();
+        Self { most, state: Mutex::new(State { progress: now, until: now }) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something got on.
+    pub(super) fn progress(&self) {
+        self.state().progress = Instant::now();
+    }
+
+    /// Waits until something may be sent.
+    pub(super) async fn turn(&self) {
+        loop {
+            let until = self.state().until;
+            if Instant::now() >= until {
+                return;
+            }
+            tokio::time::sleep_until(until).await;
+        }
+    }
+
+    /// Waits as long as was `asked` for, or a while that doubles with each time in a row.
+    ///
+    /// # Errors
+    /// Nothing would have got on for too long by then: what is waited for.
+    pub(super) async fn wait(&self, asked: Option<Duration>, times: u32, why: &str) -> Result<(), String> {
+        let doubled = Duration::from_millis(100).saturating_mul(1 << times.min(10)).min(LONGEST);
+        let until = Instant::now() + asked.unwrap_or(doubled);
+        {
+            let mut state = self.state();
+            if until > state.progress + self.most {
+                let most = humantime::format_duration(self.most);
+                return Err(format!("nothing got on for {most}: {why}"));
+            }
+            if asked.is_some() {
+                state.until = state.until.max(until);
+            }
+        }
+        tokio::time::sleep_until(until).await;
+        Ok(())
+    }
+}

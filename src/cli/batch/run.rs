@@ -1,0 +1,222 @@
+//! The run: which operations are under way, and what becomes of each. One that was sent by an earlier run begins with the question
+//! what came of it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::Method;
+use tokio::{
+    task::JoinSet,
+    time::{Duration, Instant, MissedTickBehavior, interval},
+};
+
+use super::{
+    answer::{Answer, Says},
+    client::{Client, Wanted},
+    input::Input,
+    journal::Journal,
+    line::Line,
+    outcome::{Concluded, Outcome, Settled, Tally},
+    patience::Patience,
+    progress::Progress,
+};
+
+/// Times that an operation of unknown outcome is sent once more, where that is safe.
+const MOST_ANEW: u32 = 3;
+const SHOWN_EVERY: Duration = Duration::from_millis(200);
+const SYNCED_EVERY: Duration = Duration::from_secs(1);
+
+/// A run.
+pub(super) struct Run {
+    pub(super) client: Client,
+    journal: Mutex<Journal>,
+    pub(super) patience: Patience,
+    pub(super) repeats_unknown: bool,
+    /// In milliseconds since 1970.
+    pub(super) begun: u64,
+}
+
+/// What was said to one attempt.
+enum Told {
+    Over(Answer),
+    Unknown(Option<Answer>, String),
+}
+
+impl Run {
+    pub(super) fn new(client: Client, journal: Journal, repeats_unknown: bool, patience: Duration) -> Self {
+        let begun = journal.begun();
+        Self {
+            client,
+            journal: Mutex::new(journal),
+            patience: Patience::new(patience),
+            repeats_unknown,
+            begun,
+        }
+    }
+
+    /// Carries all of it out; why it was given up, where it was.
+    pub(super) async fn all(self, input: Input, concurrency: usize) -> (Tally, Option<String>) {
+        let this = Arc::new(self);
+        let progress = Progress::new(this.journal().tally);
+        let given_up = this.go_through(&input, concurrency, &progress).await.err();
+        progress.end();
+        let mut journal = this.journal();
+        let synced = journal.sync().err().map(|error| format!("the results cannot be written: {error}"));
+        (journal.tally, given_up.or(synced))
+    }
+
+    async fn go_through(
+        self: &Arc<Self>,
+        input: &Input,
+        concurrency: usize,
+        progress: &Progress,
+    ) -> Result<(), String> {
+        let mut under_way = JoinSet::new();
+        let mut shown = interval(SHOWN_EVERY);
+        shown.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut next, mut synced) = (0, Instant::now());
+        loop {
+            let mut fresh = Vec::new();
+            while under_way.len() + fresh.len() < concurrency && next < input.len() {
+                if !self.journal().is_concluded(input.number(next)) {
+                    fresh.push(input.line(next)?);
+                }
+                next += 1;
+            }
+            for (line, earlier) in self.begin(fresh)? {
+                under_way.spawn(self.clone().carry_out(line, earlier));
+            }
+            tokio::select! {
+                done = under_way.join_next() => match done {
+                    None => return Ok(()),
+                    Some(done) => done.map_err(|error| error.to_string())??,
+                },
+                _ = shown.tick() => progress.show(self.journal().tally),
+            }
+            // All at once, so that what begins next needs the disk once.
+            while let Some(done) = under_way.try_join_next() {
+                done.map_err(|error| error.to_string())??;
+            }
+            if synced.elapsed() >= SYNCED_EVERY {
+                self.journal().sync().map_err(|error| format!("the results cannot be written: {error}"))?;
+                synced = Instant::now();
+            }
+        }
+    }
+
+    pub(super) fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes those that are sent for the first time; the others with the attempt of an earlier run.
+    fn begin(&self, lines: Vec<Line>) -> Result<Vec<(Line, Option<u32>)>, String> {
+        let mut journal = self.journal();
+        let earlier = |line: Line| {
+            let attempt = journal.attempt(line.number);
+            (line, attempt)
+        };
+        let lines: Vec<_> = lines.into_iter().map(earlier).collect();
+        let fresh: Vec<_> =
+            lines.iter().filter(|(_, earlier)| earlier.is_none()).map(|(line, _)| (line, 1)).collect();
+        if !fresh.is_empty() {
+            journal
+                .sends(fresh.into_iter())
+                .map_err(|error| format!("the journal cannot be written: {error}"))?;
+        }
+        Ok(lines)
+    }
+
+    async fn carry_out(self: Arc<Self>, line: Line, earlier: Option<u32>) -> Result<(), String> {
+        let concluded = self.conclude(&line, earlier).await?;
+        self.patience.progress();
+        self.journal()
+            .concludes(&line, &concluded)
+            .map_err(|error| format!("the results cannot be written: {error}"))
+    }
+
+    async fn conclude(&self, line: &Line, earlier: Option<u32>) -> Result<Concluded, String> {
+        let (mut attempt, mut anew, mut is_doubtful) = (earlier.unwrap_or(1), 0, earlier.is_some());
+        let mut told = match earlier {
+            Some(_) => Told::Unknown(None, "an earlier run ended before its answer came".to_owned()),
+            None => self.attempt(line, attempt).await?,
+        };
+        loop {
+            match told {
+                Told::Over(answer) => return self.over(line, answer, is_doubtful).await,
+                Told::Unknown(answer, why) => {
+                    is_doubtful = true;
+                    if anew > 0 {
+                        self.patience.wait(None, anew, &why).await?;
+                    }
+                    match self.settle(line, attempt, answer, &why).await? {
+                        Settled::So(concluded) => return Ok(concluded),
+                        Settled::Anew(answer) if anew == MOST_ANEW => {
+                            let settled = Some(format!("given up after {MOST_ANEW} more tries: {why}"));
+                            let (status, body) = Answer::parts(answer);
+                            return Ok(Concluded { outcome: Outcome::Failed, status, body, settled });
+                        }
+                        Settled::Anew(_) => {
+                            (anew, attempt) = (anew + 1, attempt + 1);
+                            let noted = self.journal().sends(std::iter::once((line, attempt)));
+                            noted.map_err(|error| format!("the journal cannot be written: {error}"))?;
+                        }
+                    }
+                }
+            }
+            told = self.attempt(line, attempt).await?;
+        }
+    }
+
+    /// Sends it until it is told something; waits where it was certainly not carried out.
+    async fn attempt(&self, line: &Line, attempt: u32) -> Result<Told, String> {
+        let mut times = 0;
+        loop {
+            self.patience.turn().await;
+            let sent = self.send(line, attempt, Wanted::Effect).await;
+            let (asked, why) = match sent {
+                Ok(answer) => match answer.says() {
+                    Says::Over => return Ok(Told::Over(answer)),
+                    Says::Stop => return Err(answer.message()),
+                    Says::Wait(asked) => (asked, answer.message()),
+                    Says::Unknown => {
+                        let why = answer.message();
+                        return Ok(Told::Unknown(Some(answer), why));
+                    }
+                },
+                Err(lost) if lost.was_sent => return Ok(Told::Unknown(None, lost.why)),
+                Err(lost) => (None, lost.why),
+            };
+            self.patience.wait(asked, times, &why).await?;
+            times += 1;
+        }
+    }
+
+    pub(super) async fn send(
+        &self,
+        line: &Line,
+        attempt: u32,
+        wanted: Wanted,
+    ) -> Result<Answer, super::client::Lost> {
+        let key = self.journal().key(line.number, attempt);
+        let key = (!line.repeats_safely()).then_some((&*key, wanted));
+        self.client.send(&line.method, &line.target, line.body.as_deref(), key).await
+    }
+
+    /// What an answer comes to. One that says that it is there already may say so of what an earlier attempt made.
+    async fn over(&self, line: &Line, answer: Answer, is_doubtful: bool) -> Result<Concluded, String> {
+        if is_doubtful
+            && answer.status == 422
+            && let Some(found) = self.find(line).await?.ok().flatten()
+        {
+            return Ok(found);
+        }
+        let is_gone = is_doubtful && answer.status == 404 && line.method == Method::DELETE;
+        let is_fine = (200..300).contains(&answer.status);
+        let settled = if is_gone {
+            Some("it is gone, after an attempt of unknown outcome".to_owned())
+        } else {
+            (is_doubtful && is_fine).then(|| "sent again after an unknown outcome".to_owned())
+        };
+        let outcome = if is_fine || is_gone { Outcome::Done } else { Outcome::Failed };
+        Ok(Concluded { outcome, status: Some(answer.status), body: answer.body, settled })
+    }
+}

@@ -1,0 +1,129 @@
+//! An operation that may have been carried out: what came of it. The running Claviger is asked first, by its key; then the list of
+//! things where the one would be, by its identifiers. Only where that says that it is not there is it sent once more.
+
+use serde_json::Value;
+
+use super::{
+    answer::{Answer, Says},
+    client::Wanted,
+    line::Line,
+    outcome::{Concluded, Outcome, Settled},
+    run::Run,
+};
+
+/// Pages of a list that are looked through.
+const MOST_PAGES: usize = 1000;
+/// By how much clocks may differ.
+const SKEW: u64 = 5 * 60 * 1000;
+
+impl Run {
+    pub(super) async fn settle(
+        &self,
+        line: &Line,
+        attempt: u32,
+        answer: Option<Answer>,
+        why: &str,
+    ) -> Result<Settled, String> {
+        if line.repeats_safely() {
+            return Ok(Settled::Anew(answer));
+        }
+        let mut not_kept = None;
+        match self.ask(line, attempt).await? {
+            Some(answer) if answer.is_replayed && answer.status < 500 => {
+                let fine = answer.status < 300;
+                let outcome = if fine { Outcome::Done } else { Outcome::Failed };
+                let settled = Some("by its Idempotency-Key".to_owned());
+                return Ok(Settled::So(Concluded {
+                    outcome,
+                    status: Some(answer.status),
+                    body: answer.body,
+                    settled,
+                }));
+            }
+            Some(answer) if answer.code() == "idempotency_not_kept" => {
+                not_kept = answer.body["first_status"].as_u64().and_then(|it| u16::try_from(it).ok());
+            }
+            _ => {}
+        }
+        let looked = self.find(line).await?;
+        if let Ok(Some(found)) = looked {
+            return Ok(Settled::So(found));
+        }
+        if let Some(status) = not_kept.filter(|status| *status < 500) {
+            let outcome = if status < 300 { Outcome::Done } else { Outcome::Failed };
+            let settled = Some("by its Idempotency-Key; the answer itself is not kept".to_owned());
+            let body = Value::Null;
+            return Ok(Settled::So(Concluded { outcome, status: Some(status), body, settled }));
+        }
+        if line.unique.is_some() && looked.is_ok() || self.repeats_unknown {
+            return Ok(Settled::Anew(answer));
+        }
+        let (status, body) = Answer::parts(answer);
+        let settled = match looked {
+            Err(not) => format!("{why}; and it cannot be looked for: {not}"),
+            Ok(_) => format!("{why}; and nothing unique is known by which it could be found"),
+        };
+        Ok(Settled::So(Concluded { outcome: Outcome::Unknown, status, body, settled: Some(settled) }))
+    }
+
+    /// What the running Claviger knows of an attempt.
+    async fn ask(&self, line: &Line, attempt: u32) -> Result<Option<Answer>, String> {
+        let mut times = 0;
+        loop {
+            self.patience.turn().await;
+            let (asked, why) = match self.send(line, attempt, Wanted::Replay).await {
+                Ok(answer) => match answer.says() {
+                    Says::Stop => return Err(answer.message()),
+                    // A replayed 429 there is not.
+                    Says::Wait(asked) => (asked, answer.message()),
+                    Says::Over | Says::Unknown => return Ok(Some(answer)),
+                },
+                Err(lost) => (None, lost.why),
+            };
+            self.patience.wait(asked, times, &why).await?;
+            times += 1;
+        }
+    }
+
+    /// Looks for what a creation was to make; why it cannot be looked for.
+    pub(super) async fn find(&self, line: &Line) -> Result<Result<Option<Concluded>, String>, String> {
+        let Some(unique) = &line.unique else { return Ok(Ok(None)) };
+        for page in 1..=MOST_PAGES {
+            let listed = self.read(&format!("{}&page={page}", unique.list)).await?;
+            let Some(things) = listed.body.as_array().filter(|_| listed.status == 200) else {
+                return Ok(Err(listed.message()));
+            };
+            // One that was there before all this is not of our making, and Logto will say so.
+            let is_old = |thing: &Value| {
+                thing["createdAt"].as_u64().is_some_and(|created| created + SKEW < self.begun)
+            };
+            if let Some(thing) = things.iter().find(|thing| unique.is(thing) && !is_old(thing)) {
+                let settled = Some("found by its identifiers".to_owned());
+                let (outcome, body) = (Outcome::Done, thing.clone());
+                return Ok(Ok(Some(Concluded { outcome, status: None, body, settled })));
+            }
+            if things.is_empty() {
+                break;
+            }
+        }
+        Ok(Ok(None))
+    }
+
+    async fn read(&self, target: &str) -> Result<Answer, String> {
+        let mut times = 0;
+        loop {
+            self.patience.turn().await;
+            let (asked, why) = match self.client.send(&http::Method::GET, target, None, None).await {
+                Ok(answer) => match answer.says() {
+                    Says::Stop => return Err(answer.message()),
+                    Says::Over => return Ok(answer),
+                    Says::Wait(asked) => (asked, answer.message()),
+                    Says::Unknown => (None, answer.message()),
+                },
+                Err(lost) => (None, lost.why),
+            };
+            self.patience.wait(asked, times, &why).await?;
+            times += 1;
+        }
+    }
+}

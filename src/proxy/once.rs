@@ -1,0 +1,253 @@
+//! A request with an `Idempotency-Key`, which is sent once however often it comes. It is read whole before anything is drawn on,
+//! goes on when its caller has left, and its outcome is remembered for its repeats. What is sent at all was permitted,
+//! admitted and dispatched as any other; a repeat is permitted and admitted, and draws on no quota.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header, request, request::Parts, response};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::{
+    error::{CreationError, Failure},
+    pipeline::Pipeline,
+};
+use crate::{
+    catalog::SUBSCRIBE_TENANT,
+    headers,
+    idempotency::{Asked, Begun, Claim, IdempotencyError, Key, Outcome},
+    limit::{Admitted, Dispatch, LimitError},
+    listen::Connection,
+    observe::{AnsweredBy, Record},
+    policy::{Action, PermittedOperation, Tenant as _},
+    reply::{self, Body},
+    upstream::{self, Extent, KeptAnswer, Outbound, Prepared, Tenant, Whole},
+};
+
+const IN_CLEAR: &str = "it holds secrets that your grant reveals, which are kept nowhere";
+const TOO_LARGE: &str = "it is larger than `limits.idempotency_answer`";
+const BROKE_OFF: &str = "it broke off, or was withheld";
+const OF_CREATION: &str =
+    "that of a tenant's creation is not kept: GET /cloud/api/tenants lists which there are";
+const MASKED_NOW: &str = "your grant has changed, and would mask more of it now";
+/// The first of a key that is a repeat of nothing.
+const FIRST: &str = "first";
+const REPLAYED: &str = "replayed";
+
+/// What becomes of a request with a key.
+enum Next {
+    Send(Begun, Dispatch<Tenant>, Prepared),
+    Answer(Response<Bytes>),
+}
+
+/// A request on its way out, which its caller may leave.
+struct Sending {
+    begun: Begun,
+    dispatch: Dispatch<Tenant>,
+    body: Prepared,
+    head: request::Parts,
+    worker: usize,
+    deadline: Instant,
+    idle: Duration,
+    /// The most bytes of an answer that is kept; `None` where it is not to be kept, however small.
+    most: Option<usize>,
+}
+
+impl Pipeline {
+    /// The key of a request that is sent once, where it has one. Of subscriptions Logto Cloud keeps the keys itself, so that a
+    /// repeat is safe there whatever is known here.
+    pub(super) fn key_of(admitted: &Admitted<Tenant>, head: &Parts) -> Result<Option<Key>, IdempotencyError> {
+        match admitted.action() {
+            Action::Forward(operation) if operation.name() != SUBSCRIBE_TENANT => {
+                Key::of(&head.method, &head.headers)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Sends a request, if no other had its key; else answers as the first one was answered, or says why not.
+    pub(super) async fn once(
+        &self,
+        key: &Key,
+        connection: &Connection,
+        admitted: Admitted<Tenant>,
+        head: &Parts,
+        body: Incoming,
+        record: &mut Record,
+    ) -> Result<Response<Body>, Failure> {
+        let Action::Forward(operation) = admitted.action() else { return Err(Failure::Panic) };
+        let (tenant, target) = (admitted.tenant().clone(), operation.target().clone());
+        let most = (!operation.reveals_secrets()).then_some(self.config.limits.idempotency_answer);
+        let deadline = record.started + self.config.timeouts.deadline;
+        let next = tokio::select! {
+            biased;
+            next = self.next(key, admitted, head, body, deadline, record) => next?,
+            () = connection.standing.has_had_its_time() => return Err(LimitError::Connections.into()),
+        };
+        let mut answer = match next {
+            Next::Answer(answer) => answer.map(Body::whole),
+            Next::Send(begun, dispatch, body) => {
+                let mut head = head.clone();
+                // A repeat may take another coding; every caller takes the answer as it is.
+                head.headers.remove(header::ACCEPT_ENCODING);
+                let (worker, idle) = (connection.worker, self.config.timeouts.body);
+                let sending = Sending { begun, dispatch, body, head, worker, deadline, idle, most };
+                let sent = tokio::spawn(sending.run(record.apart()));
+                let (attempts, answer) = sent.await.map_err(|_| Failure::Panic)?;
+                record.attempts += attempts;
+                record.answered_by = AnsweredBy::Upstream;
+                answer?
+            }
+        };
+        reply::rebuild(answer.headers_mut(), self.base(connection.scheme, head), &target, tenant.endpoint());
+        Ok(answer)
+    }
+
+    async fn next(
+        &self,
+        key: &Key,
+        mut admitted: Admitted<Tenant>,
+        head: &Parts,
+        body: Incoming,
+        deadline: Instant,
+        record: &mut Record,
+    ) -> Result<Next, Failure> {
+        let body = self.read_body(&mut admitted, Extent::Whole, head, body, deadline).await?;
+        let Action::Forward(operation) = admitted.action() else { return Err(Failure::Panic) };
+        let claimed = self.claim(key, &admitted, operation, head, body.held(), record).await?;
+        let kept = match claimed {
+            Ok(begun) => {
+                let dispatch = self.enter(admitted, head, body.held(), deadline, record).await?;
+                return Ok(Next::Send(begun, dispatch, body));
+            }
+            Err(kept) => kept,
+        };
+        let Some(mut answer) = kept.again(operation, head, body.held().unwrap_or_default())? else {
+            return Err(IdempotencyError::NotKept { status: kept.status(), why: MASKED_NOW }.into());
+        };
+        answer.headers_mut().insert(headers::IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+        record.metrics().idempotency.of([&REPLAYED]).inc();
+        Ok(Next::Answer(answer))
+    }
+
+    /// Claims the key of a request; of a repeat that was answered, the answer.
+    async fn claim(
+        &self,
+        key: &Key,
+        admitted: &Admitted<Tenant>,
+        operation: &PermittedOperation,
+        head: &Parts,
+        body: Option<&[u8]>,
+        record: &Record,
+    ) -> Result<Result<Begun, Arc<KeptAnswer>>, Failure> {
+        let caller = &self.config.callers[admitted.caller().index().0].name;
+        let (tenant, target) = (admitted.tenant().name(), operation.target());
+        let digests = Asked { caller, tenant, key, head, target, body: body.unwrap_or_default() }.digests();
+        let claim = self.idempotency.claim(caller, digests, record.started, &self.config.limits).await?;
+        match claim {
+            // Never to be sent: dropped, it leaves no trace.
+            Claim::First(ticket) if head.headers.contains_key(headers::CLAVIGER_REPLAY) => {
+                drop(Begun::new(self.idempotency.clone(), ticket));
+                Err(IdempotencyError::NotKnown.into())
+            }
+            Claim::First(ticket) => {
+                record.metrics().idempotency.of([&FIRST]).inc();
+                Ok(Ok(Begun::new(self.idempotency.clone(), ticket)))
+            }
+            Claim::Answered(kept) => Ok(Err(kept)),
+        }
+    }
+
+    /// What it takes to send a tenant's creation, as [`Pipeline::prepare`] has it, with its key claimed if it has one.
+    pub(super) async fn prepare_creation(
+        &self,
+        connection: &Connection,
+        mut admitted: Admitted<Tenant>,
+        head: &Parts,
+        body: Incoming,
+        deadline: Instant,
+        record: &mut Record,
+    ) -> Result<(Option<Begun>, Dispatch<Tenant>, Prepared), Failure> {
+        let preparing = async {
+            let body = self.read_body(&mut admitted, Extent::Whole, head, body, deadline).await?;
+            let begun = match (Self::key_of(&admitted, head)?, admitted.action()) {
+                (Some(key), Action::Forward(operation)) => {
+                    let claimed = self.claim(&key, &admitted, operation, head, body.held(), record).await?;
+                    let not_kept = |kept: Arc<KeptAnswer>| IdempotencyError::NotKept {
+                        status: kept.status(),
+                        why: OF_CREATION,
+                    };
+                    Some(claimed.map_err(not_kept)?)
+                }
+                _ => None,
+            };
+            let dispatch = self.enter(admitted, head, body.held(), deadline, record).await?;
+            Ok((begun, dispatch, body))
+        };
+        tokio::select! {
+            biased;
+            prepared = preparing => prepared,
+            () = connection.standing.has_had_its_time() => Err(LimitError::Connections.into()),
+        }
+    }
+}
+
+impl Sending {
+    /// Sends it, and remembers what became of it, whoever is still there to hear of it.
+    async fn run(self, mut record: Record) -> (u32, Result<Response<Body>, Failure>) {
+        let answer = self.send(&mut record).await;
+        (record.attempts, answer)
+    }
+
+    async fn send(self, record: &mut Record) -> Result<Response<Body>, Failure> {
+        let Self { mut begun, dispatch, body, head, worker, deadline, idle, most } = self;
+        begun.is_sent();
+        let outbound = Outbound { head: &head, worker, deadline };
+        let mut answer = match upstream::send(dispatch, outbound, body, record).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let unknown = error.may_have_been_carried_out();
+                begun.settle(if unknown { Outcome::Unknown } else { Outcome::NotSent });
+                return Err(error.into());
+            }
+        };
+        let status = answer.status();
+        headers::strip_answer(answer.headers_mut());
+        answer.headers_mut().append(header::VIA, headers::VIA);
+        // The tenant did not take it: a repeat is to try again.
+        let most = most.filter(|_| status != StatusCode::TOO_MANY_REQUESTS);
+        let (answered, outcome) = match most {
+            Some(most) => match answer.whole(&head, idle, most).await {
+                Ok(Whole::Kept(head, body, kept)) => (Ok((head, Body::whole(body))), Outcome::Answered(kept)),
+                Ok(Whole::TooLarge(head, body)) => {
+                    (Ok((head, Body::streamed(*body))), Outcome::NotKept(status, TOO_LARGE))
+                }
+                Err(error) => (Err(error), Outcome::NotKept(status, BROKE_OFF)),
+            },
+            None => {
+                let filtered = answer.filtered(&head, idle).await;
+                let outcome = match status {
+                    StatusCode::TOO_MANY_REQUESTS => Outcome::NotSent,
+                    _ => Outcome::NotKept(status, IN_CLEAR),
+                };
+                (filtered.map(|(head, body)| (head, Body::streamed(body))), outcome)
+            }
+        };
+        begun.settle(outcome);
+        let (head, body): (response::Parts, Body) = answered?;
+        Ok(Response::from_parts(head, body))
+    }
+}
+
+/// What is remembered of a tenant's creation, by what came of it.
+pub(super) fn outcome_of_creation(failure: Option<&Failure>) -> Outcome {
+    match failure {
+        None => Outcome::NotKept(StatusCode::CREATED, OF_CREATION),
+        Some(Failure::Creation(CreationError::NotStored { .. } | CreationError::Unknown { .. })) => {
+            Outcome::Unknown
+        }
+        Some(Failure::Upstream(error)) if error.may_have_been_carried_out() => Outcome::Unknown,
+        Some(_) => Outcome::NotSent,
+    }
+}

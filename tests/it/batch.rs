@@ -1,0 +1,265 @@
+//! `claviger batch`: what is sent, what comes of it, and that neither a crash nor a lost answer makes or loses anything.
+
+#[path = "batch/crashes.rs"]
+mod crashes;
+
+use std::path::PathBuf;
+
+use claviger_emulator::{Effect, Fault, Target};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::support::{
+    Cut, Cutter, Finished, Logto, Proxy,
+    command::{finish, program},
+    quoted,
+};
+
+/// A desk with an operation file.
+struct Desk {
+    directory: tempfile::TempDir,
+    url: String,
+}
+
+impl Desk {
+    fn at(proxy: &Proxy) -> Self {
+        let directory = tempfile::tempdir().expect("there is a temporary directory");
+        Self { directory, url: format!("http://{}", proxy.authority()) }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn write(&self, lines: impl IntoIterator<Item = Value>) {
+        let text: String = lines.into_iter().map(|line| format!("{line}\n")).collect();
+        std::fs::write(self.path("ops"), text).expect("it can be written");
+    }
+
+    fn command(&self, more: &[&str]) -> Command {
+        let mut command = program();
+        command.current_dir(&self.directory).args(["batch", "ops", "--url", &self.url]).args(more);
+        command
+    }
+
+    async fn run(&self, more: &[&str]) -> Finished {
+        finish(&mut self.command(more)).await
+    }
+
+    /// In order of lines; each is there once.
+    fn results(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.path("ops.results")).expect("it is there");
+        let mut results: Vec<Value> =
+            text.lines().map(|line| serde_json::from_str(line).expect("whole lines of JSON")).collect();
+        results.sort_by_key(|it| it["line"].as_u64());
+        assert!(results.windows(2).all(|two| two[0]["line"] != two[1]["line"]), "{results:?}");
+        results
+    }
+}
+
+fn user(name: &str) -> Value {
+    json!({ "operation": "CreateUser", "body": { "username": name } })
+}
+
+/// One that nothing keeps from being made twice.
+fn nameless(name: &str) -> Value {
+    json!({ "operation": "CreateUser", "body": { "name": name } })
+}
+
+/// What all users have for this member, in order.
+async fn users(proxy: &Proxy, member: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for page in 1.. {
+        let users = proxy.get(&format!("/api/users?page_size=100&page={page}")).await.json();
+        let users = users.as_array().expect("a list");
+        if users.is_empty() {
+            break;
+        }
+        names.extend(users.iter().filter_map(|user| user[member].as_str().map(str::to_owned)));
+    }
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn operations_are_carried_out_and_their_answers_kept() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    let desk = Desk::at(&proxy);
+    let mut lines: Vec<Value> = (0..40).map(|n| user(&format!("batch_{n:02}"))).collect();
+    lines.push(
+        json!({ "id": "taken", "operation": "CreateRole", "body": { "name": "batch", "description": "x" } }),
+    );
+    lines.push(json!({ "id": "none", "operation": "GetUser", "params": { "userId": "nobody" } }));
+    lines.push(json!({ "id": "read", "method": "GET", "path": "/api/roles?page_size=1" }));
+    desk.write(lines);
+    let finished = desk.run(&[]).await;
+    finished.assert_code(1);
+    assert_eq!(finished.stdout, "42 of 43 done, 1 failed, 0 unknown. Results: ops.results\n");
+    assert_eq!(finished.stderr, "", "no bar where there is no terminal");
+    let results = desk.results();
+    assert_eq!(results.len(), 43);
+    let first = &results[0];
+    assert_eq!(
+        (&first["line"], &first["outcome"], &first["status"]),
+        (&1.into(), &"done".into(), &200.into())
+    );
+    assert_eq!(first["body"]["username"], "batch_00");
+    assert_eq!(
+        (&results[41]["id"], &results[41]["outcome"], &results[41]["status"]),
+        (&"none".into(), &"failed".into(), &404.into())
+    );
+    assert!(results[42]["body"].is_array());
+    assert_eq!(users(&proxy, "username").await.iter().filter(|name| name.starts_with("batch_")).count(), 40);
+    assert!(proxy.metric("claviger_idempotency_keys_total{outcome=\"first\"}").await > 40.0);
+    // What is over is over.
+    logto.clear_recorded();
+    let again = desk.run(&[]).await;
+    assert_eq!((again.code, &again.stdout), (Some(1), &finished.stdout));
+    assert!(logto.api_requests_seen().is_empty());
+}
+
+#[tokio::test]
+async fn wrong_lines_are_all_named_and_nothing_is_sent() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    let mut desk = Desk::at(&proxy);
+    desk.write([
+        user("a"),
+        json!({ "operation": "CreateUsr" }),
+        user("b"),
+        json!({ "method": "GET" }),
+        user("a"),
+    ]);
+    let finished = desk.run(&[]).await;
+    finished.assert_code(2);
+    for says in ["ops:2: ", "Did you mean CreateUser?", "ops:4: ", "ops:5: line 1 creates"] {
+        assert!(finished.stderr.contains(says), "{}", finished.stderr);
+    }
+    assert!(logto.api_requests_seen().is_empty() && !desk.path("ops.journal").exists());
+    let stdin = finish(program().args(["batch", "-"])).await;
+    assert!(stdin.assert_code(2).stderr.contains("--journal"), "{}", stdin.stderr);
+    desk.write([user("a")]);
+    desk.url = "localhost".into();
+    assert!(desk.run(&[]).await.assert_code(2).stderr.contains("write http://127.0.0.1:3600"));
+}
+
+#[tokio::test]
+async fn a_caller_that_nobody_knows_is_no_result() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::builder()
+        .tenant("acme", &logto)
+        .set("callers.local.identify", "{ api_key = 'CANARY-held-key-of-who-runs-batches' }")
+        .start()
+        .await;
+    let desk = Desk::at(&proxy);
+    desk.write([user("a"), user("b")]);
+    let finished = desk.run(&[]).await;
+    assert!(finished.assert_code(1).stderr.contains("goes on where it was"), "{}", finished.stderr);
+    assert_eq!(desk.results(), Vec::<Value>::new());
+    std::fs::write(desk.path("key"), "CANARY-held-key-of-who-runs-batches\n").expect("it can be written");
+    let finished = desk.run(&["--key-file", "key"]).await;
+    finished.assert_code(0);
+    finished.keep(proxy.tap());
+    let mut with_variable = desk.command(&["--key-env", "KEY"]);
+    finish(with_variable.env("KEY", "CANARY-held-key-of-who-runs-batches")).await.assert_code(0);
+}
+
+#[tokio::test]
+async fn a_pause_that_is_asked_for_is_kept_and_nothing_is_lost() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    let desk = Desk::at(&proxy);
+    desk.write((0..20).map(|n| user(&format!("paused_{n:02}"))));
+    logto.faults().add(Fault::new(Target::Api, Effect::too_many(1)).method("POST").times(1));
+    logto.faults().add(Fault::new(Target::Api, Effect::status(429)).method("POST").times(3));
+    let finished = desk.run(&[]).await;
+    finished.assert_code(0);
+    assert!(finished.stdout.starts_with("20 of 20 done"), "{}", finished.stdout);
+}
+
+#[tokio::test]
+async fn a_creation_whose_answer_is_lost_is_settled_by_what_is_unique() {
+    let logto = Logto::start().await;
+    let cutter = Cutter::to(&logto).await;
+    let proxy = Proxy::builder()
+        .tenant("acme", &logto)
+        .set("tenants.acme.endpoint", quoted(cutter.base_url()))
+        .set("tenants.acme.resource", quoted("https://default.logto.app/api"))
+        .start()
+        .await;
+    let mut settled = Vec::new();
+    for (n, cut) in [
+        Cut::Request(20),
+        Cut::Request(900),
+        Cut::Answer(0),
+        Cut::Answer(5),
+        Cut::Answer(400),
+        Cut::Answer(700),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let desk = Desk::at(&proxy);
+        desk.write([user(&format!("lost_{n}"))]);
+        cutter.plan(cut);
+        let finished = desk.run(&[]).await;
+        finished.assert_code(0);
+        let result = &desk.results()[0];
+        assert_eq!(result["body"]["username"], format!("lost_{n}"), "{cut:?}: {result}");
+        settled.push(result["settled"].as_str().unwrap_or("-").to_owned());
+        // The same of one that nothing is unique about: it is not sent again.
+        let desk = Desk::at(&proxy);
+        desk.write([nameless(&format!("lost_{n}"))]);
+        cutter.plan(cut);
+        let finished = desk.run(&[]).await;
+        let result = &desk.results()[0];
+        match result["outcome"].as_str() {
+            Some("done") => finished.assert_code(0),
+            _ => finished.assert_code(1),
+        };
+        let there = users(&proxy, "name").await.iter().filter(|name| **name == format!("lost_{n}")).count();
+        assert!(there <= 1, "{cut:?}");
+        if result["outcome"] == "done" {
+            assert_eq!(there, 1, "{cut:?}: {result}");
+        } else {
+            assert_eq!(result["outcome"], "unknown", "{cut:?}: {result}");
+        }
+    }
+    assert!(settled.iter().any(|how| how.contains("found by its identifiers")), "{settled:?}");
+    assert!(settled.iter().any(|how| how.contains("sent again")), "{settled:?}");
+}
+
+#[tokio::test]
+async fn what_was_there_before_is_no_success() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    let desk = Desk::at(&proxy);
+    desk.write([user("ada"), user("ada2")]);
+    desk.run(&[]).await.assert_code(0);
+    let other = Desk::at(&proxy);
+    other.write([user("ada"), user("bob")]);
+    other.run(&[]).await.assert_code(1);
+    assert_eq!(other.results()[0]["status"], 422);
+    // Nor one that was there long before the batch, and whose creation got no answer.
+    let mut third = Desk::at(&proxy);
+    third.write([user("ada")]);
+    let url = std::mem::replace(&mut third.url, "http://127.0.0.1:1".into());
+    third.run(&["--patience", "1ms"]).await.assert_code(1);
+    third.url = url;
+    let journal = std::fs::read_to_string(third.path("ops.journal")).expect("it is there");
+    let mut lines: Vec<Value> =
+        journal.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let begun = lines[0]["begun"].as_u64().expect("a number");
+    lines[0]["begun"] = (begun + 3_600_000).into();
+    let journal: String = lines.into_iter().map(|line| format!("{line}\n")).collect();
+    std::fs::write(third.path("ops.journal"), journal).expect("it can be written");
+    third.run(&[]).await.assert_code(1);
+    assert_eq!(third.results()[0]["status"], 422);
+    // An unknown outcome may be repeated where that is asked for.
+    let repeated = Desk::at(&proxy);
+    repeated.write([nameless("twice")]);
+    logto.faults().set(vec![Fault::new(Target::Api, Effect::Reset).method("POST").times(1)]);
+    repeated.run(&["--repeat-unknown"]).await.assert_code(0);
+    assert_eq!(users(&proxy, "name").await.iter().filter(|name| *name == "twice").count(), 1);
+}
