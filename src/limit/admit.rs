@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::{
     bucket::Bucket,
+    circuit::Circuit,
     error::LimitError,
     in_flight::InFlight,
     limiter::Limiter,
@@ -37,6 +38,9 @@ pub trait Limited {
 
     /// The places among its requests.
     fn in_flight(&self) -> &Arc<InFlight>;
+
+    /// Whether anything is sent there.
+    fn circuit(&self) -> &Arc<Circuit>;
 }
 
 /// The limits of a configuration's callers, in their order.

@@ -231,7 +231,8 @@ impl Grants {
         let masking = reveals.of(catalog, matched.op(), query);
         let sharing = matched.op().map_or(Sharing::Never, |op| rules.sharing(catalog, op, masking));
         let target = ConditionalTarget::new(join(matched.path(), query, head.uri.path_and_query())?, pending);
-        let action = Action::Forward(PermittedOperation { index, name, target, masking, sharing });
+        let is_safe = head.method.is_safe();
+        let action = Action::Forward(PermittedOperation { index, name, is_safe, target, masking, sharing });
         Ok(Judged { rule, action, token: None })
     }
 
