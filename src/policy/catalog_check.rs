@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn b59_a_cache_of_what_writes_or_is_sensitive_or_unknown_is_a_mistake() {
+    fn b63_a_cache_of_what_writes_or_is_sensitive_or_unknown_is_a_mistake() {
         let cache = |rule| CatalogCheck.cache(Catalog::logto(), rule).err().unwrap_or_default();
         for fine in ["ListRoles", "GET /api/roles/{id}", "ListHooks"] {
             assert_eq!(cache(fine), "", "{fine}");

@@ -56,7 +56,7 @@ async fn under_way(logto: &Logto, before: usize) {
 }
 
 #[tokio::test]
-async fn b59_a_thousand_identical_reads_at_once_are_one_request() {
+async fn b63_a_thousand_identical_reads_at_once_are_one_request() {
     let logto = Logto::start().await;
     // One place among the tenant's requests and a quota of two requests a minute: whoever waits draws on neither.
     let proxy = sharing(&logto)
@@ -92,7 +92,7 @@ async fn b59_a_thousand_identical_reads_at_once_are_one_request() {
 }
 
 #[tokio::test]
-async fn b59_what_is_not_the_same_is_not_shared() {
+async fn b63_what_is_not_the_same_is_not_shared() {
     let logto = Logto::start().await;
     let proxy = sharing(&logto)
         .set("policies.all.allow", "['*', 'CreateRole']")
@@ -143,7 +143,7 @@ async fn b59_what_is_not_the_same_is_not_shared() {
 }
 
 #[tokio::test]
-async fn b59_two_callers_of_whom_one_sees_secrets_never_share_an_answer() {
+async fn b63_two_callers_of_whom_one_sees_secrets_never_share_an_answer() {
     let logto = Logto::start().await;
     let proxy = sharing(&logto)
         .set("policies.all.allow", "['CreateHook', { operation = 'ListHooks', cache = '1h' }]")
@@ -176,7 +176,7 @@ async fn b59_two_callers_of_whom_one_sees_secrets_never_share_an_answer() {
 }
 
 #[tokio::test]
-async fn b59_the_first_caller_leaves_and_the_others_are_answered_by_the_same_request() {
+async fn b63_the_first_caller_leaves_and_the_others_are_answered_by_the_same_request() {
     let logto = Logto::start().await;
     let proxy = sharing(&logto).start().await;
     assert_eq!(proxy.get(ROLES).await.status, 200);
@@ -215,7 +215,7 @@ async fn b59_the_first_caller_leaves_and_the_others_are_answered_by_the_same_req
 }
 
 #[tokio::test]
-async fn b59_a_leader_that_waits_for_its_turn_and_leaves_is_followed_by_another() {
+async fn b63_a_leader_that_waits_for_its_turn_and_leaves_is_followed_by_another() {
     let logto = Logto::start().await;
     let proxy = sharing(&logto).set("tenants.acme.max_in_flight", 1).start().await;
     assert_eq!(proxy.get(ROLES).await.status, 200);
@@ -235,7 +235,7 @@ async fn b59_a_leader_that_waits_for_its_turn_and_leaves_is_followed_by_another(
 }
 
 #[tokio::test]
-async fn b59_a_failure_is_everybodys_and_not_tried_by_each() {
+async fn b63_a_failure_is_everybodys_and_not_tried_by_each() {
     let logto = Logto::start().await;
     let proxy = sharing(&logto).set("timeouts.response", "'2s'").set("retry.attempts", 1).start().await;
     assert_eq!(proxy.get(ROLES).await.status, 200);
@@ -255,7 +255,7 @@ async fn b59_a_failure_is_everybodys_and_not_tried_by_each() {
 }
 
 #[tokio::test]
-async fn b59_what_is_too_large_or_for_one_alone_goes_to_each() {
+async fn b63_what_is_too_large_or_for_one_alone_goes_to_each() {
     let logto = Logto::start().await;
     let told = Told::default();
     let upstream = Scripted::start(&logto, Reaction::AsTold(told.clone())).await;
@@ -290,7 +290,7 @@ async fn b59_what_is_too_large_or_for_one_alone_goes_to_each() {
 }
 
 #[tokio::test]
-async fn b59_what_was_written_is_seen_by_the_next_read_while_others_read_all_the_time() {
+async fn b63_what_was_written_is_seen_by_the_next_read_while_others_read_all_the_time() {
     let logto = Logto::start().await;
     let proxy = keeping(&logto, "1h").set("retry.attempts", 1).start().await;
     let count = |answer: &Answer| answer.json().as_array().map_or(0, Vec::len);
@@ -327,7 +327,7 @@ async fn b59_what_was_written_is_seen_by_the_next_read_while_others_read_all_the
 }
 
 #[tokio::test]
-async fn b59_streams_of_one_connection_of_http_2_are_given_one_whole_answer() {
+async fn b63_streams_of_one_connection_of_http_2_are_given_one_whole_answer() {
     let logto = Logto::start().await;
     let authority = Authority::new("servers");
     let proxy =
@@ -344,7 +344,7 @@ async fn b59_streams_of_one_connection_of_http_2_are_given_one_whole_answer() {
 }
 
 #[tokio::test]
-async fn b59_no_caller_waits_behind_the_turn_of_another_but_for_what_was_sent() {
+async fn b63_no_caller_waits_behind_the_turn_of_another_but_for_what_was_sent() {
     let logto = Logto::start().await;
     let proxy = sharing(&logto)
         .set("tenants.acme.max_in_flight", 1)

@@ -247,7 +247,7 @@ fn b32_what_a_condition_is_about_is_asked_of_whoever_knows() {
 }
 
 #[test]
-fn b59_a_cache_is_read_with_and_without_conditions_and_shown() {
+fn b63_a_cache_is_read_with_and_without_conditions_and_shown() {
     let config = bench(
         "allow = [{ operation = \"ListRoles\", cache = \"5s\" },\n\
          { operation = \"ListUsers\", query = { page_size = { max = 50 } }, cache = \"1m\" }]",

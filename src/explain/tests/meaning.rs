@@ -86,7 +86,7 @@ async fn a_url_is_at_the_tenant_whose_endpoint_it_has_or_here() {
 }
 
 #[tokio::test]
-async fn b59_it_says_whose_answer_may_come_from_the_cache() {
+async fn b63_it_says_whose_answer_may_come_from_the_cache() {
     let users = "/t/acme/api/users?page_size=20";
     let kept = said("support", users).await;
     assert!(

@@ -107,7 +107,7 @@ async fn read(world: &World, reads: &Reads, writes: &Arc<Writes>, random: &mut f
 }
 
 #[tokio::test(start_paused = true)]
-async fn b59_whatever_the_interleaving_a_read_sees_what_was_written_before_it() {
+async fn b63_whatever_the_interleaving_a_read_sees_what_was_written_before_it() {
     let (mut hits, mut joined, mut sent, mut given) = (0, 0, 0, 0);
     for seed in 0..60 {
         let world = Rc::new(World::default());
@@ -177,7 +177,7 @@ async fn b59_whatever_the_interleaving_a_read_sees_what_was_written_before_it() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn b59_a_revalidated_answer_is_as_old_as_the_question_and_masked_ones_have_no_tag() {
+async fn b63_a_revalidated_answer_is_as_old_as_the_question_and_masked_ones_have_no_tag() {
     let (reads, writes) = (reads(1 << 20), Arc::new(Writes::default()));
     let kept = Some(Duration::from_secs(5));
     let arrive = |read: &Read, answer: WholeAnswer, stale: Option<&Kept>| {
@@ -197,7 +197,7 @@ async fn b59_a_revalidated_answer_is_as_old_as_the_question_and_masked_ones_have
 }
 
 #[tokio::test(start_paused = true)]
-async fn b59_what_is_kept_counts_as_held_until_the_last_who_is_given_it_has_taken_it() {
+async fn b63_what_is_kept_counts_as_held_until_the_last_who_is_given_it_has_taken_it() {
     let memory = Memory::new(100_000, 10);
     let reads = Reads::new(&Metrics::new(), memory.kept());
     reads.bound(&Limits { cache: 1 << 20, ..Limits::default() });
@@ -225,7 +225,7 @@ async fn b59_what_is_kept_counts_as_held_until_the_last_who_is_given_it_has_take
 }
 
 #[test]
-fn b59_who_leads_and_goes_leaves_nobody_waiting() {
+fn b63_who_leads_and_goes_leaves_nobody_waiting() {
     let (reads, writes) = (reads(0), Arc::new(Writes::default()));
     let limits = Limits::default();
     let read = a_read(&writes, TARGET, None);
@@ -245,7 +245,7 @@ fn b59_who_leads_and_goes_leaves_nobody_waiting() {
 }
 
 #[test]
-fn b59_nobody_waits_for_the_turn_of_another_caller_or_of_what_is_less_urgent() {
+fn b63_nobody_waits_for_the_turn_of_another_caller_or_of_what_is_less_urgent() {
     let (reads, writes) = (reads(0), Arc::new(Writes::default()));
     let limits = Limits::default();
     let read = a_read(&writes, TARGET, None);

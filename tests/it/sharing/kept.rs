@@ -8,7 +8,7 @@ use super::{ROLES, a_role, cache, keeping, metric};
 use crate::support::{Logto, Request, wait::pass};
 
 #[tokio::test]
-async fn b59_an_answer_is_kept_for_as_long_as_the_rule_says_and_asked_for_again_by_its_tag() {
+async fn b63_an_answer_is_kept_for_as_long_as_the_rule_says_and_asked_for_again_by_its_tag() {
     let logto = Logto::start().await;
     let mut proxy = keeping(&logto, "2s").start().await;
     let first = proxy.get(ROLES).await;
@@ -65,7 +65,7 @@ async fn b59_an_answer_is_kept_for_as_long_as_the_rule_says_and_asked_for_again_
 }
 
 #[tokio::test]
-async fn b59_answers_that_are_kept_take_no_more_memory_than_they_may() {
+async fn b63_answers_that_are_kept_take_no_more_memory_than_they_may() {
     let logto = Logto::start().await;
     let proxy = keeping(&logto, "1h").set("limits.cache", "'64KiB'").start().await;
     logto.api_fault(Effect::body(200, "application/json", vec![b'1'; 10_000]));
@@ -84,7 +84,7 @@ async fn b59_answers_that_are_kept_take_no_more_memory_than_they_may() {
 }
 
 #[tokio::test]
-async fn b59_a_write_that_nobody_knows_the_outcome_of_keeps_answers_from_being_kept() {
+async fn b63_a_write_that_nobody_knows_the_outcome_of_keeps_answers_from_being_kept() {
     let logto = Logto::start().await;
     let proxy =
         keeping(&logto, "1h").set("timeouts.response", "'300ms'").set("retry.attempts", 1).start().await;
@@ -96,7 +96,7 @@ async fn b59_a_write_that_nobody_knows_the_outcome_of_keeps_answers_from_being_k
 }
 
 #[tokio::test]
-async fn b59_a_tenant_that_is_another_is_given_nothing_from_before() {
+async fn b63_a_tenant_that_is_another_is_given_nothing_from_before() {
     let (one, other) = (Logto::start().await, Logto::start().await);
     let mut proxy = keeping(&one, "1h").start().await;
     assert_eq!(cache(&proxy.get(ROLES).await), "claviger; fwd=miss; stored");
