@@ -3,6 +3,8 @@
 //! place in flight and the memory for an answer. It makes the values that the upstream demands: [`Admitted`] of a permit, and of that what may be sent
 //! ([`Dispatch`]), lent ([`Loan`]) or handed out ([`Handout`]).
 //!
+//! Where there is a Redis, quotas and rates are those of all replicas together (`shared`).
+//!
 //! Limits outlive a reload of the configuration as long as their rate stays the same, so that nobody gets
 //! a fresh allowance by touching a file.
 
@@ -13,11 +15,14 @@ mod dispatch;
 mod error;
 mod in_flight;
 mod limiter;
+mod limiters;
 mod memory;
 mod pacing;
 mod pauses;
 mod peers;
 mod quota;
+mod replicas;
+mod shared;
 mod shares;
 mod turn;
 mod unauthenticated;
@@ -28,9 +33,11 @@ pub use dispatch::{DecidedBy, Dispatch, Handout, Loan, NotSent};
 pub use error::LimitError;
 pub use in_flight::{Entering, InFlight, LatePlace, UnreadGuard};
 pub use limiter::{Drawn, Limiter, Take};
+pub use limiters::Limiters;
 pub use memory::{CallerMemory, Memory};
 pub use peers::Peers;
 pub use quota::{Permit, Quota, QuotaMeter, QuotaStatus, Told, Waits};
+pub use replicas::{Replicas, ReplicasStatus};
 pub use shares::Held;
 pub use turn::Turn;
 pub use unauthenticated::{Unauthenticated, Waiting};

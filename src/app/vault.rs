@@ -16,6 +16,7 @@ use super::{metered::Metered, resources::yield_to_requests};
 use crate::{
     config::{Config, KubernetesOptions, RedisOptions, Roots, StoreOptions, VaultOptions},
     ids::TenantName,
+    limit::Replicas,
     proxy::{BuildError, Pipeline, Shared},
     redis::Redis,
     secret::{Bearer, SecretHandle, SecretProvider as _},
@@ -139,7 +140,13 @@ pub(super) async fn open(
     config: &Config,
     shared: &mut Shared,
 ) -> Result<(Vec<Record>, BTreeMap<TenantName, Version>), VaultError> {
-    shared.redis = config.redis.as_ref().map(connect).transpose()?;
+    if let Some(options) = &config.redis {
+        let redis = connect(options)?;
+        if options.share_limits {
+            shared.share_limits(Replicas::new(redis.clone(), options.replicas));
+        }
+        shared.redis = Some(redis);
+    }
     let Some(options) = &config.vault else { return Ok(Default::default()) };
     let store = open_store(options, shared.redis.as_ref()).await?;
     let found = store.list().await?;

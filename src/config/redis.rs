@@ -32,6 +32,10 @@ pub struct RedisOptions {
     /// `timeout`
     #[serde(serialize_with = "show::duration")]
     pub timeout: Duration,
+    /// `share_limits`
+    pub share_limits: bool,
+    /// `replicas`
+    pub replicas: u32,
     /// `tls.roots`
     pub roots: Roots,
 }

@@ -37,6 +37,9 @@ pub struct Metrics {
     pub(crate) vault_answers: IntGauge,
     pub(crate) redis_connected: Gauges<0>,
     pub(crate) redis_connections: Gauges<0>,
+    pub(crate) redis_replicas: Gauges<0>,
+    pub(crate) redis_fallback: Gauges<0>,
+    pub(crate) redis_leases: Gauges<1>,
     pub(crate) secret_created: Gauges<1>,
     pub(crate) secret_expiry: Gauges<1>,
     pub(crate) rate_limited: Counters<1>,
@@ -133,6 +136,17 @@ impl Metrics {
                 "redis_connections",
                 "Number of connections to Redis that there have been, one after the other.",
                 [],
+            ),
+            redis_replicas: families.gauges("redis_replicas", "Number of replicas that share limits, this one included.", []),
+            redis_fallback: families.gauges(
+                "redis_fallback",
+                "Whether this replica keeps to its own part of each limit, as Redis is away (1), or not (0).",
+                [],
+            ),
+            redis_leases: families.gauges(
+                "redis_leases",
+                "Number of times that permits were asked for, by what came of it.",
+                ["outcome"],
             ),
             rotations: families.closed_counters(
                 "rotations_total",

@@ -3,6 +3,8 @@
 
 #[path = "stores/kubernetes.rs"]
 mod kubernetes;
+#[path = "stores/limits.rs"]
+mod limits;
 #[path = "stores/redis.rs"]
 mod redis;
 #[path = "stores/replicas.rs"]

@@ -7,7 +7,7 @@ use crate::{
     authn::{KeyUsage, Seal, SealError, jwt::Keyrings},
     clock::Clock,
     config::Config,
-    limit::{CallerLimits, Memory, Peers, Unauthenticated},
+    limit::{CallerLimits, Limiters, Memory, Peers, Replicas, Unauthenticated},
     observe::{Audit, Events, Metrics},
     openapi::Library,
     proxy::cloud::Unresolved,
@@ -41,6 +41,8 @@ pub struct Shared {
     /// Requests that wait before it is known whose they are.
     pub(super) unauthenticated: Arc<Unauthenticated>,
     pub(super) limits: CallerLimits,
+    /// How limits are made.
+    pub limiters: Limiters,
     pub(super) key_usage: KeyUsage,
     seal: Mutex<Option<(Option<crate::secret::Secret>, Seal)>>,
     peers: Mutex<Option<(u32, Arc<Peers>)>>,
@@ -66,6 +68,7 @@ impl Shared {
             unresolved: Arc::default(),
             unauthenticated: Arc::new(Unauthenticated::new(USUAL_UNAUTHENTICATED)),
             limits: CallerLimits::default(),
+            limiters: Limiters::default(),
             key_usage: KeyUsage::default(),
             seal: Mutex::default(),
             peers: Mutex::default(),
@@ -81,6 +84,12 @@ impl Shared {
         self.limits = CallerLimits::new(memory);
         self.pools = PoolTable::new(buffers);
         self
+    }
+
+    /// Quotas and rates are from now on those of all replicas.
+    pub fn share_limits(&mut self, replicas: Replicas) {
+        self.limiters = Limiters::shared(replicas);
+        self.limits = std::mem::take(&mut self.limits).made_by(self.limiters.clone());
     }
 
     /// The seal of a configuration with these tenants. It stays the same while its key does: a reload leaves issued tokens good.

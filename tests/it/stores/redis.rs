@@ -38,6 +38,8 @@ async fn away_from(answer: impl Fn(&[u8]) -> Vec<u8> + Send + 'static) -> String
         prefix: RedisOptions::PREFIX.into(),
         connect_timeout: Duration::from_secs(30),
         timeout: Duration::from_secs(30),
+        share_limits: true,
+        replicas: 1,
         roots: claviger::config::Roots::Bundled,
     };
     let redis = Redis::new(&options).expect("there is no TLS");
