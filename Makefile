@@ -16,7 +16,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: test
-test: tools check unit clients docs-test page-test authz-test bench-check deploy-test fuzz-smoke ## everything below but the benchmarks; installs what it needs
+test: tools check unit crash-test clients docs-test page-test authz-test bench-check deploy-test fuzz-smoke ## everything below but the benchmarks; installs what it needs
 	@echo "== make test: all stages passed"
 
 .PHONY: tools
@@ -42,6 +42,10 @@ unit: ## unit, property and integration tests; those of a real Logto's recording
 	cargo test --locked --workspace
 	@if [ -n "$${TEST_CLAVIGER_OPENAPI:-}" ]; then cargo test --locked --lib -- --ignored logtos_own_document; fi
 	@if [ -n "$${TEST_CLAVIGER_TRANSCRIPTS:-}" ]; then cargo test --locked --test emulator_facts -- --ignored recorded_exchanges; fi
+
+.PHONY: crash-test
+crash-test: ## a thousand creations and rotations of tenants, cut off at random by the end of the program; a minute
+	cargo test --locked --test it -- --ignored --nocapture b52_a_thousand_flows
 
 .PHONY: quota
 quota: ## a minute of Logto Cloud's quota in real time: a batch caller, interactive ones and sign-in; needs an idle machine

@@ -54,7 +54,7 @@ impl Endpoint {
             return Err(invalid("the scheme is neither https nor http", "Write \"https://…\"."));
         }
         if authority.as_str().contains('@') {
-            let remedy = "Take the part before the @ out; credentials go into client_id and client_secret.";
+            let remedy = "Take the part before the @ out: credentials have keys of their own.";
             return Err(invalid("the endpoint holds a user name or password", remedy));
         }
         let Some(authority) = plain_authority(scheme, authority) else {
@@ -85,7 +85,7 @@ impl Endpoint {
         self.scheme == Scheme::HTTP && !is_loopback(self.authority.host())
     }
 
-    fn is_logto_app(&self) -> bool {
+    pub(super) fn is_logto_app(&self) -> bool {
         self.authority.host().ends_with(".logto.app")
     }
 }

@@ -120,6 +120,10 @@ fn words(path: &KeyPath, kind: &Kind, is_toml: bool) -> (String, String) {
             "a table is wanted",
             "Write identify = { loopback = true }, or another authentication method.".into(),
         ),
+        ["redis", "tls"] => (
+            "a table is wanted",
+            "For TLS begin redis.url with rediss://; redis.tls = { roots = … } says whom to trust.".into(),
+        ),
         _ => ("a table is wanted", format!("Write its keys: {path} = {{ … }}.")),
     };
     (format!("found {found} where {wanted}"), remedy)

@@ -127,7 +127,7 @@ impl KubernetesSecrets {
         match self.api.replace(&object.of(known)).await? {
             Answer::Done(version) => Ok(version),
             Answer::Conflict => Err(VaultError::Changed(record.alias)),
-            Answer::Nothing => Err(VaultError::Unknown(record.alias)),
+            Answer::Nothing => Err(self.unknown(record.alias).await),
         }
     }
 
@@ -135,7 +135,15 @@ impl KubernetesSecrets {
         match self.api.delete(&name::of(&alias), known).await? {
             Answer::Done(_) => Ok(()),
             Answer::Conflict => Err(VaultError::Changed(alias)),
-            Answer::Nothing => Err(VaultError::Unknown(alias)),
+            Answer::Nothing => Err(self.unknown(alias).await),
+        }
+    }
+
+    /// Why there is no record under the alias.
+    async fn unknown(&self, alias: TenantName) -> VaultError {
+        match self.there().await {
+            Ok(_) => VaultError::Unknown(alias),
+            Err(gone) => gone.into(),
         }
     }
 
@@ -181,6 +189,7 @@ impl KubernetesSecrets {
 
     async fn checkup(&self) -> Result<Checkup, VaultError> {
         let objects = self.objects().await?;
+        self.there().await?;
         let bytes = objects.iter().filter_map(Object::sealed).map(|sealed| sealed.len() as u64).sum();
         for object in &objects {
             self.opened(object).await?;

@@ -147,7 +147,16 @@ impl InRedis {
             "taken" => Err(VaultError::AliasTaken { alias: alias.clone(), by: Holder::Vault }),
             "unknown" => Err(VaultError::Unknown(alias.clone())),
             "changed" => Err(VaultError::Changed(alias.clone())),
-            _ => Err(Unavailable::other_key(PLACE).into()),
+            _ => Err(self.sealed_otherwise().await.into()),
+        }
+    }
+
+    /// Why the proof in Redis is not ours.
+    async fn sealed_otherwise(&self) -> Unavailable {
+        match self.ask::<Option<Vec<u8>>>(&field(&self.key, PROOF)).await {
+            Ok(Some(_)) => Unavailable::other_key(PLACE),
+            Ok(None) => Unavailable::gone(PLACE),
+            Err(error) => error,
         }
     }
 
@@ -254,7 +263,7 @@ impl InRedis {
                     Arc::new(Sealing { sealer, proof });
                 Ok(all.len())
             }
-            "key" => Err(Unavailable::other_key(PLACE).into()),
+            "key" => Err(self.sealed_otherwise().await.into()),
             _ => Err(Unavailable::new(
                 "somebody changed a record meanwhile",
                 "Run it again; nothing was changed.",
@@ -282,7 +291,7 @@ impl InRedis {
             }
             let added: Vec<u8> = self.ask(&ask).await?;
             if added.len() != page.len() {
-                return Err(Unavailable::other_key(PLACE).into());
+                return Err(self.sealed_otherwise().await.into());
             }
             for (record, added) in page.into_iter().zip(added) {
                 let to = if added == 1 { &mut imported.added } else { &mut imported.taken };

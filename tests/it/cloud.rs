@@ -11,6 +11,8 @@ mod created;
 mod operator;
 #[path = "cloud/probe.rs"]
 mod probe;
+#[path = "cloud/storm.rs"]
+mod storm;
 
 use claviger_emulator::{Effect, Emulator, Options};
 use serde_json::json;

@@ -109,6 +109,9 @@ async fn b53_an_adopted_tenant_is_used_at_once_outlives_a_kill_and_is_gone_when_
     shown.assert_code(0).keep(proxy.tap());
     let shown: serde_json::Value = serde_json::from_str(&shown.stdout).expect("JSON");
     assert_eq!((&shown["in_force"], &shown["created_by"]), (&true.into(), &"operator".into()));
+    assert_eq!(shown["template_labels"], serde_json::json!(["customer"]));
+    let text = tenant(&proxy.file(), &["show", "acme"]).await;
+    assert!(text.assert_code(0).stdout.contains("labels     customer\n"), "{text:?}");
     let removed = tenant(&proxy.file(), &["remove", "acme"]).await;
     removed.assert_code(0);
     assert_eq!(proxy.get("/t/acme/api/roles").await.status, 404);
@@ -123,6 +126,7 @@ async fn a_credential_that_does_not_work_and_an_alias_that_is_taken_are_not_stor
     refused.assert_code(1).keep(proxy.tap());
     assert!(refused.stderr.contains("the credential is not proved, so it is not stored"), "{refused:?}");
     assert!(refused.stderr.contains("The client secret is wrong"), "{refused:?}");
+    proxy.logged("the credential is not proved, so it is not stored").await;
     let taken = adopt(&place, &proxy.file(), "configured", &logto, logto.secret()).await;
     assert!(taken.assert_code(1).stderr.contains("the configuration has a tenant of this name"), "{taken:?}");
     let unknown = tenant(&proxy.file(), &["show", "acme"]).await;

@@ -101,6 +101,16 @@ impl ApiServer {
         self.world.state().requests.clone()
     }
 
+    /// All Secrets are deleted, as with their namespace.
+    pub(crate) fn lose_all(&self) {
+        let mut state = self.world.state();
+        for secret in std::mem::take(&mut state.secrets).into_values() {
+            state.note("DELETED", secret);
+        }
+        drop(state);
+        self.world.changed.send_modify(|n| *n += 1);
+    }
+
     pub(crate) fn secrets(&self) -> Vec<Value> {
         self.world.state().secrets.values().cloned().collect()
     }

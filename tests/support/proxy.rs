@@ -120,9 +120,13 @@ impl Proxy {
 
     /// The same, with headers.
     pub(crate) async fn ask_admin(&self, request: &Request) -> Answer {
+        self.connect_admin().await.ask(request).await
+    }
+
+    /// A new connection to its admin listener.
+    pub(crate) async fn connect_admin(&self) -> Client {
         let place = self.admin.as_ref().expect("it has an admin listener");
-        let mut client = place.connect(self.tap.clone()).await.expect("it listens");
-        client.ask(request).await
+        place.connect(self.tap.clone()).await.expect("it listens")
     }
 
     /// `/status`.
@@ -186,6 +190,14 @@ impl Proxy {
     /// Asks it to stop, and waits until it has.
     pub(crate) async fn stop(mut self) -> ExitStatus {
         self.signal(Signal::TERM);
+        self.ended().await
+    }
+
+    /// Kills it, unless it has ended by itself, and says how it ended.
+    pub(crate) async fn kill(&mut self) -> ExitStatus {
+        if let Some(pid) = self.pid() {
+            kill_process(pid, Signal::KILL).expect("it is ours");
+        }
         self.ended().await
     }
 

@@ -25,6 +25,10 @@ impl Refused {
     pub(super) fn message(&self) -> &str {
         &self.message
     }
+
+    pub(super) fn remedy(&self) -> &str {
+        &self.remedy
+    }
 }
 
 impl From<VaultError> for Refused {

@@ -1,5 +1,7 @@
 //! Tenants of the vault as text, from the same JSON that `--json` prints.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 /// As a table, or line by line for one.
@@ -84,9 +86,11 @@ fn step(value: &Value) -> Option<String> {
     Some(format!("rotation: the old secret is deleted after {at}"))
 }
 
+/// Its own, and those of its template.
 fn labels(value: &Value) -> String {
-    let labels: Vec<_> = value["labels"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    if labels.is_empty() { "-".into() } else { labels.join(", ") }
+    let all = ["labels", "template_labels"].map(|member| value[member].as_array());
+    let all: BTreeSet<_> = all.into_iter().flatten().flatten().filter_map(Value::as_str).collect();
+    if all.is_empty() { "-".into() } else { all.into_iter().collect::<Vec<_>>().join(", ") }
 }
 
 fn word(value: &Value) -> String {

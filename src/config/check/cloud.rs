@@ -6,6 +6,7 @@ use super::checker::Checker;
 use crate::{
     config::{
         cloud::{AliasForm, Cloud},
+        endpoint::Endpoint,
         leaf::{BearerId, Leaf, List, SecretId},
         node::Named,
         path::KeyPath,
@@ -47,6 +48,10 @@ impl Checker<'_> {
             None => Some(ENDPOINT.to_owned()),
         };
         let endpoint = endpoint.and_then(|text| self.endpoint(&at.key("endpoint"), &text));
+        if endpoint.as_ref().is_some_and(Endpoint::is_logto_app) {
+            let what = "this is the endpoint of a tenant, and the Cloud API is not served there";
+            self.problem(&at.key("endpoint"), what, format!("Leave it out: it is {ENDPOINT}."));
+        }
         let key = at.key("token");
         let token = match raw.token {
             Some(BearerId(SecretId(id))) => self.client_secret(&key, id),

@@ -185,3 +185,25 @@ fn yaml_whose_lines_do_not_stand_under_one_another_says_which() {
         ]
     );
 }
+
+#[test]
+fn redis_with_tls_is_an_address_and_the_cloud_api_is_not_at_a_tenant() {
+    let redis = format!("{GOOD}[redis]\nurl = \"redis://127.0.0.1:6379\"\ntls = true\n");
+    let line = |text: &str, with: &str| text.lines().position(|line| line.starts_with(with)).unwrap() + 1;
+    assert_eq!(
+        said("c.toml", &redis),
+        [format!(
+            "c.toml:{}: redis.tls: found a single value where a table is wanted. For TLS begin redis.url with rediss://; redis.tls = {{ roots = … }} says whom to trust.",
+            line(&redis, "tls")
+        )]
+    );
+    let cloud =
+        format!("{GOOD}[cloud.default]\ntoken = {{ env = \"S\" }}\nendpoint = \"https://a.logto.app\"\n");
+    let at = cloud.lines().count();
+    assert_eq!(
+        said("c.toml", &cloud),
+        [format!(
+            "c.toml:{at}: cloud.default.endpoint: this is the endpoint of a tenant, and the Cloud API is not served there. Leave it out: it is https://cloud.logto.io."
+        )]
+    );
+}

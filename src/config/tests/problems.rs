@@ -146,7 +146,7 @@ fn tenants() {
         ID,
         &endpoint("https://me:pw@acme.logto.app"),
         &[
-            "c.toml:3: tenants.acme.endpoint: the endpoint holds a user name or password. Take the part before the @ out; credentials go into client_id and client_secret.",
+            "c.toml:3: tenants.acme.endpoint: the endpoint holds a user name or password. Take the part before the @ out: credentials have keys of their own.",
         ],
     );
     says(

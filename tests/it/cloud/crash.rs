@@ -12,7 +12,7 @@ use crate::{
     vault::tenant,
 };
 
-fn with_store(builder: Builder, directory: &std::path::Path) -> Builder {
+pub(super) fn with_store(builder: Builder, directory: &std::path::Path) -> Builder {
     builder
         .set("vault.store", format!("{{ file = {} }}", quoted(directory.join("vault.redb").display())))
         .set("listen.admin", quoted(format!("unix:{}", directory.join("admin.sock").display())))

@@ -6,7 +6,7 @@ use claviger::{
     config::Roots,
     secret::Bearer,
     trust,
-    vault::{KubernetesSecrets, Notice, Server, Store as _},
+    vault::{KubernetesSecrets, Notice, Server, Store as _, VaultError},
 };
 
 use super::{alias, has_one_winner, is_told, keeps_records, key, record, takes_another_key};
@@ -67,6 +67,24 @@ async fn records_are_sealed_secrets_with_labels_and_versions_are_compared() {
     takes_another_key(&*one, &*other, 4).await;
     let new = KubernetesSecrets::open(token.server(&api), key("n")).await.expect("the new one");
     assert_eq!(new.list().await.map(|it| it.len()), Ok(4));
+}
+
+#[tokio::test]
+async fn a_vault_that_is_gone_is_no_empty_one() {
+    let (api, token) = (ApiServer::start().await, Token::new());
+    let store = token.opened(&api).await;
+    let known = store.create(record("acme", "s")).await.expect("it is free");
+    api.lose_all();
+    let gone = |error: VaultError| {
+        assert!(error.to_string().contains("the vault in Kubernetes is gone"), "{error}");
+    };
+    gone(store.list().await.expect_err("nobody knows"));
+    gone(store.get(&alias("acme")).await.expect_err("nobody knows"));
+    gone(store.create(record("beta", "s")).await.expect_err("there is no vault"));
+    gone(store.replace(record("acme", "t"), known).await.expect_err("there is no vault"));
+    gone(store.remove(&alias("acme"), known).await.expect_err("there is no vault"));
+    gone(store.verify().await.expect_err("there is no vault"));
+    assert_eq!(api.secrets().len(), 0, "nothing is made in its place");
 }
 
 #[tokio::test]

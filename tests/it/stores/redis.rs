@@ -151,6 +151,8 @@ async fn a_vault_that_is_gone_is_no_empty_one() {
     gone(store.get(&alias("acme")).await.expect_err("nobody knows"));
     gone(store.create(record("beta", "s")).await.expect_err("there is no vault"));
     gone(store.replace(record("acme", "t"), known).await.expect_err("there is no vault"));
+    gone(store.remove(&alias("acme"), known).await.expect_err("there is no vault"));
+    gone(store.verify().await.expect_err("there is no vault"));
     assert_eq!(server.told(&["DBSIZE"]).await.trim(), "0", "nothing is made in its place");
 }
 
