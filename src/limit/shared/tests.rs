@@ -4,7 +4,7 @@ use std::{path::Path, process::Stdio};
 
 use tokio::process::{Child, Command};
 
-use super::*;
+use super::{lease::Lease, *};
 use crate::{
     config::{RedisAddress, RedisOptions, Roots},
     redis::{Redis, Script},

@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use claviger::{
-    config::{RedisAddress, RedisOptions},
+    config::{Class, Quota, RedisAddress, RedisOptions},
+    limit::{Limiter as _, Limiters, Replicas},
     redis::Redis,
     secret::{Bearer, Secret},
     vault::{InRedis, Notice, Store as _, VaultError},
 };
+
+use tokio::time::Instant;
 
 use super::{NONE, alias, has_one_winner, is_told, keeps_records, key, record, takes_another_key};
 use crate::support::{RedisServer, canary::MARK, within};
@@ -211,6 +214,16 @@ async fn a_user_with_what_the_documentation_lists_can_do_all_and_no_more() {
     is_told(&mut notices, Notice::One(alias("acme"))).await;
     assert_eq!(one.concerns().await, Vec::<String>::new());
     takes_another_key(&one, &other, 3).await;
+    let replicas = Replicas::new(connect("hunter2"), 1);
+    let limiter = Limiters::shared(replicas.clone())
+        .of_quota(&alias("acme"), Some(Quota::new(1000, Duration::from_secs(1), 1.0)));
+    within("a lease", async {
+        while replicas.status().leases[0] == 0 {
+            let _taken = limiter.take(Instant::now(), Class::Normal).await;
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     let more = connect("hunter2");
     more.connected(PATIENCE).await.expect("it is there");
     let refused = more.ask::<::redis::Value>(&::redis::cmd("FLUSHALL")).await.expect_err("it may not");
