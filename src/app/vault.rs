@@ -19,7 +19,8 @@ use crate::{
     limit::Replicas,
     proxy::{BuildError, Pipeline, Shared},
     redis::Redis,
-    secret::{Bearer, SecretHandle, SecretProvider as _},
+    secret::{Bearer, ClientSecret, Secret, SecretHandle, SecretProvider as _},
+    token::SharedTokens,
     trust,
     vault::{
         Changed, Embedded, InRedis, KubernetesSecrets, Record, Removed, Server, Store, Unavailable, Vault,
@@ -145,6 +146,10 @@ pub(super) async fn open(
         if options.share_limits {
             shared.share_limits(Replicas::new(redis.clone(), options.replicas));
         }
+        if let Some(key) = &options.token_key {
+            let key = sealing_key("redis.token_key", key).await?;
+            shared.tokens.share(SharedTokens::new(redis.clone(), &key, shared.clock.clone()));
+        }
         shared.redis = Some(redis);
     }
     let Some(options) = &config.vault else { return Ok(Default::default()) };
@@ -160,9 +165,16 @@ pub(super) async fn open(
 /// # Errors
 /// [`VaultError::Unavailable`].
 pub async fn vault_key(options: &VaultOptions) -> Result<crate::secret::Secret, VaultError> {
-    let read = SecretHandle::from(options.key.clone()).read().await;
+    sealing_key("vault.key", &options.key).await
+}
+
+async fn sealing_key(name: &str, key: &ClientSecret) -> Result<Secret, VaultError> {
+    let read = SecretHandle::from(key.clone()).read().await;
     let reading = read.map_err(|error| {
-        Unavailable::new(format!("vault.key cannot be read: {error}"), "Look at where vault.key comes from.")
+        Unavailable::new(
+            format!("{name} cannot be read: {error}"),
+            format!("Look at where {name} comes from."),
+        )
     })?;
     Ok(reading.secret)
 }

@@ -9,6 +9,8 @@ mod limits;
 mod redis;
 #[path = "stores/replicas.rs"]
 mod replicas;
+#[path = "stores/tokens.rs"]
+mod tokens;
 
 use std::time::{Duration, SystemTime};
 

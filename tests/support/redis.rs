@@ -109,6 +109,7 @@ impl RedisServer {
             timeout: Duration::from_secs(10),
             share_limits: true,
             replicas: 1,
+            token_key: None,
             roots: Roots::Bundled,
         }
     }

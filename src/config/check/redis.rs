@@ -62,6 +62,7 @@ impl Checker<'_> {
             let what = "it has no effect: without `master`, `url` is no Sentinel";
             self.warn(&at.key("sentinel_password"), what, "Write master, or take it out.");
         }
+        let token_key = raw.token_key.and_then(|id| self.sealing_key(&at.key("token_key"), id));
         (!addresses.is_empty()).then_some(RedisOptions {
             url: addresses,
             master,
@@ -73,6 +74,7 @@ impl Checker<'_> {
             timeout: timeout.unwrap_or(RedisOptions::TIMEOUT),
             share_limits,
             replicas: replicas.unwrap_or(1),
+            token_key,
             roots: roots?,
         })
     }

@@ -26,6 +26,7 @@ fn server(directory: &Path) -> Option<(Child, Redis)> {
         timeout: Duration::from_secs(10),
         share_limits: true,
         replicas: 1,
+        token_key: None,
         roots: Roots::Bundled,
     };
     Some((child, Redis::new(&options).expect("there is no TLS")))

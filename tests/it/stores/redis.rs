@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use claviger::{
     config::{Class, Quota, RedisAddress, RedisOptions},
-    limit::{Limiter as _, Limiters, Replicas},
+    limit::{Limiters, Replicas},
     redis::Redis,
     secret::{Bearer, Secret},
     vault::{InRedis, Notice, Store as _, VaultError},
@@ -43,6 +43,7 @@ async fn away_from(answer: impl Fn(&[u8]) -> Vec<u8> + Send + 'static) -> String
         timeout: Duration::from_secs(30),
         share_limits: true,
         replicas: 1,
+        token_key: None,
         roots: claviger::config::Roots::Bundled,
     };
     let redis = Redis::new(&options).expect("there is no TLS");
