@@ -51,6 +51,7 @@ pub struct Metrics {
     pub(crate) token_cache: Counters<1>,
     pub(crate) token_expiry: Gauges<1>,
     pub(crate) token_failures: Gauges<1>,
+    pub(crate) token_shared: Counters<1>,
     pub(crate) token_secret_fallbacks: Counters<1>,
     pub(crate) upstream_failures: Gauges<1>,
     pub(crate) issuer_keys: Gauges<1>,
@@ -209,6 +210,11 @@ impl Metrics {
                 "Number of failed token requests in a row, of the tenant's token that fares worst.",
                 ["tenant"],
             ),
+            token_shared: families.counters(
+                "token_shared_total",
+                "Number of tokens that were taken from another replica.",
+                ["tenant"],
+            ),
             token_secret_fallbacks: families.counters(
                 "token_secret_fallback_total",
                 "Number of grants for which the first of two secrets was refused and the second accepted.",
@@ -324,7 +330,7 @@ impl Metrics {
         for outcome in closed::TOKEN_REQUESTS {
             self.token_requests.of([tenant, outcome]);
         }
-        for family in [&self.token_secret_fallbacks, &self.quota_used, &self.echo_guard] {
+        for family in [&self.token_shared, &self.token_secret_fallbacks, &self.quota_used, &self.echo_guard] {
             family.of([tenant]);
         }
         self.token_duration.of([tenant]);

@@ -226,3 +226,6 @@ impl fmt::Debug for SharedTokens {
         f.write_str("SharedTokens")
     }
 }
+
+#[cfg(test)]
+mod tests;

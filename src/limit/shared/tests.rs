@@ -111,7 +111,7 @@ async fn b55_the_script_does_what_its_model_does_whatever_it_is_asked() {
         assert_eq!(answer, model.lease(now, who, &ask), "{n}: {ask:?}");
         granted += count;
     }
-    assert!(granted > 5000, "{granted}");
+    assert!(granted > 1000, "{granted}");
     let left: i64 = redis.ask(&::redis::cmd("PTTL").arg("{claviger}:t").to_owned()).await.unwrap();
     assert!(left > 0, "it goes when nobody needs it any more");
 }

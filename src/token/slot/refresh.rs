@@ -109,7 +109,10 @@ impl Slot {
         let lock = match replicas {
             None => None,
             Some(replicas) => match replicas.turn(&source, &self.held.all(), secret).await {
-                Turn::Taken(minted) => return self.settle(epoch, Ok(minted)),
+                Turn::Taken(minted) => {
+                    self.shared.events.taken(&source.key.tenant);
+                    return self.settle(epoch, Ok(minted));
+                }
                 Turn::Mint(lock) => lock,
             },
         };

@@ -227,6 +227,11 @@ async fn a_user_with_what_the_documentation_lists_can_do_all_and_no_more() {
     .await;
     let more = connect("hunter2");
     more.connected(PATIENCE).await.expect("it is there");
+    for words in [&["SET", "t", "v", "NX", "PX", "99"][..], &["GET", "t"], &["PTTL", "t"], &["DEL", "t"]] {
+        let mut ask = ::redis::cmd(words[0]);
+        ask.arg("{claviger}:token:t").arg(&words[2..]);
+        let _said: ::redis::Value = more.ask(&ask).await.expect("as tokens are shared");
+    }
     let refused = more.ask::<::redis::Value>(&::redis::cmd("FLUSHALL")).await.expect_err("it may not");
     assert!(refused.to_string().starts_with("the user of `redis.username` lacks a permission"), "{refused}");
     let wrong = connect("hunter3").connected(Duration::from_secs(1)).await.expect_err("it is wrong");

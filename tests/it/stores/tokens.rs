@@ -60,8 +60,8 @@ async fn crowd(replicas: &[Arc<Proxy>], connections: usize, each: usize) {
 }
 
 #[tokio::test]
-async fn b01_three_thousand_first_requests_at_three_replicas_cost_one_grant() {
-    let name = "b01_three_thousand_first_requests_at_three_replicas_cost_one_grant";
+async fn b56_three_thousand_first_requests_at_three_replicas_cost_one_grant() {
+    let name = "b56_three_thousand_first_requests_at_three_replicas_cost_one_grant";
     let Some(server) = RedisServer::start(name).await else { return };
     let connections = 1000.min(usize::try_from(open_files() / 5).unwrap_or(1000));
     let logto = Logto::start().await;
@@ -71,6 +71,11 @@ async fn b01_three_thousand_first_requests_at_three_replicas_cost_one_grant() {
     let replicas = three(&logto, &server).await;
     crowd(&replicas, connections, 1000 / connections).await;
     assert_eq!((logto.grants(), logto.token_requests()), (1, 1));
+    let mut taken = 0.0;
+    for replica in &replicas {
+        taken += replica.metric("claviger_token_shared_total{tenant=\"acme\"}").await;
+    }
+    assert!((taken - 2.0).abs() < 0.1, "{taken}");
     // What rests in Redis tells nothing.
     let names = server.told(&["KEYS", "*token*"]).await;
     assert!(names.starts_with("{claviger}:token:") && names.lines().count() == 1, "{names}");
@@ -82,8 +87,8 @@ async fn b01_three_thousand_first_requests_at_three_replicas_cost_one_grant() {
 }
 
 #[tokio::test]
-async fn b06_a_token_that_logto_no_longer_takes_is_replaced_once_for_all_replicas() {
-    let name = "b06_a_token_that_logto_no_longer_takes_is_replaced_once_for_all_replicas";
+async fn b56_a_token_that_logto_no_longer_takes_is_replaced_once_for_all_replicas() {
+    let name = "b56_a_token_that_logto_no_longer_takes_is_replaced_once_for_all_replicas";
     let Some(server) = RedisServer::start(name).await else { return };
     let logto = Logto::start().await;
     let replicas = three(&logto, &server).await;
@@ -95,8 +100,8 @@ async fn b06_a_token_that_logto_no_longer_takes_is_replaced_once_for_all_replica
 }
 
 #[tokio::test]
-async fn b02_one_replica_renews_and_the_others_take_the_new_one() {
-    let name = "b02_one_replica_renews_and_the_others_take_the_new_one";
+async fn b56_one_replica_renews_and_the_others_take_the_new_one() {
+    let name = "b56_one_replica_renews_and_the_others_take_the_new_one";
     let Some(server) = RedisServer::start(name).await else { return };
     let logto = Logto::start().await;
     logto.set_token_ttl(5 * SECOND);
@@ -111,8 +116,8 @@ async fn b02_one_replica_renews_and_the_others_take_the_new_one() {
 }
 
 #[tokio::test]
-async fn b11_without_its_redis_each_replica_gets_its_own_token() {
-    let name = "b11_without_its_redis_each_replica_gets_its_own_token";
+async fn b56_without_its_redis_each_replica_gets_its_own_token() {
+    let name = "b56_without_its_redis_each_replica_gets_its_own_token";
     let Some(mut server) = RedisServer::start(name).await else { return };
     server.kill().await;
     let logto = Logto::start().await;
@@ -129,8 +134,8 @@ async fn b11_without_its_redis_each_replica_gets_its_own_token() {
 }
 
 #[tokio::test]
-async fn a_replica_that_died_while_it_got_a_token_is_waited_for_and_no_longer() {
-    let name = "a_replica_that_died_while_it_got_a_token_is_waited_for_and_no_longer";
+async fn b56_a_replica_that_died_while_it_got_a_token_is_waited_for_and_no_longer() {
+    let name = "b56_a_replica_that_died_while_it_got_a_token_is_waited_for_and_no_longer";
     let Some(server) = RedisServer::start(name).await else { return };
     let logto = Logto::start().await;
     let replica = replica(&logto, &server).await;
