@@ -235,7 +235,7 @@ impl Admin {
             path if is_of_tenants(path) => Box::pin(self.tenants(request)).await,
             _ => text(
                 StatusCode::NOT_FOUND,
-                "here are: / /livez /readyz /startupz /metrics /status /config /events /matrix /explain /tenants\n",
+                "this listener serves: / /livez /readyz /startupz /metrics /status /config /events /matrix /explain /tenants\n",
             ),
         }
     }

@@ -79,7 +79,7 @@ pub enum RotationError {
     #[error("the client secret of the configuration cannot be read: {0}")]
     Unreadable(String),
     /// The new secret does not work. It was deleted again where Logto refuses it.
-    #[error("the new secret is not proved: {0}")]
+    #[error("the new secret could not be verified: {0}")]
     Unproved(#[from] Unproved),
     /// The tenant in force is another one.
     #[error("the tenant {0} in force is that of the configuration")]

@@ -41,7 +41,7 @@ impl Admin {
         let (to, parts) = mpsc::channel(1);
         if method != Method::HEAD {
             let Some(reader) = self.reader() else {
-                let remedy = "all places of `admin.readers` are taken: close another page, or raise it\n";
+                let remedy = "`admin.readers` allows no more readers: close another page, or raise it\n";
                 let mut refused = text(StatusCode::SERVICE_UNAVAILABLE, remedy);
                 refused.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
                 return refused;

@@ -80,13 +80,13 @@ pub async fn probe(tenant: &Arc<Tenant>, shared: &Shared) -> Result<(), ProbeErr
     match status {
         status if status.is_success() && is_json => Ok(()),
         status if status.is_success() => Err(ProbeError::Refused(format!(
-            "a token was granted, but what answers at {} is no Management API: its answer is not JSON. \
+            "a token was granted, but the server at {} is not Logto's Management API: its answer is not JSON. \
              Set `endpoint` to the tenant's own address.",
             tenant.endpoint()
         ))),
         StatusCode::FORBIDDEN => Err(ProbeError::Refused(format!(
             "a token was granted, but the Management API answers {status}. Assign a role with the permission `all` of the \
-             Logto Management API to this machine-to-machine application; a token from before that stays without it for an hour."
+             Logto Management API to this machine-to-machine application; tokens issued before that do not have it until they expire, within an hour."
         ))),
         StatusCode::NOT_FOUND => Err(ProbeError::Refused(format!(
             "a token was granted, but there is no Management API at {}. Set `endpoint` to the tenant's own address.",
@@ -110,7 +110,7 @@ fn of_account(account: &Tenant, status: StatusCode, is_json: bool) -> Result<(),
         ))),
         status if status.is_success() || status == StatusCode::NOT_FOUND => {
             Err(ProbeError::Refused(format!(
-                "what answers at {endpoint} is no Logto Cloud API. Leave `endpoint` of the account out, or set it to https://cloud.logto.io."
+                "the server at {endpoint} is not the Logto Cloud API. Leave `endpoint` of the account out, or set it to https://cloud.logto.io."
             )))
         }
         status => Err(ProbeError::Unknown(format!("{endpoint} answers {status}."))),

@@ -123,8 +123,7 @@ async fn api_server(options: &KubernetesOptions) -> Result<Server, VaultError> {
             let path = Path::new(KubernetesOptions::ACCOUNT).join("ca.crt");
             let read = Bearer::File(path.clone()).provider(PATIENCE).read().await;
             let read = read.map_err(|error| {
-                let remedy =
-                    "Let the ServiceAccount's token be mounted, or write vault.store.kubernetes.tls.roots.";
+                let remedy = "Mount the ServiceAccount's token, or write vault.store.kubernetes.tls.roots.";
                 Unavailable::new(format!("the authority of the API server cannot be read: {error}"), remedy)
             })?;
             Roots::File { path, pem: read.secret.expose().to_vec() }
@@ -243,7 +242,7 @@ impl Both {
             return;
         }
         if let Err(error) = shared.change_tenants(pipeline, &put, removed, Arc::new(self.together())) {
-            tracing::error!(%error, "tenants of the vault are stored, and cannot come into force");
+            tracing::error!(%error, "tenants of the vault are stored, but cannot be served");
         }
     }
 }

@@ -63,7 +63,7 @@ impl AuthnError {
                 "Compare the token's iss with issuers.NAME.issuer, letter by letter."
             }
             (_, "no_caller") => {
-                "Name its sender in callers.NAME.identify, or take the caller's access for ended."
+                "Name its sender in callers.NAME.identify, or treat the sender's access as ended."
             }
             (_, "two_callers") => "Make callers.NAME.identify of the two exclude each other.",
             ("jwt", "key_unknown" | "signature") => {

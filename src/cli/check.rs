@@ -93,8 +93,7 @@ fn missing_places(config: &Config) -> Vec<String> {
     for (key, path) in sockets.clone() {
         let there = std::fs::symlink_metadata(path);
         if there.is_ok_and(|there| !there.file_type().is_socket()) {
-            warnings
-                .push(format!("{key}: {} is not a socket, and in its way here. Remove it.", path.display()));
+            warnings.push(format!("{key}: {} exists and is not a socket. Remove it.", path.display()));
         }
     }
     let audit = match &config.audit.output {

@@ -222,7 +222,7 @@ impl Process {
 }
 
 fn strange() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "what is there does not answer as Claviger does")
+    io::Error::new(io::ErrorKind::InvalidData, "the server there does not answer as Claviger does")
 }
 
 /// Where the process may be whose configuration has become invalid.

@@ -115,7 +115,8 @@ async fn answer(options: Option<&VaultOptions>, command: &Command) -> Result<Val
             let sealing = key(sealing)?;
             if vault_key(options).await.is_ok_and(|own| own == sealing) {
                 return Err(
-                    "this is the vault's own key: make another one for the way, openssl rand -hex 32".into(),
+                    "this is the vault's own key: use another one for the export: openssl rand -hex 32"
+                        .into(),
                 );
             }
             let records = store.list().await.map_err(said)?;

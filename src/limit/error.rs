@@ -44,14 +44,14 @@ pub enum LimitError {
     },
     /// There was no place for another connection, and the one that the request came on gave its own up while the request waited.
     #[error(
-        "the connection gave its place to another one while the request waited to be sent; nothing was sent"
+        "the connection was closed to make room for another one while the request waited; nothing was sent to Logto"
     )]
     Connections,
     /// Too many requests wait of whom nobody knows yet who they are from.
     #[error("too many unauthenticated requests are waiting")]
     Unauthenticated,
     /// Too many failed identifications from one address.
-    #[error("too many failed identifications from this address")]
+    #[error("too many failed authentications from this address")]
     Identifications {
         /// Until the next try is looked at.
         wait: Duration,

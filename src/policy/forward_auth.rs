@@ -12,9 +12,7 @@ pub enum ForwardAuthError {
     )]
     Question,
     /// What the other proxy would send is not what was decided about.
-    #[error(
-        "the path is to be in the spelling of the operation, because it is another proxy that will send it"
-    )]
+    #[error("the path must be spelled as in the catalog, because another proxy will send it")]
     Spelling,
     /// With a token of the account another proxy could do anything there.
     #[error("the Logto Cloud API is reached through Claviger's own proxy alone")]

@@ -67,7 +67,7 @@ pub enum AdoptError {
         what: &'static str,
     },
     /// The credential does not work.
-    #[error("the credential is not proved, so it is not stored: {0}")]
+    #[error("the credential could not be verified, so it is not stored: {0}")]
     Unproved(#[from] Unproved),
 }
 
@@ -84,8 +84,7 @@ impl AdoptError {
 }
 
 /// Like all that [`AdoptError::Said`] holds, without a full stop.
-const NOWHERE: &str = "it is not said where the tenant is. Give the endpoint of a Logto of one's own, or the tenant ID of one of \
-                       Logto Cloud";
+const NOWHERE: &str = "nothing says where the tenant is. Give its endpoint, or for Logto Cloud its tenant ID";
 
 impl Adoption {
     fn record(self, config: &Config, now: std::time::SystemTime) -> Result<Record, AdoptError> {

@@ -124,9 +124,12 @@ async fn a_credential_that_does_not_work_and_an_alias_that_is_taken_are_not_stor
     let proxy = place.builder(&logto).start().await;
     let refused = adopt(&place, &proxy.file(), "acme", &logto, &format!("{MARK}wrong")).await;
     refused.assert_code(1).keep(proxy.tap());
-    assert!(refused.stderr.contains("the credential is not proved, so it is not stored"), "{refused:?}");
+    assert!(
+        refused.stderr.contains("the credential could not be verified, so it is not stored"),
+        "{refused:?}"
+    );
     assert!(refused.stderr.contains("The client secret is wrong"), "{refused:?}");
-    proxy.logged("the credential is not proved, so it is not stored").await;
+    proxy.logged("the credential could not be verified, so it is not stored").await;
     let taken = adopt(&place, &proxy.file(), "configured", &logto, logto.secret()).await;
     assert!(taken.assert_code(1).stderr.contains("the configuration has a tenant of this name"), "{taken:?}");
     let unknown = tenant(&proxy.file(), &["show", "acme"]).await;

@@ -39,7 +39,10 @@ impl TenantNow {
             problems.push(Problem {
                 severity,
                 about: about(),
-                what: format!("{failed} of {all} tries failed in the last minutes; the last: {}", last.what),
+                what: format!(
+                    "{failed} of {all} attempts failed in the last minutes; the last: {}",
+                    last.what
+                ),
                 remedy: self.remedy_of(last.kind).into(),
                 at: Some(at(now, last.at)),
             });

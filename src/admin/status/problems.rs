@@ -131,7 +131,7 @@ fn of_configuration(reload: &Reload) -> Vec<Problem> {
     let refused = reload.refused.as_ref().map(|(at, error)| Problem {
         severity: Severity::Error,
         about: "configuration".into(),
-        what: format!("the changed configuration was refused, and the one before stays in force: {error}"),
+        what: format!("the changed configuration was refused, and the previous one stays in force: {error}"),
         remedy: "`claviger check` names every problem of it.".into(),
         at: Some(date(at.wall)),
     });

@@ -121,7 +121,7 @@ impl fmt::Display for JwtError {
             Self::KeysNotRenewed { held: keys, .. } => {
                 write!(
                     f,
-                    "no key of the issuer fits ({}), and its keys could not be fetched anew",
+                    "no key of the issuer fits ({}), and its keys could not be fetched again",
                     held(*keys)
                 )
             }

@@ -46,9 +46,9 @@ pub(super) fn answer(process: &Process, question: &Question) -> Result<Answer, F
             let notes: String = notes.iter().map(|note| format!(" ({note})")).collect();
             Err(Failed::Refused(format!("{}{notes}", json["error"].as_str().unwrap_or_default())))
         }
-        (404 | 405, _) => {
-            Err(Failed::Refused(format!("{address}: the process there cannot explain: is it an older one?")))
-        }
+        (404 | 405, _) => Err(Failed::Refused(format!(
+            "{address}: the process there does not know `explain`: is it an older version?"
+        ))),
         (status, _) => Err(Failed::Refused(format!("{address} answers {status}: {}", answer.body.trim()))),
     }
 }

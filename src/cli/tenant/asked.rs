@@ -70,7 +70,7 @@ fn through(process: &Process, ask: &Ask) -> Option<Result<Value, String>> {
         // It may have been done.
         Err(error) => {
             let what = format!("{}: the process gave no answer: {error}", process.address);
-            return Some(Err(format!("{what}. Look what came of it: claviger tenant list.")));
+            return Some(Err(format!("{what}. See what happened: claviger tenant list.")));
         }
     };
     let value: Value = serde_json::from_str(&answer.body).unwrap_or_default();

@@ -91,9 +91,7 @@ fn created(process: &Process, new: &NewTenant) -> Result<Value, String> {
 
 /// It may have been done.
 fn unknown(what: &str) -> String {
-    format!(
-        "{what}. Look what came of it: claviger tenant list, and the account's tenants in the Logto Console"
-    )
+    format!("{what}. See what happened: claviger tenant list, and the account's tenants in the Logto Console")
 }
 
 /// What was done, for whoever waits; `None`: it is no step.

@@ -71,16 +71,16 @@ fn step(value: &Value) -> Option<String> {
                  claviger tenant adopt {alias} --tenant-id {id} --client-id …"
             ),
             None => format!(
-                "creation at Logto Cloud, by account {account}: it is looked for there if it takes longer than it may"
+                "being created at Logto Cloud by account {account}; if that takes too long, Claviger looks for it there"
             ),
         });
     }
     let step = &value["rotation"]["step"];
     if let Some(name) = step["create"]["name"].as_str() {
-        return Some(format!("rotation: the secret {name:?} is to be made at Logto"));
+        return Some(format!("rotation: the secret {name:?} will be created at Logto"));
     }
     if step["prove"].is_object() {
-        return Some("rotation: the new secret is to be proved".into());
+        return Some("rotation: the new secret will be tested with a token request".into());
     }
     let at = step["retire"]["at"].as_str()?;
     Some(format!("rotation: the old secret is deleted after {at}"))

@@ -151,7 +151,7 @@ async fn b38_an_unknown_key_after_a_failed_fetch_is_the_issuers_fault() {
     assert_eq!((fake.count(), why.reason(), why.retry_after()), (2, "issuer_unavailable", Some(COOL_DOWN)));
     assert_eq!(
         why.cause(),
-        "issuer kubernetes: no key of the issuer fits (1 key held), and its keys could not be fetched anew"
+        "issuer kubernetes: no key of the issuer fits (1 key held), and its keys could not be fetched again"
     );
     advance(Duration::from_secs(4)).await;
     let why = world.why(&by_new_key()).await;

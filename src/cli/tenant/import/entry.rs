@@ -74,7 +74,7 @@ pub(super) fn entries(text: &str, directory: &Path) -> Vec<Entry> {
 }
 
 fn entry(line: usize, text: &str, directory: &Path) -> Entry {
-    const FORM: &str = "it is to be a JSON object with alias, endpoint or tenant_id, client_id and client_secret (a text, \
+    const FORM: &str = "it must be a JSON object with alias, endpoint or tenant_id, client_id and client_secret (a text, \
                         { \"file\": … } or { \"env\": … }), and perhaps resource, template and labels";
     match serde_json::from_str::<Written>(text) {
         Ok(written) => Entry { line, alias: shown(&written.alias), adoption: written.adoption(directory) },
@@ -159,9 +159,9 @@ mod tests {
             (r#"{"alias":"a","client_id":"x","client_secret":{"env":"CLAVIGER_NO_SUCH"}}"#, "is not set"),
             (
                 r#"{"alias":"a","client_id":"x","client_secret":"hush","secret":"hush"}"#,
-                "\"secret\" is no key of it; it is to be a JSON object",
+                "\"secret\" is no key of it; it must be a JSON object",
             ),
-            (r#"{"alias":"a","client_secret":"hush""#, "it is to be a JSON object"),
+            (r#"{"alias":"a","client_secret":"hush""#, "it must be a JSON object"),
             ("[1", "no list"),
         ] {
             let found = said(text, directory.path()).remove(0).2.unwrap_err();
