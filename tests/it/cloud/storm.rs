@@ -43,6 +43,7 @@ async fn b52_a_thousand_flows_that_are_cut_off_lose_no_tenant_and_leave_no_secre
     storm(1000 / (2 * AT_ONCE)).await;
 }
 
+#[expect(clippy::print_stdout, reason = "figures for whoever runs it alone")]
 async fn storm(lives: usize) {
     let mut random = fastrand::Rng::with_seed(52);
     let (cloud, token) = account().await;
