@@ -96,7 +96,7 @@ impl Admin {
         };
         effects.extend(replicas.map(|it| match it.count {
             1 => "limits are counted by this replica alone".to_owned(),
-            count => format!("this replica keeps to a part in {count} of each limit"),
+            count => format!("this replica keeps to one part in {count} of each limit"),
         }));
         Some(Problem {
             severity: Severity::Warning,

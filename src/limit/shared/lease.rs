@@ -35,7 +35,7 @@ local ends = math.max(at, paused, slow)
 if ends > now then
   redis.call('HSET', KEYS[1], 'at', string.format('%.2f', at), 'paused', string.format('%.0f', paused),
     'pace', slowest, 'slow', string.format('%.0f', slow), 'by', by)
-  redis.call('PEXPIRE', KEYS[1], math.min(math.ceil((ends - now) / 1000), 86400000) + 1000)
+  redis.call('PEXPIRE', KEYS[1], math.min(math.ceil((ends - now) / 1000), 4e10) + 1000)
 end
 return {count, math.ceil(first * 1000), math.ceil(cost * 1000), math.max(0, math.ceil((paused - now) * 1000))}";
 

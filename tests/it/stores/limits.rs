@@ -99,6 +99,11 @@ async fn b55_a_redis_that_dies_and_comes_back_fails_no_request() {
         let asked = Instant::now();
         assert_eq!(replica.ask(&of("interactive")).await.status, 200);
         assert!(asked.elapsed() < SECOND / 2, "{:?}", asked.elapsed());
+        let status = replica.status().await;
+        let of_redis =
+            status["problems"].as_array().and_then(|all| all.iter().find(|it| it["about"] == "redis"));
+        let what = of_redis.and_then(|it| it["what"].as_str()).unwrap_or_default();
+        assert!(what.contains("this replica keeps to one part in 3 of each limit"), "{status}");
     }
     wait::pass(2 * SECOND).await;
     server.restart().await;
@@ -155,6 +160,10 @@ async fn b55_the_rate_of_a_caller_is_for_all_replicas_together() {
         }
     }
     assert_eq!(passed, 10);
+    let apart =
+        builder(&logto, QUOTA).set("redis.url", quoted(server.url())).set("redis.share_limits", false);
+    let apart = apart.set("callers.normal.rate", "{ requests = 10, per = '1h' }").start().await;
+    assert_eq!(apart.ask(&of("normal")).await.status, 200, "it counts for itself");
 }
 
 #[tokio::test]
@@ -171,6 +180,26 @@ async fn b55_what_the_tenant_says_to_one_replica_all_of_them_heed() {
     assert_eq!(other.ask(&of("interactive")).await.status, 200);
     let believed = other.metric("claviger_quota_believed{tenant=\"acme\"}").await;
     assert!((49.0..56.1).contains(&believed), "{believed}");
+}
+
+#[tokio::test]
+async fn b55_a_pause_of_the_tenant_is_for_all_replicas() {
+    let name = "b55_a_pause_of_the_tenant_is_for_all_replicas";
+    let Some(server) = RedisServer::start(name).await else { return };
+    let logto = logto(1000, SECOND).await;
+    let replicas = three(&logto, &server).await;
+    // Three different operations are the tenant.
+    logto.api_fault_times(3, Effect::too_many(20));
+    for path in ["/api/roles", "/api/users", "/api/organizations"] {
+        let answer = replicas[0].ask(&Request::get(path).key(&key("interactive"))).await;
+        assert_eq!(answer.status, 429, "{path}");
+    }
+    within("another replica to learn of it", async {
+        let applications = Request::get("/api/applications").key(&key("interactive"));
+        while replicas[1].ask(&applications).await.status != 429 {}
+        replicas[1].ask(&applications).await.assert_problem(429, "quota_exhausted");
+    })
+    .await;
 }
 
 /// By requests as they come, without anybody in line: in no period more passes than one bucket lets pass.
