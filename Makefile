@@ -48,8 +48,10 @@ crash-test: ## a thousand creations and rotations of tenants, cut off at random 
 	cargo test --locked --test it -- --ignored --nocapture b52_a_thousand_flows
 
 .PHONY: quota
-quota: ## a minute of Logto Cloud's quota in real time: a batch caller, interactive ones and sign-in; needs an idle machine
+quota: bench-tools ## Logto Cloud's quota in real time: an export, people and sign-in, beside nginx and Envoy; needs an idle machine
 	cargo test --locked --release --test it -- --ignored --nocapture b55_the_same_as_logto_cloud_has_it
+	cargo build --release --locked
+	$(PYTHON) bench/quota.py
 
 .PHONY: modules
 modules: ## draw the modules in ARCHITECTURE.md from the code's imports
