@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::runtime;
+use tokio::{runtime, time::Instant};
 
 use crate::redis::{Redis, RedisError, Script};
 
@@ -19,7 +19,11 @@ use crate::redis::{Redis, RedisError, Script};
 const EVERY: Duration = Duration::from_secs(2);
 /// Microseconds after which one that has not is no longer counted.
 const GONE: u64 = 10_000_000;
-/// Its time is the server's. Returns how many there are.
+/// The same after a time without Redis.
+const OFTEN: Duration = Duration::from_millis(200);
+/// As long as others may take to find Redis again, after which nobody is waited for.
+const LATEST: Duration = Duration::from_secs(6);
+/// Its time is the server's. Returns how many there are, how many of them have shown themselves since a time, and the time.
 static SHOW: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "local t = redis.call('TIME')
@@ -27,7 +31,7 @@ local now = t[1] * 1000000 + t[2]
 redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now - ARGV[2]))
 redis.call('PEXPIRE', KEYS[1], ARGV[2] / 1000)
-return redis.call('ZCARD', KEYS[1])",
+return {redis.call('ZCARD', KEYS[1]), redis.call('ZCOUNT', KEYS[1], ARGV[3], '+inf'), now}",
     )
 });
 
@@ -44,6 +48,7 @@ struct Inner {
     least: u32,
     seen: AtomicU32,
     away: AtomicBool,
+    has_shared: AtomicBool,
     why: Mutex<Option<RedisError>>,
     leases: [AtomicU64; 4],
 }
@@ -86,6 +91,7 @@ impl Replicas {
             seen: AtomicU32::new(1),
             // Until it has answered.
             away: AtomicBool::new(true),
+            has_shared: AtomicBool::new(false),
             why: Mutex::default(),
             leases: Default::default(),
         });
@@ -144,6 +150,7 @@ impl Inner {
 
     fn came(&self, count: u32) {
         self.seen.store(count, Relaxed);
+        self.has_shared.store(true, Relaxed);
         *self.why.lock().unwrap_or_else(PoisonError::into_inner) = None;
         if self.away.swap(false, Relaxed) {
             tracing::info!(replicas = count.max(self.least), "limits are shared with the other replicas");
@@ -151,20 +158,54 @@ impl Inner {
     }
 }
 
+/// Redis is back for this replica, and not yet for all: whoever shared all of a limit now would do so beside those who keep to their part.
+struct Back {
+    /// By the server's clock, in microseconds.
+    since: u64,
+    began: Instant,
+    /// How many there were before.
+    expected: u32,
+}
+
+impl Back {
+    fn is_over(&self) -> bool {
+        self.began.elapsed() > LATEST
+    }
+}
+
 /// Shows it every few seconds, and as soon as there is a connection, until nobody has it any more.
 async fn show(replicas: Weak<Inner>) {
     let Some(mut status) = replicas.upgrade().map(|inner| inner.redis.status()) else { return };
+    let mut back: Option<Back> = None;
     while let Some(inner) = replicas.upgrade() {
         let key = format!("{}:replicas", inner.redis.prefix());
-        let arguments = [inner.name.clone(), GONE.to_string()];
-        match inner.redis.run::<u32>(&SHOW, &key, &arguments).await {
-            Ok(count) => inner.came(count),
-            Err(error) => inner.went(error),
+        let since = back.as_ref().map(|back| back.since);
+        let arguments = [inner.name.clone(), GONE.to_string(), since.unwrap_or_default().to_string()];
+        match inner.redis.run::<(u32, u32, u64)>(&SHOW, &key, &arguments).await {
+            Ok((count, there, now)) => {
+                if inner.away.load(Relaxed) && inner.has_shared.load(Relaxed) {
+                    let expected = inner.seen.load(Relaxed).max(inner.least);
+                    let back =
+                        back.get_or_insert_with(|| Back { since: now, began: Instant::now(), expected });
+                    if (since.is_some() && there >= back.expected) || back.is_over() {
+                        inner.came(count);
+                    }
+                } else {
+                    inner.came(count);
+                }
+            }
+            Err(error) => {
+                back = None;
+                inner.went(error);
+            }
         }
         drop(inner);
+        // For a while after it came: the others look for this one, too.
+        back.take_if(|back| back.is_over());
+        let pause = if back.is_some() { OFTEN } else { EVERY };
         tokio::select! {
             changed = status.changed() => if changed.is_err() { return },
-            () = tokio::time::sleep(EVERY.mul_f64(0.8 + 0.2 * fastrand::f64())) => {}
+            () = tokio::time::sleep(pause.mul_f64(0.8 + 0.2 * fastrand::f64())) => {}
         }
     }
 }
