@@ -197,7 +197,7 @@ impl Inner {
                 state.news.is_there()
             }
             Err(error) => {
-                self.forgo(&mut state, now, &ask, error);
+                self.forgo(&mut state, &ask, error);
                 false
             }
         };
@@ -212,13 +212,15 @@ impl Inner {
         let at = self.since_epoch(now);
         let wanted = state.wanted(at).saturating_sub(state.stock.len() as u64);
         let (reach, news) = (std::mem::take(&mut state.reach), std::mem::take(&mut state.news));
+        // Of what was drawn without Redis only what has not come back since: nobody else could use that time.
+        let own = if news.was_away { self.own.settle(now) / u64::from(self.replicas.count()) } else { 0 };
         let period = nanos(self.rate.per).min(nanos(Duration::from_mins(1)));
         Ask {
             cost: self.own.full,
             reach,
             want: wanted.max(state.missing).min(MOST),
             most: self.most(),
-            used: self.own.settle(now) / u64::from(self.replicas.count()),
+            used: news.debt.saturating_add(own),
             least: news.least,
             pause: news.pause,
             pace: state.pace,
@@ -232,9 +234,9 @@ impl Inner {
     }
 
     /// There was no answer. What was to be told is told the next time.
-    fn forgo(&self, state: &mut State, now: Instant, ask: &Ask, error: RedisError) {
+    fn forgo(&self, state: &mut State, ask: &Ask, error: RedisError) {
         self.replicas.count_lease(Leased::Failed);
-        self.own.spend(now, ask.used.saturating_mul(self.replicas.count().into()));
+        state.news.debt = state.news.debt.saturating_add(ask.used).min(ask.most);
         state.news.least = state.news.least.max(ask.least);
         state.news.pause = state.news.pause.max(ask.pause);
         state.news.pace |= ask.pace_lasts > 0;
@@ -243,18 +245,18 @@ impl Inner {
 
     /// Out of this replica's part, which goes on from where the bucket of all was.
     fn draw_own(&self, now: Instant, class: Class) -> Result<Drawn, Duration> {
-        let (pace, next) = {
-            let state = self.lock();
-            (state.pace, state.next)
-        };
+        let mut state = self.lock();
+        self.own.set_pace(state.pace / f64::from(self.replicas.count()));
         if self.replicas.is_away() {
-            let known = next.saturating_sub(self.since_epoch(now));
+            let known = state.next.saturating_sub(self.since_epoch(now));
             self.own.spend(now, known.min(self.own.ahead[0]));
-        } else {
-            self.replicas.count_lease(Leased::Late);
+            state.news.was_away = true;
+            return self.own.draw(now, class);
         }
-        self.own.set_pace(pace / f64::from(self.replicas.count()));
-        self.own.draw(now, class)
+        let drawn = self.own.draw(now, class)?;
+        self.replicas.count_lease(Leased::Late);
+        state.news.debt = state.news.debt.saturating_add(self.own.full);
+        Ok(drawn)
     }
 
     fn since_epoch(&self, now: Instant) -> u64 {

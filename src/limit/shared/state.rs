@@ -41,6 +41,10 @@ pub(super) struct State {
 /// What Redis is to be told.
 #[derive(Debug, Default)]
 pub(super) struct News {
+    /// Was drawn here while an answer was late, in nanoseconds.
+    pub(super) debt: u64,
+    /// More was, while Redis was away.
+    pub(super) was_away: bool,
     pub(super) pace: bool,
     pub(super) pause: u64,
     pub(super) least: u64,
@@ -113,6 +117,6 @@ impl State {
 
 impl News {
     pub(super) fn is_there(&self) -> bool {
-        self.pace || self.pause > 0 || self.least > 0
+        self.pace || self.debt > 0 || self.pause > 0 || self.least > 0
     }
 }
