@@ -138,7 +138,7 @@ fn stages(criterion: &mut Criterion) {
         let Action::Forward(operation) = permit.action() else { unreachable!("it is an operation") };
         let caller = &config.callers[permit.caller().index().0].name;
         let counters = counters.of(caller, Some((operation.index(), operation.name())));
-        counters.answered(http::StatusCode::OK, AnsweredBy::Upstream, 0.001);
+        counters.answered(http::StatusCode::OK, AnsweredBy::Upstream, None, 0.001);
     };
     let forward = || headers::forwarded(&head.headers, headers::Coding::Identity);
     let reply = || {

@@ -84,7 +84,7 @@ pub use rotate::Rotate;
 pub use schema::{SCHEMA, schema};
 pub use scope::{InvalidPattern, TenantMatch, TenantPattern, TenantScope};
 pub use sections::{
-    AdminOptions, AuthzOptions, BrokerOptions, Limits, Log, OpenApiOptions, Reload, Retry, Shutdown,
+    AdminOptions, AuthzOptions, Breaker, BrokerOptions, Limits, Log, OpenApiOptions, Reload, Retry, Shutdown,
     Timeouts, TokenOptions,
 };
 pub use template::TenantTemplate;

@@ -1,5 +1,5 @@
 //! What a caller may use (`rate`) and hold (`memory`), what the tenant allows us (`quota`), and how much is under way at once
-//! (`in_flight`). Whoever is over its own rate is told at once how long to wait. The tenant's quota is waited for (`pacing`), and so are the
+//! (`in_flight`), if anything is sent at all (`circuit`). Whoever is over its own rate is told at once how long to wait. The tenant's quota is waited for (`pacing`), and so are the
 //! place in flight and the memory for an answer. It makes the values that the upstream demands: [`Admitted`] of a permit, and of that what may be sent
 //! ([`Dispatch`]), lent ([`Loan`]) or handed out ([`Handout`]).
 //!
@@ -11,12 +11,14 @@
 mod admit;
 mod belief;
 mod bucket;
+mod circuit;
 mod dispatch;
 mod error;
 mod in_flight;
 mod limiter;
 mod limiters;
 mod memory;
+mod owed;
 mod pacing;
 mod pauses;
 mod peers;
@@ -29,9 +31,10 @@ mod unauthenticated;
 
 pub use admit::{Admitted, CallerLimits, Limited, RateLimits};
 pub use bucket::Bucket;
+pub use circuit::{Circuit, CircuitStatus, Probe, TriedInVain};
 pub use dispatch::{DecidedBy, Dispatch, Handout, Loan, NotSent};
-pub use error::LimitError;
-pub use in_flight::{Entering, InFlight, LatePlace, UnreadGuard};
+pub use error::{LimitError, Paused};
+pub use in_flight::{Bounds, Entering, InFlight, LatePlace, UnreadGuard, Who};
 pub use limiter::{Drawn, Limiter, Take};
 pub use limiters::Limiters;
 pub use memory::{CallerMemory, Memory};

@@ -19,6 +19,7 @@ pub mod request_id;
 mod request_log;
 mod shown_rule;
 mod side;
+mod usual;
 
 pub use answered_by::AnsweredBy;
 pub use audit::Audit;
@@ -33,3 +34,4 @@ pub use request_id::RequestId;
 pub use request_log::RequestLog;
 pub use shown_rule::ShownRule;
 pub use side::Side;
+pub use usual::Pace;

@@ -5,6 +5,7 @@
 
 mod answer;
 mod application_secrets;
+mod attempt;
 mod client;
 mod error;
 mod health;
@@ -19,11 +20,12 @@ mod throttle;
 
 pub use answer::{Answer, BodyError, Created, CreationAnswer, FilteredBody};
 pub use application_secrets::{ApplicationSecret, ApplicationSecrets, SecretsError};
-pub use client::{Outbound, hand_out, lend, send};
+pub use client::{hand_out, lend, send};
 pub use error::UpstreamError;
 pub use health::{LastFailure, TryFailure, UpstreamHealth};
 pub use pool::{ConnectionGuard, PoolBuffers, PoolTimes, SendError};
 pub use pools::{PoolTable, Pools};
 pub use replay::{Prepared, RequestBodyError, check as check_body};
+pub use request::Outbound;
 pub use retry::Retries;
 pub use tenant::{Common, Tenant, TenantParts};

@@ -63,6 +63,8 @@ mod messages;
 mod openapi;
 #[path = "it/origins.rs"]
 mod origins;
+#[path = "it/overload.rs"]
+mod overload;
 #[path = "it/page.rs"]
 mod page;
 #[path = "it/paths.rs"]

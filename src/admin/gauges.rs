@@ -2,7 +2,11 @@
 //! that a reload took away, and an alert on it ends.
 
 use super::Admin;
-use crate::{config::Class, limit::Replicas, redis::RedisStatus};
+use crate::{
+    config::Class,
+    limit::{Limited as _, Replicas},
+    redis::RedisStatus,
+};
 
 impl Admin {
     /// The Prometheus text, with all gauges as they are now.
@@ -18,8 +22,8 @@ impl Admin {
                     metrics.quota_share.set([name], quota.config.share);
                     metrics.quota_believed.set([name], quota.believed());
                     for class in Class::ALL {
-                        let waiting = u32::try_from(quota.waiting[class.index()]).unwrap_or(u32::MAX);
-                        metrics.quota_waiting.set([name, &class.name()], waiting);
+                        let waiting = quota.waiting[class.index()];
+                        metrics.quota_waiting.set([name, &class.name()], count(waiting));
                     }
                 }
                 let own = tenant.token_status();
@@ -30,6 +34,17 @@ impl Admin {
                 let failures = own.consecutive_failures.max(others.unwrap_or_default());
                 metrics.token_failures.set([name], failures);
                 metrics.upstream_failures.set([name], tenant.health().consecutive());
+                let state = match tenant.circuit().status().state {
+                    "closed" => 0_u32,
+                    "half_open" => 1,
+                    _ => 2,
+                };
+                metrics.circuit_state.set([name], state);
+                let places = tenant.in_flight();
+                metrics.in_flight_limit.set([name], count(places.limit()));
+                for (class, waiting) in Class::ALL.iter().zip(places.waiting()) {
+                    metrics.in_flight_waiting.set([name, &class.name()], count(waiting));
+                }
             }
             if let Some(redis) = &self.shared.redis {
                 let is_there = *redis.status().borrow() == RedisStatus::Connected;
@@ -63,4 +78,8 @@ impl Admin {
             }
         })
     }
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }

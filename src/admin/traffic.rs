@@ -42,8 +42,8 @@ pub(super) struct Ring {
 pub(super) struct Activity {
     /// When requests were last seen, to the ten seconds.
     pub(super) last: Option<Instant>,
-    /// Of requests, denied ones and failed ones.
-    slots: Option<Box<Slots<3>>>,
+    /// Of requests, denied ones, those over the tenant's quota, and failed ones.
+    slots: Option<Box<Slots<4>>>,
 }
 
 /// `N` counts in each of the last slots.
@@ -58,6 +58,7 @@ struct Slots<const N: usize> {
 pub(super) struct Recent {
     pub(super) requests: u64,
     pub(super) denied: u64,
+    pub(super) limited: u64,
     pub(super) failed: u64,
     /// Requests in each slot, the oldest first.
     pub(super) by_slot: Vec<u32>,
@@ -147,8 +148,14 @@ impl Ring {
         let Some(slots) = activity.and_then(|activity| activity.slots.as_ref()) else {
             return Recent::default();
         };
-        let [requests, denied, failed] = slots.sums(self.slot);
-        Recent { requests, denied, failed, by_slot: slots.in_order(self.slot).map(|[n, ..]| n).collect() }
+        let [requests, denied, limited, failed] = slots.sums(self.slot);
+        Recent {
+            requests,
+            denied,
+            limited,
+            failed,
+            by_slot: slots.in_order(self.slot).map(|[n, ..]| n).collect(),
+        }
     }
 }
 
@@ -156,7 +163,7 @@ impl Activity {
     fn add(&mut self, slot: u64, tally: Tally, now: Instant) {
         self.last = Some(now);
         let slots = self.slots.get_or_insert_default();
-        slots.add(slot, [tally.requests, tally.denied, tally.failed]);
+        slots.add(slot, [tally.requests, tally.denied, tally.limited, tally.failed]);
     }
 }
 

@@ -57,6 +57,7 @@ pub(super) fn config(checker: &mut Checker<'_>, raw: Raw) -> Option<Config> {
         timeouts: checker.timeouts(raw.timeouts.unwrap_or_default()),
         limits: Limits::checked(raw.limits.unwrap_or_default(), checker),
         retry: checker.retry(raw.retry.unwrap_or_default()),
+        breaker: checker.breaker(raw.breaker.unwrap_or_default()),
         token: checker.token(raw.token.unwrap_or_default()),
         broker: checker.broker(raw.broker.unwrap_or_default()),
         admin: checker.admin(raw.admin.unwrap_or_default()),

@@ -14,8 +14,8 @@ use super::{
     policy::Policy,
     redis::RedisOptions,
     sections::{
-        AdminOptions, AuthzOptions, BrokerOptions, Limits, Log, OpenApiOptions, Reload, Retry, Shutdown,
-        Timeouts, TokenOptions,
+        AdminOptions, AuthzOptions, Breaker, BrokerOptions, Limits, Log, OpenApiOptions, Reload, Retry,
+        Shutdown, Timeouts, TokenOptions,
     },
     show,
     template::TenantTemplate,
@@ -36,6 +36,8 @@ pub struct Config {
     pub limits: Limits,
     /// When a request is sent again.
     pub retry: Retry,
+    /// When nothing is sent to a tenant for a while.
+    pub breaker: Breaker,
     /// When tokens are renewed.
     pub token: TokenOptions,
     /// The token broker.
@@ -89,6 +91,7 @@ impl Config {
             timeouts: self.timeouts.clone(),
             limits: self.limits.clone(),
             retry: self.retry.clone(),
+            breaker: self.breaker.clone(),
             token: self.token.clone(),
             broker: self.broker.clone(),
             admin: self.admin.clone(),
@@ -119,6 +122,7 @@ impl Default for Config {
             timeouts: Timeouts::default(),
             limits: Limits::default(),
             retry: Retry::default(),
+            breaker: Breaker::default(),
             token: TokenOptions::default(),
             broker: BrokerOptions::default(),
             admin: AdminOptions::default(),
@@ -156,6 +160,7 @@ impl Config {
             timeouts,
             limits,
             retry,
+            breaker,
             token,
             broker,
             admin,
@@ -180,6 +185,7 @@ impl Config {
             && *timeouts == other.timeouts
             && *limits == other.limits
             && *retry == other.retry
+            && *breaker == other.breaker
             && *token == other.token
             && *broker == other.broker
             && *admin == other.admin

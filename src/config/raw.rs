@@ -16,8 +16,8 @@ use super::{
     raw_roots::{RawIssuerTls, RawTls},
     raw_stores::{RawRedis, RawVault},
     sections::{
-        RawAdmin, RawAuthz, RawBroker, RawLimits, RawLog, RawOpenApi, RawReload, RawRetry, RawShutdown,
-        RawTimeouts, RawToken,
+        RawAdmin, RawAuthz, RawBreaker, RawBroker, RawLimits, RawLog, RawOpenApi, RawReload, RawRetry,
+        RawShutdown, RawTimeouts, RawToken,
     },
     words::{AuditWord, Class, ClientAuth, Indicator, Issue},
 };
@@ -35,6 +35,8 @@ tables! {
         limits: RawLimits,
         /// When a request is sent again.
         retry: RawRetry,
+        /// When nothing is sent to a tenant for a while.
+        breaker: RawBreaker,
         /// When tokens are renewed.
         token: RawToken,
         /// The token broker, `POST /oidc/token`.

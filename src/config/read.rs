@@ -13,12 +13,13 @@ use super::{
 const MOST_MISFITS: usize = 100;
 
 /// The keys at the top.
-pub(super) const SECTIONS: [&str; 23] = [
+pub(super) const SECTIONS: [&str; 24] = [
     "listen",
     "workers",
     "timeouts",
     "limits",
     "retry",
+    "breaker",
     "token",
     "broker",
     "admin",

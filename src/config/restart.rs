@@ -4,8 +4,8 @@ use super::{
     effective::Config,
     section::AfterRestart,
     sections::{
-        AdminOptions, AuthzOptions, BrokerOptions, Limits, Log, OpenApiOptions, Reload, Retry, Shutdown,
-        Timeouts, TokenOptions,
+        AdminOptions, AuthzOptions, Breaker, BrokerOptions, Limits, Log, OpenApiOptions, Reload, Retry,
+        Shutdown, Timeouts, TokenOptions,
     },
 };
 
@@ -31,6 +31,7 @@ pub fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     keys.extend(differing(Timeouts::RESTART, &old.timeouts, &new.timeouts));
     keys.extend(differing(Limits::RESTART, &old.limits, &new.limits));
     keys.extend(differing(Retry::RESTART, &old.retry, &new.retry));
+    keys.extend(differing(Breaker::RESTART, &old.breaker, &new.breaker));
     keys.extend(differing(TokenOptions::RESTART, &old.token, &new.token));
     keys.extend(differing(BrokerOptions::RESTART, &old.broker, &new.broker));
     keys.extend(differing(AdminOptions::RESTART, &old.admin, &new.admin));

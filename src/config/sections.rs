@@ -62,8 +62,10 @@ sections! {
         multipart_body: u64 = 21 * MIB, size(1..=GIB);
         /// Bytes of a request body that are kept to send it again. Larger ones are streamed, once.
         replay: usize = 64 * 1024, size(0..=64 * MIB);
-        /// Requests of one tenant that may wait for one of its `max_in_flight` places.
+        /// Requests of one tenant that may wait for one of its `max_in_flight` places. Where so many do, one that is more urgent takes the place of the least urgent.
         queue: usize = 1024, count(0..=1_000_000);
+        /// Whether fewer requests than `max_in_flight` are sent to a tenant at one time while it is overloaded: while most answers to several operations do not come, are a 503 or 504, or take many times as long as usual.
+        adaptive: bool = true, value;
         /// Requests of one tenant that may wait for their turn in its quota. Where so many do, one that is more urgent takes the place of the least urgent.
         quota_queue: usize = 1024, count(0..=1_000_000);
         /// How many times its size a compressed answer of the upstream may expand to, beyond its first MiB.
@@ -85,6 +87,20 @@ sections! {
         unreachable: Duration = Duration::from_secs(20), duration(Duration::ZERO..=HOUR);
         /// The share of requests that may be retries, as a fraction.
         budget: f32 = 0.2, fraction(0.0..=1.0);
+    }
+
+    /// When nothing is sent to a tenant for a while: each has a circuit breaker of its own.
+    breaker: Breaker, from RawBreaker {
+        /// Whether there is one.
+        enabled: bool = true, value;
+        /// So many failures in a row open it. A third of them counts of one operation at most, and two thirds of one caller, unless there was no connection; refused connections count after `retry.unreachable`.
+        failures: usize = 10, count(3..=100);
+        /// The time within which they come.
+        window: Duration = Duration::from_secs(30), duration(MILLISECOND..=HOUR);
+        /// How long it stays open until one request is tried; doubles with each that fails.
+        open: Duration = Duration::from_secs(1), duration(MILLISECOND..=HOUR);
+        /// The longest that it stays open.
+        max_open: Duration = Duration::from_secs(10), duration(MILLISECOND..=HOUR);
     }
 
     /// When tokens are renewed.

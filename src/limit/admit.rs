@@ -9,6 +9,7 @@ use http::{HeaderName, HeaderValue, request::Parts};
 use tokio::time::Instant;
 
 use super::{
+    circuit::Circuit,
     error::LimitError,
     in_flight::InFlight,
     limiter::Limiter,
@@ -37,6 +38,9 @@ pub trait Limited {
 
     /// The places among its requests.
     fn in_flight(&self) -> &Arc<InFlight>;
+
+    /// Whether anything is sent there.
+    fn circuit(&self) -> &Arc<Circuit>;
 }
 
 /// The limits of a configuration's callers, in their order.

@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     admit::{Admitted, Limited},
+    circuit::Probe,
     error::LimitError,
     in_flight::{InFlightGuard, LatePlace, Who},
     memory::CallerMemory,
@@ -39,6 +40,8 @@ pub struct Dispatch<T> {
     masking: Option<&'static Secrets>,
     turn: Turn,
     permit: Option<Permit>,
+    /// Where it is the one request that finds out whether the tenant answers again.
+    probe: Option<Probe>,
     place: LatePlace,
     /// From now on until the answer has been taken; a probe, of which there is one at a time, does without.
     exchange: Option<Held>,
@@ -98,16 +101,31 @@ impl<T: Limited> Admitted<T> {
         let (memory, waiting, turn) = (self.memory, self.held, self.turn.lowered(headers));
         let (tenant, token, action) = self.permit.into_parts();
         let Action::Forward(operation) = action else { return Err(Refusal::OperationUnknown(None).into()) };
-        let (masking, index) = (operation.masking(), operation.index());
+        let (masking, index, is_safe) = (operation.masking(), operation.index(), operation.is_safe());
         let (target, rule) = operation.approve(headers, body)?;
-        let who = Who { caller, operation: index };
+        let who = Who { caller, operation: index, class: turn.class };
+        // Before anything is waited for, and again when it has been.
+        tenant.circuit().check(who, is_safe)?;
         let (permit, place, exchange) = enter(&*tenant, (turn, who), &memory, deadline).await?;
+        let probe = tenant.circuit().pass(who, is_safe)?;
         // What is not in memory is still coming.
         let place = if body.is_some() { LatePlace::held(place) } else { LatePlace::later(place) };
         let (permit, exchange, _waiting) = (Some(permit), Some(exchange), waiting);
         let operation = index;
         Ok((
-            Dispatch { tenant, token, operation, target, masking, turn, permit, place, exchange, _waiting },
+            Dispatch {
+                tenant,
+                token,
+                operation,
+                target,
+                masking,
+                turn,
+                permit,
+                probe,
+                place,
+                exchange,
+                _waiting,
+            },
             rule,
         ))
     }
@@ -157,12 +175,22 @@ async fn enter(
             return Ok((permit, place, exchange));
         }
         drop(permit);
-        let (place, exchange) = wait_for_place(tenant, who, memory, deadline).await?;
+        let waited = wait_for_place(tenant, who, memory, deadline).await;
+        let (place, exchange) = waited.map_err(|error| honest(error, tenant, turn, deadline))?;
         // Else the place is for somebody who has a turn, and this one gets in line.
         if let Some(permit) = quota.at_once(turn, who.operation).await {
             return Ok((permit, place, exchange));
         }
     }
+}
+
+/// Whoever finds no room among those that wait for a place comes back after their turns in the quota as well: they all draw on it. By the
+/// deadline of one that came now they are gone.
+fn honest(error: NotSent, tenant: &impl Limited, turn: Turn, deadline: Instant) -> NotSent {
+    let NotSent::Limit(error) = error else { return error };
+    let wait = tenant.quota().expected(turn, tenant.in_flight().before(turn.class));
+    let gone = deadline.saturating_duration_since(Instant::now());
+    error.not_before(wait.min(gone)).into()
 }
 
 async fn wait_for_place(
@@ -222,6 +250,8 @@ impl<T: Limited> Dispatch<T> {
             masking,
             turn: Turn::OURSELVES,
             permit: Some(permit),
+            // What Claviger does on its own is sent however the tenant fares.
+            probe: None,
             place,
             exchange: None,
             _waiting: None,
@@ -258,6 +288,11 @@ impl<T> Dispatch<T> {
     /// What was drawn on the quota for it: for the first try.
     pub fn take_permit(&mut self) -> Option<Permit> {
         self.permit.take()
+    }
+
+    /// The probe, where it is one: for the first try.
+    pub fn take_probe(&mut self) -> Option<Probe> {
+        self.probe.take()
     }
 
     /// The secrets to mask in the answer.

@@ -21,13 +21,25 @@ pub enum LimitError {
         wait: Duration,
     },
     /// The tenant's quota is used up.
-    #[error("{}", exhausted(tenant, rate.as_ref()))]
+    #[error(
+        "the quota of tenant {tenant} is used up: `tenants.{tenant}.quota` of Claviger's configuration, {rate} for all callers together; Logto was not asked"
+    )]
     Quota {
         /// Whose quota.
         tenant: TenantName,
-        /// The quota, unless the upstream itself asked for a pause.
-        rate: Option<Rate>,
+        /// The quota.
+        rate: Rate,
         /// Until the next request would pass.
+        wait: Duration,
+    },
+    /// The tenant itself asked for a pause.
+    #[error("{}", asked_for_a_pause(tenant, *what))]
+    Paused {
+        /// Which tenant.
+        tenant: TenantName,
+        /// What waits for it.
+        what: Paused,
+        /// Until it ends.
         wait: Duration,
     },
     /// Too many requests to the tenant are under way or waiting.
@@ -35,6 +47,18 @@ pub enum LimitError {
     Overloaded {
         /// Which tenant.
         tenant: TenantName,
+        /// Until those that wait now will have been served, as far as can be told.
+        wait: Duration,
+    },
+    /// The tenant fails whatever it is asked, so nothing is sent there for a while.
+    #[error(
+        "Logto has failed whatever it was asked at tenant {tenant}, so Claviger sends nothing there until one request has succeeded; this one was not sent"
+    )]
+    Unavailable {
+        /// Which tenant.
+        tenant: TenantName,
+        /// Until the next one is tried.
+        wait: Duration,
     },
     /// The caller holds as much memory as is free.
     #[error("the requests of caller {caller} hold as much memory as one caller may at the moment")]
@@ -59,25 +83,46 @@ pub enum LimitError {
 }
 
 impl LimitError {
+    /// The same, where it is a refusal for want of a place: not before so long.
+    #[must_use]
+    pub(super) fn not_before(mut self, least: Duration) -> Self {
+        if let Self::Overloaded { wait, .. } = &mut self {
+            *wait = (*wait).max(least);
+        }
+        self
+    }
+
     /// How long its caller is to wait, where that is known.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Rate { wait, .. } | Self::Quota { wait, .. } | Self::Identifications { wait } => {
-                Some(*wait)
-            }
-            Self::Overloaded { .. } | Self::Connections | Self::Memory { .. } | Self::Unauthenticated => None,
+            Self::Rate { wait, .. }
+            | Self::Quota { wait, .. }
+            | Self::Paused { wait, .. }
+            | Self::Overloaded { wait, .. }
+            | Self::Unavailable { wait, .. }
+            | Self::Identifications { wait } => Some(*wait),
+            Self::Connections | Self::Memory { .. } | Self::Unauthenticated => None,
         }
     }
 }
 
-/// The tenant's quota is Claviger's own count, unless Logto asked for a pause: which of the two is the first thing to know.
-fn exhausted(tenant: &TenantName, rate: Option<&Rate>) -> String {
-    match rate {
-        Some(rate) => format!(
-            "the quota of tenant {tenant} is used up: `tenants.{tenant}.quota` of Claviger's configuration, {rate} for all callers together; Logto was not asked"
-        ),
-        None => format!(
+/// What waits for a pause that the upstream asked for to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paused {
+    /// Requests of one operation.
+    Operation,
+    /// All of the tenant's.
+    Tenant,
+}
+
+/// The tenant's quota is Claviger's own count, and a pause is Logto's wish: which of the two is the first thing to know.
+fn asked_for_a_pause(tenant: &TenantName, what: Paused) -> String {
+    match what {
+        Paused::Operation => format!(
             "Logto answered an earlier request like this one at tenant {tenant} with 429 and asked for a pause; until that ends, Claviger sends no more of them"
+        ),
+        Paused::Tenant => format!(
+            "Logto answered earlier requests of several kinds at tenant {tenant} with 429, or said that nothing is left, and asked for a pause; until that ends, Claviger sends no request there"
         ),
     }
 }

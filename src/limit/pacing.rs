@@ -127,6 +127,14 @@ impl Pacer {
     }
 
     /// How long somebody would wait who came now.
+    pub(super) fn would_wait(&self, turn: Turn) -> Duration {
+        let rank = Rank::Class(turn.class);
+        if self.waiting.load(Relaxed) == 0 {
+            return self.limiter.wait(Instant::now(), rank.class());
+        }
+        self.expected(&self.lock().line, turn, rank)
+    }
+
     fn expected(&self, line: &Line, turn: Turn, rank: Rank) -> Duration {
         let first = self.limiter.wait(Instant::now(), rank.class());
         let before = line.before(rank, turn.caller, turn.weight);

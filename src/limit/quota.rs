@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{
     belief::Belief,
-    error::LimitError,
+    error::{LimitError, Paused},
     limiter::{Drawn, Limiter},
     pacing::{Pacer, Rank, TooLate},
     pauses::{Pauses, Throttled},
@@ -206,7 +206,7 @@ impl Quota {
         let now = Instant::now();
         if let Some(Throttling { pauses, belief }) = kept.throttling.get().map(|it| &**it) {
             if let Some(wait) = pauses.left(operation, now) {
-                return Err(self.refused(turn, None, wait));
+                return Err(self.paused(turn, Paused::Operation, wait));
             }
             if let Some(pace) = belief.widen(now) {
                 kept.limiter.set_pace(pace);
@@ -216,7 +216,7 @@ impl Quota {
             return Ok(self.permit(drawn));
         }
         if let Some(pause) = kept.limiter.paused(now).filter(|pause| *pause > SHORT_PAUSE) {
-            return Err(self.refused(turn, None, pause));
+            return Err(self.paused(turn, Paused::Tenant, pause));
         }
         let until = deadline.min(now.checked_add(longest).unwrap_or(deadline));
         match pacer.wait(turn, rank, until).await {
@@ -224,13 +224,31 @@ impl Quota {
                 kept.meter.waited(turn.class, now.elapsed());
                 Ok(self.permit(drawn))
             }
-            Err(TooLate(wait)) => Err(self.refused(turn, self.limiter().rate(), wait)),
+            Err(TooLate(wait)) => Err(self.too_late(turn, wait)),
         }
     }
 
-    fn refused(&self, turn: Turn, rate: Option<config::Rate>, wait: Duration) -> LimitError {
+    /// While a pause lasts, it is what keeps those that wait from their turns; a tenant without a quota has nothing else.
+    fn too_late(&self, turn: Turn, wait: Duration) -> LimitError {
+        let limiter = self.limiter();
+        match limiter.rate().filter(|_| limiter.paused(Instant::now()).is_none()) {
+            None => self.paused(turn, Paused::Tenant, wait),
+            Some(rate) => {
+                self.0.kept.meter.refused(turn.class);
+                LimitError::Quota { tenant: self.0.tenant.clone(), rate, wait }
+            }
+        }
+    }
+
+    fn paused(&self, turn: Turn, what: Paused, wait: Duration) -> LimitError {
         self.0.kept.meter.refused(turn.class);
-        LimitError::Quota { tenant: self.0.tenant.clone(), rate, wait }
+        LimitError::Paused { tenant: self.0.tenant.clone(), what, wait }
+    }
+
+    /// How long one would wait for its turn who came behind so many that have yet to get in line.
+    pub fn expected(&self, turn: Turn, before: usize) -> Duration {
+        let before = u32::try_from(before).unwrap_or(u32::MAX);
+        self.0.pacer.would_wait(turn).saturating_add(self.limiter().interval().saturating_mul(before))
     }
 
     fn permit(&self, drawn: Drawn) -> Permit {

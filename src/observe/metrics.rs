@@ -54,6 +54,10 @@ pub struct Metrics {
     pub(crate) token_shared: Counters<1>,
     pub(crate) token_secret_fallbacks: Counters<1>,
     pub(crate) upstream_failures: Gauges<1>,
+    pub(crate) circuit_state: Gauges<1>,
+    pub(crate) circuit_opened: Counters<1>,
+    pub(crate) in_flight_limit: Gauges<1>,
+    pub(crate) in_flight_waiting: Gauges<2>,
     pub(crate) issuer_keys: Gauges<1>,
     pub(crate) issuer_failures: Gauges<1>,
     pub(crate) handshakes_failed: Counters<1>,
@@ -225,6 +229,26 @@ impl Metrics {
                 "Number of attempts in a row that the upstream did not answer.",
                 ["tenant"],
             ),
+            circuit_state: families.gauges(
+                "circuit_state",
+                "State of a tenant's circuit breaker: 0 closed, 1 half open, 2 open; with 2 its requests are refused.",
+                ["tenant"],
+            ),
+            circuit_opened: families.counters(
+                "circuit_opened_total",
+                "Number of times that a tenant's circuit breaker has opened.",
+                ["tenant"],
+            ),
+            in_flight_limit: families.gauges(
+                "in_flight_limit",
+                "Number of requests that are sent to a tenant at one time: `max_in_flight`, and fewer while it is overloaded.",
+                ["tenant"],
+            ),
+            in_flight_waiting: families.gauges(
+                "in_flight_waiting",
+                "Number of requests that wait for a place among those that are sent to a tenant at one time.",
+                ["tenant", "class"],
+            ),
             issuer_keys: families.gauges(
                 "issuer_keys",
                 "Number of usable signing keys of an issuer of callers' tokens; with 0 none of its tokens is accepted.",
@@ -330,7 +354,13 @@ impl Metrics {
         for outcome in closed::TOKEN_REQUESTS {
             self.token_requests.of([tenant, outcome]);
         }
-        for family in [&self.token_shared, &self.token_secret_fallbacks, &self.quota_used, &self.echo_guard] {
+        for family in [
+            &self.token_shared,
+            &self.token_secret_fallbacks,
+            &self.quota_used,
+            &self.echo_guard,
+            &self.circuit_opened,
+        ] {
             family.of([tenant]);
         }
         self.token_duration.of([tenant]);

@@ -1,9 +1,12 @@
 //! Metric handles by caller, tenant and operation, resolved on first use and kept: the request path finds its counters
 //! without a label look-up and without a lock, and nothing is made that is not used.
 
-use std::sync::{
-    Arc, Mutex, OnceLock, PoisonError,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use arc_swap::ArcSwapOption;
@@ -15,6 +18,8 @@ use tokio::time::Instant;
 use super::{
     answered_by::AnsweredBy,
     metrics::{Label, Metrics},
+    side::Side,
+    usual::{Pace, Usual},
 };
 use crate::{
     clock::Moment,
@@ -54,6 +59,10 @@ pub struct OperationMetrics {
     answers: [[OnceLock<Watched>; CODES.len()]; 2],
     duration: Histogram,
     upstream: OnceLock<Histogram>,
+    /// How long the upstream takes.
+    usual: Usual,
+    /// Answers with 4xx for what is not their caller's.
+    limited: Limited,
     /// Of the grant: requests that were permitted.
     usage: Usage,
 }
@@ -76,6 +85,13 @@ struct Watched {
     seen: AtomicU64,
 }
 
+/// Refusals with 4xx that are on another side than their caller's: counted so far, and up to where they have been looked at.
+#[derive(Debug, Default)]
+struct Limited {
+    counted: AtomicU64,
+    seen: AtomicU64,
+}
+
 /// Of a caller or tenant; empty while it is not known.
 #[derive(Debug)]
 struct Name(Box<str>);
@@ -87,6 +103,8 @@ pub struct Tally {
     pub requests: u64,
     /// Those that Claviger refused for what their caller did (4xx).
     pub denied: u64,
+    /// Those that it refused for the tenant's quota, or a pause that Logto asked for (4xx).
+    pub limited: u64,
     /// Those that were answered with 5xx, by Claviger or by the upstream.
     pub failed: u64,
     /// Answers of the upstream that are no 5xx.
@@ -195,8 +213,8 @@ impl OperationMetrics {
     pub fn new(metrics: Arc<Metrics>, caller: &str, tenant: &str, operation: &'static str) -> Self {
         let (caller, tenant) = (Name(caller.into()), Name(tenant.into()));
         let duration = metrics.duration.of([&tenant, &operation]);
-        let (answers, upstream, usage) = Default::default();
-        Self { metrics, caller, tenant, operation, answers, duration, upstream, usage }
+        let (answers, upstream, usual, limited, usage) = Default::default();
+        Self { metrics, caller, tenant, operation, answers, duration, upstream, usual, limited, usage }
     }
 
     /// A request that began at `now` is permitted.
@@ -204,8 +222,11 @@ impl OperationMetrics {
         self.usage.note(now);
     }
 
-    /// Counts an answer.
-    pub fn answered(&self, status: http::StatusCode, by: AnsweredBy, seconds: f64) {
+    /// Counts an answer; `side` of a refusal.
+    pub fn answered(&self, status: http::StatusCode, by: AnsweredBy, side: Option<Side>, seconds: f64) {
+        if status.is_client_error() && side.is_some_and(|side| side != Side::Caller) {
+            self.limited.counted.fetch_add(1, Relaxed);
+        }
         self.count(usize::from(status.as_u16() / 100).clamp(1, CODES.len() - 1), by, seconds);
     }
 
@@ -238,12 +259,21 @@ impl OperationMetrics {
                 tally.add(by, class, now.saturating_sub(watched.seen.swap(now, Relaxed)));
             }
         }
+        let counted = self.limited.counted.load(Relaxed);
+        let limited = counted.saturating_sub(self.limited.seen.swap(counted, Relaxed));
+        tally.limited += limited;
+        tally.denied = tally.denied.saturating_sub(limited);
     }
 
     /// Counts a try at the upstream.
     pub fn upstream_answered(&self, seconds: f64) {
         let make = || self.metrics.upstream_duration.of([&self.tenant, &self.operation]);
         self.upstream.get_or_init(make).observe(seconds);
+    }
+
+    /// How long the upstream took, beside what it usually takes for this.
+    pub fn pace(&self, took: Duration) -> Pace {
+        self.usual.compare(took)
     }
 
     /// Counts an answer that was stopped because it repeated a credential.

@@ -150,7 +150,7 @@ impl Drop for Record {
         if self.caller_left() {
             self.operation.left(by, seconds);
         } else {
-            self.operation.answered(self.status, by, seconds);
+            self.operation.answered(self.status, by, self.side, seconds);
         }
         let Self { recorder, target, event, .. } = self;
         recorder.events.publish(event, |event| {

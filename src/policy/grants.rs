@@ -230,7 +230,8 @@ impl Grants {
         };
         let masking = reveals.of(catalog, matched.op(), query);
         let target = ConditionalTarget::new(join(matched.path(), query, head.uri.path_and_query())?, pending);
-        let action = Action::Forward(PermittedOperation { index, name, target, masking });
+        let is_safe = head.method.is_safe();
+        let action = Action::Forward(PermittedOperation { index, name, is_safe, target, masking });
         Ok(Judged { rule, action, token: None })
     }
 

@@ -77,6 +77,7 @@ pub enum Action {
 pub struct PermittedOperation {
     pub(super) index: usize,
     pub(super) name: &'static str,
+    pub(super) is_safe: bool,
     pub(super) target: ConditionalTarget,
     pub(super) masking: Masking,
 }
@@ -136,6 +137,11 @@ impl PermittedOperation {
     /// Its operationId, or `other`.
     pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// Whether its method is safe (RFC 9110 section 9.2.1).
+    pub fn is_safe(&self) -> bool {
+        self.is_safe
     }
 
     /// The canonical path with the caller's query, to look at.

@@ -184,7 +184,8 @@ impl Failure {
                 },
             },
             Self::Limit(LimitError::Rate { .. } | LimitError::Identifications { .. }) => table::RATE_LIMITED,
-            Self::Limit(LimitError::Quota { rate: None, .. }) => table::QUOTA_PAUSED,
+            Self::Limit(LimitError::Paused { .. }) => table::QUOTA_PAUSED,
+            Self::Limit(LimitError::Unavailable { .. }) => table::UPSTREAM_UNAVAILABLE,
             Self::Limit(LimitError::Quota { .. }) => table::QUOTA_EXHAUSTED,
             Self::Limit(LimitError::Overloaded { .. }) => table::OVERLOADED,
             Self::Limit(LimitError::Connections) => table::OVERLOADED_BY_CONNECTIONS,
@@ -266,8 +267,10 @@ impl Failure {
         match self {
             // Where nobody knows how long, a moment.
             Self::Limit(limit) => Some(limit.retry_after().unwrap_or(Duration::from_secs(1))),
-            Self::OpenApi(CutError::Busy)
-            | Self::Upstream(UpstreamError::Body(RequestBodyError::Limit(_))) => Some(Duration::from_secs(1)),
+            Self::Upstream(UpstreamError::Body(RequestBodyError::Limit(limit))) => {
+                Some(limit.retry_after().unwrap_or(Duration::from_secs(1)))
+            }
+            Self::OpenApi(CutError::Busy) => Some(Duration::from_secs(1)),
             Self::Vault(VaultError::Unavailable(_)) => Some(Duration::from_secs(5)),
             Self::Token(error) => Some(error.retry_after(Instant::now())),
             Self::Caller(unauthenticated) => unauthenticated.retry_after(),

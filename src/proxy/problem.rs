@@ -158,8 +158,10 @@ fn whole_seconds(wait: Duration) -> u64 {
 fn limit_fields(limit: &LimitError, headers: &mut http::HeaderMap) {
     let (name, rate, wait) = match limit {
         LimitError::Rate { rate, wait, .. } => ("caller", Some(rate), wait),
-        LimitError::Quota { rate, wait, .. } => ("quota", rate.as_ref(), wait),
+        LimitError::Quota { rate, wait, .. } => ("quota", Some(rate), wait),
+        LimitError::Paused { wait, .. } => ("quota", None, wait),
         LimitError::Overloaded { .. }
+        | LimitError::Unavailable { .. }
         | LimitError::Connections
         | LimitError::Unauthenticated
         | LimitError::Memory { .. }
@@ -189,7 +191,8 @@ fn count(failure: &Failure, short: &'static str, record: &Record) {
         Failure::Limit(limit) => {
             let policy = match limit {
                 LimitError::Rate { .. } => "caller",
-                LimitError::Quota { .. } => "quota",
+                LimitError::Quota { .. } | LimitError::Paused { .. } => "quota",
+                LimitError::Unavailable { .. } => "circuit",
                 LimitError::Overloaded { .. } => "in_flight",
                 LimitError::Connections => "connections",
                 LimitError::Unauthenticated => "unauthenticated",

@@ -65,16 +65,24 @@ pub fn rebuild(headers: &mut HeaderMap, base: Base<'_>, target: &PathAndQuery, u
 
 /// The links of one header line: split at commas outside `<…>` and quotes (RFC 8288 section 3).
 fn split_links(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let (mut in_target, mut in_quotes) = (false, false);
-    line.split(move |b| {
-        match b {
-            b'<' if !in_quotes => in_target = true,
-            b'>' if !in_quotes => in_target = false,
-            b'"' if !in_target => in_quotes = !in_quotes,
-            b',' => return !in_target && !in_quotes,
-            _ => {}
+    let mut rest = Some(line);
+    std::iter::from_fn(move || {
+        let line = rest.take()?;
+        let mut at = 0;
+        while let Some(found) = memchr::memchr3(b',', b'"', b'<', &line[at..]) {
+            let sign = at + found;
+            let closing = match line[sign] {
+                b'<' => b'>',
+                b'"' => b'"',
+                _ => {
+                    rest = Some(&line[sign + 1..]);
+                    return Some(&line[..sign]);
+                }
+            };
+            at = sign + 1;
+            at += memchr::memchr(closing, &line[at..]).map_or(line.len() - at, |length| length + 1);
         }
-        false
+        Some(line)
     })
 }
 
@@ -191,6 +199,18 @@ mod tests {
             got,
             [r#"<http://127.0.0.1:3600/api/applications?types=A&types=B&q=a%20b&page=2>; rel="next""#]
         );
+    }
+
+    #[test]
+    fn links_are_split_at_commas_that_are_in_no_target_and_no_quotes() {
+        let split = |line: &'static str| {
+            split_links(line.as_bytes()).map(|link| std::str::from_utf8(link).unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(split("<a,b\">; t=\"c,<d\", <e>,,f"), ["<a,b\">; t=\"c,<d\"", " <e>", "", "f"]);
+        assert_eq!(split("<a,b"), ["<a,b"]);
+        assert_eq!(split("\"a,b"), ["\"a,b"]);
+        assert_eq!(split("a>,b"), ["a>", "b"]);
+        assert_eq!(split(""), [""]);
     }
 
     #[test]

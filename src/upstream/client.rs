@@ -2,25 +2,25 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, Response, StatusCode, header, request::Parts};
+use http::{HeaderMap, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use tokio::time::Instant;
 
 use super::{
     answer::Answer,
+    attempt::{Tried, attempt, failed},
     error::UpstreamError,
     health::TryFailure,
     peeked::Peeked,
-    pool::{ConnectionGuard, Unanswered},
-    replay::{Prepared, RequestBody},
-    request::Outgoing,
+    replay::Prepared,
+    request::{Outbound, Outgoing},
     retry::{Again, Outcome},
     tenant::Tenant,
     throttle::heed,
 };
 use crate::{
     filter,
-    limit::{Dispatch, Handout, Loan},
+    limit::{Dispatch, Handout, Limited as _, Loan, TriedInVain, Turn},
     observe::Record,
     policy::TokenSpec,
     token::{Rejection, Token, TokenHandle},
@@ -32,20 +32,6 @@ const MAX_REFUSAL: usize = 16 * 1024;
 const MOST_RENEWALS: u32 = 2;
 /// How long that may take.
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(5);
-
-/// A caller's request on its way out.
-#[derive(Debug, Clone, Copy)]
-pub struct Outbound<'a> {
-    /// Its head.
-    pub head: &'a Parts,
-    /// The index of the worker that sends it.
-    pub worker: usize,
-    /// When it must have been answered.
-    pub deadline: Instant,
-}
-
-/// An answer to one try.
-type Tried = (Response<Peeked>, ConnectionGuard);
 
 /// Draws on the quota for a request that another proxy is to send, and gives the token for it.
 ///
@@ -94,7 +80,8 @@ pub async fn send(
     mut body: Prepared,
     record: &mut Record,
 ) -> Result<Answer, UpstreamError> {
-    let mut permit = dispatch.take_permit();
+    let (mut permit, mut probe) = (dispatch.take_permit(), dispatch.take_probe());
+    let what = (dispatch.turn(), dispatch.operation());
     let tenant = dispatch.tenant().clone();
     let handle = tenant.token(dispatch.token()).ok_or(UpstreamError::NoSuchToken)?;
     let outgoing = Outgoing {
@@ -109,7 +96,7 @@ pub async fn send(
     let (mut renewals, mut tries, mut looks) = (0, 0, 0);
     loop {
         let token = current(&tenant, handle, outbound.deadline).await?;
-        let Some(attempt) = body.attempt() else { return Err(UpstreamError::Spent) };
+        let Some(whole) = body.attempt() else { return Err(UpstreamError::Spent) };
         let mut permit = match permit.take() {
             Some(permit) => permit,
             None => tenant.quota().again(dispatch.turn(), dispatch.operation(), outbound.deadline).await?,
@@ -117,7 +104,8 @@ pub async fn send(
         permit.sent();
         tries += 1;
         record.attempts += 1;
-        let tried = attempt_once(&tenant, &outbound, outgoing.with(token.header(), attempt), record).await;
+        let request = outgoing.with(token.header(), whole);
+        let tried = attempt(&tenant, what, &outbound, request, probe.take(), record).await;
         let (response, connection) = match tried {
             Ok(answer) => answer,
             Err((error, unread)) => {
@@ -134,7 +122,7 @@ pub async fn send(
                 if let Some(unread) = unread {
                     body.take_back(unread);
                 }
-                if let Some(again) = look_again(&tenant, &outbound, &error, looks) {
+                if let Some(again) = look_again(&tenant, what, &outbound, &error, looks, record) {
                     (looks, tries) = (looks + 1, tries - 1);
                     pause(again, record).await;
                     continue;
@@ -178,45 +166,6 @@ pub async fn send(
     }
 }
 
-async fn attempt_once(
-    tenant: &Tenant,
-    outbound: &Outbound<'_>,
-    request: http::Request<RequestBody>,
-    record: &Record,
-) -> Result<Tried, (UpstreamError, Option<RequestBody>)> {
-    let started = Instant::now();
-    let timeouts = &tenant.common().timeouts;
-    let end = (started + timeouts.response).min(outbound.deadline);
-    let sent = tokio::time::timeout_at(end, tenant.pools().of(outbound.worker).send(request)).await;
-    record.operation.upstream_answered(started.elapsed().as_secs_f64());
-    let (kind, error, unread) = match sent {
-        Ok(Ok(answered)) => {
-            tenant.health().answered();
-            let status = answered.0.status();
-            if status.is_server_error() {
-                let what = format!("the upstream answered with {status}");
-                tenant.health().failed(Instant::now(), TryFailure::ServerError, what);
-            }
-            let (response, connection) = answered;
-            return Ok((response.map(Peeked::from), connection));
-        }
-        Ok(Err(Unanswered { error, body })) => {
-            let kind = if error.unsent() { TryFailure::Unreachable } else { TryFailure::Broken };
-            (kind, UpstreamError::Unreachable(error), body)
-        }
-        Err(_) if end == outbound.deadline => {
-            (TryFailure::Timeout, UpstreamError::Deadline(timeouts.deadline), None)
-        }
-        Err(_) => (TryFailure::Timeout, UpstreamError::Timeout(timeouts.response), None),
-    };
-    let what = match &error {
-        UpstreamError::Unreachable(inner) => format!("{error}: {}", inner.cause()),
-        _ => error.to_string(),
-    };
-    tenant.health().unanswered(Instant::now(), kind, what);
-    Err((error, unread))
-}
-
 /// Records for `/status` that the upstream's response was invalid.
 fn noted(tenant: &Tenant, kind: TryFailure, error: UpstreamError) -> UpstreamError {
     tenant.health().failed(Instant::now(), kind, error.to_string());
@@ -224,9 +173,17 @@ fn noted(tenant: &Tenant, kind: TryFailure, error: UpstreamError) -> UpstreamErr
 }
 
 /// An upstream that refuses connections is waited for: nothing was sent. Those who wait keep their places among the tenant's
-/// requests, so they are bounded, and so is the line behind them.
-fn look_again(tenant: &Tenant, outbound: &Outbound<'_>, error: &UpstreamError, looks: u32) -> Option<Again> {
-    if !error.is_refusal() {
+/// requests, so they are bounded, and so is the line behind them. Once it has refused for as long as it is waited for, it is the circuit
+/// breaker's: while that is open nobody waits.
+fn look_again(
+    tenant: &Tenant,
+    what: (Turn, usize),
+    outbound: &Outbound<'_>,
+    error: &UpstreamError,
+    looks: u32,
+    record: &Record,
+) -> Option<Again> {
+    if !error.is_refusal() || !tenant.circuit().is_closed() {
         return None;
     }
     let retries = tenant.retries();
@@ -236,6 +193,10 @@ fn look_again(tenant: &Tenant, outbound: &Outbound<'_>, error: &UpstreamError, l
         let (tenant, most) = (tenant.config(), retries.patience());
         tracing::warn!(tenant = %tenant.name, endpoint = %tenant.endpoint, most = %humantime::format_duration(most),
             "connection refused: requests wait for the upstream");
+    }
+    if retries.is_patience_over(since, now) {
+        failed(tenant, what, TriedInVain::Unconnected, record);
+        return None;
     }
     let after = retries.look_again(looks, since, outbound.deadline, fastrand::f64())?;
     Some(Again { after, reason: "refused" })
@@ -262,6 +223,9 @@ fn again(
 ) -> Option<Again> {
     let method = &outbound.head.method;
     if !body.is_replayable() || outcome.reason(method, tries).is_none() {
+        return None;
+    }
+    if !tenant.circuit().is_closed() {
         return None;
     }
     let wall = tenant.common().clock.now().wall;

@@ -3,6 +3,7 @@
 
 use http::{HeaderValue, Method, Request, header, request::Parts};
 use http_body::Body as _;
+use tokio::time::Instant;
 
 use super::replay::RequestBody;
 use crate::{
@@ -10,6 +11,17 @@ use crate::{
     headers::{self, Coding},
     policy::conditions::ApprovedTarget,
 };
+
+/// A caller's request on its way out.
+#[derive(Debug, Clone, Copy)]
+pub struct Outbound<'a> {
+    /// Its head.
+    pub head: &'a Parts,
+    /// The index of the worker that sends it.
+    pub worker: usize,
+    /// When it must have been answered.
+    pub deadline: Instant,
+}
 
 /// What stays the same over all tries.
 #[derive(Debug)]

@@ -116,6 +116,11 @@ impl Retries {
         (Instant::now() + after < end).then_some(after)
     }
 
+    /// Whether an upstream that refuses connections since `since` has been waited for.
+    pub fn is_patience_over(&self, since: Instant, now: Instant) -> bool {
+        now + LONGEST_LOOK >= since + self.rules.unreachable
+    }
+
     /// How long an upstream that refuses connections is waited for.
     pub fn patience(&self) -> Duration {
         self.rules.unreachable

@@ -12,10 +12,10 @@ use crate::{
     authn::SealingSecrets,
     catalog::Catalog,
     clock::Clock,
-    config::{self, Endpoint, Retry, Timeouts, TokenOptions},
+    config::{self, Breaker, Endpoint, Retry, Timeouts, TokenOptions},
     filter::KnownSecrets,
     ids::{Label, TenantName},
-    limit::{InFlight, Limited, Quota, Waits},
+    limit::{Circuit, InFlight, Limited, Quota, Waits},
     observe::TenantMetrics,
     openapi::{self, Shelf},
     policy::{self, Narrowing, TokenSpec},
@@ -44,6 +44,8 @@ pub struct TenantParts {
     pub quota: Quota,
     /// The places among its requests.
     pub in_flight: Arc<InFlight>,
+    /// Whether anything is sent there.
+    pub circuit: Arc<Circuit>,
     /// Its client secrets.
     pub secrets: Arc<[SecretHandle]>,
     /// What no answer of it may repeat.
@@ -71,8 +73,11 @@ pub struct Common {
     pub retry: Arc<Retry>,
     /// When tokens are renewed.
     pub token: Arc<TokenOptions>,
-    /// How many requests may wait for a place among the tenant's (`limits.queue`).
-    pub queue: usize,
+    /// When nothing is sent to it for a while.
+    pub breaker: Breaker,
+    /// How many requests may wait for a place among the tenant's (`limits.queue`), and whether there are fewer places while it is
+    /// overloaded (`limits.adaptive`).
+    pub places: (usize, bool),
     /// How the quota is waited for (`timeouts.quota`, `limits.quota_queue`).
     pub waits: Waits,
     /// How many times its size a compressed answer may expand to (`limits.expansion`).
@@ -88,16 +93,9 @@ pub struct Common {
 impl PartialEq for Common {
     /// By what is configured: clock and counters are the process's.
     fn eq(&self, other: &Self) -> bool {
-        (&self.timeouts, &self.retry, &self.token, self.queue, self.waits, self.expansion, &self.catalog)
-            == (
-                &other.timeouts,
-                &other.retry,
-                &other.token,
-                other.queue,
-                other.waits,
-                other.expansion,
-                &other.catalog,
-            )
+        (&self.timeouts, &self.retry, &self.breaker, &self.token, &self.catalog)
+            == (&other.timeouts, &other.retry, &other.breaker, &other.token, &other.catalog)
+            && (self.places, self.waits, self.expansion) == (other.places, other.waits, other.expansion)
     }
 }
 
@@ -258,5 +256,9 @@ impl Limited for Tenant {
 
     fn in_flight(&self) -> &Arc<InFlight> {
         &self.0.in_flight
+    }
+
+    fn circuit(&self) -> &Arc<Circuit> {
+        &self.0.circuit
     }
 }

@@ -251,6 +251,49 @@ async fn b55_a_burst_at_a_cold_start_waits_for_its_turn() {
     assert_eq!(statuses, [200; 30]);
 }
 
+/// Those that wait for a place have yet to draw on the quota: whoever finds no room among them is told how long they take there.
+#[tokio::test]
+async fn b55_who_finds_no_room_before_the_quota_is_told_how_long_the_quota_takes() {
+    let logto = logto(1000, SECOND).await;
+    logto.token_fault(Effect::latency(2 * SECOND));
+    let proxy = Proxy::builder()
+        .tenant("acme", &logto)
+        .set("tenants.acme.quota", "{ requests = 20, per = '10s', share = 1, tokens = false }")
+        .set("limits.queue", 60)
+        .start()
+        .await;
+    let ask = async || proxy.get("/api/roles").await;
+    let answers = futures_util::future::join_all((0..100).map(|_| ask())).await;
+    let refused: Vec<_> = answers.iter().filter(|answer| answer.status == 503).collect();
+    assert!(refused.len() >= 20, "{}", refused.len());
+    for answer in refused {
+        answer.assert_problem(503, "overloaded");
+        // 60 that wait, at two a second, less the ten that are left of the burst.
+        assert!(answer.retry_after().is_some_and(|wait| (20..=75).contains(&wait)), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn b55_a_refusal_for_the_quota_is_none_for_what_its_caller_did() {
+    let logto = logto(1000, SECOND).await;
+    let proxy = Proxy::builder()
+        .tenant("acme", &logto)
+        .set("tenants.acme.quota", "{ requests = 2, per = '60s', tokens = false }")
+        .set("timeouts.quota", "'0s'")
+        .set("callers.local.priority", "'interactive'")
+        .start()
+        .await;
+    let mut statuses = Vec::new();
+    for _ in 0..5 {
+        statuses.push(proxy.get("/api/roles").await.status);
+    }
+    assert_eq!(statuses, [200, 200, 429, 429, 429]);
+    assert_eq!(proxy.get("/api/nothing-of-the-kind").await.status, 404);
+    let status = proxy.status().await;
+    let local = &status["traffic"]["callers"][0];
+    assert_eq!((&local["denied"], &local["limited"]), (&1.into(), &3.into()), "{local:#}");
+}
+
 #[tokio::test]
 async fn b55_a_request_can_lower_its_priority_and_the_field_stays_here() {
     let logto = logto(1000, SECOND).await;

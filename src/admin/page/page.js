@@ -186,13 +186,13 @@ function tenants(status) {
     return el('tr', {},
       el('th', { scope: 'row' }, tenant.state === 'ok' ? name : el('span', { class: 'mark ' + tenant.state }, name, el('span', { class: 'unseen' }, ' (' + tenant.state + ')'))),
       el('td', {}, ...ends),
-      el('td', {}, share === null ? el('span', { class: 'quiet' }, 'nothing sent') : el('span', { class: share >= .5 ? 'error' : share >= .05 ? 'warning' : '' }, share ? (share * 100).toFixed(share < .1 ? 1 : 0) + ' % of ' + tries(upstream.tries) + ' failed' : tries(upstream.tries) + ', none failed')),
-      el('td', { class: 'r wide' }, tenant.in_flight + ' / ' + tenant.max_in_flight),
+      el('td', {}, upstream.circuit.state !== 'closed' ? el('span', { class: 'error' }, 'stopped, one is tried next') : share === null ? el('span', { class: 'quiet' }, 'nothing sent') : el('span', { class: share >= .5 ? 'error' : share >= .05 ? 'warning' : '' }, share ? (share * 100).toFixed(share < .1 ? 1 : 0) + ' % of ' + tries(upstream.tries) + ' failed' : tries(upstream.tries) + ', none failed')),
+      el('td', { class: 'r wide' + (tenant.in_flight_limit < tenant.max_in_flight ? ' warning' : '') }, tenant.in_flight + ' / ' + tenant.in_flight_limit + (waiting(tenant) ? ', ' + number.format(waiting(tenant)) + ' wait' : '')),
       el('td', { class: 'r wide' }, tenant.quota ? number.format(tenant.quota.remaining) + ' / ' + number.format(tenant.quota.burst) + (waiting(tenant.quota) ? ', ' + number.format(waiting(tenant.quota)) + ' wait' : '') : el('span', { class: 'quiet' }, 'none')));
   };
   const sign = name => {
-    const { state, token, upstream, in_flight, quota } = status.tenants[name];
-    return [state, token.granted, token.usable, !token.last_error, upstream.tries, upstream.failed, in_flight, quota && quota.remaining, quota && waiting(quota), Math.floor((token.age_seconds || 0) / 60)];
+    const { state, token, upstream, in_flight, in_flight_limit, quota } = status.tenants[name];
+    return [state, upstream.circuit.state, in_flight_limit, waiting(status.tenants[name]), token.granted, token.usable, !token.last_error, upstream.tries, upstream.failed, in_flight, quota && quota.remaining, quota && waiting(quota), Math.floor((token.age_seconds || 0) / 60)];
   };
   fill($('tenants'), names, name => name, sign, one);
 }
@@ -220,7 +220,7 @@ function callers(traffic) {
     el('tr', {}, el('th', { scope: 'row' }, one.caller === null ? el('span', { class: 'quiet' }, 'unauthenticated') : one.caller),
       el('td', {}, one.last_request ? clock(one.last_request, 'ago') : el('span', { class: 'quiet' }, 'none yet')),
       el('td', { class: 'wide' }, bars(one.requests_by_slot)),
-      amount(one.requests, ''), amount(one.denied, 'warning'), amount(one.failed, 'error')));
+      amount(one.requests, ''), amount(one.denied, 'warning'), amount(one.limited, 'warning'), amount(one.failed, 'error')));
   fill($('x-callers'), traffic.callers, one => one.caller, one => one.caller, one => el('option', { value: one.caller }));
 }
 

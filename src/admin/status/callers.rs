@@ -21,7 +21,7 @@ pub(super) fn traffic(config: &Config, ring: &Ring, limit: usize, now: Moment) -
         })
         .collect();
     callers.sort_by_key(|(_, activity, recent)| {
-        let (worst, last) = (recent.denied + recent.failed, activity.and_then(|it| it.last));
+        let (worst, last) = (recent.denied + recent.limited + recent.failed, activity.and_then(|it| it.last));
         Reverse((worst, recent.requests, last))
     });
     callers.truncate(limit);
@@ -43,6 +43,7 @@ fn shown(ring: &Ring, activity: Option<&Activity>, now: Moment) -> Value {
         "last_request": activity.and_then(|it| it.last).map(|last| at(now, last)),
         "requests": recent.requests,
         "denied": recent.denied,
+        "limited": recent.limited,
         "failed": recent.failed,
         "requests_by_slot": recent.by_slot,
     })

@@ -5,7 +5,7 @@ use super::{
     problems::{Problem, Severity},
     tenants::TenantNow,
 };
-use crate::clock::Moment;
+use crate::{clock::Moment, limit::Limited as _};
 
 impl TenantNow {
     /// Of a tenant's tokens and upstream.
@@ -28,6 +28,34 @@ impl TenantNow {
         }
         // The grants' tokens mostly fail for the reason that the tenant's own does.
         problems.dedup_by(|one, other| (&one.what, one.severity) == (&other.what, other.severity));
+        let circuit = self.tenant.circuit().status();
+        if circuit.state != "closed" {
+            let last = self.tenant.health().last();
+            let why = last.as_ref().map(|last| format!("; the last failure: {}", last.what));
+            problems.push(Problem {
+                severity: Severity::Error,
+                about: about(),
+                what: format!(
+                    "Logto fails whatever it is asked, so nothing is sent there, and requests are answered with 503, until one that is tried succeeds{}",
+                    why.unwrap_or_default()
+                ),
+                remedy: last.map_or("", |last| self.remedy_of(last.kind)).into(),
+                at: circuit.since.map(|since| at(now, since)),
+            });
+            return problems;
+        }
+        let (places, max) = (self.tenant.in_flight().limit(), self.tenant.config().max_in_flight);
+        if places < max {
+            problems.push(Problem {
+                severity: Severity::Warning,
+                about: about(),
+                what: format!(
+                    "Logto is overloaded: {places} requests are sent at one time instead of {max}, and more again step by step"
+                ),
+                remedy: "Look at how Logto and its database fare; claviger_upstream_request_duration_seconds says which operations are slow.".into(),
+                at: None,
+            });
+        }
         let (failed, all) = (self.tries.failed, self.tries.failed + self.tries.served);
         let severity = match () {
             () if failed == 0 => return problems,

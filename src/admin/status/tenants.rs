@@ -82,6 +82,8 @@ impl TenantNow {
             "upstream": self.upstream(now),
             "in_flight": tenant.in_flight().used(),
             "max_in_flight": config.max_in_flight,
+            "in_flight_limit": tenant.in_flight().limit(),
+            "waiting": by_class(tenant.in_flight().waiting()),
             "quota": tenant.quota().status().map(|quota| json!({
                 "requests": quota.config.requests,
                 "per_seconds": quota.config.per.as_secs_f64(),
@@ -89,7 +91,7 @@ impl TenantNow {
                 "burst": quota.config.burst,
                 "believed_per_second": rounded(quota.believed()),
                 "remaining": quota.remaining,
-                "waiting": Class::ALL.iter().map(|class| (class.name(), quota.waiting[class.index()])).collect::<BTreeMap<_, _>>(),
+                "waiting": by_class(quota.waiting),
             })),
         })
     }
@@ -113,6 +115,16 @@ impl TenantNow {
         }
     }
 
+    fn circuit(&self, now: Moment) -> Value {
+        let circuit = self.tenant.circuit().status();
+        json!({
+            "state": circuit.state,
+            "opened": circuit.opened,
+            "since": circuit.since.map(|since| at(now, since)),
+            "next_try_in_seconds": circuit.next_try.map(|left| left.as_secs()),
+        })
+    }
+
     fn upstream(&self, now: Moment) -> Value {
         let health = self.tenant.health();
         let (failed, all) = (self.tries.failed, self.tries.failed + self.tries.served);
@@ -122,6 +134,7 @@ impl TenantNow {
             "failed": failed,
             "failed_share": (all > 0).then(|| share(failed, all)),
             "consecutive_failures": health.consecutive(),
+            "circuit": self.circuit(now),
             "last_error": health.last().map(|last| json!({
                 "what": last.what,
                 "remedy": self.remedy_of(last.kind),
@@ -130,6 +143,10 @@ impl TenantNow {
             })),
         })
     }
+}
+
+fn by_class(waiting: [usize; 3]) -> BTreeMap<&'static str, usize> {
+    Class::ALL.iter().map(|class| (class.name(), waiting[class.index()])).collect()
 }
 
 /// To three digits.

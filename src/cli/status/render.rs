@@ -103,10 +103,7 @@ fn tenants(root: Node<'_>) -> Table {
             (state.clone(), tone(&state)),
             (ends, ends_tone),
             (fares, fares_tone),
-            (
-                format!("{} / {}", tenant.at("in_flight").number(), tenant.at("max_in_flight").number()),
-                Tone::Plain,
-            ),
+            in_flight(tenant),
             (left, Tone::Plain),
         ]);
     }
@@ -120,8 +117,29 @@ fn tenants(root: Node<'_>) -> Table {
     table
 }
 
-/// What became of tries in the last minutes.
+/// Requests under way, of as many as are sent at one time now, and those that wait for that.
+fn in_flight(tenant: Node<'_>) -> (String, Tone) {
+    let (max, limit) = (tenant.at("max_in_flight").number(), tenant.at("in_flight_limit"));
+    let waiting: u64 = tenant.at("waiting").members().iter().map(|(_, class)| class.number()).sum();
+    let mut shown = format!("{} / {max}", tenant.at("in_flight").number());
+    let mut tone = Tone::Plain;
+    if limit.is_there() && limit.number() < max {
+        shown = format!("{} / {} of {max}", tenant.at("in_flight").number(), limit.number());
+        tone = Tone::Warning;
+    }
+    (if waiting == 0 { shown } else { format!("{shown}, {} wait", number(waiting)) }, tone)
+}
+
+/// What became of tries in the last minutes, or that nothing is tried.
 fn fares(upstream: Node<'_>) -> (String, Tone) {
+    let circuit = upstream.at("circuit");
+    if circuit.at("state").is("half_open") {
+        return ("stopped, one is tried next".to_owned(), Tone::Error);
+    }
+    if circuit.at("state").is("open") {
+        let next = length(circuit.at("next_try_in_seconds").number().max(1));
+        return (format!("stopped, tried again in {next}"), Tone::Error);
+    }
     let tries = match upstream.at("tries").number() {
         1 => "1 try".to_owned(),
         tries => format!("{} tries", number(tries)),
@@ -161,7 +179,8 @@ fn accounts(root: Node<'_>) -> Table {
 
 fn callers(root: Node<'_>, with_graph: bool) -> Table {
     let graph = if with_graph { "5 MIN" } else { "" };
-    let mut table = Table::new(&["CALLER", "LAST REQUEST", graph, ">REQUESTS", ">DENIED", ">FAILED"]);
+    let mut table =
+        Table::new(&["CALLER", "LAST REQUEST", graph, ">REQUESTS", ">DENIED", ">LIMITED", ">FAILED"]);
     let traffic = root.at("traffic");
     let unauthenticated = traffic.at("unauthenticated");
     let named = traffic.at("callers").list().map(|caller| (caller.at("caller").text(), caller));
@@ -180,6 +199,7 @@ fn callers(root: Node<'_>, with_graph: bool) -> Table {
             (if with_graph { blocks(caller.at("requests_by_slot")) } else { String::new() }, Tone::Soft),
             amount("requests", Tone::Plain),
             amount("denied", Tone::Warning),
+            amount("limited", Tone::Warning),
             amount("failed", Tone::Error),
         ]);
     }

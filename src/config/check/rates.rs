@@ -1,5 +1,7 @@
 //! Rates: so many requests in so much time, or "off".
 
+use std::time::Duration;
+
 use super::checker::{Checker, DAY, MILLISECOND};
 use crate::config::{
     leaf::{Either, Off},
@@ -92,6 +94,19 @@ impl Checker<'_> {
                 what,
                 format!("Write {fits} at most, or leave burst out."),
             );
+        }
+        if let Some(quota) = quota
+            && quota.tokens
+            && quota.burst == 1
+            && Duration::from_nanos(quota.interval()) >= Duration::from_secs(1)
+        {
+            let interval = Duration::from_millis(quota.interval() / 1_000_000);
+            let what = format!(
+                "a token request draws on the quota too, and may take the only request that passes at once: the first one of a caller waits {} then, or is refused",
+                humantime::format_duration(interval)
+            );
+            let remedy = "Allow more, write a burst of 2 or more, or tokens = false if token requests do not count at Logto.";
+            self.warn(&section.key("quota"), what, remedy);
         }
         quota
     }

@@ -9,13 +9,16 @@ use crate::config::{
     path::KeyPath,
     problem::quoted,
     sections::{
-        AdminOptions, BrokerOptions, Log, OpenApiOptions, RawAdmin, RawBroker, RawLog, RawOpenApi, RawRetry,
-        RawTimeouts, RawToken, Retry, Timeouts, TokenOptions,
+        AdminOptions, Breaker, BrokerOptions, Log, OpenApiOptions, RawAdmin, RawBreaker, RawBroker, RawLog,
+        RawOpenApi, RawRetry, RawTimeouts, RawToken, Retry, Timeouts, TokenOptions,
     },
 };
 
 /// Bytes of text that seal a token; `openssl rand -hex 32` prints 64.
 const LEAST_SEAL_KEY: usize = 32;
+
+/// The keys of a first wait and the longest one.
+const BACKOFF: [&str; 2] = ["backoff", "max_backoff"];
 
 /// Bytes of the token that opens `/status` and `/config`.
 const LEAST_ADMIN_TOKEN: usize = 16;
@@ -42,19 +45,32 @@ impl Checker<'_> {
     pub(super) fn retry(&mut self, raw: RawRetry) -> Retry {
         let given = Given::of(&raw.backoff, &raw.max_backoff);
         let mut retry = Retry::checked(raw, self);
-        self.backoff("retry", given, &mut retry.backoff, &mut retry.max_backoff);
+        self.backoff(("retry", BACKOFF), given, &mut retry.backoff, &mut retry.max_backoff);
         retry
+    }
+
+    pub(super) fn breaker(&mut self, raw: RawBreaker) -> Breaker {
+        let given = Given::of(&raw.open, &raw.max_open);
+        let mut breaker = Breaker::checked(raw, self);
+        self.backoff(("breaker", ["open", "max_open"]), given, &mut breaker.open, &mut breaker.max_open);
+        breaker
     }
 
     pub(super) fn token(&mut self, raw: RawToken) -> TokenOptions {
         let given = Given::of(&raw.backoff, &raw.max_backoff);
         let mut token = TokenOptions::checked(raw, self);
-        self.backoff("token", given, &mut token.backoff, &mut token.max_backoff);
+        self.backoff(("token", BACKOFF), given, &mut token.backoff, &mut token.max_backoff);
         token
     }
 
     /// A first wait and the longest one; where only one of them is given, the other's default gives way.
-    fn backoff(&mut self, section: &str, given: Given, first: &mut Duration, longest: &mut Duration) {
+    fn backoff(
+        &mut self,
+        (section, [one, most]): (&str, [&str; 2]),
+        given: Given,
+        first: &mut Duration,
+        longest: &mut Duration,
+    ) {
         if first <= longest {
             return;
         }
@@ -63,9 +79,9 @@ impl Checker<'_> {
             Given::Longest => *first = *longest,
             Given::Neither => {}
             Given::Both => {
-                let key = KeyPath::of(&[section, "max_backoff"]);
-                let what = "the longest wait is shorter than the first (backoff)";
-                self.problem(&key, what, "Write a longer one, or shorten backoff.");
+                let key = KeyPath::of(&[section, most]);
+                let what = format!("the longest wait is shorter than the first ({one})");
+                self.problem(&key, what, format!("Write a longer one, or shorten {one}."));
             }
         }
     }

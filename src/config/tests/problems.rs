@@ -243,6 +243,15 @@ fn tenants() {
         ],
     );
     warns(
+        ID,
+        &format!("quota = {{ requests = 1, per = \"1m\", share = 1 }}\n{ID}"),
+        &[
+            "c.toml:3: tenants.acme.quota: a token request draws on the quota too, and may take the only request that passes at once: the first one of a caller waits 1m then, or is refused. Allow more, write a burst of 2 or more, or tokens = false if token requests do not count at Logto.",
+        ],
+    );
+    warns(ID, &format!("quota = {{ requests = 1, per = \"1m\", tokens = false }}\n{ID}"), &[]);
+    warns(ID, &format!("quota = {{ requests = 20, per = \"10s\" }}\n{ID}"), &[]);
+    warns(
         SECRET,
         "client_secret = \"hush\"",
         &[

@@ -10,10 +10,8 @@ use super::{
     rank::{RANKS, Rank},
     seat::Seat,
 };
-use crate::config::Class;
+use crate::{config::Class, limit::owed::Owed};
 
-/// Hundredths of what passes before them that are owed to those behind, by rank.
-const OWED: [u32; RANKS] = [0, 0, 10, 5];
 /// One request, in units of virtual time, at a weight of 1.
 const REQUEST: u64 = 1 << 20;
 /// How much of what is known of the past is kept when another one passes: a moment of much that is urgent says little of the next minute, and
@@ -24,7 +22,7 @@ const MEMORY: f64 = 0.995;
 #[derive(Debug, Default)]
 pub(super) struct Line {
     lanes: [Lane; RANKS],
-    owed: [u32; RANKS],
+    owed: Owed,
     /// Which part of what passed of late was of each rank.
     passed: [f64; RANKS],
     len: usize,
@@ -87,22 +85,22 @@ impl Line {
         lane.len -= 1;
         lane.tidy();
         self.len -= 1;
-        self.forgive(least);
+        self.forgive(Rank::at(least));
         Some(gone)
     }
 
     /// Whether a newcomer of this rank may pass by those who wait.
     pub(super) fn may_pass(&self, rank: Rank) -> bool {
         let nobody_before = self.lanes[..=rank.index()].iter().all(|lane| lane.len == 0);
-        nobody_before && (rank == Rank::Placed || self.owed.iter().all(|owed| *owed < 100))
+        nobody_before && (rank == Rank::Placed || !self.owed.is_due())
     }
 
     /// Whose turn it is, and which burst that may use: what is owed is paid out of anything.
     pub(super) fn turn(&self) -> Option<(Rank, Class)> {
-        let owed = (0..RANKS).find(|rank| self.owed[*rank] >= 100 && self.lanes[*rank].len > 0);
+        let owed = self.owed.due(|class| self.waiting(class) > 0);
         let first = (0..RANKS).find(|rank| self.lanes[*rank].len > 0)?;
         match owed {
-            Some(rank) if first != Rank::Placed.index() => Some((Rank::at(rank), Class::Interactive)),
+            Some(class) if first != Rank::Placed.index() => Some((Rank::Class(class), Class::Interactive)),
             _ => Some((Rank::at(first), Rank::at(first).class())),
         }
     }
@@ -118,33 +116,37 @@ impl Line {
         lane.len -= 1;
         lane.tidy();
         self.len -= 1;
-        self.owed[rank.index()] = self.owed[rank.index()].saturating_sub(100);
+        if let Rank::Class(class) = rank {
+            self.owed.paid(class);
+        }
         self.has_passed(rank);
         Some(next)
     }
 
     /// One of this rank has passed.
     pub(super) fn has_passed(&mut self, rank: Rank) {
-        let below = self.owed.iter_mut().zip(OWED).zip(&self.lanes).skip(rank.index() + 1);
-        for ((owed, part), _) in below.filter(|(_, lane)| lane.len > 0) {
-            // No more than for a few of them: what could not be paid is not owed for ever.
-            *owed = (*owed + part).min(300);
-        }
+        let by = match rank {
+            Rank::Placed => None,
+            Rank::Class(class) => Some(class),
+        };
+        let lanes = &self.lanes;
+        self.owed.passed(by, |class| lanes[Rank::Class(class).index()].len > 0);
         self.passed.iter_mut().for_each(|part| *part *= MEMORY);
         self.passed[rank.index()] += 1.0 - MEMORY;
-        self.forgive(rank.index());
+        self.forgive(rank);
     }
 
     /// Whoever does not wait is owed nothing.
-    fn forgive(&mut self, rank: usize) {
-        if self.lanes[rank].len == 0 {
-            self.owed[rank] = 0;
+    fn forgive(&mut self, rank: Rank) {
+        if let Rank::Class(class) = rank
+            && self.waiting(class) == 0
+        {
+            self.owed.forgive(class);
         }
     }
 
     pub(super) fn leave(&mut self, seat: &Arc<Seat>) {
-        let rank = seat.rank.index();
-        let lane = &mut self.lanes[rank];
+        let lane = &mut self.lanes[seat.rank.index()];
         for flow in lane.flows.iter_mut().filter(|flow| flow.caller == seat.turn.caller) {
             if let Some(at) = flow.seats.iter().position(|it| Arc::ptr_eq(it, seat)) {
                 flow.seats.remove(at);
@@ -154,7 +156,7 @@ impl Line {
             }
         }
         lane.tidy();
-        self.forgive(rank);
+        self.forgive(seat.rank);
     }
 
     /// Whoever is expected to wait longest.
@@ -176,7 +178,8 @@ impl Line {
         let before: usize = above.iter().map(|lane| lane.len).sum::<usize>()
             + self.lanes[rank.index()].before(caller, weight);
         let urgent: f64 = self.passed[..rank.index()].iter().sum();
-        let least = f64::from(OWED[rank.index()].max(5)) / 100.0;
+        let part = if let Rank::Class(class) = rank { Owed::part(class) } else { 0 };
+        let least = f64::from(part.max(5)) / 100.0;
         (before as f64 / (1.0 - urgent).max(least)).ceil() as u32
     }
 }

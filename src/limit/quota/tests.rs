@@ -100,3 +100,29 @@ fn a_request_that_does_not_wait_costs_no_memory() {
     draw();
     assert_eq!(allocation_counter::measure(draw).count_total, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_logto_asked_for_is_not_worded_as_a_quota_that_is_used_up() {
+    for waits in [WAITS, Waits { longest: Duration::ZERO, ..WAITS }] {
+        let used = IntCounter::new("used", "used").unwrap();
+        let config = Some(config::Quota::new(200, 10 * SECOND, 1.0));
+        let bucket = Arc::new(Bucket::of(config));
+        let quota = Quota::new(TenantName::parse("acme").unwrap(), config, bucket, waits, used);
+        (1..=3).for_each(|operation| quota.pause(operation, 10 * SECOND));
+        for (operation, what) in [(1, Paused::Operation), (9, Paused::Tenant)] {
+            let refused = at_once(&quota, operation).unwrap().unwrap_err();
+            assert!(matches!(&refused, LimitError::Paused { what: it, .. } if *it == what), "{refused}");
+            assert!(!refused.to_string().contains("used up"), "{refused}");
+            assert_eq!(refused.retry_after(), Some(10 * SECOND));
+        }
+    }
+    // A short one, for which nobody may wait.
+    let used = IntCounter::new("used", "used").unwrap();
+    let config = Some(config::Quota::new(200, 10 * SECOND, 1.0));
+    let waits = Waits { longest: Duration::ZERO, ..WAITS };
+    let quota =
+        Quota::new(TenantName::parse("acme").unwrap(), config, Arc::new(Bucket::of(config)), waits, used);
+    quota.told(Told { policy: None, empty_for: Some(SECOND) });
+    let refused = at_once(&quota, 9).unwrap().unwrap_err();
+    assert!(matches!(refused, LimitError::Paused { what: Paused::Tenant, .. }), "{refused}");
+}

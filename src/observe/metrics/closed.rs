@@ -43,6 +43,7 @@ pub(super) const ROTATIONS: &[[&str; 1]] = &[["switched"], ["retired"], ["failed
 pub(super) const LIMITS: &[[&str; 1]] = &[
     ["caller"],
     ["quota"],
+    ["circuit"],
     ["in_flight"],
     ["identification"],
     ["unauthenticated"],

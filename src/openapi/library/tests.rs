@@ -9,7 +9,7 @@ use tokio::{
 use super::*;
 use crate::{
     config,
-    limit::{Bucket, InFlight, Waits},
+    limit::{Bounds, Bucket, InFlight, Waits},
 };
 
 const SMALL: &str =
@@ -64,7 +64,7 @@ fn origin(url: &str, quota: Option<config::Quota>) -> Origin {
             Waits { longest: Duration::ZERO, most: 0 },
             metrics.quota_used.of([&tenant]),
         ),
-        in_flight: Arc::new(InFlight::new(tenant.clone(), 4, 4)),
+        in_flight: Arc::new(InFlight::new(tenant.clone(), Bounds { max: 4, queue: 4, adaptive: true })),
         whole: Duration::from_secs(30),
         tenant,
     }

@@ -10,7 +10,7 @@ use crate::{
     authn::SealingSecrets,
     config::{self, Config, Roots},
     filter::KnownSecrets,
-    limit::{InFlight, Limited as _, Quota, Waits},
+    limit::{Bounds, Circuit, InFlight, Limited as _, Quota, Waits},
     observe::TenantMetrics,
     openapi::Shelf,
     policy::{Grants, Narrowing},
@@ -36,7 +36,8 @@ impl<'c> TenantMaker<'c> {
             timeouts: config.timeouts.clone(),
             retry: config.retry.clone().into(),
             token: config.token.clone().into(),
-            queue: config.limits.queue,
+            breaker: config.breaker.clone(),
+            places: (config.limits.queue, config.limits.adaptive),
             waits: Waits { longest: config.timeouts.quota, most: config.limits.quota_queue },
             expansion: config.limits.expansion,
             catalog: config.catalog.catalog.clone(),
@@ -118,10 +119,15 @@ impl<'c> TenantMaker<'c> {
                 let meter = Meter { metrics: shared.metrics.clone(), tenant: name.clone() };
                 Quota::new(name.clone(), tenant.quota, limiter, waits, meter)
             });
-        let (max, queue) = (tenant.max_in_flight, config.limits.queue);
-        let in_flight = current.map(|current| current.in_flight()).filter(|it| it.is(max, queue));
-        let in_flight =
-            in_flight.cloned().unwrap_or_else(|| Arc::new(InFlight::new(name.clone(), max, queue)));
+        let (queue, adaptive) = self.common.places;
+        let bounds = Bounds { max: tenant.max_in_flight, queue, adaptive };
+        let in_flight = current.map(|current| current.in_flight()).filter(|it| it.is(bounds));
+        let in_flight = in_flight.cloned().unwrap_or_else(|| Arc::new(InFlight::new(name.clone(), bounds)));
+        // Another endpoint may be another Logto.
+        let there = current.filter(|current| current.endpoint() == &tenant.endpoint);
+        let circuit = there.map(|current| current.circuit()).filter(|it| it.is_by(&config.breaker));
+        let circuit =
+            circuit.cloned().unwrap_or_else(|| Arc::new(Circuit::new(name.clone(), config.breaker.clone())));
         let retries = current.map(|current| current.retries()).filter(|it| it.are_by(&config.retry));
         let retries = retries.cloned().unwrap_or_else(|| Arc::new(Retries::new(self.common.retry.clone())));
         let (secrets, known_secrets) = secrets(tenant, current);
@@ -148,13 +154,11 @@ impl<'c> TenantMaker<'c> {
             retries,
             quota,
             in_flight,
+            circuit,
             secrets,
             known_secrets,
             sealing,
-            // Another endpoint may be another Logto.
-            shelf: current
-                .filter(|current| current.endpoint() == &tenant.endpoint)
-                .map_or_else(Arc::<Shelf>::default, |current| current.shelf().clone()),
+            shelf: there.map_or_else(Arc::<Shelf>::default, |current| current.shelf().clone()),
             http,
             health: current.map_or_else(Arc::<UpstreamHealth>::default, |current| current.health().clone()),
             metrics,

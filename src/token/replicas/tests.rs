@@ -35,7 +35,7 @@ fn text(clock: &Clock, life: Duration, ago: Duration) -> Vec<u8> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn b56_a_token_is_taken_while_it_is_fresh_by_either_clock_and_not_known() {
+async fn b59_a_token_is_taken_while_it_is_fresh_by_either_clock_and_not_known() {
     let world = World::new(Reply::Token(3600));
     let (clock, source) = (Clock::system(), world.source("acme"));
     let shared = shared(clock.clone());

@@ -60,8 +60,8 @@ async fn crowd(replicas: &[Arc<Proxy>], connections: usize, each: usize) {
 }
 
 #[tokio::test]
-async fn b56_three_thousand_first_requests_at_three_replicas_cost_one_grant() {
-    let name = "b56_three_thousand_first_requests_at_three_replicas_cost_one_grant";
+async fn b59_three_thousand_first_requests_at_three_replicas_cost_one_grant() {
+    let name = "b59_three_thousand_first_requests_at_three_replicas_cost_one_grant";
     let Some(server) = RedisServer::start(name).await else { return };
     let connections = 1000.min(usize::try_from(open_files() / 5).unwrap_or(1000));
     let logto = Logto::start().await;
@@ -87,8 +87,8 @@ async fn b56_three_thousand_first_requests_at_three_replicas_cost_one_grant() {
 }
 
 #[tokio::test]
-async fn b56_a_token_that_logto_no_longer_takes_is_replaced_once_for_all_replicas() {
-    let name = "b56_a_token_that_logto_no_longer_takes_is_replaced_once_for_all_replicas";
+async fn b59_a_token_that_logto_no_longer_takes_is_replaced_once_for_all_replicas() {
+    let name = "b59_a_token_that_logto_no_longer_takes_is_replaced_once_for_all_replicas";
     let Some(server) = RedisServer::start(name).await else { return };
     let logto = Logto::start().await;
     let replicas = three(&logto, &server).await;
@@ -100,8 +100,8 @@ async fn b56_a_token_that_logto_no_longer_takes_is_replaced_once_for_all_replica
 }
 
 #[tokio::test]
-async fn b56_one_replica_renews_and_the_others_take_the_new_one() {
-    let name = "b56_one_replica_renews_and_the_others_take_the_new_one";
+async fn b59_one_replica_renews_and_the_others_take_the_new_one() {
+    let name = "b59_one_replica_renews_and_the_others_take_the_new_one";
     let Some(server) = RedisServer::start(name).await else { return };
     let logto = Logto::start().await;
     logto.set_token_ttl(5 * SECOND);
@@ -116,8 +116,8 @@ async fn b56_one_replica_renews_and_the_others_take_the_new_one() {
 }
 
 #[tokio::test]
-async fn b56_without_its_redis_each_replica_gets_its_own_token() {
-    let name = "b56_without_its_redis_each_replica_gets_its_own_token";
+async fn b59_without_its_redis_each_replica_gets_its_own_token() {
+    let name = "b59_without_its_redis_each_replica_gets_its_own_token";
     let Some(mut server) = RedisServer::start(name).await else { return };
     server.kill().await;
     let logto = Logto::start().await;
@@ -134,8 +134,8 @@ async fn b56_without_its_redis_each_replica_gets_its_own_token() {
 }
 
 #[tokio::test]
-async fn b56_a_replica_that_died_while_it_got_a_token_is_waited_for_and_no_longer() {
-    let name = "b56_a_replica_that_died_while_it_got_a_token_is_waited_for_and_no_longer";
+async fn b59_a_replica_that_died_while_it_got_a_token_is_waited_for_and_no_longer() {
+    let name = "b59_a_replica_that_died_while_it_got_a_token_is_waited_for_and_no_longer";
     let Some(server) = RedisServer::start(name).await else { return };
     let logto = Logto::start().await;
     let replica = replica(&logto, &server).await;

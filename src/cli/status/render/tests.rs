@@ -39,8 +39,8 @@ Nothing is wrong.
 TENANT   STATE   TOKEN ENDS IN   UPSTREAM, 5 MIN            IN FLIGHT   QUOTA LEFT
 acme     ok      50 min 0 s      1,204 tries, none failed      1 / 16    143 / 200
 
-CALLER    LAST REQUEST   5 MIN   REQUESTS   DENIED   FAILED
-billing   3 s ago         ▁▄█       1,000        0        0
+CALLER    LAST REQUEST   5 MIN   REQUESTS   DENIED   LIMITED   FAILED
+billing   3 s ago         ▁▄█       1,000        0         0        0
 
 EXPIRES IN   WHAT
 3 d 0 h      the listener's certificate, CN=x
@@ -61,12 +61,28 @@ fn whoever_waits_for_a_quota_is_shown_beside_what_is_left() {
 }
 
 #[test]
+fn a_tenant_that_is_overloaded_or_left_alone_is_shown_as_such() {
+    let shown = |change: fn(&mut Value)| text(&document(change), &Paint::plain(None));
+    let overloaded = shown(|status| {
+        let acme = &mut status["tenants"]["acme"];
+        acme["in_flight_limit"] = 7.into();
+        acme["waiting"] = json!({ "interactive": 1, "normal": 20, "batch": 1210 });
+    });
+    assert!(overloaded.contains("1 / 7 of 16, 1,231 wait"), "{overloaded}");
+    let open = shown(|status| {
+        status["tenants"]["acme"]["upstream"]["circuit"] =
+            json!({ "state": "open", "next_try_in_seconds": 4 });
+    });
+    assert!(open.contains("stopped, tried again in 4 s"), "{open}");
+}
+
+#[test]
 fn a_long_name_is_shortened_where_the_terminal_is_narrow() {
     let name = "nightly-import-of-all-customers-into-the-warehouse";
     let long = document(|status| status["traffic"]["callers"][0]["caller"] = name.into());
     let shown = text(&long, &Paint::plain(Some(80)));
     let line = shown.lines().find(|line| line.starts_with("nightly-import")).expect("it is there");
-    assert!(line.ends_with("1,000        0        0") && line.chars().count() == 79, "{line:?}");
+    assert!(line.ends_with("1,000        0         0        0") && line.chars().count() == 79, "{line:?}");
     assert!(line.contains("…   3 s ago") && !line.contains(name), "{line:?}");
     assert!(text(&long, &Paint::plain(None)).contains(name), "a program reads it whole");
 }

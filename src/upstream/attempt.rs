@@ -1,0 +1,194 @@
+//! One try at the upstream, and the one place where what became of it is told: to `/status` (`health`), to the circuit breaker, and
+//! to who decides how many are sent at one time. What an answer means to its caller is not decided here.
+
+use std::time::Duration;
+
+use http::{Request, Response, StatusCode};
+use tokio::time::Instant;
+
+use super::{
+    error::UpstreamError,
+    health::TryFailure,
+    peeked::Peeked,
+    pool::{ConnectionGuard, SendError, Unanswered},
+    replay::RequestBody,
+    request::Outbound,
+    tenant::Tenant,
+};
+use crate::{
+    limit::{Limited as _, Probe, TriedInVain, Turn},
+    observe::{Pace, Record},
+};
+
+/// As long as Logto lets a request wait for one of its database connections (fact 8.5). A probe has no more time, as it keeps all others out; and who has
+/// waited as long in vain has seen something, also where its caller leaves then.
+const HELD_UP: Duration = Duration::from_secs(10);
+/// A 5xx after so long is no bug of one operation's: something was waited for.
+const LATE: Duration = Duration::from_secs(5);
+
+/// An answer to one try.
+pub(super) type Tried = (Response<Peeked>, ConnectionGuard);
+
+/// A try that is under way.
+struct Attempt<'a> {
+    tenant: &'a Tenant,
+    turn: Turn,
+    operation: usize,
+    started: Instant,
+    /// Whether the whole request went out at once: if not, how long it took says nothing of the upstream.
+    is_held: bool,
+    probe: Option<Probe>,
+    record: &'a Record,
+    is_told: bool,
+}
+
+/// Sends a request once, and waits for the head of its answer.
+pub(super) async fn attempt(
+    tenant: &Tenant,
+    (turn, operation): (Turn, usize),
+    outbound: &Outbound<'_>,
+    request: Request<RequestBody>,
+    probe: Option<Probe>,
+    record: &Record,
+) -> Result<Tried, (UpstreamError, Option<RequestBody>)> {
+    let started = Instant::now();
+    let is_held = matches!(request.body(), RequestBody::Held(_));
+    let timeouts = &tenant.common().timeouts;
+    let longest = if probe.is_some() { timeouts.response.min(HELD_UP) } else { timeouts.response };
+    let end = (started + longest).min(outbound.deadline);
+    let attempt = Attempt { tenant, turn, operation, started, is_held, probe, record, is_told: false };
+    let sent = tokio::time::timeout_at(end, tenant.pools().of(outbound.worker).send(request)).await;
+    match sent {
+        Ok(Ok((response, connection))) => {
+            attempt.answered(response.status());
+            Ok((response.map(Peeked::from), connection))
+        }
+        Ok(Err(Unanswered { error, body })) => {
+            let kind = if error.unsent() { TryFailure::Unreachable } else { TryFailure::Broken };
+            Err((attempt.unanswered(kind, UpstreamError::Unreachable(error)), body))
+        }
+        Err(_) => {
+            let error = if end == outbound.deadline {
+                UpstreamError::Deadline(timeouts.deadline)
+            } else {
+                UpstreamError::Timeout(longest)
+            };
+            Err((attempt.unanswered(TryFailure::Timeout, error), None))
+        }
+    }
+}
+
+impl Attempt<'_> {
+    fn answered(mut self, status: StatusCode) {
+        let took = self.ended();
+        let Self { tenant, operation, started, .. } = self;
+        let (health, places) = (tenant.health(), tenant.in_flight());
+        health.answered();
+        // How long it took to send a body says nothing of the upstream.
+        let measured = self.is_held.then_some(took);
+        match sign(status, measured, |took| self.record.operation.pace(took)) {
+            Some(Sign::Overload) => places.overburdened(operation, started, started + took),
+            Some(Sign::Fine) => places.fine(started, started + took),
+            None => {}
+        }
+        if status.is_server_error() {
+            let what = format!("the upstream answered with {status}");
+            health.failed(Instant::now(), TryFailure::ServerError, what);
+            match self.probe.take() {
+                Some(probe) => probe.answered_in_vain(),
+                None => self.failed(TriedInVain::Failed),
+            }
+            return;
+        }
+        if let Some(probe) = self.probe.take() {
+            probe.succeeded();
+        }
+        tenant.circuit().answered(shows_database(status));
+    }
+
+    fn unanswered(mut self, kind: TryFailure, error: UpstreamError) -> UpstreamError {
+        self.ended();
+        let what = match &error {
+            UpstreamError::Unreachable(inner) => format!("{error}: {}", inner.cause()),
+            _ => error.to_string(),
+        };
+        self.tenant.health().unanswered(Instant::now(), kind, what);
+        match &error {
+            // A connection that was about to be closed anyway.
+            UpstreamError::Unreachable(SendError::Closed(_)) => {}
+            // It is waited for first; see `client::look_again`.
+            UpstreamError::Unreachable(refused) if refused.is_refusal() && self.probe.is_none() => {}
+            UpstreamError::Unreachable(unsent) if unsent.unsent() => self.failed(TriedInVain::Unconnected),
+            UpstreamError::Unreachable(_) if self.is_held => self.failed(TriedInVain::Failed),
+            UpstreamError::Timeout(_) if self.is_held => self.timed_out(),
+            _ if self.is_held && self.started.elapsed() >= HELD_UP => self.timed_out(),
+            _ => {}
+        }
+        error
+    }
+
+    fn timed_out(&mut self) {
+        self.tenant.in_flight().overburdened(self.operation, self.started, Instant::now());
+        self.failed(TriedInVain::Failed);
+    }
+
+    fn failed(&mut self, how: TriedInVain) {
+        match self.probe.take() {
+            Some(probe) => probe.failed(),
+            None => failed(self.tenant, (self.turn, self.operation), how, self.record),
+        }
+    }
+
+    /// How long it took.
+    fn ended(&mut self) -> Duration {
+        self.is_told = true;
+        let took = self.started.elapsed();
+        self.record.operation.upstream_answered(took.as_secs_f64());
+        took
+    }
+}
+
+impl Drop for Attempt<'_> {
+    /// Its caller left in the middle, which mostly says nothing.
+    fn drop(&mut self) {
+        if !self.is_told && self.is_held && self.started.elapsed() >= HELD_UP {
+            self.timed_out();
+        }
+    }
+}
+
+/// What an answer says of how many requests there may be at one time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sign {
+    Overload,
+    Fine,
+}
+
+/// A 500 that comes at once is a bug or a database that is gone, with which fewer requests do not help; a 429 is the quota's.
+fn sign(status: StatusCode, took: Option<Duration>, pace: impl FnOnce(Duration) -> Pace) -> Option<Sign> {
+    match status {
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => Some(Sign::Overload),
+        StatusCode::TOO_MANY_REQUESTS => None,
+        status if status.is_server_error() => took.filter(|took| *took >= LATE).map(|_| Sign::Overload),
+        _ => match pace(took?) {
+            Pace::Slow => Some(Sign::Overload),
+            Pace::Usual => Some(Sign::Fine),
+            Pace::Unknown => None,
+        },
+    }
+}
+
+/// Tells the circuit breaker of a failure.
+pub(super) fn failed(tenant: &Tenant, (turn, operation): (Turn, usize), how: TriedInVain, record: &Record) {
+    if tenant.circuit().failed(turn.caller, operation, how) {
+        record.metrics().circuit_opened.of([&tenant.config().name]).inc();
+    }
+}
+
+/// Whether Logto has asked its database, going by the status: other refusals it may send without.
+fn shows_database(status: StatusCode) -> bool {
+    !matches!(status.as_u16(), 400 | 401 | 403 | 405 | 413 | 415 | 429)
+}
+
+#[cfg(test)]
+mod tests;
