@@ -54,6 +54,12 @@ impl Moment {
         Self { instant: self.instant + later, wall: self.wall.checked_add(later).unwrap_or(self.wall) }
     }
 
+    /// So long before this moment, on both clocks; `None` before there was time.
+    pub fn before(self, earlier: Duration) -> Option<Self> {
+        let (instant, wall) = (self.instant.checked_sub(earlier)?, self.wall.checked_sub(earlier)?);
+        Some(Self { instant, wall })
+    }
+
     /// Time left until `end`: the shorter of the two clocks; zero when either has passed it.
     pub fn until(&self, end: &Self) -> Duration {
         let by_wall = end.wall.duration_since(self.wall).unwrap_or_default();

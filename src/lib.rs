@@ -34,6 +34,7 @@ pub mod redis;
 pub mod regular_file;
 pub mod reply;
 pub mod rotation;
+mod sealer;
 pub mod secret;
 pub mod simulate;
 pub mod tenants;

@@ -3,6 +3,8 @@
 //! place in flight and the memory for an answer. It makes the values that the upstream demands: [`Admitted`] of a permit, and of that what may be sent
 //! ([`Dispatch`]), lent ([`Loan`]) or handed out ([`Handout`]).
 //!
+//! Where there is a Redis, quotas and rates are those of all replicas together (`shared`).
+//!
 //! Limits outlive a reload of the configuration as long as their rate stays the same, so that nobody gets
 //! a fresh allowance by touching a file.
 
@@ -14,12 +16,15 @@ mod dispatch;
 mod error;
 mod in_flight;
 mod limiter;
+mod limiters;
 mod memory;
 mod owed;
 mod pacing;
 mod pauses;
 mod peers;
 mod quota;
+mod replicas;
+mod shared;
 mod shares;
 mod turn;
 mod unauthenticated;
@@ -31,9 +36,11 @@ pub use dispatch::{DecidedBy, Dispatch, Handout, Loan, NotSent};
 pub use error::{LimitError, Paused};
 pub use in_flight::{Bounds, Entering, InFlight, LatePlace, UnreadGuard, Who};
 pub use limiter::{Drawn, Limiter, Take};
+pub use limiters::Limiters;
 pub use memory::{CallerMemory, KeptMemory, Memory};
 pub use peers::Peers;
 pub use quota::{Permit, Quota, QuotaMeter, QuotaStatus, Told, Waits};
+pub use replicas::{Replicas, ReplicasStatus};
 pub use shares::Held;
 pub use turn::Turn;
 pub use unauthenticated::{Unauthenticated, Waiting};

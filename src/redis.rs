@@ -7,6 +7,7 @@ mod bounded;
 mod connect;
 mod error;
 mod messages;
+mod script;
 mod state;
 mod stay;
 
@@ -19,6 +20,7 @@ use self::{connect::Connect, state::State};
 pub use self::{
     error::RedisError,
     messages::{Message, Messages},
+    script::Script,
     state::RedisStatus,
 };
 use crate::{

@@ -2,7 +2,11 @@
 //! that a reload took away, and an alert on it ends.
 
 use super::Admin;
-use crate::{config::Class, limit::Limited as _, redis::RedisStatus};
+use crate::{
+    config::Class,
+    limit::{Limited as _, Replicas},
+    redis::RedisStatus,
+};
 
 impl Admin {
     /// The Prometheus text, with all gauges as they are now.
@@ -49,6 +53,13 @@ impl Admin {
                 let is_there = *redis.status().borrow() == RedisStatus::Connected;
                 metrics.redis_connected.set([], u32::from(is_there));
                 metrics.redis_connections.set([], u32::try_from(redis.connections()).unwrap_or(u32::MAX));
+            }
+            if let Some(replicas) = self.shared.limiters.replicas().map(Replicas::status) {
+                metrics.redis_replicas.set([], replicas.count);
+                metrics.redis_fallback.set([], u32::from(replicas.is_away));
+                for (outcome, count) in Replicas::OUTCOMES.iter().zip(replicas.leases) {
+                    metrics.redis_leases.set([outcome], u32::try_from(count).unwrap_or(u32::MAX));
+                }
             }
             for secret in self.rotator.dates() {
                 metrics.secret_created.set_time([&secret.tenant], secret.since);

@@ -14,6 +14,10 @@ impl GrantEvents for GrantMetrics {
         self.0.token_duration.of([tenant]).observe(took.as_secs_f64());
     }
 
+    fn taken(&self, tenant: &TenantName) {
+        self.0.token_shared.of([tenant]).inc();
+    }
+
     fn secret_fallback(&self, tenant: &TenantName) {
         self.0.token_secret_fallbacks.of([tenant]).inc();
     }

@@ -16,9 +16,11 @@ use super::{metered::Metered, resources::yield_to_requests};
 use crate::{
     config::{Config, KubernetesOptions, RedisOptions, Roots, StoreOptions, VaultOptions},
     ids::TenantName,
+    limit::Replicas,
     proxy::{BuildError, Pipeline, Shared},
     redis::Redis,
-    secret::{Bearer, SecretHandle, SecretProvider as _},
+    secret::{Bearer, ClientSecret, Secret, SecretHandle, SecretProvider as _},
+    token::SharedTokens,
     trust,
     vault::{
         Changed, Embedded, InRedis, KubernetesSecrets, Record, Removed, Server, Store, Unavailable, Vault,
@@ -138,7 +140,17 @@ pub(super) async fn open(
     config: &Config,
     shared: &mut Shared,
 ) -> Result<(Vec<Record>, BTreeMap<TenantName, Version>), VaultError> {
-    shared.redis = config.redis.as_ref().map(connect).transpose()?;
+    if let Some(options) = &config.redis {
+        let redis = connect(options)?;
+        if options.share_limits {
+            shared.share_limits(Replicas::new(redis.clone(), options.replicas));
+        }
+        if let Some(key) = &options.token_key {
+            let key = sealing_key("redis.token_key", key).await?;
+            shared.tokens.share(SharedTokens::new(redis.clone(), &key, shared.clock.clone()));
+        }
+        shared.redis = Some(redis);
+    }
     let Some(options) = &config.vault else { return Ok(Default::default()) };
     let store = open_store(options, shared.redis.as_ref()).await?;
     let found = store.list().await?;
@@ -152,9 +164,16 @@ pub(super) async fn open(
 /// # Errors
 /// [`VaultError::Unavailable`].
 pub async fn vault_key(options: &VaultOptions) -> Result<crate::secret::Secret, VaultError> {
-    let read = SecretHandle::from(options.key.clone()).read().await;
+    sealing_key("vault.key", &options.key).await
+}
+
+async fn sealing_key(name: &str, key: &ClientSecret) -> Result<Secret, VaultError> {
+    let read = SecretHandle::from(key.clone()).read().await;
     let reading = read.map_err(|error| {
-        Unavailable::new(format!("vault.key cannot be read: {error}"), "Look at where vault.key comes from.")
+        Unavailable::new(
+            format!("{name} cannot be read: {error}"),
+            format!("Look at where {name} comes from."),
+        )
     })?;
     Ok(reading.secret)
 }

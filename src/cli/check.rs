@@ -150,7 +150,8 @@ fn may_have_replicas(config: &Config) -> bool {
 
 /// What replicas would have to share and do not, where there may be some: beside a caller that comes over the network.
 fn not_shared(config: &Config) -> Option<String> {
-    if !may_have_replicas(config) {
+    let is_shared = config.redis.as_ref().is_some_and(|redis| redis.share_limits);
+    if is_shared || !may_have_replicas(config) {
         return None;
     }
     let named = |kind: &str, names: Vec<&str>| match &*names {
@@ -170,7 +171,7 @@ fn not_shared(config: &Config) -> Option<String> {
     let counted: Vec<_> = counted.into_iter().flatten().collect();
     (!counted.is_empty()).then(|| {
         format!(
-            "each replica counts for itself: {}. With N replicas, write one N-th of it",
+            "each replica counts for itself: {}. With N replicas, write one N-th of it, or share it through a [redis] (docs/quota.md)",
             counted.join(", ")
         )
     })

@@ -49,6 +49,7 @@ pub(super) fn holds_secret(steps: &[&str]) -> bool {
         | ["listen", "tls", "key"]
         | ["issuers", _, "bearer"]
         | ["cloud", _, "token"]
+        | ["redis", "token_key"]
         | ["vault", "key"]
         | ["vault", "store", "kubernetes", "bearer"] => true,
         // A name may hold any of the words; what is no name is a key gone astray.

@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf, time::Duration};
 use serde::{Serialize, Serializer};
 
 use super::{show, tenant::Roots};
-use crate::secret::Bearer;
+use crate::secret::{Bearer, ClientSecret};
 
 /// `[redis]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -32,6 +32,13 @@ pub struct RedisOptions {
     /// `timeout`
     #[serde(serialize_with = "show::duration")]
     pub timeout: Duration,
+    /// `share_limits`
+    pub share_limits: bool,
+    /// `replicas`
+    pub replicas: u32,
+    /// `token_key`: what shared tokens are sealed with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_key: Option<ClientSecret>,
     /// `tls.roots`
     pub roots: Roots,
 }

@@ -9,11 +9,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, request::Parts};
 use tokio::time::Instant;
 
 use super::{
-    bucket::Bucket,
     circuit::Circuit,
     error::LimitError,
     in_flight::InFlight,
     limiter::Limiter,
+    limiters::Limiters,
     memory::{CallerMemory, KeptMemory, Memory},
     quota::Quota,
     shares::Held,
@@ -180,19 +180,26 @@ impl<T> Admitted<T> {
 #[derive(Debug, Default)]
 pub struct CallerLimits {
     memory: Memory,
+    limiters: Limiters,
     kept: Mutex<Kept>,
 }
 
 #[derive(Debug, Default)]
 struct Kept {
-    buckets: HashMap<CallerName, Arc<Bucket>>,
+    buckets: HashMap<CallerName, Arc<dyn Limiter>>,
     memories: HashMap<CallerName, Arc<CallerMemory>>,
 }
 
 impl CallerLimits {
     /// Of callers that share this memory.
     pub fn new(memory: Memory) -> Self {
-        Self { memory, kept: Mutex::default() }
+        Self { memory, ..Self::default() }
+    }
+
+    /// The same with limiters made there.
+    #[must_use]
+    pub fn made_by(self, limiters: Limiters) -> Self {
+        Self { limiters, ..self }
     }
 
     /// The share of answers that are kept, in the memory that callers have.
@@ -205,12 +212,12 @@ impl CallerLimits {
         kept.memories.entry(name.clone()).or_insert_with(|| self.memory.of(name)).clone()
     }
 
-    fn bucket(&self, name: &CallerName, rate: Rate) -> Arc<Bucket> {
+    fn bucket(&self, name: &CallerName, rate: Rate) -> Arc<dyn Limiter> {
         let buckets = &mut self.kept().buckets;
         match buckets.get(name) {
             Some(bucket) if bucket.rate() == Some(rate) => bucket.clone(),
             _ => {
-                let bucket = Arc::new(Bucket::new(Some(rate)));
+                let bucket = self.limiters.of_rate(name, rate);
                 buckets.insert(name.clone(), bucket.clone());
                 bucket
             }

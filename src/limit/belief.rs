@@ -47,6 +47,7 @@ impl Belief {
     }
 
     /// The fraction of the pace that is believed in.
+    #[cfg(test)]
     pub(super) fn pace(&self) -> f64 {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).pace
     }

@@ -9,11 +9,13 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::limiter::{Drawn, Limiter, Take};
+use super::limiter::{Drawn, From, Limiter, Take};
 use crate::config::{Class, Quota, Rate};
 
 /// So far ahead may be drawn whoever asks, where there is a burst at all: timers are late, and what is late by less is not lost.
 const SLACK: u64 = 5_000_000;
+/// The least fraction of the rate: that of one among a thousand replicas, where the tenant gives a tenth.
+const SLOWEST: f64 = 0.0001;
 
 /// A bucket of `burst` requests, refilled evenly at `requests` / `per`.
 #[derive(Debug)]
@@ -21,11 +23,11 @@ pub struct Bucket {
     rate: Option<Rate>,
     epoch: Instant,
     /// Nanoseconds that one request takes to come back, where nothing has narrowed the pace.
-    full: u64,
+    pub(super) full: u64,
     /// The same now.
     cost: AtomicU64,
     /// Nanoseconds that the theoretical arrival time may lie ahead of now, for each class.
-    ahead: [u64; 3],
+    pub(super) ahead: [u64; 3],
     arrival: AtomicU64,
     paused_until: AtomicU64,
 }
@@ -81,10 +83,20 @@ impl Bucket {
             }
             let next = due.saturating_add(cost);
             match self.arrival.compare_exchange_weak(arrival, next, Relaxed, Relaxed) {
-                Ok(_) => return Ok(Drawn { until: next, cost }),
+                Ok(_) => return Ok(Drawn { until: next, cost, from: From::Here }),
                 Err(other) => arrival = other,
             }
         }
+    }
+
+    /// So many nanoseconds of it are spent at least.
+    pub(super) fn spend(&self, now: Instant, ahead: u64) {
+        self.arrival.fetch_max(self.since_epoch(now).saturating_add(ahead), Relaxed);
+    }
+
+    /// Makes it full again; what was spent of it, in nanoseconds.
+    pub(super) fn settle(&self, now: Instant) -> u64 {
+        self.arrival.swap(0, Relaxed).saturating_sub(self.since_epoch(now))
     }
 
     fn since_epoch(&self, now: Instant) -> u64 {
@@ -135,19 +147,23 @@ impl Limiter for Bucket {
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         clippy::cast_precision_loss,
-        reason = "nanoseconds between two requests, and a factor of 0.01 at least"
+        reason = "nanoseconds between two requests, and a factor that is not zero"
     )]
     fn set_pace(&self, pace: f64) {
-        self.cost.store((self.full as f64 / pace.clamp(0.01, 1.0)).ceil() as u64, Relaxed);
+        self.cost.store((self.full as f64 / pace.clamp(SLOWEST, 1.0)).ceil() as u64, Relaxed);
     }
 
     fn empty(&self, now: Instant) {
-        let spent = self.since_epoch(now).saturating_add(self.ahead[0]);
-        self.arrival.fetch_max(spent, Relaxed);
+        self.spend(now, self.ahead[0]);
     }
 
     fn interval(&self) -> Duration {
         Duration::from_nanos(self.cost.load(Relaxed))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a part of a rate")]
+    fn pace(&self) -> f64 {
+        self.full as f64 / self.cost.load(Relaxed).max(1) as f64
     }
 
     fn rate(&self) -> Option<Rate> {

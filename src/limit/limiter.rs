@@ -39,8 +39,11 @@ pub trait Limiter: fmt::Debug + Send + Sync {
     /// The upstream has nothing left: neither has this, until it is refilled.
     fn empty(&self, now: Instant);
 
-    /// Between two requests at the pace of now.
+    /// Between two requests of those who wait here, at the pace of now.
     fn interval(&self) -> Duration;
+
+    /// The fraction of the rate at which it goes on here: less than what was set, where another replica was told so.
+    fn pace(&self) -> f64;
 
     /// The rate that it keeps.
     fn rate(&self) -> Option<Rate>;
@@ -53,6 +56,18 @@ pub struct Drawn {
     pub(super) until: u64,
     /// What it took, in nanoseconds.
     pub(super) cost: u64,
+    /// Out of what.
+    pub(super) from: From,
+}
+
+/// Where a request was drawn from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum From {
+    /// A bucket of this process.
+    #[default]
+    Here,
+    /// What all replicas share.
+    Lease,
 }
 
 /// What came of taking: known already, or to be waited for.
@@ -112,6 +127,10 @@ mod tests {
 
         fn interval(&self) -> Duration {
             Duration::ZERO
+        }
+
+        fn pace(&self) -> f64 {
+            1.0
         }
 
         fn rate(&self) -> Option<Rate> {

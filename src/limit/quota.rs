@@ -305,7 +305,8 @@ impl Quota {
         let Inner { pacer, kept, .. } = &*self.0;
         Some(QuotaStatus {
             config: self.0.config?,
-            pace: kept.throttling.get().map_or(1.0, |it| it.belief.pace()),
+            // It comes of whole nanoseconds.
+            pace: (kept.limiter.pace() * 1e6).round() / 1e6,
             remaining: self.remaining(),
             waiting: Class::ALL.map(|class| pacer.waiting(class)),
         })

@@ -37,6 +37,9 @@ pub struct Metrics {
     pub(crate) vault_answers: IntGauge,
     pub(crate) redis_connected: Gauges<0>,
     pub(crate) redis_connections: Gauges<0>,
+    pub(crate) redis_replicas: Gauges<0>,
+    pub(crate) redis_fallback: Gauges<0>,
+    pub(crate) redis_leases: Gauges<1>,
     pub(crate) secret_created: Gauges<1>,
     pub(crate) secret_expiry: Gauges<1>,
     pub(crate) rate_limited: Counters<1>,
@@ -48,6 +51,7 @@ pub struct Metrics {
     pub(crate) token_cache: Counters<1>,
     pub(crate) token_expiry: Gauges<1>,
     pub(crate) token_failures: Gauges<1>,
+    pub(crate) token_shared: Counters<1>,
     pub(crate) token_secret_fallbacks: Counters<1>,
     pub(crate) upstream_failures: Gauges<1>,
     pub(crate) circuit_state: Gauges<1>,
@@ -142,6 +146,17 @@ impl Metrics {
                 "Number of connections to Redis that there have been, one after the other.",
                 [],
             ),
+            redis_replicas: families.gauges("redis_replicas", "Number of replicas that share limits, this one included.", []),
+            redis_fallback: families.gauges(
+                "redis_fallback",
+                "Whether this replica keeps to its own part of each limit, as Redis is away (1), or not (0).",
+                [],
+            ),
+            redis_leases: families.gauges(
+                "redis_leases",
+                "Number of times that permits were asked for, by what came of it.",
+                ["outcome"],
+            ),
             rotations: families.closed_counters(
                 "rotations_total",
                 "Number of steps towards another client secret, by what came of them.",
@@ -201,6 +216,11 @@ impl Metrics {
             token_failures: families.gauges(
                 "token_refresh_failures_consecutive",
                 "Number of failed token requests in a row, of the tenant's token that fares worst.",
+                ["tenant"],
+            ),
+            token_shared: families.counters(
+                "token_shared_total",
+                "Number of tokens that were taken from another replica.",
                 ["tenant"],
             ),
             token_secret_fallbacks: families.counters(
@@ -352,8 +372,13 @@ impl Metrics {
         for outcome in closed::TOKEN_REQUESTS {
             self.token_requests.of([tenant, outcome]);
         }
-        for family in [&self.token_secret_fallbacks, &self.quota_used, &self.echo_guard, &self.circuit_opened]
-        {
+        for family in [
+            &self.token_shared,
+            &self.token_secret_fallbacks,
+            &self.quota_used,
+            &self.echo_guard,
+            &self.circuit_opened,
+        ] {
             family.of([tenant]);
         }
         self.token_duration.of([tenant]);

@@ -22,6 +22,9 @@ pub enum RedisError {
     /// The user may not do that.
     #[error("the user of `redis.username` lacks a permission: {0}")]
     Permission(Arc<str>),
+    /// It does not have the script that was named, and has run nothing.
+    #[error("Redis does not have the script")]
+    NoScript,
     /// It does not do that.
     #[error("Redis refuses: {0}")]
     Refused(Arc<str>),
@@ -36,6 +39,7 @@ impl RedisError {
         match error.kind() {
             ErrorKind::Io => Self::Broken(said),
             ErrorKind::Server(ServerErrorKind::NoPerm) => Self::Permission(said),
+            ErrorKind::Server(ServerErrorKind::NoScript) => Self::NoScript,
             ErrorKind::UnexpectedReturnType | ErrorKind::Parse => Self::Unexpected,
             _ => Self::Refused(said),
         }
@@ -48,7 +52,9 @@ impl RedisError {
                 "Look at the Redis and at [redis] of the configuration; the connection comes back by itself."
             }
             Self::Permission(_) => "Give the user what docs/tenants.md lists, with ACL SETUSER.",
-            Self::Refused(_) => "Look at what Redis says; docs/tenants.md lists what it has to allow.",
+            Self::Refused(_) | Self::NoScript => {
+                "Look at what Redis says; docs/tenants.md lists what it has to allow."
+            }
             Self::Unexpected => "Check that redis.prefix is used by Claviger alone.",
         }
     }

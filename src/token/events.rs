@@ -9,6 +9,8 @@ use crate::ids::TenantName;
 pub trait GrantEvents: Send + Sync {
     /// A token request ended after `took`: with `ok`, or the label of its [`Fault`](super::Fault).
     fn grant_finished(&self, tenant: &TenantName, outcome: &'static str, took: Duration);
+    /// A token was taken that another replica got.
+    fn taken(&self, _tenant: &TenantName) {}
     /// The issuer refused one of two secrets and accepted the other.
     fn secret_fallback(&self, tenant: &TenantName);
 }

@@ -22,6 +22,7 @@ use crate::{
 };
 
 /// A granted token, not yet in its slot.
+#[derive(Clone)]
 pub(super) struct Minted {
     pub(super) header: HeaderValue,
     pub(super) life: Duration,
@@ -29,6 +30,14 @@ pub(super) struct Minted {
     pub(super) asked: Moment,
     /// Index of the secret that worked.
     pub(super) secret: usize,
+    pub(super) via: Via,
+}
+
+/// Whom it is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Via {
+    Issuer,
+    Replica,
 }
 
 /// Asks the issuer, beginning with the secret at `first`.
@@ -138,7 +147,7 @@ impl Attempts<'_> {
         let asked = self.clock.now();
         if source.key.is_the_secret() {
             let header = secret.header("Bearer ").map_err(|_| no_secret())?;
-            return Ok(Minted { header, life: OWN_LIFE, asked, secret: index });
+            return Ok(Minted { header, life: OWN_LIFE, asked, secret: index, via: Via::Issuer });
         }
         let request = GrantRequest::new(&source.key, secret);
         let authorization = request.authorization.clone();
@@ -152,8 +161,13 @@ impl Attempts<'_> {
                 })
             }
         };
-        let result =
-            result.map(|grant| Minted { header: grant.header, life: grant.life, asked, secret: index });
+        let result = result.map(|grant| Minted {
+            header: grant.header,
+            life: grant.life,
+            asked,
+            secret: index,
+            via: Via::Issuer,
+        });
         let outcome = result.as_ref().map_or_else(|failure| failure.fault.label(), |_| "ok");
         self.events.grant_finished(tenant, outcome, asked.instant.elapsed());
         result

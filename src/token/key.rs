@@ -52,6 +52,35 @@ impl TokenKey {
         self
     }
 
+    /// All of it, each part with its length, so that no two keys have the same.
+    pub(super) fn identity(&self) -> Vec<u8> {
+        let mut all = Vec::new();
+        let mut put = |part: &[u8]| {
+            all.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            all.extend_from_slice(part);
+        };
+        put(self.tenant.as_str().as_bytes());
+        put(self.endpoint.to_string().as_bytes());
+        put(self.client_id.as_bytes());
+        put(match self.client_auth {
+            ClientAuth::Basic => b"basic",
+            ClientAuth::Post => b"post",
+        });
+        put(self.resource.as_bytes());
+        put(self
+            .organization_id
+            .as_deref()
+            .map_or(b"-".to_vec(), |id| [b"+", id.as_bytes()].concat())
+            .as_slice());
+        put(&self.scopes.len().to_be_bytes());
+        self.scopes.iter().for_each(|scope| put(scope.as_bytes()));
+        for (name, value) in self.parameters.iter() {
+            put(name.as_bytes());
+            put(value.as_bytes());
+        }
+        all
+    }
+
     /// Whether the secret is the token itself, as of an account at Logto Cloud, whose API takes a personal access token as it
     /// is: then nobody is asked for one.
     pub(super) fn is_the_secret(&self) -> bool {

@@ -18,6 +18,7 @@ use crate::{
         grant,
         key::TokenKey,
         life::Token,
+        replicas::SharedTokens,
         shared::Shared,
         slot::{Rejection, Slot, SlotStatus},
         source::TokenSource,
@@ -47,6 +48,11 @@ impl Tokens {
     pub fn new(clock: Clock, random: Random, events: Arc<dyn GrantEvents>, runtime: runtime::Handle) -> Self {
         let shared = Arc::new(Shared::new(clock, random, events, runtime));
         Self { shared, index: Arc::default() }
+    }
+
+    /// Shares tokens with other replicas from now on; the first word counts.
+    pub fn share(&self, tokens: SharedTokens) {
+        let _first = self.shared.replicas.set(tokens);
     }
 
     /// The slot for this source's key, which gets its token by this source from now on. A live token is

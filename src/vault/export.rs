@@ -6,7 +6,7 @@ use super::{
     encoding,
     error::{Unavailable, VaultError},
     record::Record,
-    seal::{Sealer, opened, sealed},
+    seal::{Sealer, opened, sealed, sealer},
     store::{Stored, Version},
 };
 use crate::secret::Secret;
@@ -19,7 +19,7 @@ const HEAD: &str = "claviger vault export 1";
 /// # Errors
 /// [`VaultError`], where one cannot be sealed.
 pub fn export(records: &[Stored], key: &Secret) -> Result<String, VaultError> {
-    let way = Sealer::new(key);
+    let way = sealer(key);
     let mut text = format!("{HEAD}\n");
     for Stored { record, .. } in records {
         let alias = record.alias.as_str();
@@ -38,7 +38,7 @@ pub fn export(records: &[Stored], key: &Secret) -> Result<String, VaultError> {
 pub fn exported(text: &str, key: &Secret) -> Result<Vec<Record>, VaultError> {
     const WRONG: VaultError =
         VaultError::Unfit("this is no export of a vault, or the key is not the one it is sealed with");
-    records(text, &Sealer::new(key)).ok_or(WRONG)
+    records(text, &sealer(key)).ok_or(WRONG)
 }
 
 fn records(text: &str, way: &Sealer) -> Option<Vec<Record>> {

@@ -51,7 +51,7 @@ impl KubernetesSecrets {
     /// # Errors
     /// [`VaultError::Unavailable`]; one that another key has sealed stays as it is.
     pub async fn open(server: Server, key: Secret) -> Result<Self, VaultError> {
-        let this = Self { api: Arc::new(Api::new(server)?), sealer: Sealer::new(&key) };
+        let this = Self { api: Arc::new(Api::new(server)?), sealer: seal::sealer(&key) };
         if this.proof().await?.is_none() {
             let proof = seal::proof(&this.sealer).ok_or_else(Unavailable::no_seal)?;
             // Another replica may have been first: then its proof is looked at.
@@ -66,7 +66,7 @@ impl KubernetesSecrets {
     /// # Errors
     /// As of [`KubernetesSecrets::open`].
     pub async fn open_existing(server: Server, key: Secret) -> Result<Option<Self>, VaultError> {
-        let this = Self { api: Arc::new(Api::new(server)?), sealer: Sealer::new(&key) };
+        let this = Self { api: Arc::new(Api::new(server)?), sealer: seal::sealer(&key) };
         Ok(this.proof().await?.map(|_| this))
     }
 
@@ -199,7 +199,7 @@ impl KubernetesSecrets {
 
     /// One after the other, because the API server knows nothing of several: whoever is cut short runs it again.
     async fn resealed(&self, key: Secret) -> Result<usize, VaultError> {
-        let new = Sealer::new(&key);
+        let new = seal::sealer(&key);
         let proof = self.there().await?;
         let mut left = 10;
         let count = loop {

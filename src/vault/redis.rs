@@ -77,7 +77,7 @@ impl InRedis {
 
     async fn opened(redis: Redis, key: Secret, open: Open) -> Result<Option<Self>, VaultError> {
         redis.connected(PATIENCE).await.map_err(unavailable)?;
-        let sealer = Sealer::new(&key);
+        let sealer = seal::sealer(&key);
         let name = format!("{}:vault", redis.prefix());
         if matches!(open, Open::Made) {
             let proof = seal::proof(&sealer).ok_or_else(Unavailable::no_seal)?;
@@ -244,7 +244,7 @@ impl InRedis {
 
     async fn resealed(&self, key: Secret) -> Result<usize, VaultError> {
         let old = self.sealing();
-        let sealer = Sealer::new(&key);
+        let sealer = seal::sealer(&key);
         let proof = seal::proof(&sealer).ok_or_else(Unavailable::no_seal)?;
         let all = self.all().await?;
         let mut ask = redis::cmd("EVAL");

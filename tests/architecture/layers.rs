@@ -24,6 +24,7 @@ pub(crate) const LAYERS: &[&[&str]] = &[
     &["redis"],
     &["trust"],
     &["config"],
+    &["sealer"],
     &["secret", "usage"],
     // Leaves. The emulator is Logto for `demo`, `emulate` and the tests: it knows nothing of what it tests.
     &[

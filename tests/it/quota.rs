@@ -5,17 +5,25 @@ use std::{sync::Arc, time::Duration};
 use claviger_emulator::{Effect, Options, Quota, Seed};
 use tokio::{task::JoinSet, time::Instant};
 
-use crate::support::{Client, Logto, Proxy, Request, tap::Tap, wire::Place, within};
+use crate::support::{Client, Logto, Proxy, Request, proxy::Builder, tap::Tap, wire::Place, within};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-async fn logto(requests: u32, per: Duration) -> Arc<Logto> {
+pub(crate) async fn logto(requests: u32, per: Duration) -> Arc<Logto> {
     let quota = Some(Quota { requests, per });
     Arc::new(Logto::with(Options { seed: Seed::Demo { users: 5 }, quota, ..Options::default() }).await)
 }
 
 /// Callers `interactive`, `normal` and `batch`, by their keys.
 async fn proxy(logto: &Logto, quota: &str) -> Arc<Proxy> {
+    let proxy = builder(logto, quota).start().await;
+    // The token is there, and the burst is whole again.
+    assert_eq!(proxy.ask(&of("interactive")).await.status, 200);
+    Arc::new(proxy)
+}
+
+/// The same, not started yet.
+pub(crate) fn builder(logto: &Logto, quota: &str) -> Builder {
     let mut builder = Proxy::builder().tenant("acme", logto).set("tenants.acme.quota", quota);
     for caller in ["interactive", "normal", "batch", "batch-2"] {
         let class = caller.trim_end_matches("-2");
@@ -24,17 +32,14 @@ async fn proxy(logto: &Logto, quota: &str) -> Arc<Proxy> {
             .set(&format!("callers.{caller}.policies"), "['all']")
             .set(&format!("callers.{caller}.priority"), format!("'{class}'"));
     }
-    let proxy = builder.start().await;
-    // The token is there, and the burst is whole again.
-    assert_eq!(proxy.ask(&of("interactive")).await.status, 200);
-    Arc::new(proxy)
+    builder
 }
 
-fn key(caller: &str) -> String {
+pub(crate) fn key(caller: &str) -> String {
     format!("CANARY-held-key-of-{caller}")
 }
 
-fn of(caller: &str) -> Request {
+pub(crate) fn of(caller: &str) -> Request {
     Request::get("/api/roles").key(&key(caller))
 }
 
@@ -45,13 +50,13 @@ async fn until_metric(proxy: &Proxy, name: &str) {
 
 /// What came of a load: how often each status, and how long each request took.
 #[derive(Default)]
-struct Seen {
-    statuses: Vec<u16>,
+pub(crate) struct Seen {
+    pub(crate) statuses: Vec<u16>,
     times: Vec<Duration>,
 }
 
 impl Seen {
-    fn with(&self, status: u16) -> usize {
+    pub(crate) fn with(&self, status: u16) -> usize {
         self.statuses.iter().filter(|it| **it == status).count()
     }
 
@@ -62,7 +67,12 @@ impl Seen {
 }
 
 /// Asks as fast as it is answered, on so many connections.
-async fn hungry(proxy: Arc<Proxy>, caller: &'static str, connections: usize, end: Instant) -> Seen {
+pub(crate) async fn hungry(
+    proxy: Arc<Proxy>,
+    caller: &'static str,
+    connections: usize,
+    end: Instant,
+) -> Seen {
     let mut all = JoinSet::new();
     for _ in 0..connections {
         let proxy = proxy.clone();

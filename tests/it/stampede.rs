@@ -12,7 +12,7 @@ use crate::support::{Logto, Proxy, Request, soon};
 const CALLERS: usize = 10_000;
 
 /// Raises the number of open files to what the system allows, for this process and those that it starts.
-fn open_files() -> u64 {
+pub(crate) fn open_files() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     setrlimit(Resource::Nofile, raised).expect("up to the maximum is always allowed");

@@ -3,10 +3,14 @@
 
 #[path = "stores/kubernetes.rs"]
 mod kubernetes;
+#[path = "stores/limits.rs"]
+mod limits;
 #[path = "stores/redis.rs"]
 mod redis;
 #[path = "stores/replicas.rs"]
 mod replicas;
+#[path = "stores/tokens.rs"]
+mod tokens;
 
 use std::time::{Duration, SystemTime};
 

@@ -7,6 +7,7 @@ use claviger::{
     config::{RedisAddress, RedisOptions, Roots},
     redis::Redis,
 };
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
 use super::soon;
@@ -89,6 +90,13 @@ impl RedisServer {
         let _ = std::fs::remove_file(self.socket());
     }
 
+    /// Stops it in its tracks, or lets it go on.
+    pub(crate) fn hang(&self, hangs: bool) {
+        let child = self.child.as_ref().and_then(Child::id).and_then(|id| i32::try_from(id).ok());
+        let pid = child.and_then(Pid::from_raw).expect("it runs");
+        kill_process(pid, if hangs { Signal::STOP } else { Signal::CONT }).expect("it is ours");
+    }
+
     pub(crate) fn options(&self) -> RedisOptions {
         RedisOptions {
             url: vec![RedisAddress::parse(&self.url()).expect("it is one")],
@@ -99,6 +107,9 @@ impl RedisServer {
             prefix: RedisOptions::PREFIX.into(),
             connect_timeout: Duration::from_secs(5),
             timeout: Duration::from_secs(10),
+            share_limits: true,
+            replicas: 1,
+            token_key: None,
             roots: Roots::Bundled,
         }
     }

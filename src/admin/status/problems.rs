@@ -8,6 +8,7 @@ use crate::{
     admin::{Admin, health::Reload},
     authn::jwt::KeyringStatus,
     clock::Moment,
+    limit::Replicas,
     listen::tls::dates::{Dates, date},
     redis::{RedisError, RedisStatus},
 };
@@ -73,8 +74,37 @@ impl Admin {
         problems.extend(keyrings.iter().filter_map(|keyring| of_issuer(keyring, now)));
         problems.extend(dates.into_iter().flat_map(|dates| of_tls(dates, now)));
         problems.extend(self.of_audit());
-        problems.extend(self.shared.redis.as_ref().and_then(|redis| of_redis(&redis.status().borrow())));
+        problems.extend(self.of_redis());
         problems
+    }
+
+    /// What is in force stays in force without it, at this replica's part of each limit; no tenant can be changed, and what other
+    /// replicas change is not learnt.
+    fn of_redis(&self) -> Option<Problem> {
+        let connection = self.shared.redis.as_ref()?.status().borrow().clone();
+        let replicas = self.shared.limiters.replicas().map(Replicas::status);
+        let mut effects = Vec::new();
+        let error = match (connection, replicas.as_ref().and_then(|it| it.why.clone())) {
+            (RedisStatus::Away(why), _) => {
+                if self.shared.vault.is_some() {
+                    effects.push("tenants in force are served, and none can be added or changed".to_owned());
+                }
+                RedisError::Away(why)
+            }
+            (RedisStatus::Connected, Some(why)) => why,
+            (RedisStatus::Connected, None) => return None,
+        };
+        effects.extend(replicas.map(|it| match it.count {
+            1 => "limits are counted by this replica alone".to_owned(),
+            count => format!("this replica keeps to one part in {count} of each limit"),
+        }));
+        Some(Problem {
+            severity: Severity::Warning,
+            about: "redis".into(),
+            what: [vec![error.to_string()], effects].concat().join("; "),
+            remedy: error.remedy().to_owned(),
+            at: None,
+        })
     }
 
     fn of_audit(&self) -> Option<Problem> {
@@ -95,20 +125,6 @@ impl Admin {
         };
         Some(Problem { severity, about: "audit".into(), what, remedy, at: None })
     }
-}
-
-/// What is in force stays in force without it; nothing can be changed, and what other replicas change is not learnt.
-fn of_redis(status: &RedisStatus) -> Option<Problem> {
-    let RedisStatus::Away(why) = status else { return None };
-    let error = RedisError::Away(why.clone());
-    let what = format!("{error}; tenants in force are served, and none can be added or changed");
-    Some(Problem {
-        severity: Severity::Warning,
-        about: "redis".into(),
-        what,
-        remedy: error.remedy().to_owned(),
-        at: None,
-    })
 }
 
 fn of_configuration(reload: &Reload) -> Vec<Problem> {

@@ -21,6 +21,8 @@ impl Checker<'_> {
         let waits = MILLISECOND * 10..=MINUTE;
         let connect_timeout = self.duration(&at, "connect_timeout", raw.connect_timeout, waits.clone());
         let timeout = self.duration(&at, "timeout", raw.timeout, waits);
+        let share_limits = self.leaf(&at, "share_limits", raw.share_limits).unwrap_or(true);
+        let replicas = self.count(&at, "replicas", raw.replicas, 1..=1000);
         let url = self.list(&at, "url", raw.url).unwrap_or_default();
         let key = at.key("url");
         if url.is_empty() {
@@ -60,6 +62,7 @@ impl Checker<'_> {
             let what = "it has no effect: without `master`, `url` is no Sentinel";
             self.warn(&at.key("sentinel_password"), what, "Write master, or take it out.");
         }
+        let token_key = raw.token_key.and_then(|id| self.sealing_key(&at.key("token_key"), id));
         (!addresses.is_empty()).then_some(RedisOptions {
             url: addresses,
             master,
@@ -69,6 +72,9 @@ impl Checker<'_> {
             prefix,
             connect_timeout: connect_timeout.unwrap_or(RedisOptions::CONNECT_TIMEOUT),
             timeout: timeout.unwrap_or(RedisOptions::TIMEOUT),
+            share_limits,
+            replicas: replicas.unwrap_or(1),
+            token_key,
             roots: roots?,
         })
     }

@@ -6,7 +6,7 @@ use super::checker::{Checker, DAY, HOUR, SECOND};
 use crate::{
     config::{
         endpoint::Endpoint,
-        leaf::SecretId,
+        leaf::{BearerId, SecretId},
         node::Named,
         path::KeyPath,
         raw::{RawRotate, RawTemplate},
@@ -41,15 +41,24 @@ impl Checker<'_> {
             self.missing(&key, "the vault has no key", remedy);
             return None;
         };
-        let SecretId(id) = id.0;
-        let secret = self.client_secret(&key, id)?;
+        let secret = self.sealing_key(&key, id)?;
+        Some(VaultOptions { store: store?, key: secret, relist, lease })
+    }
+
+    /// What something is sealed with.
+    pub(super) fn sealing_key(
+        &mut self,
+        key: &KeyPath,
+        BearerId(SecretId(id)): BearerId,
+    ) -> Option<ClientSecret> {
+        let secret = self.client_secret(key, id)?;
         if let ClientSecret::Held(held) = &secret
             && held.expose().len() < LEAST_KEY
         {
             let what = format!("the key has {} bytes; {LEAST_KEY} is the least", held.expose().len());
-            self.problem(&key, what, "Make one with: openssl rand -hex 32");
+            self.problem(key, what, "Make one with: openssl rand -hex 32");
         }
-        Some(VaultOptions { store: store?, key: secret, relist, lease })
+        Some(secret)
     }
 
     fn store(

@@ -24,6 +24,7 @@ fn example() -> Bench {
         .env("LOGTO_CLOUD_PAT_EXAMPLE", "pat_example")
         .env("BROKER_KEY_EXAMPLE", "0123456789012345678901234567890123456789")
         .env("REDIS_PASSWORD_EXAMPLE", "password")
+        .env("REDIS_TOKEN_KEY_EXAMPLE", "0123456789012345678901234567890123456789")
         .env("VAULT_KEY_EXAMPLE", "0123456789012345678901234567890123456789")
         .env("ISSUER_BEARER_EXAMPLE", "a-token")
         .env("ADMIN_TOKEN_EXAMPLE", "0123456789012345678901234567890123456789")
@@ -139,6 +140,7 @@ fn the_example_leaves_no_key_out() {
     let kubernetes = kubernetes.map(|key| format!(".vault.store.kubernetes{key}"));
     forms.extend(kubernetes.iter().map(String::as_str));
     forms.push(".vault.store.redis");
+    forms.extend([".token_key.file", ".token_key.exec", ".token_key.ttl", ".token_key.timeout"]);
     forms.extend([".vault.key.exec", ".vault.key.ttl", ".vault.key.timeout"]);
     let missing: Vec<_> =
         known.difference(&used).filter(|key| !forms.iter().any(|form| key.ends_with(form))).collect();

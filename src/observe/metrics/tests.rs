@@ -23,6 +23,7 @@ fn every_metric_of_the_contract_can_be_read() {
     metrics.token_cache.of([&"hit"]).inc();
     metrics.token_expiry.set_time([tenant], UNIX_EPOCH);
     metrics.token_failures.set([tenant], 2);
+    metrics.token_shared.of([tenant]).inc();
     metrics.token_secret_fallbacks.of([tenant]).inc();
     metrics.upstream_failures.set([tenant], 4);
     metrics.issuer_keys.set([issuer], 2);

@@ -8,7 +8,7 @@ use crate::{
     clock::Clock,
     config::Config,
     idempotency,
-    limit::{CallerLimits, Memory, Peers, Unauthenticated},
+    limit::{CallerLimits, Limiters, Memory, Peers, Replicas, Unauthenticated},
     observe::{Audit, Events, Metrics},
     openapi::Library,
     proxy::{cloud::Unresolved, reads::Reads},
@@ -44,6 +44,8 @@ pub struct Shared {
     /// Requests that wait before it is known whose they are.
     pub(super) unauthenticated: Arc<Unauthenticated>,
     pub(super) limits: CallerLimits,
+    /// How limits are made.
+    pub limiters: Limiters,
     pub(super) key_usage: KeyUsage,
     seal: Mutex<Option<(Option<crate::secret::Secret>, Seal)>>,
     peers: Mutex<Option<(u32, Arc<Peers>)>>,
@@ -74,6 +76,7 @@ impl Shared {
             idempotency: Arc::new(idempotency::MemoryStore::default()),
             unauthenticated: Arc::new(Unauthenticated::new(USUAL_UNAUTHENTICATED)),
             limits,
+            limiters: Limiters::default(),
             key_usage: KeyUsage::default(),
             seal: Mutex::default(),
             peers: Mutex::default(),
@@ -90,6 +93,12 @@ impl Shared {
         self.reads = Arc::new(Reads::new(&self.metrics, self.limits.memory_of_kept()));
         self.pools = PoolTable::new(buffers);
         self
+    }
+
+    /// Quotas and rates are from now on those of all replicas.
+    pub fn share_limits(&mut self, replicas: Replicas) {
+        self.limiters = Limiters::shared(replicas);
+        self.limits = std::mem::take(&mut self.limits).made_by(self.limiters.clone());
     }
 
     /// The seal of a configuration with these tenants. It stays the same while its key does: a reload leaves issued tokens good.

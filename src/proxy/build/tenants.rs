@@ -10,7 +10,7 @@ use crate::{
     authn::SealingSecrets,
     config::{self, Config, Roots},
     filter::KnownSecrets,
-    limit::{Bounds, Bucket, Circuit, InFlight, Limited as _, Quota, Waits},
+    limit::{Bounds, Circuit, InFlight, Limited as _, Quota, Waits},
     observe::TenantMetrics,
     openapi::Shelf,
     policy::{Grants, Narrowing},
@@ -115,9 +115,9 @@ impl<'c> TenantMaker<'c> {
         let quota = current
             .and_then(|current| current.quota().carried_over(tenant.quota, waits))
             .unwrap_or_else(|| {
-                let bucket = Arc::new(Bucket::of(tenant.quota));
+                let limiter = shared.limiters.of_quota(name, tenant.quota);
                 let meter = Meter { metrics: shared.metrics.clone(), tenant: name.clone() };
-                Quota::new(name.clone(), tenant.quota, bucket, waits, meter)
+                Quota::new(name.clone(), tenant.quota, limiter, waits, meter)
             });
         let (queue, adaptive) = self.common.places;
         let bounds = Bounds { max: tenant.max_in_flight, queue, adaptive };

@@ -73,7 +73,7 @@ impl Failure {
                 .operators_remedy()
                 .map_or_else(|| self.remedy_of_caller(description), Cow::Borrowed),
             Self::Limit(LimitError::Quota { tenant, .. }) => format!(
-                "Give callers that can wait a lower class (callers.NAME.priority), or let requests wait longer (timeouts.quota). Raise tenants.{tenant}.quota only if Logto allows more; with several replicas each counts for itself."
+                "Give callers that can wait a lower class (callers.NAME.priority), or let requests wait longer (timeouts.quota). Raise tenants.{tenant}.quota only if Logto allows more; several replicas count together only through [redis]."
             )
             .into(),
             Self::Upstream(error) => {

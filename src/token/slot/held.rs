@@ -18,6 +18,11 @@ impl Held {
         self.current.load_full()
     }
 
+    /// All that is known.
+    pub(super) fn all(&self) -> Vec<Arc<Token>> {
+        self.current().into_iter().chain(self.former.load_full()).collect()
+    }
+
     pub(super) fn usable(&self, now: Moment) -> Option<Arc<Token>> {
         self.current().filter(|token| token.is_usable(now))
     }

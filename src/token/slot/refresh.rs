@@ -10,6 +10,7 @@ use std::{
 use crate::token::{
     error::Fault,
     grant,
+    replicas::Turn,
     slot::{Slot, Step},
 };
 
@@ -99,14 +100,29 @@ impl Slot {
         };
         // The semaphores are never closed.
         let Ok(_place) = place else { return };
-        let (source, epoch, secret) = {
+        let (source, epoch, secret, untried) = {
             let state = self.state();
-            (state.source.clone(), state.epoch, state.secret)
+            (state.source.clone(), state.epoch, state.secret, state.untried)
+        };
+        // A secret that is yet to be tried is not tried by another's token, and one that is the token is nobody else's.
+        let replicas = self.shared.replicas.get().filter(|_| !untried && !source.key.is_the_secret());
+        let lock = match replicas {
+            None => None,
+            Some(replicas) => match replicas.turn(&source, &self.held.all(), secret).await {
+                Turn::Taken(minted) => {
+                    self.shared.events.taken(&source.key.tenant);
+                    return self.settle(epoch, Ok(minted));
+                }
+                Turn::Mint(lock) => lock,
+            },
         };
         if let Some(draw) = &source.quota
             && let Err(wait) = draw().await
         {
             // Never zero, where a quota says no without saying until when: the refresh task would spin.
+            if let Some(lock) = lock {
+                lock.give_back().await;
+            }
             let wait = wait.clamp(Duration::from_millis(10), Duration::from_mins(10));
             self.state().held_until = Some(self.shared.clock.now().instant + wait);
             // Whoever cannot wait so long learns of it now.
@@ -114,6 +130,16 @@ impl Slot {
             return;
         }
         let outcome = grant::grant(&source, secret, &self.shared.clock, &*self.shared.events).await;
-        self.settle(epoch, outcome);
+        match (lock, outcome) {
+            (None, outcome) => self.settle(epoch, outcome),
+            (Some(lock), Ok(minted)) => {
+                self.settle(epoch, Ok(minted.clone()));
+                lock.share(&minted).await;
+            }
+            (Some(lock), Err(failure)) => {
+                self.settle(epoch, Err(failure));
+                lock.give_back().await;
+            }
+        }
     }
 }

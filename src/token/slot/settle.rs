@@ -8,7 +8,7 @@ use crate::{
     token::{
         backoff,
         error::{Flaw, GrantFailure, TokenError},
-        grant::Minted,
+        grant::{Minted, Via},
         life::Token,
     },
 };
@@ -24,7 +24,13 @@ impl Slot {
         });
         match outcome {
             // Asked for before the last one was rejected, it may be of the same kind, such as signed with a key that is gone.
-            Ok((_, minted)) if state.rejected_at.is_some_and(|at| minted.asked.instant < at) => drop(state),
+            // One of another replica is none of those that were rejected here.
+            Ok((_, minted))
+                if minted.via == Via::Issuer
+                    && state.rejected_at.is_some_and(|at| minted.asked.instant < at) =>
+            {
+                drop(state);
+            }
             Ok((token, minted)) => self.install(state, epoch, token, &minted),
             // The secrets changed meanwhile, or whatever else was mended: the next grant is made now.
             Err(failure) if failure.fault.is_of_secret() && epoch != state.epoch => drop(state),

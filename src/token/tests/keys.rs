@@ -1,5 +1,7 @@
 //! What makes two tokens the same.
 
+use std::collections::HashSet;
+
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -22,6 +24,9 @@ async fn b09_equal_needs_share_a_token_and_others_do_not() {
             ..base.clone()
         },
     ];
+    let identities: HashSet<_> = others.iter().chain([&base]).map(TokenKey::identity).collect();
+    assert_eq!(identities.len(), 1 + others.len());
+    assert_eq!(scopes("a b").identity(), scopes("b  a a").identity());
     let mut handles = Vec::new();
     for key in std::iter::once(&base).chain(&others) {
         let handle = world.tokens.handle(TokenSource { key: key.clone().into(), ..world.source("acme") });

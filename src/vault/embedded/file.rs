@@ -60,7 +60,7 @@ impl VaultFile {
     }
 
     pub(super) fn open_existing(path: PathBuf, key: &Secret) -> Result<Self, Unavailable> {
-        let mut file = Self { path, sealer: Sealer::new(key), database: None };
+        let mut file = Self { path, sealer: seal::sealer(key), database: None };
         file.prove_key()?;
         Ok(file)
     }
@@ -161,7 +161,7 @@ impl VaultFile {
     }
 
     pub(super) fn rekey(&mut self, key: &Secret) -> Result<usize, Unavailable> {
-        let new = Sealer::new(key);
+        let new = seal::sealer(key);
         let count = self.with(|database, sealer| {
             let records = all(database, sealer)?;
             let change = database.begin_write()?;
@@ -186,7 +186,7 @@ impl VaultFile {
     /// A file that is not there, in the place of one that is to be let go.
     #[cfg(test)]
     pub(super) fn nowhere() -> Self {
-        Self { path: PathBuf::new(), sealer: Sealer::new(&Secret::new(Vec::new())), database: None }
+        Self { path: PathBuf::new(), sealer: seal::sealer(&Secret::new(Vec::new())), database: None }
     }
 
     /// Does something with the database, which is opened anew after an error.

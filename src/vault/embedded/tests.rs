@@ -12,7 +12,7 @@ use crate::vault::{
     Vault, encoding,
     export::{export, exported},
     record::tests::record,
-    seal::Sealer,
+    seal::sealer,
 };
 
 fn key(text: &str) -> Secret {
@@ -319,11 +319,11 @@ fn a_disk_that_takes_nothing_more_is_named_and_nothing_that_was_stored_is_lost()
 async fn export_of(count: usize) -> String {
     let dir = tempfile::tempdir().unwrap();
     let one = opened(&dir.path().join("one")).await;
-    let (way, head) = (Sealer::new(&key("way")), export(&one.list().await.unwrap(), &key("way")).unwrap());
+    let (way, head) = (sealer(&key("way")), export(&one.list().await.unwrap(), &key("way")).unwrap());
     let line = |n: usize| {
         let name = format!("tenant-{n}");
         let text = encoding::write(&record(&name, "a-secret-of-thirty-two-characters")).unwrap();
-        let sealed = [&1_u64.to_be_bytes()[..], &way.seal(&name, 1, text).unwrap()].concat();
+        let sealed = [&1_u64.to_be_bytes()[..], &way.seal(name.as_bytes(), 1, text).unwrap()].concat();
         format!("{name} {}\n", base64::engine::general_purpose::STANDARD.encode(sealed))
     };
     head + &(0..count).map(line).collect::<String>()

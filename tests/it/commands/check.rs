@@ -125,8 +125,7 @@ async fn check_finds_what_has_no_effect_and_what_replicas_do_not_share() {
         assert!(check.stderr.contains(said), "{said}: {}", check.stderr);
     }
     assert!(!check.stderr.contains("GetHook"), "{}", check.stderr);
-    let shared =
-        "  each replica counts for itself: the quota of acme. With N replicas, write one N-th of it\n";
+    let shared = "  each replica counts for itself: the quota of acme. With N replicas, write one N-th of it, or share it through a [redis] (docs/quota.md)\n";
     assert!(check.stdout.contains(shared), "{}", check.stdout);
 }
 

@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use claviger::{
-    config::{RedisAddress, RedisOptions},
+    config::{Class, Quota, RedisAddress, RedisOptions},
+    limit::{Limiters, Replicas},
     redis::Redis,
     secret::{Bearer, Secret},
     vault::{InRedis, Notice, Store as _, VaultError},
 };
+
+use tokio::time::Instant;
 
 use super::{NONE, alias, has_one_winner, is_told, keeps_records, key, record, takes_another_key};
 use crate::support::{RedisServer, canary::MARK, within};
@@ -38,6 +41,9 @@ async fn away_from(answer: impl Fn(&[u8]) -> Vec<u8> + Send + 'static) -> String
         prefix: RedisOptions::PREFIX.into(),
         connect_timeout: Duration::from_secs(30),
         timeout: Duration::from_secs(30),
+        share_limits: true,
+        replicas: 1,
+        token_key: None,
         roots: claviger::config::Roots::Bundled,
     };
     let redis = Redis::new(&options).expect("there is no TLS");
@@ -209,8 +215,23 @@ async fn a_user_with_what_the_documentation_lists_can_do_all_and_no_more() {
     is_told(&mut notices, Notice::One(alias("acme"))).await;
     assert_eq!(one.concerns().await, Vec::<String>::new());
     takes_another_key(&one, &other, 3).await;
+    let replicas = Replicas::new(connect("hunter2"), 1);
+    let limiter = Limiters::shared(replicas.clone())
+        .of_quota(&alias("acme"), Some(Quota::new(1000, Duration::from_secs(1), 1.0)));
+    within("a lease", async {
+        while replicas.status().leases[0] == 0 {
+            let _taken = limiter.take(Instant::now(), Class::Normal).await;
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     let more = connect("hunter2");
     more.connected(PATIENCE).await.expect("it is there");
+    for words in [&["SET", "t", "v", "NX", "PX", "99"][..], &["GET", "t"], &["PTTL", "t"], &["DEL", "t"]] {
+        let mut ask = ::redis::cmd(words[0]);
+        ask.arg("{claviger}:token:t").arg(&words[2..]);
+        let _said: ::redis::Value = more.ask(&ask).await.expect("as tokens are shared");
+    }
     let refused = more.ask::<::redis::Value>(&::redis::cmd("FLUSHALL")).await.expect_err("it may not");
     assert!(refused.to_string().starts_with("the user of `redis.username` lacks a permission"), "{refused}");
     let wrong = connect("hunter3").connected(Duration::from_secs(1)).await.expect_err("it is wrong");

@@ -1,0 +1,101 @@
+//! The script that leases permits, and what is said and answered with it. All replicas run the same one on the same bucket: a token
+//! bucket as GCRA whose clock is the server's. One step does everything: what this replica used on its own while it could not ask, what the
+//! tenant said to it (a pause, a pace), and how many permits it gets.
+
+use std::sync::LazyLock;
+
+use crate::redis::{Redis, RedisError, Script};
+
+/// In microseconds of the server's clock; what is answered counts from now on.
+static LEASE: LazyLock<Script> = LazyLock::new(|| Script::new(TEXT));
+pub(super) const TEXT: &str = r"local cost, reach, want, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local used, least, pause = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local pace, lasts, who = tonumber(ARGV[8]), tonumber(ARGV[9]), ARGV[10]
+local t = redis.call('TIME')
+local now = t[1] * 1000000 + t[2]
+local s = redis.call('HMGET', KEYS[1], 'at', 'paused', 'pace', 'slow', 'by')
+-- Never further ahead than anybody may draw: the clock may have been set back.
+local at = math.min(math.max(tonumber(s[1] or 0), now), now + most)
+local paused, slowest, slow = tonumber(s[2] or 0), tonumber(s[3] or 1), tonumber(s[4] or 0)
+local by = s[5] or ''
+if slow <= now then slowest = 1 end
+-- The slowest pace counts, until whoever said it says another one or nothing more.
+if lasts > 0 and (pace <= slowest or by == who) then
+  slowest, slow, by = pace, now + lasts, who
+end
+if pause > 0 then paused = math.max(paused, now + pause) end
+at = math.min(math.max(at + used, now + least), now + most)
+cost = cost / math.min(pace, slowest)
+local first, count = at - now, 0
+if want > 0 and paused <= now and first <= reach then
+  count = math.min(want, math.floor((reach - first) / cost) + 1)
+end
+at = at + count * cost
+local ends = math.max(at, paused, slow)
+if ends > now then
+  redis.call('HSET', KEYS[1], 'at', string.format('%.2f', at), 'paused', string.format('%.0f', paused),
+    'pace', slowest, 'slow', string.format('%.0f', slow), 'by', by)
+  redis.call('PEXPIRE', KEYS[1], math.min(math.ceil((ends - now) / 1000), 4e10) + 1000)
+end
+return {count, math.ceil(first * 1000), math.ceil(cost * 1000), math.max(0, math.ceil((paused - now) * 1000))}";
+
+/// What is said. In nanoseconds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Ask {
+    /// Between two requests at the full pace.
+    pub(super) cost: u64,
+    /// Permits may arrive so far ahead.
+    pub(super) reach: u64,
+    /// How many.
+    pub(super) want: u64,
+    /// Nothing ever lies further ahead.
+    pub(super) most: u64,
+    /// Was used without a lease.
+    pub(super) used: u64,
+    /// So much is spent at least.
+    pub(super) least: u64,
+    /// The tenant asked for a pause of so much.
+    pub(super) pause: u64,
+    /// The pace of this replica.
+    pub(super) pace: f64,
+    /// For how long the others are to keep it as well; zero, where it is not news.
+    pub(super) pace_lasts: u64,
+}
+
+/// What is answered. In nanoseconds, from when it was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Lease {
+    pub(super) count: u64,
+    /// When the first of them arrives, or the next one would.
+    pub(super) first: u64,
+    /// Between two of them.
+    pub(super) cost: u64,
+    /// How long nobody gets any.
+    pub(super) paused: u64,
+}
+
+/// Asks for it.
+pub(super) async fn lease(redis: &Redis, key: &str, who: &str, ask: &Ask) -> Result<Lease, RedisError> {
+    let (count, first, cost, paused) = redis.run(&LEASE, key, &arguments(who, ask)).await?;
+    // More than was asked for would be memory, and without a cost there would be no end.
+    if count > ask.want || cost == 0 {
+        return Err(RedisError::Unexpected);
+    }
+    Ok(Lease { count, first, cost, paused })
+}
+
+pub(super) fn arguments(who: &str, ask: &Ask) -> [String; 10] {
+    let micros = |nanos: u64| format!("{}.{:03}", nanos / 1000, nanos % 1000);
+    [
+        micros(ask.cost),
+        micros(ask.reach),
+        ask.want.to_string(),
+        micros(ask.most),
+        micros(ask.used),
+        micros(ask.least),
+        micros(ask.pause),
+        ask.pace.to_string(),
+        micros(ask.pace_lasts),
+        who.to_owned(),
+    ]
+}
