@@ -5,7 +5,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header, request, request::Parts, response};
+use http::{HeaderValue, Response, StatusCode, header, request, request::Parts};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
@@ -217,11 +217,14 @@ impl Sending {
         answer.headers_mut().append(header::VIA, headers::VIA);
         // The tenant did not take it: a repeat is to try again.
         let most = most.filter(|_| status != StatusCode::TOO_MANY_REQUESTS);
+        let streamed = |head, body| Response::from_parts(head, Body::streamed(body));
         let (answered, outcome) = match most {
             Some(most) => match answer.whole(&head, idle, most).await {
-                Ok(Whole::Kept(head, body, kept)) => (Ok((head, Body::whole(body))), Outcome::Answered(kept)),
+                Ok(Whole::Kept(answer, kept)) => {
+                    (Ok(Response::from(answer).map(Body::whole)), Outcome::Answered(kept))
+                }
                 Ok(Whole::TooLarge(head, body)) => {
-                    (Ok((head, Body::streamed(*body))), Outcome::NotKept(status, TOO_LARGE))
+                    (Ok(streamed(head, *body)), Outcome::NotKept(status, TOO_LARGE))
                 }
                 Err(error) => (Err(error), Outcome::NotKept(status, BROKE_OFF)),
             },
@@ -231,12 +234,11 @@ impl Sending {
                     StatusCode::TOO_MANY_REQUESTS => Outcome::NotSent,
                     _ => Outcome::NotKept(status, IN_CLEAR),
                 };
-                (filtered.map(|(head, body)| (head, Body::streamed(body))), outcome)
+                (filtered.map(|(head, body)| streamed(head, body)), outcome)
             }
         };
         begun.settle(outcome);
-        let (head, body): (response::Parts, Body) = answered?;
-        Ok(Response::from_parts(head, body))
+        Ok(answered?)
     }
 }
 

@@ -12,8 +12,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts, response};
+use http::{HeaderMap, HeaderValue, Request, Response, header, request::Parts, response};
 use hyper::body::Incoming;
 use tokio::{
     runtime::Handle,
@@ -29,7 +28,7 @@ use super::{
 };
 use crate::{
     headers::{self, CACHE_STATUS},
-    limit::{Admitted, Dispatch, Held, LimitError},
+    limit::{Admitted, Dispatch, LimitError},
     listen::Connection,
     observe::{AnsweredBy, CacheUse, Record},
     reply::{self, Body},
@@ -163,7 +162,7 @@ impl Pipeline {
         head.headers = headers;
         drop(attempts);
         let mut response = match answer? {
-            Came::Whole(answer) => whole(Arc::unwrap_or_clone(answer).into_parts(), None),
+            Came::Whole(answer) => Response::from(Arc::unwrap_or_clone(answer)).map(Body::whole),
             Came::Streamed(answered, body) => Response::from_parts(answered, Body::streamed(*body)),
         };
         if let Some((used, status)) = said {
@@ -187,7 +186,10 @@ impl Pipeline {
         let (tenant, held) = (admitted.tenant().clone(), admitted.into_held());
         let mut headers = headers_for_another(answer);
         reply::rebuild(&mut headers, self.base(connection.scheme, head), read.target(), tenant.endpoint());
-        whole((answer.status(), headers, answer.data()), held)
+        // What its request holds it holds until the answer was taken.
+        let mut response = Response::new(Body::whole(answer.data()).holding(held));
+        (*response.status_mut(), *response.headers_mut()) = (answer.status(), headers);
+        response
     }
 
     fn used(&self, used: CacheUse, record: &mut Record) {
@@ -198,13 +200,6 @@ impl Pipeline {
 
 const HIT: HeaderValue = HeaderValue::from_static("claviger; hit");
 const COLLAPSED: HeaderValue = HeaderValue::from_static("claviger; fwd=miss; collapsed");
-
-/// An answer that is there whole. What its request holds it holds until the answer was taken.
-fn whole((status, headers, data): (StatusCode, HeaderMap, Bytes), held: Option<Held>) -> Response<Body> {
-    let mut response = Response::new(Body::whole(data).holding(held));
-    (*response.status_mut(), *response.headers_mut()) = (status, headers);
-    response
-}
 
 /// A request's head in which its headers are lent to whoever sends it.
 fn lent(head: &mut Parts) -> Parts {

@@ -225,7 +225,7 @@ impl Reads {
                 None => return false,
             }
         };
-        let mut kept = answer.to_keep(held);
+        let mut kept = answer.to_keep(Some(held));
         let age = age(kept.headers());
         strip_own(kept.headers_mut());
         let kept = Kept { answer: kept, began: read.began, age, count: read.count, longest };

@@ -82,7 +82,7 @@ async fn users(proxy: &Proxy, member: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn operations_are_carried_out_and_their_answers_kept() {
+async fn b61_operations_are_carried_out_and_their_answers_kept() {
     let logto = Logto::start().await;
     let proxy = Proxy::of(&logto).await;
     let desk = Desk::at(&proxy);
@@ -120,7 +120,7 @@ async fn operations_are_carried_out_and_their_answers_kept() {
 }
 
 #[tokio::test]
-async fn wrong_lines_are_all_named_and_nothing_is_sent() {
+async fn b61_wrong_lines_are_all_named_and_nothing_is_sent() {
     let logto = Logto::start().await;
     let proxy = Proxy::of(&logto).await;
     let mut desk = Desk::at(&proxy);
@@ -145,7 +145,7 @@ async fn wrong_lines_are_all_named_and_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn a_caller_that_nobody_knows_is_no_result() {
+async fn b61_a_caller_that_nobody_knows_is_no_result() {
     let logto = Logto::start().await;
     let proxy = Proxy::builder()
         .tenant("acme", &logto)
@@ -166,7 +166,7 @@ async fn a_caller_that_nobody_knows_is_no_result() {
 }
 
 #[tokio::test]
-async fn a_pause_that_is_asked_for_is_kept_and_nothing_is_lost() {
+async fn b61_a_pause_that_is_asked_for_is_kept_and_nothing_is_lost() {
     let logto = Logto::start().await;
     let proxy = Proxy::of(&logto).await;
     let desk = Desk::at(&proxy);
@@ -179,7 +179,7 @@ async fn a_pause_that_is_asked_for_is_kept_and_nothing_is_lost() {
 }
 
 #[tokio::test]
-async fn a_creation_whose_answer_is_lost_is_settled_by_what_is_unique() {
+async fn b61_a_creation_whose_answer_is_lost_is_settled_by_what_is_unique() {
     let logto = Logto::start().await;
     let cutter = Cutter::to(&logto).await;
     let proxy = Proxy::builder()
@@ -231,7 +231,7 @@ async fn a_creation_whose_answer_is_lost_is_settled_by_what_is_unique() {
 }
 
 #[tokio::test]
-async fn what_was_there_before_is_no_success() {
+async fn b61_what_was_there_before_is_no_success() {
     let logto = Logto::start().await;
     let proxy = Proxy::of(&logto).await;
     let desk = Desk::at(&proxy);

@@ -38,7 +38,7 @@ fn is_replayed(answer: &Answer) -> bool {
 }
 
 #[tokio::test]
-async fn a_repeat_gets_the_answer_of_the_first_and_nothing_is_sent() {
+async fn b60_a_repeat_gets_the_answer_of_the_first_and_nothing_is_sent() {
     let logto = Logto::start().await;
     let proxy = Proxy::of(&logto).await;
     let first = proxy.ask(&creation("ada", "\"k-1\"").header("Accept-Encoding", "gzip")).await;
@@ -57,7 +57,7 @@ async fn a_repeat_gets_the_answer_of_the_first_and_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn a_key_is_for_one_request_of_one_caller() {
+async fn b60_a_key_is_for_one_request_of_one_caller() {
     let logto = Logto::start().await;
     let proxy = Proxy::builder()
         .tenant("acme", &logto)
@@ -94,7 +94,7 @@ async fn a_key_is_for_one_request_of_one_caller() {
 }
 
 #[tokio::test]
-async fn what_is_no_key_is_refused_before_anything_is_sent() {
+async fn b60_what_is_no_key_is_refused_before_anything_is_sent() {
     let logto = Logto::start().await;
     let proxy = Proxy::of(&logto).await;
     for key in ["", "\"", "a, b", &"k".repeat(256)] {
@@ -110,7 +110,7 @@ async fn what_is_no_key_is_refused_before_anything_is_sent() {
 }
 
 #[tokio::test]
-async fn a_repeat_that_comes_too_early_is_told_to_wait() {
+async fn b60_a_repeat_that_comes_too_early_is_told_to_wait() {
     let logto = Logto::start().await;
     let proxy = Proxy::of(&logto).await;
     logto.api_fault_times(1, Effect::latency(Duration::from_secs(1)));
@@ -128,7 +128,7 @@ async fn a_repeat_that_comes_too_early_is_told_to_wait() {
 }
 
 #[tokio::test]
-async fn a_request_goes_on_when_its_caller_has_left_and_its_repeat_gets_the_answer() {
+async fn b60_a_request_goes_on_when_its_caller_has_left_and_its_repeat_gets_the_answer() {
     let logto = Logto::start().await;
     let proxy = Proxy::of(&logto).await;
     logto.api_fault_times(1, Effect::latency(Duration::from_millis(300)));
@@ -159,7 +159,7 @@ async fn until_answered(proxy: &Proxy, request: &Request) -> Answer {
 }
 
 #[tokio::test]
-async fn an_unknown_outcome_is_said_and_nothing_is_sent_again() {
+async fn b60_an_unknown_outcome_is_said_and_nothing_is_sent_again() {
     let logto = Logto::start().await;
     let proxy = Proxy::builder()
         .tenant("acme", &logto)
@@ -211,7 +211,7 @@ async fn an_unknown_outcome_is_said_and_nothing_is_sent_again() {
 }
 
 #[tokio::test]
-async fn what_certainly_did_not_go_out_leaves_no_trace() {
+async fn b60_what_certainly_did_not_go_out_leaves_no_trace() {
     let logto = Logto::start().await;
     let mut relay = Relay::to(&logto).await;
     let proxy = Proxy::builder()
@@ -236,7 +236,7 @@ async fn what_certainly_did_not_go_out_leaves_no_trace() {
 }
 
 #[tokio::test]
-async fn what_a_grant_reveals_is_kept_nowhere_and_what_it_masks_stays_masked() {
+async fn b60_what_a_grant_reveals_is_kept_nowhere_and_what_it_masks_stays_masked() {
     let logto = Logto::start().await;
     let mut proxy = Proxy::builder()
         .tenant("acme", &logto)

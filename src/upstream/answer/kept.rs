@@ -2,12 +2,12 @@
 //! [`Answer::whole`] makes one, of what its caller may see. It is given out for a request that the policy permits now, whose body
 //! meets the conditions, and in whose answer no more is masked than was.
 
-use std::{future::poll_fn, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use bytes::{Bytes, BytesMut};
-use http::{HeaderName, HeaderValue, Response, StatusCode, request, response::Parts};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, request, response::Parts};
 
-use super::{Answer, BodyError, FilteredBody};
+use super::{Answer, BodyError, FilteredBody, Gathered, WholeAnswer};
 use crate::{
     catalog::Secrets,
     policy::{PermittedOperation, Refusal},
@@ -16,8 +16,7 @@ use crate::{
 /// An answer that is kept.
 #[derive(Debug)]
 pub struct KeptAnswer {
-    head: Parts,
-    body: Bytes,
+    answer: WholeAnswer,
     masking: Option<&'static Secrets>,
 }
 
@@ -25,7 +24,7 @@ pub struct KeptAnswer {
 #[derive(Debug)]
 pub enum Whole {
     /// All of it, to hand on and to keep.
-    Kept(Parts, Bytes, Arc<KeptAnswer>),
+    Kept(WholeAnswer, Arc<KeptAnswer>),
     /// It is larger than what is kept: to hand on.
     TooLarge(Parts, Box<FilteredBody>),
 }
@@ -43,30 +42,29 @@ impl Answer {
         most: usize,
     ) -> Result<Whole, BodyError> {
         let masking = self.masking;
-        let (head, mut body) = self.filtered(request, idle).await?;
-        let mut whole = BytesMut::new();
-        while let Some(data) = poll_fn(|cx| body.poll_data(cx)).await.transpose()? {
-            whole.extend_from_slice(&data);
-            if whole.len() + size_of(&head) > most {
-                body.first = Some(whole.freeze());
-                return Ok(Whole::TooLarge(head, Box::new(body)));
+        let (head, body) = self.filtered(request, idle).await?;
+        let Some(room) = most.checked_sub(size_of(&head.headers)) else {
+            return Ok(Whole::TooLarge(head, Box::new(body)));
+        };
+        Ok(match body.gathered(head, room, Duration::MAX).await? {
+            Gathered::Whole(answer) => {
+                let kept = KeptAnswer { answer: answer.to_keep(None), masking };
+                Whole::Kept(answer, Arc::new(kept))
             }
-        }
-        let body = whole.freeze();
-        let kept = KeptAnswer { head: head.clone(), body: body.clone(), masking };
-        Ok(Whole::Kept(head, body, Arc::new(kept)))
+            Gathered::Streamed(head, body) => Whole::TooLarge(head, body),
+        })
     }
 }
 
 impl KeptAnswer {
     /// Its status.
     pub fn status(&self) -> StatusCode {
-        self.head.status
+        self.answer.status()
     }
 
     /// About as many bytes as it takes.
     pub fn size(&self) -> usize {
-        size_of(&self.head) + self.body.len()
+        size_of(self.answer.headers()) + self.answer.size()
     }
 
     /// The answer to a repeat with this head and body; `None` where more is masked now than was then.
@@ -80,25 +78,22 @@ impl KeptAnswer {
         body: &[u8],
     ) -> Result<Option<Response<Bytes>>, Refusal> {
         operation.check(&request.headers, body)?;
-        if self.masking.is_none() && operation.masking().is_some() {
-            return Ok(None);
-        }
-        Ok(Some(Response::from_parts(self.head.clone(), self.body.clone())))
+        let masks_more = self.masking.is_none() && operation.masking().is_some();
+        Ok((!masks_more).then(|| self.answer.clone().into()))
     }
 }
 
-fn size_of(head: &Parts) -> usize {
+fn size_of(headers: &HeaderMap) -> usize {
     const FIELD: usize = 64;
     let field = |(name, value): (&HeaderName, &HeaderValue)| FIELD + name.as_str().len() + value.len();
-    head.headers.iter().map(field).sum()
+    headers.iter().map(field).sum()
 }
 
 #[cfg(test)]
 impl KeptAnswer {
     /// With this status and a body of so many bytes.
     pub fn of(status: StatusCode, length: usize) -> Arc<Self> {
-        let (mut head, ()) = Response::new(()).into_parts();
-        head.status = status;
-        Arc::new(Self { head, body: vec![b'x'; length].into(), masking: None })
+        let answer = WholeAnswer::of(status, HeaderMap::new(), vec![b'x'; length].into());
+        Arc::new(Self { answer, masking: None })
     }
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, StatusCode, response::Parts};
+use http::{HeaderMap, Response, StatusCode, response::Parts};
 
 use super::{BodyError, FilteredBody, Kept};
 use crate::limit::Held;
@@ -118,12 +118,6 @@ impl WholeAnswer {
         }
     }
 
-    /// What it is made of, its body as by [`WholeAnswer::data`].
-    pub fn into_parts(self) -> (StatusCode, HeaderMap, Bytes) {
-        let data = self.data();
-        (self.status, self.headers, data)
-    }
-
     /// Bytes of its body.
     pub fn size(&self) -> usize {
         self.data.len()
@@ -131,9 +125,17 @@ impl WholeAnswer {
 
     /// The same in memory of its own, which counts as `held`: what came in may stand in a larger buffer.
     #[must_use]
-    pub fn to_keep(&self, held: Held) -> Self {
+    pub fn to_keep(&self, held: Option<Held>) -> Self {
         let data = Bytes::copy_from_slice(&self.data);
         let (status, headers) = (self.status, self.headers.clone());
-        Self { status, headers, data, held: Some(Arc::new(held)) }
+        Self { status, headers, data, held: held.map(Arc::new) }
+    }
+}
+
+impl From<WholeAnswer> for Response<Bytes> {
+    fn from(answer: WholeAnswer) -> Self {
+        let mut response = Self::new(answer.data());
+        (*response.status_mut(), *response.headers_mut()) = (answer.status, answer.headers);
+        response
     }
 }

@@ -64,18 +64,18 @@ fn said(figures: &str) {
 }
 
 #[tokio::test]
-async fn creations_survive_a_run_that_is_killed_at_random() {
+async fn b61_creations_survive_a_run_that_is_killed_at_random() {
     creations_survive(400, 12, Duration::from_millis(250)).await;
 }
 
 #[tokio::test]
 #[ignore = "half a minute and more: 10,000 creations, killed a hundred times"]
-async fn ten_thousand_creations_survive_a_hundred_kills() {
+async fn b61_ten_thousand_creations_survive_a_hundred_kills() {
     creations_survive(10_000, 100, Duration::from_millis(600)).await;
 }
 
 #[tokio::test]
-async fn what_has_nothing_unique_is_never_made_twice() {
+async fn b61_what_has_nothing_unique_is_never_made_twice() {
     let logto = Logto::start().await;
     let proxy = Proxy::of(&logto).await;
     let desk = Desk::at(&proxy);

@@ -148,6 +148,7 @@ async fn start(logto: &Logto, gone: &Scripted, signer: &Signer, held: &[String; 
         .set("limits.queue", 1)
         .set("timeouts.response", "'300ms'")
         .set("retry.unreachable", "'0s'")
+        .set("breaker.failures", 3)
         .set("timeouts.body", "'300ms'")
         .start()
         .await

@@ -32,7 +32,7 @@ async fn answer_length(proxy: &Proxy) -> usize {
 }
 
 #[tokio::test]
-async fn callers_that_leave_at_any_byte_get_one_user_each_when_they_come_back() {
+async fn b60_callers_that_leave_at_any_byte_get_one_user_each_when_they_come_back() {
     let logto = Logto::start().await;
     let proxy = Proxy::of(&logto).await;
     let answer = answer_length(&proxy).await;
@@ -66,7 +66,7 @@ async fn callers_that_leave_at_any_byte_get_one_user_each_when_they_come_back() 
 }
 
 #[tokio::test]
-async fn an_upstream_that_breaks_off_at_any_byte_never_has_two_users() {
+async fn b60_an_upstream_that_breaks_off_at_any_byte_never_has_two_users() {
     let logto = Logto::start().await;
     let cutter = Cutter::to(&logto).await;
     let proxy = Proxy::builder()
