@@ -3,7 +3,7 @@
 //! thread that nothing waits for.
 
 use std::{
-    fs::{File, Metadata},
+    fs::{File, Metadata, OpenOptions},
     io,
     os::unix::fs::OpenOptionsExt as _,
     path::Path,
@@ -16,10 +16,22 @@ use rustix::fs::OFlags;
 /// # Errors
 /// Those of the system; `IsADirectory`; and `Other` for what is neither a file nor a directory.
 pub fn open(path: &Path) -> io::Result<(File, Metadata)> {
+    open_with(File::options().read(true), path)
+}
+
+/// Opens `path` for reading and appending; it is made, for its owner alone, where it does not exist.
+///
+/// # Errors
+/// As of [`open`].
+pub fn open_to_append(path: &Path) -> io::Result<File> {
+    open_with(File::options().read(true).append(true).create(true).mode(0o600), path).map(|(file, _)| file)
+}
+
+fn open_with(options: &mut OpenOptions, path: &Path) -> io::Result<(File, Metadata)> {
     // What is there is looked at when it is open, so that nobody can exchange it in between. Opening a pipe waits for a
     // writer, unless it is told not to; for a file that changes nothing (open(2)).
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    let file = options.custom_flags(flags).open(path)?;
     let about = file.metadata()?;
     if about.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
@@ -41,6 +53,8 @@ mod tests {
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         for path in [&pipe, Path::new("/dev/zero")] {
             assert_eq!(open(path).unwrap_err().to_string(), "it is not a regular file", "{}", path.display());
+            let to_append = open_to_append(path).unwrap_err();
+            assert_eq!(to_append.to_string(), "it is not a regular file", "{}", path.display());
         }
         assert_eq!(open(dir.path()).unwrap_err().kind(), io::ErrorKind::IsADirectory);
         let file = dir.path().join("file");

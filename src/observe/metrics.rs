@@ -4,11 +4,9 @@
 mod closed;
 mod families;
 mod process;
+mod state;
 
-use std::{
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
-    time::SystemTime,
-};
+use std::sync::atomic::AtomicUsize;
 
 use prometheus::{Gauge, IntCounter, IntGauge};
 
@@ -17,10 +15,6 @@ use self::{
     families::{Counters, Families, Gauges, Histograms},
     process::Process,
 };
-use crate::ids::TenantName;
-
-/// Tenants whose counters are there before they count anything.
-const MOST_PRESENT: usize = 100;
 
 /// The metrics of a process. A reason, an outcome or a result is from the closed set of the room that counts it.
 #[derive(Debug)]
@@ -361,49 +355,6 @@ impl Metrics {
             tenants: AtomicUsize::new(0),
             families,
         }
-    }
-
-    /// A tenant is there: the counters of its that have labels of closed sets beside it are there from now on, up to so many
-    /// tenants that a scrape stays small. Those of the others are there once they count something.
-    pub(super) fn tenant_added(&self, tenant: &TenantName) {
-        if self.tenants.fetch_add(1, Relaxed) >= MOST_PRESENT {
-            return;
-        }
-        for outcome in closed::TOKEN_REQUESTS {
-            self.token_requests.of([tenant, outcome]);
-        }
-        for family in [
-            &self.token_shared,
-            &self.token_secret_fallbacks,
-            &self.quota_used,
-            &self.echo_guard,
-            &self.circuit_opened,
-        ] {
-            family.of([tenant]);
-        }
-        self.token_duration.of([tenant]);
-    }
-
-    /// The configuration was read: taken over at `taken_over`, or refused.
-    pub fn reloaded(&self, taken_over: Option<SystemTime>) {
-        self.reload_ok.set(taken_over.is_some().into());
-        if let Some(at) = taken_over {
-            self.reload_time.set(families::unix_seconds(at));
-        }
-    }
-
-    /// The process started at this time.
-    pub fn started(&self, at: SystemTime) {
-        self.process.started(at);
-    }
-
-    /// The Prometheus text format, version 0.0.4. `set` sets the gauges that are set for each scrape: what it leaves out is
-    /// not shown.
-    pub fn render_with(&self, set: impl FnOnce()) -> String {
-        self.families.render_with(|| {
-            self.process.read();
-            set();
-        })
     }
 }
 

@@ -1,9 +1,15 @@
 //! One request to the running Claviger, and its answer. Never again by itself: what to do about a failure is decided above.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use super::answer::Answer;
 use crate::{
@@ -18,6 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(100);
 const CONNECT: Duration = Duration::from_secs(5);
 /// Bytes of an answer.
 const MOST: usize = 8 * 1024 * 1024;
+/// Bytes of a credential, with what is beside it.
+const MOST_SHORT: usize = 64 * 1024;
 
 /// Where the running Claviger is, and as whom it is asked.
 #[derive(clap::Args)]
@@ -131,6 +139,14 @@ pub(super) enum Wanted {
     Replay,
 }
 
+/// What is in a file that holds a credential, or a pipe.
+fn short(path: &Path) -> io::Result<Zeroizing<String>> {
+    // As large as it will be: growing would leave copies behind.
+    let mut text = Zeroizing::new(String::with_capacity(MOST_SHORT));
+    File::open(path)?.take(MOST_SHORT as u64).read_to_string(&mut text)?;
+    Ok(text)
+}
+
 /// The fields of every request.
 fn fields(way: &Way) -> Result<HeaderMap, String> {
     let mut fields = HeaderMap::new();
@@ -138,11 +154,12 @@ fn fields(way: &Way) -> Result<HeaderMap, String> {
     let key = match (&way.key_file, &way.key_env) {
         (Some(path), _) => {
             let what = format!("--key-file {}", path.display());
-            Some((std::fs::read_to_string(path).map_err(|error| format!("{what}: {error}"))?, what))
+            Some((short(path).map_err(|error| format!("{what}: {error}"))?, what))
         }
         (None, Some(name)) => {
             let what = format!("--key-env {name}");
-            Some((std::env::var(name).map_err(|_| format!("{what}: there is no such variable"))?, what))
+            let value = std::env::var(name).map_err(|_| format!("{what}: there is no such variable"))?;
+            Some((Zeroizing::new(value), what))
         }
         (None, None) => None,
     };
@@ -153,7 +170,7 @@ fn fields(way: &Way) -> Result<HeaderMap, String> {
     }
     if let Some(path) = &way.header_file {
         let what = format!("--header-file {}", path.display());
-        let text = std::fs::read_to_string(path).map_err(|error| format!("{what}: {error}"))?;
+        let text = short(path).map_err(|error| format!("{what}: {error}"))?;
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
             let field = line.split_once(':').and_then(|(name, value)| {
                 let name = HeaderName::try_from(name.trim()).ok()?;

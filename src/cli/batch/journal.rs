@@ -4,9 +4,8 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    fs::{File, OpenOptions, TryLockError},
+    fs::{File, TryLockError},
     io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
     path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -18,6 +17,7 @@ use super::{
     line::Line,
     outcome::{Concluded, Outcome, Tally},
 };
+use crate::regular_file;
 
 /// The first line of a journal.
 #[derive(Serialize, Deserialize)]
@@ -68,7 +68,7 @@ impl Journal {
         let damaged = |path: &Path, number: usize| {
             format!("{}:{number}: the file is damaged, or is something else", path.display())
         };
-        let mut file = open(journal).map_err(|error| of(journal, error))?;
+        let mut file = regular_file::open_to_append(journal).map_err(|error| of(journal, error))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -104,7 +104,7 @@ impl Journal {
                 head
             }
         };
-        let mut results_file = open(results).map_err(|error| of(results, error))?;
+        let mut results_file = regular_file::open_to_append(results).map_err(|error| of(results, error))?;
         for path in [journal, results] {
             sync_directory(path).map_err(|error| of(path, error))?;
         }
@@ -203,11 +203,6 @@ fn fits(head: &Head, input: &Input, tenant: Option<&str>) -> Result<(), String> 
         return Err(format!("it was begun {was}: go on like that, or name another --journal and --results"));
     }
     Ok(())
-}
-
-/// For its owner alone: bodies may hold anything.
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)
 }
 
 fn append(file: &mut File, head: &Head) -> io::Result<()> {

@@ -3,8 +3,11 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use super::*;
-use crate::{ids::IssuerName, observe::TenantMetrics};
+use super::{state::MOST_PRESENT, *};
+use crate::{
+    ids::{IssuerName, TenantName},
+    observe::TenantMetrics,
+};
 
 #[test]
 fn every_metric_of_the_contract_can_be_read() {

@@ -290,6 +290,10 @@ async fn no_credential_comes_out_of_any_error() {
     assert_eq!(ask(&proxy, &role, &aside).await.0.status, 429);
     driver.drive(&role).await;
     logto.faults().clear();
+    let nobody_there = credentials.from(Says::Key, "GET", "/t/gone/api/roles");
+    for _ in 0..3 {
+        driver.drive(&nobody_there).await;
+    }
     let mut seen = driver.seen;
     // An issuer that complains of a token that it gave out before. Other parameters make it be asked again.
     let token = logto.tokens_seen().pop().expect("a token arrived");

@@ -191,7 +191,7 @@ async fn check_warns_of_places_that_are_not_there() {
     }
     std::fs::write(files.0.path().join("s"), "").expect("it can be written");
     let in_the_way = claviger(&["check", "--config", &with(&there)]).await;
-    assert!(in_the_way.stderr.contains("/s is not a socket"), "{}", in_the_way.stderr);
+    assert!(in_the_way.stderr.contains("/s exists and is not a socket"), "{}", in_the_way.stderr);
 }
 
 #[tokio::test]
