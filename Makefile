@@ -44,8 +44,8 @@ unit: ## unit, property and integration tests; those of a real Logto's recording
 	@if [ -n "$${TEST_CLAVIGER_TRANSCRIPTS:-}" ]; then cargo test --locked --test emulator_facts -- --ignored recorded_exchanges; fi
 
 .PHONY: crash-test
-crash-test: ## a thousand creations and rotations of tenants, cut off at random by the end of the program; a minute
-	cargo test --locked --test it -- --ignored --nocapture b52_a_thousand_flows
+crash-test: ## a thousand creations and rotations of tenants, and a batch of 10,000, cut off at random by the end of the program; two minutes
+	cargo test --locked --test it -- --ignored --nocapture b52_a_thousand_flows b61_ten_thousand
 
 .PHONY: quota
 quota: bench-tools ## Logto Cloud's quota in real time: an export, people and sign-in, beside nginx and Envoy; needs an idle machine

@@ -109,7 +109,10 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let (tally, given_up) = runtime.block_on(run.all(input, usize::from(args.concurrency)));
     let _: ExitCode = super::print(&format!("{tally} Results: {}\n", results.display()));
     match given_up {
-        Some(why) => super::fail(&format!("{why}. The same command goes on where it was")),
+        Some(why) => {
+            let why = why.trim_end_matches('.');
+            super::fail(&format!("{why}. The same command goes on where it was"))
+        }
         None if tally.is_all_done() => ExitCode::SUCCESS,
         None => ExitCode::from(super::NO),
     }

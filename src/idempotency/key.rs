@@ -25,7 +25,14 @@ impl Key {
             return Ok(None);
         }
         let mut values = headers.get_all(headers::IDEMPOTENCY_KEY).iter();
-        let Some(value) = values.next() else { return Ok(None) };
+        let Some(value) = values.next() else {
+            return match headers.contains_key(headers::CLAVIGER_REPLAY) {
+                true => Err(IdempotencyError::Malformed(
+                    "it is missing, and Claviger-Replay asks what became of the first request that had it",
+                )),
+                false => Ok(None),
+            };
+        };
         if values.next().is_some() {
             return Err(IdempotencyError::Malformed("there are several"));
         }
@@ -88,6 +95,14 @@ mod tests {
 
     fn key(text: &str) -> Option<Vec<u8>> {
         Key::parse(text.as_bytes()).ok().map(|key| key.0.into_vec())
+    }
+
+    #[test]
+    fn whoever_asks_what_became_of_a_request_names_its_key() {
+        let mut headers = HeaderMap::new();
+        headers.insert(headers::CLAVIGER_REPLAY, http::HeaderValue::from_static("only"));
+        assert!(matches!(Key::of(&Method::POST, &headers), Err(IdempotencyError::Malformed(_))));
+        assert!(matches!(Key::of(&Method::GET, &headers), Ok(None)));
     }
 
     #[test]

@@ -187,7 +187,9 @@ impl WrittenQuota {
     fn checked(self) -> Result<Quota, InvalidScenario> {
         let cloud = Quota::of_cloud();
         let per = self.per.map_or(Ok(cloud.per), |text| parse_duration(&text))?;
-        let (requests, share) = (self.requests.unwrap_or(cloud.requests), self.share.unwrap_or(cloud.share));
+        // As of a tenant: a quota that is written is spent whole, unless a share is written too.
+        let share = if self.requests.is_some() { 1.0 } else { cloud.share };
+        let (requests, share) = (self.requests.unwrap_or(cloud.requests), self.share.unwrap_or(share));
         if requests == 0
             || per < Duration::from_millis(1)
             || !(0.01..=1.0).contains(&share)

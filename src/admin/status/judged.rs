@@ -5,7 +5,7 @@ use super::{
     problems::{Problem, Severity},
     tenants::TenantNow,
 };
-use crate::{clock::Moment, limit::Limited as _};
+use crate::{clock::Moment, limit::Limited as _, upstream::TryFailure};
 
 impl TenantNow {
     /// Of a tenant's tokens and upstream.
@@ -56,6 +56,19 @@ impl TenantNow {
                 at: None,
             });
         }
+        if let Some(quota) = self.tenant.quota().status().filter(|quota| quota.pace < 1.0) {
+            let spent = quota.config.per_second() * quota.config.share;
+            problems.push(Problem {
+                severity: Severity::Warning,
+                about: about(),
+                what: format!(
+                    "Logto answered 429 although Claviger keeps to its share, so others use this tenant's quota: {:.1} requests a second are sent instead of {spent:.1}",
+                    quota.believed()
+                ),
+                remedy: "Find out who else asks this tenant, or lower the share in its quota.".into(),
+                at: None,
+            });
+        }
         let (failed, all) = (self.tries.failed, self.tries.failed + self.tries.served);
         let severity = match () {
             () if failed == 0 => return problems,
@@ -63,12 +76,19 @@ impl TenantNow {
             () if failed * 20 >= all && failed > 1 => Severity::Warning,
             () => return problems,
         };
-        if let Some(last) = self.tenant.health().last() {
+        let health = self.tenant.health();
+        if let Some(last) = health.last() {
+            let unanswered =
+                matches!(last.kind, TryFailure::Unreachable | TryFailure::Broken | TryFailure::Timeout);
+            let (severity, since) = match unanswered && health.consecutive() == 0 {
+                true => (Severity::Warning, ", and Logto answers again"),
+                false => (severity, ""),
+            };
             problems.push(Problem {
                 severity,
                 about: about(),
                 what: format!(
-                    "{failed} of {all} attempts failed in the last minutes; the last: {}",
+                    "{failed} of {all} attempts failed in the last minutes{since}; the last: {}",
                     last.what
                 ),
                 remedy: self.remedy_of(last.kind).into(),

@@ -53,7 +53,9 @@ impl Answer {
             (_, "idempotency_in_progress") => wait(),
             (_, "idempotency_unknown" | "idempotency_not_kept") => Says::Unknown,
             (429, _) => wait(),
-            (401, "caller_unknown") => Says::Stop,
+            (401, "caller_unknown") | (404, "tenant_unknown" | "not_found") => Says::Stop,
+            // Logto and Claviger name a code; whoever does not is somebody else.
+            (404 | 405, "") if self.body["code"].is_null() => Says::Stop,
             (_, "upstream_unreachable" | "deadline") if !self.was_sent() => wait(),
             // Somebody has to mend something, and may.
             (_, "credential_rejected" | "scope_missing" | "token_rejected") => wait(),
@@ -107,6 +109,8 @@ mod tests {
             (409, "idempotency_unknown", "http_request_denied", Says::Unknown),
             (401, "caller_unknown", "http_request_denied", Says::Stop),
             (401, "", "", Says::Over),
+            (404, "", "", Says::Over),
+            (404, "tenant_unknown", "http_request_denied", Says::Stop),
         ] {
             assert_eq!(says(status, code, error), want, "{status} {code} {error}");
         }

@@ -66,7 +66,12 @@ impl Line {
         }
         let body = match (&written.body, verb) {
             (Some(_), Verb::Get) => return Err("a GET has no body: leave it out, or write query".into()),
-            (Some(body), _) => Some(body),
+            (Some(Value::Object(members)), _) => {
+                members_fit(verb, &path, members)?;
+                written.body.as_ref()
+            }
+            (Some(list @ Value::Array(_)), _) => Some(list),
+            (Some(_), _) => return Err("body must be an object: {…}".into()),
             (None, _) => None,
         };
         let tenant = written.tenant.as_deref().or(tenant);
@@ -100,6 +105,22 @@ impl Line {
     /// Whether it may be sent again whatever became of it.
     pub(super) fn repeats_safely(&self) -> bool {
         !matches!(self.method, http::Method::POST | http::Method::PATCH)
+    }
+}
+
+/// Whether Logto takes members of these names: it drops others without a word (fact 6.4), and makes an empty object.
+fn members_fit(verb: Verb, path: &str, members: &Map<String, Value>) -> Result<(), String> {
+    let path = path.split('?').next().unwrap_or(path);
+    let catalog = Catalog::logto();
+    let Some(op) = catalog.find(verb, path) else { return Ok(()) };
+    let (id, takes) = (catalog.operation(op).id, catalog.parameters(op));
+    let known: Vec<&str> = takes.members().collect();
+    match members.keys().find(|name| !known.is_empty() && !takes.has_member(name)) {
+        None => Ok(()),
+        Some(name) => Err(match nearest(name, known.iter().copied()) {
+            Some(near) => format!("{id} takes no {name:?}. Did you mean {near:?}?"),
+            None => format!("{id} takes no {name:?}. There are: {}", known.join(", ")),
+        }),
     }
 }
 
@@ -255,6 +276,9 @@ mod tests {
             (r#"{"operation":"cloud:ListRegions","tenant":"a"}"#, "has no tenant"),
             (r#"{"operation":"ListUsers","query":{"a":{}}}"#, "query.a"),
             (r#"{"operation":"ListUsers","id":""}"#, "id has"),
+            (r#"{"operation":"CreateUser","body":{"usrname":"c"}}"#, "Did you mean \"username\"?"),
+            (r#"{"method":"PATCH","path":"/api/users/x?y=1","body":{"nam":"c"}}"#, "Did you mean \"name\"?"),
+            (r#"{"operation":"CreateUser","body":"x"}"#, "body must be an object"),
         ] {
             let why = parsed(text).unwrap_err();
             assert!(why.contains(says), "{text}: {why}");

@@ -1,11 +1,9 @@
 //! Killed at random, and started again: all of it, and nothing twice.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use super::{Desk, nameless, user, users};
-use crate::support::{Logto, Proxy, within};
+use crate::support::{Logto, Proxy, soon, within};
 
 /// What came of runs that are killed.
 struct Killed {
@@ -13,20 +11,25 @@ struct Killed {
     runs: usize,
 }
 
-/// Runs it until it ends by itself, killed up to `most` times on the way after up to `longest`.
-async fn killed(desk: &Desk, most: usize, longest: Duration, more: &[&str]) -> Killed {
+/// Runs it until it ends by itself, killed up to `most` times on the way, each time after up to `longest` requests to Logto.
+async fn killed(desk: &Desk, logto: &Logto, most: usize, longest: usize, more: &[&str]) -> Killed {
     let mut killed = Killed { times: 0, runs: 0 };
     loop {
         killed.runs += 1;
         let mut child = desk.command(more).spawn().expect("the program can be run");
-        let patience = longest.mul_f64(fastrand::f64());
-        let ended = match killed.times < most {
-            true => tokio::time::timeout(patience, child.wait()).await.ok(),
-            false => Some(within("the run to end", child.wait()).await),
+        let enough = logto.api_requests() + fastrand::usize(0..=longest);
+        let over = async {
+            match killed.times < most {
+                true => soon("some requests", || logto.api_requests() >= enough).await,
+                false => std::future::pending().await,
+            }
         };
-        if let Some(status) = ended {
-            status.expect("it is ours");
-            return killed;
+        tokio::select! {
+            status = within("the run to end", child.wait()) => {
+                status.expect("it is ours");
+                return killed;
+            }
+            () = over => {}
         }
         // SIGKILL.
         child.kill().await.expect("it runs");
@@ -34,13 +37,13 @@ async fn killed(desk: &Desk, most: usize, longest: Duration, more: &[&str]) -> K
     }
 }
 
-async fn creations_survive(count: usize, kills: usize, longest: Duration) {
+async fn creations_survive(count: usize, kills: usize) {
     let logto = Logto::start().await;
     let proxy = Proxy::of(&logto).await;
     let desk = Desk::at(&proxy);
     desk.write((0..count).map(|n| user(&format!("crash_{n:05}"))));
     let began = tokio::time::Instant::now();
-    let killed = killed(&desk, kills, longest, &["--concurrency", "16"]).await;
+    let killed = killed(&desk, &logto, kills, count * 3 / 2 / kills, &["--concurrency", "16"]).await;
     let took = began.elapsed();
     desk.run(&[]).await.assert_code(0);
     let names = users(&proxy, "username").await;
@@ -65,13 +68,13 @@ fn said(figures: &str) {
 
 #[tokio::test]
 async fn b61_creations_survive_a_run_that_is_killed_at_random() {
-    creations_survive(400, 12, Duration::from_millis(250)).await;
+    creations_survive(400, 12).await;
 }
 
 #[tokio::test]
 #[ignore = "half a minute and more: 10,000 creations, killed a hundred times"]
 async fn b61_ten_thousand_creations_survive_a_hundred_kills() {
-    creations_survive(10_000, 100, Duration::from_millis(600)).await;
+    creations_survive(10_000, 100).await;
 }
 
 #[tokio::test]
@@ -80,7 +83,7 @@ async fn b61_what_has_nothing_unique_is_never_made_twice() {
     let proxy = Proxy::of(&logto).await;
     let desk = Desk::at(&proxy);
     desk.write((0..300).map(|n| nameless(&format!("crash-{n:05}"))));
-    let killed = killed(&desk, 10, Duration::from_millis(250), &[]).await;
+    let killed = killed(&desk, &logto, 10, 40, &[]).await;
     assert!(killed.times > 5, "{}", killed.times);
     let names = users(&proxy, "name").await;
     let names: Vec<_> = names.iter().filter(|name| name.starts_with("crash-")).collect();
