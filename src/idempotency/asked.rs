@@ -15,6 +15,8 @@ pub struct Asked<'a> {
     pub caller: &'a CallerName,
     /// Where: a caller's key at one tenant is none at another.
     pub tenant: &'a TenantName,
+    /// The tenant's endpoint: another Logto under the same alias knows nothing of the first request.
+    pub endpoint: &'a str,
     /// The key.
     pub key: &'a Key,
     /// Method and Content-Type.
@@ -43,6 +45,7 @@ impl Asked<'_> {
             scope: digest([
                 self.caller.as_str().as_bytes(),
                 self.tenant.as_str().as_bytes(),
+                self.endpoint.as_bytes(),
                 self.key.as_bytes(),
             ]),
             content: digest([self.head.method.as_str().as_bytes(), target, content_type, self.body]),
@@ -72,6 +75,7 @@ mod tests {
         Asked {
             caller: &caller,
             tenant: &tenant,
+            endpoint: "https://acme.logto.app",
             key: &Key::of(&head.method, &head.headers).unwrap().unwrap(),
             head: &head,
             target: &PathAndQuery::from_static(path),

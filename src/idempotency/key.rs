@@ -22,21 +22,27 @@ impl Key {
     /// [`IdempotencyError::Malformed`].
     pub fn of(method: &Method, headers: &HeaderMap) -> Result<Option<Self>, IdempotencyError> {
         if !matches!(*method, Method::POST | Method::PATCH) {
-            return Ok(None);
+            return Self::none(headers);
         }
         let mut values = headers.get_all(headers::IDEMPOTENCY_KEY).iter();
-        let Some(value) = values.next() else {
-            return match headers.contains_key(headers::CLAVIGER_REPLAY) {
-                true => Err(IdempotencyError::Malformed(
-                    "it is missing, and Claviger-Replay asks what became of the first request that had it",
-                )),
-                false => Ok(None),
-            };
-        };
+        let Some(value) = values.next() else { return Self::none(headers) };
         if values.next().is_some() {
             return Err(IdempotencyError::Malformed("there are several"));
         }
         Self::parse(value.as_bytes()).map(Some).map_err(IdempotencyError::Malformed)
+    }
+
+    /// Of a request whose key is not kept here.
+    ///
+    /// # Errors
+    /// [`IdempotencyError::Malformed`]: it asks what became of the first one, and must not be sent.
+    pub fn none(headers: &HeaderMap) -> Result<Option<Self>, IdempotencyError> {
+        match headers.contains_key(headers::CLAVIGER_REPLAY) {
+            true => Err(IdempotencyError::Malformed(
+                "Claviger-Replay asks what became of a POST or PATCH with a key, and no key of this request is kept",
+            )),
+            false => Ok(None),
+        }
     }
 
     fn parse(text: &[u8]) -> Result<Self, &'static str> {
@@ -102,7 +108,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(headers::CLAVIGER_REPLAY, http::HeaderValue::from_static("only"));
         assert!(matches!(Key::of(&Method::POST, &headers), Err(IdempotencyError::Malformed(_))));
-        assert!(matches!(Key::of(&Method::GET, &headers), Ok(None)));
+        assert!(matches!(Key::of(&Method::DELETE, &headers), Err(IdempotencyError::Malformed(_))));
     }
 
     #[test]

@@ -62,7 +62,7 @@ impl Pipeline {
             Action::Forward(operation) if operation.name() != SUBSCRIBE_TENANT => {
                 Key::of(&head.method, &head.headers)
             }
-            _ => Ok(None),
+            _ => Key::none(&head.headers),
         }
     }
 
@@ -143,7 +143,10 @@ impl Pipeline {
     ) -> Result<Result<Begun, Arc<KeptAnswer>>, Failure> {
         let caller = &self.config.callers[admitted.caller().index().0].name;
         let (tenant, target) = (admitted.tenant().name(), operation.target());
-        let digests = Asked { caller, tenant, key, head, target, body: body.unwrap_or_default() }.digests();
+        let endpoint = admitted.tenant().endpoint().to_string();
+        let endpoint = endpoint.as_str();
+        let digests =
+            Asked { caller, tenant, endpoint, key, head, target, body: body.unwrap_or_default() }.digests();
         let claim = self.idempotency.claim(caller, digests, record.started, &self.config.limits).await?;
         match claim {
             // Never to be sent: dropped, it leaves no trace.

@@ -153,7 +153,7 @@ impl Reads {
     pub(super) fn find(&self, read: &Read, now: Instant) -> Found {
         let Some(longest) = read.kept else { return Found::Nothing };
         let Some(kept) = self.kept().find(&read.key) else { return Found::Nothing };
-        let age = kept.age + (now - kept.began);
+        let age = kept.age.saturating_add(now.saturating_duration_since(kept.began));
         let longest = longest.min(kept.longest);
         if kept.count == read.count && age < longest && read.writes.are_settled(now) {
             return Found::Good(kept, age, longest - age);
@@ -212,6 +212,9 @@ impl Reads {
             return false;
         }
         let headers = answer.headers();
+        if age(answer.headers()) >= longest.min(read.kept.unwrap_or_default()) {
+            return false;
+        }
         let size =
             |(name, value): (&header::HeaderName, &HeaderValue)| 64 + name.as_str().len() + value.len();
         let bytes = size_of::<Kept>() + answer.size() + headers.iter().map(size).sum::<usize>();

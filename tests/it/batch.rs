@@ -166,6 +166,22 @@ async fn b61_a_caller_that_nobody_knows_is_no_result() {
 }
 
 #[tokio::test]
+async fn b61_what_was_refused_for_the_key_is_carried_out_with_the_right_one() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    let desk = Desk::at(&proxy);
+    desk.write((0..20).map(|n| nameless(&format!("late-{n}"))));
+    std::fs::write(desk.path("wrong"), "cvk_wrong_0123456789abcdefghijklmnop").expect("it can be written");
+    let wrong = desk.path("wrong").display().to_string();
+    let refused = desk.run(&["--key-file", &wrong]).await;
+    assert!(refused.assert_code(1).stderr.contains("goes on where it was"), "{refused:?}");
+    desk.run(&[]).await.assert_code(0);
+    let results = desk.results();
+    assert_eq!(results.len(), 20);
+    assert!(results.iter().all(|it| it["outcome"] == "done" && it["settled"].is_null()), "{results:?}");
+}
+
+#[tokio::test]
 async fn b61_a_pause_that_is_asked_for_is_kept_and_nothing_is_lost() {
     let logto = Logto::start().await;
     let proxy = Proxy::of(&logto).await;

@@ -53,7 +53,8 @@ impl Answer {
             (_, "idempotency_in_progress") => wait(),
             (_, "idempotency_unknown" | "idempotency_not_kept") => Says::Unknown,
             (429, _) => wait(),
-            (401, "caller_unknown") | (404, "tenant_unknown" | "not_found") => Says::Stop,
+            // No 401 of Logto's passes Claviger.
+            (401, _) | (404, "tenant_unknown" | "not_found") => Says::Stop,
             // Logto and Claviger name a code; whoever does not is somebody else.
             (404 | 405, "") if self.body["code"].is_null() => Says::Stop,
             (_, "upstream_unreachable" | "deadline") if !self.was_sent() => wait(),
@@ -108,7 +109,7 @@ mod tests {
             (409, "idempotency_in_progress", "http_request_denied", wait()),
             (409, "idempotency_unknown", "http_request_denied", Says::Unknown),
             (401, "caller_unknown", "http_request_denied", Says::Stop),
-            (401, "", "", Says::Over),
+            (401, "", "", Says::Stop),
             (404, "", "", Says::Over),
             (404, "tenant_unknown", "http_request_denied", Says::Stop),
         ] {

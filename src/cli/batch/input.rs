@@ -33,6 +33,10 @@ impl Input {
         } else {
             File::open(path).and_then(|file| file.take(MOST + 1).read_to_end(&mut text))
         };
+        // As editors of Windows write it.
+        if text.starts_with(b"\xef\xbb\xbf") {
+            text.drain(..3);
+        }
         let read = read.map_err(|error| format!("{}: {error}", path.display()))?;
         if read as u64 > MOST {
             return Err(format!("{}: there are more than {MOST} bytes: split it", path.display()));

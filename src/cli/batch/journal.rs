@@ -19,6 +19,10 @@ use super::{
 };
 use crate::regular_file;
 
+/// How the files begin.
+const HEAD: &[u8] = br#"{"claviger_batch":"#;
+const RESULT: &[u8] = br#"{""#;
+
 /// The first line of a journal.
 #[derive(Serialize, Deserialize)]
 struct Head {
@@ -35,6 +39,20 @@ struct Head {
 struct Sent {
     line: usize,
     attempt: u32,
+    /// It did not go out after all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unsent: bool,
+}
+
+impl Sent {
+    /// The last attempt of each operation that may have gone out.
+    fn counts_in(&self, sent: &mut HashMap<usize, u32>) {
+        let last = self.attempt - u32::from(self.unsent).min(self.attempt);
+        match last {
+            0 => drop(sent.remove(&self.line)),
+            last => drop(sent.insert(self.line, last)),
+        }
+    }
 }
 
 /// As much of a result as counts for the next run.
@@ -77,13 +95,13 @@ impl Journal {
             Err(TryLockError::Error(error)) => return Err(of(journal, error)),
         }
         let (mut head, mut sent) = (None, HashMap::new());
-        whole_lines(&mut file, |number, line| {
+        whole_lines(&mut file, HEAD, |number, line| {
             if number == 1 {
                 head = serde_json::from_slice::<Head>(line).ok();
                 return head.is_some();
             }
             let read = serde_json::from_slice::<Sent>(line).ok();
-            read.map(|it| sent.insert(it.line, it.attempt)).is_some()
+            read.map(|it| it.counts_in(&mut sent)).is_some()
         })
         .map_err(|error| of(journal, error))?
         .map_or(Ok(()), |number| Err(damaged(journal, number)))?;
@@ -109,7 +127,7 @@ impl Journal {
             sync_directory(path).map_err(|error| of(path, error))?;
         }
         let (mut concluded, mut tally) = (HashSet::new(), Tally { all: input.len(), ..Tally::default() });
-        whole_lines(&mut results_file, |_, line| {
+        whole_lines(&mut results_file, RESULT, |_, line| {
             let Ok(result) = serde_json::from_slice::<Noted>(line) else { return false };
             let Some(outcome) = Outcome::parse(&result.outcome) else { return false };
             if concluded.insert(result.line) {
@@ -147,13 +165,22 @@ impl Journal {
     pub(super) fn sends<'l>(&mut self, lines: impl Iterator<Item = (&'l Line, u32)>) -> io::Result<()> {
         let (mut text, mut counts) = (String::new(), false);
         for (line, attempt) in lines {
-            let sent = Sent { line: line.number, attempt };
+            let sent = Sent { line: line.number, attempt, unsent: false };
             text = text + &serde_json::to_string(&sent)? + "\n";
             counts |= !line.repeats_safely();
             self.sent.insert(line.number, attempt);
         }
         self.journal.write_all(text.as_bytes())?;
         if counts { self.journal.sync_data() } else { Ok(()) }
+    }
+
+    /// Notes that an attempt certainly did not go out: what came of it is no question.
+    pub(super) fn unsent(&mut self, line: &Line, attempt: u32) -> io::Result<()> {
+        let unsent = Sent { line: line.number, attempt, unsent: true };
+        let text = serde_json::to_string(&unsent)? + "\n";
+        self.journal.write_all(text.as_bytes())?;
+        unsent.counts_in(&mut self.sent);
+        Ok(())
     }
 
     /// Notes what came of an operation. Should it be lost, its outcome is settled once more.
@@ -210,15 +237,23 @@ fn append(file: &mut File, head: &Head) -> io::Result<()> {
     file.write_all(text.as_bytes())
 }
 
-/// Reads the lines that are whole, by number, and takes the rest off; the number of the first that `take` refuses.
-fn whole_lines(file: &mut File, mut take: impl FnMut(usize, &[u8]) -> bool) -> io::Result<Option<usize>> {
+/// Reads the lines that are whole, by number, and takes the rest off; the number of the first that `take` refuses. A file that does not
+/// begin as it should is somebody else's, and stays as it is.
+fn whole_lines(
+    file: &mut File,
+    begins: &[u8],
+    mut take: impl FnMut(usize, &[u8]) -> bool,
+) -> io::Result<Option<usize>> {
     file.seek(SeekFrom::Start(0))?;
     let mut reader = BufReader::new(&*file);
     let (mut line, mut whole, mut number) = (Vec::new(), 0, 0);
     loop {
         line.clear();
         let length = reader.read_until(b'\n', &mut line)?;
-        if line.pop() != Some(b'\n') {
+        if line.pop_if(|last| *last == b'\n').is_none() {
+            if whole == 0 && !line.starts_with(begins) && !begins.starts_with(&line) {
+                return Ok(Some(1));
+            }
             break;
         }
         number += 1;

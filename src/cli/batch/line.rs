@@ -49,6 +49,9 @@ impl Line {
         if text.len() > MOST {
             return Err(format!("the line has more than {MOST} bytes"));
         }
+        if !text.trim_ascii_start().starts_with(b"{") {
+            return Err(format!("this is no JSON object. Write {FORM}, on one line"));
+        }
         let written: Written = serde_json::from_slice(text).map_err(|error| explained(&error))?;
         let (verb, path) = match (&written.operation, &written.method, &written.path) {
             (Some(operation), None, None) => named(operation, &written.params)?,
@@ -261,6 +264,7 @@ mod tests {
         for (text, says) in [
             ("", "no JSON object"),
             ("[]", "Write {"),
+            (r#"[null,"ListUsers",{},{},null,null,null,null]"#, "no JSON object"),
             ("{", "on one line"),
             ("{}", "there is no operation"),
             (r#"{"operation":"CreateUsr"}"#, "Did you mean CreateUser?"),

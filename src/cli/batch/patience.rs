@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 
 /// The longest wait that nobody asked for.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -14,6 +14,7 @@ const LONGEST: Duration = Duration::from_secs(10);
 pub(super) struct Patience {
     most: Duration,
     state: Mutex<State>,
+    ended: Semaphore,
 }
 
 struct State {
@@ -26,7 +27,7 @@ struct State {
 impl Patience {
     pub(super) fn new(most: Duration) -> Self {
         let now = Instant::now();
-        Self { most, state: Mutex::new(State { progress: now, until: now }) }
+        Self { most, state: Mutex::new(State { progress: now, until: now }), ended: Semaphore::new(0) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -38,14 +39,30 @@ impl Patience {
         self.state().progress = Instant::now();
     }
 
+    /// From now on nobody waits.
+    pub(super) fn end(&self) {
+        self.ended.close();
+    }
+
     /// Waits until something may be sent.
-    pub(super) async fn turn(&self) {
+    ///
+    /// # Errors
+    /// The run ends.
+    pub(super) async fn turn(&self) -> Result<(), String> {
         loop {
             let until = self.state().until;
-            if Instant::now() >= until {
-                return;
+            if Instant::now() >= until && !self.ended.is_closed() {
+                return Ok(());
             }
-            tokio::time::sleep_until(until).await;
+            self.sleep_until(until).await?;
+        }
+    }
+
+    async fn sleep_until(&self, until: Instant) -> Result<(), String> {
+        tokio::select! {
+            biased;
+            _closed = self.ended.acquire() => Err("the run ends".to_owned()),
+            () = tokio::time::sleep_until(until) => Ok(()),
         }
     }
 
@@ -66,7 +83,6 @@ impl Patience {
                 state.until = state.until.max(until);
             }
         }
-        tokio::time::sleep_until(until).await;
-        Ok(())
+        self.sleep_until(until).await
     }
 }

@@ -57,7 +57,11 @@ impl Run {
     pub(super) async fn all(self, input: Input, concurrency: usize) -> (Tally, Option<String>) {
         let this = Arc::new(self);
         let progress = Progress::new(this.journal().tally);
-        let given_up = this.go_through(&input, concurrency, &progress).await.err();
+        let mut under_way = JoinSet::new();
+        let given_up = this.go_through(&input, concurrency, &progress, &mut under_way).await.err();
+        // Those that are under way are told what came of them, and nobody waits any more.
+        this.patience.end();
+        while under_way.join_next().await.is_some() {}
         progress.end();
         let mut journal = this.journal();
         let synced = journal.sync().err().map(|error| format!("the results cannot be written: {error}"));
@@ -69,8 +73,8 @@ impl Run {
         input: &Input,
         concurrency: usize,
         progress: &Progress,
+        under_way: &mut JoinSet<Result<(), String>>,
     ) -> Result<(), String> {
-        let mut under_way = JoinSet::new();
         let mut shown = interval(SHOWN_EVERY);
         shown.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut next, mut synced) = (0, Instant::now());
@@ -170,12 +174,13 @@ impl Run {
     async fn attempt(&self, line: &Line, attempt: u32) -> Result<Told, String> {
         let mut times = 0;
         loop {
-            self.patience.turn().await;
+            let turn = self.patience.turn().await;
+            turn.map_err(|why| self.unsent(line, attempt, why))?;
             let sent = self.send(line, attempt, Wanted::Effect).await;
             let (asked, why) = match sent {
                 Ok(answer) => match answer.says() {
                     Says::Over => return Ok(Told::Over(answer)),
-                    Says::Stop => return Err(answer.message()),
+                    Says::Stop => return Err(self.unsent(line, attempt, answer.message())),
                     Says::Wait(asked) => (asked, answer.message()),
                     Says::Unknown => {
                         let why = answer.message();
@@ -185,8 +190,17 @@ impl Run {
                 Err(lost) if lost.was_sent => return Ok(Told::Unknown(None, lost.why)),
                 Err(lost) => (None, lost.why),
             };
-            self.patience.wait(asked, times, &why).await?;
+            let waited = self.patience.wait(asked, times, &why).await;
+            waited.map_err(|why| self.unsent(line, attempt, why))?;
             times += 1;
+        }
+    }
+
+    /// The run ends before this attempt went out: the next one sends it.
+    fn unsent(&self, line: &Line, attempt: u32, why: String) -> String {
+        match self.journal().unsent(line, attempt) {
+            Ok(()) => why,
+            Err(error) => format!("{why}; and the journal cannot be written: {error}"),
         }
     }
 

@@ -14,7 +14,7 @@ use super::{
 /// Pages of a list that are looked through.
 const MOST_PAGES: usize = 1000;
 /// By how much clocks may differ.
-const SKEW: u64 = 5 * 60 * 1000;
+const SKEW: u64 = 10 * 1000;
 
 impl Run {
     pub(super) async fn settle(
@@ -70,7 +70,7 @@ impl Run {
     async fn ask(&self, line: &Line, attempt: u32) -> Result<Option<Answer>, String> {
         let mut times = 0;
         loop {
-            self.patience.turn().await;
+            self.patience.turn().await?;
             let (asked, why) = match self.send(line, attempt, Wanted::Replay).await {
                 Ok(answer) => match answer.says() {
                     Says::Stop => return Err(answer.message()),
@@ -112,7 +112,7 @@ impl Run {
     async fn read(&self, target: &str) -> Result<Answer, String> {
         let mut times = 0;
         loop {
-            self.patience.turn().await;
+            self.patience.turn().await?;
             let (asked, why) = match self.client.send(&http::Method::GET, target, None, None).await {
                 Ok(answer) => match answer.says() {
                     Says::Stop => return Err(answer.message()),

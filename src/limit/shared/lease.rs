@@ -14,11 +14,12 @@ local pace, lasts, who = tonumber(ARGV[8]), tonumber(ARGV[9]), ARGV[10]
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
 local s = redis.call('HMGET', KEYS[1], 'at', 'paused', 'pace', 'slow', 'by')
--- Never further ahead than anybody may draw: the clock may have been set back.
-local at = math.min(math.max(tonumber(s[1] or 0), now), now + most)
-local paused, slowest, slow = tonumber(s[2] or 0), tonumber(s[3] or 1), tonumber(s[4] or 0)
-local by = s[5] or ''
-if slow <= now then slowest = 1 end
+local at, paused = tonumber(s[1] or 0) or 0, tonumber(s[2] or 0) or 0
+local slowest, slow, by = tonumber(s[3] or 1) or 1, tonumber(s[4] or 0) or 0, s[5] or ''
+-- What lies further ahead than anything may is of a clock that was set back, or nobody's: it does not count. No comparison with what is no number holds.
+if not (at > now and at <= now + most) then at = now end
+if not (paused > now and paused <= now + 60000000) then paused = 0 end
+if not (slow > now and slow <= now + 180000000 and slowest >= 0.01 and slowest < 1) then slowest, slow = 1, 0 end
 -- The slowest pace counts, until whoever said it says another one or nothing more.
 if lasts > 0 and (pace <= slowest or by == who) then
   slowest, slow, by = pace, now + lasts, who

@@ -75,9 +75,9 @@ impl State {
         self.stock.put(first, lease.cost, lease.count);
         self.next = first + lease.count * lease.cost;
         self.cost = lease.cost;
-        if lease.paused > 0 {
-            self.paused_until = self.paused_until.max(at + lease.paused);
-        }
+        // Redis knows of all pauses but those that it is yet to be told.
+        let own = if self.news.pause > 0 { self.paused_until } else { 0 };
+        self.paused_until = own.max(at + lease.paused);
     }
 
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]

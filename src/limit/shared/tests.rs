@@ -45,8 +45,12 @@ struct Model {
 impl Model {
     fn lease(&mut self, now: u64, who: usize, ask: &Ask) -> Lease {
         let micros = |nanos: u64| nanos / 1000;
-        if self.slow <= now {
+        // What is further ahead than anything may be is of a clock that was set back.
+        if self.slow <= now || self.slow > now + 180_000_000 {
             self.pace = 1.0;
+        }
+        if self.paused > now + 60_000_000 {
+            self.paused = 0;
         }
         if ask.pace_lasts > 0 && (ask.pace <= self.pace || self.by == Some(who)) {
             (self.pace, self.slow, self.by) = (ask.pace, now + micros(ask.pace_lasts), Some(who));
@@ -55,7 +59,8 @@ impl Model {
             self.paused = self.paused.max(now + micros(ask.pause));
         }
         let most = now + micros(ask.most);
-        let at = (self.at.clamp(now, most) + micros(ask.used)).max(now + micros(ask.least)).min(most);
+        let at = if self.at > most { now } else { self.at.max(now) };
+        let at = (at + micros(ask.used)).max(now + micros(ask.least)).min(most);
         let pace = ask.pace.min(self.pace);
         #[expect(
             clippy::cast_possible_truncation,
@@ -110,6 +115,29 @@ async fn b55_the_script_does_what_its_model_does_whatever_it_is_asked() {
         let answer = Lease { count, first, cost, paused };
         assert_eq!(answer, model.lease(now, who, &ask), "{n}: {ask:?}");
         granted += count;
+    }
+    // Whatever somebody else wrote there stops nobody.
+    for (field, garbage) in ["at", "paused", "pace", "slow"].iter().flat_map(|field| {
+        ["99999999999999999999", "nan", "inf", "-inf", "x", "-1", "0"].map(|garbage| (*field, garbage))
+    }) {
+        let _: ::redis::Value = redis
+            .ask(&::redis::cmd("HSET").arg("{claviger}:t").arg(field).arg(garbage).to_owned())
+            .await
+            .unwrap();
+        now += 3_000_000;
+        let ask = Ask {
+            cost: millis(10),
+            reach: millis(100),
+            want: 1,
+            most: millis(500),
+            pace: 1.0,
+            ..Ask::default()
+        };
+        let mut arguments = lease::arguments("0", &ask).to_vec();
+        arguments.extend([(now / 1_000_000).to_string(), (now % 1_000_000).to_string()]);
+        let (count, first, _cost, paused): (u64, u64, u64, u64) =
+            redis.run(&script, "{claviger}:t", &arguments).await.unwrap();
+        assert_eq!((count, first, paused), (1, 0, 0), "{field} {garbage}");
     }
     assert!(granted > 1000, "{granted}");
     let left: i64 = redis.ask(&::redis::cmd("PTTL").arg("{claviger}:t").to_owned()).await.unwrap();

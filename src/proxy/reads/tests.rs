@@ -197,6 +197,19 @@ async fn b63_a_revalidated_answer_is_as_old_as_the_question_and_masked_ones_have
 }
 
 #[tokio::test(start_paused = true)]
+async fn b63_an_answer_that_came_too_old_is_not_kept_however_old_it_says_that_it_is() {
+    let (reads, writes) = (reads(1 << 20), Arc::new(Writes::default()));
+    for age in [5, 6, u64::MAX] {
+        let read = a_read(&writes, TARGET, Some(Duration::from_secs(5)));
+        let mut answer = an_answer(7);
+        answer.headers_mut().insert(http::header::AGE, age.into());
+        let fit = AsItCame::of(answer.headers());
+        reads.arrived(&read, answer, fit, None, Instant::now());
+        assert!(matches!(reads.find(&read, Instant::now()), Found::Nothing), "{age}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn b63_what_is_kept_counts_as_held_until_the_last_who_is_given_it_has_taken_it() {
     let memory = Memory::new(100_000, 10);
     let reads = Reads::new(&Metrics::new(), memory.kept());

@@ -42,6 +42,36 @@ fn done() -> Concluded {
 }
 
 #[test]
+fn what_certainly_did_not_go_out_is_sent_by_the_next_run() {
+    let desk = Desk::new();
+    let input = desk.input();
+    let [first, second] = [0, 1].map(|index| input.line(index).unwrap());
+    let mut journal = desk.open().unwrap_or_else(|why| panic!("{why}"));
+    journal.sends([(&first, 1), (&second, 1), (&second, 2)].into_iter()).unwrap();
+    journal.unsent(&first, 1).unwrap();
+    journal.unsent(&second, 2).unwrap();
+    assert_eq!([2, 4].map(|line| journal.attempt(line)), [None, Some(1)]);
+    drop(journal);
+    let journal = desk.open().unwrap_or_else(|why| panic!("{why}"));
+    assert_eq!([2, 4].map(|line| journal.attempt(line)), [None, Some(1)]);
+}
+
+#[test]
+fn a_file_of_somebody_elses_stays_as_it_is() {
+    for text in ["precious, and without an end of line", "{\"operation\":\"ListUsers\"}", "precious\nlines\n"]
+    {
+        let desk = Desk::new();
+        std::fs::write(desk.path("j"), text).unwrap();
+        let why = desk.open().err().unwrap();
+        assert!(why.contains("the file is damaged, or is something else"), "{why}");
+        assert_eq!(desk.text("j"), text);
+    }
+    let desk = Desk::new();
+    std::fs::write(desk.path("j"), "{\"claviger_ba").unwrap();
+    desk.open().unwrap_or_else(|why| panic!("a journal that was cut off in its first line: {why}"));
+}
+
+#[test]
 fn the_next_run_knows_what_was_sent_and_what_is_over() {
     let desk = Desk::new();
     let input = desk.input();
