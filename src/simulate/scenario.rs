@@ -217,6 +217,9 @@ impl WrittenLoad {
             (None, Some(connections)) if (1..=10_000).contains(&connections) => {
                 Asks::Connections(connections)
             }
+            (Some(_), Some(_)) => {
+                return Err(invalid(format_args!("load.{name} has both rate and connections: take one out")));
+            }
             _ => {
                 return Err(invalid(format_args!(
                     "load.{name}: write rate, in requests per second, or connections, that each ask again when they are answered"
@@ -225,6 +228,11 @@ impl WrittenLoad {
         };
         let at = |text: Option<String>, usual| text.map_or(Ok(usual), |text| parse_duration(&text));
         let (from, until) = (at(self.from, Duration::ZERO)?, at(self.until, duration)?.min(duration));
+        if from >= until {
+            return Err(invalid(format_args!(
+                "load.{name}: until, or the end of the scenario, is not after from"
+            )));
+        }
         let weight = self.weight.unwrap_or(1).clamp(1, 100);
         Ok(Load { name, class, weight, asks, from, until })
     }

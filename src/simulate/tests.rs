@@ -67,7 +67,8 @@ fn what_is_wrong_with_a_scenario_is_said() {
     for (text, want) in [
         ("", "missing field `load`"),
         ("load.a.rate = 0", "load.a: write rate"),
-        ("[load.a]\nrate = 1\nconnections = 1", "load.a: write rate"),
+        ("[load.a]\nrate = 1\nconnections = 1", "has both rate and connections"),
+        ("load.a = { rate = 1, from = \"40s\", until = \"10s\" }", "load.a: until"),
         ("load.a.rate = 1\nquota.share = 2", "quota: write"),
         ("load.a = { rate = 1, priority = \"high\" }", "load.a.priority: write"),
         ("load.a.rate = 1\nduration = \"10\"", "is no duration"),
