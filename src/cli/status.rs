@@ -35,6 +35,10 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
+    // Another process than was meant would be shown.
+    if let Some(missing) = args.sources.paths.iter().find(|path| !path.exists()) {
+        return super::fail(&format!("--config {}: there is no such file", missing.display()));
+    }
     let process = match Process::with_token(&args.sources, args.address.clone()) {
         Ok(process) => process,
         Err(exit) => return exit,

@@ -106,6 +106,13 @@ fn terminal() -> (File, OwnedFd) {
 }
 
 #[tokio::test]
+async fn a_configuration_that_is_not_there_is_no_reason_to_ask_another_process() {
+    let said = claviger(&["status", "--config", "/nonexistent/c.toml"]).await;
+    said.assert_code(1);
+    assert_eq!(said.stderr, "claviger: --config /nonexistent/c.toml: there is no such file\n");
+}
+
+#[tokio::test]
 async fn a_watched_terminal_is_drawn_over_and_given_back() {
     let logto = Logto::start().await;
     let proxy = Proxy::of(&logto).await;
