@@ -1,12 +1,15 @@
 //! How long is waited, by all operations together: whom the tenant or Claviger tells to come back later, tells all of them.
 
 use std::{
+    io::{IsTerminal as _, Write as _},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use tokio::{sync::Semaphore, time::Instant};
 
+/// Whoever watches is told when nothing has got on for so long.
+const SOON: Duration = Duration::from_secs(3);
 /// The longest wait that nobody asked for.
 const LONGEST: Duration = Duration::from_secs(10);
 
@@ -22,12 +25,18 @@ struct State {
     progress: Instant,
     /// Before which nothing is sent.
     until: Instant,
+    /// Whether it was said that nothing gets on.
+    is_told: bool,
 }
 
 impl Patience {
     pub(super) fn new(most: Duration) -> Self {
         let now = Instant::now();
-        Self { most, state: Mutex::new(State { progress: now, until: now }), ended: Semaphore::new(0) }
+        Self {
+            most,
+            state: Mutex::new(State { progress: now, until: now, is_told: false }),
+            ended: Semaphore::new(0),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -36,7 +45,8 @@ impl Patience {
 
     /// Something got on.
     pub(super) fn progress(&self) {
-        self.state().progress = Instant::now();
+        let mut state = self.state();
+        (state.progress, state.is_told) = (Instant::now(), false);
     }
 
     /// From now on nobody waits.
@@ -77,7 +87,10 @@ impl Patience {
             let mut state = self.state();
             if until > state.progress + self.most {
                 let most = humantime::format_duration(self.most);
-                return Err(format!("nothing got on for {most}: {why}"));
+                return Err(format!("nothing was completed for {most}: {why}"));
+            }
+            if state.progress.elapsed() >= SOON && !std::mem::replace(&mut state.is_told, true) {
+                tell(why, self.most);
             }
             if asked.is_some() {
                 state.until = state.until.max(until);
@@ -85,4 +98,12 @@ impl Patience {
         }
         self.sleep_until(until).await
     }
+}
+
+/// On standard error, in the place of the bar if there is one.
+fn tell(why: &str, most: Duration) {
+    let line = if std::io::stderr().is_terminal() { "\r\x1b[K" } else { "" };
+    let most = humantime::format_duration(most);
+    // A terminal that is gone is no reason to stop.
+    let _ = writeln!(std::io::stderr(), "{line}claviger: waiting, for {most} at most: {why}");
 }
