@@ -125,7 +125,7 @@ const scenarios = {
     const page = await open(proxy);
     await shows(page, '#no-problems', 'Nothing is wrong.');
     for (let tries = 0; tries < 4; tries++) await proxy.ask('GET', '/t/northwind/api/users');
-    await shows(page, '#problem-list li', 'tries failed in the last minutes');
+    await shows(page, '#problem-list li', 'attempts failed in the last minutes');
     await shows(page, '#problem-list li', "look at Logto's log");
     assert.equal(await text(page, '#errors'), '1 error');
     assert.match(await page.title(), /^1 error · /);
