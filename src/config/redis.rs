@@ -44,12 +44,23 @@ pub struct RedisOptions {
 }
 
 impl RedisOptions {
-    /// The default of `prefix`.
-    pub const PREFIX: &str = "claviger";
-    /// The default of `connect_timeout`.
-    pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-    /// The default of `timeout`.
-    pub const TIMEOUT: Duration = Duration::from_secs(2);
+    /// The defaults, for a Redis at these addresses.
+    pub fn at(url: Vec<RedisAddress>) -> Self {
+        Self {
+            url,
+            master: None,
+            username: None,
+            password: None,
+            sentinel_password: None,
+            prefix: "claviger".into(),
+            connect_timeout: Duration::from_secs(3),
+            timeout: Duration::from_secs(2),
+            share_limits: true,
+            replicas: 1,
+            token_key: None,
+            roots: Roots::Bundled,
+        }
+    }
 }
 
 /// Where a Redis listens.

@@ -12,7 +12,6 @@ use tokio::process::Command;
 use crate::support::{
     Cut, Cutter, Finished, Logto, Proxy,
     command::{finish, program},
-    quoted,
 };
 
 /// A desk with an operation file.
@@ -66,21 +65,6 @@ fn nameless(name: &str) -> Value {
     json!({ "operation": "CreateUser", "body": { "name": name } })
 }
 
-/// What all users have for this member, in order.
-async fn users(proxy: &Proxy, member: &str) -> Vec<String> {
-    let mut names = Vec::new();
-    for page in 1.. {
-        let users = proxy.get(&format!("/api/users?page_size=100&page={page}")).await.json();
-        let users = users.as_array().expect("a list");
-        if users.is_empty() {
-            break;
-        }
-        names.extend(users.iter().filter_map(|user| user[member].as_str().map(str::to_owned)));
-    }
-    names.sort();
-    names
-}
-
 #[tokio::test]
 async fn b61_operations_are_carried_out_and_their_answers_kept() {
     let logto = Logto::start().await;
@@ -110,7 +94,7 @@ async fn b61_operations_are_carried_out_and_their_answers_kept() {
         (&"none".into(), &"failed".into(), &404.into())
     );
     assert!(results[42]["body"].is_array());
-    assert_eq!(users(&proxy, "username").await.iter().filter(|name| name.starts_with("batch_")).count(), 40);
+    assert_eq!(proxy.users("username").await.iter().filter(|name| name.starts_with("batch_")).count(), 40);
     assert!(proxy.metric("claviger_idempotency_keys_total{outcome=\"first\"}").await > 40.0);
     // What is over is over.
     logto.clear_recorded();
@@ -198,12 +182,7 @@ async fn b61_a_pause_that_is_asked_for_is_kept_and_nothing_is_lost() {
 async fn b61_a_creation_whose_answer_is_lost_is_settled_by_what_is_unique() {
     let logto = Logto::start().await;
     let cutter = Cutter::to(&logto).await;
-    let proxy = Proxy::builder()
-        .tenant("acme", &logto)
-        .set("tenants.acme.endpoint", quoted(cutter.base_url()))
-        .set("tenants.acme.resource", quoted("https://default.logto.app/api"))
-        .start()
-        .await;
+    let proxy = cutter.proxy(&logto).await;
     let mut settled = Vec::new();
     for (n, cut) in [
         Cut::Request(20),
@@ -234,7 +213,7 @@ async fn b61_a_creation_whose_answer_is_lost_is_settled_by_what_is_unique() {
             Some("done") => finished.assert_code(0),
             _ => finished.assert_code(1),
         };
-        let there = users(&proxy, "name").await.iter().filter(|name| **name == format!("lost_{n}")).count();
+        let there = proxy.users("name").await.iter().filter(|name| **name == format!("lost_{n}")).count();
         assert!(there <= 1, "{cut:?}");
         if result["outcome"] == "done" {
             assert_eq!(there, 1, "{cut:?}: {result}");
@@ -277,5 +256,5 @@ async fn b61_what_was_there_before_is_no_success() {
     repeated.write([nameless("twice")]);
     logto.faults().set(vec![Fault::new(Target::Api, Effect::Reset).method("POST").times(1)]);
     repeated.run(&["--repeat-unknown"]).await.assert_code(0);
-    assert_eq!(users(&proxy, "name").await.iter().filter(|name| *name == "twice").count(), 1);
+    assert_eq!(proxy.users("name").await.iter().filter(|name| *name == "twice").count(), 1);
 }

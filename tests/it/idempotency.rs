@@ -14,23 +14,8 @@ fn creation(name: &str, key: &str) -> Request {
     Request::post("/api/users", format!(r#"{{"name":"{name}"}}"#)).header("Idempotency-Key", key)
 }
 
-/// The names of all users, in order.
-async fn names(proxy: &Proxy) -> Vec<String> {
-    let mut names = Vec::new();
-    for page in 1.. {
-        let users = proxy.get(&format!("/api/users?page_size=100&page={page}")).await.json();
-        let users = users.as_array().expect("a list");
-        if users.is_empty() {
-            break;
-        }
-        names.extend(users.iter().map(|user| user["name"].as_str().unwrap_or_default().to_owned()));
-    }
-    names.sort();
-    names
-}
-
 async fn count(proxy: &Proxy, name: &str) -> usize {
-    names(proxy).await.iter().filter(|it| *it == name).count()
+    proxy.users("name").await.iter().filter(|it| *it == name).count()
 }
 
 fn is_replayed(answer: &Answer) -> bool {

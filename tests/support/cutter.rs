@@ -12,7 +12,7 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-use super::Logto;
+use super::{Logto, Proxy, quoted};
 
 /// Where the next `POST /api/…` breaks off.
 #[derive(Clone, Copy, Debug)]
@@ -41,9 +41,14 @@ impl Cutter {
         Self { address, plan, task }
     }
 
-    /// For `endpoint` of a tenant.
-    pub(crate) fn base_url(&self) -> String {
-        format!("http://{}", self.address)
+    /// A Claviger whose tenant is behind it.
+    pub(crate) async fn proxy(&self, logto: &Logto) -> Proxy {
+        Proxy::builder()
+            .tenant("acme", logto)
+            .set("tenants.acme.endpoint", quoted(format!("http://{}", self.address)))
+            .set("tenants.acme.resource", quoted("https://default.logto.app/api"))
+            .start()
+            .await
     }
 
     /// Breaks the next creation off.

@@ -113,6 +113,21 @@ impl Proxy {
         self.ask(&Request::get(target)).await
     }
 
+    /// What all users have for this member, in order.
+    pub(crate) async fn users(&self, member: &str) -> Vec<String> {
+        let mut all = Vec::new();
+        for page in 1.. {
+            let users = self.get(&format!("/api/users?page_size=100&page={page}")).await.json();
+            let users = users.as_array().expect("a list");
+            if users.is_empty() {
+                break;
+            }
+            all.extend(users.iter().filter_map(|user| user[member].as_str().map(str::to_owned)));
+        }
+        all.sort();
+        all
+    }
+
     /// A request to the admin listener.
     pub(crate) async fn admin(&self, target: &str) -> Answer {
         self.ask_admin(&Request::get(target)).await

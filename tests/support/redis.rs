@@ -4,7 +4,7 @@
 use std::{io::Write as _, os::unix::net::UnixStream, path::PathBuf, process::Stdio, time::Duration};
 
 use claviger::{
-    config::{RedisAddress, RedisOptions, Roots},
+    config::{RedisAddress, RedisOptions},
     redis::Redis,
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -99,18 +99,8 @@ impl RedisServer {
 
     pub(crate) fn options(&self) -> RedisOptions {
         RedisOptions {
-            url: vec![RedisAddress::parse(&self.url()).expect("it is one")],
-            master: None,
-            username: None,
-            password: None,
-            sentinel_password: None,
-            prefix: RedisOptions::PREFIX.into(),
-            connect_timeout: Duration::from_secs(5),
             timeout: Duration::from_secs(10),
-            share_limits: true,
-            replicas: 1,
-            token_key: None,
-            roots: Roots::Bundled,
+            ..RedisOptions::at(vec![RedisAddress::parse(&self.url()).expect("it is one")])
         }
     }
 

@@ -44,7 +44,8 @@ impl Checker<'_> {
                 return None;
             }
         };
-        let prefix = self.leaf(&at, "prefix", raw.prefix).unwrap_or_else(|| RedisOptions::PREFIX.into());
+        let usual = RedisOptions::at(addresses);
+        let prefix = self.leaf(&at, "prefix", raw.prefix).unwrap_or_else(|| usual.prefix.clone());
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
         if prefix.is_empty() || prefix.len() > 100 || !prefix.bytes().all(is_plain) {
             let what = "a prefix is 1 to 100 of letters, digits, '-', '_', '.' and ':'";
@@ -63,17 +64,17 @@ impl Checker<'_> {
             self.warn(&at.key("sentinel_password"), what, "Write master, or take it out.");
         }
         let token_key = raw.token_key.and_then(|id| self.sealing_key(&at.key("token_key"), id));
-        (!addresses.is_empty()).then_some(RedisOptions {
-            url: addresses,
+        (!usual.url.is_empty()).then_some(RedisOptions {
+            url: usual.url,
             master,
             username,
             password,
             sentinel_password,
             prefix,
-            connect_timeout: connect_timeout.unwrap_or(RedisOptions::CONNECT_TIMEOUT),
-            timeout: timeout.unwrap_or(RedisOptions::TIMEOUT),
+            connect_timeout: connect_timeout.unwrap_or(usual.connect_timeout),
+            timeout: timeout.unwrap_or(usual.timeout),
             share_limits,
-            replicas: replicas.unwrap_or(1),
+            replicas: replicas.unwrap_or(usual.replicas),
             token_key,
             roots: roots?,
         })

@@ -6,7 +6,7 @@ use tokio::process::{Child, Command};
 
 use super::{lease::Lease, *};
 use crate::{
-    config::{RedisAddress, RedisOptions, Roots},
+    config::{RedisAddress, RedisOptions},
     redis::{Redis, Script},
 };
 
@@ -16,18 +16,8 @@ fn server(directory: &Path) -> Option<(Child, Redis)> {
     command.args(["--port", "0", "--save", "", "--unixsocket"]).arg(&socket);
     let child = command.stdout(Stdio::null()).kill_on_drop(true).spawn().ok()?;
     let options = RedisOptions {
-        url: vec![RedisAddress::Unix(socket)],
-        master: None,
-        username: None,
-        password: None,
-        sentinel_password: None,
-        prefix: RedisOptions::PREFIX.into(),
-        connect_timeout: Duration::from_secs(5),
         timeout: Duration::from_secs(10),
-        share_limits: true,
-        replicas: 1,
-        token_key: None,
-        roots: Roots::Bundled,
+        ..RedisOptions::at(vec![RedisAddress::Unix(socket)])
     };
     Some((child, Redis::new(&options).expect("there is no TLS")))
 }

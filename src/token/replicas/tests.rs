@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    config::{RedisAddress, RedisOptions, Roots},
+    config::{RedisAddress, RedisOptions},
     token::tests::{Reply, World},
 };
 
@@ -11,18 +11,9 @@ const MINUTE: Duration = Duration::from_mins(1);
 
 fn shared(clock: Clock) -> SharedTokens {
     let options = RedisOptions {
-        url: vec![RedisAddress::Unix("/nobody/is/there".into())],
-        master: None,
-        username: None,
-        password: None,
-        sentinel_password: None,
-        prefix: RedisOptions::PREFIX.into(),
-        connect_timeout: MINUTE,
         timeout: MINUTE,
-        share_limits: false,
-        replicas: 1,
-        token_key: None,
-        roots: Roots::Bundled,
+        connect_timeout: MINUTE,
+        ..RedisOptions::at(vec![RedisAddress::Unix("/nobody/is/there".into())])
     };
     SharedTokens::new(Redis::new(&options).expect("there is no TLS"), &Secret::new(b"k".to_vec()), clock)
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Desk, nameless, user, users};
+use super::{Desk, nameless, user};
 use crate::support::{Logto, Proxy, soon, within};
 
 /// What came of runs that are killed.
@@ -46,7 +46,7 @@ async fn creations_survive(count: usize, kills: usize) {
     let killed = killed(&desk, &logto, kills, count * 3 / 2 / kills, &["--concurrency", "16"]).await;
     let took = began.elapsed();
     desk.run(&[]).await.assert_code(0);
-    let names = users(&proxy, "username").await;
+    let names = proxy.users("username").await;
     let names: Vec<_> = names.iter().filter(|name| name.starts_with("crash_")).collect();
     let want: Vec<_> = (0..count).map(|n| format!("crash_{n:05}")).collect();
     assert_eq!(names, want.iter().collect::<Vec<_>>(), "each once");
@@ -85,7 +85,7 @@ async fn b61_what_has_nothing_unique_is_never_made_twice() {
     desk.write((0..300).map(|n| nameless(&format!("crash-{n:05}"))));
     let killed = killed(&desk, &logto, 10, 40, &[]).await;
     assert!(killed.times > 5, "{}", killed.times);
-    let names = users(&proxy, "name").await;
+    let names = proxy.users("name").await;
     let names: Vec<_> = names.iter().filter(|name| name.starts_with("crash-")).collect();
     assert!(names.windows(2).all(|two| two[0] != two[1]), "{names:?}");
     let results = desk.results();

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::{creation, names, until_answered};
-use crate::support::{Cut, Cutter, Logto, Proxy, Request, quoted, soon};
+use super::{creation, until_answered};
+use crate::support::{Cut, Cutter, Logto, Proxy, Request, soon};
 
 /// Each by name.
 async fn users(proxy: &Proxy) -> HashMap<String, usize> {
     let mut users = HashMap::new();
-    for name in names(proxy).await {
+    for name in proxy.users("name").await {
         *users.entry(name).or_default() += 1;
     }
     users
@@ -69,12 +69,7 @@ async fn b60_callers_that_leave_at_any_byte_get_one_user_each_when_they_come_bac
 async fn b60_an_upstream_that_breaks_off_at_any_byte_never_has_two_users() {
     let logto = Logto::start().await;
     let cutter = Cutter::to(&logto).await;
-    let proxy = Proxy::builder()
-        .tenant("acme", &logto)
-        .set("tenants.acme.endpoint", quoted(cutter.base_url()))
-        .set("tenants.acme.resource", quoted("https://default.logto.app/api"))
-        .start()
-        .await;
+    let proxy = cutter.proxy(&logto).await;
     let request_length = 1400;
     let answer_length = answer_length(&proxy).await;
     let mut outcomes: HashMap<String, usize> = HashMap::new();

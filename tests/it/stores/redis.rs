@@ -33,18 +33,10 @@ async fn away_from(answer: impl Fn(&[u8]) -> Vec<u8> + Send + 'static) -> String
         }
     });
     let options = RedisOptions {
-        url: vec![RedisAddress::parse(&format!("redis://{address}")).expect("it is one")],
-        master: None,
-        username: None,
         password: Some(Bearer::Held(Secret::new(MARK.into()))),
-        sentinel_password: None,
-        prefix: RedisOptions::PREFIX.into(),
         connect_timeout: Duration::from_secs(30),
         timeout: Duration::from_secs(30),
-        share_limits: true,
-        replicas: 1,
-        token_key: None,
-        roots: claviger::config::Roots::Bundled,
+        ..RedisOptions::at(vec![RedisAddress::parse(&format!("redis://{address}")).expect("it is one")])
     };
     let redis = Redis::new(&options).expect("there is no TLS");
     let mut status = redis.status();
