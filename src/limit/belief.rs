@@ -52,6 +52,12 @@ impl Belief {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).pace
     }
 
+    /// How long ago the tenant said that there was nothing left.
+    pub(super) fn narrowed(&self, now: Instant) -> Option<Duration> {
+        let narrowed = self.state.lock().unwrap_or_else(PoisonError::into_inner).narrowed?;
+        Some(now.saturating_duration_since(narrowed))
+    }
+
     /// The tenant said that there is nothing left. What was under way then says it again, so a period counts once. The new pace.
     pub(super) fn narrow(&self, now: Instant) -> Option<f64> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

@@ -102,8 +102,10 @@ impl QuotaMeter for IntCounter {
 pub struct QuotaStatus {
     /// As configured.
     pub config: config::Quota,
-    /// The fraction of it that the tenant seems to give.
+    /// The fraction of it that is spent at most: less where the tenant gave less, or where replicas cannot share it.
     pub pace: f64,
+    /// How long ago the tenant said that it was used up, though by our count it was not.
+    pub ran_out: Option<Duration>,
     /// Requests that would pass at once.
     pub remaining: Option<u32>,
     /// Requests that wait, by class.
@@ -307,6 +309,7 @@ impl Quota {
             config: self.0.config?,
             // It comes of whole nanoseconds.
             pace: (kept.limiter.pace() * 1e6).round() / 1e6,
+            ran_out: kept.throttling.get().and_then(|it| it.belief.narrowed(Instant::now())),
             remaining: self.remaining(),
             waiting: Class::ALL.map(|class| pacer.waiting(class)),
         })

@@ -314,6 +314,8 @@ async fn b55_a_429_of_the_bucket_narrows_the_pace_and_is_waited_out() {
     let believed = proxy.metric("claviger_quota_believed{tenant=\"acme\"}").await;
     assert!((489.0..700.0).contains(&believed), "{believed}");
     assert!(proxy.log().contains("fewer requests are sent"), "{}", proxy.log());
+    let status = proxy.status().await;
+    assert!(status["problems"].to_string().contains("others use this tenant's quota"), "{status}");
 }
 
 #[tokio::test]

@@ -1,11 +1,16 @@
 //! What is wrong with a tenant: its tokens, its upstream.
 
+use std::time::Duration;
+
 use super::{
     moments::{at, before},
     problems::{Problem, Severity},
     tenants::TenantNow,
 };
 use crate::{clock::Moment, limit::Limited as _, upstream::TryFailure};
+
+/// Others that use a tenant's quota are a problem for so long since they last did.
+const LATELY: Duration = Duration::from_mins(5);
 
 impl TenantNow {
     /// Of a tenant's tokens and upstream.
@@ -56,7 +61,9 @@ impl TenantNow {
                 at: None,
             });
         }
-        if let Some(quota) = self.tenant.quota().status().filter(|quota| quota.pace < 1.0) {
+        if let Some(quota) = self.tenant.quota().status()
+            && let Some(ago) = quota.ran_out.filter(|ago| *ago < LATELY)
+        {
             let spent = quota.config.per_second() * quota.config.share;
             problems.push(Problem {
                 severity: Severity::Warning,
@@ -66,7 +73,7 @@ impl TenantNow {
                     quota.believed()
                 ),
                 remedy: "Find out who else asks this tenant, or lower the share in its quota.".into(),
-                at: None,
+                at: Some(before(now, ago)),
             });
         }
         let (failed, all) = (self.tries.failed, self.tries.failed + self.tries.served);

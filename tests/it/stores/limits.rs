@@ -114,6 +114,7 @@ async fn b55_a_redis_that_dies_and_comes_back_fails_no_request() {
             status["problems"].as_array().and_then(|all| all.iter().find(|it| it["about"] == "redis"));
         let what = of_redis.and_then(|it| it["what"].as_str()).unwrap_or_default();
         assert!(what.contains("this replica keeps to one part in 3 of each limit"), "{status}");
+        assert!(!status.to_string().contains("others use"), "Logto said nothing: {status}");
     }
     wait::pass(2 * SECOND).await;
     server.restart().await;
