@@ -212,7 +212,8 @@ impl Reads {
             return false;
         }
         let headers = answer.headers();
-        if age(answer.headers()) >= longest.min(read.kept.unwrap_or_default()) {
+        let age = age(headers);
+        if age >= longest.min(read.kept.unwrap_or_default()) {
             return false;
         }
         let size =
@@ -229,7 +230,6 @@ impl Reads {
             }
         };
         let mut kept = answer.to_keep(Some(held));
-        let age = age(kept.headers());
         strip_own(kept.headers_mut());
         let kept = Kept { answer: kept, began: read.began, age, count: read.count, longest };
         store.put(read.key.clone(), Arc::new(kept), cost);

@@ -165,6 +165,25 @@ async fn b61_what_was_refused_for_the_key_is_carried_out_with_the_right_one() {
     assert!(results.iter().all(|it| it["outcome"] == "done" && it["settled"].is_null()), "{results:?}");
 }
 
+/// Logto answers what it does not know with 200 and its sign-in page (fact 3.4).
+#[tokio::test]
+async fn b61_what_answers_must_be_claviger() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    for (url, tenant) in [
+        (logto.base_url(), &["--tenant", "acme"][..]),
+        (logto.base_url(), &[]),
+        (format!("http://{}", proxy.admin_authority()), &[]),
+    ] {
+        let desk = Desk { url: url.clone(), ..Desk::at(&proxy) };
+        desk.write((0..3).map(|n| user(&format!("nobody_{n}"))));
+        let said = desk.run(tenant).await;
+        let want = format!("{url}: what answers there is not Claviger's proxy");
+        assert!(said.assert_code(1).stderr.contains(&want), "{said:?}");
+        assert!(said.stdout.starts_with("0 of 3 done, 0 failed, 0 unknown"), "{said:?}");
+    }
+}
+
 #[tokio::test]
 async fn b61_a_pause_that_is_asked_for_is_kept_and_nothing_is_lost() {
     let logto = Logto::start().await;

@@ -15,6 +15,8 @@ pub(super) struct Answer {
     /// RFC 9209, where it is of Claviger's making.
     pub(super) proxy_error: Option<String>,
     pub(super) is_replayed: bool,
+    /// Whether it came through Claviger, which says so in each.
+    pub(super) is_claviger: bool,
 }
 
 /// What it says.
@@ -26,8 +28,10 @@ pub(super) enum Says {
     Wait(Option<Duration>),
     /// It may have been carried out.
     Unknown,
-    /// All operations would fare like that: nobody knows the caller.
+    /// All operations would fare like that, and this one was not carried out: nobody knows the caller.
     Stop,
+    /// It is somebody else that answers, who may have done whatever it was asked.
+    Elsewhere,
 }
 
 impl Answer {
@@ -43,6 +47,9 @@ impl Answer {
     }
 
     pub(super) fn message(&self) -> String {
+        if !self.is_claviger && self.status < 500 {
+            return format!("what answers there is not Claviger's proxy (it answered {})", self.status);
+        }
         let message = self.body["message"].as_str().unwrap_or_default();
         format!("{} {message}", self.status)
     }
@@ -55,13 +62,14 @@ impl Answer {
             (429, _) => wait(),
             // No 401 of Logto's passes Claviger.
             (401, _) | (404, "tenant_unknown" | "not_found") => Says::Stop,
-            // Logto and Claviger name a code; whoever does not is somebody else.
-            (404 | 405, "") if self.body["code"].is_null() => Says::Stop,
             (_, "upstream_unreachable" | "deadline") if !self.was_sent() => wait(),
             // Somebody has to mend something, and may.
             (_, "credential_rejected" | "scope_missing" | "token_rejected") => wait(),
             (503, code) if !code.is_empty() => wait(),
+            // It may have gone through Claviger, where something stands in front of it.
             (500.., _) => Says::Unknown,
+            (400.., _) if !self.is_claviger => Says::Stop,
+            _ if !self.is_claviger => Says::Elsewhere,
             _ => Says::Over,
         }
     }
@@ -84,7 +92,27 @@ mod tests {
             "" => (None, json!({ "code": "user.invalid" })),
             code => (Some(error.to_owned()), json!({ "code": format!("claviger.{code}") })),
         };
-        Answer { status, body, retry_after: Some(2), proxy_error, is_replayed: false }.says()
+        Answer { status, body, retry_after: Some(2), proxy_error, is_replayed: false, is_claviger: true }
+            .says()
+    }
+
+    #[test]
+    fn somebody_else_that_answers_is_no_outcome() {
+        let says = |status, body| {
+            let (retry_after, proxy_error) = (None, None);
+            Answer { status, body, retry_after, proxy_error, is_replayed: false, is_claviger: false }.says()
+        };
+        for (status, want) in [
+            (200, Says::Elsewhere),
+            (302, Says::Elsewhere),
+            (401, Says::Stop),
+            (404, Says::Stop),
+            (422, Says::Stop),
+            (429, Says::Wait(None)),
+            (502, Says::Unknown),
+        ] {
+            assert_eq!(says(status, json!({ "code": "x" })), want, "{status}");
+        }
     }
 
     #[test]

@@ -82,6 +82,11 @@ impl Client {
         Ok(Self { http, url: url.to_owned(), headers: fields(way)? })
     }
 
+    /// Whom it asks.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Sends a request. With `key`, it is one that must not be carried out twice.
     pub(super) async fn send(
         &self,
@@ -113,6 +118,11 @@ impl Client {
         let proxy_error = text(&headers::PROXY_STATUS).and_then(|it| {
             it.split(';').find_map(|part| part.trim().strip_prefix("error=").map(str::to_owned))
         });
+        let says_so = |name| {
+            let mut values = response.headers().get_all(name).iter();
+            values.any(|value| value.to_str().is_ok_and(|value| value.contains("claviger")))
+        };
+        let is_claviger = says_so(&header::VIA) || says_so(&headers::PROXY_STATUS);
         let is_replayed = response.headers().contains_key(headers::IDEMPOTENCY_REPLAYED);
         let status = response.status().as_u16();
         let mut bytes = Vec::new();
@@ -126,7 +136,7 @@ impl Client {
             true => Value::Null,
             false => String::from_utf8_lossy(&bytes).into_owned().into(),
         });
-        Ok(Answer { status, body, retry_after, proxy_error, is_replayed })
+        Ok(Answer { status, body, retry_after, proxy_error, is_replayed, is_claviger })
     }
 }
 

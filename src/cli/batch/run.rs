@@ -180,7 +180,8 @@ impl Run {
             let (asked, why) = match sent {
                 Ok(answer) => match answer.says() {
                     Says::Over => return Ok(Told::Over(answer)),
-                    Says::Stop => return Err(self.unsent(line, attempt, answer.message())),
+                    Says::Stop => return Err(self.unsent(line, attempt, self.said(&answer))),
+                    Says::Elsewhere => return Err(self.said(&answer)),
                     Says::Wait(asked) => (asked, answer.message()),
                     Says::Unknown => {
                         let why = answer.message();
@@ -194,6 +195,10 @@ impl Run {
             waited.map_err(|why| self.unsent(line, attempt, why))?;
             times += 1;
         }
+    }
+
+    pub(super) fn said(&self, answer: &Answer) -> String {
+        format!("{}: {}", self.client.url(), answer.message())
     }
 
     /// The run ends before this attempt went out: the next one sends it.

@@ -73,7 +73,7 @@ impl Run {
             self.patience.turn().await?;
             let (asked, why) = match self.send(line, attempt, Wanted::Replay).await {
                 Ok(answer) => match answer.says() {
-                    Says::Stop => return Err(answer.message()),
+                    Says::Stop | Says::Elsewhere => return Err(self.said(&answer)),
                     // A replayed 429 there is not.
                     Says::Wait(asked) => (asked, answer.message()),
                     Says::Over | Says::Unknown => return Ok(Some(answer)),
@@ -115,7 +115,7 @@ impl Run {
             self.patience.turn().await?;
             let (asked, why) = match self.client.send(&http::Method::GET, target, None, None).await {
                 Ok(answer) => match answer.says() {
-                    Says::Stop => return Err(answer.message()),
+                    Says::Stop | Says::Elsewhere => return Err(self.said(&answer)),
                     Says::Over => return Ok(answer),
                     Says::Wait(asked) => (asked, answer.message()),
                     Says::Unknown => (None, answer.message()),
