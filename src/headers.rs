@@ -39,7 +39,7 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
 /// RFC 9110 section 7.6.3.
-pub const VIA: HeaderValue = HeaderValue::from_static("1.1 claviger");
+const VIA: HeaderValue = HeaderValue::from_static("1.1 claviger");
 
 /// What may pass from a caller to the upstream. `Accept-Encoding` may not: the upstream is asked for what can be looked through for
 /// secrets, and the caller gets what it takes. `Content-Length` and `Transfer-Encoding` are made anew from
@@ -102,9 +102,9 @@ pub fn ask_for_whole(headers: &mut HeaderMap) {
     headers.remove(header::IF_MODIFIED_SINCE);
 }
 
-/// Takes out of an answer what is between the upstream and us alone (RFC 9110 section 7.6.1), cookies, and
-/// `Alt-Svc`, which would lead the caller past this proxy.
-pub fn strip_answer(headers: &mut HeaderMap) {
+/// Makes an answer one that is handed on: without what is between the upstream and us alone (RFC 9110 section 7.6.1), cookies, and
+/// `Alt-Svc`, which would lead the caller past this proxy; and with our `Via`.
+pub fn hand_on(headers: &mut HeaderMap) {
     if let header::Entry::Occupied(connection) = headers.entry(header::CONNECTION) {
         let (_, values) = connection.remove_entry_mult();
         let listed: Vec<HeaderName> = values.flat_map(|value| connection_listed(&value)).collect();
@@ -116,6 +116,7 @@ pub fn strip_answer(headers: &mut HeaderMap) {
     while let Some(name) = headers.keys().find(|name| is_stripped(name)).cloned() {
         headers.remove(name);
     }
+    headers.append(header::VIA, VIA);
 }
 
 fn is_stripped(name: &HeaderName) -> bool {
@@ -234,7 +235,7 @@ mod tests {
             ("alt-svc", "h3=\":443\""),
             ("etag", "\"x\""),
         ]);
-        strip_answer(&mut headers);
+        hand_on(&mut headers);
         let mut names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(names, ["content-type", "etag"]);

@@ -216,8 +216,7 @@ impl Sending {
             }
         };
         let status = answer.status();
-        headers::strip_answer(answer.headers_mut());
-        answer.headers_mut().append(header::VIA, headers::VIA);
+        headers::hand_on(answer.headers_mut());
         // The tenant did not take it: a repeat is to try again.
         let most = most.filter(|_| status != StatusCode::TOO_MANY_REQUESTS);
         let streamed = |head, body| Response::from_parts(head, Body::streamed(body));

@@ -4,7 +4,7 @@
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
-use http::{Request, Response, header, request::Parts};
+use http::{Request, Response, request::Parts};
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 
@@ -273,8 +273,7 @@ impl Pipeline {
         let outbound = Outbound { head, worker: connection.worker, deadline };
         let mut answer = upstream::send(dispatch, outbound, body, record).await?;
         let headers = answer.headers_mut();
-        headers::strip_answer(headers);
-        headers.append(header::VIA, headers::VIA);
+        headers::hand_on(headers);
         reply::rebuild(headers, self.base(connection.scheme, head), &sent_to, tenant.endpoint());
         let (answered, body) = answer.filtered(head, self.config.timeouts.body).await?;
         record.answered_by = AnsweredBy::Upstream;

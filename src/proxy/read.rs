@@ -223,8 +223,7 @@ impl Fetch {
             let mut answer = upstream::send(dispatch, outbound, body, &mut record).await?;
             let headers = answer.headers_mut();
             let as_it_came = AsItCame::of(headers);
-            headers::strip_answer(headers);
-            headers.append(header::VIA, headers::VIA);
+            headers::hand_on(headers);
             let (answered, body) = answer.filtered(&head, idle).await?;
             Ok::<_, Failure>((as_it_came, body.gathered(answered, most, PATIENCE).await?))
         };

@@ -93,9 +93,8 @@ pub async fn send(
         id: record.id.header(),
     };
     tenant.retries().deposit();
-    let write = tenant.writes().begin_with(&outbound.head.method);
     body = body.entering(dispatch.place());
-    let (mut renewals, mut tries, mut looks) = (0, 0, 0);
+    let (mut write, mut renewals, mut tries, mut looks) = (None, 0, 0, 0);
     loop {
         let token = current(&tenant, handle, outbound.deadline).await?;
         let Some(whole) = body.attempt() else { return Err(UpstreamError::Spent) };
@@ -106,6 +105,7 @@ pub async fn send(
         permit.sent();
         tries += 1;
         record.is_sent();
+        write = write.or_else(|| tenant.writes().begin_with(&outbound.head.method));
         let request = outgoing.with(token.header(), whole);
         let tried = attempt(&tenant, what, &outbound, request, probe.take(), record).await;
         let (response, connection) = match tried {

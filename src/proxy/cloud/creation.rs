@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{header, request, response};
+use http::{request, response};
 use tokio::time::Instant;
 
 use super::{
@@ -147,8 +147,7 @@ impl Creation {
         if answer.status().is_server_error() {
             unresolved.add(asked.clone(), Instant::now());
         }
-        headers::strip_answer(answer.headers_mut());
-        answer.headers_mut().append(header::VIA, headers::VIA);
+        headers::hand_on(answer.headers_mut());
         if !answer.status().is_success() {
             keep.forget_note().await;
             let (head, body) = answer.filtered(&head, idle).await?;

@@ -174,6 +174,9 @@ async fn drive_repeats(driver: &mut Driver<'_>, credentials: &Credentials, logto
     let again = again.body("application/json", r#"{"name":"c"}"#).header("Idempotency-Key", "another");
     driver.drive(&again).await;
     driver.drive(&again).await;
+    let only =
+        credentials.from(Says::Key, "POST", "/t/acme/api/roles").body("application/json", r#"{"name":"d"}"#);
+    driver.drive(&only.header("Idempotency-Key", "never-seen").header("Claviger-Replay", "only")).await;
 }
 
 #[tokio::test]
