@@ -143,7 +143,7 @@ fn stages(criterion: &mut Criterion) {
     let forward = || headers::forwarded(&head.headers, headers::Coding::Identity);
     let reply = || {
         let mut headers = answer.clone();
-        headers::strip_answer(&mut headers);
+        headers::hand_on(&mut headers);
         let base = Base { scheme: "http", authority: "127.0.0.1:3600", mount: "" };
         let target = head.uri.path_and_query().expect("a path");
         reply::rebuild(&mut headers, base, target, &endpoint);

@@ -238,6 +238,6 @@ mod tests {
         hand_on(&mut headers);
         let mut names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
-        assert_eq!(names, ["content-type", "etag"]);
+        assert_eq!(names, ["content-type", "etag", "via"]);
     }
 }
