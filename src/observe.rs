@@ -3,6 +3,7 @@
 //! enters this module.
 
 mod answered_by;
+mod apart;
 pub mod audit;
 #[cfg(test)]
 mod captured;
@@ -22,6 +23,7 @@ mod side;
 mod usual;
 
 pub use answered_by::{AnsweredBy, CacheUse};
+pub use apart::{Apart, Sends};
 pub use audit::Audit;
 pub use details::{Details, Issued, SecretsShown};
 pub use event::{Outcome, RequestEvent};

@@ -285,7 +285,8 @@ impl OperationMetrics {
         self.metrics.echo_guard.of([&self.tenant]).inc();
     }
 
-    pub(super) fn metrics(&self) -> &Metrics {
+    /// The metrics of the process.
+    pub fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 

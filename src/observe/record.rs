@@ -3,10 +3,7 @@
 
 use std::{
     ops::{Deref, DerefMut},
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering::Relaxed},
-    },
+    sync::Arc,
     time::Duration,
 };
 
@@ -14,7 +11,7 @@ use http::{Method, uri::PathAndQuery};
 use tokio::time::Instant;
 
 use super::{
-    AnsweredBy, Issued, Metrics, OperationMetrics, Recorder, RequestEvent, RequestId, SecretsShown,
+    AnsweredBy, Apart, Issued, Metrics, OperationMetrics, Recorder, RequestEvent, RequestId, SecretsShown,
     event::CALLER_LEFT,
 };
 use crate::policy::{Action, Permit};
@@ -32,8 +29,6 @@ pub struct Record {
     /// As it was asked for or, once it is permitted, as it is forwarded. Shown by nobody before it is cleaned.
     target: Option<PathAndQuery>,
     recorder: Arc<Recorder>,
-    /// Nothing is counted or published of it; but how often it was sent is told as it goes.
-    apart: Option<Arc<AtomicU32>>,
 }
 
 impl Record {
@@ -76,48 +71,12 @@ impl Record {
             details: None,
         };
         let started = Instant::now();
-        Self {
-            started,
-            asks_for_token: false,
-            client_in_form: false,
-            event,
-            target: None,
-            recorder,
-            apart: None,
-        }
+        Self { started, asks_for_token: false, client_in_form: false, event, target: None, recorder }
     }
 
-    /// For a part of the request that goes on when its caller has left. What becomes of the request is in this one.
-    #[must_use]
-    pub fn apart(&self) -> Self {
-        let (id, method) = (self.id.clone(), self.method.clone());
-        let mut apart = Self::begin(id, method, self.operation.clone(), self.recorder.clone());
-        apart.metrics().in_flight.dec();
-        apart.apart = Some(Arc::default());
-        apart
-    }
-
-    /// How often a part of it that goes on by itself was sent until now, for whoever may leave before it.
-    pub fn attempts_apart(&self) -> Arc<AtomicU32> {
-        self.apart.clone().unwrap_or_default()
-    }
-
-    /// It is being sent. Counted before, as a caller may leave in the middle.
-    pub fn is_sent(&mut self) {
-        self.attempts += 1;
-        self.tell_attempts();
-    }
-
-    /// It was not sent after all.
-    pub fn was_unsent(&mut self) {
-        self.attempts -= 1;
-        self.tell_attempts();
-    }
-
-    fn tell_attempts(&self) {
-        if let Some(apart) = &self.apart {
-            apart.store(self.attempts, Relaxed);
-        }
+    /// For a part of the request that goes on when its caller has left.
+    pub fn apart(&self) -> Apart {
+        Apart::new(self.id.clone(), self.operation.clone())
     }
 
     /// What it is about. Kept as it is: most records are never shown.
@@ -168,9 +127,6 @@ impl DerefMut for Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        if self.apart.is_some() {
-            return;
-        }
         self.duration = self.started.elapsed();
         self.metrics().in_flight.dec();
         let (by, seconds) = (self.answered_by, self.duration.as_secs_f64());

@@ -18,7 +18,7 @@ use hyper::body::Incoming;
 
 pub(super) use self::unresolved::Unresolved;
 use self::{
-    creation::{Creation, Done, Keep},
+    creation::{Creation, Keep},
     unresolved::Asked,
 };
 pub use self::{
@@ -117,10 +117,11 @@ impl Pipeline {
             begun,
         };
         // Whoever asked may leave before the answer is there, and with the answer the secret would be gone.
-        let part = record.apart();
-        let done = tokio::spawn(creation.run(part)).await.map_err(|_| Failure::Panic)?;
-        record.attempts += done.attempts;
-        let mut answer = self.answer(connection, head, &account, done)?;
+        let apart = record.apart();
+        let outcome = tokio::spawn(creation.run(apart.clone())).await;
+        record.attempts += apart.attempts();
+        let outcome = outcome.map_err(|_| Failure::Panic)??;
+        let mut answer = self.answer(connection, head, &account, outcome);
         reply::rebuild(answer.headers_mut(), self.base(connection.scheme, head), &sent_to, &account.endpoint);
         record.answered_by = AnsweredBy::Upstream;
         Ok(answer)
@@ -163,11 +164,11 @@ impl Pipeline {
         connection: &Connection,
         head: &Parts,
         account: &Cloud,
-        done: Done,
-    ) -> Result<Response<Body>, Failure> {
-        let (answered, kept) = match done.outcome? {
+        outcome: creation::Outcome,
+    ) -> Response<Body> {
+        let (answered, kept) = match outcome {
             creation::Outcome::Refused(answered, body) => {
-                return Ok(Response::from_parts(answered, Body::streamed(*body)));
+                return Response::from_parts(answered, Body::streamed(body));
             }
             creation::Outcome::Kept(answered, kept) => (answered, kept),
         };
@@ -178,7 +179,7 @@ impl Pipeline {
         let body = answer::with_tenant(&body, &kept, &base, leads_here).map_or(body, Bytes::from);
         parts.headers.remove(header::CONTENT_LENGTH);
         parts.headers.remove(header::ETAG);
-        Ok(Response::from_parts(parts, Body::whole(body)))
+        Response::from_parts(parts, Body::whole(body))
     }
 
     /// The account as configured.

@@ -19,7 +19,7 @@ use crate::{
     idempotency::{Asked, Begun, Claim, IdempotencyError, Key, Outcome},
     limit::{Admitted, Dispatch, LimitError},
     listen::Connection,
-    observe::{AnsweredBy, Record},
+    observe::{AnsweredBy, Apart, Record},
     policy::{Action, PermittedOperation, Tenant as _},
     reply::{self, Body},
     upstream::{self, Extent, KeptAnswer, Outbound, Prepared, Tenant, Whole},
@@ -93,9 +93,10 @@ impl Pipeline {
                 head.headers.remove(header::ACCEPT_ENCODING);
                 let (worker, idle) = (connection.worker, self.config.timeouts.body);
                 let sending = Sending { begun, dispatch, body, head, worker, deadline, idle, most };
-                let sent = tokio::spawn(sending.run(record.apart()));
-                let (attempts, answer) = sent.await.map_err(|_| Failure::Panic)?;
-                record.attempts += attempts;
+                let apart = record.apart();
+                let sent = tokio::spawn(sending.run(apart.clone())).await;
+                record.attempts += apart.attempts();
+                let answer = sent.map_err(|_| Failure::Panic)?;
                 record.answered_by = AnsweredBy::Upstream;
                 answer?
             }
@@ -198,16 +199,11 @@ impl Pipeline {
 
 impl Sending {
     /// Sends it, and remembers what became of it, whoever is still there to hear of it.
-    async fn run(self, mut record: Record) -> (u32, Result<Response<Body>, Failure>) {
-        let answer = self.send(&mut record).await;
-        (record.attempts, answer)
-    }
-
-    async fn send(self, record: &mut Record) -> Result<Response<Body>, Failure> {
+    async fn run(self, mut apart: Apart) -> Result<Response<Body>, Failure> {
         let Self { mut begun, dispatch, body, head, worker, deadline, idle, most } = self;
         begun.is_sent();
         let outbound = Outbound { head: &head, worker, deadline };
-        let mut answer = match upstream::send(dispatch, outbound, body, record).await {
+        let mut answer = match upstream::send(dispatch, outbound, body, &mut apart).await {
             Ok(answer) => answer,
             Err(error) => {
                 let unknown = error.may_have_been_carried_out();
@@ -226,7 +222,7 @@ impl Sending {
                     (Ok(Response::from(answer).map(Body::whole)), Outcome::Answered(kept))
                 }
                 Ok(Whole::TooLarge(head, body)) => {
-                    (Ok(streamed(head, *body)), Outcome::NotKept(status, TOO_LARGE))
+                    (Ok(streamed(head, body)), Outcome::NotKept(status, TOO_LARGE))
                 }
                 Err(error) => (Err(error), Outcome::NotKept(status, BROKE_OFF)),
             },
@@ -236,7 +232,7 @@ impl Sending {
                     StatusCode::TOO_MANY_REQUESTS => Outcome::NotSent,
                     _ => Outcome::NotKept(status, IN_CLEAR),
                 };
-                (filtered.map(|(head, body)| streamed(head, body)), outcome)
+                (filtered.map(|(head, body)| streamed(head, Box::new(body))), outcome)
             }
         };
         begun.settle(outcome);

@@ -51,7 +51,11 @@ fn answer(cut: &Cut, base: Base<'_>, asked: &HeaderMap) -> Response<Body> {
     let base = base.to_string();
     let tag = cut.tag(&base);
     let known = is_known(&tag, asked);
-    let body = if known { Body::whole(Bytes::new()) } else { Body::streamed(Pieces(cut.at(&base).into())) };
+    let body = if known {
+        Body::whole(Bytes::new())
+    } else {
+        Body::streamed(Box::new(Pieces(cut.at(&base).into())))
+    };
     let mut response = Response::new(body);
     if known {
         *response.status_mut() = StatusCode::NOT_MODIFIED;

@@ -4,15 +4,12 @@
 
 use std::{
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering::Relaxed},
-    },
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
-use http::{HeaderMap, HeaderValue, Request, Response, header, request::Parts, response};
+use http::{HeaderValue, Request, Response, header, request::Parts, response};
 use hyper::body::Incoming;
 use tokio::{
     runtime::Handle,
@@ -30,7 +27,7 @@ use crate::{
     headers::{self, CACHE_STATUS},
     limit::{Admitted, Dispatch, LimitError},
     listen::Connection,
-    observe::{AnsweredBy, CacheUse, Record},
+    observe::{AnsweredBy, Apart, CacheUse, Record},
     reply::{self, Body},
     upstream::{self, FilteredBody, Gathered, Outbound, Prepared, Tenant, WholeAnswer},
 };
@@ -48,23 +45,23 @@ struct Fetch {
     /// `timeouts.body`, `limits.shared_answer`
     idle: Duration,
     most: usize,
-    record: Record,
+    apart: Apart,
     lead: Lead,
     read: Read,
     reads: Arc<Reads>,
     stale: Option<Arc<Kept>>,
 }
 
-/// What came of it, for the caller that led it.
+/// What came of it, for the caller that led it; with the head of its request, which was lent.
 struct Fetched {
     answer: Result<Came, Failure>,
     said: Said,
-    headers: HeaderMap,
+    head: Parts,
 }
 
 /// An answer.
 enum Came {
-    Whole(Arc<WholeAnswer>),
+    Whole(WholeAnswer),
     Streamed(response::Parts, Box<FilteredBody>),
 }
 
@@ -136,36 +133,34 @@ impl Pipeline {
         // Nothing is on its way yet: when its caller leaves, another sends it. All who wait are of the same caller.
         let (dispatch, body) = match self.prepare(connection, admitted, head, body, deadline, record).await {
             Ok(prepared) => prepared,
-            Err(own @ Failure::Limit(LimitError::Connections)) => return Err(own),
-            Err(failure) => return Err(failed(failure, lead)),
+            Err(failure) => return Err(lead.failed(failure)),
         };
         lead.is_sent();
         let sent_to = dispatch.target().target().clone();
-        let followers = lead.followers();
+        let (apart, followers) = (record.apart(), lead.followers());
+        let attempts = Attempts { of: record, apart: apart.clone() };
         let fetch = Fetch {
             dispatch,
             body,
-            head: lent(head),
+            head: std::mem::replace(head, nothing()),
             worker: connection.worker,
             deadline,
             idle: self.config.timeouts.body,
             most: self.config.limits.shared_answer,
-            record: record.apart(),
+            apart,
             lead,
             read,
             reads: self.reads.clone(),
             stale,
         };
-        let attempts = Attempts { of: record, apart: fetch.record.attempts_apart() };
-        let going_on = GoingOn { fetching: Some(Box::pin(fetch.run())), followers };
-        let Fetched { answer, said, headers } = going_on.await;
-        head.headers = headers;
+        let fetched = GoingOn { fetching: Some(fetch.run()), followers }.await;
+        *head = fetched.head;
         drop(attempts);
-        let mut response = match answer? {
-            Came::Whole(answer) => Response::from(Arc::unwrap_or_clone(answer)).map(Body::whole),
-            Came::Streamed(answered, body) => Response::from_parts(answered, Body::streamed(*body)),
+        let mut response = match fetched.answer? {
+            Came::Whole(answer) => Response::from(answer).map(Body::whole),
+            Came::Streamed(answered, body) => Response::from_parts(answered, Body::streamed(body)),
         };
-        if let Some((used, status)) = said {
+        if let Some((used, status)) = fetched.said {
             record.cache = Some(used);
             response.headers_mut().append(CACHE_STATUS, HeaderValue::from_static(status));
         }
@@ -201,75 +196,75 @@ impl Pipeline {
 const HIT: HeaderValue = HeaderValue::from_static("claviger; hit");
 const COLLAPSED: HeaderValue = HeaderValue::from_static("claviger; fwd=miss; collapsed");
 
-/// A request's head in which its headers are lent to whoever sends it.
-fn lent(head: &mut Parts) -> Parts {
-    let (mut lent, ()) = Request::new(()).into_parts();
-    (lent.method, lent.uri, lent.version) = (head.method.clone(), head.uri.clone(), head.version);
-    lent.headers = std::mem::take(&mut head.headers);
-    lent
+/// What is left of a request's head while it is lent.
+fn nothing() -> Parts {
+    Request::new(()).into_parts().0
 }
 
 impl Fetch {
-    async fn run(self) -> Fetched {
-        let Self { dispatch, body, mut head, worker, deadline, idle, most, mut record, .. } = self;
-        let (lead, read, reads, stale) = (self.lead, self.read, self.reads, self.stale);
-        let validator = stale.as_ref().and_then(|kept| read.validator(kept));
-        let asked_with = stale.as_deref().filter(|_| validator.is_some());
-        if let Some(validator) = validator {
-            head.headers.insert(header::IF_NONE_MATCH, validator);
-        }
-        let outbound = Outbound { head: &head, worker, deadline };
-        let sending = async {
-            let mut answer = upstream::send(dispatch, outbound, body, &mut record).await?;
-            let headers = answer.headers_mut();
-            let as_it_came = AsItCame::of(headers);
-            headers::hand_on(headers);
-            let (answered, body) = answer.filtered(&head, idle).await?;
-            Ok::<_, Failure>((as_it_came, body.gathered(answered, most, PATIENCE).await?))
-        };
-        let (answer, said) = match sending.await {
-            Ok((as_it_came, Gathered::Whole(answer))) => {
-                let (answer, said) = reads.arrived(&read, answer, as_it_came, asked_with, Instant::now());
-                let answer = Arc::new(answer);
-                lead.land(|| match as_it_came.may_be_shared(&answer) {
-                    true => Landing::Answer(answer.clone()),
-                    false => Landing::Alone,
-                });
-                (Ok(Came::Whole(answer)), said)
+    /// As a future that owns all of it. What it holds is used where it is: to take it apart first would be to copy it once more.
+    fn run(mut self) -> Fetching {
+        Box::pin(async move {
+            let stale = self.stale.as_deref();
+            let asked_with = stale.and_then(|kept| Some((kept, self.read.validator(kept)?)));
+            if let Some((_, validator)) = &asked_with {
+                self.head.headers.insert(header::IF_NONE_MATCH, validator.clone());
             }
-            Ok((_, Gathered::Streamed(answered, body))) => {
-                lead.land(|| Landing::Alone);
-                (Ok(Came::Streamed(answered, body)), reads.passed(&read))
+            let outbound = Outbound { head: &self.head, worker: self.worker, deadline: self.deadline };
+            let sending = async {
+                let mut answer = upstream::send(self.dispatch, outbound, self.body, &mut self.apart).await?;
+                let headers = answer.headers_mut();
+                let as_it_came = AsItCame::of(headers);
+                headers::hand_on(headers);
+                let (answered, body) = answer.filtered(&self.head, self.idle).await?;
+                let gathered = match self.read.is_kept() || self.lead.is_followed() {
+                    true => body.gathered(answered, self.most, PATIENCE).await?,
+                    false => Gathered::Streamed(answered, Box::new(body)),
+                };
+                Ok::<_, Failure>((as_it_came, gathered))
+            };
+            let (answer, said) = match sending.await {
+                Ok((as_it_came, Gathered::Whole(answer))) => {
+                    let stale = asked_with.as_ref().map(|(kept, _)| *kept);
+                    let (answer, said) =
+                        self.reads.arrived(&self.read, answer, as_it_came, stale, Instant::now());
+                    self.lead.land(|| match as_it_came.may_be_shared(&answer) {
+                        true => Landing::Answer(Arc::new(answer.clone())),
+                        false => Landing::Alone,
+                    });
+                    (Ok(Came::Whole(answer)), said)
+                }
+                Ok((_, Gathered::Streamed(answered, body))) => {
+                    self.lead.land(|| Landing::Alone);
+                    (Ok(Came::Streamed(answered, body)), self.reads.passed(&self.read))
+                }
+                Err(failure) => (Err(self.lead.failed(failure)), None),
+            };
+            if asked_with.is_some() {
+                self.head.headers.remove(header::IF_NONE_MATCH);
             }
-            Err(failure) => (Err(failed(failure, lead)), None),
-        };
-        head.headers.remove(header::IF_NONE_MATCH);
-        Fetched { answer, said, headers: head.headers }
+            Fetched { answer, said, head: self.head }
+        })
     }
-}
-
-/// Tells all who wait for a read why there is no answer.
-fn failed(failure: Failure, lead: Lead) -> Failure {
-    let failure = Arc::new(failure);
-    lead.land(|| Landing::Failure(failure.clone()));
-    Failure::Shared(failure)
 }
 
 /// How often a read was sent, for the record of the caller that led it, however far that has come when it leaves.
 struct Attempts<'r> {
     of: &'r mut Record,
-    apart: Arc<AtomicU32>,
+    apart: Apart,
 }
 
 impl Drop for Attempts<'_> {
     fn drop(&mut self) {
-        self.of.attempts += self.apart.load(Relaxed);
+        self.of.attempts += self.apart.attempts();
     }
 }
 
+type Fetching = Pin<Box<dyn Future<Output = Fetched> + Send>>;
+
 /// A read that is being sent. When its caller leaves, it goes on for as long as others wait for it.
 struct GoingOn {
-    fetching: Option<Pin<Box<dyn Future<Output = Fetched> + Send>>>,
+    fetching: Option<Fetching>,
     followers: Followers,
 }
 

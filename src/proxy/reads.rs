@@ -14,6 +14,7 @@ mod store;
 mod tests;
 
 use std::{
+    hash::RandomState,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -43,6 +44,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Reads {
     flights: Flights,
+    hasher: RandomState,
     kept: Mutex<Store<Kept>>,
     memory: KeptMemory,
     counters: [IntCounter; CacheUse::ALL.len()],
@@ -100,7 +102,13 @@ impl Reads {
     /// None yet.
     pub fn new(metrics: &Metrics, memory: KeptMemory) -> Self {
         let counters = CacheUse::ALL.map(|used| metrics.cache_requests.of([&used.as_str()]));
-        Self { flights: Flights::default(), kept: Mutex::default(), memory, counters }
+        Self {
+            flights: Flights::default(),
+            hasher: RandomState::new(),
+            kept: Mutex::default(),
+            memory,
+            counters,
+        }
     }
 
     /// Takes up what is configured now.
@@ -127,14 +135,12 @@ impl Reads {
             return Way::Alone(None);
         }
         let alone = |why| Way::Alone(kept.map(|_| HeaderValue::from_static(why)));
-        match Manner::of(&head.headers) {
+        let variants = match Manner::of(&head.headers) {
+            Manner::Usual(variants) => variants,
             Manner::Fresh => return alone("claviger; fwd=request"),
             Manner::Own => return alone("claviger; fwd=bypass"),
-            Manner::Usual => {}
-        }
-        let Some(key) = Key::of(admitted, operation, &head.headers) else {
-            return alone("claviger; fwd=bypass");
         };
+        let key = Key::of(admitted, operation, (&head.headers, variants), &self.hasher);
         let writes = admitted.tenant().writes().clone();
         let turn = (admitted.caller().index().0, admitted.class(&head.headers));
         let count = writes.count();
@@ -277,6 +283,11 @@ impl Read {
     /// What is asked for.
     pub(super) fn target(&self) -> &PathAndQuery {
         self.key.target()
+    }
+
+    /// Whether its answer is kept for those who ask later.
+    pub(super) fn is_kept(&self) -> bool {
+        self.kept.is_some()
     }
 
     /// The same read, once more, seeing what was written meanwhile.

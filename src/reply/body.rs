@@ -51,8 +51,8 @@ impl Body {
     }
 
     /// A body that comes from `source`, of which it holds one piece at the most.
-    pub fn streamed(source: impl BodySource + 'static) -> Self {
-        Self::of(Content::Streamed(Box::new(source)))
+    pub fn streamed(source: Box<dyn BodySource>) -> Self {
+        Self::of(Content::Streamed(source))
     }
 
     fn of(content: Content) -> Self {

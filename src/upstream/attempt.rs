@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     limit::{Limited as _, Probe, TriedInVain, Turn},
-    observe::{Pace, Record},
+    observe::{Pace, Sends},
 };
 
 /// As long as Logto lets a request wait for one of its database connections (fact 8.5). A probe has no more time, as it keeps all others out; and who has
@@ -38,7 +38,7 @@ struct Attempt<'a> {
     /// Whether the whole request went out at once: if not, how long it took says nothing of the upstream.
     is_held: bool,
     probe: Option<Probe>,
-    record: &'a Record,
+    record: &'a dyn Sends,
     is_told: bool,
 }
 
@@ -49,7 +49,7 @@ pub(super) async fn attempt(
     outbound: &Outbound<'_>,
     request: Request<RequestBody>,
     probe: Option<Probe>,
-    record: &Record,
+    record: &dyn Sends,
 ) -> Result<Tried, (UpstreamError, Option<RequestBody>)> {
     let started = Instant::now();
     let is_held = matches!(request.body(), RequestBody::Held(_));
@@ -86,7 +86,7 @@ impl Attempt<'_> {
         health.answered();
         // How long it took to send a body says nothing of the upstream.
         let measured = self.is_held.then_some(took);
-        match sign(status, measured, |took| self.record.operation.pace(took)) {
+        match sign(status, measured, |took| self.record.operation().pace(took)) {
             Some(Sign::Overload) => places.overburdened(operation, started, started + took),
             Some(Sign::Fine) => places.fine(started, started + took),
             None => {}
@@ -143,7 +143,7 @@ impl Attempt<'_> {
     fn ended(&mut self) -> Duration {
         self.is_told = true;
         let took = self.started.elapsed();
-        self.record.operation.upstream_answered(took.as_secs_f64());
+        self.record.operation().upstream_answered(took.as_secs_f64());
         took
     }
 }
@@ -179,9 +179,14 @@ fn sign(status: StatusCode, took: Option<Duration>, pace: impl FnOnce(Duration) 
 }
 
 /// Tells the circuit breaker of a failure.
-pub(super) fn failed(tenant: &Tenant, (turn, operation): (Turn, usize), how: TriedInVain, record: &Record) {
+pub(super) fn failed(
+    tenant: &Tenant,
+    (turn, operation): (Turn, usize),
+    how: TriedInVain,
+    record: &dyn Sends,
+) {
     if tenant.circuit().failed(turn.caller, operation, how) {
-        record.metrics().circuit_opened.of([&tenant.config().name]).inc();
+        record.operation().metrics().circuit_opened.of([&tenant.config().name]).inc();
     }
 }
 

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     filter,
     limit::{Dispatch, Handout, Limited as _, Loan, TriedInVain, Turn},
-    observe::Record,
+    observe::Sends,
     policy::TokenSpec,
     token::{Rejection, Token, TokenHandle},
 };
@@ -78,7 +78,7 @@ pub async fn send(
     mut dispatch: Dispatch<Tenant>,
     outbound: Outbound<'_>,
     mut body: Prepared,
-    record: &mut Record,
+    record: &mut dyn Sends,
 ) -> Result<Answer, UpstreamError> {
     let (mut permit, mut probe) = (dispatch.take_permit(), dispatch.take_probe());
     let what = (dispatch.turn(), dispatch.operation());
@@ -90,7 +90,7 @@ pub async fn send(
         masking: dispatch.masking(),
         compression: tenant.config().compression,
         takes_key: tenant.config().is_account(),
-        id: record.id.header(),
+        id: record.id().header(),
     };
     tenant.retries().deposit();
     body = body.entering(dispatch.place());
@@ -146,7 +146,7 @@ pub async fn send(
             }
             // One that had been replaced already was not new: another try with the next one is left.
             renewals += if rejection == Rejection::Superseded { 1 } else { MOST_RENEWALS };
-            record.metrics().retries.of([&"401"]).inc();
+            record.operation().metrics().retries.of([&"401"]).inc();
             continue;
         }
         let mut response = response;
@@ -185,7 +185,7 @@ fn look_again(
     outbound: &Outbound<'_>,
     error: &UpstreamError,
     looks: u32,
-    record: &Record,
+    record: &dyn Sends,
 ) -> Option<Again> {
     if !error.is_refusal() || !tenant.circuit().is_closed() {
         return None;
@@ -235,8 +235,8 @@ fn again(
     tenant.retries().again(method, tries, outcome, outbound.deadline, wall, fastrand::f64())
 }
 
-async fn pause(again: Again, record: &Record) {
-    record.metrics().retries.of([&again.reason]).inc();
+async fn pause(again: Again, record: &dyn Sends) {
+    record.operation().metrics().retries.of([&again.reason]).inc();
     tokio::time::sleep(again.after).await;
 }
 

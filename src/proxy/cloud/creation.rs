@@ -21,7 +21,7 @@ use crate::{
     idempotency::Begun,
     ids::TenantName,
     limit::Dispatch,
-    observe::Record,
+    observe::Apart,
     proxy::{
         build::{prove, reserve},
         error::{CreationError, Failure},
@@ -70,12 +70,6 @@ pub(super) struct Keep {
     pub(super) note: Option<Note>,
 }
 
-/// What came of it.
-pub(super) struct Done {
-    pub(super) attempts: u32,
-    pub(super) outcome: Result<Outcome, Failure>,
-}
-
 /// An answer to hand on.
 pub(super) enum Outcome {
     /// Logto created nothing.
@@ -92,19 +86,19 @@ pub(super) struct Kept {
 }
 
 impl Creation {
-    pub(super) async fn run(mut self, mut record: Record) -> Done {
+    pub(super) async fn run(mut self, mut apart: Apart) -> Result<Outcome, Failure> {
         let mut begun = self.begun.take();
         if let Some(begun) = &mut begun {
             begun.is_sent();
         }
-        let outcome = self.carry_out(&mut record).await;
+        let outcome = self.carry_out(&mut apart).await;
         if let Some(begun) = begun {
             begun.settle(outcome_of_creation(outcome.as_ref().err()));
         }
-        Done { attempts: record.attempts, outcome }
+        outcome
     }
 
-    async fn carry_out(self, record: &mut Record) -> Result<Outcome, Failure> {
+    async fn carry_out(self, apart: &mut Apart) -> Result<Outcome, Failure> {
         let Self {
             tenant,
             dispatch,
@@ -121,7 +115,7 @@ impl Creation {
         let vault = keep.vault.clone();
         let list = List { tenant: &tenant, worker, idle, name: asked.name.as_deref(), vault: &vault };
         if unresolved.has(&asked, Instant::now()) {
-            if let Some(found) = list.found(record).await?.filter(|found| !found.is_empty()) {
+            if let Some(found) = list.found(apart).await?.filter(|found| !found.is_empty()) {
                 let why = "an earlier request to create it got no answer, and another is sent only once that is adopted or deleted";
                 return Err(CreationError::not_stored(&found, keep.alias(), why).into());
             }
@@ -131,11 +125,11 @@ impl Creation {
         fault_point("create.noted");
         keep.steps.tell(CreationStep::Sent { account: keep.account.name.clone() });
         let outbound = Outbound { head: &head, worker, deadline };
-        let mut answer = match upstream::send(dispatch, outbound, body, record).await {
+        let mut answer = match upstream::send(dispatch, outbound, body, apart).await {
             Ok(answer) => answer,
             Err(error) if error.may_have_been_carried_out() => {
                 unresolved.add(asked.clone(), Instant::now());
-                let found = list.found(record).await;
+                let found = list.found(apart).await;
                 keep.forget_note().await;
                 return Err(unknown(error.into(), found, asked.name.as_deref()));
             }
@@ -157,7 +151,7 @@ impl Creation {
             Ok(answer) => answer,
             Err(error) => {
                 unresolved.add(asked.clone(), Instant::now());
-                let found = list.found(record).await;
+                let found = list.found(apart).await;
                 keep.forget_note().await;
                 return Err(unknown(error.into(), found, asked.name.as_deref()));
             }

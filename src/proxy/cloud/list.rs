@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::{
     limit::Dispatch,
-    observe::Record,
+    observe::Apart,
     proxy::error::Failure,
     upstream::{self, FilteredBody, Outbound, Prepared, Tenant, UpstreamError},
     vault::Vault,
@@ -36,13 +36,13 @@ pub(super) async fn own_question(
     tenant: &Arc<Tenant>,
     (worker, idle): (usize, Duration),
     target: &'static str,
-    record: &mut Record,
+    apart: &mut Apart,
 ) -> Result<Value, Failure> {
     let deadline = Instant::now() + PATIENCE;
     let dispatch = Dispatch::probe(tenant.clone(), target).await?;
     let head = Request::get(target).body(()).map_err(|_| Failure::Panic)?.into_parts().0;
     let outbound = Outbound { head: &head, worker, deadline };
-    let answer = upstream::send(dispatch, outbound, Prepared::Held(Bytes::new()), record).await?;
+    let answer = upstream::send(dispatch, outbound, Prepared::Held(Bytes::new()), apart).await?;
     if !answer.status().is_success() {
         return Err(Failure::Upstream(UpstreamError::Invalid("no list where the account has one")));
     }
@@ -66,9 +66,9 @@ pub(super) async fn whole(body: &mut FilteredBody, most: usize) -> Result<Vec<u8
 
 impl List<'_> {
     /// Logto's IDs of the tenants of this name that the vault does not have; `None`: there is no name to look for.
-    pub(super) async fn found(&self, record: &mut Record) -> Result<Option<Vec<String>>, Failure> {
+    pub(super) async fn found(&self, apart: &mut Apart) -> Result<Option<Vec<String>>, Failure> {
         let Some(name) = self.name else { return Ok(None) };
-        let listed = own_question(self.tenant, (self.worker, self.idle), LIST, record).await?;
+        let listed = own_question(self.tenant, (self.worker, self.idle), LIST, apart).await?;
         let known = self.vault.list().await?;
         let is_known = |id: &str| known.iter().any(|stored| stored.record.tenant_id.as_deref() == Some(id));
         let named = listed.as_array().into_iter().flatten().filter(|tenant| tenant["name"] == name);

@@ -143,10 +143,10 @@ impl Pipeline {
             .accounts
             .get(TenantName::of_account(&creating.account).as_str())
             .ok_or(CreationError::NoAccount)?;
-        let mut part = self.own_record(&account).apart();
+        let mut apart = self.apart(&account);
         let idle = self.config.timeouts.body;
         let list = List { tenant: &account, worker: 0, idle, name: creating.name.as_deref(), vault };
-        let found = list.found(&mut part).await?;
+        let found = list.found(&mut apart).await?;
         match found.as_deref() {
             Some([]) => {
                 vault.remove(&record.alias, version).await?;

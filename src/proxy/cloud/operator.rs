@@ -20,7 +20,7 @@ use crate::{
     config::{Cloud, LogRequests},
     ids::{OPERATOR, TenantName},
     limit::Dispatch,
-    observe::{AnsweredBy, Events, OperationMetrics, Record, Recorder, RequestId},
+    observe::{AnsweredBy, Apart, Events, OperationMetrics, Record, Recorder, RequestId},
     proxy::{error::Failure, pipeline::Pipeline},
     upstream::{FilteredBody, Prepared, Tenant},
     vault::{Unavailable, VaultError},
@@ -124,11 +124,12 @@ impl Pipeline {
             begun: None,
         };
         // As of a caller: who asked may leave, and with the answer the secret would be gone.
-        let part = record.apart();
-        let done = tokio::spawn(creation.run(part)).await.map_err(|_| Failure::Panic)?;
-        record.attempts = done.attempts;
+        let apart = record.apart();
+        let outcome = tokio::spawn(creation.run(apart.clone())).await;
+        record.attempts = apart.attempts();
+        let outcome = outcome.map_err(|_| Failure::Panic)?;
         (record.answered_by, record.complete) = (AnsweredBy::Upstream, true);
-        match done.outcome? {
+        match outcome? {
             Outcome::Kept((answered, _), kept) => {
                 record.status = answered.status;
                 Ok(NewlyCreated { alias: kept.alias, unproved: kept.unproved })
@@ -155,12 +156,22 @@ impl Pipeline {
     }
 
     /// A request of Claviger's own is counted, and is none of anybody's in the log.
-    pub(super) fn own_record(&self, account: &Arc<Tenant>) -> Record {
-        let name = account.config().name.as_str();
-        let operation = Arc::new(OperationMetrics::new(self.metrics.clone(), "", name, CREATE_TENANT));
-        let id = RequestId::of(&http::HeaderMap::new(), |_| false, || fastrand::u64(..));
+    fn own_record(&self, account: &Tenant) -> Record {
         let recorder = Recorder::new(Events::default(), LogRequests::Off, |_| false);
+        let (id, operation) = self.own(account);
         Record::begin(id, Method::POST, operation, Arc::new(recorder))
+    }
+
+    /// For a question of Claviger's own, which is no request of anybody's.
+    pub(super) fn apart(&self, account: &Tenant) -> Apart {
+        let (id, operation) = self.own(account);
+        Apart::new(id, operation)
+    }
+
+    fn own(&self, account: &Tenant) -> (RequestId, Arc<OperationMetrics>) {
+        let (name, metrics) = (account.config().name.as_str(), self.metrics.clone());
+        let id = RequestId::of(&http::HeaderMap::new(), |_| false, || fastrand::u64(..));
+        (id, Arc::new(OperationMetrics::new(metrics, "", name, CREATE_TENANT)))
     }
 
     async fn explained(
@@ -201,8 +212,8 @@ impl Pipeline {
 
     /// Names of the account's regions.
     async fn regions(&self, account: &Arc<Tenant>) -> Option<String> {
-        let mut part = self.own_record(account).apart();
-        let asked = own_question(account, (WORKER, self.config.timeouts.body), REGIONS, &mut part).await;
+        let mut apart = self.apart(account);
+        let asked = own_question(account, (WORKER, self.config.timeouts.body), REGIONS, &mut apart).await;
         let regions = asked.ok()?;
         let names: Vec<_> =
             regions["regions"].as_array()?.iter().filter_map(|it| it["name"].as_str()).collect();

@@ -3,7 +3,7 @@
 //! key: it goes on its own.
 
 use std::{
-    hash::{Hash, Hasher},
+    hash::{BuildHasher, Hash, Hasher},
     sync::Arc,
 };
 
@@ -17,30 +17,49 @@ use crate::{
     upstream::Tenant,
 };
 
-/// The headers that Logto may answer by, beside those with which a request goes on its own.
-const VARIANTS: [header::HeaderName; COUNT] = [header::ACCEPT, header::ACCEPT_LANGUAGE, header::CONTENT_TYPE];
-
-const COUNT: usize = 3;
+/// The values of headers that Logto may answer by, beside those with which a request goes on its own: `Accept`, `Accept-Language` and
+/// `Content-Type`.
+type Variants = [Option<HeaderValue>; 3];
 
 /// What an answer is the answer to.
 #[derive(Debug, Clone)]
 pub(super) struct Key(Arc<Asked>);
 
+/// Hands on the digest that a key has of itself, so that it is made once for all maps that it goes through.
+#[derive(Debug, Default)]
+pub(super) struct Digested(u64);
+
+impl Hasher for Digested {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, digest: u64) {
+        self.0 = digest;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 #[derive(Debug)]
 struct Asked {
+    /// Of those members that tell most keys apart.
+    digest: u64,
     tenant: u64,
     token: TokenSpec,
     target: PathAndQuery,
     masking: Option<&'static Secrets>,
-    variants: [Option<HeaderValue>; COUNT],
+    variants: Variants,
     gzip: bool,
 }
 
 /// What the headers of a request say of how it may be answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Manner {
     /// As any other like it.
-    Usual,
+    Usual(Variants),
     /// Not by what was there before it (RFC 9111 section 5.2.1).
     Fresh,
     /// By something in it alone, such as a condition.
@@ -49,10 +68,16 @@ pub(super) enum Manner {
 
 impl Manner {
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let mut manner = Self::Usual;
+        let (mut variants, mut is_fresh) = (Variants::default(), false);
         for (name, value) in headers {
-            match *name {
-                header::CACHE_CONTROL | header::PRAGMA => manner = Self::Fresh,
+            let variant = match *name {
+                header::ACCEPT => 0,
+                header::ACCEPT_LANGUAGE => 1,
+                header::CONTENT_TYPE => 2,
+                header::CACHE_CONTROL | header::PRAGMA => {
+                    is_fresh = true;
+                    continue;
+                }
                 header::IF_MATCH
                 | header::IF_NONE_MATCH
                 | header::IF_MODIFIED_SINCE
@@ -64,10 +89,14 @@ impl Manner {
                 // It may list headers, which are not forwarded then.
                 header::CONNECTION if !is_usual(value) => return Self::Own,
                 _ if *name == headers::IDEMPOTENCY_KEY => return Self::Own,
-                _ => {}
+                _ => continue,
+            };
+            // Several of one name are more than a key can hold.
+            if variants[variant].replace(value.clone()).is_some() {
+                return Self::Own;
             }
         }
-        manner
+        if is_fresh { Self::Fresh } else { Self::Usual(variants) }
     }
 }
 
@@ -76,29 +105,28 @@ fn is_usual(connection: &HeaderValue) -> bool {
 }
 
 impl Key {
-    /// That of a request that may be answered as any other like it.
+    /// That of a request that may be answered as any other like it. What comes from outside is digested under a secret of `hasher`.
     pub(super) fn of(
         admitted: &Admitted<Tenant>,
         operation: &PermittedOperation,
-        headers: &HeaderMap,
-    ) -> Option<Self> {
-        let mut variants = [const { None }; COUNT];
-        for (variant, name) in variants.iter_mut().zip(&VARIANTS) {
-            let mut values = headers.get_all(name).iter();
-            *variant = values.next().cloned();
-            if values.next().is_some() {
-                return None;
-            }
-        }
-        let tenant = admitted.tenant();
-        Some(Self(Arc::new(Asked {
+        (headers, variants): (&HeaderMap, Variants),
+        hasher: &impl BuildHasher,
+    ) -> Self {
+        let (tenant, target) = (admitted.tenant(), operation.target());
+        Self(Arc::new(Asked {
+            digest: hasher.hash_one((tenant.identity(), target.as_str())),
             tenant: tenant.identity(),
             token: admitted.token().clone(),
-            target: operation.target().clone(),
+            target: target.clone(),
             masking: operation.masking(),
             variants,
             gzip: tenant.config().compression && headers::prefers_gzip(headers),
-        })))
+        }))
+    }
+
+    /// The same for equal keys.
+    pub(super) fn digest(&self) -> u64 {
+        self.0.digest
     }
 
     /// What is asked for.
@@ -119,12 +147,14 @@ impl Key {
 
     #[cfg(test)]
     pub(super) fn to(target: &'static str) -> Self {
+        let hasher = std::hash::BuildHasherDefault::<std::hash::DefaultHasher>::default();
         Self(Arc::new(Asked {
+            digest: hasher.hash_one(target),
             tenant: 0,
             token: TokenSpec::Own,
             target: PathAndQuery::from_static(target),
             masking: None,
-            variants: [const { None }; COUNT],
+            variants: Variants::default(),
             gzip: false,
         }))
     }
@@ -132,13 +162,16 @@ impl Key {
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
+        if Arc::ptr_eq(&self.0, &other.0) {
+            return true;
+        }
         let (one, other) = (&*self.0, &*other.0);
         let same_masking = match (one.masking, other.masking) {
             (Some(one), Some(other)) => std::ptr::eq(one, other),
             (one, other) => one.is_none() && other.is_none(),
         };
         same_masking
-            && (one.tenant, one.gzip) == (other.tenant, other.gzip)
+            && (one.digest, one.tenant, one.gzip) == (other.digest, other.tenant, other.gzip)
             && one.target.as_str() == other.target.as_str()
             && one.variants == other.variants
             && one.token == other.token
@@ -149,7 +182,7 @@ impl Eq for Key {}
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.0.tenant, self.0.target.as_str(), self.0.gzip).hash(state);
+        state.write_u64(self.0.digest);
     }
 }
 
@@ -173,7 +206,8 @@ mod tests {
             ("claviger-tenant", "acme"),
             ("traceparent", "00-1"),
         ];
-        assert_eq!(manner(&usual), Manner::Usual);
+        let accept = Some(HeaderValue::from_static("*/*"));
+        assert_eq!(manner(&usual), Manner::Usual([accept, None, None]));
         for (name, value) in
             [("cache-control", "no-cache"), ("pragma", "no-cache"), ("cache-control", "max-age=0")]
         {
@@ -185,5 +219,9 @@ mod tests {
             assert_eq!(manner(&[(name, "x"), ("cache-control", "no-cache")]), Manner::Own, "{name}");
         }
         assert_eq!(manner(&[("connection", "accept, close")]), Manner::Own);
+        let mut twice = HeaderMap::new();
+        twice.append(header::ACCEPT, HeaderValue::from_static("a/b"));
+        twice.append(header::ACCEPT, HeaderValue::from_static("c/d"));
+        assert_eq!(Manner::of(&twice), Manner::Own);
     }
 }

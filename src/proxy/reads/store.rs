@@ -5,10 +5,11 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    hash::BuildHasherDefault,
     sync::Arc,
 };
 
-use super::key::Key;
+use super::key::{Digested, Key};
 
 /// What an entry takes beside its key and its value: its places in two maps.
 const ENTRY: usize = 256;
@@ -16,7 +17,7 @@ const ENTRY: usize = 256;
 /// Values by key, within a number of bytes.
 #[derive(Debug)]
 pub(super) struct Store<V> {
-    entries: HashMap<Key, Entry<V>>,
+    entries: HashMap<Key, Entry<V>, BuildHasherDefault<Digested>>,
     /// By when they were used: the first is the next to go.
     order: BTreeMap<u64, Key>,
     uses: u64,

@@ -7,7 +7,11 @@ use std::{
 };
 
 use super::*;
-use crate::{limit::Memory, proxy::error::Failure};
+use crate::{
+    limit::{LimitError, Memory},
+    proxy::error::Failure,
+    upstream::UpstreamError,
+};
 
 const TARGET: &str = "/api/roles";
 
@@ -249,7 +253,7 @@ fn b63_who_leads_and_goes_leaves_nobody_waiting() {
     assert!(matches!(gone, Some(Err(_))), "{gone:?}");
     let Joined::Leads(lead) = reads.join(&read, &limits) else { panic!("there is none") };
     let Joined::Follows(landing) = reads.join(&read, &limits) else { panic!("it is the second") };
-    lead.land(|| Landing::Failure(Arc::new(Failure::Panic)));
+    assert!(matches!(lead.failed(Failure::Panic), Failure::Shared(_)));
     assert!(matches!(&*landing.borrow(), Landing::Failure(_)));
     assert!(matches!(reads.join(&read, &limits), Joined::Leads(_)), "it has landed");
     let off = Limits { coalesce: false, ..Limits::default() };
@@ -274,4 +278,34 @@ fn b63_nobody_waits_for_the_turn_of_another_caller_or_of_what_is_less_urgent() {
     }
     drop(lead);
     assert!(matches!(reads.join(&others[0], &limits), Joined::Leads(_)), "nothing is left of it");
+}
+
+#[test]
+fn b63_whose_time_is_over_ends_nobody_elses() {
+    let (reads, writes) = (reads(0), Arc::new(Writes::default()));
+    let (limits, read, second) = (Limits::default(), a_read(&writes, TARGET, None), Duration::from_secs(1));
+    for own in [
+        Failure::InFlightTimeout(second),
+        Failure::Upstream(UpstreamError::Deadline(second)),
+        Failure::Limit(LimitError::Connections),
+    ] {
+        let Joined::Leads(lead) = reads.join(&read, &limits) else { panic!("it is the first") };
+        let Joined::Follows(mut landing) = reads.join(&read, &limits) else { panic!("it is the second") };
+        assert!(!matches!(lead.failed(own), Failure::Shared(_)));
+        let told = futures_util::FutureExt::now_or_never(landing.changed());
+        assert!(matches!(told, Some(Err(_))), "the next one leads: {told:?}");
+    }
+}
+
+#[test]
+fn b63_a_read_that_nobody_waits_for_is_closed_as_soon_as_its_answer_comes() {
+    let (reads, writes) = (reads(0), Arc::new(Writes::default()));
+    let (limits, read) = (Limits::default(), a_read(&writes, TARGET, None));
+    let Joined::Leads(mut lead) = reads.join(&read, &limits) else { panic!("it is the first") };
+    assert!(!lead.is_followed());
+    let Joined::Leads(mut next) = reads.join(&read, &limits) else { panic!("it is closed") };
+    let Joined::Follows(landing) = reads.join(&read, &limits) else { panic!("it is the second") };
+    assert!(next.is_followed());
+    drop(landing);
+    assert!(!next.is_followed(), "it has left");
 }
