@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU32, Ordering::Relaxed},
 };
 
-use super::{OperationMetrics, Record, RequestId};
+use super::{OperationMetrics, RequestId};
 
 /// Whom sending tells how often it did, and by whose metrics it goes.
 pub trait Sends: Send + Sync {
@@ -20,24 +20,6 @@ pub trait Sends: Send + Sync {
 
     /// It was not sent after all.
     fn was_unsent(&mut self);
-}
-
-impl Sends for Record {
-    fn id(&self) -> &RequestId {
-        &self.id
-    }
-
-    fn operation(&self) -> &OperationMetrics {
-        &self.operation
-    }
-
-    fn is_sent(&mut self) {
-        self.attempts += 1;
-    }
-
-    fn was_unsent(&mut self) {
-        self.attempts -= 1;
-    }
 }
 
 /// A part of a request that goes on when its caller has left, or a request of Claviger's own. What becomes of the request is in its record.

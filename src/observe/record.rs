@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{
     AnsweredBy, Apart, Issued, Metrics, OperationMetrics, Recorder, RequestEvent, RequestId, SecretsShown,
-    event::CALLER_LEFT,
+    Sends, event::CALLER_LEFT,
 };
 use crate::policy::{Action, Permit};
 
@@ -108,6 +108,24 @@ impl Record {
     /// The metrics of the process.
     pub fn metrics(&self) -> &Metrics {
         self.operation.metrics()
+    }
+}
+
+impl Sends for Record {
+    fn id(&self) -> &RequestId {
+        &self.id
+    }
+
+    fn operation(&self) -> &OperationMetrics {
+        &self.operation
+    }
+
+    fn is_sent(&mut self) {
+        self.attempts += 1;
+    }
+
+    fn was_unsent(&mut self) {
+        self.attempts -= 1;
     }
 }
 

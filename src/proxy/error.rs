@@ -136,18 +136,6 @@ impl From<TargetError> for Failure {
 }
 
 impl Failure {
-    /// Whether it is about one request alone, so that another like it may fare better: its time is over, or its connection has to
-    /// make room.
-    pub fn is_one_requests_own(&self) -> bool {
-        match self {
-            Self::Limit(LimitError::Connections)
-            | Self::InFlightTimeout(_)
-            | Self::Upstream(UpstreamError::Deadline(_)) => true,
-            Self::Token(error) => matches!(error.fault(), Fault::Deadline),
-            _ => false,
-        }
-    }
-
     /// The failure itself, whoever shares it.
     pub fn itself(&self) -> &Self {
         match self {

@@ -13,7 +13,13 @@ use std::{
 use tokio::sync::watch;
 
 use super::key::{Digested, Key};
-use crate::{config::Class, proxy::error::Failure, upstream::WholeAnswer};
+use crate::{
+    config::Class,
+    limit::LimitError,
+    proxy::error::Failure,
+    token::Fault,
+    upstream::{UpstreamError, WholeAnswer},
+};
 
 /// What came of a read.
 #[derive(Debug, Clone)]
@@ -170,7 +176,7 @@ impl Lead {
 
     /// Tells all who wait why there is no answer, unless that is about this request alone: then one of them is sent. Returns the failure.
     pub(in crate::proxy) fn failed(mut self, failure: Failure) -> Failure {
-        if failure.is_one_requests_own() || !self.is_followed() {
+        if is_own(&failure) || !self.is_followed() {
             return failure;
         }
         let failure = Arc::new(failure);
@@ -192,6 +198,18 @@ impl Lead {
         }
         drop(shard);
         self.of = None;
+    }
+}
+
+/// Whether a failure is about one request alone, so that another like it may fare better: its time is over, or its connection has to make
+/// room.
+fn is_own(failure: &Failure) -> bool {
+    match failure {
+        Failure::Limit(LimitError::Connections)
+        | Failure::InFlightTimeout(_)
+        | Failure::Upstream(UpstreamError::Deadline(_)) => true,
+        Failure::Token(error) => matches!(error.fault(), Fault::Deadline),
+        _ => false,
     }
 }
 
