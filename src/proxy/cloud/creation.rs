@@ -99,7 +99,7 @@ impl Creation {
         }
         let outcome = self.carry_out(&mut record).await;
         if let Some(begun) = begun {
-            begun.settle(outcome_of_creation(outcome.as_ref().err()));
+            begun.settle(outcome_of_creation(outcome.as_ref().err())).await;
         }
         Done { attempts: record.attempts, outcome }
     }
