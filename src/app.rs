@@ -68,6 +68,8 @@ use crate::{
 
 /// How long the last records may take to reach the audit log.
 const AUDIT_PATIENCE: Duration = Duration::from_secs(5);
+/// How long the end waits until Redis was told what became of requests with an `Idempotency-Key`.
+const KEYS_PATIENCE: Duration = Duration::from_secs(2);
 /// The largest window of HTTP/2 (RFC 9113 section 6.9.1).
 const MOST_WINDOW: u32 = (1 << 31) - 1;
 
@@ -284,6 +286,9 @@ impl App {
         accepting.cancel();
         drain.cancel();
         let finished = tokio::time::timeout(config.shutdown.drain, self.workers.drained()).await.is_ok();
+        if let Some(keys) = &self.shared.keys {
+            keys.flush(KEYS_PATIENCE).await;
+        }
         if let Some(audit) = &self.shared.audit {
             audit.flush(AUDIT_PATIENCE).await;
         }

@@ -7,12 +7,14 @@ mod asked;
 mod error;
 mod key;
 mod memory;
+mod shared;
 mod store;
 
 pub use self::{
     asked::{Asked, Digests},
-    error::IdempotencyError,
+    error::{IdempotencyError, NotKept},
     key::Key,
     memory::MemoryStore,
-    store::{Begun, Claim, Claiming, Outcome, Store, Ticket},
+    shared::SharedKeys,
+    store::{Begun, Claim, Claiming, Outcome, Settled, Store, Ticket},
 };

@@ -54,6 +54,11 @@ impl Redis {
         Ok(Self(Arc::new(Inner { state, prefix, timeout: options.timeout, task })))
     }
 
+    /// The longest that an answer is waited for.
+    pub fn timeout(&self) -> Duration {
+        self.0.timeout
+    }
+
     /// What the names of all keys and channels begin with.
     pub fn prefix(&self) -> &str {
         &self.0.prefix

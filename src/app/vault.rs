@@ -15,6 +15,7 @@ use tokio::runtime;
 use super::{metered::Metered, resources::yield_to_requests};
 use crate::{
     config::{Config, KubernetesOptions, RedisOptions, Roots, StoreOptions, VaultOptions},
+    idempotency::SharedKeys,
     ids::TenantName,
     limit::Replicas,
     proxy::{BuildError, Pipeline, Shared},
@@ -145,9 +146,15 @@ pub(super) async fn open(
         if options.share_limits {
             shared.share_limits(Replicas::new(redis.clone(), options.replicas));
         }
-        if let Some(key) = &options.token_key {
-            let key = sealing_key("redis.token_key", key).await?;
-            shared.tokens.share(SharedTokens::new(redis.clone(), &key, shared.clock.clone()));
+        let key = match &options.token_key {
+            Some(key) => Some(sealing_key("redis.token_key", key).await?),
+            None => None,
+        };
+        if let Some(key) = &key {
+            shared.tokens.share(SharedTokens::new(redis.clone(), key, shared.clock.clone()));
+        }
+        if options.share_idempotency {
+            shared.share_keys(SharedKeys::new(redis.clone(), key.as_ref()));
         }
         shared.redis = Some(redis);
     }

@@ -62,9 +62,11 @@ tables! {
         timeout: Leaf<Duration>,
         /// Whether the quotas of tenants and the rates of callers are counted for all replicas together (docs/quota.md). Left out: true.
         share_limits: Leaf<bool>,
+        /// Whether a request with an `Idempotency-Key` is sent once by all replicas together (docs/idempotency.md). Left out: true.
+        share_idempotency: Leaf<bool>,
         /// How many replicas there are at least: while Redis is away, each keeps to its part of a limit. Left out: as many as were seen in Redis.
         replicas: Leaf<u64>,
-        /// The secret of 32 bytes or more that tokens are sealed with which replicas share, the same for all of them. Left out: replicas share no tokens.
+        /// The secret of 32 bytes or more that tokens, and answers to requests with an `Idempotency-Key`, are sealed with which replicas share, the same for all of them. Left out: replicas share neither.
         token_key: BearerId,
         /// How it is reached with `rediss://`.
         tls: RawIssuerTls,

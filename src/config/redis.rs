@@ -34,9 +34,11 @@ pub struct RedisOptions {
     pub timeout: Duration,
     /// `share_limits`
     pub share_limits: bool,
+    /// `share_idempotency`
+    pub share_idempotency: bool,
     /// `replicas`
     pub replicas: u32,
-    /// `token_key`: what shared tokens are sealed with.
+    /// `token_key`: what shared tokens and answers are sealed with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_key: Option<ClientSecret>,
     /// `tls.roots`
@@ -56,6 +58,7 @@ impl RedisOptions {
             connect_timeout: Duration::from_secs(3),
             timeout: Duration::from_secs(2),
             share_limits: true,
+            share_idempotency: true,
             replicas: 1,
             token_key: None,
             roots: Roots::Bundled,

@@ -13,12 +13,10 @@ use tokio::time::Instant;
 
 use super::{
     asked::Digests,
-    error::IdempotencyError,
-    store::{Claim, Claiming, Outcome, Store, Ticket},
+    error::{IdempotencyError, NotKept},
+    store::{Claim, Claiming, Outcome, Settled, Store, Ticket},
 };
 use crate::{config::Limits, ids::CallerName, upstream::KeptAnswer};
-
-const NO_ROOM: &str = "there was no room for it (`limits.idempotency_memory`)";
 
 /// A store in memory.
 #[derive(Default)]
@@ -47,7 +45,7 @@ struct Entry {
 enum State {
     UnderWay,
     Answered(Arc<KeptAnswer>),
-    NotKept(StatusCode, &'static str),
+    NotKept(StatusCode, NotKept),
     Unknown,
 }
 
@@ -69,14 +67,16 @@ impl Store for MemoryStore {
         caller: &'s CallerName,
         digests: Digests,
         now: Instant,
+        _: Instant,
         limits: &'s Limits,
     ) -> Claiming<'s> {
         let claim = self.table().claim(caller, digests, now, limits);
         Box::pin(std::future::ready(claim))
     }
 
-    fn settle(&self, ticket: Ticket, outcome: Outcome) {
+    fn settle(&self, ticket: Ticket, outcome: Outcome) -> Settled {
         self.table().settle(ticket, outcome);
+        Settled::now()
     }
 }
 
@@ -102,7 +102,9 @@ impl Table {
                 return match &entry.state {
                     State::Answered(answer) => Ok(Claim::Answered(answer.clone())),
                     State::UnderWay => Err(IdempotencyError::InProgress),
-                    State::NotKept(status, why) => Err(IdempotencyError::NotKept { status: *status, why }),
+                    State::NotKept(status, why) => {
+                        Err(IdempotencyError::NotKept { status: *status, why: *why })
+                    }
                     State::Unknown => Err(IdempotencyError::Unknown),
                 };
             }
@@ -186,7 +188,7 @@ impl Table {
                 let (status, size) = (answer.status(), answer.size());
                 keys.bytes -= size;
                 self.bytes -= size;
-                entry.state = State::NotKept(status, NO_ROOM);
+                entry.state = State::NotKept(status, NotKept::NoRoom);
             }
         }
     }

@@ -1,20 +1,26 @@
-//! What a store of keys does: a key is claimed by the first request that has it, and settled when that has ended. A store that
-//! others share would implement [`Store`] as well; there is one in memory. Whoever implements it bounds its waits.
+//! What a store of keys does: a key is claimed by the first request that has it, and settled when that has ended. There is one in
+//! memory and one that replicas share. Whoever implements it bounds its waits.
 
-use std::{fmt, pin::Pin, sync::Arc};
+use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 
 use http::StatusCode;
-use tokio::time::Instant;
+use tokio::{sync::oneshot, time::Instant};
 
-use super::{asked::Digests, error::IdempotencyError};
+use super::{
+    asked::Digests,
+    error::{IdempotencyError, NotKept},
+};
 use crate::{config::Limits, ids::CallerName, upstream::KeptAnswer};
+
+/// The longest that an answer is held back until all replicas would repeat it.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// A claim that may have to be waited for.
 pub type Claiming<'s> = Pin<Box<dyn Future<Output = Result<Claim, IdempotencyError>> + Send + 's>>;
 
 /// Where keys are remembered.
 pub trait Store: fmt::Debug + Send + Sync {
-    /// Claims the key of a request, within the bounds of `limits`.
+    /// Claims the key of a request that came at `now` and is under way until `deadline` at most, within the bounds of `limits`.
     ///
     /// # Errors
     /// [`IdempotencyError`]: it is not to be sent, and there is no answer for it.
@@ -23,11 +29,41 @@ pub trait Store: fmt::Debug + Send + Sync {
         caller: &'s CallerName,
         digests: Digests,
         now: Instant,
+        deadline: Instant,
         limits: &'s Limits,
     ) -> Claiming<'s>;
 
-    /// Says what became of a claimed request. Waits for nothing.
-    fn settle(&self, ticket: Ticket, outcome: Outcome);
+    /// Says what became of a claimed request. Waits for nothing: it is told whether or not somebody waits until it is.
+    fn settle(&self, ticket: Ticket, outcome: Outcome) -> Settled;
+}
+
+/// That it is being told what became of a request.
+#[derive(Debug)]
+pub struct Settled(Option<oneshot::Receiver<()>>);
+
+impl Settled {
+    /// It has been.
+    pub(super) fn now() -> Self {
+        Self(None)
+    }
+
+    /// It has been, or was tried, when there is no sender any more.
+    pub(super) fn when(told: oneshot::Receiver<()>) -> Self {
+        Self(Some(told))
+    }
+
+    #[cfg(test)]
+    pub(super) fn receiver(self) -> Option<oneshot::Receiver<()>> {
+        self.0
+    }
+
+    /// Until repeats are told so at every replica, or for a moment.
+    pub async fn told(self) {
+        if let Some(told) = self.0 {
+            // Whoever repeats it earlier is told that it is under way.
+            let _ = tokio::time::timeout(PATIENCE, told).await;
+        }
+    }
 }
 
 /// What a claim comes to.
@@ -55,8 +91,8 @@ pub enum Outcome {
     NotSent,
     /// It was answered.
     Answered(Arc<KeptAnswer>),
-    /// It was answered, and the answer is not kept: why, in words that follow a colon.
-    NotKept(StatusCode, &'static str),
+    /// It was answered, and the answer is not kept.
+    NotKept(StatusCode, NotKept),
     /// Nobody knows.
     Unknown,
 }
@@ -82,9 +118,11 @@ impl Begun {
         self.otherwise = Some(Outcome::Unknown);
     }
 
-    /// Says what became of it.
-    pub fn settle(mut self, outcome: Outcome) {
-        self.otherwise = Some(outcome);
+    /// Says what became of it, and waits for a moment until that is told.
+    pub async fn settle(mut self, outcome: Outcome) {
+        self.otherwise = None;
+        let settled = self.store.settle(self.ticket, outcome);
+        settled.told().await;
     }
 }
 

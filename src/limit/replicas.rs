@@ -181,7 +181,7 @@ async fn show(replicas: Weak<Inner>) {
         let key = format!("{}:replicas", inner.redis.prefix());
         let since = back.as_ref().map(|back| back.since);
         let arguments = [inner.name.clone(), GONE.to_string(), since.unwrap_or_default().to_string()];
-        match inner.redis.run::<(u32, u32, u64)>(&SHOW, &key, &arguments).await {
+        match inner.redis.run::<(u32, u32, u64)>(&SHOW, &[&key], &arguments).await {
             Ok((count, there, now)) => {
                 if inner.away.load(Relaxed) && inner.has_shared.load(Relaxed) {
                     let expected = inner.seen.load(Relaxed).max(inner.least);

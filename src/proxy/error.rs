@@ -280,6 +280,7 @@ impl Failure {
                 IdempotencyError::NotKnown => table::KEY_NOT_KNOWN,
                 IdempotencyError::NotKept { .. } => table::ANSWER_NOT_KEPT,
                 IdempotencyError::Full => table::OVERLOADED_BY_KEYS,
+                IdempotencyError::Unavailable(_) => table::KEYS_UNAVAILABLE,
             },
             Self::OpenApi(CutError::Busy) => table::OVERLOADED_BY_DOCUMENTS,
             Self::Broker(BrokerError::Seal(_)) | Self::OpenApi(CutError::Failed) | Self::Panic => {
@@ -296,11 +297,9 @@ impl Failure {
             Self::Upstream(UpstreamError::Body(RequestBodyError::Limit(limit))) => {
                 Some(limit.retry_after().unwrap_or(Duration::from_secs(1)))
             }
-            Self::OpenApi(CutError::Busy) | Self::Idempotency(IdempotencyError::InProgress) => {
-                Some(Duration::from_secs(1))
-            }
+            Self::OpenApi(CutError::Busy) => Some(Duration::from_secs(1)),
             Self::Vault(VaultError::Unavailable(_)) => Some(Duration::from_secs(5)),
-            Self::Idempotency(IdempotencyError::Full) => Some(Duration::from_mins(1)),
+            Self::Idempotency(error) => error.retry_after(),
             Self::Token(error) => Some(error.retry_after(Instant::now())),
             Self::Caller(unauthenticated) => unauthenticated.retry_after(),
             _ => None,

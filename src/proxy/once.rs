@@ -16,7 +16,7 @@ use super::{
 use crate::{
     catalog::SUBSCRIBE_TENANT,
     headers,
-    idempotency::{Asked, Begun, Claim, IdempotencyError, Key, Outcome},
+    idempotency::{Asked, Begun, Claim, IdempotencyError, Key, NotKept, Outcome},
     limit::{Admitted, Dispatch, LimitError},
     listen::Connection,
     observe::{AnsweredBy, Apart, Record},
@@ -25,12 +25,6 @@ use crate::{
     upstream::{self, Extent, KeptAnswer, Outbound, Prepared, Tenant, Whole},
 };
 
-const IN_CLEAR: &str = "it holds secrets that your grant reveals, which are kept nowhere";
-const TOO_LARGE: &str = "it is larger than `limits.idempotency_answer`";
-const BROKE_OFF: &str = "it broke off, or was withheld";
-const OF_CREATION: &str =
-    "that of a tenant's creation is not kept: GET /cloud/api/tenants lists which there are";
-const MASKED_NOW: &str = "your grant has changed, and would mask more of it now";
 /// The first of a key that is a repeat of nothing.
 const FIRST: &str = "first";
 const REPLAYED: &str = "replayed";
@@ -119,13 +113,18 @@ impl Pipeline {
         let claimed = self.claim(key, &admitted, operation, head, body.held(), record).await?;
         let kept = match claimed {
             Ok(begun) => {
-                let dispatch = self.enter(admitted, head, body.held(), deadline, record).await?;
-                return Ok(Next::Send(begun, dispatch, body));
+                return match self.enter(admitted, head, body.held(), deadline, record).await {
+                    Ok(dispatch) => Ok(Next::Send(begun, dispatch, body)),
+                    Err(refused) => {
+                        begun.settle(Outcome::NotSent).await;
+                        Err(refused)
+                    }
+                };
             }
             Err(kept) => kept,
         };
         let Some(mut answer) = kept.again(operation, head, body.held().unwrap_or_default())? else {
-            return Err(IdempotencyError::NotKept { status: kept.status(), why: MASKED_NOW }.into());
+            return Err(IdempotencyError::NotKept { status: kept.status(), why: NotKept::MaskedNow }.into());
         };
         answer.headers_mut().insert(headers::IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
         record.metrics().idempotency.of([&REPLAYED]).inc();
@@ -148,11 +147,13 @@ impl Pipeline {
         let endpoint = endpoint.as_str();
         let digests =
             Asked { caller, tenant, endpoint, key, head, target, body: body.unwrap_or_default() }.digests();
-        let claim = self.idempotency.claim(caller, digests, record.started, &self.config.limits).await?;
+        let (now, limits) = (record.started, &self.config.limits);
+        let deadline = now + self.config.timeouts.deadline;
+        let claim = self.idempotency.claim(caller, digests, now, deadline, limits).await?;
         match claim {
-            // Never to be sent: dropped, it leaves no trace.
+            // Never to be sent: it leaves no trace.
             Claim::First(ticket) if head.headers.contains_key(headers::CLAVIGER_REPLAY) => {
-                drop(Begun::new(self.idempotency.clone(), ticket));
+                Begun::new(self.idempotency.clone(), ticket).settle(Outcome::NotSent).await;
                 Err(IdempotencyError::NotKnown.into())
             }
             Claim::First(ticket) => {
@@ -180,7 +181,7 @@ impl Pipeline {
                     let claimed = self.claim(&key, &admitted, operation, head, body.held(), record).await?;
                     let not_kept = |kept: Arc<KeptAnswer>| IdempotencyError::NotKept {
                         status: kept.status(),
-                        why: OF_CREATION,
+                        why: NotKept::OfCreation,
                     };
                     Some(claimed.map_err(not_kept)?)
                 }
@@ -207,7 +208,7 @@ impl Sending {
             Ok(answer) => answer,
             Err(error) => {
                 let unknown = error.may_have_been_carried_out();
-                begun.settle(if unknown { Outcome::Unknown } else { Outcome::NotSent });
+                begun.settle(if unknown { Outcome::Unknown } else { Outcome::NotSent }).await;
                 return Err(error.into());
             }
         };
@@ -222,20 +223,20 @@ impl Sending {
                     (Ok(Response::from(answer).map(Body::whole)), Outcome::Answered(kept))
                 }
                 Ok(Whole::TooLarge(head, body)) => {
-                    (Ok(streamed(head, body)), Outcome::NotKept(status, TOO_LARGE))
+                    (Ok(streamed(head, body)), Outcome::NotKept(status, NotKept::TooLarge))
                 }
-                Err(error) => (Err(error), Outcome::NotKept(status, BROKE_OFF)),
+                Err(error) => (Err(error), Outcome::NotKept(status, NotKept::BrokeOff)),
             },
             None => {
                 let filtered = answer.filtered(&head, idle).await;
                 let outcome = match status {
                     StatusCode::TOO_MANY_REQUESTS => Outcome::NotSent,
-                    _ => Outcome::NotKept(status, IN_CLEAR),
+                    _ => Outcome::NotKept(status, NotKept::InClear),
                 };
                 (filtered.map(|(head, body)| streamed(head, Box::new(body))), outcome)
             }
         };
-        begun.settle(outcome);
+        begun.settle(outcome).await;
         Ok(answered?)
     }
 }
@@ -243,7 +244,7 @@ impl Sending {
 /// What is remembered of a tenant's creation, by what came of it.
 pub(super) fn outcome_of_creation(failure: Option<&Failure>) -> Outcome {
     match failure {
-        None => Outcome::NotKept(StatusCode::CREATED, OF_CREATION),
+        None => Outcome::NotKept(StatusCode::CREATED, NotKept::OfCreation),
         Some(Failure::Creation(CreationError::NotStored { .. } | CreationError::Unknown { .. })) => {
             Outcome::Unknown
         }

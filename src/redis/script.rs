@@ -28,26 +28,29 @@ impl Script {
         Self { text, name }
     }
 
-    fn command(&self, how: &str, what: &str, key: &str, arguments: &[String]) -> Cmd {
+    fn command(&self, how: &str, what: &str, keys: &[&str], arguments: &[impl AsRef<[u8]>]) -> Cmd {
         let mut command = redis::cmd(how);
-        command.arg(what).arg(1).arg(key).arg(arguments);
+        command.arg(what).arg(keys.len()).arg(keys);
+        arguments.iter().for_each(|argument| _ = command.arg(argument.as_ref()));
         command
     }
 }
 
 impl Redis {
-    /// Has a script run on one key. It is sent a second time only where the server says that it did not run.
+    /// Has a script run on these keys. It is sent a second time only where the server says that it did not run.
     ///
     /// # Errors
     /// As of [`Redis::ask`].
     pub async fn run<T: FromRedisValue>(
         &self,
         script: &Script,
-        key: &str,
-        arguments: &[String],
+        keys: &[&str],
+        arguments: &[impl AsRef<[u8]>],
     ) -> Result<T, RedisError> {
-        match self.ask(&script.command("EVALSHA", &script.name, key, arguments)).await {
-            Err(RedisError::NoScript) => self.ask(&script.command("EVAL", script.text, key, arguments)).await,
+        match self.ask(&script.command("EVALSHA", &script.name, keys, arguments)).await {
+            Err(RedisError::NoScript) => {
+                self.ask(&script.command("EVAL", script.text, keys, arguments)).await
+            }
             answer => answer,
         }
     }

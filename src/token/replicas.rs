@@ -208,7 +208,7 @@ impl Lock {
     pub(super) async fn give_back(self) {
         let Inner { redis, .. } = &*self.tokens.0;
         // Otherwise it ends by itself.
-        let _: Result<u64, RedisError> = redis.run(&UNLOCK, &self.key.lock, &[self.owner]).await;
+        let _: Result<u64, RedisError> = redis.run(&UNLOCK, &[&self.key.lock], &[self.owner]).await;
     }
 }
 

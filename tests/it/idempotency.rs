@@ -1,7 +1,7 @@
 //! `Idempotency-Key`: what a repeat is told, and that nothing is sent twice.
 
 #[path = "idempotency/cuts.rs"]
-mod cuts;
+pub(crate) mod cuts;
 
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use claviger_emulator::Effect;
 use crate::support::{Answer, Logto, Proxy, Relay, Request, quoted, soon, within};
 
 /// A creation that nothing keeps from being carried out twice: the user has no unique identifier.
-fn creation(name: &str, key: &str) -> Request {
+pub(crate) fn creation(name: &str, key: &str) -> Request {
     Request::post("/api/users", format!(r#"{{"name":"{name}"}}"#)).header("Idempotency-Key", key)
 }
 
-async fn count(proxy: &Proxy, name: &str) -> usize {
+pub(crate) async fn count(proxy: &Proxy, name: &str) -> usize {
     proxy.users("name").await.iter().filter(|it| *it == name).count()
 }
 
-fn is_replayed(answer: &Answer) -> bool {
+pub(crate) fn is_replayed(answer: &Answer) -> bool {
     answer.value("idempotency-replayed") == Some("true")
 }
 
@@ -130,7 +130,7 @@ async fn b60_a_request_goes_on_when_its_caller_has_left_and_its_repeat_gets_the_
 }
 
 /// Repeats a request while the first one is under way.
-async fn until_answered(proxy: &Proxy, request: &Request) -> Answer {
+pub(crate) async fn until_answered(proxy: &Proxy, request: &Request) -> Answer {
     within("an answer", async {
         loop {
             let answer = proxy.ask(request).await;

@@ -12,7 +12,7 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-use super::{Logto, Proxy, quoted};
+use super::{Logto, Proxy, proxy::Builder, quoted};
 
 /// Where the next `POST /api/…` breaks off.
 #[derive(Clone, Copy, Debug)]
@@ -43,12 +43,15 @@ impl Cutter {
 
     /// A Claviger whose tenant is behind it.
     pub(crate) async fn proxy(&self, logto: &Logto) -> Proxy {
+        self.builder(logto).start().await
+    }
+
+    /// The same, to be started.
+    pub(crate) fn builder(&self, logto: &Logto) -> Builder {
         Proxy::builder()
             .tenant("acme", logto)
             .set("tenants.acme.endpoint", quoted(format!("http://{}", self.address)))
             .set("tenants.acme.resource", quoted("https://default.logto.app/api"))
-            .start()
-            .await
     }
 
     /// Breaks the next creation off.

@@ -59,6 +59,14 @@ impl RedisServer {
         self.directory.path().join("redis.sock")
     }
 
+    /// All that it wrote to its disk.
+    pub(crate) fn written(&self) -> Vec<u8> {
+        let files = std::fs::read_dir(self.directory.path().join("appendonlydir")).expect("it writes");
+        let read =
+            |file: std::io::Result<std::fs::DirEntry>| std::fs::read(file.expect("it is there").path());
+        files.map(|file| read(file).expect("it can be read")).collect::<Vec<_>>().concat()
+    }
+
     /// As in `redis.url`.
     pub(crate) fn url(&self) -> String {
         format!("unix:{}", self.socket().display())

@@ -8,6 +8,7 @@ use crate::{
     admin::{Admin, health::Reload},
     authn::jwt::KeyringStatus,
     clock::Moment,
+    idempotency::SharedKeys,
     limit::Replicas,
     listen::tls::dates::{Dates, date},
     redis::{RedisError, RedisStatus},
@@ -83,7 +84,10 @@ impl Admin {
     fn of_redis(&self) -> Option<Problem> {
         let connection = self.shared.redis.as_ref()?.status().borrow().clone();
         let replicas = self.shared.limiters.replicas().map(Replicas::status);
+        let keys = self.shared.keys.as_ref();
+        let keys_why = keys.and_then(SharedKeys::why_away);
         let mut effects = Vec::new();
+        let is_away = connection != RedisStatus::Connected;
         let error = match (connection, replicas.as_ref().and_then(|it| it.why.clone())) {
             (RedisStatus::Away(why), _) => {
                 if self.shared.vault.is_some() {
@@ -92,12 +96,16 @@ impl Admin {
                 RedisError::Away(why)
             }
             (RedisStatus::Connected, Some(why)) => why,
-            (RedisStatus::Connected, None) => return None,
+            (RedisStatus::Connected, None) => keys_why.clone()?,
         };
+        let replicas = replicas.filter(|it| is_away || it.why.is_some());
         effects.extend(replicas.map(|it| match it.count {
             1 => "limits are counted by this replica alone".to_owned(),
             count => format!("this replica keeps to one part in {count} of each limit"),
         }));
+        if keys.is_some() && (is_away || keys_why.is_some()) {
+            effects.push("requests with an Idempotency-Key are refused".to_owned());
+        }
         Some(Problem {
             severity: Severity::Warning,
             about: "redis".into(),

@@ -22,6 +22,7 @@ impl Checker<'_> {
         let connect_timeout = self.duration(&at, "connect_timeout", raw.connect_timeout, waits.clone());
         let timeout = self.duration(&at, "timeout", raw.timeout, waits);
         let share_limits = self.leaf(&at, "share_limits", raw.share_limits).unwrap_or(true);
+        let share_idempotency = self.leaf(&at, "share_idempotency", raw.share_idempotency).unwrap_or(true);
         let replicas = self.count(&at, "replicas", raw.replicas, 1..=1000);
         let url = self.list(&at, "url", raw.url).unwrap_or_default();
         let key = at.key("url");
@@ -74,6 +75,7 @@ impl Checker<'_> {
             connect_timeout: connect_timeout.unwrap_or(usual.connect_timeout),
             timeout: timeout.unwrap_or(usual.timeout),
             share_limits,
+            share_idempotency,
             replicas: replicas.unwrap_or(usual.replicas),
             token_key,
             roots: roots?,

@@ -65,7 +65,7 @@ fn a_repeat_is_told_what_became_of_the_first() {
     assert!(matches!(world.claim_as("a", 1, 9), Err(IdempotencyError::Reused)));
     world.settled_as("a", 2, Outcome::Unknown);
     assert_eq!(world.told(2), "unknown");
-    world.settled_as("a", 3, Outcome::NotKept(StatusCode::CREATED, "so"));
+    world.settled_as("a", 3, Outcome::NotKept(StatusCode::CREATED, NotKept::TooLarge));
     assert_eq!(world.told(3), "not_kept");
     world.settled_as("a", 4, Outcome::NotSent);
     assert_eq!(world.told(4), "first", "what was not sent leaves no trace");
@@ -83,7 +83,7 @@ fn a_key_is_remembered_for_its_time_and_then_forgotten_with_all_that_it_took() {
     let mut world = World::new(100, 10_000);
     world.answered(1, 10);
     world.settled_as("a", 2, Outcome::Unknown);
-    world.settled_as("b", 3, Outcome::NotKept(StatusCode::CREATED, "so"));
+    world.settled_as("b", 3, Outcome::NotKept(StatusCode::CREATED, NotKept::TooLarge));
     world.now += DAY - Duration::from_secs(1);
     assert_eq!([1, 2, 3].map(|key| world.told(key)), ["replayed", "unknown", "not_kept"]);
     world.now += Duration::from_secs(1);
@@ -96,7 +96,7 @@ async fn one_that_is_dropped_was_not_sent_or_its_outcome_is_unknown() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
     let limits = Limits::default();
     let (caller, digests) = (CallerName::parse("a").unwrap(), Digests { scope: [1; 32], content: [1; 32] });
-    let claim = || store.claim(&caller, digests, Instant::now(), &limits);
+    let claim = || store.claim(&caller, digests, Instant::now(), Instant::now(), &limits);
     let begin = |claim| match claim {
         Ok(Claim::First(ticket)) => super::super::Begun::new(store.clone(), ticket),
         other => panic!("{other:?}"),
@@ -134,7 +134,7 @@ fn where_answers_have_no_room_the_oldest_goes_and_its_key_stays() {
 #[test]
 fn where_keys_have_no_room_the_oldest_that_was_answered_goes_of_who_has_the_most() {
     let world = World::new(4, 1000);
-    world.settled_as("b", 9, Outcome::NotKept(StatusCode::CREATED, "so"));
+    world.settled_as("b", 9, Outcome::NotKept(StatusCode::CREATED, NotKept::TooLarge));
     world.settled_as("a", 1, Outcome::Unknown);
     world.answered(2, 1);
     world.answered(3, 1);

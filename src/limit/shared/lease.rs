@@ -77,7 +77,7 @@ pub(super) struct Lease {
 
 /// Asks for it.
 pub(super) async fn lease(redis: &Redis, key: &str, who: &str, ask: &Ask) -> Result<Lease, RedisError> {
-    let (count, first, cost, paused) = redis.run(&LEASE, key, &arguments(who, ask)).await?;
+    let (count, first, cost, paused) = redis.run(&LEASE, &[key], &arguments(who, ask)).await?;
     // More than was asked for would be memory, and without a cost there would be no end.
     if count > ask.want || cost == 0 {
         return Err(RedisError::Unexpected);

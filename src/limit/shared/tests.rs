@@ -101,7 +101,7 @@ async fn b55_the_script_does_what_its_model_does_whatever_it_is_asked() {
         let who = random.usize(..3);
         let mut arguments = lease::arguments(&who.to_string(), &ask).to_vec();
         arguments.extend([(now / 1_000_000).to_string(), (now % 1_000_000).to_string()]);
-        let (count, first, cost, paused) = redis.run(&script, "{claviger}:t", &arguments).await.unwrap();
+        let (count, first, cost, paused) = redis.run(&script, &["{claviger}:t"], &arguments).await.unwrap();
         let answer = Lease { count, first, cost, paused };
         assert_eq!(answer, model.lease(now, who, &ask), "{n}: {ask:?}");
         granted += count;
@@ -126,7 +126,7 @@ async fn b55_the_script_does_what_its_model_does_whatever_it_is_asked() {
         let mut arguments = lease::arguments("0", &ask).to_vec();
         arguments.extend([(now / 1_000_000).to_string(), (now % 1_000_000).to_string()]);
         let (count, first, _cost, paused): (u64, u64, u64, u64) =
-            redis.run(&script, "{claviger}:t", &arguments).await.unwrap();
+            redis.run(&script, &["{claviger}:t"], &arguments).await.unwrap();
         assert_eq!((count, first, paused), (1, 0, 0), "{field} {garbage}");
     }
     assert!(granted > 1000, "{granted}");

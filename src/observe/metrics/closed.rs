@@ -52,6 +52,7 @@ pub(super) const IDEMPOTENCY: &[[&str; 1]] = &[
     ["not_kept"],
     ["malformed"],
     ["full"],
+    ["unavailable"],
 ];
 
 /// Of `rate_limited_total`.

@@ -7,7 +7,7 @@ use crate::{
     authn::{KeyUsage, Seal, SealError, jwt::Keyrings},
     clock::Clock,
     config::Config,
-    idempotency,
+    idempotency::{self, SharedKeys},
     limit::{CallerLimits, Limiters, Memory, Peers, Replicas, Unauthenticated},
     observe::{Audit, Events, Metrics},
     openapi::Library,
@@ -41,6 +41,8 @@ pub struct Shared {
     pub(super) unresolved: Arc<Unresolved>,
     /// What became of requests with an `Idempotency-Key`.
     pub(super) idempotency: Arc<dyn idempotency::Store>,
+    /// The same, where replicas share it.
+    pub keys: Option<SharedKeys>,
     /// Requests that wait before it is known whose they are.
     pub(super) unauthenticated: Arc<Unauthenticated>,
     pub(super) limits: CallerLimits,
@@ -74,6 +76,7 @@ impl Shared {
             redis: None,
             unresolved: Arc::default(),
             idempotency: Arc::new(idempotency::MemoryStore::default()),
+            keys: None,
             unauthenticated: Arc::new(Unauthenticated::new(USUAL_UNAUTHENTICATED)),
             limits,
             limiters: Limiters::default(),
@@ -99,6 +102,12 @@ impl Shared {
     pub fn share_limits(&mut self, replicas: Replicas) {
         self.limiters = Limiters::shared(replicas);
         self.limits = std::mem::take(&mut self.limits).made_by(self.limiters.clone());
+    }
+
+    /// What became of requests with an `Idempotency-Key` all replicas know from now on.
+    pub fn share_keys(&mut self, keys: SharedKeys) {
+        self.idempotency = Arc::new(keys.clone());
+        self.keys = Some(keys);
     }
 
     /// The seal of a configuration with these tenants. It stays the same while its key does: a reload leaves issued tokens good.

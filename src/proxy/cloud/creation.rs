@@ -93,7 +93,7 @@ impl Creation {
         }
         let outcome = self.carry_out(&mut apart).await;
         if let Some(begun) = begun {
-            begun.settle(outcome_of_creation(outcome.as_ref().err()));
+            begun.settle(outcome_of_creation(outcome.as_ref().err())).await;
         }
         outcome
     }

@@ -4,7 +4,10 @@
 use std::borrow::Cow;
 
 use super::{Description, Failure};
-use crate::{ids::TenantName, limit::LimitError, policy::Refusal, proxy::HostError, upstream::UpstreamError};
+use crate::{
+    idempotency::IdempotencyError, ids::TenantName, limit::LimitError, policy::Refusal, proxy::HostError,
+    upstream::UpstreamError,
+};
 
 impl Failure {
     /// What is wrong.
@@ -30,6 +33,7 @@ impl Failure {
             Self::Policy(Refusal::OperationUnknown(None)) => {
                 "no operation of the catalog has this method and path, and no rule names them".to_owned()
             }
+            Self::Idempotency(IdempotencyError::Unavailable(error)) => format!("{self}: {error}"),
             // Said alike to callers and operators.
             other => other.to_string(),
         })
@@ -68,6 +72,7 @@ impl Failure {
                 format!("If this page may call Claviger, add {origin:?} to listen.allowed_origins.").into()
             }
             Self::Vault(error) => error.remedy().to_owned().into(),
+            Self::Idempotency(IdempotencyError::Unavailable(error)) => error.remedy().into(),
             Self::Token(error) => error.remedy().into(),
             Self::Caller(unauthenticated) => unauthenticated
                 .operators_remedy()

@@ -1,6 +1,8 @@
 //! An answer that is kept for repeats of its request. It came through the response filter like any other: only
-//! [`Answer::whole`] makes one, of what its caller may see. It is given out for a request that the policy permits now, whose body
-//! meets the conditions, and in whose answer no more is masked than was.
+//! [`Answer::whole`] makes one, of what its caller may see, and `resting` reads again what it wrote of one. It is given out for a
+//! request that the policy permits now, whose body meets the conditions, and in whose answer no more is masked than was.
+
+mod resting;
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,16 +10,13 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, request, response::Parts};
 
 use super::{Answer, BodyError, FilteredBody, Gathered, WholeAnswer};
-use crate::{
-    catalog::Secrets,
-    policy::{PermittedOperation, Refusal},
-};
+use crate::policy::{PermittedOperation, Refusal};
 
 /// An answer that is kept.
 #[derive(Debug)]
 pub struct KeptAnswer {
     answer: WholeAnswer,
-    masking: Option<&'static Secrets>,
+    is_masked: bool,
 }
 
 /// An answer that was read to its end, if that was near enough.
@@ -41,14 +40,14 @@ impl Answer {
         idle: Duration,
         most: usize,
     ) -> Result<Whole, BodyError> {
-        let masking = self.masking;
+        let is_masked = self.masking.is_some();
         let (head, body) = self.filtered(request, idle).await?;
         let Some(room) = most.checked_sub(size_of(&head.headers)) else {
             return Ok(Whole::TooLarge(head, Box::new(body)));
         };
         Ok(match body.gathered(head, room, Duration::MAX).await? {
             Gathered::Whole(answer) => {
-                let kept = KeptAnswer { answer: answer.to_keep(None), masking };
+                let kept = KeptAnswer { answer: answer.to_keep(None), is_masked };
                 Whole::Kept(answer, Arc::new(kept))
             }
             Gathered::Streamed(head, body) => Whole::TooLarge(head, body),
@@ -78,7 +77,7 @@ impl KeptAnswer {
         body: &[u8],
     ) -> Result<Option<Response<Bytes>>, Refusal> {
         operation.check(&request.headers, body)?;
-        let masks_more = self.masking.is_none() && operation.masking().is_some();
+        let masks_more = !self.is_masked && operation.masking().is_some();
         Ok((!masks_more).then(|| self.answer.clone().into()))
     }
 }
@@ -94,6 +93,6 @@ impl KeptAnswer {
     /// With this status and a body of so many bytes.
     pub fn of(status: StatusCode, length: usize) -> Arc<Self> {
         let answer = WholeAnswer::of(status, HeaderMap::new(), vec![b'x'; length].into());
-        Arc::new(Self { answer, masking: None })
+        Arc::new(Self { answer, is_masked: false })
     }
 }

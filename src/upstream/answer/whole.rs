@@ -1,5 +1,5 @@
 //! An answer that is there whole, behind the response filter, and small enough to be given to several callers. It is made of a
-//! [`FilteredBody`] alone, so nothing is in it that its first caller would not have been given.
+//! [`FilteredBody`] alone, or of what was kept of one, so nothing is in it that its first caller would not have been given.
 
 use std::{
     future::poll_fn,
@@ -92,6 +92,11 @@ impl FilteredBody {
 impl WholeAnswer {
     #[cfg(test)]
     pub(crate) fn of(status: StatusCode, headers: HeaderMap, data: Bytes) -> Self {
+        Self::resting(status, headers, data)
+    }
+
+    /// One that was made of a body once, and kept elsewhere.
+    pub(super) fn resting(status: StatusCode, headers: HeaderMap, data: Bytes) -> Self {
         Self { status, headers, data, held: None }
     }
 

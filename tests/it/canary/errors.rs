@@ -155,6 +155,19 @@ async fn start(logto: &Logto, gone: &Scripted, signer: &Signer, held: &[String; 
 }
 
 /// A request whose `Idempotency-Key` is the credential, and what its repeats are told, while Logto does not answer.
+/// One whose Redis nobody answers for.
+async fn without_its_redis(logto: &Logto) -> Proxy {
+    loud("{ file = 'audit.jsonl' }")
+        .tenant("acme", logto)
+        .without("callers.local")
+        .set("callers.keyed.identify", format!("{{ api_key = '{}' }}", key("keyed")))
+        .set("callers.keyed.policies", "['all']")
+        .set("redis.url", "'unix:/nobody/is/there'")
+        .set("redis.timeout", "'50ms'")
+        .start()
+        .await
+}
+
 async fn drive_repeats(driver: &mut Driver<'_>, credentials: &Credentials, logto: &Logto, aside: &Tap) {
     let with = |body: &str| {
         let request = credentials.from(Says::Key, "POST", "/t/acme/api/roles");
@@ -332,6 +345,13 @@ async fn no_credential_comes_out_of_any_error() {
     seen.extend(driver.seen);
     look_everywhere(&proxy).await;
 
+    let away = without_its_redis(&logto).await;
+    let mut driver = Driver { proxy: &away, seen };
+    let keyed = credentials.from(Says::Key, "POST", "/t/acme/api/roles").body("application/json", "{}");
+    driver.drive(&keyed.header("Idempotency-Key", &credentials.key)).await;
+    let seen = driver.seen;
+    look_everywhere(&away).await;
+
     let out_of_reach = |(code, ..): &&Row| OUT_OF_REACH.iter().any(|(known, _)| known == code);
     let missed: Vec<Row> = table().difference(&seen).filter(|row| !out_of_reach(row)).cloned().collect();
     assert!(missed.is_empty(), "errors that nothing here brings about: {missed:?}");
@@ -363,4 +383,5 @@ async fn no_credential_comes_out_of_any_error() {
         canary.watch("an upstream token", &token);
     }
     canary.assert_silent(&tap);
+    canary.assert_silent(away.tap());
 }

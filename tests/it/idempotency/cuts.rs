@@ -1,4 +1,5 @@
-//! A thousand creations that break off at every byte, on either side, each repeated with its key: never two users.
+//! A thousand creations that break off at every byte, on either side, each repeated with its key: never two users. The repeats go to
+//! the same process, or to another that shares keys with it (`stores/idempotency.rs`).
 
 use std::collections::HashMap;
 
@@ -35,7 +36,12 @@ async fn answer_length(proxy: &Proxy) -> usize {
 async fn b60_callers_that_leave_at_any_byte_get_one_user_each_when_they_come_back() {
     let logto = Logto::start().await;
     let proxy = Proxy::of(&logto).await;
-    let answer = answer_length(&proxy).await;
+    callers_leave([&proxy; 2]).await;
+}
+
+/// From the first, at any byte, and come back to the second.
+pub(crate) async fn callers_leave([proxy, other]: [&Proxy; 2]) {
+    let answer = answer_length(proxy).await;
     let (_, bytes) = made("000-000");
     let mut made_in_all = 0;
     // Of the request, every byte; of the answer, every byte; each after as many as it has.
@@ -54,11 +60,11 @@ async fn b60_callers_that_leave_at_any_byte_get_one_user_each_when_they_come_bac
             }
         }
         drop(client);
-        let answer = until_answered(&proxy, &request).await;
+        let answer = until_answered(other, &request).await;
         assert_eq!(answer.status, 200, "{at}: {}", answer.text());
         made_in_all += 1;
     }
-    let users = users(&proxy).await;
+    let users = users(proxy).await;
     let ours: Vec<_> = users.iter().filter(|(name, _)| name.contains('-')).collect();
     assert_eq!(ours.len(), made_in_all);
     assert!(ours.iter().all(|(_, count)| **count == 1), "{ours:?}");
@@ -70,8 +76,13 @@ async fn b60_an_upstream_that_breaks_off_at_any_byte_never_has_two_users() {
     let logto = Logto::start().await;
     let cutter = Cutter::to(&logto).await;
     let proxy = cutter.proxy(&logto).await;
+    an_upstream_breaks_off(&logto, &cutter, [&proxy; 2]).await;
+}
+
+/// Requests of the first, which are repeated at the second.
+pub(crate) async fn an_upstream_breaks_off(logto: &Logto, cutter: &Cutter, [proxy, other]: [&Proxy; 2]) {
     let request_length = 1400;
-    let answer_length = answer_length(&proxy).await;
+    let answer_length = answer_length(proxy).await;
     let mut outcomes: HashMap<String, usize> = HashMap::new();
     let cuts = (0..request_length).map(Cut::Request).chain((0..answer_length).map(Cut::Answer));
     for (at, cut) in cuts.enumerate() {
@@ -79,7 +90,7 @@ async fn b60_an_upstream_that_breaks_off_at_any_byte_never_has_two_users() {
         let (request, _) = made(&name);
         cutter.plan(cut);
         let first = proxy.ask(&request).await;
-        let again = until_answered(&proxy, &request).await;
+        let again = until_answered(other, &request).await;
         let told = match (first.status, again.outcome()) {
             (200, (200, _)) => "answered".to_owned(),
             (502, (409, code)) if code.starts_with("claviger.idempotency_") => code,
@@ -91,7 +102,7 @@ async fn b60_an_upstream_that_breaks_off_at_any_byte_never_has_two_users() {
         }
         *outcomes.entry(told).or_default() += 1;
     }
-    let users = users(&proxy).await;
+    let users = users(proxy).await;
     assert!(users.values().all(|count| *count == 1), "{users:?}");
     let ours = users.keys().filter(|name| name.contains('-')).count();
     // Where an answer or its status came, there is the user.

@@ -1,9 +1,11 @@
 //! A real `redis-server`.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use claviger::{
-    config::{Class, Quota, RedisAddress, RedisOptions},
+    config::{Class, Limits, Quota, RedisAddress, RedisOptions},
+    idempotency::{self, Begun, Claim, Digests, NotKept, Outcome, SharedKeys},
+    ids::CallerName,
     limit::{Limiters, Replicas},
     redis::Redis,
     secret::{Bearer, Secret},
@@ -183,6 +185,20 @@ async fn what_is_no_vault_and_what_is_damaged_is_said_and_left_alone() {
     assert_eq!(ours, why);
 }
 
+/// Of requests with an `Idempotency-Key`, more than may be remembered.
+async fn claims_keys(redis: Redis) {
+    let keys = SharedKeys::new(redis, None);
+    let (caller, at) = (CallerName::parse("a").expect("it is a name"), Instant::now());
+    let limits = Limits { idempotency_keys: 2, ..Limits::default() };
+    for round in 0..4 {
+        let digests = Digests { scope: [round; 32], content: [1; 32] };
+        let claimed = idempotency::Store::claim(&keys, &caller, digests, at, at + PATIENCE, &limits).await;
+        let Ok(Claim::First(ticket)) = claimed else { panic!("{claimed:?}") };
+        let outcome = Outcome::NotKept(http::StatusCode::OK, NotKept::TooLarge);
+        Begun::new(Arc::new(keys.clone()), ticket).settle(outcome).await;
+    }
+}
+
 #[tokio::test]
 async fn a_user_with_what_the_documentation_lists_can_do_all_and_no_more() {
     let page = include_str!("../../../docs/tenants.md");
@@ -217,6 +233,7 @@ async fn a_user_with_what_the_documentation_lists_can_do_all_and_no_more() {
         }
     })
     .await;
+    claims_keys(connect("hunter2")).await;
     let more = connect("hunter2");
     more.connected(PATIENCE).await.expect("it is there");
     for words in [&["SET", "t", "v", "NX", "PX", "99"][..], &["GET", "t"], &["PTTL", "t"], &["DEL", "t"]] {
@@ -267,9 +284,11 @@ async fn in_a_cluster_the_node_that_has_the_keys_is_found_and_followed() {
     .await;
     let options = RedisOptions { url: vec![tcp(ports[0])], ..one.options() };
     let redis = Redis::new(&options).expect("there is no TLS");
-    let store = InRedis::open(redis, key("k")).await.expect("the other node has it");
+    let store = InRedis::open(redis.clone(), key("k")).await.expect("the other node has it");
     store.create(record("acme", "s")).await.expect("it is free");
     assert_eq!(other.told(&["HLEN", "{claviger}:vault"]).await, "3");
+    claims_keys(redis).await;
+    assert_eq!(other.told(&["HLEN", "{claviger}:idempotency:records"]).await, "2");
 }
 
 #[tokio::test]
