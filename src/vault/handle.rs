@@ -61,7 +61,8 @@ impl Vault {
     }
 
     /// Takes an alias, so that a tenant can be created or adopted under it. It is free again when the reservation is
-    /// dropped.
+    /// dropped. Other processes know of it by what [`Reservation::store`] stores: where something is to be done once at Logto, a
+    /// note comes first.
     ///
     /// # Errors
     /// [`VaultError::AliasTaken`]; nothing may be done at Logto then.
@@ -71,10 +72,16 @@ impl Vault {
         }
         // From here on dropping it frees the alias.
         let reservation = Reservation { vault: self.clone(), alias: alias.clone() };
-        match self.get(&alias).await? {
-            Some(_) => Err(VaultError::AliasTaken { alias, by: Holder::Vault }),
+        match self.holder(&alias).await? {
+            Some(by) => Err(VaultError::AliasTaken { alias, by }),
             None => Ok(reservation),
         }
+    }
+
+    /// Who has an alias in the store; what another process is creating has its note there.
+    async fn holder(&self, alias: &TenantName) -> Result<Option<Holder>, VaultError> {
+        let found = self.get(alias).await?;
+        Ok(found.map(|it| if it.record.is_open_note() { Holder::Underway } else { Holder::Vault }))
     }
 
     /// The record of an alias.
@@ -170,7 +177,14 @@ impl Reservation {
     /// [`VaultError`].
     pub async fn store(&self, record: Record) -> Result<Version, VaultError> {
         let record = Record { alias: self.alias.clone(), ..record };
-        let version = self.vault.0.store.create(record.clone()).await?;
+        let version = match self.vault.0.store.create(record.clone()).await {
+            Err(VaultError::AliasTaken { alias, by }) => {
+                // Another process was faster: the store is where one of several wins.
+                let by = self.vault.holder(&alias).await.ok().flatten().unwrap_or(by);
+                return Err(VaultError::AliasTaken { alias, by });
+            }
+            created => created?,
+        };
         self.vault.tell(self.alias.clone(), Some(Stored { record, version })).await;
         Ok(version)
     }

@@ -1,6 +1,8 @@
 //! The vault in stores that replicas share: a real `redis-server`, and a double of a Kubernetes API server. The same is asked
 //! of both; beside it what is each one's own, and what two replicas do together.
 
+#[path = "stores/creations.rs"]
+mod creations;
 #[path = "stores/kubernetes.rs"]
 mod kubernetes;
 #[path = "stores/limits.rs"]
