@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::{
     change::{Changed, Changes},
@@ -32,6 +32,8 @@ struct Inner {
     store: Arc<dyn Store>,
     underway: Mutex<HashSet<TenantName>>,
     listener: Mutex<Option<Listener>>,
+    /// Tenants whose records have changed, once what is in force follows them.
+    news: broadcast::Sender<TenantName>,
 }
 
 /// Who is told of a change that this process made.
@@ -57,6 +59,7 @@ impl Vault {
             store: Arc::new(store),
             underway: Mutex::default(),
             listener: Mutex::default(),
+            news: broadcast::Sender::new(QUEUE),
         }))
     }
 
@@ -136,6 +139,18 @@ impl Vault {
         };
         *self.0.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(listener);
         changes
+    }
+
+    /// The tenants whose records somebody changes from now on, here or in another process, each once what is in force follows it. Who
+    /// does not read in time misses some, and is told so.
+    pub fn news(&self) -> broadcast::Receiver<TenantName> {
+        self.0.news.subscribe()
+    }
+
+    /// What is in force follows the record of this tenant.
+    pub fn took_up(&self, alias: &TenantName) {
+        // Without a reader it is news to nobody.
+        let _ = self.0.news.send(alias.clone());
     }
 
     /// Whether other processes change the store as well.
