@@ -11,6 +11,8 @@ mod limits;
 mod redis;
 #[path = "stores/replicas.rs"]
 mod replicas;
+#[path = "stores/tls.rs"]
+mod tls;
 #[path = "stores/tokens.rs"]
 mod tokens;
 
