@@ -10,16 +10,17 @@ mod lease;
 mod leases;
 mod steps;
 mod turn;
+mod watch;
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashMap, HashSet},
     fmt,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
 use arc_swap::ArcSwap;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use self::leases::Leases;
 use crate::{
@@ -33,11 +34,6 @@ use crate::{
 
 /// How often the vault is looked through at the least; also how soon what failed is tried again.
 const ROUND: Duration = Duration::from_mins(10);
-/// The shortest time between two looks.
-const LEAST: Duration = Duration::from_secs(1);
-
-/// Tenants of which Logto is asked in one look what it knows of their secrets, so that what is due need not wait long.
-const QUESTIONS: usize = 64;
 
 /// Rotates secrets.
 pub struct Rotator {
@@ -47,8 +43,10 @@ pub struct Rotator {
     turns: Mutex<HashSet<TenantName>>,
     /// Tenants of whose secrets Logto was asked what it knows.
     asked: Mutex<HashSet<TenantName>>,
+    /// Tenants whose rotation has failed here, and when.
+    failed: Mutex<HashMap<TenantName, Instant>>,
     /// Of the secrets in use, as they were at the last look.
-    dates: Mutex<Vec<SecretDates>>,
+    dates: Mutex<BTreeMap<TenantName, SecretDates>>,
     /// Which of several processes goes on.
     leases: Leases,
     /// Something was begun, whose end is due sooner than the next look.
@@ -109,21 +107,13 @@ impl RotationError {
 impl Rotator {
     /// Of the tenants in this pipeline.
     pub fn new(shared: Arc<Shared>, pipeline: Arc<ArcSwap<Pipeline>>) -> Self {
-        let (turns, asked, dates, begun) = Default::default();
-        Self { shared, pipeline, turns, asked, dates, leases: Leases::new(), begun }
+        let (turns, asked, failed, dates, begun) = Default::default();
+        Self { shared, pipeline, turns, asked, failed, dates, leases: Leases::new(), begun }
     }
 
-    /// Looks through the vault now and then, and does what is due, until its task is dropped.
-    pub async fn run(self: Arc<Self>) {
-        loop {
-            let wait = Box::pin(self.round()).await.clamp(LEAST, ROUND);
-            let _begun = tokio::time::timeout(wait, self.begun.notified()).await;
-        }
-    }
-
-    /// Of the secrets in use, as they were at the last look at the vault: ten minutes ago at most.
+    /// Of the secrets in use, as they were at the last look at the vault: after each change, and ten minutes ago at most.
     pub fn dates(&self) -> Vec<SecretDates> {
-        self.dates.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.dates.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
     /// Begins a rotation, and goes as far as it can go now: to the overlap.
@@ -144,40 +134,6 @@ impl Rotator {
         rotated
     }
 
-    /// One look at all records; how long until the next thing is due.
-    async fn round(&self) -> Duration {
-        self.take_over_all().await;
-        let all = match self.vault().map(Vault::list) {
-            Ok(listing) => listing.await,
-            Err(_) => return ROUND,
-        };
-        let all = match all {
-            Ok(all) => all,
-            Err(error) => {
-                tracing::error!(%error, remedy = error.remedy(), "the vault cannot be looked through for rotations");
-                return ROUND;
-            }
-        };
-        let mut next = ROUND;
-        let (mut dates, mut questions) = (Vec::with_capacity(all.len()), QUESTIONS);
-        for stored in all {
-            let stored = self.learnt(stored, &mut questions).await;
-            dates.extend(stored.record.secrets.first().map(|secret| SecretDates {
-                tenant: stored.record.alias.clone(),
-                since: secret.since,
-                expires_at: secret.expires_at,
-            }));
-            if let Some(left) = self.elsewhere(&stored) {
-                next = next.min(left);
-                continue;
-            }
-            let Some(left) = self.left(&stored.record) else { continue };
-            next = next.min(if left.is_zero() { self.go_on(stored).await } else { left });
-        }
-        *self.dates.lock().unwrap_or_else(PoisonError::into_inner) = dates;
-        next
-    }
-
     /// How long until something is to be done for this tenant; `None`: never by itself.
     fn left(&self, record: &Record) -> Option<Duration> {
         let at = due::at(record, plan(record, &self.pipeline.load().config()))?;
@@ -193,9 +149,14 @@ impl Rotator {
             Ok(stored) => self.left(&stored.record).unwrap_or(ROUND),
             // Whether the process that was first goes on is looked at in time.
             Err(RotationError::Underway(_)) => self.lease(),
-            Err(RotationError::Configured(_)) => ROUND,
             Err(error) => {
-                tracing::error!(tenant = %alias, %error, remedy = error.remedy(), "the secret was not rotated");
+                self.failed
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(alias.clone(), Instant::now());
+                if !matches!(error, RotationError::Configured(_)) {
+                    tracing::error!(tenant = %alias, %error, remedy = error.remedy(), "the secret was not rotated");
+                }
                 ROUND
             }
         }
@@ -282,3 +243,6 @@ impl fmt::Debug for Rotator {
         f.write_str("Rotator")
     }
 }
+
+#[cfg(test)]
+mod tests;

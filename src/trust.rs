@@ -84,6 +84,28 @@ pub fn cold_client(mut tls: ClientConfig, connect: Duration) -> reqwest::ClientB
 
 /// What a failed connection comes to in the user's terms, with what to write instead; `None` where the error says it all.
 pub fn explain(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    first(error, |error| {
+        if let Some(error) = error.downcast_ref::<rustls::Error>() {
+            return Some(of_tls(error));
+        }
+        let is_parse = error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse);
+        is_parse.then_some(Some(
+            "the answer is not HTTP: if the port speaks TLS, write https:// in place of http://",
+        ))
+    })
+    .flatten()
+}
+
+/// What TLS says, where that is the cause.
+pub fn tls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
+    first(error, |error| error.downcast_ref())
+}
+
+/// What is found of the first cause of which something is.
+fn first<'e, T>(
+    error: &'e (dyn Error + 'static),
+    find: impl Fn(&'e (dyn Error + 'static)) -> Option<T>,
+) -> Option<T> {
     let mut cause = Some(error);
     while let Some(error) = cause {
         // One in another, which is none of its sources.
@@ -91,13 +113,8 @@ pub fn explain(error: &(dyn Error + 'static)) -> Option<&'static str> {
         while let Some(wrapped) = inner.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
             inner = wrapped;
         }
-        if let Some(error) = inner.downcast_ref::<rustls::Error>() {
-            return of_tls(error);
-        }
-        if inner.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
-            return Some(
-                "the answer is not HTTP: if the port speaks TLS, write https:// in place of http://",
-            );
+        if let Some(found) = find(inner) {
+            return Some(found);
         }
         cause = error.source();
     }

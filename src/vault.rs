@@ -22,6 +22,7 @@ mod record;
 mod redis;
 mod seal;
 mod settings;
+mod sightings;
 mod store;
 
 pub use change::{Changed, Changes};
@@ -35,4 +36,5 @@ pub use memory::Memory;
 pub use overlay::{Removed, VaultTenants};
 pub use record::{Creating, Lease, Record, Rotation, Step, StoredSecret};
 pub use redis::InRedis;
+pub use sightings::Sightings;
 pub use store::{Checkup, Imported, Notice, Pending, Store, Stored, Version};

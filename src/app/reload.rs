@@ -141,6 +141,7 @@ impl Reloader {
                 tell_of(&changed);
                 self.tell_of_restart();
                 self.taken_over.notify_one();
+                self.shared.reconfigured.notify_one();
             }
             Err(error) => {
                 tracing::error!("{error}");

@@ -265,11 +265,12 @@ pub(super) fn follow(
     let Some(vault) = &shared.vault else { return };
     let relist = config.vault.as_ref().map_or(VaultOptions::RELIST, |options| options.relist);
     let mut changes = vault.changes(known, relist);
-    let control = runtime::Handle::current();
+    let (control, told) = (runtime::Handle::current(), vault.clone());
     let following = async move {
         let mut batch = Vec::new();
         while changes.recv_many(&mut batch, AT_A_TIME).await > 0 {
             sources.lock().take_up(&batch, &pipeline.load_full(), &shared);
+            batch.iter().for_each(|changed| told.took_up(&changed.alias));
             // Whoever waits for them goes on now.
             batch.clear();
         }

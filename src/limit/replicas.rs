@@ -30,6 +30,8 @@ static SHOW: LazyLock<Script> = LazyLock::new(|| {
 local now = t[1] * 1000000 + t[2]
 redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now - ARGV[2]))
+-- Of a clock that was set back, or nobody's.
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '(' .. string.format('%.0f', now), '+inf')
 redis.call('PEXPIRE', KEYS[1], ARGV[2] / 1000)
 return {redis.call('ZCARD', KEYS[1]), redis.call('ZCOUNT', KEYS[1], ARGV[3], '+inf'), now}",
     )
@@ -97,6 +99,22 @@ impl Replicas {
         });
         tokio::spawn(show(Arc::downgrade(&inner)));
         Self(inner)
+    }
+
+    /// So many that Redis is not asked about.
+    #[cfg(test)]
+    pub(super) fn known(redis: Redis, count: u32) -> Self {
+        Self(Arc::new(Inner {
+            redis,
+            runtime: runtime::Handle::current(),
+            name: format!("{:016x}", fastrand::u64(..)),
+            least: count,
+            seen: AtomicU32::new(count),
+            away: AtomicBool::new(false),
+            has_shared: AtomicBool::new(true),
+            why: Mutex::default(),
+            leases: Default::default(),
+        }))
     }
 
     /// How many there are, as far as is known.

@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use self::{
-    lease::Ask,
+    lease::{Ask, Lessor},
     state::{MOST, State},
     stock::NoPermit,
 };
@@ -53,6 +53,7 @@ pub(super) struct SharedBucket(Arc<Inner>);
 struct Inner {
     key: String,
     replicas: Replicas,
+    lessor: Arc<dyn Lessor>,
     rate: Rate,
     /// This replica's part of it, for when Redis is away.
     own: Bucket,
@@ -98,6 +99,7 @@ impl SharedBucket {
     fn new(name: String, rate: Rate, own: Bucket, look: u64, replicas: Replicas) -> Self {
         Self(Arc::new(Inner {
             key: format!("{}:{name}", replicas.redis().prefix()),
+            lessor: Arc::new(replicas.redis().clone()),
             replicas,
             rate,
             look,
@@ -183,8 +185,8 @@ impl Inner {
     /// Asks once, and takes up the answer. Whether there is more to say.
     async fn asks(&self) -> bool {
         let ask = self.question(Instant::now());
-        let Self { replicas, key, .. } = self;
-        let answer = lease::lease(replicas.redis(), key, replicas.name(), &ask).await;
+        let Self { replicas, key, lessor, .. } = self;
+        let answer = lessor.lease(key, replicas.name(), &ask).await;
         let now = Instant::now();
         let mut state = self.lock();
         let goes_on = match answer {

@@ -10,6 +10,8 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::error::plainly;
+
 /// Bytes from one command to the next. An idle connection sends PING, and one whose PING has no answer is closed.
 const MOST: usize = 16 << 20;
 
@@ -31,7 +33,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = into.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, into))?;
+        // The client keeps no more of an error than its kind and its text.
+        ready!(Pin::new(&mut self.stream).poll_read(cx, into)).map_err(|error| match plainly(&error) {
+            Some(plain) => io::Error::new(error.kind(), plain),
+            None => error,
+        })?;
         self.received = self.received.saturating_add(into.filled().len() - before);
         if self.received > MOST {
             return Poll::Ready(Err(io::Error::other("it sends more than 16 MiB for one command")));

@@ -16,7 +16,7 @@ use tokio::{
 
 use super::{
     bounded::Bounded,
-    error::{not_admitted, said, shortened},
+    error::{not_admitted, plainly, said, shortened},
 };
 use crate::{
     config::{RedisAddress, RedisOptions},
@@ -199,14 +199,19 @@ impl Connect {
         let stream = self.dial(server).await?;
         let made =
             MultiplexedConnection::new_with_config(&info, Box::pin(Bounded::new(stream)), config).await;
-        let (connection, driver) = made.map_err(|error| not_admitted(&error, key))?;
+        let (connection, driver) = made.map_err(|error| match server {
+            // A server that gets no TLS where it wants some says nothing, and closes.
+            RedisAddress::Tcp { tls: false, .. } if error.is_connection_dropped() => {
+                "it closed the connection before it answered: is it a port with TLS? That is rediss://".into()
+            }
+            _ => not_admitted(&error, key),
+        })?;
         Ok((connection, Driver(Some(tokio::spawn(driver)))))
     }
 
     async fn dial(&self, server: &RedisAddress) -> Result<Pin<Box<dyn Stream>>, Why> {
         let unreachable = |error: std::io::Error| -> Why {
-            let known = crate::trust::explain(&error).or_else(|| crate::trust::plainly(&error));
-            known.map_or_else(|| shortened(&error.to_string()), Into::into)
+            plainly(&error).map_or_else(|| shortened(&error.to_string()), Into::into)
         };
         let (host, port, tls) = match server {
             RedisAddress::Unix(path) => {

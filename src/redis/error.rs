@@ -1,8 +1,10 @@
 //! What can go wrong with a Redis: for the operator, without values.
 
-use std::{sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use redis::{ErrorKind, ServerErrorKind};
+
+use crate::trust;
 
 /// As much as is shown of what a server says.
 const MAX_SHOWN: usize = 200;
@@ -66,9 +68,29 @@ pub(super) fn is_elsewhere(error: &redis::RedisError) -> bool {
     matches!(error.kind(), ErrorKind::Server(Ask | ClusterDown | MasterDown | Moved | ReadOnly))
 }
 
+/// What a failed connection comes to in the operator's terms; `None` where the error says it all.
+pub(super) fn plainly(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    use rustls::{
+        AlertDescription, CertificateError,
+        Error::{AlertReceived, InvalidCertificate, InvalidMessage},
+    };
+    match trust::tls_error(error) {
+        Some(InvalidMessage(_)) => Some(
+            "what answers there does not speak TLS: is it a port without TLS? That is redis://, not rediss://",
+        ),
+        Some(InvalidCertificate(CertificateError::UnknownIssuer)) => {
+            Some("the certificate's authority is not trusted: name its file in `redis.tls.roots`")
+        }
+        Some(AlertReceived(AlertDescription::CertificateRequired)) => Some(
+            "it wants a client certificate, and Claviger has none: set `tls-auth-clients optional` there",
+        ),
+        _ => trust::explain(error).or_else(|| trust::plainly(error)),
+    }
+}
+
 /// What the server or the system said, on one line.
 pub(super) fn said(error: &redis::RedisError) -> Arc<str> {
-    if let Some(plain) = crate::trust::explain(error).or_else(|| crate::trust::plainly(error)) {
+    if let Some(plain) = plainly(error) {
         return plain.into();
     }
     let text = match (error.code(), error.detail()) {

@@ -1,30 +1,21 @@
 //! What is known of the other processes that might rotate: since when each lease of another's has not changed, by the clock of
 //! this process.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
-use tokio::time::Instant;
-
-use crate::{
-    ids::TenantName,
-    vault::{Lease, Stored, Version},
-};
+use crate::vault::{Lease, Sightings, Stored};
 
 /// What is known of the others.
 pub(super) struct Leases {
     /// This process.
     me: String,
-    /// Since when a version with another's name has been seen.
-    seen: Mutex<HashMap<TenantName, (Version, Instant)>>,
+    /// Versions with another's name.
+    seen: Sightings,
 }
 
 impl Leases {
     pub(super) fn new() -> Self {
-        Self { me: format!("{:016x}", fastrand::u64(..)), seen: Mutex::default() }
+        Self { me: format!("{:016x}", fastrand::u64(..)), seen: Sightings::default() }
     }
 
     /// The name of this process.
@@ -35,22 +26,16 @@ impl Leases {
     /// How long another one may go on with this record without being heard of; `None`: nobody does.
     pub(super) fn left(&self, stored: &Stored, lease: Duration) -> Option<Duration> {
         let alias = &stored.record.alias;
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         match &stored.record.rotation.lease {
             Some(Lease { holder }) if *holder != self.me => {}
             _ => {
-                seen.remove(alias);
+                self.seen.forget(alias);
                 return None;
             }
         }
-        let now = Instant::now();
-        let (version, since) = seen.entry(alias.clone()).or_insert((stored.version, now));
-        if *version != stored.version {
-            (*version, *since) = (stored.version, now);
-        }
-        let left = lease.saturating_sub(now.duration_since(*since));
+        let left = lease.saturating_sub(self.seen.unchanged_for(alias, stored.version));
         if left.is_zero() {
-            seen.remove(alias);
+            self.seen.forget(alias);
         }
         Some(left).filter(|left| !left.is_zero())
     }
@@ -61,7 +46,12 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::{config::Endpoint, secret::Secret, vault::Record};
+    use crate::{
+        config::Endpoint,
+        ids::TenantName,
+        secret::Secret,
+        vault::{Record, Version},
+    };
 
     const LEASE: Duration = Duration::from_secs(60);
 

@@ -103,6 +103,9 @@ impl VaultError {
     /// What the operator does about it: a sentence.
     pub fn remedy(&self) -> &str {
         match self {
+            Self::AliasTaken { by: Holder::Underway, .. } => {
+                "Choose another alias, or ask again when that has ended: one whose process died is settled by itself."
+            }
             Self::AliasTaken { .. } => "Choose another alias, or remove the tenant that has it.",
             Self::Unknown(_) => "`claviger tenant list` shows which there are.",
             Self::Changed(_) => "Look at it again, and repeat what you meant to do if it still applies.",

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::{
     change::{Changed, Changes},
@@ -32,6 +32,8 @@ struct Inner {
     store: Arc<dyn Store>,
     underway: Mutex<HashSet<TenantName>>,
     listener: Mutex<Option<Listener>>,
+    /// Tenants whose records have changed, once what is in force follows them.
+    news: broadcast::Sender<TenantName>,
 }
 
 /// Who is told of a change that this process made.
@@ -57,11 +59,13 @@ impl Vault {
             store: Arc::new(store),
             underway: Mutex::default(),
             listener: Mutex::default(),
+            news: broadcast::Sender::new(QUEUE),
         }))
     }
 
     /// Takes an alias, so that a tenant can be created or adopted under it. It is free again when the reservation is
-    /// dropped.
+    /// dropped. Other processes know of it by what [`Reservation::store`] stores: where something is to be done once at Logto, a
+    /// note comes first.
     ///
     /// # Errors
     /// [`VaultError::AliasTaken`]; nothing may be done at Logto then.
@@ -71,10 +75,16 @@ impl Vault {
         }
         // From here on dropping it frees the alias.
         let reservation = Reservation { vault: self.clone(), alias: alias.clone() };
-        match self.get(&alias).await? {
-            Some(_) => Err(VaultError::AliasTaken { alias, by: Holder::Vault }),
+        match self.holder(&alias).await? {
+            Some(by) => Err(VaultError::AliasTaken { alias, by }),
             None => Ok(reservation),
         }
+    }
+
+    /// Who has an alias in the store; what another process is creating has its note there.
+    async fn holder(&self, alias: &TenantName) -> Result<Option<Holder>, VaultError> {
+        let found = self.get(alias).await?;
+        Ok(found.map(|it| if it.record.is_open_note() { Holder::Underway } else { Holder::Vault }))
     }
 
     /// The record of an alias.
@@ -131,6 +141,18 @@ impl Vault {
         changes
     }
 
+    /// The tenants whose records somebody changes from now on, here or in another process, each once what is in force follows it. Who
+    /// does not read in time misses some, and is told so.
+    pub fn news(&self) -> broadcast::Receiver<TenantName> {
+        self.0.news.subscribe()
+    }
+
+    /// What is in force follows the record of this tenant.
+    pub fn took_up(&self, alias: &TenantName) {
+        // Without a reader it is news to nobody.
+        let _ = self.0.news.send(alias.clone());
+    }
+
     /// Whether other processes change the store as well.
     pub fn is_shared(&self) -> bool {
         self.0.store.is_shared()
@@ -170,7 +192,14 @@ impl Reservation {
     /// [`VaultError`].
     pub async fn store(&self, record: Record) -> Result<Version, VaultError> {
         let record = Record { alias: self.alias.clone(), ..record };
-        let version = self.vault.0.store.create(record.clone()).await?;
+        let version = match self.vault.0.store.create(record.clone()).await {
+            Err(VaultError::AliasTaken { alias, by }) => {
+                // Another process was faster: the store is where one of several wins.
+                let by = self.vault.holder(&alias).await.ok().flatten().unwrap_or(by);
+                return Err(VaultError::AliasTaken { alias, by });
+            }
+            created => created?,
+        };
         self.vault.tell(self.alias.clone(), Some(Stored { record, version })).await;
         Ok(version)
     }

@@ -183,6 +183,11 @@ impl Record {
         Tenant { client_secrets, ..own.clone() }
     }
 
+    /// Whether it is a note of a creation of which nobody knows yet what became.
+    pub fn is_open_note(&self) -> bool {
+        self.creating.is_some() && self.tenant_id.is_none()
+    }
+
     /// The caller that had the tenant created. No caller is the operator, whatever it is called.
     pub fn creator(&self) -> Option<CallerName> {
         (self.created_by != OPERATOR).then(|| CallerName::parse(&self.created_by).ok())?

@@ -2,7 +2,7 @@
 //! in no one's hands.
 
 #[path = "cloud/capture.rs"]
-mod capture;
+pub(crate) mod capture;
 #[path = "cloud/crash.rs"]
 mod crash;
 #[path = "cloud/created.rs"]
@@ -20,7 +20,7 @@ use serde_json::json;
 use crate::support::{Proxy, Request, canary::MARK, proxy::Builder, quoted};
 
 /// An account, with its token.
-async fn account() -> (Emulator, String) {
+pub(crate) async fn account() -> (Emulator, String) {
     let token = format!("{MARK}pat-0123456789");
     let emulator = Emulator::start(Options { cloud: Some(token.clone()), ..Options::default() }).await;
     (emulator.expect("a port is free"), token)
@@ -35,11 +35,11 @@ fn with(emulator: &Emulator, token: &str) -> Builder {
         .set("policies.all.allow", "['*', 'cloud:*', 'cloud:DeleteTenant']")
 }
 
-fn create(name: &str) -> Request {
+pub(crate) fn create(name: &str) -> Request {
     Request::post("/cloud/api/tenants", body(name))
 }
 
-fn body(name: &str) -> String {
+pub(crate) fn body(name: &str) -> String {
     json!({ "name": name, "tag": "development", "regionName": "EU" }).to_string()
 }
 

@@ -1,6 +1,8 @@
 //! The vault in stores that replicas share: a real `redis-server`, and a double of a Kubernetes API server. The same is asked
 //! of both; beside it what is each one's own, and what two replicas do together.
 
+#[path = "stores/creations.rs"]
+mod creations;
 #[path = "stores/idempotency.rs"]
 mod idempotency;
 #[path = "stores/kubernetes.rs"]
@@ -11,6 +13,8 @@ mod limits;
 mod redis;
 #[path = "stores/replicas.rs"]
 mod replicas;
+#[path = "stores/tls.rs"]
+mod tls;
 #[path = "stores/tokens.rs"]
 mod tokens;
 

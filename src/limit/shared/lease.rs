@@ -2,7 +2,7 @@
 //! bucket as GCRA whose clock is the server's. One step does everything: what this replica used on its own while it could not ask, what the
 //! tenant said to it (a pause, a pace), and how many permits it gets.
 
-use std::sync::LazyLock;
+use std::{pin::Pin, sync::LazyLock};
 
 use crate::redis::{Redis, RedisError, Script};
 
@@ -75,14 +75,26 @@ pub(super) struct Lease {
     pub(super) paused: u64,
 }
 
-/// Asks for it.
-pub(super) async fn lease(redis: &Redis, key: &str, who: &str, ask: &Ask) -> Result<Lease, RedisError> {
-    let (count, first, cost, paused) = redis.run(&LEASE, &[key], &arguments(who, ask)).await?;
-    // More than was asked for would be memory, and without a cost there would be no end.
-    if count > ask.want || cost == 0 {
-        return Err(RedisError::Unexpected);
+/// Where the bucket is.
+pub(super) trait Lessor: Send + Sync {
+    /// Asks for it. Whoever implements it bounds the wait.
+    fn lease<'a>(&'a self, key: &'a str, who: &'a str, ask: &'a Ask) -> Leasing<'a>;
+}
+
+/// A question under way.
+pub(super) type Leasing<'a> = Pin<Box<dyn Future<Output = Result<Lease, RedisError>> + Send + 'a>>;
+
+impl Lessor for Redis {
+    fn lease<'a>(&'a self, key: &'a str, who: &'a str, ask: &'a Ask) -> Leasing<'a> {
+        Box::pin(async move {
+            let (count, first, cost, paused) = self.run(&LEASE, &[key], &arguments(who, ask)).await?;
+            // More than was asked for would be memory, and without a cost there would be no end.
+            if count > ask.want || cost == 0 {
+                return Err(RedisError::Unexpected);
+            }
+            Ok(Lease { count, first, cost, paused })
+        })
     }
-    Ok(Lease { count, first, cost, paused })
 }
 
 pub(super) fn arguments(who: &str, ask: &Ask) -> [String; 10] {

@@ -7,8 +7,11 @@ use tokio::time::Instant;
 
 use super::{lease::Lease, stock::Stock};
 
-/// Permits are leased for what is needed in so much time.
-const AHEAD: f64 = 0.1;
+/// Seconds for whose need permits are leased: as few as bridge a question to Redis, since what a replica has leased and no longer needs
+/// is lost to the others; longer where that would be less than a few.
+const AHEAD: f64 = 0.03;
+const AHEAD_OF_FEW: f64 = 0.1;
+const FEW: f64 = 2.0;
 /// The most that are leased at once.
 pub(super) const MOST: u64 = 256;
 /// How much of what is known of the others' part is kept with each answer.
@@ -105,7 +108,8 @@ impl State {
         reason = "a few, and no negative number"
     )]
     pub(super) fn wanted(&self, at: u64) -> u64 {
-        ((self.faded(at) * AHEAD) as u64).min(MOST)
+        let rate = self.faded(at);
+        ((rate * AHEAD_OF_FEW).min(FEW).max(rate * AHEAD) as u64).min(MOST)
     }
 
     /// Requests a second, of late.

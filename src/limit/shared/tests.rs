@@ -1,5 +1,7 @@
 //! The script on a real `redis-server`, whose clock is in the test's hand, against a model of it.
 
+mod utilisation;
+
 use std::{path::Path, process::Stdio};
 
 use tokio::process::{Child, Command};

@@ -3,6 +3,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::Notify;
+
 use crate::{
     authn::{KeyUsage, Seal, SealError, jwt::Keyrings},
     clock::Clock,
@@ -38,6 +40,8 @@ pub struct Shared {
     pub vault: Option<Vault>,
     /// The Redis that replicas share, where there is one.
     pub redis: Option<Redis>,
+    /// Another configuration is in force: whoever rotates secrets looks again at what is due.
+    pub reconfigured: Notify,
     pub(super) unresolved: Arc<Unresolved>,
     /// What became of requests with an `Idempotency-Key`.
     pub(super) idempotency: Arc<dyn idempotency::Store>,
@@ -74,6 +78,7 @@ impl Shared {
             events: Events::default(),
             vault: None,
             redis: None,
+            reconfigured: Notify::new(),
             unresolved: Arc::default(),
             idempotency: Arc::new(idempotency::MemoryStore::default()),
             keys: None,

@@ -2,10 +2,7 @@
 //! dies between leaves it, and the next one looks at the account's tenants for what became of it. Where the tenant exists, the
 //! note says so from then on; nobody has its credential.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -83,21 +80,17 @@ impl Note {
 /// How often is looked for notes that another process has left.
 const SELDOM: Duration = Duration::from_mins(10);
 
-/// Whether it is a note of which nobody knows what became.
-fn is_open(record: &Record) -> bool {
-    record.creating.is_some() && record.tenant_id.is_none()
-}
-
 impl Pipeline {
     /// Finds out what became of the creations whose process has died, as far as the accounts' tenants tell it; when to look again.
     pub async fn settle_creations(&self) -> Duration {
         let Some(vault) = &self.vault else { return SELDOM };
         let Ok(all) = vault.list().await else { return SELDOM };
-        let now = self.broker.clock.now().wall;
+        let open: Vec<_> = all.into_iter().filter(|stored| stored.record.is_open_note()).collect();
+        self.unresolved.notes.keep(|alias| open.iter().any(|stored| stored.record.alias == *alias));
         let mut again = SELDOM;
-        for stored in all.into_iter().filter(|stored| is_open(&stored.record)) {
+        for stored in open {
             let alias = stored.record.alias.clone();
-            if !self.is_cut_off(&stored.record, now) {
+            if !self.is_cut_off(vault, &stored) {
                 again = self.patience();
                 continue;
             }
@@ -118,17 +111,22 @@ impl Pipeline {
         self.config.timeouts.deadline * 2
     }
 
-    /// Whether it can only be of a process that is gone.
-    fn is_cut_off(&self, record: &Record, now: SystemTime) -> bool {
-        let is_old = now.duration_since(record.created_at).is_ok_and(|age| age > self.patience());
-        is_open(record) && is_old
+    /// Whether it can only be of a process that is gone. Other processes' clocks say nothing: a note of theirs ages from when it was
+    /// first seen here.
+    fn is_cut_off(&self, vault: &Vault, Stored { record, version }: &Stored) -> bool {
+        let age = if vault.is_shared() {
+            self.unresolved.notes.unchanged_for(&record.alias, *version)
+        } else {
+            self.broker.clock.now().wall.duration_since(record.created_at).unwrap_or_default()
+        };
+        age >= self.patience()
     }
 
     /// The same of one alias, before it is asked for again.
     pub(super) async fn settle_alias(&self, alias: &TenantName) -> Result<(), Failure> {
         let Some(vault) = &self.vault else { return Ok(()) };
         match vault.get(alias).await? {
-            Some(stored) if self.is_cut_off(&stored.record, self.broker.clock.now().wall) => {
+            Some(stored) if stored.record.is_open_note() && self.is_cut_off(vault, &stored) => {
                 self.settle(vault, stored).await
             }
             _ => Ok(()),
@@ -148,10 +146,11 @@ impl Pipeline {
         let list = List { tenant: &account, worker: 0, idle, name: creating.name.as_deref(), vault };
         let found = list.found(&mut apart).await?;
         match found.as_deref() {
-            Some([]) => {
-                vault.remove(&record.alias, version).await?;
-                Ok(())
-            }
+            Some([]) => match vault.remove(&record.alias, version).await {
+                // Another process was faster.
+                Err(VaultError::Changed(_) | VaultError::Unknown(_)) => Ok(()),
+                removed => Ok(removed?),
+            },
             found => {
                 let ids = found.unwrap_or_default().to_vec();
                 let why = "the process that created it ended before it had stored its credential";

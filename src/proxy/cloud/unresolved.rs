@@ -10,7 +10,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::ids::TenantName;
+use crate::{ids::TenantName, vault::Sightings};
 
 /// How long one is remembered.
 const AGE: Duration = Duration::from_hours(1);
@@ -25,9 +25,14 @@ pub(super) struct Asked {
     pub(super) name: Option<String>,
 }
 
-/// Creations without a known outcome, each with when it began.
+/// Creations without a known outcome.
 #[derive(Default)]
-pub(in crate::proxy) struct Unresolved(Mutex<HashMap<Asked, Instant>>);
+pub(in crate::proxy) struct Unresolved {
+    /// Those of this process, each with when it began.
+    asked: Mutex<HashMap<Asked, Instant>>,
+    /// Notes of any process that are open.
+    pub(super) notes: Sightings,
+}
 
 impl Asked {
     /// By its name alone.
@@ -62,7 +67,7 @@ impl Unresolved {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Asked, Instant>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::support::{Proxy, Request, canary::Canary, proxy::Builder, quoted};
 const MASK: &str = "[redacted by claviger]";
 
 /// With a vault, and a caller that may create, delete and use whatever there is.
-pub(super) fn capturing(cloud: &Emulator, token: &str) -> Builder {
+pub(crate) fn capturing(cloud: &Emulator, token: &str) -> Builder {
     let builder = with(cloud, token);
     let file = builder.directory().join("vault.redb");
     builder
@@ -22,7 +22,7 @@ pub(super) fn capturing(cloud: &Emulator, token: &str) -> Builder {
 }
 
 /// What no answer, log or metric may have: the secrets of tenants that were created.
-pub(super) fn assert_unseen(proxy: &Proxy) {
+pub(crate) fn assert_unseen(proxy: &Proxy) {
     let mut canary = Canary::common();
     canary.watch_as_it_is("a created tenant's secret", CANARY);
     canary.assert_silent(proxy.tap());

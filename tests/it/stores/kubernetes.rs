@@ -6,10 +6,12 @@ use claviger::{
     config::Roots,
     secret::Bearer,
     trust,
-    vault::{KubernetesSecrets, Notice, Server, Store as _, VaultError},
+    vault::{KubernetesSecrets, Notice, Server, Store as _, Vault, VaultError},
 };
 
-use super::{alias, has_one_winner, is_told, keeps_records, key, record, takes_another_key};
+use super::{
+    alias, creations::reserve_once, has_one_winner, is_told, keeps_records, key, record, takes_another_key,
+};
 use crate::support::{
     canary::MARK,
     kubernetes::{ApiServer, NAMESPACE, TOKEN},
@@ -64,9 +66,15 @@ async fn records_are_sealed_secrets_with_labels_and_versions_are_compared() {
     }
     let why = KubernetesSecrets::open(token.server(&api), key("x")).await.expect_err("it is another key");
     assert!(why.to_string().contains("vault.key is not the key"), "{why}");
-    takes_another_key(&*one, &*other, 4).await;
+    let mut vaults = Vec::new();
+    for _ in 0..2 {
+        let store = KubernetesSecrets::open(token.server(&api), key("k")).await.expect("it can be opened");
+        vaults.push(Vault::new(store));
+    }
+    reserve_once(vaults.try_into().expect("two")).await;
+    takes_another_key(&*one, &*other, 5).await;
     let new = KubernetesSecrets::open(token.server(&api), key("n")).await.expect("the new one");
-    assert_eq!(new.list().await.map(|it| it.len()), Ok(4));
+    assert_eq!(new.list().await.map(|it| it.len()), Ok(5));
 }
 
 #[tokio::test]

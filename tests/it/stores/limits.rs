@@ -20,7 +20,8 @@ const SECOND: Duration = Duration::from_secs(1);
 const QUOTA: &str = "{ requests = 1000, per = '10s', share = 0.7, burst = 30 }";
 const RATE: f64 = 70.0;
 const BURST: f64 = 30.0;
-/// What is used of the share at least on a machine that does much else: 0.95 and more where it does not.
+/// What is used of the share at least on a machine that does much else. That it is 0.95 and more where a process gets its processor is held in
+/// virtual time (`limit/shared/tests/utilisation.rs`); this is about Redis, processes and real time together.
 const BUSY: f64 = 0.8;
 
 async fn replica(logto: &Logto, server: &RedisServer) -> Arc<Proxy> {
@@ -215,6 +216,42 @@ async fn b55_a_pause_of_the_tenant_is_for_all_replicas() {
         let applications = Request::get("/api/applications").key(&key("interactive"));
         while replicas[1].ask(&applications).await.status != 429 {}
         replicas[1].ask(&applications).await.assert_problem(429, "quota_exhausted");
+    })
+    .await;
+}
+
+/// Each makes every replica's part smaller while Redis is away.
+#[tokio::test]
+async fn b55_what_has_not_shown_itself_of_late_by_the_servers_clock_is_no_replica() {
+    let name = "b55_what_has_not_shown_itself_of_late_by_the_servers_clock_is_no_replica";
+    let Some(server) = RedisServer::start(name).await else { return };
+    let time = server.told(&["TIME"]).await;
+    let (seconds, _) = time.split_once('\n').expect("seconds and microseconds");
+    let seconds: u64 = seconds.trim().parse().expect("a number");
+    let at = |seconds: u64| (seconds * 1_000_000).to_string();
+    let key = "{claviger}:replicas";
+    for (score, who) in [
+        ("inf", "never goes"),
+        (&at(seconds + 31_536_000), "next year"),
+        (&at(seconds + 60), "in a minute"),
+        (&at(seconds - 11), "left"),
+        (&at(seconds - 6), "is about to leave"),
+        ("0", "never was"),
+    ] {
+        assert_eq!(server.told(&["ZADD", key, score, who]).await, "1");
+    }
+    let replicas = Replicas::new(server.connect(), 1);
+    within("it to be there", async {
+        while replicas.status().is_away {
+            wait::pass(SECOND / 50).await;
+        }
+    })
+    .await;
+    assert_eq!(replicas.status().count, 2, "{}", server.told(&["ZRANGE", key, "0", "-1"]).await);
+    within("the other to be gone", async {
+        while replicas.status().count > 1 {
+            wait::pass(SECOND / 50).await;
+        }
     })
     .await;
 }

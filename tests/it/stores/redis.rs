@@ -9,12 +9,15 @@ use claviger::{
     limit::{Limiters, Replicas},
     redis::Redis,
     secret::{Bearer, Secret},
-    vault::{InRedis, Notice, Store as _, VaultError},
+    vault::{InRedis, Notice, Store as _, Vault, VaultError},
 };
 
 use tokio::time::Instant;
 
-use super::{NONE, alias, has_one_winner, is_told, keeps_records, key, record, takes_another_key};
+use super::{
+    NONE, alias, creations::reserve_once, has_one_winner, is_told, keeps_records, key, record,
+    takes_another_key,
+};
 use crate::support::{RedisServer, canary::MARK, within};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -102,10 +105,11 @@ async fn records_are_kept_sealed_and_versions_are_compared() {
         why.to_string().contains("vault.key is not the key that the vault in Redis is sealed with"),
         "{why}"
     );
-    takes_another_key(&one, &other, 4).await;
+    reserve_once([Vault::new(opened(&server).await), Vault::new(opened(&server).await)]).await;
+    takes_another_key(&one, &other, 5).await;
     assert_eq!(
         InRedis::open(server.connect(), key("n")).await.expect("the new one").list().await.map(|it| it.len()),
-        Ok(4)
+        Ok(5)
     );
 }
 

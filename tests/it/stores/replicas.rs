@@ -190,3 +190,33 @@ async fn b51_a_rotation_whose_replica_died_is_gone_on_with_by_another() {
         assert!(works(&other).await, "{point}");
     }
 }
+
+/// What has become due by another's change is not due ten minutes later.
+#[tokio::test]
+async fn b50_a_replica_learns_at_once_what_another_changed_of_a_secret() {
+    let name = "b50_a_replica_learns_at_once_what_another_changed_of_a_secret";
+    let Some(server) = RedisServer::start(name).await else { return };
+    let (logto, place) = (Logto::start().await, Place::new());
+    let one = replica(&place, &logto, &server, "one").start().await;
+    let other = replica(&place, &logto, &server, "other").start().await;
+    adopt(&place, &one.file(), "acme", &logto, logto.secret()).await.assert_code(0);
+    within("the other to know its age", async {
+        while other.metric("claviger_client_secret_created_timestamp_seconds{tenant=\"acme\"}").await < 1.0 {
+            wait::pass(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    let key = std::fs::read(place.path("key")).expect("it is there");
+    let store = InRedis::open(server.connect(), Secret::new(key)).await.expect("it can be opened");
+    let stored = store.get(&alias("acme")).await.expect("it answers").expect("it is there");
+    let mut record = stored.record;
+    record.secrets[0].since = now() - 2 * MONTH;
+    store.replace(record, stored.version).await.expect("nobody else changes it");
+    within("a replica to rotate", async {
+        while switched(&[&one, &other]).await < 0.5 {
+            wait::pass(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    assert_eq!(creations(&logto), 1, "one new secret at Logto");
+}
