@@ -207,3 +207,31 @@ fn redis_with_tls_is_an_address_and_the_cloud_api_is_not_at_a_tenant() {
         )]
     );
 }
+
+#[test]
+fn a_key_in_the_wrong_table_is_told_where_it_belongs() {
+    for (from, to, want) in [
+        (
+            "[tenants.acme]",
+            "[quota]\nrequests = 200\nper = \"10s\"\n[tenants.acme]",
+            "c.toml:2: quota: there is no such section. `quota` belongs to a tenant: write tenants.NAME.quota = { requests = 200, per = \"10s\" }.",
+        ),
+        (
+            "[policies.p]",
+            "[policies.p]\npriority = \"batch\"",
+            "c.toml:6: policies.p.priority: there is no such key. `priority` belongs to a caller: write callers.NAME.priority = \"batch\".",
+        ),
+        (
+            ID,
+            "client_id = \"app\"\ncache = \"5s\"",
+            "c.toml:4: tenants.acme.cache: there is no such key. `cache` belongs to a rule of a policy: write policies.NAME.allow = [{ operation = \"ListRoles\", cache = \"5s\" }].",
+        ),
+        (
+            IDENTIFY,
+            "identify = { loopback = true }\nquota = { requests = 1, per = \"1s\" }",
+            "c.toml:9: callers.c.quota: there is no such key. `quota` belongs to a tenant: write tenants.NAME.quota = { requests = 200, per = \"10s\" }.",
+        ),
+    ] {
+        says(from, to, &[want]);
+    }
+}
