@@ -235,3 +235,20 @@ fn a_key_in_the_wrong_table_is_told_where_it_belongs() {
         says(from, to, &[want]);
     }
 }
+
+/// A default that is longer is no mistake of anybody's.
+#[test]
+fn a_wait_for_the_quota_beyond_the_deadline_earns_a_warning() {
+    let warnings = |timeouts: &str| {
+        let text = format!("{GOOD}[timeouts]\nconnect = \"1s\"\nresponse = \"9s\"\n{timeouts}\n");
+        Bench::new().with("c.toml", text).env("S", "secret").warnings()
+    };
+    assert_eq!(
+        warnings("deadline = \"20s\"\nquota = \"25s\""),
+        [
+            "c.toml:14: timeouts.quota: it is longer than timeouts.deadline (20s), which ends the wait first. Shorten it, or lengthen the deadline."
+        ]
+    );
+    assert!(warnings("deadline = \"20s\"").is_empty());
+    assert!(warnings("deadline = \"20s\"\nquota = \"20s\"").is_empty());
+}
