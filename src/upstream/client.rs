@@ -130,7 +130,8 @@ pub async fn send(
                 }
                 let again =
                     error.outcome().and_then(|outcome| again(&tenant, &outbound, outcome, &body, tries));
-                pause(again.ok_or(error)?, record).await;
+                let again = again.ok_or_else(|| error.tried_again_in(tenant.circuit().status().next_try));
+                pause(again?, record).await;
                 continue;
             }
         };

@@ -10,7 +10,7 @@ impl Failure {
     /// What is wrong.
     pub fn cause(&self) -> Option<String> {
         Some(match self {
-            Self::Upstream(UpstreamError::Unreachable(error)) => error.cause(),
+            Self::Upstream(UpstreamError::Unreachable(error, _)) => error.cause(),
             Self::Caller(unauthenticated) => unauthenticated.cause(),
             Self::Policy(Refusal::NotPermitted { operation, reason, rule, .. }) => match (*reason, rule) {
                 ("denied", Some(rule)) => format!("{operation} is denied by {rule}"),
