@@ -293,8 +293,7 @@ impl Failure {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             // Where nobody knows how long, a moment.
-            Self::Limit(limit) => Some(limit.retry_after().unwrap_or(Duration::from_secs(1))),
-            Self::Upstream(UpstreamError::Body(RequestBodyError::Limit(limit))) => {
+            Self::Limit(limit) | Self::Upstream(UpstreamError::Body(RequestBodyError::Limit(limit))) => {
                 Some(limit.retry_after().unwrap_or(Duration::from_secs(1)))
             }
             Self::Upstream(UpstreamError::Unreachable(_, next_try)) => *next_try,
