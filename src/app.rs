@@ -1,12 +1,15 @@
 //! Wiring: Config → App (every port bound) → run until drained. Nothing is decided here.
 
 mod concerns;
+mod core;
 mod grants;
 mod in_force;
+mod in_process;
 mod metered;
 mod probe;
 mod reload;
 mod resources;
+mod start_error;
 mod vault;
 
 use std::{
@@ -17,7 +20,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -29,49 +31,35 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub use grants::GrantMetrics;
+pub use in_process::InProcess;
 pub use probe::{ProbeError, probe};
 pub use reload::{Loader, Reloader};
+pub use start_error::StartError;
 pub use vault::{open_store, open_vault, open_vault_file, vault_key};
 
 use self::{
+    core::Core,
     in_force::{InForce, Listeners},
     reload::Seen,
-    vault::Sources,
 };
 
 use crate::{
     admin::{Admin, Health},
     authn::SealingSecrets,
-    clock::{Clock, Random},
+    clock::Clock,
     config::{Address, Config, Loaded},
     ids::TenantName,
-    limit::Memory,
     listen::{
-        BindError, Bound,
+        Bound,
         accept::{Acceptor, Listening},
-        budget::{Budget, Means},
+        budget::Budget,
         strangers::Strangers,
-        tls::Tls,
         worker::Workers,
     },
-    observe::{
-        Audit, Events, Metrics, RequestLog, Subscriber,
-        audit::{AuditError, ConfigurationRecord, Reading},
-        log::Style,
-    },
-    proxy::{BuildError, Pipeline, Service, Shared},
+    observe::{Metrics, RequestLog},
+    proxy::{Pipeline, Service, Shared},
     rotation::Rotator,
-    token::Tokens,
-    upstream::PoolBuffers,
-    vault::VaultError,
 };
-
-/// How long the last records may take to reach the audit log.
-const AUDIT_PATIENCE: Duration = Duration::from_secs(5);
-/// How long the end waits until Redis was told what became of requests with an `Idempotency-Key`.
-const KEYS_PATIENCE: Duration = Duration::from_secs(2);
-/// The largest window of HTTP/2 (RFC 9113 section 6.9.1).
-const MOST_WINDOW: u32 = (1 << 31) - 1;
 
 /// A process that has all its ports and has yet to answer.
 pub struct App {
@@ -86,26 +74,6 @@ pub struct App {
     taken_over: Arc<Notify>,
     budget: Budget,
     log: Arc<RequestLog>,
-}
-
-/// Why a process cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// An address that cannot be had.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    /// A configuration that cannot be put to work.
-    #[error(transparent)]
-    Build(#[from] BuildError),
-    /// No audit log.
-    #[error(transparent)]
-    Audit(#[from] AuditError),
-    /// No vault.
-    #[error("{0}. {remedy}", remedy = .0.remedy())]
-    Vault(#[from] VaultError),
-    /// No threads.
-    #[error("cannot start the workers: {0}")]
-    Workers(#[source] io::Error),
 }
 
 /// Where a process listens.
@@ -139,39 +107,13 @@ impl App {
             .as_ref()
             .map(|address| Bound::new("listen.admin", address, mode))
             .transpose()?;
-        let grants = Arc::new(GrantMetrics(metrics.clone()));
-        let tokens = Tokens::new(clock.clone(), Random::system(), grants, tokio::runtime::Handle::current());
-        let audit = Audit::open(&config.audit, metrics.audit_lost.clone())?;
-        let budget = Budget::of(means(&config));
-        let memory = Memory::new(budget.waiting, budget.exchanges);
-        let mut shared = Shared::new(metrics.clone(), clock.clone(), tokens).within(
-            budget.unauthenticated,
-            memory,
-            pool_buffers(&budget),
-        );
-        let log = Arc::new(RequestLog::new(Style::of(&config.log)));
-        let subscriber: Arc<dyn Subscriber> = log.clone();
-        shared.events =
-            Events::new([subscriber].into_iter().chain(audit.clone().map(|audit| audit as _)).collect());
-        shared.audit = audit;
-        let (records, known) = vault::open(&config, &mut shared).await?;
-        let shared = Arc::new(shared);
-        let sources = Arc::new(Sources::new(config.clone(), records));
-        let tls = config.listen.tls.as_ref().map(|tls| Tls::new(tls, &clock)).transpose();
-        let tls = tls.map_err(BuildError::from)?.map(Arc::new);
-        let together = Arc::new(sources.lock().together());
-        let pipeline = shared.pipeline(together, tls.as_deref(), None)?;
-        if let Some(audit) = &shared.audit {
-            let (now, policy) = (clock.now().wall, pipeline.policy_version());
-            audit.configuration(ConfigurationRecord::new(now, Reading::Started, policy));
-        }
-        let pipeline = Arc::new(ArcSwap::from_pointee(pipeline));
-        let listeners = Listeners::new(&config, tls, budget);
+        let core = Core::start(config.clone(), metrics, clock).await?;
+        let Core { shared, pipeline, listeners, budget, log, sources } = core;
         let workers = Arc::new(Workers::start(config.workers.get()).map_err(StartError::Workers)?);
-        metrics.reloaded(Some(clock.now().wall));
-        metrics.started(clock.now().wall);
-        let health = Arc::new(Health::new(clock.now()));
-        vault::follow(&config, known, sources.clone(), pipeline.clone(), shared.clone());
+        let (metrics, now) = (&shared.metrics, shared.clock.now());
+        metrics.reloaded(Some(now.wall));
+        metrics.started(now.wall);
+        let health = Arc::new(Health::new(now));
         let in_force = InForce { pipeline: pipeline.clone(), listeners: listeners.clone(), sources };
         let seen = Seen::new(digest, files);
         let reloader = Reloader::new(loader, config, seen, in_force, shared.clone(), health.clone());
@@ -286,12 +228,7 @@ impl App {
         accepting.cancel();
         drain.cancel();
         let finished = tokio::time::timeout(config.shutdown.drain, self.workers.drained()).await.is_ok();
-        if let Some(keys) = &self.shared.keys {
-            keys.flush(KEYS_PATIENCE).await;
-        }
-        if let Some(audit) = &self.shared.audit {
-            audit.flush(AUDIT_PATIENCE).await;
-        }
+        core::flush(&self.shared).await;
         if finished {
             tracing::info!("stopped: all requests were finished");
         } else {
@@ -339,25 +276,6 @@ fn log_start(addresses: &Addresses, config: &Config) {
             "/authz hands out upstream tokens, and a listener is open to the network: let only the other proxy reach it"
         );
     }
-}
-
-/// What there is, and what is asked for.
-fn means(config: &Config) -> Means {
-    let memory = Some(config.limits.memory).filter(|bytes| *bytes > 0).or_else(resources::memory);
-    Means {
-        memory,
-        descriptors: resources::descriptors(),
-        connections: config.listen.max_connections,
-        unauthenticated: config.limits.unauthenticated,
-    }
-}
-
-/// A stream's window is what an exchange is counted with; that of a connection never stops one for the sake of another.
-fn pool_buffers(budget: &Budget) -> PoolBuffers {
-    let stream = budget.upstream_window;
-    let exchanges = u32::try_from(budget.exchanges).unwrap_or(u32::MAX);
-    let connection = stream.saturating_mul(exchanges).min(MOST_WINDOW);
-    PoolBuffers { socket: budget.socket_buffer, windows: Some((stream, connection)) }
 }
 
 fn log_bounds(budget: &Budget, config: &Config) {

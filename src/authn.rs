@@ -7,6 +7,7 @@
 //! 5. the user, then the group, of a Unix socket's peer (`unix`)
 //! 6. locality: a loopback or Unix listener (`loopback`)
 //!
+//! A request of a command of the operator's is the caller's whom the command line names, and no method is asked.
 //! What a request carries goes before what its connection says. Keys go before JWTs as no key can be mistaken for one,
 //! and both before certificates, so that a mesh's certificate does not hide who speaks in it.
 //!
@@ -140,6 +141,9 @@ impl Authenticators {
     /// # Errors
     /// [`AuthnError`].
     pub async fn authenticate(&self, presented: &Presented<'_>) -> Result<Caller, AuthnError> {
+        if let Reach::CommandLine(index) = presented.peer.listener {
+            return Ok(Caller { index, method: COMMAND_LINE, tenant: None, principal: None });
+        }
         self.try_methods(presented, |_, _| {}).await
     }
 
@@ -232,6 +236,8 @@ impl fmt::Debug for Authenticators {
 
 /// What is reported as the method where the request presented nothing that any method reads.
 const NO_METHOD: &str = "none";
+/// What is reported as the method where a command sends.
+const COMMAND_LINE: &str = "command_line";
 
 const SEVERAL: Cause = Cause::new("several", "more than one credential was sent, where one is allowed");
 const SCHEME: Cause = Cause::new("scheme", "the scheme of Authorization is not supported here");
@@ -243,7 +249,7 @@ fn nothing_sent(listener: Reach) -> Cause {
             Reach::Unix => {
                 "no credential was sent, no caller has the peer's user or group, and this listener accepts no caller by locality"
             }
-            Reach::Loopback | Reach::Network => {
+            Reach::Loopback | Reach::Network | Reach::CommandLine(_) => {
                 "no credential was sent, and this listener accepts no caller by locality"
             }
         },

@@ -35,7 +35,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use self::{
-    output::{INVALID_CONFIGURATION, NO, count, fail, print, report},
+    output::{INVALID_CONFIGURATION, NO, count, fail, print, report, usage},
     runtime::runtime,
     sources::{Plain, Sources, load, load_policy},
 };
@@ -85,7 +85,7 @@ Signals:
     /// Run the proxy in front of an embedded Logto emulator, with curl lines to try.
     #[cfg(feature = "emulator")]
     Demo(demo::Args),
-    /// Carry out many operations from a file, one JSON object a line, through the running process; resumes after a crash.
+    /// Carry out many operations from a file, one JSON object a line, through the running process or without one; resumes after a crash.
     Batch(batch::Args),
     /// The first credential of a Logto of your own, without its Console.
     #[command(after_long_help = "\

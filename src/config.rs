@@ -8,6 +8,7 @@ mod section;
 
 mod address;
 mod audit;
+mod belongs;
 mod caller;
 mod catalog;
 mod changed;

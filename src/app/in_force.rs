@@ -57,8 +57,13 @@ impl Listeners {
 
     pub(super) fn settings(&self, bound: &Bound) -> Arc<ArcSwap<ListenSettings>> {
         match bound.reach {
-            Reach::Unix => self.unix.clone(),
+            Reach::Unix | Reach::CommandLine(_) => self.unix.clone(),
             Reach::Loopback | Reach::Network => self.tcp.clone(),
         }
+    }
+
+    /// For connections from within the process: there is nothing to secure.
+    pub(super) fn in_process(&self) -> Arc<ListenSettings> {
+        self.unix.load_full()
     }
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::certificate::identity::PeerIdentity;
+use crate::ids::CallerIndex;
 
 /// The other end of a connection, and which listener it came in by.
 #[derive(Debug, Clone)]
@@ -15,7 +16,7 @@ pub struct Peer {
     pub listener: Reach,
     /// Address of a TCP peer.
     pub address: Option<SocketAddr>,
-    /// User id of a Unix peer (`SO_PEERCRED`).
+    /// User id of a Unix peer (`SO_PEERCRED`), or of who runs the command.
     pub uid: Option<u32>,
     /// Primary group id of a Unix peer (`SO_PEERCRED`).
     pub gid: Option<u32>,
@@ -33,6 +34,8 @@ pub enum Reach {
     Unix,
     /// Anything else.
     Network,
+    /// Nobody: there is none, and the operator's own command sends, as the caller that it names.
+    CommandLine(CallerIndex),
 }
 
 impl Peer {

@@ -1,6 +1,6 @@
-//! `claviger batch FILE`: many operations, one JSON object a line, sent through a running Claviger as a batch caller. What may
-//! have been sent is in a journal before it is, so that a run that was killed goes on where it was. A creation of unknown
-//! outcome is settled by asking what became of it, never by sending it blindly once more.
+//! `claviger batch FILE`: many operations, one JSON object a line, sent through a running Claviger or through the service of this
+//! process, in the class `batch`. What may have been sent is in a journal before it is, so that a run that was killed goes on where it
+//! was. A creation of unknown outcome is settled by asking what became of it, never by sending it blindly once more.
 
 mod answer;
 mod client;
@@ -13,19 +13,13 @@ mod progress;
 mod run;
 mod settle;
 mod unique;
+mod way;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-use self::{
-    client::{Client, Way},
-    input::Input,
-    journal::Journal,
-    run::Run,
-};
-use crate::{cli::sources::load_policy, config::Address};
-
-/// An operation file that is wrong.
-const WRONG: u8 = 2;
+use self::{input::Input, journal::Journal, run::Run, way::Way};
+use super::usage;
+use crate::observe::log;
 
 #[derive(clap::Args)]
 #[command(after_long_help = "\
@@ -39,13 +33,15 @@ Every line is checked before the first is sent. FILE.journal has what was sent, 
 after an interruption.
 
 Exit codes:
-  0  all is done
-  1  some operations failed, or their outcome is unknown; or the run was given up and can be resumed
-  2  wrong usage, or a line that is none: nothing was sent
+  0   all is done
+  1   some operations failed, or their outcome is unknown; or the run was given up and can be resumed
+  2   wrong usage, or a line that is none: nothing was sent
+  64  with --caller: invalid configuration
 
 Examples:
   claviger batch users.ndjson
   claviger batch users.ndjson --tenant acme --key-file key --concurrency 16
+  claviger batch users.ndjson --config claviger.toml --caller importer    without a running Claviger, as this caller
   jq -c '.[] | {operation: \"CreateUser\", body: .}' users.json | claviger batch - --journal users.journal")]
 pub(super) struct Args {
     /// The operations; - is standard input, and needs --journal.
@@ -87,15 +83,15 @@ pub(super) fn run(args: &Args) -> ExitCode {
         args.journal.clone().or_else(|| beside(".journal").filter(|_| !is_stdin)),
         args.results.clone().or_else(|| beside(".results")),
     ) else {
-        return wrong("standard input has no name that a journal could have: write --journal FILE");
+        return usage("standard input has no name that a journal could have: write --journal FILE");
     };
     let input = match Input::read(&args.file, args.tenant.as_deref()) {
         Ok(input) => input,
-        Err(why) => return wrong(&why),
+        Err(why) => return usage(&why),
     };
-    let client = match url(args).and_then(|url| Client::new(&url, &args.way)) {
-        Ok(client) => client,
-        Err(why) => return wrong(&why),
+    let chosen = match args.way.choose(&args.sources) {
+        Ok(chosen) => chosen,
+        Err(ended) => return ended,
     };
     let journal = match Journal::open(&journal, &results, &input, args.tenant.as_deref()) {
         Ok(journal) => journal,
@@ -105,8 +101,16 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return super::fail(&format!("cannot start: {error}")),
     };
-    let run = Run::new(client, journal, args.repeat_unknown, args.patience);
-    let (tally, given_up) = runtime.block_on(run.all(input, usize::from(args.concurrency)));
+    let ended = runtime.block_on(async {
+        let client = chosen.open().await?;
+        let run = Run::new(client, journal, args.repeat_unknown, args.patience);
+        Ok::<_, String>(run.all(input, usize::from(args.concurrency)).await)
+    });
+    log::flush();
+    let (tally, given_up) = match ended {
+        Ok(ended) => ended,
+        Err(why) => return super::fail(&why),
+    };
     let _: ExitCode = super::print(&format!("{tally} Results: {}\n", results.display()));
     match given_up {
         Some(why) => {
@@ -116,29 +120,4 @@ pub(super) fn run(args: &Args) -> ExitCode {
         None if tally.is_all_done() => ExitCode::SUCCESS,
         None => ExitCode::from(super::NO),
     }
-}
-
-fn wrong(why: &str) -> ExitCode {
-    eprintln!("claviger: {why}");
-    ExitCode::from(WRONG)
-}
-
-/// As said, or as the configuration has it.
-fn url(args: &Args) -> Result<String, String> {
-    if let Some(url) = &args.way.url {
-        return Ok(url.trim_end_matches('/').to_owned());
-    }
-    let Ok(loaded) = load_policy(&args.sources.paths) else {
-        return Err(
-            "the configuration is invalid (see `claviger check`): write --url http://127.0.0.1:3600".into()
-        );
-    };
-    let listen = loaded.config.listen;
-    let scheme = if listen.tls.is_some() { "https" } else { "http" };
-    let tcp = listen.proxy.iter().find_map(|address| match address {
-        Address::Tcp(address) => Some(super::process::reachable(*address)),
-        Address::Unix(_) => None,
-    });
-    tcp.map(|address| format!("{scheme}://{address}"))
-        .ok_or_else(|| "listen.proxy has no TCP address: write --url http://HOST:PORT".into())
 }

@@ -18,10 +18,10 @@ const ALLOW: &str = "users:*,organizations:read,organization-roles:read,roles:re
 #[derive(clap::Args)]
 pub(super) struct Args {
     /// Where the proxy listens; port 0 takes a free one.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3600")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3600", value_parser = super::process::parse_socket)]
     listen: SocketAddr,
     /// Where probes, metrics and status are.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3601")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3601", value_parser = super::process::parse_socket)]
     admin: SocketAddr,
 }
 
@@ -44,12 +44,14 @@ async fn demo(args: &Args) -> ExitCode {
         Ok(emulator) => emulator,
         Err(error) => return super::fail(&format!("cannot start the emulator: {error}")),
     };
+    let allow = std::env::var("CLAVIGER_ALLOW").ok().filter(|rules| !rules.is_empty());
+    let allow = allow.unwrap_or_else(|| ALLOW.to_owned());
     // The same few variables that a user would set.
     let environment = BTreeMap::from([
         ("LOGTO_ENDPOINT", emulator.base_url()),
         ("LOGTO_M2M_APP_ID", CLIENT_ID.into()),
         ("LOGTO_M2M_APP_SECRET", CLIENT_SECRET.into()),
-        ("CLAVIGER_ALLOW", ALLOW.into()),
+        ("CLAVIGER_ALLOW", allow.clone()),
         ("CLAVIGER_LISTEN__PROXY", format!("[\"{}\"]", args.listen)),
         ("CLAVIGER_LISTEN__ADMIN", args.admin.to_string()),
         ("CLAVIGER_LOG__FORMAT", "human".into()),
@@ -83,7 +85,7 @@ async fn demo(args: &Args) -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return super::fail(&format!("cannot watch for signals: {error}")),
     };
-    super::print(&guide(proxy, admin, &emulator));
+    super::print(&guide(proxy, admin, &emulator, &allow));
     // There is nothing to reload, and nobody wants a demonstration that outlives its terminal.
     let ended = async {
         tokio::select! { () = stop => {}, _ = hung_up.recv() => {} }
@@ -101,7 +103,7 @@ fn load(environment: &BTreeMap<&'static str, String>) -> Result<Loaded, Problems
     config::load(&LoadRequest { paths, search, env, rule_check, references: References::Needed })
 }
 
-fn guide(proxy: &Address, admin: &Address, emulator: &Emulator) -> String {
+fn guide(proxy: &Address, admin: &Address, emulator: &Emulator, allow: &str) -> String {
     format!(
         "\
 Claviger runs on http://{proxy}, in front of a Logto emulator on {emulator}.
@@ -128,6 +130,7 @@ What happens is shown at http://{admin}/ while it happens. In another terminal:
   curl -s -X PUT {emulator}/__emulator/faults -d '[{{\"on\":\"token\",\"effect\":{{\"answer\":{{\"status\":503,\"body\":\"\"}}}}}}]'
   curl -s 'http://{proxy}/api/users?page_size=1'
 
+What it allows is CLAVIGER_ALLOW='{allow}', which you can set to something else.
 Ctrl-C ends it.
 ",
         emulator = emulator.base_url(),

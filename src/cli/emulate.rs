@@ -7,7 +7,7 @@ use claviger_emulator::{Client, Emulator, ManagementRole, Options, Quota, Seed};
 #[derive(clap::Args)]
 pub(super) struct Args {
     /// Where to listen; port 0 takes a free one, which is printed.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3001")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3001", value_parser = super::process::parse_socket)]
     listen: SocketAddr,
     /// The id of the machine-to-machine application.
     #[arg(long, value_name = "ID", default_value = "emulator-app")]

@@ -13,8 +13,11 @@ use std::{
 
 use clap_complete::ArgValueCandidates;
 
-use self::answer::{Answer, usage};
-use super::process::{Process, parse_address};
+use self::answer::Answer;
+use super::{
+    process::{Process, parse_address},
+    usage,
+};
 use crate::{
     catalog::Catalog,
     config::Address,

@@ -11,6 +11,8 @@ use std::{
 use crate::config::Problems;
 
 pub(super) const NO: u8 = 1;
+/// Wrong usage; of a question: it cannot be answered, neither yes nor no.
+const USAGE: u8 = 2;
 pub(super) const INVALID_CONFIGURATION: u8 = 64;
 
 /// Prints all of it; a reader that has seen enough (`| head`) is no failure.
@@ -22,6 +24,12 @@ pub(super) fn print(text: &str) -> ExitCode {
 pub(super) fn fail(why: &str) -> ExitCode {
     eprintln!("claviger: {why}");
     ExitCode::from(NO)
+}
+
+/// It was asked wrongly, or there is nobody to ask.
+pub(super) fn usage(why: &str) -> ExitCode {
+    eprintln!("claviger: {why}");
+    ExitCode::from(USAGE)
 }
 
 /// Prints every problem, then how many there were.

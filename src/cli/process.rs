@@ -244,10 +244,19 @@ fn parsed(answer: &str) -> Option<Answer> {
 pub(super) fn parse_address(text: &str) -> Result<Address, String> {
     match text.strip_prefix("unix:") {
         Some(path) => Ok(Address::Unix(path.into())),
-        None => {
-            text.parse().map(Address::Tcp).map_err(|_| "write 127.0.0.1:3601, or unix: and a path".into())
-        }
+        None => parse_socket(text).map(Address::Tcp).map_err(|why| format!("{why}, or unix: and a path")),
     }
+}
+
+/// An IP address and a port. A port alone is not taken to be one: which address it would be on is worth being written.
+pub(super) fn parse_socket(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        let port = text.strip_prefix("localhost:").or(text.strip_prefix(':')).unwrap_or(text);
+        match port.parse::<u16>() {
+            Ok(port) => format!("write 127.0.0.1:{port}"),
+            Err(_) => "write an IP address and a port, such as 127.0.0.1:3600".to_owned(),
+        }
+    })
 }
 
 /// A wildcard address is one to listen on, not to connect to.
@@ -264,7 +273,21 @@ pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
 
 #[cfg(test)]
 mod tests {
-    use super::parsed;
+    use super::{parse_address, parse_socket, parsed};
+
+    #[test]
+    fn a_port_without_an_address_is_told_what_to_write() {
+        for text in ["3001", ":3001", "localhost:3001"] {
+            assert_eq!(parse_socket(text).unwrap_err(), "write 127.0.0.1:3001", "{text}");
+            let why = parse_address(text).unwrap_err();
+            assert_eq!(why, "write 127.0.0.1:3001, or unix: and a path", "{text}");
+        }
+        for text in ["", "70000", "127.0.0.1", "logto.example:3001"] {
+            let why = parse_socket(text).unwrap_err();
+            assert_eq!(why, "write an IP address and a port, such as 127.0.0.1:3600", "{text}");
+        }
+        assert!(parse_socket("[::1]:0").is_ok() && parse_address("unix:/x").is_ok());
+    }
 
     #[test]
     fn half_an_answer_is_none() {

@@ -48,7 +48,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> ExitCode {
     let scenario = match read(&args.file) {
         Ok(scenario) => scenario,
-        Err(why) => return super::fail(&format!("{}: {why}", args.file.display())),
+        Err(why) => return super::fail(&why),
     };
     let outcome = match simulate::run(scenario, args.seed) {
         Ok(outcome) => outcome,
@@ -68,8 +68,12 @@ fn read(file: &Path) -> Result<Scenario, String> {
     } else {
         std::fs::read_to_string(file)
     };
-    let text = text.map_err(|error| error.to_string())?;
-    Scenario::parse(&text).map_err(|error| error.to_string())
+    let name = file.display();
+    let text = text.map_err(|error| format!("{name}: {error}"))?;
+    Scenario::parse(&text).map_err(|error| match error.line {
+        Some(line) => format!("{name}:{line}: {error}"),
+        None => format!("{name}: {error}"),
+    })
 }
 
 /// Each load and sign-in, and what it comes to.

@@ -2,6 +2,7 @@
 //! and noted, so that all of it is found at once; whether a value is right is asked later, by `check`.
 
 use super::{
+    belongs::belongs,
     node::{FromNode, Kind, Misfits},
     path::{KeyPath, Trail, is_odd},
     problem::{Problem, nearest},
@@ -148,6 +149,9 @@ fn unknown(path: &KeyPath, field: &str, known: &[&str]) -> (String, String) {
     }
     if let ["audit", "output", key @ ("max_size" | "keep")] = steps[..] {
         return (what, format!("`{key}` belongs to [audit], beside output: write audit.{key}."));
+    }
+    if let Some(belongs) = belongs(field) {
+        return (what, belongs);
     }
     if let Some(near) = nearest(field, known.iter().copied()) {
         return (what, format!("Did you mean `{near}`?"));

@@ -195,7 +195,7 @@ fn address(asked: &mut Asked, config: &Config, listener: Reach, is_at_logto: boo
     let foreign = authority.filter(|it| !is_name_of_loopback(&it.as_str()) && !may_be_here(it, config))?;
     let refused = match listener {
         Reach::Loopback => "; as a Host it would be refused (listen.allowed_hosts)",
-        Reach::Unix | Reach::Network => "",
+        Reach::Unix | Reach::Network | Reach::CommandLine(_) => "",
     };
     Some(format!(
         "{foreign} is no tenant's endpoint, and no address or name of this Claviger that its configuration has{refused}. \

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    config::Rate,
+    config::{Class, Rate},
     ids::{CallerName, TenantName},
 };
 
@@ -31,6 +31,8 @@ pub enum LimitError {
         rate: Rate,
         /// Until the next request would pass.
         wait: Duration,
+        /// How urgent the request is.
+        class: Class,
     },
     /// The tenant itself asked for a pause.
     #[error("{}", asked_for_a_pause(tenant, *what))]

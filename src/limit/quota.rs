@@ -237,7 +237,7 @@ impl Quota {
             None => self.paused(turn, Paused::Tenant, wait),
             Some(rate) => {
                 self.0.kept.meter.refused(turn.class);
-                LimitError::Quota { tenant: self.0.tenant.clone(), rate, wait }
+                LimitError::Quota { tenant: self.0.tenant.clone(), rate, wait, class: turn.class }
             }
         }
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf},
     net::UnixStream,
 };
 use tokio_rustls::server::TlsStream;
@@ -24,6 +24,8 @@ pub enum Stream {
     Tls(Box<TlsStream<Tcp>>),
     /// A Unix socket.
     Unix(UnixStream),
+    /// From within this process.
+    InProcess(DuplexStream),
 }
 
 trait Io: AsyncRead + AsyncWrite + Unpin {}
@@ -36,6 +38,7 @@ impl Stream {
             Self::Tcp(stream) => Pin::new(stream),
             Self::Tls(stream) => Pin::new(stream),
             Self::Unix(stream) => Pin::new(stream),
+            Self::InProcess(stream) => Pin::new(stream),
         }
     }
 }
@@ -64,6 +67,7 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => stream.is_write_vectored(),
             Self::Tls(stream) => stream.is_write_vectored(),
             Self::Unix(stream) => stream.is_write_vectored(),
+            Self::InProcess(stream) => stream.is_write_vectored(),
         }
     }
 

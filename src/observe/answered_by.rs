@@ -7,7 +7,8 @@ pub enum AnsweredBy {
     Claviger = 0,
     /// The tenant's Management API.
     Upstream = 1,
-    /// The tenant's Management API, to another request: it was kept, or shared while it was under way.
+    /// The tenant's Management API, to another request: it was kept, for the cache or by its `Idempotency-Key`, or shared while it was under
+    /// way.
     Cache = 2,
 }
 

@@ -52,6 +52,8 @@ pub struct RequestEvent {
     pub answered_by: AnsweredBy,
     /// How it was answered, where its answer could have been another request's.
     pub cache: Option<CacheUse>,
+    /// Whether it is the answer that an earlier request with its `Idempotency-Key` got.
+    pub is_replayed: bool,
     /// Claviger's error code, where it made the answer or cut it off.
     pub code: Option<&'static str>,
     /// On whose side the failure lies that `code` names.

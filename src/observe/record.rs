@@ -56,6 +56,7 @@ impl Record {
             status: CALLER_LEFT,
             answered_by: AnsweredBy::Claviger,
             cache: None,
+            is_replayed: false,
             code: None,
             side: None,
             cause: None,

@@ -121,6 +121,7 @@ fn write(event: &RequestEvent) {
                 remedy = event.remedy.as_deref(),
                 source = event.answered_by.as_str(),
                 cache = event.cache.map(super::CacheUse::as_str),
+                replayed = event.is_replayed.then_some(true),
                 attempts = event.attempts,
                 duration_ms = event.duration_ms(),
                 bytes = event.sent,

@@ -1,9 +1,10 @@
 //! Takes a credential that exists at Logto into the vault: parsed, proved by a grant, stored. The same for the command line
 //! and the admin listener.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep};
 use zeroize::Zeroizing;
 
 use super::{
@@ -14,8 +15,12 @@ use crate::{
     config::{Config, Endpoint},
     ids::{Label, OPERATOR, TemplateName, TenantName},
     secret::Secret,
-    vault::{Record, Stored, Unavailable, VaultError, fault_point},
+    vault::{Holder, Record, Stored, Unavailable, VaultError, fault_point},
 };
+
+/// How long somebody else may be at the same alias, who waits for a token of Logto's; and how often it is looked for.
+const UNDERWAY: Duration = Duration::from_secs(15);
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// What is said of a tenant, as it came.
 #[derive(Serialize, Deserialize)]
@@ -142,14 +147,38 @@ impl Shared {
     pub async fn adopt_once(&self, pipeline: &Pipeline, adoption: Adoption) -> Result<Adopted, AdoptError> {
         let config: Arc<Config> = pipeline.config();
         let record = adoption.record(&config, self.clock.now().wall)?;
+        let (until, mut found) = (Instant::now() + UNDERWAY, false);
+        loop {
+            let done = self.adopt_or_compare(pipeline, &config, &record).await;
+            // Somebody else is at the same, as an import that is given twice: what that stores is compared like all that is there.
+            match done {
+                Err(AdoptError::Vault(VaultError::AliasTaken { by: Holder::Underway, .. }))
+                    if Instant::now() < until =>
+                {
+                    sleep(LOOK_AGAIN).await;
+                }
+                Err(AdoptError::Vault(VaultError::AliasTaken { by: Holder::Vault, .. })) if !found => {
+                    found = true;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn adopt_or_compare(
+        &self,
+        pipeline: &Pipeline,
+        config: &Arc<Config>,
+        record: &Record,
+    ) -> Result<Adopted, AdoptError> {
         let vault = self.vault.as_ref().ok_or_else(|| VaultError::from(Unavailable::not_configured()))?;
         let there = vault.get(&record.alias).await?;
         let Some(stored) = there.filter(|stored| stored.record.creating.is_none()) else {
-            return Ok(Adopted::Now(self.take_in(pipeline, &config, record).await?));
+            return Ok(Adopted::Now(self.take_in(pipeline, config, record.clone()).await?));
         };
-        match difference(&stored.record, &record) {
+        match difference(&stored.record, record) {
             None => Ok(Adopted::Before(stored)),
-            Some(what) => Err(AdoptError::Differs { alias: record.alias, what }),
+            Some(what) => Err(AdoptError::Differs { alias: record.alias.clone(), what }),
         }
     }
 

@@ -226,11 +226,12 @@ impl Failure {
                 UpstreamError::Token(_) | UpstreamError::Limit(_) | UpstreamError::NoSuchToken => {
                     table::INTERNAL
                 }
-                UpstreamError::Unreachable(SendError::Broken(_)) | UpstreamError::BrokeOff => {
+                UpstreamError::Unreachable(SendError::Broken(_), _) | UpstreamError::BrokeOff => {
                     table::UPSTREAM_BROKEN
                 }
                 UpstreamError::Unreachable(
                     SendError::Connect(_) | SendError::ConnectTimeout(_) | SendError::Closed(_),
+                    _,
                 ) => table::UPSTREAM_UNREACHABLE,
                 UpstreamError::Timeout(_) => table::UPSTREAM_TIMEOUT,
                 UpstreamError::Spent => table::UPSTREAM_BROKEN,
@@ -293,10 +294,10 @@ impl Failure {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             // Where nobody knows how long, a moment.
-            Self::Limit(limit) => Some(limit.retry_after().unwrap_or(Duration::from_secs(1))),
-            Self::Upstream(UpstreamError::Body(RequestBodyError::Limit(limit))) => {
+            Self::Limit(limit) | Self::Upstream(UpstreamError::Body(RequestBodyError::Limit(limit))) => {
                 Some(limit.retry_after().unwrap_or(Duration::from_secs(1)))
             }
+            Self::Upstream(UpstreamError::Unreachable(_, next_try)) => *next_try,
             Self::OpenApi(CutError::Busy) => Some(Duration::from_secs(1)),
             Self::Vault(VaultError::Unavailable(_)) => Some(Duration::from_secs(5)),
             Self::Idempotency(error) => error.retry_after(),
@@ -366,10 +367,10 @@ impl Failure {
 /// As which kind of failed try its operator sees it; `None` where the request was at fault.
 fn try_of(error: &UpstreamError) -> Option<TryFailure> {
     match error {
-        UpstreamError::Unreachable(SendError::Broken(_)) | UpstreamError::BrokeOff => {
+        UpstreamError::Unreachable(SendError::Broken(_), _) | UpstreamError::BrokeOff => {
             Some(TryFailure::Broken)
         }
-        UpstreamError::Unreachable(_) => Some(TryFailure::Unreachable),
+        UpstreamError::Unreachable(..) => Some(TryFailure::Unreachable),
         UpstreamError::Timeout(_) | UpstreamError::Deadline(_) => Some(TryFailure::Timeout),
         UpstreamError::TokenRejected(..) => Some(TryFailure::TokenRejected),
         UpstreamError::Invalid(_) => Some(TryFailure::Invalid),

@@ -128,6 +128,7 @@ impl Pipeline {
         };
         answer.headers_mut().insert(headers::IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
         record.metrics().idempotency.of([&REPLAYED]).inc();
+        (record.answered_by, record.is_replayed) = (AnsweredBy::Cache, true);
         Ok(Next::Answer(answer))
     }
 

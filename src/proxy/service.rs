@@ -68,11 +68,13 @@ impl Handler for Service {
             Ok(response) => response,
             Err(failure) => problem::answer(failure.itself(), &mut record),
         };
-        // An answer of our own waits for its reader, and holds what it holds as long; over HTTP/2 there may be many at a time.
+        // An answer of our own, or one that is given again, waits for its reader, and holds what it holds as long; over HTTP/2 there may be many at a time.
         let mut held = None;
         let is_too_many = match connection.standing.caller() {
             None => busy.under_way() > MOST_ANSWERS,
-            Some(caller) if !keeps_by_itself && record.answered_by == AnsweredBy::Claviger => {
+            Some(caller)
+                if !keeps_by_itself && (record.answered_by == AnsweredBy::Claviger || record.is_replayed) =>
+            {
                 held = caller.hold(ANSWER);
                 held.is_none()
             }

@@ -1,11 +1,11 @@
 //! What is simulated, as a file says it: the quota, who asks, how urgently and how often, and how many sign in.
 
-use std::{fmt, time::Duration};
+mod written;
 
-use serde::{Deserialize, Deserializer, de::Error as _};
-use serde_json::{Map, Value};
-use toml::de::{DeTable, DeValue};
+use std::time::Duration;
 
+pub use self::written::InvalidScenario;
+use self::written::Section;
 use crate::config::{Class, Quota};
 
 /// The most requests that a run may come to.
@@ -58,81 +58,11 @@ pub enum Asks {
     Connections(u32),
 }
 
-/// Why a text is no scenario.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct InvalidScenario(String);
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    #[serde(default = "minute", deserialize_with = "duration")]
-    duration: Duration,
-    #[serde(default)]
-    quota: WrittenQuota,
-    #[serde(default = "patience", deserialize_with = "duration")]
-    patience: Duration,
-    #[serde(default = "queue")]
-    queue: usize,
-    #[serde(default = "latency", deserialize_with = "duration")]
-    latency: Duration,
-    #[serde(default)]
-    direct: bool,
-    #[serde(default)]
-    sign_in: f64,
-    load: std::collections::BTreeMap<String, WrittenLoad>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct WrittenQuota {
-    requests: Option<u32>,
-    per: Option<String>,
-    share: Option<f64>,
-    burst: Option<u32>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenLoad {
-    #[serde(default)]
-    priority: Option<String>,
-    #[serde(default)]
-    weight: Option<u32>,
-    rate: Option<f64>,
-    connections: Option<u32>,
-    from: Option<String>,
-    until: Option<String>,
-}
-
-fn minute() -> Duration {
-    Duration::from_mins(1)
-}
-
-fn patience() -> Duration {
-    Duration::from_secs(30)
-}
-
-fn queue() -> usize {
-    1024
-}
-
-fn latency() -> Duration {
-    Duration::from_millis(50)
-}
-
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    parse_duration(&String::deserialize(deserializer)?).map_err(D::Error::custom)
-}
-
-fn parse_duration(text: &str) -> Result<Duration, InvalidScenario> {
-    humantime::parse_duration(text)
-        .map_err(|_| invalid(format_args!("{text:?} is no duration: write \"10s\"")))
-}
-
-fn invalid(what: impl fmt::Display) -> InvalidScenario {
-    InvalidScenario(what.to_string())
-}
+const QUOTA: &str = "quota = { requests = 200, per = \"10s\", share = 0.7 }";
+const LOAD: &str = "[load.NAME], and below it rate, in requests per second, or connections, that each ask again when they are answered";
+const CLASSES: &str = "\"interactive\", \"normal\" or \"batch\"";
+/// The most requests of one second.
+const MOST_A_SECOND: f64 = 100_000.0;
 
 impl Scenario {
     /// Reads a file in TOML.
@@ -140,31 +70,35 @@ impl Scenario {
     /// # Errors
     /// [`InvalidScenario`].
     pub fn parse(text: &str) -> Result<Self, InvalidScenario> {
-        let table = DeTable::parse(text).map_err(|error| invalid(error.to_string().trim_end()))?;
-        let value = Value::Object(object(table.get_ref())?);
-        let written: Written = serde_json::from_value(value).map_err(invalid)?;
-        let quota = written.quota.checked()?;
-        let duration = written.duration;
+        let table = written::table(text)?;
+        let file = Section::top(text, table.get_ref())
+            .knows(&["duration", "quota", "patience", "queue", "latency", "direct", "sign_in", "load"])?;
+        let duration = file.duration("duration", Duration::from_mins(1))?;
         if duration.is_zero() || duration > Duration::from_hours(24) {
-            return Err(invalid("duration: write one of up to \"24h\""));
+            return Err(file.wrong("duration", "write one of up to \"24h\""));
         }
-        if !(0.0..=100_000.0).contains(&written.sign_in) {
-            return Err(invalid("sign_in: write sign-ins per second, 100000 at most"));
-        }
-        let loads = written.load.into_iter().map(|(name, load)| load.checked(name, duration));
-        let loads = loads.collect::<Result<Vec<_>, _>>()?;
+        let loads = file
+            .section("load", LOAD)?
+            .ok_or_else(|| InvalidScenario::whole(&format!("there is no load. Write {LOAD}")))?;
+        let loads = loads.sections(LOAD)?.into_iter().map(|(name, load)| Load::read(name, load, duration));
+        let queue = file.count("queue", (0, 1_000_000), "how many may wait")?;
         let scenario = Self {
             duration,
-            quota,
-            patience: written.patience,
-            queue: written.queue,
-            latency: written.latency.max(Duration::from_millis(1)),
-            direct: written.direct,
-            sign_in: written.sign_in,
-            loads,
+            quota: file
+                .section("quota", QUOTA)?
+                .map_or_else(|| Ok(Quota::of_cloud()), |quota| read_quota(quota))?,
+            patience: file.duration("patience", Duration::from_secs(30))?,
+            queue: queue.map_or(1024, |queue| queue as usize),
+            latency: file.duration("latency", Duration::from_millis(50))?.max(Duration::from_millis(1)),
+            direct: file.flag("direct")?,
+            sign_in: file.number("sign_in", (0.0, MOST_A_SECOND), "sign-ins per second")?.unwrap_or_default(),
+            loads: loads.collect::<Result<_, _>>()?,
         };
+        if scenario.loads.is_empty() {
+            return Err(file.wrong("load", &format!("there is none. Write {LOAD}")));
+        }
         if scenario.requests() > MOST {
-            return Err(invalid(
+            return Err(InvalidScenario::whole(
                 "this comes to more than 5 million requests: write a shorter duration, or lower rates",
             ));
         }
@@ -183,75 +117,53 @@ impl Scenario {
     }
 }
 
-impl WrittenQuota {
-    fn checked(self) -> Result<Quota, InvalidScenario> {
-        let cloud = Quota::of_cloud();
-        let per = self.per.map_or(Ok(cloud.per), |text| parse_duration(&text))?;
-        // As of a tenant: a quota that is written is spent whole, unless a share is written too.
-        let share = if self.requests.is_some() { 1.0 } else { cloud.share };
-        let (requests, share) = (self.requests.unwrap_or(cloud.requests), self.share.unwrap_or(share));
-        if requests == 0
-            || per < Duration::from_millis(1)
-            || !(0.01..=1.0).contains(&share)
-            || self.burst == Some(0)
-        {
-            return Err(invalid(
-                "quota: write { requests = 200, per = \"10s\", share = 0.7 }, with a share from 0.01 to 1",
-            ));
-        }
-        let quota = Quota::new(requests, per, share);
-        Ok(Quota { burst: self.burst.unwrap_or(quota.burst), ..quota })
+fn read_quota(quota: Section<'_>) -> Result<Quota, InvalidScenario> {
+    let quota = quota.knows(&["requests", "per", "share", "burst"])?;
+    let cloud = Quota::of_cloud();
+    let per = quota.duration("per", cloud.per)?;
+    if per < Duration::from_millis(1) {
+        return Err(quota.wrong("per", "write a period of at least \"1ms\", such as \"10s\""));
     }
+    let requests = quota.count("requests", (1, 1_000_000), "how many the tenant allows in each period")?;
+    // As of a tenant: a quota that is written is spent whole, unless a share is written too.
+    let share = if requests.is_some() { 1.0 } else { cloud.share };
+    let share = quota.number("share", (0.01, 1.0), "the part of it that is spent here")?.unwrap_or(share);
+    let made = Quota::new(requests.unwrap_or(cloud.requests), per, share);
+    let burst = quota.count("burst", (1, 1_000_000), "the most at once")?;
+    Ok(Quota { burst: burst.unwrap_or(made.burst), ..made })
 }
 
-impl WrittenLoad {
-    fn checked(self, name: String, duration: Duration) -> Result<Load, InvalidScenario> {
-        let class = match self.priority.as_deref() {
+impl Load {
+    fn read(name: String, load: Section<'_>, duration: Duration) -> Result<Self, InvalidScenario> {
+        let load = load.knows(&["priority", "weight", "rate", "connections", "from", "until"])?;
+        let class = match load.text("priority", CLASSES)? {
             None => Class::Normal,
-            Some(text) => Class::ALL.into_iter().find(|class| class.name() == text).ok_or_else(|| {
-                invalid(format_args!("load.{name}.priority: write \"interactive\", \"normal\" or \"batch\""))
-            })?,
+            Some(text) => Class::ALL
+                .into_iter()
+                .find(|class| class.name() == text)
+                .ok_or_else(|| load.wrong("priority", &format!("write {CLASSES}")))?,
         };
-        let asks = match (self.rate, self.connections) {
-            (Some(rate), None) if rate > 0.0 && rate <= 100_000.0 => Asks::Rate(rate),
-            (None, Some(connections)) if (1..=10_000).contains(&connections) => {
-                Asks::Connections(connections)
-            }
+        let rate = load.number("rate", (0.0, MOST_A_SECOND), "requests per second")?;
+        let connections = load.count("connections", (1, 10_000), "how many connections ask")?;
+        let asks = match (rate, connections) {
+            (Some(rate), None) if rate > 0.0 => Asks::Rate(rate),
+            (None, Some(connections)) => Asks::Connections(connections),
             (Some(_), Some(_)) => {
-                return Err(invalid(format_args!("load.{name} has both rate and connections: take one out")));
+                return Err(load.wrong("connections", "there is a rate as well: take one of the two out"));
             }
             _ => {
-                return Err(invalid(format_args!(
-                    "load.{name}: write rate, in requests per second, or connections, that each ask again when they are answered"
-                )));
+                let what = "write rate, in requests per second and above 0, or connections, that each ask again when they are answered";
+                return Err(load.is_wrong(what));
             }
         };
-        let at = |text: Option<String>, usual| text.map_or(Ok(usual), |text| parse_duration(&text));
-        let (from, until) = (at(self.from, Duration::ZERO)?, at(self.until, duration)?.min(duration));
+        let from = load.duration("from", Duration::ZERO)?;
+        let until = load.duration("until", duration)?.min(duration);
         if from >= until {
-            return Err(invalid(format_args!(
-                "load.{name}: until, or the end of the scenario, is not after from"
-            )));
+            return Err(load.is_wrong(
+                "it ends before it begins: write an until after from, or a longer duration of the scenario",
+            ));
         }
-        let weight = self.weight.unwrap_or(1).clamp(1, 100);
-        Ok(Load { name, class, weight, asks, from, until })
-    }
-}
-
-fn object(table: &DeTable<'_>) -> Result<Map<String, Value>, InvalidScenario> {
-    table.iter().map(|(key, value)| Ok((key.get_ref().to_string(), json(value.get_ref())?))).collect()
-}
-
-fn json(value: &DeValue<'_>) -> Result<Value, InvalidScenario> {
-    let number = |text: &str| text.replace('_', "").parse::<serde_json::Number>().map(Value::Number);
-    match value {
-        DeValue::String(text) => Ok(Value::String(text.to_string())),
-        DeValue::Integer(integer) => number(integer.as_str()).map_err(|_| invalid("a number cannot be read")),
-        DeValue::Float(float) => number(float.as_str()).map_err(|_| invalid("a number cannot be read")),
-        DeValue::Table(table) => object(table).map(Value::Object),
-        DeValue::Boolean(boolean) => Ok(Value::Bool(*boolean)),
-        DeValue::Array(_) | DeValue::Datetime(_) => {
-            Err(invalid("there are no lists and no dates in a scenario"))
-        }
+        let weight = load.count("weight", (1, 100), "its share in its class")?.unwrap_or(1);
+        Ok(Self { name, class, weight, asks, from, until })
     }
 }

@@ -63,20 +63,84 @@ fn the_same_seed_is_the_same_run() {
 }
 
 #[test]
-fn what_is_wrong_with_a_scenario_is_said() {
-    for (text, want) in [
-        ("", "missing field `load`"),
-        ("load.a.rate = 0", "load.a: write rate"),
-        ("[load.a]\nrate = 1\nconnections = 1", "has both rate and connections"),
-        ("load.a = { rate = 1, from = \"40s\", until = \"10s\" }", "load.a: until"),
-        ("load.a.rate = 1\nquota.share = 2", "quota: write"),
-        ("load.a = { rate = 1, priority = \"high\" }", "load.a.priority: write"),
-        ("load.a.rate = 1\nduration = \"10\"", "is no duration"),
-        ("load.a.rate = 1\ncolour = 3", "unknown field `colour`"),
-        ("load.a.rate = 90000\nduration = \"1h\"", "5 million"),
-        ("load", "expected"),
+fn what_is_wrong_with_a_scenario_is_said_with_its_line_and_what_to_write() {
+    for (text, line, want) in [
+        ("", None, "there is no load. Write [load.NAME], and below it rate"),
+        ("\nload = 3", Some(2), "load: write [load.NAME]"),
+        ("[load]\n", Some(1), "load: there is none"),
+        ("[load.a]\nrate = 1\n[load.b]\n", Some(3), "load.b: write rate, in requests per second"),
+        ("load.a.rate = 0", Some(1), "load.a: write rate"),
+        (
+            "[load.a]\nrate = \"1\"",
+            Some(2),
+            "load.a.rate: write requests per second: a number from 0 to 100000, without quotation marks",
+        ),
+        ("[load.a]\nrate = \"5/s\"", Some(2), "load.a.rate: write requests per second"),
+        (
+            "[load.a]\nconnections = 1.5",
+            Some(2),
+            "load.a.connections: write how many connections ask: a whole number",
+        ),
+        (
+            "[load.a]\nrate = 1\nconnections = 1",
+            Some(3),
+            "load.a.connections: there is a rate as well: take one",
+        ),
+        (
+            "load.a = { rate = 1, from = \"40s\", until = \"10s\" }",
+            Some(1),
+            "load.a: it ends before it begins",
+        ),
+        (
+            "load.a.rate = 1\nquota.share = 2",
+            Some(2),
+            "quota.share: write the part of it that is spent here: a number from 0.01 to 1",
+        ),
+        (
+            "load.a.rate = 1\nquota = \"200/10s\"",
+            Some(2),
+            "quota: write quota = { requests = 200, per = \"10s\", share = 0.7 }",
+        ),
+        (
+            "load.a.rate = 1\n[quota]\nrequests = 0",
+            Some(3),
+            "quota.requests: write how many the tenant allows",
+        ),
+        (
+            "load.a = { rate = 1, priority = \"high\" }",
+            Some(1),
+            "load.a.priority: write \"interactive\", \"normal\" or \"batch\"",
+        ),
+        (
+            "load.a.rate = 1\nduration = \"10\"",
+            Some(2),
+            "duration: write a duration in quotation marks with its unit, such as \"10s\"",
+        ),
+        ("load.a.rate = 1\nduration = 10", Some(2), "duration: write a duration in quotation marks"),
+        ("load.a.rate = 1\nduration = \"30d\"", Some(2), "duration: write one of up to \"24h\""),
+        ("load.a.rate = 1\ndirect = \"yes\"", Some(2), "direct: write true or false"),
+        (
+            "load.a.rate = 1\ncolour = 3",
+            Some(2),
+            "colour: there is no such member. There are: duration, quota",
+        ),
+        (
+            "load.a.rate = 1\npatiense = \"1s\"",
+            Some(2),
+            "patiense: there is no such member. Did you mean patience?",
+        ),
+        (
+            "[load.a]\nrate = 1\nfron = \"1s\"",
+            Some(3),
+            "load.a.fron: there is no such member. Did you mean from?",
+        ),
+        ("load.a.rate = 90000\nduration = \"1h\"", None, "5 million"),
+        ("\n\nload", Some(3), "this is not TOML: "),
     ] {
-        let error = Scenario::parse(text).unwrap_err().to_string();
-        assert!(error.contains(want), "{text}: {error}");
+        let error = Scenario::parse(text).unwrap_err();
+        assert!(
+            error.line == line && error.what.starts_with(want) || error.what.contains("5 million"),
+            "{text}: {error:?}"
+        );
     }
 }

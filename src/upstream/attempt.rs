@@ -65,7 +65,7 @@ pub(super) async fn attempt(
         }
         Ok(Err(Unanswered { error, body })) => {
             let kind = if error.unsent() { TryFailure::Unreachable } else { TryFailure::Broken };
-            Err((attempt.unanswered(kind, UpstreamError::Unreachable(error)), body))
+            Err((attempt.unanswered(kind, UpstreamError::Unreachable(error, None)), body))
         }
         Err(_) => {
             let error = if end == outbound.deadline {
@@ -109,17 +109,17 @@ impl Attempt<'_> {
     fn unanswered(mut self, kind: TryFailure, error: UpstreamError) -> UpstreamError {
         self.ended();
         let what = match &error {
-            UpstreamError::Unreachable(inner) => format!("{error}: {}", inner.cause()),
+            UpstreamError::Unreachable(inner, _) => format!("{error}: {}", inner.cause()),
             _ => error.to_string(),
         };
         self.tenant.health().unanswered(Instant::now(), kind, what);
         match &error {
             // A connection that was about to be closed anyway.
-            UpstreamError::Unreachable(SendError::Closed(_)) => {}
+            UpstreamError::Unreachable(SendError::Closed(_), _) => {}
             // It is waited for first; see `client::look_again`.
-            UpstreamError::Unreachable(refused) if refused.is_refusal() && self.probe.is_none() => {}
-            UpstreamError::Unreachable(unsent) if unsent.unsent() => self.failed(TriedInVain::Unconnected),
-            UpstreamError::Unreachable(_) if self.is_held => self.failed(TriedInVain::Failed),
+            UpstreamError::Unreachable(refused, _) if refused.is_refusal() && self.probe.is_none() => {}
+            UpstreamError::Unreachable(unsent, _) if unsent.unsent() => self.failed(TriedInVain::Unconnected),
+            UpstreamError::Unreachable(..) if self.is_held => self.failed(TriedInVain::Failed),
             UpstreamError::Timeout(_) if self.is_held => self.timed_out(),
             _ if self.is_held && self.started.elapsed() >= HELD_UP => self.timed_out(),
             _ => {}

@@ -130,7 +130,8 @@ pub async fn send(
                 }
                 let again =
                     error.outcome().and_then(|outcome| again(&tenant, &outbound, outcome, &body, tries));
-                pause(again.ok_or(error)?, record).await;
+                let again = again.ok_or_else(|| error.tried_again_in(tenant.circuit().status().next_try));
+                pause(again?, record).await;
                 continue;
             }
         };
@@ -159,6 +160,11 @@ pub async fn send(
             pause(again, record).await;
             continue;
         }
+        if is_used_up {
+            // Logto does not say when, and our own count knows.
+            let wait = tenant.quota().expected(dispatch.turn(), 0);
+            response.headers_mut().insert(header::RETRY_AFTER, whole_seconds(wait).into());
+        }
         if is_web_page(&response) {
             let error = UpstreamError::Invalid("a web page (text/html)");
             return Err(noted(&tenant, TryFailure::Invalid, error));
@@ -168,6 +174,11 @@ pub async fn send(
         }
         return Ok(Answer::new(response, connection, token, handle, dispatch));
     }
+}
+
+/// Rounded up, and no less than one.
+fn whole_seconds(wait: Duration) -> u64 {
+    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
 /// Records for `/status` that the upstream's response was invalid.

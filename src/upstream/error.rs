@@ -14,9 +14,10 @@ pub enum UpstreamError {
     /// The tenant's quota is used up.
     #[error(transparent)]
     Limit(#[from] LimitError),
-    /// The upstream could not be reached, or the connection broke before an answer.
+    /// The upstream could not be reached, or the connection broke before an answer; until the next request is tried there, where it was not
+    /// sent and the circuit breaker has opened.
     #[error("the upstream {0}")]
-    Unreachable(#[source] SendError),
+    Unreachable(#[source] SendError, Option<Duration>),
     /// No answer in time.
     #[error("the upstream did not answer within {0:?}")]
     Timeout(Duration),
@@ -46,14 +47,14 @@ pub enum UpstreamError {
 impl UpstreamError {
     /// Whether the request has certainly not been carried out, as it never went out.
     pub(super) fn is_unsent(&self) -> bool {
-        matches!(self, Self::Unreachable(error) if error.unsent())
+        matches!(self, Self::Unreachable(error, _) if error.unsent())
     }
 
     /// Whether it may have been carried out: it went out, and what came of it is not known.
     pub fn may_have_been_carried_out(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable(SendError::Broken(_))
+            Self::Unreachable(SendError::Broken(_), _)
                 | Self::BrokeOff
                 | Self::Timeout(_)
                 | Self::Deadline(_)
@@ -64,13 +65,22 @@ impl UpstreamError {
 
     /// Whether nobody takes connections at the upstream: it may be back in a moment.
     pub(super) fn is_refusal(&self) -> bool {
-        matches!(self, Self::Unreachable(error) if error.is_refusal())
+        matches!(self, Self::Unreachable(error, _) if error.is_refusal())
+    }
+
+    /// The same, with when the circuit breaker lets the next request be tried. One that may have been carried out nobody should be
+    /// invited to repeat.
+    pub(super) fn tried_again_in(self, next_try: Option<Duration>) -> Self {
+        match self {
+            Self::Unreachable(error, _) if error.unsent() => Self::Unreachable(error, next_try),
+            other => other,
+        }
     }
 
     /// What the retry rules need to know; `None` where another try is out of the question.
     pub(super) fn outcome(&self) -> Option<Outcome<'static>> {
         match self {
-            Self::Unreachable(error) => {
+            Self::Unreachable(error, _) => {
                 Some(Outcome::Failed { unsent: error.unsent(), label: error.label() })
             }
             Self::Timeout(_) => Some(Outcome::Failed { unsent: false, label: "timeout" }),

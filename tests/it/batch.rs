@@ -2,6 +2,8 @@
 
 #[path = "batch/crashes.rs"]
 mod crashes;
+#[path = "batch/in_process.rs"]
+mod in_process;
 
 use std::path::PathBuf;
 
@@ -17,13 +19,19 @@ use crate::support::{
 /// A desk with an operation file.
 struct Desk {
     directory: tempfile::TempDir,
-    url: String,
+    /// `--url`, or `--caller`.
+    way: &'static str,
+    whom: String,
 }
 
 impl Desk {
     fn at(proxy: &Proxy) -> Self {
+        Self::to("--url", &format!("http://{}", proxy.authority()))
+    }
+
+    fn to(way: &'static str, whom: &str) -> Self {
         let directory = tempfile::tempdir().expect("there is a temporary directory");
-        Self { directory, url: format!("http://{}", proxy.authority()) }
+        Self { directory, way, whom: whom.to_owned() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -37,7 +45,7 @@ impl Desk {
 
     fn command(&self, more: &[&str]) -> Command {
         let mut command = program();
-        command.current_dir(&self.directory).args(["batch", "ops", "--url", &self.url]).args(more);
+        command.current_dir(&self.directory).args(["batch", "ops", self.way, &self.whom]).args(more);
         command
     }
 
@@ -124,7 +132,7 @@ async fn b61_wrong_lines_are_all_named_and_nothing_is_sent() {
     let stdin = finish(program().args(["batch", "-"])).await;
     assert!(stdin.assert_code(2).stderr.contains("--journal"), "{}", stdin.stderr);
     desk.write([user("a")]);
-    desk.url = "localhost".into();
+    desk.whom = "localhost".into();
     assert!(desk.run(&[]).await.assert_code(2).stderr.contains("write http://127.0.0.1:3600"));
 }
 
@@ -175,7 +183,7 @@ async fn b61_what_answers_must_be_claviger() {
         (logto.base_url(), &[]),
         (format!("http://{}", proxy.admin_authority()), &[]),
     ] {
-        let desk = Desk { url: url.clone(), ..Desk::at(&proxy) };
+        let desk = Desk::to("--url", &url);
         desk.write((0..3).map(|n| user(&format!("nobody_{n}"))));
         let said = desk.run(tenant).await;
         let want = format!("{url}: what answers there is not Claviger's proxy");
@@ -258,9 +266,9 @@ async fn b61_what_was_there_before_is_no_success() {
     // Nor one that was there long before the batch, and whose creation got no answer.
     let mut third = Desk::at(&proxy);
     third.write([user("ada")]);
-    let url = std::mem::replace(&mut third.url, "http://127.0.0.1:1".into());
+    let url = std::mem::replace(&mut third.whom, "http://127.0.0.1:1".into());
     third.run(&["--patience", "1ms"]).await.assert_code(1);
-    third.url = url;
+    third.whom = url;
     let journal = std::fs::read_to_string(third.path("ops.journal")).expect("it is there");
     let mut lines: Vec<Value> =
         journal.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();

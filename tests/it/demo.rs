@@ -5,14 +5,23 @@ use std::time::Duration;
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
-    process::Child,
+    process::{Child, Command},
 };
 
-use crate::support::{Answer, Request, command::program, wire::Place, within};
+use crate::support::{
+    Answer, Request, claviger,
+    command::{finish, program},
+    wire::Place,
+    within,
+};
 
 /// Starts a command and reads its output up to the line with `last` in it.
 async fn printed(arguments: &[&str], last: &str) -> (Child, Vec<String>) {
-    let mut child = program().args(arguments).spawn().expect("the program can be run");
+    read_until(program().args(arguments), last).await
+}
+
+async fn read_until(command: &mut Command, last: &str) -> (Child, Vec<String>) {
+    let mut child = command.spawn().expect("the program can be run");
     let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
     let mut read = Vec::new();
     while !read.last().is_some_and(|line: &String| line.contains(last)) {
@@ -119,6 +128,34 @@ async fn the_emulator_says_where_it_is_and_ends_when_asked() {
     rustix::process::kill_process(pid.expect("it runs"), rustix::process::Signal::TERM).expect("it is ours");
     let ended = tokio::time::timeout(Duration::from_secs(10), child.wait()).await.expect("it ends");
     assert_eq!(ended.expect("it is ours").code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_port_alone_is_told_what_to_write() {
+    for command in ["emulate", "demo"] {
+        let said = claviger(&[command, "--listen", "3001"]).await;
+        assert!(
+            said.assert_code(2).stderr.contains("'--listen <ADDRESS>': write 127.0.0.1:3001\n"),
+            "{said:?}"
+        );
+    }
+}
+
+/// What the log advises for a refusal, to add the operation to it, is true here as well.
+#[tokio::test]
+async fn the_demonstration_allows_what_claviger_allow_says() {
+    let mut command = program();
+    command.args(["demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    let (_child, lines) = read_until(command.env("CLAVIGER_ALLOW", "roles:read"), "Ctrl-C ends it").await;
+    assert!(lines.iter().any(|line| line.contains("CLAVIGER_ALLOW='roles:read'")), "{lines:?}");
+    let authority =
+        lines[0].split("http://").nth(1).and_then(|rest| rest.split(',').next()).expect("an address");
+    let mut client = Place::parse(authority).connect(Default::default()).await.expect("it listens");
+    assert_eq!(client.ask(&Request::get("/api/roles").header("Host", authority)).await.status, 200);
+    assert_eq!(client.ask(&Request::get("/api/users").header("Host", authority)).await.status, 403);
+
+    let wrong = finish(program().args(["demo"]).env("CLAVIGER_ALLOW", "users:reed")).await;
+    assert!(wrong.assert_code(64).stderr.contains("CLAVIGER_ALLOW"), "{wrong:?}");
 }
 
 #[tokio::test]

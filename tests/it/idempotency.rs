@@ -25,7 +25,7 @@ pub(crate) fn is_replayed(answer: &Answer) -> bool {
 #[tokio::test]
 async fn b60_a_repeat_gets_the_answer_of_the_first_and_nothing_is_sent() {
     let logto = Logto::start().await;
-    let proxy = Proxy::of(&logto).await;
+    let proxy = Proxy::builder().tenant("acme", &logto).set("log.requests", "'all'").start().await;
     let first = proxy.ask(&creation("ada", "\"k-1\"").header("Accept-Encoding", "gzip")).await;
     assert_eq!((first.status, is_replayed(&first)), (200, false), "{}", first.text());
     assert_eq!(logto.last().header("idempotency-key"), None, "a Management API knows nothing of it");
@@ -39,6 +39,11 @@ async fn b60_a_repeat_gets_the_answer_of_the_first_and_nothing_is_sent() {
     assert!(logto.api_requests_seen().is_empty());
     assert_eq!(count(&proxy, "ada").await, 1);
     assert!((proxy.metric("claviger_idempotency_keys_total{outcome=\"replayed\"}").await - 2.0).abs() < 0.1);
+    proxy.logged("\"replayed\":true").await;
+    let log = proxy.log();
+    let creations: Vec<_> = log.lines().filter(|line| line.contains("\"CreateUser\"")).collect();
+    let marked = |line: &&&str| line.contains("\"source\":\"cache\"") && line.contains("\"replayed\":true");
+    assert_eq!((creations.len(), creations.iter().filter(marked).count()), (3, 2), "{creations:?}");
 }
 
 #[tokio::test]

@@ -333,3 +333,19 @@ async fn b55_a_429_about_one_recipient_of_messages_is_nobody_elses_business() {
     );
     assert_eq!(proxy.metric("claviger_quota_believed{tenant=\"acme\"}").await, 700.0);
 }
+
+/// Logto says that there is too much, and never until when.
+#[tokio::test]
+async fn b55_a_429_of_the_bucket_that_is_handed_on_says_when_to_come_back() {
+    let logto = logto(1000, SECOND).await;
+    let body = r#"{"message":"Too many requests"}"#;
+    for (quota, knows) in [("{ requests = 1000, per = '10s' }", true), ("'off'", false)] {
+        let proxy = builder(&logto, quota).start().await;
+        logto.api_fault_times(3, Effect::body(429, "application/json", body));
+        let answer = proxy.ask(&of("interactive")).await;
+        assert_eq!((answer.status, answer.text().as_str()), (429, body), "as it came");
+        let wait = answer.retry_after();
+        assert!(if knows { wait == Some(1) } else { wait.is_none() }, "{quota}: {wait:?}");
+        logto.faults().set(Vec::new());
+    }
+}

@@ -188,7 +188,7 @@ function tenants(status) {
       el('td', {}, ...ends),
       el('td', {}, upstream.circuit.state !== 'closed' ? el('span', { class: 'error' }, 'stopped, one is tried next') : share === null ? el('span', { class: 'quiet' }, 'nothing sent') : el('span', { class: share >= .5 ? 'error' : share >= .05 ? 'warning' : '' }, share ? (share * 100).toFixed(share < .1 ? 1 : 0) + ' % of ' + tries(upstream.tries) + ' failed' : tries(upstream.tries) + ', none failed')),
       el('td', { class: 'r wide' + (tenant.in_flight_limit < tenant.max_in_flight ? ' warning' : '') }, tenant.in_flight + ' / ' + tenant.in_flight_limit + (waiting(tenant) ? ', ' + number.format(waiting(tenant)) + ' wait' : '')),
-      el('td', { class: 'r wide' }, tenant.quota ? number.format(tenant.quota.remaining) + ' / ' + number.format(tenant.quota.burst) + (waiting(tenant.quota) ? ', ' + number.format(waiting(tenant.quota)) + ' wait' : '') : el('span', { class: 'quiet' }, 'none')));
+      el('td', { class: 'r wide' }, tenant.quota ? number.format(tenant.quota.remaining) + ' / ' + number.format(tenant.quota.burst) + (waiting(tenant.quota) ? '; ' + Object.entries(tenant.quota.waiting).filter(([, many]) => many).map(([of, many]) => number.format(many) + ' ' + of).join(', ') + ' wait' : '') : el('span', { class: 'quiet' }, 'none')));
   };
   const sign = name => {
     const { state, token, upstream, in_flight, in_flight_limit, quota } = status.tenants[name];

@@ -17,6 +17,8 @@ pub(super) struct Answer {
     pub(super) is_replayed: bool,
     /// Whether it came through Claviger, which says so in each.
     pub(super) is_claviger: bool,
+    /// Whether it is of this very process, which takes up nothing that somebody mends meanwhile.
+    pub(super) is_own: bool,
 }
 
 /// What it says.
@@ -64,6 +66,7 @@ impl Answer {
             (401, _) | (404, "tenant_unknown" | "not_found") => Says::Stop,
             (_, "upstream_unreachable" | "deadline") if !self.was_sent() => wait(),
             // Somebody has to mend something, and may.
+            (_, "credential_rejected" | "scope_missing" | "token_rejected") if self.is_own => Says::Stop,
             (_, "credential_rejected" | "scope_missing" | "token_rejected") => wait(),
             (503, code) if !code.is_empty() => wait(),
             // It may have gone through Claviger, where something stands in front of it.
@@ -92,15 +95,32 @@ mod tests {
             "" => (None, json!({ "code": "user.invalid" })),
             code => (Some(error.to_owned()), json!({ "code": format!("claviger.{code}") })),
         };
-        Answer { status, body, retry_after: Some(2), proxy_error, is_replayed: false, is_claviger: true }
-            .says()
+        Answer {
+            status,
+            body,
+            retry_after: Some(2),
+            proxy_error,
+            is_replayed: false,
+            is_claviger: true,
+            is_own: false,
+        }
+        .says()
     }
 
     #[test]
     fn somebody_else_that_answers_is_no_outcome() {
         let says = |status, body| {
             let (retry_after, proxy_error) = (None, None);
-            Answer { status, body, retry_after, proxy_error, is_replayed: false, is_claviger: false }.says()
+            Answer {
+                status,
+                body,
+                retry_after,
+                proxy_error,
+                is_replayed: false,
+                is_claviger: false,
+                is_own: false,
+            }
+            .says()
         };
         for (status, want) in [
             (200, Says::Elsewhere),

@@ -1,21 +1,19 @@
-//! One request to the running Claviger, and its answer. Never again by itself: what to do about a failure is decided above.
+//! One request, and its answer. Never again by itself: what to do about a failure is decided above.
 
-use std::{
-    fs::File,
-    io::{self, Read as _},
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use zeroize::Zeroizing;
 
 use super::answer::Answer;
 use crate::{
+    app::InProcess,
     config::Roots,
     headers,
-    secret::Secret,
+    ids::CallerName,
     trust::{self, cold_client},
 };
 
@@ -24,34 +22,19 @@ const PATIENCE: Duration = Duration::from_secs(100);
 const CONNECT: Duration = Duration::from_secs(5);
 /// Bytes of an answer.
 const MOST: usize = 8 * 1024 * 1024;
-/// Bytes of a credential, with what is beside it.
-const MOST_SHORT: usize = 64 * 1024;
-
-/// Where the running Claviger is, and as whom it is asked.
-#[derive(clap::Args)]
-pub(super) struct Way {
-    /// The running Claviger. Left out: the first TCP address of listen.proxy.
-    #[arg(long, value_name = "URL")]
-    pub(super) url: Option<String>,
-    /// The file with the caller's API key.
-    #[arg(long, value_name = "FILE", conflicts_with = "key_env")]
-    key_file: Option<PathBuf>,
-    /// The environment variable with the caller's API key.
-    #[arg(long, value_name = "VARIABLE")]
-    key_env: Option<String>,
-    /// A file with further header fields, such as Authorization: Bearer …
-    #[arg(long, value_name = "FILE")]
-    header_file: Option<PathBuf>,
-    /// Certificates that the TLS of --url is verified by, in PEM. Left out: the system's.
-    #[arg(long, value_name = "FILE")]
-    roots: Option<PathBuf>,
-}
 
 /// What requests are sent with.
 pub(super) struct Client {
-    http: reqwest::Client,
-    url: String,
-    headers: HeaderMap,
+    to: To,
+    /// Whom it asks.
+    name: String,
+    /// Of every request.
+    fields: HeaderMap,
+}
+
+enum To {
+    Url(reqwest::Client),
+    InProcess(Box<InProcess>),
 }
 
 /// No answer.
@@ -63,28 +46,44 @@ pub(super) struct Lost {
 }
 
 impl Client {
-    pub(super) fn new(url: &str, way: &Way) -> Result<Self, String> {
+    /// Asks a running Claviger.
+    pub(super) fn of_url(url: &str, roots: Option<&Path>, mut fields: HeaderMap) -> Result<Self, String> {
         let is_http = url.starts_with("http://") || url.starts_with("https://");
         if !is_http || url.parse::<http::Uri>().is_err() {
             return Err(format!("--url {url:?}: write http://127.0.0.1:3600"));
         }
-        let roots = match &way.roots {
+        let roots = match roots {
             None => Roots::System,
             Some(path) => {
                 let pem =
                     std::fs::read(path).map_err(|error| format!("--roots {}: {error}", path.display()))?;
-                Roots::File { path: path.clone(), pem }
+                Roots::File { path: path.into(), pem }
             }
         };
         let tls = trust::client(&roots).map_err(|error| format!("--roots: {error}"))?;
         let http = cold_client(tls, CONNECT).timeout(PATIENCE).pool_idle_timeout(Duration::from_secs(20));
         let http = http.build().map_err(|error| format!("cannot start: {error}"))?;
-        Ok(Self { http, url: url.to_owned(), headers: fields(way)? })
+        fields.insert(headers::PRIORITY, BATCH);
+        Ok(Self { to: To::Url(http), name: url.to_owned(), fields })
+    }
+
+    /// Asks this process, as a caller.
+    pub(super) fn in_process(app: InProcess, caller: &CallerName) -> Self {
+        let localhost = HeaderValue::from_static("localhost");
+        let fields = HeaderMap::from_iter([(headers::PRIORITY, BATCH), (header::HOST, localhost)]);
+        Self { to: To::InProcess(app.into()), name: format!("as caller {caller}"), fields }
     }
 
     /// Whom it asks.
-    pub(super) fn url(&self) -> &str {
-        &self.url
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Nothing more will be asked.
+    pub(super) async fn end(&self) {
+        if let To::InProcess(app) = &self.to {
+            app.end().await;
+        }
     }
 
     /// Sends a request. With `key`, it is one that must not be carried out twice.
@@ -95,50 +94,41 @@ impl Client {
         body: Option<&str>,
         key: Option<(&str, Wanted)>,
     ) -> Result<Answer, Lost> {
-        let mut request = self.http.request(method.clone(), format!("{}{target}", self.url));
-        request = request.headers(self.headers.clone());
+        let mut fields = self.fields.clone();
         if let Some((key, wanted)) = key {
-            request = request.header(headers::IDEMPOTENCY_KEY, key);
+            let key = HeaderValue::from_str(key).map_err(|error| Lost::unsent(&error))?;
+            fields.insert(headers::IDEMPOTENCY_KEY, key);
             if wanted == Wanted::Replay {
-                request = request.header(headers::CLAVIGER_REPLAY, "only");
+                fields.insert(headers::CLAVIGER_REPLAY, HeaderValue::from_static("only"));
             }
         }
-        if let Some(body) = body {
-            request = request.header(header::CONTENT_TYPE, "application/json").body(body.to_owned());
+        if body.is_some() {
+            fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        let lost = |error: reqwest::Error| {
-            let was_sent = !error.is_connect() && !error.is_builder();
-            let error = error.without_url();
-            let why = trust::plainly(&error).map_or_else(|| error.to_string(), str::to_owned);
-            Lost { was_sent, why: trust::explain(&error).map_or(why, str::to_owned) }
-        };
-        let mut response = request.send().await.map_err(lost)?;
-        let text = |name: &HeaderName| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
-        let retry_after = text(&header::RETRY_AFTER).and_then(|it| it.parse().ok());
-        let proxy_error = text(&headers::PROXY_STATUS).and_then(|it| {
-            it.split(';').find_map(|part| part.trim().strip_prefix("error=").map(str::to_owned))
-        });
-        let says_so = |name| {
-            let mut values = response.headers().get_all(name).iter();
-            values.any(|value| value.to_str().is_ok_and(|value| value.contains("claviger")))
-        };
-        let is_claviger = says_so(&header::VIA) || says_so(&headers::PROXY_STATUS);
-        let is_replayed = response.headers().contains_key(headers::IDEMPOTENCY_REPLAYED);
-        let status = response.status().as_u16();
-        let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(lost)? {
-            bytes.extend_from_slice(&chunk);
-            if bytes.len() > MOST {
-                break;
+        match &self.to {
+            To::Url(http) => {
+                let request = http.request(method.clone(), format!("{}{target}", self.name)).headers(fields);
+                let request = match body {
+                    Some(body) => request.body(body.to_owned()),
+                    None => request,
+                };
+                Ok(read(&by_url(request).await?))
+            }
+            To::InProcess(app) => {
+                let mut request = Request::new(Full::from(body.unwrap_or_default().to_owned()));
+                *request.method_mut() = method.clone();
+                *request.uri_mut() = target.parse().map_err(|error| Lost::unsent(&error))?;
+                *request.headers_mut() = fields;
+                let answer = tokio::time::timeout(PATIENCE, in_process(app, request)).await;
+                let answer = answer.unwrap_or_else(|_| Err(Lost::sent(&"there was no answer in time")))?;
+                Ok(Answer { is_own: true, ..read(&answer) })
             }
         }
-        let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| match bytes.is_empty() {
-            true => Value::Null,
-            false => String::from_utf8_lossy(&bytes).into_owned().into(),
-        });
-        Ok(Answer { status, body, retry_after, proxy_error, is_replayed, is_claviger })
     }
 }
+
+/// RFC 9218: what gives way to all else.
+const BATCH: HeaderValue = HeaderValue::from_static("u=6");
 
 /// What a request with a key is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,48 +139,73 @@ pub(super) enum Wanted {
     Replay,
 }
 
-/// What is in a file that holds a credential, or a pipe.
-fn short(path: &Path) -> io::Result<Zeroizing<String>> {
-    // As large as it will be: growing would leave copies behind.
-    let mut text = Zeroizing::new(String::with_capacity(MOST_SHORT));
-    File::open(path)?.take(MOST_SHORT as u64).read_to_string(&mut text)?;
-    Ok(text)
+impl Lost {
+    fn unsent(why: &dyn std::fmt::Display) -> Self {
+        Self { was_sent: false, why: why.to_string() }
+    }
+
+    fn sent(why: &dyn std::fmt::Display) -> Self {
+        Self { was_sent: true, why: why.to_string() }
+    }
 }
 
-/// The fields of every request.
-fn fields(way: &Way) -> Result<HeaderMap, String> {
-    let mut fields = HeaderMap::new();
-    fields.insert(headers::PRIORITY, HeaderValue::from_static("u=6"));
-    let key = match (&way.key_file, &way.key_env) {
-        (Some(path), _) => {
-            let what = format!("--key-file {}", path.display());
-            Some((short(path).map_err(|error| format!("{what}: {error}"))?, what))
-        }
-        (None, Some(name)) => {
-            let what = format!("--key-env {name}");
-            let value = std::env::var(name).map_err(|_| format!("{what}: there is no such variable"))?;
-            Some((Zeroizing::new(value), what))
-        }
-        (None, None) => None,
+async fn by_url(request: reqwest::RequestBuilder) -> Result<Response<Vec<u8>>, Lost> {
+    let lost = |error: reqwest::Error| {
+        let was_sent = !error.is_connect() && !error.is_builder();
+        let error = error.without_url();
+        let why = trust::plainly(&error).map_or_else(|| error.to_string(), str::to_owned);
+        Lost { was_sent, why: trust::explain(&error).map_or(why, str::to_owned) }
     };
-    if let Some((key, what)) = key {
-        let key = Secret::new(key.trim().as_bytes().to_vec());
-        let value = key.header("").map_err(|_| format!("{what}: what is there can be no key"))?;
-        fields.insert(headers::CLAVIGER_KEY, value);
-    }
-    if let Some(path) = &way.header_file {
-        let what = format!("--header-file {}", path.display());
-        let text = short(path).map_err(|error| format!("{what}: {error}"))?;
-        for line in text.lines().filter(|line| !line.trim().is_empty()) {
-            let field = line.split_once(':').and_then(|(name, value)| {
-                let name = HeaderName::try_from(name.trim()).ok()?;
-                let mut value = HeaderValue::from_str(value.trim()).ok()?;
-                value.set_sensitive(true);
-                Some((name, value))
-            });
-            let (name, value) = field.ok_or_else(|| format!("{what}: write NAME: VALUE in each line"))?;
-            fields.append(name, value);
+    let mut response = request.send().await.map_err(lost)?;
+    let mut answer = Response::new(Vec::new());
+    *answer.status_mut() = response.status();
+    *answer.headers_mut() = std::mem::take(response.headers_mut());
+    while let Some(chunk) = response.chunk().await.map_err(lost)? {
+        answer.body_mut().extend_from_slice(&chunk);
+        if answer.body().len() > MOST {
+            break;
         }
     }
-    Ok(fields)
+    Ok(answer)
+}
+
+/// On a connection of its own, which costs nothing worth keeping.
+async fn in_process(
+    app: &InProcess,
+    request: Request<Full<bytes::Bytes>>,
+) -> Result<Response<Vec<u8>>, Lost> {
+    let connected = http1::handshake(TokioIo::new(app.connect())).await;
+    let (mut sender, connection) = connected.map_err(|error| Lost::unsent(&error))?;
+    tokio::spawn(connection);
+    let response = sender.send_request(request).await.map_err(|error| Lost::sent(&error))?;
+    let (head, mut body) = response.into_parts();
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Lost::sent(&error))?;
+        bytes.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
+        if bytes.len() > MOST {
+            break;
+        }
+    }
+    Ok(Response::from_parts(head, bytes))
+}
+
+fn read(response: &Response<Vec<u8>>) -> Answer {
+    let (fields, bytes) = (response.headers(), response.body());
+    let text = |name: &HeaderName| Some(fields.get(name)?.to_str().ok()?.to_owned());
+    let retry_after = text(&header::RETRY_AFTER).and_then(|it| it.parse().ok());
+    let proxy_error = text(&headers::PROXY_STATUS)
+        .and_then(|it| it.split(';').find_map(|part| part.trim().strip_prefix("error=").map(str::to_owned)));
+    let says_so = |name| {
+        let mut values = fields.get_all(name).iter();
+        values.any(|value| value.to_str().is_ok_and(|value| value.contains("claviger")))
+    };
+    let is_claviger = says_so(&header::VIA) || says_so(&headers::PROXY_STATUS);
+    let is_replayed = fields.contains_key(headers::IDEMPOTENCY_REPLAYED);
+    let body = serde_json::from_slice(bytes).unwrap_or_else(|_| match bytes.is_empty() {
+        true => Value::Null,
+        false => String::from_utf8_lossy(bytes).into_owned().into(),
+    });
+    let status = response.status().as_u16();
+    Answer { status, body, retry_after, proxy_error, is_replayed, is_claviger, is_own: false }
 }

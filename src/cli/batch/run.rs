@@ -63,6 +63,7 @@ impl Run {
         this.patience.end();
         while under_way.join_next().await.is_some() {}
         progress.end();
+        this.client.end().await;
         let mut journal = this.journal();
         let synced = journal.sync().err().map(|error| format!("the results cannot be written: {error}"));
         (journal.tally, given_up.or(synced))
@@ -198,7 +199,7 @@ impl Run {
     }
 
     pub(super) fn said(&self, answer: &Answer) -> String {
-        format!("{}: {}", self.client.url(), answer.message())
+        format!("{}: {}", self.client.name(), answer.message())
     }
 
     /// The run ends before this attempt went out: the next one sends it.

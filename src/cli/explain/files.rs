@@ -2,10 +2,10 @@
 
 use std::{process::ExitCode, sync::Arc};
 
-use super::answer::{Answer, usage};
+use super::answer::Answer;
 use crate::{
     app::GrantMetrics,
-    cli::{self, INVALID_CONFIGURATION, Sources},
+    cli::{self, INVALID_CONFIGURATION, Sources, usage},
     clock::{Clock, Random},
     config::{Address, Loaded},
     explain::{Question, explain},

@@ -77,10 +77,11 @@ fn of_problem(problem: Node<'_>, paint: &Paint) -> Vec<String> {
 
 fn tenants(root: Node<'_>) -> Table {
     let mut table =
-        Table::new(&["TENANT", "STATE", "TOKEN ENDS IN", "UPSTREAM, 5 MIN", ">IN FLIGHT", ">QUOTA LEFT"]);
+        Table::new(&["TENANT", "STATE", "TOKEN ENDS IN", "UPSTREAM, 5 MIN", ">IN FLIGHT", ">BURST LEFT"]);
     let mut all = root.at("tenants").members();
     let rank = |state: &str| ["error", "warning", "ok"].iter().position(|known| *known == state);
     all.sort_by_key(|(_, tenant)| rank(&tenant.at("state").text()));
+    let mut batch_waits = false;
     for (name, tenant) in all {
         let (state, token, upstream) = (tenant.at("state").text(), tenant.at("token"), tenant.at("upstream"));
         let (ends, ends_tone) = match () {
@@ -96,8 +97,14 @@ fn tenants(root: Node<'_>) -> Table {
             true => format!("{} / {}", quota.at("remaining").number(), quota.at("burst").number()),
             false => "none set".to_owned(),
         };
-        let waiting: u64 = quota.at("waiting").members().iter().map(|(_, class)| class.number()).sum();
-        let left = if waiting == 0 { left } else { format!("{left}, {} wait", number(waiting)) };
+        let waiting =
+            ["interactive", "normal", "batch"].map(|class| (class, quota.at("waiting").at(class).number()));
+        let waiting: Vec<_> = waiting.into_iter().filter(|(_, many)| *many > 0).collect();
+        let shown: Vec<_> =
+            waiting.iter().map(|(class, many)| format!("{} {class}", number(*many))).collect();
+        let left = if waiting.is_empty() { left } else { format!("{left}; {} wait", shown.join(", ")) };
+        batch_waits |=
+            quota.at("remaining").number() > 0 && waiting.iter().any(|(class, _)| *class == "batch");
         table.row([
             (name, tone(&state)),
             (state.clone(), tone(&state)),
@@ -107,9 +114,13 @@ fn tenants(root: Node<'_>) -> Table {
             (left, Tone::Plain),
         ]);
     }
+    if batch_waits {
+        let why = "batch requests wait for the pace of the quota's share: the burst that is left is reserved for more urgent ones";
+        table.notes.push(why.to_owned());
+    }
     let (shown, matching) = (table.rows.len() as u64 - 1, root.at("tenants_matching").number());
     if shown < matching {
-        table.note = Some(format!(
+        table.notes.push(format!(
             "{shown} of {} tenants, those with problems first; --tenant and --limit show others",
             number(matching)
         ));
@@ -206,7 +217,7 @@ fn callers(root: Node<'_>, with_graph: bool) -> Table {
     let (shown, all) =
         (traffic.at("callers").list().len() as u64, root.at("configuration").at("callers").number());
     if shown < all {
-        table.note = Some(format!("{shown} of {} callers, those that are denied most first", number(all)));
+        table.notes.push(format!("{shown} of {} callers, those that are denied most first", number(all)));
     }
     table
 }
@@ -239,14 +250,14 @@ const SHORTEST_NAME: usize = 16;
 struct Table {
     rows: Vec<Vec<(String, Tone)>>,
     is_right: Vec<bool>,
-    note: Option<String>,
+    notes: Vec<String>,
 }
 
 impl Table {
     fn new(heads: &[&str]) -> Self {
         let is_right = heads.iter().map(|head| head.starts_with('>')).collect();
         let heads = heads.iter().map(|head| (head.trim_start_matches('>').to_owned(), Tone::Soft));
-        Self { rows: vec![heads.collect()], is_right, note: None }
+        Self { rows: vec![heads.collect()], is_right, notes: Vec::new() }
     }
 
     fn row<const N: usize>(&mut self, cells: [(String, Tone); N]) {
@@ -274,7 +285,7 @@ impl Table {
             });
             cells.collect::<Vec<_>>().join(GAP).trim_end().to_owned()
         };
-        let notes = self.note.iter().map(|note| paint.text(Tone::Soft, note));
+        let notes = self.notes.iter().map(|note| paint.text(Tone::Soft, note));
         self.rows.iter().map(line).chain(notes).collect()
     }
 }

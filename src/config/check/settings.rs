@@ -26,12 +26,16 @@ const LEAST_ADMIN_TOKEN: usize = 16;
 impl Checker<'_> {
     pub(super) fn timeouts(&mut self, raw: RawTimeouts) -> Timeouts {
         let at = KeyPath::of(&["timeouts"]);
+        let gives_quota = matches!(raw.quota, Some(Leaf(Ok(_))));
         let timeouts = Timeouts::checked(raw, self);
         if timeouts.upstream_idle > Duration::from_secs(5) {
             let what = "Logto closes idle connections after 5 to 6 s: a request may meet a connection that is just closing";
             self.warn(&at.key("upstream_idle"), what, "Write at most \"5s\"; the default is \"4s\".");
         }
-        for (key, value) in [("connect", timeouts.connect), ("response", timeouts.response)] {
+        // That a shorter deadline ends a wait for the quota that nobody wrote is as it should be.
+        let quota = if gives_quota { timeouts.quota } else { Duration::ZERO };
+        for (key, value) in [("connect", timeouts.connect), ("response", timeouts.response), ("quota", quota)]
+        {
             if value > timeouts.deadline {
                 let deadline = humantime::format_duration(timeouts.deadline);
                 let what =

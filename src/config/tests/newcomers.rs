@@ -207,3 +207,48 @@ fn redis_with_tls_is_an_address_and_the_cloud_api_is_not_at_a_tenant() {
         )]
     );
 }
+
+#[test]
+fn a_key_in_the_wrong_table_is_told_where_it_belongs() {
+    for (from, to, want) in [
+        (
+            "[tenants.acme]",
+            "[quota]\nrequests = 200\nper = \"10s\"\n[tenants.acme]",
+            "c.toml:2: quota: there is no such section. `quota` belongs to a tenant: write tenants.NAME.quota = { requests = 200, per = \"10s\" }.",
+        ),
+        (
+            "[policies.p]",
+            "[policies.p]\npriority = \"batch\"",
+            "c.toml:6: policies.p.priority: there is no such key. `priority` belongs to a caller: write callers.NAME.priority = \"batch\".",
+        ),
+        (
+            ID,
+            "client_id = \"app\"\ncache = \"5s\"",
+            "c.toml:4: tenants.acme.cache: there is no such key. `cache` belongs to a rule of a policy: write policies.NAME.allow = [{ operation = \"ListRoles\", cache = \"5s\" }].",
+        ),
+        (
+            IDENTIFY,
+            "identify = { loopback = true }\nquota = { requests = 1, per = \"1s\" }",
+            "c.toml:9: callers.c.quota: there is no such key. `quota` belongs to a tenant: write tenants.NAME.quota = { requests = 200, per = \"10s\" }.",
+        ),
+    ] {
+        says(from, to, &[want]);
+    }
+}
+
+/// A default that is longer is no mistake of anybody's.
+#[test]
+fn a_wait_for_the_quota_beyond_the_deadline_earns_a_warning() {
+    let warnings = |timeouts: &str| {
+        let text = format!("{GOOD}[timeouts]\nconnect = \"1s\"\nresponse = \"9s\"\n{timeouts}\n");
+        Bench::new().with("c.toml", text).env("S", "secret").warnings()
+    };
+    assert_eq!(
+        warnings("deadline = \"20s\"\nquota = \"25s\""),
+        [
+            "c.toml:14: timeouts.quota: it is longer than timeouts.deadline (20s), which ends the wait first. Shorten it, or lengthen the deadline."
+        ]
+    );
+    assert!(warnings("deadline = \"20s\"").is_empty());
+    assert!(warnings("deadline = \"20s\"\nquota = \"20s\"").is_empty());
+}

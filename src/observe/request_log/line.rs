@@ -99,6 +99,9 @@ impl Line<'_> {
             Some(CacheUse::Collapsed) => layout.piece(Ink::Dim, "shared with another")?,
             Some(CacheUse::Miss | CacheUse::Revalidated) | None => {}
         }
+        if event.is_replayed {
+            layout.piece(Ink::Dim, "replayed")?;
+        }
         if event.attempts > 1 {
             layout.piece(Ink::Careful, &format!("{} attempts", event.attempts))?;
         }

@@ -130,9 +130,23 @@ fn what_is_in_a_line() {
     for member in told.as_object().unwrap().keys() {
         assert!(documented.contains(&member.as_str()), "docs/logs.md does not know {member}");
     }
-    let sometimes = ["caller", "identified_by", "key", "issuer", "subject", "certificate", "via", "cache"];
+    let sometimes =
+        ["caller", "identified_by", "key", "issuer", "subject", "certificate", "via", "cache", "replayed"];
     let known = |member: &&str| told.get(*member).is_some() || sometimes.contains(member);
     assert!(documented.iter().all(known), "{documented:?}");
+}
+
+#[test]
+fn an_answer_that_is_given_again_is_marked() {
+    let replayed = |style| {
+        logged(Level::INFO, || {
+            request(style, LogRequests::All, "billing", |record| record.is_replayed = true)
+        })
+    };
+    let json: Value = serde_json::from_str(&replayed(Style::Json)).unwrap();
+    assert_eq!(json["replayed"], true);
+    let human = replayed(Style::Human(Paint::Plain));
+    assert!(human.contains("ListUsers  replayed"), "{human}");
 }
 
 #[test]

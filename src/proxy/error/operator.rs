@@ -5,15 +5,15 @@ use std::borrow::Cow;
 
 use super::{Description, Failure};
 use crate::{
-    idempotency::IdempotencyError, ids::TenantName, limit::LimitError, policy::Refusal, proxy::HostError,
-    upstream::UpstreamError,
+    config::Class, idempotency::IdempotencyError, ids::TenantName, limit::LimitError, policy::Refusal,
+    proxy::HostError, upstream::UpstreamError,
 };
 
 impl Failure {
     /// What is wrong.
     pub fn cause(&self) -> Option<String> {
         Some(match self {
-            Self::Upstream(UpstreamError::Unreachable(error)) => error.cause(),
+            Self::Upstream(UpstreamError::Unreachable(error, _)) => error.cause(),
             Self::Caller(unauthenticated) => unauthenticated.cause(),
             Self::Policy(Refusal::NotPermitted { operation, reason, rule, .. }) => match (*reason, rule) {
                 ("denied", Some(rule)) => format!("{operation} is denied by {rule}"),
@@ -77,10 +77,16 @@ impl Failure {
             Self::Caller(unauthenticated) => unauthenticated
                 .operators_remedy()
                 .map_or_else(|| self.remedy_of_caller(description), Cow::Borrowed),
-            Self::Limit(LimitError::Quota { tenant, .. }) => format!(
-                "Give callers that can wait a lower class (callers.NAME.priority), or let requests wait longer (timeouts.quota). Raise tenants.{tenant}.quota only if Logto allows more; several replicas count together only through [redis]."
-            )
-            .into(),
+            Self::Limit(LimitError::Quota { tenant, class, .. }) => {
+                let first = match class {
+                    // There is none below, and it has only what more urgent ones leave.
+                    Class::Batch => "Let it send more slowly, or let requests wait longer (timeouts.quota).",
+                    _ => {
+                        "Give callers that can wait a lower class (callers.NAME.priority), or let requests wait longer (timeouts.quota)."
+                    }
+                };
+                format!("{first} Raise tenants.{tenant}.quota only if Logto allows more; several replicas count together only through [redis].").into()
+            }
             Self::Upstream(error) => {
                 let of_operator = super::try_of(error).map(super::remedy_of_try);
                 of_operator.map_or_else(|| self.remedy_of_caller(description), Cow::Borrowed)
@@ -88,5 +94,26 @@ impl Failure {
             _ => self.remedy_of_caller(description),
         };
         (!remedy.is_empty()).then_some(remedy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn nobody_is_advised_to_take_a_lower_class_who_has_the_lowest() {
+        let remedy = |class| {
+            let (rate, wait) =
+                (crate::config::Rate { requests: 1, per: Duration::from_secs(1), burst: 1 }, Duration::ZERO);
+            let tenant = TenantName::parse("acme").unwrap();
+            let failure = Failure::Limit(LimitError::Quota { tenant, rate, wait, class });
+            failure.remedy(&failure.describe()).unwrap().into_owned()
+        };
+        assert!(remedy(Class::Normal).starts_with("Give callers that can wait a lower class"));
+        let batch = remedy(Class::Batch);
+        assert!(batch.starts_with("Let it send more slowly") && !batch.contains("class"), "{batch}");
     }
 }

@@ -6,13 +6,13 @@ use super::{Desk, nameless, user};
 use crate::support::{Logto, Proxy, soon, within};
 
 /// What came of runs that are killed.
-struct Killed {
-    times: usize,
+pub(super) struct Killed {
+    pub(super) times: usize,
     runs: usize,
 }
 
 /// Runs it until it ends by itself, killed up to `most` times on the way, each time after up to `longest` requests to Logto.
-async fn killed(desk: &Desk, logto: &Logto, most: usize, longest: usize, more: &[&str]) -> Killed {
+pub(super) async fn killed(desk: &Desk, logto: &Logto, most: usize, longest: usize, more: &[&str]) -> Killed {
     let mut killed = Killed { times: 0, runs: 0 };
     loop {
         killed.runs += 1;

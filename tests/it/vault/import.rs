@@ -1,5 +1,8 @@
 //! Many tenants at once: taken in from a file, left as they are the second time, and written out without their secrets.
 
+use std::time::Duration;
+
+use claviger_emulator::Effect;
 use serde_json::{Value, json};
 
 use super::{Place, tenant};
@@ -119,6 +122,21 @@ async fn proxy_file(place: &Place, logto: &Logto) -> std::path::PathBuf {
     let kept = place.path("kept.toml");
     std::fs::write(&kept, text).expect("it can be written to");
     kept
+}
+
+#[tokio::test]
+async fn two_imports_of_one_file_at_once_take_each_tenant_in_once() {
+    let (logto, place) = (Logto::start().await, Place::new());
+    let proxy = place.builder(&logto).start().await;
+    // Both are at the same tenants while these are proved.
+    logto.token_fault(Effect::latency(Duration::from_millis(100)));
+    let lines: Vec<_> = (0..12).map(|n| entry(&logto, &format!("t-{n:02}"), json!(logto.secret()))).collect();
+    let file = written(&place, &lines);
+    let (config, arguments) = (proxy.file(), ["import", &file, "--json"]);
+    let (one, other) = tokio::join!(tenant(&config, &arguments), tenant(&config, &arguments));
+    let all = [outcomes(one.assert_code(0)), outcomes(other.assert_code(0))].concat();
+    let counted = |word: &str| all.iter().filter(|(_, _, outcome)| outcome == word).count();
+    assert_eq!((counted("adopted"), counted("unchanged")), (12, 12), "{all:?}");
 }
 
 #[tokio::test]

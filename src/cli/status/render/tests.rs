@@ -36,7 +36,7 @@ up 1 h 0 min, 1 connection; configuration 00ff00ff00ff00ff in force for 2 min 0 
 
 Nothing is wrong.
 
-TENANT   STATE   TOKEN ENDS IN   UPSTREAM, 5 MIN            IN FLIGHT   QUOTA LEFT
+TENANT   STATE   TOKEN ENDS IN   UPSTREAM, 5 MIN            IN FLIGHT   BURST LEFT
 acme     ok      50 min 0 s      1,204 tries, none failed      1 / 16    143 / 200
 
 CALLER    LAST REQUEST   5 MIN   REQUESTS   DENIED   LIMITED   FAILED
@@ -57,7 +57,16 @@ fn whoever_waits_for_a_quota_is_shown_beside_what_is_left() {
         });
     };
     let shown = text(&document(waits), &Paint::plain(None));
-    assert!(shown.contains("0 / 30, 1,212 wait\n"), "{shown}");
+    assert!(shown.contains("0 / 30; 2 normal, 1,210 batch wait\n"), "{shown}");
+    assert!(!shown.contains("reserved"), "nothing is left: {shown}");
+    let batch_alone = |status: &mut Value| {
+        waits(status);
+        status["tenants"]["acme"]["quota"]["remaining"] = 25.into();
+        status["tenants"]["acme"]["quota"]["waiting"]["normal"] = 0.into();
+    };
+    let shown = text(&document(batch_alone), &Paint::plain(None));
+    let lines = "25 / 30; 1,210 batch wait\nbatch requests wait for the pace of the quota's share: the burst that is left is reserved for more urgent ones\n";
+    assert!(shown.contains(lines), "{shown}");
 }
 
 #[test]
