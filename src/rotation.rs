@@ -130,6 +130,10 @@ impl Rotator {
             return Err(RotationError::Underway(alias.clone()));
         }
         let rotated = self.audited(stored, true).await;
+        if rotated.is_ok() {
+            // What failed before is mended: the end of the overlap is not to wait for another try.
+            self.failed.lock().unwrap_or_else(PoisonError::into_inner).remove(alias);
+        }
         self.begun.notify_one();
         rotated
     }
