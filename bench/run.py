@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 
 import cache
+import features
 import identify
 from load import Load, rounds
 from servers import (BODY, HERE, KEY, LOAD_CORE, PROXY_CORE, ROOT, TARGETS, TOKEN, Bench, Broken, ask, envoy_binary,
@@ -139,7 +140,7 @@ def version(argv):
     return next((line.strip() for line in done.stdout.splitlines() if line.strip()), "unknown")
 
 
-SECTIONS = ["peers", "size", "identify", "cache"]
+SECTIONS = ["peers", "features", "size", "identify", "cache"]
 
 
 def parse():
@@ -150,6 +151,7 @@ def parse():
     p.add_argument("--target", choices=TARGETS, default="list", help="a page of users with links, or one user")
     p.add_argument("--without", action="append", default=[], choices=["claviger", "nginx", "haproxy", "envoy"])
     p.add_argument("--claviger", type=Path, default=ROOT / "target" / "release" / "claviger", metavar="BINARY")
+    p.add_argument("--beside", type=Path, metavar="BINARY", help="another build of Claviger, to be measured in the same rounds")
     p.add_argument("--size", type=int, default=10_000, help="tenants, callers and rules of the large configuration")
     p.add_argument("--only", nargs="+", default=SECTIONS, choices=SECTIONS, help="these sections alone")
     p.add_argument("--verify-only", action="store_true", help="check the answers and stop")
@@ -213,6 +215,8 @@ def run(options, bench):
     bench.start_upstream()
     if "peers" in options.only:
         measure_peers(bench, target, options, result)
+    if "features" in options.only and claviger:
+        result["features"] = features.run(bench, options, target, verify)
     if "size" in options.only and claviger and not options.verify_only:
         result["size"] = measure_size(bench, target, options)
         large = result["size"]["sizes"][str(options.size)]

@@ -229,7 +229,7 @@ class Bench:
         return self.start("envoy", PROXY_CORE, [envoy_binary(), "-c", config, "--concurrency", "1",
                                                 "--log-level", "warn", "--disable-hot-restart"]), port
 
-    def start_claviger(self, name="claviger", change=lambda text: text, **more):
+    def start_claviger(self, name="claviger", change=lambda text: text, binary=None, **more):
         """Starts it and waits for /readyz; returns server, port, milliseconds to ready.
 
         `more` goes into the template; `change` makes another configuration of what comes out."""
@@ -237,7 +237,7 @@ class Bench:
         values = {"LISTEN": f"127.0.0.1:{port}", "ADMIN_PORT": admin, **more}
         path = self.directory / f"{name}.toml"
         path.write_text(change(fill("claviger.toml", self.values(**values))))
-        server = self.start(name, PROXY_CORE, [self.options.claviger, "serve", "--config", path])
+        server = self.start(name, PROXY_CORE, [binary or self.options.claviger, "serve", "--config", path])
         return server, port, wait_ready(server, admin, "/readyz")
 
 
