@@ -171,7 +171,9 @@ impl HttpIssuer {
         let status = response.status();
         let content_type = response.headers().get(header::CONTENT_TYPE).cloned();
         let retry_after = response.headers().get(header::RETRY_AFTER).cloned();
-        let mut body = Zeroizing::new(Vec::with_capacity(MAX_BODY));
+        // It never grows: what it grew out of would not be zeroed. No larger than it has to be, as zeroing is slow.
+        let room = response.content_length().and_then(|length| usize::try_from(length).ok());
+        let mut body = Zeroizing::new(Vec::with_capacity(room.unwrap_or(MAX_BODY).min(MAX_BODY)));
         while let Some(chunk) = response.chunk().await.map_err(fault)? {
             if body.len() + chunk.len() > MAX_BODY {
                 // An error page may be long; its status says enough.
