@@ -49,6 +49,8 @@ struct Written {
 struct WrittenCreating {
     account: String,
     name: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_unanswered: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -93,10 +95,11 @@ pub(super) fn write(record: &Record) -> Result<Zeroizing<Vec<u8>>, &'static str>
             Some(Step::Retire { at }) => Some(WrittenStep::Retire { at: seconds(*at) }),
         },
         holder: record.rotation.lease.as_ref().map(|lease| lease.holder.clone()),
-        creating: record
-            .creating
-            .as_ref()
-            .map(|it| WrittenCreating { account: it.account.to_string(), name: it.name.clone() }),
+        creating: record.creating.as_ref().map(|it| WrittenCreating {
+            account: it.account.to_string(),
+            name: it.name.clone(),
+            is_unanswered: it.is_unanswered,
+        }),
         configured: record.configured,
     };
     let mut bytes = Zeroizing::new(Vec::with_capacity(ROOM));
@@ -137,7 +140,9 @@ pub(super) fn read(bytes: &[u8]) -> Option<Record> {
         configured: written.configured,
         creating: match written.creating {
             None => None,
-            Some(it) => Some(Creating { account: TenantName::parse(&it.account).ok()?, name: it.name }),
+            Some(WrittenCreating { account, name, is_unanswered }) => {
+                Some(Creating { account: TenantName::parse(&account).ok()?, name, is_unanswered })
+            }
         },
     })
 }
@@ -207,9 +212,12 @@ mod tests {
             assert_eq!(read(&bytes).as_ref(), Some(&whole));
             assert!(bytes.len() < 1024, "{} bytes", bytes.len());
         }
-        let creating = Creating { account: TenantName::parse("default").unwrap(), name: Some("Acme".into()) };
-        let note = Record { creating: Some(creating), secrets: Vec::new(), ..record("acme", "s") };
-        assert_eq!(read(&write(&note).unwrap()), Some(note));
+        for is_unanswered in [false, true] {
+            let account = TenantName::parse("default").unwrap();
+            let creating = Creating { account, name: Some("Acme".into()), is_unanswered };
+            let note = Record { creating: Some(creating), secrets: Vec::new(), ..record("acme", "s") };
+            assert_eq!(read(&write(&note).unwrap()), Some(note));
+        }
         for odd in ["", "two\nlines", "\u{e9}"] {
             assert_eq!(write(&record("acme", odd)).unwrap_err(), ODD);
         }

@@ -52,6 +52,8 @@ pub struct Creating {
     pub account: TenantName,
     /// What the tenant is to be called there, where the request says so.
     pub name: Option<String>,
+    /// Whether it was sent and got no answer: its process waits no longer.
+    pub is_unanswered: bool,
 }
 
 /// One secret of the application.
@@ -160,7 +162,7 @@ impl Record {
             created_by: created_by.into(),
             rotation: Rotation::default(),
             configured: false,
-            creating: Some(Creating { account: account.name.clone(), name }),
+            creating: Some(Creating { account: account.name.clone(), name, is_unanswered: false }),
         }
     }
 
@@ -186,6 +188,11 @@ impl Record {
     /// Whether it is a note of a creation of which nobody knows yet what became.
     pub fn is_open_note(&self) -> bool {
         self.creating.is_some() && self.tenant_id.is_none()
+    }
+
+    /// Whether it is one of a creation that was sent and got no answer.
+    pub fn is_unanswered_note(&self) -> bool {
+        self.is_open_note() && self.creating.as_ref().is_some_and(|creating| creating.is_unanswered)
     }
 
     /// The caller that had the tenant created. No caller is the operator, whatever it is called.

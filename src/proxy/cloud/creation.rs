@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::{
     list::List,
-    note::Note,
+    note::{Note, UNANSWERED},
     steps::{CreationStep, Steps},
     unresolved::{Asked, Unresolved},
 };
@@ -116,8 +116,7 @@ impl Creation {
         let list = List { tenant: &tenant, worker, idle, name: asked.name.as_deref(), vault: &vault };
         if unresolved.has(&asked, Instant::now()) {
             if let Some(found) = list.found(apart).await?.filter(|found| !found.is_empty()) {
-                let why = "an earlier request to create it got no answer, and another is sent only once that is adopted or deleted";
-                return Err(CreationError::not_stored(&found, keep.alias(), why).into());
+                return Err(CreationError::not_stored(&found, keep.alias(), UNANSWERED).into());
             }
             unresolved.settle(&asked);
         }
@@ -130,7 +129,7 @@ impl Creation {
             Err(error) if error.may_have_been_carried_out() => {
                 unresolved.add(asked.clone(), Instant::now());
                 let found = list.found(apart).await;
-                keep.forget_note().await;
+                keep.leave_note().await;
                 return Err(unknown(error.into(), found, asked.name.as_deref()));
             }
             Err(error) => {
@@ -138,12 +137,16 @@ impl Creation {
                 return Err(error.into());
             }
         };
-        if answer.status().is_server_error() {
+        let is_unknown = answer.status().is_server_error();
+        if is_unknown {
             unresolved.add(asked.clone(), Instant::now());
         }
         headers::hand_on(answer.headers_mut());
         if !answer.status().is_success() {
-            keep.forget_note().await;
+            match is_unknown {
+                true => keep.leave_note().await,
+                false => keep.forget_note().await,
+            }
             let (head, body) = answer.filtered(&head, idle).await?;
             return Ok(Outcome::Refused(head, Box::new(body)));
         }
@@ -152,7 +155,7 @@ impl Creation {
             Err(error) => {
                 unresolved.add(asked.clone(), Instant::now());
                 let found = list.found(apart).await;
-                keep.forget_note().await;
+                keep.leave_note().await;
                 return Err(unknown(error.into(), found, asked.name.as_deref()));
             }
         };
@@ -185,6 +188,15 @@ impl Keep {
     async fn forget_note(&self) {
         if let Some(note) = &self.note {
             note.forget(&self.vault).await;
+        }
+    }
+
+    /// Nobody knows what became of it. Where the request names no alias, nobody would find the note.
+    async fn leave_note(&mut self) {
+        match self.note.take() {
+            Some(note) if self.reservation.is_some() => note.is_unanswered(&self.vault).await,
+            Some(note) => note.forget(&self.vault).await,
+            None => {}
         }
     }
 

@@ -14,12 +14,12 @@ use crate::{
         pipeline::Pipeline,
     },
     upstream::Tenant,
-    vault::{Record, Reservation, Stored, Vault, VaultError, Version},
+    vault::{Creating, Record, Reservation, Stored, Vault, VaultError, Version},
 };
 
 /// A note that is stored.
 pub(super) struct Note {
-    alias: TenantName,
+    record: Record,
     version: Version,
 }
 
@@ -35,12 +35,11 @@ impl Note {
         reservation: Option<&Reservation>,
         record: Record,
     ) -> Result<Self, VaultError> {
-        let alias = record.alias.clone();
         let version = match reservation {
-            Some(reservation) => reservation.store(record).await?,
-            None => vault.reserve(alias.clone()).await?.store(record).await?,
+            Some(reservation) => reservation.store(record.clone()).await?,
+            None => vault.reserve(record.alias.clone()).await?.store(record.clone()).await?,
         };
-        Ok(Self { alias, version })
+        Ok(Self { record, version })
     }
 
     /// The credential takes its place. What somebody else made of the note meanwhile, who took its process for dead, does not
@@ -51,7 +50,7 @@ impl Note {
         reservation: &Reservation,
         record: Record,
     ) -> Result<(), VaultError> {
-        if *reservation.alias() != self.alias {
+        if *reservation.alias() != self.record.alias {
             reservation.store(record).await?;
             self.forget(vault).await;
             return Ok(());
@@ -69,11 +68,34 @@ impl Note {
         }
     }
 
+    /// Nobody knows what became of it: whoever asks for the alias next, of any process, looks at the account's tenants first.
+    pub(super) async fn is_unanswered(mut self, vault: &Vault) {
+        if let Some(creating) = &mut self.record.creating {
+            creating.is_unanswered = true;
+        }
+        if let Err(error) = vault.replace(self.record, self.version).await {
+            tracing::warn!(%error, "a creation that got no answer reads as one that is under way, until it was silent for twice timeouts.deadline");
+        }
+    }
+
     /// Nobody needs it any more.
     pub(super) async fn forget(&self, vault: &Vault) {
-        if let Err(error) = vault.remove(&self.alias, self.version).await {
-            tracing::warn!(tenant = %self.alias, %error, "the note of a creation that is over stays in the vault: claviger tenant remove takes it out");
+        let alias = &self.record.alias;
+        if let Err(error) = vault.remove(alias, self.version).await {
+            tracing::warn!(tenant = %alias, %error, "the note of a creation that is over stays in the vault: claviger tenant remove takes it out");
         }
+    }
+}
+
+/// Why a tenant is there that nobody has the credential of, and no other is created.
+pub(super) const UNANSWERED: &str =
+    "an earlier request to create it got no answer, and another is sent only once that is adopted or deleted";
+
+/// Why nobody has the credential of a tenant that was found.
+fn why_lost(creating: &Creating) -> &'static str {
+    match creating.is_unanswered {
+        true => UNANSWERED,
+        false => "the process that created it ended before it had stored its credential",
     }
 }
 
@@ -126,8 +148,14 @@ impl Pipeline {
     pub(super) async fn settle_alias(&self, alias: &TenantName) -> Result<(), Failure> {
         let Some(vault) = &self.vault else { return Ok(()) };
         match vault.get(alias).await? {
-            Some(stored) if stored.record.is_open_note() && self.is_cut_off(vault, &stored) => {
+            Some(stored)
+                if stored.record.is_unanswered_note()
+                    || stored.record.is_open_note() && self.is_cut_off(vault, &stored) =>
+            {
                 self.settle(vault, stored).await
+            }
+            Some(Stored { record: Record { creating: Some(creating), tenant_id: Some(id), .. }, .. }) => {
+                Err(CreationError::not_stored(&[id], Some(alias.as_str()), why_lost(&creating)).into())
             }
             _ => Ok(()),
         }
@@ -153,7 +181,7 @@ impl Pipeline {
             },
             found => {
                 let ids = found.unwrap_or_default().to_vec();
-                let why = "the process that created it ended before it had stored its credential";
+                let why = why_lost(creating);
                 let failure = CreationError::not_stored(&ids, Some(record.alias.as_str()), why);
                 if let [only] = &*ids {
                     record.tenant_id = Some(only.clone());

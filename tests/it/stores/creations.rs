@@ -35,7 +35,7 @@ fn creations(cloud: &Emulator) -> usize {
 
 /// The note of a creation by a process whose clock says this.
 fn note(name: &str, created_at: SystemTime) -> Record {
-    let creating = Creating { account: alias("default"), name: Some("Acme".into()) };
+    let creating = Creating { account: alias("default"), name: Some("Acme".into()), is_unanswered: false };
     Record { creating: Some(creating), secrets: Vec::new(), created_at, ..record(name, "s") }
 }
 
@@ -146,4 +146,31 @@ async fn b52_an_alias_whose_replica_died_is_free_for_another() {
     })
     .await;
     assert_eq!((answer.status, creations(&cloud)), (201, 1), "{}", answer.text());
+}
+
+/// What one replica got no answer to, another looks up before it sends the like.
+#[tokio::test]
+async fn b52_a_creation_that_got_no_answer_is_looked_up_by_whichever_replica_is_asked_next() {
+    let name = "b52_a_creation_that_got_no_answer_is_looked_up_by_whichever_replica_is_asked_next";
+    let Some(server) = RedisServer::start(name).await else { return };
+    let (cloud, token) = account().await;
+    let replica = || replica(&cloud, &token, &server).set("timeouts.body", "'1s'");
+    let (one, other): (Proxy, Proxy) = (replica().start().await, replica().start().await);
+    // Created, and the answer breaks off.
+    cloud.faults().add(Fault::new(Target::Api, Effect::Truncate { after: 10 }).method("POST").times(1));
+    let lost = create("Lost").header("Claviger-Tenant", "lost");
+    one.ask(&lost).await.assert_problem(502, "tenant_not_stored");
+    let (id, _) = cloud.cloud_tenants().remove(0);
+    for replica in [&other, &one] {
+        let answer = replica.ask(&lost).await;
+        answer.assert_problem(502, "tenant_not_stored");
+        assert!(answer.text().contains(&id), "{}", answer.text());
+    }
+    assert_eq!(creations(&cloud), 1);
+    // Not created, as far as the list says: whoever is asked next sends it.
+    cloud.faults().add(Fault::new(Target::Api, Effect::Reset).method("POST").times(1));
+    let never = create("Never").header("Claviger-Tenant", "never");
+    one.ask(&never).await.assert_problem(502, "upstream_unreachable");
+    assert_eq!(other.ask(&never).await.status, 201);
+    assert_eq!((creations(&cloud), cloud.cloud_tenants().len()), (3, 2));
 }
