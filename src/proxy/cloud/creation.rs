@@ -194,7 +194,7 @@ impl Keep {
     /// Nobody knows what became of it. Where the request names no alias, nobody would find the note.
     async fn leave_note(&mut self) {
         match self.note.take() {
-            Some(note) if self.reservation.is_some() => note.is_unanswered(&self.vault).await,
+            Some(note) if self.reservation.is_some() => note.mark_unanswered(&self.vault).await,
             Some(note) => note.forget(&self.vault).await,
             None => {}
         }

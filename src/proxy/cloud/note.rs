@@ -69,7 +69,7 @@ impl Note {
     }
 
     /// Nobody knows what became of it: whoever asks for the alias next, of any process, looks at the account's tenants first.
-    pub(super) async fn is_unanswered(mut self, vault: &Vault) {
+    pub(super) async fn mark_unanswered(mut self, vault: &Vault) {
         if let Some(creating) = &mut self.record.creating {
             creating.is_unanswered = true;
         }
