@@ -30,7 +30,7 @@ use super::{
 use crate::{
     config::Limits,
     ids::CallerName,
-    redis::{Redis, RedisError},
+    redis::{Redis, RedisError, RedisStatus},
     sealer::Sealer,
     secret::{Fingerprint, Secret},
     upstream::KeptAnswer,
@@ -60,8 +60,8 @@ struct Inner {
     /// How many wait to be settled, and bytes of their answers.
     untold: watch::Sender<usize>,
     untold_bytes: AtomicUsize,
-    /// Why Redis could not be asked the last time, and when that was.
-    why: Mutex<Option<(RedisError, Instant)>>,
+    /// Why Redis could not be asked the last time, when that was, and how many connections there had been.
+    why: Mutex<Option<(RedisError, Instant, u64)>>,
 }
 
 /// A claim of this replica's.
@@ -96,10 +96,12 @@ impl SharedKeys {
         }))
     }
 
-    /// Why requests with a key are refused, where the last one was, of late.
+    /// Why requests with a key are refused, where the last one was, of late, and Redis is not back since.
     pub fn why_away(&self) -> Option<RedisError> {
-        let (why, at) = self.0.why().clone()?;
-        (at.elapsed() < LATELY).then_some(why)
+        let (why, at, connections) = self.0.why().clone()?;
+        let is_connected = *self.0.redis.status().borrow() == RedisStatus::Connected;
+        let is_back = is_connected && self.0.redis.connections() > connections;
+        (at.elapsed() < LATELY && !is_back).then_some(why)
     }
 
     /// Waits until Redis was told what became of all requests, for as long as `patience`.
@@ -231,7 +233,7 @@ impl Inner {
     }
 
     fn went(&self, error: &RedisError) {
-        if self.why().replace((error.clone(), Instant::now())).is_none() {
+        if self.why().replace((error.clone(), Instant::now(), self.redis.connections())).is_none() {
             tracing::warn!(reason = %error, remedy = error.remedy(),
                 "requests with an Idempotency-Key are refused: the store of keys that replicas share does not answer");
         }
@@ -247,7 +249,7 @@ impl Inner {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn why(&self) -> MutexGuard<'_, Option<(RedisError, Instant)>> {
+    fn why(&self) -> MutexGuard<'_, Option<(RedisError, Instant, u64)>> {
         self.why.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -209,6 +209,7 @@ async fn b60_without_its_redis_nothing_is_the_first_and_what_was_is_told_when_it
     // It comes back with nothing in it: what is known of them is said anew.
     assert!(server.run());
     keys.flush(MINUTE).await;
+    assert!(keys.why_away().is_none(), "it is back, whether anybody sends a key or not");
     let all = [told(&keys, 1).await, told(&keys, 2).await, told(&keys, 3).await, told(&keys, 4).await];
     assert_eq!(all, ["replayed 201", "unknown", "first", "first"]);
     assert!(keys.why_away().is_none());
