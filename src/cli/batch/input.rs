@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use super::line::Line;
+use super::{line::Line, unique::Unique};
 use crate::secret::Digest;
 
 /// Bytes of a file.
@@ -75,10 +75,17 @@ impl Input {
                     {
                         wrong.push((number, format!("line {other} has the id {id:?} already")));
                     }
-                    for claim in line.unique.iter().flat_map(super::unique::Unique::claims) {
-                        if let Some(other) = claims.insert(Digest::of(claim.as_bytes()).to_hex(), number) {
+                    for claim in line.unique.iter().flat_map(Unique::claims) {
+                        let mount =
+                            line.unique.as_ref().map_or_else(String::new, |unique| unique.mount.clone());
+                        let same: &mut Vec<(String, usize)> =
+                            claims.entry(Digest::of(claim.as_bytes()).to_hex()).or_default();
+                        // Which tenant is the caller's own is not known here.
+                        let may_be_its = |other: &str| other == mount || other.is_empty() || mount.is_empty();
+                        if let Some((_, other)) = same.iter().find(|(other, _)| may_be_its(other)) {
                             wrong.push((number, format!("line {other} creates one with the same identifier, which Logto takes once")));
                         }
+                        same.push((mount, number));
                     }
                 }
                 Err(why) => wrong.push((number, why)),

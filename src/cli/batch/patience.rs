@@ -12,6 +12,8 @@ use tokio::{sync::Semaphore, time::Instant};
 const SOON: Duration = Duration::from_secs(3);
 /// The longest wait that nobody asked for.
 const LONGEST: Duration = Duration::from_secs(10);
+/// Longer is none that could be waited for.
+const MOST_ASKED: Duration = Duration::from_hours(24 * 365);
 
 /// Waits of a run.
 pub(super) struct Patience {
@@ -82,12 +84,16 @@ impl Patience {
     /// Nothing would have got on for too long by then: what is waited for.
     pub(super) async fn wait(&self, asked: Option<Duration>, times: u32, why: &str) -> Result<(), String> {
         let doubled = Duration::from_millis(100).saturating_mul(1 << times.min(10)).min(LONGEST);
-        let until = Instant::now() + asked.unwrap_or(doubled);
+        let wait = asked.unwrap_or(doubled).min(MOST_ASKED);
+        let until = Instant::now() + wait;
         {
             let mut state = self.state();
-            if until > state.progress + self.most {
-                let most = humantime::format_duration(self.most);
-                return Err(format!("nothing was completed for {most}: {why}"));
+            if until.saturating_duration_since(state.progress) > self.most {
+                let (most, wait) = (humantime::format_duration(self.most), whole(wait));
+                let for_so_long = whole(state.progress.elapsed());
+                return Err(format!(
+                    "nothing was completed for {for_so_long}, another {wait} would be waited for, and --patience is {most}: {why}"
+                ));
             }
             if state.progress.elapsed() >= SOON && !std::mem::replace(&mut state.is_told, true) {
                 tell(why, self.most);
@@ -100,10 +106,33 @@ impl Patience {
     }
 }
 
+/// In whole seconds, or milliseconds below one.
+fn whole(time: Duration) -> humantime::FormattedDuration {
+    let time =
+        if time < Duration::from_secs(1) { time.as_millis() } else { u128::from(time.as_secs()) * 1000 };
+    humantime::format_duration(Duration::from_millis(u64::try_from(time).unwrap_or(u64::MAX)))
+}
+
 /// On standard error, in the place of the bar if there is one.
 fn tell(why: &str, most: Duration) {
     let line = if std::io::stderr().is_terminal() { "\r\x1b[K" } else { "" };
     let most = humantime::format_duration(most);
     // A terminal that is gone is no reason to stop.
     let _ = writeln!(std::io::stderr(), "{line}claviger: waiting, for {most} at most: {why}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_could_wait_for_ends_the_run_and_says_so() {
+        let patience = Patience::new(Duration::from_mins(10));
+        for asked in [u64::MAX, 100_000] {
+            let told = patience.wait(Some(Duration::from_secs(asked)), 0, "429 slow down").await.unwrap_err();
+            assert!(told.contains("another ") && told.contains("--patience is 10m: 429 slow down"), "{told}");
+        }
+        let boundless = Patience::new(Duration::MAX);
+        boundless.wait(Some(Duration::from_secs(7)), 0, "x").await.unwrap();
+    }
 }

@@ -42,6 +42,8 @@ const KINDS: [Kind; 4] = [
 pub(super) struct Unique {
     /// The list to look into, with a query to which the page is added.
     pub(super) list: String,
+    /// As much of it as names the tenant; nothing: the caller's own.
+    pub(super) mount: String,
     identifiers: Vec<(&'static str, String, Case)>,
 }
 
@@ -59,7 +61,7 @@ pub(super) fn of(verb: Verb, path: &str, mount: &str, body: &Value) -> Option<Un
         query.append_pair(&format!("search.{name}"), value).append_pair(&format!("mode.{name}"), "exact");
     }
     let list = format!("{mount}{path}?{}", query.append_pair("page_size", "100").finish());
-    Some(Unique { list, identifiers })
+    Some(Unique { list, mount: mount.to_owned(), identifiers })
 }
 
 impl Unique {
@@ -72,9 +74,9 @@ impl Unique {
         })
     }
 
-    /// What no two lines of a file may share.
+    /// What no two lines of a file may share that may be of the same tenant.
     pub(super) fn claims(&self) -> impl Iterator<Item = String> {
-        let list = self.list.split('?').next().unwrap_or_default();
+        let list = self.list[self.mount.len()..].split('?').next().unwrap_or_default();
         self.identifiers.iter().map(move |(name, value, case)| match case {
             Case::Kept => format!("{list} {name} {value}"),
             Case::Ignored => format!("{list} {name} {}", value.to_ascii_lowercase()),
@@ -104,6 +106,8 @@ mod tests {
         let body = json!({ "username": "ada", "primaryEmail": "Ada@x.example", "name": "Ada" });
         let unique = of(Verb::Post, "/api/users", "/t/a", &body).unwrap();
         assert_eq!(unique.list, "/t/a/api/users?search.username=ada&mode.username=exact&page_size=100");
+        let bare = of(Verb::Post, "/api/users", "", &body).unwrap();
+        assert!(bare.claims().eq(unique.claims()), "they may be of one tenant");
         assert!(unique.is(&json!({ "username": "ada", "primaryEmail": "ada@x.example" })));
         assert!(!unique.is(&json!({ "username": "Ada", "primaryEmail": "ada@x.example" })));
         assert!(!unique.is(&json!({ "username": "ada", "primaryEmail": null })));

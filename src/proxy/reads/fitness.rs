@@ -21,7 +21,7 @@ pub(super) enum Fitness {
 impl Fitness {
     /// By the head. Whether it sets a cookie is asked before those are taken out.
     pub(super) fn of(status: StatusCode, headers: &HeaderMap) -> Self {
-        if varies(headers) {
+        if varies(headers) || is_about_its_request(status) {
             return Self::Alone;
         }
         let (mut longest, mut fitness) = (Duration::MAX, None);
@@ -44,6 +44,12 @@ impl Fitness {
             None => Self::Shared,
         }
     }
+}
+
+/// Whether it may be about the one request it came for: about headers that are forwarded and are none of a key's, such as `traceparent`,
+/// of which a caller can send so much that Logto refuses the head.
+fn is_about_its_request(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 400 | 403 | 406 | 408 | 413..=417 | 421 | 431)
 }
 
 /// Whether it depends on headers of a request other than those that keys hold, and those that are never forwarded.
@@ -113,6 +119,11 @@ mod tests {
             (200, &[("vary", "Cookie")], Fitness::Alone),
             (200, &[("vary", "*")], Fitness::Alone),
             (404, &[], Fitness::Shared),
+            (429, &[], Fitness::Shared),
+            (400, &[], Fitness::Alone),
+            (403, &[], Fitness::Alone),
+            (414, &[], Fitness::Alone),
+            (431, &[], Fitness::Alone),
             (206, &[], Fitness::Shared),
             (500, &[], Fitness::Shared),
         ] {
