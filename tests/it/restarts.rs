@@ -78,7 +78,8 @@ async fn an_upstream_that_stays_away_is_waited_for_once_and_not_by_each_request(
     let begun = Instant::now();
     proxy.get("/api/roles").await.assert_problem(502, "upstream_unreachable");
     let waited = begun.elapsed();
-    assert!(waited >= Duration::from_millis(700), "{waited:?}");
+    // The next look would be half a second away at the most, and none is begun that ends too late.
+    assert!(waited >= Duration::from_millis(500), "{waited:?}");
     let begun = Instant::now();
     proxy.get("/api/roles").await.assert_problem(502, "upstream_unreachable");
     assert!(begun.elapsed() < waited, "{:?}", begun.elapsed());

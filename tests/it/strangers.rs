@@ -115,12 +115,15 @@ async fn b29_strangers_give_way_to_callers_when_there_is_no_place_left() {
     let proxy = Proxy::builder().tenant("acme", &logto).set("listen.max_connections", 100).start().await;
     let mut kept = proxy.connect().await;
     assert_eq!(kept.ask(&Request::get("/api/roles")).await.status, 200);
+    let ask = async || assert_eq!(proxy.get("/api/roles").await.status, 200);
+    // What this machine takes, whatever else it does.
+    let usual = p99(100, ask).await;
     let mut strangers = Vec::new();
     for _ in 0..1000 {
         strangers.push(proxy.connect().await);
     }
-    let slowest = p99(100, async || assert_eq!(proxy.get("/api/roles").await.status, 200)).await;
-    assert!(slowest <= SOON, "{slowest:?}");
+    let slowest = p99(100, ask).await;
+    assert!(slowest <= SOON + 2 * usual, "{slowest:?}; {usual:?} without them");
     assert_eq!(kept.ask(&Request::get("/api/roles")).await.status, 200, "a known caller keeps its place");
 }
 
@@ -128,7 +131,9 @@ async fn b29_strangers_give_way_to_callers_when_there_is_no_place_left() {
 async fn b29_unfinished_heads_within_a_small_memory() {
     let logto = Logto::start().await;
     let proxy = Proxy::builder().tenant("acme", &logto).set("limits.memory", "'64MiB'").start().await;
-    assert_eq!(proxy.get("/api/roles").await.status, 200);
+    let ask = async || assert_eq!(proxy.get("/api/roles").await.status, 200);
+    // What this machine takes, whatever else it does.
+    let usual = p99(100, ask).await;
     let burst = async || {
         let mut strangers = Vec::new();
         let head = format!("GET /api/roles HTTP/1.1\r\nHost: localhost\r\nX: {}", "x".repeat(15_000));
@@ -138,8 +143,8 @@ async fn b29_unfinished_heads_within_a_small_memory() {
             let _ = stranger.write(head.as_bytes()).await;
             strangers.push(stranger);
         }
-        let slowest = p99(100, async || assert_eq!(proxy.get("/api/roles").await.status, 200)).await;
-        assert!(slowest <= SOON, "{slowest:?}");
+        let slowest = p99(100, ask).await;
+        assert!(slowest <= SOON + 2 * usual, "{slowest:?}; {usual:?} without them");
     };
     burst().await;
     let first = proxy.memory().1;
