@@ -42,6 +42,8 @@ const KINDS: [Kind; 4] = [
 pub(super) struct Unique {
     /// The list to look into, with a query to which the page is added.
     pub(super) list: String,
+    /// The operation that lists them.
+    pub(super) lists: &'static str,
     identifiers: Vec<(&'static str, String, Case)>,
 }
 
@@ -59,7 +61,8 @@ pub(super) fn of(verb: Verb, path: &str, mount: &str, body: &Value) -> Option<Un
         query.append_pair(&format!("search.{name}"), value).append_pair(&format!("mode.{name}"), "exact");
     }
     let list = format!("{mount}{path}?{}", query.append_pair("page_size", "100").finish());
-    Some(Unique { list, identifiers })
+    let lists = catalog.operation(catalog.find(Verb::Get, path)?).id;
+    Some(Unique { list, lists, identifiers })
 }
 
 impl Unique {
