@@ -60,9 +60,11 @@ impl Answer {
         let message = self.body["message"].as_str().unwrap_or_default();
         let instead = match self.title() {
             NO_TENANT_NAMED => ": write --tenant NAME",
-            NO_ACCOUNT_NAMED => ": write a method and a path that begins with /cloud/ACCOUNT/api/",
-            _ => "",
+            NO_ACCOUNT_NAMED => ": write a path that begins with /cloud/ACCOUNT/api/",
+            _ => return format!("{} {message}", self.status),
         };
+        // What comes behind it is for those who write requests.
+        let message = message.split_once(". ").map_or(message, |(what, _)| what);
         format!("{} {message}{instead}", self.status)
     }
 

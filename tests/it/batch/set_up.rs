@@ -51,7 +51,12 @@ async fn b61_what_may_not_be_looked_for_stays_open_until_it_may() {
 #[tokio::test]
 async fn b61_a_command_that_names_no_tenant_or_one_that_is_not_there_burns_nothing() {
     let logto = Logto::start().await;
-    let proxy = Proxy::builder().tenant("acme", &logto).tenant("beta", &logto).start().await;
+    let proxy = Proxy::builder()
+        .tenant("acme", &logto)
+        .tenant("beta", &logto)
+        .set("callers.local.tenants", "['acme', 'beta']")
+        .start()
+        .await;
     let desk = Desk::at(&proxy);
     desk.write((0..3).map(|n| user(&format!("burnt_{n}"))));
     for (more, says) in [
