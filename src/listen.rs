@@ -23,5 +23,6 @@ pub use bind::{BindError, Bound};
 pub use connection::Connection;
 pub use handler::Handler;
 pub use in_process::InProcess;
+pub use plain::SPEAKS_TLS;
 pub use settings::ListenSettings;
 pub use stream::Stream;

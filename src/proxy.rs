@@ -29,7 +29,9 @@ pub use adopt::{AdoptError, Adopted, Adoption, alias};
 pub use build::{BuildError, Shared, Unproved, examine};
 pub use cloud::{CreationStep, NewTenant, NewTenantError, NewlyCreated, Steps};
 pub use dry_run::{Allowed, Learned, Trial, Who};
-pub use error::{CreationError, Description, Failure, REMEDY_OF_ACCOUNT, remedy_of_try};
+pub use error::{
+    CreationError, Description, Failure, NO_ACCOUNT_NAMED, NO_TENANT_NAMED, REMEDY_OF_ACCOUNT, remedy_of_try,
+};
 pub use hosts::{HostError, Hosts};
 pub use pipeline::Pipeline;
 pub use service::Service;

@@ -96,6 +96,27 @@ pub fn explain(error: &(dyn Error + 'static)) -> Option<&'static str> {
     .flatten()
 }
 
+/// What a failed request comes to, in one line: in the user's terms where they are known, else the chain of causes without the
+/// outermost, which only says that a request failed.
+pub fn describe(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    if let Some(known) = explain(&error).or_else(|| plainly(&error)) {
+        return known.to_owned();
+    }
+    let mut causes = Vec::new();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        causes.push(inner.to_string());
+        cause = inner.source();
+    }
+    if causes.is_empty() {
+        causes.push(error.to_string());
+    }
+    let mut text = causes.join(": ");
+    text.truncate(text.floor_char_boundary(300));
+    text
+}
+
 /// What TLS says, where that is the cause.
 pub fn tls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
     first(error, |error| error.downcast_ref())
@@ -155,6 +176,10 @@ fn of_tls(error: &rustls::Error) -> Option<&'static str> {
             }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 "the server's certificate is for another host name"
+            }
+            // The library has no variant of its own for it.
+            error if format!("{error:?}").contains("CaUsedAsEndEntity") => {
+                "the certificate is one of an authority (CA:TRUE) and cannot be a server's: make one with basicConstraints=CA:FALSE"
             }
             _ => return None,
         },

@@ -15,9 +15,19 @@ mod settle;
 mod unique;
 mod way;
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
-use self::{input::Input, journal::Journal, run::Run, way::Way};
+use self::{
+    input::Input,
+    journal::Journal,
+    run::{Ended, Run},
+    way::Way,
+};
 use super::usage;
 use crate::observe::log;
 
@@ -60,7 +70,8 @@ pub(super) struct Args {
     /// How long nothing may get on before the run is given up, to be resumed.
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = humantime::parse_duration)]
     patience: Duration,
-    /// Send an operation again whose outcome is unknown and which nothing unique settles: it may be carried out twice.
+    /// Settle operations again that were recorded as unknown, and send those again that nothing unique settles: they may be carried out
+    /// twice.
     #[arg(long)]
     repeat_unknown: bool,
     /// What was sent. Left out: FILE.journal.
@@ -93,7 +104,8 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Ok(chosen) => chosen,
         Err(ended) => return ended,
     };
-    let journal = match Journal::open(&journal, &results, &input, args.tenant.as_deref()) {
+    let journal = match Journal::open(&journal, &results, &input, args.tenant.as_deref(), args.repeat_unknown)
+    {
         Ok(journal) => journal,
         Err(why) => return super::fail(&why),
     };
@@ -107,17 +119,41 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Ok::<_, String>(run.all(input, usize::from(args.concurrency)).await)
     });
     log::flush();
-    let (tally, given_up) = match ended {
+    let Ended { tally, first_failure, given_up } = match ended {
         Ok(ended) => ended,
         Err(why) => return super::fail(&why),
     };
     let _: ExitCode = super::print(&format!("{tally} Results: {}\n", results.display()));
+    if let Some(why) = first_failure {
+        eprintln!("claviger: the first that failed is {why}");
+    }
+    if tally.unknown > 0 {
+        eprintln!(
+            "claviger: {} may have been carried out, or not: look for them, as {} has them. The same command with --repeat-unknown looks once \
+             more and sends what it does not find, at the risk of having it carried out twice",
+            tally.unknown,
+            results.display()
+        );
+    }
     match given_up {
-        Some(why) => {
-            let why = why.trim_end_matches('.');
-            super::fail(&format!("{why}. The same command goes on where it was"))
-        }
+        Some(why) => super::fail(&why),
         None if tally.is_all_done() => ExitCode::SUCCESS,
         None => ExitCode::from(super::NO),
+    }
+}
+
+/// Why a file that somebody named cannot be opened or read.
+fn unopened(option: &str, path: &Path, error: &io::Error) -> String {
+    let shown = path.display();
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            let directory = path.parent().filter(|it| !it.as_os_str().is_empty() && !it.exists());
+            let what = match directory {
+                Some(directory) => format!("there is no directory {}", directory.display()),
+                None => "there is no such file".to_owned(),
+            };
+            format!("{option}{shown}: {what}: look at the path")
+        }
+        _ => format!("{option}{shown}: {error}"),
     }
 }

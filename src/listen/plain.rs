@@ -14,6 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// What is taken and thrown away of the request, so that closing does not reset what the peer has yet to read.
 const MOST: usize = 64 * 1024;
 
+/// What it says.
+pub const SPEAKS_TLS: &str = "this listener speaks TLS: write https:// in place of http://";
 const BODY: &str = r#"{"type":"urn:claviger:error:bad_request","title":"Malformed request","status":400,"code":"claviger.bad_request","message":"this listener speaks TLS: write https:// in place of http://","detail":"this listener speaks TLS: write https:// in place of http://","side":"caller"}"#;
 
 /// What a connection begins with.
@@ -56,4 +58,16 @@ pub(super) async fn answer(mut stream: TcpStream) {
     };
     // A peer that went away has nothing to learn.
     let _: Result<std::io::Result<()>, _> = timeout(PATIENCE, said).await;
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_answer_says_it() {
+        let body: serde_json::Value = serde_json::from_str(super::BODY).unwrap();
+        assert_eq!(
+            (&body["message"], &body["detail"]),
+            (&super::SPEAKS_TLS.into(), &super::SPEAKS_TLS.into())
+        );
+    }
 }

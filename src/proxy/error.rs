@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use self::table::EXPLAIN;
 pub use self::{
     creation::CreationError,
-    table::{Description, REMEDY_OF_ACCOUNT},
+    table::{Description, NO_ACCOUNT_NAMED, NO_TENANT_NAMED, REMEDY_OF_ACCOUNT},
 };
 use super::{broker::BrokerError, hosts::HostError};
 use crate::{

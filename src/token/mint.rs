@@ -140,7 +140,7 @@ impl HttpIssuer {
             .pool_max_idle_per_host(1)
             .default_headers(headers)
             .build()
-            .map_err(|error| describe(error).into_boxed_str())?;
+            .map_err(|error| crate::trust::describe(error).into_boxed_str())?;
         Self { http, url: "".into() }.at(url)
     }
 
@@ -202,25 +202,5 @@ fn fault(error: reqwest::Error) -> Fault {
     if error.is_timeout() && !error.is_connect() {
         return Fault::Timeout;
     }
-    Fault::Unreachable(describe(error).into())
-}
-
-/// The chain of causes, the outermost left out: it only says that a request failed.
-fn describe(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    if let Some(known) = crate::trust::explain(&error).or_else(|| crate::trust::plainly(&error)) {
-        return known.to_owned();
-    }
-    let mut causes = Vec::new();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(inner) = cause {
-        causes.push(inner.to_string());
-        cause = inner.source();
-    }
-    if causes.is_empty() {
-        causes.push(error.to_string());
-    }
-    let mut text = causes.join(": ");
-    text.truncate(text.floor_char_boundary(300));
-    text
+    Fault::Unreachable(crate::trust::describe(error).into())
 }

@@ -4,6 +4,8 @@
 mod crashes;
 #[path = "batch/in_process.rs"]
 mod in_process;
+#[path = "batch/set_up.rs"]
+mod set_up;
 
 use std::path::PathBuf;
 
@@ -88,7 +90,9 @@ async fn b61_operations_are_carried_out_and_their_answers_kept() {
     let finished = desk.run(&[]).await;
     finished.assert_code(1);
     assert_eq!(finished.stdout, "42 of 43 done, 1 failed, 0 unknown. Results: ops.results\n");
-    assert_eq!(finished.stderr, "", "no bar where there is no terminal");
+    let none = "claviger: the first that failed is line 42: 404 ";
+    assert!(finished.stderr.starts_with(none), "no bar where there is no terminal: {}", finished.stderr);
+    assert_eq!(finished.stderr.lines().count(), 1, "{}", finished.stderr);
     let results = desk.results();
     assert_eq!(results.len(), 43);
     let first = &results[0];

@@ -5,6 +5,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::{
+    listen::SPEAKS_TLS,
+    proxy::{NO_ACCOUNT_NAMED, NO_TENANT_NAMED},
+};
+
 /// An answer, read whole.
 #[derive(Debug)]
 pub(super) struct Answer {
@@ -30,7 +35,7 @@ pub(super) enum Says {
     Wait(Option<Duration>),
     /// It may have been carried out.
     Unknown,
-    /// All operations would fare like that, and this one was not carried out: nobody knows the caller.
+    /// All operations would fare like that, and this one was not carried out: nobody knows the caller, or the command is wrong.
     Stop,
     /// It is somebody else that answers, who may have done whatever it was asked.
     Elsewhere,
@@ -53,7 +58,27 @@ impl Answer {
             return format!("what answers there is not Claviger's proxy (it answered {})", self.status);
         }
         let message = self.body["message"].as_str().unwrap_or_default();
-        format!("{} {message}", self.status)
+        let instead = match self.title() {
+            NO_TENANT_NAMED => ": write --tenant NAME",
+            NO_ACCOUNT_NAMED => ": write a path that begins with /cloud/ACCOUNT/api/",
+            _ => return format!("{} {message}", self.status),
+        };
+        // What comes behind it is for those who write requests.
+        let message = message.split_once(". ").map_or(message, |(what, _)| what);
+        format!("{} {message}{instead}", self.status)
+    }
+
+    /// Of a failure of Claviger's own.
+    fn title(&self) -> &str {
+        self.proxy_error.as_ref().and_then(|_| self.body["title"].as_str()).unwrap_or_default()
+    }
+
+    /// Whether the command asks for what there is not: repeated as it is, it would fare the same.
+    pub(super) fn refuses_command(&self) -> bool {
+        let is_plain = self.code() == "bad_request" && self.body["message"] == SPEAKS_TLS;
+        is_plain
+            || self.code() == "tenant_unknown"
+            || matches!(self.title(), NO_TENANT_NAMED | NO_ACCOUNT_NAMED)
     }
 
     pub(super) fn says(&self) -> Says {
@@ -64,6 +89,7 @@ impl Answer {
             (429, _) => wait(),
             // No 401 of Logto's passes Claviger.
             (401, _) | (404, "tenant_unknown" | "not_found") => Says::Stop,
+            _ if self.refuses_command() => Says::Stop,
             (_, "upstream_unreachable" | "deadline") if !self.was_sent() => wait(),
             // Somebody has to mend something, and may.
             (_, "credential_rejected" | "scope_missing" | "token_rejected") if self.is_own => Says::Stop,

@@ -55,8 +55,7 @@ impl Client {
         let roots = match roots {
             None => Roots::System,
             Some(path) => {
-                let pem =
-                    std::fs::read(path).map_err(|error| format!("--roots {}: {error}", path.display()))?;
+                let pem = std::fs::read(path).map_err(|error| super::unopened("--roots ", path, &error))?;
                 Roots::File { path: path.into(), pem }
             }
         };
@@ -112,7 +111,11 @@ impl Client {
                     Some(body) => request.body(body.to_owned()),
                     None => request,
                 };
-                Ok(read(&by_url(request).await?))
+                Ok(read(
+                    &by_url(request)
+                        .await
+                        .map_err(|lost| Lost { why: format!("{}: {}", self.name, lost.why), ..lost })?,
+                ))
             }
             To::InProcess(app) => {
                 let mut request = Request::new(Full::from(body.unwrap_or_default().to_owned()));
@@ -152,9 +155,8 @@ impl Lost {
 async fn by_url(request: reqwest::RequestBuilder) -> Result<Response<Vec<u8>>, Lost> {
     let lost = |error: reqwest::Error| {
         let was_sent = !error.is_connect() && !error.is_builder();
-        let error = error.without_url();
-        let why = trust::plainly(&error).map_or_else(|| error.to_string(), str::to_owned);
-        Lost { was_sent, why: trust::explain(&error).map_or(why, str::to_owned) }
+        let why = trust::describe(error).replace("`tls.roots`", "--roots");
+        Lost { was_sent, why }
     };
     let mut response = request.send().await.map_err(lost)?;
     let mut answer = Response::new(Vec::new());

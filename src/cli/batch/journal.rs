@@ -5,17 +5,19 @@
 use std::{
     collections::{HashMap, HashSet},
     fs::{File, TryLockError},
-    io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _},
+    io::{self, BufRead as _, BufReader, BufWriter, Seek as _, SeekFrom, Write as _},
     path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde_json::Value;
 
 use super::{
     input::Input,
     line::Line,
-    outcome::{Concluded, Outcome, Tally},
+    outcome::{Concluded, Outcome, Tally, reason},
+    unopened,
 };
 use crate::regular_file;
 
@@ -72,6 +74,8 @@ pub(super) struct Journal {
     sent: HashMap<usize, u32>,
     concluded: HashSet<usize>,
     pub(super) tally: Tally,
+    /// Why the first failed that did.
+    pub(super) first_failure: Option<String>,
 }
 
 impl Journal {
@@ -81,8 +85,9 @@ impl Journal {
         results: &Path,
         input: &Input,
         tenant: Option<&str>,
+        repeats_unknown: bool,
     ) -> Result<Self, String> {
-        let of = |path: &Path, error: io::Error| format!("{}: {error}", path.display());
+        let of = |path: &Path, error: io::Error| unopened("", path, &error);
         let damaged = |path: &Path, number: usize| {
             format!("{}:{number}: the file is damaged, or is something else", path.display())
         };
@@ -105,12 +110,27 @@ impl Journal {
         })
         .map_err(|error| of(journal, error))?
         .map_or(Ok(()), |number| Err(damaged(journal, number)))?;
+        let has_results = results.metadata().is_ok_and(|it| it.len() > 0);
+        let is_untouched = sent.is_empty() && !has_results;
+        let head = match head {
+            // Nothing was sent: it may as well be begun for another tenant.
+            Some(head)
+                if is_untouched
+                    && head.claviger_batch == 1
+                    && head.digest == input.digest()
+                    && head.tenant.as_deref() != tenant =>
+            {
+                file.set_len(0).map_err(|error| of(journal, error))?;
+                None
+            }
+            head => head,
+        };
         let head = match head {
             Some(head) => {
                 fits(&head, input, tenant).map_err(|why| format!("{}: {why}", journal.display()))?;
                 head
             }
-            None if results.metadata().is_ok_and(|it| it.len() > 0) => {
+            None if has_results => {
                 let what = "is there, and not the journal that belongs to it: move it away, or name another by --results";
                 return Err(format!("{} {what}", results.display()));
             }
@@ -122,14 +142,23 @@ impl Journal {
                 head
             }
         };
+        if repeats_unknown && has_results {
+            reopen_unknown(results).map_err(|error| of(results, error))?;
+        }
         let mut results_file = regular_file::open_to_append(results).map_err(|error| of(results, error))?;
         for path in [journal, results] {
             sync_directory(path).map_err(|error| of(path, error))?;
         }
+        let mut first_failure = None;
         let (mut concluded, mut tally) = (HashSet::new(), Tally { all: input.len(), ..Tally::default() });
         whole_lines(&mut results_file, RESULT, |_, line| {
             let Ok(result) = serde_json::from_slice::<Noted>(line) else { return false };
             let Some(outcome) = Outcome::parse(&result.outcome) else { return false };
+            if outcome == Outcome::Failed && first_failure.is_none() {
+                let all = serde_json::from_slice::<Value>(line).unwrap_or_default();
+                let status = all["status"].as_u64().and_then(|it| u16::try_from(it).ok());
+                first_failure = Some(reason(result.line, status, &all["body"], all["settled"].as_str()));
+            }
             if concluded.insert(result.line) {
                 tally.add(outcome, result.settled.is_some());
             }
@@ -137,7 +166,12 @@ impl Journal {
         })
         .map_err(|error| of(results, error))?
         .map_or(Ok(()), |number| Err(damaged(results, number)))?;
-        Ok(Self { head, journal: file, results: results_file, sent, concluded, tally })
+        Ok(Self { head, journal: file, results: results_file, sent, concluded, tally, first_failure })
+    }
+
+    /// Whether nothing was sent so far.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.sent.is_empty() && self.concluded.is_empty()
     }
 
     /// Whether an operation is over.
@@ -189,6 +223,10 @@ impl Journal {
         if self.concluded.insert(line.number) {
             self.tally.add(concluded.outcome, concluded.settled.is_some());
         }
+        if concluded.outcome == Outcome::Failed && self.first_failure.is_none() {
+            let Concluded { status, body, settled, .. } = concluded;
+            self.first_failure = Some(reason(line.number, *status, body, settled.as_deref()));
+        }
         Ok(())
     }
 
@@ -230,6 +268,32 @@ fn fits(head: &Head, input: &Input, tenant: Option<&str>) -> Result<(), String> 
         return Err(format!("it was begun {was}: go on like that, or name another --journal and --results"));
     }
     Ok(())
+}
+
+/// Takes the results of unknown outcome out, so that these operations are settled once more. The file is exchanged whole: a crash leaves
+/// the one or the other. What is no result stays, for whoever reads it to say so.
+fn reopen_unknown(results: &Path) -> io::Result<()> {
+    let results = results.canonicalize()?;
+    let mut name = results.clone().into_os_string();
+    name.push(".new");
+    let fresh = Path::new(&name);
+    let is_unknown = |line: &[u8]| {
+        serde_json::from_slice::<Noted>(line).is_ok_and(|it| it.outcome == Outcome::Unknown.as_str())
+    };
+    let mut old = BufReader::new(regular_file::open(&results)?.0);
+    let mut kept = regular_file::open_to_append(fresh)?;
+    kept.set_len(0)?;
+    let mut kept = BufWriter::new(&mut kept);
+    let mut line = Vec::new();
+    while old.read_until(b'\n', &mut line)? > 0 {
+        if !is_unknown(&line) {
+            kept.write_all(&line)?;
+        }
+        line.clear();
+    }
+    kept.flush()?;
+    kept.get_ref().sync_all()?;
+    std::fs::rename(fresh, &results)
 }
 
 fn append(file: &mut File, head: &Head) -> io::Result<()> {

@@ -55,6 +55,13 @@ impl Outcome {
     }
 }
 
+/// Why an operation failed, in a line.
+pub(super) fn reason(number: usize, status: Option<u16>, body: &Value, settled: Option<&str>) -> String {
+    let status = status.map(|status| format!(" {status}")).unwrap_or_default();
+    let why = body["message"].as_str().or(settled).unwrap_or_default();
+    format!("line {number}:{status} {why}")
+}
+
 impl Concluded {
     /// A line of the results.
     pub(super) fn record(&self, line: &Line) -> String {

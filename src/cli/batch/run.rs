@@ -1,7 +1,10 @@
 //! The run: which operations are under way, and what becomes of each. One that was sent by an earlier run begins with the question
 //! what came of it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use http::Method;
 use tokio::{
@@ -33,6 +36,17 @@ pub(super) struct Run {
     pub(super) repeats_unknown: bool,
     /// In milliseconds since 1970.
     pub(super) begun: u64,
+    /// Whether the command itself is refused.
+    is_refused: AtomicBool,
+}
+
+/// How it ended.
+pub(super) struct Ended {
+    pub(super) tally: Tally,
+    /// Why the first failed that did.
+    pub(super) first_failure: Option<String>,
+    /// Why it was given up, where it was, and what then.
+    pub(super) given_up: Option<String>,
 }
 
 /// What was said to one attempt.
@@ -50,11 +64,12 @@ impl Run {
             patience: Patience::new(patience),
             repeats_unknown,
             begun,
+            is_refused: AtomicBool::new(false),
         }
     }
 
-    /// Carries all of it out; why it was given up, where it was.
-    pub(super) async fn all(self, input: Input, concurrency: usize) -> (Tally, Option<String>) {
+    /// Carries all of it out.
+    pub(super) async fn all(self, input: Input, concurrency: usize) -> Ended {
         let this = Arc::new(self);
         let progress = Progress::new(this.journal().tally);
         let mut under_way = JoinSet::new();
@@ -66,7 +81,15 @@ impl Run {
         this.client.end().await;
         let mut journal = this.journal();
         let synced = journal.sync().err().map(|error| format!("the results cannot be written: {error}"));
-        (journal.tally, given_up.or(synced))
+        let given_up = given_up.or(synced).map(|why| {
+            let next = match (this.is_refused.load(Ordering::Relaxed), journal.is_untouched()) {
+                (true, true) => "Nothing was sent",
+                (true, false) => "Once that is mended, the same command goes on where it was",
+                (false, _) => "The same command goes on where it was",
+            };
+            format!("{}. {next}", why.trim_end_matches('.'))
+        });
+        Ended { tally: journal.tally, first_failure: journal.first_failure.take(), given_up }
     }
 
     async fn go_through(
@@ -199,6 +222,7 @@ impl Run {
     }
 
     pub(super) fn said(&self, answer: &Answer) -> String {
+        self.is_refused.fetch_or(answer.refuses_command(), Ordering::Relaxed);
         format!("{}: {}", self.client.name(), answer.message())
     }
 

@@ -91,6 +91,14 @@ impl Run {
         for page in 1..=MOST_PAGES {
             let listed = self.read(&format!("{}&page={page}", unique.list)).await?;
             let Some(things) = listed.body.as_array().filter(|_| listed.status == 200) else {
+                // By the set-up, which may be mended: what came of it stays open until then.
+                if matches!(listed.status, 400 | 403) {
+                    let (number, lists) = (line.number, unique.lists);
+                    let may = format!(
+                        "line {number} may have been carried out, and it cannot be looked for by {lists}"
+                    );
+                    return Err(format!("{may}: {}. Have {lists} granted to the caller", self.said(&listed)));
+                }
                 return Ok(Err(listed.message()));
             };
             // One that was there before all this is not of our making, and Logto will say so.

@@ -44,6 +44,8 @@ pub(super) struct Unique {
     pub(super) list: String,
     /// As much of it as names the tenant; nothing: the caller's own.
     pub(super) mount: String,
+    /// The operation that lists them.
+    pub(super) lists: &'static str,
     identifiers: Vec<(&'static str, String, Case)>,
 }
 
@@ -61,7 +63,8 @@ pub(super) fn of(verb: Verb, path: &str, mount: &str, body: &Value) -> Option<Un
         query.append_pair(&format!("search.{name}"), value).append_pair(&format!("mode.{name}"), "exact");
     }
     let list = format!("{mount}{path}?{}", query.append_pair("page_size", "100").finish());
-    Some(Unique { list, mount: mount.to_owned(), identifiers })
+    let lists = catalog.operation(catalog.find(Verb::Get, path)?).id;
+    Some(Unique { list, mount: mount.to_owned(), lists, identifiers })
 }
 
 impl Unique {

@@ -60,7 +60,12 @@ async fn b61_in_process_the_pipeline_is_the_same_and_the_caller_is_the_one_that_
     let finished = run(&desk, &["--concurrency", "1"]).await;
     finished.assert_code(1);
     assert_eq!(finished.stdout, "2 of 4 done, 2 failed, 0 unknown. Results: ops.results\n");
-    assert_eq!(finished.stderr, "");
+    assert!(
+        finished.stderr.starts_with("claviger: the first that failed is line 2: 403 "),
+        "{}",
+        finished.stderr
+    );
+    assert_eq!(finished.stderr.lines().count(), 1, "{}", finished.stderr);
     let results = desk.results();
     assert_eq!(results[0]["body"]["username"], "here_ada");
     for denied in [1, 2] {

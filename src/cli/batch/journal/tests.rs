@@ -33,7 +33,7 @@ impl Desk {
     }
 
     fn open(&self) -> Result<Journal, String> {
-        Journal::open(&self.path("j"), &self.path("r"), &self.input(), None)
+        Journal::open(&self.path("j"), &self.path("r"), &self.input(), None, false)
     }
 }
 
@@ -115,10 +115,11 @@ fn a_line_that_was_cut_off_anywhere_is_none() {
 #[test]
 fn a_journal_is_for_one_run_at_a_time_of_one_file() {
     let desk = Desk::new();
-    let journal = desk.open().unwrap_or_else(|why| panic!("{why}"));
+    let mut journal = desk.open().unwrap_or_else(|why| panic!("{why}"));
     assert!(desk.open().err().is_some_and(|why| why.contains("another run has it")));
+    journal.sends(std::iter::once((&desk.input().line(0).unwrap(), 1))).unwrap();
     drop(journal);
-    let other = Journal::open(&desk.path("j"), &desk.path("r"), &desk.input(), Some("acme"));
+    let other = Journal::open(&desk.path("j"), &desk.path("r"), &desk.input(), Some("acme"), false);
     assert!(other.err().is_some_and(|why| why.contains("without --tenant")));
     desk.write("{\"operation\":\"ListUsers\"}\n");
     assert!(desk.open().err().is_some_and(|why| why.contains("the file has changed")));
@@ -127,4 +128,38 @@ fn a_journal_is_for_one_run_at_a_time_of_one_file() {
     assert!(desk.open().err().is_some_and(|why| why.contains("damaged")));
     std::fs::remove_file(desk.path("j")).unwrap();
     assert!(desk.open().err().is_some_and(|why| why.contains("move it away")));
+}
+
+#[test]
+fn a_journal_of_which_nothing_was_sent_is_begun_anew_for_another_tenant() {
+    let desk = Desk::new();
+    let line = desk.input().line(0).unwrap();
+    let mut journal = desk.open().unwrap_or_else(|why| panic!("{why}"));
+    journal.sends(std::iter::once((&line, 1))).unwrap();
+    journal.unsent(&line, 1).unwrap();
+    assert!(journal.is_untouched());
+    drop(journal);
+    let other = |tenant| Journal::open(&desk.path("j"), &desk.path("r"), &desk.input(), tenant, false);
+    let mut journal = other(Some("acme")).unwrap_or_else(|why| panic!("{why}"));
+    journal.sends(std::iter::once((&line, 1))).unwrap();
+    drop(journal);
+    assert!(other(None).err().is_some_and(|why| why.contains("with --tenant acme")));
+    other(Some("acme")).unwrap_or_else(|why| panic!("{why}"));
+}
+
+#[test]
+fn unknown_outcomes_are_open_again_where_that_is_asked_for() {
+    let desk = Desk::new();
+    let [first, second] = [0, 1].map(|index| desk.input().line(index).unwrap());
+    let mut journal = desk.open().unwrap_or_else(|why| panic!("{why}"));
+    journal.sends([(&first, 1), (&second, 1)].into_iter()).unwrap();
+    journal.concludes(&first, &Concluded { outcome: Outcome::Unknown, ..done() }).unwrap();
+    journal.concludes(&second, &done()).unwrap();
+    drop(journal);
+    for (repeats, unknown) in [(false, 1), (true, 0), (false, 0)] {
+        let opened = Journal::open(&desk.path("j"), &desk.path("r"), &desk.input(), None, repeats);
+        let journal = opened.unwrap_or_else(|why| panic!("{why}"));
+        assert_eq!((journal.tally.done, journal.tally.unknown), (1, unknown));
+        assert_eq!((journal.is_concluded(2), journal.attempt(2)), (unknown == 1, Some(1)));
+    }
 }

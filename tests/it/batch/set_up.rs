@@ -1,0 +1,89 @@
+//! What the set-up is to blame for is no outcome of a line: the run stops, and goes on when it is mended.
+
+use claviger_emulator::{Effect, Fault, Target};
+
+use super::{Desk, nameless, user};
+use crate::support::{Logto, Proxy};
+
+#[tokio::test]
+async fn b61_a_recorded_unknown_is_sent_again_where_that_is_asked_for() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    let desk = Desk::at(&proxy);
+    desk.write([nameless("once-more")]);
+    logto.faults().set(vec![Fault::new(Target::Api, Effect::Reset).method("POST").times(1)]);
+    let said = desk.run(&[]).await;
+    assert!(said.assert_code(1).stderr.contains("--repeat-unknown looks once more"), "{said:?}");
+    assert_eq!(desk.results()[0]["outcome"], "unknown");
+    let said = desk.run(&["--repeat-unknown"]).await;
+    said.assert_code(0);
+    assert_eq!(desk.results()[0]["outcome"], "done");
+    assert_eq!(proxy.users("name").await.iter().filter(|name| *name == "once-more").count(), 1);
+}
+
+#[tokio::test]
+async fn b61_what_may_not_be_looked_for_stays_open_until_it_may() {
+    let logto = Logto::start().await;
+    let of = |allow: &'static str| {
+        Proxy::builder()
+            .tenant("acme", &logto)
+            .set("policies.p.allow", allow)
+            .set("callers.local.policies", "['p']")
+            .start()
+    };
+    let proxy = of("['CreateUser']").await;
+    let mut desk = Desk::at(&proxy);
+    desk.write([user("sought")]);
+    logto.faults().set(vec![Fault::new(Target::Api, Effect::Reset).method("POST").times(1)]);
+    let said = desk.run(&[]).await;
+    said.assert_code(1);
+    for says in
+        ["line 1 may have been carried out", "Have ListUsers granted to the caller. The same command goes on"]
+    {
+        assert!(said.stderr.contains(says), "{said:?}");
+    }
+    assert!(desk.results().is_empty());
+    let proxy = of("['CreateUser', 'ListUsers']").await;
+    desk.whom = format!("http://{}", proxy.authority());
+    desk.run(&[]).await.assert_code(0);
+}
+
+#[tokio::test]
+async fn b61_a_command_that_names_no_tenant_or_one_that_is_not_there_burns_nothing() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::builder()
+        .tenant("acme", &logto)
+        .tenant("beta", &logto)
+        .set("callers.local.tenants", "['acme', 'beta']")
+        .start()
+        .await;
+    let desk = Desk::at(&proxy);
+    desk.write((0..3).map(|n| user(&format!("burnt_{n}"))));
+    for (more, says) in [
+        (&[][..], "acme, beta: write --tenant NAME. Nothing was sent"),
+        (&["--tenant", "nope"], "there is no tenant \"nope\""),
+    ] {
+        let said = desk.run(more).await;
+        said.assert_code(1);
+        assert!(said.stderr.contains(says) && !said.stderr.contains("goes on"), "{said:?}");
+        assert!(said.stdout.starts_with("0 of 3 done, 0 failed, 0 unknown"), "{said:?}");
+    }
+    desk.run(&["--tenant", "acme"]).await.assert_code(0);
+}
+
+#[tokio::test]
+async fn b61_files_that_are_not_there_and_whom_is_waited_for_are_named() {
+    let desk = Desk::to("--url", "http://127.0.0.1:1");
+    let said = desk.run(&[]).await;
+    assert!(said.assert_code(2).stderr.contains("ops: there is no such file: look at the path"), "{said:?}");
+    desk.write([user("a")]);
+    let said = desk.run(&["--key-file", "nosuch"]).await;
+    assert!(
+        said.assert_code(2).stderr.contains("--key-file nosuch: there is no such file: look"),
+        "{said:?}"
+    );
+    let said = desk.run(&["--journal", "nosuch/j"]).await;
+    assert!(said.stderr.contains("nosuch/j: there is no directory nosuch: look at the path"), "{said:?}");
+    let said = desk.run(&["--patience", "1ms"]).await;
+    assert!(said.stderr.contains("for 1ms: http://127.0.0.1:1: connection refused"), "{said:?}");
+}
