@@ -174,6 +174,7 @@ Examples:
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    crate::vault::print_no_caught_panic();
     complete::answer(Cli::command);
     let cli = Cli::try_parse().unwrap_or_else(|error| {
         #[cfg(not(feature = "emulator"))]

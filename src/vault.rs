@@ -26,7 +26,7 @@ mod sightings;
 mod store;
 
 pub use change::{Changed, Changes};
-pub use embedded::Embedded;
+pub use embedded::{Embedded, print_no_caught_panic};
 pub use error::{Holder, Unavailable, VaultError};
 pub use export::{export, exported};
 pub use fault::fault_point;

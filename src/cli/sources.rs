@@ -12,7 +12,7 @@ use crate::{
 pub(super) struct Sources {
     /// Configuration file (.toml, .yaml, .json); may be repeated, a later one wins.
     /// Left out: ./claviger.toml, then /etc/claviger/claviger.toml, else the environment alone.
-    #[arg(long = "config", value_name = "PATH")]
+    #[arg(short = 'c', long = "config", value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
 }
 

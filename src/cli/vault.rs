@@ -1,9 +1,6 @@
 //! `claviger vault`: the vault as a whole. A process that holds its file must be stopped first; one that shares a store goes on.
 
 use std::{
-    fs::OpenOptions,
-    io::Write as _,
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -122,7 +119,7 @@ async fn answer(options: Option<&VaultOptions>, command: &Command) -> Result<Val
             let records = store.list().await.map_err(said)?;
             let text = export(&records, &sealing).map_err(said)?;
             let count = records.len();
-            write(out, &text).map_err(|error| format!("{}: {error}", out.display()))?;
+            super::output::keep(out, &text).map_err(|error| format!("{}: {error}", out.display()))?;
             Ok(with(
                 format!("{} in {}, sealed", super::count(count, "record"), out.display()),
                 json!({ "records": count }),
@@ -157,10 +154,4 @@ fn key(path: &Path) -> Result<Secret, String> {
         return Err(format!("the key in {} has {length} bytes; {LEAST} is the least", path.display()));
     }
     Ok(key)
-}
-
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
 }

@@ -1,6 +1,9 @@
 //! Where a tenant is: scheme and authority, and what follows from it where the configuration says nothing.
 
-use std::{fmt, net::IpAddr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
 
 use http::uri::{Authority, Scheme};
 use serde::{Serialize, Serializer};
@@ -83,6 +86,19 @@ impl Endpoint {
     /// Whether secrets cross a network in clear on the way there.
     pub fn is_in_clear(&self) -> bool {
         self.scheme == Scheme::HTTP && !is_loopback(self.authority.host())
+    }
+
+    /// Whether it is where somebody listens on this machine: of other names and of other machines' addresses nothing is known.
+    pub(super) fn reaches(&self, listener: SocketAddr) -> bool {
+        let usual = if self.scheme == Scheme::HTTPS { 443 } else { 80 };
+        let host = self.authority.host();
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let own = listener.ip();
+        let is_own = match bare.parse::<IpAddr>() {
+            Ok(ip) => ip == own || (own.is_unspecified() && (ip.is_loopback() || ip.is_unspecified())),
+            Err(_) => is_loopback(host) && (own.is_loopback() || own.is_unspecified()),
+        };
+        is_own && self.authority.port_u16().unwrap_or(usual) == listener.port()
     }
 
     pub(super) fn is_logto_app(&self) -> bool {

@@ -269,7 +269,12 @@ fn tree_of(path: &Path, inputs: &mut Inputs) -> Result<Node, Vec<Problem>> {
         let what = format!("line {line} is not UTF-8");
         return Err(problem(what, "Save the file as UTF-8; is it perhaps a binary file?"));
     };
-    parse(path, text.strip_prefix('\u{feff}').unwrap_or(text))
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let is_toml = || path.extension().is_none_or(|end| end != "toml") && toml::parse(path, text).is_ok();
+    match parse(path, text) {
+        Err(_) if is_toml() => Err(problem("this is TOML".into(), "Let the name of the file end in .toml.")),
+        tree => tree,
+    }
 }
 
 fn valid_part(bytes: &[u8]) -> &[u8] {

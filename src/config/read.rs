@@ -122,6 +122,10 @@ fn words(path: &KeyPath, kind: &Kind, is_toml: bool) -> (String, String) {
             "a table is wanted",
             "Write identify = { loopback = true }, or another authentication method.".into(),
         ),
+        ["vault", "store"] => (
+            "a table is wanted",
+            "Write store = { file = \"/var/lib/claviger/vault.redb\" }, { redis = true } or { kubernetes = { … } }.".into(),
+        ),
         ["redis", "tls"] => (
             "a table is wanted",
             "For TLS begin redis.url with rediss://; redis.tls = { roots = … } says whom to trust.".into(),

@@ -139,7 +139,16 @@ fn secret(root: &mut Node, env: &Environment, remarks: &mut Remarks) {
 /// The caller and its policy.
 fn local(root: &mut Node, env: &Environment, remarks: &mut Remarks) {
     let place = origin(ALLOW);
-    let rules = rules(text(env, ALLOW).unwrap_or_default(), &place);
+    let allow = text(env, ALLOW).unwrap_or_default();
+    if allow.contains(';') {
+        remarks.problems.push(Problem {
+            key: "policies.default.allow".into(),
+            origin: Some(place.clone()),
+            what: "rules are separated by commas, and there is a semicolon".into(),
+            remedy: format!("Write {ALLOW}=\"users:read,ListRoles\"."),
+        });
+    }
+    let rules = rules(allow, &place);
     if rules.is_empty() {
         remarks.reported.push(KeyPath::of(&["policies", "default", "allow"]));
         remarks.warnings.push(Problem {
@@ -168,7 +177,8 @@ fn rules(text: &str, place: &Origin) -> Vec<Node> {
     if let Node { value: Value::Sequence(rules), .. } = node(text, place) {
         return rules;
     }
-    let rules = text.split(',').map(str::trim).filter(|rule| !rule.is_empty());
+    // A semicolon was refused; between them is what was meant.
+    let rules = text.split([',', ';']).map(str::trim).filter(|rule| !rule.is_empty());
     rules.map(|rule| Node::text(rule, place)).collect()
 }
 

@@ -228,7 +228,7 @@ impl OperationMetrics {
 
     /// Counts an answer; `side` of a refusal.
     pub fn answered(&self, status: http::StatusCode, by: AnsweredBy, side: Option<Side>, seconds: f64) {
-        if status.is_client_error() && side.is_some_and(|side| side != Side::Caller) {
+        if status == http::StatusCode::TOO_MANY_REQUESTS && side.is_some_and(|side| side != Side::Caller) {
             self.limited.counted.fetch_add(1, Relaxed);
         }
         self.count(usize::from(status.as_u16() / 100).clamp(1, CODES.len() - 1), by, seconds);

@@ -89,6 +89,8 @@ impl AdoptError {
 }
 
 /// Like all that [`AdoptError::Said`] holds, without a full stop.
+/// Templates that an error names.
+const MOST_SHOWN: usize = 20;
 const NOWHERE: &str = "nothing says where the tenant is. Give its endpoint, or for Logto Cloud its tenant ID";
 
 impl Adoption {
@@ -103,9 +105,16 @@ impl Adoption {
         let endpoint = Endpoint::parse(&endpoint)
             .map_err(|error| said(format!("{error}. {}", error.remedy.trim_end_matches('.'))))?;
         let template = self.template.as_deref().map(|name| {
-            let known = config.tenant_templates.iter().filter_map(|template| template.name.as_ref());
-            let found = known.into_iter().find(|known| known.as_str() == name).cloned();
-            found.ok_or_else(|| said(format!("there is no tenant_templates.{}", name.escape_debug())))
+            let known = || config.tenant_templates.iter().filter_map(|template| template.name.as_ref());
+            let found = known().find(|known| known.as_str() == name).cloned();
+            found.ok_or_else(|| {
+                let known: Vec<_> = known().take(MOST_SHOWN).map(TemplateName::as_str).collect();
+                let there = match &known[..] {
+                    [] => "the configuration has no template".to_owned(),
+                    known => format!("there are: {}", known.join(", ")),
+                };
+                said(format!("there is no tenant_templates.{}; {there}", name.escape_debug()))
+            })
         });
         let template: Option<TemplateName> = template.transpose()?;
         let labels = self.labels.iter().map(|label| Label::parse(label)).collect::<Result<_, _>>();

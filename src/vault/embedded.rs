@@ -4,8 +4,9 @@
 mod file;
 
 use std::{
+    cell::Cell,
     fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{self, AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     thread,
     time::Duration,
@@ -118,9 +119,27 @@ fn run(mut file: VaultFile, mut queue: mpsc::Receiver<Job>) {
     }
 }
 
+thread_local! {
+    /// Whether this thread is at work that is guarded.
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// From now on this process prints no panic that is caught here and told as an error.
+pub fn print_no_caught_panic() {
+    let print = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        if !GUARDED.get() {
+            print(panic);
+        }
+    }));
+}
+
 /// Nothing that a damaged file makes of the store's code ends the thread.
 fn guarded<T, E: From<Unavailable>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+    GUARDED.set(true);
+    let done = catch_unwind(AssertUnwindSafe(work));
+    GUARDED.set(false);
+    done.unwrap_or_else(|_| {
         Err(Unavailable::new(
             "its file is damaged",
             "Restore a copy of the file, or an export; it was not changed.",

@@ -24,6 +24,9 @@ pub enum VaultError {
     /// The record cannot be kept as it is.
     #[error("this credential cannot be stored: {0}")]
     Unfit(&'static str),
+    /// A text is no export, or another key has sealed it.
+    #[error("this is no export of a vault, or the key is not the one it is sealed with")]
+    NoExport,
     /// No answer from where the records are, or none that can be used.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -110,6 +113,9 @@ impl VaultError {
             Self::Unknown(_) => "`claviger tenant list` shows which there are.",
             Self::Changed(_) => "Look at it again, and repeat what you meant to do if it still applies.",
             Self::Unfit(_) => "Copy the value from the Logto Console again.",
+            Self::NoExport => {
+                "Name a file of `claviger vault export`, and with --key the file with the key that it was given."
+            }
             Self::Unavailable(unavailable) => &unavailable.remedy,
         }
     }

@@ -34,11 +34,9 @@ pub fn export(records: &[Stored], key: &Secret) -> Result<String, VaultError> {
 /// The records of such a text.
 ///
 /// # Errors
-/// [`VaultError::Unfit`] where it is another text or another key.
+/// [`VaultError::NoExport`] where it is another text or another key.
 pub fn exported(text: &str, key: &Secret) -> Result<Vec<Record>, VaultError> {
-    const WRONG: VaultError =
-        VaultError::Unfit("this is no export of a vault, or the key is not the one it is sealed with");
-    records(text, &sealer(key)).ok_or(WRONG)
+    records(text, &sealer(key)).ok_or(VaultError::NoExport)
 }
 
 fn records(text: &str, way: &Sealer) -> Option<Vec<Record>> {

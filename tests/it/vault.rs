@@ -172,6 +172,9 @@ async fn without_a_process_the_commands_go_to_the_file_and_with_one_it_is_locked
         (place.path("other-key").display().to_string(), place.path("export").display().to_string());
     let export = ["vault", "export", &out, "--key", &way, "--config", &name];
     claviger(&export).await.assert_code(0);
+    let again = claviger(&export).await;
+    let said = "it is there already and stays as it is. Name another file.";
+    assert!(again.assert_code(1).stderr.contains(said), "{again:?}");
     assert!(!std::fs::read_to_string(&out).expect("it is there").contains(MARK));
     tenant(&alone, &["remove", "acme"]).await.assert_code(0);
     claviger(&["vault", "import", &out, "--key", &way, "--config", &name]).await.assert_code(0);

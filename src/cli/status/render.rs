@@ -49,12 +49,15 @@ fn head(document: &Document, paint: &Paint) -> Vec<String> {
         some("warnings", "warning", Tone::Warning),
     ];
     let configuration = root.at("configuration");
+    let up = root.at("uptime_seconds").number();
+    // Of a date in whole seconds, which may be up to one more.
+    let in_force = configuration.at("in_force_since").seconds_ago().unwrap_or_default().min(up);
     let second = format!(
         "up {}, {}; configuration {} in force for {}",
-        length(root.at("uptime_seconds").number()),
+        length(up),
         counted(root.at("connections").number(), "connection"),
         configuration.at("digest").text(),
-        length(configuration.at("in_force_since").seconds_ago().unwrap_or_default()),
+        length(in_force),
     );
     vec![first.into_iter().flatten().collect::<Vec<_>>().join("  "), paint.text(Tone::Soft, &second)]
 }

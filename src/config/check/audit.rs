@@ -3,7 +3,7 @@
 use super::checker::Checker;
 use crate::config::{
     audit::{Audit, AuditOutput},
-    leaf::Either,
+    leaf::{Either, Leaf},
     path::KeyPath,
     raw::RawAudit,
     words::AuditWord,
@@ -21,6 +21,12 @@ impl Checker<'_> {
         let keep = self.count(&at, "keep", raw.keep, 0..=1000).unwrap_or(AuditOutput::KEEP);
         let output = match raw.output {
             None => defaults.output,
+            Some(Either::Text(Leaf(Err(mut mistake)))) if !mistake.remedy.starts_with("Did you") => {
+                mistake.remedy =
+                    "Write { file = \"audit.jsonl\" } for a file, or \"stdout\" or \"off\".".into();
+                self.leaf(&at, "output", Some(Leaf::<AuditWord>(Err(mistake))));
+                return defaults;
+            }
             Some(Either::Text(leaf)) => match self.leaf(&at, "output", Some(leaf)) {
                 Some(AuditWord::Off) => AuditOutput::Off,
                 Some(AuditWord::Stdout) => AuditOutput::Stdout,

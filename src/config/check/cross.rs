@@ -26,9 +26,25 @@ impl Checker<'_> {
         self.down_selection(config);
         if self.remarks.problems.is_empty() {
             // Of half a configuration these would be guesses.
+            self.own_address(config);
             self.out_of_reach(config);
             self.encrypted(config);
             self.unused(config);
+        }
+    }
+
+    /// A tenant that is Claviger itself: each request would come back to it until the deadline.
+    fn own_address(&mut self, config: &Config) {
+        let reached = |tenant: &Tenant| {
+            config.listen.proxy.iter().any(|address| match address {
+                Address::Tcp(tcp) => tenant.endpoint.reaches(*tcp),
+                Address::Unix(_) => false,
+            })
+        };
+        for tenant in config.tenants.iter().filter(|tenant| reached(tenant)) {
+            let key = KeyPath::of(&["tenants", tenant.name.as_str(), "endpoint"]);
+            let what = "this is Claviger's own address, listen.proxy";
+            self.problem(&key, what, "Write the address of Logto, such as \"https://acme.logto.app\".");
         }
     }
 

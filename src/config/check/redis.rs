@@ -29,16 +29,21 @@ impl Checker<'_> {
         if url.is_empty() {
             self.missing(&key, "nothing says where it is", "Write url = \"redis://127.0.0.1:6379\".");
         }
-        let addresses = url.iter().map(|(_, text)| RedisAddress::parse(text)).collect::<Result<Vec<_>, _>>();
+        let parsed = url.iter().map(|(_, text)| RedisAddress::parse(text).map_err(|why| (why, text)));
+        let addresses = parsed.collect::<Result<Vec<_>, _>>();
         let addresses = match addresses {
             Ok(addresses) => addresses,
-            Err(why) => {
+            Err((why, text)) => {
                 let remedy = match why {
-                    NoAddress::Form => {
-                        "Write \"redis://HOST:PORT\", \"rediss://HOST:PORT\" or \"unix:/PATH\"."
-                    }
+                    // Only what is host and port and nothing else is repeated.
+                    NoAddress::Form => match RedisAddress::parse(&format!("redis://{text}")) {
+                        Ok(meant) if meant.to_string().strip_prefix("redis://") == Some(text) => {
+                            format!("Write \"{meant}\", or \"rediss://{text}\" for TLS.")
+                        }
+                        _ => "Write \"redis://HOST:PORT\", \"rediss://HOST:PORT\" or \"unix:/PATH\".".into(),
+                    },
                     NoAddress::Credentials => {
-                        "Write username = \"…\" and password = { file = \"…\" } in place of it."
+                        "Write username = \"…\" and password = { file = \"…\" } in place of it.".to_owned()
                     }
                 };
                 self.problem(&key, why.to_string(), remedy);

@@ -252,3 +252,86 @@ fn a_wait_for_the_quota_beyond_the_deadline_earns_a_warning() {
     assert!(warnings("deadline = \"20s\"").is_empty());
     assert!(warnings("deadline = \"20s\"\nquota = \"20s\"").is_empty());
 }
+
+#[test]
+fn a_value_in_the_form_of_another_key_is_told_its_own() {
+    let at_the_end = |section: &str| {
+        let said = said("c.toml", &format!("{GOOD}{section}\n"));
+        let said: Vec<_> = said.iter().filter_map(|said| Some(said.split_once(": ")?.1.to_owned())).collect();
+        said.join("\n")
+    };
+    for (section, want) in [
+        (
+            "[audit]\noutput = \"audit.jsonl\"",
+            "audit.output: \"audit.jsonl\" is not a place for the audit log. Write { file = \"audit.jsonl\" } for a file, or \"stdout\" or \"off\".",
+        ),
+        (
+            "[vault]\nkey = { env = \"S\" }\nstore = \"vault.redb\"",
+            "vault.store: found a single value where a table is wanted. Write store = { file = \"/var/lib/claviger/vault.redb\" }, { redis = true } or { kubernetes = { … } }.",
+        ),
+        (
+            "[redis]\nurl = \"127.0.0.1:6391\"",
+            "redis.url: this is not the address of a Redis. Write \"redis://127.0.0.1:6391\", or \"rediss://127.0.0.1:6391\" for TLS.",
+        ),
+    ] {
+        let said = at_the_end(section);
+        assert!(said.contains(want), "{said}");
+    }
+    assert!(!at_the_end("[redis]\nurl = \"hunter2\"").contains("hunter2"));
+}
+
+#[test]
+fn rules_between_semicolons_are_told_of_commas() {
+    let bench = Bench::new()
+        .env("LOGTO_ENDPOINT", "https://acme.logto.app")
+        .env("LOGTO_M2M_APP_ID", "app")
+        .env("LOGTO_M2M_APP_SECRET", "secret")
+        .env("CLAVIGER_ALLOW", "users:read;ListRoles");
+    assert_eq!(
+        bench.problems(),
+        [
+            "environment variable CLAVIGER_ALLOW: policies.default.allow: rules are separated by commas, and there is a semicolon. Write CLAVIGER_ALLOW=\"users:read,ListRoles\"."
+        ]
+    );
+}
+
+#[test]
+fn toml_under_another_name_is_called_toml() {
+    for name in ["c.yaml", "c.json"] {
+        assert_eq!(
+            said(name, GOOD),
+            [format!("{name}: this is TOML. Let the name of the file end in .toml.")]
+        );
+    }
+}
+
+#[test]
+fn a_tenant_that_is_claviger_itself_is_refused() {
+    let of = |listen: &str, endpoint: &str| {
+        let text = GOOD.replacen(ID, &format!("{ID}\nendpoint = \"{endpoint}\""), 1);
+        said_all(&format!("{text}[listen]\nproxy = \"{listen}\"\n"))
+    };
+    for (listen, endpoint) in [
+        ("127.0.0.1:3600", "http://127.0.0.1:3600"),
+        ("127.0.0.1:3600", "http://localhost:3600"),
+        ("[::1]:3600", "http://[::1]:3600"),
+    ] {
+        assert_eq!(
+            of(listen, endpoint),
+            [
+                "c.toml:4: tenants.acme.endpoint: this is Claviger's own address, listen.proxy. Write the address of Logto, such as \"https://acme.logto.app\"."
+            ],
+            "{endpoint}"
+        );
+    }
+    for other in ["http://127.0.0.1:3001", "http://127.0.0.2:3600", "https://logto.example:3600"] {
+        assert!(of("127.0.0.1:3600", other).is_empty(), "{other}");
+    }
+}
+
+fn said_all(text: &str) -> Vec<String> {
+    match Bench::new().with("c.toml", text).env("S", "secret").load() {
+        Ok(_) => Vec::new(),
+        Err(_) => said("c.toml", text),
+    }
+}

@@ -80,7 +80,7 @@ fn what_is_wrong_with_a_shared_store_is_said() {
         ),
         (
             "[redis]\nurl = \"localhost:6379\"",
-            "redis.url: this is not the address of a Redis. Write \"redis://HOST:PORT\"",
+            "redis.url: this is not the address of a Redis. Write \"redis://localhost:6379\", or \"rediss://localhost:6379\" for TLS.",
         ),
         (
             "[redis]\nurl = \"redis://u:hunter2@r\"",
