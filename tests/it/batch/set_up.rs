@@ -61,7 +61,7 @@ async fn b61_a_command_that_names_no_tenant_or_one_that_is_not_there_burns_nothi
     desk.write((0..3).map(|n| user(&format!("burnt_{n}"))));
     for (more, says) in [
         (&[][..], "acme, beta: write --tenant NAME. Nothing was sent"),
-        (&["--tenant", "nope"], "there is no tenant \"nope\""),
+        (&["--tenant", "nope"], "There is no tenant \"nope\""),
     ] {
         let said = desk.run(more).await;
         said.assert_code(1);
