@@ -3,9 +3,9 @@
 //! thread that nothing waits for.
 
 use std::{
-    fs::{File, Metadata, OpenOptions},
+    fs::{File, Metadata, OpenOptions, Permissions},
     io,
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::Path,
 };
 
@@ -19,12 +19,17 @@ pub fn open(path: &Path) -> io::Result<(File, Metadata)> {
     open_with(File::options().read(true), path)
 }
 
-/// Opens `path` for reading and appending; it is made, for its owner alone, where it does not exist.
+/// Opens `path` for reading and appending, for its owner alone; it is made where it does not exist.
 ///
 /// # Errors
-/// As of [`open`].
+/// As of [`open`]; and where others may read it and this user may not change that.
 pub fn open_to_append(path: &Path) -> io::Result<File> {
-    open_with(File::options().read(true).append(true).create(true).mode(0o600), path).map(|(file, _)| file)
+    let options = &mut File::options();
+    let (file, about) = open_with(options.read(true).append(true).create(true).mode(0o600), path)?;
+    if about.mode() & 0o077 != 0 {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    Ok(file)
 }
 
 fn open_with(options: &mut OpenOptions, path: &Path) -> io::Result<(File, Metadata)> {

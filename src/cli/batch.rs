@@ -16,7 +16,7 @@ mod unique;
 mod way;
 
 use std::{
-    io,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -82,6 +82,12 @@ pub(super) struct Args {
     results: Option<PathBuf>,
 }
 
+/// Whether both are one file, by whatever name.
+fn are_one(one: &Path, other: &Path) -> bool {
+    let place = |path: &Path| path.metadata().ok().map(|it| (it.dev(), it.ino()));
+    one == other || place(one).is_some_and(|place_of_one| place(other) == Some(place_of_one))
+}
+
 pub(super) fn run(args: &Args) -> ExitCode {
     let is_stdin = args.file.as_os_str() == "-";
     let beside = |end: &str| {
@@ -96,6 +102,15 @@ pub(super) fn run(args: &Args) -> ExitCode {
     ) else {
         return usage("standard input has no name that a journal could have: write --journal FILE");
     };
+    let files = [&*args.file, &*journal, &*results];
+    for (at, one) in files.iter().enumerate() {
+        if files[at + 1..].iter().any(|other| are_one(one, other)) {
+            return usage(&format!(
+                "{}: it is two of operations, journal and results. Name three different files",
+                one.display()
+            ));
+        }
+    }
     let input = match Input::read(&args.file, args.tenant.as_deref()) {
         Ok(input) => input,
         Err(why) => return usage(&why),
@@ -125,7 +140,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     };
     let _: ExitCode = super::print(&format!("{tally} Results: {}\n", results.display()));
     if let Some(why) = first_failure {
-        eprintln!("claviger: the first that failed is {why}");
+        eprintln!("claviger: the first that failed is {}", super::output::plain(&why));
     }
     if tally.unknown > 0 {
         eprintln!(
@@ -139,21 +154,5 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Some(why) => super::fail(&why),
         None if tally.is_all_done() => ExitCode::SUCCESS,
         None => ExitCode::from(super::NO),
-    }
-}
-
-/// Why a file that somebody named cannot be opened or read.
-fn unopened(option: &str, path: &Path, error: &io::Error) -> String {
-    let shown = path.display();
-    match error.kind() {
-        io::ErrorKind::NotFound => {
-            let directory = path.parent().filter(|it| !it.as_os_str().is_empty() && !it.exists());
-            let what = match directory {
-                Some(directory) => format!("there is no directory {}", directory.display()),
-                None => "there is no such file".to_owned(),
-            };
-            format!("{option}{shown}: {what}: look at the path")
-        }
-        _ => format!("{option}{shown}: {error}"),
     }
 }

@@ -21,14 +21,19 @@ pub(super) fn print(text: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// For a terminal, which does what the control characters of a foreign text say.
+pub(super) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c }).collect()
+}
+
 pub(super) fn fail(why: &str) -> ExitCode {
-    eprintln!("claviger: {why}");
+    eprintln!("claviger: {}", plain(why));
     ExitCode::from(NO)
 }
 
 /// It was asked wrongly, or there is nobody to ask.
 pub(super) fn usage(why: &str) -> ExitCode {
-    eprintln!("claviger: {why}");
+    eprintln!("claviger: {}", plain(why));
     ExitCode::from(USAGE)
 }
 
@@ -42,6 +47,22 @@ pub(super) fn report(problems: &Problems) -> ExitCode {
     }
     eprintln!("claviger: the configuration is invalid: {}", count(problems.problems.len(), "problem"));
     ExitCode::from(INVALID_CONFIGURATION)
+}
+
+/// Why a file that somebody named cannot be opened or read.
+pub(super) fn unopened(option: &str, path: &Path, error: &io::Error) -> String {
+    let shown = path.display();
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            let directory = path.parent().filter(|it| !it.as_os_str().is_empty() && !it.exists());
+            let what = match directory {
+                Some(directory) => format!("there is no directory {}", directory.display()),
+                None => "there is no such file".to_owned(),
+            };
+            format!("{option}{shown}: {what}: look at the path")
+        }
+        _ => format!("{option}{shown}: {error}"),
+    }
 }
 
 /// Writes a secret to a file that was not there, for this user alone. The error says what to do.

@@ -55,7 +55,8 @@ impl Client {
         let roots = match roots {
             None => Roots::System,
             Some(path) => {
-                let pem = std::fs::read(path).map_err(|error| super::unopened("--roots ", path, &error))?;
+                let pem = std::fs::read(path)
+                    .map_err(|error| crate::cli::output::unopened("--roots ", path, &error))?;
                 Roots::File { path: path.into(), pem }
             }
         };

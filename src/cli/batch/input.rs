@@ -37,7 +37,7 @@ impl Input {
         if text.starts_with(b"\xef\xbb\xbf") {
             text.drain(..3);
         }
-        let read = read.map_err(|error| super::unopened("", path, &error))?;
+        let read = read.map_err(|error| crate::cli::output::unopened("", path, &error))?;
         if read as u64 > MOST {
             return Err(format!("{}: there are more than {MOST} bytes: split it", path.display()));
         }

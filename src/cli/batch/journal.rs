@@ -17,13 +17,12 @@ use super::{
     input::Input,
     line::Line,
     outcome::{Concluded, Outcome, Tally, reason},
-    unopened,
 };
-use crate::regular_file;
+use crate::{cli::output, regular_file};
 
 /// How the files begin.
-const HEAD: &[u8] = br#"{"claviger_batch":"#;
-const RESULT: &[u8] = br#"{""#;
+const HEAD: &[&[u8]] = &[br#"{"claviger_batch":"#];
+const RESULT: &[&[u8]] = &[br#"{"body":"#, br#"{"id":"#, br#"{"line":"#];
 
 /// The first line of a journal.
 #[derive(Serialize, Deserialize)]
@@ -87,7 +86,7 @@ impl Journal {
         tenant: Option<&str>,
         repeats_unknown: bool,
     ) -> Result<Self, String> {
-        let of = |path: &Path, error: io::Error| unopened("", path, &error);
+        let of = |path: &Path, error: io::Error| output::unopened("", path, &error);
         let damaged = |path: &Path, number: usize| {
             format!("{}:{number}: the file is damaged, or is something else", path.display())
         };
@@ -99,14 +98,16 @@ impl Journal {
             }
             Err(TryLockError::Error(error)) => return Err(of(journal, error)),
         }
-        let (mut head, mut sent) = (None, HashMap::new());
+        let (mut head, mut sent, mut known) = (None, HashMap::new(), HashSet::new());
         whole_lines(&mut file, HEAD, |number, line| {
             if number == 1 {
                 head = serde_json::from_slice::<Head>(line).ok();
                 return head.is_some();
             }
-            let read = serde_json::from_slice::<Sent>(line).ok();
-            read.map(|it| it.counts_in(&mut sent)).is_some()
+            let Ok(read) = serde_json::from_slice::<Sent>(line) else { return false };
+            known.insert(read.line);
+            read.counts_in(&mut sent);
+            true
         })
         .map_err(|error| of(journal, error))?
         .map_or(Ok(()), |number| Err(damaged(journal, number)))?;
@@ -151,8 +152,11 @@ impl Journal {
         }
         let mut first_failure = None;
         let (mut concluded, mut tally) = (HashSet::new(), Tally { all: input.len(), ..Tally::default() });
-        whole_lines(&mut results_file, RESULT, |_, line| {
-            let Ok(result) = serde_json::from_slice::<Noted>(line) else { return false };
+        let begins = if known.is_empty() { &[] } else { RESULT };
+        whole_lines(&mut results_file, begins, |_, line| {
+            // What was never sent has no result here: it is another batch's.
+            let result = serde_json::from_slice::<Noted>(line).ok().filter(|it| known.contains(&it.line));
+            let Some(result) = result else { return false };
             let Some(outcome) = Outcome::parse(&result.outcome) else { return false };
             if outcome == Outcome::Failed && first_failure.is_none() {
                 let all = serde_json::from_slice::<Value>(line).unwrap_or_default();
@@ -230,8 +234,9 @@ impl Journal {
         Ok(())
     }
 
-    /// Puts all results on the disk.
+    /// Puts all results on the disk, behind what was sent.
     pub(super) fn sync(&mut self) -> io::Result<()> {
+        self.journal.sync_data()?;
         self.results.sync_data()
     }
 }
@@ -301,11 +306,11 @@ fn append(file: &mut File, head: &Head) -> io::Result<()> {
     file.write_all(text.as_bytes())
 }
 
-/// Reads the lines that are whole, by number, and takes the rest off; the number of the first that `take` refuses. A file that does not
-/// begin as it should is somebody else's, and stays as it is.
+/// Reads the lines that are whole, by number, and takes the rest off; the number of the first that `take` refuses. A file of one cut line
+/// that does not begin as ours do is somebody else's, and stays as it is.
 fn whole_lines(
     file: &mut File,
-    begins: &[u8],
+    begins: &[&[u8]],
     mut take: impl FnMut(usize, &[u8]) -> bool,
 ) -> io::Result<Option<usize>> {
     file.seek(SeekFrom::Start(0))?;
@@ -315,7 +320,8 @@ fn whole_lines(
         line.clear();
         let length = reader.read_until(b'\n', &mut line)?;
         if line.pop_if(|last| *last == b'\n').is_none() {
-            if whole == 0 && !line.starts_with(begins) && !begins.starts_with(&line) {
+            let mut ours = begins.iter().filter(|begin| line.starts_with(begin) || begin.starts_with(&line));
+            if whole == 0 && !line.is_empty() && ours.next().is_none() {
                 return Ok(Some(1));
             }
             break;

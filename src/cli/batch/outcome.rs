@@ -95,7 +95,7 @@ impl Tally {
     }
 
     pub(super) fn is_all_done(&self) -> bool {
-        self.done == self.all
+        self.done == self.all && self.failed + self.unknown == 0
     }
 }
 
@@ -106,7 +106,7 @@ impl fmt::Display for Tally {
             write!(f, " ({} after an unknown outcome)", self.settled)?;
         }
         write!(f, ", {} failed, {} unknown", self.failed, self.unknown)?;
-        match self.all - self.concluded() {
+        match self.all.saturating_sub(self.concluded()) {
             0 => f.write_str("."),
             left => write!(f, ", {left} left."),
         }

@@ -8,6 +8,8 @@ use std::{
 
 use tokio::{sync::Semaphore, time::Instant};
 
+use crate::cli::output;
+
 /// Whoever watches is told when nothing has got on for so long.
 const SOON: Duration = Duration::from_secs(3);
 /// The longest wait that nobody asked for.
@@ -118,7 +120,8 @@ fn tell(why: &str, most: Duration) {
     let line = if std::io::stderr().is_terminal() { "\r\x1b[K" } else { "" };
     let most = humantime::format_duration(most);
     // A terminal that is gone is no reason to stop.
-    let _ = writeln!(std::io::stderr(), "{line}claviger: waiting, for {most} at most: {why}");
+    let _ =
+        writeln!(std::io::stderr(), "{line}claviger: waiting, for {most} at most: {}", output::plain(why));
 }
 
 #[cfg(test)]

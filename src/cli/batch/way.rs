@@ -13,7 +13,7 @@ use clap_complete::ArgValueCandidates;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use zeroize::Zeroizing;
 
-use super::{client::Client, unopened};
+use super::client::Client;
 use crate::{
     app::{InProcess, StartError},
     catalog::nearest,
@@ -109,7 +109,7 @@ impl Way {
         let key = match (&self.key_file, &self.key_env) {
             (Some(path), _) => {
                 let what = format!("--key-file {}", path.display());
-                Some((short(path).map_err(|error| unopened("--key-file ", path, &error))?, what))
+                Some((short(path).map_err(|error| cli::output::unopened("--key-file ", path, &error))?, what))
             }
             (None, Some(name)) => {
                 let what = format!("--key-env {name}");
@@ -125,7 +125,7 @@ impl Way {
         }
         if let Some(path) = &self.header_file {
             let what = format!("--header-file {}", path.display());
-            let text = short(path).map_err(|error| unopened("--header-file ", path, &error))?;
+            let text = short(path).map_err(|error| cli::output::unopened("--header-file ", path, &error))?;
             for line in text.lines().filter(|line| !line.trim().is_empty()) {
                 let field = line.split_once(':').and_then(|(name, value)| {
                     let name = HeaderName::try_from(name.trim()).ok()?;

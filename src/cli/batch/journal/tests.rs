@@ -93,23 +93,26 @@ fn the_next_run_knows_what_was_sent_and_what_is_over() {
 fn a_line_that_was_cut_off_anywhere_is_none() {
     let desk = Desk::new();
     let line = desk.input().line(0).unwrap();
-    let mut journal = desk.open().unwrap_or_else(|why| panic!("{why}"));
-    journal.sends(std::iter::once((&line, 1))).unwrap();
-    journal.concludes(&line, &done()).unwrap();
-    drop(journal);
     for name in ["j", "r"] {
+        let mut journal = desk.open().unwrap_or_else(|why| panic!("{why}"));
+        match name {
+            "j" => journal.sends(std::iter::once((&line, 1))).unwrap(),
+            _ => journal.concludes(&line, &done()).unwrap(),
+        }
+        drop(journal);
         let whole = desk.text(name);
         let start = whole[..whole.len() - 1].rfind('\n').map_or(0, |at| at + 1);
         for end in start..whole.len() {
             std::fs::write(desk.path(name), &whole[..end]).unwrap();
             let journal = desk.open().unwrap_or_else(|why| panic!("{end}: {why}"));
             assert_eq!(journal.attempt(2).is_none(), name == "j");
-            assert_eq!(journal.is_concluded(2), name == "j");
+            assert!(!journal.is_concluded(2));
             drop(journal);
             assert_eq!(desk.text(name), whole[..start], "what comes next is a line of its own");
         }
         std::fs::write(desk.path(name), whole).unwrap();
     }
+    assert!(desk.open().unwrap_or_else(|why| panic!("{why}")).is_concluded(2));
 }
 
 #[test]
@@ -162,4 +165,29 @@ fn unknown_outcomes_are_open_again_where_that_is_asked_for() {
         assert_eq!((journal.tally.done, journal.tally.unknown), (1, unknown));
         assert_eq!((journal.is_concluded(2), journal.attempt(2)), (unknown == 1, Some(1)));
     }
+}
+
+#[test]
+fn results_of_another_batch_are_believed_by_none_and_stay_as_they_are() {
+    let desk = Desk::new();
+    drop(desk.open().unwrap_or_else(|why| panic!("{why}")));
+    let result = "{\"line\":2,\"outcome\":\"done\"}\n";
+    // Of a line that was never sent, of one that is not there, and one line that is not whole.
+    for other in
+        [result, "{\"line\":99,\"outcome\":\"done\"}\n", "{\"line\":2,\"outcome\":\"done\"}", "{\"mine\":1}"]
+    {
+        std::fs::write(desk.path("r"), other).unwrap();
+        let refused = desk.open().err().expect(other);
+        assert!(refused.ends_with("r:1: the file is damaged, or is something else"), "{refused}");
+        assert_eq!(desk.text("r"), other);
+    }
+    std::fs::write(desk.path("r"), "").unwrap();
+    let input = desk.input();
+    let mut journal = desk.open().unwrap_or_else(|why| panic!("{why}"));
+    journal.sends([(&input.line(0).unwrap(), 1)].into_iter()).unwrap();
+    drop(journal);
+    std::fs::write(desk.path("r"), format!("{result}{{\"li")).unwrap();
+    let journal = desk.open().unwrap_or_else(|why| panic!("{why}"));
+    assert!(journal.is_concluded(2) && journal.tally.done == 1);
+    assert_eq!(desk.text("r"), result, "what was cut off is none");
 }
