@@ -14,10 +14,12 @@ fn desk(logto: &Logto, change: impl FnOnce(Settings) -> Settings) -> Desk {
 }
 
 fn settings(desk: &Desk, logto: &Logto) -> Settings {
+    // A port that is taken is no matter: none is opened. It stays taken until the test ends.
+    let taken = Box::leak(Box::new(std::net::TcpListener::bind("127.0.0.1:0").expect("a port")));
+    let address = taken.local_addr().expect("it is bound");
     Settings::usual()
         .tenant("acme", logto)
-        // A port that is taken is no matter: none is opened.
-        .set("listen.proxy", format!("['{}']", logto.addr()))
+        .set("listen.proxy", format!("['{address}']"))
         .set("policies.import.allow", "['users:*']")
         .set("policies.import.deny", "['DeleteUser']")
         .set("callers.importer.identify", "{ api_key = 'CANARY-held-key-of-the-importer' }")

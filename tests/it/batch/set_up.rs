@@ -85,5 +85,5 @@ async fn b61_files_that_are_not_there_and_whom_is_waited_for_are_named() {
     let said = desk.run(&["--journal", "nosuch/j"]).await;
     assert!(said.stderr.contains("nosuch/j: there is no directory nosuch: look at the path"), "{said:?}");
     let said = desk.run(&["--patience", "1ms"]).await;
-    assert!(said.stderr.contains("for 1ms: http://127.0.0.1:1: connection refused"), "{said:?}");
+    assert!(said.stderr.contains("--patience is 1ms: http://127.0.0.1:1: connection refused"), "{said:?}");
 }
