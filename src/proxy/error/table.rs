@@ -29,9 +29,9 @@ pub struct Description {
 }
 
 /// The title where a caller has several tenants and names none: all of its requests fare like that.
-pub const NO_TENANT_NAMED: &str = "No tenant named";
+pub const NO_TENANT_NAMED: &str = TENANT_NOT_NAMED.title;
 /// The same of accounts at Logto Cloud.
-pub const NO_ACCOUNT_NAMED: &str = "No account named";
+pub const NO_ACCOUNT_NAMED: &str = ACCOUNT_NOT_NAMED.title;
 const DENIED: &str = "http_request_denied";
 /// The end of the remedies of what the policy refuses.
 pub(super) const EXPLAIN: &str = "`claviger explain` shows which rule decides.";
@@ -46,8 +46,8 @@ const fn row(status: u16, code: &'static str, side: Side, proxy_error: &'static 
 
 pub(super) const BAD_REQUEST: Description = row(400, "claviger.bad_request", Caller, MALFORMED, "Malformed request", "Correct the request.");
 pub(super) const TOKEN_NOT_GRANTED: Description = row(400, "claviger.bad_request", Caller, DENIED, "Token not granted", "Leave it out for the token that the grant names.");
-pub(super) const TENANT_NOT_NAMED: Description = row(400, "claviger.bad_request", Caller, MALFORMED, NO_TENANT_NAMED, "Put /t/{tenant} in front of the path, or name the tenant in the header Claviger-Tenant.");
-pub(super) const ACCOUNT_NOT_NAMED: Description = Description { remedy: "Name one in the path: /cloud/{account}/api/….", title: NO_ACCOUNT_NAMED, ..TENANT_NOT_NAMED };
+pub(super) const TENANT_NOT_NAMED: Description = row(400, "claviger.bad_request", Caller, MALFORMED, "No tenant named", "Put /t/{tenant} in front of the path, or name the tenant in the header Claviger-Tenant.");
+pub(super) const ACCOUNT_NOT_NAMED: Description = Description { remedy: "Name one in the path: /cloud/{account}/api/….", title: "No account named", ..TENANT_NOT_NAMED };
 pub(super) const PATH_AMBIGUOUS: Description = row(400, "claviger.path_ambiguous", Caller, MALFORMED, "Ambiguous path", "Send the path in its plain form: no dot segments, empty segments or escaped delimiters.");
 pub(super) const TWO_SLASHES: Description = Description { remedy: "Does the base URL end with a slash? Write it without.", ..PATH_AMBIGUOUS };
 pub(super) const CALLER_UNKNOWN: Description = row(401, "claviger.caller_unknown", Caller, DENIED, "Unknown caller", "Send a credential that Claviger knows (an API key goes as `Claviger-Key` or `Authorization: Bearer`), or call from where the configuration needs none.");
