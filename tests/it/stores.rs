@@ -99,6 +99,15 @@ async fn has_one_winner(one: &dyn Store, other: &dyn Store) {
     assert_eq!(won, 1);
 }
 
+/// What two replicas of a shared store do: they keep records, and the one learns what the other changes.
+async fn are_one(one: &dyn Store, other: &dyn Store) {
+    keeps_records(one, other).await;
+    let mut notices = other.notices().expect("it is shared");
+    is_told(&mut notices, Notice::Any).await;
+    one.create(record("acme", "s")).await.expect("it is free");
+    is_told(&mut notices, Notice::One(alias("acme"))).await;
+}
+
 /// That the next notices include this one.
 async fn is_told(notices: &mut mpsc::Receiver<Notice>, want: Notice) {
     within(format!("{want:?}"), async { while notices.recv().await.expect("it goes on") != want {} }).await;

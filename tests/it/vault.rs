@@ -7,7 +7,10 @@ mod import;
 #[path = "vault/rotation.rs"]
 mod rotation;
 
-use std::path::{Path, PathBuf};
+use std::{
+    os::unix::fs::FileExt as _,
+    path::{Path, PathBuf},
+};
 
 use rustix::process::Signal;
 
@@ -185,6 +188,18 @@ async fn without_a_process_the_commands_go_to_the_file_and_with_one_it_is_locked
     std::fs::copy(place.path("other-key"), place.path("key")).expect("it can be written to");
     let list = tenant(&alone, &["list"]).await;
     assert!(list.assert_code(0).stdout.contains("acme"), "{list:?}");
+
+    // All pages behind the head of the file: the store's code panics at them, which nobody is shown.
+    let file = std::fs::File::options().write(true).open(place.path("vault.redb")).expect("it is there");
+    for page in (4096..file.metadata().expect("it is there").len()).step_by(4096) {
+        file.write_all_at(&[0x5a; 512], page).expect("it can be written to");
+    }
+    let damaged = claviger(&["vault", "verify", "--config", &name]).await;
+    assert!(
+        damaged.assert_code(1).stderr.contains("the vault is unavailable: its file is damaged"),
+        "{damaged:?}"
+    );
+    assert!(!damaged.stderr.contains("panicked"), "{damaged:?}");
 }
 
 #[tokio::test]

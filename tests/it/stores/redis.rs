@@ -15,7 +15,7 @@ use claviger::{
 use tokio::time::Instant;
 
 use super::{
-    NONE, alias, creations::reserve_once, has_one_winner, is_told, keeps_records, key, record,
+    NONE, alias, are_one, creations::reserve_once, has_one_winner, is_told, keeps_records, key, record,
     takes_another_key,
 };
 use crate::support::{RedisServer, canary::MARK, within};
@@ -220,11 +220,7 @@ async fn a_user_with_what_the_documentation_lists_can_do_all_and_no_more() {
     let connect = |password| Redis::new(&options(password)).expect("there is no TLS");
     let opened = async || InRedis::open(connect("hunter2"), key("k")).await.expect("it can be opened");
     let (one, other) = (opened().await, opened().await);
-    keeps_records(&one, &other).await;
-    let mut notices = other.notices().expect("it is shared");
-    is_told(&mut notices, Notice::Any).await;
-    one.create(record("acme", "s")).await.expect("it is free");
-    is_told(&mut notices, Notice::One(alias("acme"))).await;
+    are_one(&one, &other).await;
     assert_eq!(one.concerns().await, Vec::<String>::new());
     takes_another_key(&one, &other, 3).await;
     let replicas = Replicas::new(connect("hunter2"), 1);

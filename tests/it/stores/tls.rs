@@ -6,10 +6,10 @@ use claviger::{
     config::{RedisAddress, RedisOptions, Roots},
     redis::Redis,
     secret::{Bearer, Secret},
-    vault::{InRedis, Notice, Store as _},
+    vault::InRedis,
 };
 
-use super::{alias, is_told, keeps_records, key, record};
+use super::{are_one, key};
 use crate::{
     support::{
         Logto, RedisServer,
@@ -95,11 +95,7 @@ async fn a_vault_behind_tls_with_a_private_authority_keeps_records() {
         InRedis::open(redis, key("k")).await.expect("it can be opened")
     };
     let (one, other) = (opened().await, opened().await);
-    keeps_records(&one, &other).await;
-    let mut notices = other.notices().expect("it is shared");
-    is_told(&mut notices, Notice::Any).await;
-    one.create(record("acme", "s")).await.expect("it is free");
-    is_told(&mut notices, Notice::One(alias("acme"))).await;
+    are_one(&one, &other).await;
 }
 
 #[tokio::test]
