@@ -2,8 +2,9 @@
 """Two hundred tenants created at one time while others are used: does a request fail, and how much slower are they?
 
 Starts the emulator with an account at Logto Cloud and Claviger in front of it, creates tenants to be used, sends a steady load to
-them, first alone, then beside creations that go straight to the emulator (what that costs is the machine's), then beside creations
-through Claviger, and compares. Claviger has core 0, with one worker, and all others have core 1. Standard library only.
+them, first alone, then by turns beside creations that go straight to the emulator (what that costs is the machine's) and beside
+creations through Claviger, and compares. A burst is over in a quarter of a second, so the requests of many are counted together.
+Claviger has core 0, with one worker, and all others have core 1. Standard library only.
 """
 import argparse
 import asyncio
@@ -37,7 +38,7 @@ queue = 512
 [timeouts]
 deadline = "60s"
 [policies.all]
-allow = ["cloud:CreateTenant", {rule}]
+allow = ["cloud:CreateTenant", "cloud:DeleteTenant", {rule}]
 [callers.local]
 identify = {{ loopback = true }}
 cloud = "default"
@@ -46,6 +47,8 @@ policies = ["all"]
 """
 
 
+# Seconds of load before the first burst, and from one burst to the next.
+ALONE, EACH = 6, 3
 # So that the load asks Claviger alone, and waits for no emulator that makes tenants.
 KEPT = '{ operation = "ListRoles", cache = "1h" }'
 
@@ -106,12 +109,13 @@ def load(home, rate, used, seconds):
     print(json.dumps(asyncio.run(Load(home, rate, used).run(seconds))))
 
 
-class Period:
-    """Requests that began in a period."""
+class Beside:
+    """Requests that began in any of these periods."""
 
-    def __init__(self, seen, began, ended):
-        self.took = sorted(took for at, took, _ in seen if began <= at < ended)
-        self.failed = [failed for at, _, failed in seen if began <= at < ended and failed]
+    def __init__(self, seen, periods):
+        inside = [(took, failed) for at, took, failed in seen if any(began <= at < ended for began, ended in periods)]
+        self.took = sorted(took for took, _ in inside)
+        self.failed = [failed for _, failed in inside if failed]
 
     def p(self, share):
         return self.took[int(len(self.took) * share)] * 1000
@@ -129,31 +133,46 @@ async def create(connecting, alias, headers=""):
     return status, answer
 
 
+async def delete(connecting, made, headers):
+    """One after the other: the emulator has room for a thousand."""
+    connection = await connecting
+    for status, answer in made:
+        if status == 201:
+            path = ("/api/tenants/" if headers else "/cloud/api/tenants/") + json.loads(answer)["id"]
+            status, answer = await ask(connection, "DELETE", path, headers=headers)
+            assert status == 204, (status, answer)
+    connection[1].close()
+
+
 async def measure(home, args, cloud, pat):
     through = lambda: asyncio.open_unix_connection(f"{home}/proxy.sock")
     past = lambda: asyncio.open_connection(*cloud.removeprefix("http://").split(":"))
     for number in range(args.used):
         status, answer = await create(through(), f"used-{number}")
         assert status == 201, (status, answer)
+    ways = {"past Claviger": (past, f"Authorization: Bearer {pat}\r\n"), "through Claviger": (through, "")}
+    periods, refused = {what: [] for what in ways}, []
     command = [sys.executable, __file__, "--load", home, "--rate", str(args.rate), "--used", str(args.used),
-               "--seconds", str(args.seconds)]
+               "--seconds", str(ALONE + args.bursts * len(ways) * EACH)]
     loading = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, limit=1 << 30)
-    periods, refused = {}, []
-    for what, connect, headers in (("past Claviger", past, f"Authorization: Bearer {pat}\r\n"), ("through Claviger", through, "")):
-        await asyncio.sleep(args.seconds / 3)
-        began = time.perf_counter()
-        made = await asyncio.gather(*(create(connect(), f"new-{len(periods)}-{n}", headers) for n in range(args.created)))
-        periods[what] = (began, time.perf_counter())
-        refused += [answer for answer in made if answer[0] != 201]
+    await asyncio.sleep(ALONE)
+    for burst in range(args.bursts):
+        for what, (connect, headers) in ways.items():
+            began = time.perf_counter()
+            aliases = (f"new-{what[:4]}-{burst}-{n}" for n in range(args.created))
+            made = await asyncio.gather(*(create(connect(), alias, headers) for alias in aliases))
+            periods[what].append((began, time.perf_counter()))
+            refused += [answer for answer in made if answer[0] != 201]
+            await delete(connect(), made, headers)
+            await asyncio.sleep(max(began + EACH - time.perf_counter(), EACH / 2))
     seen = json.loads((await loading.communicate())[0].splitlines()[-1])
     # The first second opens connections.
-    first = seen[0][0] + 1
-    alone = Period(seen, first, periods["past Claviger"][0])
+    alone = Beside(seen, [(seen[0][0] + 1, periods["past Claviger"][0][0])])
     print(f"alone: {alone}")
-    beside = {}
-    for what, (began, ended) in periods.items():
-        beside[what] = Period(seen, began, ended)
-        print(f"beside {args.created} creations {what}, {ended - began:.2f} s: {beside[what]}")
+    beside = {what: Beside(seen, those) for what, those in periods.items()}
+    for what, those in periods.items():
+        each = sorted(ended - began for began, ended in those)
+        print(f"beside {args.bursts} bursts of {args.created} creations {what}, {each[len(each) // 2]:.2f} s each: {beside[what]}")
     failed = [one for _, _, one in seen if one]
     for one in (failed + refused)[:5]:
         print(one)
@@ -175,7 +194,8 @@ def main():
     parser.add_argument("--rate", type=int, default=1000)
     parser.add_argument("--used", type=int, default=10)
     parser.add_argument("--created", type=int, default=200)
-    parser.add_argument("--seconds", type=float, default=9)
+    parser.add_argument("--bursts", type=int, default=10)
+    parser.add_argument("--seconds", type=float, help=argparse.SUPPRESS)
     parser.add_argument("--kept", action="store_true", help="the load is answered from the cache: what the emulator does meanwhile is left out")
     parser.add_argument("--bar", type=float, help="milliseconds that p99 may rise")
     parser.add_argument("--load", metavar="HOME", help=argparse.SUPPRESS)
