@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use grants::GrantMetrics;
 pub use in_process::InProcess;
-pub use probe::{ProbeError, probe};
+pub use probe::{ProbeError, probe, probe_redis};
 pub use reload::{Loader, Reloader};
 pub use start_error::StartError;
 pub use vault::{open_store, open_vault, open_vault_file, vault_key};

@@ -24,7 +24,7 @@ pub use self::{
     state::RedisStatus,
 };
 use crate::{
-    config::RedisOptions,
+    config::{RedisAddress, RedisOptions},
     trust::{self, TlsError},
 };
 
@@ -45,7 +45,7 @@ impl Redis {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn new(options: &RedisOptions) -> Result<Self, TlsError> {
-        let tls = options.url.iter().any(crate::config::RedisAddress::is_tls);
+        let tls = options.url.iter().any(RedisAddress::is_tls);
         let tls = tls.then(|| trust::client(&options.roots)).transpose()?.map(Arc::new);
         let prefix = format!("{{{}}}", options.prefix).into_boxed_str();
         let connect = Connect::new(options.clone(), tls, prefix.clone());
@@ -80,6 +80,11 @@ impl Redis {
     /// Whether there is a connection, and each change of that.
     pub fn status(&self) -> watch::Receiver<RedisStatus> {
         self.0.state.status()
+    }
+
+    /// The server of the last connection, where there has been one: one of `redis.url`, or whom it led to.
+    pub fn server(&self) -> Option<RedisAddress> {
+        self.0.state.server()
     }
 
     /// How many connections there have been.

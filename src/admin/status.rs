@@ -72,6 +72,7 @@ impl Admin {
             },
             "tls": dates.map(|dates| process::listen_tls(dates, now.wall)),
             "audit": self.shared.audit.as_ref().map(|audit| audit.status()),
+            "redis": self.shared.redis.as_ref().map(|redis| process::redis(redis, &config, &self.shared)),
             "tenants_total": total,
             "tenants_healthy": healthy,
             "tenants_matching": matching,

@@ -7,10 +7,11 @@ use http::{HeaderMap, Request, StatusCode, header};
 use tokio::time::Instant;
 
 use crate::{
-    config::LogRequests,
+    config::{LogRequests, RedisOptions},
     limit::Dispatch,
     observe::{OperationMetrics, Record, Recorder, RequestId},
     proxy::{Failure, REMEDY_OF_ACCOUNT, Shared},
+    redis::Redis,
     upstream::{self, Outbound, Prepared, Tenant, UpstreamError},
 };
 
@@ -115,6 +116,18 @@ fn of_account(account: &Tenant, status: StatusCode, is_json: bool) -> Result<(),
         }
         status => Err(ProbeError::Unknown(format!("{endpoint} answers {status}."))),
     }
+}
+
+/// Connects to the Redis that is configured, and says which server that came to.
+///
+/// # Errors
+/// Why there is no connection, in the user's terms.
+pub async fn probe_redis(options: &RedisOptions) -> Result<String, String> {
+    let redis = Redis::new(options).map_err(|error| error.to_string())?;
+    let each = options.connect_timeout.saturating_mul(u32::try_from(options.url.len()).unwrap_or(u32::MAX));
+    let connected = redis.connected(each.min(PATIENCE)).await;
+    connected.map_err(|error| sentences(&error.to_string(), error.remedy()))?;
+    Ok(redis.server().map(|server| server.to_string()).unwrap_or_default())
 }
 
 fn explain(failure: &Failure) -> String {

@@ -22,7 +22,7 @@ use crate::{
 pub(super) struct Args {
     #[command(flatten)]
     sources: super::Sources,
-    /// Get a token for each tenant and make one harmless call; likewise with the token of each account at Logto Cloud.
+    /// Get a token for each tenant and make one harmless call; likewise with the token of each account at Logto Cloud. Connect to the Redis.
     #[arg(long)]
     online: bool,
     /// A file without --config in front of it.
@@ -209,6 +209,16 @@ async fn online(config: Config) -> ExitCode {
     let grants = Arc::new(GrantMetrics(metrics.clone()));
     let tokens = Tokens::new(clock.clone(), Random::system(), grants, tokio::runtime::Handle::current());
     let shared = Shared::new(metrics, clock, tokens);
+    let mut away = 0;
+    if let Some(options) = &config.redis {
+        match app::probe_redis(options).await {
+            Ok(server) => println!("redis: fine: connected to {server}"),
+            Err(why) => {
+                away += 1;
+                eprintln!("redis: {why}");
+            }
+        }
+    }
     let pipeline = match shared.pipeline(Arc::new(config), None, None) {
         Ok(pipeline) => pipeline,
         Err(error) => return super::fail(&error.to_string()),
@@ -249,14 +259,10 @@ async fn online(config: Config) -> ExitCode {
         mute += 1;
         eprintln!("issuers.{}: {}: {why}. None of its tokens would be accepted.", issuer.name, issuer.issuer);
     }
-    match (bad, mute) {
-        (0, 0) => ExitCode::SUCCESS,
-        (_, 0) => super::fail(&format!("{} cannot be used", super::count(bad, "tenant"))),
-        (0, _) => super::fail(&format!("{} cannot be used", super::count(mute, "issuer"))),
-        _ => super::fail(&format!(
-            "{} and {} cannot be used",
-            super::count(bad, "tenant"),
-            super::count(mute, "issuer")
-        )),
+    let failed = [(bad, "tenant"), (mute, "issuer"), (away, "Redis")].into_iter().filter(|(many, _)| *many > 0);
+    let failed: Vec<_> = failed.map(|(many, what)| super::count(many, what)).collect();
+    match failed.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => super::fail(&format!("{} cannot be used", failed.join(" and "))),
     }
 }

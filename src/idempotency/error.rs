@@ -12,6 +12,11 @@ pub enum IdempotencyError {
     /// The key is none.
     #[error("the Idempotency-Key is malformed: {0}")]
     Malformed(&'static str),
+    /// It asks what became of a request, and does not say of which.
+    #[error(
+        "Claviger-Replay asks what became of a POST or PATCH with an Idempotency-Key, and no key of this request is kept; it is not sent"
+    )]
+    Missing,
     /// Another request had it.
     #[error(
         "the Idempotency-Key was used for another request: its method, path, query, Content-Type or body differs"
@@ -130,7 +135,7 @@ impl IdempotencyError {
     /// The label of the metric.
     pub fn label(&self) -> &'static str {
         match self {
-            Self::Malformed(_) => "malformed",
+            Self::Malformed(_) | Self::Missing => "malformed",
             Self::Reused => "reused",
             Self::InProgress => "in_progress",
             Self::Unknown | Self::NotKnown => "unknown",

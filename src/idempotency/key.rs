@@ -19,7 +19,7 @@ impl Key {
     /// The key of a request, where it has one and a method that is not idempotent by itself.
     ///
     /// # Errors
-    /// [`IdempotencyError::Malformed`].
+    /// [`IdempotencyError::Malformed`], [`IdempotencyError::Missing`].
     pub fn of(method: &Method, headers: &HeaderMap) -> Result<Option<Self>, IdempotencyError> {
         if !matches!(*method, Method::POST | Method::PATCH) {
             return Self::none(headers);
@@ -35,12 +35,10 @@ impl Key {
     /// Of a request whose key is not kept here.
     ///
     /// # Errors
-    /// [`IdempotencyError::Malformed`]: it asks what became of the first one, and must not be sent.
+    /// [`IdempotencyError::Missing`]: it asks what became of the first one, and must not be sent.
     pub fn none(headers: &HeaderMap) -> Result<Option<Self>, IdempotencyError> {
         match headers.contains_key(headers::CLAVIGER_REPLAY) {
-            true => Err(IdempotencyError::Malformed(
-                "Claviger-Replay asks what became of a POST or PATCH with a key, and no key of this request is kept",
-            )),
+            true => Err(IdempotencyError::Missing),
             false => Ok(None),
         }
     }
@@ -107,8 +105,8 @@ mod tests {
     fn whoever_asks_what_became_of_a_request_names_its_key() {
         let mut headers = HeaderMap::new();
         headers.insert(headers::CLAVIGER_REPLAY, http::HeaderValue::from_static("only"));
-        assert!(matches!(Key::of(&Method::POST, &headers), Err(IdempotencyError::Malformed(_))));
-        assert!(matches!(Key::of(&Method::DELETE, &headers), Err(IdempotencyError::Malformed(_))));
+        assert!(matches!(Key::of(&Method::POST, &headers), Err(IdempotencyError::Missing)));
+        assert!(matches!(Key::of(&Method::DELETE, &headers), Err(IdempotencyError::Missing)));
     }
 
     #[test]

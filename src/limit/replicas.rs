@@ -13,7 +13,7 @@ use std::{
 
 use tokio::{runtime, time::Instant};
 
-use crate::redis::{Redis, RedisError, Script};
+use crate::redis::{Redis, RedisError, RedisStatus, Script};
 
 /// How often a replica shows itself.
 const EVERY: Duration = Duration::from_secs(2);
@@ -51,6 +51,8 @@ struct Inner {
     seen: AtomicU32,
     away: AtomicBool,
     has_shared: AtomicBool,
+    /// The log says that limits are not shared.
+    is_told: AtomicBool,
     why: Mutex<Option<RedisError>>,
     leases: [AtomicU64; 4],
 }
@@ -94,6 +96,7 @@ impl Replicas {
             // Until it has answered.
             away: AtomicBool::new(true),
             has_shared: AtomicBool::new(false),
+            is_told: AtomicBool::new(false),
             why: Mutex::default(),
             leases: Default::default(),
         });
@@ -112,6 +115,7 @@ impl Replicas {
             seen: AtomicU32::new(count),
             away: AtomicBool::new(false),
             has_shared: AtomicBool::new(true),
+            is_told: AtomicBool::new(false),
             why: Mutex::default(),
             leases: Default::default(),
         }))
@@ -158,8 +162,8 @@ impl Replicas {
 impl Inner {
     fn went(&self, error: RedisError) {
         let share = self.seen.load(Relaxed).max(self.least);
-        let was_away = self.away.swap(true, Relaxed);
-        if !was_away {
+        self.away.store(true, Relaxed);
+        if !self.is_told.swap(true, Relaxed) {
             tracing::warn!(reason = %error, remedy = error.remedy(), replicas = share,
                 "limits are not shared: this replica keeps to its part of each");
         }
@@ -170,6 +174,7 @@ impl Inner {
         self.seen.store(count, Relaxed);
         self.has_shared.store(true, Relaxed);
         *self.why.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.is_told.store(false, Relaxed);
         if self.away.swap(false, Relaxed) {
             tracing::info!(replicas = count.max(self.least), "limits are shared with the other replicas");
         }
@@ -194,6 +199,11 @@ impl Back {
 /// Shows it every few seconds, and as soon as there is a connection, until nobody has it any more.
 async fn show(replicas: Weak<Inner>) {
     let Some(mut status) = replicas.upgrade().map(|inner| inner.redis.status()) else { return };
+    // The first connection is made, or fails, before there is anything to say.
+    let is_connected = *status.borrow_and_update() == RedisStatus::Connected;
+    if !is_connected && status.changed().await.is_err() {
+        return;
+    }
     let mut back: Option<Back> = None;
     while let Some(inner) = replicas.upgrade() {
         let key = format!("{}:replicas", inner.redis.prefix());

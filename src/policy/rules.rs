@@ -120,7 +120,12 @@ impl Rule {
         }
         if let Some((method, path)) = text.split_once(char::is_whitespace) {
             let path = path.trim_start();
-            return match read_template(method, path.strip_prefix(catalog.api().mount()).unwrap_or(path)) {
+            let within = path.strip_prefix(catalog.api().mount()).unwrap_or(path);
+            return match read_template(method, within) {
+                Err(RuleError::Template { .. }) if is_without_api(catalog, method, within) => {
+                    let right = format!("{method} {}/api{within}", catalog.api().mount());
+                    Err(RuleError::WithoutApi { right: right.into() })
+                }
                 Err(RuleError::Method { .. }) if !path.starts_with('/') => {
                     Err(RuleError::Several { rules: text.split_whitespace().map(Into::into).collect() })
                 }
@@ -184,6 +189,12 @@ impl Rule {
             Self::Template { verb, template } => check_template(catalog, *verb, template),
         }
     }
+}
+
+/// Whether it would be Logto's path behind `/api`.
+fn is_without_api(catalog: &Catalog, method: &str, path: &str) -> bool {
+    let find = |verb| catalog.find(verb, &format!("/api{path}"));
+    path.starts_with('/') && Verb::parse(method).and_then(find).is_some()
 }
 
 fn read_template(method: &str, path: &str) -> Result<Rule, RuleError> {

@@ -275,6 +275,7 @@ impl Failure {
             Self::Vault(VaultError::Unavailable(_)) => table::VAULT_UNAVAILABLE,
             Self::Idempotency(error) => match error {
                 IdempotencyError::Malformed(_) => table::KEY_MALFORMED,
+                IdempotencyError::Missing => table::KEY_MISSING,
                 IdempotencyError::Reused => table::KEY_REUSED,
                 IdempotencyError::InProgress => table::KEY_IN_PROGRESS,
                 IdempotencyError::Unknown => table::OUTCOME_UNKNOWN,

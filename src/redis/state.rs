@@ -13,6 +13,7 @@ use super::{
     error::RedisError,
     messages::{Inbox, Messages},
 };
+use crate::config::RedisAddress;
 
 /// Whether there is a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,7 @@ pub(super) struct State {
     connection: ArcSwap<Result<MultiplexedConnection, Arc<str>>>,
     status: watch::Sender<RedisStatus>,
     connections: AtomicU64,
+    server: Mutex<Option<RedisAddress>>,
     inboxes: Mutex<Vec<Inbox>>,
     /// Another server is to be asked from now on.
     pub(super) elsewhere: Notify,
@@ -41,6 +43,7 @@ impl Default for State {
             connection: ArcSwap::from_pointee(Err(why.clone())),
             status: watch::Sender::new(RedisStatus::Away(why)),
             connections: AtomicU64::new(0),
+            server: Mutex::default(),
             inboxes: Mutex::default(),
             elsewhere: Notify::new(),
             subscribed: Notify::new(),
@@ -61,8 +64,14 @@ impl State {
         self.connections.load(Relaxed)
     }
 
-    pub(super) fn came(&self, connection: MultiplexedConnection) {
+    /// The server of the last connection.
+    pub(super) fn server(&self) -> Option<RedisAddress> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn came(&self, connection: MultiplexedConnection, server: RedisAddress) {
         self.connections.fetch_add(1, Relaxed);
+        *self.server.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);
         self.connection.store(Arc::new(Ok(connection)));
         self.status.send_replace(RedisStatus::Connected);
     }

@@ -54,13 +54,13 @@ pub(super) async fn connected(mut connect: Connect, state: Arc<State>) {
 
 /// Lends the connection to everybody, until it is lost: why.
 async fn until_lost(connected: Connected, state: &State, timeout: Duration) -> Arc<str> {
-    let Connected { connection, mut driver, .. } = connected;
+    let Connected { connection, mut driver, server } = connected;
     let mut known: Vec<Box<str>> = Vec::new();
     if let Err(why) = subscribe(&connection, state, &mut known, timeout).await {
         driver.abort();
         return why;
     }
-    state.came(connection.clone());
+    state.came(connection.clone(), server);
     let why = loop {
         tokio::select! {
             _ = &mut driver => break "the connection was closed".into(),

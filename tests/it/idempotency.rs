@@ -196,6 +196,10 @@ async fn b60_an_unknown_outcome_is_said_and_nothing_is_sent_again() {
     assert!(logto.api_requests_seen().is_empty());
     assert_eq!(proxy.ask(&creation("asked", "asked")).await.status, 200);
     assert_eq!(proxy.ask(&asked).await.value("idempotency-replayed"), Some("true"));
+    let nameless = Request::post("/api/roles", "{}").header("Claviger-Replay", "only");
+    let nameless = proxy.ask(&nameless).await;
+    assert!(nameless.text().contains("\"No Idempotency-Key\""), "{}", nameless.text());
+    nameless.assert_problem(400, "bad_request");
     // Another key is another request.
     assert_eq!(proxy.ask(&creation("reset", "anew")).await.status, 200);
 }

@@ -1,4 +1,5 @@
-//! What there is once for a process: the listener's certificates, and the issuers of callers' tokens.
+//! What there is once for a process: the listener's certificates, the issuers of callers' tokens, and the Redis that it shares with other
+//! replicas.
 
 use std::time::SystemTime;
 
@@ -8,7 +9,10 @@ use super::moments::{after, before};
 use crate::{
     authn::jwt::KeyringStatus,
     clock::Moment,
+    config::{Config, StoreOptions},
     listen::tls::dates::{Dates, date},
+    proxy::Shared,
+    redis::{Redis, RedisStatus},
 };
 
 /// The listener's certificate, and what clients' certificates are judged by.
@@ -26,6 +30,25 @@ pub(super) fn listen_tls(dates: &Dates, now: SystemTime) -> Value {
             "next_update": list.next_update.map(date),
         })).collect::<Vec<_>>()),
         "warnings": dates.concerns(now).iter().map(ToString::to_string).collect::<Vec<_>>(),
+    })
+}
+
+/// Which Redis it is, and what is shared through it: a replica that shares it under another prefix, or shares something else, shows here.
+pub(super) fn redis(redis: &Redis, config: &Config, shared: &Shared) -> Value {
+    let options = config.redis.as_ref();
+    let is_vault = config.vault.as_ref().is_some_and(|vault| matches!(vault.store, StoreOptions::Redis(_)));
+    let shares = [
+        (shared.limiters.replicas().is_some(), "limits"),
+        (options.is_some_and(|options| options.token_key.is_some()), "tokens"),
+        (shared.keys.is_some(), "idempotency_keys"),
+        (is_vault, "vault"),
+    ];
+    json!({
+        "connected": *redis.status().borrow() == RedisStatus::Connected,
+        "server": redis.server().map(|server| server.to_string()),
+        "prefix": options.map(|options| &options.prefix),
+        "shares": shares.into_iter().filter_map(|(is, what)| is.then_some(what)).collect::<Vec<_>>(),
+        "replicas": shared.limiters.replicas().map(|replicas| replicas.status().count),
     })
 }
 

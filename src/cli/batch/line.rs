@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::unique::{self, Unique};
 use crate::{
-    catalog::{Catalog, Verb, nearest},
+    catalog::{Catalog, Parameters, Verb, nearest},
     ids::TenantName,
 };
 
@@ -52,7 +52,7 @@ impl Line {
         if !text.trim_ascii_start().starts_with(b"{") {
             return Err(format!("this is no JSON object. Write {FORM}, on one line"));
         }
-        let written: Written = serde_json::from_slice(text).map_err(|error| explained(&error))?;
+        let written: Written = serde_json::from_slice(text).map_err(|error| explained(&error, text))?;
         let (verb, path) = match (&written.operation, &written.method, &written.path) {
             (Some(operation), None, None) => named(operation, &written.params)?,
             (None, Some(method), Some(path)) if written.params.is_empty() => spelled(method, path)?,
@@ -91,6 +91,7 @@ impl Line {
         let unique = body.and_then(|body| unique::of(verb, &path, &mount, body));
         let mut target = mount + &path;
         if !written.query.is_empty() {
+            query_fits(verb, &path, &written.query)?;
             let joint = if target.contains('?') { '&' } else { '?' };
             target.push(joint);
             target.push_str(&query(&written.query)?);
@@ -113,29 +114,64 @@ impl Line {
 
 /// Whether Logto takes members of these names: it drops others without a word (fact 6.4), and makes an empty object.
 fn members_fit(verb: Verb, path: &str, members: &Map<String, Value>) -> Result<(), String> {
+    let Some((id, takes)) = parameters(verb, path) else { return Ok(()) };
+    fits(id, "", members, takes.members(), |name| takes.has_member(name))
+}
+
+/// The same of the names of query parameters, of which it drops those that it does not know as well.
+fn query_fits(verb: Verb, path: &str, query: &Map<String, Value>) -> Result<(), String> {
+    let Some((id, takes)) = parameters(verb, path) else { return Ok(()) };
+    fits(id, "query parameter ", query, takes.query(), |name| takes.takes(name))
+}
+
+fn parameters(verb: Verb, path: &str) -> Option<(&'static str, Parameters)> {
     let path = path.split('?').next().unwrap_or(path);
     let catalog = Catalog::logto();
-    let Some(op) = catalog.find(verb, path) else { return Ok(()) };
-    let (id, takes) = (catalog.operation(op).id, catalog.parameters(op));
-    let known: Vec<&str> = takes.members().collect();
-    match members.keys().find(|name| !known.is_empty() && !takes.has_member(name)) {
+    let op = catalog.find(verb, path)?;
+    Some((catalog.operation(op).id, catalog.parameters(op)))
+}
+
+fn fits(
+    id: &str,
+    what: &str,
+    given: &Map<String, Value>,
+    known: impl Iterator<Item = &'static str>,
+    is_known: impl Fn(&str) -> bool,
+) -> Result<(), String> {
+    let known: Vec<&str> = known.collect();
+    match given.keys().find(|name| !known.is_empty() && !is_known(name)) {
         None => Ok(()),
         Some(name) => Err(match nearest(name, known.iter().copied()) {
-            Some(near) => format!("{id} takes no {name:?}. Did you mean {near:?}?"),
-            None => format!("{id} takes no {name:?}. There are: {}", known.join(", ")),
+            Some(near) => format!("{id} takes no {what}{name:?}. Did you mean {near:?}?"),
+            None => format!("{id} takes no {what}{name:?}. There are: {}", known.join(", ")),
         }),
     }
 }
 
-fn explained(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    match text.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next()) {
+fn explained(error: &serde_json::Error, text: &[u8]) -> String {
+    let said = error.to_string();
+    match said.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next()) {
         Some(name) => format!(
             "there is no member {name:?}. There are: id, operation, params, query, method, path, tenant, body"
         ),
-        None if error.is_data() => format!("{text}. Write {FORM}"),
-        None => format!("this is no JSON object: {text}. Write {FORM}, on one line"),
+        None if error.is_data() => {
+            let said = misfit(text).unwrap_or_else(|| said.split(" at line ").next().unwrap_or_default().to_owned());
+            format!("{said}. Write {FORM}")
+        }
+        None => format!("this is no JSON object: {said}. Write {FORM}, on one line"),
     }
+}
+
+/// The member that is of another kind than it has to be.
+fn misfit(text: &[u8]) -> Option<String> {
+    let written: Map<String, Value> = serde_json::from_slice(text).ok()?;
+    let bad = written.iter().find_map(|(name, value)| match (&**name, value) {
+        (_, Value::Null) if name != "params" && name != "query" => None,
+        ("id" | "operation" | "method" | "path" | "tenant", value) if !value.is_string() => Some((name, "text: \"…\"")),
+        ("params" | "query", value) if !value.is_object() => Some((name, "an object: {\"name\": \"value\"}")),
+        _ => None,
+    });
+    bad.map(|(name, kind)| format!("{name} has to be {kind}"))
 }
 
 /// Method and path of an operation by its name.
@@ -278,8 +314,14 @@ mod tests {
             (r#"{"method":"GET","path":"/api/users","boddy":{}}"#, r#"no member "boddy""#),
             (r#"{"method":"GET","path":"/api/users","tenant":"A"}"#, "a name is"),
             (r#"{"operation":"cloud:ListRegions","tenant":"a"}"#, "has no tenant"),
-            (r#"{"operation":"ListUsers","query":{"a":{}}}"#, "query.a"),
+            (r#"{"operation":"ListUsers","query":{"page":{}}}"#, "query.page"),
             (r#"{"operation":"ListUsers","id":""}"#, "id has"),
+            (r#"{"operation":"ListUsers","id":7}"#, "id has to be text: \"…\". Write {"),
+            (r#"{"operation":"ListUsers","query":"page=2"}"#, "query has to be an object"),
+            (r#"{"operation":"ListUsers","query":null}"#, "query has to be an object"),
+            (r#"{"id":"a","id":"b","operation":"ListUsers"}"#, "duplicate field `id`. Write {"),
+            (r#"{"operation":"ListUsers","query":{"pagesize":2}}"#, "query parameter \"pagesize\". Did you mean \"page_size\"?"),
+            (r#"{"method":"GET","path":"/api/roles?page=1","query":{"x":1}}"#, "ListRoles takes no query parameter \"x\". There are: "),
             (r#"{"operation":"CreateUser","body":{"usrname":"c"}}"#, "Did you mean \"username\"?"),
             (r#"{"method":"PATCH","path":"/api/users/x?y=1","body":{"nam":"c"}}"#, "Did you mean \"name\"?"),
             (r#"{"operation":"CreateUser","body":"x"}"#, "body must be an object"),

@@ -59,7 +59,23 @@ fn head(document: &Document, paint: &Paint) -> Vec<String> {
         configuration.at("digest").text(),
         length(in_force),
     );
-    vec![first.into_iter().flatten().collect::<Vec<_>>().join("  "), paint.text(Tone::Soft, &second)]
+    let first = first.into_iter().flatten().collect::<Vec<_>>().join("  ");
+    let second = paint.text(Tone::Soft, &second);
+    let third = redis(root.at("redis")).map(|third| paint.text(Tone::Soft, &third));
+    [first, second].into_iter().chain(third).collect()
+}
+
+/// Why it is not connected is among the problems.
+fn redis(redis: Node<'_>) -> Option<String> {
+    let shares = redis.at("shares").list().map(|what| what.text().replace('_', " ")).collect::<Vec<_>>();
+    let shares = if shares.is_empty() { "nothing".to_owned() } else { shares.join(", ") };
+    let replicas = redis.at("replicas");
+    let with = replicas.is_there().then(|| format!(" by {}", counted(replicas.number(), "replica")));
+    let server = redis.at("server").text();
+    redis.is_there().then(|| match redis.at("connected").is(true) {
+        true => format!("{server}, prefix {}: {shares} shared{}", redis.at("prefix").text(), with.unwrap_or_default()),
+        false => format!("Redis is away; otherwise shared through it: {shares}"),
+    })
 }
 
 fn of_problem(problem: Node<'_>, paint: &Paint) -> Vec<String> {

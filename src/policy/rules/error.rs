@@ -69,6 +69,12 @@ pub enum RuleError {
         /// The first thing that keeps it from being one.
         error: TemplateError,
     },
+    /// A path of Logto's without what all of them begin with.
+    #[error("a path begins with \"/api/\": write {right:?}")]
+    WithoutApi {
+        /// The rule as it should be.
+        right: Box<str>,
+    },
     /// A template that is Logto's but for the case of letters.
     #[error("write {right:?}, as Logto does")]
     Spelling {

@@ -52,7 +52,9 @@ fn what_is_no_rule_says_what_to_write() {
         ("get /api/users", "\"get\" is not a method: write GET, POST, PUT, PATCH or DELETE, one a rule"),
         ("users:read ListRoles", "rules are separated by commas: write \"users:read\", \"ListRoles\""),
         ("* /api/users", "\"*\" is not a method: write GET, POST, PUT, PATCH or DELETE, one a rule"),
-        ("GET /users", "\"/users\" is not a path template: a path begins with \"/api/\""),
+        ("GET /users", "a path begins with \"/api/\": write \"GET /api/users\""),
+        ("PATCH /users/{id}", "a path begins with \"/api/\": write \"PATCH /api/users/{id}\""),
+        ("GET /usrs", "\"/usrs\" is not a path template: a path begins with \"/api/\""),
         ("GET /api", "\"/api\" is not a path template: a path begins with \"/api/\""),
         (
             "GET /api/users/",

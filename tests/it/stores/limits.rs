@@ -12,7 +12,7 @@ use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
     quota::{Seen, builder, hungry, key, logto, of},
-    support::{Logto, Proxy, RedisServer, Request, quoted, wait, within},
+    support::{Logto, Proxy, RedisServer, Request, claviger, quoted, wait, within},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -136,6 +136,37 @@ async fn b55_a_redis_that_dies_and_comes_back_fails_no_request() {
         assert_eq!(log.matches("limits are not shared: this replica keeps to its part of each").count(), 1);
         assert!(log.contains("\"replicas\":3") && log.contains("limits are shared with the other replicas"));
     }
+}
+
+/// How the operator sees it, before anything has been shared, and from the shell.
+#[tokio::test]
+async fn b55_whether_redis_is_there_is_said_from_the_start() {
+    let name = "b55_whether_redis_is_there_is_said_from_the_start";
+    let Some(mut server) = RedisServer::start(name).await else { return };
+    let logto = logto(1000, SECOND).await;
+    server.kill().await;
+    let replica = replica(&logto, &server).await;
+    let file = replica.file().display().to_string();
+    let check = ["check", "--online", "--config", &file];
+    let away = claviger(&check).await;
+    assert!(away.assert_code(1).stderr.contains("redis: Redis cannot be reached: "), "{}", away.stderr);
+    assert!(away.stderr.contains("1 Redis cannot be used"), "{}", away.stderr);
+    let says = "limits are not shared: this replica keeps to its part of each";
+    replica.logged(says).await;
+    let shown = claviger(&["status", "--address", &replica.admin_authority()]).await.stdout;
+    assert!(shown.contains("Redis is away; otherwise shared through it: limits, idempotency keys\n"), "{shown}");
+    server.restart().await;
+    until(&replica, "claviger_redis_fallback", 0.0).await;
+    assert_eq!(replica.log().matches(says).count(), 1);
+    let shown = claviger(&["status", "--address", &replica.admin_authority()]).await.stdout;
+    let expected = format!("{}, prefix claviger: limits, idempotency keys shared by 1 replica\n", server.url());
+    assert!(shown.contains(&expected), "{shown}");
+    let there = claviger(&check).await;
+    let expected = format!("redis: fine: connected to {}\n", server.url());
+    assert!(there.assert_code(0).stdout.contains(&expected), "{}", there.stdout);
+    let other = self::replica(&logto, &server).await;
+    until(&other, "claviger_redis_replicas", 2.0).await;
+    assert_eq!(other.status().await["redis"]["replicas"], 2);
 }
 
 #[tokio::test]
