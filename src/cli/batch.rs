@@ -40,7 +40,7 @@ A line is one operation, by its name or by method and path:
   {\"id\": \"ada-roles\", \"method\": \"POST\", \"path\": \"/api/users/x1/roles\", \"body\": {\"roleIds\": [\"r1\"]}}
 
 Every line is checked before the first is sent. FILE.journal has what was sent, FILE.results what came of it; the same command goes on
-after an interruption.
+after an interruption. Ctrl-C (SIGINT, SIGTERM) sends nothing more and waits for what is under way; the second one does not wait.
 
 Exit codes:
   0   all is done
@@ -130,8 +130,9 @@ pub(super) fn run(args: &Args) -> ExitCode {
     };
     let ended = runtime.block_on(async {
         let client = chosen.open().await?;
+        let stop = super::serve::stopping().map_err(|error| format!("cannot watch for signals: {error}"))?;
         let run = Run::new(client, journal, args.repeat_unknown, args.patience);
-        Ok::<_, String>(run.all(input, usize::from(args.concurrency)).await)
+        Ok::<_, String>(run.all(input, usize::from(args.concurrency), stop).await)
     });
     log::flush();
     let Ended { tally, first_failure, given_up } = match ended {

@@ -259,7 +259,8 @@ async fn online(config: Config) -> ExitCode {
         mute += 1;
         eprintln!("issuers.{}: {}: {why}. None of its tokens would be accepted.", issuer.name, issuer.issuer);
     }
-    let failed = [(bad, "tenant"), (mute, "issuer"), (away, "Redis")].into_iter().filter(|(many, _)| *many > 0);
+    let failed =
+        [(bad, "tenant"), (mute, "issuer"), (away, "Redis")].into_iter().filter(|(many, _)| *many > 0);
     let failed: Vec<_> = failed.map(|(many, what)| super::count(many, what)).collect();
     match failed.is_empty() {
         true => ExitCode::SUCCESS,

@@ -116,16 +116,22 @@ async fn credentials_work(app: &App) -> bool {
 
 /// SIGTERM and SIGINT stop, SIGHUP reloads; a second one to stop does not wait.
 pub(super) fn signals() -> std::io::Result<(impl Future<Output = ()>, mpsc::Receiver<()>)> {
-    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stop = stopping()?;
     let mut hup = signal(SignalKind::hangup())?;
     let (reload, reloads) = mpsc::channel(1);
-    let (stop, stopped) = tokio::sync::oneshot::channel();
     tokio::spawn(async move {
         while hup.recv().await.is_some() {
             // One that waits already is enough.
             let _: Result<(), _> = reload.try_send(());
         }
     });
+    Ok((stop, reloads))
+}
+
+/// Until SIGTERM or SIGINT comes; a second one ends the process at once.
+pub(super) fn stopping() -> std::io::Result<impl Future<Output = ()>> {
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (stop, stopped) = tokio::sync::oneshot::channel();
     tokio::spawn(async move {
         tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
         let _: Result<(), ()> = stop.send(());
@@ -134,7 +140,7 @@ pub(super) fn signals() -> std::io::Result<(impl Future<Output = ()>, mpsc::Rece
         log::flush();
         std::process::exit(super::NO.into());
     });
-    Ok((async { drop(stopped.await) }, reloads))
+    Ok(async { drop(stopped.await) })
 }
 
 /// No core file and no debugger of the same user: both would show secrets (prctl(2), PR_SET_DUMPABLE).

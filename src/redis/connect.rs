@@ -129,7 +129,12 @@ impl Connect {
         let (mut connection, _driver) = self.to(sentinel, self.sentinel_password.as_ref(), none).await?;
         let ask = redis::cmd("SENTINEL").arg("get-master-addr-by-name").arg(master).to_owned();
         let answer: Option<(String, u16)> =
-            ask.query_async(&mut connection).await.map_err(|error| said(&error))?;
+            ask.query_async(&mut connection).await.map_err(|error| match error.code() {
+                Some("ERR") => {
+                    "it is no Sentinel: with `redis.master` set, `redis.url` names Sentinels".into()
+                }
+                _ => said(&error),
+            })?;
         let (host, port) =
             answer.ok_or_else(|| shortened(&format!("this Sentinel knows no master {master:?}")))?;
         Ok(match &self.options.url[0] {

@@ -155,7 +155,8 @@ fn explained(error: &serde_json::Error, text: &[u8]) -> String {
             "there is no member {name:?}. There are: id, operation, params, query, method, path, tenant, body"
         ),
         None if error.is_data() => {
-            let said = misfit(text).unwrap_or_else(|| said.split(" at line ").next().unwrap_or_default().to_owned());
+            let said =
+                misfit(text).unwrap_or_else(|| said.split(" at line ").next().unwrap_or_default().to_owned());
             format!("{said}. Write {FORM}")
         }
         None => format!("this is no JSON object: {said}. Write {FORM}, on one line"),
@@ -167,7 +168,9 @@ fn misfit(text: &[u8]) -> Option<String> {
     let written: Map<String, Value> = serde_json::from_slice(text).ok()?;
     let bad = written.iter().find_map(|(name, value)| match (&**name, value) {
         (_, Value::Null) if name != "params" && name != "query" => None,
-        ("id" | "operation" | "method" | "path" | "tenant", value) if !value.is_string() => Some((name, "text: \"…\"")),
+        ("id" | "operation" | "method" | "path" | "tenant", value) if !value.is_string() => {
+            Some((name, "text: \"…\""))
+        }
         ("params" | "query", value) if !value.is_object() => Some((name, "an object: {\"name\": \"value\"}")),
         _ => None,
     });
@@ -320,8 +323,14 @@ mod tests {
             (r#"{"operation":"ListUsers","query":"page=2"}"#, "query has to be an object"),
             (r#"{"operation":"ListUsers","query":null}"#, "query has to be an object"),
             (r#"{"id":"a","id":"b","operation":"ListUsers"}"#, "duplicate field `id`. Write {"),
-            (r#"{"operation":"ListUsers","query":{"pagesize":2}}"#, "query parameter \"pagesize\". Did you mean \"page_size\"?"),
-            (r#"{"method":"GET","path":"/api/roles?page=1","query":{"x":1}}"#, "ListRoles takes no query parameter \"x\". There are: "),
+            (
+                r#"{"operation":"ListUsers","query":{"pagesize":2}}"#,
+                "query parameter \"pagesize\". Did you mean \"page_size\"?",
+            ),
+            (
+                r#"{"method":"GET","path":"/api/roles?page=1","query":{"x":1}}"#,
+                "ListRoles takes no query parameter \"x\". There are: ",
+            ),
             (r#"{"operation":"CreateUser","body":{"usrname":"c"}}"#, "Did you mean \"username\"?"),
             (r#"{"method":"PATCH","path":"/api/users/x?y=1","body":{"nam":"c"}}"#, "Did you mean \"name\"?"),
             (r#"{"operation":"CreateUser","body":"x"}"#, "body must be an object"),

@@ -1,9 +1,12 @@
 //! The run: which operations are under way, and what becomes of each. One that was sent by an earlier run begins with the question
 //! what came of it.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    io::Write as _,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use http::Method;
@@ -68,16 +71,27 @@ impl Run {
         }
     }
 
-    /// Carries all of it out.
-    pub(super) async fn all(self, input: Input, concurrency: usize) -> Ended {
+    /// Carries all of it out, or what is under way by then when it is to `stop`.
+    pub(super) async fn all(self, input: Input, concurrency: usize, stop: impl Future<Output = ()>) -> Ended {
         let this = Arc::new(self);
         let progress = Progress::new(this.journal().tally);
         let mut under_way = JoinSet::new();
-        let given_up = this.go_through(&input, concurrency, &progress, &mut under_way).await.err();
+        let given_up = tokio::select! {
+            ended = this.go_through(&input, concurrency, &progress, &mut under_way) => ended.err(),
+            () = stop => Some("interrupted".to_owned()),
+        };
         // Those that are under way are told what came of them, and nobody waits any more.
         this.patience.end();
-        while under_way.join_next().await.is_some() {}
         progress.end();
+        if given_up.is_some() && !under_way.is_empty() {
+            // A terminal that is gone is no reason to stop.
+            let _ = writeln!(
+                std::io::stderr(),
+                "claviger: {} under way: waiting for their answers",
+                under_way.len()
+            );
+        }
+        while under_way.join_next().await.is_some() {}
         this.client.end().await;
         let mut journal = this.journal();
         let synced = journal.sync().err().map(|error| format!("the results cannot be written: {error}"));

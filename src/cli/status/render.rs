@@ -73,7 +73,11 @@ fn redis(redis: Node<'_>) -> Option<String> {
     let with = replicas.is_there().then(|| format!(" by {}", counted(replicas.number(), "replica")));
     let server = redis.at("server").text();
     redis.is_there().then(|| match redis.at("connected").is(true) {
-        true => format!("{server}, prefix {}: {shares} shared{}", redis.at("prefix").text(), with.unwrap_or_default()),
+        true => format!(
+            "{server}, prefix {}: {shares} shared{}",
+            redis.at("prefix").text(),
+            with.unwrap_or_default()
+        ),
         false => format!("Redis is away; otherwise shared through it: {shares}"),
     })
 }

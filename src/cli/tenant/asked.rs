@@ -89,8 +89,7 @@ pub(super) fn refused(answer: &Value) -> Option<String> {
 
 async fn in_the_file(config: Config, ask: &Ask) -> Result<Value, AdoptError> {
     let Some(options) = config.vault.clone() else {
-        let what = "there is no [vault] in the configuration, or its key cannot be read here";
-        return Err(VaultError::from(Unavailable::new(what, "Look at vault.store and vault.key.")).into());
+        return Err(no_vault().into());
     };
     if let Ask::Adopt(adoption) = ask {
         let (vault, _) = open_vault(&options).await?;
@@ -126,6 +125,13 @@ async fn in_the_file(config: Config, ask: &Ask) -> Result<Value, AdoptError> {
                 .into(),
         )),
     }
+}
+
+/// The configuration was read without what only `serve` may be able to read.
+pub(super) fn no_vault() -> VaultError {
+    let what = "there is no [vault] in the configuration, or its key cannot be read here";
+    let remedy = "`claviger vault verify` says which; `claviger status` shows the tenants of the configuration itself.";
+    Unavailable::new(what, remedy).into()
 }
 
 pub(super) fn shared(vault: Vault) -> Shared {

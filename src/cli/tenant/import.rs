@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use self::entry::{Entry, entries};
-use super::asked::{PATIENCE, refused, said, shared};
+use super::asked::{PATIENCE, no_vault, refused, said, shared};
 use crate::{
     app::open_vault,
     cli::process::Process,
@@ -171,7 +171,8 @@ async fn in_the_file(
     counts: &mut Counts,
 ) -> Result<(), String> {
     let Some(options) = config.vault.clone() else {
-        return Err("there is no [vault] in the configuration, or its key cannot be read here".into());
+        let error = no_vault();
+        return Err(format!("{error}. {}", error.remedy()));
     };
     let vault = open_vault(&options).await.map_err(|error| format!("{error}. {}", error.remedy()))?.0;
     let shared = shared(vault);

@@ -1,10 +1,13 @@
 //! Without a running Claviger: the same operations through a pipeline of the command's own process.
 
+use std::{process::Stdio, time::Duration};
+
 use claviger_emulator::{Effect, Fault, Target};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use super::{Desk, crashes::killed, nameless, user};
-use crate::support::{Finished, Logto, Proxy, Settings, canary::Canary, quoted, tap::Tap};
+use crate::support::{Finished, Logto, Proxy, Settings, canary::Canary, quoted, soon, tap::Tap};
 
 /// A desk with a configuration beside it, by which the operations are sent as a caller that has a key.
 fn desk(logto: &Logto, change: impl FnOnce(Settings) -> Settings) -> Desk {
@@ -124,6 +127,36 @@ async fn b61_in_process_a_run_that_is_killed_goes_on_where_it_was() {
         let may_be_unknown = line % 10 == 0;
         assert!(result["outcome"] == "done" || may_be_unknown && result["outcome"] == "unknown", "{result}");
     }
+}
+
+/// Whoever presses Ctrl-C leaves nothing behind of which nobody knows.
+#[tokio::test]
+async fn b61_in_process_a_run_that_is_interrupted_waits_for_what_is_under_way() {
+    let logto = Logto::start().await;
+    let desk = desk(&logto, |settings| settings);
+    desk.write((0..40).map(|n| nameless(&format!("stop-{n:02}"))));
+    logto
+        .faults()
+        .add(Fault::new(Target::Api, Effect::latency(Duration::from_millis(700))).method("POST").times(8));
+    let mut command = desk.command(&["--concurrency", "4"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    soon("operations under way", || logto.api_requests_seen().len() >= 4).await;
+    let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed())).expect("it runs");
+    kill_process(pid, Signal::TERM).expect("it is ours");
+    let output = child.wait_with_output().await.expect("it ends");
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert_eq!(stdout, "4 of 40 done, 0 failed, 0 unknown, 36 left. Results: ops.results\n");
+    assert_eq!(
+        stderr,
+        "claviger: 4 under way: waiting for their answers\nclaviger: interrupted. The same command goes on where it was\n"
+    );
+    let records = audited(&desk);
+    assert_eq!(records.iter().filter(|it| it["event"] == "request").count(), 4, "{records:?}");
+    logto.faults().clear();
+    run(&desk, &[]).await.assert_code(0);
+    assert_eq!(there(&logto, "name", "stop-").await.len(), 40);
+    assert!(desk.results().iter().all(|it| it["settled"].is_null()), "{:?}", desk.results());
 }
 
 #[tokio::test]

@@ -154,12 +154,16 @@ async fn b55_whether_redis_is_there_is_said_from_the_start() {
     let says = "limits are not shared: this replica keeps to its part of each";
     replica.logged(says).await;
     let shown = claviger(&["status", "--address", &replica.admin_authority()]).await.stdout;
-    assert!(shown.contains("Redis is away; otherwise shared through it: limits, idempotency keys\n"), "{shown}");
+    assert!(
+        shown.contains("Redis is away; otherwise shared through it: limits, idempotency keys\n"),
+        "{shown}"
+    );
     server.restart().await;
     until(&replica, "claviger_redis_fallback", 0.0).await;
     assert_eq!(replica.log().matches(says).count(), 1);
     let shown = claviger(&["status", "--address", &replica.admin_authority()]).await.stdout;
-    let expected = format!("{}, prefix claviger: limits, idempotency keys shared by 1 replica\n", server.url());
+    let expected =
+        format!("{}, prefix claviger: limits, idempotency keys shared by 1 replica\n", server.url());
     assert!(shown.contains(&expected), "{shown}");
     let there = claviger(&check).await;
     let expected = format!("redis: fine: connected to {}\n", server.url());

@@ -7,7 +7,7 @@ use claviger::{
     idempotency::{self, Begun, Claim, Digests, NotKept, Outcome, SharedKeys},
     ids::CallerName,
     limit::{Limiters, Replicas},
-    redis::Redis,
+    redis::{Redis, RedisStatus},
     secret::{Bearer, Secret},
     vault::{InRedis, Notice, Store as _, Vault, VaultError},
 };
@@ -45,8 +45,8 @@ async fn away_from(answer: impl Fn(&[u8]) -> Vec<u8> + Send + 'static) -> String
     };
     let redis = Redis::new(&options).expect("there is no TLS");
     let mut status = redis.status();
-    let first = |status: &claviger::redis::RedisStatus| match status {
-        claviger::redis::RedisStatus::Away(why) if &**why != "no connection yet" => Some(why.to_string()),
+    let first = |status: &RedisStatus| match status {
+        RedisStatus::Away(why) if &**why != "no connection yet" => Some(why.to_string()),
         _ => None,
     };
     let why = within("the first failure", status.wait_for(|status| first(status).is_some()))
@@ -289,6 +289,19 @@ async fn in_a_cluster_the_node_that_has_the_keys_is_found_and_followed() {
     assert_eq!(other.told(&["HLEN", "{claviger}:vault"]).await, "3");
     claims_keys(redis).await;
     assert_eq!(other.told(&["HLEN", "{claviger}:idempotency:records"]).await, "2");
+}
+
+#[tokio::test]
+async fn a_redis_where_a_sentinel_should_be_is_called_that() {
+    let Some(server) = RedisServer::start("a_redis_where_a_sentinel_should_be_is_called_that").await else {
+        return;
+    };
+    let redis =
+        Redis::new(&RedisOptions { master: Some("main".into()), ..server.options() }).expect("no TLS");
+    let mut status = redis.status();
+    let says =
+        |status: &RedisStatus| matches!(status, RedisStatus::Away(why) if why.contains("it is no Sentinel"));
+    within("it to be tried", status.wait_for(says)).await.expect("it is not dropped");
 }
 
 #[tokio::test]
