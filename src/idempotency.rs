@@ -16,5 +16,5 @@ pub use self::{
     key::Key,
     memory::MemoryStore,
     shared::SharedKeys,
-    store::{Begun, Claim, Claiming, Outcome, Settled, Store, Ticket},
+    store::{Begun, Claim, Claiming, Outcome, Purpose, Settled, Store, Ticket},
 };

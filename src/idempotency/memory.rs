@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::{
     asked::Digests,
     error::{IdempotencyError, NotKept},
-    store::{Claim, Claiming, Outcome, Settled, Store, Ticket},
+    store::{Claim, Claiming, Outcome, Purpose, Settled, Store, Ticket},
 };
 use crate::{config::Limits, ids::CallerName, upstream::KeptAnswer};
 
@@ -69,8 +69,9 @@ impl Store for MemoryStore {
         now: Instant,
         _: Instant,
         limits: &'s Limits,
+        purpose: Purpose,
     ) -> Claiming<'s> {
-        let claim = self.table().claim(caller, digests, now, limits);
+        let claim = self.table().claim(caller, digests, now, limits, purpose);
         Box::pin(std::future::ready(claim))
     }
 
@@ -93,6 +94,7 @@ impl Table {
         Digests { scope, content }: Digests,
         now: Instant,
         limits: &Limits,
+        purpose: Purpose,
     ) -> Result<Claim, IdempotencyError> {
         let has_expired = |entry: &Entry| entry.until <= now && !matches!(entry.state, State::UnderWay);
         match self.entries.get(&scope) {
@@ -109,6 +111,9 @@ impl Table {
                 };
             }
             None => {}
+        }
+        if purpose == Purpose::Ask {
+            return Err(IdempotencyError::NotKnown);
         }
         self.make_room(caller, now, limits.idempotency_keys)?;
         self.number += 1;

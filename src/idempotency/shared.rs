@@ -25,7 +25,7 @@ use self::script::{Claimed, Said};
 use super::{
     asked::Digests,
     error::{IdempotencyError, NotKept},
-    store::{Claim, Claiming, Outcome, Settled, Store, Ticket},
+    store::{Claim, Claiming, Outcome, Purpose, Settled, Store, Ticket},
 };
 use crate::{
     config::Limits,
@@ -118,14 +118,16 @@ impl SharedKeys {
         now: Instant,
         deadline: Instant,
         limits: &Limits,
+        purpose: Purpose,
     ) -> Result<Claim, IdempotencyError> {
         let holds = deadline + GRACE;
         let ends = holds.max(now + limits.idempotency_ttl);
         let identity = self.0.identity(digests);
         let claimed = self.0.request(caller, digests, &identity, limits);
         let holding = Holding { claimed, identity, holds, ends, memory: limits.idempotency_memory };
-        let mut unheard = Unheard(self.clone(), Some(holding.clone()));
-        let said = match self.0.ask(&holding, deadline).await {
+        let claims = (purpose == Purpose::Send).then(|| holding.clone());
+        let mut unheard = Unheard(self.clone(), claims);
+        let said = match self.0.ask(&holding, deadline, purpose).await {
             Ok(said) => said,
             Err(error) => {
                 // Where it was not even sent, there is nothing to give back.
@@ -146,6 +148,7 @@ impl SharedKeys {
             Said::UnderWay => Err(IdempotencyError::InProgress),
             Said::Unknown => Err(IdempotencyError::Unknown),
             Said::Full => Err(IdempotencyError::Full),
+            Said::NotKnown => Err(IdempotencyError::NotKnown),
             Said::NotKept(status, why) => Err(IdempotencyError::NotKept { status, why }),
             Said::Answered(status, sealed) => match self.0.opened(&identity, &sealed) {
                 Some(answer) if answer.status() == status => Ok(Claim::Answered(Arc::new(answer))),
@@ -163,8 +166,9 @@ impl Store for SharedKeys {
         now: Instant,
         deadline: Instant,
         limits: &'s Limits,
+        purpose: Purpose,
     ) -> Claiming<'s> {
-        Box::pin(self.claimed(caller, digests, now, deadline, limits))
+        Box::pin(self.claimed(caller, digests, now, deadline, limits, purpose))
     }
 
     fn settle(&self, ticket: Ticket, outcome: Outcome) -> Settled {
@@ -176,14 +180,16 @@ impl Store for SharedKeys {
 }
 
 impl Inner {
-    async fn ask(&self, holding: &Holding, deadline: Instant) -> Result<Said, RedisError> {
+    async fn ask(&self, holding: &Holding, deadline: Instant, purpose: Purpose) -> Result<Said, RedisError> {
         let timeout = self.redis.timeout();
         let asking = async {
             if self.redis.connections() == 0 {
                 self.redis.connected(timeout).await?;
             }
             let now = Instant::now();
-            let arguments = holding.claimed.claiming(millis(holding.holds - now), millis(holding.ends - now));
+            let (holds, ends) = (millis(holding.holds - now), millis(holding.ends - now));
+            let mut arguments = holding.claimed.claiming(holds, ends);
+            arguments.extend((purpose == Purpose::Ask).then(|| b"ask".to_vec()));
             script::claim(&self.redis, &self.names(), &arguments).await
         };
         timeout_at(deadline, asking).await.unwrap_or(Err(RedisError::Slow(timeout)))

@@ -31,10 +31,21 @@ pub trait Store: fmt::Debug + Send + Sync {
         now: Instant,
         deadline: Instant,
         limits: &'s Limits,
+        purpose: Purpose,
     ) -> Claiming<'s>;
 
     /// Says what became of a claimed request. Waits for nothing: it is told whether or not somebody waits until it is.
     fn settle(&self, ticket: Ticket, outcome: Outcome) -> Settled;
+}
+
+/// What a key is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To send the request, if it is the first.
+    Send,
+    /// To learn what became of the first. It claims nothing and takes nobody's place; a key that is not known is
+    /// [`IdempotencyError::NotKnown`].
+    Ask,
 }
 
 /// That it is being told what became of a request.

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     catalog::SUBSCRIBE_TENANT,
     headers,
-    idempotency::{Asked, Begun, Claim, IdempotencyError, Key, NotKept, Outcome},
+    idempotency::{Asked, Begun, Claim, IdempotencyError, Key, NotKept, Outcome, Purpose},
     limit::{Admitted, Dispatch, LimitError},
     listen::Connection,
     observe::{AnsweredBy, Apart, Record},
@@ -150,13 +150,9 @@ impl Pipeline {
             Asked { caller, tenant, endpoint, key, head, target, body: body.unwrap_or_default() }.digests();
         let (now, limits) = (record.started, &self.config.limits);
         let deadline = now + self.config.timeouts.deadline;
-        let claim = self.idempotency.claim(caller, digests, now, deadline, limits).await?;
-        match claim {
-            // Never to be sent: it leaves no trace.
-            Claim::First(ticket) if head.headers.contains_key(headers::CLAVIGER_REPLAY) => {
-                Begun::new(self.idempotency.clone(), ticket).settle(Outcome::NotSent).await;
-                Err(IdempotencyError::NotKnown.into())
-            }
+        let only_asks = head.headers.contains_key(headers::CLAVIGER_REPLAY);
+        let purpose = if only_asks { Purpose::Ask } else { Purpose::Send };
+        match self.idempotency.claim(caller, digests, now, deadline, limits, purpose).await? {
             Claim::First(ticket) => {
                 record.metrics().idempotency.of([&FIRST]).inc();
                 Ok(Ok(Begun::new(self.idempotency.clone(), ticket)))

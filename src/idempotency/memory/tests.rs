@@ -17,9 +17,19 @@ impl World {
     }
 
     fn claim_as(&self, caller: &str, key: u8, content: u8) -> Result<Claim, IdempotencyError> {
+        self.claim_for(Purpose::Send, caller, key, content)
+    }
+
+    fn claim_for(
+        &self,
+        purpose: Purpose,
+        caller: &str,
+        key: u8,
+        content: u8,
+    ) -> Result<Claim, IdempotencyError> {
         let digests = Digests { scope: [key; 32], content: [content; 32] };
         let caller = CallerName::parse(caller).unwrap();
-        self.store.table().claim(&caller, digests, self.now, &self.limits)
+        self.store.table().claim(&caller, digests, self.now, &self.limits, purpose)
     }
 
     fn first_as(&self, caller: &str, key: u8) -> Ticket {
@@ -53,6 +63,19 @@ impl World {
         let table = self.store.table();
         table.entries.is_empty() && table.callers.is_empty() && table.bytes == 0
     }
+}
+
+#[test]
+fn whoever_only_asks_takes_nobodys_place() {
+    let world = World::new(2, 1000);
+    world.answered(1, 10);
+    world.answered(2, 10);
+    let ask = |key, content| world.claim_for(Purpose::Ask, "b", key, content);
+    assert!(matches!(ask(3, 0), Err(IdempotencyError::NotKnown)));
+    assert!(matches!(ask(1, 9), Err(IdempotencyError::Reused)));
+    assert!(matches!(ask(1, 0), Ok(Claim::Answered(_))));
+    assert_eq!([world.told(1), world.told(2)], ["replayed"; 2]);
+    assert!(matches!(world.claim_as("b", 3, 0), Ok(Claim::First(_))), "it was not claimed by asking");
 }
 
 #[test]
@@ -96,7 +119,7 @@ async fn one_that_is_dropped_was_not_sent_or_its_outcome_is_unknown() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
     let limits = Limits::default();
     let (caller, digests) = (CallerName::parse("a").unwrap(), Digests { scope: [1; 32], content: [1; 32] });
-    let claim = || store.claim(&caller, digests, Instant::now(), Instant::now(), &limits);
+    let claim = || store.claim(&caller, digests, Instant::now(), Instant::now(), &limits, Purpose::Send);
     let begin = |claim| match claim {
         Ok(Claim::First(ticket)) => super::super::Begun::new(store.clone(), ticket),
         other => panic!("{other:?}"),

@@ -108,7 +108,8 @@ end
     };
 }
 
-/// Keys, and: name, digest of the request, claim, caller, how long it can be under way, how long it is remembered, the most keys.
+/// Keys, and: name, digest of the request, claim, caller, how long it can be under way, how long it is remembered, the most keys; `ask`
+/// where nothing is to be claimed.
 static CLAIM: LazyLock<Script> = LazyLock::new(|| Script::new(CLAIM_TEXT));
 pub(super) const CLAIM_TEXT: &str = concat!(
     common!(),
@@ -123,6 +124,7 @@ if r then
   if r.state == 'N' then return {'not_kept', r.status, r.why} end
   return {'unknown'}
 end
+if ARGV[8] == 'ask' then return {'not_known'} end
 if not room(ARGV[4], tonumber(ARGV[7])) then return {'full'} end
 save(name, {content = content, claim = ARGV[3], caller = ARGV[4], state = 'U', at = now, hold = hold,
   ends = math.max(hold, ends), status = '0', why = 'none', size = 0})
@@ -212,6 +214,7 @@ pub(super) enum Said {
     UnderWay,
     Unknown,
     Full,
+    NotKnown,
     NotKept(StatusCode, NotKept),
     Answered(StatusCode, Vec<u8>),
 }
@@ -273,6 +276,7 @@ pub(super) fn said(answer: &[Vec<u8>]) -> Option<Said> {
         [b"under_way"] => Said::UnderWay,
         [b"unknown"] => Said::Unknown,
         [b"full"] => Said::Full,
+        [b"not_known"] => Said::NotKnown,
         // What somebody else wrote there.
         [b"not_kept" | b"answered", status, rest] => match (StatusCode::from_bytes(status), words[0]) {
             (Err(_), _) => Said::Unknown,

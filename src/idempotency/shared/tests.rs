@@ -80,9 +80,18 @@ impl Server {
 }
 
 async fn claim(keys: &SharedKeys, key: u8, content: u8) -> Result<Claim, IdempotencyError> {
+    claim_for(Purpose::Send, keys, key, content).await
+}
+
+async fn claim_for(
+    purpose: Purpose,
+    keys: &SharedKeys,
+    key: u8,
+    content: u8,
+) -> Result<Claim, IdempotencyError> {
     let digests = Digests { scope: [key; 32], content: [content; 32] };
     let (caller, now) = (CallerName::parse("a").unwrap(), Instant::now());
-    keys.claim(&caller, digests, now, now + MINUTE, &Limits::default()).await
+    keys.claim(&caller, digests, now, now + MINUTE, &Limits::default(), purpose).await
 }
 
 async fn first(keys: &SharedKeys, key: u8) -> Ticket {
@@ -126,6 +135,13 @@ async fn b60_what_became_of_a_request_is_told_at_each_replica() {
     settled(&one, 4, Outcome::NotSent).await;
     let all = [told(&other, 2).await, told(&other, 3).await, told(&other, 4).await];
     assert_eq!(all, ["unknown", "not_kept 201 InClear", "first"]);
+    // Whoever only asks claims nothing.
+    let ask = async |key, content| claim_for(Purpose::Ask, &other, key, content).await;
+    let records: u64 = server.ask("HLEN {claviger}:idempotency:records").await;
+    assert!(matches!(ask(7, 0).await, Err(IdempotencyError::NotKnown)));
+    assert!(matches!(ask(1, 9).await, Err(IdempotencyError::Reused)));
+    assert!(matches!(ask(1, 0).await, Ok(Claim::Answered(_))));
+    assert_eq!(server.ask::<u64>("HLEN {claviger}:idempotency:records").await, records);
     // A caller that leaves while the key is claimed has sent nothing.
     server.hang(true);
     tokio::select! {
