@@ -196,7 +196,16 @@ async fn claims_keys(redis: Redis) {
     let limits = Limits { idempotency_keys: 2, ..Limits::default() };
     for round in 0..4 {
         let digests = Digests { scope: [round; 32], content: [1; 32] };
-        let claimed = idempotency::Store::claim(&keys, &caller, digests, at, at + PATIENCE, &limits).await;
+        let claimed = idempotency::Store::claim(
+            &keys,
+            &caller,
+            digests,
+            at,
+            at + PATIENCE,
+            &limits,
+            idempotency::Purpose::Send,
+        )
+        .await;
         let Ok(Claim::First(ticket)) = claimed else { panic!("{claimed:?}") };
         let outcome = Outcome::NotKept(http::StatusCode::OK, NotKept::TooLarge);
         Begun::new(Arc::new(keys.clone()), ticket).settle(outcome).await;
