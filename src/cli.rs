@@ -134,7 +134,7 @@ Examples:
   claviger tenant list
   claviger tenant adopt acme --tenant-id abc123 --client-id m2mapp0000000000000001 --template customer < app-secret")]
     Tenant(tenant::Command),
-    /// Verify, re-encrypt, export or import the vault's file.
+    /// Verify, re-encrypt, export or import the vault.
     #[command(subcommand)]
     Vault(vault::Command),
     /// Make the running process get tokens again.

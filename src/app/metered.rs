@@ -19,7 +19,7 @@ pub(super) struct Metered {
 
 impl Metered {
     pub(super) fn new(store: Box<dyn Store>, metrics: Arc<Metrics>) -> Self {
-        metrics.vault_answers.set(1);
+        metrics.vault_answers.with_label_values::<&str>(&[]).set(1);
         Self { store, metrics }
     }
 
@@ -34,7 +34,10 @@ impl Metered {
                 Err(_) => "refused",
             };
             self.metrics.vault_operations.of([&operation, &outcome]).inc();
-            self.metrics.vault_answers.set(i64::from(outcome != "unavailable"));
+            self.metrics
+                .vault_answers
+                .with_label_values::<&str>(&[])
+                .set(i64::from(outcome != "unavailable"));
             done
         })
     }

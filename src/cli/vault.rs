@@ -19,7 +19,7 @@ const LEAST: usize = 32;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// Read and check every page and record of the file.
+    /// Read and check every record of the vault; of a file, every page as well.
     Verify(super::Plain),
     /// Encrypt every record with another master key. Afterwards put that key into vault.key.
     Rekey {

@@ -196,7 +196,7 @@ tables! {
         labels: List<String>,
         /// What each tenant allows all of its clients, and how much of that is spent here; or "off". Left out: 200 in 10 s on Logto Cloud (by its resource), none elsewhere.
         quota: Either<Off, RawQuota>,
-        /// The most requests to one of the tenants at one time.
+        /// The most requests to one of the tenants at one time. Left out: 10.
         max_in_flight: Leaf<u64>,
         /// Ask for compressed answers (gzip). Left out: unless the endpoint is a loopback address.
         compression: Leaf<bool>,
@@ -227,7 +227,7 @@ tables! {
         alias: Leaf<String>,
         /// Where `indicator` leads in the answer to a creation: "logto", as it is, or "claviger", to the tenant here. Left out: "logto".
         indicator: Leaf<Indicator>,
-        /// The most requests to the Logto Cloud API at one time: one operation may have half of them, one caller three quarters.
+        /// The most requests to the Logto Cloud API at one time: one operation may have half of them, one caller three quarters. Left out: 10.
         max_in_flight: Leaf<u64>,
         /// How its server is reached.
         tls: RawTls,

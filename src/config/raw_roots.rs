@@ -10,15 +10,15 @@ use super::{
 tables! {
     /// TLS towards an issuer.
     RawIssuerTls {
-        /// The trusted CAs: "system", "bundled" (Mozilla's, compiled in) or the certificates of a file.
+        /// The trusted CAs: "system", "bundled" (Mozilla's, compiled in) or the certificates of a file. Left out: "system"; of an API server, the authority that this pod was given.
         roots: Either<RootsName, RawRootsFile>,
     }
 
     /// TLS towards a tenant.
     RawTls {
-        /// The trusted CAs: "system", "bundled" (Mozilla's, compiled in) or the certificates of a file.
+        /// The trusted CAs: "system", "bundled" (Mozilla's, compiled in) or the certificates of a file. Left out: "system".
         roots: Either<RootsName, RawRootsFile>,
-        /// Offer HTTP/2.
+        /// Offer HTTP/2. Left out: false.
         http2: Leaf<bool>,
     }
 

@@ -14,7 +14,7 @@ tables! {
         store: RawVaultStore,
         /// The master key, of 32 bytes or more, with which each record is sealed. Required.
         key: BearerId,
-        /// How often a store that replicas share is read whole, beside being told of changes. Left out: "5m".
+        /// How often a shared store is read as a whole, besides being told of changes. Left out: "5m".
         relist: Leaf<Duration>,
         /// How long a replica that rotates a secret may be silent until another one goes on with it. Left out: "1m".
         lease: Leaf<Duration>,
@@ -54,9 +54,9 @@ tables! {
         password: BearerId,
         /// The password of the Sentinels. Left out: none.
         sentinel_password: BearerId,
-        /// With what the names of keys and channels begin, in braces, so that a cluster has them all on one node. Left out: "claviger".
+        /// The prefix of all keys and channels. It stands in braces, so that a cluster keeps them on one node. Left out: "claviger".
         prefix: Leaf<String>,
-        /// How long a connection with all that belongs to it may take. Left out: "3s".
+        /// How long it may take to connect, TLS and login included. Left out: "3s".
         connect_timeout: Leaf<Duration>,
         /// How long an answer may take. Left out: "2s".
         timeout: Leaf<Duration>,
@@ -64,9 +64,9 @@ tables! {
         share_limits: Leaf<bool>,
         /// Whether a request with an `Idempotency-Key` is sent once by all replicas together (docs/idempotency.md). Left out: true.
         share_idempotency: Leaf<bool>,
-        /// How many replicas there are at least: while Redis is away, each keeps to its part of a limit. Left out: as many as were seen in Redis.
+        /// The least number of replicas: while Redis is away, each keeps to its part of a limit. Left out: as many as were seen in Redis.
         replicas: Leaf<u64>,
-        /// The secret of 32 bytes or more that tokens, and answers to requests with an `Idempotency-Key`, are sealed with which replicas share, the same for all of them. Left out: replicas share neither.
+        /// The secret, of 32 bytes or more and the same for all replicas, that seals the tokens and the answers to requests with an `Idempotency-Key` that they share. Left out: replicas share neither.
         token_key: BearerId,
         /// How it is reached with `rediss://`.
         tls: RawIssuerTls,

@@ -35,7 +35,7 @@ sections! {
         quota: Duration = Duration::from_secs(30), duration(Duration::ZERO..=HOUR);
         /// One whole token request.
         token: Duration = Duration::from_secs(10), duration(MILLISECOND..=HOUR);
-        /// How long `/startupz` says that the process has not started, while callers rely on an issuer whose keys have never been there. Longer than the startup probe waits, so that no rollout is taken for good without them. "0s": not at all.
+        /// How long `/startupz` answers 503 while an issuer that callers rely on has not given its keys once. Make it longer than the startup probe waits, or a rollout passes without the keys. "0s": it does not wait.
         startup: Duration = Duration::from_mins(5), duration(Duration::ZERO..=HOUR);
         /// How long an idle upstream connection is kept. Logto closes at 6 s.
         // Fact 8.2.
@@ -44,11 +44,11 @@ sections! {
 
     /// Bounds on what a request may be and on what is held in memory.
     limits: Limits, from RawLimits {
-        /// Bytes of memory that the process may fill. Of what is left beside 20 MiB nine sixteenths are for connections, at 126 KiB each (`listen.max_connections` at most), and for 20 to 100 streams on each of HTTP/2; an eighth is for requests before it is known whose they are, a sixteenth for those of known callers that wait, and a quarter for exchanges with upstreams, at 256 KiB. Of the last two a caller may hold as much as is still free: alone half, and beyond that its requests are refused (503) or wait. Where there is a limit, HTTP/2 windows are 64 KiB, and sockets have buffers that fit into a third as much again. "0": three quarters of what the control group allows; 1 GiB where nothing limits it.
+        /// Bytes of memory that the process may fill. Of what is left beside 20 MiB nine sixteenths are for connections, at 126 KiB each (`listen.max_connections` at most), and for 20 to 100 streams on each of HTTP/2; an eighth is for requests before it is known whose they are, a sixteenth for those of known callers that wait, and a quarter for exchanges with upstreams, at 256 KiB. Of the last two a caller may hold as much as is still free: alone half, and beyond that its requests are refused (503) or wait. Where there is a limit, HTTP/2 windows are 64 KiB at most, and sockets have buffers that fit into a third as much again. "0": three quarters of what the control group allows; 1 GiB where nothing limits it.
         memory: u64 = 0, size(0..=1024 * GIB), restart;
         /// Fields of a request's head.
         headers: usize = 100, count(16..=1000);
-        /// Requests that may wait for a form or for an issuer's keys before it is known whose they are; a quarter of them from one peer address that is no loopback address. 0, and at most: what `limits.memory` allows.
+        /// Requests that may wait for a form or for an issuer's keys before it is known whose they are; a quarter of them from one peer address that is no loopback address. 0: as many as `limits.memory` allows, at most 1024. A larger number has no effect.
         unauthenticated: usize = 0, count(0..=1_000_000), restart;
         /// Bytes of a request's head. Logto refuses more than about 16 kB.
         // Fact 5.4: 431.
@@ -97,7 +97,7 @@ sections! {
         /// The longest wait, and the longest `Retry-After` that is waited for.
         max_backoff: Duration = Duration::from_secs(2), duration(MILLISECOND..=HOUR);
         /// How long after an upstream began to refuse connections requests still wait for it, within their deadline and beyond `attempts`: nothing was sent. "0s": not at all.
-        // A restart of Logto takes 5 to 7 s (fact 8.6).
+        // A restart of Logto took 5 to 9 s.
         unreachable: Duration = Duration::from_secs(20), duration(Duration::ZERO..=HOUR);
         /// The share of requests that may be retries, as a fraction.
         budget: f32 = 0.2, fraction(0.0..=1.0);
@@ -141,7 +141,7 @@ sections! {
     admin: AdminOptions, from RawAdmin {
         /// The token that /status, /config, /events and the page ask for (`Authorization: Bearer`), of 16 bytes or more; probes and /metrics stay open. Left out: none on a loopback address or a Unix socket; on any other address they are not shown.
         token: Option<Secret> = None, secret;
-        /// Whether tenants of the vault can be listed, adopted, rotated and removed here, by `claviger tenant` and `claviger vault`. Needs `admin.token` and a `[vault]`.
+        /// Whether tenants of the vault can be listed, created, adopted, rotated and removed here, by `claviger tenant`. Needs `admin.token` and a `[vault]`.
         tenants: bool = false, value;
         /// Open pages and other readers of /events at the same time. While there is one, requests gather what the audit log would; 0: none.
         readers: usize = 8, count(0..=32);

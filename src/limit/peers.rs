@@ -59,7 +59,7 @@ impl Peers {
         });
         guesser.bucket.draw(now, Class::Interactive).map(drop).map_err(|wait| {
             if let Some(refused) = guesser.to_tell(now) {
-                tracing::warn!(%peer, refused, "too many failed identifications");
+                tracing::warn!(%peer, refused, "too many failed authentications");
             }
             LimitError::Identifications { wait }
         })

@@ -8,7 +8,7 @@ mod state;
 
 use std::sync::atomic::AtomicUsize;
 
-use prometheus::{Gauge, IntCounter, IntGauge};
+use prometheus::{Gauge, IntCounter, IntGauge, IntGaugeVec};
 
 pub(crate) use self::families::Label;
 use self::{
@@ -28,7 +28,8 @@ pub struct Metrics {
     pub(crate) rotations: Counters<1>,
     pub(crate) vault_operations: Counters<2>,
     pub(crate) vault_duration: Histograms<1>,
-    pub(crate) vault_answers: IntGauge,
+    /// There where there is a vault.
+    pub(crate) vault_answers: IntGaugeVec,
     pub(crate) redis_connected: Gauges<0>,
     pub(crate) redis_connections: Gauges<0>,
     pub(crate) redis_replicas: Gauges<0>,
@@ -130,7 +131,7 @@ impl Metrics {
                 "Time of an operation of the vault's store, in seconds.",
                 ["operation"],
             ),
-            vault_answers: families.gauge(
+            vault_answers: families.gauge_if_set(
                 "vault_last_operation_successful",
                 "Whether the vault's store answered the last operation (1) or not (0).",
             ),
@@ -181,10 +182,11 @@ impl Metrics {
                 ["method", "reason"],
                 closed::AUTHENTICATION,
             ),
-            explanations: families.counters(
+            explanations: families.closed_counters(
                 "explanations_total",
-                "Requests that were explained to whoever asked the admin listener.",
+                "Number of requests explained on the admin listener, by what came of it.",
                 ["result"],
+                closed::EXPLANATIONS,
             ),
             token_requests: families.counters(
                 "token_requests_total",
@@ -329,7 +331,7 @@ impl Metrics {
             cache_answers: families.gauges("cache_answers", "Number of answers kept in the cache.", []),
             openapi_fetches: families.counters(
                 "openapi_fetches_total",
-                "OpenAPI documents fetched from Logto for callers to read, by what came of it.",
+                "Number of OpenAPI documents fetched from Logto for callers to read, by what came of it.",
                 ["tenant", "outcome"],
             ),
             echo_guard: families.counters(

@@ -39,6 +39,9 @@ pub(super) const VAULT: &[[&str; 2]] = &[
 /// Of `cache_requests_total`.
 pub(super) const CACHE: &[[&str; 1]] = &[["hit"], ["miss"], ["revalidated"], ["collapsed"]];
 
+/// Of `explanations_total`.
+pub(super) const EXPLANATIONS: &[[&str; 1]] = &[["allowed"], ["denied"], ["unauthenticated"], ["unclear"]];
+
 /// Of `rotations_total`.
 pub(super) const ROTATIONS: &[[&str; 1]] = &[["switched"], ["retired"], ["failed"]];
 

@@ -8,8 +8,8 @@ use std::{
 };
 
 use prometheus::{
-    Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder,
+    Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
     core::{Collector, MetricVec, MetricVecBuilder},
 };
 
@@ -101,6 +101,11 @@ impl Families {
 
     pub(super) fn gauge(&self, name: &str, help: &str) -> IntGauge {
         self.register(IntGauge::with_opts(opts(name, help)).expect(VALID))
+    }
+
+    /// Absent until it is set.
+    pub(super) fn gauge_if_set(&self, name: &str, help: &str) -> IntGaugeVec {
+        self.register(IntGaugeVec::new(opts(name, help), &[]).expect(VALID))
     }
 
     /// A moment, in seconds since 1970.

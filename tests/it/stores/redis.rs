@@ -7,7 +7,7 @@ use claviger::{
     idempotency::{self, Begun, Claim, Digests, NotKept, Outcome, SharedKeys},
     ids::CallerName,
     limit::{Limiters, Replicas},
-    redis::{Redis, RedisStatus},
+    redis::Redis,
     secret::{Bearer, Secret},
     vault::{InRedis, Notice, Store as _, Vault, VaultError},
 };
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::{
     NONE, alias, are_one, creations::reserve_once, has_one_winner, is_told, keeps_records, key, record,
-    takes_another_key,
+    takes_another_key, tls::refused,
 };
 use crate::support::{RedisServer, canary::MARK, within};
 
@@ -43,16 +43,7 @@ async fn away_from(answer: impl Fn(&[u8]) -> Vec<u8> + Send + 'static) -> String
         timeout: Duration::from_secs(30),
         ..RedisOptions::at(vec![RedisAddress::parse(&format!("redis://{address}")).expect("it is one")])
     };
-    let redis = Redis::new(&options).expect("there is no TLS");
-    let mut status = redis.status();
-    let first = |status: &RedisStatus| match status {
-        RedisStatus::Away(why) if &**why != "no connection yet" => Some(why.to_string()),
-        _ => None,
-    };
-    let why = within("the first failure", status.wait_for(|status| first(status).is_some()))
-        .await
-        .expect("it is not dropped");
-    let why = first(&why).expect("it was waited for");
+    let why = refused(&options).await;
     server.abort();
     why
 }
@@ -305,12 +296,8 @@ async fn a_redis_where_a_sentinel_should_be_is_called_that() {
     let Some(server) = RedisServer::start("a_redis_where_a_sentinel_should_be_is_called_that").await else {
         return;
     };
-    let redis =
-        Redis::new(&RedisOptions { master: Some("main".into()), ..server.options() }).expect("no TLS");
-    let mut status = redis.status();
-    let says =
-        |status: &RedisStatus| matches!(status, RedisStatus::Away(why) if why.contains("it is no Sentinel"));
-    within("it to be tried", status.wait_for(says)).await.expect("it is not dropped");
+    let why = refused(&RedisOptions { master: Some("main".into()), ..server.options() }).await;
+    assert!(why.contains("it is no Sentinel"), "{why}");
 }
 
 #[tokio::test]

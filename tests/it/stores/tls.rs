@@ -68,7 +68,8 @@ impl Server {
     }
 }
 
-async fn refused(options: &RedisOptions) -> String {
+/// Why there is no connection.
+pub(super) async fn refused(options: &RedisOptions) -> String {
     let redis = Redis::new(options).expect("the roots are certificates");
     let mut status = redis.status();
     let why = |status: &claviger::redis::RedisStatus| match status {
