@@ -73,8 +73,6 @@ pub fn forwarded(from: &HeaderMap, coding: Coding) -> HeaderMap {
     let mut to = HeaderMap::with_capacity(from.len() + 5);
     let listed: Vec<HeaderName> =
         from.get_all(header::CONNECTION).iter().flat_map(connection_listed).collect();
-    let is_of_the_body =
-        |name: &HeaderName| *name == header::CONTENT_TYPE || *name == header::CONTENT_ENCODING;
     for (name, value) in from {
         if may_pass(name) && (!listed.contains(name) || is_of_the_body(name)) {
             to.append(name, value.clone());
@@ -102,13 +100,36 @@ pub fn ask_for_whole(headers: &mut HeaderMap) {
     headers.remove(header::IF_MODIFIED_SINCE);
 }
 
+/// Lets an answer say only once how its body ends: `Transfer-Encoding` overrides `Content-Length` (RFC 9112 section 6.3), which would
+/// be false where it is handed on, and would tell the filter of a body that is not the one that comes.
+///
+/// # Errors
+/// What is wrong with it: a body in a coding that nobody takes off could not be looked through.
+pub fn settle_length(headers: &mut HeaderMap) -> Result<(), &'static str> {
+    if !headers.contains_key(header::TRANSFER_ENCODING) {
+        return Ok(());
+    }
+    headers.remove(header::CONTENT_LENGTH);
+    let values = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let mut codings = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    match codings.all(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"chunked")) {
+        true => Ok(()),
+        false => Err("it has a Transfer-Encoding other than chunked"),
+    }
+}
+
+/// What says how to read a body. RFC 9110 section 7.6.1 has nobody list it in `Connection`.
+fn is_of_the_body(name: &HeaderName) -> bool {
+    *name == header::CONTENT_TYPE || *name == header::CONTENT_ENCODING
+}
+
 /// Makes an answer one that is handed on: without what is between the upstream and us alone (RFC 9110 section 7.6.1), cookies, and
 /// `Alt-Svc`, which would lead the caller past this proxy; and with our `Via`.
 pub fn hand_on(headers: &mut HeaderMap) {
     if let header::Entry::Occupied(connection) = headers.entry(header::CONNECTION) {
         let (_, values) = connection.remove_entry_mult();
         let listed: Vec<HeaderName> = values.flat_map(|value| connection_listed(&value)).collect();
-        for name in listed {
+        for name in listed.iter().filter(|name| !is_of_the_body(name)) {
             headers.remove(name);
         }
     }
@@ -206,6 +227,25 @@ mod tests {
         );
         let has = |name| to.contains_key(name);
         assert!(has("content-type") && has("content-encoding") && !has("content-language"));
+    }
+
+    #[test]
+    fn an_answer_has_one_length_and_no_coding_that_nobody_takes_off() {
+        for (codings, good) in
+            [("chunked", true), (" Chunked ", true), ("gzip, chunked", false), ("x", false)]
+        {
+            let mut headers = map(&[("content-length", "0")]);
+            headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_str(codings).unwrap());
+            assert_eq!(settle_length(&mut headers).is_ok(), good, "{codings}");
+            assert!(!headers.contains_key(header::CONTENT_LENGTH), "{codings}");
+        }
+        let mut headers = map(&[("content-length", "0")]);
+        assert_eq!(settle_length(&mut headers), Ok(()));
+        assert!(headers.contains_key(header::CONTENT_LENGTH));
+        let mut headers =
+            map(&[("connection", "content-encoding, x-own"), ("content-encoding", "gzip"), ("x-own", "a")]);
+        hand_on(&mut headers);
+        assert!(headers.contains_key(header::CONTENT_ENCODING) && !headers.contains_key("x-own"));
     }
 
     #[test]

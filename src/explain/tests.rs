@@ -246,13 +246,13 @@ async fn it_says_what_happens_and_why() {
             "local",
             "/t/beta/api/users",
             "denied: GET /api/users (ListUsers) by caller local: 403 claviger.not_permitted\n  \
-             caller local has no grant for tenant beta. To grant it, add \"beta\" to callers.local.tenants\n",
+             caller local has no grant for tenant beta; it may use: acme. To grant it, add \"beta\" to callers.local.tenants\n",
         ),
         (
             "local",
             "/t/nobody/api/users",
-            "denied: GET /api/users (ListUsers) by caller local: 404 claviger.tenant_unknown\n  \
-             there is no tenant of that name; there are: acme, beta\n",
+            "denied: GET /api/users (ListUsers) by caller local: 403 claviger.not_permitted\n  \
+             there is no tenant of that name, which only you are told; there are: acme, beta\n",
         ),
         (
             "support",

@@ -1,6 +1,6 @@
 //! A request as it is told from others: by digests alone, so that no store holds a key, a path or a body.
 
-use http::{header, request::Parts, uri::PathAndQuery};
+use http::{HeaderValue, header, request::Parts, uri::PathAndQuery};
 
 use super::key::Key;
 use crate::{
@@ -39,7 +39,8 @@ pub struct Digests {
 impl Asked<'_> {
     /// Its digests.
     pub fn digests(&self) -> Digests {
-        let content_type = self.head.headers.get(header::CONTENT_TYPE).map_or(&b""[..], |it| it.as_bytes());
+        let types = self.head.headers.get_all(header::CONTENT_TYPE).iter();
+        let content_type = types.map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"\n"[..]);
         let target = self.target.as_str().as_bytes();
         Digests {
             scope: digest([
@@ -48,7 +49,7 @@ impl Asked<'_> {
                 self.endpoint.as_bytes(),
                 self.key.as_bytes(),
             ]),
-            content: digest([self.head.method.as_str().as_bytes(), target, content_type, self.body]),
+            content: digest([self.head.method.as_str().as_bytes(), target, &content_type, self.body]),
         }
     }
 }
@@ -61,7 +62,7 @@ fn digest<const N: usize>(values: [&[u8]; N]) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, HeaderValue, Method, Request};
+    use http::{HeaderMap, Method, Request};
 
     use super::*;
     use crate::headers;

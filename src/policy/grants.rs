@@ -161,15 +161,15 @@ impl Grants {
         }
         let grant = &self.callers[caller.0];
         let tenant = match named.or(bound).or_else(|| grant.scope.only_name()) {
-            Some(name) => tenants.get(name).ok_or_else(|| grant.no_tenant(name))?,
+            Some(name) => match tenants.get(name) {
+                Some(tenant) if grant.includes(&*tenant) => tenant,
+                _ => return Err(grant.no_tenant(name)),
+            },
             None => tenants
                 .only()
                 .filter(|only| grant.includes(&**only))
                 .ok_or_else(|| Refusal::TenantNotNamed(grant.known_tenants()))?,
         };
-        if !grant.includes(&*tenant) {
-            return Err(Refusal::TenantNotGranted(grant.name.clone(), tenant.name().clone()));
-        }
         Ok(tenant)
     }
 

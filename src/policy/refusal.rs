@@ -26,9 +26,14 @@ pub enum Refusal {
         /// Those that the caller may use.
         known: KnownTenants,
     },
-    /// The caller may not use the tenant.
-    #[error("caller {0} has no grant for tenant {1}")]
-    TenantNotGranted(CallerName, TenantName),
+    /// The caller may not use the tenant, if there is one of that name: which others have is not told.
+    #[error("caller {caller} has no grant for tenant {named}{may}", caller = known.caller, may = known.may_use())]
+    TenantNotGranted {
+        /// As the request has it.
+        named: TenantName,
+        /// Those that the caller may use.
+        known: KnownTenants,
+    },
     /// The caller may use no account at Logto Cloud, or not this one.
     #[error("caller {caller} has no grant for {named}", caller = .0, named = account(.1.as_ref()))]
     AccountNotGranted(CallerName, Option<TenantName>),
@@ -100,6 +105,18 @@ pub struct KnownTenants {
 }
 
 impl KnownTenants {
+    /// Who may use them.
+    pub fn caller(&self) -> &CallerName {
+        &self.caller
+    }
+
+    fn may_use(&self) -> String {
+        match &*self.names() {
+            "" => String::new(),
+            names => format!("; it may use{names}"),
+        }
+    }
+
     /// `: a, b`, a handful at the most.
     fn names(&self) -> String {
         const MOST: usize = 5;

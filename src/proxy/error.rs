@@ -184,7 +184,7 @@ impl Failure {
                     Description { oauth: "invalid_scope", ..table::TOKEN_NOT_GRANTED }
                 }
                 Refusal::TokenOfOtherTenant => Description { remedy: "", ..table::NOT_PERMITTED },
-                Refusal::TenantNotGranted(..)
+                Refusal::TenantNotGranted { .. }
                 | Refusal::AccountNotGranted(..)
                 | Refusal::NotPermitted { .. }
                 | Refusal::Condition { .. } => table::NOT_PERMITTED,

@@ -37,6 +37,10 @@ pub(super) fn question(head: &Parts) -> Result<Parts, ForwardAuthError> {
         let query = head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
         (head.method.clone(), format!("{rest}{query}"))
     };
+    // What is parsed ends there, and the other proxy would send what follows.
+    if uri.contains('#') {
+        return Err(ForwardAuthError::Question);
+    }
     let mut asked = head.clone();
     asked.version = http::Version::HTTP_11;
     asked.method = method;

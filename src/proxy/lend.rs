@@ -5,6 +5,7 @@ use http::{Response, request::Parts};
 
 use super::{error::Failure, forward_auth, pipeline::Pipeline};
 use crate::{
+    idempotency::Key,
     limit::Admitted,
     observe::{Issued, Record},
     policy::{Tenant as _, target::Target},
@@ -21,6 +22,7 @@ impl Pipeline {
         asked: &Parts,
         record: &mut Record,
     ) -> Result<Response<Body>, Failure> {
+        Key::none(&asked.headers)?;
         let deadline = self.config.timeouts.deadline;
         let caller = &self.config.callers[admitted.caller().index().0].name;
         let (tenant, (_, operation)) = (admitted.tenant().clone(), self.operation(admitted.action()));

@@ -21,7 +21,8 @@ use crate::{
     authn::{Authenticators, Caller, Presented, Reach},
     catalog::Api,
     config::{Config, PolicyVersion},
-    headers, idempotency,
+    headers,
+    idempotency::{self, Key},
     ids::CallerIndex,
     limit::{Admitted, Dispatch, LimitError, Peers, RateLimits, Unauthenticated},
     listen::Connection,
@@ -244,6 +245,9 @@ impl Pipeline {
         body: Incoming,
         record: &mut Record,
     ) -> Result<Response<Body>, Failure> {
+        if head.method.is_safe() {
+            Key::none(&head.headers)?;
+        }
         match self.reads.way(&admitted, head, &body, &self.config.limits, record.started) {
             Way::Shared(read) => self.read(connection, admitted, read, (head, body), record).await,
             Way::Alone(status) => {

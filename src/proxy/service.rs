@@ -13,12 +13,14 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http::{HeaderValue, Request, Response, Version, header};
+use http_body::Body as _;
 use hyper::body::Incoming;
 
 use super::{error::Failure, pipeline::Pipeline, problem};
 use crate::{
     activity::Busy,
     headers,
+    limit::LimitError,
     listen::{Connection, Handler},
     observe::{AnsweredBy, RequestId},
     reply::Body,
@@ -64,6 +66,7 @@ impl Handler for Service {
             record.metrics().panics.inc();
             Err(Failure::Panic)
         });
+        let is_failed = result.is_err();
         let mut response = match result {
             Ok(response) => response,
             Err(failure) => problem::answer(failure.itself(), &mut record),
@@ -80,7 +83,16 @@ impl Handler for Service {
             }
             Some(_) => false,
         };
-        if is_too_many {
+        if is_too_many && !response.body().is_end_stream() {
+            // Without its body only a failure still says what it is.
+            if !is_failed {
+                let failure = match connection.standing.caller() {
+                    Some(memory) => LimitError::Memory { caller: memory.caller().clone() },
+                    None => LimitError::Unauthenticated,
+                };
+                record.is_replayed = false;
+                response = problem::answer(&Failure::from(failure), &mut record);
+            }
             *response.body_mut() = Body::whole(Bytes::new());
             response.headers_mut().remove(header::CONTENT_TYPE);
         }

@@ -19,7 +19,7 @@ use super::{
     throttle::heed,
 };
 use crate::{
-    filter,
+    filter, headers,
     limit::{Dispatch, Handout, Limited as _, Loan, TriedInVain, Turn},
     observe::Sends,
     policy::TokenSpec,
@@ -164,6 +164,9 @@ pub async fn send(
             // Logto does not say when, and our own count knows.
             let wait = tenant.quota().expected(dispatch.turn(), 0);
             response.headers_mut().insert(header::RETRY_AFTER, whole_seconds(wait).into());
+        }
+        if let Err(what) = headers::settle_length(response.headers_mut()) {
+            return Err(noted(&tenant, TryFailure::Invalid, UpstreamError::Invalid(what)));
         }
         if is_web_page(&response) {
             let error = UpstreamError::Invalid("a web page (text/html)");

@@ -56,6 +56,28 @@ async fn b34_a_masked_answer_that_is_written_back_never_reaches_logto() {
     }
 }
 
+/// RFC 9112 section 6.3: the length is not true of it, and would have the body pass as none.
+#[tokio::test]
+async fn b25_an_answer_with_two_lengths_is_masked() {
+    let logto = Logto::start().await;
+    let body = r#"[{"id":"h","name":"n","signingKey":"S3CRET-of-the-hook"}]"#;
+    for (lengths, status) in [
+        ("Content-Length: 0\r\nTransfer-Encoding: chunked", 200),
+        ("Content-Length: 5\r\nTransfer-Encoding: chunked", 200),
+        ("Transfer-Encoding: gzip, chunked", 502),
+    ] {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{lengths}\r\n\r\n");
+        let bytes = format!("{head}{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+        let upstream = Scripted::start(&logto, Reaction::Bytes(bytes.into_bytes())).await;
+        let endpoint = quoted(upstream.base_url());
+        let proxy = Proxy::builder().tenant("acme", &logto).set("tenants.acme.endpoint", endpoint);
+        let answer = proxy.start().await.get("/api/hooks").await;
+        assert_eq!(answer.status, status, "{lengths}: {}", answer.text());
+        assert!(!answer.text().contains("S3CRET"), "{lengths}: {}", answer.text());
+        assert_eq!(answer.text().contains("\"name\":\"n\""), status == 200, "{lengths}: {}", answer.text());
+    }
+}
+
 #[tokio::test]
 async fn b34_nor_does_one_that_cannot_be_looked_through() {
     let logto = Logto::start().await;

@@ -51,8 +51,8 @@ impl Failure {
                     _ => format!("To allow it, add \"{operation}\" to {place}.").into(),
                 }
             }
-            Self::Policy(Refusal::TenantNotGranted(caller, tenant)) => {
-                format!("To allow it, add \"{tenant}\" to callers.{caller}.tenants.").into()
+            Self::Policy(Refusal::TenantNotGranted { named, known }) => {
+                format!("To allow it, add \"{named}\" to callers.{}.tenants.", known.caller()).into()
             }
             Self::Policy(Refusal::AccountNotGranted(caller, account)) => {
                 let account = account.as_ref().map_or("…", TenantName::as_str);
