@@ -59,6 +59,7 @@ use crate::{
     observe::{Metrics, RequestLog},
     proxy::{Pipeline, Service, Shared},
     rotation::Rotator,
+    token::SharedTokens,
 };
 
 /// A process that has all its ports and has yet to answer.
@@ -74,6 +75,7 @@ pub struct App {
     taken_over: Arc<Notify>,
     budget: Budget,
     log: Arc<RequestLog>,
+    tokens: Option<SharedTokens>,
 }
 
 /// Where a process listens.
@@ -108,7 +110,7 @@ impl App {
             .map(|address| Bound::new("listen.admin", address, mode))
             .transpose()?;
         let core = Core::start(config.clone(), metrics, clock).await?;
-        let Core { shared, pipeline, listeners, budget, log, sources } = core;
+        let Core { shared, pipeline, listeners, budget, log, sources, tokens } = core;
         let workers = Arc::new(Workers::start(config.workers.get()).map_err(StartError::Workers)?);
         let (metrics, now) = (&shared.metrics, shared.clock.now());
         metrics.reloaded(Some(now.wall));
@@ -130,6 +132,7 @@ impl App {
             taken_over,
             budget,
             log,
+            tokens,
         })
     }
 
@@ -157,7 +160,15 @@ impl App {
     /// Runs until `stop`, then drains: not ready at once, still accepting for `shutdown.delay`, then done as
     /// soon as all requests are, or after `shutdown.drain`. `reload` asks for a reload. Returns whether all
     /// requests were finished.
-    pub async fn run(self, stop: impl Future<Output = ()>, reload: tokio::sync::mpsc::Receiver<()>) -> bool {
+    pub async fn run(
+        mut self,
+        stop: impl Future<Output = ()>,
+        reload: tokio::sync::mpsc::Receiver<()>,
+    ) -> bool {
+        // Not before: whether a credential works is not told by a token that another replica got.
+        if let Some(tokens) = self.tokens.take() {
+            self.shared.tokens.share(tokens);
+        }
         self.pipeline.load().warm();
         let config = self.pipeline.load().config();
         let (accepting, drain) = (CancellationToken::new(), CancellationToken::new());

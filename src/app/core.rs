@@ -24,7 +24,7 @@ use crate::{
         log::Style,
     },
     proxy::{BuildError, Pipeline, Shared},
-    token::Tokens,
+    token::{SharedTokens, Tokens},
     upstream::PoolBuffers,
 };
 
@@ -43,6 +43,8 @@ pub(super) struct Core {
     pub(super) budget: Budget,
     pub(super) log: Arc<RequestLog>,
     pub(super) sources: Arc<Sources>,
+    /// Shared with other replicas from when it is told to the tokens.
+    pub(super) tokens: Option<SharedTokens>,
 }
 
 impl Core {
@@ -67,7 +69,7 @@ impl Core {
         shared.events =
             Events::new([subscriber].into_iter().chain(audit.clone().map(|audit| audit as _)).collect());
         shared.audit = audit;
-        let (records, known) = vault::open(&config, &mut shared).await?;
+        let vault::Opened { records, known, tokens } = vault::open(&config, &mut shared).await?;
         let shared = Arc::new(shared);
         let sources = Arc::new(Sources::new(config.clone(), records));
         let tls = config.listen.tls.as_ref().map(|tls| Tls::new(tls, &clock)).transpose();
@@ -81,7 +83,7 @@ impl Core {
         let pipeline = Arc::new(ArcSwap::from_pointee(pipeline));
         let listeners = Listeners::new(&config, tls, budget);
         vault::follow(&config, known, sources.clone(), pipeline.clone(), shared.clone());
-        Ok(Self { shared, pipeline, listeners, budget, log, sources })
+        Ok(Self { shared, pipeline, listeners, budget, log, sources, tokens })
     }
 }
 

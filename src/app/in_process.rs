@@ -36,6 +36,9 @@ impl InProcess {
         clock: Clock,
     ) -> Result<Self, StartError> {
         let core = Core::start(Arc::new(config), metrics, clock).await?;
+        if let Some(tokens) = core.tokens {
+            core.shared.tokens.share(tokens);
+        }
         let service = Arc::new(Service::new(core.pipeline, Arc::default()));
         let connections = listen::InProcess::new(service, core.listeners.in_process(), caller);
         Ok(Self { connections, shared: core.shared })

@@ -1,6 +1,9 @@
 //! Counts and times what is asked of the vault's store, whichever it is.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use tokio::{sync::mpsc, time::Instant};
 
@@ -8,19 +11,21 @@ use crate::{
     ids::TenantName,
     observe::Metrics,
     secret::Secret,
-    vault::{Checkup, Imported, Notice, Pending, Record, Store, Stored, VaultError, Version},
+    vault::{Checkup, Imported, Notice, Pending, Record, Store, Stored, Unavailable, VaultError, Version},
 };
 
 /// A store that is watched.
 pub(super) struct Metered {
     store: Box<dyn Store>,
     metrics: Arc<Metrics>,
+    /// Why the last operation was not answered, where it was not.
+    trouble: Mutex<Option<Unavailable>>,
 }
 
 impl Metered {
     pub(super) fn new(store: Box<dyn Store>, metrics: Arc<Metrics>) -> Self {
         metrics.vault_answers.with_label_values::<&str>(&[]).set(1);
-        Self { store, metrics }
+        Self { store, metrics, trouble: Mutex::default() }
     }
 
     fn timed<'a, T: 'a>(&'a self, operation: &'static str, pending: Pending<'a, T>) -> Pending<'a, T> {
@@ -33,6 +38,11 @@ impl Metered {
                 Err(VaultError::Unavailable(_)) => "unavailable",
                 Err(_) => "refused",
             };
+            let trouble = match &done {
+                Err(VaultError::Unavailable(why)) => Some(why.clone()),
+                _ => None,
+            };
+            *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
             self.metrics.vault_operations.of([&operation, &outcome]).inc();
             self.metrics
                 .vault_answers
@@ -70,6 +80,10 @@ impl Store for Metered {
 
     fn is_shared(&self) -> bool {
         self.store.is_shared()
+    }
+
+    fn trouble(&self) -> Option<Unavailable> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn verify(&self) -> Pending<'_, Checkup> {

@@ -136,11 +136,19 @@ async fn api_server(options: &KubernetesOptions) -> Result<Server, VaultError> {
     Ok(Server { base, namespace: options.namespace.clone(), bearer, tls })
 }
 
-/// Connects to what is configured, and opens the vault: its records, and which versions they are.
-pub(super) async fn open(
-    config: &Config,
-    shared: &mut Shared,
-) -> Result<(Vec<Record>, BTreeMap<TenantName, Version>), VaultError> {
+/// What was opened.
+#[derive(Default)]
+pub(super) struct Opened {
+    pub(super) records: Vec<Record>,
+    /// Which versions they are.
+    pub(super) known: BTreeMap<TenantName, Version>,
+    /// Where tokens are to be shared with other replicas, once this one has seen what it has to see by itself.
+    pub(super) tokens: Option<SharedTokens>,
+}
+
+/// Connects to what is configured, and opens the vault.
+pub(super) async fn open(config: &Config, shared: &mut Shared) -> Result<Opened, VaultError> {
+    let mut tokens = None;
     if let Some(options) = &config.redis {
         let redis = connect(options)?;
         if options.share_limits {
@@ -150,20 +158,19 @@ pub(super) async fn open(
             Some(key) => Some(sealing_key("redis.token_key", key).await?),
             None => None,
         };
-        if let Some(key) = &key {
-            shared.tokens.share(SharedTokens::new(redis.clone(), key, shared.clock.clone()));
-        }
+        tokens = key.as_ref().map(|key| SharedTokens::new(redis.clone(), key, shared.clock.clone()));
         if options.share_idempotency {
             shared.share_keys(SharedKeys::new(redis.clone(), key.as_ref()));
         }
         shared.redis = Some(redis);
     }
-    let Some(options) = &config.vault else { return Ok(Default::default()) };
+    let Some(options) = &config.vault else { return Ok(Opened { tokens, ..Opened::default() }) };
     let store = open_store(options, shared.redis.as_ref()).await?;
     let found = store.list().await?;
     let known = found.iter().map(|it| (it.record.alias.clone(), it.version)).collect();
     shared.vault = Some(Vault::new(Metered::new(store, shared.metrics.clone())));
-    Ok((found.into_iter().map(|stored| stored.record).collect(), known))
+    let records = found.into_iter().map(|stored| stored.record).collect();
+    Ok(Opened { records, known, tokens })
 }
 
 /// The master key of the vault that is configured.

@@ -70,8 +70,10 @@ pub(super) enum Leased {
 /// What may be shown of it.
 #[derive(Debug, Clone)]
 pub struct ReplicasStatus {
-    /// How many there are, this one included.
+    /// How many there are, this one included; as many as there are said to be, at least.
     pub count: u32,
+    /// How many have shown themselves, this one included.
+    pub seen: u32,
     /// Whether this one keeps to its part of each limit.
     pub is_away: bool,
     /// Why that is so.
@@ -130,7 +132,13 @@ impl Replicas {
     pub fn status(&self) -> ReplicasStatus {
         let why = self.0.why.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let leases = self.0.leases.each_ref().map(|count| count.load(Relaxed));
-        ReplicasStatus { count: self.count(), is_away: self.is_away(), why, leases }
+        ReplicasStatus {
+            count: self.count(),
+            seen: self.0.seen.load(Relaxed),
+            is_away: self.is_away(),
+            why,
+            leases,
+        }
     }
 
     pub(super) fn name(&self) -> &str {

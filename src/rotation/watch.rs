@@ -20,6 +20,8 @@ use crate::{
 
 /// The shortest time between two looks at all records.
 const LEAST: Duration = Duration::from_secs(1);
+/// How long a vault that cannot be read is left alone: what is due meanwhile is late by no more.
+const UNREADABLE: Duration = Duration::from_secs(5);
 /// Tenants of which Logto is asked in one look what it knows of their secrets, so that what is due need not wait long.
 const QUESTIONS: usize = 64;
 
@@ -62,7 +64,7 @@ impl Rotator {
             Ok(all) => all,
             Err(error) => {
                 tracing::error!(%error, remedy = error.remedy(), "the vault cannot be looked through for rotations");
-                return ROUND;
+                return UNREADABLE;
             }
         };
         self.forget_failures();

@@ -12,7 +12,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::{
     change::{Changed, Changes},
-    error::{Holder, VaultError},
+    error::{Holder, Unavailable, VaultError},
     follow::{Asked, Follower},
     record::Record,
     store::{Store, Stored, Version},
@@ -151,6 +151,11 @@ impl Vault {
     pub fn took_up(&self, alias: &TenantName) {
         // Without a reader it is news to nobody.
         let _ = self.0.news.send(alias.clone());
+    }
+
+    /// Why the store did not answer the last time; `None` where it did.
+    pub fn trouble(&self) -> Option<Unavailable> {
+        self.0.store.trouble()
     }
 
     /// Whether other processes change the store as well.

@@ -7,7 +7,10 @@ use std::{fmt, pin::Pin};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use super::{error::VaultError, record::Record};
+use super::{
+    error::{Unavailable, VaultError},
+    record::Record,
+};
 use crate::{ids::TenantName, secret::Secret};
 
 /// Where records are kept.
@@ -44,6 +47,11 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Whether other processes change it as well.
     fn is_shared(&self) -> bool {
         false
+    }
+
+    /// Why it did not answer the last time, where somebody keeps count of that.
+    fn trouble(&self) -> Option<Unavailable> {
+        None
     }
 
     /// What is there, and whether all of it can be read.
@@ -135,6 +143,10 @@ impl Store for Box<dyn Store> {
 
     fn is_shared(&self) -> bool {
         (**self).is_shared()
+    }
+
+    fn trouble(&self) -> Option<Unavailable> {
+        (**self).trouble()
     }
 
     fn verify(&self) -> Pending<'_, Checkup> {

@@ -63,6 +63,23 @@ async fn flood<A: Send + 'static, F: Future<Output = A> + Send + 'static>(
     streams
 }
 
+/// What has no room for its body says so: an empty 200 would be taken for the answer.
+#[tokio::test]
+async fn b29_a_success_is_never_emptied_for_want_of_room() {
+    let logto = Logto::start().await;
+    let authority = Authority::new("servers");
+    let proxy = with_tls(&logto, &authority.server(&["localhost"])).start().await;
+    let stranger = Secure::new(&authority, None).http2(&proxy).await;
+    let asked = (0..200).map(|_| stranger.ask(http2(&proxy, "GET", "/.well-known/openid-configuration"), ""));
+    let answers = futures_util::future::join_all(asked).await;
+    let refused = answers.iter().filter(|answer| answer.status == 503).count();
+    assert!(refused > 0, "all had room");
+    for answer in answers {
+        assert!(matches!(answer.status, 200 | 503), "{answer:?}");
+        assert_eq!(answer.status == 200, answer.text().contains("token_endpoint"), "{answer:?}");
+    }
+}
+
 #[tokio::test]
 async fn b29_token_requests_whose_form_never_comes() {
     let logto = Logto::start().await;

@@ -12,6 +12,7 @@ use crate::{
     limit::Replicas,
     listen::tls::dates::{Dates, date},
     redis::{RedisError, RedisStatus},
+    vault::VaultError,
 };
 
 /// How bad it is; the worst first.
@@ -76,6 +77,7 @@ impl Admin {
         problems.extend(dates.into_iter().flat_map(|dates| of_tls(dates, now)));
         problems.extend(self.of_audit());
         problems.extend(self.of_redis());
+        problems.extend(self.of_vault());
         problems
     }
 
@@ -111,6 +113,22 @@ impl Admin {
             about: "redis".into(),
             what: [vec![error.to_string()], effects].concat().join("; "),
             remedy: error.remedy().to_owned(),
+            at: None,
+        })
+    }
+
+    /// A Redis that is away is a problem of its own.
+    fn of_vault(&self) -> Option<Problem> {
+        let trouble = VaultError::from(self.shared.vault.as_ref()?.trouble()?);
+        let redis = self.shared.redis.as_ref();
+        if redis.is_some_and(|redis| *redis.status().borrow() != RedisStatus::Connected) {
+            return None;
+        }
+        Some(Problem {
+            severity: Severity::Warning,
+            about: "vault".into(),
+            what: format!("{trouble}; tenants in force are served, and none can be added or changed"),
+            remedy: trouble.remedy().to_owned(),
             at: None,
         })
     }

@@ -48,7 +48,7 @@ pub(super) fn redis(redis: &Redis, config: &Config, shared: &Shared) -> Value {
         "server": redis.server().map(|server| server.to_string()),
         "prefix": options.map(|options| &options.prefix),
         "shares": shares.into_iter().filter_map(|(is, what)| is.then_some(what)).collect::<Vec<_>>(),
-        "replicas": shared.limiters.replicas().map(|replicas| replicas.status().count),
+        "replicas": shared.limiters.replicas().map(|replicas| replicas.status().seen),
     })
 }
 

@@ -165,7 +165,7 @@ async fn a_deleted_tenant_is_gone_here_too_and_after_a_restart_the_others_are_th
     assert_eq!(proxy.get("/t/gone/api/applications").await.status, 200);
     let target = format!("/cloud/api/tenants/{}", gone["id"].as_str().expect("an ID"));
     assert_eq!(proxy.ask(&Request::new("DELETE", &target)).await.status, 204);
-    proxy.get("/t/gone/api/applications").await.assert_problem(403, "not_permitted");
+    proxy.get("/t/gone/api/applications").await.assert_problem(404, "tenant_unknown");
     assert_eq!(proxy.ask(&create("gone")).await.status, 201, "the alias is free again");
     assert_eq!(cloud.cloud_tenants().len(), 2);
     assert_unseen(&proxy);

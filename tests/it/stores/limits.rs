@@ -168,9 +168,32 @@ async fn b55_whether_redis_is_there_is_said_from_the_start() {
     let there = claviger(&check).await;
     let expected = format!("redis: fine: connected to {}\n", server.url());
     assert!(there.assert_code(0).stdout.contains(&expected), "{}", there.stdout);
-    let other = self::replica(&logto, &server).await;
-    until(&other, "claviger_redis_replicas", 2.0).await;
-    assert_eq!(other.status().await["redis"]["replicas"], 2);
+    let vault = builder(&logto, QUOTA)
+        .set("redis.url", quoted(server.url()))
+        .set("redis.replicas", 3)
+        .set("vault.store", "{ redis = true }")
+        .set("vault.key", quoted("0123456789abcdef0123456789abcdef"))
+        .set("vault.relist", "'5s'");
+    let other = vault.start().await;
+    within("both to be seen", async {
+        while other.status().await["redis"]["replicas"] != 2 {
+            wait::pass(SECOND / 20).await;
+        }
+    })
+    .await;
+    assert!(
+        (other.metric("claviger_redis_replicas").await - 3.0).abs() < 0.1,
+        "as many as there are said to be"
+    );
+    server.told(&["FLUSHALL"]).await;
+    within("the loss of the vault to be a problem", async {
+        let is_told =
+            async || other.status().await["problems"].to_string().contains("the vault in Redis is gone");
+        while !is_told().await {
+            wait::pass(SECOND / 20).await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -7,7 +7,11 @@ use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
     stampede::open_files,
-    support::{Logto, Proxy, RedisServer, Request, quoted, wait},
+    support::{
+        Logto, Proxy, RedisServer, Request,
+        command::{finish, program},
+        quoted, wait,
+    },
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -149,4 +153,21 @@ async fn b59_a_replica_that_died_while_it_got_a_token_is_waited_for_and_no_longe
     let took = asked.elapsed();
     assert!((SECOND..5 * SECOND).contains(&took), "{took:?}");
     assert_eq!(logto.grants(), 2);
+}
+
+/// A rollout with a wrong secret must not go green by the token of a replica that it is to replace.
+#[tokio::test]
+async fn a_wrong_secret_is_found_by_strict_though_another_replica_shares_its_token() {
+    let name = "a_wrong_secret_is_found_by_strict_though_another_replica_shares_its_token";
+    let Some(server) = RedisServer::start(name).await else { return };
+    let logto = Logto::start().await;
+    let good = replica(&logto, &server).await;
+    assert_eq!(good.get(ROLES).await.status, 200);
+    let directory = tempfile::tempdir().expect("there is a temporary directory");
+    let file = directory.path().join("claviger.toml");
+    let text = std::fs::read_to_string(good.file()).expect("it is there");
+    std::fs::write(&file, text.replace(logto.secret(), "not-the-secret")).expect("it can be written");
+    let strict = finish(program().args(["serve", "--strict", "--config"]).arg(&file)).await;
+    let said = format!("{}{}", strict.stdout, strict.stderr);
+    assert!(strict.assert_code(1).code == Some(1) && said.contains("invalid_client"), "{said}");
 }
