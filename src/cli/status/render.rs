@@ -78,7 +78,7 @@ fn redis(redis: Node<'_>) -> Option<String> {
             redis.at("prefix").text(),
             with.unwrap_or_default()
         ),
-        false => format!("Redis is away; otherwise shared through it: {shares}"),
+        false => format!("Redis is away; not shared meanwhile: {shares}"),
     })
 }
 

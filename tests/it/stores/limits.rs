@@ -154,10 +154,7 @@ async fn b55_whether_redis_is_there_is_said_from_the_start() {
     let says = "limits are not shared: this replica keeps to its part of each";
     replica.logged(says).await;
     let shown = claviger(&["status", "--address", &replica.admin_authority()]).await.stdout;
-    assert!(
-        shown.contains("Redis is away; otherwise shared through it: limits, idempotency keys\n"),
-        "{shown}"
-    );
+    assert!(shown.contains("Redis is away; not shared meanwhile: limits, idempotency keys\n"), "{shown}");
     server.restart().await;
     until(&replica, "claviger_redis_fallback", 0.0).await;
     assert_eq!(replica.log().matches(says).count(), 1);
