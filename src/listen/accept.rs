@@ -98,7 +98,9 @@ impl<H: Handler> Acceptor<H> {
                     Ok(accepted) => {
                         let peer = accepted.peer(reach);
                         let Some(standing) = self.strangers.enter(peer.ip()) else {
-                            tracing::debug!(peer = ?peer.address, "an address has too many connections: refused");
+                            self.metrics.rate_limited.of([&"connections"]).inc();
+                            tracing::warn!(peer = ?peer.address,
+                                "refused a connection: its address has a quarter of all places, on which nobody has authenticated yet");
                             continue;
                         };
                         // While this one waits for a caller's place, the rest waits in the system's queue, where it costs nothing.

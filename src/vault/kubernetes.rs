@@ -109,7 +109,7 @@ impl KubernetesSecrets {
         self.proof().await?;
         Err(Unavailable::new(
             format!("the Secret {} does not open, or is none of Claviger's", object.name().escape_debug()),
-            "Take its labels away, or restore it. While `claviger vault rekey` goes on this passes by itself. Nothing was changed.",
+            "If `claviger vault rekey` was run, start this process anew, with the new key. Otherwise restore the Secret, or take its labels away. Nothing was changed.",
         ))
     }
 
