@@ -28,6 +28,8 @@ struct Table {
     callers: HashMap<CallerName, Keys>,
     /// Of the answers.
     bytes: usize,
+    /// Keys of unknown outcome.
+    unknown: usize,
     /// Of the last claim.
     number: u64,
 }
@@ -127,8 +129,10 @@ impl Table {
     /// Forgets what has expired of this caller's, and makes room for one more key.
     fn make_room(&mut self, caller: &CallerName, now: Instant, most: usize) -> Result<(), IdempotencyError> {
         self.expire(caller, now);
-        // Whose requests get no answer leaves room for the others.
-        if self.callers.get(caller).is_some_and(|keys| keys.unknown.len() >= most.div_ceil(2)) {
+        // Whose requests get no answer leaves room for the others: it may have as many of those keys as are left, so that a lone
+        // one has half of the places, two have a third each, and there is always room for one more.
+        let own = self.callers.get(caller).map_or(0, |keys| keys.unknown.len());
+        if own > 0 && own >= most.saturating_sub(self.unknown) {
             return Err(IdempotencyError::Full);
         }
         if self.entries.len() < most {
@@ -165,6 +169,7 @@ impl Table {
             Outcome::NotSent => self.forget(scope),
             Outcome::Unknown => {
                 entry.state = State::Unknown;
+                self.unknown += 1;
                 keys.unknown.insert(number, scope);
             }
             Outcome::NotKept(status, why) => {
@@ -209,7 +214,10 @@ impl Table {
                 self.bytes -= answer.size();
             }
             State::NotKept(..) => _ = keys.bare.remove(&entry.number),
-            State::Unknown => _ = keys.unknown.remove(&entry.number),
+            State::Unknown => {
+                keys.unknown.remove(&entry.number);
+                self.unknown -= 1;
+            }
         }
         if keys.is_empty() {
             self.callers.remove(&entry.caller);

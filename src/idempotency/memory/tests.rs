@@ -66,6 +66,21 @@ impl World {
 }
 
 #[test]
+fn however_many_get_no_answers_there_is_room_for_one_more() {
+    let world = World::new(8, 1000);
+    let mut key = 0;
+    for caller in ["a", "b", "c"] {
+        let mut had = 0;
+        while let Ok(Claim::First(ticket)) = world.claim_as(caller, key, 0) {
+            world.store.settle(ticket, Outcome::Unknown);
+            (key, had) = (key + 1, had + 1);
+        }
+        assert!(had > 0, "{caller} had none");
+    }
+    assert!(matches!(world.claim_as("d", key, 0), Ok(Claim::First(_))));
+}
+
+#[test]
 fn whoever_only_asks_takes_nobodys_place() {
     let world = World::new(2, 1000);
     world.answered(1, 10);

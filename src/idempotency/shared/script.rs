@@ -44,7 +44,10 @@ local function number(field, by)
   if call('HINCRBY', numbers, field, int(by)) <= 0 then call('HDEL', numbers, field) end
 end
 local function tally(r, by)
-  if r.state == 'U' or r.state == 'X' then return number(r.caller, by) end
+  if r.state == 'U' or r.state == 'X' then
+    number('open', by)
+    return number(r.caller, by)
+  end
   add(counts, r.caller, by)
   if r.state == 'A' then
     add(sizes, r.caller, by * r.size)
@@ -85,9 +88,10 @@ local function oldest(state, caller)
   local from = '[' .. state .. caller
   return call('ZRANGEBYLEX', settled, from, from .. '~', 'LIMIT', 0, 1)[1]
 end
--- Whether there is room for one more of this caller's; whoever has the most that were answered gives up the oldest.
+-- Whether there is room for one more of this caller's, which may have as many under way and unknown as are left; whoever has the most that were answered gives up the oldest.
 local function room(caller, most)
-  if tonumber(call('HGET', numbers, caller) or 0) >= math.ceil(most / 2) then return false end
+  local own, all = tonumber(call('HGET', numbers, caller) or 0), tonumber(call('HGET', numbers, 'open') or 0)
+  if own > 0 and own >= most - all then return false end
   for _ = 1, 100 do
     if call('HLEN', records) < most then return true end
     local who = call('ZRANGE', counts, -1, -1)[1]

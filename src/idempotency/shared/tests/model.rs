@@ -93,8 +93,9 @@ impl Model {
     }
 
     fn has_room(&mut self, caller: &str) -> bool {
-        let open = |record: &&Record| record.is_open() && record.claimed.caller == caller;
-        if self.0.values().filter(open).count() >= MOST / 2 {
+        let open = || self.0.values().filter(|record| record.is_open());
+        let own = open().filter(|record| record.claimed.caller == caller).count();
+        if own > 0 && own >= MOST - open().count() {
             return false;
         }
         while self.0.len() >= MOST {
