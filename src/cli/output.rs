@@ -26,6 +26,12 @@ pub(super) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c }).collect()
 }
 
+/// With the full stop that it lacks, for another sentence to follow.
+pub(super) fn sentence(text: &str) -> String {
+    let text = text.trim_end();
+    if text.ends_with(['.', '?', '!']) { text.to_owned() } else { format!("{text}.") }
+}
+
 pub(super) fn fail(why: &str) -> ExitCode {
     eprintln!("claviger: {}", plain(why));
     ExitCode::from(NO)

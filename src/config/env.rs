@@ -70,7 +70,14 @@ pub(super) fn tree(env: &Environment, secrets: &Secrets, problems: &mut Vec<Prob
                 problem("the variable is set, but empty", "Unset it, or give it a value.".into());
                 continue;
             }
-            Some(value) => node(value, &origin),
+            Some(value) => {
+                let node = node(value, &origin);
+                if let (Value::Text(_), Some(remedy)) = (&node.value, of_section(name)) {
+                    problem("this is a whole section, and no key of one", remedy);
+                    continue;
+                }
+                node
+            }
             None => {
                 problem("the value is not UTF-8", "Set it to text.".into());
                 continue;
@@ -104,6 +111,15 @@ fn is_service_link(name: &str) -> bool {
         || words.windows(3).any(|three| {
             three[0] == "PORT" && number(&three[1]) && matches!(three[2], "TCP" | "UDP" | "SCTP")
         })
+}
+
+/// What to write in place of a variable that has the name of a section; `None` where it has another.
+fn of_section(name: &str) -> Option<String> {
+    let section = name.strip_prefix(PREFIX).filter(|path| !path.contains("__") && !SINGLE.contains(&name))?;
+    Some(match section {
+        "LISTEN" => format!("Write {name}__PROXY or {name}__ADMIN."),
+        _ => format!("Write {name}__ and one of its keys, such as listen.admin is CLAVIGER_LISTEN__ADMIN."),
+    })
 }
 
 fn meant(name: &str) -> String {
