@@ -92,3 +92,15 @@ pub(super) fn keep(path: &Path, secret: &str) -> Result<(), String> {
 pub(super) fn count(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::sentence;
+
+    #[test]
+    fn a_sentence_has_one_end() {
+        for (text, want) in [("gone", "gone."), ("gone.", "gone."), ("is it?", "is it?"), ("", ".")] {
+            assert_eq!(sentence(text), want);
+        }
+    }
+}

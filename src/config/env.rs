@@ -26,6 +26,9 @@ const SINGLE: [&str; 2] = ["CLAVIGER_WORKERS", "CLAVIGER_ALLOW"];
 /// Read elsewhere (the short form; the command line).
 const RESERVED: [&str; 2] = ["CLAVIGER_ALLOW", "CLAVIGER_CONFIG"];
 
+/// `[listen]` as a whole.
+const LISTEN: &str = "CLAVIGER_LISTEN";
+
 pub(super) fn origin(name: &str) -> Origin {
     Origin::from(format!("environment variable {name}"))
 }
@@ -70,14 +73,13 @@ pub(super) fn tree(env: &Environment, secrets: &Secrets, problems: &mut Vec<Prob
                 problem("the variable is set, but empty", "Unset it, or give it a value.".into());
                 continue;
             }
-            Some(value) => {
-                let node = node(value, &origin);
-                if let (Value::Text(_), Some(remedy)) = (&node.value, of_section(name)) {
-                    problem("this is a whole section, and no key of one", remedy);
-                    continue;
-                }
-                node
+            // The section of which one key is likely meant.
+            Some(value) if name == LISTEN && !value.trim_start().starts_with('{') => {
+                let remedy = format!("Write {LISTEN}__PROXY or {LISTEN}__ADMIN.");
+                problem("this is a whole section, and no key of one", remedy);
+                continue;
             }
+            Some(value) => node(value, &origin),
             None => {
                 problem("the value is not UTF-8", "Set it to text.".into());
                 continue;
@@ -111,15 +113,6 @@ fn is_service_link(name: &str) -> bool {
         || words.windows(3).any(|three| {
             three[0] == "PORT" && number(&three[1]) && matches!(three[2], "TCP" | "UDP" | "SCTP")
         })
-}
-
-/// What to write in place of a variable that has the name of a section; `None` where it has another.
-fn of_section(name: &str) -> Option<String> {
-    let section = name.strip_prefix(PREFIX).filter(|path| !path.contains("__") && !SINGLE.contains(&name))?;
-    Some(match section {
-        "LISTEN" => format!("Write {name}__PROXY or {name}__ADMIN."),
-        _ => format!("Write {name}__ and one of its keys, such as listen.admin is CLAVIGER_LISTEN__ADMIN."),
-    })
 }
 
 fn meant(name: &str) -> String {

@@ -96,7 +96,7 @@ impl Connect {
                 Err(_) => {
                     let within = humantime::format_duration(self.options.connect_timeout);
                     let hint = if address.is_tls() {
-                        " by TLS, which the port may not speak (that is redis://, not rediss://)"
+                        ", to TLS: is it a port without TLS? That is redis://, not rediss://"
                     } else {
                         ""
                     };
