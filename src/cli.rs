@@ -112,7 +112,7 @@ Examples:
     #[command(after_long_help = "\
 Examples:
   claviger operations --tag users
-  claviger operations --json | jq '.[] | select(.sensitive)'")]
+  claviger operations --json | jq '.[] | select(.sensitive != [])'")]
     Operations(operations::Args),
     /// Run the Logto emulator on its own, for tests of your application.
     #[cfg(feature = "emulator")]

@@ -40,6 +40,10 @@ impl Admin {
             },
             Some(None) => return text(StatusCode::BAD_REQUEST, "the query is ?tenant=NAME\n"),
         };
+        let held = match &*tenants {
+            [one] => one.token_status().usable_for,
+            _ => None,
+        };
         let without = tenants.iter().filter(|tenant| tenant.token_status().usable_for.is_none());
         let (mut asked, deadline) = (JoinSet::new(), Instant::now() + PATIENCE);
         tenants.iter().for_each(|tenant| tenant.retry_tokens());
@@ -59,7 +63,12 @@ impl Admin {
             return text(StatusCode::BAD_GATEWAY, said);
         }
         match &*tenants {
-            [one] => text(StatusCode::OK, format!("{} has a token\n", one.config().name)),
+            [one] => {
+                let name = &one.config().name;
+                let held =
+                    held.map(|left| format!(", good for {} s more; nothing was asked", left.as_secs()));
+                text(StatusCode::OK, format!("{name} has a token{}\n", held.unwrap_or_default()))
+            }
             all if all.iter().all(|tenant| tenant.token_status().usable_for.is_some()) => {
                 text(StatusCode::OK, format!("{} tenants have their tokens\n", all.len()))
             }

@@ -10,7 +10,7 @@ use super::{
     presented::{Client, Credential, Presented},
     seal::is_token,
 };
-use crate::{config, ids::CallerName, secret::Digest};
+use crate::{catalog::nearest, config, ids::CallerName, secret::Digest};
 
 const KEY: Cause = Cause::new("unknown", "Claviger-Key is not a caller's key");
 const BEARER: Cause =
@@ -39,6 +39,15 @@ impl ApiKeys {
         digest.matches(&presented).then_some((presented, known))
     }
 
+    /// With the caller whose name was likely meant. The name that was sent is not repeated: it may be anything.
+    fn of_client(&self, id: &str) -> Cause {
+        let names = || self.names.iter().map(CallerName::as_str);
+        let near = if names().any(|name| name == id) { None } else { nearest(id, names()) };
+        near.map_or(CLIENT, |near| {
+            Cause::of("unknown", format!("{}: client_id is no caller's (did you mean {near}?)", CLIENT.text))
+        })
+    }
+
     /// The key, and the finding where there is none.
     fn verify(&self, presented: &Presented<'_>) -> (Option<(Digest, &Arc<ApiKey>)>, Finding) {
         match presented.credential {
@@ -51,7 +60,7 @@ impl ApiKeys {
                 let found = self.find(secret).or_else(|| self.find(raw));
                 (
                     found.filter(|(_, key)| self.names[key.caller().0].as_str() == id),
-                    Finding::Pass(Some(CLIENT)),
+                    Finding::Pass(Some(self.of_client(id))),
                 )
             }
             _ => (None, Finding::Pass(None)),

@@ -3,6 +3,7 @@
 //! was. A creation of unknown outcome is settled by asking what became of it, never by sending it blindly once more.
 
 mod answer;
+mod base_url;
 mod client;
 mod input;
 mod journal;
@@ -124,6 +125,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Ok(journal) => journal,
         Err(why) => return super::fail(&why),
     };
+    let was_settled = journal.tally.concluded() == journal.tally.all;
     let runtime = match super::runtime() {
         Ok(runtime) => runtime,
         Err(error) => return super::fail(&format!("cannot start: {error}")),
@@ -140,6 +142,12 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Err(why) => return super::fail(&why),
     };
     let _: ExitCode = super::print(&format!("{tally} Results: {}\n", results.display()));
+    if was_settled {
+        eprintln!(
+            "claviger: all {} were settled by an earlier run; nothing was sent now. To begin anew, move journal and results away",
+            tally.all
+        );
+    }
     if let Some(why) = first_failure {
         eprintln!("claviger: the first that failed is {}", super::output::plain(&why));
     }

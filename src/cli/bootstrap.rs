@@ -127,7 +127,10 @@ fn check(args: &Args) -> ExitCode {
     };
     let secret = match SecretSource::File(args.client_secret_file.clone()).read() {
         Ok(secret) => secret,
-        Err(error) => return super::fail(&error.to_string()),
+        Err(error) => {
+            let why = super::output::sentence(&error.to_string());
+            return super::fail(&format!("{why} Name the file of the App secret by --client-secret-file"));
+        }
     };
     let Ok(alias) = TenantName::parse("default") else { return super::fail("there is no such name") };
     let (resource, client_id) = (endpoint.own_resource().into(), client_id.as_str().into());

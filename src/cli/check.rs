@@ -10,7 +10,7 @@ use std::{
 use crate::{
     app::{self, GrantMetrics},
     clock::{Clock, Random},
-    config::{Address, AuditOutput, Config, Issue},
+    config::{Address, AuditOutput, Caller, Config, Identity, Issue},
     observe::Metrics,
     policy::rules::Brings,
     proxy::{self, Shared},
@@ -68,7 +68,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         println!("  {brings}");
     }
     let shared = not_shared(config).into_iter().chain(unshared_vault(config));
-    for note in shared.chain(unguarded(config)).chain(hidden_status(config)) {
+    for note in shared.chain(unguarded(config)).chain(wrong_keys(config)).chain(hidden_status(config)) {
         println!("  {note}");
     }
     if !args.online {
@@ -192,6 +192,30 @@ fn unguarded(config: &Config) -> Vec<String> {
             .to_owned()
     });
     own.chain(lent).collect()
+}
+
+/// Where a mistyped key goes unnoticed: a bearer that is no caller's is ignored, and the connection then says whose request it is.
+fn wrong_keys(config: &Config) -> Option<String> {
+    let by_connection = |identity: &&Identity| {
+        matches!(identity, Identity::Loopback | Identity::UnixUid(_) | Identity::UnixGid(_))
+    };
+    let has_key =
+        |caller: &Caller| caller.identify.iter().any(|identity| matches!(identity, Identity::ApiKey { .. }));
+    let with_key = config.callers.iter().filter(|caller| has_key(caller));
+    let local = config.callers.iter().filter_map(|caller| {
+        let method = caller.identify.iter().find(by_connection)?;
+        // Its own keys beside it are no other's.
+        let is_beside = with_key.clone().any(|other| other.name != caller.name);
+        is_beside.then(|| format!("{} ({})", caller.name, method.key()))
+    });
+    let local: Vec<_> = local.collect();
+    if local.is_empty() {
+        return None;
+    }
+    Some(format!(
+        "a wrong bearer key from this machine counts as {}: clients should send Claviger-Key, where a wrong one is a 401",
+        local.join(" or ")
+    ))
 }
 
 /// Where nobody can look at how the process is.

@@ -26,6 +26,12 @@ pub(super) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c }).collect()
 }
 
+/// With the full stop that it lacks, for another sentence to follow.
+pub(super) fn sentence(text: &str) -> String {
+    let text = text.trim_end();
+    if text.ends_with(['.', '?', '!']) { text.to_owned() } else { format!("{text}.") }
+}
+
 pub(super) fn fail(why: &str) -> ExitCode {
     eprintln!("claviger: {}", plain(why));
     ExitCode::from(NO)
@@ -85,4 +91,16 @@ pub(super) fn keep(path: &Path, secret: &str) -> Result<(), String> {
 
 pub(super) fn count(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sentence;
+
+    #[test]
+    fn a_sentence_has_one_end() {
+        for (text, want) in [("gone", "gone."), ("gone.", "gone."), ("is it?", "is it?"), ("", ".")] {
+            assert_eq!(sentence(text), want);
+        }
+    }
 }

@@ -39,6 +39,14 @@ pub(super) fn run(args: &Args) -> ExitCode {
     if let Some(missing) = args.sources.paths.iter().find(|path| !path.exists()) {
         return super::fail(&format!("--config {}: there is no such file", missing.display()));
     }
+    if args.address.is_none()
+        && !args.sources.paths.is_empty()
+        && let Err(problems) = super::load_policy(&args.sources.paths)
+        && problems.admin.is_none()
+        && let Some(problem) = problems.problems.first()
+    {
+        return super::fail(&format!("{problem} Or name the admin listener by --address."));
+    }
     let process = match Process::with_token(&args.sources, args.address.clone()) {
         Ok(process) => process,
         Err(exit) => return exit,

@@ -7,6 +7,7 @@ use std::{
 
 use serde_json::{Value, json};
 
+use super::output::sentence;
 use crate::{
     app::{open_store, open_vault_file, vault_key},
     config::VaultOptions,
@@ -72,7 +73,7 @@ pub(super) fn run(command: &Command) -> ExitCode {
 }
 
 async fn answer(options: Option<&VaultOptions>, command: &Command) -> Result<Value, String> {
-    let said = |error: VaultError| format!("{error}. {}", error.remedy());
+    let said = |error: VaultError| format!("{} {}", sentence(&error.to_string()), error.remedy());
     let options = options.ok_or_else(|| said(Unavailable::not_configured().into()))?;
     let store = match command {
         // A new machine may have none yet.
@@ -103,8 +104,9 @@ async fn answer(options: Option<&VaultOptions>, command: &Command) -> Result<Val
         Command::Rekey { new_key, .. } => {
             let count = store.rekey(key(new_key)?).await.map_err(said)?;
             let text = format!(
-                "{} sealed with the new key: write it into vault.key before the next start",
-                super::count(count, "record")
+                "{} sealed with the new key: let `vault.key` in the configuration name {} before the next start",
+                super::count(count, "record"),
+                new_key.display()
             );
             Ok(with(text, json!({ "records": count })))
         }

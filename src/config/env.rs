@@ -26,6 +26,9 @@ const SINGLE: [&str; 2] = ["CLAVIGER_WORKERS", "CLAVIGER_ALLOW"];
 /// Read elsewhere (the short form; the command line).
 const RESERVED: [&str; 2] = ["CLAVIGER_ALLOW", "CLAVIGER_CONFIG"];
 
+/// `[listen]` as a whole.
+const LISTEN: &str = "CLAVIGER_LISTEN";
+
 pub(super) fn origin(name: &str) -> Origin {
     Origin::from(format!("environment variable {name}"))
 }
@@ -68,6 +71,12 @@ pub(super) fn tree(env: &Environment, secrets: &Secrets, problems: &mut Vec<Prob
             _ if holds_secret(&path) => secret(name, value.unwrap_or_default(), &origin),
             Some("") => {
                 problem("the variable is set, but empty", "Unset it, or give it a value.".into());
+                continue;
+            }
+            // The section of which one key is likely meant.
+            Some(value) if name == LISTEN && !value.trim_start().starts_with('{') => {
+                let remedy = format!("Write {LISTEN}__PROXY or {LISTEN}__ADMIN.");
+                problem("this is a whole section, and no key of one", remedy);
                 continue;
             }
             Some(value) => node(value, &origin),

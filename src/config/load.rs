@@ -19,6 +19,7 @@ use super::{
     inputs::{Inputs, References},
     intake::{Intake, Secrets},
     layer::{self, Layer},
+    listen::Listen,
     origin::Origin,
     path::Trail,
     policy::RuleCheck,
@@ -130,7 +131,8 @@ pub fn load(request: &LoadRequest<'_>) -> Result<Loaded, Problems> {
 
     if layers.iter().all(|layer| layer.root.is_empty()) && remarks.problems.is_empty() {
         remarks.problems.push(nothing(request, &layers));
-        return Err(problems(remarks, inputs));
+        let admin = Listen::default().admin.map(Box::new);
+        return Err(Problems { admin, ..problems(remarks, inputs) });
     }
     let root = layer::merge(layers);
     let admin = admin(&root).map(Box::new);
@@ -194,9 +196,11 @@ fn problems(mut remarks: Remarks, inputs: Inputs) -> Problems {
 
 /// The admin listener, whatever is wrong elsewhere.
 fn admin(root: &Node) -> Option<Address> {
-    match &root.member("listen")?.member("admin")?.value {
-        Value::Text(text) => Address::from_text(text).ok(),
-        _ => None,
+    let written = root.member("listen").map(|listen| (listen.member("admin"), &listen.value));
+    match written {
+        None | Some((None, Value::Map(_))) => Listen::default().admin,
+        Some((Some(Node { value: Value::Text(text), .. }), _)) => Address::from_text(text).ok(),
+        Some(_) => None,
     }
 }
 

@@ -47,6 +47,11 @@ pub trait RuleCheck {
         None
     }
 
+    /// Whether `general` allows the operation of the rule `conditional` too, and without conditions where it stands without them.
+    fn opens(&self, _catalog: &Catalog, _general: &str, _conditional: &str) -> bool {
+        false
+    }
+
     /// Whether the operation of a rule takes a query parameter, and whether the condition on it does what it says.
     ///
     /// # Errors

@@ -46,7 +46,8 @@ pub struct Problems {
     pub files: Vec<PathBuf>,
     /// Fingerprint of all that was read: the same digest, the same problems.
     pub digest: Digest,
-    /// `listen.admin`, where it can be read: to find a process that still runs with an older configuration.
+    /// `listen.admin`, written or left out, to find a process that still runs with an older configuration; `None` where it cannot be
+    /// read, so that nobody knows.
     pub admin: Option<Box<Address>>,
     /// `admin.token` as far as it can be read, for the same.
     pub admin_token: Option<Secret>,
@@ -105,6 +106,14 @@ pub(super) fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
+}
+
+/// The one of `known` that `written` is but for a slip or two of the pen: for names that may as well be somebody else's.
+pub(super) fn slip_of<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    const MOST: usize = 2;
+    let near = known.into_iter().filter(|name| name.len().abs_diff(written.len()) <= MOST);
+    let near = near.map(|name| (distance(written, name), name)).filter(|(slips, _)| *slips <= MOST);
+    near.min_by_key(|(slips, _)| *slips).map(|(_, name)| name)
 }
 
 fn plural(word: &str) -> String {

@@ -9,7 +9,7 @@ use super::{
     layer::Layer,
     origin::Origin,
     path::KeyPath,
-    problem::Problem,
+    problem::{Problem, slip_of},
     remarks::Remarks,
     tree::{Node, Value},
 };
@@ -20,6 +20,9 @@ pub(super) const APP_SECRET: &str = "LOGTO_M2M_APP_SECRET";
 pub(super) const APP_SECRET_FILE: &str = "LOGTO_M2M_APP_SECRET_FILE";
 const RESOURCE: &str = "LOGTO_RESOURCE";
 const ALLOW: &str = "CLAVIGER_ALLOW";
+
+/// What other lists have around them, and no rule has in it.
+const QUOTES_AND_BRACKETS: [char; 4] = ['"', '\'', '[', ']'];
 
 /// The variables that call for the short form, and all that it reads.
 const CALLING: [&str; 4] = [ENDPOINT, APP_ID, APP_SECRET, APP_SECRET_FILE];
@@ -34,6 +37,9 @@ pub(super) fn layer(
 ) -> Option<Layer> {
     let set: Vec<_> = CALLING.into_iter().filter(|name| text(env, name).is_some()).collect();
     let in_files = below.iter().find_map(|layer| named(layer, "tenants"));
+    if in_files.is_none() && named(environment, "tenants").is_none() {
+        misspelt(env, remarks);
+    }
     let Some(first) = set.first() else {
         if text(env, ALLOW).is_some() && (in_files.is_some() || named(environment, "tenants").is_some()) {
             ignored(
@@ -98,6 +104,17 @@ pub(super) fn layer(
     Some(Layer { name: "short form".into(), root })
 }
 
+/// Warns of variables whose names are slips of those read here. Any other that begins alike is the application's own.
+fn misspelt(env: &Environment, remarks: &mut Remarks) {
+    let known = || VARIABLES.into_iter().filter(|name| name.starts_with("LOGTO_"));
+    for name in env.keys().filter_map(|name| name.to_str()).filter(|name| name.starts_with("LOGTO_")) {
+        let Some(near) = slip_of(name, known()).filter(|near| *near != name) else { continue };
+        if text(env, name).is_some() && text(env, near).is_none() {
+            ignored(remarks, name, "Claviger reads no such variable", &format!("Did you mean {near}?"));
+        }
+    }
+}
+
 /// The section `key` of a layer where it names anything.
 fn named<'l>(layer: &'l Layer, key: &str) -> Option<&'l Node> {
     layer.root.member(key).filter(|section| !section.is_empty())
@@ -148,6 +165,20 @@ fn local(root: &mut Node, env: &Environment, remarks: &mut Remarks) {
             remedy: format!("Write {ALLOW}=\"users:read,ListRoles\"."),
         });
     }
+    let inner = allow.replace(QUOTES_AND_BRACKETS, "");
+    let is_list = !matches!(node(allow, &place).value, Value::Text(_));
+    let allow = if inner == allow || is_list {
+        allow
+    } else {
+        let what = if allow.contains(['[', ']']) { "brackets" } else { "quotes" };
+        remarks.problems.push(Problem {
+            key: "policies.default.allow".into(),
+            origin: Some(place.clone()),
+            what: format!("rules are separated by commas, without {what}"),
+            remedy: format!("Take the {what} out: {ALLOW}={}", inner.trim()),
+        });
+        inner.trim()
+    };
     let rules = rules(allow, &place);
     if rules.is_empty() {
         remarks.reported.push(KeyPath::of(&["policies", "default", "allow"]));

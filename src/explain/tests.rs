@@ -166,7 +166,8 @@ async fn it_says_what_happens_and_why() {
             "/api/users/u1/identities/github",
             "denied: GET /api/users/u1/identities/github (GetUserIdentity) by caller local at tenant acme: \
              403 claviger.not_permitted\n  \
-             by deny \"GetUserIdentity\" of policy reading (c.toml:16), which wins over every rule that allows it\n",
+             by deny \"GetUserIdentity\" of policy reading (c.toml:16), which wins over every rule that allows it\n  \
+             to allow it, take it out of policies.reading.deny: a deny wins\n",
         ),
         (
             "local",

@@ -46,6 +46,9 @@ pub(super) fn lines(facts: &Facts<'_>, advice: Option<&Advice>) -> Vec<String> {
         let (name, places) = (&caller.name, places(secrets).join(", "));
         lines.push(format!("  not masked in the answer, as callers.{name}.reveal says: {places}"));
     }
+    if let Err(Failure::Policy(refusal @ Refusal::NotPermitted { reason: "denied", .. })) = facts.outcome {
+        lines.extend(refusal.to_allow().map(|what| format!("  to allow it, {what}")));
+    }
     lines.extend(advice.into_iter().flat_map(|advice| advice.lines(facts.op())));
     lines.extend(facts.meant.notes.iter().map(|note| format!("  note: {note}")));
     lines
@@ -150,8 +153,11 @@ fn reason_of_refusal(refusal: &Refusal, facts: &Facts<'_>) -> String {
         super::question::listed(names)
     };
     match refusal {
-        Refusal::NotPermitted { reason: "denied", rule: Some(rule), .. } => {
+        Refusal::NotPermitted { reason: "denied", rule: Some(rule), place: None, .. } => {
             format!("by {rule}, which wins over every rule that allows it")
+        }
+        Refusal::NotPermitted { reason: "denied", rule: Some(rule), .. } => {
+            format!("by {rule}, and no rule allows it")
         }
         Refusal::NotPermitted { reason: "sensitive_not_named", rule, .. } => {
             let not_by =

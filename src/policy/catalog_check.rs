@@ -41,6 +41,14 @@ impl RuleCheck for CatalogCheck {
         ))
     }
 
+    fn opens(&self, catalog: &Catalog, general: &str, conditional: &str) -> bool {
+        let catalog = catalog.about(conditional);
+        let Some((op, operation)) = operation(catalog, conditional) else { return false };
+        let Ok(rule) = Rule::parse(catalog, Effect::Allow, general) else { return false };
+        rule.coverage(Effect::Allow, catalog).whole.contains(op)
+            && (!operation.is_sensitive() || rule.names(op))
+    }
+
     fn parameter(
         &self,
         catalog: &Catalog,
@@ -225,6 +233,20 @@ mod tests {
             "{}",
             cache("cloud:ListTenants")
         );
+    }
+
+    #[test]
+    fn b32_a_rule_without_conditions_opens_what_it_covers() {
+        let opens = |general, conditional| CatalogCheck.opens(Catalog::logto(), general, conditional);
+        for general in ["users:*", "users:write", "*", "PATCH /api/users/{id}", "PATCH /api/**"] {
+            assert!(opens(general, "UpdateUser"), "{general}");
+            assert!(opens(general, "PATCH /api/users/{userId}"), "{general}");
+        }
+        for general in ["users:read", "roles:*", "PATCH /api/users/u1", "cloud:*", "GetUser"] {
+            assert!(!opens(general, "UpdateUser"), "{general}");
+        }
+        assert!(!opens("users:*", "UpdateUserPassword"), "it is sensitive, so it takes its name");
+        assert!(!opens("cloud:*", "POST /api/new-things"));
     }
 
     #[test]

@@ -138,9 +138,20 @@ impl RuleSet {
         covering: Option<RuleIndex>,
         in_part: &'r [RuleIndex],
     ) -> Verdict<'r> {
-        if let Some(rule) = deny {
-            return Verdict::Denied(self.source(rule));
+        let otherwise = self.allowed(row, covering, in_part);
+        match deny {
+            Some(rule) => Verdict::Denied { by: self.source(rule), is_allowed: otherwise.may_be_allowed() },
+            None => otherwise,
         }
+    }
+
+    /// What is decided where nothing denies it.
+    fn allowed<'r>(
+        &'r self,
+        row: &'r Row,
+        covering: Option<RuleIndex>,
+        in_part: &'r [RuleIndex],
+    ) -> Verdict<'r> {
         if let Some(rule) = row.allow {
             return Verdict::Allowed(self.source(rule));
         }
@@ -158,15 +169,14 @@ impl RuleSet {
     }
 
     fn decide_unknown(&self, verb: Verb, path: &str) -> Verdict<'_> {
-        if let Some(rule) = self.tables.deny_all().or_else(|| self.tables.deny(verb, path)) {
-            return Verdict::Denied(self.source(rule));
-        }
-        if let Some(rule) = self.tables.allow(verb, path) {
-            return Verdict::Allowed(self.source(rule));
-        }
-        match self.tables.conditional(verb, path) {
-            [] => Verdict::Unknown,
-            rules => Verdict::Conditional(Candidates::new(&self.sources, &[], rules)),
+        let otherwise = match (self.tables.allow(verb, path), self.tables.conditional(verb, path)) {
+            (Some(rule), _) => Verdict::Allowed(self.source(rule)),
+            (None, []) => Verdict::Unknown,
+            (None, rules) => Verdict::Conditional(Candidates::new(&self.sources, &[], rules)),
+        };
+        match self.tables.deny_all().or_else(|| self.tables.deny(verb, path)) {
+            Some(rule) => Verdict::Denied { by: self.source(rule), is_allowed: otherwise.may_be_allowed() },
+            None => otherwise,
         }
     }
 

@@ -123,7 +123,8 @@ impl Grant {
             },
             refused => {
                 let (caller, tenant, rule) = (self.name.clone(), tenant.clone(), refused.rule().cloned());
-                let (reason, place) = (refused.label(), self.place.clone());
+                let is_allowed = matches!(refused, Verdict::Denied { is_allowed: true, .. });
+                let (reason, place) = (refused.label(), (!is_allowed).then(|| self.place.clone()));
                 Err(Refusal::NotPermitted { caller, tenant, operation, index, reason, rule, place })
             }
         }

@@ -72,8 +72,8 @@ pub enum Refusal {
         reason: &'static str,
         /// The rule that denies, or that would allow the operation if it were not sensitive.
         rule: Option<Arc<RuleSource>>,
-        /// Where a rule that allows it is to be added.
-        place: Arc<str>,
+        /// Where a rule that allows it is to be added; `None` where there is one, and another denies it.
+        place: Option<Arc<str>>,
     },
     /// A rule allows the operation under a condition that the request does not meet.
     #[error("this request of {operation} is not granted: {}", .unmet.broken)]
@@ -181,6 +181,24 @@ pub enum NoDocument {
 }
 
 impl Refusal {
+    /// What to do "to allow it", without a full stop; `None` where something else than an operation is refused.
+    pub fn to_allow(&self) -> Option<String> {
+        let Self::NotPermitted { operation, reason, rule, place, .. } = self else { return None };
+        let denying = rule.as_ref().filter(|_| *reason == "denied").map(|rule| &rule.policy);
+        Some(match (denying, place) {
+            (Some(policy), None) => {
+                format!("take it out of policies.{policy}.deny: a deny wins")
+            }
+            (Some(policy), Some(place)) => format!(
+                "take it out of policies.{policy}.deny, since a deny wins, and add \"{operation}\" to {place}: no rule allows it"
+            ),
+            (None, place) => {
+                let place = place.as_deref().unwrap_or("a policy of the caller");
+                format!("add \"{operation}\" to {place}")
+            }
+        })
+    }
+
     /// The rule that decides, if one does.
     pub fn rule(&self) -> Option<&Arc<RuleSource>> {
         match self {

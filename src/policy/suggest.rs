@@ -68,6 +68,6 @@ fn alone(catalog: &Catalog, rule: &str) -> Option<RuleSet> {
 
 /// Whether a rule opens an operation that was not open before; a `deny` stays one.
 fn opens(rule: &RuleSet, before: &RuleSet, op: Op, operation: &Operation) -> bool {
-    let is_open = || matches!(before.about(op, operation).0, Verdict::Allowed(_) | Verdict::Denied(_));
+    let is_open = || matches!(before.about(op, operation).0, Verdict::Allowed(_) | Verdict::Denied { .. });
     rule.about(op, operation).0.is_allowed() && !is_open()
 }

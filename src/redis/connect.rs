@@ -95,7 +95,11 @@ impl Connect {
                 Ok(Err(why)) => last = format!("{address}: {why}").into(),
                 Err(_) => {
                     let within = humantime::format_duration(self.options.connect_timeout);
-                    let hint = if address.is_tls() { ", to TLS: is it a port without TLS?" } else { "" };
+                    let hint = if address.is_tls() {
+                        ", to TLS: is it a port without TLS? That is redis://, not rediss://"
+                    } else {
+                        ""
+                    };
                     last = format!("{address}: no answer within {within}{hint}").into();
                 }
             }

@@ -112,6 +112,8 @@ async fn b61_operations_are_carried_out_and_their_answers_kept() {
     logto.clear_recorded();
     let again = desk.run(&[]).await;
     assert_eq!((again.code, &again.stdout), (Some(1), &finished.stdout));
+    let said = "claviger: all 43 were settled by an earlier run; nothing was sent now.";
+    assert!(again.stderr.starts_with(said) && again.stderr.contains(none), "{}", again.stderr);
     assert!(logto.api_requests_seen().is_empty());
 }
 
@@ -119,7 +121,7 @@ async fn b61_operations_are_carried_out_and_their_answers_kept() {
 async fn b61_wrong_lines_are_all_named_and_nothing_is_sent() {
     let logto = Logto::start().await;
     let proxy = Proxy::of(&logto).await;
-    let mut desk = Desk::at(&proxy);
+    let desk = Desk::at(&proxy);
     desk.write([
         user("a"),
         json!({ "operation": "CreateUsr" }),
@@ -135,9 +137,10 @@ async fn b61_wrong_lines_are_all_named_and_nothing_is_sent() {
     assert!(logto.api_requests_seen().is_empty() && !desk.path("ops.journal").exists());
     let stdin = finish(program().args(["batch", "-"])).await;
     assert!(stdin.assert_code(2).stderr.contains("--journal"), "{}", stdin.stderr);
-    desk.write([user("a")]);
-    desk.whom = "localhost".into();
-    assert!(desk.run(&[]).await.assert_code(2).stderr.contains("write http://127.0.0.1:3600"));
+    std::fs::write(desk.path("ops"), "{\"operation\":\"ListUsers\"},\n").expect("it can be written");
+    let said = desk.run(&[]).await;
+    let comma = "ops:1: this is no JSON object: trailing characters at column 26. Write one object a line, without commas between them\n";
+    assert!(said.assert_code(2).stderr.ends_with(comma), "{}", said.stderr);
 }
 
 #[tokio::test]

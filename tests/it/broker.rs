@@ -104,3 +104,22 @@ async fn b33_where_locality_is_enough_a_token_that_cannot_be_opened_is_ignored()
         assert_eq!(proxy.ask(&request).await.status, 200, "{token}");
     }
 }
+
+/// The operator reads whose name was meant; the name that was sent may be anything, and is in no log.
+#[tokio::test]
+async fn a_client_id_that_is_nearly_a_callers_is_told_in_the_log_alone() {
+    let logto = Logto::start().await;
+    let proxy = replica(&logto, &["CANARY-held-secret-of-acme-0123456789"]).await;
+    let meant = "client_id and client_secret are not a caller's name and key: client_id is no caller's (did you mean bob?)";
+    for (id, is_told) in [("bobb", true), ("bob", false), (&*key(), false)] {
+        let form = format!("grant_type=client_credentials&client_id={id}&client_secret={}x", key());
+        let answer = proxy.ask(&Request::form("/t/acme/oidc/token", &form)).await;
+        assert_eq!(answer.status, 401, "{}", answer.text());
+        assert!(!answer.text().contains("did you mean"), "{}", answer.text());
+        if is_told {
+            proxy.logged(meant).await;
+        }
+    }
+    assert_eq!(proxy.log().matches("did you mean").count(), 1);
+    assert!(!proxy.log().contains("bobb"));
+}

@@ -1,7 +1,7 @@
 //! What callers are told of their mistakes: each message as a caller gets it, with what to write instead.
 
 use crate::support::{
-    Logto, Proxy, Request,
+    Logto, Proxy, Request, claviger,
     issuer::{Signer, account, in_seconds, key_set},
     quoted,
 };
@@ -136,6 +136,31 @@ async fn a_mistaken_request_is_told_what_to_write_instead() {
         ),
     ] {
         assert_eq!(detail(&proxy, &request).await, (status, expected.to_owned()), "{request:?}");
+    }
+}
+
+/// A deny that is taken out allows nothing by itself.
+#[tokio::test]
+async fn what_a_deny_refuses_is_told_with_all_that_would_allow_it() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::builder()
+        .tenant("acme", &logto)
+        .set("policies.all.allow", "['users:read']")
+        .set("policies.all.deny", "['GetUserIdentity', 'DeleteRole']")
+        .start()
+        .await;
+    for (method, path, says) in [
+        ("GET", "/api/users/u1/identities/x", "take it out of policies.all.deny: a deny wins"),
+        (
+            "DELETE",
+            "/api/roles/r1",
+            "take it out of policies.all.deny, since a deny wins, and add \"DeleteRole\" to policies.all.allow: no rule allows it",
+        ),
+    ] {
+        proxy.ask(&Request::new(method, path)).await.assert_problem(403, "not_permitted");
+        proxy.logged(&format!("To allow it, {}.", says.replace('"', "\\\""))).await;
+        let explained = claviger(&["explain", method, path, "--address", &proxy.admin_authority()]).await;
+        assert!(explained.stdout.contains(&format!("  to allow it, {says}\n")), "{}", explained.stdout);
     }
 }
 

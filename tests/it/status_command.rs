@@ -68,6 +68,9 @@ async fn it_finds_the_process_and_its_token_by_the_configuration() {
     let refused = claviger(&["status", "--address", &address]).await;
     refused.assert_code(1);
     assert!(refused.stderr.contains("asks for admin.token"), "{}", refused.stderr);
+    let explained = claviger(&["explain", "/api/users", "--address", &address]).await;
+    let says = "asks for admin.token, and the configuration here has none: set CLAVIGER_ADMIN__TOKEN";
+    assert!(explained.assert_code(2).stderr.contains(says), "{}", explained.stderr);
     let directory = tempfile::tempdir().expect("there is a temporary directory");
     let path = directory.path().join("claviger.toml");
     let file = path.display().to_string();
@@ -83,6 +86,9 @@ async fn it_finds_the_process_and_its_token_by_the_configuration() {
     let mut by_environment = program();
     by_environment.args(["status", "--address", &address]).env("CLAVIGER_ADMIN__TOKEN", TOKEN);
     finish(&mut by_environment).await.assert_code(0);
+    let mut explains = program();
+    explains.args(["explain", "/api/users", "--address", &address]).env("CLAVIGER_ADMIN__TOKEN", TOKEN);
+    finish(&mut explains).await.assert_code(0);
     let mut wrong = program();
     wrong.args(["status", "--address", &address]).env("CLAVIGER_ADMIN__TOKEN", "CANARY-held-another-token");
     finish(&mut wrong).await.assert_code(1);
@@ -110,6 +116,28 @@ async fn a_configuration_that_is_not_there_is_no_reason_to_ask_another_process()
     let said = claviger(&["status", "--config", "/nonexistent/c.toml"]).await;
     said.assert_code(1);
     assert_eq!(said.stderr, "claviger: --config /nonexistent/c.toml: there is no such file\n");
+}
+
+/// Only a file that can be read says where its process listens.
+#[tokio::test]
+async fn a_configuration_that_cannot_be_read_is_no_reason_either() {
+    let directory = tempfile::tempdir().expect("there is a temporary directory");
+    for (name, text, says) in [
+        ("claviger.conf", "", "the name does not say what the file is written in. Let it end in .toml"),
+        ("broken.toml", "[listen\n", "broken.toml:1: "),
+    ] {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).expect("it can be written");
+        let said = claviger(&["status", "--config", &path.display().to_string()]).await;
+        said.assert_code(1);
+        assert!(said.stderr.contains(says) && !said.stderr.contains("asking"), "{}", said.stderr);
+        assert!(said.stderr.ends_with("Or name the admin listener by --address.\n"), "{}", said.stderr);
+    }
+    let path = directory.path().join("invalid.toml");
+    std::fs::write(&path, "[listen]\nadmin = '127.0.0.1:1'\nprxy = []\n").expect("it can be written");
+    let said = claviger(&["status", "--config", &path.display().to_string()]).await;
+    said.assert_code(1);
+    assert!(said.stderr.contains("asking 127.0.0.1:1\n"), "{}", said.stderr);
 }
 
 #[tokio::test]

@@ -292,6 +292,9 @@ async fn b37_token_retry_ends_a_cool_down_at_once() {
     retried.assert_code(0);
     assert_eq!(retried.stdout, "acme has a token\n");
     assert_eq!(proxy.get("/api/roles").await.status, 200);
+    let held = claviger(&["token", "retry", "acme", "--address", &address]).await;
+    let said = held.assert_code(0).stdout.strip_prefix("acme has a token, good for ").unwrap_or_default();
+    assert!(said.ends_with(" s more; nothing was asked\n"), "{}", held.stdout);
     claviger(&["token", "retry", "--address", &address]).await.assert_code(0);
     assert_eq!(proxy.admin("/token/retry").await.status, 405, "asking changes nothing");
 }

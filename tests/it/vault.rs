@@ -182,7 +182,8 @@ async fn without_a_process_the_commands_go_to_the_file_and_with_one_it_is_locked
     tenant(&alone, &["remove", "acme"]).await.assert_code(0);
     claviger(&["vault", "import", &out, "--key", &way, "--config", &name]).await.assert_code(0);
     let rekeyed = claviger(&["vault", "rekey", "--new-key", &way, "--config", &name]).await;
-    rekeyed.assert_code(0);
+    let said = format!("let `vault.key` in the configuration name {way} before the next start");
+    assert!(rekeyed.assert_code(0).stdout.contains(&said), "{rekeyed:?}");
     let wrong = tenant(&alone, &["list"]).await;
     assert!(wrong.assert_code(1).stderr.contains("vault.key is not the key"), "{wrong:?}");
     std::fs::copy(place.path("other-key"), place.path("key")).expect("it can be written to");

@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use rustls::CertificateError;
 use serde_json::Value;
 
 use super::answer::Answer;
@@ -42,16 +43,15 @@ enum To {
 pub(super) struct Lost {
     /// Whether it had gone out for all one knows.
     pub(super) was_sent: bool,
+    /// Whether the command asks for what there is not: repeated as it is, it would fare the same.
+    pub(super) refuses_command: bool,
     pub(super) why: String,
 }
 
 impl Client {
     /// Asks a running Claviger.
     pub(super) fn of_url(url: &str, roots: Option<&Path>, mut fields: HeaderMap) -> Result<Self, String> {
-        let is_http = url.starts_with("http://") || url.starts_with("https://");
-        if !is_http || url.parse::<http::Uri>().is_err() {
-            return Err(format!("--url {url:?}: write http://127.0.0.1:3600"));
-        }
+        super::base_url::check(url)?;
         let roots = match roots {
             None => Roots::System,
             Some(path) => {
@@ -145,19 +145,33 @@ pub(super) enum Wanted {
 
 impl Lost {
     fn unsent(why: &dyn std::fmt::Display) -> Self {
-        Self { was_sent: false, why: why.to_string() }
+        Self { was_sent: false, refuses_command: false, why: why.to_string() }
     }
 
     fn sent(why: &dyn std::fmt::Display) -> Self {
-        Self { was_sent: true, why: why.to_string() }
+        Self { was_sent: true, refuses_command: false, why: why.to_string() }
+    }
+}
+
+/// What is to be added to a failure of TLS that the next attempt would meet again; `None` of any other.
+fn tls_refusal(error: &rustls::Error) -> Option<&'static str> {
+    match error {
+        rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => Some(""),
+        rustls::Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => Some(": write a name in --url that the certificate has"),
+        rustls::Error::InvalidCertificate(_) => Some(""),
+        _ => None,
     }
 }
 
 async fn by_url(request: reqwest::RequestBuilder) -> Result<Response<Vec<u8>>, Lost> {
     let lost = |error: reqwest::Error| {
         let was_sent = !error.is_connect() && !error.is_builder();
+        let instead = trust::tls_error(&error).and_then(tls_refusal);
         let why = trust::describe(error).replace("`tls.roots`", "--roots");
-        Lost { was_sent, why }
+        let refuses_command = instead.is_some() && !was_sent;
+        Lost { was_sent, refuses_command, why: why + instead.unwrap_or_default() }
     };
     let mut response = request.send().await.map_err(lost)?;
     let mut answer = Response::new(Vec::new());

@@ -159,7 +159,17 @@ fn explained(error: &serde_json::Error, text: &[u8]) -> String {
                 misfit(text).unwrap_or_else(|| said.split(" at line ").next().unwrap_or_default().to_owned());
             format!("{said}. Write {FORM}")
         }
-        None => format!("this is no JSON object: {said}. Write {FORM}, on one line"),
+        None => {
+            // It is line 1 of this text, whatever its number in the file.
+            let what = said.split(" at line ").next().unwrap_or_default();
+            let at = format!("this is no JSON object: {what} at column {}", error.column());
+            match what {
+                "trailing characters" => {
+                    format!("{at}. Write one object a line, without commas between them")
+                }
+                _ => format!("{at}. Write {FORM}, on one line"),
+            }
+        }
     }
 }
 
@@ -305,6 +315,11 @@ mod tests {
             ("[]", "Write {"),
             (r#"[null,"ListUsers",{},{},null,null,null,null]"#, "no JSON object"),
             ("{", "on one line"),
+            (
+                r#"{"operation":"ListUsers"},"#,
+                "trailing characters at column 26. Write one object a line, without commas between them",
+            ),
+            (r#"{"operation":}"#, "expected value at column 14. Write {"),
             ("{}", "there is no operation"),
             (r#"{"operation":"CreateUsr"}"#, "Did you mean CreateUser?"),
             (r#"{"operation":"GetUser"}"#, r#"needs params = {"userId": "…"}"#),
@@ -336,7 +351,7 @@ mod tests {
             (r#"{"operation":"CreateUser","body":"x"}"#, "body must be an object"),
         ] {
             let why = parsed(text).unwrap_err();
-            assert!(why.contains(says), "{text}: {why}");
+            assert!(why.contains(says) && !why.contains("at line"), "{text}: {why}");
         }
     }
 }

@@ -16,8 +16,9 @@ use tokio::{
 };
 
 use super::{
+    super::output::sentence,
     answer::{Answer, Says},
-    client::{Client, Wanted},
+    client::{Client, Lost, Wanted},
     input::Input,
     journal::Journal,
     line::Line,
@@ -101,7 +102,7 @@ impl Run {
                 (true, false) => "Once that is mended, the same command goes on where it was",
                 (false, _) => "The same command goes on where it was",
             };
-            format!("{}. {next}", why.trim_end_matches('.'))
+            format!("{} {next}", sentence(&why))
         });
         Ended { tally: journal.tally, first_failure: journal.first_failure.take(), given_up }
     }
@@ -226,6 +227,9 @@ impl Run {
                         return Ok(Told::Unknown(Some(answer), why));
                     }
                 },
+                Err(lost) if lost.refuses_command => {
+                    return Err(self.unsent(line, attempt, self.refused(lost)));
+                }
                 Err(lost) if lost.was_sent => return Ok(Told::Unknown(None, lost.why)),
                 Err(lost) => (None, lost.why),
             };
@@ -240,6 +244,12 @@ impl Run {
         format!("{}: {}", self.client.name(), answer.message())
     }
 
+    /// Nobody could be asked the way that the command says.
+    pub(super) fn refused(&self, lost: Lost) -> String {
+        self.is_refused.store(true, Ordering::Relaxed);
+        lost.why
+    }
+
     /// The run ends before this attempt went out: the next one sends it.
     fn unsent(&self, line: &Line, attempt: u32, why: String) -> String {
         match self.journal().unsent(line, attempt) {
@@ -248,12 +258,7 @@ impl Run {
         }
     }
 
-    pub(super) async fn send(
-        &self,
-        line: &Line,
-        attempt: u32,
-        wanted: Wanted,
-    ) -> Result<Answer, super::client::Lost> {
+    pub(super) async fn send(&self, line: &Line, attempt: u32, wanted: Wanted) -> Result<Answer, Lost> {
         let key = self.journal().key(line.number, attempt);
         let key = (!line.repeats_safely()).then_some((&*key, wanted));
         self.client.send(&line.method, &line.target, line.body.as_deref(), key).await

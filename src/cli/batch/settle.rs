@@ -78,6 +78,7 @@ impl Run {
                     Says::Wait(asked) => (asked, answer.message()),
                     Says::Over | Says::Unknown => return Ok(Some(answer)),
                 },
+                Err(lost) if lost.refuses_command => return Err(self.refused(lost)),
                 Err(lost) => (None, lost.why),
             };
             self.patience.wait(asked, times, &why).await?;
@@ -128,6 +129,7 @@ impl Run {
                     Says::Wait(asked) => (asked, answer.message()),
                     Says::Unknown => (None, answer.message()),
                 },
+                Err(lost) if lost.refuses_command => return Err(self.refused(lost)),
                 Err(lost) => (None, lost.why),
             };
             self.patience.wait(asked, times, &why).await?;

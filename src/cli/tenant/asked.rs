@@ -6,7 +6,7 @@ use std::{io::ErrorKind, sync::Arc, time::Duration};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::super::process::Process;
+use super::super::{output::sentence, process::Process};
 use crate::{
     app::{GrantMetrics, open_vault, open_vault_file},
     clock::{Clock, Random},
@@ -40,7 +40,7 @@ pub(super) fn answer(plain: &super::super::Plain, config: Config, ask: &Ask) -> 
 }
 
 pub(super) fn said(error: &AdoptError) -> String {
-    format!("{error}. {}", error.remedy()).trim_end().trim_end_matches('.').to_owned() + "."
+    sentence(format!("{} {}", sentence(&error.to_string()), error.remedy()).trim_end())
 }
 
 /// The answer of the process that runs; `None` where there is none.
@@ -84,7 +84,7 @@ fn through(process: &Process, ask: &Ask) -> Option<Result<Value, String>> {
 /// Why the process did not do it.
 pub(super) fn refused(answer: &Value) -> Option<String> {
     let remedy = answer["remedy"].as_str().unwrap_or_default();
-    Some(format!("{}. {remedy}", answer["message"].as_str()?.trim_end_matches('.')).trim_end().to_owned())
+    Some(format!("{} {remedy}", sentence(answer["message"].as_str()?)).trim_end().to_owned())
 }
 
 async fn in_the_file(config: Config, ask: &Ask) -> Result<Value, AdoptError> {
@@ -121,8 +121,7 @@ async fn in_the_file(config: Config, ask: &Ask) -> Result<Value, AdoptError> {
             Ok(json!({ "removed": alias }))
         }
         Ask::Rotate(_) | Ask::Adopt(_) => Err(AdoptError::Said(
-            "this takes the process that runs: is `claviger serve` running, with admin.tenants = true?"
-                .into(),
+            "this takes the running process, with admin.tenants = true: start `claviger serve`".into(),
         )),
     }
 }

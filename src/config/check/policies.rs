@@ -48,7 +48,7 @@ impl Checker<'_> {
     fn allowed(&mut self, at: &KeyPath, list: Option<Mixed<String, RawRule>>) -> Vec<Arc<RuleText>> {
         let Some(list) = list else { return Vec::new() };
         let key = at.key("allow");
-        let mut rules = Vec::new();
+        let (mut rules, mut conditional) = (Vec::new(), Vec::new());
         for (index, item) in list.items.into_iter().enumerate() {
             let path = if list.alone { key.clone() } else { key.index(index) };
             let rule = match item {
@@ -60,10 +60,31 @@ impl Checker<'_> {
                 Either::Table(raw) => self.conditional(&path, raw),
             };
             if let Some(rule) = rule {
+                if rule.conditions.is_some() {
+                    conditional.push((path.clone(), rule.text.clone()));
+                }
                 self.add(&mut rules, &path, rule);
             }
         }
+        for (path, text) in conditional {
+            self.unbound(&rules, &path, &text);
+        }
         rules
+    }
+
+    /// Warns where the conditions of a rule bind nobody, since another of its policy allows the operation without any.
+    fn unbound(&mut self, rules: &[Arc<RuleText>], path: &KeyPath, text: &str) {
+        let opens = |rule: &&Arc<RuleText>| {
+            rule.conditions.is_none() && self.settings.rule_check.opens(&self.catalog, &rule.text, text)
+        };
+        let Some(general) = rules.iter().find(opens).map(|rule| quoted(&rule.text)) else { return };
+        let what = format!(
+            "{general} of the same list allows {} without conditions, so these bind nobody",
+            quoted(text)
+        );
+        let remedy =
+            format!("Write rules in place of {general} that leave it out, or take the conditions out.");
+        self.warn(path, what, remedy);
     }
 
     fn denied(&mut self, at: &KeyPath, list: Option<List<Unconditional>>) -> Vec<Arc<RuleText>> {

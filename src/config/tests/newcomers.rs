@@ -335,3 +335,51 @@ fn said_all(text: &str) -> Vec<String> {
         Err(_) => said("c.toml", text),
     }
 }
+
+/// A name that differs by a slip is ours; any other may be the application's.
+#[test]
+fn a_variable_of_the_short_form_that_is_misspelt_is_named() {
+    let short = |more: &[(&str, &str)]| {
+        let mut bench = Bench::new()
+            .env("LOGTO_ENDPOINT", "https://acme.logto.app")
+            .env("LOGTO_M2M_APP_ID", "app")
+            .env("LOGTO_M2M_APP_SECRET", "secret")
+            .env("CLAVIGER_ALLOW", "users:read");
+        for (name, value) in more {
+            bench = bench.env(name, value);
+        }
+        bench.warnings()
+    };
+    let said = short(&[("LOGTO_RESOURSE", "https://x.example/api")]);
+    let want = "environment variable LOGTO_RESOURSE: it has no effect, because Claviger reads no such variable. Did you mean \
+                LOGTO_RESOURCE?";
+    assert!(said.contains(&want.to_owned()), "{said:?}");
+    let said = short(&[("LOGTO_APP_ID", "x"), ("LOGTO_APP_SECRET", "x"), ("LOGTO_COOKIE_SECRET", "x")]);
+    assert!(!said.iter().any(|it| it.contains("Did you mean")), "{said:?}");
+    let in_place = short(&[("LOGTO_RESOURCE", "https://x.example/api"), ("LOGTO_RESOURCES", "x")]);
+    assert!(!in_place.iter().any(|it| it.contains("Did you mean")), "what was meant is there: {in_place:?}");
+}
+
+#[test]
+fn rules_in_quotes_or_brackets_and_whole_sections_are_told_what_to_write() {
+    let short = || {
+        Bench::new()
+            .env("LOGTO_ENDPOINT", "https://acme.logto.app")
+            .env("LOGTO_M2M_APP_ID", "app")
+            .env("LOGTO_M2M_APP_SECRET", "secret")
+    };
+    for (allow, says) in [
+        ("\"users:read\"", "without quotes. Take the quotes out: CLAVIGER_ALLOW=users:read"),
+        ("'users:read,ListRoles'", "Take the quotes out: CLAVIGER_ALLOW=users:read,ListRoles"),
+        ("[users:read]", "without brackets. Take the brackets out: CLAVIGER_ALLOW=users:read"),
+    ] {
+        let problems = short().env("CLAVIGER_ALLOW", allow).problems();
+        assert!(problems.len() == 1 && problems[0].ends_with(says), "{allow}: {problems:?}");
+    }
+    assert_eq!(short().env("CLAVIGER_ALLOW", "[\"users:read\"]").warnings(), [""; 0]);
+    let problems =
+        short().env("CLAVIGER_ALLOW", "users:read").env("CLAVIGER_LISTEN", "0.0.0.0:3600").problems();
+    let want = "environment variable CLAVIGER_LISTEN: this is a whole section, and no key of one. Write CLAVIGER_LISTEN__PROXY or \
+                CLAVIGER_LISTEN__ADMIN.";
+    assert_eq!(problems, [want]);
+}

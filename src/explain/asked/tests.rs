@@ -247,6 +247,18 @@ fn soup() -> impl Strategy<Value = String> {
     prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..40).prop_map(|pieces| pieces.concat())
 }
 
+#[test]
+fn another_command_is_told_that_curl_is_understood() {
+    for text in
+        ["wget http://h/api/users", "sudo http GET h/api/users", "/usr/bin/wget -q http://h/api/users"]
+    {
+        let why = Asked::parse(text).unwrap_err().to_string();
+        assert!(why.starts_with("only curl commands are understood"), "{text}: {why}");
+    }
+    let words = ["wget", "http://h/api/users"].map(str::to_owned);
+    assert!(Asked::of_words(&words).unwrap_err().to_string().starts_with("only curl"));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
     #[test]

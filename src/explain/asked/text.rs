@@ -28,6 +28,12 @@ impl Asked {
         {
             return curl::read(&words[at + 1..]);
         }
+        let command = words.iter().find(|word| !is_before_a_command(&word.text));
+        if words.len() > 1 && command.is_some_and(|word| is_another_client(&word.text)) {
+            let what =
+                "only curl commands are understood. Write it as one, or as method and URL: GET http://…";
+            return Err(Unclear(what.into()));
+        }
         if let Some(object) = log_line::object(text) {
             return log_line::read(&object);
         }
@@ -126,6 +132,27 @@ fn within<'w>(words: &[&'w str]) -> Option<(&'w str, &'w str)> {
 fn is_curl(word: &str) -> bool {
     let name = word.rsplit(['/', '\\']).next().unwrap_or_default();
     name == "curl" || name.eq_ignore_ascii_case("curl.exe")
+}
+
+/// Other commands that send requests.
+fn is_another_client(word: &str) -> bool {
+    let name = word.rsplit(['/', '\\']).next().unwrap_or_default();
+    [
+        "wget",
+        "wget2",
+        "http",
+        "https",
+        "httpie",
+        "xh",
+        "xhs",
+        "curlie",
+        "Invoke-WebRequest",
+        "Invoke-RestMethod",
+        "iwr",
+        "irm",
+    ]
+    .iter()
+    .any(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// What may stand before a command: a variable for it, or a command that runs it.

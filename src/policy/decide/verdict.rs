@@ -12,8 +12,13 @@ pub enum Verdict<'r> {
     Allowed(&'r Arc<RuleSource>),
     /// By any of these rules whose conditions the request meets.
     Conditional(Candidates<'r>),
-    /// By this rule, whatever others allow.
-    Denied(&'r Arc<RuleSource>),
+    /// By a rule, whatever others allow.
+    Denied {
+        /// The rule.
+        by: &'r Arc<RuleSource>,
+        /// Whether another rule allows it, if only under conditions.
+        is_allowed: bool,
+    },
     /// No rule is about the operation.
     NoRule,
     /// No rule names the operation; this one would allow it if it were not sensitive.
@@ -64,7 +69,7 @@ impl<'r> Verdict<'r> {
     pub fn rule(self) -> Option<&'r Arc<RuleSource>> {
         match self {
             Self::Conditional(candidates) => candidates.rules().next(),
-            Self::Allowed(rule) | Self::Denied(rule) => Some(rule),
+            Self::Allowed(rule) | Self::Denied { by: rule, .. } => Some(rule),
             Self::SensitiveNotNamed(rule) => rule,
             Self::NoRule | Self::Withheld | Self::Unknown => None,
         }
@@ -75,7 +80,7 @@ impl<'r> Verdict<'r> {
         match self {
             Self::Allowed(_) => "allowed",
             Self::Conditional(_) => "conditional",
-            Self::Denied(_) => "denied",
+            Self::Denied { .. } => "denied",
             Self::NoRule => "no_rule",
             Self::SensitiveNotNamed(_) => "sensitive_not_named",
             Self::Withheld => "withheld",

@@ -42,14 +42,8 @@ impl Failure {
     /// What to do about it, where there is something.
     pub fn remedy(&self, description: &Description) -> Option<Cow<'static, str>> {
         let remedy: Cow<'static, str> = match self {
-            Self::Policy(Refusal::NotPermitted { operation, reason, rule, place, .. }) => {
-                match (*reason, rule) {
-                    ("denied", Some(rule)) => {
-                        format!("To allow it, take it out of policies.{}.deny: a deny wins.", rule.policy)
-                            .into()
-                    }
-                    _ => format!("To allow it, add \"{operation}\" to {place}.").into(),
-                }
+            Self::Policy(refusal) if let Some(what) = refusal.to_allow() => {
+                format!("To allow it, {what}.").into()
             }
             Self::Policy(Refusal::TenantNotGranted { named, known }) => {
                 format!("To allow it, add \"{named}\" to callers.{}.tenants.", known.caller()).into()

@@ -3,7 +3,10 @@
 use claviger_emulator::{Effect, Fault, Target};
 
 use super::{Desk, nameless, user};
-use crate::support::{Logto, Proxy};
+use crate::{
+    support::{Logto, Proxy, pki::Authority},
+    tls::with_tls,
+};
 
 #[tokio::test]
 async fn b61_a_recorded_unknown_is_sent_again_where_that_is_asked_for() {
@@ -86,4 +89,75 @@ async fn b61_files_that_are_not_there_and_whom_is_waited_for_are_named() {
     assert!(said.stderr.contains("nosuch/j: there is no directory nosuch: look at the path"), "{said:?}");
     let said = desk.run(&["--patience", "1ms"]).await;
     assert!(said.stderr.contains("--patience is 1ms: http://127.0.0.1:1: connection refused"), "{said:?}");
+}
+
+/// It would fare the same ten minutes later.
+#[tokio::test]
+async fn b61_a_scheme_or_a_certificate_that_cannot_be_right_stops_the_run_at_once() {
+    let logto = Logto::start().await;
+    let plain = Proxy::of(&logto).await;
+    let authority = Authority::new("batch");
+    let secure = with_tls(&logto, &authority.server(&["localhost"])).start().await;
+    let mut desk = Desk::at(&plain);
+    std::fs::write(desk.path("ca.pem"), &authority.pem).expect("it can be written");
+    desk.write((0..20).map(|n| user(&format!("scheme_{n:02}"))));
+    let port = secure.authority().rsplit_once(':').expect("a port").1.to_owned();
+    for (url, more, says) in [
+        (
+            format!("https://{}", plain.authority()),
+            &[][..],
+            "the port answers plain HTTP: write http:// in place of https://",
+        ),
+        (
+            format!("https://localhost:{port}"),
+            &[],
+            "the certificate's authority is not trusted: name its file in --roots",
+        ),
+        (
+            format!("https://127.0.0.1:{port}"),
+            &["--roots", "ca.pem"],
+            "the server's certificate is for another host name: write a name in --url that the certificate has",
+        ),
+        (
+            format!("http://localhost:{port}"),
+            &[],
+            "this listener speaks TLS: write https:// in place of http://",
+        ),
+    ] {
+        desk.whom = url.clone();
+        let said = desk.run(more).await;
+        said.assert_code(1);
+        assert!(said.stderr.contains(&format!("{says}. Nothing was sent\n")), "{url}: {said:?}");
+        assert!(said.stdout.starts_with("0 of 20 done, 0 failed, 0 unknown"), "{url}: {said:?}");
+        assert!(desk.results().is_empty() && !said.stderr.contains("waiting, for"), "{url}: {said:?}");
+    }
+    desk.whom = format!("https://localhost:{port}");
+    desk.run(&["--roots", "ca.pem"]).await.assert_code(0);
+}
+
+#[tokio::test]
+async fn b61_a_url_to_which_no_path_can_be_added_burns_nothing() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    let mut desk = Desk::at(&proxy);
+    let host = proxy.authority();
+    desk.write([user("based")]);
+    for (url, says) in [
+        (format!("http://{host}/api"), format!("write it without /api, http://{host}\n")),
+        (format!("http://{host}/t/acme/api/"), format!("write it without /api, http://{host}/t/acme\n")),
+        (host.to_string(), format!("--url \"{host}\": write http://{host}\n")),
+        ("localhost".to_owned(), "write http://localhost:3600\n".to_owned()),
+    ] {
+        desk.whom = url.clone();
+        let said = desk.run(&[]).await;
+        assert!(said.assert_code(2).stderr.ends_with(&says), "{url}: {said:?}");
+        assert!(!desk.path("ops.journal").exists(), "{url}");
+    }
+    // What is not found there is no result either.
+    desk.whom = format!("http://{host}/front");
+    let said = desk.run(&[]).await;
+    assert!(said.assert_code(1).stderr.contains(": 404 There is no such path here"), "{said:?}");
+    assert!(desk.results().is_empty(), "{said:?}");
+    desk.whom = format!("http://{host}/t/acme");
+    desk.run(&[]).await.assert_code(0);
 }

@@ -2,7 +2,10 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::support::{Logto, command::claviger};
+use crate::support::{
+    Logto,
+    command::{claviger, finish, program},
+};
 
 #[tokio::test]
 async fn the_secret_goes_to_a_file_and_into_the_sql_and_nowhere_else() {
@@ -51,6 +54,19 @@ async fn an_application_is_checked_by_a_grant_and_a_call() {
     check(logto.client(), logto.secret()).await.assert_code(0);
     let bare = check("m2m-without-role", logto.secret()).await;
     assert!(bare.assert_code(1).stderr.contains("role"), "{bare:?}");
+    let endpoint = logto.base_url().to_string();
+    let mut without = program();
+    without.current_dir(&directory).args([
+        "bootstrap",
+        "--check",
+        "--client-id",
+        "x",
+        "--endpoint",
+        &endpoint,
+    ]);
+    let without = finish(&mut without).await;
+    let says = "Name the file of the App secret by --client-secret-file\n";
+    assert!(without.assert_code(1).stderr.ends_with(says), "{without:?}");
     let wrong = check(logto.client(), "a-wrong-secret-0123456789").await;
     assert!(wrong.assert_code(1).stderr.contains("invalid_client"), "{wrong:?}");
 }

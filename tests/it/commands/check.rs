@@ -289,3 +289,25 @@ async fn certificates_and_key_sets_are_reported_together() {
         assert!(said.stderr.contains(part), "{part}: {}", said.stderr);
     }
 }
+
+/// A bearer that is no caller's is ignored, and the connection says whose the request is.
+#[tokio::test]
+async fn check_notes_where_a_wrong_key_counts_as_another_caller() {
+    let files = Files::new();
+    let check = async |settings: &Settings| {
+        let file = files.with(settings);
+        finish(program().args(["check", "--config", &file]).env("ACME_SECRET", "0123456789abcdef0123")).await
+    };
+    let key = "{ api_key_sha256 = '0000000000000000000000000000000000000000000000000000000000000001' }";
+    let beside = offline().set("callers.keyed.identify", key).set("callers.keyed.policies", "['all']");
+    let noted = check(&beside).await;
+    let said = "  a wrong bearer key from this machine counts as local (loopback): clients should send Claviger-Key, where a wrong one \
+                is a 401\n";
+    assert!(noted.assert_code(0).stdout.contains(said), "{}", noted.stdout);
+    for alone in
+        [offline(), offline().set("callers.local.identify", format!("[{{ loopback = true }}, {key}]"))]
+    {
+        let alone = check(&alone).await;
+        assert!(!alone.assert_code(0).stdout.contains("a wrong bearer key"), "{}", alone.stdout);
+    }
+}

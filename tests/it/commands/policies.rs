@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{Files, claviger, finish, offline, program};
+use crate::support::Settings;
 
 #[tokio::test]
 async fn b32_a_condition_on_a_name_that_nothing_has_is_a_mistake() {
@@ -197,4 +198,30 @@ async fn the_matrix_is_a_page_a_spreadsheet_and_json_as_well() {
     assert_eq!(json["callers"][0]["identify"], serde_json::json!([{ "api_key": "(set)" }]));
     let both = claviger(&["policy", "matrix", "--config", &file, "--json", "--format", "csv"]).await;
     both.assert_code(2);
+}
+
+/// The conditions bind nobody, and no request would ever say so.
+#[tokio::test]
+async fn b32_check_warns_of_a_condition_beside_a_rule_that_allows_all() {
+    let files = Files::new();
+    let naming = "{ operation = 'UpdateUser', body = ['name'] }";
+    let check = async |settings: &Settings| {
+        let file = files.with(settings);
+        let mut command = program();
+        finish(command.args(["check", "--config", &file]).env("ACME_SECRET", "0123456789abcdef0123")).await
+    };
+    let void = check(&offline().set("policies.all.allow", format!("['users:*', {naming}]"))).await;
+    let said = "policies.all.allow[1]: \"users:*\" of the same list allows \"UpdateUser\" without conditions, so these bind nobody. \
+                Write rules in place of \"users:*\" that leave it out, or take the conditions out.\n";
+    assert!(void.assert_code(0).stderr.contains(said), "{}", void.stderr);
+    let apart = offline()
+        .set("policies.all.allow", format!("['users:read', {naming}]"))
+        .set("policies.more.allow", "['users:*']")
+        .set("callers.local.policies", "['all', 'more']");
+    let apart = check(&apart).await;
+    assert!(
+        !apart.assert_code(0).stderr.contains("bind nobody"),
+        "another policy adds to it: {}",
+        apart.stderr
+    );
 }
