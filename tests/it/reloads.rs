@@ -93,7 +93,7 @@ async fn b28_an_operation_that_is_added_before_others_is_not_paused_in_their_pla
     std::fs::write(&file, &devices).expect("written");
     let proxy = builder
         .set("catalog.file", quoted(file.display()))
-        .set("policies.all.allow", "['*', 'ListDevices', 'GET /api/users/*/badges']")
+        .set("policies.all.allow", "['*', 'ListDevices', 'GET /api/users/{id}/badges']")
         .start()
         .await;
     logto.faults().add(Fault::new(Target::Api, Effect::too_many(30)).path(DEVICES).times(1));
