@@ -13,7 +13,7 @@ const B: Who = Who { caller: CallerId::numbered(1), ..A };
 /// One of many.
 pub(in crate::limit) fn operation(number: usize) -> OperationId {
     const FEW: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
-    let many = || Box::leak(number.to_string().into_boxed_str());
+    let many = || -> &'static str { Box::leak(number.to_string().into()) };
     OperationId::named(FEW.get(number).copied().unwrap_or_else(many))
 }
 
