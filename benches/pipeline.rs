@@ -16,7 +16,7 @@ use claviger::{
     clock::Clock,
     config::{self, Config, LoadRequest, References},
     headers,
-    ids::CallerName,
+    ids::{CallerId, CallerName, OperationId},
     limit::{Bucket, CallerLimits, Quota, RateLimits, Turn, Waits},
     observe::{AnsweredBy, Metrics, RequestId, TenantMetrics},
     policy::{Action, Grants},
@@ -156,9 +156,11 @@ fn stages(criterion: &mut Criterion) {
         let used = prometheus::IntCounter::new("used", "used").expect("a name");
         Quota::new(config.tenants[0].name.clone(), quota, Arc::new(Bucket::of(quota)), waits, used)
     });
-    let turn = Turn { caller: 0, class: config::Class::Interactive, weight: 1 };
+    let turn = Turn { caller: CallerId::numbered(0), class: config::Class::Interactive, weight: 1 };
     let draw = |quota: &Quota| {
-        let drawn = quota.pace(turn, 0, Instant::now() + Duration::from_secs(75)).now_or_never();
+        let drawn = quota
+            .pace(turn, OperationId::named("ListUsers"), Instant::now() + Duration::from_secs(75))
+            .now_or_never();
         drawn.expect("nothing to wait for").expect("there is enough").sent();
     };
     let id = || RequestId::of(&head.headers, |_| false, || 42);

@@ -257,4 +257,4 @@ fn nothing_sent(listener: Reach) -> Cause {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -109,21 +109,38 @@ name!(
 /// What stands in the place of a caller's name where the operator had something done.
 pub const OPERATOR: &str = "operator";
 
-/// A caller's place in the configuration; the stages keep what they know of it at this place.
+/// A caller's place in one configuration; the stages of that one keep what they know of it at this place. Nothing that outlives
+/// it may: see [`CallerId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CallerIndex(pub usize);
 
-/// A tenant's place in the configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TenantIndex(pub usize);
-
-/// Which of a tenant's tokens: its own is at 0, then come those that grants ask for instead.
+/// Who a caller is, across reloads: for what outlives a configuration, in which the next one may have it at another
+/// [`CallerIndex`]. A number that no other caller of the process has or had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TokenIndex(pub usize);
+pub struct CallerId(u64);
 
-impl TokenIndex {
-    /// The tenant's own.
-    pub const OWN: Self = Self(0);
+impl CallerId {
+    /// Claviger itself: no caller's.
+    pub const OURSELVES: Self = Self(u64::MAX);
+
+    /// The caller that was given this number. Only who gives them out knows which are given.
+    pub const fn numbered(number: u64) -> Self {
+        Self(number)
+    }
+}
+
+/// What an operation is, across reloads: its operationId. Its index is another one when a catalog file has added others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OperationId(&'static str);
+
+impl OperationId {
+    /// What Claviger does on its own: none that a catalog can have.
+    pub const OURSELVES: Self = Self("");
+
+    /// The operation of this name.
+    pub const fn named(name: &'static str) -> Self {
+        Self(name)
+    }
 }
 
 #[cfg(test)]

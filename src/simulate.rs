@@ -21,7 +21,7 @@ pub use self::{
 };
 use crate::{
     config::{Class, Rate},
-    ids::TenantName,
+    ids::{CallerId, OperationId, TenantName},
     limit::{Bucket, Quota, Turn, Waits},
 };
 
@@ -126,13 +126,13 @@ impl World {
     /// How long its caller is told to wait, where it is refused.
     async fn request(self: Arc<Self>, index: usize) -> Option<Duration> {
         let load = &self.scenario.loads[index];
-        let turn = Turn { caller: index, class: load.class, weight: load.weight };
+        let turn = Turn { caller: CallerId::numbered(index as u64), class: load.class, weight: load.weight };
         let asked = Instant::now();
         let deadline = asked + DEADLINE;
         if self.scenario.direct {
             return self.straight(index).await;
         }
-        let mut drawn = self.quota.pace(turn, 0, deadline).await;
+        let mut drawn = self.quota.pace(turn, OperationId::named("any"), deadline).await;
         for _ in 0..ATTEMPTS {
             let mut permit = match drawn {
                 Ok(permit) => permit,
@@ -151,7 +151,7 @@ impl World {
             self.refused_upstream.fetch_add(1, Relaxed);
             self.quota.ran_out();
             sleep(BACKOFF).await;
-            drawn = self.quota.again(turn, 0, deadline).await;
+            drawn = self.quota.again(turn, OperationId::named("any"), deadline).await;
         }
         self.see(index, Fate::RefusedUpstream, asked.elapsed());
         Some(Duration::from_secs(1))

@@ -75,6 +75,8 @@ mod page;
 mod paths;
 #[path = "it/quota.rs"]
 mod quota;
+#[path = "it/reloads.rs"]
+mod reloads;
 #[path = "it/resets.rs"]
 mod resets;
 #[path = "it/restarts.rs"]

@@ -23,7 +23,7 @@ struct Unauthenticated;
 static NETWORK: Peer = Peer::at(Reach::Network);
 static LOOPBACK: Peer = Peer::at(Reach::Loopback);
 
-pub(super) fn caller(name: &str, identify: Vec<Identity>) -> config::Caller {
+pub(crate) fn caller(name: &str, identify: Vec<Identity>) -> config::Caller {
     config::Caller {
         name: CallerName::parse(name).unwrap(),
         identify,

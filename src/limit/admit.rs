@@ -22,7 +22,7 @@ use super::{
 use crate::{
     authn::Caller,
     config::{Class, Config, Rate},
-    ids::{CallerIndex, CallerName},
+    ids::{CallerId, CallerIndex, CallerName},
     policy::{Action, Permit, TokenSpec},
 };
 
@@ -53,6 +53,7 @@ pub struct RateLimits {
 #[derive(Debug)]
 struct CallerLimit {
     rate: Option<RateLimit>,
+    id: CallerId,
     memory: Arc<CallerMemory>,
     class: Class,
     weight: u32,
@@ -84,7 +85,8 @@ impl RateLimits {
                 limiter: kept.bucket(&caller.name, rate),
             });
             let (class, weight) = (caller.priority, caller.weight);
-            CallerLimit { rate, memory: kept.memory(&caller.name), class, weight }
+            let Known { id, memory } = kept.known(&caller.name);
+            CallerLimit { rate, id, memory, class, weight }
         };
         let callers = config.callers.iter().map(limit).collect();
         kept.keep(config);
@@ -104,7 +106,7 @@ impl RateLimits {
         {
             return Err(LimitError::Rate { caller: caller.clone(), rate, wait });
         }
-        let turn = Turn { caller: index, class: limits.class, weight: limits.weight };
+        let turn = Turn { caller: limits.id, class: limits.class, weight: limits.weight };
         Ok(Admitted { permit, memory: limits.memory.clone(), turn, held: None })
     }
 
@@ -135,9 +137,9 @@ impl<T> Admitted<T> {
         self.permit.token()
     }
 
-    /// How urgent it is, as far as its head says.
-    pub fn class(&self, headers: &HeaderMap) -> Class {
-        self.turn.lowered(headers).class
+    /// Whose turn it takes, and how urgent it is, as far as its head says.
+    pub fn turn(&self, headers: &HeaderMap) -> Turn {
+        self.turn.lowered(headers)
     }
 
     /// Counts the request's head.
@@ -187,7 +189,16 @@ pub struct CallerLimits {
 #[derive(Debug, Default)]
 struct Kept {
     buckets: HashMap<CallerName, Arc<dyn Limiter>>,
-    memories: HashMap<CallerName, Arc<CallerMemory>>,
+    known: HashMap<CallerName, Known>,
+    /// How many numbers were given out.
+    numbers: u64,
+}
+
+/// What stays with a caller as long as there is one of its name.
+#[derive(Debug, Clone)]
+struct Known {
+    id: CallerId,
+    memory: Arc<CallerMemory>,
 }
 
 impl CallerLimits {
@@ -207,9 +218,13 @@ impl CallerLimits {
         self.memory.kept()
     }
 
-    fn memory(&self, name: &CallerName) -> Arc<CallerMemory> {
-        let mut kept = self.kept();
-        kept.memories.entry(name.clone()).or_insert_with(|| self.memory.of(name)).clone()
+    fn known(&self, name: &CallerName) -> Known {
+        let Kept { known, numbers, .. } = &mut *self.kept();
+        let made = || {
+            *numbers += 1;
+            Known { id: CallerId::numbered(*numbers), memory: self.memory.of(name) }
+        };
+        known.entry(name.clone()).or_insert_with(made).clone()
     }
 
     fn bucket(&self, name: &CallerName, rate: Rate) -> Arc<dyn Limiter> {
@@ -231,10 +246,36 @@ impl CallerLimits {
         let names: HashSet<&CallerName> = config.callers.iter().map(|caller| &caller.name).collect();
         let mut kept = self.kept();
         kept.buckets.retain(|name, _| limited.contains(name));
-        kept.memories.retain(|name, _| names.contains(name));
+        kept.known.retain(|name, _| names.contains(name));
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(names: &[&str], kept: &CallerLimits) -> Vec<CallerId> {
+        let callers = names.iter().map(|name| crate::authn::tests::caller(name, Vec::new()));
+        let config = Config { callers: callers.collect(), ..Config::default() };
+        RateLimits::new(&config, kept).callers.iter().map(|limits| limits.id).collect()
+    }
+
+    #[test]
+    fn b23_a_caller_is_the_same_one_wherever_it_stands_and_nobody_else_has_its_number() {
+        let kept = CallerLimits::default();
+        let (b, c) = (ids(&["b", "c"], &kept)[0], ids(&["b", "c"], &kept)[1]);
+        let with_another = ids(&["a", "b", "c"], &kept);
+        assert_eq!(with_another[1..], [b, c]);
+        assert!(with_another[0] != b && with_another[0] != c);
+        assert_eq!(ids(&["c"], &kept), [c]);
+        // Whoever was gone comes back as somebody new.
+        let again = ids(&["a", "b", "c"], &kept);
+        assert!(!with_another[..2].iter().any(|gone| again.contains(gone)), "{again:?}");
+        assert_eq!(again[2], c);
+        assert_eq!(kept.kept().known.len(), 3);
     }
 }

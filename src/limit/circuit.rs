@@ -21,7 +21,10 @@ use tokio::time::Instant;
 use self::evidence::Evidence;
 pub use self::evidence::TriedInVain;
 use super::{error::LimitError, in_flight::Who};
-use crate::{config::Breaker, ids::TenantName};
+use crate::{
+    config::Breaker,
+    ids::{CallerId, OperationId, TenantName},
+};
 
 /// Told to those that come while a probe is under way: it mostly takes less.
 const PROBING: Duration = Duration::from_secs(1);
@@ -52,7 +55,7 @@ struct State {
     since: Option<Instant>,
     opened: u64,
     /// The operation whose probe failed last.
-    spoiled: Option<usize>,
+    spoiled: Option<OperationId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +71,7 @@ enum Outcome {
     Succeeded,
     Failed,
     /// It may be this operation alone that fails.
-    Spoiled(usize),
+    Spoiled(OperationId),
 }
 
 /// What may be shown.
@@ -88,7 +91,7 @@ pub struct CircuitStatus {
 #[derive(Debug)]
 pub struct Probe {
     of: Arc<Circuit>,
-    operation: usize,
+    operation: OperationId,
     is_decided: bool,
 }
 
@@ -147,7 +150,7 @@ impl Circuit {
     }
 
     /// A try failed. Whether the circuit opens for it. Of a probe the probe tells.
-    pub fn failed(&self, caller: usize, operation: usize, how: TriedInVain) -> bool {
+    pub fn failed(&self, caller: CallerId, operation: OperationId, how: TriedInVain) -> bool {
         if !self.settings.enabled {
             return false;
         }

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     catalog::{CREATE_TENANT, Catalog, Secrets},
     config::Issue,
+    ids::OperationId,
     policy::{
         Action, ForwardAuthError, NoDocument, Refusal, TokenSpec, conditions::ApprovedTarget,
         decide::RuleSource, forward_auth, target::Target,
@@ -35,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Dispatch<T> {
     tenant: Arc<T>,
     token: TokenSpec,
-    operation: usize,
+    operation: OperationId,
     target: ApprovedTarget,
     masking: Option<&'static Secrets>,
     turn: Turn,
@@ -54,7 +55,7 @@ pub struct Dispatch<T> {
 pub struct Loan<T> {
     tenant: Arc<T>,
     token: TokenSpec,
-    operation: usize,
+    operation: OperationId,
     turn: Turn,
 }
 
@@ -97,13 +98,12 @@ impl<T: Limited> Admitted<T> {
         body: Option<&[u8]>,
         deadline: Instant,
     ) -> Result<(Dispatch<T>, DecidedBy), NotSent> {
-        let caller = self.permit.caller().index().0;
         let (memory, waiting, turn) = (self.memory, self.held, self.turn.lowered(headers));
         let (tenant, token, action) = self.permit.into_parts();
         let Action::Forward(operation) = action else { return Err(Refusal::OperationUnknown(None).into()) };
-        let (masking, index, is_safe) = (operation.masking(), operation.index(), operation.is_safe());
+        let (masking, id, is_safe) = (operation.masking(), operation.id(), operation.is_safe());
         let (target, rule) = operation.approve(headers, body)?;
-        let who = Who { caller, operation: index, class: turn.class };
+        let who = Who { caller: turn.caller, operation: id, class: turn.class };
         // Before anything is waited for, and again when it has been.
         tenant.circuit().check(who, is_safe)?;
         let (permit, place, exchange) = enter(&*tenant, (turn, who), &memory, deadline).await?;
@@ -111,7 +111,7 @@ impl<T: Limited> Admitted<T> {
         // What is not in memory is still coming.
         let place = if body.is_some() { LatePlace::held(place) } else { LatePlace::later(place) };
         let (permit, exchange, _waiting) = (Some(permit), Some(exchange), waiting);
-        let operation = index;
+        let operation = id;
         Ok((
             Dispatch {
                 tenant,
@@ -145,9 +145,9 @@ impl<T: Limited> Admitted<T> {
             _ => return Err(ForwardAuthError::Question.into()),
         };
         forward_auth::check(path, query, &operation)?;
-        let index = operation.index();
+        let id = operation.id();
         let _: (ApprovedTarget, DecidedBy) = operation.approve(headers, None)?;
-        Ok(Loan { tenant, token, operation: index, turn })
+        Ok(Loan { tenant, token, operation: id, turn })
     }
 
     /// The upstream's token, where the request is for a token and the caller's grant says `issue = "upstream"`.
@@ -270,8 +270,8 @@ impl<T> Dispatch<T> {
         &self.token
     }
 
-    /// The operation's index among those that something is kept for.
-    pub fn operation(&self) -> usize {
+    /// For which operation.
+    pub fn operation(&self) -> OperationId {
         self.operation
     }
 
@@ -318,8 +318,8 @@ impl<T> Loan<T> {
         self.turn
     }
 
-    /// The operation's index among those that something is kept for.
-    pub fn operation(&self) -> usize {
+    /// For which operation.
+    pub fn operation(&self) -> OperationId {
         self.operation
     }
 

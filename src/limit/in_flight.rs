@@ -26,7 +26,10 @@ use self::{
     places::{Places, Waiter},
 };
 use super::error::LimitError;
-use crate::{config::Class, ids::TenantName};
+use crate::{
+    config::Class,
+    ids::{OperationId, TenantName},
+};
 
 /// The places of one tenant.
 #[derive(Debug)]
@@ -112,7 +115,7 @@ impl InFlight {
     }
 
     /// There is a sign that the tenant is overloaded: what became of a request of this operation that was sent at `sent`.
-    pub fn overburdened(self: &Arc<Self>, operation: usize, sent: Instant, now: Instant) {
+    pub fn overburdened(self: &Arc<Self>, operation: OperationId, sent: Instant, now: Instant) {
         if self.bounds.adaptive {
             self.adapt(|congestion| congestion.sign(operation, sent, now));
         }
@@ -239,4 +242,4 @@ impl Drop for InLine<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -11,6 +11,8 @@ use std::{
 
 use tokio::time::Instant;
 
+use crate::ids::OperationId;
+
 /// More operations than can be throttled apart from each other before the tenant is.
 const KEPT: usize = 16;
 /// So many different operations, throttled within [`WINDOW`], are the tenant.
@@ -29,7 +31,7 @@ pub(super) struct Pauses {
 
 #[derive(Debug, Clone, Copy)]
 struct Pause {
-    operation: usize,
+    operation: OperationId,
     since: Instant,
     until: Instant,
 }
@@ -49,7 +51,7 @@ impl Pauses {
     }
 
     /// How long an operation is still paused.
-    pub(super) fn left(&self, operation: usize, now: Instant) -> Option<Duration> {
+    pub(super) fn left(&self, operation: OperationId, now: Instant) -> Option<Duration> {
         if self.last.load(Relaxed) <= self.nanos(now) {
             return None;
         }
@@ -59,7 +61,7 @@ impl Pauses {
     }
 
     /// The upstream asked for a pause when this operation came.
-    pub(super) fn pause(&self, operation: usize, now: Instant, wait: Duration) -> Throttled {
+    pub(super) fn pause(&self, operation: OperationId, now: Instant, wait: Duration) -> Throttled {
         let until = now + wait;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = kept.get_or_insert_default();
@@ -82,39 +84,44 @@ impl Pauses {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limit::in_flight::tests::operation;
 
     const SECOND: Duration = Duration::from_secs(1);
 
     #[tokio::test(start_paused = true)]
     async fn a_throttled_operation_is_paused_alone_and_for_as_long_as_was_asked() {
         let (pauses, now) = (Pauses::new(), Instant::now());
-        assert_eq!(pauses.pause(7, now, 5 * SECOND), Throttled::Operation);
-        assert_eq!(pauses.pause(7, now, SECOND), Throttled::Operation, "the same one again is no other");
-        assert_eq!(pauses.left(7, now + SECOND), Some(4 * SECOND), "never shortened");
-        assert_eq!(pauses.left(8, now), None);
-        assert_eq!(pauses.left(7, now + 5 * SECOND), None);
+        assert_eq!(pauses.pause(operation(7), now, 5 * SECOND), Throttled::Operation);
+        assert_eq!(
+            pauses.pause(operation(7), now, SECOND),
+            Throttled::Operation,
+            "the same one again is no other"
+        );
+        assert_eq!(pauses.left(operation(7), now + SECOND), Some(4 * SECOND), "never shortened");
+        assert_eq!(pauses.left(operation(8), now), None);
+        assert_eq!(pauses.left(operation(7), now + 5 * SECOND), None);
     }
 
     #[tokio::test(start_paused = true)]
     async fn several_operations_within_a_short_time_are_the_tenant() {
         let (pauses, now) = (Pauses::new(), Instant::now());
-        assert_eq!(pauses.pause(1, now, SECOND), Throttled::Operation);
-        assert_eq!(pauses.pause(2, now + 4 * SECOND, SECOND), Throttled::Operation);
-        assert_eq!(pauses.pause(3, now + 9 * SECOND, SECOND), Throttled::Tenant);
+        assert_eq!(pauses.pause(operation(1), now, SECOND), Throttled::Operation);
+        assert_eq!(pauses.pause(operation(2), now + 4 * SECOND, SECOND), Throttled::Operation);
+        assert_eq!(pauses.pause(operation(3), now + 9 * SECOND, SECOND), Throttled::Tenant);
         // Apart in time they are not.
-        assert_eq!(pauses.pause(4, now + 30 * SECOND, SECOND), Throttled::Operation);
-        assert_eq!(pauses.pause(5, now + 39 * SECOND, SECOND), Throttled::Operation);
+        assert_eq!(pauses.pause(operation(4), now + 30 * SECOND, SECOND), Throttled::Operation);
+        assert_eq!(pauses.pause(operation(5), now + 39 * SECOND, SECOND), Throttled::Operation);
     }
 
     #[tokio::test(start_paused = true)]
     async fn b28_what_is_kept_is_bounded_and_the_oldest_goes() {
         let (pauses, start) = (Pauses::new(), Instant::now());
         let mut now = start;
-        for operation in 0..=KEPT {
-            pauses.pause(operation, now, 1000 * SECOND);
+        for n in 0..=KEPT {
+            pauses.pause(operation(n), now, 1000 * SECOND);
             now += WINDOW;
         }
-        assert_eq!(pauses.left(0, now), None);
-        assert!((1..=KEPT).all(|operation| pauses.left(operation, now).is_some()));
+        assert_eq!(pauses.left(operation(0), now), None);
+        assert!((1..=KEPT).all(|n| pauses.left(operation(n), now).is_some()));
     }
 }

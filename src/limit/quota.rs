@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     config::{self, Class},
-    ids::TenantName,
+    ids::{OperationId, TenantName},
 };
 
 /// A pause that the upstream asked for is waited for where it is short; of a longer one the caller is told.
@@ -173,12 +173,17 @@ impl Quota {
     ///
     /// # Errors
     /// [`LimitError::Quota`]: it would not have its turn in time.
-    pub async fn pace(&self, turn: Turn, operation: usize, deadline: Instant) -> Result<Permit, LimitError> {
+    pub async fn pace(
+        &self,
+        turn: Turn,
+        operation: OperationId,
+        deadline: Instant,
+    ) -> Result<Permit, LimitError> {
         self.turn_of(turn, Rank::Class(turn.class), operation, deadline, self.0.waits.longest).await
     }
 
     /// Draws for a request of this operation if it need not wait.
-    pub async fn at_once(&self, turn: Turn, operation: usize) -> Option<Permit> {
+    pub async fn at_once(&self, turn: Turn, operation: OperationId) -> Option<Permit> {
         let (now, kept) = (Instant::now(), &self.0.kept);
         let throttling = kept.throttling.get();
         if throttling.is_some_and(|throttling| throttling.pauses.left(operation, now).is_some()) {
@@ -192,7 +197,12 @@ impl Quota {
     ///
     /// # Errors
     /// [`LimitError::Quota`].
-    pub async fn again(&self, turn: Turn, operation: usize, deadline: Instant) -> Result<Permit, LimitError> {
+    pub async fn again(
+        &self,
+        turn: Turn,
+        operation: OperationId,
+        deadline: Instant,
+    ) -> Result<Permit, LimitError> {
         self.turn_of(turn, Rank::Placed, operation, deadline, BRIEFLY).await
     }
 
@@ -200,7 +210,7 @@ impl Quota {
         &self,
         turn: Turn,
         rank: Rank,
-        operation: usize,
+        operation: OperationId,
         deadline: Instant,
         longest: Duration,
     ) -> Result<Permit, LimitError> {
@@ -259,7 +269,7 @@ impl Quota {
 
     /// The upstream asked for a pause of `wait` when this operation came: no request of it passes until then, and none at
     /// all where others were throttled just before.
-    pub fn pause(&self, operation: usize, wait: Duration) {
+    pub fn pause(&self, operation: OperationId, wait: Duration) {
         let now = Instant::now();
         if self.throttling().pauses.pause(operation, now, wait) == Throttled::Tenant {
             self.limiter().pause(now, wait);

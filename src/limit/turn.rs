@@ -3,13 +3,13 @@
 
 use http::HeaderMap;
 
-use crate::{config::Class, headers};
+use crate::{config::Class, headers, ids::CallerId};
 
 /// What the order among requests that wait is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Turn {
-    /// The index among callers.
-    pub caller: usize,
+    /// Whose.
+    pub caller: CallerId,
     /// How urgent.
     pub class: Class,
     /// The share among the callers of the class; at least 1.
@@ -18,7 +18,8 @@ pub struct Turn {
 
 impl Turn {
     /// Of what Claviger does on its own: it is seldom, and others wait for it.
-    pub(super) const OURSELVES: Self = Self { caller: usize::MAX, class: Class::Interactive, weight: 1 };
+    pub(super) const OURSELVES: Self =
+        Self { caller: CallerId::OURSELVES, class: Class::Interactive, weight: 1 };
 
     /// The same, as far as the request itself says that it can wait.
     #[must_use]
@@ -54,7 +55,7 @@ mod tests {
         for field in fields {
             headers.append(headers::PRIORITY, HeaderValue::from_static(field));
         }
-        Turn { caller: 0, class, weight: 1 }.lowered(&headers).class
+        Turn { caller: CallerId::numbered(0), class, weight: 1 }.lowered(&headers).class
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::{
     authn::Caller,
     catalog::{CREATE_TENANT, Secrets},
     config::{self, Issue},
-    ids::{Label, TenantName},
+    ids::{Label, OperationId, TenantName},
 };
 
 /// What the policy knows of a tenant: what grants name it by.
@@ -141,9 +141,14 @@ impl<T> Permit<T> {
 }
 
 impl PermittedOperation {
-    /// Its place among the operations, for what is kept for each; those that the catalog does not know share the last.
+    /// Its place among the operations of this catalog, for what is kept for each; those that the catalog does not know share the last.
     pub fn index(&self) -> usize {
         self.index
+    }
+
+    /// What it is in whichever catalog; those that the catalog does not know are one.
+    pub fn id(&self) -> OperationId {
+        OperationId::named(self.name)
     }
 
     /// Its operationId, or `other`.

@@ -34,6 +34,7 @@ use self::{
 };
 use crate::{
     config::{Class, Limits},
+    ids::CallerId,
     limit::{Admitted, KeptMemory},
     observe::{CacheUse, Metrics},
     policy::{Action, Sharing},
@@ -55,7 +56,7 @@ pub struct Reads {
 pub(super) struct Read {
     key: Key,
     /// Its caller, and how urgent it is.
-    turn: (usize, Class),
+    turn: (CallerId, Class),
     /// When it came, and how many writes there had been.
     began: Instant,
     count: u64,
@@ -142,7 +143,8 @@ impl Reads {
         };
         let key = Key::of(admitted, operation, (&head.headers, variants), &self.hasher);
         let writes = admitted.tenant().writes().clone();
-        let turn = (admitted.caller().index().0, admitted.class(&head.headers));
+        let turn = admitted.turn(&head.headers);
+        let turn = (turn.caller, turn.class);
         let count = writes.count();
         Way::Shared(Read { key, turn, began, count, writes, kept })
     }

@@ -16,6 +16,7 @@ use super::{
     tenant::Tenant,
 };
 use crate::{
+    ids::OperationId,
     limit::{Limited as _, Probe, TriedInVain, Turn},
     observe::{Pace, Sends},
 };
@@ -33,7 +34,7 @@ pub(super) type Tried = (Response<Peeked>, ConnectionGuard);
 struct Attempt<'a> {
     tenant: &'a Tenant,
     turn: Turn,
-    operation: usize,
+    operation: OperationId,
     started: Instant,
     /// Whether the whole request went out at once: if not, how long it took says nothing of the upstream.
     is_held: bool,
@@ -45,7 +46,7 @@ struct Attempt<'a> {
 /// Sends a request once, and waits for the head of its answer.
 pub(super) async fn attempt(
     tenant: &Tenant,
-    (turn, operation): (Turn, usize),
+    (turn, operation): (Turn, OperationId),
     outbound: &Outbound<'_>,
     request: Request<RequestBody>,
     probe: Option<Probe>,
@@ -181,7 +182,7 @@ fn sign(status: StatusCode, took: Option<Duration>, pace: impl FnOnce(Duration) 
 /// Tells the circuit breaker of a failure.
 pub(super) fn failed(
     tenant: &Tenant,
-    (turn, operation): (Turn, usize),
+    (turn, operation): (Turn, OperationId),
     how: TriedInVain,
     record: &dyn Sends,
 ) {

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     filter, headers,
+    ids::OperationId,
     limit::{Dispatch, Handout, Limited as _, Loan, TriedInVain, Turn},
     observe::Sends,
     policy::TokenSpec,
@@ -195,7 +196,7 @@ fn noted(tenant: &Tenant, kind: TryFailure, error: UpstreamError) -> UpstreamErr
 /// breaker's: while that is open nobody waits.
 fn look_again(
     tenant: &Tenant,
-    what: (Turn, usize),
+    what: (Turn, OperationId),
     outbound: &Outbound<'_>,
     error: &UpstreamError,
     looks: u32,

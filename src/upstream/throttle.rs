@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::{HeaderMap, Response, StatusCode};
 
 use super::{peeked::Peeked, retry::retry_after, tenant::Tenant};
-use crate::{filter, headers, limit::Told};
+use crate::{filter, headers, ids::OperationId, limit::Told};
 
 /// The longest pause that an upstream may ask of other requests.
 const MAX_PAUSE: Duration = Duration::from_mins(1);
@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const OF_MESSAGES: [&[u8]; 2] = [b"message_rate_limited", b"rate_limit_exceeded"];
 
 /// Tells the quota what the answer says of it. Whether the tenant's bucket is empty: then the request was not carried out.
-pub(super) async fn heed(tenant: &Tenant, operation: usize, response: &mut Response<Peeked>) -> bool {
+pub(super) async fn heed(tenant: &Tenant, operation: OperationId, response: &mut Response<Peeked>) -> bool {
     let quota = tenant.quota();
     if quota.has_rate() && response.headers().contains_key(headers::RATELIMIT) {
         quota.told(told(response.headers()));

@@ -8,6 +8,8 @@ use std::{collections::VecDeque, time::Duration};
 
 use tokio::time::Instant;
 
+use crate::ids::{CallerId, OperationId};
+
 /// So many times the failures that it takes are kept.
 const KEPT: usize = 4;
 
@@ -28,12 +30,11 @@ pub(super) struct Evidence(VecDeque<Failed>);
 struct Failed {
     at: Instant,
     /// Caller and operation, where either may be the cause.
-    of: Option<(usize, usize)>,
+    of: Option<(CallerId, OperationId)>,
 }
 
 /// How often what was counted, of few.
-#[derive(Default)]
-struct Counts(Vec<(usize, usize)>);
+struct Counts<K>(Vec<(K, usize)>);
 
 impl Evidence {
     pub(super) fn is_empty(&self) -> bool {
@@ -57,7 +58,7 @@ impl Evidence {
     pub(super) fn failed(
         &mut self,
         now: Instant,
-        of: (usize, usize),
+        of: (CallerId, OperationId),
         how: TriedInVain,
         failures: usize,
         window: Duration,
@@ -80,7 +81,7 @@ impl Evidence {
 
     fn amounts_to(&self, failures: usize) -> bool {
         let (of_operation, of_caller) = (failures.div_ceil(3), (failures * 2).div_ceil(3));
-        let (mut callers, mut operations) = (Counts::default(), Counts::default());
+        let (mut callers, mut operations) = (Counts(Vec::new()), Counts(Vec::new()));
         let counted = self.0.iter().filter(|failed| {
             let Some((caller, operation)) = failed.of else { return true };
             let counts = callers.of(caller) < of_caller && operations.of(operation) < of_operation;
@@ -94,12 +95,12 @@ impl Evidence {
     }
 }
 
-impl Counts {
-    fn of(&self, key: usize) -> usize {
+impl<K: Copy + PartialEq> Counts<K> {
+    fn of(&self, key: K) -> usize {
         self.0.iter().find(|(known, _)| *known == key).map_or(0, |(_, count)| *count)
     }
 
-    fn add(&mut self, key: usize) {
+    fn add(&mut self, key: K) {
         match self.0.iter_mut().find(|(known, _)| *known == key) {
             Some((_, count)) => *count += 1,
             None => self.0.push((key, 1)),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::Class;
+use crate::{config::Class, limit::in_flight::tests::operation};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -7,17 +7,24 @@ fn circuit() -> Arc<Circuit> {
     Arc::new(Circuit::new(TenantName::parse("acme").unwrap(), Breaker::default()))
 }
 
-fn who(caller: usize, operation: usize) -> Who {
-    Who { caller, operation, class: Class::Normal }
+fn who(caller: usize, of: usize) -> Who {
+    Who { caller: CallerId::numbered(caller as u64), operation: operation(of), class: Class::Normal }
+}
+
+impl Circuit {
+    fn failed_for(&self, caller: usize, of: usize, how: TriedInVain) -> bool {
+        self.failed(CallerId::numbered(caller as u64), operation(of), how)
+    }
 }
 
 /// A read of nobody in particular.
-const READ: Who = Who { caller: 0, operation: 0, class: Class::Normal };
+const READ: Who =
+    Who { caller: CallerId::numbered(0), operation: OperationId::named("0"), class: Class::Normal };
 
 /// One that is open.
 fn open() -> Arc<Circuit> {
     let circuit = circuit();
-    let opened = (0..10).filter(|n| circuit.failed(n % 2, n % 3, TriedInVain::Failed)).count();
+    let opened = (0..10).filter(|n| circuit.failed_for(n % 2, n % 3, TriedInVain::Failed)).count();
     assert_eq!((opened, circuit.is_closed()), (1, false));
     circuit
 }
@@ -31,10 +38,10 @@ fn wait(circuit: &Arc<Circuit>, who: Who, is_safe: bool) -> Option<Duration> {
 async fn b56_it_opens_when_all_fail_and_says_how_long_it_is_open() {
     let circuit = circuit();
     for n in 0..9 {
-        assert!(!circuit.failed(n % 2, n % 3, TriedInVain::Failed), "{n}");
+        assert!(!circuit.failed_for(n % 2, n % 3, TriedInVain::Failed), "{n}");
         assert_eq!(circuit.check(READ, true), Ok(()));
     }
-    assert!(circuit.failed(1, 2, TriedInVain::Failed));
+    assert!(circuit.failed_for(1, 2, TriedInVain::Failed));
     assert_eq!(wait(&circuit, READ, true), Some(SECOND));
     assert!(circuit.pass(READ, true).is_err());
     let status = circuit.status();
@@ -45,14 +52,15 @@ async fn b56_it_opens_when_all_fail_and_says_how_long_it_is_open() {
 async fn b56_no_operation_alone_opens_it_and_no_caller_alone() {
     let (of_operation, of_caller) = (circuit(), circuit());
     for n in 0..1000 {
-        assert!(!of_operation.failed(n % 50, 7, TriedInVain::Failed), "one operation, asked by all");
-        assert!(!of_caller.failed(7, n % 50, TriedInVain::Failed), "one caller, whatever it asks");
+        assert!(!of_operation.failed_for(n % 50, 7, TriedInVain::Failed), "one operation, asked by all");
+        assert!(!of_caller.failed_for(7, n % 50, TriedInVain::Failed), "one caller, whatever it asks");
     }
     // Beside the broken operation of many, two more that fail once.
     assert!(
-        !of_operation.failed(1, 8, TriedInVain::Failed) && !of_operation.failed(2, 9, TriedInVain::Failed)
+        !of_operation.failed_for(1, 8, TriedInVain::Failed)
+            && !of_operation.failed_for(2, 9, TriedInVain::Failed)
     );
-    assert!(!of_caller.failed(8, 1, TriedInVain::Failed), "nor with another one that fails once");
+    assert!(!of_caller.failed_for(8, 1, TriedInVain::Failed), "nor with another one that fails once");
     assert!(of_operation.is_closed() && of_caller.is_closed());
 }
 
@@ -60,37 +68,37 @@ async fn b56_no_operation_alone_opens_it_and_no_caller_alone() {
 async fn b56_a_success_in_between_keeps_it_closed_and_a_refusal_of_an_input_does_not() {
     let circuit = circuit();
     for n in 0..100 {
-        assert!(!circuit.failed(n % 2, n % 5, TriedInVain::Failed), "{n}");
+        assert!(!circuit.failed_for(n % 2, n % 5, TriedInVain::Failed), "{n}");
         if n % 9 == 8 {
             circuit.answered(true);
         }
     }
     circuit.answered(true);
     for n in 0..9 {
-        circuit.failed(n % 2, n % 5, TriedInVain::Failed);
+        circuit.failed_for(n % 2, n % 5, TriedInVain::Failed);
         circuit.answered(false);
     }
-    assert!(circuit.failed(0, 1, TriedInVain::Failed), "400s in between say nothing of its database");
+    assert!(circuit.failed_for(0, 1, TriedInVain::Failed), "400s in between say nothing of its database");
 }
 
 #[tokio::test(start_paused = true)]
 async fn b56_without_a_connection_whoever_asks_counts_and_any_answer_ends_it() {
     let circuit = circuit();
     for _ in 0..9 {
-        circuit.failed(7, 7, TriedInVain::Unconnected);
+        circuit.failed_for(7, 7, TriedInVain::Unconnected);
     }
     circuit.answered(false);
     for _ in 0..9 {
-        assert!(!circuit.failed(7, 7, TriedInVain::Unconnected));
+        assert!(!circuit.failed_for(7, 7, TriedInVain::Unconnected));
     }
-    assert!(circuit.failed(7, 7, TriedInVain::Unconnected));
+    assert!(circuit.failed_for(7, 7, TriedInVain::Unconnected));
 }
 
 #[tokio::test(start_paused = true)]
 async fn b56_failures_that_are_far_apart_are_no_run() {
     let circuit = circuit();
     for n in 0..100 {
-        assert!(!circuit.failed(n % 2, n % 3, TriedInVain::Failed));
+        assert!(!circuit.failed_for(n % 2, n % 3, TriedInVain::Failed));
         tokio::time::advance(4 * SECOND).await;
     }
     assert!(circuit.is_closed());
@@ -112,7 +120,7 @@ async fn b56_one_request_at_a_time_tries_and_closes_it_or_leaves_it_open_for_lon
     tokio::time::advance(10 * SECOND).await;
     circuit.pass(READ, true).unwrap().unwrap().succeeded();
     assert!(circuit.is_closed() && circuit.pass(READ, false).unwrap().is_none());
-    assert!(!circuit.failed(1, 1, TriedInVain::Failed), "it begins anew");
+    assert!(!circuit.failed_for(1, 1, TriedInVain::Failed), "it begins anew");
 }
 
 #[tokio::test(start_paused = true)]
@@ -142,7 +150,7 @@ async fn b56_off_it_never_opens() {
     let off = Breaker { enabled: false, ..Breaker::default() };
     let circuit = Arc::new(Circuit::new(TenantName::parse("acme").unwrap(), off));
     for n in 0..1000 {
-        assert!(!circuit.failed(n % 5, n % 7, TriedInVain::Unconnected));
+        assert!(!circuit.failed_for(n % 5, n % 7, TriedInVain::Unconnected));
     }
     assert!(circuit.pass(READ, true).unwrap().is_none());
 }
@@ -165,7 +173,7 @@ async fn b56_at_random_one_probe_at_a_time_and_it_always_recovers() {
                     assert!(circuit.is_closed() && probe.is_none(), "seed {seed}");
                     match random.u8(..12) {
                         0 => circuit.answered(random.bool()),
-                        n => drop(circuit.failed(caller, operation, kind(n))),
+                        n => drop(circuit.failed_for(caller, operation, kind(n))),
                     }
                 }
                 Err(refused) => {

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::ids::OperationId;
+
 /// The fewest places, where as many are configured: an operation may have two of them, a caller three.
 const LEAST: usize = 4;
 /// So many more signs than good answers since the last step narrow it.
@@ -25,7 +27,7 @@ pub(super) struct Congestion {
     /// Signs, less the good answers.
     signs: u32,
     /// The first operation with one, and whether there was another.
-    first: Option<usize>,
+    first: Option<OperationId>,
     is_of_several: bool,
     /// Since the last step: what was sent before says nothing of how it is now.
     since: Option<Instant>,
@@ -61,7 +63,7 @@ impl Congestion {
     }
 
     /// A sign. Likewise.
-    pub(super) fn sign(&mut self, operation: usize, sent: Instant, now: Instant) -> Option<usize> {
+    pub(super) fn sign(&mut self, operation: OperationId, sent: Instant, now: Instant) -> Option<usize> {
         if self.is_old(sent) {
             return None;
         }
@@ -89,6 +91,7 @@ impl Congestion {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limit::in_flight::tests::operation;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -97,16 +100,16 @@ mod tests {
         let (mut of, start) = (Congestion::new(10), Instant::now());
         let now = start + SECOND;
         for _ in 0..100 {
-            assert_eq!(of.sign(1, start, now), None, "one operation is no sign");
+            assert_eq!(of.sign(operation(1), start, now), None, "one operation is no sign");
         }
-        assert_eq!(of.sign(2, start, now), Some(7), "two are");
+        assert_eq!(of.sign(operation(2), start, now), Some(7), "two are");
         for n in 0..20 {
-            assert_eq!(of.sign(n, start, now), None, "sent before");
+            assert_eq!(of.sign(operation(n), start, now), None, "sent before");
         }
         let mut limits = Vec::new();
         for n in 0..20 {
             let later = now + Duration::from_millis(1 + n as u64);
-            limits.extend(of.sign(n, later, later));
+            limits.extend(of.sign(operation(n), later, later));
         }
         assert_eq!(limits, [4], "never fewer");
     }
@@ -115,7 +118,7 @@ mod tests {
     async fn as_many_good_answers_as_signs_leave_it_as_it_is() {
         let (mut of, now) = (Congestion::new(10), Instant::now());
         for n in 0..1000 {
-            assert_eq!(of.sign(n, now, now), None);
+            assert_eq!(of.sign(operation(n), now, now), None);
             assert_eq!(of.fine(now, now), None);
         }
         assert!(of.is_at_rest());
@@ -126,7 +129,7 @@ mod tests {
         for (max, seconds) in [(10, 6), (100, 10), (4, 0), (1, 0)] {
             let (mut of, mut now) = (Congestion::new(max), Instant::now());
             for n in 0..200 {
-                of.sign(n, now, now);
+                of.sign(operation(n), now, now);
                 now += Duration::from_millis(1);
             }
             assert_eq!(of.limit, max.min(4));

@@ -10,15 +10,19 @@ use std::{collections::VecDeque, time::Duration};
 use tokio::{sync::oneshot, time::Instant};
 
 use super::turnover::Turnover;
-use crate::{config::Class, limit::owed::Owed};
+use crate::{
+    config::Class,
+    ids::{CallerId, OperationId},
+    limit::owed::Owed,
+};
 
-/// On whose behalf, and for what: indices among callers and operations; and how urgent.
+/// On whose behalf, and for what, in whichever configuration; and how urgent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Who {
     /// The caller's.
-    pub caller: usize,
+    pub caller: CallerId,
     /// The operation's.
-    pub operation: usize,
+    pub operation: OperationId,
     /// As far as it is lowered by the request itself.
     pub class: Class,
 }
@@ -26,7 +30,7 @@ pub struct Who {
 impl Who {
     /// A request of Claviger's own: nobody else's.
     pub(in crate::limit) const OURSELVES: Self =
-        Self { caller: usize::MAX, operation: usize::MAX, class: Class::Interactive };
+        Self { caller: CallerId::OURSELVES, operation: OperationId::OURSELVES, class: Class::Interactive };
 }
 
 /// All places of a tenant, which are handed to those who wait as `P`.
@@ -37,10 +41,10 @@ pub(super) struct Places<P> {
     limit: usize,
     used: usize,
     unread: usize,
-    callers: Shares,
-    operations: Shares,
+    callers: Shares<CallerId>,
+    operations: Shares<OperationId>,
     /// Answers that callers have yet to take.
-    unread_of: Shares,
+    unread_of: Shares<CallerId>,
     lanes: [Lane<P>; 3],
     owed: Owed,
     turnover: Turnover,
@@ -52,7 +56,7 @@ pub(super) struct Places<P> {
 struct Lane<P> {
     waiting: VecDeque<Waiter<P>>,
     /// Whose they are.
-    of: Shares,
+    of: Shares<CallerId>,
 }
 
 /// Somebody in the line.
@@ -64,12 +68,12 @@ pub(super) struct Waiter<P> {
 }
 
 /// How many places each caller, or each operation, has: a short list, as there are few places.
-#[derive(Debug, Default)]
-struct Shares(Vec<Share>);
+#[derive(Debug)]
+struct Shares<K>(Vec<Share<K>>);
 
 #[derive(Debug, Clone, Copy)]
-struct Share {
-    key: usize,
+struct Share<K> {
+    key: K,
     count: usize,
 }
 
@@ -232,24 +236,30 @@ impl<P> Places<P> {
     }
 }
 
-impl Shares {
-    fn of(&self, key: usize) -> Share {
+impl<K> Default for Shares<K> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<K: Copy + PartialEq> Shares<K> {
+    fn of(&self, key: K) -> Share<K> {
         let known = self.0.iter().find(|share| share.key == key);
         known.copied().unwrap_or(Share { key, count: 0 })
     }
 
-    fn most(&self) -> Option<Share> {
+    fn most(&self) -> Option<Share<K>> {
         self.0.iter().max_by_key(|share| share.count).copied()
     }
 
-    fn take(&mut self, key: usize) {
+    fn take(&mut self, key: K) {
         match self.0.iter_mut().find(|share| share.key == key) {
             Some(share) => share.count += 1,
             None => self.0.push(Share { key, count: 1 }),
         }
     }
 
-    fn give_back(&mut self, key: usize) {
+    fn give_back(&mut self, key: K) {
         if let Some(share) = self.0.iter_mut().find(|share| share.key == key) {
             share.count -= 1;
         }

@@ -3,10 +3,23 @@ use std::collections::VecDeque;
 use futures_util::FutureExt as _;
 
 use super::*;
+use crate::ids::CallerId;
 
 const SECOND: Duration = Duration::from_secs(1);
-const A: Who = Who { caller: 0, operation: 0, class: Class::Normal };
-const B: Who = Who { caller: 1, ..A };
+const A: Who =
+    Who { caller: CallerId::numbered(0), operation: OperationId::named("A"), class: Class::Normal };
+const B: Who = Who { caller: CallerId::numbered(1), ..A };
+
+/// One of many.
+pub(in crate::limit) fn operation(number: usize) -> OperationId {
+    const FEW: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+    let many = || -> &'static str { Box::leak(number.to_string().into()) };
+    OperationId::named(FEW.get(number).copied().unwrap_or_else(many))
+}
+
+fn caller(number: usize) -> CallerId {
+    CallerId::numbered(number as u64)
+}
 
 fn places(max: usize, queue: usize) -> Arc<InFlight> {
     let bounds = Bounds { max, queue, adaptive: true };
@@ -14,7 +27,7 @@ fn places(max: usize, queue: usize) -> Arc<InFlight> {
 }
 
 fn of(class: Class, caller: usize) -> Who {
-    Who { class, caller, ..A }
+    Who { class, caller: self::caller(caller), ..A }
 }
 
 fn at_once(places: &Arc<InFlight>, who: Who) -> Option<InFlightGuard> {
@@ -58,7 +71,7 @@ async fn a_place_that_was_handed_to_somebody_who_left_is_not_lost() {
 #[tokio::test]
 async fn b30_a_caller_and_an_operation_leave_room_for_others_however_fast_they_were() {
     let places = places(16, 100);
-    let of_one = |n| Who { operation: n, ..A };
+    let of_one = |n| Who { operation: operation(n), ..A };
     for n in 0..16 {
         drop(at_once(&places, of_one(n)));
     }
@@ -66,7 +79,7 @@ async fn b30_a_caller_and_an_operation_leave_room_for_others_however_fast_they_w
     assert_eq!(held.len(), 12, "one caller");
     assert!(at_once(&places, B).is_some(), "another one is not held up");
     drop(held);
-    let locked = |n| Who { caller: n, operation: 7, ..A };
+    let locked = |n| Who { caller: caller(n), operation: operation(7), ..A };
     let held: Vec<_> = (0..16).map_while(|n| at_once(&places, locked(n))).collect();
     assert_eq!(held.len(), 8, "one operation");
     assert!(at_once(&places, A).is_some(), "another operation is not held up, whoever calls it");
@@ -179,13 +192,13 @@ async fn b57_who_is_refused_is_told_how_long_those_before_it_take() {
 /// The signs of an overload, of several operations.
 fn overload(places: &Arc<InFlight>) {
     let now = Instant::now();
-    (0..8).for_each(|operation| places.overburdened(operation, now, now));
+    (0..8).for_each(|n| places.overburdened(operation(n), now, now));
 }
 
 #[tokio::test(start_paused = true)]
 async fn b58_there_are_fewer_places_while_the_tenant_is_overloaded_and_all_afterwards() {
     let places = places(10, 100);
-    let any = |n| Who { caller: n, operation: n, ..A };
+    let any = |n| Who { caller: caller(n), operation: operation(n), ..A };
     let held: Vec<_> = (0..10).map_while(|n| at_once(&places, any(n))).collect();
     assert_eq!(held.len(), 10);
     overload(&places);
@@ -217,8 +230,8 @@ async fn b57_at_random_no_place_is_lost_and_nobody_waits_beside_one_that_is_free
         let (mut held, mut line, mut unread) = (Vec::new(), Vec::new(), Vec::new());
         for step in 0..600 {
             let who = Who {
-                caller: random.usize(..4),
-                operation: random.usize(..4),
+                caller: caller(random.usize(..4)),
+                operation: operation(random.usize(..4)),
                 class: random.choice(Class::ALL).unwrap(),
             };
             match random.u8(..9) {

@@ -10,7 +10,7 @@ use super::{
     rank::{RANKS, Rank},
     seat::Seat,
 };
-use crate::{config::Class, limit::owed::Owed};
+use crate::{config::Class, ids::CallerId, limit::owed::Owed};
 
 /// One request, in units of virtual time, at a weight of 1.
 const REQUEST: u64 = 1 << 20;
@@ -40,7 +40,7 @@ struct Lane {
 /// Those of one caller; kept while its turn is ahead of the others', so that nobody gains by leaving.
 #[derive(Debug)]
 struct Flow {
-    caller: usize,
+    caller: CallerId,
     weight: u32,
     /// When the first of them is due, in virtual time.
     start: u64,
@@ -173,7 +173,7 @@ impl Line {
         clippy::cast_sign_loss,
         reason = "thousands at most, and no negative number"
     )]
-    pub(super) fn before(&self, rank: Rank, caller: usize, weight: u32) -> u32 {
+    pub(super) fn before(&self, rank: Rank, caller: CallerId, weight: u32) -> u32 {
         let above = &self.lanes[..rank.index()];
         let before: usize = above.iter().map(|lane| lane.len).sum::<usize>()
             + self.lanes[rank.index()].before(caller, weight);
@@ -193,7 +193,7 @@ impl Line {
 }
 
 impl Lane {
-    fn flow(&mut self, caller: usize, weight: u32) -> &mut Flow {
+    fn flow(&mut self, caller: CallerId, weight: u32) -> &mut Flow {
         let at = self.flows.iter().position(|flow| flow.caller == caller).unwrap_or_else(|| {
             self.flows.push(Flow { caller, weight, start: 0, seats: VecDeque::new() });
             self.flows.len() - 1
@@ -206,7 +206,7 @@ impl Lane {
         flow
     }
 
-    fn before(&self, caller: usize, weight: u32) -> usize {
+    fn before(&self, caller: CallerId, weight: u32) -> usize {
         let own = self.flows.iter().find(|flow| flow.caller == caller).map_or(0, |flow| flow.seats.len());
         let turns = own as u64 + 1;
         let of_others = |flow: &Flow| {

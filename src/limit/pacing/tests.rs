@@ -3,7 +3,7 @@ mod random;
 use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 
 use super::*;
-use crate::{config::Quota, limit::bucket::Bucket};
+use crate::{config::Quota, ids::CallerId, limit::bucket::Bucket};
 
 const SECOND: Duration = Duration::from_secs(1);
 const FAR: Duration = Duration::from_hours(1);
@@ -17,8 +17,8 @@ fn of(quota: Quota) -> Pacer {
     Pacer::new(Arc::new(Bucket::of(Some(quota))), 1024)
 }
 
-const fn turn(caller: usize, class: Class) -> Turn {
-    Turn { caller, class, weight: 1 }
+const fn turn(caller: u64, class: Class) -> Turn {
+    Turn { caller: CallerId::numbered(caller), class, weight: 1 }
 }
 
 impl Pacer {
@@ -206,9 +206,11 @@ fn nobody_waits_in_vain_on_several_runtimes() {
                                 let class = Class::ALL[n % 3];
                                 // Some of them leave.
                                 let patience = if n.is_multiple_of(7) { SECOND / 1000 } else { 60 * SECOND };
-                                let drawn =
-                                    tokio::time::timeout(patience, pacer.draw(turn(worker, class), FAR))
-                                        .await;
+                                let drawn = tokio::time::timeout(
+                                    patience,
+                                    pacer.draw(turn(worker as u64, class), FAR),
+                                )
+                                .await;
                                 usize::from(drawn.is_ok_and(|drawn| drawn.is_ok()) || n.is_multiple_of(7))
                             }
                         };

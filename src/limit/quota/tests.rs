@@ -1,10 +1,13 @@
 use futures_util::FutureExt as _;
 
 use super::*;
-use crate::limit::Bucket;
+use crate::{
+    ids::CallerId,
+    limit::{Bucket, in_flight::tests::operation},
+};
 
 const SECOND: Duration = Duration::from_secs(1);
-const URGENT: Turn = Turn { caller: 0, class: Class::Interactive, weight: 1 };
+const URGENT: Turn = Turn { caller: CallerId::numbered(0), class: Class::Interactive, weight: 1 };
 const WAITS: Waits = Waits { longest: Duration::from_secs(30), most: 16 };
 
 fn of(config: Option<config::Quota>) -> Quota {
@@ -21,8 +24,8 @@ fn used(quota: &Quota) -> u64 {
     quota.0.kept.used.as_ref().and_then(|used| used.get()).map_or(0, IntCounter::get)
 }
 
-fn at_once(quota: &Quota, operation: usize) -> Option<Result<Permit, LimitError>> {
-    quota.pace(URGENT, operation, Instant::now() + 75 * SECOND).now_or_never()
+fn at_once(quota: &Quota, of: usize) -> Option<Result<Permit, LimitError>> {
+    quota.pace(URGENT, operation(of), Instant::now() + 75 * SECOND).now_or_never()
 }
 
 #[tokio::test(start_paused = true)]
@@ -77,7 +80,7 @@ async fn a_short_pause_is_waited_for() {
     let quota = of(None);
     quota.told(Told { policy: None, empty_for: Some(SECOND) });
     let begun = Instant::now();
-    assert!(quota.pace(URGENT, 1, begun + 75 * SECOND).await.is_ok());
+    assert!(quota.pace(URGENT, operation(1), begun + 75 * SECOND).await.is_ok());
     assert_eq!(begun.elapsed(), SECOND);
     assert!(quota.status().is_none(), "there is no number to show");
 }
@@ -108,7 +111,7 @@ async fn a_pause_that_logto_asked_for_is_not_worded_as_a_quota_that_is_used_up()
         let config = Some(config::Quota::new(200, 10 * SECOND, 1.0));
         let bucket = Arc::new(Bucket::of(config));
         let quota = Quota::new(TenantName::parse("acme").unwrap(), config, bucket, waits, used);
-        (1..=3).for_each(|operation| quota.pause(operation, 10 * SECOND));
+        (1..=3).for_each(|n| quota.pause(operation(n), 10 * SECOND));
         for (operation, what) in [(1, Paused::Operation), (9, Paused::Tenant)] {
             let refused = at_once(&quota, operation).unwrap().unwrap_err();
             assert!(matches!(&refused, LimitError::Paused { what: it, .. } if *it == what), "{refused}");

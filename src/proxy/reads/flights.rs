@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use super::key::{Digested, Key};
 use crate::{
     config::Class,
+    ids::CallerId,
     limit::LimitError,
     proxy::error::Failure,
     token::Fault,
@@ -52,8 +53,8 @@ impl Hash for FlightKey {
 struct Flight {
     /// Made by the first who follows.
     landing: OnceLock<watch::Sender<Landing>>,
-    /// Whose turn it waits for: the index among callers, and how urgent.
-    turn: (usize, Class),
+    /// Whose turn it waits for: its caller, and how urgent.
+    turn: (CallerId, Class),
     is_sent: AtomicBool,
 }
 
@@ -92,7 +93,7 @@ pub(in crate::proxy) struct Lead {
 impl Flights {
     /// Joins the read of this key that is under way, or leads one. Before it is sent a read waits for its caller's turn, and nobody else
     /// waits behind that.
-    pub(super) fn join(&self, key: FlightKey, turn: (usize, Class)) -> Joined {
+    pub(super) fn join(&self, key: FlightKey, turn: (CallerId, Class)) -> Joined {
         let mut lead = Lead::alone(turn);
         match self.shard(&key).entry(key.clone()) {
             hash_map::Entry::Occupied(mut alike) => {
@@ -145,7 +146,7 @@ impl Flight {
 
 impl Lead {
     /// One that nobody can join.
-    pub(super) fn alone(turn: (usize, Class)) -> Self {
+    pub(super) fn alone(turn: (CallerId, Class)) -> Self {
         let (landing, is_sent) = (OnceLock::new(), AtomicBool::new(false));
         Self { flight: Arc::new(Flight { landing, turn, is_sent }), of: None }
     }

@@ -43,7 +43,7 @@ fn reads(most: usize) -> Reads {
 }
 
 fn a_read(writes: &Arc<Writes>, target: &'static str, kept: Option<Duration>) -> Read {
-    let (key, turn, began) = (Key::to(target), (0, Class::Normal), Instant::now());
+    let (key, turn, began) = (Key::to(target), (CallerId::numbered(0), Class::Normal), Instant::now());
     Read { key, turn, began, count: writes.count(), writes: writes.clone(), kept }
 }
 
@@ -266,7 +266,8 @@ fn b63_nobody_waits_for_the_turn_of_another_caller_or_of_what_is_less_urgent() {
     let (reads, writes) = (reads(0), Arc::new(Writes::default()));
     let limits = Limits::default();
     let read = a_read(&writes, TARGET, None);
-    let others = [(1, Class::Normal), (0, Class::Interactive)].map(|turn| Read { turn, ..read.clone() });
+    let others = [(CallerId::numbered(1), Class::Normal), (CallerId::numbered(0), Class::Interactive)]
+        .map(|turn| Read { turn, ..read.clone() });
     let Joined::Leads(lead) = reads.join(&read, &limits) else { panic!("it is the first") };
     assert!(matches!(reads.join(&read, &limits), Joined::Follows(_)));
     for other in &others {

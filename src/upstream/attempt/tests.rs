@@ -11,7 +11,7 @@ use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
 use super::*;
 use crate::{
     config::Class,
-    ids::TenantName,
+    ids::{CallerId, TenantName},
     limit::{Bounds, InFlight, Who},
     observe::{Metrics, OperationMetrics},
 };
@@ -59,16 +59,18 @@ async fn play(max: usize, slow: u32, adaptive: bool) -> Seen {
     let mut clients = JoinSet::new();
     for n in 0..100 {
         let (model, places, answered) = (model.clone(), places.clone(), answered.clone());
-        let (index, operation) = (n % 4, operations[n % 4].clone());
+        let (index, metrics) = (n % 4, operations[n % 4].clone());
         clients.spawn(async move {
             loop {
-                let who = Who { caller: n / 10, operation: index, class: Class::Normal };
+                let (caller, operation) =
+                    (CallerId::numbered(n as u64 / 10), OperationId::named(OPERATIONS[index]));
+                let who = Who { caller, operation, class: Class::Normal };
                 let Ok(_place) = places.enter(who).await else { continue };
                 let sent = Instant::now();
                 let status = model.ask(2).await;
                 let now = Instant::now();
-                match sign(status, Some(now - sent), |took| operation.pace(took)) {
-                    Some(Sign::Overload) => places.overburdened(index, sent, now),
+                match sign(status, Some(now - sent), |took| metrics.pace(took)) {
+                    Some(Sign::Overload) => places.overburdened(who.operation, sent, now),
                     Some(Sign::Fine) => places.fine(sent, now),
                     None => {}
                 }

@@ -16,11 +16,11 @@ struct Visitor {
 fn visitor() -> impl Strategy<Value = Visitor> {
     let leaves =
         prop_oneof![2 => Just(None), 1 => (0..3000_u64).prop_map(|ms| Some(Duration::from_millis(ms)))];
-    let caller = (0..4_usize, 0..3_usize, 1..5_u32);
+    let caller = (0..4_u64, 0..3_usize, 1..5_u32);
     (0..300_u64, caller, leaves, prop::bool::weighted(0.1)).prop_map(
         |(after, (caller, class, weight), leaves, gives_back)| Visitor {
             after: Duration::from_millis(after),
-            turn: Turn { caller, class: Class::ALL[class], weight },
+            turn: Turn { caller: CallerId::numbered(caller), class: Class::ALL[class], weight },
             leaves,
             gives_back,
         },
@@ -99,7 +99,7 @@ fn a_million_arrivals_leave_nothing_behind() {
         let (mut served, mut refused, mut left) = (0_u32, 0_u32, 0_u32);
         for n in 0..1_000_000_u32 {
             let turn = Turn {
-                caller: random.usize(0..8),
+                caller: CallerId::numbered(random.u64(0..8)),
                 class: Class::ALL[random.usize(0..3)],
                 weight: random.u32(1..4),
             };

@@ -6,7 +6,10 @@
 use prometheus::IntCounter;
 
 use super::{super::lease::Leasing, *};
-use crate::limit::{quota, turn::Turn};
+use crate::{
+    ids::{CallerId, OperationId},
+    limit::{quota, turn::Turn},
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 const WARM_UP: Duration = Duration::from_secs(5);
@@ -85,8 +88,12 @@ async fn sent(config: crate::config::Quota, loads: [Load; 3]) -> Vec<Duration> {
         let ask = move |class| {
             let (quota, sent) = (quota.clone(), sent.clone());
             async move {
-                let turn = Turn { caller: class as usize, class, weight: 1 };
-                let Ok(mut permit) = quota.pace(turn, 0, Instant::now() + 30 * SECOND).await else { return };
+                let turn = Turn { caller: CallerId::numbered(class as u64), class, weight: 1 };
+                let Ok(mut permit) =
+                    quota.pace(turn, OperationId::named("any"), Instant::now() + 30 * SECOND).await
+                else {
+                    return;
+                };
                 permit.sent();
                 sent.lock().unwrap().push(epoch.elapsed());
                 tokio::time::sleep(SERVICE).await;
