@@ -183,7 +183,9 @@ impl Failure {
                 Refusal::ScopeNotGranted => {
                     Description { oauth: "invalid_scope", ..table::TOKEN_NOT_GRANTED }
                 }
-                Refusal::TokenOfOtherTenant => Description { remedy: "", ..table::NOT_PERMITTED },
+                Refusal::TokenOfOtherTenant | Refusal::TokenOfTenant => {
+                    Description { remedy: "", ..table::NOT_PERMITTED }
+                }
                 Refusal::TenantNotGranted(..)
                 | Refusal::AccountNotGranted(..)
                 | Refusal::NotPermitted { .. }
