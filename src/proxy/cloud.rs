@@ -8,6 +8,7 @@ mod list;
 mod note;
 mod operator;
 mod steps;
+mod storing;
 mod unresolved;
 
 use std::sync::Arc;

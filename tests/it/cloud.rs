@@ -13,6 +13,8 @@ mod operator;
 mod probe;
 #[path = "cloud/storm.rs"]
 mod storm;
+#[path = "cloud/unusable.rs"]
+mod unusable;
 
 use claviger_emulator::{Effect, Emulator, Options};
 use serde_json::json;
