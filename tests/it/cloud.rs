@@ -11,6 +11,8 @@ mod created;
 mod operator;
 #[path = "cloud/probe.rs"]
 mod probe;
+#[path = "cloud/stopping.rs"]
+mod stopping;
 #[path = "cloud/storm.rs"]
 mod storm;
 #[path = "cloud/unusable.rs"]

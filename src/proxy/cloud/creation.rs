@@ -27,6 +27,7 @@ use crate::{
         build::{prove, reserve},
         error::{CreationError, Failure},
         once::outcome_of_creation,
+        underway::Underway,
     },
     tenants::Directory,
     token::Tokens,
@@ -48,6 +49,8 @@ pub(super) struct Creation {
     pub(super) unresolved: Arc<Unresolved>,
     /// What its repeats are told by, where it has an `Idempotency-Key`.
     pub(super) begun: Option<Begun>,
+    /// Where it is counted as long as it runs.
+    pub(super) underway: Underway,
 }
 
 /// What it takes to keep a credential.
@@ -93,7 +96,18 @@ struct Lost {
 }
 
 impl Creation {
+    /// What the log calls it if it is cut off.
+    fn what(&self) -> String {
+        let account = &self.keep.account.name;
+        match (&self.keep.reservation, &self.asked.name) {
+            (Some(reservation), _) => format!("the creation of the tenant {}", reservation.alias()),
+            (None, Some(name)) => format!("the creation of a tenant named {name:?} by the account {account}"),
+            (None, None) => format!("the creation of a tenant by the account {account}"),
+        }
+    }
+
     pub(super) async fn run(mut self, mut apart: Apart) -> Result<Outcome, Failure> {
+        let _task = self.underway.begin(self.what());
         let mut begun = self.begun.take();
         if let Some(begun) = &mut begun {
             begun.is_sent();
@@ -118,6 +132,7 @@ impl Creation {
             mut keep,
             unresolved,
             begun: _,
+            underway: _,
         } = self;
         let vault = keep.vault.clone();
         let list = List { tenant: &tenant, worker, idle, name: asked.name.as_deref(), vault: &vault };
