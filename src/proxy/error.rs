@@ -183,9 +183,7 @@ impl Failure {
                 Refusal::ScopeNotGranted => {
                     Description { oauth: "invalid_scope", ..table::TOKEN_NOT_GRANTED }
                 }
-                Refusal::TokenOfOtherTenant | Refusal::TokenOfTenant => {
-                    Description { remedy: "", ..table::NOT_PERMITTED }
-                }
+                Refusal::TokenOfOtherTenant | Refusal::TokenOfTenant => table::TOKEN_ELSEWHERE,
                 Refusal::TenantNotGranted(..)
                 | Refusal::AccountNotGranted(..)
                 | Refusal::NotPermitted { .. }

@@ -255,11 +255,14 @@ impl Keep {
         self.not_stored_as(alias.as_ref(), &ids, why)
     }
 
-    /// The alias that the request names, or the one that is made of Logto's ID where there is one.
+    /// The alias that the request names, or else the one that is made of Logto's ID, if it is free.
     fn alias(&self, ids: &[String]) -> Option<TenantName> {
         match (&self.reservation, ids) {
             (Some(reservation), _) => Some(reservation.alias().clone()),
-            (None, [only]) => self.account.alias.alias(only).ok(),
+            (None, [only]) => {
+                let made = self.account.alias.alias(only).ok();
+                made.filter(|alias| self.taken.get(alias.as_str()).is_none())
+            }
             _ => None,
         }
     }

@@ -111,7 +111,8 @@ async fn a_tenant_whose_alias_is_taken_is_not_created_again() {
     for _ in 0..2 {
         let answer = proxy.ask(&create("Acme")).await;
         answer.assert_problem(502, "tenant_not_stored");
-        assert!(answer.text().contains(id(&tenant)), "{}", answer.text());
+        let remedy = format!("claviger tenant adopt ALIAS --tenant-id {}", id(&tenant));
+        assert!(answer.text().contains(&remedy), "{}", answer.text());
     }
     assert_eq!(posts(&cloud) - before, 1);
     assert_unseen(&proxy);
