@@ -238,12 +238,22 @@ impl App {
         tokio::time::sleep(config.shutdown.delay).await;
         accepting.cancel();
         drain.cancel();
-        let finished = tokio::time::timeout(config.shutdown.drain, self.workers.drained()).await.is_ok();
+        let underway = &self.shared.underway;
+        let ended = async {
+            self.workers.drained().await;
+            // What goes on though its caller has left, and what the admin listener was asked.
+            underway.ended().await;
+        };
+        let finished = tokio::time::timeout(config.shutdown.drain, ended).await.is_ok();
+        let cut_off = underway.left();
         core::flush(&self.shared).await;
         if finished {
             tracing::info!("stopped: all requests were finished");
         } else {
             let left = self.workers.connections();
+            for what in cut_off {
+                tracing::warn!("{what} was cut off: whether Logto has carried it out is unknown here");
+            }
             tracing::warn!(connections = left, drain = ?config.shutdown.drain, "stopped: requests were cut off after shutdown.drain");
         }
         finished

@@ -24,6 +24,7 @@ mod reads;
 pub mod route;
 mod service;
 mod traffic;
+mod underway;
 
 pub use adopt::{AdoptError, Adopted, Adoption, alias};
 pub use build::{BuildError, Shared, Unproved, examine};
@@ -36,3 +37,4 @@ pub use hosts::{HostError, Hosts};
 pub use pipeline::Pipeline;
 pub use service::Service;
 pub use traffic::{Counted, Tries};
+pub use underway::{Task, Underway};

@@ -13,6 +13,8 @@ use http_body::{Frame, SizeHint};
 use http_body_util::Full;
 use tokio::sync::mpsc;
 
+use crate::proxy::Task;
+
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// The body of an answer.
@@ -21,6 +23,11 @@ pub(super) enum Body {
     Whole(Full<Bytes>),
     /// As it comes, until its sender is gone.
     Stream(mpsc::Receiver<Bytes>),
+    /// One that the end of the process waits for.
+    Awaited {
+        body: Box<Body>,
+        _task: Task,
+    },
 }
 
 impl http_body::Body for Body {
@@ -34,6 +41,7 @@ impl http_body::Body for Body {
         match &mut *self {
             Self::Whole(whole) => Pin::new(whole).poll_frame(cx),
             Self::Stream(parts) => parts.poll_recv(cx).map(|part| Some(Ok(Frame::data(part?)))),
+            Self::Awaited { body, .. } => Pin::new(&mut **body).poll_frame(cx),
         }
     }
 
@@ -41,6 +49,7 @@ impl http_body::Body for Body {
         match self {
             Self::Whole(whole) => whole.is_end_stream(),
             Self::Stream(_) => false,
+            Self::Awaited { body, .. } => body.is_end_stream(),
         }
     }
 
@@ -48,6 +57,7 @@ impl http_body::Body for Body {
         match self {
             Self::Whole(whole) => whole.size_hint(),
             Self::Stream(_) => SizeHint::default(),
+            Self::Awaited { body, .. } => body.size_hint(),
         }
     }
 }

@@ -29,7 +29,17 @@ use crate::{
 const MOST: usize = 64 * 1024;
 
 impl Admin {
+    /// What changes something is answered before the process ends.
     pub(super) async fn tenants(self: &Arc<Self>, request: Request<Incoming>) -> Response<reply::Body> {
+        if request.method() == Method::GET {
+            return self.answered(request).await;
+        }
+        let what = format!("a {} of {TENANTS} at the admin listener", request.method());
+        let task = self.shared.underway.begin(what);
+        self.answered(request).await.map(|body| reply::Body::Awaited { body: body.into(), _task: task })
+    }
+
+    async fn answered(self: &Arc<Self>, request: Request<Incoming>) -> Response<reply::Body> {
         if !self.pipeline.load().config().admin.tenants {
             return text(StatusCode::NOT_FOUND, "this is off: set `admin.tenants = true`\n");
         }

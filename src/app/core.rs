@@ -71,7 +71,7 @@ impl Core {
         shared.audit = audit;
         let vault::Opened { records, known, tokens } = vault::open(&config, &mut shared).await?;
         let shared = Arc::new(shared);
-        let sources = Arc::new(Sources::new(config.clone(), records));
+        let sources = Arc::new(Sources::new(config.clone(), records, shared.clock.now().wall));
         let tls = config.listen.tls.as_ref().map(|tls| Tls::new(tls, &clock)).transpose();
         let tls = tls.map_err(BuildError::from)?.map(Arc::new);
         let together = Arc::new(sources.lock().together());

@@ -151,7 +151,8 @@ impl Reloader {
     }
 
     fn put_in_force(&self, new: Arc<Config>) -> Result<(), BuildError> {
-        self.in_force.sources.lock().configure(new, |new| self.put_together_in_force(new))
+        let now = self.shared.clock.now().wall;
+        self.in_force.sources.lock().configure(new, now, |new| self.put_together_in_force(new))
     }
 
     /// With the tenants of the vault.

@@ -6,7 +6,7 @@ use std::{
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use arc_swap::ArcSwap;
@@ -202,9 +202,9 @@ pub(super) struct Both {
 }
 
 impl Sources {
-    pub(super) fn new(configured: Arc<Config>, records: Vec<Record>) -> Self {
+    pub(super) fn new(configured: Arc<Config>, records: Vec<Record>, now: SystemTime) -> Self {
         let vault = VaultTenants::new(records, &configured);
-        for concern in vault.concerns(&configured) {
+        for concern in vault.concerns(&configured, now) {
             tracing::warn!("{concern}");
         }
         Self(Mutex::new(Both { configured, vault }))
@@ -226,11 +226,12 @@ impl Both {
     pub(super) fn configure(
         &mut self,
         configured: Arc<Config>,
+        now: SystemTime,
         put: impl FnOnce(Arc<Config>) -> Result<(), BuildError>,
     ) -> Result<(), BuildError> {
         let vault = self.vault.under(&configured);
         put(Arc::new(vault.beside(&configured)))?;
-        for concern in vault.concerns(&configured) {
+        for concern in vault.concerns(&configured, now) {
             tracing::warn!("{concern}");
         }
         *self = Self { configured, vault };

@@ -123,7 +123,8 @@ fn vault_concerns(config: &Config) -> Vec<String> {
         store.list().await
     };
     match runtime.block_on(read) {
-        Ok(stored) => VaultTenants::new(stored.into_iter().map(|it| it.record), config).concerns(config),
+        Ok(stored) => VaultTenants::new(stored.into_iter().map(|it| it.record), config)
+            .concerns(config, Clock::system().now().wall),
         Err(VaultError::Unavailable(error)) if error.is_in_use() => Vec::new(),
         Err(error) => vec![format!("vault: {error}. {}", error.remedy())],
     }

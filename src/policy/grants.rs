@@ -151,7 +151,7 @@ impl Grants {
         let named = target.tenant();
         if target.api() == Api::Cloud {
             return match bound {
-                Some(_) => Err(Refusal::TokenOfOtherTenant),
+                Some(_) => Err(Refusal::TokenOfTenant),
                 None => self.callers[caller.0].account(named, tenants),
             };
         }

@@ -43,6 +43,11 @@ pub enum Refusal {
     /// What the caller presented is good at another tenant.
     #[error("the token was issued for another tenant: get one at /t/{{tenant}}/oidc/token of this one")]
     TokenOfOtherTenant,
+    /// What the caller presented is good at one tenant, and this asks an account.
+    #[error(
+        "the token is good at one tenant, and an account at Logto Cloud is none: present the caller's own key here, or have the operator set `broker.key`, with which tokens are good wherever their caller is"
+    )]
+    TokenOfTenant,
     /// A token is asked for that the grant does not have.
     #[error(
         "`resource` is neither {0:?}, the tenant's Management API, nor one that this caller gets tokens for (in @logto/api: `apiIndicator`)"

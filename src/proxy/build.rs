@@ -98,6 +98,7 @@ impl Shared {
             limits: RateLimits::new(&config, &self.limits),
             vault: self.vault.clone(),
             tokens: self.tokens.clone(),
+            underway: self.underway.clone(),
             unresolved: self.unresolved.clone(),
             idempotency: self.idempotency.clone(),
             tenants,

@@ -8,6 +8,7 @@ mod list;
 mod note;
 mod operator;
 mod steps;
+mod storing;
 mod unresolved;
 
 use std::sync::Arc;
@@ -115,6 +116,7 @@ impl Pipeline {
             keep,
             unresolved: self.unresolved.clone(),
             begun,
+            underway: self.underway.clone(),
         };
         // Whoever asked may leave before the answer is there, and with the answer the secret would be gone.
         let apart = record.apart();

@@ -183,7 +183,7 @@ impl Failure {
                 Refusal::ScopeNotGranted => {
                     Description { oauth: "invalid_scope", ..table::TOKEN_NOT_GRANTED }
                 }
-                Refusal::TokenOfOtherTenant => Description { remedy: "", ..table::NOT_PERMITTED },
+                Refusal::TokenOfOtherTenant | Refusal::TokenOfTenant => table::TOKEN_ELSEWHERE,
                 Refusal::TenantNotGranted { .. }
                 | Refusal::AccountNotGranted(..)
                 | Refusal::NotPermitted { .. }

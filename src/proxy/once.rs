@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::{
     error::{CreationError, Failure},
     pipeline::Pipeline,
+    underway::Task,
 };
 use crate::{
     catalog::SUBSCRIBE_TENANT,
@@ -46,6 +47,7 @@ struct Sending {
     idle: Duration,
     /// The most bytes of an answer that is kept; `None` where it is not to be kept, however small.
     most: Option<usize>,
+    task: Task,
 }
 
 impl Pipeline {
@@ -86,7 +88,9 @@ impl Pipeline {
                 // A repeat may take another coding; every caller takes the answer as it is.
                 head.headers.remove(header::ACCEPT_ENCODING);
                 let (worker, idle) = (connection.worker, self.config.timeouts.body);
-                let sending = Sending { begun, dispatch, body, head, worker, deadline, idle, most };
+                let what = format!("a request with an Idempotency-Key, of the tenant {}", tenant.name());
+                let task = self.underway.begin(what);
+                let sending = Sending { begun, dispatch, body, head, worker, deadline, idle, most, task };
                 let apart = record.apart();
                 let sent = tokio::spawn(sending.run(apart.clone())).await;
                 record.attempts += apart.attempts();
@@ -198,7 +202,7 @@ impl Pipeline {
 impl Sending {
     /// Sends it, and remembers what became of it, whoever is still there to hear of it.
     async fn run(self, mut apart: Apart) -> Result<Response<Body>, Failure> {
-        let Self { mut begun, dispatch, body, head, worker, deadline, idle, most } = self;
+        let Self { mut begun, dispatch, body, head, worker, deadline, idle, most, task: _task } = self;
         begun.is_sent();
         let outbound = Outbound { head: &head, worker, deadline };
         let mut answer = match upstream::send(dispatch, outbound, body, &mut apart).await {

@@ -16,6 +16,7 @@ use super::{
     hosts::{self, HostError, Hosts},
     reads::{Reads, Way},
     route::{self, Route},
+    underway::Underway,
 };
 use crate::{
     authn::{Authenticators, Caller, Presented, Reach},
@@ -57,6 +58,8 @@ pub struct Pipeline {
     /// Where credentials rest of tenants that are created, and what proves them.
     pub(super) vault: Option<Vault>,
     pub(super) tokens: Tokens,
+    /// What goes on when its caller has left.
+    pub(super) underway: Underway,
     pub(super) unresolved: Arc<Unresolved>,
     /// Reads that need not be sent.
     pub(super) reads: Arc<Reads>,

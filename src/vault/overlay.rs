@@ -1,7 +1,7 @@
 //! The tenants of the vault beside those of the configuration, which wins where both have an alias: a file that somebody
 //! wrote is what they look at when something is wrong.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 
 use super::record::Record;
 use crate::{
@@ -65,11 +65,17 @@ impl VaultTenants {
         Config { tenants, ..config.clone() }
     }
 
-    /// What is odd about the records under this configuration: sentences for the operator.
-    pub fn concerns(&self, config: &Config) -> Vec<String> {
+    /// What is odd about the records under this configuration, `now`: sentences for the operator.
+    pub fn concerns(&self, config: &Config, now: SystemTime) -> Vec<String> {
         let mut concerns = Vec::new();
         for (alias, (record, _)) in &self.0 {
             if record.creating.is_some() {
+                // One that may be under way is nobody's concern.
+                let age = now.duration_since(record.created_at).unwrap_or_default();
+                let is_under_way = record.is_open_note() && !record.is_unanswered_note();
+                if is_under_way && age < config.timeouts.deadline * 2 {
+                    continue;
+                }
                 concerns.push(format!(
                     "the creation of the tenant {alias} was cut off, and it may exist at Logto Cloud without a credential here: \
                      claviger tenant show {alias}"
@@ -142,11 +148,13 @@ fn configured<'c>(config: &'c Config, alias: &TenantName) -> Option<&'c Arc<Tena
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::{
         config::TenantTemplate,
         ids::{Label, TemplateName},
-        vault::record::tests::record,
+        vault::record::{Creating, tests::record},
     };
 
     #[test]
@@ -167,15 +175,36 @@ mod tests {
         let beta = &both.tenants[1];
         assert_eq!((beta.max_in_flight, beta.quota.is_some()), (3, true));
         assert_eq!(beta.labels.iter().map(Label::as_str).collect::<Vec<_>>(), ["customer", "eu"]);
-        assert!(vault.concerns(&config)[0].starts_with("tenants.acme: the vault has a tenant of this name"));
+        assert!(
+            vault.concerns(&config, SystemTime::UNIX_EPOCH)[0]
+                .starts_with("tenants.acme: the vault has a tenant of this name")
+        );
 
         let bare = Config { tenants: vec![own], ..Config::default() };
         let under = vault.under(&bare);
         assert_eq!(under.beside(&bare).tenants[1].labels.len(), 1, "no label of a template that is gone");
-        assert!(under.concerns(&bare)[1].contains("no tenant_templates.customer"));
+        assert!(under.concerns(&bare, SystemTime::UNIX_EPOCH)[1].contains("no tenant_templates.customer"));
         assert!(vault.put(record("acme", "again"), &config).is_none(), "it would not be in force");
         assert_eq!(vault.remove(&TenantName::parse("acme").unwrap(), &config), Removed::Nothing);
         assert_eq!(vault.remove(&TenantName::parse("beta").unwrap(), &config), Removed::Gone);
+    }
+
+    #[test]
+    fn the_note_of_a_creation_is_a_concern_when_nothing_can_be_under_way_any_more() {
+        let config = Config::default();
+        let creating =
+            Creating { account: TenantName::parse("default").unwrap(), name: None, is_unanswered: false };
+        let note = Record { creating: Some(creating.clone()), secrets: Vec::new(), ..record("acme", "s") };
+        let concerned = |note: &Record, seconds: u64| {
+            let now = note.created_at + Duration::from_secs(seconds);
+            !VaultTenants::new([note.clone()], &config).concerns(&config, now).is_empty()
+        };
+        let old = config.timeouts.deadline.as_secs() * 2;
+        assert_eq!((concerned(&note, 0), concerned(&note, old - 1)), (false, false));
+        assert!(concerned(&note, old));
+        let unanswered = Creating { is_unanswered: true, ..creating };
+        assert!(concerned(&Record { creating: Some(unanswered), ..note.clone() }, 0));
+        assert!(concerned(&Record { tenant_id: Some("abc123".into()), ..note }, 0), "it exists");
     }
 
     #[test]
@@ -189,7 +218,10 @@ mod tests {
             held.map(|it| String::from_utf8(it.expose().to_vec()).unwrap()).collect::<Vec<_>>()
         };
         assert_eq!(secrets(&vault.beside(&config).tenants[0]), ["replaced", "written"]);
-        assert!(vault.concerns(&config)[0].contains("the secret of the vault comes first"));
+        assert!(
+            vault.concerns(&config, SystemTime::UNIX_EPOCH)[0]
+                .contains("the secret of the vault comes first")
+        );
         assert_eq!(vault.remove(&own.name, &config), Removed::Configured(own.clone()));
         // The key names another application now.
         let other = Config {
@@ -198,7 +230,7 @@ mod tests {
         };
         let mut vault = VaultTenants::new([replaced.clone()], &other);
         assert_eq!(secrets(&vault.beside(&other).tenants[0]), ["written"]);
-        assert!(vault.concerns(&other)[0].contains("that is not used"));
+        assert!(vault.concerns(&other, SystemTime::UNIX_EPOCH)[0].contains("that is not used"));
         assert!(vault.put(replaced.clone(), &other).is_none());
         // Without its table the tenant is gone, whatever the vault has.
         let none = Config::default();

@@ -11,8 +11,12 @@ mod created;
 mod operator;
 #[path = "cloud/probe.rs"]
 mod probe;
+#[path = "cloud/stopping.rs"]
+mod stopping;
 #[path = "cloud/storm.rs"]
 mod storm;
+#[path = "cloud/unusable.rs"]
+mod unusable;
 
 use claviger_emulator::{Effect, Emulator, Options};
 use serde_json::json;
@@ -91,6 +95,27 @@ async fn only_callers_with_an_account_may_use_it_and_no_star_gives_it() {
     let proxy = with(&cloud, &token).set("policies.all.deny", "['*']").start().await;
     proxy.get("/cloud/api/tenants").await.assert_problem(403, "not_permitted");
     assert_eq!(cloud.api_requests(), 0);
+}
+
+#[tokio::test]
+async fn a_token_of_a_tenants_own_is_said_to_be_none_for_an_account() {
+    let (cloud, token) = account().await;
+    let logto = crate::support::Logto::start().await;
+    let key = format!("{MARK}caller-key-0123456789");
+    let proxy = with(&cloud, &token)
+        .tenant("acme", &logto)
+        .set("callers.local.identify", format!("{{ api_key = '{key}' }}"))
+        .set("callers.local.tenants", "['acme']")
+        .start()
+        .await;
+    let form = format!("grant_type=client_credentials&client_id=local&client_secret={key}");
+    let issued = proxy.ask(&Request::form("/t/acme/oidc/token", &form)).await;
+    assert_eq!(issued.status, 200, "{}", issued.text());
+    let bearer = format!("Bearer {}", issued.json()["access_token"].as_str().expect("a token"));
+    let answer = proxy.ask(&Request::get("/cloud/api/me/regions").header("Authorization", &bearer)).await;
+    answer.assert_problem(403, "not_permitted");
+    let text = answer.text();
+    assert!(text.contains("broker.key") && !text.contains("/oidc/token"), "{text}");
 }
 
 #[tokio::test]

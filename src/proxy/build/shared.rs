@@ -13,7 +13,7 @@ use crate::{
     limit::{CallerLimits, Limiters, Memory, Peers, Replicas, Unauthenticated},
     observe::{Audit, Events, Metrics},
     openapi::Library,
-    proxy::{cloud::Unresolved, reads::Reads},
+    proxy::{cloud::Unresolved, reads::Reads, underway::Underway},
     redis::Redis,
     tenants::Directory,
     token::Tokens,
@@ -42,6 +42,8 @@ pub struct Shared {
     pub redis: Option<Redis>,
     /// Another configuration is in force: whoever rotates secrets looks again at what is due.
     pub reconfigured: Notify,
+    /// What the end of the process waits for beside connections.
+    pub underway: Underway,
     pub(super) unresolved: Arc<Unresolved>,
     /// What became of requests with an `Idempotency-Key`.
     pub(super) idempotency: Arc<dyn idempotency::Store>,
@@ -79,6 +81,7 @@ impl Shared {
             vault: None,
             redis: None,
             reconfigured: Notify::new(),
+            underway: Underway::default(),
             unresolved: Arc::default(),
             idempotency: Arc::new(idempotency::MemoryStore::default()),
             keys: None,

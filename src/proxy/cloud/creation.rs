@@ -13,6 +13,7 @@ use super::{
     list::List,
     note::{Note, UNANSWERED},
     steps::{CreationStep, Steps},
+    storing::Tries,
     unresolved::{Asked, Unresolved},
 };
 use crate::{
@@ -26,15 +27,13 @@ use crate::{
         build::{prove, reserve},
         error::{CreationError, Failure},
         once::outcome_of_creation,
+        underway::Underway,
     },
     tenants::Directory,
     token::Tokens,
     upstream::{self, Created, CreationAnswer, FilteredBody, Outbound, Prepared, Tenant},
     vault::{self, Reservation, Vault, VaultError, fault_point},
 };
-
-/// Between tries to store.
-const AGAIN: [Duration; 3] = [Duration::from_millis(100), Duration::from_millis(400), Duration::from_secs(2)];
 
 /// A creation, ready to be sent.
 pub(super) struct Creation {
@@ -50,6 +49,8 @@ pub(super) struct Creation {
     pub(super) unresolved: Arc<Unresolved>,
     /// What its repeats are told by, where it has an `Idempotency-Key`.
     pub(super) begun: Option<Begun>,
+    /// Where it is counted as long as it runs.
+    pub(super) underway: Underway,
 }
 
 /// What it takes to keep a credential.
@@ -85,8 +86,28 @@ pub(super) struct Kept {
     pub(super) unproved: Option<String>,
 }
 
+/// A tenant whose credential is not kept.
+struct Lost {
+    /// Which it is, or which it may be.
+    ids: Vec<String>,
+    /// Under which alias it can be adopted.
+    alias: Option<TenantName>,
+    why: String,
+}
+
 impl Creation {
+    /// What the log calls it if it is cut off.
+    fn what(&self) -> String {
+        let account = &self.keep.account.name;
+        match (&self.keep.reservation, &self.asked.name) {
+            (Some(reservation), _) => format!("the creation of the tenant {}", reservation.alias()),
+            (None, Some(name)) => format!("the creation of a tenant named {name:?} by the account {account}"),
+            (None, None) => format!("the creation of a tenant by the account {account}"),
+        }
+    }
+
     pub(super) async fn run(mut self, mut apart: Apart) -> Result<Outcome, Failure> {
+        let _task = self.underway.begin(self.what());
         let mut begun = self.begun.take();
         if let Some(begun) = &mut begun {
             begun.is_sent();
@@ -111,12 +132,13 @@ impl Creation {
             mut keep,
             unresolved,
             begun: _,
+            underway: _,
         } = self;
         let vault = keep.vault.clone();
         let list = List { tenant: &tenant, worker, idle, name: asked.name.as_deref(), vault: &vault };
         if unresolved.has(&asked, Instant::now()) {
-            if let Some(found) = list.found(apart).await?.filter(|found| !found.is_empty()) {
-                return Err(CreationError::not_stored(&found, keep.alias(), UNANSWERED).into());
+            if let Some(found) = list.without_credential(apart).await?.filter(|found| !found.is_empty()) {
+                return Err(keep.not_stored(&found, UNANSWERED).into());
             }
             unresolved.settle(&asked);
         }
@@ -130,7 +152,7 @@ impl Creation {
                 unresolved.add(asked.clone(), Instant::now());
                 let found = list.found(apart).await;
                 keep.leave_note().await;
-                return Err(unknown(error.into(), found, asked.name.as_deref()));
+                return Err(keep.unknown(error.into(), found, asked.name.as_deref()));
             }
             Err(error) => {
                 keep.forget_note().await;
@@ -156,19 +178,27 @@ impl Creation {
                 unresolved.add(asked.clone(), Instant::now());
                 let found = list.found(apart).await;
                 keep.leave_note().await;
-                return Err(unknown(error.into(), found, asked.name.as_deref()));
+                return Err(keep.unknown(error.into(), found, asked.name.as_deref()));
             }
         };
         fault_point("create.answered");
-        if created.is_err() {
-            keep.forget_note().await;
-        }
-        let created = created.map_err(|why| {
-            let why = format!("the answer to its creation {why}");
-            tracing::error!(account = %keep.account.name, id, why, "a tenant was created, and its credential is not stored");
-            CreationError::not_stored(id.as_slice(), keep.alias(), why)
-        })?;
-        Ok(Outcome::Kept((head, body), keep.credential(created).await?))
+        let lost = match created {
+            Ok(created) => match keep.credential(created).await {
+                Ok(kept) => return Ok(Outcome::Kept((head, body), kept)),
+                Err(lost) => lost,
+            },
+            Err(why) => {
+                let ids = match id {
+                    Some(id) => vec![id],
+                    // Its answer does not say which it is, and the account's list may.
+                    None => list.found(apart).await.ok().flatten().unwrap_or_default(),
+                };
+                let alias = keep.alias(&ids);
+                Lost { ids, alias, why: format!("the answer to its creation {why}") }
+            }
+        };
+        unresolved.add(asked, Instant::now());
+        Err(keep.lose(lost).await.into())
     }
 }
 
@@ -177,14 +207,14 @@ impl Keep {
     async fn begin(&mut self, name: Option<String>) -> Result<(), Failure> {
         let alias = match &self.reservation {
             Some(reservation) => reservation.alias().clone(),
-            None => Note::alias().ok_or(Failure::Panic)?,
+            None => Note::new_alias().ok_or(Failure::Panic)?,
         };
         let record = vault::Record::note(alias, &self.account, name, self.created_by.clone(), self.now);
         self.note = Some(Note::store(&self.vault, self.reservation.as_ref(), record).await?);
         Ok(())
     }
 
-    /// Whoever asked is told what became of it, so nobody needs the note.
+    /// Nothing was created, so nobody needs the note.
     async fn forget_note(&self) {
         if let Some(note) = &self.note {
             note.forget(&self.vault).await;
@@ -200,29 +230,101 @@ impl Keep {
         }
     }
 
-    /// The alias that the request names.
-    fn alias(&self) -> Option<&str> {
-        self.reservation.as_ref().map(|reservation| reservation.alias().as_str())
+    /// The tenant exists, and nobody has its credential: that is in the log, in the vault and in the answer.
+    async fn lose(&mut self, lost: Lost) -> CreationError {
+        let Lost { ids, mut alias, why } = lost;
+        let (account, shown) = (&self.account.name, ids.join(", "));
+        tracing::error!(%account, id = shown, why, remedy = "adopt the tenant, with a secret from the Logto Console",
+            "a tenant was created, and its credential is not stored");
+        match (&*ids, self.note.take()) {
+            ([only], Some(note)) => {
+                let made = match (&self.reservation, &alias) {
+                    (None, Some(alias)) => Some(reserve(Some(&self.vault), &self.taken, alias.clone()).await),
+                    _ => None,
+                };
+                if let Some(Err(VaultError::AliasTaken { .. })) = made {
+                    alias = None;
+                }
+                note.complete(&self.vault, made.and_then(Result::ok).as_ref(), only.clone()).await;
+            }
+            (_, note) => {
+                self.note = note;
+                self.leave_note().await;
+            }
+        }
+        self.not_stored_as(alias.as_ref(), &ids, why)
+    }
+
+    /// The alias that the request names, or else the one that is made of Logto's ID, if it is free.
+    fn alias(&self, ids: &[String]) -> Option<TenantName> {
+        match (&self.reservation, ids) {
+            (Some(reservation), _) => Some(reservation.alias().clone()),
+            (None, [only]) => {
+                let made = self.account.alias.alias(only).ok();
+                made.filter(|alias| self.taken.get(alias.as_str()).is_none())
+            }
+            _ => None,
+        }
+    }
+
+    fn not_stored(&self, ids: &[String], why: impl Into<String>) -> CreationError {
+        self.not_stored_as(self.alias(ids).as_ref(), ids, why)
+    }
+
+    fn not_stored_as(
+        &self,
+        alias: Option<&TenantName>,
+        ids: &[String],
+        why: impl Into<String>,
+    ) -> CreationError {
+        CreationError::not_stored(ids, alias, self.account.template.as_ref(), why)
+    }
+
+    fn unknown(
+        &self,
+        cause: Failure,
+        found: Result<Option<Vec<String>>, Failure>,
+        name: Option<&str>,
+    ) -> Failure {
+        let found = match (found, name) {
+            (Ok(Some(ids)), _) if !ids.is_empty() => {
+                return self.not_stored(&ids, cause.to_string()).into();
+            }
+            (Ok(Some(_)), Some(name)) => {
+                format!(
+                    "the account's tenants were listed, and none that is not known here is named {name:?}"
+                )
+            }
+            (Ok(_), _) => {
+                "the request names no tenant by which it could be found in the list of them".to_owned()
+            }
+            (Err(_), _) => "the account's tenants could not be listed either".to_owned(),
+        };
+        CreationError::Unknown { told: cause.describe().into(), cause: cause.to_string(), found }.into()
     }
 
     /// Stores the credential, and proves it meanwhile: what does not work yet may in a moment, and is not to be lost.
-    async fn credential(self, created: Created) -> Result<Kept, CreationError> {
+    async fn credential(&self, created: Created) -> Result<Kept, Lost> {
         let Created { id, endpoint, client_id, secret } = created;
         self.steps.tell(CreationStep::Created { tenant_id: id.clone(), endpoint: endpoint.to_string() });
-        let (account, caller) = (self.account.name.clone(), self.created_by.clone());
-        let lost = |alias: Option<&str>, why: String| {
-            tracing::error!(%account, id, why, remedy = "adopt the tenant, with a secret from the Logto Console",
-                "a tenant was created, and its credential is not stored");
-            CreationError::not_stored(std::slice::from_ref(&id), alias, why)
+        let lost = |alias: Option<&TenantName>, why: String| Lost {
+            ids: vec![id.clone()],
+            alias: alias.cloned(),
+            why,
         };
-        let reservation = match self.reservation {
+        let mut tries = Tries::new();
+        let made;
+        let reservation = match &self.reservation {
             Some(reservation) => reservation,
             None => {
                 let alias = self.account.alias.alias(&id);
                 let alias =
                     alias.map_err(|error| lost(None, format!("no alias can be made of its ID: {error}")))?;
-                let held = reserve(Some(&self.vault), &self.taken, alias).await;
-                held.map_err(|error| lost(None, error.to_string()))?
+                made = tries.reserve(&self.vault, &self.taken, &alias).await.map_err(|error| {
+                    let is_free = !matches!(error, VaultError::AliasTaken { .. });
+                    lost(is_free.then_some(&alias), error.to_string())
+                })?;
+                &made
             }
         };
         let resource = format!("{endpoint}/api").into();
@@ -233,13 +335,13 @@ impl Keep {
             resource,
             client_id.into(),
             secret,
-            self.created_by,
+            self.created_by.clone(),
             self.now,
         );
         (record.tenant_id, record.template) = (Some(id.clone()), self.account.template.clone());
         let tenant = record.tenant(&self.config);
         let storing = async {
-            let stored = store(&self.vault, &reservation, self.note.as_ref(), record).await;
+            let stored = tries.store(&self.vault, reservation, self.note.as_ref(), record).await;
             fault_point("create.stored");
             self.steps.tell_if(stored.is_ok(), || CreationStep::Stored { alias: alias.clone() });
             stored
@@ -250,47 +352,13 @@ impl Keep {
             proved
         };
         let (stored, proved) = tokio::join!(storing, proving);
-        stored.map_err(|error| lost(Some(alias.as_str()), error.to_string()))?;
+        stored.map_err(|error| lost(Some(&alias), error.to_string()))?;
         let unproved = proved.err().map(|error| {
             tracing::warn!(tenant = %alias, id, %error, remedy = error.remedy(), "a tenant was created and stored, and gives no token yet");
             "its credential is stored, and got no token yet".to_owned()
         });
+        let caller = &self.created_by;
         tracing::info!(tenant = %alias, id, caller, "a tenant was created, and its credential stored");
         Ok(Kept { alias, unproved })
     }
-}
-
-async fn store(
-    vault: &Vault,
-    reservation: &Reservation,
-    note: Option<&Note>,
-    record: vault::Record,
-) -> Result<(), VaultError> {
-    let mut pauses = AGAIN.into_iter();
-    loop {
-        let stored = match note {
-            Some(note) => note.give_way(vault, reservation, record.clone()).await,
-            None => reservation.store(record.clone()).await.map(drop),
-        };
-        match (stored, pauses.next()) {
-            (Ok(()), _) => return Ok(()),
-            (Err(VaultError::Unavailable(_)), Some(pause)) => tokio::time::sleep(pause).await,
-            (Err(error), _) => return Err(error),
-        }
-    }
-}
-
-fn unknown(cause: Failure, found: Result<Option<Vec<String>>, Failure>, name: Option<&str>) -> Failure {
-    let found = match (found, name) {
-        (Ok(Some(ids)), _) if !ids.is_empty() => {
-            let why = format!("{cause}");
-            return CreationError::not_stored(&ids, None, why).into();
-        }
-        (Ok(Some(_)), Some(name)) => {
-            format!("the account's tenants were listed, and none that is not known here is named {name:?}")
-        }
-        (Ok(_), _) => "the request names no tenant by which it could be found in the list of them".to_owned(),
-        (Err(_), _) => "the account's tenants could not be listed either".to_owned(),
-    };
-    CreationError::Unknown { told: cause.describe().into(), cause: cause.to_string(), found }.into()
 }

@@ -12,7 +12,7 @@ use crate::{
     observe::Apart,
     proxy::error::Failure,
     upstream::{self, FilteredBody, Outbound, Prepared, Tenant, UpstreamError},
-    vault::Vault,
+    vault::{Record, Vault},
 };
 
 /// The tenants of the account.
@@ -67,10 +67,24 @@ pub(super) async fn whole(body: &mut FilteredBody, most: usize) -> Result<Vec<u8
 impl List<'_> {
     /// Logto's IDs of the tenants of this name that the vault does not have; `None`: there is no name to look for.
     pub(super) async fn found(&self, apart: &mut Apart) -> Result<Option<Vec<String>>, Failure> {
+        self.not_among(apart, |_| true).await
+    }
+
+    /// The same, and those of which the vault has no more than a note.
+    pub(super) async fn without_credential(&self, apart: &mut Apart) -> Result<Option<Vec<String>>, Failure> {
+        self.not_among(apart, |record| record.creating.is_none()).await
+    }
+
+    async fn not_among(
+        &self,
+        apart: &mut Apart,
+        counts: impl Fn(&Record) -> bool,
+    ) -> Result<Option<Vec<String>>, Failure> {
         let Some(name) = self.name else { return Ok(None) };
         let listed = own_question(self.tenant, (self.worker, self.idle), LIST, apart).await?;
         let known = self.vault.list().await?;
-        let is_known = |id: &str| known.iter().any(|stored| stored.record.tenant_id.as_deref() == Some(id));
+        let known: Vec<_> = known.iter().map(|stored| &stored.record).filter(|it| counts(it)).collect();
+        let is_known = |id: &str| known.iter().any(|record| record.tenant_id.as_deref() == Some(id));
         let named = listed.as_array().into_iter().flatten().filter(|tenant| tenant["name"] == name);
         let ids = named.filter_map(|tenant| tenant["id"].as_str()).filter(|id| !is_known(id));
         Ok(Some(ids.map(str::to_owned).collect()))

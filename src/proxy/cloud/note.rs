@@ -25,7 +25,7 @@ pub(super) struct Note {
 
 impl Note {
     /// An alias that nobody has, for a creation that gets its own later.
-    pub(super) fn alias() -> Option<TenantName> {
+    pub(super) fn new_alias() -> Option<TenantName> {
         TenantName::parse(&format!("creating-{:016x}", fastrand::u64(..))).ok()
     }
 
@@ -42,7 +42,12 @@ impl Note {
         Ok(Self { record, version })
     }
 
-    /// The credential takes its place. What somebody else made of the note meanwhile, who took its process for dead, does not
+    /// Under which alias.
+    pub(super) fn alias(&self) -> &TenantName {
+        &self.record.alias
+    }
+
+    /// The credential takes its place, under the same alias. What somebody else made of the note meanwhile, who took its process for dead, does not
     /// matter: this one knows better.
     pub(super) async fn give_way(
         &self,
@@ -50,11 +55,6 @@ impl Note {
         reservation: &Reservation,
         record: Record,
     ) -> Result<(), VaultError> {
-        if *reservation.alias() != self.record.alias {
-            reservation.store(record).await?;
-            self.forget(vault).await;
-            return Ok(());
-        }
         match vault.replace(record.clone(), self.version).await {
             Ok(_) => Ok(()),
             Err(VaultError::Unknown(_)) => reservation.store(record).await.map(drop),
@@ -78,6 +78,21 @@ impl Note {
         }
     }
 
+    /// The tenant exists and nobody has its credential: so it says until that is adopted or deleted. Under the alias that is
+    /// reserved for that, where there is one, so that the adoption replaces it.
+    pub(super) async fn complete(mut self, vault: &Vault, reservation: Option<&Reservation>, id: String) {
+        self.record.tenant_id = Some(id);
+        if let Some(reservation) = reservation
+            && *reservation.alias() != self.record.alias
+            && reservation.store(self.record.clone()).await.is_ok()
+        {
+            return self.forget(vault).await;
+        }
+        if let Err(error) = vault.replace(self.record, self.version).await {
+            tracing::warn!(%error, "the note of a creation does not say which tenant came of it, until the account's tenants are listed");
+        }
+    }
+
     /// Nobody needs it any more.
     pub(super) async fn forget(&self, vault: &Vault) {
         let alias = &self.record.alias;
@@ -88,14 +103,13 @@ impl Note {
 }
 
 /// Why a tenant is there that nobody has the credential of, and no other is created.
-pub(super) const UNANSWERED: &str =
-    "an earlier request to create it got no answer, and another is sent only once that is adopted or deleted";
+pub(super) const UNANSWERED: &str = "an earlier request to create it got no answer, or none that could be kept, and another is sent only once that is adopted or deleted";
 
 /// Why nobody has the credential of a tenant that was found.
 fn why_lost(creating: &Creating) -> &'static str {
     match creating.is_unanswered {
         true => UNANSWERED,
-        false => "the process that created it ended before it had stored its credential",
+        false => "the process that created it could not store its credential, or ended before it had",
     }
 }
 
@@ -154,8 +168,12 @@ impl Pipeline {
             {
                 self.settle(vault, stored).await
             }
-            Some(Stored { record: Record { creating: Some(creating), tenant_id: Some(id), .. }, .. }) => {
-                Err(CreationError::not_stored(&[id], Some(alias.as_str()), why_lost(&creating)).into())
+            Some(Stored {
+                record: Record { creating: Some(creating), tenant_id: Some(id), template, .. },
+                ..
+            }) => {
+                let why = why_lost(&creating);
+                Err(CreationError::not_stored(&[id], Some(alias), template.as_ref(), why).into())
             }
             _ => Ok(()),
         }
@@ -182,7 +200,8 @@ impl Pipeline {
             found => {
                 let ids = found.unwrap_or_default().to_vec();
                 let why = why_lost(creating);
-                let failure = CreationError::not_stored(&ids, Some(record.alias.as_str()), why);
+                let failure =
+                    CreationError::not_stored(&ids, Some(&record.alias), record.template.as_ref(), why);
                 if let [only] = &*ids {
                     record.tenant_id = Some(only.clone());
                     // Whoever asks for it by another alias is told, too.

@@ -122,6 +122,7 @@ impl Pipeline {
             keep,
             unresolved: self.unresolved.clone(),
             begun: None,
+            underway: self.underway.clone(),
         };
         // As of a caller: who asked may leave, and with the answer the secret would be gone.
         let apart = record.apart();

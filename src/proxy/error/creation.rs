@@ -2,7 +2,7 @@
 //! adopt it, so that nothing is lost silently.
 
 use super::table::Description;
-use crate::ids::InvalidName;
+use crate::ids::{InvalidName, TemplateName, TenantName};
 
 /// What is wrong with a creation.
 #[derive(Debug, thiserror::Error)]
@@ -38,16 +38,23 @@ pub enum CreationError {
 }
 
 impl CreationError {
-    /// It exists: which it is, or which it may be, by Logto's IDs.
-    pub fn not_stored(ids: &[String], alias: Option<&str>, why: impl Into<String>) -> Self {
+    /// It exists: which it is, or which it may be, by Logto's IDs. It can be adopted under this alias, with the settings of this
+    /// template.
+    pub fn not_stored(
+        ids: &[String],
+        alias: Option<&TenantName>,
+        template: Option<&TemplateName>,
+        why: impl Into<String>,
+    ) -> Self {
         let (what, how) = match ids {
             [] => (
                 "a tenant was created at Logto Cloud".to_owned(),
                 ": GET /cloud/api/tenants lists which there are".to_owned(),
             ),
             [id] => {
-                let alias = alias.unwrap_or(id);
-                let how = format!(": claviger tenant adopt {alias} --tenant-id {id} --client-id …");
+                let alias = alias.map_or("ALIAS", TenantName::as_str);
+                let template = template.map(|it| format!(" --template {}", it.as_str())).unwrap_or_default();
+                let how = format!(": claviger tenant adopt {alias} --tenant-id {id}{template} --client-id …");
                 (format!("the tenant {id} exists at Logto Cloud"), how)
             }
             several => {

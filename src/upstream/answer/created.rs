@@ -4,14 +4,18 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{header, request, response::Parts};
+use http::{HeaderValue, header, request, response::Parts};
 use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::{Answer, BodyError};
-use crate::{config::Endpoint, filter::ResponseFilter, secret::Secret};
+use crate::{
+    config::Endpoint,
+    filter::{ResponseFilter, gunzip::Gunzip},
+    secret::Secret,
+};
 
 /// The most that such an answer has; the documented one has 300 bytes.
 const MOST: usize = 256 * 1024;
@@ -72,7 +76,8 @@ impl Answer {
         idle: Duration,
     ) -> Result<CreationAnswer, BodyError> {
         let (mut head, mut incoming) = self.response.into_parts();
-        let is_plain = !head.headers.contains_key(header::CONTENT_ENCODING);
+        let coding = head.headers.get(header::CONTENT_ENCODING).cloned();
+        let expansion = self.expansion;
         let mut filter = ResponseFilter::new(request, &mut head, self.masking, self.guard, self.expansion)?;
         let mut whole = Zeroizing::new(Vec::with_capacity(MOST / 16));
         let mut body = BytesMut::new();
@@ -92,7 +97,13 @@ impl Answer {
         drop((self.connection, self.place));
         filter.take_last(Bytes::new());
         drain(&mut filter, &mut body)?;
-        let said = if is_plain { serde_json::from_slice::<Said>(&whole).ok() } else { None };
+        let text = match coding.as_ref().map(HeaderValue::as_bytes) {
+            None => Some(whole),
+            // It is not asked for, and no reason to lose the secret.
+            Some(b"gzip") => expanded(whole, expansion),
+            Some(_) => None,
+        };
+        let said = text.and_then(|text| serde_json::from_slice::<Said>(&text).ok());
         let id = said.as_ref().map(|said| said.id.clone());
         Ok(CreationAnswer { head, body: body.freeze(), id, created: Created::of(said) })
     }
@@ -111,6 +122,19 @@ impl Created {
         let secret = Secret::new(std::mem::take(&mut *secret).into_bytes());
         Ok(Self { id: said.id, endpoint, client_id: application.id, secret })
     }
+}
+
+/// What was compressed; `None`: it cannot be read, or is too much.
+fn expanded(compressed: Zeroizing<Vec<u8>>, expansion: u32) -> Option<Zeroizing<Vec<u8>>> {
+    let (mut gunzip, mut input) = (Gunzip::new(expansion), Bytes::from_owner(compressed));
+    let mut text = Zeroizing::new(Vec::with_capacity(MOST));
+    while let Some(piece) = gunzip.read(&mut input).ok()? {
+        if text.len() + piece.len() > MOST {
+            return None;
+        }
+        text.extend_from_slice(&piece);
+    }
+    Some(text)
 }
 
 /// Takes from the filter all that may pass by now.
