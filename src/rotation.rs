@@ -190,7 +190,13 @@ impl Rotator {
     }
 
     async fn store(&self, record: Record, known: crate::vault::Version) -> Result<Stored, RotationError> {
-        let version = self.vault()?.replace(record.clone(), known).await?;
+        let vault = self.vault()?;
+        // Whatever versions say, as after a copy of the store was put back: the secrets of one application are never stored as another's.
+        let there = vault.get(&record.alias).await?;
+        if there.is_some_and(|there| !there.record.is_same_application(&record.endpoint, &record.client_id)) {
+            return Err(VaultError::Changed(record.alias).into());
+        }
+        let version = vault.replace(record.clone(), known).await?;
         Ok(Stored { record, version })
     }
 
