@@ -161,6 +161,10 @@ async fn posted(request: Request<Incoming>) -> Result<Posted, Refused> {
     let body = read.ok().and_then(Result::ok).ok_or_else(|| said(FORM))?.to_bytes();
     // What serde says of a value may repeat it.
     let body = Zeroizing::new(body.to_vec());
+    // Of a list, serde takes the members by their places.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(said(FORM).into());
+    }
     if let Ok(adoption) = serde_json::from_slice(&body) {
         return Ok(Posted::Adoption(Box::new(adoption)));
     }
