@@ -42,7 +42,7 @@ pub struct Rotator {
     /// Tenants whose rotation goes on just now.
     turns: Mutex<HashSet<TenantName>>,
     /// Tenants of whose secrets Logto was asked what it knows.
-    asked: Mutex<HashSet<TenantName>>,
+    asked: Mutex<HashMap<TenantName, learn::Asked>>,
     /// Tenants whose rotation has failed here, and when.
     failed: Mutex<HashMap<TenantName, Instant>>,
     /// Of the secrets in use, as they were at the last look.
@@ -82,6 +82,16 @@ pub enum RotationError {
     /// The tenant in force is another one.
     #[error("the tenant {0} in force is that of the configuration")]
     Configured(TenantName),
+    /// Another tenant has the secrets as well.
+    #[error(
+        "the tenants {alias} and {other} are one application at Logto: a rotation of one takes the other's secret away"
+    )]
+    Shared {
+        /// Whose secret was to be replaced.
+        alias: TenantName,
+        /// Whose it is as well.
+        other: TenantName,
+    },
     /// One is under way.
     #[error(
         "a rotation of tenant {0} is under way: the secret before is still in its overlap, or somebody, here or at another replica, asked just now"
@@ -99,6 +109,9 @@ impl RotationError {
             Self::Logto(_) => "It is tried again by itself within ten minutes, from where it stopped.",
             Self::Unreadable(_) => "Look at where the tenant's client_secret comes from.",
             Self::Configured(_) => "Change its secret where the configuration takes it from.",
+            Self::Shared { .. } => {
+                "Give each an application of its own at Logto, or remove one of the two: claviger tenant remove."
+            }
             Self::Underway(_) => "Wait until it has ended; `claviger tenant show` says when.",
         }
     }
@@ -228,9 +241,13 @@ impl Rotator {
         self.shared.clock.now().wall
     }
 
-    /// Whether this tenant's secrets were not asked about before.
-    fn ask_once(&self, alias: &TenantName) -> bool {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(alias.clone())
+    /// Refuses where another tenant in force lives by the same application: its secret would be deleted.
+    fn has_own_application(&self, record: &Record) -> Result<(), RotationError> {
+        let all = self.pipeline.load().tenants().all();
+        match record.sharing(all.iter().map(|tenant| tenant.config())).into_iter().next() {
+            None => Ok(()),
+            Some(other) => Err(RotationError::Shared { alias: record.alias.clone(), other }),
+        }
     }
 }
 
