@@ -8,6 +8,7 @@ mod due;
 mod learn;
 mod lease;
 mod leases;
+mod questions;
 mod steps;
 mod turn;
 mod watch;
@@ -22,7 +23,7 @@ use std::{
 use arc_swap::ArcSwap;
 use tokio::{sync::Notify, time::Instant};
 
-use self::leases::Leases;
+use self::{leases::Leases, questions::Questions};
 use crate::{
     config::{self, Config, Rotate},
     ids::TenantName,
@@ -42,7 +43,7 @@ pub struct Rotator {
     /// Tenants whose rotation goes on just now.
     turns: Mutex<HashSet<TenantName>>,
     /// Tenants of whose secrets Logto was asked what it knows.
-    asked: Mutex<HashMap<TenantName, learn::Asked>>,
+    questions: Questions,
     /// Tenants whose rotation has failed here, and when.
     failed: Mutex<HashMap<TenantName, Instant>>,
     /// Of the secrets in use, as they were at the last look.
@@ -120,8 +121,8 @@ impl RotationError {
 impl Rotator {
     /// Of the tenants in this pipeline.
     pub fn new(shared: Arc<Shared>, pipeline: Arc<ArcSwap<Pipeline>>) -> Self {
-        let (turns, asked, failed, dates, begun) = Default::default();
-        Self { shared, pipeline, turns, asked, failed, dates, leases: Leases::new(), begun }
+        let (turns, questions, failed, dates, begun) = Default::default();
+        Self { shared, pipeline, turns, questions, failed, dates, leases: Leases::new(), begun }
     }
 
     /// Of the secrets in use, as they were at the last look at the vault: after each change, and ten minutes ago at most.

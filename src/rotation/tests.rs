@@ -229,18 +229,17 @@ async fn b54_another_plan_of_the_configuration_is_kept_to_at_once() {
 #[tokio::test(start_paused = true)]
 async fn what_logto_did_not_answer_is_asked_again_less_and_less_often() {
     let (store, replicas, _) = two().await;
-    let asked = || {
-        let asked = replicas[0].rotator.asked.lock().unwrap();
-        asked.values().next().and_then(|asked| asked.again).map(|(_, times)| times)
-    };
-    assert_eq!(asked(), None, "its name is known");
     store.changed(|record| record.secrets[0].name = None).await;
+    let acme = TenantName::parse("acme").unwrap();
+    let record = store.get(&acme).await.unwrap().unwrap().record;
+    let failures = || replicas[0].rotator.questions.failures(&record);
+    assert_eq!(failures(), 0, "its name was known");
     replicas[0].reconfigured(config(None));
     tokio::time::sleep(SECOND).await;
-    assert_eq!(asked(), Some(1));
+    assert_eq!(failures(), 1);
     tokio::time::sleep(2 * MINUTE).await;
-    assert_eq!(asked(), Some(3), "after 20 s and 40 s more");
+    assert_eq!(failures(), 3, "after 20 s and 40 s more");
     tokio::time::sleep(DAY).await;
-    let times = asked().unwrap();
+    let times = failures();
     assert!((20..40).contains(&times), "hourly at last: {times}");
 }

@@ -12,7 +12,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{ROUND, Rotator, SecretDates, learn::QUESTIONS};
+use super::{ROUND, Rotator, SecretDates, questions::QUESTIONS};
 use crate::{
     ids::TenantName,
     vault::{Record, Stored, Vault},
