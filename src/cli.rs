@@ -13,6 +13,7 @@ mod demo;
 #[cfg(feature = "emulator")]
 mod emulate;
 mod explain;
+mod harden;
 mod healthcheck;
 mod man;
 mod matrix;
@@ -181,6 +182,8 @@ pub fn main() -> ExitCode {
         let error = no_emulator::explained(error, &mut Cli::command());
         error.exit()
     });
+    // Nearly all of them read secrets: of a configuration, a vault, or standard input.
+    harden::harden();
     match cli.command {
         Command::Serve(args) => serve::run(args),
         #[cfg(feature = "emulator")]

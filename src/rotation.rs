@@ -8,6 +8,7 @@ mod due;
 mod learn;
 mod lease;
 mod leases;
+mod questions;
 mod steps;
 mod turn;
 mod watch;
@@ -22,7 +23,7 @@ use std::{
 use arc_swap::ArcSwap;
 use tokio::{sync::Notify, time::Instant};
 
-use self::leases::Leases;
+use self::{leases::Leases, questions::Questions};
 use crate::{
     config::{self, Config, Rotate},
     ids::TenantName,
@@ -42,7 +43,7 @@ pub struct Rotator {
     /// Tenants whose rotation goes on just now.
     turns: Mutex<HashSet<TenantName>>,
     /// Tenants of whose secrets Logto was asked what it knows.
-    asked: Mutex<HashSet<TenantName>>,
+    questions: Questions,
     /// Tenants whose rotation has failed here, and when.
     failed: Mutex<HashMap<TenantName, Instant>>,
     /// Of the secrets in use, as they were at the last look.
@@ -82,6 +83,16 @@ pub enum RotationError {
     /// The tenant in force is another one.
     #[error("the tenant {0} in force is that of the configuration")]
     Configured(TenantName),
+    /// Another tenant has the secrets as well.
+    #[error(
+        "the tenants {alias} and {other} are one application at Logto: a rotation of one takes the other's secret away"
+    )]
+    Shared {
+        /// Whose secret was to be replaced.
+        alias: TenantName,
+        /// Whose it is as well.
+        other: TenantName,
+    },
     /// One is under way.
     #[error(
         "a rotation of tenant {0} is under way: the secret before is still in its overlap, or somebody, here or at another replica, asked just now"
@@ -99,6 +110,9 @@ impl RotationError {
             Self::Logto(_) => "It is tried again by itself within ten minutes, from where it stopped.",
             Self::Unreadable(_) => "Look at where the tenant's client_secret comes from.",
             Self::Configured(_) => "Change its secret where the configuration takes it from.",
+            Self::Shared { .. } => {
+                "Give each an application of its own at Logto, or remove one of the two: claviger tenant remove."
+            }
             Self::Underway(_) => "Wait until it has ended; `claviger tenant show` says when.",
         }
     }
@@ -107,8 +121,8 @@ impl RotationError {
 impl Rotator {
     /// Of the tenants in this pipeline.
     pub fn new(shared: Arc<Shared>, pipeline: Arc<ArcSwap<Pipeline>>) -> Self {
-        let (turns, asked, failed, dates, begun) = Default::default();
-        Self { shared, pipeline, turns, asked, failed, dates, leases: Leases::new(), begun }
+        let (turns, questions, failed, dates, begun) = Default::default();
+        Self { shared, pipeline, turns, questions, failed, dates, leases: Leases::new(), begun }
     }
 
     /// Of the secrets in use, as they were at the last look at the vault: after each change, and ten minutes ago at most.
@@ -190,7 +204,13 @@ impl Rotator {
     }
 
     async fn store(&self, record: Record, known: crate::vault::Version) -> Result<Stored, RotationError> {
-        let version = self.vault()?.replace(record.clone(), known).await?;
+        let vault = self.vault()?;
+        // Whatever versions say, as after a copy of the store was put back: the secrets of one application are never stored as another's.
+        let there = vault.get(&record.alias).await?;
+        if there.is_some_and(|there| !there.record.is_same_application(&record.endpoint, &record.client_id)) {
+            return Err(VaultError::Changed(record.alias).into());
+        }
+        let version = vault.replace(record.clone(), known).await?;
         Ok(Stored { record, version })
     }
 
@@ -222,9 +242,13 @@ impl Rotator {
         self.shared.clock.now().wall
     }
 
-    /// Whether this tenant's secrets were not asked about before.
-    fn ask_once(&self, alias: &TenantName) -> bool {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(alias.clone())
+    /// Refuses where another tenant in force lives by the same application: its secret would be deleted.
+    fn has_own_application(&self, record: &Record) -> Result<(), RotationError> {
+        let all = self.pipeline.load().tenants().all();
+        match record.sharing(all.iter().map(|tenant| tenant.config())).into_iter().next() {
+            None => Ok(()),
+            Some(other) => Err(RotationError::Shared { alias: record.alias.clone(), other }),
+        }
     }
 }
 

@@ -109,7 +109,7 @@ impl Admin {
     async fn adopt(&self, adoption: Adoption) -> Result<Value, Refused> {
         let adopted = self.shared.adopt(&self.pipeline.load_full(), adoption).await?;
         self.audit(&adopted.record.alias, "adopt");
-        Ok(self.shown(&adopted))
+        Ok(self.shown_adopted(&adopted))
     }
 
     /// `unchanged` says that it was done before.
@@ -124,7 +124,7 @@ impl Admin {
         if !unchanged {
             self.audit(&stored.record.alias, "adopt");
         }
-        let mut value = self.shown(&stored);
+        let mut value = self.shown_adopted(&stored);
         value["unchanged"] = unchanged.into();
         Ok(value)
     }
@@ -139,6 +139,19 @@ impl Admin {
             let now = self.shared.clock.now().wall;
             audit.tenant(TenantRecord::new(now, alias.clone(), action, "operator", "done", None));
         }
+    }
+
+    /// With the tenants that are the same application: none of them is rotated.
+    fn shown_adopted(&self, stored: &Stored) -> Value {
+        let mut value = self.shown(stored);
+        let all = self.pipeline.load().tenants().all();
+        let sharing = stored.record.sharing(all.iter().map(|tenant| tenant.config()));
+        if let Some(other) = sharing.first() {
+            let tenant = &stored.record.alias;
+            tracing::warn!(%tenant, %other, "both tenants are one application at Logto: neither is rotated");
+            value["same_application_as"] = json!(sharing);
+        }
+        value
     }
 
     /// The record without its secrets, and whether its tenant is in force.
@@ -171,6 +184,10 @@ async fn posted(request: Request<Incoming>) -> Result<Posted, Refused> {
     let body = read.ok().and_then(Result::ok).ok_or_else(|| said(FORM))?.to_bytes();
     // What serde says of a value may repeat it.
     let body = Zeroizing::new(body.to_vec());
+    // Of a list, serde takes the members by their places.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(said(FORM).into());
+    }
     if let Ok(adoption) = serde_json::from_slice(&body) {
         return Ok(Posted::Adoption(Box::new(adoption)));
     }

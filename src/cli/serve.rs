@@ -31,7 +31,6 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> ExitCode {
-    harden();
     let loaded = match super::load(&args.sources.paths) {
         Ok(loaded) => loaded,
         Err(problems) => return super::report(&problems),
@@ -141,13 +140,4 @@ pub(super) fn stopping() -> std::io::Result<impl Future<Output = ()>> {
         std::process::exit(super::NO.into());
     });
     Ok(async { drop(stopped.await) })
-}
-
-/// No core file and no debugger of the same user: both would show secrets (prctl(2), PR_SET_DUMPABLE).
-fn harden() {
-    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
-
-    // Where the system refuses, the process is no worse off than any other.
-    let _: rustix::io::Result<()> = set_dumpable_behavior(DumpableBehavior::NotDumpable);
-    let _: rustix::io::Result<()> = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
 }

@@ -31,6 +31,7 @@ impl Rotator {
 
     /// Goes on with what nobody else does; afterwards others may.
     pub(super) async fn with_lease(&self, stored: Stored) -> Result<Stored, RotationError> {
+        self.has_own_application(&stored.record)?;
         let alias = stored.record.alias.clone();
         let stored = match stored.record.rotation.step {
             // What is begun is claimed in the same write.

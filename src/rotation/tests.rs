@@ -225,3 +225,21 @@ async fn b54_another_plan_of_the_configuration_is_kept_to_at_once() {
     // It failed, and the other one goes on with what was begun.
     assert_eq!(seconds(&store, began), [(11, "Create".to_owned()), (11, "Create".to_owned())]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_logto_did_not_answer_is_asked_again_less_and_less_often() {
+    let (store, replicas, _) = two().await;
+    store.changed(|record| record.secrets[0].name = None).await;
+    let acme = TenantName::parse("acme").unwrap();
+    let record = store.get(&acme).await.unwrap().unwrap().record;
+    let failures = || replicas[0].rotator.questions.failures(&record);
+    assert_eq!(failures(), 0, "its name was known");
+    replicas[0].reconfigured(config(None));
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(failures(), 1);
+    tokio::time::sleep(2 * MINUTE).await;
+    assert_eq!(failures(), 3, "after 20 s and 40 s more");
+    tokio::time::sleep(DAY).await;
+    let times = failures();
+    assert!((20..40).contains(&times), "hourly at last: {times}");
+}

@@ -12,7 +12,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{ROUND, Rotator, SecretDates};
+use super::{ROUND, Rotator, SecretDates, questions::QUESTIONS};
 use crate::{
     ids::TenantName,
     vault::{Record, Stored, Vault},
@@ -22,8 +22,6 @@ use crate::{
 const LEAST: Duration = Duration::from_secs(1);
 /// How long a vault that cannot be read is left alone: what is due meanwhile is late by no more.
 const UNREADABLE: Duration = Duration::from_secs(5);
-/// Tenants of which Logto is asked in one look what it knows of their secrets, so that what is due need not wait long.
-const QUESTIONS: usize = 64;
 
 impl Rotator {
     /// Looks through the vault now and then, and at what changes in it, and does what is due, until its task is dropped.
@@ -72,6 +70,7 @@ impl Rotator {
         let (mut dates, mut questions) = (BTreeMap::new(), QUESTIONS);
         for stored in all {
             let stored = self.learnt(stored, &mut questions).await;
+            next = next.min(self.asks_again_in(&stored.record));
             dates.extend(dates_of(&stored.record).map(|dates| (dates.tenant.clone(), dates)));
             next = next.min(self.attend(stored).await);
         }

@@ -14,33 +14,41 @@ use crate::{ids::TenantName, secret::Secret};
 
 /// Records in memory.
 #[derive(Debug, Default)]
-pub struct Memory(Mutex<BTreeMap<TenantName, Stored>>);
+pub struct Memory(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    records: BTreeMap<TenantName, Stored>,
+    /// The version that was given last.
+    last: u64,
+}
 
 impl Memory {
-    fn records(&self) -> MutexGuard<'_, BTreeMap<TenantName, Stored>> {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn put(&self, record: Record, known: Option<Version>) -> Result<Version, VaultError> {
-        let mut records = self.records();
-        let version = next(&record.alias, records.get(&record.alias).map(|it| it.version), known)?;
-        records.insert(record.alias.clone(), Stored { record, version });
+        let mut kept = self.kept();
+        matches(&record.alias, kept.records.get(&record.alias).map(|it| it.version), known)?;
+        kept.last += 1;
+        let version = Version(kept.last);
+        kept.records.insert(record.alias.clone(), Stored { record, version });
         Ok(version)
     }
 }
 
-/// The version that comes after the one `there`, where that is the one `known`; without a known one nothing may be there.
-pub(super) fn next(
+/// Whether the version `there` is the one `known`; without a known one nothing may be there.
+pub(super) fn matches(
     alias: &TenantName,
     there: Option<Version>,
     known: Option<Version>,
-) -> Result<Version, VaultError> {
+) -> Result<(), VaultError> {
     match (there, known) {
-        (None, None) => Ok(Version(1)),
         (Some(_), None) => Err(VaultError::AliasTaken { alias: alias.clone(), by: Holder::Vault }),
         (None, Some(_)) => Err(VaultError::Unknown(alias.clone())),
         (Some(there), Some(known)) if there != known => Err(VaultError::Changed(alias.clone())),
-        (Some(there), Some(_)) => Ok(Version(there.0 + 1)),
+        _ => Ok(()),
     }
 }
 
@@ -50,7 +58,7 @@ impl Store for Memory {
     }
 
     fn get(&self, alias: &TenantName) -> Pending<'_, Option<Stored>> {
-        Box::pin(std::future::ready(Ok(self.records().get(alias).cloned())))
+        Box::pin(std::future::ready(Ok(self.kept().records.get(alias).cloned())))
     }
 
     fn replace(&self, record: Record, known: Version) -> Pending<'_, Version> {
@@ -58,25 +66,25 @@ impl Store for Memory {
     }
 
     fn remove(&self, alias: &TenantName, known: Version) -> Pending<'_, ()> {
-        let mut records = self.records();
-        let found = next(alias, records.get(alias).map(|it| it.version), Some(known));
-        Box::pin(std::future::ready(found.map(|_| {
+        let records = &mut self.kept().records;
+        let found = matches(alias, records.get(alias).map(|it| it.version), Some(known));
+        Box::pin(std::future::ready(found.map(|()| {
             records.remove(alias);
         })))
     }
 
     fn list(&self) -> Pending<'_, Vec<Stored>> {
-        Box::pin(std::future::ready(Ok(self.records().values().cloned().collect())))
+        Box::pin(std::future::ready(Ok(self.kept().records.values().cloned().collect())))
     }
 
     fn verify(&self) -> Pending<'_, Checkup> {
-        let records = self.records().len();
+        let records = self.kept().records.len();
         Box::pin(std::future::ready(Ok(Checkup { records, ..Checkup::default() })))
     }
 
     /// Nothing here is sealed.
     fn rekey(&self, _: Secret) -> Pending<'_, usize> {
-        Box::pin(std::future::ready(Ok(self.records().len())))
+        Box::pin(std::future::ready(Ok(self.kept().records.len())))
     }
 
     fn import(&self, records: Vec<Record>) -> Pending<'_, Imported> {

@@ -105,7 +105,29 @@ impl VaultTenants {
                 ));
             }
         }
+        concerns.extend(self.shared(config));
         concerns
+    }
+
+    /// Applications that several tenants are, one of them at least of the vault: none of their secrets is replaced.
+    fn shared(&self, config: &Config) -> Vec<String> {
+        let mut users = BTreeMap::<_, Vec<_>>::new();
+        let all = self.beside(config).tenants;
+        for tenant in &all {
+            let application = (tenant.endpoint.to_string(), tenant.client_id.clone());
+            users.entry(application).or_default().push(&tenant.name);
+        }
+        let several = users
+            .into_iter()
+            .filter(|(_, names)| names.len() > 1 && names.iter().any(|name| self.0.contains_key(*name)));
+        let said = several.map(|((endpoint, client_id), names)| {
+            format!(
+                "the tenants {} are one application, {client_id} at {endpoint}: none of them is rotated. Give each its own, or take \
+                 one out: claviger tenant remove",
+                names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
+            )
+        });
+        said.collect()
     }
 
     /// The records.

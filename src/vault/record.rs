@@ -168,10 +168,12 @@ impl Record {
 
     /// Whether the secrets are for this tenant of the configuration.
     pub fn replaces(&self, own: &Tenant) -> bool {
-        self.configured
-            && own.name == self.alias
-            && own.client_id == self.client_id
-            && own.endpoint == self.endpoint
+        self.configured && own.name == self.alias && self.is_same_application(&own.endpoint, &own.client_id)
+    }
+
+    /// Whether the secrets are those of this application.
+    pub fn is_same_application(&self, endpoint: &Endpoint, client_id: &str) -> bool {
+        self.endpoint == *endpoint && *self.client_id == *client_id
     }
 
     /// A tenant of the configuration with these secrets: they come first, and the one that is configured is tried where Logto
@@ -183,6 +185,13 @@ impl Record {
         let others: Vec<_> = others.cloned().collect();
         client_secrets.extend(others);
         Tenant { client_secrets, ..own.clone() }
+    }
+
+    /// Which other tenants of these are the same application, as far as their endpoints say.
+    pub fn sharing<'t>(&self, tenants: impl IntoIterator<Item = &'t Arc<Tenant>>) -> Vec<TenantName> {
+        let others = tenants.into_iter().filter(|other| other.name != self.alias);
+        let same = others.filter(|other| self.is_same_application(&other.endpoint, &other.client_id));
+        same.map(|other| other.name.clone()).collect()
     }
 
     /// Whether it is a note of a creation of which nobody knows yet what became.

@@ -110,8 +110,7 @@ pub struct Stored {
     pub version: Version,
 }
 
-/// Which of the records that an alias has had. In a store that replicas share no two records of an alias have the same; in a
-/// file an alias that was removed and comes again begins anew.
+/// Which of the records that an alias has had. No two records of an alias have the same, also where it was removed between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct Version(pub u64);

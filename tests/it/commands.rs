@@ -13,9 +13,12 @@ mod operations;
 #[path = "commands/policies.rs"]
 mod policies;
 
+use std::process::Stdio;
+
 use crate::support::{
     Logto, Settings, claviger,
     command::{finish, program},
+    within,
 };
 
 struct Files(tempfile::TempDir);
@@ -155,4 +158,25 @@ async fn the_environment_alone_is_enough() {
     assert_eq!(client.ask(&crate::support::Request::get("/api/users")).await.status, 200);
     client.ask(&crate::support::Request::get("/api/hooks")).await.assert_problem(403, "not_permitted");
     child.start_kill().expect("it is ours");
+}
+
+/// A command that waits for a secret holds one soon: it writes no core file.
+#[tokio::test]
+async fn a_command_that_reads_a_secret_writes_no_core_file() {
+    let arguments = ["tenant", "adopt", "acme", "--client-id", "m2m"];
+    let mut command = program();
+    let mut waiting = command.args(arguments).stdin(Stdio::piped()).spawn().expect("it can be run");
+    let limits = format!("/proc/{}/limits", waiting.id().expect("it runs"));
+    within("the limit to be set", async {
+        loop {
+            let limits = std::fs::read_to_string(&limits).expect("it waits for standard input");
+            let core = limits.lines().find(|line| line.starts_with("Max core file size"));
+            if core.is_some_and(|core| core.split_whitespace().skip(4).take(2).all(|it| it == "0")) {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    waiting.kill().await.expect("it runs");
 }

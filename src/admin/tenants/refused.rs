@@ -83,7 +83,9 @@ impl From<RotationError> for Refused {
             RotationError::Unreadable(_) => (StatusCode::BAD_GATEWAY, "claviger.token_unavailable"),
             RotationError::Unproved(_) => (StatusCode::BAD_GATEWAY, "claviger.credential_rejected"),
             RotationError::Configured(_) => (StatusCode::CONFLICT, "claviger.alias_taken"),
-            RotationError::Underway(_) => (StatusCode::CONFLICT, "claviger.tenant_changed"),
+            RotationError::Shared { .. } | RotationError::Underway(_) => {
+                (StatusCode::CONFLICT, "claviger.tenant_changed")
+            }
         };
         Self { status, code, message: error.to_string(), remedy: error.remedy().to_owned() }
     }

@@ -14,7 +14,7 @@ use crate::{
     observe::Metrics,
     proxy::{AdoptError, Adoption, Shared, alias},
     token::Tokens,
-    vault::{Unavailable, Vault, VaultError},
+    vault::{Unavailable, Vault, VaultError, VaultTenants},
 };
 
 /// A grant may take its time.
@@ -98,7 +98,18 @@ async fn in_the_file(config: Config, ask: &Ask) -> Result<Value, AdoptError> {
         let shared = shared(vault);
         let pipeline = shared.pipeline(Arc::new(config), None, None);
         let pipeline = pipeline.map_err(|error| AdoptError::Said(error.to_string()))?;
-        return Ok(json!(shared.adopt(&pipeline, again).await?));
+        let adopted = shared.adopt(&pipeline, again).await?;
+        let mut value = json!(adopted);
+        if let Some(vault) = &shared.vault {
+            let config = pipeline.config();
+            let all = vault.list().await?.into_iter().map(|stored| stored.record);
+            let beside = VaultTenants::new(all, &config).beside(&config);
+            let sharing = adopted.record.sharing(&beside.tenants);
+            if !sharing.is_empty() {
+                value["same_application_as"] = json!(sharing);
+            }
+        }
+        return Ok(value);
     }
     let vault = open_vault_file(&options).await?.map(Vault::new);
     match ask {

@@ -37,6 +37,10 @@ pub(super) fn text(value: &Value) -> String {
     if let Some(detail) = value["detail"].as_str() {
         lines.push(("usable", format!("not yet: {detail}")));
     }
+    if let Some(others) = value["same_application_as"].as_array() {
+        let others: Vec<_> = others.iter().filter_map(Value::as_str).collect();
+        lines.push(("rotation", format!("never: {} is the same application at Logto", others.join(", "))));
+    }
     if value["in_force"] == false {
         lines.push(("in force", "no: the configuration has a tenant of this name".into()));
     }

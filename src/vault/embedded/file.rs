@@ -25,7 +25,7 @@ use crate::{
     vault::{
         encoding,
         error::{Unavailable, VaultError},
-        memory::next,
+        memory::matches,
         record::Record,
         seal::{self, Sealer},
         store::{Checkup, Imported, Stored, Version},
@@ -38,6 +38,9 @@ const TENANTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("tenants"
 const ABOUT: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("about");
 /// Where the proof of the key is.
 const PROOF: &str = "key";
+/// Where the highest version is that a record has or had: none is used twice, so whoever knows one of a record that was removed
+/// does not find it in the next of that alias.
+const LAST: &str = "version";
 /// Bytes of the file that are kept in memory; ten thousand records have about six million, and are read once.
 const CACHE: usize = 1 << 20;
 
@@ -119,7 +122,7 @@ impl VaultFile {
         removed.map(drop)
     }
 
-    /// Makes a change to the record of `known` version, whose next version it is told.
+    /// Makes a change to the record of `known` version, with a version that none has had.
     fn change(
         &mut self,
         alias: &TenantName,
@@ -128,14 +131,15 @@ impl VaultFile {
     ) -> Result<Version, VaultError> {
         self.with(|database, sealer| {
             let change = database.begin_write()?;
-            let version = {
+            let version = next(&change, 1)?;
+            {
                 let mut table = change.open_table(TENANTS)?;
                 let there = table.get(alias.as_str())?.and_then(|found| seal::version(found.value()));
-                match next(alias, there, known) {
-                    Ok(version) => make(sealer, &mut table, version).map(|()| version)?,
-                    Err(refused) => return Ok(Err(refused)),
+                if let Err(refused) = matches(alias, there, known) {
+                    return Ok(Err(refused));
                 }
-            };
+                make(sealer, &mut table, version)?;
+            }
             change.commit()?;
             Ok(Ok(version))
         })?
@@ -167,9 +171,10 @@ impl VaultFile {
             let change = database.begin_write()?;
             let proof = seal::proof(&new).ok_or(Reason::Seal)?;
             change.open_table(ABOUT)?.insert(PROOF, proof.as_slice())?;
-            for Stored { record, version } in &records {
+            let Version(first) = next(&change, records.len())?;
+            for (version, Stored { record, .. }) in (first..).zip(&records) {
                 let text = encoding::write(record).map_err(|_| Reason::Seal)?;
-                insert(&change, &new, record.alias.as_str(), *version, text)?;
+                insert(&change, &new, record.alias.as_str(), Version(version), text)?;
             }
             change.commit()?;
             Ok(records.len())
@@ -218,18 +223,42 @@ fn take_in(database: &Database, sealer: &Sealer, records: Vec<Record>) -> Result
     let known = database.begin_read()?.open_table(TENANTS)?;
     let change = database.begin_write()?;
     let mut imported = Imported::default();
-    for record in records {
+    let Version(first) = next(&change, records.len())?;
+    for (version, record) in (first..).zip(records) {
         let alias = record.alias.clone();
         if known.get(alias.as_str())?.is_some() || imported.added.contains(&alias) {
             imported.taken.push(alias);
             continue;
         }
         let text = encoding::write(&record).map_err(|_| Reason::Seal)?;
-        insert(&change, sealer, alias.as_str(), Version(1), text)?;
+        insert(&change, sealer, alias.as_str(), Version(version), text)?;
         imported.added.push(alias);
     }
     change.commit()?;
     Ok(imported)
+}
+
+/// The first of so many versions that no record has or had. A file that was made before they were counted goes on above the
+/// highest there.
+fn next(change: &WriteTransaction, count: usize) -> Result<Version, Reason> {
+    let full = || Reason::Damaged("it has no versions left".into());
+    let mut about = change.open_table(ABOUT)?;
+    let known = about.get(LAST)?.and_then(|last| seal::version(last.value()));
+    let Version(last) = match known {
+        Some(last) => last,
+        None => highest(change)?,
+    };
+    let end = u64::try_from(count).ok().and_then(|count| last.checked_add(count)).ok_or_else(full)?;
+    about.insert(LAST, end.to_be_bytes().as_slice())?;
+    Ok(Version(last.checked_add(1).ok_or_else(full)?))
+}
+
+fn highest(change: &WriteTransaction) -> Result<Version, Reason> {
+    let mut highest = Version(0);
+    for entry in change.open_table(TENANTS)?.iter()? {
+        highest = highest.max(seal::version(entry?.1.value()).unwrap_or(highest));
+    }
+    Ok(highest)
 }
 
 fn insert(

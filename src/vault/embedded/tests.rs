@@ -1,5 +1,7 @@
 //! The file: what it keeps, what it refuses, and that nothing is overwritten when something is wrong.
 
+mod versions;
+
 use std::{collections::BTreeMap, os::unix::fs::PermissionsExt as _, path::Path};
 
 use base64::Engine as _;
@@ -54,16 +56,16 @@ async fn records_outlive_the_process_and_no_secret_is_in_the_file() {
     let path = dir.path().join("vault.redb");
     let file = opened(&path).await;
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    for name in ["b", "a"] {
-        assert_eq!(file.create(record(name, "hunter2hunter2")).await, Ok(Version(1)));
+    for (name, version) in [("b", 1), ("a", 2)] {
+        assert_eq!(file.create(record(name, "hunter2hunter2")).await, Ok(Version(version)));
     }
-    assert_eq!(file.replace(record("a", "hunter3hunter3"), Version(1)).await, Ok(Version(2)));
+    assert_eq!(file.replace(record("a", "hunter3hunter3"), Version(2)).await, Ok(Version(3)));
     closed(file).await;
     let file = opened(&path).await;
     let stored = |name, secret, version| Stored { record: record(name, secret), version: Version(version) };
     assert_eq!(
         file.list().await.unwrap(),
-        [stored("a", "hunter3hunter3", 2), stored("b", "hunter2hunter2", 1)]
+        [stored("a", "hunter3hunter3", 3), stored("b", "hunter2hunter2", 1)]
     );
     assert_eq!(file.get(&alias("b")).await.unwrap(), Some(stored("b", "hunter2hunter2", 1)));
     let checkup = file.verify().await.unwrap();
@@ -196,38 +198,45 @@ async fn an_export_is_sealed_and_is_taken_in_where_the_alias_is_free() {
     assert_eq!(secrets, [record("a", "another"), record("b", "hunter2hunter2")]);
 }
 
-/// Of which alias, and to which version; `None`: taken out.
-type Underway = Option<(String, Option<u64>)>;
+/// By alias: the version, and the secret, of which there are no two the same.
+type Known = BTreeMap<String, (u64, String)>;
+
+/// Of which alias, and to which secret; `None`: taken out.
+type Underway = Option<(String, Option<String>)>;
+
+/// What the file has.
+fn found(file: &mut VaultFile) -> Option<Known> {
+    let secret = |record: &Record| String::from_utf8(record.secrets[0].value.expose().to_vec()).unwrap();
+    let all = file.list().ok()?.into_iter();
+    Some(all.map(|it| (it.record.alias.to_string(), (it.version.0, secret(&it.record)))).collect())
+}
 
 /// One life of a vault: changes, until the power goes. Returns what was answered as stored, by alias, and what was under way.
-fn live(path: &Path, seed: u64, operations: usize) -> (BTreeMap<String, u64>, Underway) {
-    let mut known = BTreeMap::new();
+fn live(path: &Path, seed: u64, operations: usize) -> (Known, Underway) {
     let mut chance = fastrand::Rng::with_seed(seed);
     dying::dies(Some(Plan { operations, seed, refused: None }));
     let opened = VaultFile::open_existing(path.into(), &key("k"));
     dying::dies(None);
-    let Ok(mut file) = opened else { return (known, None) };
-    let Ok(there) = file.list() else { return (known, None) };
-    for stored in there {
-        known.insert(stored.record.alias.to_string(), stored.version.0);
-    }
-    loop {
+    let Ok(mut file) = opened else { return (Known::new(), None) };
+    let Some(mut known) = found(&mut file) else { return (Known::new(), None) };
+    for n in 0.. {
         let name = format!("t{}", chance.usize(..6));
-        let there = known.get(&name).copied();
-        // A secret says which version it is of, as a rotation stores another with each step.
-        let next = there.map_or(1, |version| version + 1);
-        if there.is_some() && chance.usize(..8) == 0 {
-            match file.remove(&alias(&name), Version(next - 1)) {
+        let there = known.get(&name).map(|(version, _)| Version(*version));
+        if let Some(there) = there.filter(|_| chance.usize(..8) == 0) {
+            match file.remove(&alias(&name), there) {
                 Ok(()) => known.remove(&name),
                 Err(_) => return (known, Some((name, None))),
             };
             continue;
         }
-        match file.put(&record(&name, &format!("secret-{next}")), there.map(Version)) {
-            Ok(Version(version)) => known.insert(name, version),
-            Err(_) => return (known, Some((name, Some(next)))),
+        // A rotation stores another with each step.
+        let secret = format!("secret-{seed}-{n}");
+        match file.put(&record(&name, &secret), there) {
+            Ok(Version(version)) => known.insert(name, (version, secret)),
+            Err(_) => return (known, Some((name, Some(secret)))),
         };
     }
+    unreachable!("the power goes")
 }
 
 /// Held against every point: a thousand power cuts, each in the middle of whatever is going on.
@@ -238,24 +247,23 @@ fn b52_a_thousand_power_cuts_lose_nothing_that_was_answered_and_halve_nothing() 
     let path = dir.path().join("vault.redb");
     drop(VaultFile::open(path.clone(), &key("k")).unwrap());
     let (mut cut, mut stored) = (0, 0);
+    let mut used = BTreeMap::new();
     for seed in 0..1000 {
         let (known, underway) = live(&path, seed, 1 + (seed as usize * 7) % 90);
         let mut file =
             VaultFile::open_existing(path.clone(), &key("k")).expect("a power cut damages nothing");
-        let found: BTreeMap<_, _> = file
-            .list()
-            .expect("every record opens")
-            .into_iter()
-            .map(|it| {
-                let secret = format!("secret-{}", it.version.0);
-                assert_eq!(it.record.secrets[0].value.expose(), secret.as_bytes(), "of its own version");
-                (it.record.alias.to_string(), it.version.0)
-            })
-            .collect();
+        let found = found(&mut file).expect("every record opens");
+        for (version, secret) in found.values().chain(known.values()) {
+            let before = used.insert(*version, secret.clone());
+            assert!(before.is_none_or(|before| before == *secret), "version {version} is used twice");
+        }
         // What was under way happened whole or not at all; where it was not even begun, nobody knows of anything.
         let mut after = known.clone();
         match underway {
-            Some((name, Some(version))) => drop(after.insert(name, version)),
+            Some((name, Some(secret))) => {
+                let version = found.get(&name).map_or(0, |(version, _)| *version);
+                drop(after.insert(name, (version, secret)));
+            }
             Some((name, None)) => drop(after.remove(&name)),
             None => continue,
         }

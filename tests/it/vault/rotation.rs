@@ -190,3 +190,19 @@ async fn when_a_secret_expires_is_learnt_from_logto_and_shown() {
         "{shown:?}"
     );
 }
+
+#[tokio::test]
+async fn of_two_tenants_that_are_one_application_neither_is_rotated_and_the_operator_is_told_at_once() {
+    let (logto, place) = (Logto::start().await, Place::new());
+    let proxy = builder(&place, &logto, "0s").start().await;
+    adopt(&place, &proxy.file(), "acme", &logto, logto.secret()).await.assert_code(0);
+    let second = adopt(&place, &proxy.file(), "beta", &logto, logto.secret()).await;
+    assert!(second.assert_code(0).stdout.contains("acme is the same application at Logto"), "{second:?}");
+    let refused = tenant(&proxy.file(), &["rotate", "acme"]).await;
+    let said = "the tenants acme and beta are one application at Logto";
+    assert!(refused.assert_code(1).stderr.contains(said), "{refused:?}");
+    assert_eq!(names(&proxy, &logto).await.len(), 1, "nothing was made at Logto");
+    tenant(&proxy.file(), &["remove", "beta"]).await.assert_code(0);
+    tenant(&proxy.file(), &["rotate", "acme"]).await.assert_code(0).keep(proxy.tap());
+    assert!(works(&proxy).await);
+}

@@ -35,20 +35,15 @@ struct Written {
 #[serde(untagged)]
 enum WrittenSecret {
     Text(Zeroizing<String>),
-    File(File),
-    Env(Env),
+    /// As a struct it would be taken from a list as well, whose member may be the secret.
+    Source(BTreeMap<SourceKey, String>),
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    file: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Env {
-    env: String,
+#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "lowercase")]
+enum SourceKey {
+    File,
+    Env,
 }
 
 #[derive(Deserialize)]
@@ -76,6 +71,10 @@ pub(super) fn entries(text: &str, directory: &Path) -> Vec<Entry> {
 fn entry(line: usize, text: &str, directory: &Path) -> Entry {
     const FORM: &str = "it must be a JSON object with alias, endpoint or tenant_id, client_id and client_secret (a text, \
                         { \"file\": … } or { \"env\": … }), and perhaps resource, template and labels";
+    // Of a list, serde takes the members by their places.
+    if !text.trim_start().starts_with('{') {
+        return Entry { line, alias: "?".into(), adoption: Err(FORM.into()) };
+    }
     match serde_json::from_str::<Written>(text) {
         Ok(written) => Entry { line, alias: shown(&written.alias), adoption: written.adoption(directory) },
         // What serde says of a value may repeat it.
@@ -102,8 +101,14 @@ impl Written {
         let client_secret = match self.client_secret.ok_or(MISSING)? {
             WrittenSecret::Text(text) if text.is_empty() => return Err(MISSING.into()),
             WrittenSecret::Text(text) => text,
-            WrittenSecret::File(File { file }) => read(&SecretSource::File(directory.join(file)))?,
-            WrittenSecret::Env(Env { env }) => read(&SecretSource::Env(env))?,
+            WrittenSecret::Source(source) => {
+                let mut source = source.into_iter();
+                match (source.next(), source.next()) {
+                    (Some((SourceKey::File, file)), None) => read(&SecretSource::File(directory.join(file)))?,
+                    (Some((SourceKey::Env, env)), None) => read(&SecretSource::Env(env))?,
+                    _ => return Err("client_secret is a text, { \"file\": … } or { \"env\": … }".into()),
+                }
+            }
         };
         Ok(Adoption {
             alias: self.alias,
@@ -163,6 +168,13 @@ mod tests {
             ),
             (r#"{"alias":"a","client_secret":"hush""#, "it must be a JSON object"),
             ("[1", "no list"),
+            (r#"{"alias":"a","client_id":"x","client_secret":["hush"]}"#, "it must be a JSON object"),
+            (
+                r#"{"alias":"a","client_id":"x","client_secret":{"file":"hush","env":"hush"}}"#,
+                "client_secret is",
+            ),
+            (r#"{"alias":"a","client_id":"x","client_secret":{"hush":"hush"}}"#, "it must be a JSON object"),
+            (r#"[["hush",null,null,null,"x","hush",null,[]]]"#, "it must be a JSON object"),
         ] {
             let found = said(text, directory.path()).remove(0).2.unwrap_err();
             assert!(found.contains(why) && !found.contains("hush"), "{text}: {found}");
