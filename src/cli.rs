@@ -3,6 +3,9 @@
 //! configuration.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
+#[macro_use]
+mod output;
+
 mod batch;
 mod bootstrap;
 mod caller;
@@ -20,7 +23,6 @@ mod matrix;
 #[cfg(any(test, not(feature = "emulator")))]
 mod no_emulator;
 mod operations;
-mod output;
 mod process;
 mod runtime;
 mod serve;

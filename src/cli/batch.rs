@@ -143,16 +143,16 @@ pub(super) fn run(args: &Args) -> ExitCode {
     };
     let _: ExitCode = super::print(&format!("{tally} Results: {}\n", results.display()));
     if was_settled {
-        eprintln!(
+        tell!(
             "claviger: all {} were settled by an earlier run; nothing was sent now. To begin anew, move journal and results away",
             tally.all
         );
     }
     if let Some(why) = first_failure {
-        eprintln!("claviger: the first that failed is {}", super::output::plain(&why));
+        tell!("claviger: the first that failed is {}", super::output::plain(&why));
     }
     if tally.unknown > 0 {
-        eprintln!(
+        tell!(
             "claviger: {} may have been carried out, or not: look for them, as {} has them. The same command with --repeat-unknown looks once \
              more and sends what it does not find, at the risk of having it carried out twice",
             tally.unknown,

@@ -108,7 +108,7 @@ fn print_sql(args: &Args) -> ExitCode {
         return super::fail(&format!("{}: {error}", args.client_secret_file.display()));
     }
     let endpoint = args.endpoint.as_deref().unwrap_or("https://id.example.com");
-    eprintln!(
+    tell!(
         "App ID {}, its secret in {}. Once psql says COMMIT:\n\n{}",
         application.id,
         args.client_secret_file.display(),

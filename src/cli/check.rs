@@ -43,21 +43,21 @@ pub(super) fn run(args: &Args) -> ExitCode {
     };
     let warnings: Vec<_> = loaded.warnings.iter().chain(&concerns).collect();
     for warning in &warnings {
-        eprintln!("warning: {warning}");
+        tell!("warning: {warning}");
     }
     if !errors.is_empty() {
         for error in &errors {
-            eprintln!("error: {error}");
+            tell!("error: {error}");
         }
-        eprintln!("claviger: the configuration is invalid: {}", super::count(errors.len(), "problem"));
+        tell!("claviger: the configuration is invalid: {}", super::count(errors.len(), "problem"));
         return ExitCode::from(super::INVALID_CONFIGURATION);
     }
     let mut missing = missing_places(config);
     missing.extend(vault_concerns(config));
     for warning in &missing {
-        eprintln!("warning: {warning}");
+        tell!("warning: {warning}");
     }
-    println!(
+    say!(
         "the configuration is valid: {}, {}, {}",
         super::count(config.tenants.len(), "tenant"),
         super::count(config.callers.len(), "caller"),
@@ -65,11 +65,11 @@ pub(super) fn run(args: &Args) -> ExitCode {
     );
     let allowed = config.policies.iter().flat_map(|policy| &policy.allow);
     for brings in Brings::of_all(&config.catalog.catalog, allowed.map(|rule| rule.text.as_str())) {
-        println!("  {brings}");
+        say!("  {brings}");
     }
     let shared = not_shared(config).into_iter().chain(unshared_vault(config));
     for note in shared.chain(unguarded(config)).chain(wrong_keys(config)).chain(hidden_status(config)) {
-        println!("  {note}");
+        say!("  {note}");
     }
     if !args.online {
         return ExitCode::SUCCESS;
@@ -238,10 +238,10 @@ async fn online(config: Config) -> ExitCode {
     let mut is_away = false;
     if let Some(options) = &config.redis {
         match app::probe_redis(options).await {
-            Ok(server) => println!("redis: fine: connected to {server}"),
+            Ok(server) => say!("redis: fine: connected to {server}"),
             Err(why) => {
                 is_away = true;
-                eprintln!("redis: {why}");
+                tell!("redis: {why}");
             }
         }
     }
@@ -253,20 +253,20 @@ async fn online(config: Config) -> ExitCode {
     for account in pipeline.accounts().all() {
         let name = account.config().name.as_str().replacen(':', ".", 1);
         match app::probe(&account, &shared).await {
-            Ok(()) => println!("{name}: fine: {} takes the personal access token", account.endpoint()),
+            Ok(()) => say!("{name}: fine: {} takes the personal access token", account.endpoint()),
             Err(why) => {
                 bad += 1;
-                eprintln!("{name}: {why}");
+                tell!("{name}: {why}");
             }
         }
     }
     for tenant in pipeline.tenants().all() {
         let name = &tenant.config().name;
         match app::probe(&tenant, &shared).await {
-            Ok(()) => println!("{name}: fine: a token was granted, and {} accepts it", tenant.endpoint()),
+            Ok(()) => say!("{name}: fine: a token was granted, and {} accepts it", tenant.endpoint()),
             Err(why) => {
                 bad += 1;
-                eprintln!("{name}: {why}");
+                tell!("{name}: {why}");
             }
         }
     }
@@ -277,13 +277,13 @@ async fn online(config: Config) -> ExitCode {
             None => continue,
             Some(Ok(0)) => "it publishes no usable key".to_owned(),
             Some(Ok(keys)) => {
-                println!("issuers.{}: fine: {}", issuer.name, super::count(keys, "key"));
+                say!("issuers.{}: fine: {}", issuer.name, super::count(keys, "key"));
                 continue;
             }
             Some(Err(error)) => error.to_string(),
         };
         mute += 1;
-        eprintln!("issuers.{}: {}: {why}. None of its tokens would be accepted.", issuer.name, issuer.issuer);
+        tell!("issuers.{}: {}: {why}. None of its tokens would be accepted.", issuer.name, issuer.issuer);
     }
     let failed = [(bad, "tenant"), (mute, "issuer")].into_iter().filter(|(many, _)| *many > 0);
     let failed = failed.map(|(many, what)| super::count(many, what));

@@ -64,7 +64,7 @@ async fn emulate(args: &Args) -> ExitCode {
             return super::fail(&format!("cannot listen on {}: {error}. {choose}", args.listen));
         }
     };
-    println!(
+    say!(
         "{}",
         serde_json::json!({
             "listening": emulator.addr().to_string(),

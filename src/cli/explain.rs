@@ -127,7 +127,7 @@ fn show(args: &Args, answer: Result<Answer, ExitCode>) -> ExitCode {
         json["decided_by"] = from.into();
         super::print(&format!("{json:#}\n"));
     } else {
-        eprintln!("claviger: {from}");
+        tell!("claviger: {from}");
         super::print(json["text"].as_str().unwrap_or_default());
     }
     if is_allowed { ExitCode::SUCCESS } else { ExitCode::from(super::NO) }

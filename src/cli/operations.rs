@@ -117,7 +117,7 @@ fn diff(catalog: &Catalog, from: &str, json: bool) -> ExitCode {
     let difference = match document {
         Ok(document) => Difference::of(&document, catalog),
         Err(why) => {
-            eprintln!("claviger: {from}: {why}");
+            tell!("claviger: {from}: {why}");
             return ExitCode::from(TROUBLE);
         }
     };

@@ -1,6 +1,7 @@
 //! What commands print in common, and the exit codes that go with it.
 
 use std::{
+    fmt,
     fs::OpenOptions,
     io::{self, Write as _},
     os::unix::fs::OpenOptionsExt as _,
@@ -14,6 +15,20 @@ pub(super) const NO: u8 = 1;
 /// Wrong usage; of a question: it cannot be answered, neither yes nor no.
 const USAGE: u8 = 2;
 pub(super) const INVALID_CONFIGURATION: u8 = 64;
+
+/// As `println!`, which panics where its reader has seen enough (`| head`).
+macro_rules! say {
+    ($($part:tt)*) => { $crate::cli::output::line(&mut std::io::stdout().lock(), format_args!($($part)*)) };
+}
+
+/// As `eprintln!`, likewise.
+macro_rules! tell {
+    ($($part:tt)*) => { $crate::cli::output::line(&mut std::io::stderr().lock(), format_args!($($part)*)) };
+}
+
+pub(super) fn line(to: &mut dyn io::Write, text: fmt::Arguments<'_>) {
+    let _: io::Result<()> = writeln!(to, "{text}");
+}
 
 /// Prints all of it; a reader that has seen enough (`| head`) is no failure.
 pub(super) fn print(text: &str) -> ExitCode {
@@ -33,25 +48,25 @@ pub(super) fn sentence(text: &str) -> String {
 }
 
 pub(super) fn fail(why: &str) -> ExitCode {
-    eprintln!("claviger: {}", plain(why));
+    tell!("claviger: {}", plain(why));
     ExitCode::from(NO)
 }
 
 /// It was asked wrongly, or there is nobody to ask.
 pub(super) fn usage(why: &str) -> ExitCode {
-    eprintln!("claviger: {}", plain(why));
+    tell!("claviger: {}", plain(why));
     ExitCode::from(USAGE)
 }
 
 /// Prints every problem, then how many there were.
 pub(super) fn report(problems: &Problems) -> ExitCode {
     for warning in &problems.warnings {
-        eprintln!("warning: {warning}");
+        tell!("warning: {warning}");
     }
     for problem in &problems.problems {
-        eprintln!("error: {problem}");
+        tell!("error: {problem}");
     }
-    eprintln!("claviger: the configuration is invalid: {}", count(problems.problems.len(), "problem"));
+    tell!("claviger: the configuration is invalid: {}", count(problems.problems.len(), "problem"));
     ExitCode::from(INVALID_CONFIGURATION)
 }
 

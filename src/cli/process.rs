@@ -60,7 +60,7 @@ impl Process {
                         [] => "there is no configuration file here",
                         _ => "the configuration is invalid now (see `claviger check`)",
                     };
-                    eprintln!("claviger: {why}; asking {address}");
+                    tell!("claviger: {why}; asking {address}");
                 }
                 (Some(address), problems.admin_token)
             }

@@ -27,7 +27,7 @@ pub(super) fn answer(
         Ok(loaded) => loaded,
         Err(problems) => {
             if let Some(address) = asked {
-                eprintln!("claviger: no process answers at {address}, and there are no files to decide by");
+                tell!("claviger: no process answers at {address}, and there are no files to decide by");
             }
             return Err(cli::report(&problems));
         }
@@ -50,7 +50,7 @@ pub(super) fn answer(
     let runtime = cli::runtime().map_err(|error| usage(&format!("cannot start: {error}")))?;
     runtime.block_on(async {
         let pipeline = pipeline(loaded).map_err(|error| {
-            eprintln!("error: {error}");
+            tell!("error: {error}");
             ExitCode::from(INVALID_CONFIGURATION)
         })?;
         match explain(&pipeline, question).await {

@@ -106,7 +106,7 @@ fn show(answer: Option<&Result<Document, String>>, in_screen: bool, as_json: boo
     match answer {
         Ok(document) if as_json => write(&document.json_line()),
         Err(why) if as_json => {
-            eprintln!("claviger: {why}");
+            tell!("claviger: {why}");
             Ok(())
         }
         Ok(document) if in_screen => write(&frame(render::lines(document, &paint), &paint)),

@@ -63,7 +63,7 @@ fn created(process: &Process, new: &NewTenant) -> Result<Value, String> {
         let Ok(value) = serde_json::from_str::<Value>(line) else { return };
         was_sent |= value["step"] == "sent";
         match step(&value) {
-            Some(text) => eprintln!("{text}"),
+            Some(text) => tell!("{text}"),
             None => last = value,
         }
     };

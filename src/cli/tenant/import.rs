@@ -218,16 +218,16 @@ impl Counts {
         };
         match (self.json, error) {
             (true, error) => {
-                println!("{}", json!({ "line": line, "alias": alias, "outcome": word, "error": error }));
+                say!("{}", json!({ "line": line, "alias": alias, "outcome": word, "error": error }));
             }
-            (false, None) => println!("{alias}: {word}"),
-            (false, Some(error)) => eprintln!("line {line}: {alias}: {error}"),
+            (false, None) => say!("{alias}: {word}"),
+            (false, Some(error)) => tell!("line {line}: {alias}: {error}"),
         }
     }
 
     fn end(&self) -> ExitCode {
         let Self { adopted, unchanged, failed, .. } = self;
-        eprintln!("{adopted} adopted, {unchanged} unchanged, {failed} failed");
+        tell!("{adopted} adopted, {unchanged} unchanged, {failed} failed");
         if *failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(super::super::NO) }
     }
 }
