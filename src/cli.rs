@@ -1,7 +1,6 @@
 //! The command line: one file a command. Standard output is for what was asked for, standard error for
 //! everything else. Exit codes: 0 fine, 1 the answer is no or start-up failed, 2 wrong usage, 64 invalid
 //! configuration.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
 #[macro_use]
 mod output;

@@ -61,7 +61,10 @@ pub(super) fn run(command: &Command) -> ExitCode {
         }
         (Some(_), false) => super::print(&excerpt(&name, &digest)),
         (None, false) => {
-            eprint!("# The key is not kept anywhere. In the configuration:\n{}", excerpt(&name, &digest));
+            tell!(
+                "# The key is not kept anywhere. In the configuration:\n{}",
+                excerpt(&name, &digest).trim_end()
+            );
             super::print(&format!("{}\n", *key))
         }
     }
