@@ -252,8 +252,8 @@ async fn it_says_what_happens_and_why() {
         (
             "local",
             "/t/nobody/api/users",
-            "denied: GET /api/users (ListUsers) by caller local: 403 claviger.not_permitted\n  \
-             there is no tenant of that name, which only you are told; there are: acme, beta\n",
+            "denied: GET /api/users (ListUsers) by caller local: 404 claviger.tenant_unknown\n  \
+             there is no tenant of that name; there are: acme, beta\n",
         ),
         (
             "support",

@@ -181,11 +181,6 @@ fn reason_of_refusal(refusal: &Refusal, facts: &Facts<'_>) -> String {
             )
         }
         Refusal::TenantUnknown { .. } => format!("there is no tenant of that name; there are: {}", tenants()),
-        Refusal::TenantNotGranted { named, .. }
-            if !facts.config.tenants.iter().any(|tenant| tenant.name == *named) =>
-        {
-            format!("there is no tenant of that name, which only you are told; there are: {}", tenants())
-        }
         Refusal::TenantNotGranted { named, known } => {
             format!("{refusal}. To grant it, add {:?} to callers.{}.tenants", named.as_str(), known.caller())
         }

@@ -88,13 +88,12 @@ impl Grant {
         accounts.get(own.as_str()).ok_or_else(not_granted)
     }
 
-    /// Why the caller gets to no tenant of this name. Whether there is one that it may not use is not said.
     pub(super) fn no_tenant(&self, named: &str) -> Refusal {
-        let known = self.known_tenants();
-        match TenantName::parse(named) {
-            Ok(named) if !self.scope.covers(&named) => Refusal::TenantNotGranted { named, known },
-            named => Refusal::TenantUnknown { named: named.ok(), known },
-        }
+        Refusal::TenantUnknown { named: TenantName::parse(named).ok(), known: self.known_tenants() }
+    }
+
+    pub(super) fn not_granted(&self, tenant: &TenantName) -> Refusal {
+        Refusal::TenantNotGranted { named: tenant.clone(), known: self.known_tenants() }
     }
 
     pub(super) fn known_tenants(&self) -> KnownTenants {

@@ -163,7 +163,8 @@ impl Grants {
         let tenant = match named.or(bound).or_else(|| grant.scope.only_name()) {
             Some(name) => match tenants.get(name) {
                 Some(tenant) if grant.includes(&*tenant) => tenant,
-                _ => return Err(grant.no_tenant(name)),
+                Some(tenant) => return Err(grant.not_granted(tenant.name())),
+                None => return Err(grant.no_tenant(name)),
             },
             None => tenants
                 .only()

@@ -26,7 +26,7 @@ pub enum Refusal {
         /// Those that the caller may use.
         known: KnownTenants,
     },
-    /// The caller may not use the tenant, if there is one of that name: which others have is not told.
+    /// The caller may not use the tenant.
     #[error("caller {caller} has no grant for tenant {named}{may}", caller = known.caller, may = known.may_use())]
     TenantNotGranted {
         /// As the request has it.

@@ -44,18 +44,6 @@ impl Scope {
         }
     }
 
-    /// Whether the caller may name a tenant of this name, whichever it is.
-    pub(super) fn covers(&self, name: &TenantName) -> bool {
-        match self {
-            Self::All => true,
-            Self::Only { names, others } => {
-                let fits =
-                    |one: &TenantMatch| matches!(one, TenantMatch::Pattern(it) if it.matches(name.as_str()));
-                names.contains(name) || others.iter().any(fits)
-            }
-        }
-    }
-
     /// The one tenant that it can only be, by its name.
     pub(super) fn only_name(&self) -> Option<&str> {
         match self {

@@ -259,7 +259,7 @@ async fn what_is_known_of_a_refused_request_is_in_its_line_and_its_labels() {
     assert_eq!(unknown["cause"], cause);
     assert_eq!(proxy.metric(&refused("", "acme")).await, 1.0);
 
-    proxy.ask(&keyed("GET", "/t/nobodys/api/users", "tenant")).await.assert_problem(403, "not_permitted");
+    proxy.ask(&keyed("GET", "/t/nobodys/api/users", "tenant")).await.assert_problem(404, "tenant_unknown");
     assert_eq!(line(&proxy, "tenant").await["tenant"], Value::Null, "what a caller made up is no label");
     assert_eq!(proxy.metric(&refused("", "")).await, 1.0);
 

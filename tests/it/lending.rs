@@ -126,7 +126,7 @@ async fn another_proxy_may_ask_where_it_is_allowed_to() {
         ("a trailing slash", nginx("GET", "/api/users/"), 400),
         ("an ambiguous path", nginx("GET", "/api/x/../users"), 400),
         ("an absolute target", nginx("GET", "http://x/api/users"), 400),
-        ("no tenant of that name", nginx("GET", "/t/x/api/users"), 403),
+        ("no tenant of that name", nginx("GET", "/t/x/api/users"), 404),
         ("what another server would send on", nginx("GET", "/api/users/u1#/../../hooks"), 400),
         ("the broker", nginx("POST", "/oidc/token"), 400),
         ("outside of the API", nginx("GET", "/authz"), 404),

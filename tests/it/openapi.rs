@@ -129,7 +129,7 @@ async fn whoever_may_not_name_the_tenant_reads_nothing() {
     proxy
         .ask(&Request::get(&format!("/t/nowhere{SWAGGER}")).key(KEY))
         .await
-        .assert_problem(403, "not_permitted");
+        .assert_problem(404, "tenant_unknown");
     proxy
         .ask(&Request::get("/api/.well-known/user.openapi.json").key(KEY))
         .await

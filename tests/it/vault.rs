@@ -98,7 +98,7 @@ pub(crate) async fn adopt(place: &Place, file: &Path, alias: &str, logto: &Logto
 async fn b53_an_adopted_tenant_is_used_at_once_outlives_a_kill_and_is_gone_when_removed() {
     let (logto, place) = (Logto::start().await, Place::new());
     let mut proxy = place.builder(&logto).start().await;
-    assert_eq!(proxy.get("/t/acme/api/roles").await.status, 403);
+    assert_eq!(proxy.get("/t/acme/api/roles").await.status, 404);
     let adopted = adopt(&place, &proxy.file(), "acme", &logto, logto.secret()).await;
     adopted.assert_code(0).keep(proxy.tap());
     assert_eq!(proxy.get("/t/acme/api/roles").await.status, 200, "in the next request");
@@ -117,7 +117,7 @@ async fn b53_an_adopted_tenant_is_used_at_once_outlives_a_kill_and_is_gone_when_
     assert!(text.assert_code(0).stdout.contains("labels     customer\n"), "{text:?}");
     let removed = tenant(&proxy.file(), &["remove", "acme"]).await;
     removed.assert_code(0);
-    assert_eq!(proxy.get("/t/acme/api/roles").await.status, 403);
+    assert_eq!(proxy.get("/t/acme/api/roles").await.status, 404);
     assert_eq!(proxy.get("/t/configured/api/roles").await.status, 200);
 }
 
