@@ -1,6 +1,6 @@
 //! A process that is told to stop while it creates a tenant, or sends a request once: it waits for that, whoever has left.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use claviger_emulator::{Effect, Emulator, Fault, Target};
 use rustix::process::Signal;
@@ -22,6 +22,11 @@ async fn sent(cloud: &Emulator) {
     soon("the creation to be sent", || cloud.api_requests() > 0).await;
 }
 
+/// With its vault there, and time for a creation that is slow.
+fn patient(cloud: &Emulator, token: &str, directory: &Path) -> Builder {
+    with_store(capturing(cloud, token), directory).set("timeouts.deadline", "'20s'")
+}
+
 /// Asks by the proxy for a tenant `acme`, and leaves.
 async fn ask_and_leave(proxy: &Proxy, cloud: &Emulator) {
     let mut client = proxy.connect().await;
@@ -40,8 +45,7 @@ async fn assert_kept(builder: Builder) {
 async fn b52_a_creation_whose_caller_has_left_is_completed_before_the_process_ends() {
     let (cloud, token) = account().await;
     let directory = tempfile::tempdir().expect("there is a temporary directory");
-    let builder =
-        || with_store(capturing(&cloud, &token), directory.path()).set("timeouts.deadline", "'20s'");
+    let builder = || patient(&cloud, &token, directory.path());
     let mut proxy = builder().start().await;
     slow(&cloud, SECOND);
     ask_and_leave(&proxy, &cloud).await;
@@ -55,8 +59,7 @@ async fn b52_a_creation_whose_caller_has_left_is_completed_before_the_process_en
 async fn b52_a_creation_of_the_operators_is_completed_and_answered_before_the_process_ends() {
     let (cloud, token) = account().await;
     let directory = tempfile::tempdir().expect("there is a temporary directory");
-    let builder =
-        || with_store(capturing(&cloud, &token), directory.path()).set("timeouts.deadline", "'20s'");
+    let builder = || patient(&cloud, &token, directory.path());
     let mut proxy = builder().start().await;
     slow(&cloud, SECOND);
     let bearer = format!("Bearer {MARK}admin-token-0123456789");
