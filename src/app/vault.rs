@@ -95,7 +95,7 @@ pub async fn open_vault_file(options: &VaultOptions) -> Result<Option<Box<dyn St
 /// [`VaultError::Unavailable`], when TLS cannot be set up.
 pub(super) fn connect(options: &RedisOptions) -> Result<Redis, VaultError> {
     Ok(Redis::new(options)
-        .map_err(|error| Unavailable::new(error.to_string(), "Correct redis.tls.roots."))?)
+        .map_err(|error| Unavailable::wrong(error.to_string(), "Correct redis.tls.roots."))?)
 }
 
 /// The API server that is configured, or that of the cluster in which this process runs.
@@ -130,8 +130,9 @@ async fn api_server(options: &KubernetesOptions) -> Result<Server, VaultError> {
             Roots::File { path, pem: read.secret.expose().to_vec() }
         }
     };
-    let tls = trust::client(&roots)
-        .map_err(|error| Unavailable::new(error.to_string(), "Correct vault.store.kubernetes.tls.roots."))?;
+    let tls = trust::client(&roots).map_err(|error| {
+        Unavailable::wrong(error.to_string(), "Correct vault.store.kubernetes.tls.roots.")
+    })?;
     let bearer = options.bearer.provider(PATIENCE);
     Ok(Server { base, namespace: options.namespace.clone(), bearer, tls })
 }
@@ -184,7 +185,7 @@ pub async fn vault_key(options: &VaultOptions) -> Result<crate::secret::Secret, 
 async fn sealing_key(name: &str, key: &ClientSecret) -> Result<Secret, VaultError> {
     let read = SecretHandle::from(key.clone()).read().await;
     let reading = read.map_err(|error| {
-        Unavailable::new(
+        Unavailable::wrong(
             format!("{name} cannot be read: {error}"),
             format!("Look at where {name} comes from."),
         )

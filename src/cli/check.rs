@@ -1,21 +1,18 @@
 //! `claviger check`: all problems in one run; with `--online`, each tenant end to end.
 
-use std::{
-    os::unix::fs::FileTypeExt as _,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    sync::Arc,
-};
+mod start;
 
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use self::start::Start;
 use crate::{
     app::{self, GrantMetrics},
     clock::{Clock, Random},
-    config::{Address, AuditOutput, Caller, Config, Identity, Issue},
+    config::{Address, Caller, Config, Identity, Issue},
     observe::Metrics,
     policy::rules::Brings,
     proxy::{self, Shared},
     token::Tokens,
-    vault::{VaultError, VaultTenants},
 };
 
 #[derive(clap::Args)]
@@ -45,6 +42,11 @@ pub(super) fn run(args: &Args) -> ExitCode {
     for warning in &warnings {
         tell!("warning: {warning}");
     }
+    let start = Start::of(config);
+    for warning in &start.warnings {
+        tell!("warning: {warning}");
+    }
+    let errors: Vec<_> = errors.iter().map(ToString::to_string).chain(start.errors).collect();
     if !errors.is_empty() {
         for error in &errors {
             tell!("error: {error}");
@@ -52,23 +54,25 @@ pub(super) fn run(args: &Args) -> ExitCode {
         tell!("claviger: the configuration is invalid: {}", super::count(errors.len(), "problem"));
         return ExitCode::from(super::INVALID_CONFIGURATION);
     }
-    let mut missing = missing_places(config);
-    missing.extend(vault_concerns(config));
-    for warning in &missing {
-        tell!("warning: {warning}");
-    }
     say!(
         "the configuration is valid: {}, {}, {}",
         super::count(config.tenants.len(), "tenant"),
         super::count(config.callers.len(), "caller"),
-        super::count(warnings.len() + missing.len(), "warning"),
+        super::count(warnings.len() + start.warnings.len(), "warning"),
     );
     let allowed = config.policies.iter().flat_map(|policy| &policy.allow);
     for brings in Brings::of_all(&config.catalog.catalog, allowed.map(|rule| rule.text.as_str())) {
         say!("  {brings}");
     }
     let shared = not_shared(config).into_iter().chain(unshared_vault(config));
-    for note in shared.chain(unguarded(config)).chain(wrong_keys(config)).chain(hidden_status(config)) {
+    for note in start
+        .notes
+        .into_iter()
+        .chain(shared)
+        .chain(unguarded(config))
+        .chain(wrong_keys(config))
+        .chain(hidden_status(config))
+    {
         say!("  {note}");
     }
     if !args.online {
@@ -77,56 +81,6 @@ pub(super) fn run(args: &Args) -> ExitCode {
     match super::runtime() {
         Ok(runtime) => runtime.block_on(online(loaded.config)),
         Err(error) => super::fail(&format!("cannot start: {error}")),
-    }
-}
-
-/// What `serve` would make files in, where it is not there. A warning, since it may be there where `serve` runs.
-fn missing_places(config: &Config) -> Vec<String> {
-    let sockets =
-        [("listen.proxy", config.listen.proxy.as_slice()), ("listen.admin", config.listen.admin.as_slice())];
-    let sockets = sockets.into_iter().flat_map(|(key, addresses)| {
-        addresses.iter().filter_map(move |address| match address {
-            Address::Unix(path) => Some((key, path)),
-            Address::Tcp(_) => None,
-        })
-    });
-    let mut warnings = Vec::new();
-    for (key, path) in sockets.clone() {
-        let there = std::fs::symlink_metadata(path);
-        if there.is_ok_and(|there| !there.file_type().is_socket()) {
-            warnings.push(format!("{key}: {} exists and is not a socket. Remove it.", path.display()));
-        }
-    }
-    let audit = match &config.audit.output {
-        AuditOutput::File { path, .. } => Some(("audit.output", path)),
-        _ => None,
-    };
-    let vault = config.vault.as_ref().and_then(|vault| vault.file()).map(|path| ("vault.store", path));
-    for (key, path) in sockets.chain(audit).chain(vault) {
-        let parent = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
-        if !parent.is_dir() {
-            let directory = parent.display();
-            warnings.push(format!(
-                "{key}: there is no directory {directory} here. Where claviger serve runs, create it, writable for its user."
-            ));
-        }
-    }
-    warnings
-}
-
-/// What is odd about the vault, where no process has it open: that one says so itself.
-fn vault_concerns(config: &Config) -> Vec<String> {
-    let Some(options) = &config.vault else { return Vec::new() };
-    let Ok(runtime) = super::runtime() else { return Vec::new() };
-    let read = async {
-        let Some(store) = app::open_vault_file(options).await? else { return Ok(Vec::new()) };
-        store.list().await
-    };
-    match runtime.block_on(read) {
-        Ok(stored) => VaultTenants::new(stored.into_iter().map(|it| it.record), config)
-            .concerns(config, Clock::system().now().wall),
-        Err(VaultError::Unavailable(error)) if error.is_in_use() => Vec::new(),
-        Err(error) => vec![format!("vault: {error}. {}", error.remedy())],
     }
 }
 

@@ -140,7 +140,7 @@ fn guarded<T, E: From<Unavailable>>(work: impl FnOnce() -> Result<T, E>) -> Resu
     let done = catch_unwind(AssertUnwindSafe(work));
     GUARDED.set(false);
     done.unwrap_or_else(|_| {
-        Err(Unavailable::new(
+        Err(Unavailable::wrong(
             "its file is damaged",
             "Restore a copy of the file, or an export; it was not changed.",
         )

@@ -52,24 +52,43 @@ pub enum Holder {
 pub struct Unavailable {
     what: Arc<str>,
     remedy: Arc<str>,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// It may be there in a moment, or from another machine.
+    Away,
     /// Another process has it, which is no fault.
-    in_use: bool,
+    InUse,
+    /// It stays so until somebody corrects the configuration, or what is stored.
+    Wrong,
 }
 
 impl Unavailable {
-    /// For this reason, and what mends it.
+    /// For this reason, and what mends it; it may be there in a moment, or from another machine.
     pub fn new(what: impl Into<Arc<str>>, remedy: impl Into<Arc<str>>) -> Self {
-        Self { what: what.into(), remedy: remedy.into(), in_use: false }
+        Self { what: what.into(), remedy: remedy.into(), kind: Kind::Away }
     }
 
     /// Another process has it.
     pub fn in_use(what: impl Into<Arc<str>>, remedy: impl Into<Arc<str>>) -> Self {
-        Self { in_use: true, ..Self::new(what, remedy) }
+        Self { kind: Kind::InUse, ..Self::new(what, remedy) }
+    }
+
+    /// For a reason that stays until somebody corrects the configuration, or what is stored.
+    pub fn wrong(what: impl Into<Arc<str>>, remedy: impl Into<Arc<str>>) -> Self {
+        Self { kind: Kind::Wrong, ..Self::new(what, remedy) }
     }
 
     /// Whether another process has it, which is no fault.
     pub fn is_in_use(&self) -> bool {
-        self.in_use
+        self.kind == Kind::InUse
+    }
+
+    /// Whether it stays so until somebody corrects the configuration, or what is stored.
+    pub fn is_wrong(&self) -> bool {
+        self.kind == Kind::Wrong
     }
 
     /// The system's cryptography failed.
@@ -79,7 +98,7 @@ impl Unavailable {
 
     /// What is in `place` is sealed with another master key.
     pub(super) fn other_key(place: impl fmt::Display) -> Self {
-        Self::new(
+        Self::wrong(
             format!("vault.key is not the key that {place} is sealed with"),
             "Write the key of before, or that of the last `claviger vault rekey`. Nothing was changed.",
         )

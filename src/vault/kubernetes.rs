@@ -107,7 +107,7 @@ impl KubernetesSecrets {
         }
         // Somebody may have sealed it with another key since.
         self.proof().await?;
-        Err(Unavailable::new(
+        Err(Unavailable::wrong(
             format!("the Secret {} does not open, or is none of Claviger's", object.name().escape_debug()),
             "If `claviger vault rekey` was run, start this process anew, with the new key. Otherwise restore the Secret, or take its labels away. Nothing was changed.",
         ))

@@ -315,7 +315,7 @@ fn unavailable(error: RedisError) -> Unavailable {
 }
 
 fn damaged(what: &str) -> Unavailable {
-    Unavailable::new(
+    Unavailable::wrong(
         format!("what is in Redis is damaged: {what}"),
         "Restore a copy of Redis' data, or take an export in under another redis.prefix. Nothing was changed.",
     )

@@ -169,29 +169,96 @@ async fn serve_strict_does_not_start_with_a_credential_that_logto_refuses() {
 }
 
 #[tokio::test]
-async fn check_warns_of_places_that_are_not_there() {
+async fn check_finds_places_that_are_not_there() {
     let files = Files::new();
     let there = files.0.path().display().to_string();
-    let with = |directory: &str| {
-        let settings = offline()
-            .set("tenants.acme.client_secret", "'0123456789abcdef'")
+    let usual = || offline().set("tenants.acme.client_secret", "'0123456789abcdef'");
+    let sockets = |directory: &str| {
+        usual()
             .set("listen.proxy", format!("['unix:{directory}/s']"))
             .set("listen.admin", format!("'unix:{directory}/a'"))
-            .set("audit.output", format!("{{ file = '{directory}/audit.jsonl' }}"));
-        files.with(&settings)
     };
-    let fine = claviger(&["check", "--config", &with(&there)]).await;
-    fine.assert_code(0);
-    assert!(!fine.stderr.contains("there is no directory"), "{}", fine.stderr);
-    let missing = claviger(&["check", "--config", &with("/nonexistent/claviger")]).await;
+    let fine = sockets(&there)
+        .set("audit.output", quoted_file(&there, "audit.jsonl"))
+        .set("vault.store", quoted_file(&there, "v"));
+    let fine = claviger(&["check", "--config", &files.with(&with_key(fine))]).await;
+    assert!(!fine.assert_code(0).stderr.contains("there is no directory"), "{}", fine.stderr);
+
+    // A service manager may make the directory of a socket at each start.
+    let missing = claviger(&["check", "--config", &files.with(&sockets("/nonexistent/claviger"))]).await;
     missing.assert_code(0);
-    for key in ["listen.proxy", "listen.admin", "audit.output"] {
+    for key in ["listen.proxy", "listen.admin"] {
         let said = format!("warning: {key}: there is no directory /nonexistent/claviger here.");
         assert!(missing.stderr.contains(&said), "{key}: {}", missing.stderr);
     }
+    let nowhere = usual()
+        .set("audit.output", quoted_file("/nonexistent/claviger", "audit.jsonl"))
+        .set("vault.store", quoted_file("/nonexistent/claviger", "v"));
+    let nowhere = claviger(&["check", "--config", &files.with(&with_key(nowhere))]).await;
+    nowhere.assert_code(64);
+    for key in ["audit.output", "vault.store"] {
+        let said = format!(
+            "error: {key}: there is no directory /nonexistent/claviger, and claviger serve would not start. Create it, writable for the \
+             user of claviger serve.\n"
+        );
+        assert!(nowhere.stderr.contains(&said), "{key}: {}", nowhere.stderr);
+    }
+    assert!(
+        nowhere.stderr.ends_with("claviger: the configuration is invalid: 2 problems\n"),
+        "{}",
+        nowhere.stderr
+    );
+
     std::fs::write(files.0.path().join("s"), "").expect("it can be written");
-    let in_the_way = claviger(&["check", "--config", &with(&there)]).await;
-    assert!(in_the_way.stderr.contains("/s exists and is not a socket"), "{}", in_the_way.stderr);
+    std::fs::create_dir(files.0.path().join("d")).expect("it can be made");
+    let in_the_way = with_key(sockets(&there).set("vault.store", quoted_file(&there, "d")));
+    let in_the_way = claviger(&["check", "--config", &files.with(&in_the_way)]).await;
+    in_the_way.assert_code(64);
+    for said in ["/s exists and is not a socket", "/d is a directory. Write the path of a file in it."] {
+        assert!(in_the_way.stderr.contains(said), "{said}: {}", in_the_way.stderr);
+    }
+}
+
+fn quoted_file(directory: &str, name: &str) -> String {
+    format!("{{ file = {} }}", quoted(format!("{directory}/{name}")))
+}
+
+fn with_key(settings: Settings) -> Settings {
+    settings.set("vault.key", "'0123456789abcdef0123456789abcdef'")
+}
+
+/// What `serve` would fail at is an error; what a running process has is not tried.
+#[tokio::test]
+async fn check_opens_the_vault_with_its_key() {
+    let logto = Logto::start().await;
+    let files = Files::new();
+    let there = files.0.path().display().to_string();
+    let with = |key: &str| {
+        let settings = Settings::usual().tenant("acme", &logto).set("vault.store", quoted_file(&there, "v"));
+        files.with(&settings.set("vault.key", quoted(key)))
+    };
+    let (right, wrong) = ("0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210");
+    let ready = files.0.path().join("ready.json");
+    let mut command = program();
+    command.args(["serve", "--config", &with(right), "--ready-file", &ready.display().to_string()]);
+    command.stderr(std::process::Stdio::null()).kill_on_drop(true);
+    let mut child = command.spawn().expect("it is there");
+    crate::support::until("a beginning", || ready.exists().then_some(())).await;
+    let running = claviger(&["check", "--config", &with(wrong)]).await;
+    let said = "  the vault was not tried, its key neither: another process has its file open\n";
+    assert!(running.assert_code(0).stdout.contains(said), "{running:?}");
+    child.kill().await.expect("it is a child");
+
+    claviger(&["check", "--config", &with(right)]).await.assert_code(0);
+    let other = claviger(&["check", "--config", &with(wrong)]).await;
+    let said = format!(
+        "error: vault: the vault is unavailable: vault.key is not the key that {there}/v is sealed with. "
+    );
+    assert!(other.assert_code(64).stderr.contains(&said), "{}", other.stderr);
+    std::fs::write(files.0.path().join("v"), "something else").expect("it can be written");
+    let foreign = claviger(&["check", "--config", &with(right)]).await;
+    let said = format!("error: vault: the vault is unavailable: {there}/v is not a vault of Claviger. ");
+    assert!(foreign.assert_code(64).stderr.contains(&said), "{}", foreign.stderr);
 }
 
 #[tokio::test]

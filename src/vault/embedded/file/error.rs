@@ -30,11 +30,11 @@ pub(super) fn unavailable(path: &Path, reason: impl Into<Reason>) -> Unavailable
             "Stop it, or go through it: with admin.tenants = true `claviger tenant` asks the running process.",
         ),
         Reason::Key => Unavailable::other_key(path),
-        Reason::Foreign => Unavailable::new(
+        Reason::Foreign => Unavailable::wrong(
             format!("{path} is not a vault of Claviger"),
             "Write the path of another file into vault.store; one that does not exist is made. Nothing was changed.",
         ),
-        Reason::Damaged(what) => Unavailable::new(
+        Reason::Damaged(what) => Unavailable::wrong(
             format!("{path} is damaged: {what}"),
             "Restore a copy of the file, or take an export in with `claviger vault import`. Nothing was changed.",
         ),
@@ -58,10 +58,13 @@ pub(super) fn unavailable(path: &Path, reason: impl Into<Reason>) -> Unavailable
                     "Make room; what was stored before is there, and nothing else was changed.",
                 ),
                 _ => {
-                    return Unavailable::new(format!("{path}: {error}"), "Look at the disk and at the path.");
+                    return Unavailable::wrong(
+                        format!("{path}: {error}"),
+                        "Look at the disk and at the path.",
+                    );
                 }
             };
-            Unavailable::new(format!("{path}: {what}"), remedy)
+            Unavailable::wrong(format!("{path}: {what}"), remedy)
         }
     }
 }

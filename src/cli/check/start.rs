@@ -1,0 +1,111 @@
+//! What `serve` would fail at when it starts, beyond what is written in the configuration: the places of its files, and the
+//! vault. What another process has open is not tried; sockets may be in a directory that the start makes, so a missing one is a
+//! warning.
+
+use std::{
+    os::unix::fs::FileTypeExt as _,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    app,
+    clock::Clock,
+    config::{Address, AuditOutput, Config},
+    vault::{VaultError, VaultTenants},
+};
+
+/// What was found.
+#[derive(Default)]
+pub(super) struct Start {
+    pub(super) errors: Vec<String>,
+    pub(super) warnings: Vec<String>,
+    pub(super) notes: Vec<String>,
+}
+
+impl Start {
+    pub(super) fn of(config: &Config) -> Self {
+        let mut this = Self::default();
+        this.sockets(config);
+        this.files(config);
+        this.vault(config);
+        this
+    }
+
+    fn sockets(&mut self, config: &Config) {
+        let sockets = [
+            ("listen.proxy", config.listen.proxy.as_slice()),
+            ("listen.admin", config.listen.admin.as_slice()),
+        ];
+        for (key, addresses) in sockets {
+            for address in addresses {
+                let Address::Unix(path) = address else { continue };
+                if std::fs::symlink_metadata(path).is_ok_and(|there| !there.file_type().is_socket()) {
+                    self.errors
+                        .push(format!("{key}: {} exists and is not a socket. Remove it.", path.display()));
+                }
+                if let Some(directory) = missing_directory(path) {
+                    self.warnings.push(format!(
+                        "{key}: there is no directory {} here. Where claviger serve runs, create it, writable for its user.",
+                        directory.display()
+                    ));
+                }
+            }
+        }
+    }
+
+    /// What outlives the process is in a directory that does as well.
+    fn files(&mut self, config: &Config) {
+        let audit = match &config.audit.output {
+            AuditOutput::File { path, .. } => Some(("audit.output", path.as_path())),
+            _ => None,
+        };
+        let vault =
+            config.vault.as_ref().and_then(|vault| vault.file()).map(|path| ("vault.store", path.as_path()));
+        for (key, path) in audit.into_iter().chain(vault) {
+            if let Some(directory) = missing_directory(path) {
+                self.errors.push(format!(
+                    "{key}: there is no directory {}, and claviger serve would not start. Create it, writable for the user of claviger serve.",
+                    directory.display()
+                ));
+            } else if path.is_dir() {
+                self.errors.push(format!(
+                    "{key}: {} is a directory. Write the path of a file in it.",
+                    path.display()
+                ));
+            }
+        }
+    }
+
+    /// What is wrong with the vault, where no process has it open: that one says so itself.
+    fn vault(&mut self, config: &Config) {
+        let Some(options) = &config.vault else { return };
+        let Ok(runtime) = crate::cli::runtime() else { return };
+        if options.file().is_some_and(|path| path.is_dir()) {
+            return;
+        }
+        let read = async {
+            let Some(store) = app::open_vault_file(options).await? else { return Ok(Vec::new()) };
+            store.list().await
+        };
+        match runtime.block_on(read) {
+            Ok(stored) => self.warnings.extend(
+                VaultTenants::new(stored.into_iter().map(|it| it.record), config)
+                    .concerns(config, Clock::system().now().wall),
+            ),
+            Err(VaultError::Unavailable(error)) if error.is_in_use() => self.notes.push(
+                "the vault was not tried, its key neither: another process has its file open".to_owned(),
+            ),
+            Err(error) => {
+                let is_wrong = matches!(&error, VaultError::Unavailable(why) if why.is_wrong());
+                let said = format!("vault: {error}. {}", error.remedy());
+                if is_wrong { self.errors.push(said) } else { self.warnings.push(said) }
+            }
+        }
+    }
+}
+
+/// The directory that `path` is to be in, where it is not there.
+fn missing_directory(path: &Path) -> Option<PathBuf> {
+    let parent = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    (!parent.is_dir()).then(|| parent.to_owned())
+}
