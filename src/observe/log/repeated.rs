@@ -1,15 +1,21 @@
 //! Keeps one line of the program from filling the log, however often strangers cause it: of each warning and error
-//! (and of all that other crates say) the first few of a minute pass; the rest is counted, and the count told. Requests
-//! have a limit of their own (`log.requests`), and the audit log is no log.
+//! (and of all that other crates say) the first few of a minute pass, and then a few that say something new; the rest is counted, and
+//! the count told. Requests have a limit of their own (`log.requests`), and the audit log is no log.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
+    fmt,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use tokio::time::Instant;
-use tracing::{Event, Level, Metadata, Subscriber, callsite::Identifier};
+use tracing::{
+    Event, Level, Metadata, Subscriber,
+    callsite::Identifier,
+    field::{Field, Visit},
+};
 use tracing_subscriber::layer::{Context, Layer};
 
 use super::style::REQUESTS;
@@ -19,6 +25,9 @@ const PERIOD: Duration = Duration::from_mins(1);
 /// What passes of one line in a period: of ours, which name tenants and callers, and of other crates'.
 const OURS: u64 = 60;
 const OTHERS: u64 = 10;
+/// Lines beyond these that pass in a period because none like them has: so what one peer causes without end does not hide what else is
+/// said at the same place.
+const NEW: u64 = 20;
 
 /// How often each line has been said.
 #[derive(Debug, Clone, Default)]
@@ -29,21 +38,35 @@ struct Said {
     since: Instant,
     times: u64,
     held_back: u64,
+    /// What passed in this period, by its text.
+    texts: HashSet<u64>,
     what: &'static Metadata<'static>,
 }
 
 impl Repeated {
     /// Whether a line is to be written at `now`.
-    fn passes(&self, what: &'static Metadata<'static>, now: Instant) -> bool {
+    fn passes(&self, event: &Event<'_>, now: Instant) -> bool {
+        let what = event.metadata();
         let Some(most) = most(what) else { return true };
+        let text = Text::of(event);
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // As many entries as the program has places that log.
-        let said = lines.entry(what.callsite()).or_insert(Said { since: now, times: 0, held_back: 0, what });
+        let said = lines.entry(what.callsite()).or_insert_with(|| Said {
+            since: now,
+            times: 0,
+            held_back: 0,
+            texts: HashSet::new(),
+            what,
+        });
         if now.saturating_duration_since(said.since) >= PERIOD {
             (said.since, said.times) = (now, 0);
+            said.texts.clear();
         }
-        said.times += 1;
-        let passes = said.times <= most;
+        let passes = said.times < most || (said.times < most + NEW && !said.texts.contains(&text));
+        if passes {
+            said.times += 1;
+            said.texts.insert(text);
+        }
         said.held_back += u64::from(!passes);
         passes
     }
@@ -71,6 +94,33 @@ impl Repeated {
     }
 }
 
+/// What a line says, without what differs from one to the next: numbers, and where the peer is.
+struct Text(DefaultHasher);
+
+impl Text {
+    fn of(event: &Event<'_>) -> u64 {
+        let mut text = Self(DefaultHasher::new());
+        event.record(&mut text);
+        text.0.finish()
+    }
+}
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() != "peer" {
+            // It never fails.
+            let _: fmt::Result = fmt::write(self, format_args!("{}={value:?};", field.name()));
+        }
+    }
+}
+
+impl fmt::Write for Text {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.bytes().filter(|byte| !byte.is_ascii_digit()).for_each(|byte| byte.hash(&mut self.0));
+        Ok(())
+    }
+}
+
 /// How many lines of a place pass in a period; `None`: all.
 fn most(what: &Metadata<'_>) -> Option<u64> {
     let ours = what.target().starts_with("claviger");
@@ -84,7 +134,7 @@ fn most(what: &Metadata<'_>) -> Option<u64> {
 
 impl<S: Subscriber> Layer<S> for Repeated {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
-        self.passes(event.metadata(), Instant::now())
+        self.passes(event, Instant::now())
     }
 }
 
@@ -127,5 +177,22 @@ mod tests {
         tokio::time::advance(PERIOD).await;
         say();
         assert_eq!((passed("h2::somewhere"), passed("claviger::listen")), (2 * OTHERS, 2 * OURS));
+    }
+    #[tokio::test(start_paused = true)]
+    async fn what_is_new_passes_beyond_that_and_not_without_end() {
+        let (repeated, counts) = (Repeated::default(), Arc::<Mutex<HashMap<_, _>>>::default());
+        let subscriber = tracing_subscriber::registry().with(Counting(counts.clone())).with(repeated.clone());
+        let _set = tracing::subscriber::set_default(subscriber);
+        let passed = || counts.lock().unwrap().values().sum::<u64>();
+        let say = |error: &str, n: u64| tracing::warn!(target: "claviger::x", peer = n * 7, error, "n {n}");
+        (0..100).for_each(|n| say("one", n));
+        assert_eq!(passed(), OURS);
+        (0..100).for_each(|n| say("another", n));
+        assert_eq!(passed(), OURS + 1, "once");
+        (0..100).for_each(|n| say(&"x".repeat(n), 0));
+        assert_eq!(passed(), OURS + NEW);
+        tokio::time::advance(PERIOD).await;
+        (0..100).for_each(|n| say("one", n));
+        assert_eq!(passed(), 2 * OURS + NEW);
     }
 }
