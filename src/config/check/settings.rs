@@ -103,10 +103,12 @@ impl Checker<'_> {
     }
 
     pub(super) fn admin(&mut self, raw: RawAdmin) -> AdminOptions {
+        // One that cannot be read is there all the same.
+        let has_token = raw.token.is_some();
         let admin = AdminOptions::checked(raw, self);
         if admin.tenants {
             let at = KeyPath::of(&["admin", "tenants"]);
-            if admin.token.is_none() {
+            if !has_token {
                 let what = "whoever reaches the admin listener could change tenants: there is no admin.token";
                 self.missing(&KeyPath::of(&["admin", "token"]), what, "Write token = { file = \"…\" }.");
             }

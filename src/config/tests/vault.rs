@@ -153,6 +153,15 @@ fn what_is_wrong_with_a_vault_or_a_template_is_said() {
             "[admin]\ntenants = true",
             "c.toml:10: admin.token: whoever reaches the admin listener could change tenants: there is no admin.token. Write token = { file = \"…\" }.",
         ),
+        // One mistake is said once.
+        (
+            "[admin]\ntenants = true\ntoken = { env = \"NOT_SET\" }",
+            "c.toml:12: admin.token: the environment variable NOT_SET is not set. Set NOT_SET, or write { file = \"…\" }.",
+        ),
+        (
+            "[admin]\ntenants = true\ntoken = { file = \"/nonexistent/token\" }",
+            "c.toml:12: admin.token: cannot read the file /nonexistent/token: there is no such file. Look at the path, and at what is mounted there.",
+        ),
     ] {
         let bench = Bench::new().with("c.toml", format!("{GOOD}{text}\n")).env("S", "secret").env("K", KEY);
         assert_eq!(bench.problems(), [want], "{text}");
