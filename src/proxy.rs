@@ -27,7 +27,7 @@ mod traffic;
 mod underway;
 
 pub use adopt::{AdoptError, Adopted, Adoption, alias};
-pub use build::{BuildError, Shared, Unproved, examine};
+pub use build::{BuildError, Findings, Shared, Unproved, examine};
 pub use cloud::{CreationStep, NewTenant, NewTenantError, NewlyCreated, Steps};
 pub use dry_run::{Allowed, Learned, Trial, Who};
 pub use error::{

@@ -104,6 +104,18 @@ impl Template {
         })
     }
 
+    /// Whether some path is matched by both, as [`meets`](Self::meets), where `other` may have a tail.
+    pub fn overlaps(&self, other: &Self, same: fn(&str, &str) -> bool) -> bool {
+        match (self.tail, other.tail) {
+            (_, false) => self.meets(other, same),
+            (false, true) => other.meets(self, same),
+            (true, true) => self.segments.iter().zip(&other.segments).all(|pair| match pair {
+                (Segment::Literal(ours), Segment::Literal(theirs)) => same(ours, theirs),
+                (Segment::Param, _) | (_, Segment::Param) => true,
+            }),
+        }
+    }
+
     fn compare(&self, other: &Self, each: impl Fn(&Segment, &Segment) -> bool) -> bool {
         let (ours, theirs) = (self.segments.len(), other.segments.len());
         let long_enough = if self.tail { theirs > ours } else { theirs == ours };

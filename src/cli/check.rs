@@ -11,7 +11,7 @@ use crate::{
     config::{Address, Caller, Config, Identity, Issue},
     observe::Metrics,
     policy::rules::Brings,
-    proxy::{self, Shared},
+    proxy::{self, Findings, Shared},
     token::Tokens,
 };
 
@@ -34,10 +34,11 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Err(problems) => return super::report(&problems),
     };
     let config = &loaded.config;
-    let (concerns, errors) = match proxy::examine(config, &Clock::system()) {
-        Ok(concerns) => (concerns, Vec::new()),
-        Err(errors) => (Vec::new(), errors),
+    let (found, errors) = match proxy::examine(config, &Clock::system()) {
+        Ok(found) => (found, Vec::new()),
+        Err(errors) => (Findings::default(), errors),
     };
+    let Findings { concerns, notes } = found;
     let warnings: Vec<_> = loaded.warnings.iter().chain(&concerns).collect();
     for warning in &warnings {
         tell!("warning: {warning}");
@@ -68,6 +69,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     for note in start
         .notes
         .into_iter()
+        .chain(notes)
         .chain(shared)
         .chain(unguarded(config))
         .chain(wrong_keys(config))

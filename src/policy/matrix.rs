@@ -10,7 +10,7 @@ use super::{
     rules::{Brings, Effect},
 };
 use crate::{
-    catalog::{Catalog, Operation},
+    catalog::{Api, Catalog, Operation},
     config::{Caller, Config, Issue},
     ids::CallerIndex,
 };
@@ -27,6 +27,8 @@ pub struct Column<'c> {
     pub beyond: Vec<&'c RuleSource>,
     /// What its rules about many operations bring.
     pub brings: Vec<Brings>,
+    /// Rules of `deny` lists that take nothing away from it.
+    pub idle_denies: Vec<&'c RuleSource>,
 }
 
 /// What one caller may do with one operation.
@@ -92,6 +94,7 @@ impl<'c> Column<'c> {
             let (masked, unmasked) = (has_secrets && is_hidden, has_secrets && !is_hidden);
             Cell { operation, verdict, about_some_paths, masked, unmasked }
         };
+        let idle = |api| grants.rules(index, api).idle_denies(grants.catalog(api));
         let tenants = config.tenants.iter().filter(|tenant| grants.may_name(index, &***tenant));
         Self {
             caller,
@@ -99,6 +102,11 @@ impl<'c> Column<'c> {
             cells: catalog.operations().map(cell).collect(),
             beyond: rules.beyond(catalog).map(AsRef::as_ref).collect(),
             brings: Brings::of_all(catalog, allowed(config, caller)),
+            idle_denies: [Api::Management, Api::Cloud]
+                .into_iter()
+                .flat_map(idle)
+                .map(AsRef::as_ref)
+                .collect(),
         }
     }
 
@@ -133,6 +141,7 @@ impl<'c> Column<'c> {
             "reveal": caller.reveal.iter().map(|rule| &rule.text).collect::<Vec<_>>(),
             "operations": self.granted().map(Cell::to_json).collect::<Vec<_>>(),
             "broad_rules": self.brings.iter().map(brought).collect::<Vec<_>>(),
+            "idle_denies": self.idle_denies.iter().map(|rule| rule.to_json()).collect::<Vec<_>>(),
             "beyond_the_catalog": self.beyond.iter().map(|rule| rule.to_json()).collect::<Vec<_>>(),
         })
     }

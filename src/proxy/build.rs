@@ -31,12 +31,20 @@ use crate::{
     tenants::{Change, Directory},
 };
 
+/// What there is to say of a configuration that can be put to work.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// What a running process would warn of at this moment.
+    pub concerns: Vec<Problem>,
+    /// What a reviewer of its policies should know, and may well mean.
+    pub notes: Vec<String>,
+}
+
 /// What is wrong with certificates and key sets that only those who use them can see: for `claviger check`.
-/// Returns what a running process would warn of at this moment.
 ///
 /// # Errors
 /// Every [`BuildError`] that building the pipeline would stop at, one after the other.
-pub fn examine(config: &Config, clock: &Clock) -> Result<Vec<Problem>, Vec<BuildError>> {
+pub fn examine(config: &Config, clock: &Clock) -> Result<Findings, Vec<BuildError>> {
     let tls = config.listen.tls.as_ref().map(|tls| Tls::new(tls, clock)).transpose();
     let keyrings = Keyrings::default().of(config).map(drop);
     let grants = Grants::new(config).map_err(BuildError::Rules);
@@ -44,7 +52,7 @@ pub fn examine(config: &Config, clock: &Clock) -> Result<Vec<Problem>, Vec<Build
         (Ok(tls), Ok(()), Ok(grants)) => {
             let mut concerns = policy::idle_reveals(&grants, config);
             concerns.extend(tls.map(|tls| tls.dates().concerns(clock.now().wall)).unwrap_or_default());
-            Ok(concerns)
+            Ok(Findings { concerns, notes: policy::idle_denies(&grants, config) })
         }
         (tls, keyrings, grants) => {
             let (tls, keyrings) = (tls.err().map(BuildError::from), keyrings.err().map(BuildError::from));

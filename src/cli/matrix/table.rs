@@ -146,6 +146,9 @@ fn summary(column: &Column<'_>, numbered: &Numbered<'_>, lines: &mut Vec<String>
     for rule in &caller.reveal {
         wrap("  ", &format!("{}: answers unmasked ({})", rule.text, rule.origin), lines);
     }
+    for rule in &column.idle_denies {
+        wrap("  ", &format!("{rule} takes nothing away: no rule allows this caller what it denies"), lines);
+    }
     let beyond = numbered.beyond(column);
     if !beyond.is_empty() {
         wrap("  ", &format!("also paths that the catalog does not know, by rule {}", listed(&beyond)), lines);

@@ -77,6 +77,40 @@ async fn check_and_the_matrix_say_what_a_tag_brings() {
     assert!(operations.contains("hooks (sensitive: destruction)\n"), "{operations}");
 }
 
+/// A lock for a later `allow` may be meant, and a slip may be as well: whoever reviews it should know.
+#[tokio::test]
+async fn check_and_the_matrix_name_denies_that_take_nothing_away() {
+    let files = Files::new();
+    let settings = offline()
+        .set("tenants.acme.client_secret", "'0123456789abcdef'")
+        .set("policies.all.allow", "['users:read']")
+        .set("policies.all.deny", "['DELETE /api/**', 'GetUser', 'hooks:write', 'cloud:DeleteTenant']")
+        .set("policies.more.allow", "['hooks:*', 'CreateHook']")
+        .set(
+            "callers.other.identify",
+            "{ api_key_sha256 = '0000000000000000000000000000000000000000000000000000000000000001' }",
+        )
+        .set("callers.other.policies", "['all', 'more']");
+    let file = files.with(&settings);
+    let check = claviger(&["check", "--config", &file]).await;
+    let said = "  policies.all.deny: \"DELETE /api/**\", \"cloud:DeleteTenant\" take nothing away now: nothing that they deny is allowed to \
+                a caller with this policy\n";
+    assert!(check.assert_code(0).stdout.contains(said), "{}", check.stdout);
+    let matrix = claviger(&["policy", "matrix", "--config", &file]).await.stdout;
+    let unbroken = matrix.replace("\n    ", " ");
+    let (local, other) = unbroken.split_once("\ncaller other\n").expect("it is there");
+    let said = |rule: &str| format!("  deny \"{rule}\" of policy all ({file}");
+    for rule in ["DELETE /api/**", "hooks:write", "cloud:DeleteTenant"] {
+        assert!(local.contains(&said(rule)), "{rule}: {local}");
+        assert_eq!(other.contains(&said(rule)), rule != "hooks:write", "{rule}: {other}");
+    }
+    assert!(local.contains(") takes nothing away: no rule allows this caller what it denies"), "{local}");
+    assert!(!unbroken.contains(&said("GetUser")), "{unbroken}");
+    let json = claviger(&["policy", "matrix", "--config", &file, "--json", "--caller", "other"]).await.stdout;
+    let json: Value = serde_json::from_str(&json).expect("it is JSON");
+    assert_eq!(json["callers"][0]["idle_denies"][0]["rule"], "DELETE /api/**");
+}
+
 /// Several callers, one with a long name, and texts that somebody chose with care.
 fn reviewed(files: &Files) -> String {
     let settings = offline()
