@@ -90,17 +90,20 @@ pub fn explain(error: &(dyn Error + 'static)) -> Option<&'static str> {
         }
         let is_parse = error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse);
         is_parse.then_some(Some(
-            "the answer is not HTTP: if the port speaks TLS, write https:// in place of http://",
+            "what answers there does not speak HTTP: if the port speaks TLS, write https:// in place of http://; else another service \
+             listens there, such as a database or SSH: look at host and port",
         ))
     })
     .flatten()
+    // tokio-rustls' own, which has no type.
+    .or_else(|| first(error, |error| (error.to_string() == "tls handshake eof").then_some(HUNG_UP)))
 }
 
 /// What a failed request comes to, in one line: in the user's terms where they are known, else the chain of causes without the
 /// outermost, which only says that a request failed.
 pub fn describe(error: reqwest::Error) -> String {
     let error = error.without_url();
-    if let Some(known) = explain(&error).or_else(|| plainly(&error)) {
+    if let Some(known) = plainly_of_answer(&error) {
         return known.to_owned();
     }
     let mut causes = Vec::new();
@@ -115,6 +118,16 @@ pub fn describe(error: reqwest::Error) -> String {
     let mut text = causes.join(": ");
     text.truncate(text.floor_char_boundary(300));
     text
+}
+
+/// What a request that nobody answered comes to in the user's terms, where it was the first on its connection; `None` where the error
+/// says it all.
+pub fn plainly_of_answer(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    let closed = |error: &(dyn Error + 'static)| {
+        let cut = error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message);
+        cut.then_some("the server closed the connection without an answer: does it speak HTTP at this port?")
+    };
+    explain(error).or_else(|| plainly(error)).or_else(|| first(error, closed))
 }
 
 /// What TLS says, where that is the cause.
@@ -142,6 +155,8 @@ fn first<'e, T>(
     None
 }
 
+const HUNG_UP: &str =
+    "the server closed the connection during the TLS handshake: does it speak TLS at this port?";
 /// Nobody takes connections at the port.
 pub const REFUSED: &str = "connection refused";
 
@@ -165,7 +180,7 @@ pub fn plainly(error: &(dyn Error + 'static)) -> Option<&'static str> {
 fn of_tls(error: &rustls::Error) -> Option<&'static str> {
     Some(match error {
         rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => {
-            "the port answers plain HTTP: write http:// in place of https://"
+            "what answers there does not speak TLS: if the port speaks plain HTTP, write http:// in place of https://; else look at host and port"
         }
         rustls::Error::InvalidCertificate(error) => match error {
             CertificateError::UnknownIssuer => {

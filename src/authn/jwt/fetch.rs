@@ -254,7 +254,7 @@ impl Fetch for HttpFetch {
 /// The innermost cause: the rest only says that a request failed.
 fn describe(error: reqwest::Error) -> String {
     let error = error.without_url();
-    if let Some(known) = crate::trust::explain(&error).or_else(|| crate::trust::plainly(&error)) {
+    if let Some(known) = crate::trust::plainly_of_answer(&error) {
         return known.to_owned();
     }
     let mut cause: &dyn std::error::Error = &error;

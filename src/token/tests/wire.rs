@@ -230,7 +230,10 @@ async fn tls_is_the_configuration_it_was_given_and_speaks_http_1() {
 
     let plain = ask(&url.replace("https:", "http:"), &super::key("acme"), "s").await.unwrap_err();
     let Fault::Unreachable(why) = &plain else { panic!("{plain:?}") };
-    assert!(why.starts_with("the answer is not HTTP: if the port speaks TLS, write https://"), "{why}");
+    assert!(
+        why.starts_with("what answers there does not speak HTTP: if the port speaks TLS, write https://"),
+        "{why}"
+    );
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let plain = format!("https://localhost:{}/oidc/token", listener.local_addr().unwrap().port());
@@ -241,7 +244,7 @@ async fn tls_is_the_configuration_it_was_given_and_speaks_http_1() {
     });
     let fault = self::issuer(&plain).request(request()).await.unwrap_err();
     let Fault::Unreachable(why) = &fault else { panic!("{fault:?}") };
-    assert!(why.starts_with("the port answers plain HTTP: write http:// in place of https://"), "{why}");
+    assert!(why.starts_with("what answers there does not speak TLS: if the port speaks plain HTTP, write http:// in place of https://"), "{why}");
 
     let mut roots = rustls::RootCertStore::empty();
     roots.add(made.cert.der().clone()).unwrap();

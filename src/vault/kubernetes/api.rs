@@ -257,7 +257,7 @@ const REACH: &str = "Look at the API server, DNS and network policies; it is tri
 
 pub(super) fn unreachable(error: reqwest::Error) -> Unavailable {
     let error = error.without_url();
-    let known = trust::explain(&error).or_else(|| trust::plainly(&error));
+    let known = trust::plainly_of_answer(&error);
     let what = match known {
         Some(known) => known.to_owned(),
         None if error.is_timeout() => "no answer in time".to_owned(),

@@ -106,7 +106,7 @@ async fn b61_a_scheme_or_a_certificate_that_cannot_be_right_stops_the_run_at_onc
         (
             format!("https://{}", plain.authority()),
             &[][..],
-            "the port answers plain HTTP: write http:// in place of https://",
+            "what answers there does not speak TLS: if the port speaks plain HTTP, write http:// in place of https://; else look at host and port",
         ),
         (
             format!("https://localhost:{port}"),

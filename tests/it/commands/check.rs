@@ -284,7 +284,7 @@ async fn check_online_explains_in_the_users_terms() {
         (
             good.clone().set("tenants.acme.endpoint", quoted(logto.base_url().replace("http:", "https:"))),
             1,
-            "Logto cannot be reached: the port answers plain HTTP: write http:// in place of https://.\n",
+            "Logto cannot be reached: what answers there does not speak TLS: if the port speaks plain HTTP, write http:// in place of https://; else look at host and port.\n",
         ),
     ];
     let signer = Signer::new("one");
@@ -313,6 +313,75 @@ async fn check_online_explains_in_the_users_terms() {
         );
         assert!(!finished.stderr.contains(logto.secret()) && !finished.stderr.contains("eyJ"));
     }
+}
+
+/// Another service at the port, and another server of HTTP: of Logto's own side and of an issuer's.
+#[tokio::test]
+async fn check_online_says_what_is_no_logto_and_no_issuer() {
+    let html = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 15\r\nConnection: close\r\n\r\n<!doctype html>";
+    let files = Files::new();
+    let no_http = "what answers there does not speak HTTP: if the port speaks TLS, write https:// in place of http://; else another service \
+                   listens there, such as a database or SSH: look at host and port. ";
+    let closed = "the server closed the connection without an answer: does it speak HTTP at this port? ";
+    let no_endpoint =
+        "This does not look like Logto's token endpoint: set `endpoint` to the tenant's own address";
+    for (scheme, says, of_tenant, of_issuer) in [
+        ("http", "SSH-2.0-OpenSSH_9.6\r\n", no_http, no_http),
+        ("http", "-ERR unknown command 'POST'\r\n", no_http, no_http),
+        ("http", "\x15\x03\x01\0\x02\x02\x0a", no_http, no_http),
+        ("http", "", closed, closed),
+        (
+            "https",
+            "",
+            "during the TLS handshake: does it speak TLS at this port? ",
+            "does it speak TLS at this port? ",
+        ),
+        ("http", html, no_endpoint, "it is not a JSON object with issuer and jwks_uri"),
+        (
+            "http",
+            &html.replace("<!doctype html>", "welcome to it :").replace("text/html", "text/plain"),
+            no_endpoint,
+            "not a JSON object",
+        ),
+    ] {
+        let url = format!("{scheme}://{}", other_service(says).await);
+        let settings = offline()
+            .set("tenants.acme.endpoint", quoted(&url))
+            .set("tenants.acme.client_secret", "'0123456789abcdef'")
+            .set("retry.unreachable", "'0s'")
+            .set("issuers.ci.issuer", quoted(&url))
+            .set("issuers.ci.audience", "'claviger'")
+            .set("callers.ci.identify", "{ jwt = { issuer = 'ci', claims = { sub = 'x' } } }")
+            .set("callers.ci.policies", "['all']");
+        let said = claviger(&["check", "--online", "--config", &files.with(&settings)]).await;
+        said.assert_code(1);
+        let line = |start: &str| {
+            said.stderr.lines().find(|line| line.starts_with(start)).unwrap_or_default().to_owned() + " "
+        };
+        let (tenant, issuer) = (line("acme: "), line("issuers.ci: "));
+        assert!(tenant.contains(of_tenant.trim_end()) && tenant.contains(&url), "{says}: {tenant}");
+        assert!(issuer.contains(of_issuer.trim_end()) && issuer.contains(&url), "{says}: {issuer}");
+    }
+}
+
+/// Something that says this to whoever connects, and hangs up when it has been said anything.
+async fn other_service(says: &str) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    let says = says.to_owned();
+    tokio::spawn(async move {
+        loop {
+            let Ok((mut stream, _)) = listener.accept().await else { return };
+            let says = says.clone();
+            tokio::spawn(async move {
+                let _: std::io::Result<usize> = stream.read(&mut [0; 4096]).await;
+                let _: std::io::Result<()> = stream.write_all(says.as_bytes()).await;
+            });
+        }
+    });
+    address
 }
 
 /// Its value is in the environment anyway, but not in what is printed.
