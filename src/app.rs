@@ -185,6 +185,7 @@ impl App {
             )),
             metrics: self.shared.metrics.clone(),
             failures: Arc::default(),
+            unreadable: Arc::default(),
             stop: accepting.clone(),
             drain: drain.clone(),
         });

@@ -16,6 +16,8 @@ pub mod strangers;
 mod stream;
 mod streams;
 pub mod tls;
+mod told;
+mod unreadable;
 mod watch;
 pub mod worker;
 

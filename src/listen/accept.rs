@@ -24,6 +24,7 @@ use super::{
         Secured, Tls,
         failure::{HandshakeFailure, HandshakeFailures},
     },
+    unreadable::UnreadableRequests,
     worker::Workers,
 };
 use crate::{
@@ -48,10 +49,12 @@ pub struct Acceptor<H> {
     pub buffers: Option<usize>,
     /// Whose connections there are, over all listeners.
     pub strangers: Arc<Strangers>,
-    /// For `connections` and `tls_handshakes_failed_total`.
+    /// For `connections`, `tls_handshakes_failed_total` and `unreadable_requests_total`.
     pub metrics: Arc<Metrics>,
     /// Handshakes that failed, for the log.
     pub failures: Arc<HandshakeFailures>,
+    /// Requests that cannot be read, for the log.
+    pub unreadable: Arc<UnreadableRequests>,
     /// Stops accepting.
     pub stop: CancellationToken,
     /// Drains connections.
@@ -191,7 +194,10 @@ impl<H: Handler> Acceptor<H> {
             }
         };
         let (handler, drain) = (self.handler.clone(), self.drain.clone());
-        serve(stream, protocol, connection, settings, closing, handler, drain).await;
+        let peer = connection.peer.address;
+        if let Some(why) = serve(stream, protocol, connection, settings, closing, handler, drain).await {
+            self.unreadable.note(why, peer, &self.metrics, tokio::time::Instant::now());
+        }
     }
 
     /// Shakes hands within `patience`, unless the connection is to give way meanwhile.

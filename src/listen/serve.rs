@@ -1,6 +1,6 @@
 //! Serves one connection until it ends, is too slow, or is drained.
 
-use std::{convert::Infallible, net::SocketAddr, pin::Pin, sync::Arc, task::Poll, time::Duration};
+use std::{convert::Infallible, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
 use hyper::{
     Request,
@@ -20,9 +20,10 @@ use super::{
     strangers::{GLANCE, Standing, Way},
     stream::Stream,
     streams::Streams,
+    unreadable::Unreadable,
     watch::{PERIOD, Patience, Slow, Watched},
 };
-use crate::activity::{Busy, Foreign};
+use crate::activity::Busy;
 
 /// Smallest buffer that hyper takes.
 const MIN_HEAD: usize = 8 * 1024;
@@ -38,7 +39,7 @@ const ABANDONED: u32 = 2;
 const PING: Duration = Duration::from_secs(20);
 const PONG: Duration = Duration::from_secs(10);
 
-/// Serves `stream` until its peer, a limit or the drain ends it.
+/// Serves `stream` until its peer, a limit or the drain ends it; and says why, where it ended with a request that cannot be read.
 pub(super) async fn serve<H: Handler>(
     stream: Stream,
     protocol: Protocol,
@@ -47,7 +48,7 @@ pub(super) async fn serve<H: Handler>(
     closing: &Closing,
     handler: Arc<H>,
     drain: CancellationToken,
-) {
+) -> Option<Unreadable> {
     let standing = connection.standing.clone();
     let activity = standing.way().activity().clone();
     let io = TokioIo::new(Watched::new(stream, activity.clone()));
@@ -58,14 +59,13 @@ pub(super) async fn serve<H: Handler>(
                 let (handler, connection, busy) = (&handler, &connection, Busy::begin(&activity));
                 async move { Ok::<_, Infallible>(handler.handle(connection, request, busy).await) }
             });
-            let (peer, plain) = (connection.peer.address, connection.scheme == "http");
+            let plain = connection.scheme == "http";
             let served = std::pin::pin!(http1(settings).serve_connection(io, service));
-            let attended =
+            let ended =
                 attend(served, http1::Connection::graceful_shutdown, &standing, patience, drain).await;
-            closing.orderly(attended);
-            if let Some(foreign) = activity.foreign().filter(|_| plain) {
-                report(foreign, peer);
-            }
+            closing.orderly(ended.by_itself);
+            let foreign = activity.foreign().filter(|_| plain).map(Unreadable::from);
+            foreign.or(ended.unreadable)
         }
         Protocol::Http2 => {
             // Each request is a task of its own, which may outlast this one by a moment.
@@ -85,9 +85,10 @@ pub(super) async fn serve<H: Handler>(
                 })
             });
             let served = std::pin::pin!(http2(settings).serve_connection(io, service));
-            let attended =
+            let ended =
                 attend(served, http2::Connection::graceful_shutdown, &standing, patience, drain).await;
-            closing.orderly(attended);
+            closing.orderly(ended.by_itself);
+            ended.unreadable
         }
     }
 }
@@ -165,14 +166,26 @@ impl Leaving {
     }
 }
 
-/// Whether the connection has ended by itself.
+/// How a connection ended.
+struct Ended {
+    by_itself: bool,
+    unreadable: Option<Unreadable>,
+}
+
+impl Ended {
+    /// Cut off; in order, where its peer misses nothing.
+    fn cut_off(by_itself: bool) -> Self {
+        Self { by_itself, unreadable: None }
+    }
+}
+
 async fn attend<S>(
     mut served: Pin<&mut S>,
     finish: impl Fn(Pin<&mut S>),
     standing: &Standing,
     mut patience: Patience,
     drain: CancellationToken,
-) -> bool
+) -> Ended
 where
     S: Future<Output = hyper::Result<()>>,
 {
@@ -185,10 +198,10 @@ where
         tokio::select! {
             biased;
             ended = served.as_mut() => {
-                if let Err(error) = ended {
-                    tracing::debug!(error = %describe(&error), "a caller's connection ended badly");
-                }
-                return true;
+                let error = ended.err().inspect(|error| {
+                    tracing::debug!(error = %describe(error), "a caller's connection ended badly");
+                });
+                return Ended { by_itself: true, unreadable: error.as_ref().and_then(Unreadable::of) };
             }
             () = &mut told, if leaving.is_none() => {
                 tracing::debug!("a connection gives way to another");
@@ -198,7 +211,7 @@ where
                 let Some(leaving) = &mut leaving else { continue };
                 let stays = standing.stays(leaving.has_said).min(leaving.end - Instant::now());
                 if stays.is_zero() {
-                    return standing.caller().is_some() && way.activity().oldest().is_none();
+                    return Ended::cut_off(standing.caller().is_some() && way.activity().oldest().is_none());
                 }
                 if standing.caller().is_some() && !std::mem::replace(&mut leaving.has_said, true) {
                     finish(served.as_mut());
@@ -214,27 +227,10 @@ where
                 Some(Slow::Idle) => finish(served.as_mut()),
                 Some(slow) => {
                     tracing::debug!(?slow, "a caller's connection is too slow: closed");
-                    return false;
+                    return Ended::cut_off(false);
                 }
             }
         }
-    }
-}
-
-/// The client sees no more than a connection that ends, so the operator is told.
-fn report(foreign: Foreign, peer: Option<SocketAddr>) {
-    let peer = peer.map(|peer| peer.to_string());
-    match foreign {
-        Foreign::Tls => tracing::warn!(
-            peer,
-            remedy = "write http:// in the client, or set `listen.tls`",
-            "this listener speaks plain HTTP, and a client speaks TLS"
-        ),
-        Foreign::Http2 => tracing::warn!(
-            peer,
-            remedy = "have the client speak HTTP/1.1, or set `listen.tls`",
-            "this listener speaks HTTP/1.1, and a client speaks HTTP/2 without TLS"
-        ),
     }
 }
 

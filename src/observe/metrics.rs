@@ -56,6 +56,7 @@ pub struct Metrics {
     pub(crate) issuer_keys: Gauges<1>,
     pub(crate) issuer_failures: Gauges<1>,
     pub(crate) handshakes_failed: Counters<1>,
+    pub(crate) unreadable: Counters<1>,
     pub(crate) certificate_expiry: Gauges<0>,
     pub(crate) crl_next_update: Gauges<0>,
     pub(crate) idempotency: Counters<1>,
@@ -264,6 +265,12 @@ impl Metrics {
                 "Number of callers' connections that ended before a TLS session, by reason.",
                 ["reason"],
                 closed::HANDSHAKES,
+            ),
+            unreadable: families.closed_counters(
+                "unreadable_requests_total",
+                "Number of requests that the HTTP parser refused, by reason.",
+                ["reason"],
+                closed::UNREADABLE,
             ),
             certificate_expiry: families.gauges(
                 "tls_certificate_expiry_timestamp_seconds",

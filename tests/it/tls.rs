@@ -132,8 +132,8 @@ async fn what_is_no_handshake_is_let_go() {
     let log = proxy.log();
     assert_eq!(
         log.matches("a caller's TLS handshake failed").count(),
-        1,
-        "one a minute, and no probe: {log}"
+        2,
+        "one a minute for each fault, and no probe: {log}"
     );
     assert!(log.contains("plain HTTP; the client must write https://"), "{log}");
 }

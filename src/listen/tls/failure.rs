@@ -1,21 +1,11 @@
-//! Why a handshake failed, in a closed set for metrics and log, and how often that is said: a caller that is cut
-//! off tries again and again, and so does a scanner. At most one warning a minute for each reason and what the TLS library says of
-//! it, with the number of those that were not written. A connection that ends without a byte is a probe, and no warning.
+//! Why a handshake failed, in a closed set for metrics and log. A connection that ends without a byte is a probe, and no warning.
 
-use std::{
-    fmt, io,
-    net::SocketAddr,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt, io, net::SocketAddr};
 
 use rustls::{AlertDescription, CertificateError, Error};
 use tokio::time::Instant;
 
-/// Between two warnings for the same reason.
-const INTERVAL: Duration = Duration::from_secs(60);
-/// Details of one reason that are told apart. The library has more of a few reasons than this, and a peer may try them all.
-const DETAILS: usize = 8;
+use crate::listen::told::Told;
 
 /// Why, as the label `reason` of the metric has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,14 +174,7 @@ impl fmt::Display for HandshakeFailure {
 
 /// The failures of all listeners, as far as they were written.
 #[derive(Debug, Default)]
-pub struct HandshakeFailures(Mutex<[Vec<Said>; Reason::COUNT]>);
-
-#[derive(Debug)]
-struct Said {
-    detail: String,
-    last: Instant,
-    since: u64,
-}
+pub struct HandshakeFailures(Told<{ Reason::COUNT }>);
 
 impl HandshakeFailures {
     /// Writes a failure, unless one like it was written a moment ago.
@@ -208,87 +191,16 @@ impl HandshakeFailures {
 
     /// How many like it were not written since the last that was; `None` where this is one of them.
     fn suppressed(&self, failure: &HandshakeFailure, now: Instant) -> Option<u64> {
-        if failure.reason == Reason::Silent {
-            return None;
+        match failure.reason {
+            Reason::Silent => None,
+            reason => self.0.suppressed(reason as usize, &failure.detail, now),
         }
-        // Times and lengths differ from one failure to the next.
-        let detail: String = failure.detail.chars().filter(|c| !c.is_ascii_digit()).collect();
-        let is_recent = |said: &Said| now.saturating_duration_since(said.last) < INTERVAL;
-        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let said = &mut said[failure.reason as usize];
-        let at = said.iter().position(|said| said.detail == detail);
-        match at {
-            None if said.len() < DETAILS => {
-                said.push(Said { detail, last: now, since: 0 });
-                return Some(0);
-            }
-            _ => {}
-        }
-        // One that is told apart no more makes room; what was not written of it is told with the newcomer.
-        let oldest = (0..said.len()).min_by_key(|at| said[*at].last);
-        let said = &mut said[at.or(oldest)?];
-        if is_recent(said) {
-            said.since += 1;
-            return None;
-        }
-        (said.detail, said.last) = (detail, now);
-        Some(std::mem::take(&mut said.since))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn of(reason: Reason, detail: &str) -> HandshakeFailure {
-        HandshakeFailure { reason, detail: detail.into() }
-    }
-
-    #[test]
-    fn one_warning_a_minute_for_each_reason_with_the_number_of_the_others() {
-        let (failures, start) = (HandshakeFailures::default(), Instant::now());
-        let at = |seconds| start + Duration::from_secs(seconds);
-        let (revoked, other) = (of(Reason::Revoked, ""), of(Reason::NotTls, ""));
-        assert_eq!(failures.suppressed(&revoked, at(0)), Some(0));
-        assert_eq!(failures.suppressed(&revoked, at(1)), None);
-        assert_eq!(failures.suppressed(&revoked, at(59)), None);
-        assert_eq!(failures.suppressed(&other, at(59)), Some(0), "another reason is another matter");
-        assert_eq!(failures.suppressed(&revoked, at(60)), Some(2));
-        assert_eq!(failures.suppressed(&revoked, at(61)), None);
-        assert_eq!(failures.suppressed(&revoked, at(600)), Some(1));
-    }
-
-    #[test]
-    fn another_fault_for_the_same_reason_is_written_at_once() {
-        let (failures, start) = (HandshakeFailures::default(), Instant::now());
-        let at = |seconds| start + Duration::from_secs(seconds);
-        let refused =
-            |detail: &str, seconds| failures.suppressed(&of(Reason::CertificateRefused, detail), at(seconds));
-        assert_eq!(refused("it is an authority's own", 0), Some(0));
-        assert_eq!(refused("it is an authority's own", 1), None);
-        assert_eq!(refused("not for clients", 2), Some(0), "another fault");
-        assert_eq!((refused("not for clients", 3), refused("it is an authority's own", 3)), (None, None));
-        assert_eq!(refused("it is an authority's own", 60), Some(2));
-        assert_eq!(refused("not for clients", 62), Some(1));
-
-        let expired = |ago: u64, seconds| {
-            failures.suppressed(&of(Reason::CertificateExpired, &format!("{ago} seconds ago")), at(seconds))
-        };
-        assert_eq!((expired(100, 0), expired(101, 1)), (Some(0), None), "the same fault a second later");
-    }
-
-    #[test]
-    fn a_peer_that_tries_all_faults_has_a_few_lines() {
-        let (failures, start) = (HandshakeFailures::default(), Instant::now());
-        let odd = |n: usize, seconds| {
-            let now = start + Duration::from_secs(seconds);
-            failures.suppressed(&of(Reason::NotTls, &"x".repeat(n)), now)
-        };
-        assert_eq!((0..100).filter_map(|n| odd(n, 0)).count(), DETAILS);
-        assert_eq!(odd(100, 59), None);
-        assert_eq!((100..200).filter_map(|n| odd(n, 60)).sum::<u64>(), 93, "those that had no line");
-        assert_eq!(failures.0.lock().unwrap()[Reason::NotTls as usize].len(), DETAILS);
-    }
 
     #[test]
     fn a_connection_without_a_byte_is_no_warning() {

@@ -152,3 +152,6 @@ pub(super) const HANDSHAKES: &[[&str; 1]] = &[
     ["silent"],
     ["other"],
 ];
+
+/// Of `unreadable_requests_total`.
+pub(super) const UNREADABLE: &[[&str; 1]] = &[["head_too_large"], ["malformed"], ["tls"], ["http2"]];
