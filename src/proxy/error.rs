@@ -351,6 +351,10 @@ impl Failure {
                 ..
             }) => return format!("Ask the operator to add {operation:?} to a policy; {EXPLAIN}").into(),
             Self::Policy(Refusal::Path(ambiguous)) => ambiguous.remedy(),
+            Self::Broker(BrokerError::Form | BrokerError::GrantType) => {
+                "Send the fields grant_type=client_credentials, client_id (the caller's name) and client_secret (its API key) as a form, \
+                 not as JSON; the last two may come by HTTP Basic."
+            }
             _ => description.remedy,
         };
         fixed.into()

@@ -132,10 +132,42 @@ async fn a_mistaken_request_is_told_what_to_write_instead() {
         (
             Request::form("/t/acme/oidc/token", "grant_type=password"),
             400,
-            "The token broker issues tokens for grant_type=client_credentials only. Correct the request.",
+            "The token broker issues tokens for grant_type=client_credentials only. Send the fields grant_type=client_credentials, client_id (the caller's name) and client_secret (its API key) as a form, not as JSON; the last two may come by HTTP Basic.",
         ),
     ] {
         assert_eq!(detail(&proxy, &request).await, (status, expected.to_owned()), "{request:?}");
+    }
+}
+
+/// As who has read no documentation sends it: without a body, or with JSON as most APIs take it.
+#[tokio::test]
+async fn a_token_request_that_is_no_form_is_told_which_fields_to_send() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    let json = Request::post("/oidc/token", r#"{"grant_type":"client_credentials"}"#);
+    for (request, error, what) in [
+        (
+            Request::new("POST", "/oidc/token"),
+            "invalid_request",
+            "The token request is not a form (application/x-www-form-urlencoded).",
+        ),
+        (json, "invalid_request", "The token request is not a form (application/x-www-form-urlencoded)."),
+        (
+            Request::form("/oidc/token", ""),
+            "unsupported_grant_type",
+            "The token broker issues tokens for grant_type=client_credentials only.",
+        ),
+    ] {
+        let body = proxy.ask(&request).await.json();
+        let said = format!(
+            "{what} Send the fields grant_type=client_credentials, client_id (the caller's name) and client_secret (its API key) as a \
+             form, not as JSON; the last two may come by HTTP Basic."
+        );
+        assert_eq!(
+            (&body["error"], &body["error_description"]),
+            (&error.into(), &said.into()),
+            "{request:?}"
+        );
     }
 }
 
@@ -222,6 +254,37 @@ async fn tls_and_http_2_at_a_listener_of_plain_http_are_named_in_the_log() {
         .await
         .expect("it is read");
     proxy.logged("the admin listener speaks plain HTTP, and a client speaks something else").await;
+}
+
+/// The parser answers it before there is a request that could have a line; the operator sees it all the same.
+#[tokio::test]
+async fn a_head_that_the_parser_refuses_is_counted_and_said_once() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    let refused = async |head: &[u8], status: &str| {
+        let mut client = proxy.connect().await;
+        client.write(head).await.expect("it is read");
+        let answer = client.read_to_end().await;
+        assert!(answer.starts_with(status.as_bytes()), "{answer:?}");
+    };
+    let fat = format!("GET /api/roles HTTP/1.1\r\nHost: x\r\nCookie: {}\r\n\r\n", "CANARY".repeat(8_000));
+    refused(fat.as_bytes(), "HTTP/1.1 431").await;
+    refused(fat.as_bytes(), "HTTP/1.1 431").await;
+    refused(b"GET /api/roles CANARY/1.1\r\n\r\n", "HTTP/1.1 400").await;
+    for (reason, count, said) in [
+        ("head_too_large", 2.0, "a request was refused (431): its head is too large"),
+        ("malformed", 1.0, "a request was refused (400): it is not HTTP/1.1"),
+    ] {
+        proxy.logged(said).await;
+        let metric = format!("claviger_unreadable_requests_total{{reason=\"{reason}\"}}");
+        assert_eq!(proxy.log().matches(said).count(), 1, "{said}");
+        assert_eq!(proxy.metric(&metric).await, count, "{reason}");
+    }
+    assert!(
+        !proxy.log().contains("CANARY") && proxy.log().contains("raise `limits.head`"),
+        "{}",
+        proxy.log()
+    );
 }
 
 /// Which character, why, and what to write in its place.
