@@ -77,11 +77,7 @@ impl Question {
             _ if presents => Who::Presented,
             (Some(named), _) => Who::Caller(named),
             (None, [only]) => {
-                let notes_it = only.identify.iter().all(|identity| *identity != Identity::Loopback);
-                if notes_it {
-                    notes
-                        .push(format!("no credential was given: decided for the only caller, {}", only.name));
-                }
+                notes.extend(assumed(only));
                 Who::Caller(CallerIndex(0))
             }
             (None, callers) => return Err(whose(callers, &notes)),
@@ -122,6 +118,30 @@ impl Meant {
             _ => Ok(()),
         }
     }
+}
+
+/// That a request without a credential is taken for the only caller's, and what it has to have as it is sent.
+fn assumed(only: &Caller) -> Option<String> {
+    let mut proofs: Vec<&str> = only.identify.iter().map(proof).collect::<Option<_>>()?;
+    proofs.dedup();
+    let what = match proofs.is_empty() {
+        true => "nothing identifies it, so it is a 401 as it is sent".to_owned(),
+        false => format!("as it is sent without one it is a 401. Add {}", proofs.join(", or ")),
+    };
+    Some(format!("no credential was given: decided for the only caller, {}; {what}", only.name))
+}
+
+/// What a request has to have to be of a caller that is identified so; `None`: nothing.
+fn proof(identity: &Identity) -> Option<&'static str> {
+    Some(match identity {
+        Identity::Loopback => return None,
+        Identity::UnixUid(_) | Identity::UnixGid(_) => "the Unix socket, as its user",
+        Identity::ApiKey { .. } => "its API key, as the header Claviger-Key",
+        Identity::ServiceAccount { .. } | Identity::Jwt { .. } => {
+            "its JWT, as the header Authorization: Bearer"
+        }
+        Identity::Spiffe(_) | Identity::Dns(_) => "its client certificate",
+    })
 }
 
 fn index_of(name: &str, config: &Config) -> Result<CallerIndex, Unclear> {
@@ -197,9 +217,15 @@ fn address(asked: &mut Asked, config: &Config, listener: Reach, is_at_logto: boo
         Reach::Loopback => "; as a Host it would be refused (listen.allowed_hosts)",
         Reach::Unix | Reach::Network | Reach::CommandLine(_) => "",
     };
+    let here = config.listen.proxy.iter().find_map(|address| match address {
+        Address::Tcp(address) if config.listen.tls.is_some() => Some(format!("https://{address}")),
+        Address::Tcp(address) => Some(format!("http://{address}")),
+        Address::Unix(_) => None,
+    });
+    let here = here.map(|here| format!(", to {here}")).unwrap_or_default();
     Some(format!(
         "{foreign} is no tenant's endpoint, and no address or name of this Claviger that its configuration has{refused}. \
-         Explained as if the request came here"
+         Explained as if the request came here{here}. If it is this Claviger's name, write listen.public_url; if a Logto's, a tenant's endpoint"
     ))
 }
 

@@ -292,7 +292,8 @@ async fn a_url_of_another_host_is_explained_and_noted() {
         "{foreign}"
     );
     let note = "  note: other.example is no tenant's endpoint, and no address or name of this Claviger that its configuration has; as a \
-                Host it would be refused (listen.allowed_hosts). Explained as if the request came here\n";
+                Host it would be refused (listen.allowed_hosts). Explained as if the request came here, to http://127.0.0.1:3600. If it is this Claviger's name, write \
+                listen.public_url; if a Logto's, a tenant's endpoint\n";
     assert!(foreign.ends_with(note), "{foreign}");
     for here in [
         "https://acme.logto.app/api/users",
