@@ -156,10 +156,7 @@ impl Admin {
 
     /// The record without its secrets, and whether its tenant is in force.
     fn shown(&self, stored: &Stored) -> Value {
-        let mut value = serde_json::to_value(stored).unwrap_or_default();
-        let config = self.pipeline.load().config();
-        let template = stored.record.template_in(&config);
-        value["template_labels"] = json!(template.map(|template| &template.labels[..]).unwrap_or_default());
+        let mut value = stored.shown(&self.pipeline.load().config());
         let in_force = self.pipeline.load().tenants().get(stored.record.alias.as_str());
         let is_ours = |config: &crate::config::Tenant| config.client_id == stored.record.client_id;
         value["in_force"] = in_force.is_some_and(|tenant| is_ours(tenant.config())).into();

@@ -1,12 +1,24 @@
 //! From a record to the tenant that requests are sent to: its settings come from its template, and where that says nothing
 //! from its endpoint, as for a tenant of the configuration.
 
-use super::record::Record;
+use serde_json::{Value, json};
+
+use super::{record::Record, store::Stored};
 use crate::{
     config::{ClientAuth, Config, GivenQuota, Tenant, TenantTemplate},
     ids::Label,
     secret::ClientSecret,
 };
+
+impl Stored {
+    /// As whoever asks for the tenant is shown it: without its secrets, and with the labels that its template gives it.
+    pub fn shown(&self, config: &Config) -> Value {
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        let template = self.record.template_in(config);
+        value["template_labels"] = json!(template.map(|template| &template.labels[..]).unwrap_or_default());
+        value
+    }
+}
 
 impl Record {
     /// The template of the record, where the configuration has it.

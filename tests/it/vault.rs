@@ -158,7 +158,11 @@ async fn without_a_process_the_commands_go_to_the_file_and_with_one_it_is_locked
 
     let empty = tenant(&alone, &["list"]).await;
     assert_eq!(empty.assert_code(0).stdout.lines().count(), 1, "{empty:?}");
-    adopt(&place, &alone, "acme", &logto, logto.secret()).await.assert_code(0);
+    let adopted = adopt(&place, &alone, "acme", &logto, logto.secret()).await;
+    // Those of its template, as the running process shows them.
+    assert!(adopted.assert_code(0).stdout.contains("\nlabels     customer\n"), "{adopted:?}");
+    let shown = tenant(&alone, &["show", "acme"]).await;
+    assert!(shown.assert_code(0).stdout.contains("\nlabels     customer\n"), "{shown:?}");
     let list = tenant(&alone, &["list"]).await;
     assert!(list.assert_code(0).stdout.contains("acme"), "{list:?}");
     let doubled = place.path("doubled.toml");

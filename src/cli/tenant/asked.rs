@@ -99,7 +99,7 @@ async fn in_the_file(config: Config, ask: &Ask) -> Result<Value, AdoptError> {
         let pipeline = shared.pipeline(Arc::new(config), None, None);
         let pipeline = pipeline.map_err(|error| AdoptError::Said(error.to_string()))?;
         let adopted = shared.adopt(&pipeline, again).await?;
-        let mut value = json!(adopted);
+        let mut value = adopted.shown(&pipeline.config());
         if let Some(vault) = &shared.vault {
             let config = pipeline.config();
             let all = vault.list().await?.into_iter().map(|stored| stored.record);
@@ -118,6 +118,7 @@ async fn in_the_file(config: Config, ask: &Ask) -> Result<Value, AdoptError> {
                 Some(vault) => vault.list().await?,
                 None => Vec::new(),
             };
+            let all: Vec<_> = all.iter().map(|stored| stored.shown(&config)).collect();
             Ok(json!({ "tenants": all }))
         }
         Ask::Show(name) | Ask::Remove(name) => {
@@ -126,7 +127,7 @@ async fn in_the_file(config: Config, ask: &Ask) -> Result<Value, AdoptError> {
             let vault = vault.ok_or_else(unknown)?;
             let stored = vault.get(&alias).await?.ok_or_else(unknown)?;
             if matches!(ask, Ask::Show(_)) {
-                return Ok(json!(stored));
+                return Ok(stored.shown(&config));
             }
             vault.remove(&alias, stored.version).await?;
             Ok(json!({ "removed": alias }))
