@@ -11,7 +11,7 @@ use super::{
     Admin,
     reply::{Body, text},
 };
-use crate::authn::Reach;
+use crate::{authn::Reach, ids::TenantName, token::TokenError};
 
 /// How long is waited for what comes of it.
 const PATIENCE: Duration = Duration::from_secs(12);
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(12);
 const MOST: usize = 20;
 
 impl Admin {
-    /// `POST /token/retry`, with `?tenant=NAME` for one: ends cool-downs of tokens, and says which tenants have one then.
+    /// `POST /token/retry`, with `?tenant=NAME` for one: ends cool-downs of tokens, and says of each tenant what came of it.
     pub(super) async fn retry_tokens(&self, request: &Request<Incoming>, reach: Reach) -> Response<Body> {
         if *request.method() != Method::POST {
             return text(StatusCode::METHOD_NOT_ALLOWED, "this takes POST\n");
@@ -40,39 +40,73 @@ impl Admin {
             },
             Some(None) => return text(StatusCode::BAD_REQUEST, "the query is ?tenant=NAME\n"),
         };
-        let held = match &*tenants {
-            [one] => one.token_status().usable_for,
-            _ => None,
-        };
-        let without = tenants.iter().filter(|tenant| tenant.token_status().usable_for.is_none());
+        let mut told = Told::default();
+        let mut without = Vec::new();
+        for tenant in &tenants {
+            match tenant.token_status().usable_for {
+                Some(left) => told.held.push((tenant.config().name.clone(), left)),
+                None => without.push(tenant.clone()),
+            }
+            tenant.retry_tokens();
+        }
         let (mut asked, deadline) = (JoinSet::new(), Instant::now() + PATIENCE);
-        tenants.iter().for_each(|tenant| tenant.retry_tokens());
-        for tenant in without.take(MOST) {
-            let tenant = tenant.clone();
+        told.left_out = without.len().saturating_sub(MOST);
+        for tenant in without.into_iter().take(MOST) {
             asked.spawn(async move {
                 let name = tenant.config().name.clone();
                 (name, tenant.obtain_token(deadline).await)
             });
         }
-        let mut said = String::new();
         while let Some(outcome) = asked.join_next().await {
-            let Ok((name, Err(error))) = outcome else { continue };
-            let _infallible = writeln!(said, "{name}: no token: {error}. {}", error.remedy());
-        }
-        if !said.is_empty() {
-            return text(StatusCode::BAD_GATEWAY, said);
-        }
-        match &*tenants {
-            [one] => {
-                let name = &one.config().name;
-                let held =
-                    held.map(|left| format!(", good for {} s more; nothing was asked", left.as_secs()));
-                text(StatusCode::OK, format!("{name} has a token{}\n", held.unwrap_or_default()))
+            match outcome {
+                Ok((name, Ok(()))) => told.granted.push(name),
+                Ok((name, Err(error))) => told.failed.push((name, error)),
+                Err(_) => told.left_out += 1,
             }
-            all if all.iter().all(|tenant| tenant.token_status().usable_for.is_some()) => {
-                text(StatusCode::OK, format!("{} tenants have their tokens\n", all.len()))
-            }
-            all => text(StatusCode::OK, format!("trying again to get tokens: {} tenants\n", all.len())),
         }
+        let status = if told.failed.is_empty() { StatusCode::OK } else { StatusCode::BAD_GATEWAY };
+        text(status, told.text())
+    }
+}
+
+/// What came of each tenant.
+#[derive(Default)]
+struct Told {
+    failed: Vec<(TenantName, TokenError)>,
+    granted: Vec<TenantName>,
+    held: Vec<(TenantName, Duration)>,
+    /// Those without a token that were asked for one, and whose answer was not waited for.
+    left_out: usize,
+}
+
+impl Told {
+    /// A line for each, what failed first.
+    fn text(mut self) -> String {
+        self.failed.sort_by(|(one, _), (other, _)| one.cmp(other));
+        self.granted.sort();
+        self.held.sort();
+        let failed = self.failed.iter().map(|(name, error)| {
+            let line = format!("{name}: no token: {error}. {}", error.remedy());
+            format!("{}\n", line.trim_end())
+        });
+        let granted = self.granted.iter().map(|name| format!("{name}: got a token\n"));
+        let shown = self.held.iter().take(MOST);
+        let held = shown.map(|(name, left)| {
+            format!("{name}: has a token, good for {} s more; nothing was asked\n", left.as_secs())
+        });
+        let mut text: String = failed.chain(granted).chain(held).collect();
+        if let more @ 1.. = self.held.len().saturating_sub(MOST) {
+            let _infallible = writeln!(text, "{more} more have their tokens; nothing was asked");
+        }
+        if let more @ 1.. = self.left_out {
+            let _infallible = writeln!(
+                text,
+                "{more} more without a token: asked for one; `claviger status` shows what comes of it"
+            );
+        }
+        if text.is_empty() {
+            text.push_str("there are no tenants\n");
+        }
+        text
     }
 }

@@ -279,6 +279,30 @@ async fn b37_token_retry_says_what_came_of_it() {
     );
 }
 
+/// Of each tenant: one that fails does not hide what came of the others.
+#[tokio::test]
+async fn b37_token_retry_of_all_names_each_tenant() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::builder()
+        .tenant("acme", &logto)
+        .tenant("beta", &logto)
+        .tenant("gone", &logto)
+        .set("tenants.gone.endpoint", "'http://127.0.0.1:9'")
+        .set("callers.local.tenants", "['acme', 'beta', 'gone']")
+        .start()
+        .await;
+    assert_eq!(proxy.get("/t/acme/api/roles").await.status, 200);
+    assert_eq!(proxy.get("/t/beta/api/roles").await.status, 200);
+    let told = claviger(&["token", "retry", "--address", &proxy.admin_authority()]).await;
+    let lines: Vec<_> = told.assert_code(1).stderr.lines().collect();
+    assert!(lines[0].starts_with("claviger: gone: no token: Logto cannot be reached"), "{lines:?}");
+    for (line, name) in lines[1..].iter().zip(["acme", "beta"]) {
+        let rest = line.strip_prefix(&format!("{name}: has a token, good for ")).unwrap_or_default();
+        assert!(rest.ends_with(" s more; nothing was asked"), "{lines:?}");
+    }
+    assert_eq!(lines.len(), 3, "{lines:?}");
+}
+
 #[tokio::test]
 async fn b37_token_retry_ends_a_cool_down_at_once() {
     let logto = Logto::start().await;
@@ -290,10 +314,10 @@ async fn b37_token_retry_ends_a_cool_down_at_once() {
     proxy.get("/api/roles").await.assert_problem(502, "scope_missing");
     let retried = claviger(&["token", "retry", "acme", "--address", &address]).await;
     retried.assert_code(0);
-    assert_eq!(retried.stdout, "acme has a token\n");
+    assert_eq!(retried.stdout, "acme: got a token\n");
     assert_eq!(proxy.get("/api/roles").await.status, 200);
     let held = claviger(&["token", "retry", "acme", "--address", &address]).await;
-    let said = held.assert_code(0).stdout.strip_prefix("acme has a token, good for ").unwrap_or_default();
+    let said = held.assert_code(0).stdout.strip_prefix("acme: has a token, good for ").unwrap_or_default();
     assert!(said.ends_with(" s more; nothing was asked\n"), "{}", held.stdout);
     claviger(&["token", "retry", "--address", &address]).await.assert_code(0);
     assert_eq!(proxy.admin("/token/retry").await.status, 405, "asking changes nothing");
