@@ -44,7 +44,7 @@ sections! {
 
     /// Bounds on what a request may be and on what is held in memory.
     limits: Limits, from RawLimits {
-        /// Bytes of memory that the process may fill. Of what is left beside 20 MiB nine sixteenths are for connections, at 126 KiB each (`listen.max_connections` at most), and for 20 to 100 streams on each of HTTP/2; an eighth is for requests before it is known whose they are, a sixteenth for those of known callers that wait, and a quarter for exchanges with upstreams, at 256 KiB. Of the last two a caller may hold as much as is still free: alone half, and beyond that its requests are refused (503) or wait. Where there is a limit, HTTP/2 windows are 64 KiB at most, and sockets have buffers that fit into a third as much again. "0": three quarters of what the control group allows; 1 GiB where nothing limits it.
+        /// Bytes of memory that the process may fill; docs/memory.md says how they are divided. "0": three quarters of what the control group allows; 1 GiB where nothing limits it.
         memory: u64 = 0, size(0..=1024 * GIB), restart;
         /// Fields of a request's head.
         headers: usize = 100, count(16..=1000);
