@@ -118,6 +118,12 @@ Examples:
     Operations(operations::Args),
     /// Run the Logto emulator on its own, for tests of your application.
     #[cfg(feature = "emulator")]
+    #[command(after_long_help = "\
+Examples:
+  claviger emulate --listen 127.0.0.1:0
+  curl -X PUT http://127.0.0.1:3001/__emulator/faults -d '[{\"on\":\"api\",\"times\":2,\"effect\":{\"answer\":{\"status\":503}}}]'
+
+The second has the next two requests answered with 503; docs/guides/emulator.md has all faults.")]
     Emulate(emulate::Args),
     /// What a described load would make of a quota, in virtual time.
     Simulate(simulate::Args),
