@@ -72,7 +72,7 @@ impl Question {
         }
         notes.extend(address(&mut asked, config, peer.listener, is_at_logto));
         let named = caller.or(asked.caller.take()).map(|name| index_of(&name, config)).transpose()?;
-        let presents = asked.has_credential() || peer.certificate.is_some();
+        let presents = !is_at_logto && asked.has_credential() || peer.certificate.is_some();
         let who = match (named, config.callers.as_slice()) {
             _ if presents => Who::Presented,
             (Some(named), _) => Who::Caller(named),

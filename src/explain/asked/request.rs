@@ -90,7 +90,16 @@ impl Asked {
 
     /// Whether it says who sends it, rightly or not.
     pub fn has_credential(&self) -> bool {
-        self.headers.contains_key(CLAVIGER_KEY) || self.headers.contains_key(header::AUTHORIZATION)
+        self.headers.contains_key(CLAVIGER_KEY)
+            || self.headers.contains_key(header::AUTHORIZATION)
+            || self.has_client()
+    }
+
+    /// Whether it is a token request whose form says which client sends it.
+    fn has_client(&self) -> bool {
+        let path = self.target.split('?').next().unwrap_or_default();
+        let form = self.body.as_deref().filter(|_| path.ends_with("/oidc/token")).unwrap_or_default();
+        form_urlencoded::parse(form).any(|(name, _)| matches!(&*name, "client_secret" | "client_assertion"))
     }
 }
 

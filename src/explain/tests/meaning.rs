@@ -40,6 +40,17 @@ async fn whose_a_request_is_comes_from_whatever_says_so() {
     let basic =
         said("", "curl http://127.0.0.1:3600/oidc/token -u any:thing -d grant_type=client_credentials").await;
     assert!(basic.starts_with("allowed: POST /oidc/token by caller local"), "{basic}");
+    // In the form of a token request.
+    let client = |secret: &str| {
+        format!(
+            "curl http://0.0.0.0:3700/t/acme/oidc/token -d grant_type=client_credentials -d client_id=support -d client_secret={secret}"
+        )
+    };
+    let right = said("", &client(KEY)).await;
+    assert!(right.starts_with("allowed: POST /t/acme/oidc/token by caller support"), "{right}");
+    assert!(right.contains("  authenticated by api_key\n"), "{right}");
+    let wrong = said("", &client("CANARY-wrong")).await;
+    assert!(wrong.contains("401 claviger.caller_unknown") && !wrong.contains("CANARY"), "{wrong}");
     let line =
         said("", r#"{"method":"GET","path":"/api/users/u1","caller":"support","tenant":"beta"}"#).await;
     assert!(line.contains("by caller support at tenant beta\n"), "{line}");
