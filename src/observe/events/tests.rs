@@ -1,6 +1,7 @@
 use std::sync::Mutex;
 
 use http::{HeaderMap, Method, StatusCode, uri::PathAndQuery};
+use tokio::time::Instant;
 
 use super::*;
 use crate::{
