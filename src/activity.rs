@@ -52,16 +52,18 @@ pub enum Foreign {
 pub struct Busy {
     activity: Arc<Activity>,
     number: u32,
+    /// When it began.
+    pub since: Instant,
 }
 
 impl Busy {
     /// A request begins.
     pub fn begin(activity: &Arc<Activity>) -> Self {
         let number = activity.requests.fetch_add(1, Relaxed);
-        let mut under_way = activity.under_way();
-        under_way.push((number, Instant::now()));
+        let since = Instant::now();
+        activity.under_way().push((number, since));
         activity.state.store(IsBusy as u8, Relaxed);
-        Self { activity: activity.clone(), number }
+        Self { activity: activity.clone(), number, since }
     }
 
     /// Requests under way on its connection, this one included.

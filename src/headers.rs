@@ -16,6 +16,8 @@ pub const CLAVIGER_KEY: HeaderName = HeaderName::from_static("claviger-key");
 pub const CLAVIGER_TENANT: HeaderName = HeaderName::from_static("claviger-tenant");
 /// The id of a request, in both directions.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Logto's own id of a request, in its answer.
+pub const LOGTO_REQUEST_ID: HeaderName = HeaderName::from_static("logto-core-request-id");
 /// RFC 9209.
 pub const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 /// RFC 9211.
@@ -70,7 +72,7 @@ fn may_pass(name: &HeaderName) -> bool {
 /// it lists, but not what says how to read the body (RFC 9110 section 7.6.1 has nobody list such): without `Content-Type`
 /// Logto reads nothing and answers 200 (fact 5.2).
 pub fn forwarded(from: &HeaderMap, coding: Coding) -> HeaderMap {
-    let mut to = HeaderMap::with_capacity(from.len() + 5);
+    let mut to = HeaderMap::with_capacity(from.keys().filter(|name| may_pass(name)).count() + 4);
     let listed: Vec<HeaderName> =
         from.get_all(header::CONNECTION).iter().flat_map(connection_listed).collect();
     for (name, value) in from {

@@ -153,6 +153,7 @@ fn some(name: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use http::{HeaderMap, Method};
+    use tokio::time::Instant;
 
     use super::*;
     use crate::{
@@ -164,7 +165,7 @@ mod tests {
         let operation = OperationMetrics::new(Arc::new(Metrics::new()), "billing", "acme", "ListUsers");
         let id = RequestId::of(&HeaderMap::new(), |_| false, || number);
         let recorder = Recorder::new(events.clone(), LogRequests::Off, |_| false);
-        drop(Record::begin(id, Method::GET, Arc::new(operation), Arc::new(recorder)));
+        drop(Record::begin(id, Method::GET, Arc::new(operation), Arc::new(recorder), Instant::now()));
     }
 
     fn opened(events: &Events, room: usize) -> (mpsc::Receiver<Bytes>, CancellationToken) {

@@ -52,7 +52,7 @@ pub async fn probe(tenant: &Arc<Tenant>, shared: &Shared) -> Result<(), ProbeErr
     let operation = Arc::new(OperationMetrics::new(shared.metrics.clone(), "", name, operation));
     let id = RequestId::of(&head.headers, |_| false, || fastrand::u64(..));
     let recorder = Recorder::new(shared.events.clone(), LogRequests::Off, |_| false);
-    let mut record = Record::begin(id, head.method.clone(), operation, Arc::new(recorder));
+    let mut record = Record::begin(id, head.method.clone(), operation, Arc::new(recorder), Instant::now());
     let dispatch = Dispatch::probe(tenant.clone(), target).await.map_err(|error| unknown(&error))?;
     let outbound = Outbound { head: &head, worker: 0, deadline };
     let body = Prepared::Held(bytes::Bytes::new());

@@ -187,7 +187,9 @@ impl InFlight {
     /// After something was given back: hands out what is free now.
     fn hand_out(self: &Arc<Self>, mut places: MutexGuard<'_, Places<InFlightGuard>>) {
         let mut gone = Vec::new();
-        while let Some(Waiter { who, place, .. }) = places.next(Instant::now()) {
+        while places.line() > 0
+            && let Some(Waiter { who, place, .. }) = places.next(Instant::now())
+        {
             // Whoever has just left gives the place back, once the lock is free.
             gone.extend(place.send(self.guard(who)).err());
         }

@@ -32,12 +32,13 @@ pub struct Record {
 }
 
 impl Record {
-    /// Of a request whose head has just been read. Where it is dropped before there is an answer, its caller has left.
+    /// Of a request whose head was read when it `started`. Where it is dropped before there is an answer, its caller has left.
     pub fn begin(
         id: RequestId,
         method: Method,
         operation: Arc<OperationMetrics>,
         recorder: Arc<Recorder>,
+        started: Instant,
     ) -> Self {
         operation.metrics().in_flight.inc();
         let event = RequestEvent {
@@ -71,7 +72,6 @@ impl Record {
             log: recorder.log,
             details: None,
         };
-        let started = Instant::now();
         Self { started, asks_for_token: false, client_in_form: false, event, target: None, recorder }
     }
 

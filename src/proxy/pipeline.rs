@@ -101,7 +101,8 @@ impl Pipeline {
             Route::Cloud(target) => {
                 let presented = Presented::by_headers(&connection.peer, &head.headers);
                 let admitted = self.admit(connection, &presented, &target, &head, record).await?;
-                self.cloud(connection, admitted, &target, &head, body, record).await
+                // Seldom, and large: every connection of HTTP/1 has room for what its requests may need.
+                Box::pin(self.cloud(connection, admitted, &target, &head, body, record)).await
             }
             Route::Api(target) => {
                 let presented = Presented::by_headers(&connection.peer, &head.headers);
@@ -370,9 +371,15 @@ impl Pipeline {
     }
 
     /// The record of a request that begins.
-    pub fn record(&self, connection: &Connection, request: &Request<Incoming>, id: RequestId) -> Record {
+    pub fn record(
+        &self,
+        connection: &Connection,
+        request: &Request<Incoming>,
+        id: RequestId,
+        started: Instant,
+    ) -> Record {
         let method = request.method().clone();
-        let mut record = Record::begin(id, method, self.anonymous.clone(), self.recorder.clone());
+        let mut record = Record::begin(id, method, self.anonymous.clone(), self.recorder.clone(), started);
         record.is_about(request.uri().path_and_query());
         let peer = &connection.peer;
         (record.peer, record.peer_uid) = (peer.address, peer.uid);

@@ -59,7 +59,7 @@ impl Handler for Service {
         let keeps_by_itself = request.version() < Version::HTTP_2;
         let id = RequestId::of(request.headers(), |id| pipeline.gives_away(id), || fastrand::u64(..));
         let page = pipeline.hosts().origins().listed(request.headers()).cloned();
-        let mut record = Box::new(pipeline.record(connection, &request, id));
+        let mut record = Box::new(pipeline.record(connection, &request, id, busy.since));
         let handled =
             AssertUnwindSafe(pipeline.handle(connection, request, &mut record)).catch_unwind().await;
         let result = handled.unwrap_or_else(|_| {
@@ -104,7 +104,7 @@ impl Handler for Service {
         }
         record.status = response.status();
         if record.answered_by == AnsweredBy::Upstream {
-            record.upstream_id = response.headers().get("logto-core-request-id").cloned();
+            record.upstream_id = response.headers().get(headers::LOGTO_REQUEST_ID).cloned();
         }
         response.map(|body| body.recorded(record, busy).holding(held))
     }

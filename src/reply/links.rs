@@ -39,9 +39,8 @@ impl Base<'_> {
 
 /// Rebuilds the links of an answer to a request for `target`.
 pub fn rebuild(headers: &mut HeaderMap, base: Base<'_>, target: &PathAndQuery, upstream: &Endpoint) {
-    if headers.contains_key(header::LINK) {
-        let lines: Vec<HeaderValue> = headers.get_all(header::LINK).iter().cloned().collect();
-        headers.remove(header::LINK);
+    if let header::Entry::Occupied(links) = headers.entry(header::LINK) {
+        let lines: Vec<HeaderValue> = links.remove_entry_mult().1.collect();
         let pages = Pages::of(base, target.path(), target.query().unwrap_or_default());
         // One buffer for all of them: they differ in a number and a word.
         let mut buffer = BytesMut::with_capacity(lines.len() * (pages.before.len() + pages.after.len() + 32));

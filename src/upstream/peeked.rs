@@ -14,28 +14,30 @@ use hyper::body::Incoming;
 /// All of it, the part that was looked at included.
 #[derive(Debug)]
 pub(super) struct Peeked {
-    seen: Option<Frame<Bytes>>,
-    failed: Option<hyper::Error>,
+    /// Hardly ever there, and moved with each answer.
+    first: Option<Box<Result<Frame<Bytes>, hyper::Error>>>,
     rest: Incoming,
 }
 
 impl Peeked {
     /// What comes first, as soon as it is there: nothing, where that takes longer than `patience`.
     pub(super) async fn beginning(&mut self, patience: Duration) -> Bytes {
-        if self.seen.is_none() && self.failed.is_none() {
-            match tokio::time::timeout(patience, self.rest.frame()).await {
-                Ok(Some(Ok(frame))) => self.seen = Some(frame),
-                Ok(Some(Err(error))) => self.failed = Some(error),
-                Ok(None) | Err(_) => {}
-            }
+        if self.first.is_none()
+            && let Ok(first) = tokio::time::timeout(patience, self.rest.frame()).await
+        {
+            self.first = first.map(Box::new);
         }
-        self.seen.as_ref().and_then(Frame::data_ref).cloned().unwrap_or_default()
+        self.seen().cloned().unwrap_or_default()
+    }
+
+    fn seen(&self) -> Option<&Bytes> {
+        self.first.as_ref()?.as_ref().as_ref().ok()?.data_ref()
     }
 }
 
 impl From<Incoming> for Peeked {
     fn from(rest: Incoming) -> Self {
-        Self { seen: None, failed: None, rest }
+        Self { first: None, rest }
     }
 }
 
@@ -47,19 +49,18 @@ impl Body for Peeked {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match (self.seen.take(), self.failed.take()) {
-            (Some(frame), _) => Poll::Ready(Some(Ok(frame))),
-            (None, Some(error)) => Poll::Ready(Some(Err(error))),
-            (None, None) => Pin::new(&mut self.rest).poll_frame(cx),
+        match self.first.take() {
+            Some(first) => Poll::Ready(Some(*first)),
+            None => Pin::new(&mut self.rest).poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.seen.is_none() && self.failed.is_none() && self.rest.is_end_stream()
+        self.first.is_none() && self.rest.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let seen = self.seen.as_ref().and_then(Frame::data_ref).map_or(0, Bytes::len) as u64;
+        let seen = self.seen().map_or(0, Bytes::len) as u64;
         let rest = self.rest.size_hint();
         let mut hint = SizeHint::new();
         hint.set_lower(rest.lower() + seen);

@@ -28,11 +28,17 @@ pub(super) fn of(op: Op) -> Option<&'static Secrets> {
 /// without regard to case: a server that reads a query more leniently than Logto 1.42 must not get round it.
 pub(super) fn of_request(op: Op, query: Option<&str>) -> Option<&'static Secrets> {
     let known = known(op)?;
-    let is_asked = known.asked_by.is_none_or(|parameter| {
-        let names = |text: &'_ str| text.to_ascii_lowercase().contains(&parameter.to_ascii_lowercase());
-        query.is_some_and(|query| form_urlencoded::parse(query.as_bytes()).any(|(name, _)| names(&name)))
-    });
+    let is_asked =
+        known.asked_by.is_none_or(|parameter| query.is_some_and(|query| has_in_a_name(query, parameter)));
     is_asked.then_some(&known.secrets)
+}
+
+fn has_in_a_name(query: &str, parameter: &str) -> bool {
+    let has = |name: &str| {
+        name.as_bytes().windows(parameter.len()).any(|part| part.eq_ignore_ascii_case(parameter.as_bytes()))
+    };
+    // Decoded it is no longer than as it was written.
+    query.len() >= parameter.len() && form_urlencoded::parse(query.as_bytes()).any(|(name, _)| has(&name))
 }
 
 /// What asks for the secrets of an operation of the embedded catalog.

@@ -106,7 +106,8 @@ impl<P> Places<P> {
         self.lanes.each_ref().map(|lane| lane.waiting.len())
     }
 
-    fn line(&self) -> usize {
+    /// How many wait.
+    pub(super) fn line(&self) -> usize {
         self.waiting().iter().sum()
     }
 

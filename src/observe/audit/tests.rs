@@ -1,5 +1,7 @@
 use std::{io, sync::Mutex, time::SystemTime};
 
+use tokio::time::Instant;
+
 use super::{
     health::remedy,
     record::{RequestRecord, SCHEMA},
@@ -313,7 +315,7 @@ fn what_came_of_it() {
         let id = RequestId::of(&http::HeaderMap::new(), |_| false, || 1);
         let log_requests = config::LogRequests::Off;
         let recorder = Arc::new(Recorder::new(Events::new(vec![audit]), log_requests, |_| false));
-        let mut record = Record::begin(id, http::Method::GET, operation, recorder);
+        let mut record = Record::begin(id, http::Method::GET, operation, recorder, Instant::now());
         let mut details = Details::at(SystemTime::UNIX_EPOCH);
         details.rule = Some(Arc::new(rule.clone()));
         record.complete = true;

@@ -1,6 +1,7 @@
 use std::sync::Mutex;
 
 use http::{HeaderMap, Method, StatusCode, uri::PathAndQuery};
+use tokio::time::Instant;
 
 use super::*;
 use crate::{
@@ -12,7 +13,7 @@ fn record(number: u64, events: &Events, log: LogRequests) -> Record {
     let operation = Arc::new(OperationMetrics::new(Arc::new(Metrics::new()), "billing", "acme", "ListUsers"));
     let id = RequestId::of(&HeaderMap::new(), |_| false, || number);
     let recorder = Arc::new(Recorder::new(events.clone(), log, |_| false));
-    let mut record = Record::begin(id, Method::GET, operation, recorder);
+    let mut record = Record::begin(id, Method::GET, operation, recorder, Instant::now());
     record.is_about(Some(&PathAndQuery::from_static("/api/users?page=2")));
     (record.status, record.complete) = (StatusCode::OK, true);
     record

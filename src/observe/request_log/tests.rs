@@ -37,7 +37,7 @@ fn request(style: Style, log: LogRequests, caller: &str, change: impl FnOnce(&mu
     let id = RequestId::of(&HeaderMap::new(), |_| false, || 1);
     let events = Events::new(vec![Arc::new(RequestLog::new(style))]);
     let recorder = Arc::new(Recorder::new(events, log, |text| text == "a-key"));
-    let mut record = Record::begin(id, Method::GET, operation, recorder);
+    let mut record = Record::begin(id, Method::GET, operation, recorder, Instant::now());
     record.is_about(Some(&PathAndQuery::from_static("/api/users/a-key?search=ada")));
     (record.status, record.complete) = (StatusCode::OK, true);
     record.peer = Some("192.0.2.1:7".parse().unwrap());
@@ -316,7 +316,7 @@ fn what_does_not_fit_goes_below() {
     let operation = Arc::new(OperationMetrics::new(Arc::new(Metrics::new()), "billing", "acme", "ListUsers"));
     let id = RequestId::of(&HeaderMap::new(), |_| false, || 1);
     let recorder = Arc::new(Recorder::new(Events::default(), LogRequests::Auto, |_| false));
-    let mut record = Record::begin(id, Method::GET, operation, recorder);
+    let mut record = Record::begin(id, Method::GET, operation, recorder, Instant::now());
     record.status = StatusCode::FORBIDDEN;
     record.complete = true;
     record.path = Some("/api/users/a-user-with-a-long-id".into());

@@ -160,7 +160,7 @@ impl Pipeline {
     fn own_record(&self, account: &Tenant) -> Record {
         let recorder = Recorder::new(Events::default(), LogRequests::Off, |_| false);
         let (id, operation) = self.own(account);
-        Record::begin(id, Method::POST, operation, Arc::new(recorder))
+        Record::begin(id, Method::POST, operation, Arc::new(recorder), Instant::now())
     }
 
     /// For a question of Claviger's own, which is no request of anybody's.

@@ -70,7 +70,7 @@ pub(super) fn strip_own(headers: &mut HeaderMap) {
         headers::X_REQUEST_ID,
         headers::RATELIMIT,
         headers::RATELIMIT_POLICY,
-        HeaderName::from_static("logto-core-request-id"),
+        headers::LOGTO_REQUEST_ID,
         HeaderName::from_static("server-timing"),
         HeaderName::from_static("x-response-time"),
     ];
