@@ -21,7 +21,10 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use self::entry::{Entry, entries};
-use super::asked::{PATIENCE, no_vault, refused, said, shared};
+use super::{
+    asked::{PATIENCE, no_vault, refused, said, shared},
+    frame,
+};
 use crate::{
     app::open_vault,
     cli::process::Process,
@@ -59,6 +62,9 @@ pub(super) fn run(args: &Import) -> ExitCode {
         Ok(text) => text,
         Err(error) => return super::super::fail(&format!("{}: {error}", args.file.display())),
     };
+    if let Err(error) = frame::is_whole(&text) {
+        return super::super::fail(&format!("{}: {error}", args.file.display()));
+    }
     let directory = args.file.parent().filter(|_| args.file != Path::new("-")).unwrap_or(Path::new("."));
     let mut counts = Counts { json: args.plain.json, ..Counts::default() };
     let mut known = HashSet::new();
