@@ -191,25 +191,14 @@ impl Shared {
         }
     }
 
-    /// The note of a creation that was cut off makes way for the tenant that it is about.
-    async fn give_way(&self, alias: &TenantName) -> Result<(), VaultError> {
-        let Some(vault) = &self.vault else { return Ok(()) };
-        match vault.get(alias).await? {
-            Some(stored) if stored.record.creating.is_some() && stored.record.tenant_id.is_some() => {
-                vault.remove(alias, stored.version).await
-            }
-            _ => Ok(()),
-        }
-    }
-
     async fn take_in(
         &self,
         pipeline: &Pipeline,
         config: &Arc<Config>,
         record: Record,
     ) -> Result<Stored, AdoptError> {
-        self.give_way(&record.alias).await?;
-        let reservation = self.reserve(pipeline, record.alias.clone()).await?;
+        // The note of a creation that was cut off makes way when the credential is stored, and not before: it says what there is to adopt.
+        let reservation = self.reserve_to_adopt(pipeline, record.alias.clone()).await?;
         self.prove(config, &record.tenant(config)).await?;
         fault_point("adopt.proved");
         let version = reservation.store(record.clone()).await?;
