@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     app::open_vault,
-    cli::process::Process,
+    cli::{audit, process::Process},
     config::Config,
     proxy::{Adopted, Adoption, alias},
 };
@@ -181,7 +181,7 @@ async fn in_the_file(
         return Err(format!("{error}. {}", error.remedy()));
     };
     let vault = open_vault(&options).await.map_err(|error| format!("{error}. {}", error.remedy()))?.0;
-    let shared = shared(vault);
+    let shared = shared(&config, vault)?;
     let pipeline = shared.pipeline(Arc::new(config), None, None).map_err(|error| error.to_string())?;
     let adopting = todo.into_iter().map(|(line, adoption)| {
         let (shared, pipeline, alias) = (&shared, &pipeline, adoption.alias.clone());
@@ -198,7 +198,7 @@ async fn in_the_file(
     while let Some(outcome) = adopting.next().await {
         counts.tell(&outcome);
     }
-    Ok(())
+    audit::written(shared.audit.as_ref(), Ok(())).await
 }
 
 /// What came of all so far.
