@@ -5,6 +5,7 @@
 #[macro_use]
 mod output;
 
+mod audit;
 mod batch;
 mod bootstrap;
 mod caller;

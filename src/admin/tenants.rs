@@ -19,8 +19,6 @@ use super::{
     reply::{self, json as shown, text},
 };
 use crate::{
-    ids::TenantName,
-    observe::audit::TenantRecord,
     proxy::{AdoptError, Adopted, Adoption, NewTenant, alias},
     vault::{Stored, Unavailable, Vault, VaultError},
 };
@@ -100,15 +98,13 @@ impl Admin {
     }
 
     async fn remove(&self, name: &str) -> Result<Value, Refused> {
-        let stored = self.stored(name).await?;
-        self.vault()?.remove(&stored.record.alias, stored.version).await?;
-        self.audit(&stored.record.alias, "remove");
-        Ok(json!({ "removed": stored.record.alias }))
+        let alias = alias(name)?;
+        self.shared.remove(&alias).await?;
+        Ok(json!({ "removed": alias }))
     }
 
     async fn adopt(&self, adoption: Adoption) -> Result<Value, Refused> {
         let adopted = self.shared.adopt(&self.pipeline.load_full(), adoption).await?;
-        self.audit(&adopted.record.alias, "adopt");
         Ok(self.shown_adopted(&adopted))
     }
 
@@ -121,9 +117,6 @@ impl Admin {
             Adopted::Now(stored) => (stored, false),
             Adopted::Before(stored) => (stored, true),
         };
-        if !unchanged {
-            self.audit(&stored.record.alias, "adopt");
-        }
         let mut value = self.shown_adopted(&stored);
         value["unchanged"] = unchanged.into();
         Ok(value)
@@ -132,13 +125,6 @@ impl Admin {
     async fn rotate(&self, name: &str) -> Result<Value, Refused> {
         let rotated = self.rotator.rotate(&alias(name)?).await?;
         Ok(self.shown(&rotated))
-    }
-
-    fn audit(&self, alias: &TenantName, action: &'static str) {
-        if let Some(audit) = &self.shared.audit {
-            let now = self.shared.clock.now().wall;
-            audit.tenant(TenantRecord::new(now, alias.clone(), action, "operator", "done", None));
-        }
     }
 
     /// With the tenants that are the same application: none of them is rotated.

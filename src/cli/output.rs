@@ -30,10 +30,15 @@ pub(super) fn line(to: &mut dyn io::Write, text: fmt::Arguments<'_>) {
     let _: io::Result<()> = writeln!(to, "{text}");
 }
 
-/// Prints all of it; a reader that has seen enough (`| head`) is no failure.
+/// Prints all of it; a reader that has seen enough (`| head`) is no failure, a disk without room is.
 pub(super) fn print(text: &str) -> ExitCode {
-    let _: std::io::Result<()> = std::io::stdout().lock().write_all(text.as_bytes());
-    ExitCode::SUCCESS
+    let mut to = io::stdout().lock();
+    match to.write_all(text.as_bytes()).and_then(|()| to.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => fail(&format!(
+            "standard output cannot be written, and what was written of it is not whole: {error}"
+        )),
+        _ => ExitCode::SUCCESS,
+    }
 }
 
 /// For a terminal, which does what the control characters of a foreign text say.

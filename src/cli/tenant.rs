@@ -4,6 +4,7 @@
 mod asked;
 mod create;
 mod export;
+mod frame;
 mod import;
 mod table;
 

@@ -3,18 +3,25 @@
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
 use serde_json::{Value, json};
 
-use super::output::sentence;
+use super::{audit, output::sentence};
 use crate::{
     app::{open_store, open_vault_file, vault_key},
-    config::VaultOptions,
+    clock::Clock,
+    config::{Config, VaultOptions},
+    ids::{OPERATOR, TenantName},
+    observe::{Metrics, audit::TenantRecord},
     secret::{Secret, SecretSource},
     vault::{Unavailable, VaultError, export, exported},
 };
 
+/// Records of the audit log that are written before the next are, and how long that may take.
+const AT_ONCE: usize = 1000;
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes of the shortest key, as of `vault.key`.
 const LEAST: usize = 32;
 
@@ -65,11 +72,43 @@ pub(super) fn run(command: &Command) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return super::fail(&format!("cannot start: {error}")),
     };
-    match runtime.block_on(answer(config.vault.as_ref(), command)) {
+    match runtime.block_on(audited(&config, command)) {
         Ok(value) if plain.json => super::print(&format!("{value:#}\n")),
         Ok(value) => super::print(&format!("{}\n", value["said"].as_str().unwrap_or_default())),
         Err(error) => super::fail(&error),
     }
+}
+
+/// What changes the vault, or takes all credentials out of it, is in the audit log.
+async fn audited(config: &Config, command: &Command) -> Result<Value, String> {
+    let options = config.vault.as_ref();
+    let action = match command {
+        Command::Verify(_) => return answer(options, command).await,
+        Command::Rekey { .. } => "rekey",
+        Command::Export { .. } => "export",
+        Command::Import { .. } => "import",
+    };
+    let log = audit::open(config, &Metrics::new())?;
+    let done = answer(options, command).await;
+    if let Some(log) = &log {
+        let record = |tenant: Option<TenantName>| {
+            let outcome = if done.is_ok() { "done" } else { "failed" };
+            let (now, error) = (Clock::system().now().wall, done.as_ref().err().cloned());
+            log.tenant(TenantRecord::new(now, tenant, action, OPERATOR, outcome, error));
+        };
+        match done.as_ref().map(|value| value["added"].as_array()) {
+            Ok(Some(added)) => {
+                for (n, alias) in added.iter().filter_map(Value::as_str).enumerate() {
+                    record(TenantName::parse(alias).ok());
+                    if n % AT_ONCE == AT_ONCE - 1 {
+                        log.flush(PATIENCE).await;
+                    }
+                }
+            }
+            _ => record(None),
+        }
+    }
+    audit::written(log.as_ref(), done).await
 }
 
 async fn answer(options: Option<&VaultOptions>, command: &Command) -> Result<Value, String> {

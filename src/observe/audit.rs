@@ -28,7 +28,7 @@ use self::{
     file::Rotated,
     health::Health,
     record::{AuditRecord, RequestRecord},
-    writer::Message,
+    writer::{Message, Stream},
 };
 use super::{RequestEvent, events::Subscriber};
 use crate::config::{self, AuditOutput};
@@ -63,9 +63,31 @@ impl Audit {
     /// # Errors
     /// [`AuditError`], before anything is served.
     pub fn open(config: &config::Audit, lost: IntCounter) -> Result<Option<Arc<Self>>, AuditError> {
+        Self::with(config, lost, || ("stdout", Box::new(Stream(std::io::stdout()))))
+    }
+
+    /// The same for a command: what a process would write to standard output goes to standard error, as the other is for what was asked.
+    ///
+    /// # Errors
+    /// [`AuditError`], before anything is changed.
+    pub fn open_for_command(
+        config: &config::Audit,
+        lost: IntCounter,
+    ) -> Result<Option<Arc<Self>>, AuditError> {
+        Self::with(config, lost, || ("stderr", Box::new(Stream(std::io::stderr()))))
+    }
+
+    fn with(
+        config: &config::Audit,
+        lost: IntCounter,
+        stream: impl FnOnce() -> (&'static str, Box<dyn writer::Sink>),
+    ) -> Result<Option<Arc<Self>>, AuditError> {
         let (path, sink): (_, Box<dyn writer::Sink>) = match &config.output {
             AuditOutput::Off => return Ok(None),
-            AuditOutput::Stdout => ("stdout".to_owned(), Box::new(std::io::stdout())),
+            AuditOutput::Stdout => {
+                let (shown, sink) = stream();
+                (shown.to_owned(), sink)
+            }
             AuditOutput::File { path, max_bytes, keep } => {
                 let shown = path.display().to_string();
                 match Rotated::open(path.clone(), *max_bytes, *keep) {

@@ -1,7 +1,7 @@
 //! Takes a credential that exists at Logto into the vault: parsed, proved by a grant, stored. The same for the command line
 //! and the admin listener.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt::Display, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
@@ -14,6 +14,7 @@ use super::{
 use crate::{
     config::{Config, Endpoint},
     ids::{Label, OPERATOR, TemplateName, TenantName},
+    observe::audit::TenantRecord,
     secret::Secret,
     vault::{Holder, Record, Stored, Unavailable, VaultError, fault_point},
 };
@@ -21,6 +22,8 @@ use crate::{
 /// How long somebody else may be at the same alias, who waits for a token of Logto's; and how often it is looked for.
 const UNDERWAY: Duration = Duration::from_secs(15);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// What the audit log calls a tenant whose alias is none, or that has none yet.
+const UNNAMED: &str = "unnamed";
 
 /// What is said of a tenant, as it came.
 #[derive(Serialize, Deserialize)]
@@ -144,9 +147,14 @@ impl Shared {
     /// # Errors
     /// [`AdoptError`]: nothing is stored.
     pub async fn adopt(&self, pipeline: &Pipeline, adoption: Adoption) -> Result<Stored, AdoptError> {
-        let config: Arc<Config> = pipeline.config();
-        let record = adoption.record(&config, self.clock.now().wall)?;
-        self.take_in(pipeline, &config, record).await
+        let (config, alias): (Arc<Config>, _) = (pipeline.config(), adoption.alias.clone());
+        let adopting = async {
+            let record = adoption.record(&config, self.clock.now().wall)?;
+            self.take_in(pipeline, &config, record).await
+        };
+        let adopted = adopting.await;
+        self.audit_of_operator(&alias, "adopt", adopted.as_ref().err());
+        adopted
     }
 
     /// The same where it may have been done before, as by an import that was cut off.
@@ -154,6 +162,39 @@ impl Shared {
     /// # Errors
     /// [`AdoptError`]: nothing is stored.
     pub async fn adopt_once(&self, pipeline: &Pipeline, adoption: Adoption) -> Result<Adopted, AdoptError> {
+        let alias = adoption.alias.clone();
+        let adopted = self.adopted_once(pipeline, adoption).await;
+        if !matches!(adopted, Ok(Adopted::Before(_))) {
+            self.audit_of_operator(&alias, "adopt", adopted.as_ref().err());
+        }
+        adopted
+    }
+
+    /// Forgets a tenant's credential; at Logto nothing changes.
+    ///
+    /// # Errors
+    /// [`VaultError`]
+    pub async fn remove(&self, alias: &TenantName) -> Result<(), VaultError> {
+        let removing = async {
+            let vault = self.vault.as_ref().ok_or_else(Unavailable::not_configured)?;
+            let stored = vault.get(alias).await?.ok_or_else(|| VaultError::Unknown(alias.clone()))?;
+            vault.remove(alias, stored.version).await
+        };
+        let removed = removing.await;
+        self.audit_of_operator(alias.as_str(), "remove", removed.as_ref().err());
+        removed
+    }
+
+    /// What the operator did with the tenant of this alias, or why not, goes into the audit log.
+    pub fn audit_of_operator(&self, alias: &str, action: &'static str, error: Option<&impl Display>) {
+        let Some(audit) = &self.audit else { return };
+        let Ok(alias) = TenantName::parse(alias).or_else(|_| TenantName::parse(UNNAMED)) else { return };
+        let outcome = if error.is_some() { "failed" } else { "done" };
+        let (now, error) = (self.clock.now().wall, error.map(ToString::to_string));
+        audit.tenant(TenantRecord::new(now, alias, action, OPERATOR, outcome, error));
+    }
+
+    async fn adopted_once(&self, pipeline: &Pipeline, adoption: Adoption) -> Result<Adopted, AdoptError> {
         let config: Arc<Config> = pipeline.config();
         let record = adoption.record(&config, self.clock.now().wall)?;
         let (until, mut found) = (Instant::now() + UNDERWAY, false);
@@ -191,25 +232,14 @@ impl Shared {
         }
     }
 
-    /// The note of a creation that was cut off makes way for the tenant that it is about.
-    async fn give_way(&self, alias: &TenantName) -> Result<(), VaultError> {
-        let Some(vault) = &self.vault else { return Ok(()) };
-        match vault.get(alias).await? {
-            Some(stored) if stored.record.creating.is_some() && stored.record.tenant_id.is_some() => {
-                vault.remove(alias, stored.version).await
-            }
-            _ => Ok(()),
-        }
-    }
-
     async fn take_in(
         &self,
         pipeline: &Pipeline,
         config: &Arc<Config>,
         record: Record,
     ) -> Result<Stored, AdoptError> {
-        self.give_way(&record.alias).await?;
-        let reservation = self.reserve(pipeline, record.alias.clone()).await?;
+        // The note of a creation that was cut off makes way when the credential is stored, and not before: it says what there is to adopt.
+        let reservation = self.reserve_to_adopt(pipeline, record.alias.clone()).await?;
         self.prove(config, &record.tenant(config)).await?;
         fault_point("adopt.proved");
         let version = reservation.store(record.clone()).await?;

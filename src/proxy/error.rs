@@ -271,7 +271,7 @@ impl Failure {
             Self::Vault(VaultError::AliasTaken { .. }) => table::ALIAS_TAKEN,
             Self::Vault(VaultError::Changed(_)) => table::TENANT_CHANGED,
             Self::Vault(VaultError::Unknown(_)) => table::TENANT_UNKNOWN,
-            Self::Vault(VaultError::Unfit(_) | VaultError::NoExport) => table::BAD_REQUEST,
+            Self::Vault(VaultError::Unfit(_) | VaultError::NoExport(_)) => table::BAD_REQUEST,
             Self::Vault(VaultError::Unavailable(_)) => table::VAULT_UNAVAILABLE,
             Self::Idempotency(error) => match error {
                 IdempotencyError::Malformed(_) => table::KEY_MALFORMED,

@@ -24,12 +24,25 @@ pub enum VaultError {
     /// The record cannot be kept as it is.
     #[error("this credential cannot be stored: {0}")]
     Unfit(&'static str),
-    /// A text is no export, or another key has sealed it.
-    #[error("this is no export of a vault, or the key is not the one it is sealed with")]
-    NoExport,
+    /// A text is no export that can be taken in.
+    #[error(transparent)]
+    NoExport(#[from] ExportError),
     /// No answer from where the records are, or none that can be used.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
+}
+
+/// Why a text is no export that can be taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ExportError {
+    /// It is another text, or another key has sealed it.
+    #[error("this is no export of a vault, or the key is not the one it is sealed with")]
+    Strange,
+    /// Lines of it are missing, or others than were written.
+    #[error(
+        "this export is not whole: it was cut off when it was written or copied, or lines of it were changed"
+    )]
+    NotWhole,
 }
 
 /// Who has an alias.
@@ -132,8 +145,11 @@ impl VaultError {
             Self::Unknown(_) => "`claviger tenant list` shows which there are.",
             Self::Changed(_) => "Look at it again, and repeat what you meant to do if it still applies.",
             Self::Unfit(_) => "Copy the value from the Logto Console again.",
-            Self::NoExport => {
+            Self::NoExport(ExportError::Strange) => {
                 "Name a file of `claviger vault export`, and with --key the file with the key that it was given."
+            }
+            Self::NoExport(ExportError::NotWhole) => {
+                "Nothing was taken in. Copy the file again, or make it anew with `claviger vault export`."
             }
             Self::Unavailable(unavailable) => &unavailable.remedy,
         }

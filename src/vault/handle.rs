@@ -50,6 +50,8 @@ enum Listener {
 pub struct Reservation {
     vault: Vault,
     alias: TenantName,
+    /// What is stored takes the place of this note of a creation.
+    note: Option<Version>,
 }
 
 impl Vault {
@@ -70,21 +72,43 @@ impl Vault {
     /// # Errors
     /// [`VaultError::AliasTaken`]; nothing may be done at Logto then.
     pub async fn reserve(&self, alias: TenantName) -> Result<Reservation, VaultError> {
-        if !self.underway().insert(alias.clone()) {
-            return Err(VaultError::AliasTaken { alias, by: Holder::Underway });
-        }
-        // From here on dropping it frees the alias.
-        let reservation = Reservation { vault: self.clone(), alias: alias.clone() };
-        match self.holder(&alias).await? {
-            Some(by) => Err(VaultError::AliasTaken { alias, by }),
+        let (reservation, found) = self.held(alias).await?;
+        match found {
+            Some(found) => Err(reservation.taken(&found)),
             None => Ok(reservation),
         }
     }
 
-    /// Who has an alias in the store; what another process is creating has its note there.
+    /// The same for a tenant that exists: the alias may have the note of a creation that nobody goes on with. The note stays until what is
+    /// stored takes its place.
+    ///
+    /// # Errors
+    /// As of [`Vault::reserve`].
+    pub async fn reserve_to_adopt(&self, alias: TenantName) -> Result<Reservation, VaultError> {
+        let (mut reservation, found) = self.held(alias).await?;
+        if let Some(found) = found {
+            if !found.record.is_note_at_rest() {
+                return Err(reservation.taken(&found));
+            }
+            reservation.note = Some(found.version);
+        }
+        Ok(reservation)
+    }
+
+    /// An alias that nobody else of this process is at, and what the store has of it.
+    async fn held(&self, alias: TenantName) -> Result<(Reservation, Option<Stored>), VaultError> {
+        if !self.underway().insert(alias.clone()) {
+            return Err(VaultError::AliasTaken { alias, by: Holder::Underway });
+        }
+        // From here on dropping it frees the alias.
+        let reservation = Reservation { vault: self.clone(), alias, note: None };
+        let found = self.get(&reservation.alias).await?;
+        Ok((reservation, found))
+    }
+
+    /// Who has an alias in the store.
     async fn holder(&self, alias: &TenantName) -> Result<Option<Holder>, VaultError> {
-        let found = self.get(alias).await?;
-        Ok(found.map(|it| if it.record.is_open_note() { Holder::Underway } else { Holder::Vault }))
+        Ok(self.get(alias).await?.map(|found| holder_of(&found)))
     }
 
     /// The record of an alias.
@@ -197,17 +221,40 @@ impl Reservation {
     /// [`VaultError`].
     pub async fn store(&self, record: Record) -> Result<Version, VaultError> {
         let record = Record { alias: self.alias.clone(), ..record };
-        let version = match self.vault.0.store.create(record.clone()).await {
+        let version = match self.put(&record).await {
             Err(VaultError::AliasTaken { alias, by }) => {
                 // Another process was faster: the store is where one of several wins.
                 let by = self.vault.holder(&alias).await.ok().flatten().unwrap_or(by);
                 return Err(VaultError::AliasTaken { alias, by });
             }
-            created => created?,
+            put => put?,
         };
         self.vault.tell(self.alias.clone(), Some(Stored { record, version })).await;
         Ok(version)
     }
+
+    async fn put(&self, record: &Record) -> Result<Version, VaultError> {
+        let store = &self.vault.0.store;
+        let replaced = match self.note {
+            Some(note) => store.replace(record.clone(), note).await,
+            None => return store.create(record.clone()).await,
+        };
+        match replaced {
+            // Somebody took the note out.
+            Err(VaultError::Unknown(_)) => store.create(record.clone()).await,
+            Err(VaultError::Changed(alias)) => Err(VaultError::AliasTaken { alias, by: Holder::Vault }),
+            replaced => replaced,
+        }
+    }
+
+    fn taken(self, found: &Stored) -> VaultError {
+        VaultError::AliasTaken { alias: self.alias.clone(), by: holder_of(found) }
+    }
+}
+
+/// What another process is creating has its note in the store.
+fn holder_of(found: &Stored) -> Holder {
+    if found.record.is_open_note() { Holder::Underway } else { Holder::Vault }
 }
 
 impl Drop for Reservation {

@@ -204,6 +204,11 @@ impl Record {
         self.is_open_note() && self.creating.as_ref().is_some_and(|creating| creating.is_unanswered)
     }
 
+    /// Whether it is one that nobody goes on with: what became of it is known, or is for whoever asks next to find out.
+    pub fn is_note_at_rest(&self) -> bool {
+        self.creating.is_some() && (self.tenant_id.is_some() || self.is_unanswered_note())
+    }
+
     /// The caller that had the tenant created. No caller is the operator, whatever it is called.
     pub fn creator(&self) -> Option<CallerName> {
         (self.created_by != OPERATOR).then(|| CallerName::parse(&self.created_by).ok())?

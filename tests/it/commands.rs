@@ -43,6 +43,25 @@ fn offline() -> Settings {
         .set("policies.all.deny", "['GetUserIdentity']")
 }
 
+/// What was asked for is not there then, as an export on a full disk.
+#[tokio::test]
+async fn what_cannot_be_printed_is_a_failure_and_a_reader_that_has_seen_enough_is_none() {
+    let run = async |to: Stdio| {
+        let running = program().arg("schema").stdout(to).spawn().expect("the program can be run");
+        within("a command to end", running.wait_with_output()).await.expect("it can be waited for")
+    };
+    if let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") {
+        let failed = run(full.into()).await;
+        let said = "claviger: standard output cannot be written, and what was written of it is not whole: No space left";
+        let stderr = String::from_utf8_lossy(&failed.stderr);
+        assert_eq!((failed.status.code(), stderr.starts_with(said)), (Some(1), true), "{stderr}");
+    }
+    let (reader, writer) = std::io::pipe().expect("there is one");
+    drop(reader);
+    let fine = run(writer.into()).await;
+    assert_eq!((fine.status.code(), &*fine.stderr), (Some(0), &b""[..]));
+}
+
 /// Whoever reviews a policy has neither the secrets nor the certificates that it names.
 #[tokio::test]
 async fn a_policy_is_read_where_its_secrets_are_not() {

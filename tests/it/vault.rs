@@ -1,5 +1,7 @@
 //! Tenants of the vault, in the real program: adopted, used, restarted, removed, and who may do so.
 
+#[path = "vault/audit.rs"]
+mod audit;
 #[path = "vault/configured.rs"]
 mod configured;
 #[path = "vault/import.rs"]

@@ -18,13 +18,10 @@ use super::{
 use crate::{
     config::{Address, Config},
     ids::TenantName,
-    observe::audit::TenantRecord,
     proxy::{Failure, NewTenant, NewTenantError, NewlyCreated, Steps},
 };
 
 const LINES: &str = "application/x-ndjson";
-/// What a creation that has no alias yet is called in the audit log.
-const UNNAMED: &str = "unnamed";
 
 /// Whether the answer is to tell the steps.
 pub(super) fn is_watched(headers: &HeaderMap) -> bool {
@@ -65,16 +62,8 @@ impl Admin {
         let named = new.alias.as_deref().and_then(|alias| TenantName::parse(alias).ok());
         let done = pipeline.create_tenant(new, steps).await.map_err(Refused::from);
         let alias = done.as_ref().ok().map(|created| created.alias.clone()).or(named);
-        let (outcome, error) = match &done {
-            Ok(_) => ("done", None),
-            Err(refused) => ("failed", Some(refused.message().to_owned())),
-        };
-        if let (Some(audit), Some(alias)) =
-            (&self.shared.audit, alias.or_else(|| TenantName::parse(UNNAMED).ok()))
-        {
-            let now = self.shared.clock.now().wall;
-            audit.tenant(TenantRecord::new(now, alias, "create", "operator", outcome, error));
-        }
+        let alias = alias.as_ref().map(TenantName::as_str).unwrap_or_default();
+        self.shared.audit_of_operator(alias, "create", done.as_ref().err().map(Refused::message).as_ref());
         let NewlyCreated { alias, unproved } = done?;
         let mut value = self.shown(&self.stored(alias.as_str()).await?);
         value["usable"] = unproved.is_none().into();

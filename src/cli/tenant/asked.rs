@@ -6,7 +6,7 @@ use std::{io::ErrorKind, sync::Arc, time::Duration};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::super::{output::sentence, process::Process};
+use super::super::{audit, output::sentence, process::Process};
 use crate::{
     app::{GrantMetrics, open_vault, open_vault_file},
     clock::{Clock, Random},
@@ -36,7 +36,7 @@ pub(super) fn answer(plain: &super::super::Plain, config: Config, ask: &Ask) -> 
         return answered;
     }
     let runtime = super::super::runtime().map_err(|error| format!("cannot start: {error}"))?;
-    runtime.block_on(in_the_file(config, ask)).map_err(|error| said(&error))
+    runtime.block_on(in_the_file(config, ask))
 }
 
 pub(super) fn said(error: &AdoptError) -> String {
@@ -87,55 +87,67 @@ pub(super) fn refused(answer: &Value) -> Option<String> {
     Some(format!("{} {remedy}", sentence(answer["message"].as_str()?)).trim_end().to_owned())
 }
 
-async fn in_the_file(config: Config, ask: &Ask) -> Result<Value, AdoptError> {
+async fn in_the_file(config: Config, ask: &Ask) -> Result<Value, String> {
     let Some(options) = config.vault.clone() else {
-        return Err(no_vault().into());
+        return Err(said(&no_vault().into()));
     };
     if let Ask::Adopt(adoption) = ask {
-        let (vault, _) = open_vault(&options).await?;
-        let again = serde_json::to_value(adoption).and_then(serde_json::from_value);
-        let again: Adoption = again.map_err(|error| AdoptError::Said(error.to_string()))?;
-        let shared = shared(vault);
-        let pipeline = shared.pipeline(Arc::new(config), None, None);
-        let pipeline = pipeline.map_err(|error| AdoptError::Said(error.to_string()))?;
-        let adopted = shared.adopt(&pipeline, again).await?;
-        let mut value = adopted.shown(&pipeline.config());
-        if let Some(vault) = &shared.vault {
-            let config = pipeline.config();
-            let all = vault.list().await?.into_iter().map(|stored| stored.record);
-            let beside = VaultTenants::new(all, &config).beside(&config);
-            let sharing = adopted.record.sharing(&beside.tenants);
-            if !sharing.is_empty() {
-                value["same_application_as"] = json!(sharing);
-            }
-        }
-        return Ok(value);
+        let vault = open_vault(&options).await.map_err(|error| said(&error.into()))?.0;
+        return adopted(config, vault, adoption).await;
     }
-    let vault = open_vault_file(&options).await?.map(Vault::new);
+    let vault = open_vault_file(&options).await.map_err(|error| said(&error.into()))?.map(Vault::new);
+    if let (Ask::Remove(name), Some(vault)) = (ask, &vault) {
+        return removed(&config, vault, name).await;
+    }
+    read(&config, vault, ask).await.map_err(|error| said(&error))
+}
+
+async fn read(config: &Config, vault: Option<Vault>, ask: &Ask) -> Result<Value, AdoptError> {
     match ask {
         Ask::List => {
             let all = match vault {
                 Some(vault) => vault.list().await?,
                 None => Vec::new(),
             };
-            let all: Vec<_> = all.iter().map(|stored| stored.shown(&config)).collect();
+            let all: Vec<_> = all.iter().map(|stored| stored.shown(config)).collect();
             Ok(json!({ "tenants": all }))
         }
         Ask::Show(name) | Ask::Remove(name) => {
             let alias = alias(name)?;
             let unknown = || VaultError::Unknown(alias.clone());
-            let vault = vault.ok_or_else(unknown)?;
-            let stored = vault.get(&alias).await?.ok_or_else(unknown)?;
-            if matches!(ask, Ask::Show(_)) {
-                return Ok(stored.shown(&config));
-            }
-            vault.remove(&alias, stored.version).await?;
-            Ok(json!({ "removed": alias }))
+            let stored = vault.ok_or_else(unknown)?.get(&alias).await?.ok_or_else(unknown)?;
+            Ok(stored.shown(config))
         }
         Ask::Rotate(_) | Ask::Adopt(_) => Err(AdoptError::Said(
             "this takes the running process, with admin.tenants = true: start `claviger serve`".into(),
         )),
     }
+}
+
+async fn removed(config: &Config, vault: &Vault, name: &str) -> Result<Value, String> {
+    let alias = alias(name).map_err(|error| said(&error))?;
+    let shared = shared(config, vault.clone())?;
+    let removed = shared.remove(&alias).await.map_err(|error| said(&error.into()));
+    audit::written(shared.audit.as_ref(), removed).await?;
+    Ok(json!({ "removed": alias }))
+}
+
+async fn adopted(config: Config, vault: Vault, adoption: &Adoption) -> Result<Value, String> {
+    let again = serde_json::to_value(adoption).and_then(serde_json::from_value);
+    let again: Adoption = again.map_err(|error| error.to_string())?;
+    let shared = shared(&config, vault.clone())?;
+    let pipeline = shared.pipeline(Arc::new(config), None, None).map_err(|error| error.to_string())?;
+    let adopted = shared.adopt(&pipeline, again).await.map_err(|error| said(&error));
+    let adopted = audit::written(shared.audit.as_ref(), adopted).await?;
+    let config = pipeline.config();
+    let mut value = adopted.shown(&config);
+    let all = vault.list().await.map_err(|error| said(&error.into()))?;
+    let beside = VaultTenants::new(all.into_iter().map(|stored| stored.record), &config).beside(&config);
+    let sharing = adopted.record.sharing(&beside.tenants);
+    if !sharing.is_empty() {
+        value["same_application_as"] = json!(sharing);
+    }
+    Ok(value)
 }
 
 /// The configuration was read without what only `serve` may be able to read.
@@ -145,11 +157,16 @@ pub(super) fn no_vault() -> VaultError {
     Unavailable::new(what, remedy).into()
 }
 
-pub(super) fn shared(vault: Vault) -> Shared {
+/// What it takes to change the vault without the process.
+///
+/// # Errors
+/// Where the audit log cannot be written.
+pub(super) fn shared(config: &Config, vault: Vault) -> Result<Shared, String> {
     let (clock, metrics) = (Clock::system(), Arc::new(Metrics::new()));
+    let audit = audit::open(config, &metrics)?;
     let grants = Arc::new(GrantMetrics(metrics.clone()));
     let tokens = Tokens::new(clock.clone(), Random::system(), grants, tokio::runtime::Handle::current());
     let mut shared = Shared::new(metrics, clock, tokens);
-    shared.vault = Some(vault);
-    shared
+    (shared.vault, shared.audit) = (Some(vault), audit);
+    Ok(shared)
 }

@@ -5,9 +5,11 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::asked::{Ask, answer};
+use super::{
+    asked::{Ask, answer},
+    frame,
+};
 
-const HEAD: &str = "# Fill in each client_secret: a text, { \"file\": \"PATH\" } or { \"env\": \"NAME\" }. Then: claviger tenant import FILE\n";
 /// As `import` takes them.
 const MEMBERS: [&str; 6] = ["alias", "tenant_id", "endpoint", "resource", "client_id", "template"];
 
@@ -25,8 +27,8 @@ pub(super) fn run(plain: &super::super::Plain) -> ExitCode {
     if plain.json {
         return super::super::print(&format!("{:#}\n", json!(tenants)));
     }
-    let lines: String = tenants.iter().map(|tenant| format!("{tenant}\n")).collect();
-    super::super::print(&format!("{HEAD}{lines}"))
+    let lines: Vec<_> = tenants.iter().map(ToString::to_string).collect();
+    super::super::print(&frame::around(&lines))
 }
 
 fn exported(tenant: &Value) -> Value {

@@ -21,10 +21,13 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use self::entry::{Entry, entries};
-use super::asked::{PATIENCE, no_vault, refused, said, shared};
+use super::{
+    asked::{PATIENCE, no_vault, refused, said, shared},
+    frame,
+};
 use crate::{
     app::open_vault,
-    cli::process::Process,
+    cli::{audit, process::Process},
     config::Config,
     proxy::{Adopted, Adoption, alias},
 };
@@ -59,6 +62,9 @@ pub(super) fn run(args: &Import) -> ExitCode {
         Ok(text) => text,
         Err(error) => return super::super::fail(&format!("{}: {error}", args.file.display())),
     };
+    if let Err(error) = frame::is_whole(&text) {
+        return super::super::fail(&format!("{}: {error}", args.file.display()));
+    }
     let directory = args.file.parent().filter(|_| args.file != Path::new("-")).unwrap_or(Path::new("."));
     let mut counts = Counts { json: args.plain.json, ..Counts::default() };
     let mut known = HashSet::new();
@@ -175,7 +181,7 @@ async fn in_the_file(
         return Err(format!("{error}. {}", error.remedy()));
     };
     let vault = open_vault(&options).await.map_err(|error| format!("{error}. {}", error.remedy()))?.0;
-    let shared = shared(vault);
+    let shared = shared(&config, vault)?;
     let pipeline = shared.pipeline(Arc::new(config), None, None).map_err(|error| error.to_string())?;
     let adopting = todo.into_iter().map(|(line, adoption)| {
         let (shared, pipeline, alias) = (&shared, &pipeline, adoption.alias.clone());
@@ -192,7 +198,7 @@ async fn in_the_file(
     while let Some(outcome) = adopting.next().await {
         counts.tell(&outcome);
     }
-    Ok(())
+    audit::written(shared.audit.as_ref(), Ok(())).await
 }
 
 /// What came of all so far.

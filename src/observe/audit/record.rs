@@ -32,9 +32,9 @@ pub struct TenantRecord {
     pub time: SystemTime,
     /// The version of the schema in `docs/audit.md`.
     pub schema: u32,
-    /// Which.
-    pub tenant: TenantName,
-    /// "create", "adopt", "remove" or "rotate".
+    /// Which; `None`: all that there are.
+    pub tenant: Option<TenantName>,
+    /// "create", "adopt", "remove", "rotate", "import", "export" or "rekey".
     pub action: &'static str,
     /// "operator" or "schedule".
     pub by: &'static str,
@@ -48,13 +48,13 @@ impl TenantRecord {
     /// At `time`.
     pub fn new(
         time: SystemTime,
-        tenant: TenantName,
+        tenant: impl Into<Option<TenantName>>,
         action: &'static str,
         by: &'static str,
         outcome: &'static str,
         error: Option<String>,
     ) -> Self {
-        Self { time, schema: SCHEMA, tenant, action, by, outcome, error }
+        Self { time, schema: SCHEMA, tenant: tenant.into(), action, by, outcome, error }
     }
 }
 

@@ -2,7 +2,7 @@
 //! and says what was lost: at once where the sink fails, and when it works again.
 
 use std::{
-    io::{self, Write as _},
+    io,
     sync::{Arc, mpsc::Receiver},
 };
 
@@ -37,11 +37,13 @@ pub(super) trait Sink: Send {
     fn held(&self) -> usize;
 }
 
-impl Sink for io::Stdout {
+/// A stream of the process: nothing is held back.
+pub(super) struct Stream<W>(pub(super) W);
+
+impl<W: io::Write + Send> Sink for Stream<W> {
     fn line(&mut self, line: &[u8]) -> io::Result<()> {
-        let mut out = self.lock();
-        out.write_all(line)?;
-        out.flush()
+        self.0.write_all(line)?;
+        self.0.flush()
     }
 
     fn flush(&mut self) -> Result<(), (u64, io::Error)> {

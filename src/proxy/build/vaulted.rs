@@ -41,12 +41,18 @@ impl Unproved {
 }
 
 impl Shared {
-    /// Takes an alias that neither the configuration nor the vault has.
+    /// Takes an alias that neither the configuration nor the vault has, for a tenant that exists.
     ///
     /// # Errors
-    /// [`VaultError`]: nothing may be done at Logto.
-    pub async fn reserve(&self, pipeline: &Pipeline, alias: TenantName) -> Result<Reservation, VaultError> {
-        reserve(self.vault.as_ref(), pipeline.tenants(), alias).await
+    /// [`VaultError`]: nothing may be stored.
+    pub(in crate::proxy) async fn reserve_to_adopt(
+        &self,
+        pipeline: &Pipeline,
+        alias: TenantName,
+    ) -> Result<Reservation, VaultError> {
+        let vault = self.vault.as_ref().ok_or_else(Unavailable::not_configured)?;
+        let reservation = vault.reserve_to_adopt(alias).await?;
+        free_in(pipeline.tenants(), reservation)
     }
 
     /// Proves each of a tenant's secrets by a grant of its own, whose token nobody uses.
@@ -68,9 +74,14 @@ pub(in crate::proxy) async fn reserve(
     alias: TenantName,
 ) -> Result<Reservation, VaultError> {
     let vault = vault.ok_or_else(Unavailable::not_configured)?;
-    let reservation = vault.reserve(alias.clone()).await?;
-    match tenants.get(alias.as_str()) {
-        Some(_) => Err(VaultError::AliasTaken { alias, by: Holder::Configuration }),
+    free_in(tenants, vault.reserve(alias).await?)
+}
+
+fn free_in(tenants: &Directory<Tenant>, reservation: Reservation) -> Result<Reservation, VaultError> {
+    match tenants.get(reservation.alias().as_str()) {
+        Some(_) => {
+            Err(VaultError::AliasTaken { alias: reservation.alias().clone(), by: Holder::Configuration })
+        }
         None => Ok(reservation),
     }
 }

@@ -4,17 +4,15 @@ mod versions;
 
 use std::{collections::BTreeMap, os::unix::fs::PermissionsExt as _, path::Path};
 
-use base64::Engine as _;
-
 use super::{
     file::dying::{self, Plan},
     *,
 };
 use crate::vault::{
-    Vault, encoding,
+    Vault,
+    error::ExportError,
     export::{export, exported},
     record::tests::record,
-    seal::sealer,
 };
 
 fn key(text: &str) -> Secret {
@@ -177,6 +175,34 @@ async fn another_key_takes_all_records_or_none() {
     );
 }
 
+#[test]
+fn an_export_that_was_cut_off_anywhere_or_lacks_a_line_is_refused_whole() {
+    let whole = export_of(3);
+    let way = key("way");
+    assert_eq!(exported(&whole, &way).unwrap().len(), 3);
+    assert_eq!(exported(&whole.replace('\n', "\r\n"), &way).unwrap().len(), 3, "copied by way of Windows");
+    let not_whole =
+        |text: &str| matches!(exported(text, &way), Err(VaultError::NoExport(ExportError::NotWhole)));
+    let lines: Vec<_> = whole.lines().collect();
+    for count in 1..lines.len() {
+        assert!(not_whole(&format!("{}\n", lines[..count].join("\n"))), "{count} lines");
+    }
+    // The line end alone is nothing.
+    for bytes in whole.len() - 60..whole.len() - 1 {
+        assert!(exported(&whole[..bytes], &way).is_err(), "{bytes} bytes");
+    }
+    for missing in 1..=3 {
+        let mut lines = lines.clone();
+        lines.remove(missing);
+        assert!(not_whole(&lines.join("\n")), "without line {missing}");
+    }
+    let twice = [&lines[..2], &lines[1..]].concat();
+    assert!(not_whole(&twice.join("\n")));
+    let error = VaultError::from(ExportError::NotWhole);
+    assert!(error.remedy().starts_with("Nothing was taken in."), "{error}");
+    assert_eq!(exported(&export_of(0), &way).unwrap(), []);
+}
+
 #[tokio::test]
 async fn an_export_is_sealed_and_is_taken_in_where_the_alias_is_free() {
     let dir = tempfile::tempdir().unwrap();
@@ -191,7 +217,8 @@ async fn an_export_is_sealed_and_is_taken_in_where_the_alias_is_free() {
         format!("{refused}. {}", refused.remedy()),
         "this is no export of a vault, or the key is not the one it is sealed with. Name a file of `claviger vault export`, and with --key the file with the key that it was given."
     );
-    assert!(matches!(exported(&text.replace("a ", "c "), &key("way")), Err(VaultError::NoExport)));
+    let moved = exported(&text.replace("\na ", "\nc "), &key("way"));
+    assert!(matches!(moved, Err(VaultError::NoExport(ExportError::NotWhole))));
     let imported = to.import(exported(&text, &key("way")).unwrap()).await.unwrap();
     assert_eq!(imported, Imported { added: vec![alias("b")], taken: vec![alias("a")] });
     let secrets: Vec<_> = to.list().await.unwrap().into_iter().map(|it| it.record).collect();
@@ -328,17 +355,10 @@ fn a_disk_that_takes_nothing_more_is_named_and_nothing_that_was_stored_is_lost()
 }
 
 /// An export of so many records.
-async fn export_of(count: usize) -> String {
-    let dir = tempfile::tempdir().unwrap();
-    let one = opened(&dir.path().join("one")).await;
-    let (way, head) = (sealer(&key("way")), export(&one.list().await.unwrap(), &key("way")).unwrap());
-    let line = |n: usize| {
-        let name = format!("tenant-{n}");
-        let text = encoding::write(&record(&name, "a-secret-of-thirty-two-characters")).unwrap();
-        let sealed = [&1_u64.to_be_bytes()[..], &way.seal(name.as_bytes(), 1, text).unwrap()].concat();
-        format!("{name} {}\n", base64::engine::general_purpose::STANDARD.encode(sealed))
-    };
-    head + &(0..count).map(line).collect::<String>()
+fn export_of(count: usize) -> String {
+    let record = |n: usize| record(&format!("tenant-{n}"), "a-secret-of-thirty-two-characters");
+    let all: Vec<_> = (0..count).map(|n| Stored { record: record(n), version: Version(1) }).collect();
+    export(&all, &key("way")).unwrap()
 }
 
 #[tokio::test]
@@ -346,7 +366,7 @@ async fn a_record_takes_less_than_4_kib() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("vault.redb");
     let file = opened(&path).await;
-    file.import(exported(&export_of(500).await, &key("way")).unwrap()).await.unwrap();
+    file.import(exported(&export_of(500), &key("way")).unwrap()).await.unwrap();
     assert_eq!(file.list().await.unwrap().len(), 500);
     let bytes = std::fs::metadata(&path).unwrap().len();
     assert!(bytes < 500 * 4096, "{bytes} bytes");
@@ -358,7 +378,7 @@ async fn a_record_takes_less_than_4_kib() {
 async fn make_a_vault_of_ten_thousand() {
     let path = std::env::var_os("TEST_VAULT").expect("TEST_VAULT names a file");
     let file = opened(Path::new(&path)).await;
-    let imported = file.import(exported(&export_of(10_000).await, &key("way")).unwrap()).await.unwrap();
+    let imported = file.import(exported(&export_of(10_000), &key("way")).unwrap()).await.unwrap();
     assert_eq!(imported.added.len(), 10_000);
     closed(file).await;
 }

@@ -1,7 +1,7 @@
 //! Who gets an alias, who comes late, and when a change is answered.
 
 use super::*;
-use crate::vault::{Memory, record::tests::record};
+use crate::vault::{Creating, Memory, record::tests::record};
 
 fn alias(text: &str) -> TenantName {
     TenantName::parse(text).unwrap()
@@ -49,4 +49,48 @@ async fn a_change_is_answered_when_it_has_been_taken_up_or_nobody_does() {
     assert_eq!(storing.await.unwrap(), Ok(Version(1)));
     // Nobody takes it up: the time passes by itself.
     assert_eq!(vault.replace(record("acme", "t"), Version(1)).await, Ok(Version(2)));
+}
+
+#[tokio::test]
+async fn the_note_of_a_creation_is_there_until_what_is_adopted_takes_its_place() {
+    let vault = Vault::new(Memory::default());
+    let creating = Creating { account: alias("default"), name: None, is_unanswered: false };
+    let note = |tenant_id: Option<&str>, is_unanswered| Record {
+        creating: Some(Creating { is_unanswered, ..creating.clone() }),
+        secrets: Vec::new(),
+        tenant_id: tenant_id.map(Into::into),
+        ..record("acme", "s")
+    };
+    for (at_rest, note) in
+        [(false, note(None, false)), (true, note(None, true)), (true, note(Some("abc123"), false))]
+    {
+        let known = vault.reserve(alias("acme")).await.unwrap().store(note.clone()).await.unwrap();
+        assert!(vault.reserve(alias("acme")).await.is_err(), "for another creation it is taken");
+        match vault.reserve_to_adopt(alias("acme")).await {
+            Ok(_) => assert!(at_rest),
+            Err(error) => {
+                let by = Holder::Underway;
+                assert_eq!((at_rest, error), (false, VaultError::AliasTaken { alias: alias("acme"), by }));
+            }
+        }
+        assert_eq!(vault.get(&alias("acme")).await.unwrap().unwrap().record, note, "nothing was stored yet");
+        if at_rest {
+            let adopting = vault.reserve_to_adopt(alias("acme")).await.unwrap();
+            adopting.store(record("acme", "t")).await.unwrap();
+            let now = vault.get(&alias("acme")).await.unwrap().unwrap();
+            assert_eq!(now.record, record("acme", "t"));
+            vault.remove(&alias("acme"), now.version).await.unwrap();
+        } else {
+            vault.remove(&alias("acme"), known).await.unwrap();
+        }
+    }
+    // Another replica adopts it meanwhile, or takes it out.
+    let note = note(Some("abc123"), false);
+    let known = vault.reserve(alias("acme")).await.unwrap().store(note.clone()).await.unwrap();
+    let adopting = vault.reserve_to_adopt(alias("acme")).await.unwrap();
+    let theirs = vault.replace(record("acme", "theirs"), known).await.unwrap();
+    let taken = VaultError::AliasTaken { alias: alias("acme"), by: Holder::Vault };
+    assert_eq!(adopting.store(record("acme", "ours")).await, Err(taken));
+    vault.remove(&alias("acme"), theirs).await.unwrap();
+    assert!(adopting.store(record("acme", "ours")).await.is_ok());
 }

@@ -138,11 +138,22 @@ async fn the_remedy_takes_the_note_out_whatever_alias_it_was_kept_under() {
     assert!(answer.text().contains(&remedy), "{}", answer.text());
     let application = &tenant["defaultApplication"];
     let resource = format!("{}/api", tenant["indicator"].as_str().expect("an address"));
-    let adoption = json!({ "alias": id(&tenant), "tenant_id": id(&tenant), "template": "customer",
+    let mut adoption = json!({ "alias": id(&tenant), "tenant_id": id(&tenant), "template": "customer",
         "endpoint": tenant["indicator"], "resource": resource, "client_id": application["id"], "client_secret": application["secret"] });
     let bearer = format!("Bearer {admin}");
-    let adopt = Request::post("/tenants", adoption.to_string()).header("Authorization", &bearer);
-    let adopted = proxy.ask_admin(&adopt).await;
+    let right = adoption["client_secret"].take();
+    let mut adopt = async |secret: Value| {
+        adoption["client_secret"] = secret;
+        let adopt = Request::post("/tenants", adoption.to_string()).header("Authorization", &bearer);
+        proxy.ask_admin(&adopt).await
+    };
+    // A credential that is refused leaves the note, which says what there is to adopt.
+    let refused = adopt(json!(format!("{CANARY}mistyped"))).await;
+    assert_eq!(refused.status, 502, "{}", refused.text());
+    let note = Request::get(&format!("/tenants/{}", id(&tenant))).header("Authorization", &bearer);
+    let note = proxy.ask_admin(&note).await.json();
+    assert_eq!((&note["tenant_id"], &note["creating"]["account"]), (&tenant["id"], &json!("default")));
+    let adopted = adopt(right).await;
     assert_eq!(adopted.status, 200, "{}", adopted.text());
     let list = proxy.ask_admin(&Request::get("/tenants").header("Authorization", &bearer)).await.json();
     let aliases: Vec<_> = list["tenants"].as_array().expect("a list").iter().map(|it| &it["alias"]).collect();

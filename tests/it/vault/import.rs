@@ -91,8 +91,9 @@ async fn an_import_adopts_what_works_says_what_does_not_and_can_be_given_again()
     let exported = tenant(&proxy.file(), &["export"]).await;
     exported.assert_code(0).keep(proxy.tap());
     let lines: Vec<_> = exported.stdout.lines().collect();
-    assert!(lines.len() == 4 && lines[0].starts_with("# Fill in each client_secret"), "{exported:?}");
-    let shown: Value = serde_json::from_str(lines[1]).expect("JSON");
+    assert_eq!((lines.len(), lines[5]), (6, "# end of the export: 3 tenants"), "{exported:?}");
+    assert!(lines[1].starts_with("# Fill in each client_secret"), "{exported:?}");
+    let shown: Value = serde_json::from_str(lines[2]).expect("JSON");
     assert_eq!(shown, {
         let mut shown = entry(&logto, "one", Value::Null);
         shown["resource"] = json!(shown["endpoint"].as_str().map(|_| "https://default.logto.app/api"));
@@ -105,6 +106,13 @@ async fn an_import_adopts_what_works_says_what_does_not_and_can_be_given_again()
     let text = std::fs::read_to_string(proxy_file(&place, &logto).await).expect("it is there");
     std::fs::write(&alone, text).expect("it can be written to");
     let filled = exported.stdout.replace("null", "{\"file\":\"app-secret\"}");
+    // Cut off after a whole line, as by a full disk, nothing of it is taken in.
+    let two = filled.lines().take(4).map(|line| format!("{line}\n")).collect::<String>();
+    std::fs::write(place.path("cut"), two.replace("\"one\"", "\"new\"")).expect("it can be written to");
+    let cut = tenant(&alone, &["import", &place.path("cut").display().to_string()]).await;
+    let said = "this export was cut off: it has 2 tenants, and no last line";
+    assert!(cut.assert_code(1).stderr.contains(said), "{cut:?}");
+    tenant(&alone, &["show", "new"]).await.assert_code(1);
     std::fs::write(place.path("filled"), filled).expect("it can be written to");
     let filled = place.path("filled").display().to_string();
     let same = tenant(&alone, &["import", &filled]).await;
