@@ -43,6 +43,9 @@ pub enum BrokerError {
     /// The body is not a form.
     #[error("the token request is not a form (application/x-www-form-urlencoded)")]
     Form,
+    /// The body stopped arriving, or took too long.
+    #[error("the form of the token request did not arrive whole within `timeouts.form`")]
+    Incomplete,
     /// A parameter more than once (RFC 6749 section 3.2).
     #[error("the token request names a parameter twice")]
     Twice,
@@ -117,9 +120,9 @@ impl BrokerRequest {
         }
         let body = tokio::time::timeout(patience, Limited::new(body, MAX_FORM).collect())
             .await
-            .map_err(|_| BrokerError::Form)?
+            .map_err(|_| BrokerError::Incomplete)?
             .map_err(|error| {
-                if error.is::<LengthLimitError>() { BrokerError::TooLarge } else { BrokerError::Form }
+                if error.is::<LengthLimitError>() { BrokerError::TooLarge } else { BrokerError::Incomplete }
             })?;
         Self::parse(head.headers.get(header::AUTHORIZATION), &body.to_bytes())
     }

@@ -252,14 +252,14 @@ impl Failure {
             Self::ForwardAuth(ForwardAuthError::Spelling) => table::PATH_AMBIGUOUS,
             Self::ForwardAuth(ForwardAuthError::Masked(_) | ForwardAuthError::Cloud) => table::NOT_PERMITTED,
             Self::Broker(BrokerError::Method) => table::METHOD,
-            Self::Broker(BrokerError::Resources) => {
-                Description { oauth: "invalid_target", ..table::BAD_REQUEST }
-            }
-            Self::Broker(BrokerError::GrantType) => {
-                Description { oauth: "unsupported_grant_type", ..table::BAD_REQUEST }
-            }
+            Self::Broker(BrokerError::Resources) => table::RESOURCES,
+            Self::Broker(BrokerError::GrantType) => table::GRANT_TYPE,
+            Self::Broker(BrokerError::Form) => table::TOKEN_FORM,
             Self::Broker(
-                BrokerError::Form | BrokerError::Twice | BrokerError::Credentials | BrokerError::Assertion,
+                BrokerError::Incomplete
+                | BrokerError::Twice
+                | BrokerError::Credentials
+                | BrokerError::Assertion,
             ) => table::BAD_REQUEST,
             Self::Broker(BrokerError::TooLarge) => table::BODY_TOO_LARGE,
             Self::Creation(CreationError::Alias(_)) => table::BAD_REQUEST,
@@ -351,10 +351,6 @@ impl Failure {
                 ..
             }) => return format!("Ask the operator to add {operation:?} to a policy; {EXPLAIN}").into(),
             Self::Policy(Refusal::Path(ambiguous)) => ambiguous.remedy(),
-            Self::Broker(BrokerError::Form | BrokerError::GrantType) => {
-                "Send the fields grant_type=client_credentials, client_id (the caller's name) and client_secret (its API key) as a form, \
-                 not as JSON; the last two may come by HTTP Basic."
-            }
             _ => description.remedy,
         };
         fixed.into()

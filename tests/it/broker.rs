@@ -123,3 +123,50 @@ async fn a_client_id_that_is_nearly_a_callers_is_told_in_the_log_alone() {
     assert_eq!(proxy.log().matches("did you mean").count(), 1);
     assert!(!proxy.log().contains("bobb"));
 }
+
+/// As who has read no documentation sends it: without a body, or with JSON as most APIs take it.
+#[tokio::test]
+async fn a_token_request_that_is_no_form_is_told_which_fields_to_send() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    let json = Request::post("/oidc/token", r#"{"grant_type":"client_credentials"}"#);
+    for (request, error, what) in [
+        (
+            Request::new("POST", "/oidc/token"),
+            "invalid_request",
+            "The token request is not a form (application/x-www-form-urlencoded).",
+        ),
+        (json, "invalid_request", "The token request is not a form (application/x-www-form-urlencoded)."),
+        (
+            Request::form("/oidc/token", ""),
+            "unsupported_grant_type",
+            "The token broker issues tokens for grant_type=client_credentials only.",
+        ),
+    ] {
+        let body = proxy.ask(&request).await.json();
+        let said = format!(
+            "{what} Send the fields grant_type=client_credentials, client_id (the caller's name) and client_secret (its API key) as a \
+             form, not as JSON; the last two may come by HTTP Basic."
+        );
+        assert_eq!(
+            (&body["error"], &body["error_description"]),
+            (&error.into(), &said.into()),
+            "{request:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_form_that_does_not_arrive_is_not_called_something_else() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::builder().tenant("acme", &logto).set("timeouts.form", "'100ms'").start().await;
+    let mut client = proxy.connect().await;
+    let head = "POST /oidc/token HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 9\r\n\r\n";
+    client.write(head.as_bytes()).await.expect("it is read");
+    let answer = client.read_to_end().await;
+    let text = String::from_utf8_lossy(&answer);
+    assert!(
+        text.contains("The form of the token request did not arrive whole within `timeouts.form`."),
+        "{text}"
+    );
+}

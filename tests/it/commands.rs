@@ -12,6 +12,8 @@ mod help;
 mod operations;
 #[path = "commands/policies.rs"]
 mod policies;
+#[path = "commands/would_start.rs"]
+mod would_start;
 
 use std::process::Stdio;
 

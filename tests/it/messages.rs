@@ -139,38 +139,6 @@ async fn a_mistaken_request_is_told_what_to_write_instead() {
     }
 }
 
-/// As who has read no documentation sends it: without a body, or with JSON as most APIs take it.
-#[tokio::test]
-async fn a_token_request_that_is_no_form_is_told_which_fields_to_send() {
-    let logto = Logto::start().await;
-    let proxy = Proxy::of(&logto).await;
-    let json = Request::post("/oidc/token", r#"{"grant_type":"client_credentials"}"#);
-    for (request, error, what) in [
-        (
-            Request::new("POST", "/oidc/token"),
-            "invalid_request",
-            "The token request is not a form (application/x-www-form-urlencoded).",
-        ),
-        (json, "invalid_request", "The token request is not a form (application/x-www-form-urlencoded)."),
-        (
-            Request::form("/oidc/token", ""),
-            "unsupported_grant_type",
-            "The token broker issues tokens for grant_type=client_credentials only.",
-        ),
-    ] {
-        let body = proxy.ask(&request).await.json();
-        let said = format!(
-            "{what} Send the fields grant_type=client_credentials, client_id (the caller's name) and client_secret (its API key) as a \
-             form, not as JSON; the last two may come by HTTP Basic."
-        );
-        assert_eq!(
-            (&body["error"], &body["error_description"]),
-            (&error.into(), &said.into()),
-            "{request:?}"
-        );
-    }
-}
-
 /// A deny that is taken out allows nothing by itself.
 #[tokio::test]
 async fn what_a_deny_refuses_is_told_with_all_that_would_allow_it() {

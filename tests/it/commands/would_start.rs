@@ -1,0 +1,166 @@
+//! `claviger check` of what is not in the configuration: places for files, the vault, and who answers at an address.
+
+use super::{Files, offline};
+use crate::support::{Logto, Settings, claviger, command::program, quoted};
+
+#[tokio::test]
+async fn check_finds_places_that_are_not_there() {
+    let files = Files::new();
+    let there = files.0.path().display().to_string();
+    let usual = || offline().set("tenants.acme.client_secret", "'0123456789abcdef'");
+    let sockets = |directory: &str| {
+        usual()
+            .set("listen.proxy", format!("['unix:{directory}/s']"))
+            .set("listen.admin", format!("'unix:{directory}/a'"))
+    };
+    let fine = sockets(&there)
+        .set("audit.output", quoted_file(&there, "audit.jsonl"))
+        .set("vault.store", quoted_file(&there, "v"));
+    let fine = claviger(&["check", "--config", &files.with(&with_key(fine))]).await;
+    assert!(!fine.assert_code(0).stderr.contains("there is no directory"), "{}", fine.stderr);
+
+    // A service manager may make the directory of a socket at each start.
+    let missing = claviger(&["check", "--config", &files.with(&sockets("/nonexistent/claviger"))]).await;
+    missing.assert_code(0);
+    for key in ["listen.proxy", "listen.admin"] {
+        let said = format!("warning: {key}: there is no directory /nonexistent/claviger here.");
+        assert!(missing.stderr.contains(&said), "{key}: {}", missing.stderr);
+    }
+    let nowhere = usual()
+        .set("audit.output", quoted_file("/nonexistent/claviger", "audit.jsonl"))
+        .set("vault.store", quoted_file("/nonexistent/claviger", "v"));
+    let nowhere = claviger(&["check", "--config", &files.with(&with_key(nowhere))]).await;
+    nowhere.assert_code(64);
+    for key in ["audit.output", "vault.store"] {
+        let said = format!(
+            "error: {key}: there is no directory /nonexistent/claviger, and claviger serve would not start. Create it, writable for the \
+             user of claviger serve.\n"
+        );
+        assert!(nowhere.stderr.contains(&said), "{key}: {}", nowhere.stderr);
+    }
+    assert!(
+        nowhere.stderr.ends_with("claviger: the configuration is invalid: 2 problems\n"),
+        "{}",
+        nowhere.stderr
+    );
+
+    std::fs::write(files.0.path().join("s"), "").expect("it can be written");
+    std::fs::create_dir(files.0.path().join("d")).expect("it can be made");
+    let in_the_way = with_key(sockets(&there).set("vault.store", quoted_file(&there, "d")));
+    let in_the_way = claviger(&["check", "--config", &files.with(&in_the_way)]).await;
+    in_the_way.assert_code(64);
+    for said in ["/s exists and is not a socket", "/d is a directory. Write the path of a file in it."] {
+        assert!(in_the_way.stderr.contains(said), "{said}: {}", in_the_way.stderr);
+    }
+}
+
+fn quoted_file(directory: &str, name: &str) -> String {
+    format!("{{ file = {} }}", quoted(format!("{directory}/{name}")))
+}
+
+fn with_key(settings: Settings) -> Settings {
+    settings.set("vault.key", "'0123456789abcdef0123456789abcdef'")
+}
+
+/// What `serve` would fail at is an error; what a running process has is not tried.
+#[tokio::test]
+async fn check_opens_the_vault_with_its_key() {
+    let logto = Logto::start().await;
+    let files = Files::new();
+    let there = files.0.path().display().to_string();
+    let with = |key: &str| {
+        let settings = Settings::usual().tenant("acme", &logto).set("vault.store", quoted_file(&there, "v"));
+        files.with(&settings.set("vault.key", quoted(key)))
+    };
+    let (right, wrong) = ("0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210");
+    let ready = files.0.path().join("ready.json");
+    let mut command = program();
+    command.args(["serve", "--config", &with(right), "--ready-file", &ready.display().to_string()]);
+    command.stderr(std::process::Stdio::null()).kill_on_drop(true);
+    let mut child = command.spawn().expect("it is there");
+    crate::support::until("a beginning", || ready.exists().then_some(())).await;
+    let running = claviger(&["check", "--config", &with(wrong)]).await;
+    let said = "  the vault was not tried, its key neither: another process has its file open\n";
+    assert!(running.assert_code(0).stdout.contains(said), "{running:?}");
+    child.kill().await.expect("it is a child");
+
+    claviger(&["check", "--config", &with(right)]).await.assert_code(0);
+    let other = claviger(&["check", "--config", &with(wrong)]).await;
+    let said = format!(
+        "error: vault: the vault is unavailable: vault.key is not the key that {there}/v is sealed with. "
+    );
+    assert!(other.assert_code(64).stderr.contains(&said), "{}", other.stderr);
+    std::fs::write(files.0.path().join("v"), "something else").expect("it can be written");
+    let foreign = claviger(&["check", "--config", &with(right)]).await;
+    let said = format!("error: vault: the vault is unavailable: {there}/v is not a vault of Claviger. ");
+    assert!(foreign.assert_code(64).stderr.contains(&said), "{}", foreign.stderr);
+}
+
+/// Another service at the port, and another server of HTTP: of Logto's own side and of an issuer's.
+#[tokio::test]
+async fn check_online_says_what_is_no_logto_and_no_issuer() {
+    let html = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 15\r\nConnection: close\r\n\r\n<!doctype html>";
+    let files = Files::new();
+    let no_http = "what answers there does not speak HTTP: if the port speaks TLS, write https:// in place of http://; else another service \
+                   listens there, such as a database or SSH: look at host and port. ";
+    let closed = "the server closed the connection without an answer: does it speak HTTP at this port? ";
+    let no_endpoint =
+        "This does not look like Logto's token endpoint: set `endpoint` to the tenant's own address";
+    for (scheme, says, of_tenant, of_issuer) in [
+        ("http", "SSH-2.0-OpenSSH_9.6\r\n", no_http, no_http),
+        ("http", "-ERR unknown command 'POST'\r\n", no_http, no_http),
+        ("http", "\x15\x03\x01\0\x02\x02\x0a", no_http, no_http),
+        ("http", "", closed, closed),
+        (
+            "https",
+            "",
+            "during the TLS handshake: does it speak TLS at this port? ",
+            "does it speak TLS at this port? ",
+        ),
+        ("http", html, no_endpoint, "it is not a JSON object with issuer and jwks_uri"),
+        (
+            "http",
+            &html.replace("<!doctype html>", "welcome to it :").replace("text/html", "text/plain"),
+            no_endpoint,
+            "not a JSON object",
+        ),
+    ] {
+        let url = format!("{scheme}://{}", other_service(says).await);
+        let settings = offline()
+            .set("tenants.acme.endpoint", quoted(&url))
+            .set("tenants.acme.client_secret", "'0123456789abcdef'")
+            .set("retry.unreachable", "'0s'")
+            .set("issuers.ci.issuer", quoted(&url))
+            .set("issuers.ci.audience", "'claviger'")
+            .set("callers.ci.identify", "{ jwt = { issuer = 'ci', claims = { sub = 'x' } } }")
+            .set("callers.ci.policies", "['all']");
+        let said = claviger(&["check", "--online", "--config", &files.with(&settings)]).await;
+        said.assert_code(1);
+        let line = |start: &str| {
+            said.stderr.lines().find(|line| line.starts_with(start)).unwrap_or_default().to_owned() + " "
+        };
+        let (tenant, issuer) = (line("acme: "), line("issuers.ci: "));
+        assert!(tenant.contains(of_tenant.trim_end()) && tenant.contains(&url), "{says}: {tenant}");
+        assert!(issuer.contains(of_issuer.trim_end()) && issuer.contains(&url), "{says}: {issuer}");
+    }
+}
+
+/// Something that says this to whoever connects, and hangs up when it has been said anything.
+async fn other_service(says: &str) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    let says = says.to_owned();
+    tokio::spawn(async move {
+        loop {
+            let Ok((mut stream, _)) = listener.accept().await else { return };
+            let says = says.clone();
+            tokio::spawn(async move {
+                let _: std::io::Result<usize> = stream.read(&mut [0; 4096]).await;
+                let _: std::io::Result<()> = stream.write_all(says.as_bytes()).await;
+            });
+        }
+    });
+    address
+}
