@@ -1,20 +1,20 @@
 //! `claviger check`: all problems in one run; with `--online`, each tenant end to end.
 
+mod online;
+
 use std::{
     os::unix::fs::FileTypeExt as _,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::Arc,
 };
 
+use self::online::online;
 use crate::{
-    app::{self, GrantMetrics},
-    clock::{Clock, Random},
+    app,
+    clock::Clock,
     config::{Address, AuditOutput, Caller, Config, Identity, Issue},
-    observe::Metrics,
     policy::rules::Brings,
-    proxy::{self, Shared},
-    token::Tokens,
+    proxy,
     vault::{VaultError, VaultTenants},
 };
 
@@ -53,7 +53,8 @@ pub(super) fn run(args: &Args) -> ExitCode {
         return ExitCode::from(super::INVALID_CONFIGURATION);
     }
     let mut missing = missing_places(config);
-    missing.extend(vault_concerns(config));
+    let vault = tenants_of_vault(config);
+    missing.extend(vault_concerns(config, &vault));
     for warning in &missing {
         tell!("warning: {warning}");
     }
@@ -75,7 +76,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     match super::runtime() {
-        Ok(runtime) => runtime.block_on(online(loaded.config)),
+        Ok(runtime) => runtime.block_on(online(loaded.config, vault)),
         Err(error) => super::fail(&format!("cannot start: {error}")),
     }
 }
@@ -114,17 +115,24 @@ fn missing_places(config: &Config) -> Vec<String> {
     warnings
 }
 
-/// What is odd about the vault, where no process has it open: that one says so itself.
-fn vault_concerns(config: &Config) -> Vec<String> {
-    let Some(options) = &config.vault else { return Vec::new() };
-    let Ok(runtime) = super::runtime() else { return Vec::new() };
-    let read = async {
-        let Some(store) = app::open_vault_file(options).await? else { return Ok(Vec::new()) };
-        store.list().await
+/// The tenants of the vault, as `serve` would find them. Nothing is made or changed.
+fn tenants_of_vault(config: &Config) -> Result<VaultTenants, VaultError> {
+    let (Some(options), Ok(runtime)) = (&config.vault, super::runtime()) else {
+        return Ok(VaultTenants::default());
     };
-    match runtime.block_on(read) {
-        Ok(stored) => VaultTenants::new(stored.into_iter().map(|it| it.record), config)
-            .concerns(config, Clock::system().now().wall),
+    let stored = runtime.block_on(async {
+        match app::open_vault_file(options).await? {
+            Some(store) => store.list().await,
+            None => Ok(Vec::new()),
+        }
+    })?;
+    Ok(VaultTenants::new(stored.into_iter().map(|it| it.record), config))
+}
+
+/// What is odd about the vault, where no process has it open: that one says so itself.
+fn vault_concerns(config: &Config, vault: &Result<VaultTenants, VaultError>) -> Vec<String> {
+    match vault {
+        Ok(tenants) => tenants.concerns(config, Clock::system().now().wall),
         Err(VaultError::Unavailable(error)) if error.is_in_use() => Vec::new(),
         Err(error) => vec![format!("vault: {error}. {}", error.remedy())],
     }
@@ -227,69 +235,4 @@ fn hidden_status(config: &Config) -> Option<String> {
     Some(format!(
         "nobody can see /status: listen.admin is {open}, and there is no admin.token. `claviger status` and the page need one"
     ))
-}
-
-async fn online(config: Config) -> ExitCode {
-    let clock = Clock::system();
-    let metrics = Arc::new(Metrics::new());
-    let grants = Arc::new(GrantMetrics(metrics.clone()));
-    let tokens = Tokens::new(clock.clone(), Random::system(), grants, tokio::runtime::Handle::current());
-    let shared = Shared::new(metrics, clock, tokens);
-    let mut is_away = false;
-    if let Some(options) = &config.redis {
-        match app::probe_redis(options).await {
-            Ok(server) => say!("redis: fine: connected to {server}"),
-            Err(why) => {
-                is_away = true;
-                tell!("redis: {why}");
-            }
-        }
-    }
-    let pipeline = match shared.pipeline(Arc::new(config), None, None) {
-        Ok(pipeline) => pipeline,
-        Err(error) => return super::fail(&error.to_string()),
-    };
-    let mut bad = 0;
-    for account in pipeline.accounts().all() {
-        let name = account.config().name.as_str().replacen(':', ".", 1);
-        match app::probe(&account, &shared).await {
-            Ok(()) => say!("{name}: fine: {} takes the personal access token", account.endpoint()),
-            Err(why) => {
-                bad += 1;
-                tell!("{name}: {why}");
-            }
-        }
-    }
-    for tenant in pipeline.tenants().all() {
-        let name = &tenant.config().name;
-        match app::probe(&tenant, &shared).await {
-            Ok(()) => say!("{name}: fine: a token was granted, and {} accepts it", tenant.endpoint()),
-            Err(why) => {
-                bad += 1;
-                tell!("{name}: {why}");
-            }
-        }
-    }
-    let mut mute = 0;
-    for keyring in pipeline.authenticators().keyrings() {
-        let issuer = keyring.issuer();
-        let why = match keyring.probe().await {
-            None => continue,
-            Some(Ok(0)) => "it publishes no usable key".to_owned(),
-            Some(Ok(keys)) => {
-                say!("issuers.{}: fine: {}", issuer.name, super::count(keys, "key"));
-                continue;
-            }
-            Some(Err(error)) => error.to_string(),
-        };
-        mute += 1;
-        tell!("issuers.{}: {}: {why}. None of its tokens would be accepted.", issuer.name, issuer.issuer);
-    }
-    let failed = [(bad, "tenant"), (mute, "issuer")].into_iter().filter(|(many, _)| *many > 0);
-    let failed = failed.map(|(many, what)| super::count(many, what));
-    let failed: Vec<_> = failed.chain(is_away.then(|| "Redis".to_owned())).collect();
-    match failed.is_empty() {
-        true => ExitCode::SUCCESS,
-        false => super::fail(&format!("{} cannot be used", failed.join(" and "))),
-    }
 }
