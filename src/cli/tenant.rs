@@ -13,7 +13,7 @@ use std::{io::Read as _, path::PathBuf, process::ExitCode};
 use zeroize::Zeroizing;
 
 use self::asked::{Ask, answer};
-use crate::{proxy::Adoption, secret::SecretSource};
+use crate::{clock::Clock, proxy::Adoption, secret::SecretSource};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
@@ -94,7 +94,7 @@ pub(super) fn run(command: Command) -> ExitCode {
     };
     match answer(&plain, config, &ask) {
         Ok(value) if plain.json => super::print(&format!("{value:#}\n")),
-        Ok(value) => super::print(&table::text(&value)),
+        Ok(value) => super::print(&table::text(&value, Clock::system().now().wall)),
         Err(error) => super::fail(&error),
     }
 }
