@@ -60,8 +60,14 @@ async fn the_secret_of_a_configured_tenant_is_replaced_and_the_vault_comes_first
     assert_eq!(Emulator::token_requests(&logto), before + 1, "and nothing else was tried");
 
     // Removed, the one that is written counts again, which Logto has no more.
+    for file in [proxy.file(), kept.clone()] {
+        let refused = tenant(&file, &["remove", "configured"]).await;
+        let said = "nothing was removed: tenants.configured.client_secret of the configuration was replaced, last at 20";
+        assert!(refused.assert_code(1).stderr.contains(said), "{refused:?}");
+        assert!(refused.stderr.ends_with("claviger tenant remove configured --yes\n"), "{refused:?}");
+    }
     tenant(&proxy.file(), &["remove", "acme"]).await.assert_code(0);
-    tenant(&proxy.file(), &["remove", "configured"]).await.assert_code(0);
+    tenant(&proxy.file(), &["remove", "configured", "--yes"]).await.assert_code(0);
     let answer = proxy.ask(&Request::get("/api/roles")).await;
     assert_eq!(answer.status, 200, "a token that is held stays good");
 }
