@@ -5,6 +5,7 @@
 
 mod configured;
 mod due;
+mod failures;
 mod learn;
 mod lease;
 mod leases;
@@ -14,19 +15,20 @@ mod turn;
 mod watch;
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashSet},
     fmt,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
 use arc_swap::ArcSwap;
-use tokio::{sync::Notify, time::Instant};
+use tokio::sync::Notify;
 
-use self::{leases::Leases, questions::Questions};
+pub use self::failures::RotationFailure;
+use self::{failures::Failures, leases::Leases, questions::Questions};
 use crate::{
     config::{self, Config, Rotate},
-    ids::TenantName,
+    ids::{OPERATOR, TenantName},
     observe::audit::TenantRecord,
     proxy::{Pipeline, Shared, Unproved},
     upstream::{ApplicationSecrets, SecretsError},
@@ -36,6 +38,11 @@ use crate::{
 /// How often the vault is looked through at the least; also how soon what failed is tried again.
 const ROUND: Duration = Duration::from_mins(10);
 
+/// Whom the audit log names where nobody asked.
+const SCHEDULE: &str = "schedule";
+const NOT_RETIRED: &str =
+    "the client secret was rotated, but the old one could not be deleted at Logto yet: it still works there";
+
 /// Rotates secrets.
 pub struct Rotator {
     shared: Arc<Shared>,
@@ -44,8 +51,8 @@ pub struct Rotator {
     turns: Mutex<HashSet<TenantName>>,
     /// Tenants of whose secrets Logto was asked what it knows.
     questions: Questions,
-    /// Tenants whose rotation has failed here, and when.
-    failed: Mutex<HashMap<TenantName, Instant>>,
+    /// Tenants whose rotation has failed here.
+    failed: Failures,
     /// Of the secrets in use, as they were at the last look.
     dates: Mutex<BTreeMap<TenantName, SecretDates>>,
     /// Which of several processes goes on.
@@ -63,6 +70,8 @@ pub struct SecretDates {
     pub since: SystemTime,
     /// When Logto ceases to take it.
     pub expires_at: Option<SystemTime>,
+    /// When the one before it is to be deleted at Logto.
+    pub retires_at: Option<SystemTime>,
 }
 
 /// Why a rotation did not go on. It is gone on with later, from where it is.
@@ -93,6 +102,9 @@ pub enum RotationError {
         /// Whose it is as well.
         other: TenantName,
     },
+    /// It went on to its last step, and not further.
+    #[error("the client secret was rotated, but the old one could not be deleted at Logto yet: {0}")]
+    NotRetired(Box<Self>),
     /// One is under way.
     #[error(
         "a rotation of tenant {0} is under way: the secret before is still in its overlap, or somebody, here or at another replica, asked just now"
@@ -101,6 +113,14 @@ pub enum RotationError {
 }
 
 impl RotationError {
+    /// What is behind it.
+    fn cause(&self) -> &Self {
+        match self {
+            Self::NotRetired(error) => error.cause(),
+            error => error,
+        }
+    }
+
     /// What to do about it: a sentence.
     pub fn remedy(&self) -> &str {
         match self {
@@ -113,6 +133,7 @@ impl RotationError {
             Self::Shared { .. } => {
                 "Give each an application of its own at Logto, or remove one of the two: claviger tenant remove."
             }
+            Self::NotRetired(error) => error.remedy(),
             Self::Underway(_) => "Wait until it has ended; `claviger tenant show` says when.",
         }
     }
@@ -130,6 +151,16 @@ impl Rotator {
         self.dates.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
+    /// Why the rotation of this tenant's secret has failed here, until it is tried again.
+    pub fn failure(&self, alias: &TenantName) -> Option<RotationFailure> {
+        self.failed.of(alias)
+    }
+
+    /// All such, by tenant.
+    pub fn failures(&self) -> BTreeMap<TenantName, RotationFailure> {
+        self.failed.all()
+    }
+
     /// Begins a rotation, and goes as far as it can go now: to the overlap.
     ///
     /// # Errors
@@ -143,10 +174,10 @@ impl Rotator {
         if self.elsewhere(&stored).is_some() {
             return Err(RotationError::Underway(alias.clone()));
         }
-        let rotated = self.audited(stored, true).await;
+        let rotated = self.told(stored, OPERATOR).await;
         if rotated.is_ok() {
             // What failed before is mended: the end of the overlap is not to wait for another try.
-            self.failed.lock().unwrap_or_else(PoisonError::into_inner).remove(alias);
+            self.failed.forget(alias);
         }
         self.begun.notify_one();
         rotated
@@ -163,44 +194,63 @@ impl Rotator {
         let alias = stored.record.alias.clone();
         // Whoever has the turn does it.
         let Ok(_turn) = self.turn(&alias) else { return ROUND };
-        match self.audited(stored, false).await {
+        match self.told(stored, SCHEDULE).await {
             Ok(stored) => self.left(&stored.record).unwrap_or(ROUND),
             // Whether the process that was first goes on is looked at in time.
             Err(RotationError::Underway(_)) => self.lease(),
             Err(error) => {
-                self.failed
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .insert(alias.clone(), Instant::now());
-                if !matches!(error, RotationError::Configured(_)) {
-                    tracing::error!(tenant = %alias, %error, remedy = error.remedy(), "the secret was not rotated");
-                }
+                // That the tenant in force is another one is known.
+                let is_known = matches!(error.cause(), RotationError::Configured(_));
+                let failure = (!is_known).then(|| self.told_of(&alias, &error));
+                self.failed.add(alias, ROUND, failure);
                 ROUND
             }
         }
     }
 
-    async fn audited(&self, stored: Stored, asked: bool) -> Result<Stored, RotationError> {
+    fn told_of(&self, alias: &TenantName, error: &RotationError) -> RotationFailure {
+        let at = self.now();
+        let (what, remedy) = (error.to_string(), error.remedy().to_owned());
+        let failure = RotationFailure { what, remedy, at, next_try: at.checked_add(ROUND).unwrap_or(at) };
+        let next_try = humantime::format_rfc3339_seconds(failure.next_try);
+        match error {
+            RotationError::NotRetired(error) => {
+                tracing::error!(tenant = %alias, %error, remedy = error.remedy(), %next_try, "{NOT_RETIRED}");
+            }
+            error => {
+                tracing::error!(tenant = %alias, %error, remedy = error.remedy(), %next_try, "the secret was not rotated");
+            }
+        }
+        failure
+    }
+
+    /// What fails is counted and recorded here, what succeeds where it is done.
+    async fn told(&self, stored: Stored, by: &'static str) -> Result<Stored, RotationError> {
         let alias = stored.record.alias.clone();
         // In a box: its steps call Logto, and whoever rotates holds it.
-        let done = Box::pin(self.with_lease(stored)).await;
-        if matches!(done, Err(RotationError::Underway(_))) {
+        let done = Box::pin(self.with_lease(stored, by)).await;
+        match &done {
             // Whoever does it says so.
-            return done;
-        }
-        let outcome = match &done {
-            Ok(stored) if stored.record.rotation.step.is_none() => "retired",
-            Ok(_) => "switched",
-            Err(_) => "failed",
-        };
-        self.shared.metrics.rotations.of([&outcome]).inc();
-        if let Some(audit) = &self.shared.audit {
-            let error = done.as_ref().err().map(ToString::to_string);
-            let now = self.shared.clock.now().wall;
-            let by = if asked { "operator" } else { "schedule" };
-            audit.tenant(TenantRecord::new(now, alias, "rotate", by, outcome, error));
+            Ok(_) | Err(RotationError::Underway(_)) => {}
+            Err(error) => self.record(&alias, by, "failed", None, Some(error.to_string())),
         }
         done
+    }
+
+    /// Counts what came of a step, and records it: of the secret that has this name at Logto.
+    fn record(
+        &self,
+        alias: &TenantName,
+        by: &'static str,
+        outcome: &'static str,
+        secret: Option<String>,
+        error: Option<String>,
+    ) {
+        self.shared.metrics.rotations.of([&outcome]).inc();
+        if let Some(audit) = &self.shared.audit {
+            let record = TenantRecord::new(self.now(), alias.clone(), "rotate", by, outcome, error);
+            audit.tenant(TenantRecord { secret, ..record });
+        }
     }
 
     async fn store(&self, record: Record, known: crate::vault::Version) -> Result<Stored, RotationError> {

@@ -19,6 +19,7 @@ use super::{
     reply::{self, json as shown, text},
 };
 use crate::{
+    listen::tls::dates::date,
     proxy::{AdoptError, Adopted, Adoption, NewTenant, alias},
     vault::{Stored, Unavailable, Vault, VaultError},
 };
@@ -145,6 +146,14 @@ impl Admin {
         let mut value = stored.shown(&self.pipeline.load().config());
         let in_force = self.pipeline.load().tenants().get(stored.record.alias.as_str());
         let is_ours = |config: &crate::config::Tenant| config.client_id == stored.record.client_id;
+        if let Some(failure) = self.rotator.failure(&stored.record.alias) {
+            value["rotation"]["failure"] = json!({
+                "message": failure.what,
+                "remedy": failure.remedy,
+                "at": date(failure.at),
+                "next_try": date(failure.next_try),
+            });
+        }
         value["in_force"] = in_force.is_some_and(|tenant| is_ours(tenant.config())).into();
         value
     }

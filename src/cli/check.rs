@@ -1,18 +1,16 @@
 //! `claviger check`: all problems in one run; with `--online`, each tenant end to end.
 
+mod online;
 mod start;
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{path::PathBuf, process::ExitCode};
 
-use self::start::Start;
+use self::{online::online, start::Start};
 use crate::{
-    app::{self, GrantMetrics},
-    clock::{Clock, Random},
+    clock::Clock,
     config::{Address, Caller, Config, Identity, Issue},
-    observe::Metrics,
     policy::rules::Brings,
-    proxy::{self, Findings, Shared},
-    token::Tokens,
+    proxy::{self, Findings},
 };
 
 #[derive(clap::Args)]
@@ -81,7 +79,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     match super::runtime() {
-        Ok(runtime) => runtime.block_on(online(loaded.config)),
+        Ok(runtime) => runtime.block_on(online(loaded.config, start.vault)),
         Err(error) => super::fail(&format!("cannot start: {error}")),
     }
 }
@@ -183,69 +181,4 @@ fn hidden_status(config: &Config) -> Option<String> {
     Some(format!(
         "nobody can see /status: listen.admin is {open}, and there is no admin.token. `claviger status` and the page need one"
     ))
-}
-
-async fn online(config: Config) -> ExitCode {
-    let clock = Clock::system();
-    let metrics = Arc::new(Metrics::new());
-    let grants = Arc::new(GrantMetrics(metrics.clone()));
-    let tokens = Tokens::new(clock.clone(), Random::system(), grants, tokio::runtime::Handle::current());
-    let shared = Shared::new(metrics, clock, tokens);
-    let mut is_away = false;
-    if let Some(options) = &config.redis {
-        match app::probe_redis(options).await {
-            Ok(server) => say!("redis: fine: connected to {server}"),
-            Err(why) => {
-                is_away = true;
-                tell!("redis: {why}");
-            }
-        }
-    }
-    let pipeline = match shared.pipeline(Arc::new(config), None, None) {
-        Ok(pipeline) => pipeline,
-        Err(error) => return super::fail(&error.to_string()),
-    };
-    let mut bad = 0;
-    for account in pipeline.accounts().all() {
-        let name = account.config().name.as_str().replacen(':', ".", 1);
-        match app::probe(&account, &shared).await {
-            Ok(()) => say!("{name}: fine: {} takes the personal access token", account.endpoint()),
-            Err(why) => {
-                bad += 1;
-                tell!("{name}: {why}");
-            }
-        }
-    }
-    for tenant in pipeline.tenants().all() {
-        let name = &tenant.config().name;
-        match app::probe(&tenant, &shared).await {
-            Ok(()) => say!("{name}: fine: a token was granted, and {} accepts it", tenant.endpoint()),
-            Err(why) => {
-                bad += 1;
-                tell!("{name}: {why}");
-            }
-        }
-    }
-    let mut mute = 0;
-    for keyring in pipeline.authenticators().keyrings() {
-        let issuer = keyring.issuer();
-        let why = match keyring.probe().await {
-            None => continue,
-            Some(Ok(0)) => "it publishes no usable key".to_owned(),
-            Some(Ok(keys)) => {
-                say!("issuers.{}: fine: {}", issuer.name, super::count(keys, "key"));
-                continue;
-            }
-            Some(Err(error)) => error.to_string(),
-        };
-        mute += 1;
-        tell!("issuers.{}: {}: {why}. None of its tokens would be accepted.", issuer.name, issuer.issuer);
-    }
-    let failed = [(bad, "tenant"), (mute, "issuer")].into_iter().filter(|(many, _)| *many > 0);
-    let failed = failed.map(|(many, what)| super::count(many, what));
-    let failed: Vec<_> = failed.chain(is_away.then(|| "Redis".to_owned())).collect();
-    match failed.is_empty() {
-        true => ExitCode::SUCCESS,
-        false => super::fail(&format!("{} cannot be used", failed.join(" and "))),
-    }
 }

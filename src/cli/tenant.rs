@@ -13,7 +13,7 @@ use std::{io::Read as _, path::PathBuf, process::ExitCode};
 use zeroize::Zeroizing;
 
 use self::asked::{Ask, answer};
-use crate::{proxy::Adoption, secret::SecretSource};
+use crate::{clock::Clock, proxy::Adoption, secret::SecretSource};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
@@ -34,7 +34,7 @@ pub(super) enum Command {
     /// overlap. By the process that runs.
     Rotate(Named),
     /// Forget a tenant's credential. At Logto nothing changes.
-    Remove(Named),
+    Remove(Remove),
 }
 
 #[derive(clap::Args)]
@@ -43,6 +43,15 @@ pub(super) struct Named {
     alias: String,
     #[command(flatten)]
     plain: super::Plain,
+}
+
+#[derive(clap::Args)]
+pub(super) struct Remove {
+    #[command(flatten)]
+    named: Named,
+    /// Also the secret in force of a tenant of the configuration, whose own was replaced by it.
+    #[arg(long)]
+    yes: bool,
 }
 
 #[derive(clap::Args)]
@@ -81,7 +90,7 @@ pub(super) fn run(command: Command) -> ExitCode {
         Command::Export(plain) => return export::run(&plain),
         Command::List(plain) => (plain, Ask::List),
         Command::Show(Named { alias, plain }) => (plain, Ask::Show(alias)),
-        Command::Remove(Named { alias, plain }) => (plain, Ask::Remove(alias)),
+        Command::Remove(Remove { named: Named { alias, plain }, yes }) => (plain, Ask::Remove { alias, yes }),
         Command::Rotate(Named { alias, plain }) => (plain, Ask::Rotate(alias)),
         Command::Adopt(adopt) => match adopt.said() {
             Ok((plain, adoption)) => (plain, Ask::Adopt(Box::new(adoption))),
@@ -94,7 +103,7 @@ pub(super) fn run(command: Command) -> ExitCode {
     };
     match answer(&plain, config, &ask) {
         Ok(value) if plain.json => super::print(&format!("{value:#}\n")),
-        Ok(value) => super::print(&table::text(&value)),
+        Ok(value) => super::print(&table::text(&value, Clock::system().now().wall)),
         Err(error) => super::fail(&error),
     }
 }

@@ -169,7 +169,7 @@ impl Pipeline {
         outcome: creation::Outcome,
     ) -> Response<Body> {
         let (answered, kept) = match outcome {
-            creation::Outcome::Refused(answered, body) => {
+            creation::Outcome::Refused(answered, body, _) => {
                 return Response::from_parts(answered, Body::streamed(body));
             }
             creation::Outcome::Kept(answered, kept) => (answered, kept),

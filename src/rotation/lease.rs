@@ -30,7 +30,7 @@ impl Rotator {
     }
 
     /// Goes on with what nobody else does; afterwards others may.
-    pub(super) async fn with_lease(&self, stored: Stored) -> Result<Stored, RotationError> {
+    pub(super) async fn with_lease(&self, stored: Stored, by: &'static str) -> Result<Stored, RotationError> {
         self.has_own_application(&stored.record)?;
         let alias = stored.record.alias.clone();
         let stored = match stored.record.rotation.step {
@@ -39,7 +39,7 @@ impl Rotator {
             Some(_) if !self.is_shared() => stored,
             Some(_) => self.claimed(stored.record, stored.version).await?,
         };
-        let done = self.steps(stored).await;
+        let done = self.steps(stored, by).await;
         match done {
             Ok(Stored { record, version }) if record.rotation.lease.is_some() => {
                 self.released(record, version).await

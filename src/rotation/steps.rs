@@ -13,28 +13,34 @@ use crate::{
 };
 
 impl Rotator {
-    /// From where the record is, which is claimed, to where there is nothing to do for now.
-    pub(super) async fn steps(&self, stored: Stored) -> Result<Stored, RotationError> {
+    /// From where the record is, which is claimed, to where there is nothing to do for now; asked for `by` whom.
+    pub(super) async fn steps(&self, stored: Stored, by: &'static str) -> Result<Stored, RotationError> {
         let mut stored = match stored.record.rotation.step {
             None => self.begin(stored).await?,
             Some(_) => stored,
         };
         loop {
             let alias = stored.record.alias.clone();
+            let is_last = matches!(stored.record.rotation.step, Some(Step::Retire { .. }));
             let step = async {
                 match stored.record.rotation.step.clone() {
                     None => Ok(ControlFlow::Break(stored)),
                     Some(Step::Create { name }) => {
                         self.create(stored, &name).await.map(ControlFlow::Continue)
                     }
-                    Some(Step::Prove(secret)) => self.switch(stored, secret).await.map(ControlFlow::Continue),
+                    Some(Step::Prove(secret)) => {
+                        self.switch(stored, secret, by).await.map(ControlFlow::Continue)
+                    }
                     Some(Step::Retire { at }) if at > self.now() => Ok(ControlFlow::Break(stored)),
-                    Some(Step::Retire { .. }) => self.retire(stored).await.map(ControlFlow::Continue),
+                    Some(Step::Retire { .. }) => self.retire(stored, by).await.map(ControlFlow::Continue),
                 }
             };
-            stored = match self.in_time(alias, step).await? {
-                ControlFlow::Continue(stored) => stored,
-                ControlFlow::Break(stored) => return Ok(stored),
+            stored = match self.in_time(alias, step).await {
+                Ok(ControlFlow::Continue(stored)) => stored,
+                Ok(ControlFlow::Break(stored)) => return Ok(stored),
+                Err(error @ RotationError::Underway(_)) => return Err(error),
+                Err(error) if is_last => return Err(RotationError::NotRetired(Box::new(error))),
+                Err(error) => return Err(error),
             };
         }
     }
@@ -83,7 +89,12 @@ impl Rotator {
     }
 
     /// Has the new secret prove itself, and uses it from then on; the one before stays beside it for the overlap.
-    async fn switch(&self, stored: Stored, new: StoredSecret) -> Result<Stored, RotationError> {
+    async fn switch(
+        &self,
+        stored: Stored,
+        new: StoredSecret,
+        by: &'static str,
+    ) -> Result<Stored, RotationError> {
         let config = self.pipeline.load().config();
         let client_secrets = vec![ClientSecret::Held(new.value.clone())];
         let own = configured(&stored.record, &config).map(|own| (**own).clone());
@@ -104,23 +115,34 @@ impl Rotator {
         fault_point("rotate.proved");
         let now = self.now();
         let overlap = plan(&record, &config).map_or(Rotate::OVERLAP, |plan| plan.overlap);
+        let (alias, secret) = (record.alias.clone(), new.name.clone());
+        let before = record.secrets.first().and_then(|before| before.name.clone());
         record.secrets.insert(0, new);
         record.secrets.truncate(2);
         record.rotation.last = Some(now);
-        record.rotation.step = Some(Step::Retire { at: now.checked_add(overlap).unwrap_or(now) });
+        let at = now.checked_add(overlap).unwrap_or(now);
+        record.rotation.step = Some(Step::Retire { at });
         let stored = self.store(record, version).await?;
+        let until = humantime::format_rfc3339_seconds(at);
+        tracing::info!(tenant = %alias, secret, before, by,
+            "rotated the client secret of tenant {alias}: the new one is in use, the one before is deleted at Logto after {until}");
+        self.record(&alias, by, "switched", secret, None);
         fault_point("rotate.switched");
         Ok(stored)
     }
 
     /// Deletes the secret before at Logto, and forgets it.
-    async fn retire(&self, stored: Stored) -> Result<Stored, RotationError> {
+    async fn retire(&self, stored: Stored, by: &'static str) -> Result<Stored, RotationError> {
         let logto = self.logto(&stored.record)?;
         let Stored { mut record, version } = stored;
         let alias = record.alias.clone();
+        let mut deleted = None;
         for old in record.secrets.drain(1.min(record.secrets.len())..) {
-            match &old.name {
-                Some(name) => logto.delete(name).await?,
+            match old.name {
+                Some(name) => {
+                    logto.delete(&name).await?;
+                    deleted = Some(name);
+                }
                 // A legacy secret (fact 7) has none.
                 None => {
                     tracing::warn!(tenant = %alias, "the secret before has no name at Logto: delete it in the Console")
@@ -129,6 +151,11 @@ impl Rotator {
         }
         fault_point("rotate.deleted");
         record.rotation.step = None;
-        self.store(record, version).await
+        let stored = self.store(record, version).await?;
+        if let Some(secret) = &deleted {
+            tracing::info!(tenant = %alias, secret, by, "deleted the client secret before at Logto: the rotation has ended");
+        }
+        self.record(&alias, by, "retired", deleted, None);
+        Ok(stored)
     }
 }

@@ -15,7 +15,7 @@ use tokio::{
 use super::{ROUND, Rotator, SecretDates, questions::QUESTIONS};
 use crate::{
     ids::TenantName,
-    vault::{Record, Stored, Vault},
+    vault::{Record, Step, Stored, Vault},
 };
 
 /// The shortest time between two looks at all records.
@@ -65,7 +65,7 @@ impl Rotator {
                 return UNREADABLE;
             }
         };
-        self.forget_failures();
+        self.failed.forget_old();
         let mut next = ROUND;
         let (mut dates, mut questions) = (BTreeMap::new(), QUESTIONS);
         for stored in all {
@@ -89,14 +89,17 @@ impl Rotator {
         self.date(alias, stored.as_ref().and_then(|stored| dates_of(&stored.record)));
         match stored {
             Some(stored) => self.attend(stored).await,
-            None => ROUND,
+            None => {
+                self.failed.forget(alias);
+                ROUND
+            }
         }
     }
 
     /// Does what is due for this tenant, unless another process does; how long until something is.
     async fn attend(&self, stored: Stored) -> Duration {
         // That it has failed is a change as well, and no reason to try again.
-        if let Some(left) = self.failed_for(&stored.record.alias) {
+        if let Some(left) = self.failed.left(&stored.record.alias) {
             return left;
         }
         if let Some(left) = self.elsewhere(&stored) {
@@ -116,20 +119,14 @@ impl Rotator {
             None => dates.remove(alias),
         };
     }
-
-    /// How long this process still leaves alone what it has failed with.
-    fn failed_for(&self, alias: &TenantName) -> Option<Duration> {
-        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        ROUND.checked_sub(failed.get(alias)?.elapsed()).filter(|left| !left.is_zero())
-    }
-
-    fn forget_failures(&self) {
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        failed.retain(|_, at| at.elapsed() < ROUND);
-    }
 }
 
 fn dates_of(record: &Record) -> Option<SecretDates> {
     let secret = record.secrets.first()?;
-    Some(SecretDates { tenant: record.alias.clone(), since: secret.since, expires_at: secret.expires_at })
+    let retires_at = match record.rotation.step {
+        Some(Step::Retire { at }) => Some(at),
+        _ => None,
+    };
+    let tenant = record.alias.clone();
+    Some(SecretDates { tenant, since: secret.since, expires_at: secret.expires_at, retires_at })
 }

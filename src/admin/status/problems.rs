@@ -1,6 +1,8 @@
 //! What is wrong now, and what to do about it. The texts are those of the errors themselves; here it is only decided what of them is
 //! a problem at this moment, and how bad it is.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::moments::before;
@@ -14,6 +16,9 @@ use crate::{
     redis::{RedisError, RedisStatus},
     vault::VaultError,
 };
+
+/// How late the deletion of an old client secret may be.
+const LATE: Duration = Duration::from_mins(1);
 
 /// How bad it is; the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,6 +83,40 @@ impl Admin {
         problems.extend(self.of_audit());
         problems.extend(self.of_redis());
         problems.extend(self.of_vault());
+        problems.extend(self.of_rotations(now));
+        problems
+    }
+
+    /// What could not be gone on with here, and old secrets that work longer than they should, whoever was to delete them.
+    fn of_rotations(&self, now: Moment) -> Vec<Problem> {
+        let mut failures = self.rotator.failures();
+        let mut problems = Vec::new();
+        for dates in self.rotator.dates() {
+            let overdue =
+                dates.retires_at.filter(|at| at.checked_add(LATE).is_some_and(|late| late < now.wall));
+            let failure = failures.remove(&dates.tenant);
+            let what = match (&failure, overdue) {
+                (Some(failure), _) => failure.what.clone(),
+                (None, Some(at)) => format!(
+                    "the client secret was rotated, and the old one, which was to be deleted at Logto at {}, still works there",
+                    date(at)
+                ),
+                (None, None) => continue,
+            };
+            problems.push(Problem {
+                severity: Severity::Warning,
+                about: format!("tenants.{}", dates.tenant),
+                what: match &failure {
+                    Some(failure) => format!("{what}; next try at {}", date(failure.next_try)),
+                    None => what,
+                },
+                remedy: failure.as_ref().map_or(
+                    "The log of the replica that rotates says why; `claviger tenant show` whether it is done.".to_owned(),
+                    |failure| failure.remedy.clone(),
+                ),
+                at: failure.map(|failure| date(failure.at)),
+            });
+        }
         problems
     }
 

@@ -79,7 +79,9 @@ impl From<RotationError> for Refused {
     fn from(error: RotationError) -> Self {
         let (status, code) = match error {
             RotationError::Vault(error) => return error.into(),
-            RotationError::Logto(_) => (StatusCode::BAD_GATEWAY, "claviger.upstream_invalid"),
+            RotationError::NotRetired(_) | RotationError::Logto(_) => {
+                (StatusCode::BAD_GATEWAY, "claviger.upstream_invalid")
+            }
             RotationError::Unreadable(_) => (StatusCode::BAD_GATEWAY, "claviger.token_unavailable"),
             RotationError::Unproved(_) => (StatusCode::BAD_GATEWAY, "claviger.credential_rejected"),
             RotationError::Configured(_) => (StatusCode::CONFLICT, "claviger.alias_taken"),

@@ -9,6 +9,17 @@ const RESOURCE: &str = "https://default.logto.app/api";
 /// The role that Logto comes with.
 const ROLE: &str = "Logto Management API access";
 
+/// What of Logto's tables is read and written here.
+const WANTED: [(&str, &[&str]); 7] = [
+    ("resources", &["tenant_id", "id", "indicator"]),
+    ("scopes", &["id", "resource_id", "name"]),
+    ("applications", &["tenant_id", "id", "name", "secret", "description", "type", "oidc_client_metadata"]),
+    ("application_secrets", &["tenant_id", "application_id", "name", "value"]),
+    ("roles", &["tenant_id", "id", "name", "description", "type"]),
+    ("roles_scopes", &["tenant_id", "id", "role_id", "scope_id"]),
+    ("applications_roles", &["tenant_id", "id", "application_id", "role_id"]),
+];
+
 /// An application that is to be made.
 pub(super) struct Application {
     pub(super) id: String,
@@ -28,15 +39,34 @@ impl Application {
     pub(super) fn sql(&self) -> Zeroizing<String> {
         let Self { id, secret, name, others: [role, role_scope, application_role] } = self;
         let (name, secret) = (quoted(name), secret.as_str());
+        let wanted =
+            WANTED.iter().flat_map(|(table, columns)| columns.iter().map(move |column| (table, column)));
+        let wanted: Vec<_> = wanted.map(|(table, column)| format!("('{table}', '{column}')")).collect();
+        let wanted = wanted.join(", ");
         Zeroizing::new(format!(
             r#"\set ON_ERROR_STOP on
 begin;
-do $$ begin
+do $$
+declare
+  missing text;
+begin
+  select string_agg(distinct case when to_regclass(wanted.table_name) is null then wanted.table_name
+      else wanted.table_name || '.' || wanted.column_name end, ', ') into missing
+    from (values {wanted}) as wanted (table_name, column_name)
+    where not exists (select from pg_attribute where attrelid = to_regclass(wanted.table_name)
+      and attname = wanted.column_name and not attisdropped);
+  if missing is not null then
+    raise exception using
+      message = format('the database %I is not that of Logto, or of a Logto that is not known here: it has no %s', current_database(), missing),
+      hint = 'Nothing was changed. Name the database that Logto itself uses (its DB_URL), and a user whose search_path has the schema of its tables.';
+  end if;
   if not exists (
     select from scopes join resources on resources.id = scopes.resource_id
     where resources.tenant_id = '{TENANT}' and resources.indicator = '{RESOURCE}' and scopes.name = 'all'
   ) then
-    raise exception 'this database has no Management API of the tenant "{TENANT}": is it that of Logto?';
+    raise exception using
+      message = format('the database %I has the tables of Logto, and no Management API of its tenant "{TENANT}" for {RESOURCE} with the scope "all"', current_database()),
+      hint = 'Nothing was changed. Let Logto set its database up first (logto db seed). Where row-level security hides it, use the user that owns the tables.';
   end if;
 end $$;
 create temporary table claviger_secret (value text) on commit drop;
@@ -97,5 +127,21 @@ mod tests {
         assert!(sql.contains(&data) && sql.matches(&*application.secret).count() == 1);
         assert_eq!((application.id.len(), application.secret.len()), (21, 48));
         assert!(sql.starts_with("\\set ON_ERROR_STOP on\nbegin;") && sql.ends_with("commit;\n"));
+    }
+
+    #[test]
+    fn what_is_written_is_looked_for_first() {
+        let sql = Application::new("Claviger").unwrap().sql();
+        let inserts: Vec<_> = sql.split("insert into ").skip(1).collect();
+        assert_eq!(inserts.len(), 5);
+        for insert in inserts {
+            let (table, rest) = insert.split_once(" (").unwrap();
+            let (columns, _) = rest.split_once(')').unwrap();
+            let written: Vec<_> = columns.split(", ").collect();
+            let wanted = WANTED.iter().find(|(name, _)| *name == table).map(|(_, columns)| *columns);
+            assert_eq!(wanted, Some(&*written), "{table}");
+        }
+        let begins = sql.find("('resources', 'tenant_id'), ").unwrap();
+        assert!(begins < sql.find("from scopes join").unwrap(), "before anything of them is named");
     }
 }

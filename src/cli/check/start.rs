@@ -15,16 +15,18 @@ use crate::{
 };
 
 /// What was found.
-#[derive(Default)]
 pub(super) struct Start {
     pub(super) errors: Vec<String>,
     pub(super) warnings: Vec<String>,
     pub(super) notes: Vec<String>,
+    /// The tenants of the vault, as `serve` would find them.
+    pub(super) vault: Result<VaultTenants, VaultError>,
 }
 
 impl Start {
     pub(super) fn of(config: &Config) -> Self {
-        let mut this = Self::default();
+        let (errors, warnings, notes) = (Vec::new(), Vec::new(), Vec::new());
+        let mut this = Self { errors, warnings, notes, vault: Ok(VaultTenants::default()) };
         this.sockets(config);
         this.files(config);
         this.vault(config);
@@ -87,16 +89,17 @@ impl Start {
             let Some(store) = app::open_vault_file(options).await? else { return Ok(Vec::new()) };
             store.list().await
         };
-        match runtime.block_on(read) {
-            Ok(stored) => self.warnings.extend(
-                VaultTenants::new(stored.into_iter().map(|it| it.record), config)
-                    .concerns(config, Clock::system().now().wall),
-            ),
+        self.vault = runtime
+            .block_on(read)
+            .map(|stored| VaultTenants::new(stored.into_iter().map(|it| it.record), config));
+        match &self.vault {
+            Ok(tenants) => self.warnings.extend(tenants.concerns(config, Clock::system().now().wall)),
             Err(VaultError::Unavailable(error)) if error.is_in_use() => self.notes.push(
-                "the vault was not tried, its key neither: another process has its file open".to_owned(),
+                "the vault and its key were not tried: another process has its file open. To try them, stop it and check again"
+                    .to_owned(),
             ),
             Err(error) => {
-                let is_wrong = matches!(&error, VaultError::Unavailable(why) if why.is_wrong());
+                let is_wrong = matches!(error, VaultError::Unavailable(why) if why.is_wrong());
                 let said = format!("vault: {error}. {}", error.remedy());
                 if is_wrong { self.errors.push(said) } else { self.warnings.push(said) }
             }

@@ -24,7 +24,11 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) enum Ask {
     List,
     Show(String),
-    Remove(String),
+    /// `yes`: also the secret in force of a tenant of the configuration.
+    Remove {
+        alias: String,
+        yes: bool,
+    },
     Rotate(String),
     Adopt(Box<Adoption>),
 }
@@ -32,7 +36,7 @@ pub(super) enum Ask {
 pub(super) fn answer(plain: &super::super::Plain, config: Config, ask: &Ask) -> Result<Value, String> {
     let process = Process::quietly(&plain.sources, None).filter(Process::has_token);
     // Where nobody is there the file is free.
-    if let Some(answered) = process.and_then(|process| through(&process, ask)) {
+    if let Some(answered) = process.and_then(|process| through(&process, &config, ask)) {
         return answered;
     }
     let runtime = super::super::runtime().map_err(|error| format!("cannot start: {error}"))?;
@@ -44,15 +48,21 @@ pub(super) fn said(error: &AdoptError) -> String {
 }
 
 /// The answer of the process that runs; `None` where there is none.
-fn through(process: &Process, ask: &Ask) -> Option<Result<Value, String>> {
+fn through(process: &Process, config: &Config, ask: &Ask) -> Option<Result<Value, String>> {
+    if let Ask::Remove { alias, yes: false } = ask
+        && let Ok(shown) = through(process, config, &Ask::Show(alias.clone()))?
+        && let Some(why) = in_force(&shown, config)
+    {
+        return Some(Err(why));
+    }
     let (method, target, body) = match ask {
         Ask::List => ("GET", "/tenants".to_owned(), Zeroizing::default()),
         Ask::Show(alias) => ("GET", format!("/tenants/{alias}"), Zeroizing::default()),
-        Ask::Remove(alias) => ("DELETE", format!("/tenants/{alias}"), Zeroizing::default()),
+        Ask::Remove { alias, .. } => ("DELETE", format!("/tenants/{alias}"), Zeroizing::default()),
         Ask::Rotate(alias) => ("POST", format!("/tenants/{alias}/rotate"), Zeroizing::default()),
         Ask::Adopt(adoption) => ("POST", "/tenants".to_owned(), Zeroizing::new(json!(adoption).to_string())),
     };
-    if let Ask::Show(name) | Ask::Remove(name) | Ask::Rotate(name) = ask
+    if let Ask::Show(name) | Ask::Remove { alias: name, .. } | Ask::Rotate(name) = ask
         && let Err(error) = alias(name)
     {
         return Some(Err(error.to_string()));
@@ -96,8 +106,16 @@ async fn in_the_file(config: Config, ask: &Ask) -> Result<Value, String> {
         return adopted(config, vault, adoption).await;
     }
     let vault = open_vault_file(&options).await.map_err(|error| said(&error.into()))?.map(Vault::new);
-    if let (Ask::Remove(name), Some(vault)) = (ask, &vault) {
-        return removed(&config, vault, name).await;
+    if let (Ask::Remove { alias, yes }, Some(vault)) = (ask, &vault) {
+        let shown = if *yes {
+            None
+        } else {
+            read(&config, Some(vault.clone()), &Ask::Show(alias.clone())).await.ok()
+        };
+        return match shown.and_then(|shown| in_force(&shown, &config)) {
+            Some(why) => Err(why),
+            None => removed(&config, vault, alias).await,
+        };
     }
     read(&config, vault, ask).await.map_err(|error| said(&error))
 }
@@ -112,7 +130,7 @@ async fn read(config: &Config, vault: Option<Vault>, ask: &Ask) -> Result<Value,
             let all: Vec<_> = all.iter().map(|stored| stored.shown(config)).collect();
             Ok(json!({ "tenants": all }))
         }
-        Ask::Show(name) | Ask::Remove(name) => {
+        Ask::Show(name) | Ask::Remove { alias: name, .. } => {
             let alias = alias(name)?;
             let unknown = || VaultError::Unknown(alias.clone());
             let stored = vault.ok_or_else(unknown)?.get(&alias).await?.ok_or_else(unknown)?;
@@ -169,4 +187,19 @@ pub(super) fn shared(config: &Config, vault: Vault) -> Result<Shared, String> {
     let mut shared = Shared::new(metrics, clock, tokens);
     (shared.vault, shared.audit) = (Some(vault), audit);
     Ok(shared)
+}
+
+/// Why this secret is not removed without being asked twice: the tenant is one of the configuration, and the secret that is written there
+/// was replaced by it.
+fn in_force(shown: &Value, config: &Config) -> Option<String> {
+    let (alias, rotated) = (shown["alias"].as_str()?, shown["rotation"]["last"].as_str()?);
+    let own = config.tenants.iter().find(|own| own.name.as_str() == alias)?;
+    let is_same = shown["client_id"] == *own.client_id && shown["endpoint"] == own.endpoint.to_string();
+    (shown["configured"] == true && is_same).then(|| {
+        format!(
+            "nothing was removed: tenants.{alias}.client_secret of the configuration was replaced, last at {rotated}, and Logto has most likely \
+             deleted it. The vault has the secret that works; without it the one that is configured counts again. Make a new secret in the \
+             Logto Console and configure that first. Then, or if you know better: claviger tenant remove {alias} --yes"
+        )
+    })
 }

@@ -10,7 +10,10 @@ use super::{
     asked::{PATIENCE, refused},
     table,
 };
-use crate::proxy::{NewTenant, alias};
+use crate::{
+    clock::Clock,
+    proxy::{NewTenant, alias},
+};
 
 const NOBODY: &str = "this takes the process that runs: is `claviger serve` running, with admin.tenants = true and admin.token?";
 
@@ -51,7 +54,7 @@ pub(super) fn run(args: Create) -> ExitCode {
     };
     match created(&process, &new) {
         Ok(value) if plain.json => super::super::print(&format!("{value:#}\n")),
-        Ok(value) => super::super::print(&table::text(&value)),
+        Ok(value) => super::super::print(&table::text(&value, Clock::system().now().wall)),
         Err(error) => super::super::fail(&error),
     }
 }

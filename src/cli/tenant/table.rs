@@ -1,13 +1,13 @@
 //! Tenants of the vault as text, from the same JSON that `--json` prints.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::SystemTime};
 
 use serde_json::Value;
 
-/// As a table, or line by line for one.
-pub(super) fn text(value: &Value) -> String {
+/// As a table, or line by line for one, `now`.
+pub(super) fn text(value: &Value, now: SystemTime) -> String {
     if let Some(all) = value["tenants"].as_array() {
-        return list(all);
+        return list(all, now);
     }
     if let Some(alias) = value["removed"].as_str() {
         return format!("removed {alias} from the vault; at Logto nothing was changed\n");
@@ -28,8 +28,15 @@ pub(super) fn text(value: &Value) -> String {
         let end = secret["expires_at"].as_str().map(|end| format!(", expires {end}")).unwrap_or_default();
         lines.push(("secret", format!("since {}{name}{end}", word(&secret["since"]))));
     }
-    if let Some(step) = step(value) {
+    if let Some(step) = step(value, now) {
         lines.push(("under way", step));
+    }
+    let failure = &value["rotation"]["failure"];
+    if let Some(why) = failure["message"].as_str() {
+        let (at, next, remedy) = (word(&failure["at"]), word(&failure["next_try"]), &failure["remedy"]);
+        let remedy =
+            remedy.as_str().filter(|it| !it.is_empty()).map(|it| format!("; {it}")).unwrap_or_default();
+        lines.push(("failed", format!("{at}: {why}; next try at {next}{remedy}")));
     }
     if let Some(base) = value["base_url"].as_str() {
         lines.push(("live at", base.to_owned()));
@@ -47,11 +54,11 @@ pub(super) fn text(value: &Value) -> String {
     lines.iter().map(|(key, value)| format!("{key:<10} {value}\n")).collect()
 }
 
-fn list(all: &[Value]) -> String {
+fn list(all: &[Value], now: SystemTime) -> String {
     let head = ["ALIAS", "ENDPOINT", "TEMPLATE", "SECRET SINCE", "UNDER WAY"].map(str::to_owned);
     let row = |value: &Value| {
         let since = word(&value["secrets"][0]["since"]);
-        let step = step(value).unwrap_or_default();
+        let step = step(value, now).unwrap_or_default();
         [word(&value["alias"]), word(&value["endpoint"]), word(&value["template"]), since, step]
     };
     let rows: Vec<_> = std::iter::once(head).chain(all.iter().map(row)).collect();
@@ -66,7 +73,7 @@ fn list(all: &[Value]) -> String {
 }
 
 /// How far a rotation has come, or a creation.
-fn step(value: &Value) -> Option<String> {
+fn step(value: &Value, now: SystemTime) -> Option<String> {
     if let Some(account) = value["creating"]["account"].as_str() {
         let alias = word(&value["alias"]);
         return Some(match value["tenant_id"].as_str() {
@@ -87,7 +94,12 @@ fn step(value: &Value) -> Option<String> {
         return Some("rotation: the new secret will be tested with a token request".into());
     }
     let at = step["retire"]["at"].as_str()?;
-    Some(format!("rotation: the old secret is deleted after {at}"))
+    Some(match humantime::parse_rfc3339(at) {
+        Ok(due) if due < now => {
+            format!("rotation: the old secret was to be deleted at Logto at {at}, and still works there")
+        }
+        _ => format!("rotation: the old secret is deleted after {at}"),
+    })
 }
 
 /// Its own, and those of its template.
@@ -99,4 +111,34 @@ fn labels(value: &Value) -> String {
 
 fn word(value: &Value) -> String {
     value.as_str().unwrap_or("-").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_that_should_be_deleted_by_now_is_said_to_work_still() {
+        let due = humantime::parse_rfc3339("2026-11-29T12:00:00Z").unwrap();
+        let mut value = json!({ "alias": "acme", "rotation": { "step": { "retire": { "at": "2026-11-29T12:00:00Z" } } } });
+        let said = text(&value, due);
+        assert!(
+            said.contains("under way  rotation: the old secret is deleted after 2026-11-29T12:00:00Z\n"),
+            "{said}"
+        );
+        let late = due + Duration::from_secs(1);
+        let overdue = "rotation: the old secret was to be deleted at Logto at 2026-11-29T12:00:00Z, and still works there\n";
+        assert!(text(&value, late).contains(&format!("under way  {overdue}")));
+        assert!(text(&json!({ "tenants": [value] }), late).ends_with(overdue));
+        value["rotation"]["failure"] = json!({
+            "message": "it was rotated, and not deleted", "remedy": "Wait.", "at": "2026-11-29T12:00:01Z", "next_try": "2026-11-29T12:10:01Z",
+        });
+        let said = text(&value, late);
+        let failed = "failed     2026-11-29T12:00:01Z: it was rotated, and not deleted; next try at 2026-11-29T12:10:01Z; Wait.\n";
+        assert!(said.contains(failed), "{said}");
+    }
 }

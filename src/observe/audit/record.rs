@@ -42,6 +42,9 @@ pub struct TenantRecord {
     pub outcome: &'static str,
     /// Why it failed.
     pub error: Option<String>,
+    /// The name at Logto of the client secret that came into use, or was deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
 }
 
 impl TenantRecord {
@@ -54,7 +57,7 @@ impl TenantRecord {
         outcome: &'static str,
         error: Option<String>,
     ) -> Self {
-        Self { time, schema: SCHEMA, tenant: tenant.into(), action, by, outcome, error }
+        Self { time, schema: SCHEMA, tenant: tenant.into(), action, by, outcome, error, secret: None }
     }
 }
 

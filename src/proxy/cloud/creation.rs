@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{request, response};
+use http::{StatusCode, request, response};
 use tokio::time::Instant;
 
 use super::{
@@ -34,6 +34,12 @@ use crate::{
     upstream::{self, Created, CreationAnswer, FilteredBody, Outbound, Prepared, Tenant},
     vault::{self, Reservation, Vault, VaultError, fault_point},
 };
+
+/// What those between say who stopped waiting for an answer: Request Timeout, and nginx' Client Closed Request.
+const GAVE_UP: [u16; 2] = [408, 499];
+/// What the account says to one creation more than it takes, or to the same a second time: perhaps somebody between has sent it twice, and
+/// the answer to the first got lost.
+const SECOND: [u16; 4] = [402, 403, 409, 422];
 
 /// A creation, ready to be sent.
 pub(super) struct Creation {
@@ -73,8 +79,8 @@ pub(super) struct Keep {
 
 /// An answer to hand on.
 pub(super) enum Outcome {
-    /// Logto created nothing.
-    Refused(response::Parts, Box<FilteredBody>),
+    /// Logto created nothing, as far as it says; tenants of that name that nobody here has the credential of.
+    Refused(response::Parts, Box<FilteredBody>, Vec<String>),
     /// The tenant is there, and known here.
     Kept((response::Parts, Bytes), Kept),
 }
@@ -159,18 +165,22 @@ impl Creation {
                 return Err(error.into());
             }
         };
-        let is_unknown = answer.status().is_server_error();
+        let status = answer.status();
+        let is_unknown = status.is_server_error() || GAVE_UP.contains(&status.as_u16());
         if is_unknown {
             unresolved.add(asked.clone(), Instant::now());
         }
         headers::hand_on(answer.headers_mut());
-        if !answer.status().is_success() {
+        if !status.is_success() {
             match is_unknown {
                 true => keep.leave_note().await,
                 false => keep.forget_note().await,
             }
+            let found = if SECOND.contains(&status.as_u16()) { list.found(apart).await } else { Ok(None) };
+            let found = found.ok().flatten().unwrap_or_default();
+            keep.doubt(status, &found);
             let (head, body) = answer.filtered(&head, idle).await?;
-            return Ok(Outcome::Refused(head, Box::new(body)));
+            return Ok(Outcome::Refused(head, Box::new(body), found));
         }
         let CreationAnswer { head, body, id, created } = match answer.created(&head, idle).await {
             Ok(answer) => answer,
@@ -264,6 +274,15 @@ impl Keep {
                 made.filter(|alias| self.taken.get(alias.as_str()).is_none())
             }
             _ => None,
+        }
+    }
+
+    /// It was refused, and there is such a tenant all the same: an older one, or this one.
+    fn doubt(&self, status: StatusCode, found: &[String]) {
+        if !found.is_empty() {
+            let (account, ids) = (&self.account.name, found.join(", "));
+            tracing::warn!(%account, ids, status = status.as_u16(), remedy = "Look at it in the Logto Console: if it was created just now, adopt it or delete it.",
+                "Logto Cloud refuses to create a tenant, and the account has one of that name whose credential is not here");
         }
     }
 

@@ -135,9 +135,10 @@ impl Pipeline {
                 record.status = answered.status;
                 Ok(NewlyCreated { alias: kept.alias, unproved: kept.unproved })
             }
-            Outcome::Refused(answered, body) => {
+            Outcome::Refused(answered, body, found) => {
                 record.status = answered.status;
-                Err(self.explained(&tenant, (answered.status, *body), &new).await)
+                let explained = self.explained(&tenant, (answered.status, *body), &new).await;
+                Err(explained.unless_made(&found, &new))
             }
         }
     }
@@ -203,6 +204,9 @@ impl Pipeline {
                     .to_owned()
             }
             StatusCode::TOO_MANY_REQUESTS => "Wait, and ask again.".to_owned(),
+            StatusCode::REQUEST_TIMEOUT => {
+                "Somebody between stopped waiting for the answer. Whether a tenant was created is looked up when you ask again.".to_owned()
+            }
             status if status.is_server_error() => {
                 "An error of Logto's own. Whether a tenant was created is looked up when you ask again.".to_owned()
             }
@@ -219,6 +223,24 @@ impl Pipeline {
         let names: Vec<_> =
             regions["regions"].as_array()?.iter().filter_map(|it| it["name"].as_str()).collect();
         (!names.is_empty()).then(|| shown(&names.join(", ")))
+    }
+}
+
+impl NewTenantError {
+    /// The same, with what to look at where the account has such a tenant.
+    fn unless_made(self, found: &[String], new: &NewTenant) -> Self {
+        match self {
+            Self::Refused { status, said, remedy } if !found.is_empty() => {
+                let (ids, alias) = (found.join(", "), new.alias.as_deref().unwrap_or("ALIAS"));
+                let look = format!(
+                    "The account has a tenant of this name whose credential is not here: {ids}. If it was created just now, look at it in the \
+                     Logto Console, and adopt it (claviger tenant adopt {alias} --tenant-id ID --client-id …), or delete it."
+                );
+                let remedy = if remedy.is_empty() { look } else { format!("{remedy} {look}") };
+                Self::Refused { status, said, remedy }
+            }
+            other => other,
+        }
     }
 }
 

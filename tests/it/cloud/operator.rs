@@ -86,10 +86,17 @@ async fn what_the_account_refuses_is_explained() {
         said.contains("Too many tenants (subscription.limit_exceeded)") && said.contains("plan"),
         "{said}"
     );
+    assert!(!said.contains("whose credential is not here"), "{said}");
     // Created, and the answer breaks off.
     cloud.faults().add(post(Effect::Truncate { after: 10 }));
     let lost = tenant(&proxy.file(), &ACME).await;
     let id = cloud.cloud_tenants().remove(0).0;
+    // Or it is a refusal, of whoever was asked a second time.
+    cloud.faults().add(post(Effect::body(409, "application/json", r#"{"message":"There is one"}"#)));
+    let second = tenant(&proxy.file(), &["create", "beta", "--name", "Acme", "--region", "EU"]).await;
+    let look = format!("The account has a tenant of this name whose credential is not here: {id}.");
+    assert!(second.assert_code(1).stderr.contains(&look), "{second:?}");
+    assert!(second.stderr.contains("claviger tenant adopt beta --tenant-id ID"), "{second:?}");
     let said = &lost.assert_code(1).stderr;
     assert!(
         said.contains(&format!("the tenant {id} exists at Logto Cloud")) && said.contains("adopt"),

@@ -173,3 +173,44 @@ async fn who_asked_for_an_alias_is_told_to_adopt_under_it() {
         assert!(answer.text().contains(&remedy), "{}", answer.text());
     }
 }
+
+/// Somebody between has sent it twice, and handed on the second answer; or stopped waiting.
+#[tokio::test]
+async fn a_refusal_though_the_tenant_was_created_is_looked_into() {
+    let (cloud, token) = account().await;
+    let proxy = capturing(&cloud, &token).start().await;
+    let refused = |status: u16| {
+        let answer = Effect::body(status, "application/json", r#"{"message":"There are too many"}"#);
+        cloud.faults().add(Fault::new(Target::Api, answer).method("POST").times(1));
+    };
+    let named = |name: &str| create(name).header("Claviger-Tenant", "acme");
+    // Whoever is refused rightly is told so, and nothing else.
+    refused(403);
+    assert_eq!(proxy.ask(&named("Acme")).await.status, 403);
+    assert!(!proxy.log().contains("whose credential is not here"));
+    let tenant = elsewhere(&cloud, &token, "Acme").await;
+    refused(403);
+    let answer = proxy.ask(&named("Acme")).await;
+    assert_eq!(
+        (answer.status, &answer.json()["message"]),
+        (403, &json!("There are too many")),
+        "Logto's own"
+    );
+    proxy.logged("the account has one of that name whose credential is not here").await;
+    assert!(proxy.log().contains(&format!("\"ids\":\"{}\"", id(&tenant))), "{}", proxy.log());
+    for status in [408, 499] {
+        let name = format!("Late {status}");
+        let tenant = elsewhere(&cloud, &token, &name).await;
+        refused(status);
+        assert_eq!(proxy.ask(&named(&name)).await.status, status);
+        let before = posts(&cloud);
+        let again = proxy.ask(&named(&name)).await;
+        again.assert_problem(502, "tenant_not_stored");
+        assert!(again.text().contains(id(&tenant)), "{}", again.text());
+        assert_eq!(posts(&cloud), before, "and no second one is created");
+        let settled =
+            proxy.ask(&Request::new("DELETE", &format!("/cloud/api/tenants/{}", id(&tenant)))).await;
+        assert_eq!(settled.status, 204, "{}", settled.text());
+    }
+    assert_unseen(&proxy);
+}

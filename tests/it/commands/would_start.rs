@@ -80,7 +80,7 @@ async fn check_opens_the_vault_with_its_key() {
     let mut child = command.spawn().expect("it is there");
     crate::support::until("a beginning", || ready.exists().then_some(())).await;
     let running = claviger(&["check", "--config", &with(wrong)]).await;
-    let said = "  the vault was not tried, its key neither: another process has its file open\n";
+    let said = "  the vault and its key were not tried: another process has its file open. To try them, stop it and check again\n";
     assert!(running.assert_code(0).stdout.contains(said), "{running:?}");
     child.kill().await.expect("it is a child");
 

@@ -5,10 +5,11 @@ use std::sync::{
     atomic::{AtomicBool, Ordering::SeqCst},
 };
 
+use claviger_emulator::{Effect, Fault, Target};
 use tokio::task::JoinSet;
 
 use super::{Place, adopt, tenant};
-use crate::support::{Logto, Proxy, Request, proxy::Builder, until, within};
+use crate::support::{Logto, Proxy, Request, proxy::Builder, quoted, until, within};
 
 /// With the vault alone: the application's secret is the one that is rotated.
 fn builder(place: &Place, logto: &Logto, overlap: &str) -> Builder {
@@ -66,14 +67,83 @@ async fn b54_a_secret_is_replaced_under_load_and_no_request_fails() {
 #[tokio::test]
 async fn after_the_overlap_the_old_secret_is_deleted_and_the_new_one_gets_tokens() {
     let (logto, place) = (Logto::start().await, Place::new());
-    let proxy = builder(&place, &logto, "0s").start().await;
+    let audit = place.path("audit.jsonl");
+    let proxy = builder(&place, &logto, "0s");
+    let proxy = proxy.set("audit.output", format!("{{ file = {} }}", quoted(audit.display()))).start().await;
     adopt(&place, &proxy.file(), "acme", &logto, logto.secret()).await.assert_code(0);
+    let before = names(&proxy, &logto).await.remove(0);
     tenant(&proxy.file(), &["rotate", "acme"]).await.assert_code(0).keep(proxy.tap());
     let left = names(&proxy, &logto).await;
     assert!(left.len() == 1 && left[0].starts_with("claviger-"), "{left:?}");
+    // Who did it, and which secrets it is about, by their names.
+    proxy.logged("deleted the client secret before at Logto: the rotation has ended").await;
+    let log = proxy.log();
+    let line = log
+        .lines()
+        .find(|line| line.contains("rotated the client secret of tenant acme: the new one is in use"));
+    let line: serde_json::Value = serde_json::from_str(line.expect("a line")).expect("JSON");
+    let said =
+        ["level", "tenant", "secret", "before", "by"].map(|member| line[member].as_str().unwrap_or("none"));
+    assert_eq!(said, ["INFO", "acme", &left[0], &before, "operator"], "{line}");
     assert!(proxy.stop().await.success());
+    let audit = std::fs::read_to_string(audit).expect("it is there");
+    let records = audit.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+    let rotations: Vec<_> = records
+        .filter(|it| it["action"] == "rotate")
+        .map(|it| {
+            ["tenant", "by", "outcome", "secret"]
+                .map(|member| it[member].as_str().unwrap_or("none").to_owned())
+        })
+        .collect();
+    let expected = [("switched", &left[0]), ("retired", &before)];
+    assert_eq!(
+        rotations,
+        expected.map(|(outcome, secret)| ["acme", "operator", outcome, secret].map(str::to_owned))
+    );
     let proxy = builder(&place, &logto, "0s").start().await;
     assert!(works(&proxy).await, "with a token of the new secret");
+}
+
+/// A credential that should be dead works until somebody hears of it.
+#[tokio::test]
+async fn an_old_secret_that_cannot_be_deleted_is_told_of_until_it_is() {
+    let (logto, place) = (Logto::start().await, Place::new());
+    let proxy = builder(&place, &logto, "300ms").start().await;
+    adopt(&place, &proxy.file(), "acme", &logto, logto.secret()).await.assert_code(0);
+    logto.faults().add(Fault::new(Target::Api, Effect::status(500)).method("DELETE"));
+    tenant(&proxy.file(), &["rotate", "acme"]).await.assert_code(0).keep(proxy.tap());
+    proxy.logged("the client secret was rotated, but the old one could not be deleted at Logto yet").await;
+    let log = proxy.log();
+    assert!(log.contains("the Management API answers 500") && log.contains("\"next_try\":\"20"), "{log}");
+    assert!(!proxy.log().contains("was not rotated"));
+    let failed = "the client secret was rotated, but the old one could not be deleted at Logto yet: the Management API answers 500";
+    // By the clock, whose seconds the record is kept in.
+    let shown = within("it to be overdue", async {
+        loop {
+            let shown = tenant(&proxy.file(), &["show", "acme"]).await;
+            if shown.stdout.contains("and still works there") {
+                return shown;
+            }
+        }
+    })
+    .await;
+    let next = format!("{failed} Internal Server Error; next try at 20");
+    assert!(
+        shown.stdout.contains("was to be deleted at Logto at 20") && shown.stdout.contains(&next),
+        "{shown:?}"
+    );
+    let list = tenant(&proxy.file(), &["list"]).await;
+    assert!(list.assert_code(0).stdout.contains("and still works there"), "{list:?}");
+    let bearer = format!("Bearer {}", super::TOKEN);
+    let status = proxy.ask_admin(&Request::get("/status").header("Authorization", &bearer)).await.json();
+    let problem =
+        status["problems"].as_array().expect("a list").iter().find(|it| it["about"] == "tenants.acme");
+    let problem = problem.unwrap_or_else(|| panic!("{status}"));
+    assert_eq!(problem["severity"], "warning");
+    assert!(problem["what"].as_str().is_some_and(|what| what.starts_with(failed)), "{problem}");
+    assert!(problem["remedy"].as_str().is_some_and(|it| it.contains("tried again by itself")), "{problem}");
+    // Whoever asks need not wait.
+    assert_eq!(names(&proxy, &logto).await.len(), 2);
 }
 
 #[tokio::test]
