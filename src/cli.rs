@@ -99,7 +99,7 @@ Examples:
     /// Make an API key for a caller.
     #[command(subcommand)]
     Caller(caller::Command),
-    /// Validate the configuration: all problems in one run.
+    /// Validate the configuration: all errors in one run.
     #[command(after_long_help = "\
 Examples:
   claviger check --config claviger.toml
@@ -118,6 +118,18 @@ Examples:
     Operations(operations::Args),
     /// Run the Logto emulator on its own, for tests of your application.
     #[cfg(feature = "emulator")]
+    #[command(after_long_help = "\
+Examples:
+  claviger emulate
+  claviger emulate --listen 127.0.0.1:4001 --quota 200/10s
+
+  Claviger in front of it, in another terminal:
+  export LOGTO_ENDPOINT=http://127.0.0.1:3001
+  export LOGTO_M2M_APP_ID=emulator-app
+  export LOGTO_M2M_APP_SECRET=emulator-secret
+  export CLAVIGER_ALLOW=users:read
+  claviger check --online
+  claviger serve")]
     Emulate(emulate::Args),
     /// What a described load would make of a quota, in virtual time.
     Simulate(simulate::Args),
