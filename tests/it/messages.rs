@@ -108,6 +108,11 @@ async fn a_mistaken_request_is_told_what_to_write_instead() {
             "The caller could not be authenticated. Send one credential, not two.",
         ),
         (
+            get("/t/acme/api/users").header("Claviger-Key", "Bearer cvk_0123456789abcdef0123"),
+            401,
+            "The caller could not be authenticated. Send the key alone in `Claviger-Key`, without `Bearer` in front of it.",
+        ),
+        (
             Request::form(
                 "/t/acme/oidc/token",
                 "grant_type=client_credentials&resource=https://x.example/api",
