@@ -201,4 +201,9 @@ async fn a_port_that_is_taken_is_said_once_with_what_to_type() {
         said.stderr
     );
     assert!(!said.stderr.contains("choose another address"), "{}", said.stderr);
+    let other = std::net::TcpListener::bind("127.0.0.1:0").expect("there is a port");
+    let other = other.local_addr().expect("it is bound").to_string();
+    let same = claviger(&["demo", "--listen", &other, "--admin", &other]).await;
+    let expected = format!("claviger: --listen and --admin are both {other}: give each a port of its own\n");
+    assert_eq!(same.assert_code(2).stderr, expected);
 }

@@ -32,11 +32,17 @@ pub(super) enum Ask {
 pub(super) fn answer(plain: &super::super::Plain, config: Config, ask: &Ask) -> Result<Value, String> {
     let process = Process::quietly(&plain.sources, None).filter(Process::has_token);
     // Where nobody is there the file is free.
-    if let Some(answered) = process.and_then(|process| through(&process, ask)) {
+    if let Some(answered) = process.as_ref().and_then(|process| through(process, ask)) {
         return answered;
     }
     let runtime = super::super::runtime().map_err(|error| format!("cannot start: {error}"))?;
-    runtime.block_on(in_the_file(config, ask)).map_err(|error| said(&error))
+    runtime.block_on(in_the_file(config, ask)).map_err(|error| match (&error, &process) {
+        (AdoptError::Vault(VaultError::Unavailable(why)), Some(process)) if why.is_in_use() => format!(
+            "{why}, and nothing answers at {}, which is listen.admin of this configuration. Give the configuration that the other process runs with (--config).",
+            process.address
+        ),
+        _ => said(&error),
+    })
 }
 
 pub(super) fn said(error: &AdoptError) -> String {
