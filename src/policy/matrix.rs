@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     catalog::{Catalog, Operation},
-    config::{Caller, Config, Issue},
+    config::{Caller, Config, Issue, Policy},
     ids::CallerIndex,
 };
 
@@ -98,7 +98,7 @@ impl<'c> Column<'c> {
             tenants: tenants.map(|tenant| tenant.name.as_str()).collect(),
             cells: catalog.operations().map(cell).collect(),
             beyond: rules.beyond(catalog).map(AsRef::as_ref).collect(),
-            brings: Brings::of_all(catalog, allowed(config, caller)),
+            brings: Brings::of_all(catalog, policies(config, caller)),
         }
     }
 
@@ -204,10 +204,8 @@ impl RuleSource {
     }
 }
 
-/// The rules of the caller's `allow` lists.
-fn allowed<'c>(config: &'c Config, caller: &'c Caller) -> impl Iterator<Item = &'c str> {
-    let policies = config.policies.iter().filter(|policy| caller.policies.contains(&policy.name));
-    policies.flat_map(|policy| &policy.allow).map(|rule| rule.text.as_str())
+fn policies<'c>(config: &'c Config, caller: &'c Caller) -> impl Iterator<Item = &'c Policy> {
+    config.policies.iter().filter(|policy| caller.policies.contains(&policy.name))
 }
 
 fn brought(brings: &Brings) -> Value {
@@ -216,6 +214,7 @@ fn brought(brings: &Brings) -> Value {
         "operations": brings.operations,
         "masked": brings.masked,
         "by_name_alone": brings.by_name,
+        "denied": brings.denied,
     })
 }
 

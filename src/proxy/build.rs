@@ -42,7 +42,8 @@ pub fn examine(config: &Config, clock: &Clock) -> Result<Vec<Problem>, Vec<Build
     let grants = Grants::new(config).map_err(BuildError::Rules);
     match (tls, keyrings, grants) {
         (Ok(tls), Ok(()), Ok(grants)) => {
-            let mut concerns = policy::idle_reveals(&grants, config);
+            let mut concerns = policy::idle_allows(config);
+            concerns.extend(policy::idle_reveals(&grants, config));
             concerns.extend(tls.map(|tls| tls.dates().concerns(clock.now().wall)).unwrap_or_default());
             Ok(concerns)
         }
