@@ -189,6 +189,7 @@ impl Admin {
         let path = request.uri().path();
         if !matches!(path, RETRY | EXPLAIN)
             && !is_of_tenants(path)
+            && !is_of_proxy(path)
             && !matches!(*request.method(), Method::GET | Method::HEAD)
         {
             return text(StatusCode::METHOD_NOT_ALLOWED, "the admin listener takes GET\n");
@@ -233,6 +234,10 @@ impl Admin {
             "/matrix" => json(&crate::explain::matrix(&self.pipeline.load_full(), request.uri().query())),
             EXPLAIN => self.explain(request).await,
             path if is_of_tenants(path) => Box::pin(self.tenants(request)).await,
+            path if is_of_proxy(path) => text(
+                StatusCode::NOT_FOUND,
+                "this is the admin listener (`listen.admin`): send requests for Logto to the proxy (`listen.proxy`)\n",
+            ),
             _ => text(
                 StatusCode::NOT_FOUND,
                 "this listener serves: / /livez /readyz /startupz /metrics /status /config /events /matrix /explain /tenants\n",
@@ -268,6 +273,12 @@ impl Admin {
 /// Whether a path is about tenants of the vault.
 fn is_of_tenants(path: &str) -> bool {
     path.strip_prefix(TENANTS).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether a path is one of the proxy's, sent to the wrong port.
+fn is_of_proxy(path: &str) -> bool {
+    let first = path.trim_start_matches('/').split('/').next();
+    matches!(first, Some("api" | "t" | "oidc" | "cloud"))
 }
 
 impl Admin {

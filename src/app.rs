@@ -101,14 +101,15 @@ impl App {
         let Loaded { config, files, digest, .. } = loaded;
         let config = Arc::new(config);
         let mode = config.listen.unix_mode;
-        let bind = |address: &Address| Bound::new("listen.proxy", address, mode);
-        let proxy = config.listen.proxy.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
-        let admin = config
-            .listen
-            .admin
-            .as_ref()
-            .map(|address| Bound::new("listen.admin", address, mode))
-            .transpose()?;
+        let mut taken = Vec::new();
+        let mut bind =
+            |key, address: &Address| Bound::new(key, address, mode).map_err(|error| taken.push(error)).ok();
+        let proxy: Vec<_> =
+            config.listen.proxy.iter().filter_map(|address| bind("listen.proxy", address)).collect();
+        let admin = config.listen.admin.as_ref().and_then(|address| bind("listen.admin", address));
+        if !taken.is_empty() {
+            return Err(StartError::Bind(taken));
+        }
         let core = Core::start(config.clone(), metrics, clock).await?;
         let Core { shared, pipeline, listeners, budget, log, sources, tokens } = core;
         let workers = Arc::new(Workers::start(config.workers.get()).map_err(StartError::Workers)?);

@@ -100,7 +100,7 @@ Examples:
     /// Make an API key for a caller.
     #[command(subcommand)]
     Caller(caller::Command),
-    /// Validate the configuration: all problems in one run.
+    /// Validate the configuration: all errors in one run.
     #[command(after_long_help = "\
 Examples:
   claviger check --config claviger.toml
@@ -121,10 +121,19 @@ Examples:
     #[cfg(feature = "emulator")]
     #[command(after_long_help = "\
 Examples:
-  claviger emulate --listen 127.0.0.1:0
-  curl -X PUT http://127.0.0.1:3001/__emulator/faults -d '[{\"on\":\"api\",\"times\":2,\"effect\":{\"answer\":{\"status\":503}}}]'
+  claviger emulate
+  claviger emulate --listen 127.0.0.1:4001 --quota 200/10s
 
-The second has the next two requests answered with 503; docs/guides/emulator.md has all faults.")]
+  Claviger in front of it, in another terminal:
+  export LOGTO_ENDPOINT=http://127.0.0.1:3001
+  export LOGTO_M2M_APP_ID=emulator-app
+  export LOGTO_M2M_APP_SECRET=emulator-secret
+  export CLAVIGER_ALLOW=users:read
+  claviger check --online
+  claviger serve
+
+  The next two requests answered with 503; docs/guides/emulator.md has all faults:
+  curl -X PUT http://127.0.0.1:3001/__emulator/faults -d '[{\"on\":\"api\",\"times\":2,\"effect\":{\"answer\":{\"status\":503}}}]'")]
     Emulate(emulate::Args),
     /// What a described load would make of a quota, in virtual time.
     Simulate(simulate::Args),

@@ -160,13 +160,16 @@ const HUNG_UP: &str =
 /// Nobody takes connections at the port.
 pub const REFUSED: &str = "connection refused";
 
+/// The other side broke it off.
+pub const RESET: &str = "connection reset";
+
 /// What the system said of a connection, in the words that people know; `None` where it is something else.
 pub fn plainly(error: &(dyn Error + 'static)) -> Option<&'static str> {
     let mut cause = Some(error);
     while let Some(error) = cause {
         match error.downcast_ref::<io::Error>().map(io::Error::kind) {
             Some(io::ErrorKind::ConnectionRefused) => return Some(REFUSED),
-            Some(io::ErrorKind::ConnectionReset) => return Some("connection reset"),
+            Some(io::ErrorKind::ConnectionReset) => return Some(RESET),
             Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => {
                 return Some("no route to the host");
             }

@@ -55,7 +55,11 @@ impl Admin {
     }
 
     async fn answer_to(&self, body: &[u8]) -> Result<(&'static str, Value), Unclear> {
-        let question = Body::read(body)?.question()?;
+        let mut question = Body::read(body)?.question()?;
+        if self.health.reload_error().is_some() {
+            const NOTE: &str = "the configuration was changed, and that was refused: this is decided by the one before it, so its lines may have other numbers now";
+            question.asked.notes.push(NOTE.into());
+        }
         let explanation = explain(&self.pipeline.load_full(), question).await?;
         Ok((explanation.outcome.as_str(), explanation.to_json().clone()))
     }

@@ -7,9 +7,9 @@ use crate::{listen::BindError, observe::audit::AuditError, proxy::BuildError, va
 /// Why a process cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// An address that cannot be had.
-    #[error(transparent)]
-    Bind(#[from] BindError),
+    /// Addresses that cannot be had: all of them, so that they are mended in one go.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))]
+    Bind(Vec<BindError>),
     /// A configuration that cannot be put to work.
     #[error(transparent)]
     Build(#[from] BuildError),
@@ -22,4 +22,14 @@ pub enum StartError {
     /// No threads.
     #[error("cannot start the workers: {0}")]
     Workers(#[source] io::Error),
+}
+
+impl StartError {
+    /// Each thing that is wrong, for a line of its own.
+    pub fn each(&self) -> Vec<String> {
+        match self {
+            Self::Bind(errors) => errors.iter().map(ToString::to_string).collect(),
+            other => vec![other.to_string()],
+        }
+    }
 }

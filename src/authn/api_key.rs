@@ -7,12 +7,15 @@ use super::{
     authenticator::{Authenticator, Finding, Outcome},
     cause::Cause,
     key::ApiKey,
-    presented::{Client, Credential, Presented},
+    presented::{Client, Credential, Presented, bearer},
     seal::is_token,
 };
 use crate::{catalog::nearest, config, ids::CallerName, secret::Digest};
 
 const KEY: Cause = Cause::new("unknown", "Claviger-Key is not a caller's key");
+/// Where the header's value begins as one of `Authorization` does.
+const KEY_WITH_SCHEME: Cause =
+    Cause::new("scheme", "Claviger-Key begins with Bearer, where it has to be the key alone");
 const BEARER: Cause =
     Cause::new("unknown", "the bearer token is neither a caller's key nor a token that is accepted here");
 const CLIENT: Cause = Cause::new("unknown", "client_id and client_secret are not a caller's name and key");
@@ -51,7 +54,10 @@ impl ApiKeys {
     /// The key, and the finding where there is none.
     fn verify(&self, presented: &Presented<'_>) -> (Option<(Digest, &Arc<ApiKey>)>, Finding) {
         match presented.credential {
-            Some(Credential::Key(key)) => (self.find(key), Finding::Rejected(KEY)),
+            Some(Credential::Key(key)) => {
+                let wrong = if bearer(key).is_some() { KEY_WITH_SCHEME } else { KEY };
+                (self.find(key), Finding::Rejected(wrong))
+            }
             // Of a token of the broker there is a better cause already.
             Some(Credential::Bearer(key)) => {
                 (self.find(key), Finding::Pass((!is_token(key)).then_some(BEARER)))

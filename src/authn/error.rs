@@ -44,6 +44,9 @@ impl AuthnError {
 
     /// What its sender can do about it, where that gives nobody a hint who guesses.
     pub fn remedy(&self) -> Option<&'static str> {
+        if (self.method, self.cause.reason) == ("api_key", "scheme") {
+            return Some("Send the key alone in `Claviger-Key`, without `Bearer` in front of it.");
+        }
         match self.cause.reason {
             "several" => Some("Send one credential, not two."),
             "scheme" => {
@@ -69,6 +72,7 @@ impl AuthnError {
             ("jwt", "key_unknown" | "signature") => {
                 "Is it a token of another cluster or issuer with the same iss? `/status` has the keys that are held."
             }
+            ("jwt", "cut") => "Look at the client: is the token cut off, in a variable or a file?",
             ("jwt", "algorithm") => "Compare alg with issuers.NAME.algorithms.",
             ("jwt", "not_yet_valid") => "Compare the clocks of issuer and Claviger.",
             ("claviger_token", "sealed") => {

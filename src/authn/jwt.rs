@@ -147,7 +147,9 @@ impl Jwts {
 
     fn verify(&self, bytes: &[u8]) -> Result<Finding, KeyMissing<'_>> {
         if self.issuers.is_empty() || !token::has_the_shape(bytes) {
-            return Ok(Finding::Pass(None));
+            // A bearer may be meant for somebody else, whatever it begins with.
+            let is_cut = !self.issuers.is_empty() && token::begins_like_one(bytes);
+            return Ok(Finding::Pass(is_cut.then(|| JwtError::Cut.cause(None))));
         }
         if bytes.len() > token::MAX_LEN {
             return Ok(rejected(JwtError::Malformed));

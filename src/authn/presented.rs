@@ -80,7 +80,7 @@ impl<'a> Presented<'a> {
 }
 
 /// The token of a `Bearer` value; the scheme is matched without regard to case (RFC 9110 section 11.1).
-fn bearer(value: &[u8]) -> Option<&[u8]> {
+pub(super) fn bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = value.split_at_checked(7)?;
     scheme.eq_ignore_ascii_case(b"bearer ").then_some(token.trim_ascii())
 }

@@ -28,6 +28,8 @@ pub enum Slip {
     PrefixTwice,
     /// `/api/user`: a misspelt segment.
     Spelling,
+    /// `/api`: nothing follows it.
+    BaseAlone,
 }
 
 impl Meant<&str> {
@@ -40,6 +42,9 @@ impl Meant<&str> {
 impl Catalog {
     /// The operation that `path` was probably meant for, which is none itself.
     pub fn meant(&self, path: &str) -> Option<Meant<&str>> {
+        if matches!(path, "/api" | "/api/") {
+            return self.of_any_verb("/api/users", Slip::BaseAlone);
+        }
         let Some(rest) = path.strip_prefix("/api/") else {
             return self.of_any_verb(&format!("/api{path}"), Slip::PrefixMissing);
         };
@@ -92,6 +97,8 @@ mod tests {
             ("/api/api/users/u1", Slip::PrefixTwice, "/api/users/{userId}"),
             ("/api/user", Slip::Spelling, "/api/users"),
             ("/api/usres/u1", Slip::Spelling, "/api/users/{userId}"),
+            ("/api", Slip::BaseAlone, "/api/users"),
+            ("/api/", Slip::BaseAlone, "/api/users"),
             ("/api/organisations/o1/users", Slip::Spelling, "/api/organizations/{id}/users"),
             (
                 "/api/users/u1/personal-access-token",
@@ -101,17 +108,7 @@ mod tests {
         ] {
             assert_eq!(meant(path), Some((slip, template)), "{path}");
         }
-        for path in [
-            "/",
-            "",
-            "/api",
-            "/api/",
-            "/nothing",
-            "/api/zebras",
-            "/api/api/zebras",
-            "/api/api",
-            "/api/user/a/b/c",
-        ] {
+        for path in ["/", "", "/nothing", "/api/zebras", "/api/api/zebras", "/api/api", "/api/user/a/b/c"] {
             assert_eq!(meant(path), None, "{path}");
         }
         assert_eq!(meant(&format!("/api/{}", "u".repeat(5000))), None);

@@ -31,7 +31,9 @@ pub enum TemplateError {
     #[error("a path begins with \"/api/\"")]
     Prefix,
     /// An empty segment in the middle, or a slash at the end.
-    #[error("no \"//\" and no \"/\" at the end: a path is matched without one")]
+    #[error(
+        "write no \"//\", and no \"/\" at the end: a rule without it matches paths that end in \"/\" as well"
+    )]
     EmptySegment,
     /// A literal with characters that a path could write in two ways.
     #[error("the segment {0:?} may hold letters, digits, '-', '.', '_' and '~', and not end with '.'")]

@@ -59,9 +59,14 @@ pub(super) fn run(args: &Args) -> ExitCode {
         super::count(config.callers.len(), "caller"),
         super::count(warnings.len() + start.warnings.len(), "warning"),
     );
-    let allowed = config.policies.iter().flat_map(|policy| &policy.allow);
-    for brings in Brings::of_all(&config.catalog.catalog, allowed.map(|rule| rule.text.as_str())) {
-        say!("  {brings}");
+    let mut said = Vec::new();
+    for policy in &config.policies {
+        for brings in Brings::of_all(&config.catalog.catalog, std::iter::once(policy)) {
+            if !said.contains(&brings) {
+                say!("  {brings}");
+                said.push(brings);
+            }
+        }
     }
     let shared = not_shared(config).into_iter().chain(unshared_vault(config));
     for note in start

@@ -8,6 +8,7 @@ use crate::{
     app::{App, Loader, StartError},
     clock::Clock,
     config::{self, Address, LoadRequest, Loaded, Problems, References},
+    listen::BindError,
     observe::{Metrics, log},
 };
 
@@ -37,6 +38,12 @@ pub(super) fn run(args: &Args) -> ExitCode {
 }
 
 async fn demo(args: &Args) -> ExitCode {
+    if args.listen == args.admin && args.listen.port() != 0 {
+        return super::usage(&format!(
+            "--listen and --admin are both {}: give each a port of its own",
+            args.listen
+        ));
+    }
     let client =
         Client { id: CLIENT_ID.into(), secrets: vec![CLIENT_SECRET.into()], role: ManagementRole::Granted };
     let options = Options { seed: Seed::Demo { users: 25 }, clients: vec![client], ..Options::default() };
@@ -67,11 +74,12 @@ async fn demo(args: &Args) -> ExitCode {
     }
     let app = match App::start(loaded, loader, metrics, Clock::system()).await {
         Ok(app) => app,
-        Err(StartError::Bind(error)) => {
+        Err(StartError::Bind(errors)) => {
+            let what: Vec<_> = errors.iter().map(BindError::what).collect();
             return super::fail(&format!(
                 "{}. Stop what listens there, perhaps another demo, or choose free ports: claviger demo --listen 127.0.0.1:0 \
                  --admin 127.0.0.1:0",
-                error.what()
+                what.join("; ")
             ));
         }
         Err(error) => return super::fail(&error.to_string()),

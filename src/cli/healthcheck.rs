@@ -3,18 +3,24 @@
 use std::process::ExitCode;
 
 use super::process::{Process, parse_address};
-use crate::config::Address;
+use crate::{catalog::nearest, config::Address};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     sources: super::Sources,
-    /// Which probe.
-    #[arg(long, default_value = "/livez", value_name = "PATH")]
+    /// Which probe: /livez, /readyz or /startupz.
+    #[arg(long, default_value = "/livez", value_name = "PATH", value_parser = parse_probe)]
     probe: String,
     /// The admin listener, such as 127.0.0.1:3601 or unix:/run/claviger/admin.sock; left out: as configured.
     #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
     address: Option<Address>,
+}
+
+/// A path; which, the process knows.
+fn parse_probe(text: &str) -> Result<String, String> {
+    let meant = nearest(text, ["/livez", "/readyz", "/startupz"].into_iter()).unwrap_or("/livez");
+    if text.starts_with('/') { Ok(text.to_owned()) } else { Err(format!("write a path: {meant}")) }
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
@@ -24,7 +30,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     };
     match process.ask("GET", &args.probe) {
         Ok(answer) if answer.status == 200 => ExitCode::SUCCESS,
-        Ok(answer) => super::fail(&format!("{}{}: {}", process.address, args.probe, answer.last_line())),
+        Ok(answer) => super::fail(&format!("{} {}: {}", process.address, args.probe, answer.last_line())),
         Err(error) => super::fail(&process.unreachable(&error)),
     }
 }

@@ -69,7 +69,9 @@ async fn serve(loaded: Loaded, args: Args, metrics: Arc<Metrics>) -> ExitCode {
     let app = match App::start(loaded, loader, metrics, Clock::system()).await {
         Ok(app) => app,
         Err(error) => {
-            tracing::error!("{error}");
+            for what in error.each() {
+                tracing::error!("{what}");
+            }
             return ExitCode::from(super::NO);
         }
     };

@@ -277,8 +277,19 @@ fn tree_of(path: &Path, inputs: &mut Inputs) -> Result<Node, Vec<Problem>> {
     let is_toml = || path.extension().is_none_or(|end| end != "toml") && toml::parse(path, text).is_ok();
     match parse(path, text) {
         Err(_) if is_toml() => Err(problem("this is TOML".into(), "Let the name of the file end in .toml.")),
+        Err(_) if is_yaml(path, text) => {
+            Err(problem("this is YAML or JSON".into(), "Let the name of the file end in .yaml or .json."))
+        }
         tree => tree,
     }
+}
+
+/// Whether a file that is not TOML, as its name has it, is YAML: as a whole, or by how it begins.
+fn is_yaml(path: &Path, text: &str) -> bool {
+    let is_named_toml = path.extension().is_some_and(|end| end == "toml");
+    let mut lines = text.lines().map(str::trim_end);
+    let first = lines.find(|line| !line.is_empty() && !line.starts_with('#'));
+    is_named_toml && (first.is_some_and(|line| line.ends_with(':')) || yaml::parse(path, text).is_ok())
 }
 
 fn valid_part(bytes: &[u8]) -> &[u8] {

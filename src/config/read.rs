@@ -9,6 +9,7 @@ use super::{
     remarks::Remarks,
     tree::Node,
 };
+use crate::catalog::Catalog;
 
 /// More problems than anyone reads at once.
 const MOST_MISFITS: usize = 100;
@@ -87,12 +88,27 @@ fn note(root: &Node, path: KeyPath, kind: &Kind, remarks: &mut Remarks) {
             remarks.reported.push(meant);
         }
     }
+    if let Kind::Unknown { key, .. } = kind
+        && tag_as_key(&path, key).is_some()
+        && let Some(rule) = path.parent()
+    {
+        // It is no rule with conditions that lacks its operation.
+        remarks.reported.push(rule.key("operation"));
+    }
     let key = match kind {
         Kind::Unknown { key, known } if may_be_a_value(key, known) => path.hiding_last().to_string(),
         _ => path.to_string(),
     };
     remarks.problems.push(Problem { key, origin, what, remedy });
     remarks.reported.push(path);
+}
+
+/// The tag of a rule that became a key: in YAML `users: read` is a map.
+fn tag_as_key(path: &KeyPath, key: &str) -> Option<&'static str> {
+    match path.steps()[..] {
+        ["policies", _, "allow" | "deny", ..] => Catalog::logto().tag(key),
+        _ => None,
+    }
 }
 
 /// The words for a key that does not exist, or a value of the wrong shape. The value itself is never quoted:
@@ -153,6 +169,9 @@ fn unknown(path: &KeyPath, field: &str, known: &[&str]) -> (String, String) {
     }
     if let ["audit", "output", key @ ("max_size" | "keep")] = steps[..] {
         return (what, format!("`{key}` belongs to [audit], beside output: write audit.{key}."));
+    }
+    if let Some(tag) = tag_as_key(path, field) {
+        return (what, format!("Write the rule as one text, in quotes and without a space: \"{tag}:read\"."));
     }
     if let Some(belongs) = belongs(field) {
         return (what, belongs);

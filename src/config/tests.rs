@@ -24,6 +24,7 @@ mod reference;
 mod resources;
 mod scope;
 mod secrecy;
+mod slips;
 mod vault;
 
 /// A directory with configuration files, and an environment.

@@ -70,6 +70,11 @@ impl Question {
                 "listen.tls.client_ca is not configured, so no client is asked for a certificate".into(),
             );
         }
+        let path = target.split('?').next().unwrap_or_default();
+        if path.split('/').any(|segment| segment.starts_with(':') && segment.len() > 1) {
+            const NOTE: &str = "a segment begins with \":\" like a placeholder such as :id, and was taken for the id itself: write the id in its place";
+            notes.push(NOTE.into());
+        }
         notes.extend(address(&mut asked, config, peer.listener, is_at_logto));
         let named = caller.or(asked.caller.take()).map(|name| index_of(&name, config)).transpose()?;
         let presents = !is_at_logto && asked.has_credential() || peer.certificate.is_some();

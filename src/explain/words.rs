@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     authn::Found,
+    catalog::Slip,
     config::Issue,
     policy::{Refusal, conditions::Words},
     proxy::{Allowed, Failure},
@@ -174,7 +175,10 @@ fn reason_of_refusal(refusal: &Refusal, facts: &Facts<'_>) -> String {
             format!("there is no such operation: this path has {}", verbs.join(", "))
         }
         Refusal::OperationUnknown(meant) => {
-            let meant = meant.as_ref().map(|meant| format!(" Did you mean {}?", meant.template));
+            let meant = meant.as_ref().map(|meant| match meant.slip {
+                Slip::BaseAlone => format!(" Name one, such as {}.", meant.template),
+                _ => format!(" Did you mean {}?", meant.template),
+            });
             format!(
                 "Logto 1.42 has no such operation, and no rule names method and path.{}",
                 meant.unwrap_or_default()

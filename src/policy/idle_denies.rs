@@ -41,34 +41,49 @@ impl Reach {
             (Rule::Template { verb, template }, Rule::Template { verb: other, template: allowed }) => {
                 verb == other && template.overlaps(allowed, Effect::Deny.case().same())
             }
-            (Rule::All, Rule::Template { .. }) => true,
+            (Rule::All, _) => true,
             _ => self.ops.iter().any(|op| allow.ops.contains(op)),
         }
     }
 }
 
 impl RuleSet {
-    /// Rules of `deny` lists that take nothing away.
-    pub fn idle_denies(&self, catalog: &Catalog) -> Vec<&Arc<RuleSource>> {
+    /// Rules of `deny` lists, and whether they take nothing away at this API.
+    fn denies(&self, catalog: &Catalog) -> Vec<(&Arc<RuleSource>, bool)> {
         let of = |effect| self.sources().filter(move |source| source.effect == effect);
         let allowed: Vec<_> = of(Effect::Allow).filter_map(|source| Reach::of(catalog, source)).collect();
-        let is_idle = |source: &&Arc<RuleSource>| {
+        let is_idle = |source: &Arc<RuleSource>| {
             let reach = Reach::of(catalog, source);
             reach.is_some_and(|deny| !allowed.iter().any(|allow| deny.touches(allow)))
         };
-        of(Effect::Deny).filter(is_idle).collect()
+        of(Effect::Deny).map(|source| (source, is_idle(source))).collect()
     }
+}
+
+/// Rules of `deny` lists that take nothing away from a caller: `"*"` is about both APIs, and idle where it is at neither of use.
+pub(super) fn idle_denies_of(grants: &Grants, caller: CallerIndex) -> Vec<&Arc<RuleSource>> {
+    let of = |api| grants.rules(caller, api).denies(grants.catalog(api));
+    idle_in([Api::Management, Api::Cloud].map(of))
+}
+
+fn idle_in<'r>(apis: [Vec<(&'r Arc<RuleSource>, bool)>; 2]) -> Vec<&'r Arc<RuleSource>> {
+    let all: Vec<_> = apis.into_iter().flatten().collect();
+    let same = |one: &RuleSource, other: &RuleSource| Arc::ptr_eq(&one.rule, &other.rule);
+    let mut idle: Vec<&Arc<RuleSource>> = Vec::new();
+    for (source, _) in &all {
+        let is_idle = all.iter().all(|(other, idle)| *idle || !same(source, other));
+        if is_idle && !idle.iter().any(|other| same(source, other)) {
+            idle.push(source);
+        }
+    }
+    idle
 }
 
 /// A note for each policy with such rules, which take nothing away from any caller that has it.
 pub fn idle_denies(grants: &Grants, config: &Config) -> Vec<String> {
     let mut notes = Vec::new();
-    let idle: Vec<Vec<_>> = (0..config.callers.len())
-        .map(|index| {
-            let of = |api| grants.rules(CallerIndex(index), api).idle_denies(grants.catalog(api));
-            of(Api::Management).into_iter().chain(of(Api::Cloud)).collect()
-        })
-        .collect();
+    let idle: Vec<_> =
+        (0..config.callers.len()).map(|index| idle_denies_of(grants, CallerIndex(index))).collect();
     for policy in config.policies.iter().filter(|policy| !policy.deny.is_empty()) {
         let callers = config.callers.iter().zip(&idle);
         let with: Vec<_> = callers.filter(|(caller, _)| caller.policies.contains(&policy.name)).collect();
@@ -105,8 +120,10 @@ mod tests {
         };
         let list = |rules: &[&str]| rules.iter().map(text).collect();
         let policy = Policy { name: PolicyName::parse("p").unwrap(), allow: list(allow), deny: list(deny) };
-        let rules = RuleSet::compile(Catalog::logto(), &[&policy]).unwrap();
-        rules.idle_denies(Catalog::logto()).iter().map(|source| source.rule.text.clone()).collect()
+        let rules = [Catalog::logto(), Catalog::cloud()]
+            .map(|catalog| (RuleSet::compile(catalog, &[&policy]).unwrap(), catalog));
+        let apis = rules.each_ref().map(|(rules, catalog)| rules.denies(catalog));
+        idle_in(apis).iter().map(|source| source.rule.text.clone()).collect()
     }
 
     #[test]

@@ -7,11 +7,12 @@ use super::{
     Grants,
     conditions::Words,
     decide::{RuleSource, Verdict},
+    idle_denies::idle_denies_of,
     rules::{Brings, Effect},
 };
 use crate::{
-    catalog::{Api, Catalog, Operation},
-    config::{Caller, Config, Issue},
+    catalog::{Catalog, Operation},
+    config::{Caller, Config, Issue, Policy},
     ids::CallerIndex,
 };
 
@@ -94,19 +95,14 @@ impl<'c> Column<'c> {
             let (masked, unmasked) = (has_secrets && is_hidden, has_secrets && !is_hidden);
             Cell { operation, verdict, about_some_paths, masked, unmasked }
         };
-        let idle = |api| grants.rules(index, api).idle_denies(grants.catalog(api));
         let tenants = config.tenants.iter().filter(|tenant| grants.may_name(index, &***tenant));
         Self {
             caller,
             tenants: tenants.map(|tenant| tenant.name.as_str()).collect(),
             cells: catalog.operations().map(cell).collect(),
             beyond: rules.beyond(catalog).map(AsRef::as_ref).collect(),
-            brings: Brings::of_all(catalog, allowed(config, caller)),
-            idle_denies: [Api::Management, Api::Cloud]
-                .into_iter()
-                .flat_map(idle)
-                .map(AsRef::as_ref)
-                .collect(),
+            brings: Brings::of_all(catalog, policies(config, caller)),
+            idle_denies: idle_denies_of(grants, index).into_iter().map(AsRef::as_ref).collect(),
         }
     }
 
@@ -213,10 +209,8 @@ impl RuleSource {
     }
 }
 
-/// The rules of the caller's `allow` lists.
-fn allowed<'c>(config: &'c Config, caller: &'c Caller) -> impl Iterator<Item = &'c str> {
-    let policies = config.policies.iter().filter(|policy| caller.policies.contains(&policy.name));
-    policies.flat_map(|policy| &policy.allow).map(|rule| rule.text.as_str())
+fn policies<'c>(config: &'c Config, caller: &'c Caller) -> impl Iterator<Item = &'c Policy> {
+    config.policies.iter().filter(|policy| caller.policies.contains(&policy.name))
 }
 
 fn brought(brings: &Brings) -> Value {
@@ -225,6 +219,7 @@ fn brought(brings: &Brings) -> Value {
         "operations": brings.operations,
         "masked": brings.masked,
         "by_name_alone": brings.by_name,
+        "denied": brings.denied,
     })
 }
 

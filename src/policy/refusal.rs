@@ -164,6 +164,7 @@ fn because(reason: &str) -> &'static str {
 fn said(meant: &Meant<Box<str>>) -> String {
     match meant.slip {
         Slip::PrefixTwice => format!(": /api is in the path twice. Did you mean {}?", meant.template),
+        Slip::BaseAlone => format!(": /api alone is none. Name one, such as {}", meant.template),
         Slip::PrefixMissing | Slip::Spelling => format!(". Did you mean {}?", meant.template),
     }
 }

@@ -74,17 +74,24 @@ pub enum TargetError {
         "there is no such path here: the Management API is below /api or /t/{{tenant}}/api, the Logto Cloud API below /cloud/api, the token broker is /oidc/token"
     )]
     NotFound,
-    /// 404 `claviger.not_found`: an operation's path, but for the `/api` at its beginning.
-    #[error("there is no such path here: /api is missing. Did you mean {tenant}{template}?")]
-    ApiMissing {
+    /// 404 `claviger.not_found`: a path of this proxy, but for a slip at its beginning or end.
+    #[error("there is no such path here{}. Did you mean {tenant}{path}?", .slip.map_or_else(String::new, |slip| format!(": {slip}")))]
+    Meant {
+        /// What is wrong, where that has a name.
+        slip: Option<&'static str>,
         /// How the path that was meant begins: with nothing, or with `/t/{tenant}`.
         tenant: &'static str,
-        /// The operation that was meant.
-        template: &'static str,
+        /// The operation that was meant, or the token endpoint.
+        path: &'static str,
     },
+    /// 404 `claviger.tenant_unknown`: `/t//api/…`, or an empty `Claviger-Tenant`.
+    #[error("the name of the tenant is empty: was a variable empty?")]
+    TenantEmpty,
     /// 404 `claviger.not_found`: a probe, a scraper or an operator at the wrong port.
-    #[error("{path} is not answered at this address: it is on the admin listener (`listen.admin`)")]
+    #[error("{asked} is not answered at this address: {} on the admin listener (`listen.admin`)", if .asked == .path { "it is".into() } else { format!("write {path},") })]
     OfAdmin {
+        /// What is asked for.
+        asked: &'static str,
         /// What the admin listener answers.
         path: &'static str,
     },

@@ -161,7 +161,7 @@ impl Failure {
             Self::Policy(refusal) => match refusal {
                 Refusal::Target(
                     TargetError::NotFound
-                    | TargetError::ApiMissing { .. }
+                    | TargetError::Meant { .. }
                     | TargetError::TokenBelowApi { .. }
                     | TargetError::OfAdmin { .. }
                     | TargetError::Authz,
@@ -177,6 +177,7 @@ impl Failure {
                 Refusal::AccountNotNamed(..) => table::ACCOUNT_NOT_NAMED,
                 Refusal::Path(_) => table::PATH_AMBIGUOUS,
                 Refusal::TenantUnknown { .. } => table::TENANT_UNKNOWN,
+                Refusal::Target(TargetError::TenantEmpty) => table::TENANT_UNKNOWN,
                 Refusal::ResourceNotGranted(_) | Refusal::OrganizationNotGranted => {
                     Description { oauth: "invalid_target", ..table::TOKEN_NOT_GRANTED }
                 }
@@ -194,9 +195,7 @@ impl Failure {
                 Refusal::OperationUnknown(None) => table::OPERATION_UNKNOWN,
                 Refusal::OperationUnknown(Some(meant)) => match meant.slip {
                     Slip::PrefixTwice => table::PREFIX_TWICE,
-                    Slip::PrefixMissing | Slip::Spelling => {
-                        Description { remedy: "", ..table::OPERATION_UNKNOWN }
-                    }
+                    Slip::PrefixMissing | Slip::Spelling | Slip::BaseAlone => table::OPERATION_MEANT,
                 },
             },
             Self::Limit(LimitError::Rate { .. } | LimitError::Identifications { .. }) => table::RATE_LIMITED,

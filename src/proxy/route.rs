@@ -73,6 +73,9 @@ pub fn target<'r>(uri: &'r Uri, version: Version, headers: &'r HeaderMap) -> Res
         if !is_api(path) {
             return Err(TargetError::NotFound);
         }
+        if account == Some("") {
+            return Err(TargetError::TenantEmpty);
+        }
         return Ok(Target::Cloud { account, path, query, alias: tenant_header(headers)? });
     }
     let (in_path, path) = match uri.path().strip_prefix("/t/") {
@@ -97,6 +100,9 @@ pub fn target<'r>(uri: &'r Uri, version: Version, headers: &'r HeaderMap) -> Res
         (Some(path), Some(header)) if path != header => return Err(TargetError::TenantConflict),
         (path, header) => path.or(header),
     };
+    if tenant == Some("") {
+        return Err(TargetError::TenantEmpty);
+    }
     if is_api {
         Ok(Target::Api { tenant, path, query })
     } else {
@@ -143,18 +149,36 @@ const OF_ADMIN: [(&str, &str); 12] = [
 
 /// What to say of a path that is nothing here.
 fn not_found(path: &str) -> TargetError {
-    if let Some((_, path)) = OF_ADMIN.iter().find(|(asked, _)| *asked == path) {
-        return TargetError::OfAdmin { path };
+    if let Some((asked, path)) = OF_ADMIN.iter().find(|(asked, _)| *asked == path) {
+        return TargetError::OfAdmin { asked, path };
     }
     let (tenant, path) =
         match path.strip_prefix("/t/").and_then(|rest| rest.find('/').map(|end| &rest[end..])) {
             Some(rest) => ("/t/{tenant}", rest),
             None => ("", path),
         };
-    match Catalog::logto().meant(path) {
-        Some(Meant { template, slip: Slip::PrefixMissing }) => TargetError::ApiMissing { tenant, template },
-        _ => TargetError::NotFound,
+    if path.trim_end_matches('/').eq_ignore_ascii_case("/oidc/token") {
+        return TargetError::Meant { slip: None, tenant, path: "/oidc/token" };
     }
+    let api = Catalog::logto();
+    if let Some(Meant { template: path, slip: Slip::PrefixMissing }) = api.meant(path) {
+        return TargetError::Meant { slip: Some("/api is missing"), tenant, path };
+    }
+    let (first, rest) =
+        path.get(1..).and_then(|rest| rest.find('/')).map_or((path, ""), |end| path.split_at(1 + end));
+    if first.eq_ignore_ascii_case("/api")
+        && let Some(meant) = api.meant(&format!("/api{rest}"))
+    {
+        return TargetError::Meant { slip: None, tenant, path: meant.template };
+    }
+    if tenant.is_empty()
+        && is_api(rest)
+        && let Some(meant) = api.meant(rest)
+    {
+        const SLIP: &str = "in front of /api stands nothing, or /t/ and the name of a tenant";
+        return TargetError::Meant { slip: Some(SLIP), tenant: "/t/{tenant}", path: meant.template };
+    }
+    TargetError::NotFound
 }
 
 /// `http` refuses all of these by itself; this proxy does not rest on that alone.

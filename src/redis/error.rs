@@ -51,7 +51,7 @@ impl RedisError {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Away(_) | Self::Slow(_) | Self::Broken(_) => {
-                "Look at the Redis and at [redis] of the configuration. It is tried again all the time; a change of [redis] takes a restart."
+                "Look at the Redis and at [redis] of the configuration. A running process tries again all the time; a change of [redis] takes a restart."
             }
             Self::Permission(_) => "Give the user what docs/tenants.md lists, with ACL SETUSER.",
             Self::Refused(_) | Self::NoScript => {

@@ -8,6 +8,7 @@ use std::{
 };
 
 use http::{HeaderValue, StatusCode};
+use memchr::memmem;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
@@ -28,6 +29,7 @@ pub const UNSTATED_LIFE: Duration = Duration::from_mins(1);
 const MAX_TOKEN: usize = 16 * 1024;
 const MAX_ERROR: usize = 64;
 const MAX_DESCRIPTION: usize = 200;
+const SPEAKS_TLS: &str = "the port speaks TLS: write https:// in place of http://";
 
 /// An answer as it came, its body already bounded by [`MAX_BODY`].
 pub struct Answer {
@@ -177,6 +179,10 @@ fn refusal(answer: &Answer) -> Fault {
                 |b| matches!(b, b' '..=b'~'),
             ),
         },
+        // As nginx, Apache and Go answer plain HTTP at a port with TLS.
+        None if status == StatusCode::BAD_REQUEST && memmem::find(&answer.body, b"HTTPS").is_some() => {
+            Fault::Unreachable(SPEAKS_TLS.into())
+        }
         _ => Fault::Status(status.as_u16()),
     }
 }

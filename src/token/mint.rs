@@ -18,6 +18,7 @@ use crate::{
         error::{Fault, Flaw},
         key::TokenKey,
     },
+    trust::RESET,
 };
 
 /// Whoever answers token requests. A seam for tests; [`HttpIssuer`] is the real one.
@@ -110,6 +111,8 @@ impl Form {
     }
 }
 
+const RESET_IN_PLAIN: &str = "connection reset: if the port speaks TLS, write https:// in place of http://";
+
 /// A token endpoint over HTTP/1.1.
 #[derive(Clone)]
 pub struct HttpIssuer {
@@ -158,6 +161,16 @@ impl HttpIssuer {
         Ok(Self { http: self.http.clone(), url: url.into() })
     }
 
+    /// A server with TLS may close a connection on which it reads plain HTTP.
+    fn unsent(&self, error: reqwest::Error) -> Fault {
+        match fault(error) {
+            Fault::Unreachable(why) if *why == *RESET && self.url.starts_with("http://") => {
+                Fault::Unreachable(RESET_IN_PLAIN.into())
+            }
+            fault => fault,
+        }
+    }
+
     async fn send(&self, request: GrantRequest) -> Result<Answer, Fault> {
         let mut call = self
             .http
@@ -167,7 +180,7 @@ impl HttpIssuer {
         if let Some(authorization) = request.authorization {
             call = call.header(header::AUTHORIZATION, authorization);
         }
-        let mut response = call.send().await.map_err(fault)?;
+        let mut response = call.send().await.map_err(|error| self.unsent(error))?;
         let status = response.status();
         let content_type = response.headers().get(header::CONTENT_TYPE).cloned();
         let retry_after = response.headers().get(header::RETRY_AFTER).cloned();

@@ -64,6 +64,8 @@ struct State {
     /// The secrets have changed, and no grant has shown yet that they work.
     untried: bool,
     cooldown: Option<Box<Cooldown>>,
+    /// The failure that the log told last, and when: a reload may be followed by a retry at once.
+    told: Option<(&'static str, Instant)>,
     /// No grant before, as the tenant's quota says.
     held_until: Option<Instant>,
     /// No grant before, unless a request waits: spreads the grants at start.
@@ -125,6 +127,7 @@ impl Slot {
             secret: 0,
             untried: false,
             cooldown: None,
+            told: None,
             held_until: None,
             warm_from: None,
             rejected_at: None,

@@ -55,6 +55,13 @@ async fn status_and_config_say_what_is_and_no_secret() {
         assert_eq!(proxy.admin(other).await.status, 404, "{other}");
     }
     assert_eq!(proxy.get("/livez").await.status, 404, "not on the proxy's port");
+    for of_proxy in ["/api/users", "/t/acme/api/users", "/oidc/token"] {
+        let answer = proxy.admin(of_proxy).await;
+        assert!(
+            answer.text().contains("send requests for Logto to the proxy (`listen.proxy`)"),
+            "{answer:?}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -113,6 +113,14 @@ async fn an_unknown_caller_has_a_cause_in_the_log_the_audit_log_and_the_metrics_
             "Claviger-Key is not a caller's key".into(),
         ),
         (
+            bearer(
+                signer.sign(&account(CLUSTER, "shop", "billing")).rsplit_once('.').expect("a signature").0,
+            ),
+            "jwt",
+            "cut",
+            "it begins like a JWT, and does not have the three parts of one".into(),
+        ),
+        (
             bearer(&format!("{MARK}wrong")),
             "api_key",
             "unknown",

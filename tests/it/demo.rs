@@ -131,6 +131,24 @@ async fn the_emulator_says_where_it_is_and_ends_when_asked() {
 }
 
 #[tokio::test]
+async fn the_help_of_the_emulator_says_how_to_run_claviger_in_front_of_it() {
+    let (_child, lines) = printed(&["emulate", "--listen", "127.0.0.1:0"], "endpoint").await;
+    let said: serde_json::Value = serde_json::from_str(&lines[0]).expect("it is JSON");
+    let help = claviger(&["emulate", "--help"]).await.stdout;
+    let mut check = program();
+    check.args(["check", "--online"]);
+    let mut set = 0;
+    for (name, value) in help.lines().filter_map(|line| line.trim().strip_prefix("export ")?.split_once('='))
+    {
+        check.env(name, value.replace("http://127.0.0.1:3001", said["endpoint"].as_str().expect("a text")));
+        set += 1;
+    }
+    assert_eq!(set, 4, "{help}");
+    let checked = finish(&mut check).await;
+    assert!(checked.assert_code(0).stdout.contains("default: fine: a token was granted"), "{checked:?}");
+}
+
+#[tokio::test]
 async fn a_port_alone_is_told_what_to_write() {
     for command in ["emulate", "demo"] {
         let said = claviger(&[command, "--listen", "3001"]).await;
@@ -183,4 +201,9 @@ async fn a_port_that_is_taken_is_said_once_with_what_to_type() {
         said.stderr
     );
     assert!(!said.stderr.contains("choose another address"), "{}", said.stderr);
+    let other = std::net::TcpListener::bind("127.0.0.1:0").expect("there is a port");
+    let other = other.local_addr().expect("it is bound").to_string();
+    let same = claviger(&["demo", "--listen", &other, "--admin", &other]).await;
+    let expected = format!("claviger: --listen and --admin are both {other}: give each a port of its own\n");
+    assert_eq!(same.assert_code(2).stderr, expected);
 }

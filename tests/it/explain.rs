@@ -279,6 +279,16 @@ async fn the_command_asks_the_process_and_else_the_files() {
     assert_eq!(by_file.stderr, format!("claviger: decided by {file}, without asking a running process\n"));
     assert!(proxy.reload().await);
     finish(&mut here(&delete)).await.assert_code(0);
+    let text = std::fs::read_to_string(&file).expect("it is there");
+    std::fs::write(&file, format!("nonsense\n{text}")).expect("it can be written");
+    assert!(!proxy.reload().await);
+    let by_the_old = finish(&mut here(&delete)).await;
+    let note =
+        "  note: the configuration was changed, and that was refused: this is decided by the one before it";
+    assert!(by_the_old.assert_code(0).stdout.contains(note), "{by_the_old:?}");
+    std::fs::write(&file, text).expect("it can be written");
+    assert!(proxy.reload().await);
+    assert!(!finish(&mut here(&delete)).await.stdout.contains("note: the configuration"));
 
     for (arguments, says) in [
         (&["/api/users"][..], "whose request is it?"),

@@ -15,7 +15,12 @@ async fn healthcheck_asks_the_running_process() {
     while proxy.admin("/readyz").await.status != 200 {}
     claviger(&["healthcheck", "--address", &address]).await.assert_code(0);
     claviger(&["healthcheck", "--address", &address, "--probe", "/livez"]).await.assert_code(0);
-    claviger(&["healthcheck", "--address", &address, "--probe", "/nonsense"]).await.assert_code(1);
+    let nonsense = claviger(&["healthcheck", "--address", &address, "--probe", "/nonsense"]).await;
+    assert!(nonsense.assert_code(1).stderr.contains(&format!("{address} /nonsense: ")), "{nonsense:?}");
+    for (probe, path) in [("ready", "/readyz"), ("readyz", "/readyz"), ("live", "/livez"), ("", "/livez")] {
+        let said = claviger(&["healthcheck", "--address", &address, "--probe", probe]).await;
+        assert!(said.assert_code(2).stderr.contains(&format!("write a path: {path}\n")), "{said:?}");
+    }
     // By the configuration, with the port that it says.
     let directory = tempfile::tempdir().expect("there is a temporary directory");
     let path = directory.path().join("claviger.toml");

@@ -271,6 +271,14 @@ async fn a_port_that_is_taken_is_said_so() {
         }
         assert!(!ready.exists());
     }
+    let file = proxy.directory().join("second.toml");
+    let both = Settings::usual().tenant("acme", &logto);
+    let both = both.set("listen.proxy", format!("['{}']", proxy.authority()));
+    both.set("listen.admin", format!("'{}'", proxy.admin_authority())).write(&file);
+    let finished = claviger(&["serve", "--config", &file.display().to_string()]).await;
+    for key in ["listen.proxy: cannot listen on", "listen.admin: cannot listen on"] {
+        assert!(finished.assert_code(1).stderr.contains(key), "in one run: {}", finished.stderr);
+    }
 }
 
 #[tokio::test]

@@ -44,6 +44,33 @@ async fn a_mistaken_request_is_told_what_to_write_instead() {
             404,
             "There is no such path here: the Management API is below /api or /t/{tenant}/api, the Logto Cloud API below /cloud/api, the token broker is /oidc/token.",
         ),
+        (get("/Api/users"), 404, "There is no such path here. Did you mean /api/users?"),
+        (get("/t/acme/API/usres"), 404, "There is no such path here. Did you mean /t/{tenant}/api/users?"),
+        (
+            get("/acme/api/users/u1"),
+            404,
+            "There is no such path here: in front of /api stands nothing, or /t/ and the name of a tenant. Did you mean /t/{tenant}/api/users/{userId}?",
+        ),
+        (
+            Request::form("/oidc/token/", "grant_type=client_credentials"),
+            404,
+            "There is no such path here. Did you mean /oidc/token?",
+        ),
+        (
+            get("/t/acme/api"),
+            404,
+            "There is no such operation: /api alone is none. Name one, such as /api/users.",
+        ),
+        (
+            get("/t//api/users"),
+            404,
+            "The name of the tenant is empty: was a variable empty? Check its name in the path or in `Claviger-Tenant`.",
+        ),
+        (
+            get("/api/users").header("Claviger-Tenant", ""),
+            404,
+            "The name of the tenant is empty: was a variable empty? Check its name in the path or in `Claviger-Tenant`.",
+        ),
         (
             get("//api/users"),
             400,
@@ -62,7 +89,7 @@ async fn a_mistaken_request_is_told_what_to_write_instead() {
         (
             get("/healthz"),
             404,
-            "/livez is not answered at this address: it is on the admin listener (`listen.admin`).",
+            "/healthz is not answered at this address: write /livez, on the admin listener (`listen.admin`).",
         ),
         (get("/t/acme/api/usres"), 404, "There is no such operation. Did you mean /api/users?"),
         (
@@ -79,6 +106,11 @@ async fn a_mistaken_request_is_told_what_to_write_instead() {
             get("/t/acme/api/users").header("Claviger-Key", "one").header("Claviger-Key", "two"),
             401,
             "The caller could not be authenticated. Send one credential, not two.",
+        ),
+        (
+            get("/t/acme/api/users").header("Claviger-Key", "Bearer cvk_0123456789abcdef0123"),
+            401,
+            "The caller could not be authenticated. Send the key alone in `Claviger-Key`, without `Bearer` in front of it.",
         ),
         (
             Request::form(

@@ -232,3 +232,18 @@ async fn nobody_without_the_token_sees_or_changes_a_tenant() {
     assert_eq!((refused.status, &refused.json()["code"]), (400, &"claviger.bad_request".into()));
     assert!(!refused.text().contains(MARK));
 }
+
+#[tokio::test]
+async fn a_configuration_with_another_admin_address_is_told_where_nobody_answers() {
+    let (logto, place) = (Logto::start().await, Place::new());
+    let proxy = place.builder(&logto).start().await;
+    let elsewhere = format!("unix:{}", place.path("elsewhere.sock").display());
+    let text = std::fs::read_to_string(proxy.file()).expect("it is there");
+    let other = place.path("other.toml");
+    std::fs::write(&other, text.replace("admin.sock", "elsewhere.sock")).expect("it can be written to");
+    let listed = tenant(&other, &["list"]).await;
+    let says =
+        format!("open, and nothing answers at {elsewhere}, which is listen.admin of this configuration.");
+    assert!(listed.assert_code(1).stderr.contains(&says), "{listed:?}");
+    tenant(&proxy.file(), &["list"]).await.assert_code(0);
+}

@@ -14,6 +14,8 @@ pub(super) enum JwtError {
     NoJwt,
     /// Not a JWS in compact form (RFC 7515 section 7.1), or too long.
     Malformed,
+    /// It begins like one, and does not have its three parts.
+    Cut,
     /// `iss` is missing.
     NoIssuer,
     /// A member of the header that brings a key or an extension.
@@ -79,6 +81,7 @@ impl JwtError {
     fn reason(self) -> &'static str {
         match self {
             Self::NoJwt | Self::Malformed | Self::NoIssuer => "malformed",
+            Self::Cut => "cut",
             Self::Header | Self::Type | Self::KeyIdForm => "header",
             Self::Algorithm => "algorithm",
             Self::Times => "times",
@@ -102,6 +105,7 @@ impl fmt::Display for JwtError {
         match self {
             Self::NoJwt => f.write_str("client_assertion is not a JWT of a configured issuer"),
             Self::Malformed => f.write_str("the JWT is not well-formed"),
+            Self::Cut => f.write_str("it begins like a JWT, and does not have the three parts of one"),
             Self::NoIssuer => f.write_str("the JWT has no iss"),
             Self::Header => f.write_str("the header has a member that carries a key or an extension"),
             Self::Type => f.write_str("typ is neither JWT nor at+jwt"),

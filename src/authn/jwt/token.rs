@@ -41,6 +41,13 @@ pub(super) fn has_the_shape(bytes: &[u8]) -> bool {
     bytes.first() == Some(&b'e') && memchr::memchr_iter(b'.', bytes).count() == 2
 }
 
+/// `{"` in base64url. An opaque token hardly begins so.
+const BEGINNING: &str = "eyJ";
+
+pub(super) fn begins_like_one(bytes: &[u8]) -> bool {
+    bytes.starts_with(BEGINNING.as_bytes())
+}
+
 pub(super) fn read(bytes: &[u8]) -> Reading<'_> {
     let Ok(text) = std::str::from_utf8(bytes) else { return Reading::Other };
     let mut parts = text.split('.');
@@ -49,8 +56,7 @@ pub(super) fn read(bytes: &[u8]) -> Reading<'_> {
     else {
         return Reading::Other;
     };
-    // `{"` in base64url. An opaque token with two dots hardly begins so.
-    if !header.starts_with("eyJ") {
+    if !header.starts_with(BEGINNING) {
         return Reading::Other;
     }
     let parsed = || {

@@ -94,7 +94,11 @@ fn of_problem(problem: Node<'_>, paint: &Paint) -> Vec<String> {
     let first = first.replacen(&severity, &paint.text(tone(&severity), &severity), 1);
     let mut lines = vec![first.trim_end().to_owned()];
     lines.extend(wrapped(&capital(&problem.at("what").text()), paint, Tone::Plain));
-    lines.extend(wrapped(&problem.at("remedy").text(), paint, Tone::Soft));
+    // Of some what is wrong says what to write.
+    let remedy = problem.at("remedy").text();
+    if !remedy.is_empty() {
+        lines.extend(wrapped(&remedy, paint, Tone::Soft));
+    }
     lines
 }
 

@@ -36,11 +36,11 @@ pub(super) enum Ask {
 pub(super) fn answer(plain: &super::super::Plain, config: Config, ask: &Ask) -> Result<Value, String> {
     let process = Process::quietly(&plain.sources, None).filter(Process::has_token);
     // Where nobody is there the file is free.
-    if let Some(answered) = process.and_then(|process| through(&process, &config, ask)) {
+    if let Some(answered) = process.as_ref().and_then(|process| through(process, &config, ask)) {
         return answered;
     }
     let runtime = super::super::runtime().map_err(|error| format!("cannot start: {error}"))?;
-    runtime.block_on(in_the_file(config, ask))
+    runtime.block_on(in_the_file(config, process.as_ref(), ask))
 }
 
 pub(super) fn said(error: &AdoptError) -> String {
@@ -97,15 +97,16 @@ pub(super) fn refused(answer: &Value) -> Option<String> {
     Some(format!("{} {remedy}", sentence(answer["message"].as_str()?)).trim_end().to_owned())
 }
 
-async fn in_the_file(config: Config, ask: &Ask) -> Result<Value, String> {
+async fn in_the_file(config: Config, process: Option<&Process>, ask: &Ask) -> Result<Value, String> {
     let Some(options) = config.vault.clone() else {
         return Err(said(&no_vault().into()));
     };
     if let Ask::Adopt(adoption) = ask {
-        let vault = open_vault(&options).await.map_err(|error| said(&error.into()))?.0;
+        let vault = open_vault(&options).await.map_err(|error| not_opened(error, process))?.0;
         return adopted(config, vault, adoption).await;
     }
-    let vault = open_vault_file(&options).await.map_err(|error| said(&error.into()))?.map(Vault::new);
+    let vault = open_vault_file(&options).await.map_err(|error| not_opened(error, process))?;
+    let vault = vault.map(Vault::new);
     if let (Ask::Remove { alias, yes }, Some(vault)) = (ask, &vault) {
         let shown = if *yes {
             None
@@ -118,6 +119,17 @@ async fn in_the_file(config: Config, ask: &Ask) -> Result<Value, String> {
         };
     }
     read(&config, vault, ask).await.map_err(|error| said(&error))
+}
+
+/// Why the vault could not be opened; `process` is the one that was looked for and does not answer.
+fn not_opened(error: VaultError, process: Option<&Process>) -> String {
+    match (&error, process) {
+        (VaultError::Unavailable(why), Some(process)) if why.is_in_use() => format!(
+            "{why}, and nothing answers at {}, which is listen.admin of this configuration. Give the configuration that the other process runs with (--config).",
+            process.address
+        ),
+        _ => said(&error.into()),
+    }
 }
 
 async fn read(config: &Config, vault: Option<Vault>, ask: &Ask) -> Result<Value, AdoptError> {

@@ -124,6 +124,10 @@ impl Checker<'_> {
             // Where the name itself is wrong, that was said at its definition.
             return parse(text).ok();
         }
+        if known.iter().any(|name| name.eq_ignore_ascii_case(text) && parse(name).is_err()) {
+            // `[tenants.Acme]` is to be renamed, and then this is it.
+            return None;
+        }
         let section = match kind {
             "policy" => "policies".to_owned(),
             "cloud" => kind.to_owned(),

@@ -58,8 +58,9 @@ impl Checker<'_> {
             self.problem(&at.key("prefix"), what, "Write another one, such as \"claviger\".");
         }
         let username = self.leaf(&at, "username", raw.username);
+        let is_without = raw.password.is_none();
         let password = self.reference(&at.key("password"), raw.password);
-        if username.is_some() && password.is_none() {
+        if username.is_some() && is_without {
             let remedy = "Write password = { file = \"…\" }.";
             self.missing(&at.key("password"), "the user has no password", remedy);
         }

@@ -169,10 +169,33 @@ impl Checker<'_> {
     /// Warns of a secret that other users of the machine can read.
     fn openness(&mut self, key: &KeyPath, path: &Path, open: Option<u32>) {
         let Some(mode) = open else { return };
-        let what =
-            format!("every user of this machine may read {} (mode {:04o})", path.display(), mode & 0o7777);
-        self.warn(key, what, format!("Run: chmod o= {}", path.display()));
+        let shown = path.display();
+        let what = format!("every user of this machine may read {shown} (mode {:04o})", mode & 0o7777);
+        let remedy = match stays_readable(path, mode) {
+            true => format!("Run: chmod o= {shown}"),
+            false => {
+                let uid = rustix::process::geteuid();
+                format!("Run as root: chown {uid} {shown} && chmod o= {shown}")
+            }
+        };
+        self.warn(key, what, remedy);
     }
+}
+
+/// Whether this process may still read a file once others may not.
+fn stays_readable(path: &Path, mode: u32) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let Ok(about) = std::fs::metadata(path) else { return true };
+    let mut groups = vec![rustix::process::getegid()];
+    groups.extend(rustix::process::getgroups().unwrap_or_default());
+    let groups: Vec<_> = groups.into_iter().map(|group| group.as_raw()).collect();
+    let user = rustix::process::geteuid().as_raw();
+    is_beside_others((about.uid(), about.gid(), mode), user, &groups)
+}
+
+/// Whether a user with these groups reads a file by more than what all may do.
+fn is_beside_others((owner, group, mode): (u32, u32, u32), user: u32, groups: &[u32]) -> bool {
+    user == 0 || user == owner || (mode & 0o040 != 0 && groups.contains(&group))
 }
 
 /// What is said where the path of a secret's file stands in the place of the secret.
@@ -261,5 +284,23 @@ pub(super) fn unreadable_remedy(error: &std::io::Error) -> &'static str {
         }
         std::io::ErrorKind::IsADirectory => "Name the file in it that holds the value.",
         _ => "Look at the path, and at what is mounted there.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_beside_others;
+
+    #[test]
+    fn who_reads_a_file_as_one_of_all_loses_it_with_them() {
+        for (file, user, groups, keeps) in [
+            ((1000, 1000, 0o644), 1000, &[1000][..], true),
+            ((0, 0, 0o644), 65534, &[65534], false),
+            ((0, 2000, 0o644), 65534, &[65534, 2000], true),
+            ((0, 2000, 0o604), 65534, &[2000], false),
+            ((1000, 1000, 0o644), 0, &[0], true),
+        ] {
+            assert_eq!(is_beside_others(file, user, groups), keeps, "{file:?} {user} {groups:?}");
+        }
     }
 }

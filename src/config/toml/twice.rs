@@ -6,6 +6,9 @@ use crate::config::{path::is_odd, problem::Problem, tree::Lines};
 /// What the parser says of a table or key that is there already.
 const DUPLICATE: &str = "duplicate key";
 
+/// Quotation marks as text processors and web pages make them of straight ones.
+const CURLY: [char; 5] = ['\u{201c}', '\u{201d}', '\u{201e}', '\u{2018}', '\u{2019}'];
+
 /// The headers of a file, in its order.
 pub(super) struct Tables<'t> {
     text: &'t str,
@@ -28,17 +31,22 @@ impl<'t> Tables<'t> {
 
     /// The problem that the parser found at `at`; `None` where it follows from a table that is there twice.
     pub(super) fn problem(&self, lines: &Lines, message: &str, at: usize) -> Option<Problem> {
-        let plain = || Problem {
-            key: String::new(),
-            origin: Some(lines.at(at)),
-            what: format!("this is not TOML: {message}"),
-            remedy: "Text goes in double quotes, a key and its value on one line.".into(),
+        let begins = self.text.get(..at).unwrap_or(self.text).rfind('\n').map_or(0, |end| end + 1);
+        let line = self.text[begins..].lines().next().unwrap_or_default();
+        let plain = || {
+            let (what, remedy) = match line.contains(CURLY) {
+                true => (
+                    "typographic quotation marks",
+                    "Write straight ones: \" in the place of \u{201c} and \u{201d}.",
+                ),
+                false => (message, "Text goes in double quotes, a key and its value on one line."),
+            };
+            let what = format!("this is not TOML: {what}");
+            Problem { key: String::new(), origin: Some(lines.at(at)), what, remedy: remedy.into() }
         };
         if message != DUPLICATE {
             return Some(plain());
         }
-        let begins = self.text[..at.min(self.text.len())].rfind('\n').map_or(0, |end| end + 1);
-        let line = self.text[begins..].lines().next().unwrap_or_default();
         let (name, first, remedy) = match header(line) {
             Some(name) if is_plain(name) => {
                 let first = self.headers.iter().find(|(_, other)| *other == name)?.0;

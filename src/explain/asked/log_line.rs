@@ -27,7 +27,7 @@ pub(super) fn object(text: &str) -> Option<Map<String, Value>> {
 pub(super) fn read(line: &Map<String, Value>) -> Result<Asked, Unclear> {
     let text = |name: &str| line.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let operation = text("operation");
-    let asked = match (text("path"), operation) {
+    let mut asked = match (text("path"), operation) {
         (Some(path), _) => {
             let Url { authority, target } = Url::read(&path.replace("[redacted]", "redacted"))?;
             let method = read_method(text("method").unwrap_or("GET"))?;
@@ -52,6 +52,27 @@ pub(super) fn read(line: &Map<String, Value>) -> Result<Asked, Unclear> {
             return Err(Unclear(what.into()));
         }
     };
+    let status = line.get("status").and_then(Value::as_u64).unwrap_or_default();
+    if let Some(code) = text("code").filter(|code| status >= 400 && is_beyond_explaining(code)) {
+        asked.notes.push(format!("the line says {status} {code}, for a reason that is not looked at here"));
+    }
     let owned = |name: &str| text(name).map(ToOwned::to_owned);
     Ok(Asked { caller: owned("caller"), tenant: owned("tenant"), ..asked })
+}
+
+/// Whether an error of Claviger's is about something else than who asks for what.
+fn is_beyond_explaining(code: &str) -> bool {
+    const EXPLAINED: [&str; 9] = [
+        "caller_unknown",
+        "host_not_allowed",
+        "method_not_allowed",
+        "not_found",
+        "not_permitted",
+        "operation_unknown",
+        "origin_not_allowed",
+        "path_ambiguous",
+        "tenant_unknown",
+    ];
+    let is_plain = |name: &str| name.len() <= 40 && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    code.strip_prefix("claviger.").is_some_and(|name| is_plain(name) && !EXPLAINED.contains(&name))
 }

@@ -156,6 +156,10 @@ fn what_was_not_read_is_said() {
         ("curl http://h/api/users -E c.pem", "--cert"),
         ("GetUser", "decided for any /api/users/{userId}"),
         (r#"{"path":"/api/users"}"#, "without a query"),
+        (
+            r#"{"path":"/api/users","status":431,"code":"claviger.bad_request"}"#,
+            "the line says 431 claviger.bad_request, for a reason that is not looked at here",
+        ),
     ] {
         let asked = Asked::parse(text).unwrap();
         assert!(asked.notes.iter().any(|said| said.contains(note)), "{text}: {:?}", asked.notes);

@@ -66,6 +66,21 @@ async fn whose_a_request_is_comes_from_whatever_says_so() {
 }
 
 #[tokio::test]
+async fn a_placeholder_in_the_style_of_a_router_earns_a_note() {
+    let told = |text: &'static str| async move {
+        said("local", text).await.contains("\n  note: a segment begins with \":\" like a placeholder")
+    };
+    assert!(told("/t/acme/api/users/:id").await && told("/t/acme/api/users/:userId/roles").await);
+    assert!(!told("/t/acme/api/users/u1?x=/:id").await && !told("/t/acme/api/users/a:b").await);
+}
+
+#[tokio::test]
+async fn the_base_of_all_operations_is_none_itself() {
+    let base = said("local", "/t/acme/api").await;
+    assert!(base.ends_with("no rule names method and path. Name one, such as /api/users.\n"), "{base}");
+}
+
+#[tokio::test]
 async fn a_url_is_at_the_tenant_whose_endpoint_it_has_or_here() {
     for (text, says) in [
         ("https://acme.logto.app/api/users/u1", "(GetUser) by caller support at tenant acme\n"),

@@ -37,7 +37,7 @@ impl Ambiguous {
             }
             (Why::DotSegment, _) => "Write the path that is meant, without \".\" and \"..\".",
             (Why::TrailingDotOrSpace, _) => "Write the segment without it.",
-            (Why::RawByte, b'{' | b'}') => {
+            (Why::RawByte, b'{' | b'}' | b'<' | b'>') => {
                 "Is a placeholder such as {userId} left in the URL? Write the id in its place."
             }
             (Why::RawByte | Why::EscapedDelimiter, b'\\' | b';' | b'#' | b'?') => {

@@ -1,10 +1,13 @@
 //! What a rule about many operations brings: how many, which of them with the secrets in their answers masked, and which
 //! it leaves out. For authors of policies; no request is decided by it.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use super::{Effect, Rule};
-use crate::catalog::{Catalog, Operation};
+use crate::{
+    catalog::{Api, Catalog, Operation},
+    config::{Policy, RuleText},
+};
 
 /// What `*` or a tag brings to an `allow` list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,18 +20,31 @@ pub struct Brings {
     pub masked: Vec<&'static str>,
     /// Those that it leaves to rules that name them.
     pub by_name: Vec<&'static str>,
+    /// Those that `deny` takes of it.
+    pub denied: Vec<&'static str>,
 }
 
 impl Brings {
     /// What a rule of an `allow` list brings; `None`: it is about one operation or one template, or is no rule.
     pub fn of(catalog: &Catalog, text: &str) -> Option<Self> {
+        Self::beside(catalog, text, &[])
+    }
+
+    /// The same, where such rules of `deny` lists stand beside it.
+    fn beside(catalog: &Catalog, text: &str, denying: &[&str]) -> Option<Self> {
         let catalog = catalog.about(text);
         let rule = Rule::parse(catalog, Effect::Allow, text).ok()?;
         if !matches!(rule, Rule::All | Rule::Tag { .. }) {
             return None;
         }
         let covered = rule.coverage(Effect::Allow, catalog).whole - catalog.withheld();
-        let operations = || covered.iter().map(|op| catalog.operation(op));
+        let denying = denying.iter().filter(|deny| Api::of_rule(deny) == catalog.api());
+        let denying = denying.filter_map(|deny| Rule::parse(catalog, Effect::Deny, deny).ok());
+        let left = denying.fold(covered, |left, deny| left - deny.coverage(Effect::Deny, catalog).whole);
+        let taken = covered - left;
+        let denied = taken.iter().map(|op| catalog.operation(op));
+        let denied = denied.filter(|operation| !operation.is_sensitive()).map(|operation| operation.id);
+        let operations = || left.iter().map(|op| catalog.operation(op));
         let ids = |is: fn(&Operation) -> bool| -> Vec<_> {
             operations().filter(|operation| is(operation)).map(|operation| operation.id).collect()
         };
@@ -38,14 +54,20 @@ impl Brings {
             operations: operations().count() - by_name.len(),
             masked: ids(Operation::is_safe_when_masked),
             by_name,
+            denied: denied.collect(),
         })
     }
 
-    /// What the rules of some `allow` lists bring, each said once, in their order.
-    pub fn of_all<'t>(catalog: &Catalog, texts: impl Iterator<Item = &'t str>) -> Vec<Self> {
+    /// What the `allow` lists of a caller's policies bring beside their `deny` lists, each rule once, in their order.
+    pub fn of_all<'p>(catalog: &Catalog, policies: impl Iterator<Item = &'p Policy>) -> Vec<Self> {
+        let policies: Vec<_> = policies.collect();
+        let rules = |list: fn(&Policy) -> &[Arc<RuleText>]| {
+            policies.iter().flat_map(move |policy| list(policy)).map(|rule| rule.text.as_str())
+        };
+        let denying: Vec<_> = rules(|policy| &policy.deny).collect();
         let mut all = Vec::<Self>::new();
-        for brings in texts.filter_map(|text| Self::of(catalog, text)) {
-            if !all.iter().any(|known| known.rule == brings.rule) {
+        for brings in rules(|policy| &policy.allow).filter_map(|text| Self::beside(catalog, text, &denying)) {
+            if !all.contains(&brings) {
                 all.push(brings);
             }
         }
@@ -63,9 +85,14 @@ impl fmt::Display for Brings {
             write!(f, ", of which {number} {verb} with secrets masked: {}", self.masked.join(", "))?;
         }
         match self.by_name.len() {
+            0 => {}
+            _ if self.rule == "*" => write!(f, "; {} only by their names", self.by_name.len())?,
+            _ => write!(f, "; only by name: {}", self.by_name.join(", "))?,
+        }
+        match self.denied.len() {
             0 => Ok(()),
-            _ if self.rule == "*" => write!(f, "; {} only by their names", self.by_name.len()),
-            _ => write!(f, "; only by name: {}", self.by_name.join(", ")),
+            _ if self.rule == "*" => write!(f, "; {} denied", self.denied.len()),
+            _ => write!(f, "; denied: {}", self.denied.join(", ")),
         }
     }
 }
@@ -97,6 +124,21 @@ mod tests {
         for text in ["ListHooks", "GET /api/hooks", "GET /api/**", "nonsense", "subject-tokens:*"] {
             assert_eq!(Brings::of(Catalog::logto(), text), None, "{text}");
         }
-        assert_eq!(Brings::of_all(Catalog::logto(), ["*", "hooks:*", "*", "ListHooks"].into_iter()).len(), 2);
+    }
+
+    #[test]
+    fn what_deny_takes_is_told() {
+        let said = |text, denying: &[&str]| {
+            Brings::beside(Catalog::logto(), text, denying)
+                .map(|brings| brings.to_string())
+                .unwrap_or_default()
+        };
+        let whole = Brings::of(Catalog::logto(), "users:read").unwrap().operations;
+        let left = format!("\"users:read\" brings {} operations", whole - 1);
+        let one = said("users:read", &["GetUser", "cloud:*", "roles:*", "nonsense"]);
+        assert!(one.starts_with(&left) && one.ends_with("; denied: GetUser"), "{one}");
+        let none = said("dashboard:read", &["GET /api/**"]);
+        assert!(none.starts_with("\"dashboard:read\" brings 0 operations; denied: "), "{none}");
+        assert!(said("*", &["users:*"]).ends_with(" denied"));
     }
 }

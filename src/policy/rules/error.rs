@@ -47,7 +47,7 @@ pub enum RuleError {
         path: Box<str>,
     },
     /// Not a method of the Management API.
-    #[error("{method:?} is not a method: write GET, POST, PUT, PATCH or DELETE, one a rule")]
+    #[error("{method:?} is not a method: write GET, POST, PUT, PATCH or DELETE; a rule has one method")]
     Method {
         /// What stands before the path.
         method: Box<str>,

@@ -49,16 +49,22 @@ fn what_is_no_rule_says_what_to_write() {
         ("users:", "\"\" is not an access: write \"users:read\", \"users:write\" or \"users:*\""),
         ("/api/users", "a path needs a method: write \"GET /api/users\""),
         ("HEAD /api/users", "HEAD is allowed and denied together with GET: write GET"),
-        ("get /api/users", "\"get\" is not a method: write GET, POST, PUT, PATCH or DELETE, one a rule"),
+        (
+            "get /api/users",
+            "\"get\" is not a method: write GET, POST, PUT, PATCH or DELETE; a rule has one method",
+        ),
         ("users:read ListRoles", "rules are separated by commas: write \"users:read\", \"ListRoles\""),
-        ("* /api/users", "\"*\" is not a method: write GET, POST, PUT, PATCH or DELETE, one a rule"),
+        (
+            "* /api/users",
+            "\"*\" is not a method: write GET, POST, PUT, PATCH or DELETE; a rule has one method",
+        ),
         ("GET /users", "a path begins with \"/api/\": write \"GET /api/users\""),
         ("PATCH /users/{id}", "a path begins with \"/api/\": write \"PATCH /api/users/{id}\""),
         ("GET /usrs", "\"/usrs\" is not a path template: a path begins with \"/api/\""),
         ("GET /api", "\"/api\" is not a path template: a path begins with \"/api/\""),
         (
             "GET /api/users/",
-            "\"/api/users/\" is not a path template: no \"//\" and no \"/\" at the end: a path is matched without one",
+            "\"/api/users/\" is not a path template: write no \"//\", and no \"/\" at the end: a rule without it matches paths that end in \"/\" as well",
         ),
         (
             "GET /api/users?page=1",

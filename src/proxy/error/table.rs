@@ -58,6 +58,7 @@ pub(super) const CREDENTIAL_EXPIRED: Description = row(401, "claviger.caller_unk
 pub(super) const NOT_PERMITTED: Description = row(403, "claviger.not_permitted", Caller, DENIED, "Not permitted", "Ask the operator; `claviger explain` shows which rule decides.");
 pub(super) const TOKEN_ELSEWHERE: Description = Description { remedy: "", ..NOT_PERMITTED };
 pub(super) const OPERATION_UNKNOWN: Description = row(404, "claviger.operation_unknown", Caller, DENIED, "Unknown operation", "Check method and path; an operation newer than the catalog needs a rule with its method and path.");
+pub(super) const OPERATION_MEANT: Description = Description { remedy: "", ..OPERATION_UNKNOWN };
 pub(super) const PREFIX_TWICE: Description = Description { remedy: "Write the base URL without /api where the client adds it.", ..OPERATION_UNKNOWN };
 pub(super) const ORIGIN_NOT_ALLOWED: Description = row(403, "claviger.origin_not_allowed", Caller, DENIED, "Web page of an origin that is not listed", "Call from a service instead of a web page, or have the operator add the page's origin to `listen.allowed_origins`.");
 pub(super) const TENANT_UNKNOWN: Description = row(404, "claviger.tenant_unknown", Caller, DENIED, "Unknown tenant", "Check its name in the path or in `Claviger-Tenant`.");

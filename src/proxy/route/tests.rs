@@ -36,11 +36,9 @@ fn the_path_says_what_and_for_whom() {
         ("/cloud/api/tenants?a=1", "cloud None /api/tenants Some(\"a=1\") None"),
         ("/cloud/eu/api/tenants", "cloud Some(\"eu\") /api/tenants None None"),
         ("/cloud/api/api/tenants", "cloud None /api/api/tenants None None"),
-        ("/cloud//api/tenants", "cloud Some(\"\") /api/tenants None None"),
         ("/oidc/token", "token None"),
         ("/t/acme/oidc/token", "token Some(\"acme\")"),
         // Looked up as they are among the configured tenants, and not found there.
-        ("/t//api/users", "api Some(\"\") /api/users None"),
         ("/t/%61cme/api/users", "api Some(\"%61cme\") /api/users None"),
         ("/t/../api/users", "api Some(\"..\") /api/users None"),
     ] {
@@ -95,6 +93,10 @@ fn anything_else_is_not_found() {
     for (target, tenant) in [("/api/oidc/token", ""), ("/t/acme/api/oidc/token", "/t/{tenant}")] {
         assert_eq!(outcome(target, &[]), Err(TargetError::TokenBelowApi { tenant }), "{target}");
     }
+    for target in ["/t//api/users", "/t//oidc/token", "/cloud//api/tenants"] {
+        assert_eq!(outcome(target, &[]), Err(TargetError::TenantEmpty), "{target}");
+    }
+    assert_eq!(outcome("/api/users", &[b""]), Err(TargetError::TenantEmpty));
     for target in ["/authz", "/authz/api/users", "/authz?x"] {
         assert_eq!(outcome(target, &[]), Err(TargetError::Authz), "{target}");
     }

@@ -1,6 +1,6 @@
 //! What comes of a grant: a token in its place, or a cool-down. What it means for the configuration's secrets is told here as well.
 
-use std::{sync::MutexGuard, sync::atomic::Ordering::Relaxed};
+use std::{sync::MutexGuard, sync::atomic::Ordering::Relaxed, time::Duration};
 
 use super::{Cooldown, Slot, State};
 use crate::{
@@ -12,6 +12,9 @@ use crate::{
         life::Token,
     },
 };
+
+/// For how long a failure that was told is not told again, though it was tried anew on purpose.
+const TOLD_FOR: Duration = Duration::from_secs(2);
 
 impl Slot {
     /// Takes in what came of a grant that was begun in `epoch`, and tells those who wait.
@@ -91,10 +94,17 @@ impl Slot {
             steps,
         }));
         state.wanted = false;
+        let is_repeated = before.is_some_and(|cooldown| cooldown.fault.label() == fault.label())
+            || state.told.is_some_and(|(label, at)| {
+                label == fault.label() && now.instant.saturating_duration_since(at) < TOLD_FOR
+            });
+        if !is_repeated {
+            state.told = Some((fault.label(), now.instant));
+        }
         drop(state);
         let (live, retry_in) = (self.usable(now).is_some(), format_args!("{wait:.0?}"));
         // Each kind of trouble is told once; its repetitions would only fill the log.
-        if before.is_some_and(|cooldown| cooldown.fault.label() == fault.label()) {
+        if is_repeated {
             tracing::debug!(%tenant, error = %fault, failures, %retry_in, "still no token");
         } else {
             let remedy = fault.remedy();

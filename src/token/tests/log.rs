@@ -33,8 +33,8 @@ impl Lines {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn trouble_is_told_once_and_so_is_its_end() {
+/// The lines of this test, as long as what is beside them is kept.
+fn listening() -> (Lines, (tracing::subscriber::DefaultGuard, tracing::Dispatch)) {
     let lines = Lines::default();
     let subscriber = tracing_subscriber::fmt()
         .with_writer(lines.clone())
@@ -43,11 +43,34 @@ async fn trouble_is_told_once_and_so_is_its_end() {
         .finish();
     // Of one subscriber alone, whichever thread comes by a line for the first time settles for all that nobody listens, if nobody does
     // there; of two, both are asked.
-    let _another = tracing::Dispatch::new(tracing_subscriber::registry());
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let another = tracing::Dispatch::new(tracing_subscriber::registry());
+    let guard = tracing::subscriber::set_default(subscriber);
     // A test beside this one may have come by one of these lines before.
     tracing::callsite::rebuild_interest_cache();
+    (lines, (guard, another))
+}
 
+/// A SIGHUP takes over the changed secret, and then has it tried again.
+#[tokio::test(start_paused = true)]
+async fn what_is_tried_anew_at_once_is_not_told_twice() {
+    let (lines, _guard) = listening();
+    let world = World::new(BROKEN);
+    let handle = world.handle();
+    handle.warm();
+    pass(SECOND).await;
+    handle.retry();
+    pass(SECOND).await;
+    assert!(world.issuer.count() >= 2);
+    assert_eq!(lines.count(&["WARN"]), 1);
+    pass(2 * SECOND).await;
+    handle.retry();
+    pass(SECOND).await;
+    assert_eq!(lines.count(&["WARN"]), 2, "whoever has it tried again later is told what came of it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn trouble_is_told_once_and_so_is_its_end() {
+    let (lines, _guard) = listening();
     let world = World::new(BROKEN);
     let handle = world.handle();
     handle.warm();

@@ -253,3 +253,29 @@ async fn tls_is_the_configuration_it_was_given_and_speaks_http_1() {
     let issuer = HttpIssuer::new(&url, trusting, SECOND, 4 * SECOND).unwrap();
     assert_eq!(issuer.request(request()).await.unwrap().status, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn plain_http_at_a_port_with_tls_is_told_what_to_write() {
+    let page = "<html><center>The plain HTTP request was sent to HTTPS port</center></html>";
+    let (url, _requests) = serve(http_answer("400 Bad Request\r\nContent-Type: text/html", page)).await;
+    let answer = ask(&url, &key("acme"), "s").await.unwrap();
+    let failure = crate::token::answer::parse(&answer, &[], SystemTime::UNIX_EPOCH).unwrap_err();
+    assert_eq!(
+        failure.fault.to_string(),
+        "Logto cannot be reached: the port speaks TLS: write https:// in place of http://"
+    );
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/oidc/token", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let _read = stream.read(&mut [0; 16]).await.unwrap();
+        socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+    });
+    let reset = ask(&url, &key("acme"), "s").await.unwrap_err();
+    assert!(
+        reset.to_string().ends_with(": if the port speaks TLS, write https:// in place of http://"),
+        "{reset}"
+    );
+    assert_eq!((reset.label(), reset.remedy()), ("unreachable", ""));
+}

@@ -47,6 +47,7 @@ async fn check_and_the_matrix_say_what_a_tag_brings() {
     for said in [&check.stdout, &unbroken] {
         assert!(said.contains(hooks), "{said}");
         assert!(said.contains("\"roles:read\" brings ") && !said.contains("\"GetUser\" brings"), "{said}");
+        assert!(said.contains("; denied: GetRole\n"), "{said}");
     }
     for line in ["ListHooks+ ", "DeleteHook* ", "GetUser ", "  GetHook: answers unmasked"] {
         assert!(matrix.stdout.contains(line), "{line}\n{}", matrix.stdout);
@@ -258,4 +259,37 @@ async fn b32_check_warns_of_a_condition_beside_a_rule_that_allows_all() {
         "another policy adds to it: {}",
         apart.stderr
     );
+}
+
+/// Whoever wrote both expects one of them to do something.
+#[tokio::test]
+async fn check_warns_of_a_deny_that_takes_all_of_an_allow() {
+    let files = Files::new();
+    let said = async |allow: &str, deny: &str| {
+        let file = files.with(&offline().set("policies.all.allow", allow).set("policies.all.deny", deny));
+        let mut check = program();
+        let check =
+            finish(check.args(["check", "--config", &file]).env("ACME_SECRET", "0123456789abcdef")).await;
+        check.assert_code(0);
+        check
+    };
+    let all = said("['users:read', 'ListRoles']", "['users:*', 'roles:write']").await;
+    let warning = "policies.all.allow: \"users:read\" allows nothing: deny \"users:*\" takes all of it. Take one of them out, or narrow deny.\n";
+    assert!(all.stderr.contains(warning) && all.stdout.contains(", 1 warning\n"), "{all:?}");
+    assert!(all.stdout.contains("\"users:read\" brings 0 operations; denied: "), "{all:?}");
+    let two = said("['ListUsers']", "['GET /api/users', 'cloud:*', '*']").await;
+    assert!(
+        two.stderr.contains("\"ListUsers\" allows nothing: deny \"GET /api/users\", \"*\" takes"),
+        "{two:?}"
+    );
+    for (allow, deny) in [
+        ("['users:read']", "['GetUser']"),
+        ("['users:*', 'UpdateUserPassword']", "['users:read']"),
+        ("['GET /api/new-things/**']", "['*']"),
+        ("['GET /api/users/u1']", "['GetUser']"),
+        ("['cloud:*']", "['*']"),
+    ] {
+        let some = said(allow, deny).await;
+        assert!(!some.stderr.contains("allows nothing"), "{allow} {deny}: {some:?}");
+    }
 }

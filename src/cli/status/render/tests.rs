@@ -173,3 +173,18 @@ fn lengths_and_numbers_as_people_read_them() {
         assert_eq!(number(value), shown);
     }
 }
+
+#[test]
+fn a_problem_that_says_what_to_write_has_no_line_for_a_remedy() {
+    let problem = |remedy: &str| {
+        let problem =
+            json!({ "severity": "error", "about": "tenants.acme", "what": "gone", "remedy": remedy });
+        text(&document(|status| status["problems"] = json!([problem])), &Paint::plain(None))
+    };
+    assert!(problem("").contains("tenants.acme\n         Gone\n\nTENANT"), "{}", problem(""));
+    assert!(
+        problem("Mend it.").contains("         Gone\n         Mend it.\n\nTENANT"),
+        "{}",
+        problem("Mend it.")
+    );
+}

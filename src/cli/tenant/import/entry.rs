@@ -55,6 +55,15 @@ struct Named {
 pub(super) fn entries(text: &str, directory: &Path) -> Vec<Entry> {
     // Some editors put a byte order mark before the first line.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let entries = written(text, directory);
+    if entries.is_empty() {
+        let adoption = Err("there is no tenant in the file: a tenant is a JSON object on a line".to_owned());
+        return vec![Entry { line: 1, alias: "?".into(), adoption }];
+    }
+    entries
+}
+
+fn written(text: &str, directory: &Path) -> Vec<Entry> {
     if text.trim_start().starts_with('[') {
         let Ok(list) = serde_json::from_str::<Vec<&serde_json::value::RawValue>>(text) else {
             let adoption = Err("this is no list in JSON".to_owned());
@@ -80,19 +89,28 @@ fn entry(line: usize, text: &str, directory: &Path) -> Entry {
         // What serde says of a value may repeat it.
         Err(_) => {
             let alias = serde_json::from_str::<Named>(text).ok().and_then(|named| named.alias);
-            let what =
-                unknown(text).map_or_else(|| FORM.into(), |key| format!("{key:?} is no key of it; {FORM}"));
-            Entry { line, alias: shown(&alias.unwrap_or_else(|| "?".into())), adoption: Err(what) }
+            let adoption = Err(wrong(text).map_or_else(|| FORM.into(), |what| format!("{what}; {FORM}")));
+            Entry { line, alias: shown(&alias.unwrap_or_else(|| "?".into())), adoption }
         }
     }
 }
 
-/// The first key that there is no place for. Keys may be shown where values may not, unless one is as long as a secret.
-fn unknown(text: &str) -> Option<String> {
+/// What is wrong with an entry, as far as it can be said without its values. Keys may be shown, unless one is as long as a secret.
+fn wrong(text: &str) -> Option<String> {
     const KEYS: [&str; 8] =
         ["alias", "tenant_id", "endpoint", "resource", "client_id", "client_secret", "template", "labels"];
-    let keys = serde_json::from_str::<BTreeMap<String, IgnoredAny>>(text).ok()?;
-    keys.into_keys().find(|key| !KEYS.contains(&key.as_str()) && key.len() <= 20)
+    let keys = match serde_json::from_str::<BTreeMap<String, IgnoredAny>>(text) {
+        Ok(keys) => keys,
+        Err(error) => {
+            let end = if error.is_eof() { ": it ends too early" } else { "" };
+            return Some(format!("this is not valid JSON from column {} on{end}", error.column()));
+        }
+    };
+    let unknown = keys.keys().find(|key| !KEYS.contains(&key.as_str()) && key.len() <= 20);
+    let missing = || ["alias", "client_id"].into_iter().find(|key| !keys.contains_key(*key));
+    unknown
+        .map(|key| format!("{key:?} is no key of it"))
+        .or_else(|| Some(format!("it has no {}", missing()?)))
 }
 
 impl Written {
@@ -156,8 +174,16 @@ mod tests {
         let lines = format!("# a comment\n{a}\n\n{b}\n");
         assert_eq!(said(&lines, directory.path()), [good(2, "a"), good(4, "b")]);
         assert_eq!(said(&format!("[{a},\n{b}]"), directory.path()), [good(1, "a"), good(2, "b")]);
-        assert_eq!(said("", directory.path()), []);
         for (text, why) in [
+            ("", "there is no tenant in the file"),
+            ("[]", "there is no tenant in the file"),
+            ("# Fill in each client_secret\n\n", "there is no tenant in the file"),
+            (r#"{"alias":"a","client_secret":"hush"}"#, "it has no client_id; it must be a JSON object"),
+            (r#"{"client_id":"x","client_secret":"hush"}"#, "it has no alias; it must be a JSON object"),
+            (
+                r#"{"alias":"a" "client_secret":"hush"}"#,
+                "this is not valid JSON from column 14 on; it must be a JSON object",
+            ),
             (r#"{"alias":"a","client_id":"x","client_secret":null}"#, "client_secret is not filled in"),
             (r#"{"alias":"a","client_id":"x"}"#, "client_secret is not filled in"),
             (r#"{"alias":"a","client_id":"x","client_secret":{"file":"none"}}"#, "cannot read the file"),
@@ -166,7 +192,10 @@ mod tests {
                 r#"{"alias":"a","client_id":"x","client_secret":"hush","secret":"hush"}"#,
                 "\"secret\" is no key of it; it must be a JSON object",
             ),
-            (r#"{"alias":"a","client_secret":"hush""#, "it must be a JSON object"),
+            (
+                r#"{"alias":"a","client_secret":"hush""#,
+                "this is not valid JSON from column 35 on: it ends too early; it must be a JSON object",
+            ),
             ("[1", "no list"),
             (r#"{"alias":"a","client_id":"x","client_secret":["hush"]}"#, "it must be a JSON object"),
             (
