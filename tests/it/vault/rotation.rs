@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering::SeqCst},
 };
 
+use claviger_emulator::Effect;
 use tokio::task::JoinSet;
 
 use super::{Place, adopt, tenant};
@@ -74,6 +75,19 @@ async fn after_the_overlap_the_old_secret_is_deleted_and_the_new_one_gets_tokens
     assert!(proxy.stop().await.success());
     let proxy = builder(&place, &logto, "0s").start().await;
     assert!(works(&proxy).await, "with a token of the new secret");
+}
+
+/// Of a firewall, or of another server: what is not there counts as deleted.
+#[tokio::test]
+async fn a_web_page_with_404_is_not_taken_for_a_secret_that_is_gone() {
+    let (logto, place) = (Logto::start().await, Place::new());
+    let proxy = builder(&place, &logto, "3s").start().await;
+    adopt(&place, &proxy.file(), "acme", &logto, logto.secret()).await.assert_code(0);
+    tenant(&proxy.file(), &["rotate", "acme"]).await.assert_code(0).keep(proxy.tap());
+    logto.api_fault(Effect::body(404, "text/html", "<html>blocked"));
+    proxy.logged("the answer is not from the Management API: a web page (text/html) with status 404").await;
+    logto.faults().clear();
+    assert_eq!(names(&proxy, &logto).await.len(), 2, "the old one is still there, and known to be");
 }
 
 #[tokio::test]
