@@ -144,14 +144,14 @@ impl Authenticators {
         if let Reach::CommandLine(index) = presented.peer.listener {
             return Ok(Caller { index, method: COMMAND_LINE, tenant: None, principal: None });
         }
-        self.try_methods(presented, |_, _| {}).await
+        self.try_methods(presented, |_, _| {}).await.map_err(|error| error.of(presented))
     }
 
     /// The same, and what each method that was asked said of it: for an operator who wants to know.
     pub async fn explain(&self, presented: &Presented<'_>) -> (Vec<Trial>, Result<Caller, AuthnError>) {
         let mut trials = Vec::new();
         let result = self.try_methods(presented, |name, finding| trials.push(Trial::of(name, finding))).await;
-        (trials, result)
+        (trials, result.map_err(|error| error.of(presented)))
     }
 
     async fn try_methods(
@@ -162,6 +162,7 @@ impl Authenticators {
         let (mut request, mut connection) = (None, None);
         match presented.credential {
             Some(Credential::Ambiguous) => return Err(AuthnError::new(NO_METHOD, SEVERAL)),
+            Some(Credential::Other) if presented.asks_for_token => request = Some((NO_METHOD, NOT_BASIC)),
             Some(Credential::Other) => request = Some((NO_METHOD, SCHEME)),
             _ => {}
         }
@@ -241,6 +242,8 @@ const COMMAND_LINE: &str = "command_line";
 
 const SEVERAL: Cause = Cause::new("several", "more than one credential was sent, where one is allowed");
 const SCHEME: Cause = Cause::new("scheme", "the scheme of Authorization is not supported here");
+const NOT_BASIC: Cause =
+    Cause::new("scheme", "the Authorization of a token request is not HTTP Basic with a name and a key");
 
 fn nothing_sent(listener: Reach) -> Cause {
     Cause::new(

@@ -20,6 +20,7 @@ mod harden;
 mod healthcheck;
 mod man;
 mod matrix;
+mod misplaced;
 #[cfg(any(test, not(feature = "emulator")))]
 mod no_emulator;
 mod operations;
@@ -197,7 +198,8 @@ pub fn main() -> ExitCode {
     let cli = Cli::try_parse().unwrap_or_else(|error| {
         #[cfg(not(feature = "emulator"))]
         let error = no_emulator::explained(error, &mut Cli::command());
-        error.exit()
+        misplaced::explained(error, std::env::args_os().nth(1).as_deref().and_then(std::ffi::OsStr::to_str))
+            .exit()
     });
     // Nearly all of them read secrets: of a configuration, a vault, or standard input.
     harden::harden();

@@ -8,6 +8,7 @@ mod application_secrets;
 mod attempt;
 mod client;
 mod error;
+mod foreign;
 mod health;
 mod peeked;
 mod pool;
@@ -25,6 +26,7 @@ pub use answer::{
 pub use application_secrets::{ApplicationSecret, ApplicationSecrets, SecretsError};
 pub use client::{hand_out, lend, send};
 pub use error::UpstreamError;
+pub use foreign::Foreign;
 pub use health::{LastFailure, TryFailure, UpstreamHealth};
 pub use pool::{ConnectionGuard, PoolBuffers, PoolTimes, SendError};
 pub use pools::{PoolTable, Pools};

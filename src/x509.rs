@@ -83,41 +83,78 @@ pub fn uri_names(der: &[u8]) -> Option<usize> {
     alternative_uris(der).ok()
 }
 
+/// Whether others may have been issued by a certificate: it says that it is of an authority, or is signed by itself, or is too old to
+/// say anything. `None` where it cannot be read.
+pub fn may_issue(der: &[u8]) -> Option<bool> {
+    is_authority(der).ok()
+}
+
+fn is_authority(der: &[u8]) -> der::Result<bool> {
+    const BASIC_CONSTRAINTS: [u8; 3] = [0x55, 0x1D, 0x13];
+    let mut tbs = signed(der)?;
+    if Tag::peek(&tbs)? != VERSION {
+        return Ok(true);
+    }
+    for _version_serial_signature in 0..3 {
+        tbs.tlv_bytes()?;
+    }
+    let issuer = tbs.tlv_bytes()?;
+    let _validity = tbs.tlv_bytes()?;
+    if tbs.tlv_bytes()? == issuer {
+        return Ok(true);
+    }
+    let Some(constraints) = extension(der, BASIC_CONSTRAINTS)? else { return Ok(false) };
+    let mut constraints = inside(&mut SliceReader::new(constraints)?, Tag::Sequence)?;
+    if constraints.is_finished() {
+        return Ok(false);
+    }
+    let first: AnyRef<'_> = constraints.decode()?;
+    Ok(der::Tagged::tag(&first) == Tag::Boolean && first.value() != [0])
+}
+
 fn alternative_uris(der: &[u8]) -> der::Result<usize> {
     const SUBJECT_ALT_NAME: [u8; 3] = [0x55, 0x1D, 0x11];
-    let of = |number, constructed| Tag::ContextSpecific { constructed, number: TagNumber(number) };
-    let (mut tbs, mut uris) = (signed(der)?, 0);
+    let uri = Tag::ContextSpecific { constructed: false, number: TagNumber(6) };
+    let Some(names) = extension(der, SUBJECT_ALT_NAME)? else { return Ok(0) };
+    let (mut names, mut uris) = (inside(&mut SliceReader::new(names)?, Tag::Sequence)?, 0);
+    while !names.is_finished() {
+        let name: AnyRef<'_> = names.decode()?;
+        uris += usize::from(der::Tagged::tag(&name) == uri);
+    }
+    Ok(uris)
+}
+
+/// The value of an extension (RFC 5280 section 4.2), which a certificate has once at most.
+fn extension(der: &[u8], wanted: [u8; 3]) -> der::Result<Option<&[u8]>> {
+    const EXTENSIONS: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber(3) };
+    let mut tbs = signed(der)?;
     while !tbs.is_finished() {
         let member: AnyRef<'_> = tbs.decode()?;
-        if der::Tagged::tag(&member) != of(3, true) {
+        if der::Tagged::tag(&member) != EXTENSIONS {
             continue;
         }
         let mut extensions = inside(&mut SliceReader::new(member.value())?, Tag::Sequence)?;
         while !extensions.is_finished() {
             let mut extension = inside(&mut extensions, Tag::Sequence)?;
             let id: AnyRef<'_> = extension.decode()?;
-            if id.value() != SUBJECT_ALT_NAME {
+            if id.value() != wanted {
                 continue;
             }
             let mut value: AnyRef<'_> = extension.decode()?;
             if der::Tagged::tag(&value) == Tag::Boolean {
                 value = extension.decode()?;
             }
-            let octets = of_kind(value, Tag::OctetString)?.value();
-            let mut names = inside(&mut SliceReader::new(octets)?, Tag::Sequence)?;
-            while !names.is_finished() {
-                let name: AnyRef<'_> = names.decode()?;
-                uris += usize::from(der::Tagged::tag(&name) == of(6, false));
-            }
+            return Ok(Some(of_kind(value, Tag::OctetString)?.value()));
         }
     }
-    Ok(uris)
+    Ok(None)
 }
+
+const VERSION: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber(0) };
 
 fn certificate(der: &[u8]) -> der::Result<Certificate> {
     let mut tbs = signed(der)?;
-    let version = Tag::ContextSpecific { constructed: true, number: TagNumber(0) };
-    if Tag::peek(&tbs)? == version {
+    if Tag::peek(&tbs)? == VERSION {
         tbs.tlv_bytes()?;
     }
     for _serial_signature_issuer in 0..3 {

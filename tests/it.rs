@@ -29,6 +29,8 @@ mod demo;
 mod explain;
 #[path = "it/fairness.rs"]
 mod fairness;
+#[path = "it/foreign.rs"]
+mod foreign;
 #[path = "it/forwarding.rs"]
 mod forwarding;
 #[path = "it/garbage.rs"]

@@ -124,8 +124,9 @@ fn of_account(account: &Tenant, status: StatusCode, is_json: bool) -> Result<(),
 /// Why there is no connection, in the user's terms.
 pub async fn probe_redis(options: &RedisOptions) -> Result<String, String> {
     let redis = Redis::new(options).map_err(|error| error.to_string())?;
-    let each = options.connect_timeout.saturating_mul(u32::try_from(options.url.len()).unwrap_or(u32::MAX));
-    let connected = redis.connected(each.min(PATIENCE)).await;
+    let all = options.connect_timeout.saturating_mul(u32::try_from(options.url.len()).unwrap_or(u32::MAX));
+    // A little longer than the attempt takes, which says at its end why it failed.
+    let connected = redis.connected(all + Duration::from_secs(1)).await;
     connected.map_err(|error| sentences(&error.to_string(), error.remedy()))?;
     Ok(redis.server().map(|server| server.to_string()).unwrap_or_default())
 }
@@ -146,4 +147,30 @@ fn sentences(what: &str, remedy: &str) -> String {
 fn is_json(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
     kind.starts_with(b"application/json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::RedisAddress;
+
+    /// The attempt ends at the same time as the wait for it would.
+    #[tokio::test(start_paused = true)]
+    async fn a_redis_that_says_nothing_is_waited_for_until_its_attempt_has_ended() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        for (scheme, addresses, says) in [
+            ("redis", 1, "no answer within 3s."),
+            (
+                "rediss",
+                1,
+                "no answer within 3s, to TLS: is it a port without TLS? That is redis://, not rediss://.",
+            ),
+            ("redis", 8, "no answer within 3s."),
+        ] {
+            let url = RedisAddress::parse(&format!("{scheme}://127.0.0.1:{port}")).unwrap();
+            let why = probe_redis(&RedisOptions::at(vec![url; addresses])).await.unwrap_err();
+            assert!(why.contains(says), "{scheme}: {why}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, fmt, time::Duration};
 
-use super::cause::Cause;
+use super::{cause::Cause, presented::Presented};
 
 /// The request is unauthenticated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,15 +12,29 @@ pub struct AuthnError {
     cause: Cause,
     /// What is wrong with the connection's evidence beside it.
     connection: Option<Cow<'static, str>>,
+    asks_for_token: bool,
 }
+
+/// How a client authenticates where it asks for a token.
+const AS_CLIENT: &str = "At /oidc/token send the caller's name as `client_id` and its API key as `client_secret`, in the form or by HTTP Basic (curl: `-u NAME:KEY`); or the key as `Claviger-Key`, or a JWT as `client_assertion`.";
 
 impl AuthnError {
     pub(super) fn new(method: &'static str, cause: Cause) -> Self {
-        Self { method, cause, connection: None }
+        Self { method, cause, connection: None, asks_for_token: false }
     }
 
     pub(super) fn with_connection(self, connection: Option<Cause>) -> Self {
         Self { connection: connection.map(|cause| cause.text), ..self }
+    }
+
+    /// The same, about what was presented.
+    pub(super) fn of(self, presented: &Presented<'_>) -> Self {
+        Self { asks_for_token: presented.asks_for_token, ..self }
+    }
+
+    /// Whether a token was asked for: other credentials are read there.
+    pub fn asks_for_token(&self) -> bool {
+        self.asks_for_token
     }
 
     /// The name of the authentication method that rejected the request, or came nearest; `none` where the request
@@ -49,6 +63,8 @@ impl AuthnError {
         }
         match self.cause.reason {
             "several" => Some("Send one credential, not two."),
+            _ if self.has_expired() => None,
+            _ if self.asks_for_token => Some(AS_CLIENT),
             "scheme" => {
                 Some("Send an API key or a token as `Authorization: Bearer`, or a key as `Claviger-Key`.")
             }

@@ -13,6 +13,8 @@ use crate::headers::CLAVIGER_KEY;
 pub struct Presented<'a> {
     pub(super) peer: &'a Peer,
     pub(super) credential: Option<Credential<'a>>,
+    /// Whether it asks for a token: other credentials are read there.
+    pub(super) asks_for_token: bool,
 }
 
 pub(super) enum Credential<'a> {
@@ -62,7 +64,7 @@ impl<'a> Presented<'a> {
             (None, _, None, _) => None,
             _ => Some(Credential::Ambiguous),
         };
-        Self { peer, credential }
+        Self { peer, credential, asks_for_token: false }
     }
 
     /// For a token request: its client authentication, or `Claviger-Key`. A bearer token is not accepted: with a
@@ -75,7 +77,7 @@ impl<'a> Presented<'a> {
             (Some(key), None, None) => Some(Credential::Key(key.as_bytes())),
             _ => Some(Credential::Ambiguous),
         };
-        Self { peer, credential }
+        Self { peer, credential, asks_for_token: true }
     }
 }
 

@@ -30,7 +30,11 @@ pub(super) fn run(args: &Args) -> ExitCode {
     };
     match process.ask("GET", &args.probe) {
         Ok(answer) if answer.status == 200 => ExitCode::SUCCESS,
-        Ok(answer) => super::fail(&format!("{} {}: {}", process.address, args.probe, answer.last_line())),
+        Ok(answer) => super::fail(
+            &answer
+                .of_proxy(&process.address)
+                .unwrap_or_else(|| format!("{} {}: {}", process.address, args.probe, answer.last_line())),
+        ),
         Err(error) => super::fail(&process.unreachable(&error)),
     }
 }

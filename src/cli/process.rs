@@ -36,6 +36,17 @@ impl Answer {
     pub(super) fn last_line(&self) -> &str {
         self.body.lines().last().unwrap_or("no answer")
     }
+
+    /// What to say where it is the proxy that was asked: its errors are of this type, those of the admin listener only about tenants.
+    pub(super) fn of_proxy(&self, address: &Address) -> Option<String> {
+        let json: serde_json::Value = serde_json::from_str(&self.body).ok()?;
+        let is_problem = self.status >= 400 && json["type"].as_str()?.starts_with("urn:claviger:error:");
+        is_problem.then(|| {
+            format!(
+                "{address} is where the proxy listens (listen.proxy); name the admin listener (listen.admin), such as 127.0.0.1:3601"
+            )
+        })
+    }
 }
 
 impl Process {
@@ -244,17 +255,23 @@ fn parsed(answer: &str) -> Option<Answer> {
 pub(super) fn parse_address(text: &str) -> Result<Address, String> {
     match text.strip_prefix("unix:") {
         Some(path) => Ok(Address::Unix(path.into())),
-        None => parse_socket(text).map(Address::Tcp).map_err(|why| format!("{why}, or unix: and a path")),
+        None => socket(text, 3601).map(Address::Tcp).map_err(|why| format!("{why}, or unix: and a path")),
     }
 }
 
 /// An IP address and a port. A port alone is not taken to be one: which address it would be on is worth being written.
 pub(super) fn parse_socket(text: &str) -> Result<SocketAddr, String> {
+    socket(text, 3600)
+}
+
+/// Where that port would be an example.
+fn socket(text: &str, example: u16) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         let port = text.strip_prefix("localhost:").or(text.strip_prefix(':')).unwrap_or(text);
         match port.parse::<u16>() {
             Ok(port) => format!("write 127.0.0.1:{port}"),
-            Err(_) => "write an IP address and a port, such as 127.0.0.1:3600".to_owned(),
+            Err(_) if text == "localhost" => format!("write 127.0.0.1:{example}"),
+            Err(_) => format!("write an IP address and a port, such as 127.0.0.1:{example}"),
         }
     })
 }
@@ -285,6 +302,13 @@ mod tests {
         for text in ["", "70000", "127.0.0.1", "logto.example:3001"] {
             let why = parse_socket(text).unwrap_err();
             assert_eq!(why, "write an IP address and a port, such as 127.0.0.1:3600", "{text}");
+        }
+        // Every command that asks a process asks its admin listener.
+        for (text, says) in [
+            ("localhost", "write 127.0.0.1:3601, or unix: and a path"),
+            ("nowhere", "write an IP address and a port, such as 127.0.0.1:3601, or unix: and a path"),
+        ] {
+            assert_eq!(parse_address(text).unwrap_err(), says);
         }
         assert!(parse_socket("[::1]:0").is_ok() && parse_address("unix:/x").is_ok());
     }

@@ -42,7 +42,10 @@ pub(super) fn run(Command::Retry(args): &Command) -> ExitCode {
     };
     match process.send("POST", &target, "", PATIENCE) {
         Ok(answer) if answer.status == 200 => super::print(&answer.body),
-        Ok(answer) => super::fail(answer.body.trim_end()),
+        Ok(answer) => {
+            let proxy = answer.of_proxy(&process.address);
+            super::fail(proxy.as_deref().unwrap_or(answer.body.trim_end()))
+        }
         Err(error) => super::fail(&process.unreachable(&error)),
     }
 }

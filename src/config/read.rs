@@ -156,6 +156,18 @@ fn may_be_a_value(field: &str, known: &[&str]) -> bool {
     is_odd(field) && nearest(field, known.iter().copied()).is_none()
 }
 
+/// What to write in a table with `roots` for what other programs call so.
+fn of_trust(field: &str) -> Option<&'static str> {
+    match &*field.to_ascii_lowercase().replace(['-', '_'], "") {
+        "ca" | "cas" | "cafile" | "cacert" | "cacerts" | "cert" | "certificate" | "certificates" | "file"
+        | "rootsfile" | "rootcas" => Some("Write roots = { file = \"ca.pem\" }."),
+        "verify" | "insecure" | "skipverify" | "insecureskipverify" | "rejectunauthorized" => Some(
+            "Certificates are always verified. To trust one of your own, write roots = { file = \"ca.pem\" }.",
+        ),
+        _ => None,
+    }
+}
+
 fn unknown(path: &KeyPath, field: &str, known: &[&str]) -> (String, String) {
     let steps = path.steps();
     let what = match steps[..] {
@@ -175,6 +187,11 @@ fn unknown(path: &KeyPath, field: &str, known: &[&str]) -> (String, String) {
     }
     if let Some(belongs) = belongs(field) {
         return (what, belongs);
+    }
+    if known.contains(&"roots")
+        && let Some(remedy) = of_trust(field)
+    {
+        return (what, remedy.into());
     }
     if let Some(near) = nearest(field, known.iter().copied()) {
         return (what, format!("Did you mean `{near}`?"));

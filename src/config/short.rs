@@ -167,8 +167,22 @@ fn local(root: &mut Node, env: &Environment, remarks: &mut Remarks) {
     }
     let inner = allow.replace(QUOTES_AND_BRACKETS, "");
     let is_list = !matches!(node(allow, &place).value, Value::Text(_));
+    let spaced = if is_list { None } else { by_commas(&inner) };
+    if let Some(commas) = spaced.as_ref().filter(|_| inner == allow) {
+        let quote = if commas.contains(' ') { "\"" } else { "" };
+        remarks.problems.push(Problem {
+            key: "policies.default.allow".into(),
+            origin: Some(place.clone()),
+            what: "rules are separated by commas, and there are spaces".into(),
+            remedy: format!("Write {ALLOW}={quote}{commas}{quote}."),
+        });
+    }
+    let inner = spaced.unwrap_or(inner);
+    let is_quoted = allow.contains(QUOTES_AND_BRACKETS);
     let allow = if inner == allow || is_list {
         allow
+    } else if !is_quoted {
+        &inner
     } else {
         let what = if allow.contains(['[', ']']) { "brackets" } else { "quotes" };
         remarks.problems.push(Problem {
@@ -201,6 +215,17 @@ fn local(root: &mut Node, env: &Environment, remarks: &mut Remarks) {
     insert(root, &keys(&["callers", "local", "identify"]), loopback, &place);
     insert(root, &keys(&["callers", "local", "tenants"]), list("default"), &place);
     insert(root, &keys(&["callers", "local", "policies"]), list("default"), &place);
+}
+
+/// Rules with commas in place of the spaces between them; `None` where there are none. A rule with a path has a space of its own.
+fn by_commas(text: &str) -> Option<String> {
+    let is_spaced = |part: &str| !part.contains('/') && part.split_whitespace().nth(1).is_some();
+    let parts = || text.split([',', ';']).map(str::trim);
+    let rules = parts().flat_map(|part| match is_spaced(part) {
+        true => part.split_whitespace().collect(),
+        false => vec![part],
+    });
+    parts().any(is_spaced).then(|| rules.collect::<Vec<_>>().join(","))
 }
 
 /// Separated by commas, or in brackets as every other list in the environment.

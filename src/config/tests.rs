@@ -17,6 +17,7 @@ mod files;
 mod gateway;
 mod good;
 mod layers;
+mod misread;
 mod newcomers;
 mod policies;
 mod problems;

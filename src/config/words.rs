@@ -107,6 +107,11 @@ pub(super) enum AuditWord {
 
 macro_rules! words {
     ($type:ty, $wanted:literal, { $($word:literal => $value:path),+ $(,)? }) => {
+        words!($type, $wanted, { $($word => $value),+ }, |_: &str| {
+            String::from(concat!("Write one of:", $(" \"", $word, "\""),+, "."))
+        });
+    };
+    ($type:ty, $wanted:literal, { $($word:literal => $value:path),+ $(,)? }, $otherwise:expr) => {
         impl FromText for $type {
             const WANTED: &'static str = $wanted;
 
@@ -117,7 +122,7 @@ macro_rules! words {
                         format!("{} is not {}", quoted(text), Self::WANTED),
                         match nearest(text, [$($word),+]) {
                             Some(near) => format!("Did you mean \"{near}\"?"),
-                            None => String::from(concat!("Write one of:", $(" \"", $word, "\""),+, ".")),
+                            None => $otherwise(text),
                         },
                     )),
                 }
@@ -149,7 +154,12 @@ words!(ClientAuth, "a method of client authentication", {
     "client_secret_basic" => Self::Basic,
     "client_secret_post" => Self::Post,
 });
-words!(RootsName, "a set of certificate authorities", { "system" => Self::System, "bundled" => Self::Bundled });
+words!(RootsName, "a set of certificate authorities", { "system" => Self::System, "bundled" => Self::Bundled }, |text: &str| {
+    match text.contains(['.', '/']) {
+        true => format!("For the certificates of a file write roots = {{ file = {} }}.", quoted(text)),
+        false => "Write \"system\", \"bundled\" or, for the certificates of a file, { file = \"ca.pem\" }.".to_owned(),
+    }
+});
 words!(AuditWord, "a place for the audit log", { "off" => Self::Off, "stdout" => Self::Stdout });
 words!(Indicator, "a place for the indicator", { "logto" => Self::Logto, "claviger" => Self::Claviger });
 words!(Class, "a class of requests", { "interactive" => Self::Interactive, "normal" => Self::Normal, "batch" => Self::Batch });

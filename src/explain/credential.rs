@@ -65,6 +65,9 @@ pub(super) fn remedy(error: &AuthnError, config: &Config, pipeline: &Pipeline) -
             Identity::ApiKey { .. } => Some(String::new()),
             _ => None,
         })),
+        ("scheme" | "none_sent", _) if error.asks_for_token() => Some(
+            "send client_id = the caller's name and client_secret = its API key (curl: -u NAME:KEY), or Claviger-Key".into(),
+        ),
         ("scheme", _) => Some("send Authorization: Bearer, or Claviger-Key".into()),
         _ => None,
     }

@@ -127,10 +127,15 @@ impl Rule {
                     Err(RuleError::WithoutApi { right: right.into() })
                 }
                 Err(RuleError::Method { .. }) if !path.starts_with('/') => {
-                    Err(RuleError::Several { rules: text.split_whitespace().map(Into::into).collect() })
+                    let rules = text.split([' ', '\t', ',']).filter(|rule| !rule.is_empty());
+                    Err(RuleError::Several { rules: rules.map(Into::into).collect() })
                 }
                 read => read,
             };
+        }
+        if text.contains(',') {
+            let rules = text.split(',').filter(|rule| !rule.is_empty());
+            return Err(RuleError::Several { rules: rules.map(Into::into).collect() });
         }
         if text.starts_with('/') {
             return Err(RuleError::NoMethod { path: text.into() });

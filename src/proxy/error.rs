@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use self::table::EXPLAIN;
 pub use self::{
     creation::CreationError,
+    operator::remedy_of_try,
     table::{Description, NO_ACCOUNT_NAMED, NO_TENANT_NAMED, REMEDY_OF_ACCOUNT},
 };
 use super::{broker::BrokerError, hosts::HostError};
@@ -26,7 +27,7 @@ use crate::{
     openapi::CutError,
     policy::{ForwardAuthError, NoDocument, Refusal, decide::RuleSource, target::TargetError},
     token::{Fault, TokenError},
-    upstream::{BodyError, RequestBodyError, SendError, TryFailure, UpstreamError},
+    upstream::{BodyError, RequestBodyError, SendError, UpstreamError},
     vault::VaultError,
 };
 
@@ -236,6 +237,9 @@ impl Failure {
                 UpstreamError::Spent => table::UPSTREAM_BROKEN,
                 UpstreamError::Deadline(_) => table::DEADLINE,
                 UpstreamError::Invalid(_) => table::UPSTREAM_INVALID,
+                UpstreamError::Foreign(foreign, _) => {
+                    Description { status: foreign.status(), ..table::UPSTREAM_FOREIGN }
+                }
                 UpstreamError::TokenRejected(..) => table::TOKEN_REJECTED,
                 UpstreamError::Body(RequestBodyError::TooLarge { .. }) => table::BODY_TOO_LARGE,
                 UpstreamError::Body(RequestBodyError::Limit(_)) => table::OVERLOADED,
@@ -297,7 +301,7 @@ impl Failure {
             Self::Limit(limit) | Self::Upstream(UpstreamError::Body(RequestBodyError::Limit(limit))) => {
                 Some(limit.retry_after().unwrap_or(Duration::from_secs(1)))
             }
-            Self::Upstream(UpstreamError::Unreachable(_, next_try)) => *next_try,
+            Self::Upstream(UpstreamError::Unreachable(_, wait) | UpstreamError::Foreign(_, wait)) => *wait,
             Self::OpenApi(CutError::Busy) => Some(Duration::from_secs(1)),
             Self::Vault(VaultError::Unavailable(_)) => Some(Duration::from_secs(5)),
             Self::Idempotency(error) => error.retry_after(),
@@ -361,32 +365,6 @@ impl Failure {
             Self::Policy(refusal) => refusal.rule(),
             _ => None,
         }
-    }
-}
-
-/// As which kind of failed try its operator sees it; `None` where the request was at fault.
-fn try_of(error: &UpstreamError) -> Option<TryFailure> {
-    match error {
-        UpstreamError::Unreachable(SendError::Broken(_), _) | UpstreamError::BrokeOff => {
-            Some(TryFailure::Broken)
-        }
-        UpstreamError::Unreachable(..) => Some(TryFailure::Unreachable),
-        UpstreamError::Timeout(_) | UpstreamError::Deadline(_) => Some(TryFailure::Timeout),
-        UpstreamError::TokenRejected(..) => Some(TryFailure::TokenRejected),
-        UpstreamError::Invalid(_) => Some(TryFailure::Invalid),
-        _ => None,
-    }
-}
-
-/// What the operator does about tries that fail in this way.
-pub fn remedy_of_try(failure: TryFailure) -> &'static str {
-    match failure {
-        TryFailure::Unreachable => table::OPERATOR_UNREACHABLE,
-        TryFailure::Broken => table::OPERATOR_BROKEN,
-        TryFailure::Timeout => table::OPERATOR_TIMEOUT,
-        TryFailure::ServerError => table::OPERATOR_SERVER_ERROR,
-        TryFailure::TokenRejected => table::OPERATOR_TOKEN_REJECTED,
-        TryFailure::Invalid => table::OPERATOR_INVALID,
     }
 }
 

@@ -213,7 +213,8 @@ impl Connect {
             RedisAddress::Tcp { tls: false, .. } if error.is_connection_dropped() => {
                 "it closed the connection before it answered: is it a port with TLS? That is rediss://".into()
             }
-            _ => not_admitted(&error, key),
+            RedisAddress::Tcp { database, .. } => not_admitted(&error, key, *database),
+            RedisAddress::Unix(_) => not_admitted(&error, key, 0),
         })?;
         Ok((connection, Driver(Some(tokio::spawn(driver)))))
     }

@@ -102,11 +102,21 @@ pub(super) fn said(error: &redis::RedisError) -> Arc<str> {
 
 /// Why the server did not take HELLO, AUTH or SELECT, never in its own words: a Redis before 6, or a proxy, repeats the arguments of what
 /// it does not know, and the password is one of them.
-pub(super) fn not_admitted(error: &redis::RedisError, password: &str) -> Arc<str> {
+pub(super) fn not_admitted(error: &redis::RedisError, password: &str, database: u16) -> Arc<str> {
     let refused =
         format!("it refuses user or password: compare `{password}` and `redis.username` with its ACL");
+    let text = error.to_string();
+    let refuses_database = |why: &str| database != 0 && text.contains(why);
     match (error.kind(), error.code()) {
         (ErrorKind::Io, _) => said(error),
+        _ if refuses_database("DB index is out of range") => format!(
+            "it has no database {database}: leave /{database} out of redis.url, or write one that it has"
+        )
+        .into(),
+        _ if refuses_database("cluster mode") => format!(
+            "it is a node of a cluster, which has database 0 alone: leave /{database} out of redis.url"
+        )
+        .into(),
         (ErrorKind::UnexpectedReturnType | ErrorKind::Parse, _) => {
             "what answers there does not speak Redis' protocol: compare host and port".into()
         }
@@ -121,4 +131,28 @@ pub(super) fn not_admitted(error: &redis::RedisError, password: &str) -> Arc<str
 pub(super) fn shortened(text: &str) -> Arc<str> {
     let plain = text.chars().map(|it| if it.is_control() { ' ' } else { it });
     plain.take(MAX_SHOWN).collect::<String>().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_that_is_not_there_is_named() {
+        let said = |detail: &str, database| {
+            let error = redis::RedisError::from((
+                ErrorKind::Server(ServerErrorKind::ResponseError),
+                "Redis server refused to switch database",
+                detail.to_owned(),
+            ));
+            not_admitted(&error, "redis.password", database).to_string()
+        };
+        let leave = "it has no database 99: leave /99 out of redis.url, or write one that it has";
+        assert_eq!(said("DB index is out of range", 99), leave);
+        let cluster = said("SELECT is not allowed in cluster mode", 1);
+        assert!(cluster.ends_with("database 0 alone: leave /1 out of redis.url"), "{cluster}");
+        for other in ["DB index is out of range", "unknown command `HELLO`, with args"] {
+            assert!(said(other, 0).contains("Redis 6.2 or later"), "{other}");
+        }
+    }
 }

@@ -13,8 +13,9 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use super::{tenant::Tenant, writes::Writes};
+use super::{foreign::Foreign, tenant::Tenant, writes::Writes};
 use crate::{
+    ids::OperationId,
     limit::Quota,
     secret::Secret,
     token::{TokenError, TokenHandle},
@@ -60,6 +61,9 @@ pub enum SecretsError {
     /// An answer that says no.
     #[error("the Management API answers {0}")]
     Status(StatusCode),
+    /// An answer of somebody else: what its status would say is not so.
+    #[error("the answer is not from the Management API: {0}")]
+    Foreign(Foreign),
     /// An answer that cannot be read.
     #[error("the answer of the Management API cannot be read")]
     Invalid,
@@ -158,6 +162,9 @@ impl ApplicationSecrets {
         let unreachable = |error: reqwest::Error| SecretsError::Unreachable(error.without_url().to_string());
         let mut response = request.send().await.map_err(unreachable)?;
         let status = response.status();
+        if let Some(foreign) = Foreign::of(status, response.headers(), OperationId::OURSELVES) {
+            return Err(SecretsError::Foreign(foreign));
+        }
         if let Some(write) = write {
             write.answered(status);
         }

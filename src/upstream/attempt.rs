@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::{
     error::UpstreamError,
+    foreign::Foreign,
     health::TryFailure,
     peeked::Peeked,
     pool::{ConnectionGuard, SendError, Unanswered},
@@ -61,7 +62,8 @@ pub(super) async fn attempt(
     let sent = tokio::time::timeout_at(end, tenant.pools().of(outbound.worker).send(request)).await;
     match sent {
         Ok(Ok((response, connection))) => {
-            attempt.answered(response.status());
+            let foreign = Foreign::of(response.status(), response.headers(), operation);
+            attempt.answered(response.status(), foreign);
             Ok((response.map(Peeked::from), connection))
         }
         Ok(Err(Unanswered { error, body })) => {
@@ -80,7 +82,7 @@ pub(super) async fn attempt(
 }
 
 impl Attempt<'_> {
-    fn answered(mut self, status: StatusCode) {
+    fn answered(mut self, status: StatusCode, foreign: Option<Foreign>) {
         let took = self.ended();
         let Self { tenant, operation, started, .. } = self;
         let (health, places) = (tenant.health(), tenant.in_flight());
@@ -93,8 +95,11 @@ impl Attempt<'_> {
             None => {}
         }
         if status.is_server_error() {
-            let what = format!("the upstream answered with {status}");
-            health.failed(Instant::now(), TryFailure::ServerError, what);
+            let (kind, what) = match foreign {
+                Some(page) => (TryFailure::Gateway, UpstreamError::Foreign(page, None).to_string()),
+                None => (TryFailure::ServerError, format!("the upstream answered with {status}")),
+            };
+            health.failed(Instant::now(), kind, what);
             match self.probe.take() {
                 Some(probe) => probe.answered_in_vain(),
                 None => self.failed(TriedInVain::Failed),

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{StatusCode, header};
 use http_body_util::BodyExt as _;
 use tokio::time::Instant;
 
@@ -10,11 +10,11 @@ use super::{
     answer::Answer,
     attempt::{Tried, attempt, failed},
     error::UpstreamError,
+    foreign::Foreign,
     health::TryFailure,
-    peeked::Peeked,
     replay::Prepared,
     request::{Outbound, Outgoing},
-    retry::{Again, Outcome},
+    retry::{Again, Outcome, retry_after},
     tenant::Tenant,
     throttle::heed,
 };
@@ -136,6 +136,10 @@ pub async fn send(
                 continue;
             }
         };
+        let foreign = Foreign::of(response.status(), response.headers(), dispatch.operation());
+        if let Some(foreign) = foreign.filter(|it| !it.may_pass()) {
+            return Err(noted(&tenant, TryFailure::Invalid, UpstreamError::Foreign(foreign, None)));
+        }
         if response.status() == StatusCode::UNAUTHORIZED {
             let refusal = refusal((response, connection)).await;
             let rejection = handle.reject(token.generation());
@@ -152,7 +156,7 @@ pub async fn send(
             continue;
         }
         let mut response = response;
-        let is_used_up = heed(&tenant, dispatch.operation(), &mut response).await;
+        let is_used_up = heed(&tenant, dispatch.operation(), &mut response, foreign).await;
         let outcome = match is_used_up {
             true => Outcome::NotTaken,
             false => Outcome::Answered(response.status(), response.headers()),
@@ -161,6 +165,16 @@ pub async fn send(
             pause(again, record).await;
             continue;
         }
+        if let Some(foreign) = foreign {
+            let wait = retry_after(response.headers(), tenant.common().clock.now().wall);
+            let error = UpstreamError::Foreign(foreign, wait);
+            // A 5xx was told where it was tried.
+            return Err(if foreign.is_of_gateway() {
+                error
+            } else {
+                noted(&tenant, TryFailure::Invalid, error)
+            });
+        }
         if is_used_up {
             // Logto does not say when, and our own count knows.
             let wait = tenant.quota().expected(dispatch.turn(), 0);
@@ -168,10 +182,6 @@ pub async fn send(
         }
         if let Err(what) = headers::settle_length(response.headers_mut()) {
             return Err(noted(&tenant, TryFailure::Invalid, UpstreamError::Invalid(what)));
-        }
-        if is_web_page(&response) {
-            let error = UpstreamError::Invalid("a web page (text/html)");
-            return Err(noted(&tenant, TryFailure::Invalid, error));
         }
         if let Some(write) = write {
             write.answered(response.status());
@@ -253,16 +263,6 @@ fn again(
 async fn pause(again: Again, record: &dyn Sends) {
     record.operation().metrics().retries.of([&again.reason]).inc();
     tokio::time::sleep(again.after).await;
-}
-
-/// Outside `/api` Logto answers 200 with a web page (fact 3.4): the base URL is wrong.
-fn is_web_page(response: &Response<Peeked>) -> bool {
-    let is_html = |headers: &HeaderMap| {
-        headers.get(header::CONTENT_TYPE).is_some_and(|value| {
-            value.as_bytes().get(..9).is_some_and(|start| start.eq_ignore_ascii_case(b"text/html"))
-        })
-    };
-    response.status().is_success() && is_html(response.headers())
 }
 
 /// Logto's code for a refused token, from the body of a 401.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{pool::SendError, replay::RequestBodyError, retry::Outcome};
+use super::{foreign::Foreign, pool::SendError, replay::RequestBodyError, retry::Outcome};
 use crate::{limit::LimitError, token::TokenError};
 
 /// Why there is no answer to hand on.
@@ -27,6 +27,9 @@ pub enum UpstreamError {
     /// The answer cannot be from a Management API.
     #[error("the upstream's answer is not from a Management API: {0}")]
     Invalid(&'static str),
+    /// The answer is somebody else's; when to come back, if that says so.
+    #[error("the upstream's answer is not from a Management API: {0}")]
+    Foreign(Foreign, Option<Duration>),
     /// The upstream refused the token; what it said, and what was done about it.
     #[error("the upstream refused the access token ({0}); {1}")]
     TokenRejected(&'static str, &'static str),
@@ -52,15 +55,16 @@ impl UpstreamError {
 
     /// Whether it may have been carried out: it went out, and what came of it is not known.
     pub fn may_have_been_carried_out(&self) -> bool {
-        matches!(
-            self,
+        match self {
+            Self::Foreign(foreign, _) => !foreign.was_kept_out(),
             Self::Unreachable(SendError::Broken(_), _)
-                | Self::BrokeOff
-                | Self::Timeout(_)
-                | Self::Deadline(_)
-                | Self::Spent
-                | Self::Invalid(_)
-        )
+            | Self::BrokeOff
+            | Self::Timeout(_)
+            | Self::Deadline(_)
+            | Self::Spent
+            | Self::Invalid(_) => true,
+            _ => false,
+        }
     }
 
     /// Whether nobody takes connections at the upstream: it may be back in a moment.

@@ -36,6 +36,8 @@ pub enum TryFailure {
     Timeout,
     /// An answer with 5xx.
     ServerError,
+    /// A 5xx with a web page: what is in front of Logto answers in its stead.
+    Gateway,
     /// The upstream refuses the access token, a new one too.
     TokenRejected,
     /// An answer that is not a Management API's.

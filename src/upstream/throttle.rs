@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, Response, StatusCode};
 
-use super::{peeked::Peeked, retry::retry_after, tenant::Tenant};
+use super::{foreign::Foreign, peeked::Peeked, retry::retry_after, tenant::Tenant};
 use crate::{filter, headers, ids::OperationId, limit::Told};
 
 /// The longest pause that an upstream may ask of other requests.
@@ -17,7 +17,13 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const OF_MESSAGES: [&[u8]; 2] = [b"message_rate_limited", b"rate_limit_exceeded"];
 
 /// Tells the quota what the answer says of it. Whether the tenant's bucket is empty: then the request was not carried out.
-pub(super) async fn heed(tenant: &Tenant, operation: OperationId, response: &mut Response<Peeked>) -> bool {
+/// A page of somebody in front of Logto says nothing of that.
+pub(super) async fn heed(
+    tenant: &Tenant,
+    operation: OperationId,
+    response: &mut Response<Peeked>,
+    foreign: Option<Foreign>,
+) -> bool {
     let quota = tenant.quota();
     if quota.has_rate() && response.headers().contains_key(headers::RATELIMIT) {
         quota.told(told(response.headers()));
@@ -29,7 +35,7 @@ pub(super) async fn heed(tenant: &Tenant, operation: OperationId, response: &mut
         quota.pause(operation, wait.min(MAX_PAUSE));
         return false;
     }
-    if !quota.has_rate() {
+    if !quota.has_rate() || foreign.is_some() {
         return false;
     }
     let body = response.body_mut().beginning(PATIENCE).await;

@@ -170,3 +170,30 @@ async fn a_form_that_does_not_arrive_is_not_called_something_else() {
         "{text}"
     );
 }
+
+/// Followed to the letter, the remedy works; it is the same for every credential that is wrong.
+#[tokio::test]
+async fn a_client_that_asks_for_a_token_the_wrong_way_is_told_the_right_one() {
+    let logto = Logto::start().await;
+    let proxy = replica(&logto, &[logto.secret()]).await;
+    let form = "grant_type=client_credentials";
+    let token = || Request::form("/t/acme/oidc/token", form);
+    let basic = |secret: &str| {
+        let encoded =
+            base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("bob:{secret}"));
+        format!("Basic {encoded}")
+    };
+    let bearer = token().header("Authorization", &format!("Bearer {}", key()));
+    let wrong = token().header("Authorization", &basic("wrong-0123456789"));
+    for request in [bearer, wrong, token().header("Claviger-Key", "wrong-0123456789"), token()] {
+        let answer = proxy.ask(&request).await;
+        assert_eq!(answer.outcome(), (401, "claviger.caller_unknown".to_owned()));
+        let text = answer.text();
+        assert!(text.contains("as `client_id` and its API key as `client_secret`"), "{text}");
+        assert!(text.contains("`-u NAME:KEY`") && !text.contains("Bearer"), "{text}");
+    }
+    proxy.logged("the Authorization of a token request is not HTTP Basic with a name and a key").await;
+    for right in [token().header("Authorization", &basic(&key())), token().header("Claviger-Key", &key())] {
+        assert_eq!(proxy.ask(&right).await.status, 200);
+    }
+}

@@ -316,6 +316,15 @@ async fn the_command_asks_the_process_and_else_the_files() {
         "claviger: no process answers at {address}; decided by the configuration that is found here\n"
     );
     assert_eq!(alone.stderr, says);
+    std::fs::write(kept.path().join("claviger.toml"), "wrkers = 1\n").expect("it can be written");
+    let mut invalid = program();
+    invalid.args(["explain", "/api/users", "--caller", "local"]).current_dir(kept.path());
+    let invalid = finish(invalid.env("CLAVIGER_LISTEN__ADMIN", &address)).await;
+    let says = format!(
+        "claviger: no process answers at {address}, and the configuration that is found here is invalid:\n"
+    );
+    invalid.assert_code(64);
+    assert!(invalid.stderr.starts_with(&says) && invalid.stderr.contains("wrkers"), "{}", invalid.stderr);
     let named = claviger(&["explain", "--address", &address, "/api/users"]).await;
     named.assert_code(2);
     assert!(named.stderr.contains("is `claviger serve` running?"), "{}", named.stderr);

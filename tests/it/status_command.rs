@@ -92,6 +92,15 @@ async fn it_finds_the_process_and_its_token_by_the_configuration() {
     let mut wrong = program();
     wrong.args(["status", "--address", &address]).env("CLAVIGER_ADMIN__TOKEN", "CANARY-held-another-token");
     finish(&mut wrong).await.assert_code(1);
+    // Whoever takes the other port is told which one it is.
+    let other_port = proxy.authority();
+    for command in [&["status"][..], &["healthcheck"], &["explain", "/api/users"], &["token", "retry"]] {
+        let arguments = [command, &["--address", &*other_port]].concat();
+        let other = claviger(&arguments).await;
+        let says = "is where the proxy listens (listen.proxy); name the admin listener (listen.admin), such as 127.0.0.1:3601";
+        other.assert_code(if command[0] == "explain" { 2 } else { 1 });
+        assert!(other.stderr.contains(says), "{command:?}: {}", other.stderr);
+    }
     assert_eq!(proxy.stop().await.code(), Some(0));
     let gone = claviger(&["status", "--address", &address]).await;
     gone.assert_code(1);

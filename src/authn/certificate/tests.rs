@@ -54,7 +54,7 @@ impl World {
 
     /// The caller's name; `""` where the method passes, `"rejected"` where it rejects.
     fn ask(&self, peer: &Peer) -> &str {
-        match self.authenticator.authenticate(&Presented { peer, credential: None }) {
+        match self.authenticator.authenticate(&Presented { peer, credential: None, asks_for_token: false }) {
             Outcome::Now(Finding::Known(known)) => self.callers[known.caller.0].name.as_str(),
             Outcome::Now(Finding::Pass(_)) => "",
             Outcome::Now(Finding::Rejected(_)) => "rejected",
@@ -197,7 +197,7 @@ fn a_certificate_of_another_authority_or_time_says_something_false() {
     let certified = CLIENTS.issue(&wanted);
     let peer = peer(&certified);
     assert!(matches!(
-        without_trust.authenticate(&Presented { peer: &peer, credential: None }),
+        without_trust.authenticate(&Presented { peer: &peer, credential: None, asks_for_token: false }),
         Outcome::Now(Finding::Pass(None))
     ));
 }
@@ -257,8 +257,11 @@ fn the_operator_learns_what_is_wrong_with_a_certificate() {
     };
     let why = |crl: Option<String>, certified: &Certified| {
         let peer = peer(certified);
-        match World::new(&dns(), crl).authenticator.authenticate(&Presented { peer: &peer, credential: None })
-        {
+        match World::new(&dns(), crl).authenticator.authenticate(&Presented {
+            peer: &peer,
+            credential: None,
+            asks_for_token: false,
+        }) {
             Outcome::Now(Finding::Rejected(cause) | Finding::Pass(Some(cause))) => {
                 (cause.text.into_owned(), cause.reason)
             }

@@ -94,6 +94,8 @@ impl Answer {
             // Somebody has to mend something, and may.
             (_, "credential_rejected" | "scope_missing" | "token_rejected") if self.is_own => Says::Stop,
             (_, "credential_rejected" | "scope_missing" | "token_rejected") => wait(),
+            // A page of what is in front of Logto, which may have passed the request on.
+            (503, "upstream_invalid") => Says::Unknown,
             (503, code) if !code.is_empty() => wait(),
             // It may have gone through Claviger, where something stands in front of it.
             (500.., _) => Says::Unknown,
@@ -177,6 +179,8 @@ mod tests {
             (502, "upstream_unreachable", "destination_unavailable", wait()),
             (502, "upstream_unreachable", "connection_terminated", Says::Unknown),
             (502, "upstream_invalid", "http_protocol_error", Says::Unknown),
+            (503, "upstream_invalid", "http_protocol_error", Says::Unknown),
+            (504, "upstream_invalid", "http_protocol_error", Says::Unknown),
             (504, "deadline", "connection_limit_reached", wait()),
             (504, "deadline", "http_response_timeout", Says::Unknown),
             (504, "upstream_timeout", "http_response_timeout", Says::Unknown),

@@ -35,6 +35,9 @@ pub(super) fn answer(process: &Process, question: &Question) -> Result<Answer, F
         }
         _ => Failed::Nobody(format!("{address}: {error}")),
     })?;
+    if let Some(proxy) = answer.of_proxy(address) {
+        return Err(Failed::Refused(proxy));
+    }
     let json: Option<Value> = serde_json::from_str(&answer.body).ok();
     let notes = &question.asked.notes;
     match (answer.status, json) {

@@ -27,7 +27,11 @@ pub(super) fn answer(
         Ok(loaded) => loaded,
         Err(problems) => {
             if let Some(address) = asked {
-                tell!("claviger: no process answers at {address}, and there are no files to decide by");
+                let why = match &*problems.files {
+                    [] => "there are no files to decide by",
+                    _ => "the configuration that is found here is invalid:",
+                };
+                tell!("claviger: no process answers at {address}, and {why}");
             }
             return Err(cli::report(&problems));
         }

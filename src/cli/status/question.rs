@@ -27,7 +27,9 @@ impl Question {
                 "{address} asks for admin.token, and the configuration here has none; name the file that has it with --config, \
                  or set CLAVIGER_ADMIN__TOKEN"
             )),
-            _ => Err(format!("{address}: {}", answer.last_line())),
+            _ => Err(answer
+                .of_proxy(&self.process.address)
+                .unwrap_or_else(|| format!("{address}: {}", answer.last_line()))),
         }
     }
 }

@@ -29,7 +29,7 @@ use crate::{
     app::open_vault,
     cli::{audit, process::Process},
     config::Config,
-    proxy::{Adopted, Adoption, alias},
+    proxy::{self, Adopted, Adoption},
 };
 
 /// How many are adopted at one time.
@@ -70,16 +70,21 @@ pub(super) fn run(args: &Import) -> ExitCode {
     let mut known = HashSet::new();
     let mut todo = Vec::new();
     for Entry { line, alias, adoption } in entries(&text, directory) {
-        let adoption = adoption.and_then(|adoption| match known.insert(alias.clone()) {
-            true => Ok(adoption),
-            false => Err("the file has this alias twice".to_owned()),
+        let adoption = adoption.and_then(|adoption| {
+            proxy::alias(&adoption.alias).map_err(|error| error.to_string())?;
+            match known.insert(alias.clone()) {
+                true => Ok(adoption),
+                false => Err("the file has this alias twice".to_owned()),
+            }
         });
         match adoption {
             Ok(adoption) => todo.push((line, adoption)),
             Err(error) => counts.tell(&Outcome { line, alias, done: Err(error) }),
         }
     }
-    let tried = match running(&args.plain, todo.first().map(|(_, adoption)| &adoption.alias)) {
+    // The vault, which a process may have open, is nobody's business then.
+    let Some((_, first)) = todo.first() else { return counts.end() };
+    let tried = match running(&args.plain, &first.alias) {
         Err(error) => Err(error),
         Ok(Some(process)) => {
             through(&process, todo, &mut counts);
@@ -109,11 +114,10 @@ fn read(file: &Path) -> std::io::Result<Zeroizing<String>> {
 }
 
 /// The process that has the vault, where one runs.
-fn running(plain: &super::super::Plain, first: Option<&String>) -> Result<Option<Process>, String> {
+fn running(plain: &super::super::Plain, first: &str) -> Result<Option<Process>, String> {
     let Some(process) = Process::quietly(&plain.sources, None).filter(Process::has_token) else {
         return Ok(None);
     };
-    let Some(first) = first.filter(|first| alias(first).is_ok()) else { return Ok(None) };
     if !process.is_on_this_machine() {
         return Err("the admin listener is not on this machine: secrets are not sent there in clear".into());
     }
@@ -154,7 +158,6 @@ fn through(process: &Process, todo: Vec<(usize, Adoption)>, counts: &mut Counts)
 }
 
 fn asked(process: &Process, adoption: &Adoption) -> Result<&'static str, String> {
-    alias(&adoption.alias).map_err(|error| error.to_string())?;
     let body = Zeroizing::new(json!(adoption).to_string());
     let answer = process
         .send("PUT", &format!("/tenants/{}", adoption.alias), &body, PATIENCE)

@@ -17,7 +17,7 @@ use crate::{
         inputs::References, leaf::Either, path::KeyPath, raw_roots::RawRootsFile, tenant::Roots,
         words::RootsName,
     },
-    regular_file,
+    regular_file, x509,
 };
 
 /// More than any bundle of certificates or any key set.
@@ -89,6 +89,15 @@ impl Checker<'_> {
         if store.is_empty() {
             self.no_certificate(key, &path);
             return None;
+        }
+        let mut certificates = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok);
+        if certificates.all(|certificate| x509::may_issue(&certificate) == Some(false)) {
+            let what = format!(
+                "{} holds the certificate of a server or a client, and none of an authority (CA): nobody's certificate was issued by it, \
+                 so all are refused",
+                path.display()
+            );
+            self.warn(key, what, "Name the file with the certificate of the CA that issues theirs.");
         }
         Some((path, pem))
     }

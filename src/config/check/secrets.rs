@@ -48,8 +48,10 @@ impl Checker<'_> {
     pub(super) fn secret_at(&mut self, key: &KeyPath, SecretId(id): &SecretId) -> Option<Secret> {
         let secrets = self.secrets;
         let source = secrets.at(*id)?;
+        // Before it is said to be written in the configuration.
         if let SecretSource::Literal(text) = source
-            && let Some((what, remedy)) = instead_of_path(source, text.expose())
+            && let Some((what, remedy)) =
+                instead_of_path(source, text.expose()).or_else(|| instead_of_variable(source, text.expose()))
         {
             self.problem(key, what, remedy);
             return None;
@@ -64,9 +66,13 @@ impl Checker<'_> {
             self.problem(key, "this is the placeholder of an example, which everybody knows", remedy);
             return None;
         }
-        if let Some((what, remedy)) = instead_of_path(source, secret.expose()) {
+        let instead = instead_of_path(source, secret.expose());
+        if let Some((what, remedy)) = instead.or_else(|| instead_of_variable(source, secret.expose())) {
             self.problem(key, what, remedy);
             return None;
+        }
+        if let Some((what, remedy)) = around(secret.expose()) {
+            self.warn(key, what, remedy);
         }
         Some(secret)
     }
@@ -234,6 +240,52 @@ fn instead_of_path(source: &SecretSource, secret: &[u8]) -> Option<(String, Stri
         }
         SecretSource::File(_) | SecretSource::Exec(_) => None,
     }
+}
+
+/// What is said where a variable is written as a shell would expand it.
+fn instead_of_variable(source: &SecretSource, secret: &[u8]) -> Option<(String, String)> {
+    let text = std::str::from_utf8(secret).ok()?.trim();
+    let (name, is_sure) = match text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) {
+        // With `:-` and a default behind it.
+        Some(inside) => (inside.split([':', '-', '?']).next().unwrap_or_default(), true),
+        None => (text.strip_prefix('$')?, false),
+    };
+    let is_of_name = |byte: u8| {
+        byte == b'_'
+            || byte.is_ascii_uppercase()
+            || byte.is_ascii_digit()
+            || (is_sure && byte.is_ascii_lowercase())
+    };
+    if !name.bytes().all(is_of_name) || name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    let what = "this is the name of a variable, and variables are not expanded";
+    let remedy = match source {
+        SecretSource::Literal(_) => format!("Write {{ env = \"{name}\" }}."),
+        SecretSource::Env(holder) => format!("Set {holder} to the secret itself."),
+        SecretSource::File(_) | SecretSource::Exec(_) => "Write the secret itself into the file.".into(),
+    };
+    Some((what.into(), remedy))
+}
+
+/// What seems to stand around a secret, as in a file of variables.
+fn around(secret: &[u8]) -> Option<(&'static str, &'static str)> {
+    let is_quoted =
+        |quote: u8| secret.len() > 2 && secret.first() == Some(&quote) && secret.last() == Some(&quote);
+    if is_quoted(b'"') || is_quoted(b'\'') {
+        return Some(("the secret stands in quotes", "Are they part of it? Write it without anything else."));
+    }
+    let equals = secret.iter().position(|byte| *byte == b'=')?;
+    let (name, value) = (&secret[..equals], &secret[equals + 1..]);
+    let name = name.strip_prefix(b"export ").unwrap_or(name);
+    // What Base64 ends with is no value.
+    let is_assigned = value.iter().any(|byte| *byte != b'=')
+        && name.contains(&b'_')
+        && name.iter().all(|byte| *byte == b'_' || byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    is_assigned.then_some((
+        "the secret begins as the line NAME=… of a file of variables",
+        "Is the name part of it? Write the secret without it.",
+    ))
 }
 
 /// The mode of a file that every user of the machine may read.

@@ -7,7 +7,7 @@ use super::checker::{Checker, is_visible};
 use crate::config::{
     leaf::Leaf,
     path::KeyPath,
-    problem::quoted,
+    problem::{nearest, quoted},
     sections::{
         AdminOptions, Breaker, BrokerOptions, Log, OpenApiOptions, RawAdmin, RawBreaker, RawBroker, RawLog,
         RawOpenApi, RawRetry, RawTimeouts, RawToken, Retry, Timeouts, TokenOptions,
@@ -156,6 +156,17 @@ impl Checker<'_> {
             let remedy = "Write error, warn, info, debug or trace; or directives such as \"info,claviger::token=debug\".";
             self.problem(&KeyPath::of(&["log", "level"]), what, remedy);
         }
+        for module in without_effect(&log.level) {
+            let what = format!(
+                "{} has no effect: Claviger has no such module",
+                quoted(&format!("claviger::{module}"))
+            );
+            let remedy = match nearest(module, MODULES) {
+                Some(near) => format!("Did you mean claviger::{near}?"),
+                None => format!("There are: {}.", MODULES.join(", ")),
+            };
+            self.warn(&KeyPath::of(&["log", "level"]), what, remedy);
+        }
         log
     }
 }
@@ -191,4 +202,69 @@ fn is_log_filter(text: &str) -> bool {
     is_visible(text.as_bytes())
         && text.split(',').all(directive)
         && text.parse::<tracing_subscriber::filter::Targets>().is_ok()
+}
+
+/// What `claviger::NAME` may be in a filter: the modules of the program, and `request`, of the lines about requests.
+const MODULES: [&str; 35] = [
+    "activity",
+    "admin",
+    "app",
+    "authn",
+    "catalog",
+    "cli",
+    "clock",
+    "config",
+    "explain",
+    "filter",
+    "headers",
+    "idempotency",
+    "idle_timeout",
+    "ids",
+    "limit",
+    "listen",
+    "observe",
+    "openapi",
+    "policy",
+    "proxy",
+    "redis",
+    "regular_file",
+    "reply",
+    "request",
+    "rotation",
+    "sealer",
+    "secret",
+    "simulate",
+    "tenants",
+    "token",
+    "trust",
+    "upstream",
+    "usage",
+    "vault",
+    "x509",
+];
+
+/// The names of a filter that are no module of ours.
+fn without_effect(filter: &str) -> impl Iterator<Item = &str> {
+    filter.split(',').filter_map(|directive| {
+        let rest = directive.trim().strip_prefix("claviger::")?;
+        let name = rest.split(['=', ':', '[']).next()?;
+        // As a target is compared: by its beginning.
+        let is_known = MODULES.iter().any(|module| module.starts_with(name));
+        (!is_known).then_some(name)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_modules_that_a_filter_may_name_are_those_that_there_are() {
+        let lib = include_str!("../../lib.rs").lines();
+        let modules =
+            lib.filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';'));
+        let mut modules: Vec<&str> = modules.chain(["request"]).collect();
+        modules.sort_unstable();
+        assert_eq!(modules, MODULES);
+    }
 }

@@ -141,8 +141,9 @@ impl Checker<'_> {
         if PrivateKeyDer::from_pem_slice(secret.expose()).is_ok() {
             return Some(secret);
         }
-        let encrypted = b"BEGIN ENCRYPTED PRIVATE KEY";
-        if memchr::memmem::find(secret.expose(), encrypted).is_some() {
+        // The second is of older forms, such as of `openssl ec -aes128`.
+        let encrypted = [&b"BEGIN ENCRYPTED PRIVATE KEY"[..], b"Proc-Type: 4,ENCRYPTED"];
+        if encrypted.iter().any(|sign| memchr::memmem::find(secret.expose(), sign).is_some()) {
             let remedy = "Decrypt it with: openssl pkey -in KEY -out tls.key";
             self.problem(
                 key,

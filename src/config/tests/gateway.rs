@@ -515,3 +515,46 @@ fn the_audit_log_goes_where_it_is_said() {
     let on = Bench::new().with("c.toml", GOOD).env("S", "secret").env("CLAVIGER_AUTHZ__ENABLED", "true");
     assert!(on.config().authz.enabled && !Config::default().authz.enabled);
 }
+
+/// `openssl ec -aes128` writes the older form.
+#[test]
+fn an_encrypted_key_is_told_to_be_decrypted() {
+    for pem in [
+        "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END EC PRIVATE KEY-----\n",
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+    ] {
+        let bench = bench(GATEWAY);
+        bench.write("tls.key", pem);
+        assert_eq!(
+            bench.problems(),
+            [
+                "c.toml:4: listen.tls.key: the private key is encrypted, and nobody is there to ask for its password. Decrypt it with: openssl pkey -in KEY -out tls.key"
+            ]
+        );
+    }
+}
+
+#[test]
+fn authorities_that_have_issued_nothing_are_a_warning() {
+    use crate::listen::tls::pki::{Authority, Wanted};
+    let authority = Authority::new("clients");
+    let leaf = authority.issue(&Wanted::default());
+    let text = GATEWAY.replace(", crl = \"ca.crl\"", "").replace("\"ca.crt\" } }", "\"roots.crt\" } }");
+    let said = |roots: &str, client_ca: &str| {
+        let bench = bench(&text);
+        bench.write("roots.crt", roots);
+        bench.write("ca.crt", client_ca);
+        bench.warnings()
+    };
+    let (leaf, root) = (leaf.cert_pem, authority.pem);
+    let itself = Tls::new().ca;
+    let both = said(&leaf, &leaf);
+    let what = "holds the certificate of a server or a client, and none of an authority (CA): nobody's certificate was issued by it, so all are \
+                refused. Name the file with the certificate of the CA that issues theirs.";
+    for (key, file) in [("listen.tls.client_ca", "ca.crt"), ("issuers.x.tls.roots", "roots.crt")] {
+        assert!(both.iter().any(|it| it.contains(&format!("{key}: {file} {what}"))), "{key}: {both:?}");
+    }
+    for fine in [root.clone(), itself, format!("{leaf}{root}")] {
+        assert_eq!(said(&fine, &fine), [""; 0]);
+    }
+}

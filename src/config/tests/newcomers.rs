@@ -371,6 +371,18 @@ fn rules_in_quotes_or_brackets_and_whole_sections_are_told_what_to_write() {
     for (allow, says) in [
         ("\"users:read\"", "without quotes. Take the quotes out: CLAVIGER_ALLOW=users:read"),
         ("'users:read,ListRoles'", "Take the quotes out: CLAVIGER_ALLOW=users:read,ListRoles"),
+        (
+            "users:read roles:read",
+            "rules are separated by commas, and there are spaces. Write CLAVIGER_ALLOW=users:read,roles:read.",
+        ),
+        (
+            "users:read roles:read,GET /api/users",
+            "and there are spaces. Write CLAVIGER_ALLOW=\"users:read,roles:read,GET /api/users\".",
+        ),
+        (
+            "\"users:read\" \"roles:read\"",
+            "without quotes. Take the quotes out: CLAVIGER_ALLOW=users:read,roles:read",
+        ),
         ("[users:read]", "without brackets. Take the brackets out: CLAVIGER_ALLOW=users:read"),
     ] {
         let problems = short().env("CLAVIGER_ALLOW", allow).problems();

@@ -214,6 +214,25 @@ fn tenants() {
             "c.toml:3: tenants.acme.tls.roots: \"sytem\" is not a set of certificate authorities. Did you mean \"system\"?",
         ],
     );
+    for (written, want) in [
+        (
+            "roots = \"sn.crt\"",
+            "tls.roots: \"sn.crt\" is not a set of certificate authorities. For the certificates of a file write roots = { file = \"sn.crt\" }.",
+        ),
+        (
+            "roots = \"mine\"",
+            "tls.roots: \"mine\" is not a set of certificate authorities. Write \"system\", \"bundled\" or, for the certificates of a file, { file = \"ca.pem\" }.",
+        ),
+        ("ca = \"sn.crt\"", "tls.ca: there is no such key. Write roots = { file = \"ca.pem\" }."),
+        (
+            "verify = false",
+            "tls.verify: there is no such key. Certificates are always verified. To trust one of your own, write roots = { file = \"ca.pem\" }.",
+        ),
+        ("rots = \"system\"", "tls.rots: there is no such key. Did you mean `roots`?"),
+    ] {
+        let want = format!("c.toml:3: tenants.acme.{want}");
+        says(ID, &format!("tls = {{ {written} }}\n{ID}"), &[&want]);
+    }
     says(
         "tenants.acme",
         "tenants.Acme",

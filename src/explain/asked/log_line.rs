@@ -1,13 +1,13 @@
-//! A line of Claviger's log or audit log, as it is or in what a container runtime puts around it.
+//! A line of Claviger's log or audit log, as it is or in what a container runtime puts around it; and the log's line for people.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{
     request::{Asked, read_method},
     unclear::Unclear,
     url::Url,
 };
-use crate::catalog::Catalog;
+use crate::{catalog::Catalog, ids::CallerName};
 
 /// The JSON object that a text is, perhaps behind a time and a stream's name.
 pub(super) fn object(text: &str) -> Option<Map<String, Value>> {
@@ -24,6 +24,32 @@ pub(super) fn object(text: &str) -> Option<Map<String, Value>> {
     }
 }
 
+/// The line of a request in the log for people (`observe/request_log/line`), `403  0.1 ms  DELETE  /api/roles/r1  billing → acme  …`, as the
+/// log's JSON would have it. What is below it is indented, and is about the same request.
+pub(super) fn for_people(text: &str) -> Option<Map<String, Value>> {
+    if text.lines().skip(1).any(|line| !line.is_empty() && !line.starts_with(' ')) {
+        return None;
+    }
+    let mut words = text.split_whitespace().skip_while(|word| word.ends_with('Z'));
+    let status = words.next()?;
+    let is_status = status.len() == 3 && status.bytes().all(|byte| byte.is_ascii_digit());
+    let took: f64 = words.next()?.parse().ok()?;
+    if !is_status || took < 0.0 || !matches!(words.next()?, "ms" | "s") {
+        return None;
+    }
+    let (method, path) = (words.next()?, words.next()?);
+    // `?…` where there was a query.
+    let (path, has_query) = path.split_once('?').map_or((path, false), |(path, _)| (path, true));
+    let (who, arrow, tenant) = (words.next(), words.next(), words.next());
+    let is_word =
+        |who: &&str| !["by", "from", "secrets", "via", "shared", "replayed", "answered", "the"].contains(who);
+    let caller = who.filter(is_word).filter(|who| CallerName::parse(who).is_ok());
+    let tenant = tenant.filter(|_| caller.is_some() && arrow == Some("→"));
+    let line =
+        json!({ "method": method, "path": path, "caller": caller, "tenant": tenant, "has_query": has_query });
+    line.as_object().cloned()
+}
+
 pub(super) fn read(line: &Map<String, Value>) -> Result<Asked, Unclear> {
     let text = |name: &str| line.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let operation = text("operation");
@@ -32,7 +58,7 @@ pub(super) fn read(line: &Map<String, Value>) -> Result<Asked, Unclear> {
             let Url { authority, target } = Url::read(&path.replace("[redacted]", "redacted"))?;
             let method = read_method(text("method").unwrap_or("GET"))?;
             let mut asked = Asked { method, authority, target, ..Asked::default() };
-            if !asked.target.contains('?') {
+            if !asked.target.contains('?') && line.get("has_query") != Some(&false.into()) {
                 asked.notes.push("decided without a query, which logs leave out".into());
             }
             asked

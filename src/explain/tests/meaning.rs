@@ -130,3 +130,25 @@ async fn b63_it_says_whose_answer_may_come_from_the_cache() {
         assert_eq!(json(caller, text).await["cache"], Value::Null, "{caller} {text}");
     }
 }
+
+/// As it stands at a terminal, in one line or with what is below it.
+#[tokio::test]
+async fn a_line_of_the_log_for_people_says_whose_request_it_was_and_where() {
+    let line = "19:10:46Z  403   0.1 ms  DELETE  /t/beta/api/roles/r1        support → beta  DeleteRole";
+    let below = "\n                         claviger.not_permitted: no rule allows DeleteRole\n                         request k35";
+    for text in [line.to_owned(), format!("{line}{below}"), line.trim_start_matches("19:10:46Z  ").to_owned()]
+    {
+        let said = said("", &text).await;
+        assert!(
+            said.starts_with("denied: DELETE /api/roles/r1 (DeleteRole)") && !said.contains("query"),
+            "{text}: {said}"
+        );
+        assert!(said.contains("by caller support at tenant beta"), "{text}: {said}");
+    }
+    let query = said("", "19:10:46Z  200    12 ms  GET     /api/users?…   support → beta  ListUsers").await;
+    assert!(query.contains("at tenant beta") && query.contains("decided without a query"), "{query}");
+    let nobody = said("", "19:10:46Z  401   0.1 ms  GET     /api/users   from 10.0.0.7:1234").await;
+    assert!(nobody.starts_with("unclear: whose request is it?"), "{nobody}");
+    let several = said("", &format!("{line}\n{line}")).await;
+    assert!(several.starts_with("unclear: these are several lines"), "{several}");
+}

@@ -53,9 +53,9 @@ pub enum RuleError {
         method: Box<str>,
     },
     /// Several rules in one text.
-    #[error("rules are separated by commas: write {}", quoted(rules))]
+    #[error("each rule is a text of its own: write {}", quoted(rules))]
     Several {
-        /// The words between the spaces.
+        /// What stands between spaces or commas.
         rules: Vec<Box<str>>,
     },
     /// `HEAD` has no rules of its own.

@@ -53,7 +53,10 @@ fn what_is_no_rule_says_what_to_write() {
             "get /api/users",
             "\"get\" is not a method: write GET, POST, PUT, PATCH or DELETE; a rule has one method",
         ),
-        ("users:read ListRoles", "rules are separated by commas: write \"users:read\", \"ListRoles\""),
+        ("users:read ListRoles", "each rule is a text of its own: write \"users:read\", \"ListRoles\""),
+        ("users:read,roles:read", "each rule is a text of its own: write \"users:read\", \"roles:read\""),
+        ("users:read, ListRoles", "each rule is a text of its own: write \"users:read\", \"ListRoles\""),
+        ("ListUsers,ListRoles", "each rule is a text of its own: write \"ListUsers\", \"ListRoles\""),
         (
             "* /api/users",
             "\"*\" is not a method: write GET, POST, PUT, PATCH or DELETE; a rule has one method",

@@ -3,10 +3,15 @@
 
 use std::borrow::Cow;
 
-use super::{Description, Failure};
+use super::{Description, Failure, table};
 use crate::{
-    config::Class, idempotency::IdempotencyError, ids::TenantName, limit::LimitError, policy::Refusal,
-    proxy::HostError, upstream::UpstreamError,
+    config::Class,
+    idempotency::IdempotencyError,
+    ids::TenantName,
+    limit::LimitError,
+    policy::Refusal,
+    proxy::HostError,
+    upstream::{SendError, TryFailure, UpstreamError},
 };
 
 impl Failure {
@@ -82,12 +87,40 @@ impl Failure {
                 format!("{first} Raise tenants.{tenant}.quota only if Logto allows more; several replicas count together only through [redis].").into()
             }
             Self::Upstream(error) => {
-                let of_operator = super::try_of(error).map(super::remedy_of_try);
+                let of_operator = try_of(error).map(remedy_of_try);
                 of_operator.map_or_else(|| self.remedy_of_caller(description), Cow::Borrowed)
             }
             _ => self.remedy_of_caller(description),
         };
         (!remedy.is_empty()).then_some(remedy)
+    }
+}
+
+/// As which kind of failed try its operator sees it; `None` where the request was at fault.
+fn try_of(error: &UpstreamError) -> Option<TryFailure> {
+    match error {
+        UpstreamError::Unreachable(SendError::Broken(_), _) | UpstreamError::BrokeOff => {
+            Some(TryFailure::Broken)
+        }
+        UpstreamError::Unreachable(..) => Some(TryFailure::Unreachable),
+        UpstreamError::Timeout(_) | UpstreamError::Deadline(_) => Some(TryFailure::Timeout),
+        UpstreamError::TokenRejected(..) => Some(TryFailure::TokenRejected),
+        UpstreamError::Foreign(foreign, _) if foreign.is_of_gateway() => Some(TryFailure::Gateway),
+        UpstreamError::Invalid(_) | UpstreamError::Foreign(..) => Some(TryFailure::Invalid),
+        _ => None,
+    }
+}
+
+/// What the operator does about tries that fail in this way.
+pub fn remedy_of_try(failure: TryFailure) -> &'static str {
+    match failure {
+        TryFailure::Unreachable => table::OPERATOR_UNREACHABLE,
+        TryFailure::Broken => table::OPERATOR_BROKEN,
+        TryFailure::Timeout => table::OPERATOR_TIMEOUT,
+        TryFailure::ServerError => table::OPERATOR_SERVER_ERROR,
+        TryFailure::Gateway => table::OPERATOR_GATEWAY,
+        TryFailure::TokenRejected => table::OPERATOR_TOKEN_REJECTED,
+        TryFailure::Invalid => table::OPERATOR_INVALID,
     }
 }
 

@@ -91,6 +91,7 @@ pub(super) const TOKEN_REJECTED: Description = row(502, "claviger.token_rejected
 pub(super) const UPSTREAM_UNREACHABLE: Description = row(502, "claviger.upstream_unreachable", Upstream, "destination_unavailable", "Upstream unreachable", "Try again later; the operator checks `endpoint`, DNS and the network policy.");
 pub(super) const UPSTREAM_BROKEN: Description = row(502, "claviger.upstream_unreachable", Upstream, "connection_terminated", "Upstream broke the connection", "A read can be repeated; a write may have been carried out: look before you repeat it.");
 pub(super) const UPSTREAM_INVALID: Description = row(502, "claviger.upstream_invalid", Upstream, "http_protocol_error", "Upstream answer invalid", "The operator checks `endpoint`: it must be the tenant's own address, without a path.");
+pub(super) const UPSTREAM_FOREIGN: Description = Description { remedy: "A write may have been carried out: look before you repeat it. The operator checks `endpoint`, and what is in front of Logto: another server, a firewall or a gateway answers there.", ..UPSTREAM_INVALID };
 pub(super) const ANSWER_WITHHELD: Description = row(502, "claviger.upstream_invalid", Upstream, "http_protocol_error", "Upstream answer withheld", "The operator looks at the log; the request has been carried out.");
 pub(super) const TENANT_NOT_STORED: Description = row(502, "claviger.tenant_not_stored", Claviger, "proxy_internal_error", "Tenant created and not stored", "");
 pub(super) const TOKEN_UNAVAILABLE: Description = row(503, "claviger.token_unavailable", Issuer, "destination_unavailable", "No access token", "Wait as long as Retry-After says; the operator looks at the log, or runs `claviger status`.");
@@ -114,7 +115,8 @@ pub(super) const OPERATOR_UNREACHABLE: &str = "Check the tenant's `endpoint`, DN
 pub(super) const OPERATOR_BROKEN: &str = "Look at Logto's log and at what is between: a proxy, a load balancer, a restart.";
 pub(super) const OPERATOR_TIMEOUT: &str = "Look at how Logto and its database fare; `timeouts.response` is how long an answer may take.";
 pub(super) const OPERATOR_SERVER_ERROR: &str = "Logto answers with an error of its own, which callers get as it is: look at Logto's log and at its database.";
+pub(super) const OPERATOR_GATEWAY: &str = "What is in front of Logto answers in its place, such as a gateway or a load balancer: look at its log, and at whether Logto runs.";
 pub(super) const OPERATOR_TOKEN_REJECTED: &str = "Check the tenant's `resource`, the clocks of both sides, and whether Logto's signing keys were rotated.";
 /// What the operator does where Logto Cloud refuses the token of an account.
 pub const REMEDY_OF_ACCOUNT: &str = "Make another personal access token in the Logto Console, in the settings of the profile, and put it where `token` of the account takes it from.";
-pub(super) const OPERATOR_INVALID: &str = "Check the tenant's `endpoint`: it must be the tenant's own address, without a path.";
+pub(super) const OPERATOR_INVALID: &str = "Check the tenant's `endpoint`: it must be the tenant's own address, without a path. If it is, see whether a firewall or another server in front of Logto answers in its place.";

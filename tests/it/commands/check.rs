@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use claviger_emulator::{Effect, Fault, Target};
+
 use super::{Files, offline};
 use crate::support::{
     Logto, Settings, claviger,
@@ -219,6 +221,36 @@ async fn check_online_explains_in_the_users_terms() {
             finished.stderr
         );
         assert!(!finished.stderr.contains(logto.secret()) && !finished.stderr.contains("eyJ"));
+    }
+}
+
+#[tokio::test]
+async fn check_online_tells_a_page_of_somebody_else_from_logtos_own_refusal() {
+    let logto = Logto::start().await;
+    let files = Files::new();
+    let file = files.with(&Settings::usual().tenant("acme", &logto));
+    for (effect, what) in [
+        (
+            Effect::body(403, "text/html", "<html>blocked"),
+            "a web page (text/html) with status 403 Forbidden. Check the tenant's `endpoint`",
+        ),
+        (
+            Effect::redirect(302, "https://elsewhere.example"),
+            "a redirect with status 302 Found. Check the tenant's `endpoint`",
+        ),
+        (
+            Effect::body(503, "text/html", "<html>nginx"),
+            "503 Service Unavailable. What is in front of Logto answers in its place",
+        ),
+    ] {
+        logto.faults().set(vec![Fault::new(Target::Api, effect)]);
+        let finished = claviger(&["check", "--online", "--config", &file]).await;
+        finished.assert_code(1);
+        assert!(
+            finished.stderr.contains(what) && !finished.stderr.contains("Assign a role"),
+            "{}",
+            finished.stderr
+        );
     }
 }
 

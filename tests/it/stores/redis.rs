@@ -386,3 +386,13 @@ async fn ten_thousand_tenants_are_read_in_less_than_a_second() {
     println!("{read} records, {} bytes, read in {took:?}", checkup.bytes);
     assert!(took < Duration::from_secs(1), "{took:?}");
 }
+
+#[tokio::test]
+async fn a_database_that_the_server_does_not_have_is_named() {
+    let port = RedisServer::free_port();
+    let name = "a_database_that_the_server_does_not_have_is_named";
+    let Some(_server) = RedisServer::start_with(name, &["--port", &port.to_string()]).await else { return };
+    let url = RedisAddress::parse(&format!("redis://127.0.0.1:{port}/99")).expect("it is one");
+    let why = refused(&RedisOptions::at(vec![url])).await;
+    assert!(why.contains("it has no database 99: leave /99 out of redis.url"), "{why}");
+}

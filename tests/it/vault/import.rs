@@ -167,3 +167,19 @@ async fn the_admin_listener_adopts_once_however_often_it_is_asked() {
     }
     assert_eq!(proxy.ask_admin(&put("other")).await.status, 400);
 }
+
+/// The vault is the process's, and there is nothing to ask either for.
+#[tokio::test]
+async fn an_import_without_a_valid_line_says_so_and_no_more() {
+    let (logto, place) = (Logto::start().await, Place::new());
+    let proxy = place.builder(&logto).start().await;
+    let path = place.path("bad.ndjson");
+    let not_an_alias = entry(&logto, "Not An Alias", json!(logto.secret())).to_string();
+    for (text, failed, code) in [("", 0, 0), ("{bad\n", 1, 1), (&*not_an_alias, 1, 1)] {
+        std::fs::write(&path, text).expect("it can be written to");
+        let done = tenant(&proxy.file(), &["import", &path.display().to_string()]).await;
+        let counts = format!("0 adopted, 0 unchanged, {failed} failed");
+        assert!(done.assert_code(code).stderr.contains(&counts), "{text}: {done:?}");
+        assert!(!done.stderr.contains("vault is unavailable"), "{text}: {done:?}");
+    }
+}

@@ -146,6 +146,19 @@ async fn an_old_secret_that_cannot_be_deleted_is_told_of_until_it_is() {
     assert_eq!(names(&proxy, &logto).await.len(), 2);
 }
 
+/// Of a firewall, or of another server: what is not there counts as deleted.
+#[tokio::test]
+async fn a_web_page_with_404_is_not_taken_for_a_secret_that_is_gone() {
+    let (logto, place) = (Logto::start().await, Place::new());
+    let proxy = builder(&place, &logto, "3s").start().await;
+    adopt(&place, &proxy.file(), "acme", &logto, logto.secret()).await.assert_code(0);
+    tenant(&proxy.file(), &["rotate", "acme"]).await.assert_code(0).keep(proxy.tap());
+    logto.api_fault(Effect::body(404, "text/html", "<html>blocked"));
+    proxy.logged("the answer is not from the Management API: a web page (text/html) with status 404").await;
+    logto.faults().clear();
+    assert_eq!(names(&proxy, &logto).await.len(), 2, "the old one is still there, and known to be");
+}
+
 #[tokio::test]
 async fn an_overlap_ends_when_it_was_said_to_and_not_at_the_next_look() {
     let (logto, place) = (Logto::start().await, Place::new());

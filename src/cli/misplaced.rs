@@ -1,0 +1,64 @@
+//! Options that other servers have, and what says the same here. Every other mistake keeps clap's words, but for its advice to give an
+//! option as a file's name.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+const ADDRESSES: [&str; 9] =
+    ["--port", "-p", "--listen", "--bind", "--addr", "--address", "--host", "--http", "--proxy"];
+
+pub(super) fn explained(mut error: clap::Error, command: Option<&str>) -> clap::Error {
+    if error.kind() != ErrorKind::UnknownArgument {
+        return error;
+    }
+    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else { return error };
+    let option = option.split('=').next().unwrap_or_default().to_owned();
+    // It names no option that there is: it is about a file that may stand there.
+    if let Some(ContextValue::StyledStrs(tips)) = error.get(ContextKind::Suggested)
+        && tips.iter().all(|tip| tip.to_string().contains("as a value"))
+    {
+        error.remove(ContextKind::Suggested);
+    }
+    if command == Some("serve") && ADDRESSES.contains(&&*option) {
+        let tip = "where it listens is listen.proxy = \"127.0.0.1:3600\" in the configuration, or the environment variable \
+                   CLAVIGER_LISTEN__PROXY=127.0.0.1:3600";
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    fn said(arguments: &[&str]) -> String {
+        let all = [&["claviger"], arguments].concat();
+        let error = Cli::command().try_get_matches_from(all).expect_err("there is no such option");
+        explained(error, arguments.first().copied()).to_string()
+    }
+
+    #[test]
+    fn where_serve_listens_is_said_to_whoever_looks_for_an_option() {
+        for arguments in
+            [&["serve", "--port", "3600"][..], &["serve", "--listen=0.0.0.0:3600"], &["serve", "-p", "3600"]]
+        {
+            let said = said(arguments);
+            assert!(said.contains("CLAVIGER_LISTEN__PROXY=127.0.0.1:3600"), "{arguments:?}: {said}");
+            assert!(!said.contains("as a value"), "{arguments:?}: {said}");
+        }
+        // A file may stand there, so clap advises to write the option as one.
+        for arguments in
+            [&["serve", "--workers", "2"][..], &["check", "--port", "3600"], &["check", "--verbose"]]
+        {
+            let said = said(arguments);
+            assert!(
+                !said.contains("as a value") && !said.contains("CLAVIGER_LISTEN"),
+                "{arguments:?}: {said}"
+            );
+        }
+        let slip = said(&["serve", "--ready-fil", "x"]);
+        assert!(slip.contains("--ready-file"), "{slip}");
+    }
+}
