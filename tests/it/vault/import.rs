@@ -175,7 +175,7 @@ async fn an_import_without_a_valid_line_says_so_and_no_more() {
     let proxy = place.builder(&logto).start().await;
     let path = place.path("bad.ndjson");
     let not_an_alias = entry(&logto, "Not An Alias", json!(logto.secret())).to_string();
-    for (text, failed, code) in [("", 0, 0), ("{bad\n", 1, 1), (&*not_an_alias, 1, 1)] {
+    for (text, failed, code) in [("", 1, 1), ("{bad\n", 1, 1), (&*not_an_alias, 1, 1)] {
         std::fs::write(&path, text).expect("it can be written to");
         let done = tenant(&proxy.file(), &["import", &path.display().to_string()]).await;
         let counts = format!("0 adopted, 0 unchanged, {failed} failed");
