@@ -37,6 +37,9 @@ impl Asked {
         if let Some(object) = log_line::object(text) {
             return log_line::read(&object);
         }
+        if let Some(refused) = log_line::shown_before_any_rule(text) {
+            return Err(refused);
+        }
         if text.lines().filter(|line| !line.trim().is_empty()).count() > 1 {
             let what =
                 "these are several lines: give one request, such as by `… | tail -n 1 | claviger explain -`";
