@@ -95,7 +95,10 @@ impl Admin {
     }
 
     async fn one(&self, name: &str) -> Result<Value, Refused> {
-        Ok(self.shown(&self.stored(name).await?))
+        let stored = self.stored(name).await?;
+        let mut value = self.shown(&stored);
+        stored.show_callers(&self.pipeline.load().config(), &mut value);
+        Ok(value)
     }
 
     async fn remove(&self, name: &str) -> Result<Value, Refused> {
@@ -131,6 +134,7 @@ impl Admin {
     /// With the tenants that are the same application: none of them is rotated.
     fn shown_adopted(&self, stored: &Stored) -> Value {
         let mut value = self.shown(stored);
+        stored.show_callers(&self.pipeline.load().config(), &mut value);
         let all = self.pipeline.load().tenants().all();
         let sharing = stored.record.sharing(all.iter().map(|tenant| tenant.config()));
         if let Some(other) = sharing.first() {

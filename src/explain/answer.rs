@@ -88,7 +88,7 @@ pub(super) fn explanation(facts: &Facts<'_>) -> Explanation {
         "cache": facts.cache(),
         "suggestion": advice.as_ref().map(Advice::to_json),
         "identified": identified(facts),
-        "notes": facts.meant.notes,
+        "notes": facts.notes().collect::<Vec<_>>(),
         "text": text,
     });
     Explanation { outcome, text, json }

@@ -95,6 +95,16 @@ impl<'f> Facts<'f> {
         self.learned.caller.and_then(|CallerIndex(index)| self.config.callers.get(index))
     }
 
+    /// What it has to have to be the caller's that it was taken for; nothing where it is refused before anybody asks whose it is.
+    pub(super) fn assumed(&self) -> Option<&'f str> {
+        self.learned.caller.and(self.meant.assumed.as_deref())
+    }
+
+    /// What the reader has to know of how the request was read.
+    pub(super) fn notes(&self) -> impl Iterator<Item = &'f str> {
+        self.meant.notes.iter().map(String::as_str).chain(self.assumed())
+    }
+
     pub(super) fn tenant(&self) -> Option<&str> {
         self.learned.tenant.as_ref().map(|tenant| tenant.name().as_str())
     }

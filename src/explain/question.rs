@@ -36,6 +36,8 @@ pub(super) struct Meant {
     pub(super) who: Who,
     /// The caller that was named beside credentials, which must be theirs.
     named: Option<CallerIndex>,
+    /// Whose it was taken to be for want of a credential that it has to have, with what it has to have.
+    pub(super) assumed: Option<String>,
     pub(super) notes: Vec<String>,
 }
 
@@ -78,11 +80,12 @@ impl Question {
         notes.extend(address(&mut asked, config, peer.listener, is_at_logto));
         let named = caller.or(asked.caller.take()).map(|name| index_of(&name, config)).transpose()?;
         let presents = !is_at_logto && asked.has_credential() || peer.certificate.is_some();
+        let mut taken_for = None;
         let who = match (named, config.callers.as_slice()) {
             _ if presents => Who::Presented,
             (Some(named), _) => Who::Caller(named),
             (None, [only]) => {
-                notes.extend(assumed(only));
+                taken_for = assumed(only);
                 Who::Caller(CallerIndex(0))
             }
             (None, callers) => return Err(whose(callers, &notes)),
@@ -99,7 +102,7 @@ impl Question {
                 "path and query hold a character that no URL has: percent-encode it, as clients do".into(),
             )
         })?;
-        Ok(Meant { head, body: asked.body, peer, who, named, notes })
+        Ok(Meant { head, body: asked.body, peer, who, named, assumed: taken_for, notes })
     }
 }
 

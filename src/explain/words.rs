@@ -51,12 +51,16 @@ pub(super) fn lines(facts: &Facts<'_>, advice: Option<&Advice>) -> Vec<String> {
         lines.extend(refusal.to_allow().map(|what| format!("  to allow it, {what}")));
     }
     lines.extend(advice.into_iter().flat_map(|advice| advice.lines(facts.op())));
-    lines.extend(facts.meant.notes.iter().map(|note| format!("  note: {note}")));
+    lines.extend(facts.notes().map(|note| format!("  note: {note}")));
     lines
 }
 
 fn headline(facts: &Facts<'_>) -> String {
-    let word = if facts.outcome.is_ok() { "allowed" } else { "denied" };
+    let word = match (facts.outcome, facts.assumed()) {
+        (Ok(_), None) => "allowed",
+        (Ok(_), Some(_)) => "allowed once it has the caller's credential",
+        (Err(_), _) => "denied",
+    };
     let mut line = format!("{word}: {} {}", facts.meant.head.method, facts.path());
     line.extend(facts.operation().map(|operation| format!(" ({})", operation.id)));
     line.extend(facts.caller().map(|caller| format!(" by caller {}", caller.name)));

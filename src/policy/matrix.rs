@@ -7,7 +7,7 @@ use super::{
     Grants,
     conditions::Words,
     decide::{RuleSource, Verdict},
-    idle_denies::idle_denies_of,
+    idle_denies::{Taken, denies_of},
     rules::{Brings, Effect},
 };
 use crate::{
@@ -28,8 +28,8 @@ pub struct Column<'c> {
     pub beyond: Vec<&'c RuleSource>,
     /// What its rules about many operations bring.
     pub brings: Vec<Brings>,
-    /// Rules of `deny` lists that take nothing away from it.
-    pub idle_denies: Vec<&'c RuleSource>,
+    /// What each rule of its `deny` lists takes away from it.
+    pub denies: Vec<Taken<'c>>,
 }
 
 /// What one caller may do with one operation.
@@ -102,7 +102,7 @@ impl<'c> Column<'c> {
             cells: catalog.operations().map(cell).collect(),
             beyond: rules.beyond(catalog).map(AsRef::as_ref).collect(),
             brings: Brings::of_all(catalog, policies(config, caller)),
-            idle_denies: idle_denies_of(grants, index).into_iter().map(AsRef::as_ref).collect(),
+            denies: denies_of(grants, index),
         }
     }
 
@@ -137,7 +137,8 @@ impl<'c> Column<'c> {
             "reveal": caller.reveal.iter().map(|rule| &rule.text).collect::<Vec<_>>(),
             "operations": self.granted().map(Cell::to_json).collect::<Vec<_>>(),
             "broad_rules": self.brings.iter().map(brought).collect::<Vec<_>>(),
-            "idle_denies": self.idle_denies.iter().map(|rule| rule.to_json()).collect::<Vec<_>>(),
+            "denies": self.denies.iter().filter(|it| !it.is_nothing()).map(taken).collect::<Vec<_>>(),
+            "idle_denies": self.denies.iter().filter(|it| it.is_nothing()).map(|it| it.source.to_json()).collect::<Vec<_>>(),
             "beyond_the_catalog": self.beyond.iter().map(|rule| rule.to_json()).collect::<Vec<_>>(),
         })
     }
@@ -221,6 +222,14 @@ fn brought(brings: &Brings) -> Value {
         "by_name_alone": brings.by_name,
         "denied": brings.denied,
     })
+}
+
+fn taken(taken: &Taken<'_>) -> Value {
+    let mut rule = taken.source.to_json();
+    rule["takes_away"] = json!(taken.whole);
+    rule["takes_away_some_paths_of"] = json!(taken.in_part);
+    rule["takes_away_beyond_the_catalog"] = json!(taken.beyond);
+    rule
 }
 
 fn issue(caller: &Caller) -> &'static str {

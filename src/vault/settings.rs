@@ -18,6 +18,14 @@ impl Stored {
         value["template_labels"] = json!(template.map(|template| &template.labels[..]).unwrap_or_default());
         value
     }
+
+    /// Says in what is shown of it that no caller of `config` may name the tenant, where that is so: a misspelt label is easily overlooked.
+    pub fn show_callers(&self, config: &Config, shown: &mut Value) {
+        let tenant = self.record.tenant(config);
+        if !config.callers.iter().any(|caller| caller.tenants.matches(&caller.name, &tenant)) {
+            shown["no_caller"] = true.into();
+        }
+    }
 }
 
 impl Record {

@@ -299,6 +299,12 @@ async fn faults_and_memory_are_switched_over_http() {
     let wrong =
         control("PUT", "/__emulator/faults").body("application/json", r#"[{"on":"api","effect":"no"}]"#);
     assert_eq!(world.send(&wrong).await.status, 400);
+    let never = r#"[{"on":"api","path":"api/users","effect":"reset"}]"#;
+    let never = world.send(&control("PUT", "/__emulator/faults").body("application/json", never)).await;
+    assert_eq!(never.status, 400);
+    let message = never.json()["message"].as_str().unwrap_or_default().to_owned();
+    assert!(message.starts_with("fault 1: no path begins like `path`"), "{message}");
+    assert_eq!(world.logto.faults().armed().len(), 1, "what was armed before is still");
     assert_eq!(world.send(&control("DELETE", "/__emulator/faults")).await.status, 204);
     assert!(world.logto.faults().armed().is_empty());
 

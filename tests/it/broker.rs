@@ -157,6 +157,18 @@ async fn a_token_request_that_is_no_form_is_told_which_fields_to_send() {
 }
 
 #[tokio::test]
+async fn a_client_that_is_named_twice_is_told_to_send_one_of_them() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    let form = "grant_type=client_credentials&client_id=a&client_secret=b";
+    let twice = Request::form("/oidc/token", form).header("Authorization", "Basic YTpi");
+    let body = proxy.ask(&twice).await.json();
+    let said = body["error_description"].as_str().unwrap_or_default();
+    assert!(said.starts_with("The client must be named once: by HTTP Basic, "), "{said}");
+    assert!(said.ends_with("or by client_assertion. Send one of them."), "{said}");
+}
+
+#[tokio::test]
 async fn a_form_that_does_not_arrive_is_not_called_something_else() {
     let logto = Logto::start().await;
     let proxy = Proxy::builder().tenant("acme", &logto).set("timeouts.form", "'100ms'").start().await;

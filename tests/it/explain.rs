@@ -388,5 +388,19 @@ async fn what_was_assumed_of_a_request_without_a_credential_is_said() {
         let said = said.assert_code(0).stdout.clone();
         assert_eq!(said.contains(note), !adds.is_empty(), "{said}");
         assert!(said.ends_with(adds), "{said}");
+        let lacks =
+            "allowed once it has the caller's credential: GET /api/users (ListUsers) by caller billing";
+        assert_eq!(said.starts_with(lacks), !adds.is_empty(), "{said}");
+        // Refused before anybody asks whose it is, so no credential would help.
+        let token = "http://127.0.0.1:3600/t/acme/oidc/token";
+        for (curl, denied) in [
+            (&["curl", token][..], "405"),
+            (&["curl", "-X", "POST", token], "400"),
+            (&["curl", token, "--json", "{}"], "400"),
+        ] {
+            let said = claviger(&[&["explain", "--config", &file][..], curl].concat()).await;
+            let said = said.assert_code(1).stdout.clone();
+            assert!(said.contains(denied) && !said.contains("it is a 401"), "{said}");
+        }
     }
 }

@@ -165,6 +165,15 @@ async fn without_a_process_the_commands_go_to_the_file_and_with_one_it_is_locked
     assert!(adopted.assert_code(0).stdout.contains("\nlabels     customer\n"), "{adopted:?}");
     let shown = tenant(&alone, &["show", "acme"]).await;
     assert!(shown.assert_code(0).stdout.contains("\nlabels     customer\n"), "{shown:?}");
+    // As with a label that is misspelt.
+    let misspelt = place.path("misspelt.toml");
+    let text = std::fs::read_to_string(&alone).expect("it is there");
+    std::fs::write(&misspelt, text.replace("{ label = 'customer' }", "{ label = 'costumer' }"))
+        .expect("it can be written to");
+    let nobodys = tenant(&misspelt, &["show", "acme"]).await;
+    let nobody = "\ncallers    none may use it: no callers.NAME.tenants has its alias, a pattern for it, or one of its labels\n";
+    assert!(nobodys.assert_code(0).stdout.contains(nobody), "{nobodys:?}");
+    assert!(![&adopted, &shown].iter().any(|it| it.stdout.contains("none may use it")), "{shown:?}");
     let list = tenant(&alone, &["list"]).await;
     assert!(list.assert_code(0).stdout.contains("acme"), "{list:?}");
     let doubled = place.path("doubled.toml");

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     answer::{Answer, Family},
     body::Payload,
-    faults::Fault,
+    faults,
     jwt::Algorithm,
     record::{Recorded, TenantName},
     shared::Shared,
@@ -19,7 +19,7 @@ use crate::{
 pub(crate) fn answer(shared: &Shared, method: &Method, path: &str, payload: &Payload) -> Answer {
     let answer = match (method.as_str(), path) {
         ("GET", "/__emulator/faults") => Answer::ok(&shared.faults.armed()),
-        ("PUT", "/__emulator/faults") => match serde_json::from_slice::<Vec<Fault>>(&payload.bytes) {
+        ("PUT", "/__emulator/faults") => match faults::read(&payload.bytes) {
             Ok(faults) => {
                 shared.faults.set(faults);
                 Answer::no_content()

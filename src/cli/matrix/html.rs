@@ -146,7 +146,7 @@ fn callers(columns: &[Column<'_>], numbered: &Numbered<'_>) -> String {
         if !revealed.is_empty() {
             facts.push(("Answers unmasked", revealed.join(", ")));
         }
-        facts.extend(column.idle_denies.iter().map(|rule| ("Takes nothing away", rule.to_string())));
+        facts.extend(column.denies.iter().map(|taken| ("Denied", format!("{} {taken}", taken.source))));
         let beyond = numbered.beyond(column);
         if !beyond.is_empty() {
             let rules = super::numbered::listed(&beyond);

@@ -146,8 +146,8 @@ fn summary(column: &Column<'_>, numbered: &Numbered<'_>, lines: &mut Vec<String>
     for rule in &caller.reveal {
         wrap("  ", &format!("{}: answers unmasked ({})", rule.text, rule.origin), lines);
     }
-    for rule in &column.idle_denies {
-        wrap("  ", &format!("{rule} takes nothing away: no rule allows this caller what it denies"), lines);
+    for taken in &column.denies {
+        wrap("  ", &format!("{} {taken}", taken.source), lines);
     }
     let beyond = numbered.beyond(column);
     if !beyond.is_empty() {

@@ -146,7 +146,9 @@ async fn read(config: &Config, vault: Option<Vault>, ask: &Ask) -> Result<Value,
             let alias = alias(name)?;
             let unknown = || VaultError::Unknown(alias.clone());
             let stored = vault.ok_or_else(unknown)?.get(&alias).await?.ok_or_else(unknown)?;
-            Ok(stored.shown(config))
+            let mut value = stored.shown(config);
+            stored.show_callers(config, &mut value);
+            Ok(value)
         }
         Ask::Rotate(_) | Ask::Adopt(_) => Err(AdoptError::Said(
             "this takes the running process, with admin.tenants = true: start `claviger serve`".into(),
@@ -171,6 +173,7 @@ async fn adopted(config: Config, vault: Vault, adoption: &Adoption) -> Result<Va
     let adopted = audit::written(shared.audit.as_ref(), adopted).await?;
     let config = pipeline.config();
     let mut value = adopted.shown(&config);
+    adopted.show_callers(&config, &mut value);
     let all = vault.list().await.map_err(|error| said(&error.into()))?;
     let beside = VaultTenants::new(all.into_iter().map(|stored| stored.record), &config).beside(&config);
     let sharing = adopted.record.sharing(&beside.tenants);

@@ -48,6 +48,11 @@ pub(super) fn text(value: &Value, now: SystemTime) -> String {
         let others: Vec<_> = others.iter().filter_map(Value::as_str).collect();
         lines.push(("rotation", format!("never: {} is the same application at Logto", others.join(", "))));
     }
+    if value["no_caller"] == true {
+        const NOBODY: &str =
+            "none may use it: no callers.NAME.tenants has its alias, a pattern for it, or one of its labels";
+        lines.push(("callers", NOBODY.into()));
+    }
     if value["in_force"] == false {
         lines.push(("in force", "no: the configuration has a tenant of this name".into()));
     }

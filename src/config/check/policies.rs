@@ -32,7 +32,13 @@ impl Checker<'_> {
             let key = at.key("allow");
             if allow.is_empty() && !self.is_reported(&key) {
                 let what = if unruly { "the policy has no allow" } else { "the list is empty" };
-                let remedy = "Write what callers need, such as allow = [\"users:read\"].";
+                // To callers that have another policy as well, it may be meant to deny and no more.
+                let remedy = match deny.is_empty() {
+                    true => "Write what callers need, such as allow = [\"users:read\"].",
+                    false => {
+                        "It only denies. If that is meant, beside other policies of the same callers, ignore this."
+                    }
+                };
                 self.warn(&key, format!("{what}: it allows nothing"), remedy);
             }
             match PolicyName::parse(name) {

@@ -380,6 +380,14 @@ fn callers_and_policies() {
             "c.toml:6: policies.p.allow: the list is empty: it allows nothing. Write what callers need, such as allow = [\"users:read\"].",
         ],
     );
+    // Whoever did as the remedy for an empty policy says would grant something.
+    warns(
+        ALLOW,
+        "deny = [\"users:read\"]",
+        &[
+            "c.toml:5: policies.p.allow: the policy has no allow: it allows nothing. It only denies. If that is meant, beside other policies of the same callers, ignore this.",
+        ],
+    );
     warns(
         "[callers.c]",
         "[policies.q]\nallow = \"*\"\n[callers.c]",

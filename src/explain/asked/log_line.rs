@@ -24,6 +24,9 @@ pub(super) fn object(text: &str) -> Option<Map<String, Value>> {
     }
 }
 
+/// How a line begins that is of no request, since the bytes could not be read as one.
+const UNREAD: &str = "a request was refused (";
+
 /// The line of a request in the log for people (`observe/request_log/line`), `403  0.1 ms  DELETE  /api/roles/r1  billing → acme  …`, as the
 /// log's JSON would have it. What is below it is indented, and is about the same request.
 pub(super) fn for_people(text: &str) -> Option<Map<String, Value>> {
@@ -53,6 +56,7 @@ pub(super) fn for_people(text: &str) -> Option<Map<String, Value>> {
 pub(super) fn read(line: &Map<String, Value>) -> Result<Asked, Unclear> {
     let text = |name: &str| line.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let operation = text("operation");
+    let status = line.get("status").and_then(Value::as_u64).unwrap_or_default();
     let mut asked = match (text("path"), operation) {
         (Some(path), _) => {
             let Url { authority, target } = Url::read(&path.replace("[redacted]", "redacted"))?;
@@ -73,17 +77,49 @@ pub(super) fn read(line: &Map<String, Value>) -> Result<Asked, Unclear> {
             };
             Asked::of_operation(catalog.operation(op))
         }
+        (None, None) if text("message").is_some_and(|text| text.starts_with(UNREAD)) => {
+            return Err(refused_early("its head could not be read"));
+        }
         (None, None) => {
             let what = "this line has neither `path` nor `operation`, so it does not say what was asked for";
             return Err(Unclear(what.into()));
         }
     };
-    let status = line.get("status").and_then(Value::as_u64).unwrap_or_default();
+    if let Some(code) = text("code").filter(|_| text("caller").is_none())
+        && let Some(refused) = before_any_rule(code, status)
+    {
+        return Err(refused);
+    }
     if let Some(code) = text("code").filter(|code| status >= 400 && is_beyond_explaining(code)) {
         asked.notes.push(format!("the line says {status} {code}, for a reason that is not looked at here"));
     }
     let owned = |name: &str| text(name).map(ToOwned::to_owned);
     Ok(Asked { caller: owned("caller"), tenant: owned("tenant"), ..asked })
+}
+
+/// Of a line that says that a request was refused before anybody asked what its caller may do: what a rule would say of it is no answer.
+fn before_any_rule(code: &str, status: u64) -> Option<Unclear> {
+    const BEFORE: [&str; 4] = ["bad_request", "caller_unknown", "host_not_allowed", "origin_not_allowed"];
+    let name = code.strip_prefix("claviger.")?;
+    (status >= 400 && BEFORE.contains(&name)).then(|| refused_early(&format!("{status} {code}")))
+}
+
+fn refused_early(what: &str) -> Unclear {
+    Unclear(format!(
+        "this line is of a request that was refused before any rule was asked ({what}): its cause and remedy say why. \
+         What a caller may do: claviger explain METHOD PATH --caller NAME"
+    ))
+}
+
+/// The same of what a terminal shows, `401  0.0 ms  GET  /api/users  from 192.0.2.1:7`: where a caller is known, it stands in the place of "from".
+pub(super) fn shown_before_any_rule(text: &str) -> Option<Unclear> {
+    let words: Vec<&str> = text.lines().next()?.split_whitespace().collect();
+    let status = words.windows(6).find_map(|line| match *line {
+        [status @ ("400" | "401" | "431"), _, "ms" | "s", _, _, "from"] => Some(status),
+        _ => None,
+    });
+    let is_unread = text.contains(UNREAD).then_some("its head could not be read");
+    status.or(is_unread).map(refused_early)
 }
 
 /// Whether an error of Claviger's is about something else than who asks for what.

@@ -133,6 +133,30 @@ fn what_is_no_request_is_told_so_and_not_repeated() {
         ("GET /api/users\nGET /api/roles", "several lines"),
         (r#"{"message":"ready"}"#, "neither `path` nor `operation`"),
         (r#"{"operation":"other"}"#, "`operation` is none of the catalog"),
+        (
+            r#"{"path":"/api/users","method":"GET","status":401,"code":"claviger.caller_unknown"}"#,
+            "refused before any rule was asked (401 claviger.caller_unknown): its cause and remedy say why",
+        ),
+        (
+            r#"{"path":"/api/users","status":400,"code":"claviger.bad_request"}"#,
+            "refused before any rule was asked (400 claviger.bad_request)",
+        ),
+        (
+            r#"{"message":"a request was refused (431): its head is too large","peer":"127.0.0.1:7"}"#,
+            "refused before any rule was asked (its head could not be read)",
+        ),
+        (
+            "2026-11-29T20:00:00Z  WARN a request was refused (431): its head is too large peer=127.0.0.1:7",
+            "refused before any rule was asked (its head could not be read)",
+        ),
+        (
+            "WARN 401   0.0 ms  GET     /api/users     from 127.0.0.1:7  ListUsers",
+            "refused before any rule was asked (401)",
+        ),
+        (
+            "401 0.0 ms GET /api/users from 127.0.0.1:7 ListUsers\n   claviger.caller_unknown: no credential\n",
+            "refused before any rule was asked (401)",
+        ),
     ] {
         let said = read(text);
         assert!(said.starts_with("unclear: ") && said.contains(says), "{text}: {said}");
@@ -157,7 +181,7 @@ fn what_was_not_read_is_said() {
         ("GetUser", "decided for any /api/users/{userId}"),
         (r#"{"path":"/api/users"}"#, "without a query"),
         (
-            r#"{"path":"/api/users","status":431,"code":"claviger.bad_request"}"#,
+            r#"{"path":"/api/users","status":431,"code":"claviger.bad_request","caller":"local"}"#,
             "the line says 431 claviger.bad_request, for a reason that is not looked at here",
         ),
     ] {

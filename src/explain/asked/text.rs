@@ -37,6 +37,9 @@ impl Asked {
         if let Some(object) = log_line::object(text) {
             return log_line::read(&object);
         }
+        if let Some(refused) = log_line::shown_before_any_rule(text) {
+            return Err(refused);
+        }
         if let Some(line) = log_line::for_people(text) {
             return log_line::read(&line);
         }

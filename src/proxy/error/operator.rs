@@ -3,7 +3,10 @@
 
 use std::borrow::Cow;
 
-use super::{Description, Failure, table};
+use super::{
+    Description, Failure,
+    table::{self, SEE_LOG},
+};
 use crate::{
     config::Class,
     idempotency::IdempotencyError,
@@ -75,7 +78,7 @@ impl Failure {
             Self::Token(error) => error.remedy().into(),
             Self::Caller(unauthenticated) => unauthenticated
                 .operators_remedy()
-                .map_or_else(|| self.remedy_of_caller(description), Cow::Borrowed),
+                .map_or_else(|| of_the_log(self.remedy_of_caller(description)), Cow::Borrowed),
             Self::Limit(LimitError::Quota { tenant, class, .. }) => {
                 let first = match class {
                     // There is none below, and it has only what more urgent ones leave.
@@ -124,11 +127,28 @@ pub fn remedy_of_try(failure: TryFailure) -> &'static str {
     }
 }
 
+/// A remedy without the sentence that sends its reader to the log.
+fn of_the_log(remedy: Cow<'static, str>) -> Cow<'static, str> {
+    match remedy.strip_suffix(SEE_LOG) {
+        Some(rest) => rest.to_owned().into(),
+        None => remedy,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    /// It stands in the log already.
+    #[test]
+    fn nobody_who_reads_the_log_is_sent_to_it() {
+        let told = super::super::table::CALLER_UNKNOWN.remedy;
+        let logged = of_the_log(told.into());
+        assert_eq!(format!("{logged}{SEE_LOG}"), told);
+        assert!(logged.ends_with("if a caller there has `loopback = true`."), "{logged}");
+    }
 
     #[test]
     fn nobody_is_advised_to_take_a_lower_class_who_has_the_lowest() {

@@ -33,6 +33,8 @@ pub const NO_TENANT_NAMED: &str = TENANT_NOT_NAMED.title;
 /// The same of accounts at Logto Cloud.
 pub const NO_ACCOUNT_NAMED: &str = ACCOUNT_NOT_NAMED.title;
 const DENIED: &str = "http_request_denied";
+/// The end of a remedy that is of no use in the log itself.
+pub(super) const SEE_LOG: &str = " The operator's log says why, under this instance.";
 /// The end of the remedies of what the policy refuses.
 pub(super) const EXPLAIN: &str = "`claviger explain` shows which rule decides.";
 const MALFORMED: &str = "http_request_error";
@@ -46,6 +48,7 @@ const fn row(status: u16, code: &'static str, side: Side, proxy_error: &'static 
 
 pub(super) const BAD_REQUEST: Description = row(400, "claviger.bad_request", Caller, MALFORMED, "Malformed request", "Correct the request.");
 pub(super) const TOKEN_FORM: Description = row(400, "claviger.bad_request", Caller, MALFORMED, "Malformed request", "Send the fields grant_type=client_credentials, client_id (the caller's name) and client_secret (its API key) as a form, not as JSON; the last two may come by HTTP Basic.");
+pub(super) const CLIENT_TWICE: Description = Description { remedy: "Send one of them.", ..BAD_REQUEST };
 pub(super) const RESOURCES: Description = Description { oauth: "invalid_target", ..BAD_REQUEST };
 pub(super) const GRANT_TYPE: Description = Description { oauth: "unsupported_grant_type", ..TOKEN_FORM };
 pub(super) const TOKEN_NOT_GRANTED: Description = row(400, "claviger.bad_request", Caller, DENIED, "Token not granted", "Leave it out for the token that the grant names.");

@@ -100,16 +100,64 @@ async fn check_and_the_matrix_name_denies_that_take_nothing_away() {
     let matrix = claviger(&["policy", "matrix", "--config", &file]).await.stdout;
     let unbroken = matrix.replace("\n    ", " ");
     let (local, other) = unbroken.split_once("\ncaller other\n").expect("it is there");
-    let said = |rule: &str| format!("  deny \"{rule}\" of policy all ({file}");
-    for rule in ["DELETE /api/**", "hooks:write", "cloud:DeleteTenant"] {
-        assert!(local.contains(&said(rule)), "{rule}: {local}");
-        assert_eq!(other.contains(&said(rule)), rule != "hooks:write", "{rule}: {other}");
+    let is_idle = |text: &str, rule: &str| {
+        let mut lines =
+            text.lines().filter(|line| line.starts_with(&format!("  deny \"{rule}\" of policy all ({file}")));
+        let line = lines.next().expect("it is there");
+        assert!(lines.next().is_none(), "once: {text}");
+        line.ends_with(") takes nothing away: no rule allows this caller what it denies")
+    };
+    for rule in ["DELETE /api/**", "hooks:write", "cloud:DeleteTenant", "GetUser"] {
+        assert_eq!(is_idle(local, rule), rule != "GetUser", "{rule}: {local}");
+        assert_eq!(is_idle(other, rule), !matches!(rule, "GetUser" | "hooks:write"), "{rule}: {other}");
     }
-    assert!(local.contains(") takes nothing away: no rule allows this caller what it denies"), "{local}");
-    assert!(!unbroken.contains(&said("GetUser")), "{unbroken}");
     let json = claviger(&["policy", "matrix", "--config", &file, "--json", "--caller", "other"]).await.stdout;
     let json: Value = serde_json::from_str(&json).expect("it is JSON");
     assert_eq!(json["callers"][0]["idle_denies"][0]["rule"], "DELETE /api/**");
+    let page = claviger(&["policy", "matrix", "--config", &file, "--format", "html"]).await.stdout;
+    let idle = " takes nothing away: no rule allows this caller what it denies</dd>";
+    assert!(
+        page.contains("<dt>Denied</dt><dd>deny &quot;DELETE /api/**&quot; of policy all")
+            && page.contains(idle),
+        "{page}"
+    );
+}
+
+/// The row of an operation that is denied vanishes from the table, so nothing else shows a reviewer that somebody took it away.
+#[tokio::test]
+async fn the_matrix_says_of_each_deny_what_it_takes_away() {
+    let files = Files::new();
+    let settings = offline()
+        .set("policies.all.allow", "['users:read', 'roles:read']")
+        .set("policies.all.deny", "['ListUsers', 'GET /api/users/admin', 'roles:*']");
+    let file = files.with(&settings);
+    let matrix = async |format: &str| {
+        let finished = claviger(&["policy", "matrix", "--config", &file, "--format", format]).await;
+        finished.assert_code(0);
+        finished.stdout
+    };
+    let (text, page) = (matrix("text").await.replace("\n    ", " "), matrix("html").await);
+    assert!(!text.contains("\nListUsers"), "{text}");
+    for (rule, takes) in [
+        ("ListUsers", "takes away: ListUsers"),
+        ("GET /api/users/admin", "takes away: some paths of GetUser"),
+        ("roles:*", "takes away: 5 operations (ListRoles, GetRole, ListRoleApplications, …)"),
+    ] {
+        let said = |quote: &str| format!("deny {quote}{rule}{quote} of policy all ({file}");
+        for (text, quote) in [(&text, "\""), (&page, "&quot;")] {
+            let line =
+                text.lines().find(|line| line.contains(&said(quote)) && line.contains(" takes away: "));
+            assert!(line.is_some_and(|line| line.contains(takes)), "{rule}: {text}");
+        }
+    }
+    let json: Value = serde_json::from_str(&matrix("json").await).expect("it is JSON");
+    let denies = json["callers"][0]["denies"].as_array().expect("a list");
+    assert_eq!(denies.len(), 3);
+    assert_eq!(
+        (&denies[0]["rule"], &denies[0]["takes_away"]),
+        (&"ListUsers".into(), &serde_json::json!(["ListUsers"]))
+    );
+    assert_eq!(denies[1]["takes_away_some_paths_of"], serde_json::json!(["GetUser"]));
 }
 
 /// Several callers, one with a long name, and texts that somebody chose with care.
