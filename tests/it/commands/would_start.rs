@@ -165,6 +165,44 @@ async fn other_service(says: &str) -> String {
     address
 }
 
+/// Run as `nobody`, who may not write where the files are to be; and beside a process that has one of them.
+#[tokio::test]
+async fn check_finds_what_this_user_cannot_write_and_what_another_process_writes() {
+    let files = Files::new();
+    let there = files.0.path().display().to_string();
+    let usual = offline().set("tenants.acme.client_secret", "'0123456789abcdef'");
+    let settings = usual.set("audit.output", quoted_file(&there, "audit.jsonl"));
+    let audit = files.0.path().join("audit.jsonl");
+    let config = files.with(&with_key(settings.set("vault.store", quoted_file(&there, "v"))));
+    let held = std::fs::File::create(&audit).expect("it can be made");
+    held.try_lock().expect("it is ours alone");
+    let said = claviger(&["check", "--config", &config]).await;
+    let note = format!(
+        "  the audit log was not tried: another process writes {there}/audit.jsonl, and claviger serve would not start beside it. To try \
+         it, stop that one and check again\n"
+    );
+    assert!(said.assert_code(0).stdout.contains(&note), "{said:?}");
+    drop(held);
+    let said = claviger(&["check", "--config", &config]).await;
+    assert!(!said.assert_code(0).stdout.contains("not tried"), "{said:?}");
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(files.0.path(), open).expect("it is ours");
+    let mut command = program();
+    command.args(["check", "--config", &config]).uid(65534).gid(65534);
+    let said = crate::support::command::finish(&mut command).await;
+    said.assert_code(64);
+    for (key, place) in [("audit.output", audit.display().to_string()), ("vault.store", there)] {
+        let says = format!(
+            "error: {key}: user 65534, who runs this, may not write to {place}, and claviger serve would not start as this user. Give it \
+             to the user of claviger serve, and check as that user.\n"
+        );
+        assert!(said.stderr.contains(&says), "{says}: {said:?}");
+    }
+}
+
 /// A port that takes connections and says nothing, and SSH, which speaks before it is asked.
 #[tokio::test]
 async fn check_online_says_what_is_silent_or_speaks_first() {
