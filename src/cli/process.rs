@@ -246,7 +246,7 @@ fn no_token(loaded: &Result<Loaded, Problems>) -> Option<Box<Problem>> {
     let is_token = |problem: &&Problem| problem.key == "admin.token";
     let found = match loaded {
         Ok(loaded) => loaded.absent.iter().find(is_token),
-        Err(problems) => problems.problems.iter().chain(&problems.absent).find(is_token),
+        Err(problems) => problems.problems.iter().chain(&problems.warnings).find(is_token),
     };
     found.cloned().map(Box::new)
 }

@@ -42,8 +42,6 @@ pub struct Problems {
     pub problems: Vec<Problem>,
     /// What should be changed as well.
     pub warnings: Vec<Problem>,
-    /// Secrets that are not there, and need not be for what the configuration is read for.
-    pub absent: Vec<Problem>,
     /// Everything that was read or looked for, so that a watcher knows what to look at.
     pub files: Vec<PathBuf>,
     /// Fingerprint of all that was read: the same digest, the same problems.

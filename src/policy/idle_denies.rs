@@ -66,7 +66,7 @@ pub(super) fn idle_denies_of(grants: &Grants, caller: CallerIndex) -> Vec<&Arc<R
     idle_in([Api::Management, Api::Cloud].map(of))
 }
 
-fn idle_in<'r>(apis: [Vec<(&'r Arc<RuleSource>, bool)>; 2]) -> Vec<&'r Arc<RuleSource>> {
+fn idle_in(apis: [Vec<(&Arc<RuleSource>, bool)>; 2]) -> Vec<&Arc<RuleSource>> {
     let all: Vec<_> = apis.into_iter().flatten().collect();
     let same = |one: &RuleSource, other: &RuleSource| Arc::ptr_eq(&one.rule, &other.rule);
     let mut idle: Vec<&Arc<RuleSource>> = Vec::new();

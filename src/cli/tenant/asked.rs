@@ -174,7 +174,7 @@ async fn read(config: &Config, vault: Option<Vault>, ask: &Ask) -> Result<Value,
         Ask::Show(name) | Ask::Remove { alias: name, .. } => {
             let alias = alias(name)?;
             let unknown = || match of_configuration(name, config) {
-                Some(why) => AdoptError::Said(why.into()),
+                Some(why) => AdoptError::Said(why),
                 None => VaultError::Unknown(alias.clone()).into(),
             };
             let stored = vault.ok_or_else(unknown)?.get(&alias).await?.ok_or_else(unknown)?;
