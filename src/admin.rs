@@ -12,6 +12,7 @@ mod page;
 mod places;
 mod query;
 mod reply;
+mod reread;
 mod spare;
 mod startup;
 mod status;
@@ -34,7 +35,6 @@ use tokio::{
     time::Instant,
 };
 
-pub use self::health::Health;
 use self::{
     configuration::ConfigDigest,
     places::{Place, Places},
@@ -42,6 +42,10 @@ use self::{
     reply::{Body, json, text},
     spare::Spare,
     traffic::Traffic,
+};
+pub use self::{
+    health::Health,
+    reread::{Reread, Rereading},
 };
 use crate::{
     authn::Reach,
@@ -75,6 +79,7 @@ pub struct Admin {
     traffic: Traffic,
     digest: ConfigDigest,
     rotator: Arc<Rotator>,
+    reread: Reread,
     /// Those who read `/events` now.
     readers: AtomicUsize,
     /// When it was last said that somebody speaks something else than HTTP here.
@@ -82,7 +87,8 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Shows the current pipeline, what TCP listeners of the proxy serve with, the workers, tokens and metrics, and how the process is.
+    /// Shows the current pipeline, what TCP listeners of the proxy serve with, the workers, tokens and metrics, and how the process is;
+    /// by `reread` files are read again.
     pub fn new(
         pipeline: Arc<ArcSwap<Pipeline>>,
         settings: Arc<ArcSwap<ListenSettings>>,
@@ -90,10 +96,23 @@ impl Admin {
         shared: Arc<Shared>,
         health: Arc<Health>,
         rotator: Arc<Rotator>,
+        reread: Reread,
     ) -> Self {
         let traffic = Traffic::new(shared.clock.now().instant);
         let (digest, readers, misspoken) = Default::default();
-        Self { pipeline, settings, workers, shared, health, traffic, digest, rotator, readers, misspoken }
+        Self {
+            pipeline,
+            settings,
+            workers,
+            shared,
+            health,
+            traffic,
+            digest,
+            rotator,
+            reread,
+            readers,
+            misspoken,
+        }
     }
 
     /// Looks at what requests counted, every so often, until its task is dropped.

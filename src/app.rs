@@ -44,7 +44,7 @@ use self::{
 };
 
 use crate::{
-    admin::{Admin, Health},
+    admin::{Admin, Health, Reread},
     authn::SealingSecrets,
     clock::Clock,
     config::{Address, Config, Loaded},
@@ -204,6 +204,7 @@ impl App {
             tasks.spawn(rotator.clone().run());
             tasks.spawn(vault::settle_creations(self.pipeline.clone()));
         }
+        let (reread, rereads) = Reread::new();
         if let Some(bound) = self.admin {
             let buffers = self.budget.socket_buffer;
             let admin = Arc::new(Admin::new(
@@ -213,11 +214,12 @@ impl App {
                 self.shared.clone(),
                 self.health.clone(),
                 rotator,
+                reread,
             ));
             tasks.spawn(admin.clone().watch());
             tasks.spawn(async move { report(admin.serve(bound, buffers).await) });
         }
-        self.reloader.start(reload);
+        self.reloader.start(reload, rereads);
         self.health.started();
         log_start(&addresses, &config);
         log_bounds(&self.budget, &config);

@@ -88,8 +88,10 @@ pub fn explain(error: &(dyn Error + 'static)) -> Option<&'static str> {
         if let Some(error) = error.downcast_ref::<rustls::Error>() {
             return Some(of_tls(error));
         }
-        let is_parse = error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse);
-        is_parse.then_some(Some(
+        let error = error.downcast_ref::<hyper::Error>()?;
+        // What comes before it is asked for, such as SSH's first line, has no predicate.
+        let is_other = error.is_parse() || error.to_string().starts_with("received unexpected message");
+        is_other.then_some(Some(
             "what answers there does not speak HTTP: if the port speaks TLS, write https:// in place of http://; else another service \
              listens there, such as a database or SSH: look at host and port",
         ))
@@ -102,8 +104,9 @@ pub fn explain(error: &(dyn Error + 'static)) -> Option<&'static str> {
 /// What a failed request comes to, in one line: in the user's terms where they are known, else the chain of causes without the
 /// outermost, which only says that a request failed.
 pub fn describe(error: reqwest::Error) -> String {
+    let unconnected = unconnected(&error);
     let error = error.without_url();
-    if let Some(known) = plainly_of_answer(&error) {
+    if let Some(known) = plainly_of_answer(&error).or(unconnected) {
         return known.to_owned();
     }
     let mut causes = Vec::new();
@@ -120,12 +123,23 @@ pub fn describe(error: reqwest::Error) -> String {
     text
 }
 
+/// What it comes to that there was no connection in time; `None` where that is not what happened.
+pub fn unconnected(error: &reqwest::Error) -> Option<&'static str> {
+    let is_tls = error.url().is_some_and(|url| url.scheme() == "https");
+    (error.is_timeout() && error.is_connect()).then_some(if is_tls {
+        "no TLS connection in time (`timeouts.connect`): nobody answers at this address, or what listens there does not speak TLS: look at host \
+         and port"
+    } else {
+        "no connection in time (`timeouts.connect`): nobody answers at this address"
+    })
+}
+
 /// What a request that nobody answered comes to in the user's terms, where it was the first on its connection; `None` where the error
 /// says it all.
 pub fn plainly_of_answer(error: &(dyn Error + 'static)) -> Option<&'static str> {
     let closed = |error: &(dyn Error + 'static)| {
         let cut = error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message);
-        cut.then_some("the server closed the connection without an answer: does it speak HTTP at this port?")
+        cut.then_some("the server closed the connection without an answer, as a port does that does not speak HTTP: look at host and port")
     };
     explain(error).or_else(|| plainly(error)).or_else(|| first(error, closed))
 }
@@ -155,8 +169,7 @@ fn first<'e, T>(
     None
 }
 
-const HUNG_UP: &str =
-    "the server closed the connection during the TLS handshake: does it speak TLS at this port?";
+const HUNG_UP: &str = "the server closed the connection during the TLS handshake, as a port does that does not speak TLS: look at host and port";
 /// Nobody takes connections at the port.
 pub const REFUSED: &str = "connection refused";
 

@@ -1,7 +1,7 @@
 //! What the admin listener can be told to do. Only from this machine: on a listener that the network reaches there is
 //! nobody to authenticate.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{collections::HashSet, fmt::Write as _, sync::Arc, time::Duration};
 
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -11,15 +11,20 @@ use super::{
     Admin,
     reply::{Body, text},
 };
-use crate::{authn::Reach, ids::TenantName, token::TokenError};
+use crate::{authn::Reach, ids::TenantName, token::TokenError, upstream::Tenant};
 
 /// How long is waited for what comes of it.
 const PATIENCE: Duration = Duration::from_secs(12);
+/// Why a file that was mended may not count yet.
+const NOT_READ: &str =
+    "the configuration's files could not be read again in time: what was mended in them is not in force yet";
+const NOT_TAKEN_OVER: &str =
+    "the configuration is invalid now, and the old one stays in force: `claviger check` says why";
 /// The most tenants without a token that are waited for.
 const MOST: usize = 20;
 
 impl Admin {
-    /// `POST /token/retry`, with `?tenant=NAME` for one: ends cool-downs of tokens, and says of each tenant what came of it.
+    /// `POST /token/retry`, with `?tenant=NAME` for one: reads the files again, ends cool-downs of tokens, and says of each tenant what came of it.
     pub(super) async fn retry_tokens(&self, request: &Request<Incoming>, reach: Reach) -> Response<Body> {
         if *request.method() != Method::POST {
             return text(StatusCode::METHOD_NOT_ALLOWED, "this takes POST\n");
@@ -28,6 +33,19 @@ impl Admin {
             let why = "only from this machine: `listen.admin` is open to the network; send SIGHUP instead\n";
             return text(StatusCode::FORBIDDEN, why);
         }
+        let mut told = Told::default();
+        let has_one = |tenant: &Arc<Tenant>| tenant.token_status().usable_for;
+        let held: HashSet<_> = {
+            let all = self.pipeline.load().tenants().all();
+            let held = all.iter().filter(|tenant| has_one(tenant).is_some());
+            held.map(|tenant| tenant.config().name.clone()).collect()
+        };
+        // What was mended may be a secret's file, which nobody has looked at since.
+        told.unread = match (self.reread.done().await, self.health.reload_error()) {
+            (false, _) => Some(NOT_READ),
+            (true, Some(_)) => Some(NOT_TAKEN_OVER),
+            (true, None) => None,
+        };
         let pipeline = self.pipeline.load_full();
         let tenants = match request.uri().query().map(|query| query.strip_prefix("tenant=")) {
             None => pipeline.tenants().all(),
@@ -40,10 +58,9 @@ impl Admin {
             },
             Some(None) => return text(StatusCode::BAD_REQUEST, "the query is ?tenant=NAME\n"),
         };
-        let mut told = Told::default();
         let mut without = Vec::new();
         for tenant in &tenants {
-            match tenant.token_status().usable_for {
+            match has_one(tenant).filter(|_| held.contains(&tenant.config().name)) {
                 Some(left) => told.held.push((tenant.config().name.clone(), left)),
                 None => without.push(tenant.clone()),
             }
@@ -72,6 +89,7 @@ impl Admin {
 /// What came of each tenant.
 #[derive(Default)]
 struct Told {
+    unread: Option<&'static str>,
     failed: Vec<(TenantName, TokenError)>,
     granted: Vec<TenantName>,
     held: Vec<(TenantName, Duration)>,
@@ -94,7 +112,8 @@ impl Told {
         let held = shown.map(|(name, left)| {
             format!("{name}: has a token, good for {} s more; nothing was asked\n", left.as_secs())
         });
-        let mut text: String = failed.chain(granted).chain(held).collect();
+        let unread = self.unread.iter().map(|why| format!("{why}\n"));
+        let mut text: String = unread.chain(failed).chain(granted).chain(held).collect();
         if let more @ 1.. = self.held.len().saturating_sub(MOST) {
             let _infallible = writeln!(text, "{more} more have their tokens; nothing was asked");
         }

@@ -18,7 +18,7 @@ pub(super) use self::content::Seen;
 use self::waits::{Look, Waits};
 use super::{in_force::InForce, resources};
 use crate::{
-    admin::Health,
+    admin::{Health, Rereading},
     config::{self, Config, Loaded, Problems},
     listen::tls::Tls,
     observe::audit::{ConfigurationRecord, Reading},
@@ -61,11 +61,11 @@ impl Reloader {
         self.taken_over.clone()
     }
 
-    /// Looks every `reload.interval` (zero: never by itself) and whenever asked, on a thread that ends with the process: a
-    /// read that hangs is not waited for. What is begun for a new configuration runs on the current runtime.
-    pub fn start(self, asked: mpsc::Receiver<()>) {
+    /// Looks every `reload.interval` (zero: never by itself) and whenever asked, by `awaited` for whoever waits, on a thread that ends
+    /// with the process: a read that hangs is not waited for. What is begun for a new configuration runs on the current runtime.
+    pub fn start(self, asked: mpsc::Receiver<()>, awaited: mpsc::Receiver<Rereading>) {
         let control = runtime::Handle::current();
-        let started = Waits::new(asked).and_then(|waits| {
+        let started = Waits::new(asked, awaited).and_then(|waits| {
             thread::Builder::new().name("config".into()).spawn(move || {
                 resources::yield_to_requests();
                 let _begun_there = control.enter();
@@ -87,6 +87,13 @@ impl Reloader {
                     self.reload(true);
                     // Whoever asks may have mended what no file shows: a role, a secret, an application.
                     self.in_force.pipeline.load().retry_tokens();
+                }
+                Some(Look::Awaited(reading)) => {
+                    if self.seen.has_changed() {
+                        self.reload(false);
+                    }
+                    // Whoever waited may have gone.
+                    let _: Result<(), ()> = reading.send(());
                 }
                 None => return,
             }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    config::{Address, Problems},
+    config::{Address, Loaded, Problem, Problems},
     secret::Secret,
 };
 
@@ -23,6 +23,8 @@ pub(super) struct Process {
     pub(super) address: Address,
     /// `admin.token`, as far as it is known here.
     token: Option<Secret>,
+    /// Why it is not known here, though it is configured.
+    no_token: Option<Box<Problem>>,
 }
 
 /// What it said.
@@ -53,7 +55,7 @@ impl Process {
     /// The one at the address that was said, else the one that these files configure: for what is open to everybody.
     pub(super) fn find(sources: &super::Sources, said: Option<Address>) -> Result<Self, ExitCode> {
         match said {
-            Some(address) => Ok(Self { address, token: None }),
+            Some(address) => Ok(Self { address, token: None, no_token: None }),
             None => Self::with_token(sources, None),
         }
     }
@@ -61,7 +63,9 @@ impl Process {
     /// The same, with the token that it asks for, which is looked for in these files.
     pub(super) fn with_token(sources: &super::Sources, said: Option<Address>) -> Result<Self, ExitCode> {
         // Who asks a process may have none of the other secrets.
-        let (configured, token) = match super::load_policy(&sources.paths).map(|loaded| loaded.config) {
+        let loaded = super::load_policy(&sources.paths);
+        let no_token = no_token(&loaded);
+        let (configured, token) = match loaded.map(|loaded| loaded.config) {
             Ok(config) => (config.listen.admin, config.admin.token),
             // A bad edit of the file says nothing about the process, which goes on with the old one.
             Err(problems) => {
@@ -77,18 +81,20 @@ impl Process {
             }
         };
         match said.or(configured) {
-            Some(address) => Ok(Self { address, token }),
+            Some(address) => Ok(Self { address, token, no_token }),
             None => Err(super::fail("listen.admin is \"off\": there is nothing to ask")),
         }
     }
 
     /// The same, which may be nobody, and is not worth a word where it is: for who can do without.
     pub(super) fn quietly(sources: &super::Sources, said: Option<Address>) -> Option<Self> {
-        let (configured, token) = match super::load_policy(&sources.paths).map(|loaded| loaded.config) {
+        let loaded = super::load_policy(&sources.paths);
+        let no_token = no_token(&loaded);
+        let (configured, token) = match loaded.map(|loaded| loaded.config) {
             Ok(config) => (config.listen.admin, config.admin.token),
             Err(problems) => (Some(address_of(&problems)), problems.admin_token),
         };
-        said.or(configured).map(|address| Self { address, token })
+        said.or(configured).map(|address| Self { address, token, no_token })
     }
 
     /// Whether what is sent to it stays on this machine.
@@ -102,6 +108,11 @@ impl Process {
     /// Whether requests to it bear `admin.token`.
     pub(super) fn has_token(&self) -> bool {
         self.token.is_some()
+    }
+
+    /// Why `admin.token` is not known here, though it is configured.
+    pub(super) fn no_token(&self) -> Option<&Problem> {
+        self.no_token.as_deref()
     }
 
     /// Asks it, without a body.
@@ -178,11 +189,16 @@ impl Process {
         target: &str,
         body: &str,
     ) -> io::Result<Answer> {
-        write!(stream, "{method} {target} HTTP/1.1\r\nConnection: close\r\n")?;
-        self.rest(&mut stream, body)?;
-        let mut answer = String::new();
-        stream.take(MAX_ANSWER).read_to_string(&mut answer)?;
-        parsed(&answer).ok_or_else(strange)
+        let sent = write!(stream, "{method} {target} HTTP/1.1\r\nConnection: close\r\n");
+        let sent = sent.and_then(|()| self.rest(&mut stream, body));
+        // A refusal may come, and the connection end, before the body was taken.
+        let mut answer = Vec::new();
+        let read = stream.take(MAX_ANSWER).read_to_end(&mut answer);
+        if let Some(answer) = parsed(&String::from_utf8_lossy(&answer)) {
+            return Ok(answer);
+        }
+        sent.and(read)?;
+        Err(strange())
     }
 
     fn lines(
@@ -234,6 +250,16 @@ impl Process {
 
 fn strange() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "the server there does not answer as Claviger does")
+}
+
+/// What is wrong with `admin.token`, where that is why it is not known.
+fn no_token(loaded: &Result<Loaded, Problems>) -> Option<Box<Problem>> {
+    let is_token = |problem: &&Problem| problem.key == "admin.token";
+    let found = match loaded {
+        Ok(loaded) => loaded.absent.iter().find(is_token),
+        Err(problems) => problems.problems.iter().chain(&problems.warnings).find(is_token),
+    };
+    found.cloned().map(Box::new)
 }
 
 /// Where the process may be whose configuration has become invalid.

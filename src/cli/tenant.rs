@@ -97,11 +97,11 @@ pub(super) fn run(command: Command) -> ExitCode {
             Err(error) => return super::fail(&error),
         },
     };
-    let config = match super::load_policy(&plain.sources.paths) {
-        Ok(loaded) => loaded.config,
+    let loaded = match super::load_policy(&plain.sources.paths) {
+        Ok(loaded) => loaded,
         Err(problems) => return super::report(&problems),
     };
-    match answer(&plain, config, &ask) {
+    match answer(&plain, loaded, &ask) {
         Ok(value) if plain.json => super::print(&format!("{value:#}\n")),
         Ok(value) => super::print(&table::text(&value, Clock::system().now().wall)),
         Err(error) => super::fail(&error),

@@ -10,11 +10,11 @@ use crate::{config::Address, ids::TenantName};
 /// Of the admin listener.
 const RETRY: &str = "/token/retry";
 /// Longer than the process takes to say what came of it.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(25);
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// Ask for tokens again at once, after a role, a secret or an application was mended.
+    /// Read changed files and ask for tokens again at once, after a role, a secret or an application was mended.
     Retry(Retry),
 }
 

@@ -12,7 +12,7 @@ use super::{audit, output::sentence};
 use crate::{
     app::{open_store, open_vault_file, vault_key},
     clock::Clock,
-    config::{Config, VaultOptions},
+    config::{Loaded, Problem, VaultOptions},
     ids::{OPERATOR, TenantName},
     observe::{Metrics, audit::TenantRecord},
     secret::{Secret, SecretSource},
@@ -64,15 +64,15 @@ pub(super) fn run(command: &Command) -> ExitCode {
     | Command::Rekey { plain, .. }
     | Command::Export { plain, .. }
     | Command::Import { plain, .. }) = command;
-    let config = match super::load_policy(&plain.sources.paths) {
-        Ok(loaded) => loaded.config,
+    let loaded = match super::load_policy(&plain.sources.paths) {
+        Ok(loaded) => loaded,
         Err(problems) => return super::report(&problems),
     };
     let runtime = match super::runtime() {
         Ok(runtime) => runtime,
         Err(error) => return super::fail(&format!("cannot start: {error}")),
     };
-    match runtime.block_on(audited(&config, command)) {
+    match runtime.block_on(audited(&loaded, command)) {
         Ok(value) if plain.json => super::print(&format!("{value:#}\n")),
         Ok(value) => super::print(&format!("{}\n", value["said"].as_str().unwrap_or_default())),
         Err(error) => super::fail(&error),
@@ -80,8 +80,9 @@ pub(super) fn run(command: &Command) -> ExitCode {
 }
 
 /// What changes the vault, or takes all credentials out of it, is in the audit log.
-async fn audited(config: &Config, command: &Command) -> Result<Value, String> {
-    let options = config.vault.as_ref();
+async fn audited(loaded: &Loaded, command: &Command) -> Result<Value, String> {
+    let Loaded { config, absent, .. } = loaded;
+    let options = config.vault.as_ref().ok_or_else(|| not_configured(absent));
     let action = match command {
         Command::Verify(_) => return answer(options, command).await,
         Command::Rekey { .. } => "rekey",
@@ -111,9 +112,20 @@ async fn audited(config: &Config, command: &Command) -> Result<Value, String> {
     audit::written(log.as_ref(), done).await
 }
 
-async fn answer(options: Option<&VaultOptions>, command: &Command) -> Result<Value, String> {
+/// Why a configuration that was read without what only `serve` may be able to read has no vault.
+pub(super) fn not_configured(absent: &[Problem]) -> String {
+    match absent.iter().find(|problem| problem.key.starts_with("vault.")) {
+        Some(problem) => format!("the vault cannot be opened: {problem}"),
+        None => {
+            let error = VaultError::from(Unavailable::not_configured());
+            format!("{} {}", sentence(&error.to_string()), error.remedy())
+        }
+    }
+}
+
+async fn answer(options: Result<&VaultOptions, String>, command: &Command) -> Result<Value, String> {
     let said = |error: VaultError| format!("{} {}", sentence(&error.to_string()), error.remedy());
-    let options = options.ok_or_else(|| said(Unavailable::not_configured().into()))?;
+    let options = options?;
     let store = match command {
         // A new machine may have none yet.
         Command::Import { .. } => open_store(options, None).await.map_err(said)?,
@@ -150,7 +162,10 @@ async fn answer(options: Option<&VaultOptions>, command: &Command) -> Result<Val
             Ok(with(text, json!({ "records": count })))
         }
         Command::Export { out, key: sealing, .. } => {
-            let sealing = key(sealing)?;
+            let sealing = key(sealing).map_err(|error| match sealing.exists() {
+                true => error,
+                false => format!("{error}. Make it with: openssl rand -hex 32 > {}", sealing.display()),
+            })?;
             if vault_key(options).await.is_ok_and(|own| own == sealing) {
                 return Err(
                     "this is the vault's own key: use another one for the export: openssl rand -hex 32"

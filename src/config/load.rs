@@ -81,6 +81,8 @@ pub struct Loaded {
     pub config: Config,
     /// What works and should be changed.
     pub warnings: Vec<Problem>,
+    /// Secrets that are not there, and need not be for what it is read for ([`References::MayBeAbsent`]).
+    pub absent: Vec<Problem>,
     /// Everything that was read, files of secrets and certificates included.
     pub files: Vec<PathBuf>,
     /// Fingerprint of all that was read, secrets included: another digest, another configuration. Not to be shown.
@@ -143,7 +145,8 @@ pub fn load(request: &LoadRequest<'_>) -> Result<Loaded, Problems> {
     match config {
         Some(config) if remarks.problems.is_empty() => {
             let digest = inputs.digest();
-            Ok(Loaded { config, warnings: remarks.warnings, files: inputs.into_files(), digest })
+            let Remarks { warnings, absent, .. } = remarks;
+            Ok(Loaded { config, warnings, absent, files: inputs.into_files(), digest })
         }
         _ => {
             let admin_token = admin_token(&root, &secrets, &request.env);
@@ -181,6 +184,9 @@ fn taken_in(
 fn problems(mut remarks: Remarks, inputs: Inputs) -> Problems {
     let digest = inputs.digest();
     let files = inputs.into_files();
+    // Who asks the process that still runs needs it.
+    let absent = std::mem::take(&mut remarks.absent).into_iter();
+    remarks.warnings.extend(absent.filter(|problem| problem.key == "admin.token"));
     for list in [&mut remarks.problems, &mut remarks.warnings] {
         list.sort_by_cached_key(|problem| place(problem, &files));
     }

@@ -7,6 +7,8 @@ use super::{path::KeyPath, problem::Problem};
 pub(super) struct Remarks {
     pub(super) problems: Vec<Problem>,
     pub(super) warnings: Vec<Problem>,
+    /// Secrets that are not there, where that is no problem.
+    pub(super) absent: Vec<Problem>,
     /// Values that something was said about: nobody should call them missing, or speak of what is in them.
     pub(super) reported: Vec<KeyPath>,
     /// How many keys and tables did not fit.

@@ -190,3 +190,8 @@ sections! {
         drain: Duration = Duration::from_secs(25), duration(Duration::ZERO..=HOUR);
     }
 }
+
+impl Limits {
+    /// Bytes of `memory` that the process takes before anybody connects, with some tenants.
+    pub const OF_PROCESS: u64 = 20 * MIB;
+}

@@ -56,6 +56,9 @@ pub(super) fn remedy(error: &AuthnError, config: &Config, pipeline: &Pipeline) -
                 _ => None,
             }))
         }
+        ("untrusted", _) if cause.ends_with("(extended key usage clientAuth)") => {
+            Some("issue it with extendedKeyUsage = clientAuth".into())
+        }
         ("untrusted", _) => Some(
             "have the client's certificate issued by a CA that is in listen.tls.client_ca, or add the certificate of its CA \
              to that file; a certificate signed by itself is not enough"

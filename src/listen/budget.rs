@@ -13,8 +13,10 @@
 //! | the same, with forty streams of all kinds at once | 140 |
 //! | for each stream that was ever open at the same time on it, which h2 keeps room for | 1.5 |
 
+use crate::config::Limits;
+
 /// What the process takes before anybody connects, with some tenants.
-const BASE: u64 = 20 * MIB;
+const BASE: u64 = Limits::OF_PROCESS;
 /// The most that a connection costs whose peer has proved nothing.
 const CONNECTION: u64 = 96 * KIB + LEAST_STREAMS * STREAM;
 /// The most that another stream at the same time costs.

@@ -44,7 +44,9 @@ impl Unreadable {
 
     fn text(self) -> &'static str {
         match self {
-            Self::HeadTooLarge => "a request was refused (431): its head is too large",
+            Self::HeadTooLarge => {
+                "a request was refused (431): its head is larger than `limits.head`, or has more fields than `limits.headers`"
+            }
             Self::Malformed => "a request was refused (400): it is not HTTP/1.1",
             Self::Tls => "this listener speaks plain HTTP, and a client speaks TLS",
             Self::Http2 => "this listener speaks HTTP/1.1, and a client speaks HTTP/2 without TLS",
@@ -54,8 +56,8 @@ impl Unreadable {
     fn remedy(self) -> &'static str {
         match self {
             Self::HeadTooLarge => {
-                "have the client send fewer or shorter header fields, such as cookies and tokens, or a shorter query; or raise `limits.head` \
-                 (`limits.headers`: their number). Logto itself refuses a head over about 16 kB"
+                "have the client send fewer or shorter header fields, such as cookies and tokens, or a shorter query; or raise the one or the \
+                 other. Logto itself refuses a head over about 16 kB"
             }
             Self::Malformed => "look at what the client at this address sends",
             Self::Tls => "write http:// in the client, or set `listen.tls`",

@@ -176,11 +176,17 @@ impl Fault {
                 "Does Logto run there? Compare host and port with `endpoint` (LOGTO_ENDPOINT)."
             }
             // It says what to write.
-            Self::Unreachable(why) if why.contains("write http") || why.contains("`tls.roots`") => "",
+            Self::Unreachable(why)
+                if ["write http", "`tls.roots`", "look at host and port"]
+                    .iter()
+                    .any(|said| why.contains(said)) =>
+            {
+                ""
+            }
             Self::Unreachable(_) => "Check `endpoint`, DNS, the network policy and `tls.roots`.",
             Self::SecretUnreadable(_) => "Look at where `client_secret` comes from.",
             Self::Timeout | Self::Interrupted | Self::Deadline => {
-                "Logto is slow or overloaded: look at how it and its database fare."
+                "Logto is slow or overloaded, or another service listens at `endpoint`: look at host and port, and at how Logto and its database fare."
             }
             Self::Status(300..=399) => {
                 "Logto redirects, and credentials are never sent after a redirect: set `endpoint` to the final address."

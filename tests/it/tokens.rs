@@ -322,3 +322,23 @@ async fn b37_token_retry_ends_a_cool_down_at_once() {
     claviger(&["token", "retry", "--address", &address]).await.assert_code(0);
     assert_eq!(proxy.admin("/token/retry").await.status, 405, "asking changes nothing");
 }
+
+/// Files are read again first, whatever `reload.interval` is.
+#[tokio::test]
+async fn b37_token_retry_takes_a_secret_from_the_file_that_was_mended() {
+    let logto = Logto::start().await;
+    let builder = Proxy::builder().tenant("acme", &logto);
+    let secret = builder.directory().join("secret");
+    std::fs::write(&secret, "a-wrong-secret").expect("it can be written to");
+    let reference = format!("{{ file = {} }}", quoted(secret.display().to_string()));
+    let proxy = builder.set("tenants.acme.client_secret", reference).start().await;
+    proxy.get("/api/roles").await.assert_problem(502, "credential_rejected");
+    std::fs::write(&secret, logto.secret()).expect("it can be written to");
+    let retry = async || claviger(&["token", "retry", "acme", "--address", &proxy.admin_authority()]).await;
+    assert_eq!(retry().await.assert_code(0).stdout, "acme: got a token\n");
+
+    std::fs::write(&secret, "").expect("it can be written to");
+    let invalid = retry().await;
+    let says = "the configuration is invalid now, and the old one stays in force: `claviger check` says why\nacme: has a token";
+    assert!(invalid.assert_code(0).stdout.starts_with(says), "{invalid:?}");
+}

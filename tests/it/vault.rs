@@ -8,6 +8,8 @@ mod configured;
 mod import;
 #[path = "vault/rotation.rs"]
 mod rotation;
+#[path = "vault/unreadable.rs"]
+mod unreadable;
 
 use std::{
     os::unix::fs::FileExt as _,

@@ -106,8 +106,14 @@ impl FetchError {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Url(_) => "Correct `issuer` or `jwks`: a URL begins with https://.",
+            Self::Unreachable(why) if why.ends_with("look at host and port") => {
+                "Correct `issuer` or `jwks`; the fetch is repeated by itself."
+            }
             Self::Unreachable(_) => {
                 "Check `issuer` and `jwks`, DNS, the network policy and `tls.roots`; the fetch is repeated by itself."
+            }
+            Self::Status(400) => {
+                "Check `issuer` and `jwks`: nothing with keys is at this address; if its port speaks TLS, write https://."
             }
             Self::Status(_) => "Check `issuer` and `jwks`: nothing with keys is at this address.",
             Self::CredentialWanted(_) => {
@@ -253,8 +259,10 @@ impl Fetch for HttpFetch {
 
 /// The innermost cause: the rest only says that a request failed.
 fn describe(error: reqwest::Error) -> String {
+    let unanswered = error.is_timeout().then_some("no answer in time");
+    let unconnected = crate::trust::unconnected(&error).or(unanswered);
     let error = error.without_url();
-    if let Some(known) = crate::trust::plainly_of_answer(&error) {
+    if let Some(known) = crate::trust::plainly_of_answer(&error).or(unconnected) {
         return known.to_owned();
     }
     let mut cause: &dyn std::error::Error = &error;

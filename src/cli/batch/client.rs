@@ -169,7 +169,8 @@ async fn by_url(request: reqwest::RequestBuilder) -> Result<Response<Vec<u8>>, L
     let lost = |error: reqwest::Error| {
         let was_sent = !error.is_connect() && !error.is_builder();
         let instead = trust::tls_error(&error).and_then(tls_refusal);
-        let why = trust::describe(error).replace("`tls.roots`", "--roots");
+        let why =
+            trust::describe(error).replace("`tls.roots`", "--roots").replace(" (`timeouts.connect`)", "");
         let refuses_command = instead.is_some() && !was_sent;
         Lost { was_sent, refuses_command, why: why + instead.unwrap_or_default() }
     };

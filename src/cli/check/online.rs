@@ -5,7 +5,7 @@ use std::{process::ExitCode, sync::Arc};
 use crate::{
     app::{self, GrantMetrics},
     clock::{Clock, Random},
-    config::Config,
+    config::{Config, Jwks},
     observe::Metrics,
     proxy::Shared,
     token::Tokens,
@@ -69,15 +69,19 @@ pub(super) async fn online(config: Config, vault: Result<VaultTenants, VaultErro
         let issuer = keyring.issuer();
         let why = match keyring.probe().await {
             None => continue,
-            Some(Ok(0)) => "it publishes no usable key".to_owned(),
+            Some(Ok(0)) => "it publishes no usable key.".to_owned(),
             Some(Ok(keys)) => {
                 say!("issuers.{}: fine: {}", issuer.name, super::super::count(keys, "key"));
                 continue;
             }
-            Some(Err(error)) => error.to_string(),
+            Some(Err(error)) => format!("{error}. {}", error.remedy()),
         };
         mute += 1;
-        tell!("issuers.{}: {}: {why}. None of its tokens would be accepted.", issuer.name, issuer.issuer);
+        let asked = match &issuer.jwks {
+            Jwks::Url(url) => url,
+            Jwks::Discovery | Jwks::File { .. } => &issuer.issuer,
+        };
+        tell!("issuers.{}: {asked}: {why} None of its tokens would be accepted.", issuer.name);
     }
     let failed = [(bad, "tenant"), (mute, "issuer")].into_iter().filter(|(many, _)| *many > 0);
     let failed = failed.map(|(many, what)| super::super::count(many, what));

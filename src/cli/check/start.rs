@@ -3,14 +3,18 @@
 //! warning.
 
 use std::{
+    fs::TryLockError,
     os::unix::fs::FileTypeExt as _,
     path::{Path, PathBuf},
 };
+
+use rustix::{fs::Access, io::Errno};
 
 use crate::{
     app,
     clock::Clock,
     config::{Address, AuditOutput, Config},
+    regular_file,
     vault::{VaultError, VaultTenants},
 };
 
@@ -74,6 +78,19 @@ impl Start {
                     "{key}: {} is a directory. Write the path of a file in it.",
                     path.display()
                 ));
+            } else if let Some(place) = unwritable(path) {
+                let uid = rustix::process::geteuid();
+                self.errors.push(format!(
+                    "{key}: user {uid}, who runs this, may not write to {}, and claviger serve would not start as this user. Give it to the user \
+                     of claviger serve, and check as that user.",
+                    place.display()
+                ));
+            } else if key == "audit.output" && is_locked(path) {
+                self.notes.push(format!(
+                    "the audit log was not tried: another process writes {}, and claviger serve would not start beside it. To try it, stop \
+                     that one and check again",
+                    path.display()
+                ));
             }
         }
     }
@@ -82,7 +99,8 @@ impl Start {
     fn vault(&mut self, config: &Config) {
         let Some(options) = &config.vault else { return };
         let Ok(runtime) = crate::cli::runtime() else { return };
-        if options.file().is_some_and(|path| path.is_dir()) {
+        // That was said.
+        if options.file().is_some_and(|path| path.is_dir() || unwritable(path).is_some()) {
             return;
         }
         let read = async {
@@ -109,6 +127,26 @@ impl Start {
 
 /// The directory that `path` is to be in, where it is not there.
 fn missing_directory(path: &Path) -> Option<PathBuf> {
-    let parent = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    let parent = directory(path);
     (!parent.is_dir()).then(|| parent.to_owned())
+}
+
+fn directory(path: &Path) -> &Path {
+    path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
+}
+
+/// What this user may not write to, so that the file cannot be made or gone on with: it, or its directory.
+fn unwritable(path: &Path) -> Option<&Path> {
+    let (place, wanted) = match path.exists() {
+        true => (path, Access::READ_OK | Access::WRITE_OK),
+        false => (directory(path), Access::WRITE_OK | Access::EXEC_OK),
+    };
+    let allowed = rustix::fs::access(place, wanted);
+    allowed.is_err_and(|error| matches!(error, Errno::ACCESS | Errno::ROFS)).then_some(place)
+}
+
+/// Whether another process has the file, as only one may.
+fn is_locked(path: &Path) -> bool {
+    let Ok((file, _)) = regular_file::open(path) else { return false };
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
 }

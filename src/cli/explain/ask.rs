@@ -49,6 +49,9 @@ pub(super) fn answer(process: &Process, question: &Question) -> Result<Answer, F
             let notes: String = notes.iter().map(|note| format!(" ({note})")).collect();
             Err(Failed::Refused(format!("{}{notes}", json["error"].as_str().unwrap_or_default())))
         }
+        (401, _) if let Some(why) = process.no_token() => Err(Failed::Refused(format!(
+            "{address} asks for admin.token, and the one that is configured here cannot be used: {why}"
+        ))),
         (401, _) if process.has_token() => Err(Failed::Refused(format!(
             "{address} does not accept the admin.token that is configured here; was it changed after the process started, or does \
              another process listen there?"

@@ -6,15 +6,15 @@ use std::{io::ErrorKind, sync::Arc, time::Duration};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::super::{audit, output::sentence, process::Process};
+use super::super::{audit, output::sentence, process::Process, vault::not_configured};
 use crate::{
     app::{GrantMetrics, open_vault, open_vault_file},
     clock::{Clock, Random},
-    config::Config,
+    config::{Config, Loaded},
     observe::Metrics,
     proxy::{AdoptError, Adoption, Shared, alias},
     token::Tokens,
-    vault::{Unavailable, Vault, VaultError, VaultTenants},
+    vault::{Vault, VaultError, VaultTenants},
 };
 
 /// A grant may take its time.
@@ -33,14 +33,25 @@ pub(super) enum Ask {
     Adopt(Box<Adoption>),
 }
 
-pub(super) fn answer(plain: &super::super::Plain, config: Config, ask: &Ask) -> Result<Value, String> {
-    let process = Process::quietly(&plain.sources, None).filter(Process::has_token);
+impl Ask {
+    /// Of the one tenant that it is about, where it may be none of the vault's.
+    fn alias(&self) -> Option<&str> {
+        match self {
+            Self::Show(alias) | Self::Remove { alias, .. } | Self::Rotate(alias) => Some(alias),
+            Self::List | Self::Adopt(_) => None,
+        }
+    }
+}
+
+pub(super) fn answer(plain: &super::super::Plain, loaded: Loaded, ask: &Ask) -> Result<Value, String> {
+    let process = Process::quietly(&plain.sources, None);
     // Where nobody is there the file is free.
-    if let Some(answered) = process.as_ref().and_then(|process| through(process, &config, ask)) {
+    let answering = process.as_ref().filter(|process| process.has_token());
+    if let Some(answered) = answering.and_then(|process| through(process, &loaded.config, ask)) {
         return answered;
     }
     let runtime = super::super::runtime().map_err(|error| format!("cannot start: {error}"))?;
-    runtime.block_on(in_the_file(config, process.as_ref(), ask))
+    runtime.block_on(in_the_file(loaded, process.as_ref(), ask))
 }
 
 pub(super) fn said(error: &AdoptError) -> String {
@@ -62,7 +73,7 @@ fn through(process: &Process, config: &Config, ask: &Ask) -> Option<Result<Value
         Ask::Rotate(alias) => ("POST", format!("/tenants/{alias}/rotate"), Zeroizing::default()),
         Ask::Adopt(adoption) => ("POST", "/tenants".to_owned(), Zeroizing::new(json!(adoption).to_string())),
     };
-    if let Ask::Show(name) | Ask::Remove { alias: name, .. } | Ask::Rotate(name) = ask
+    if let Some(name) = ask.alias()
         && let Err(error) = alias(name)
     {
         return Some(Err(error.to_string()));
@@ -86,6 +97,9 @@ fn through(process: &Process, config: &Config, ask: &Ask) -> Option<Result<Value
     let value: Value = serde_json::from_str(&answer.body).unwrap_or_default();
     Some(match (answer.status, refused(&value)) {
         (200, _) => Ok(value),
+        (_, Some(why)) if value["code"] == "claviger.tenant_unknown" => {
+            Err(ask.alias().and_then(|alias| of_configuration(alias, config)).unwrap_or(why))
+        }
         (_, Some(why)) => Err(why),
         _ => Err(format!("{}: {}", process.address, answer.last_line())),
     })
@@ -97,15 +111,22 @@ pub(super) fn refused(answer: &Value) -> Option<String> {
     Some(format!("{} {remedy}", sentence(answer["message"].as_str()?)).trim_end().to_owned())
 }
 
-async fn in_the_file(config: Config, process: Option<&Process>, ask: &Ask) -> Result<Value, String> {
-    let Some(options) = config.vault.clone() else {
-        return Err(said(&no_vault().into()));
-    };
+async fn in_the_file(
+    Loaded { config, absent, .. }: Loaded,
+    process: Option<&Process>,
+    ask: &Ask,
+) -> Result<Value, String> {
+    let options = config.vault.clone().ok_or_else(|| not_configured(&absent))?;
     if let Ask::Adopt(adoption) = ask {
         let vault = open_vault(&options).await.map_err(|error| not_opened(error, process))?.0;
         return adopted(config, vault, adoption).await;
     }
     let vault = open_vault_file(&options).await.map_err(|error| not_opened(error, process))?;
+    if let (None, Some(file)) = (&vault, options.file())
+        && file.parent().is_some_and(|parent| !parent.as_os_str().is_empty() && !parent.is_dir())
+    {
+        return Err(format!("there is no vault at {}: its directory does not exist", file.display()));
+    }
     let vault = vault.map(Vault::new);
     if let (Ask::Remove { alias, yes }, Some(vault)) = (ask, &vault) {
         let shown = if *yes {
@@ -122,8 +143,16 @@ async fn in_the_file(config: Config, process: Option<&Process>, ask: &Ask) -> Re
 }
 
 /// Why the vault could not be opened; `process` is the one that was looked for and does not answer.
-fn not_opened(error: VaultError, process: Option<&Process>) -> String {
+pub(super) fn not_opened(error: VaultError, process: Option<&Process>) -> String {
     match (&error, process) {
+        (VaultError::Unavailable(why), Some(process))
+            if why.is_in_use()
+                && let Some(no_token) = process.no_token() =>
+        {
+            format!("{why}, and it could not be asked: {no_token}")
+        }
+        // Nobody was asked.
+        (_, Some(process)) if !process.has_token() => said(&error.into()),
         (VaultError::Unavailable(why), Some(process)) if why.is_in_use() => format!(
             "{why}, and nothing answers at {}, which is listen.admin of this configuration. Give the configuration that the other process runs with (--config).",
             process.address
@@ -144,7 +173,10 @@ async fn read(config: &Config, vault: Option<Vault>, ask: &Ask) -> Result<Value,
         }
         Ask::Show(name) | Ask::Remove { alias: name, .. } => {
             let alias = alias(name)?;
-            let unknown = || VaultError::Unknown(alias.clone());
+            let unknown = || match of_configuration(name, config) {
+                Some(why) => AdoptError::Said(why),
+                None => VaultError::Unknown(alias.clone()).into(),
+            };
             let stored = vault.ok_or_else(unknown)?.get(&alias).await?.ok_or_else(unknown)?;
             let mut value = stored.shown(config);
             stored.show_callers(config, &mut value);
@@ -159,7 +191,10 @@ async fn read(config: &Config, vault: Option<Vault>, ask: &Ask) -> Result<Value,
 async fn removed(config: &Config, vault: &Vault, name: &str) -> Result<Value, String> {
     let alias = alias(name).map_err(|error| said(&error))?;
     let shared = shared(config, vault.clone())?;
-    let removed = shared.remove(&alias).await.map_err(|error| said(&error.into()));
+    let removed = shared.remove(&alias).await.map_err(|error| match error {
+        VaultError::Unknown(_) => of_configuration(name, config).unwrap_or_else(|| said(&error.into())),
+        error => said(&error.into()),
+    });
     audit::written(shared.audit.as_ref(), removed).await?;
     Ok(json!({ "removed": alias }))
 }
@@ -183,13 +218,6 @@ async fn adopted(config: Config, vault: Vault, adoption: &Adoption) -> Result<Va
     Ok(value)
 }
 
-/// The configuration was read without what only `serve` may be able to read.
-pub(super) fn no_vault() -> VaultError {
-    let what = "there is no [vault] in the configuration, or its key cannot be read here";
-    let remedy = "`claviger vault verify` says which; `claviger status` shows the tenants of the configuration itself.";
-    Unavailable::new(what, remedy).into()
-}
-
 /// What it takes to change the vault without the process.
 ///
 /// # Errors
@@ -202,6 +230,16 @@ pub(super) fn shared(config: &Config, vault: Vault) -> Result<Shared, String> {
     let mut shared = Shared::new(metrics, clock, tokens);
     (shared.vault, shared.audit) = (Some(vault), audit);
     Ok(shared)
+}
+
+/// What is said of a tenant that the vault does not have, but the configuration.
+fn of_configuration(alias: &str, config: &Config) -> Option<String> {
+    config.tenants.iter().any(|own| own.name.as_str() == alias).then(|| {
+        format!(
+            "{alias} is a tenant of the configuration, and the vault has nothing of it: `claviger status` shows it; to remove it, take \
+             [tenants.{alias}] out."
+        )
+    })
 }
 
 /// Why this secret is not removed without being asked twice: the tenant is one of the configuration, and the secret that is written there

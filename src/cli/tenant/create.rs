@@ -49,7 +49,13 @@ pub(super) fn run(args: Create) -> ExitCode {
     if let Some(Err(error)) = new.alias.as_deref().map(alias) {
         return super::super::fail(&error.to_string());
     }
-    let Some(process) = Process::quietly(&plain.sources, None).filter(Process::has_token) else {
+    let found = Process::quietly(&plain.sources, None);
+    if let Some(why) = found.as_ref().and_then(Process::no_token) {
+        return super::super::fail(&format!(
+            "this takes the process that runs, and it cannot be asked: {why}"
+        ));
+    }
+    let Some(process) = found.filter(Process::has_token) else {
         return super::super::fail(NOBODY);
     };
     match created(&process, &new) {

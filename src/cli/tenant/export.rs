@@ -14,11 +14,11 @@ use super::{
 const MEMBERS: [&str; 6] = ["alias", "tenant_id", "endpoint", "resource", "client_id", "template"];
 
 pub(super) fn run(plain: &super::super::Plain) -> ExitCode {
-    let config = match super::super::load_policy(&plain.sources.paths) {
-        Ok(loaded) => loaded.config,
+    let loaded = match super::super::load_policy(&plain.sources.paths) {
+        Ok(loaded) => loaded,
         Err(problems) => return super::super::report(&problems),
     };
-    let list = match answer(plain, config, &Ask::List) {
+    let list = match answer(plain, loaded, &Ask::List) {
         Ok(list) => list,
         Err(error) => return super::super::fail(&error),
     };

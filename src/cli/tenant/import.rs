@@ -22,13 +22,13 @@ use zeroize::Zeroizing;
 
 use self::entry::{Entry, entries};
 use super::{
-    asked::{PATIENCE, no_vault, refused, said, shared},
+    asked::{PATIENCE, not_opened, refused, said, shared},
     frame,
 };
 use crate::{
     app::open_vault,
-    cli::{audit, process::Process},
-    config::Config,
+    cli::{audit, process::Process, vault::not_configured},
+    config::Loaded,
     proxy::{self, Adopted, Adoption},
 };
 
@@ -54,8 +54,8 @@ struct Outcome {
 }
 
 pub(super) fn run(args: &Import) -> ExitCode {
-    let config = match super::super::load_policy(&args.plain.sources.paths) {
-        Ok(loaded) => loaded.config,
+    let loaded = match super::super::load_policy(&args.plain.sources.paths) {
+        Ok(loaded) => loaded,
         Err(problems) => return super::super::report(&problems),
     };
     let text = match read(&args.file) {
@@ -84,15 +84,16 @@ pub(super) fn run(args: &Import) -> ExitCode {
     }
     // The vault, which a process may have open, is nobody's business then.
     let Some((_, first)) = todo.first() else { return counts.end() };
-    let tried = match running(&args.plain, &first.alias) {
+    let process = Process::quietly(&args.plain.sources, None);
+    let tried = match running(process.as_ref(), &first.alias) {
         Err(error) => Err(error),
         Ok(Some(process)) => {
-            through(&process, todo, &mut counts);
+            through(process, todo, &mut counts);
             Ok(())
         }
         Ok(None) => super::super::runtime()
             .map_err(|error| format!("cannot start: {error}"))
-            .and_then(|runtime| runtime.block_on(in_the_file(config, todo, &mut counts))),
+            .and_then(|runtime| runtime.block_on(in_the_file(loaded, process.as_ref(), todo, &mut counts))),
     };
     match tried {
         Ok(()) => counts.end(),
@@ -114,10 +115,8 @@ fn read(file: &Path) -> std::io::Result<Zeroizing<String>> {
 }
 
 /// The process that has the vault, where one runs.
-fn running(plain: &super::super::Plain, first: &str) -> Result<Option<Process>, String> {
-    let Some(process) = Process::quietly(&plain.sources, None).filter(Process::has_token) else {
-        return Ok(None);
-    };
+fn running<'p>(process: Option<&'p Process>, first: &str) -> Result<Option<&'p Process>, String> {
+    let Some(process) = process.filter(|process| process.has_token()) else { return Ok(None) };
     if !process.is_on_this_machine() {
         return Err("the admin listener is not on this machine: secrets are not sent there in clear".into());
     }
@@ -175,15 +174,13 @@ const ADOPTED: &str = "adopted";
 const UNCHANGED: &str = "unchanged";
 
 async fn in_the_file(
-    config: Config,
+    Loaded { config, absent, .. }: Loaded,
+    process: Option<&Process>,
     todo: Vec<(usize, Adoption)>,
     counts: &mut Counts,
 ) -> Result<(), String> {
-    let Some(options) = config.vault.clone() else {
-        let error = no_vault();
-        return Err(format!("{error}. {}", error.remedy()));
-    };
-    let vault = open_vault(&options).await.map_err(|error| format!("{error}. {}", error.remedy()))?.0;
+    let options = config.vault.clone().ok_or_else(|| not_configured(&absent))?;
+    let vault = open_vault(&options).await.map_err(|error| not_opened(error, process))?.0;
     let shared = shared(&config, vault)?;
     let pipeline = shared.pipeline(Arc::new(config), None, None).map_err(|error| error.to_string())?;
     let adopting = todo.into_iter().map(|(line, adoption)| {

@@ -15,6 +15,7 @@ use crate::{
         path::KeyPath,
         problem::quoted,
         scope::{TenantMatch, TenantPattern, TenantScope},
+        sections::Limits,
         tenant::Tenant,
     },
     ids::{IssuerName, Label, PolicyName, TenantName},
@@ -29,6 +30,7 @@ impl Checker<'_> {
             self.own_address(config);
             self.out_of_reach(config);
             self.encrypted(config);
+            self.without_effect(config);
             self.unused(config);
         }
     }
@@ -75,6 +77,22 @@ impl Checker<'_> {
                 what,
                 "Add \"0.0.0.0:3600\" to listen.proxy, or take it out.",
             );
+        }
+    }
+
+    /// What is written, and comes to nothing as it is.
+    fn without_effect(&mut self, config: &Config) {
+        if config.admin.tenants && config.listen.admin.is_none() {
+            let remedy = "Write an address into listen.admin, such as \"127.0.0.1:3601\", or take it out.";
+            self.warn(
+                &KeyPath::of(&["admin", "tenants"]),
+                "it has no effect: listen.admin is \"off\"",
+                remedy,
+            );
+        }
+        if (1..Limits::OF_PROCESS).contains(&config.limits.memory) {
+            let what = "this is less than the 20 MiB that the process itself takes: few can connect, and it takes more than this";
+            self.warn(&KeyPath::of(&["limits", "memory"]), what, "Write \"64MiB\" or more, or take it out.");
         }
     }
 

@@ -121,9 +121,6 @@ impl Checker<'_> {
             Ok(secret) => return Some(secret),
             Err(error) => error,
         };
-        if self.may_be_absent(&error) {
-            return None;
-        }
         let (what, remedy) = match (&error, name) {
             (SecretError::Empty { .. }, Some(name)) => {
                 (format!("the environment variable {name} is empty"), "Set it to the secret.".into())
@@ -159,7 +156,12 @@ impl Checker<'_> {
                 (error.to_string(), format!("Set {name}, or write {{ file = \"…\" }}."))
             }
         };
-        self.problem(key, what, remedy);
+        if self.may_be_absent(&error) {
+            let absent = self.entry(key, what, remedy);
+            self.remarks.absent.push(absent);
+        } else {
+            self.problem(key, what, remedy);
+        }
         None
     }
 

@@ -119,10 +119,15 @@ impl Checker<'_> {
         }
         if let Some(token) = &admin.token {
             let (length, at) = (token.expose().len(), KeyPath::of(&["admin", "token"]));
-            if length < LEAST_ADMIN_TOKEN || !is_visible(token.expose()) {
-                let what = format!(
-                    "the token has {length} bytes; {LEAST_ADMIN_TOKEN} is the least, all of them visible ASCII characters"
-                );
+            let lines = token.expose().split(|byte| *byte == b'\n').count();
+            if lines > 1 {
+                let what = format!("the token has {lines} lines");
+                self.problem(&at, what, "Write it in one line, with nothing else beside it.");
+            } else if length < LEAST_ADMIN_TOKEN {
+                let what = format!("the token has {length} bytes; {LEAST_ADMIN_TOKEN} is the least");
+                self.problem(&at, what, "Make one with: openssl rand -hex 32");
+            } else if !is_visible(token.expose()) {
+                let what = "the token has characters other than visible ASCII";
                 self.problem(&at, what, "Make one with: openssl rand -hex 32");
             }
         }

@@ -32,6 +32,31 @@ fn a_vault_is_a_file_beside_the_configuration_and_a_key() {
 }
 
 #[test]
+fn what_comes_to_nothing_is_warned_of() {
+    let token = "[admin]\ntoken = { env = \"K\" }\ntenants = true\n";
+    let off = with(token).with("d.toml", "listen.admin = \"off\"\n").warnings();
+    assert_eq!(
+        off,
+        [
+            "c.toml:15: admin.tenants: it has no effect: listen.admin is \"off\". Write an address into listen.admin, such as \
+             \"127.0.0.1:3601\", or take it out."
+        ]
+    );
+    assert_eq!(with(token).warnings(), [""; 0]);
+    let memory = |size: &str| with(&format!("[limits]\nmemory = \"{size}\"\n")).warnings();
+    assert_eq!(
+        memory("10MiB"),
+        [
+            "c.toml:14: limits.memory: this is less than the 20 MiB that the process itself takes: few can connect, and it takes more \
+             than this. Write \"64MiB\" or more, or take it out."
+        ]
+    );
+    for size in ["0", "20MiB"] {
+        assert_eq!(memory(size), [""; 0]);
+    }
+}
+
+#[test]
 fn a_vault_may_be_in_redis_or_kubernetes() {
     let with = |rest: &str| {
         let text = format!("{GOOD}[vault]\nkey = {{ env = \"K\" }}\n{rest}");

@@ -103,7 +103,7 @@ async fn check_online_says_what_is_no_logto_and_no_issuer() {
     let files = Files::new();
     let no_http = "what answers there does not speak HTTP: if the port speaks TLS, write https:// in place of http://; else another service \
                    listens there, such as a database or SSH: look at host and port. ";
-    let closed = "the server closed the connection without an answer: does it speak HTTP at this port? ";
+    let closed = "the server closed the connection without an answer, as a port does that does not speak HTTP: look at host and port. ";
     let no_endpoint =
         "This does not look like Logto's token endpoint: set `endpoint` to the tenant's own address";
     for (scheme, says, of_tenant, of_issuer) in [
@@ -114,8 +114,8 @@ async fn check_online_says_what_is_no_logto_and_no_issuer() {
         (
             "https",
             "",
-            "during the TLS handshake: does it speak TLS at this port? ",
-            "does it speak TLS at this port? ",
+            "during the TLS handshake, as a port does that does not speak TLS: look at host and port. ",
+            "as a port does that does not speak TLS: look at host and port. Correct `issuer` or `jwks`; ",
         ),
         ("http", html, no_endpoint, "it is not a JSON object with issuer and jwks_uri"),
         (
@@ -163,4 +163,100 @@ async fn other_service(says: &str) -> String {
         }
     });
     address
+}
+
+/// Run as `nobody`, who may not write where the files are to be; and beside a process that has one of them.
+#[tokio::test]
+async fn check_finds_what_this_user_cannot_write_and_what_another_process_writes() {
+    let files = Files::new();
+    let there = files.0.path().display().to_string();
+    let usual = offline().set("tenants.acme.client_secret", "'0123456789abcdef'");
+    let settings = usual.set("audit.output", quoted_file(&there, "audit.jsonl"));
+    let audit = files.0.path().join("audit.jsonl");
+    let config = files.with(&with_key(settings.set("vault.store", quoted_file(&there, "v"))));
+    let held = std::fs::File::create(&audit).expect("it can be made");
+    held.try_lock().expect("it is ours alone");
+    let said = claviger(&["check", "--config", &config]).await;
+    let note = format!(
+        "  the audit log was not tried: another process writes {there}/audit.jsonl, and claviger serve would not start beside it. To try \
+         it, stop that one and check again\n"
+    );
+    assert!(said.assert_code(0).stdout.contains(&note), "{said:?}");
+    drop(held);
+    let said = claviger(&["check", "--config", &config]).await;
+    assert!(!said.assert_code(0).stdout.contains("not tried"), "{said:?}");
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(files.0.path(), open).expect("it is ours");
+    let mut command = program();
+    command.args(["check", "--config", &config]).uid(65534).gid(65534);
+    let said = crate::support::command::finish(&mut command).await;
+    said.assert_code(64);
+    for (key, place) in [("audit.output", audit.display().to_string()), ("vault.store", there)] {
+        let says = format!(
+            "error: {key}: user 65534, who runs this, may not write to {place}, and claviger serve would not start as this user. Give it \
+             to the user of claviger serve, and check as that user.\n"
+        );
+        assert!(said.stderr.contains(&says), "{says}: {said:?}");
+    }
+}
+
+/// A port that takes connections and says nothing, and SSH, which speaks before it is asked.
+#[tokio::test]
+async fn check_online_says_what_is_silent_or_speaks_first() {
+    use tokio::io::AsyncWriteExt as _;
+
+    let banner = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let ssh = format!("http://{}", banner.local_addr().expect("it is bound"));
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        while let Ok((mut stream, _)) = banner.accept().await {
+            let _: std::io::Result<()> = stream.write_all(b"SSH-2.0-OpenSSH_9.6\r\n").await;
+            open.push(stream);
+        }
+    });
+    // The system takes its connections.
+    let quiet = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let silent = format!("https://{}", quiet.local_addr().expect("it is bound"));
+    let files = Files::new();
+    let no_http = "what answers there does not speak HTTP: ";
+    let no_tls = "no TLS connection in time (`timeouts.connect`): nobody answers at this address, or what listens there does not speak TLS: \
+                  look at host and port. ";
+    for (url, says, of_tenant, of_issuer) in [
+        (
+            &ssh,
+            no_http,
+            "look at host and port.",
+            "Correct `issuer` or `jwks`; the fetch is repeated by itself.",
+        ),
+        (
+            &silent,
+            no_tls,
+            "look at host and port.",
+            "Correct `issuer` or `jwks`; the fetch is repeated by itself.",
+        ),
+    ] {
+        let settings = offline()
+            .set("tenants.acme.endpoint", quoted(url))
+            .set("tenants.acme.client_secret", "'0123456789abcdef'")
+            .set("retry.unreachable", "'0s'")
+            .set("timeouts.connect", "'200ms'")
+            .set("issuers.ci.issuer", quoted("https://ci.example"))
+            .set("issuers.ci.jwks", quoted(format!("{url}/keys")))
+            .set("issuers.ci.audience", "'claviger'")
+            .set("callers.ci.identify", "{ jwt = { issuer = 'ci', claims = { sub = 'x' } } }")
+            .set("callers.ci.policies", "['all']");
+        let said = claviger(&["check", "--online", "--config", &files.with(&settings)]).await;
+        said.assert_code(1);
+        let line = |start: &str| {
+            said.stderr.lines().find(|line| line.starts_with(start)).unwrap_or_default().to_owned()
+        };
+        let (tenant, issuer) = (line("acme: "), line("issuers.ci: "));
+        assert!(tenant.contains(says.trim_end()) && tenant.ends_with(of_tenant), "{url}: {tenant}");
+        assert!(issuer.starts_with(&format!("issuers.ci: {url}/keys: ")), "{url}: {issuer}");
+        assert!(issuer.contains(says) && issuer.contains(of_issuer), "{url}: {issuer}");
+    }
+    drop(quiet);
 }

@@ -34,8 +34,14 @@ async fn what_is_wrong_with_a_credential_is_said_and_the_credential_is_not() {
     let other = clients.issue(&Wanted { uris: vec!["spiffe://prod/ns/shop/sa/other"], ..Wanted::default() });
     let foreign = Authority::new("foreign").issue(&Wanted { dns: vec!["billing.test"], ..Wanted::default() });
     let pem = |name: &str, it: &Certified| write(name, &format!("{}{}", it.cert_pem, it.key_pem));
-    let (billing_pem, other_pem, foreign_pem) =
-        (pem("b.pem", &billing), pem("o.pem", &other), pem("f.pem", &foreign));
+    let for_servers = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+    let of_server = clients.issue(&Wanted {
+        uris: vec!["spiffe://prod/ns/shop/sa/billing"],
+        purposes: for_servers,
+        ..Wanted::default()
+    });
+    let (billing_pem, other_pem, foreign_pem, of_server_pem) =
+        (pem("b.pem", &billing), pem("o.pem", &other), pem("f.pem", &foreign), pem("s.pem", &of_server));
     let proxy = builder
         .without("callers.local")
         .set("listen.tls.client_ca", quoted(&ca))
@@ -130,6 +136,12 @@ async fn what_is_wrong_with_a_credential_is_said_and_the_credential_is_not() {
             1,
             "by certificate: certificate: no CA in `listen.tls.client_ca` signed it\n  \
              have the client's certificate issued by a CA that is in listen.tls.client_ca",
+        ),
+        (
+            &of_server_pem,
+            1,
+            "by certificate: certificate: not made for clients (extended key usage clientAuth)\n  \
+             issue it with extendedKeyUsage = clientAuth\n",
         ),
     ] {
         let address = proxy.admin_authority();

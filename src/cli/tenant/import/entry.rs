@@ -65,9 +65,15 @@ pub(super) fn entries(text: &str, directory: &Path) -> Vec<Entry> {
 
 fn written(text: &str, directory: &Path) -> Vec<Entry> {
     if text.trim_start().starts_with('[') {
-        let Ok(list) = serde_json::from_str::<Vec<&serde_json::value::RawValue>>(text) else {
-            let adoption = Err("this is no list in JSON".to_owned());
-            return vec![Entry { line: 1, alias: "?".into(), adoption }];
+        let list = match serde_json::from_str::<Vec<&serde_json::value::RawValue>>(text) {
+            Ok(list) => list,
+            Err(error) => {
+                let why = match error.is_eof() {
+                    true => "the list does not end: the file was cut off; nothing was taken in",
+                    false => "this is no list in JSON",
+                };
+                return vec![Entry { line: error.line(), alias: "?".into(), adoption: Err(why.into()) }];
+            }
         };
         let places = list.iter().enumerate();
         return places.map(|(at, one)| entry(at + 1, one.get(), directory)).collect();
@@ -196,7 +202,12 @@ mod tests {
                 r#"{"alias":"a","client_secret":"hush""#,
                 "this is not valid JSON from column 35 on: it ends too early; it must be a JSON object",
             ),
-            ("[1", "no list"),
+            ("[1, 2 3]", "no list"),
+            ("[1", "the list does not end: the file was cut off; nothing was taken in"),
+            (
+                r#"[{"alias":"a","client_secret":"hush"},{"alias":"b","client_secret":"hu"#,
+                "the list does not end: the file was cut off; nothing was taken in",
+            ),
             (r#"{"alias":"a","client_id":"x","client_secret":["hush"]}"#, "it must be a JSON object"),
             (
                 r#"{"alias":"a","client_id":"x","client_secret":{"file":"hush","env":"hush"}}"#,

@@ -31,6 +31,8 @@ pub(crate) struct Wanted {
     pub(crate) serial: u64,
     /// The year at whose beginning it ends; 0: 2100.
     pub(crate) until: i32,
+    /// What it is for; none: clients and servers.
+    pub(crate) purposes: Vec<ExtendedKeyUsagePurpose>,
 }
 
 impl Authority {
@@ -52,8 +54,10 @@ impl Authority {
         let dns = wanted.dns.iter().map(|name| SanType::DnsName((*name).try_into().unwrap()));
         params.subject_alt_names = uris.chain(dns).collect();
         params.distinguished_name.push(DnType::CommonName, wanted.common_name);
-        params.extended_key_usages =
-            vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
+        params.extended_key_usages = match &*wanted.purposes {
+            [] => vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth],
+            purposes => purposes.to_vec(),
+        };
         params.serial_number = Some(SerialNumber::from(wanted.serial.max(1)));
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(if wanted.until == 0 { 2100 } else { wanted.until }, 1, 1);
