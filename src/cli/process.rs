@@ -286,6 +286,7 @@ pub(super) fn parse_address(text: &str) -> Result<Address, String> {
 }
 
 /// An IP address and a port. A port alone is not taken to be one: which address it would be on is worth being written.
+#[cfg(any(test, feature = "emulator"))]
 pub(super) fn parse_socket(text: &str) -> Result<SocketAddr, String> {
     socket(text, 3600)
 }
