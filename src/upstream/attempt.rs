@@ -62,8 +62,9 @@ pub(super) async fn attempt(
     let sent = tokio::time::timeout_at(end, tenant.pools().of(outbound.worker).send(request)).await;
     match sent {
         Ok(Ok((response, connection))) => {
-            let foreign = Foreign::of(response.status(), response.headers(), operation);
-            attempt.answered(response.status(), foreign);
+            let status = response.status();
+            let page = status.is_server_error().then(|| Foreign::of(status, response.headers(), operation));
+            attempt.answered(status, page.flatten());
             Ok((response.map(Peeked::from), connection))
         }
         Ok(Err(Unanswered { error, body })) => {

@@ -44,7 +44,7 @@ pub fn export(records: &[Stored], key: &Secret) -> Result<String, VaultError> {
 /// The records of such a text.
 ///
 /// # Errors
-/// [`ExportError::Strange`] where it is another text or another key, [`ExportError::NotWhole`] where lines of it are missing.
+/// [`VaultError::NoExport`]: it is another text or sealed with another key, or lines of it are missing.
 pub fn exported(text: &str, key: &Secret) -> Result<Vec<Record>, VaultError> {
     Ok(records(text, &sealer(key))?)
 }
