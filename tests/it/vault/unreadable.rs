@@ -33,7 +33,8 @@ async fn a_missing_key_of_the_vault_is_named_by_each_command() {
         format!(": vault.key: cannot read the file {missing}: there is no such file. Look at the path");
     let config = file.display().to_string();
     let verify = claviger(&["vault", "verify", "--config", &config]).await;
-    std::fs::write(place.path("tenants"), "").expect("it can be written to");
+    let line = r#"{"alias":"beta","endpoint":"http://127.0.0.1:9","client_id":"c","client_secret":"0123456789abcdef"}"#;
+    std::fs::write(place.path("tenants"), line).expect("it can be written to");
     let import = place.path("tenants").display().to_string();
     for told in [verify, tenant(&file, &["list"]).await, tenant(&file, &["import", &import]).await] {
         let told = told.assert_code(1);
