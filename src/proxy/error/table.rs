@@ -33,7 +33,7 @@ pub const NO_TENANT_NAMED: &str = TENANT_NOT_NAMED.title;
 /// The same of accounts at Logto Cloud.
 pub const NO_ACCOUNT_NAMED: &str = ACCOUNT_NOT_NAMED.title;
 const DENIED: &str = "http_request_denied";
-/// The end of a remedy that is of no use in the log itself.
+/// Sends callers to the operator's log. The log itself leaves this sentence out.
 pub(super) const SEE_LOG: &str = " The operator's log says why, under this instance.";
 /// The end of the remedies of what the policy refuses.
 pub(super) const EXPLAIN: &str = "`claviger explain` shows which rule decides.";

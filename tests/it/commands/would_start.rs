@@ -126,23 +126,31 @@ async fn check_online_says_what_is_no_logto_and_no_issuer() {
         ),
     ] {
         let url = format!("{scheme}://{}", other_service(says).await);
-        let settings = offline()
-            .set("tenants.acme.endpoint", quoted(&url))
-            .set("tenants.acme.client_secret", "'0123456789abcdef'")
-            .set("retry.unreachable", "'0s'")
-            .set("issuers.ci.issuer", quoted(&url))
-            .set("issuers.ci.audience", "'claviger'")
-            .set("callers.ci.identify", "{ jwt = { issuer = 'ci', claims = { sub = 'x' } } }")
-            .set("callers.ci.policies", "['all']");
-        let said = claviger(&["check", "--online", "--config", &files.with(&settings)]).await;
-        said.assert_code(1);
-        let line = |start: &str| {
-            said.stderr.lines().find(|line| line.starts_with(start)).unwrap_or_default().to_owned() + " "
-        };
-        let (tenant, issuer) = (line("acme: "), line("issuers.ci: "));
+        let (tenant, issuer) = online(&files, &of_both(&url)).await;
         assert!(tenant.contains(of_tenant.trim_end()) && tenant.contains(&url), "{says}: {tenant}");
         assert!(issuer.contains(of_issuer.trim_end()) && issuer.contains(&url), "{says}: {issuer}");
     }
+}
+
+/// One address for the tenant and for its callers' issuer.
+fn of_both(url: &str) -> Settings {
+    offline()
+        .set("tenants.acme.endpoint", quoted(url))
+        .set("tenants.acme.client_secret", "'0123456789abcdef'")
+        .set("retry.unreachable", "'0s'")
+        .set("issuers.ci.issuer", quoted(url))
+        .set("issuers.ci.audience", "'claviger'")
+        .set("callers.ci.identify", "{ jwt = { issuer = 'ci', claims = { sub = 'x' } } }")
+        .set("callers.ci.policies", "['all']")
+}
+
+/// What `check --online` says of the tenant and of the issuer, neither of which is any good.
+async fn online(files: &Files, settings: &Settings) -> (String, String) {
+    let said = claviger(&["check", "--online", "--config", &files.with(settings)]).await;
+    said.assert_code(1);
+    let line =
+        |start: &str| said.stderr.lines().find(|line| line.starts_with(start)).unwrap_or_default().to_owned();
+    (line("acme: "), line("issuers.ci: "))
 }
 
 /// Something that says this to whoever connects, and hangs up when it has been said anything.
@@ -238,22 +246,11 @@ async fn check_online_says_what_is_silent_or_speaks_first() {
             "Correct `issuer` or `jwks`; the fetch is repeated by itself.",
         ),
     ] {
-        let settings = offline()
+        let settings = of_both("https://ci.example")
             .set("tenants.acme.endpoint", quoted(url))
-            .set("tenants.acme.client_secret", "'0123456789abcdef'")
-            .set("retry.unreachable", "'0s'")
             .set("timeouts.connect", "'200ms'")
-            .set("issuers.ci.issuer", quoted("https://ci.example"))
-            .set("issuers.ci.jwks", quoted(format!("{url}/keys")))
-            .set("issuers.ci.audience", "'claviger'")
-            .set("callers.ci.identify", "{ jwt = { issuer = 'ci', claims = { sub = 'x' } } }")
-            .set("callers.ci.policies", "['all']");
-        let said = claviger(&["check", "--online", "--config", &files.with(&settings)]).await;
-        said.assert_code(1);
-        let line = |start: &str| {
-            said.stderr.lines().find(|line| line.starts_with(start)).unwrap_or_default().to_owned()
-        };
-        let (tenant, issuer) = (line("acme: "), line("issuers.ci: "));
+            .set("issuers.ci.jwks", quoted(format!("{url}/keys")));
+        let (tenant, issuer) = online(&files, &settings).await;
         assert!(tenant.contains(says.trim_end()) && tenant.ends_with(of_tenant), "{url}: {tenant}");
         assert!(issuer.starts_with(&format!("issuers.ci: {url}/keys: ")), "{url}: {issuer}");
         assert!(issuer.contains(says) && issuer.contains(of_issuer), "{url}: {issuer}");
