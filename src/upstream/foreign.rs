@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::ids::OperationId;
 
@@ -15,23 +15,27 @@ const REDIRECTING: [OperationId; 4] = [
     OperationId::named("CreateSamlAuthn"),
 ];
 
+/// What web pages are made of.
+const PAGES: [&str; 2] = ["text/html", "application/xhtml+xml"];
+
 /// An answer that cannot be a Management API's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Foreign {
     status: StatusCode,
-    is_page: bool,
+    page: Option<&'static str>,
 }
 
 impl Foreign {
     /// What is wrong with an answer, if anything is. Logto's errors are JSON or plain text, and outside `/api` it answers 200 with
     /// a web page (fact 3.4); a 304 is an answer to a condition.
     pub(super) fn of(status: StatusCode, headers: &HeaderMap, operation: OperationId) -> Option<Self> {
-        let is_page = headers.get(header::CONTENT_TYPE).is_some_and(|value| {
-            value.as_bytes().get(..9).is_some_and(|start| start.eq_ignore_ascii_case(b"text/html"))
-        });
+        let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+        let is_of =
+            |page: &&&str| kind.get(..page.len()).is_some_and(|it| it.eq_ignore_ascii_case(page.as_bytes()));
+        let page = PAGES.iter().find(is_of).copied();
         let is_redirect = status.is_redirection() && status != StatusCode::NOT_MODIFIED;
-        let is_foreign = is_page || (is_redirect && !REDIRECTING.contains(&operation));
-        is_foreign.then_some(Self { status, is_page })
+        let is_foreign = page.is_some() || (is_redirect && !REDIRECTING.contains(&operation));
+        is_foreign.then_some(Self { status, page })
     }
 
     /// Whether its status says that another try may fare better, whoever answers: then it is treated by that.
@@ -62,8 +66,10 @@ impl Foreign {
 
 impl fmt::Display for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = if self.is_page { "a web page (text/html)" } else { "a redirect" };
-        write!(f, "{what} with status {}", self.status)
+        match self.page {
+            Some(page) => write!(f, "a web page ({page}) with status {}", self.status),
+            None => write!(f, "a redirect with status {}", self.status),
+        }
     }
 }
 
@@ -82,7 +88,9 @@ mod tests {
             for kind in ["application/json; charset=utf-8", "text/plain", "text/xml", "", "text"] {
                 assert_eq!(of(status, kind, "ListRoles"), None, "{status} {kind}");
             }
-            assert!(of(status, "Text/HTML; charset=utf-8", "ListRoles").is_some(), "{status}");
+            for kind in ["Text/HTML; charset=utf-8", "application/xhtml+xml"] {
+                assert!(of(status, kind, "ListRoles").is_some(), "{status} {kind}");
+            }
         }
         for status in [300, 301, 302, 303, 307, 308] {
             assert!(of(status, "", "ListRoles").is_some(), "{status}");
