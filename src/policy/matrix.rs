@@ -7,7 +7,7 @@ use super::{
     Grants,
     conditions::Words,
     decide::{RuleSource, Verdict},
-    idle_denies::{Taken, denies_of},
+    denies::{Taken, denies_of},
     rules::{Brings, Effect},
 };
 use crate::{
@@ -138,7 +138,6 @@ impl<'c> Column<'c> {
             "operations": self.granted().map(Cell::to_json).collect::<Vec<_>>(),
             "broad_rules": self.brings.iter().map(brought).collect::<Vec<_>>(),
             "denies": self.denies.iter().filter(|it| !it.is_nothing()).map(taken).collect::<Vec<_>>(),
-            "idle_denies": self.denies.iter().filter(|it| it.is_nothing()).map(|it| it.source.to_json()).collect::<Vec<_>>(),
             "beyond_the_catalog": self.beyond.iter().map(|rule| rule.to_json()).collect::<Vec<_>>(),
         })
     }
