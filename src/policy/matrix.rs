@@ -137,7 +137,7 @@ impl<'c> Column<'c> {
             "reveal": caller.reveal.iter().map(|rule| &rule.text).collect::<Vec<_>>(),
             "operations": self.granted().map(Cell::to_json).collect::<Vec<_>>(),
             "broad_rules": self.brings.iter().map(brought).collect::<Vec<_>>(),
-            "denies": self.denies.iter().filter(|it| !it.is_nothing()).map(taken).collect::<Vec<_>>(),
+            "denies": self.denies.iter().map(taken).collect::<Vec<_>>(),
             "beyond_the_catalog": self.beyond.iter().map(|rule| rule.to_json()).collect::<Vec<_>>(),
         })
     }
