@@ -12,6 +12,8 @@ use tokio::time::Instant;
 const INTERVAL: Duration = Duration::from_secs(60);
 /// Details of one reason that are told apart. Libraries have more than this for a few reasons, and a peer may try them all.
 const DETAILS: usize = 8;
+/// As much of a detail as is kept, in characters: some repeat what a peer's certificate says.
+const LONGEST: usize = 200;
 
 /// What was written of `REASONS` reasons.
 #[derive(Debug)]
@@ -28,7 +30,7 @@ impl<const REASONS: usize> Told<REASONS> {
     /// How many like it were not written since the last that was; `None` where this is one of them.
     pub(super) fn suppressed(&self, reason: usize, detail: &str, now: Instant) -> Option<u64> {
         // Times and lengths differ from one to the next.
-        let detail: String = detail.chars().filter(|c| !c.is_ascii_digit()).collect();
+        let detail: String = detail.chars().filter(|c| !c.is_ascii_digit()).take(LONGEST).collect();
         let mut reasons = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let all = reasons.get_mut(reason)?;
         let known = all.iter().position(|said| said.detail == detail);
@@ -94,6 +96,14 @@ mod tests {
         assert_eq!((0..100).filter_map(|n| odd(n, 0)).count(), DETAILS);
         assert_eq!(odd(100, 59), None);
         assert_eq!((100..200).filter_map(|n| odd(n, 60)).sum::<u64>(), 93, "those that had no line");
-        assert_eq!(told.0.lock().unwrap()[0].len(), DETAILS);
+        let endless = "x".repeat(100_000);
+        assert_eq!(
+            told.suppressed(0, &endless, start + at(600)),
+            Some(1),
+            "the first that had no line at 60"
+        );
+        let kept = told.0.lock().unwrap();
+        assert_eq!(kept[0].len(), DETAILS);
+        assert!(kept[0].iter().all(|said| said.detail.len() <= LONGEST));
     }
 }
