@@ -39,14 +39,19 @@ impl Base<'_> {
 
 /// Rebuilds the links of an answer to a request for `target`.
 pub fn rebuild(headers: &mut HeaderMap, base: Base<'_>, target: &PathAndQuery, upstream: &Endpoint) {
-    if let header::Entry::Occupied(links) = headers.entry(header::LINK) {
-        let lines: Vec<HeaderValue> = links.remove_entry_mult().1.collect();
+    if let header::Entry::Occupied(mut lines) = headers.entry(header::LINK) {
         let pages = Pages::of(base, target.path(), target.query().unwrap_or_default());
-        // One buffer for all of them: they differ in a number and a word.
-        let mut buffer = BytesMut::with_capacity(lines.len() * (pages.before.len() + pages.after.len() + 32));
-        for link in lines.iter().flat_map(|line| split_links(line.as_bytes())) {
-            if let Some(link) = pages.link(link, &mut buffer) {
-                headers.append(header::LINK, link);
+        // One buffer for all of them: they differ in a number and a word. Nearly always there are three.
+        let mut buffer = BytesMut::with_capacity(3 * (pages.before.len() + pages.after.len() + 32));
+        let mut is_any_empty = false;
+        for line in lines.iter_mut() {
+            *line = pages.line(line.as_bytes(), &mut buffer);
+            is_any_empty |= line.is_empty();
+        }
+        if is_any_empty {
+            let lines: Vec<HeaderValue> = lines.remove_entry_mult().1.collect();
+            for line in lines.into_iter().filter(|line| !line.is_empty()) {
+                headers.append(header::LINK, line);
             }
         }
     }
@@ -62,26 +67,38 @@ pub fn rebuild(headers: &mut HeaderMap, base: Base<'_>, target: &PathAndQuery, u
     }
 }
 
-/// The links of one header line: split at commas outside `<…>` and quotes (RFC 8288 section 3).
-fn split_links(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = Some(line);
+/// A link of a header line: what stands in its `<…>`, and its parameters (RFC 8288 section 3).
+#[derive(Debug, PartialEq, Eq)]
+struct Link<'a> {
+    target: &'a [u8],
+    parameters: &'a [u8],
+}
+
+/// The links of one header line: they end at commas outside `<…>` and quotes. What is no link is passed over.
+fn links(line: &[u8]) -> impl Iterator<Item = Link<'_>> {
+    let mut rest = line;
     std::iter::from_fn(move || {
-        let line = rest.take()?;
-        let mut at = 0;
-        while let Some(found) = memchr::memchr3(b',', b'"', b'<', &line[at..]) {
-            let sign = at + found;
-            let closing = match line[sign] {
-                b'<' => b'>',
-                b'"' => b'"',
-                _ => {
-                    rest = Some(&line[sign + 1..]);
-                    return Some(&line[..sign]);
-                }
+        loop {
+            rest = rest.trim_ascii_start();
+            let opened = rest.strip_prefix(b"<");
+            let target = match opened {
+                Some(opened) => &opened[..memchr::memchr(b'>', opened)?],
+                None if rest.is_empty() => return None,
+                None => &[],
             };
-            at = sign + 1;
-            at += memchr::memchr(closing, &line[at..]).map_or(line.len() - at, |length| length + 1);
+            let parameters = opened.map_or(rest, |opened| &opened[target.len() + 1..]);
+            // Few bytes, so one by one.
+            let mut is_quoted = false;
+            let end = parameters.iter().position(|byte| {
+                is_quoted ^= *byte == b'"';
+                *byte == b',' && !is_quoted
+            });
+            let (parameters, behind) = parameters.split_at(end.unwrap_or(parameters.len()));
+            rest = behind.get(1..).unwrap_or_default();
+            if opened.is_some() {
+                return Some(Link { target, parameters });
+            }
         }
-        Some(line)
     })
 }
 
@@ -106,22 +123,29 @@ impl<'a> Pages<'a> {
         Self { before, after }
     }
 
-    /// A link to the page that `link` is about; `None` for one that is about something else.
-    fn link(&self, link: &[u8], buffer: &mut BytesMut) -> Option<HeaderValue> {
-        let link = link.trim_ascii().strip_prefix(b"<")?;
-        let end = memchr::memchr(b'>', link)?;
-        let (target, parameters) = (&link[..end], &link[end..]);
-        let query = &target[memchr::memchr(b'?', target)? + 1..];
-        let page = query.split(|b| *b == b'&').find_map(|pair| pair.strip_prefix(b"page="))?;
-        if page.is_empty() || !page.iter().all(u8::is_ascii_digit) {
-            return None;
+    /// A header line with a link to the page that each of its links is about; empty where none is about a page.
+    fn line(&self, line: &[u8], buffer: &mut BytesMut) -> HeaderValue {
+        for link in links(line) {
+            let Some(page) = page_of(link.target) else { continue };
+            if !buffer.is_empty() {
+                buffer.extend_from_slice(b", ");
+            }
+            buffer.extend_from_slice(&self.before);
+            buffer.extend_from_slice(page);
+            buffer.extend_from_slice(self.after.as_bytes());
+            buffer.extend_from_slice(b">");
+            buffer.extend_from_slice(link.parameters);
         }
-        buffer.extend_from_slice(&self.before);
-        buffer.extend_from_slice(page);
-        buffer.extend_from_slice(self.after.as_bytes());
-        buffer.extend_from_slice(parameters);
-        HeaderValue::from_maybe_shared(buffer.split().freeze()).ok()
+        // What was taken from the upstream's line was a header value already.
+        HeaderValue::from_maybe_shared(buffer.split().freeze()).unwrap_or(HeaderValue::from_static(""))
     }
+}
+
+/// The number of the page that a link leads to.
+fn page_of(target: &[u8]) -> Option<&[u8]> {
+    let query = &target[memchr::memchr(b'?', target)? + 1..];
+    let page = query.split(|byte| *byte == b'&').find_map(|pair| pair.strip_prefix(b"page="))?;
+    (!page.is_empty() && page.iter().all(u8::is_ascii_digit)).then_some(page)
 }
 
 /// Where the first `page` of a query begins, and what follows it.
@@ -184,8 +208,7 @@ mod tests {
             got,
             [
                 r#"<http://127.0.0.1:3600/t/acme/api/users?page=1&page_size=2>; rel="first""#,
-                r#"<http://127.0.0.1:3600/t/acme/api/users?page=3&page_size=2>; rel="last""#,
-                r#"<http://127.0.0.1:3600/t/acme/api/users?page=3&page_size=2>; rel="next""#,
+                r#"<http://127.0.0.1:3600/t/acme/api/users?page=3&page_size=2>; rel="last", <http://127.0.0.1:3600/t/acme/api/users?page=3&page_size=2>; rel="next""#,
             ]
         );
     }
@@ -202,14 +225,18 @@ mod tests {
 
     #[test]
     fn links_are_split_at_commas_that_are_in_no_target_and_no_quotes() {
-        let split = |line: &'static str| {
-            split_links(line.as_bytes()).map(|link| std::str::from_utf8(link).unwrap()).collect::<Vec<_>>()
+        let split = |line: &'static str| -> Vec<(&str, &str)> {
+            let text = |bytes| std::str::from_utf8(bytes).unwrap();
+            links(line.as_bytes()).map(|link| (text(link.target), text(link.parameters))).collect()
         };
-        assert_eq!(split("<a,b\">; t=\"c,<d\", <e>,,f"), ["<a,b\">; t=\"c,<d\"", " <e>", "", "f"]);
-        assert_eq!(split("<a,b"), ["<a,b"]);
-        assert_eq!(split("\"a,b"), ["\"a,b"]);
-        assert_eq!(split("a>,b"), ["a>", "b"]);
-        assert_eq!(split(""), [""]);
+        assert_eq!(
+            split("<a,b\">; t=\"c,<d\", <e>,,f, <g>;h"),
+            [("a,b\"", "; t=\"c,<d\""), ("e", ""), ("g", ";h")]
+        );
+        assert_eq!(split("a>,<b>"), [("b", "")]);
+        for none in ["<a,b", "\"a,<b>", "", ",", " , ", "a"] {
+            assert_eq!(split(none), [], "{none}");
+        }
     }
 
     #[test]
@@ -222,6 +249,9 @@ mod tests {
             "<x?page=1",
         ] {
             assert_eq!(rebuilt(header::LINK, &[link], "/api/users", None, ""), [""; 0], "{link}");
+            let good = "<x?page=7>";
+            let got = rebuilt(header::LINK, &[link, good, link], "/api/users", None, "");
+            assert_eq!(got, ["<http://127.0.0.1:3600/api/users?page=7>"], "{link}");
         }
     }
 

@@ -252,7 +252,7 @@ impl Slot {
     }
 
     pub(super) fn other(&self, generation: u64) -> Option<Arc<Token>> {
-        self.held.other(generation, self.shared.clock.now())
+        self.held.other(generation, || self.shared.clock.now())
     }
 
     pub(super) fn warm(self: &Arc<Self>) {

@@ -59,7 +59,7 @@ pub(super) async fn attempt(
     let longest = if probe.is_some() { timeouts.response.min(HELD_UP) } else { timeouts.response };
     let end = (started + longest).min(outbound.deadline);
     let attempt = Attempt { tenant, turn, operation, started, is_held, probe, record, is_told: false };
-    let sent = tokio::time::timeout_at(end, tenant.pools().of(outbound.worker).send(request)).await;
+    let sent = tokio::time::timeout_at(end, tenant.pools().of(outbound.worker).send(request, started)).await;
     match sent {
         Ok(Ok((response, connection))) => {
             let status = response.status();

@@ -114,16 +114,17 @@ impl Pool {
     }
 
     /// Sends a request whose URI is a path and a query, and whose `Host` is not set, and waits for the head
-    /// of the answer. Closed connections are passed over as long as the request is provably unsent.
+    /// of the answer. Closed connections are passed over as long as the request is provably unsent. `now` is when it was begun.
     ///
     /// # Errors
     /// [`Unanswered`]. Cancel-safe: a connection in use is closed when the future is dropped, one that is being made is kept.
     pub(super) async fn send(
         self: &Arc<Self>,
         mut request: Request<RequestBody>,
+        now: Instant,
     ) -> Result<(Response<Incoming>, ConnectionGuard), Unanswered> {
         request.headers_mut().insert(header::HOST, self.host.clone());
-        while let Some(sender) = self.take_idle() {
+        while let Some(sender) = self.take_idle(now) {
             match self.send_on(sender, request).await {
                 Ok(answered) => return Ok(answered),
                 Err(Failed { unsent: Some(again), .. }) => request = again,
@@ -190,10 +191,10 @@ impl Pool {
         }
     }
 
-    fn take_idle(&self) -> Option<http1::SendRequest<RequestBody>> {
+    fn take_idle(&self, now: Instant) -> Option<http1::SendRequest<RequestBody>> {
         let mut kept = self.lock();
         while let Some((sender, since)) = kept.idle.pop() {
-            if since.elapsed() >= self.idle_limit {
+            if now.saturating_duration_since(since) >= self.idle_limit {
                 // All others are older still.
                 kept.idle.clear();
                 return None;

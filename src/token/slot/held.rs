@@ -38,12 +38,12 @@ impl Held {
         self.former.store(self.current.swap(None));
     }
 
-    /// The one that is not of `generation`. What has expired is kept no longer.
-    pub(super) fn other(&self, generation: u64, now: Moment) -> Option<Arc<Token>> {
+    /// The one that is not of `generation`. What has expired is kept no longer. Mostly there is none, and nobody needs to know the time.
+    pub(super) fn other(&self, generation: u64, now: impl FnOnce() -> Moment) -> Option<Arc<Token>> {
         let of_another = |token: &Arc<Token>| token.generation() != generation;
         self.current().filter(of_another).or_else(|| {
             let former = self.former.load_full().filter(of_another)?;
-            if former.is_expired(now) {
+            if former.is_expired(now()) {
                 self.former.store(None);
                 return None;
             }

@@ -15,6 +15,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::*;
 use crate::{config::Roots, listen::tls::pki::Authority, trust};
+use tokio::time::Instant;
 
 /// An upstream that speaks one protocol, and counts its connections.
 async fn upstream(alpn: &'static [u8]) -> (Arc<Pool>, Arc<AtomicUsize>) {
@@ -62,7 +63,7 @@ async fn upstream(alpn: &'static [u8]) -> (Arc<Pool>, Arc<AtomicUsize>) {
 
 async fn get(pool: &Arc<Pool>) {
     let request = Request::get("/api/users").body(RequestBody::Held(Bytes::new())).unwrap();
-    let (response, _connection) = pool.send(request).await.unwrap();
+    let (response, _connection) = pool.send(request, Instant::now()).await.unwrap();
     assert_eq!(response.status(), 200);
     response.into_body().collect().await.unwrap();
 }
