@@ -164,11 +164,14 @@ fn is_stripped(name: &HeaderName) -> bool {
 
 /// The names in a `Connection` value; its usual words are no names.
 fn connection_listed(value: &HeaderValue) -> Vec<HeaderName> {
-    let words = value.to_str().unwrap_or_default().split(',').map(str::trim);
-    words
-        .filter(|word| !word.eq_ignore_ascii_case("keep-alive") && !word.eq_ignore_ascii_case("close"))
-        .filter_map(|word| HeaderName::from_bytes(word.as_bytes()).ok())
-        .collect()
+    let is_usual =
+        |word: &[u8]| word.eq_ignore_ascii_case(b"keep-alive") || word.eq_ignore_ascii_case(b"close");
+    // Nearly always there is one of them and nothing else.
+    if is_usual(value.as_bytes()) {
+        return Vec::new();
+    }
+    let words = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    words.filter(|word| !is_usual(word)).filter_map(|word| HeaderName::from_bytes(word).ok()).collect()
 }
 
 #[cfg(test)]

@@ -98,20 +98,19 @@ impl<V: Copy> Trie<V> {
 
     /// The value of the template that matches `path`, which begins with a slash and has no empty segment.
     pub fn find(&self, verb: Verb, path: &str) -> Option<V> {
-        self.find_below(0, verb, Some(path.strip_prefix('/')?))
+        self.find_below(0, verb, Some(path.strip_prefix('/')?.as_bytes()))
     }
 
     /// Goes down one segment at a time; the depth is that of the deepest template, not of the path.
-    fn find_below(&self, at: u32, verb: Verb, rest: Option<&str>) -> Option<V> {
+    fn find_below(&self, at: u32, verb: Verb, rest: Option<&[u8]>) -> Option<V> {
         let node = &self.nodes[at as usize];
         let Some(rest) = rest else {
             return self.value(node, verb, Reach::Here);
         };
-        let (segment, rest) = match rest.split_once('/') {
-            Some((segment, rest)) => (segment, Some(rest)),
-            None => (rest, None),
-        };
-        let literal = self.edge(node, segment.as_bytes());
+        // Segments are short: byte by byte is faster than a search.
+        let end = rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len());
+        let (segment, rest) = (&rest[..end], rest.get(end + 1..));
+        let literal = self.edge(node, segment);
         literal
             .and_then(|below| self.find_below(below, verb, rest))
             .or_else(|| self.find_below(node.param?.get(), verb, rest))

@@ -126,16 +126,16 @@ impl Template {
 
     /// `path`, which this template matches but for the case of letters, with the literals as written here.
     pub(super) fn spell<'p>(&self, path: &'p str) -> Cow<'p, str> {
-        let given = || path.split('/').skip(1);
-        let as_written = self.segments.iter().zip(given()).all(|(segment, given)| match segment {
-            Segment::Literal(literal) => **literal == *given,
+        let bytes = path.as_bytes().split(|byte| *byte == b'/').skip(1);
+        let as_written = self.segments.iter().zip(bytes).all(|(segment, given)| match segment {
+            Segment::Literal(literal) => literal.as_bytes() == given,
             Segment::Param => true,
         });
         if as_written {
             return Cow::Borrowed(path);
         }
         let mut spelled = String::with_capacity(path.len());
-        for (segment, given) in self.segments.iter().zip(given()) {
+        for (segment, given) in self.segments.iter().zip(path.split('/').skip(1)) {
             spelled.push('/');
             spelled.push_str(match segment {
                 Segment::Literal(literal) => literal,

@@ -160,9 +160,10 @@ impl Grants {
             return Err(Refusal::TokenOfOtherTenant);
         }
         let grant = &self.callers[caller.0];
-        let tenant = match named.or(bound).or_else(|| grant.scope.only_name()) {
+        let only = grant.scope.only_name();
+        let tenant = match named.or(bound).or(only) {
             Some(name) => match tenants.get(name) {
-                Some(tenant) if grant.includes(&*tenant) => tenant,
+                Some(tenant) if only == Some(name) || grant.includes(&*tenant) => tenant,
                 Some(tenant) => return Err(grant.not_granted(tenant.name())),
                 None => return Err(grant.no_tenant(name)),
             },

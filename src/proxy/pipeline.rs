@@ -249,11 +249,11 @@ impl Pipeline {
         body: Incoming,
         record: &mut Record,
     ) -> Result<Response<Body>, Failure> {
-        if head.method.is_safe() {
-            Key::none(&head.headers)?;
-        }
         match self.reads.way(&admitted, head, &body, &self.config.limits, record.started) {
-            Way::Shared(read) => self.read(connection, admitted, read, (head, body), record).await,
+            Way::Shared(read) => {
+                Key::none(&head.headers)?;
+                self.read(connection, admitted, read, (head, body), record).await
+            }
             Way::Alone(status) => {
                 let mut answer = self.exchange(connection, admitted, head, body, record).await?;
                 answer.headers_mut().extend(status.map(|status| (headers::CACHE_STATUS, status)));

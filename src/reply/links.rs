@@ -151,9 +151,9 @@ fn page_of(target: &[u8]) -> Option<&[u8]> {
 /// Where the first `page` of a query begins, and what follows it.
 fn place_of_page(query: &str) -> Option<(usize, &str)> {
     let mut start = 0;
-    for pair in query.split('&') {
+    for pair in query.as_bytes().split(|byte| *byte == b'&') {
         let end = start + pair.len();
-        if pair == "page" || pair.starts_with("page=") {
+        if pair == b"page" || pair.starts_with(b"page=") {
             return Some((start, &query[end..]));
         }
         start = end + 1;

@@ -1,7 +1,7 @@
 //! One try at the upstream, and the one place where what became of it is told: to `/status` (`health`), to the circuit breaker, and
 //! to who decides how many are sent at one time. What an answer means to its caller is not decided here.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use http::{Request, Response, StatusCode};
 use tokio::time::Instant;
@@ -59,8 +59,8 @@ pub(super) async fn attempt(
     let longest = if probe.is_some() { timeouts.response.min(HELD_UP) } else { timeouts.response };
     let end = (started + longest).min(outbound.deadline);
     let attempt = Attempt { tenant, turn, operation, started, is_held, probe, record, is_told: false };
-    let sent = tokio::time::timeout_at(end, tenant.pools().of(outbound.worker).send(request, started)).await;
-    match sent {
+    let sending = pin!(tenant.pools().of(outbound.worker).send(request, started));
+    match tokio::time::timeout_at(end, sending).await {
         Ok(Ok((response, connection))) => {
             let status = response.status();
             let page = status.is_server_error().then(|| Foreign::of(status, response.headers(), operation));

@@ -51,7 +51,9 @@ impl Outgoing<'_> {
         let is_compressed = self.compression && self.head.method != Method::HEAD;
         let coding = if is_compressed { Coding::Gzip } else { Coding::Identity };
         let mut headers = headers::forwarded(&self.head.headers, coding);
-        if let Some(key) = self.head.headers.get(IDEMPOTENCY_KEY).filter(|_| self.takes_key) {
+        if self.takes_key
+            && let Some(key) = self.head.headers.get(IDEMPOTENCY_KEY)
+        {
             headers.insert(IDEMPOTENCY_KEY, key.clone());
         }
         headers.insert(header::AUTHORIZATION, token.clone());
