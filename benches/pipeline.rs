@@ -146,7 +146,7 @@ fn stages(criterion: &mut Criterion) {
         headers::hand_on(&mut headers);
         let base = Base { scheme: "http", authority: "127.0.0.1:3600", mount: "" };
         let target = head.uri.path_and_query().expect("a path");
-        reply::rebuild(&mut headers, base, target, &endpoint);
+        reply::rebuild(&mut headers, || base, target, &endpoint);
         headers
     };
     // A million a second, and nobody waits.

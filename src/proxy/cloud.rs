@@ -124,7 +124,12 @@ impl Pipeline {
         record.attempts += apart.attempts();
         let outcome = outcome.map_err(|_| Failure::Panic)??;
         let mut answer = self.answer(connection, head, &account, outcome);
-        reply::rebuild(answer.headers_mut(), self.base(connection.scheme, head), &sent_to, &account.endpoint);
+        reply::rebuild(
+            answer.headers_mut(),
+            || self.base(connection.scheme, head),
+            &sent_to,
+            &account.endpoint,
+        );
         record.answered_by = AnsweredBy::Upstream;
         Ok(answer)
     }

@@ -99,7 +99,12 @@ impl Pipeline {
                 answer?
             }
         };
-        reply::rebuild(answer.headers_mut(), self.base(connection.scheme, head), &target, tenant.endpoint());
+        reply::rebuild(
+            answer.headers_mut(),
+            || self.base(connection.scheme, head),
+            &target,
+            tenant.endpoint(),
+        );
         Ok(answer)
     }
 
@@ -234,7 +239,7 @@ impl Sending {
                     StatusCode::TOO_MANY_REQUESTS => Outcome::NotSent,
                     _ => Outcome::NotKept(status, NotKept::InClear),
                 };
-                (filtered.map(|(head, body)| streamed(head, Box::new(body))), outcome)
+                (filtered.map(|(head, body)| streamed(head, body)), outcome)
             }
         };
         begun.settle(outcome).await;

@@ -282,10 +282,10 @@ impl Pipeline {
         let mut answer = upstream::send(dispatch, outbound, body, record).await?;
         let headers = answer.headers_mut();
         headers::hand_on(headers);
-        reply::rebuild(headers, self.base(connection.scheme, head), &sent_to, tenant.endpoint());
+        reply::rebuild(headers, || self.base(connection.scheme, head), &sent_to, tenant.endpoint());
         let (answered, body) = answer.filtered(head, self.config.timeouts.body).await?;
         record.answered_by = AnsweredBy::Upstream;
-        Ok(Response::from_parts(answered, Body::streamed(Box::new(body))))
+        Ok(Response::from_parts(answered, Body::streamed(body)))
     }
 
     /// What may be sent, with its body, unless its connection has to make room before: refused while nothing is sent, the request may be

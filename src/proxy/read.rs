@@ -164,7 +164,7 @@ impl Pipeline {
             record.cache = Some(used);
             response.headers_mut().append(CACHE_STATUS, HeaderValue::from_static(status));
         }
-        let base = self.base(connection.scheme, head);
+        let base = || self.base(connection.scheme, head);
         reply::rebuild(response.headers_mut(), base, &sent_to, tenant.endpoint());
         record.answered_by = AnsweredBy::Upstream;
         Ok(response)
@@ -180,9 +180,12 @@ impl Pipeline {
     ) -> Response<Body> {
         let (tenant, held) = (admitted.tenant().clone(), admitted.into_held());
         let mut headers = headers_for_another(answer);
-        reply::rebuild(&mut headers, self.base(connection.scheme, head), read.target(), tenant.endpoint());
+        reply::rebuild(&mut headers, || self.base(connection.scheme, head), read.target(), tenant.endpoint());
         // What its request holds it holds until the answer was taken.
-        let mut response = Response::new(Body::whole(answer.data()).holding(held));
+        let mut response = Response::new(Body::whole(answer.data()));
+        if let Some(held) = held {
+            response.body_mut().hold(held);
+        }
         (*response.status_mut(), *response.headers_mut()) = (answer.status(), headers);
         response
     }
@@ -219,7 +222,7 @@ impl Fetch {
                 let (answered, body) = answer.filtered(&self.head, self.idle).await?;
                 let gathered = match self.read.is_kept() || self.lead.is_followed() {
                     true => body.gathered(answered, self.most, PATIENCE).await?,
-                    false => Gathered::Streamed(answered, Box::new(body)),
+                    false => Gathered::Streamed(answered, body),
                 };
                 Ok::<_, Failure>((as_it_came, gathered))
             };

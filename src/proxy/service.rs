@@ -106,6 +106,11 @@ impl Handler for Service {
         if record.answered_by == AnsweredBy::Upstream {
             record.upstream_id = response.headers().get(headers::LOGTO_REQUEST_ID).cloned();
         }
-        response.map(|body| body.recorded(record, busy).holding(held))
+        let body = response.body_mut();
+        body.record(record, busy);
+        if let Some(held) = held {
+            body.hold(held);
+        }
+        response
     }
 }

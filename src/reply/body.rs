@@ -59,17 +59,16 @@ impl Body {
         Self { content, record: None, _busy: None, _held: None }
     }
 
-    /// The same body, which writes `record` when it ends, and is what the connection is busy with until then.
-    pub fn recorded(mut self, mut record: Box<Record>, busy: Busy) -> Self {
+    /// Has it write `record` when it ends, and be what the connection is busy with until then.
+    pub fn record(&mut self, mut record: Box<Record>, busy: Busy) {
         record.complete = self.has_ended() || record.method == http::Method::HEAD;
         self.record = Some(record);
         self._busy = Some(busy);
-        self
     }
 
-    /// The same body, which counts as held by its caller until it ends; without anything, as before.
-    pub fn holding(self, held: Option<Held>) -> Self {
-        Self { _held: held.or(self._held), ..self }
+    /// Has it count as held by its caller until it ends.
+    pub fn hold(&mut self, held: Held) {
+        self._held = Some(held);
     }
 
     fn has_ended(&self) -> bool {

@@ -38,9 +38,14 @@ impl Base<'_> {
 }
 
 /// Rebuilds the links of an answer to a request for `target`.
-pub fn rebuild(headers: &mut HeaderMap, base: Base<'_>, target: &PathAndQuery, upstream: &Endpoint) {
+pub fn rebuild<'b>(
+    headers: &mut HeaderMap,
+    base: impl Fn() -> Base<'b>,
+    target: &PathAndQuery,
+    upstream: &Endpoint,
+) {
     if let header::Entry::Occupied(mut lines) = headers.entry(header::LINK) {
-        let pages = Pages::of(base, target.path(), target.query().unwrap_or_default());
+        let pages = Pages::of(base(), target.path(), target.query().unwrap_or_default());
         // One buffer for all of them: they differ in a number and a word. Nearly always there are three.
         let mut buffer = BytesMut::with_capacity(3 * (pages.before.len() + pages.after.len() + 32));
         let mut is_any_empty = false;
@@ -59,7 +64,7 @@ pub fn rebuild(headers: &mut HeaderMap, base: Base<'_>, target: &PathAndQuery, u
         && let Some(rest) = below_api(location, upstream)
     {
         let mut rebuilt = BytesMut::new();
-        base.write(&mut rebuilt);
+        base().write(&mut rebuilt);
         rebuilt.extend_from_slice(rest.as_bytes());
         if let Ok(rebuilt) = HeaderValue::from_maybe_shared(rebuilt.freeze()) {
             headers.insert(header::LOCATION, rebuilt);
@@ -193,7 +198,7 @@ mod tests {
         let upstream = Endpoint { scheme: http::uri::Scheme::HTTP, authority: "logto:3001".parse().unwrap() };
         let base = Base { scheme: "http", authority: "127.0.0.1:3600", mount };
         let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-        rebuild(&mut headers, base, &format!("{path}{query}").parse().unwrap(), &upstream);
+        rebuild(&mut headers, || base, &format!("{path}{query}").parse().unwrap(), &upstream);
         headers.get_all(name).iter().map(|v| v.to_str().unwrap().to_owned()).collect()
     }
 

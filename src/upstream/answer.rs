@@ -154,10 +154,10 @@ impl Answer {
         self,
         request: &request::Parts,
         idle: Duration,
-    ) -> Result<(Parts, FilteredBody), BodyError> {
+    ) -> Result<(Parts, Box<FilteredBody>), BodyError> {
         let (mut head, incoming) = self.response.into_parts();
         let filter = ResponseFilter::new(request, &mut head, self.masking, self.guard, self.expansion)?;
-        let mut body = FilteredBody {
+        let mut body = Box::new(FilteredBody {
             rest: Some(Rest { incoming, _connection: self.connection }),
             place: Some(Place::Held(self.place)),
             filter,
@@ -166,9 +166,9 @@ impl Answer {
             pieces: 0,
             exchange: self.exchange,
             is_kept: request.version == Version::HTTP_2,
-        };
+        });
         body.first = poll_fn(|cx| body.poll_screened(cx)).await.transpose()?;
-        body.place = body.place.map(Place::begun);
+        body.place = body.place.take().map(Place::begun);
         Ok((head, body))
     }
 }

@@ -180,7 +180,7 @@ impl Creation {
             let found = found.ok().flatten().unwrap_or_default();
             keep.doubt(status, &found);
             let (head, body) = answer.filtered(&head, idle).await?;
-            return Ok(Outcome::Refused(head, Box::new(body), found));
+            return Ok(Outcome::Refused(head, body, found));
         }
         let CreationAnswer { head, body, id, created } = match answer.created(&head, idle).await {
             Ok(answer) => answer,

@@ -43,7 +43,7 @@ impl Answer {
         let is_masked = self.masking.is_some();
         let (head, body) = self.filtered(request, idle).await?;
         let Some(room) = most.checked_sub(size_of(&head.headers)) else {
-            return Ok(Whole::TooLarge(head, Box::new(body)));
+            return Ok(Whole::TooLarge(head, body));
         };
         Ok(match body.gathered(head, room, Duration::MAX).await? {
             Gathered::Whole(answer) => {

@@ -40,13 +40,13 @@ impl FilteredBody {
     /// # Errors
     /// [`BodyError`]: it breaks off, or nothing of it may pass.
     pub async fn gathered(
-        mut self,
+        mut self: Box<Self>,
         head: Parts,
         most: usize,
         patience: Duration,
     ) -> Result<Gathered, BodyError> {
         if self.size_hint().lower() > most as u64 {
-            return Ok(Gathered::Streamed(head, Box::new(self)));
+            return Ok(Gathered::Streamed(head, self));
         }
         let mut over = pin!(tokio::time::sleep(patience));
         let (mut first, mut more) = (self.first.take().unwrap_or_default(), BytesMut::new());
@@ -82,7 +82,7 @@ impl FilteredBody {
         };
         if !is_whole {
             self.first = Some(data);
-            return Ok(Gathered::Streamed(head, Box::new(self)));
+            return Ok(Gathered::Streamed(head, self));
         }
         let (status, headers) = (head.status, head.headers);
         Ok(Gathered::Whole(WholeAnswer { status, headers, data, held: self.exchange.take() }))
