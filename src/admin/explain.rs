@@ -26,6 +26,8 @@ struct Body {
     headers: Map<String, Value>,
     body: Option<String>,
     certificate: Option<String>,
+    #[serde(default)]
+    is_whole: bool,
 }
 
 impl Admin {
@@ -89,6 +91,7 @@ impl Body {
                 asked.add_header(name, value)?;
             }
         }
+        asked.is_whole |= self.is_whole;
         if let Some(body) = self.body {
             asked.body = Some(body.into_bytes());
         }
