@@ -193,7 +193,7 @@ async fn check_online_explains_in_the_users_terms() {
         (
             good.clone().set("tenants.acme.endpoint", quoted(logto.base_url().replace("http:", "https:"))),
             1,
-            "Logto cannot be reached: what answers there does not speak TLS: if the port speaks plain HTTP, write http:// in place of https://; else look at host and port.\n",
+            "Logto cannot be reached: the port speaks plain HTTP: write http:// in place of https://.\n",
         ),
     ];
     let signer = Signer::new("one");

@@ -103,13 +103,18 @@ async fn check_online_says_what_is_no_logto_and_no_issuer() {
     let files = Files::new();
     let no_http = "what answers there does not speak HTTP: if the port speaks TLS, write https:// in place of http://; else another service \
                    listens there, such as a database or SSH: look at host and port. ";
+    let speaks_tls = "the port speaks TLS: write https:// in place of http://";
+    let speaks_plain = "the port speaks plain HTTP: write http:// in place of https://";
+    let page = "HTTP/1.1 400 Bad Request\r\nContent-Length: 52\r\nConnection: close\r\n\r\nThe plain HTTP request was sent to HTTPS port, nginx";
     let closed = "the server closed the connection without an answer, as a port does that does not speak HTTP: look at host and port. ";
     let no_endpoint =
         "This does not look like Logto's token endpoint: set `endpoint` to the tenant's own address";
     for (scheme, says, of_tenant, of_issuer) in [
         ("http", "SSH-2.0-OpenSSH_9.6\r\n", no_http, no_http),
         ("http", "-ERR unknown command 'POST'\r\n", no_http, no_http),
-        ("http", "\x15\x03\x01\0\x02\x02\x0a", no_http, no_http),
+        ("http", "\x15\x03\x01\0\x02\x02\x0a", speaks_tls, speaks_tls),
+        ("http", page, speaks_tls, speaks_tls),
+        ("https", html, speaks_plain, speaks_plain),
         ("http", "", closed, closed),
         (
             "https",
