@@ -5,7 +5,8 @@ mod start;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use self::{online::online, start::Start};
+use self::online::online;
+pub(super) use self::start::Start;
 use crate::{
     clock::Clock,
     config::{Address, Caller, Config, Identity, Issue},
