@@ -56,12 +56,16 @@ impl Admin {
         response
     }
 
+    /// What whoever reads lines of the configuration in force has to know.
+    pub(super) fn older(&self) -> Option<&'static str> {
+        self.health.reload_error().map(|_| {
+            "the configuration was changed, and that was refused: this is decided by the one before it, so its lines may have other numbers now"
+        })
+    }
+
     async fn answer_to(&self, body: &[u8]) -> Result<(&'static str, Value), Unclear> {
         let mut question = Body::read(body)?.question()?;
-        if self.health.reload_error().is_some() {
-            const NOTE: &str = "the configuration was changed, and that was refused: this is decided by the one before it, so its lines may have other numbers now";
-            question.asked.notes.push(NOTE.into());
-        }
+        question.asked.notes.extend(self.older().map(Into::into));
         let explanation = explain(&self.pipeline.load_full(), question).await?;
         Ok((explanation.outcome.as_str(), explanation.to_json().clone()))
     }
