@@ -104,7 +104,7 @@ impl Start {
             return;
         }
         let read = async {
-            let Some(store) = app::open_vault_file(options).await? else { return Ok(Vec::new()) };
+            let Some(store) = app::look_into_vault(options).await? else { return Ok(Vec::new()) };
             store.list().await
         };
         self.vault = runtime
