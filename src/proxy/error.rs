@@ -259,9 +259,10 @@ impl Failure {
             Self::Broker(BrokerError::GrantType) => table::GRANT_TYPE,
             Self::Broker(BrokerError::Form) => table::TOKEN_FORM,
             Self::Broker(BrokerError::Credentials) => table::CLIENT_TWICE,
-            Self::Broker(BrokerError::Incomplete | BrokerError::Twice | BrokerError::Assertion) => {
-                table::BAD_REQUEST
-            }
+            Self::Broker(BrokerError::Incomplete) => table::FORM_INCOMPLETE,
+            Self::Broker(BrokerError::Twice("scope")) => table::SCOPE_TWICE,
+            Self::Broker(BrokerError::Twice(_)) => table::ONCE,
+            Self::Broker(BrokerError::Assertion) => table::ASSERTION,
             Self::Broker(BrokerError::TooLarge) => table::BODY_TOO_LARGE,
             Self::Creation(CreationError::Alias(_)) => table::BAD_REQUEST,
             Self::Creation(CreationError::NoAccount) => table::TENANT_UNKNOWN,
