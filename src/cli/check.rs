@@ -30,7 +30,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> ExitCode {
     let loaded = match super::load(&args.sources.paths) {
         Ok(loaded) => loaded,
-        Err(problems) => return super::report(&problems),
+        Err(problems) => return super::report_first(&problems),
     };
     let config = &loaded.config;
     let (found, errors) = match proxy::examine(config, &Clock::system()) {
