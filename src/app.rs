@@ -186,6 +186,7 @@ impl App {
             )),
             metrics: self.shared.metrics.clone(),
             failures: Arc::default(),
+            crowded: Arc::default(),
             unreadable: Arc::default(),
             stop: accepting.clone(),
             drain: drain.clone(),

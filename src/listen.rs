@@ -7,6 +7,7 @@ pub mod bind;
 pub mod budget;
 pub mod closing;
 mod connection;
+mod crowded;
 mod handler;
 mod in_process;
 mod plain;

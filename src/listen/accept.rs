@@ -14,6 +14,7 @@ use super::{
     bind::{Bound, Socket},
     closing::{Closing, Tcp, bound_buffers},
     connection::{Connection, Protocol},
+    crowded::{Crowded, CrowdedOut},
     handler::Handler,
     plain::{self, First},
     serve::serve,
@@ -53,6 +54,8 @@ pub struct Acceptor<H> {
     pub metrics: Arc<Metrics>,
     /// Handshakes that failed, for the log.
     pub failures: Arc<HandshakeFailures>,
+    /// Connections without a place, for the log.
+    pub crowded: Arc<CrowdedOut>,
     /// Requests that cannot be read, for the log.
     pub unreadable: Arc<UnreadableRequests>,
     /// Stops accepting.
@@ -101,9 +104,7 @@ impl<H: Handler> Acceptor<H> {
                     Ok(accepted) => {
                         let peer = accepted.peer(reach);
                         let Some(standing) = self.strangers.enter(peer.ip()) else {
-                            self.metrics.rate_limited.of([&"connections"]).inc();
-                            tracing::warn!(peer = ?peer.address,
-                                "refused a connection: its address has a quarter of all places, on which nobody has authenticated yet");
+                            self.crowded(Crowded::ByItsAddress, peer.address);
                             continue;
                         };
                         // While this one waits for a caller's place, the rest waits in the system's queue, where it costs nothing.
@@ -132,10 +133,14 @@ impl<H: Handler> Acceptor<H> {
 
     /// A place for the connection of `standing`: a free one, else that of whoever gives way, else the next that is left.
     async fn place(&self, standing: &Standing) -> Option<OwnedSemaphorePermit> {
-        if self.places.available_permits() <= self.spare {
-            self.strangers.make_room_for(standing);
+        if self.places.available_permits() <= self.spare && self.strangers.make_room_for(standing) {
+            self.crowded(Crowded::ByAll, None);
         }
         self.places.clone().acquire_owned().await.ok()
+    }
+
+    fn crowded(&self, why: Crowded, peer: Option<SocketAddr>) {
+        self.crowded.note(why, peer, &self.metrics, tokio::time::Instant::now());
     }
 
     fn admit(

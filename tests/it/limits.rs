@@ -129,4 +129,10 @@ async fn more_connections_than_allowed_take_the_place_of_the_oldest_idle_one() {
     soon("the request to arrive", || logto.api_requests() > before).await;
     assert_eq!(proxy.get("/api/roles").await.status, 200);
     assert!(second.read_to_end().await.is_empty(), "it was idle, and the other is not");
+    assert!(proxy.metric("claviger_rate_limited_total{policy=\"connections\"}").await >= 1.0);
+    proxy
+        .logged(
+            "all places for connections are taken: the connection that costs least gives way to a new one",
+        )
+        .await;
 }
