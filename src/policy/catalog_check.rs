@@ -146,14 +146,14 @@ fn misspelt<'c>(catalog: &'c Catalog, name: &str) -> Option<&'c str> {
     if known().any(|known| known.eq_ignore_ascii_case(name)) { None } else { nearest(name, known()) }
 }
 
-/// A segment that is the name of the operation's parameter, and the template with that in braces.
+/// A segment that is the name of the operation's parameter, or "id", and the template with that in braces.
 fn without_braces(catalog: &Catalog, verb: Verb, template: &Template) -> Option<(String, String)> {
     let op = catalog.find(verb, template.as_str())?;
     let of_operation = catalog.operation(op).template.as_str().split('/');
     let (mut word, mut right) = (None, Vec::new());
     for (own, its) in template.as_str().split('/').zip(of_operation) {
         let name = its.strip_prefix('{').and_then(|its| its.strip_suffix('}'));
-        let is_name = name.is_some_and(|name| name.eq_ignore_ascii_case(own));
+        let is_name = name.is_some_and(|name| name.eq_ignore_ascii_case(own) || own == "id");
         word = word.or(is_name.then(|| own.to_owned()));
         right.push(if is_name { its } else { own });
     }
@@ -315,6 +315,12 @@ mod tests {
         assert_eq!(
             doubt(RuleList::Deny, "GET /api/users/{id}/identities/TARGET"),
             "it denies one path alone, whose id is the word \"TARGET\". Write \"GET /api/users/{id}/identities/{target}\", or the id."
+        );
+        assert!(
+            doubt(RuleList::Allow, "GET /api/roles/id").contains("Write \"GET /api/roles/{id}\", or the id.")
+        );
+        assert!(
+            doubt(RuleList::Allow, "DELETE /api/users/id").contains("Write \"DELETE /api/users/{userId}\"")
         );
         for text in
             ["DELETE /api/users/u1", "GET /api/new-things/id", "GET /api/users/{userId}", "GET /api/id/**"]

@@ -7,7 +7,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use http::{HeaderName, header};
 
 use super::{
-    request::{Asked, CREDENTIAL_IN_A_VARIABLE, read_method},
+    request::{Asked, CREDENTIAL_IN_A_VARIABLE, URL_WITH_A_VARIABLE, read_method},
     shell::Word,
     unclear::Unclear,
     url::Url,
@@ -102,7 +102,7 @@ impl Command {
             "url" if self.url.is_some() => return Err(several()),
             "url" => {
                 if value.expands {
-                    self.notes.push("a variable in its URL was not read".into());
+                    self.notes.push(URL_WITH_A_VARIABLE.into());
                 }
                 self.url = Some(value.text);
             }

@@ -24,6 +24,9 @@ const READ: [HeaderName; 10] = [
     HeaderName::from_static("x-original-uri"),
 ];
 
+/// A note.
+pub(super) const URL_WITH_A_VARIABLE: &str = "a variable in its URL was not read";
+
 /// Why a line of the log is of a refusal that cannot be repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
@@ -70,7 +73,9 @@ impl Asked {
         let Url { authority, target } = Url::read(target)?;
         let path = target.split('?').next().unwrap_or_default();
         let any_path = path.split('/').enumerate().any(|(at, segment)| placeholder(at, segment).is_some());
-        Ok(Self { method: read_method(method)?, authority, target, any_path, ..Self::default() })
+        let is_variable = authority.as_ref().is_some_and(|authority| authority.contains('$'));
+        let notes = is_variable.then(|| URL_WITH_A_VARIABLE.to_owned()).into_iter().collect();
+        Ok(Self { method: read_method(method)?, authority, target, any_path, notes, ..Self::default() })
     }
 
     /// The request that an operation of the catalog is, whatever its parameters.
