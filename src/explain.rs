@@ -4,6 +4,7 @@
 //! the pipeline's own stages say. It never repeats a credential, a query or a body.
 
 mod answer;
+mod any_path;
 pub mod asked;
 mod credential;
 mod facts;
@@ -15,7 +16,7 @@ mod words;
 use self::facts::Facts;
 pub use self::{
     answer::{Explanation, Outcome},
-    asked::{Asked, MAX_LEN, Unclear},
+    asked::{Asked, MAX_LEN, Refused, Unclear},
     matrix::matrix,
     question::Question,
 };

@@ -28,6 +28,7 @@ struct Body {
     certificate: Option<String>,
     #[serde(default)]
     is_whole: bool,
+    any_path: Option<bool>,
 }
 
 impl Admin {
@@ -96,8 +97,12 @@ impl Body {
             }
         }
         asked.is_whole |= self.is_whole;
+        asked.any_path = self.any_path.unwrap_or(asked.any_path);
         if let Some(body) = self.body {
             asked.body = Some(body.into_bytes());
+        }
+        if let Some(caller) = &self.caller {
+            asked.is_of(caller);
         }
         Ok(Question { asked, caller: self.caller, tenant: self.tenant, certificate: self.certificate })
     }

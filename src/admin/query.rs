@@ -55,6 +55,16 @@ impl Query {
         }
     }
 
+    /// Whether a problem with a part of the configuration is worth telling whoever asks for these tenants.
+    pub(super) fn concerns(&self, about: &str) -> bool {
+        match (about.split_once('.'), &self.tenants) {
+            (_, Wanted::All) => true,
+            (Some(("tenants", name)), _) => TenantName::parse(name).is_ok_and(|name| self.wants(&name)),
+            (Some(("cloud", _)), _) => false,
+            _ => true,
+        }
+    }
+
     /// The one tenant that is asked for by its name.
     pub(super) fn one(&self) -> Option<&TenantName> {
         match &self.tenants {
@@ -73,7 +83,12 @@ mod tests {
         let name = |text| TenantName::parse(text).unwrap();
         let usual = Query::parse(None).unwrap();
         assert!(usual.wants(&name("acme")) && usual.one().is_none() && usual.limit == 100);
+        assert!(usual.concerns("tenants.other") && usual.concerns("cloud.main"));
         let one = Query::parse(Some("tenant=acme&limit=7")).unwrap();
+        assert!(
+            one.concerns("tenants.acme") && !one.concerns("tenants.other") && !one.concerns("cloud.main")
+        );
+        assert!(one.concerns("audit") && one.concerns("listen.tls.cert") && one.concerns("issuers.acme"));
         assert!(one.wants(&name("acme")) && !one.wants(&name("acme2")) && one.limit == 7);
         let some = Query::parse(Some("tenant=acme-%2A")).unwrap();
         assert!(some.wants(&name("acme-1")) && !some.wants(&name("acme")) && some.one().is_none());

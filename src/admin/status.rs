@@ -13,7 +13,7 @@ mod usage;
 
 use serde_json::{Value, json};
 
-use self::tenants::TenantNow;
+use self::{problems::Problem, tenants::TenantNow};
 use super::{Admin, query::Query};
 use crate::listen::tls::dates::date;
 
@@ -39,7 +39,10 @@ impl Admin {
         let accounts = pipeline.accounts().all().into_iter();
         let accounts: Vec<_> = accounts.map(|account| TenantNow::of(account, &traffic, now)).collect();
         problems.extend(tenants.iter().chain(&accounts).flat_map(|tenant| tenant.problems.iter().cloned()));
-        problems.sort_by(|one, other| (one.severity, &one.about).cmp(&(other.severity, &other.about)));
+        // Those that are asked about first: the rest may be cut off.
+        let rank = |problem: &Problem| (!query.concerns(&problem.about), problem.severity);
+        problems.sort_by(|one, other| (rank(one), &one.about).cmp(&(rank(other), &other.about)));
+        let elsewhere = problems.iter().filter(|problem| !query.concerns(&problem.about)).count();
         let (errors, warnings) = problems::count(&problems);
 
         tenants.retain(|tenant| query.wants(tenant.name()));
@@ -59,7 +62,8 @@ impl Admin {
             "workers": config.workers,
             "errors": errors,
             "warnings": warnings,
-            "problems": problems.iter().take(query.limit).map(problems::Problem::shown).collect::<Vec<_>>(),
+            "problems": problems.iter().take(query.limit).map(Problem::shown).collect::<Vec<_>>(),
+            "problems_elsewhere": elsewhere,
             "configuration": {
                 "digest": self.digest.of(&config),
                 "in_force_since": date(reload.at.wall),

@@ -40,13 +40,14 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let Findings { concerns, notes } = found;
     let warnings: Vec<_> = loaded.warnings.iter().chain(&concerns).collect();
     for warning in &warnings {
-        tell!("warning: {warning}");
+        tell!("warning: {}", loaded.placed(&warning.to_string()));
     }
     let start = Start::of(config);
     for warning in &start.warnings {
-        tell!("warning: {warning}");
+        tell!("warning: {}", loaded.placed(warning));
     }
-    let errors: Vec<_> = errors.iter().map(ToString::to_string).chain(start.errors).collect();
+    let errors = errors.iter().map(ToString::to_string).chain(start.errors);
+    let errors: Vec<_> = errors.map(|error| loaded.placed(&error)).collect();
     if !errors.is_empty() {
         for error in &errors {
             tell!("error: {error}");

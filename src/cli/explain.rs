@@ -21,7 +21,7 @@ use super::{
 use crate::{
     catalog::Catalog,
     config::Address,
-    explain::{Asked, MAX_LEN, Question, Unclear},
+    explain::{Asked, MAX_LEN, Question, Refused, Unclear},
     regular_file,
 };
 
@@ -47,7 +47,7 @@ Examples:
 
 Exit codes:
   0   allowed
-  1   denied
+  1   denied; also where a line of the log says so for what is not in it, or not looked at here
   2   wrong usage, or nobody to ask
   64  invalid configuration";
 
@@ -102,27 +102,35 @@ pub(super) fn run(args: Args) -> ExitCode {
 }
 
 fn decide(args: &Args, question: Question) -> ExitCode {
+    let refused = question.asked.refused;
     if !args.sources.paths.is_empty() {
-        return show(args, files::answer(&args.sources, question, None));
+        return show(args, refused, files::answer(&args.sources, question, None));
     }
     let Some(process) = Process::quietly(&args.sources, args.address.clone()) else {
-        return show(args, files::answer(&args.sources, question, None));
+        return show(args, refused, files::answer(&args.sources, question, None));
     };
     match ask::answer(&process, &question) {
-        Ok(answer) => show(args, Ok(answer)),
+        Ok(answer) => show(args, refused, Ok(answer)),
         Err(ask::Failed::Nobody(_)) if args.address.is_none() => {
-            show(args, files::answer(&args.sources, question, Some(&process.address)))
+            show(args, refused, files::answer(&args.sources, question, Some(&process.address)))
         }
         Err(failed) => usage(&failed.to_string()),
     }
 }
 
-fn show(args: &Args, answer: Result<Answer, ExitCode>) -> ExitCode {
+/// A line of the log that is of a refusal which was not judged again is not one of a request that passes.
+fn show(args: &Args, refused: Option<Refused>, answer: Result<Answer, ExitCode>) -> ExitCode {
     let Answer { mut json, from } = match answer {
         Ok(answer) => answer,
         Err(code) => return code,
     };
-    let is_allowed = json["allowed"] == true;
+    let depends = json["rules"].as_array().is_some_and(|rules| !rules.is_empty());
+    let is_allowed = json["allowed"] == true
+        && match refused {
+            Some(Refused::Condition) => !depends,
+            Some(Refused::Beyond) => false,
+            None => true,
+        };
     if args.json {
         json["decided_by"] = from.into();
         super::print(&format!("{json:#}\n"));
@@ -152,6 +160,9 @@ fn question(args: &Args) -> Result<Question, String> {
     }
     if let Some(data) = &args.data {
         asked.body = Some(data.clone().into_bytes());
+    }
+    if let Some(caller) = &args.caller {
+        asked.is_of(caller);
     }
     let certificate = args.cert.as_deref().map(certificates).transpose()?;
     Ok(Question { asked, caller: args.caller.clone(), tenant: args.tenant.clone(), certificate })

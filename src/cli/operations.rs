@@ -6,7 +6,7 @@ use clap_complete::ArgValueCandidates;
 use serde_json::json;
 
 use crate::{
-    catalog::{Catalog, Operation, Requirement, Risk},
+    catalog::{Catalog, Operation, Requirement, Risk, nearest},
     config::Roots,
     openapi::{self, Change, Difference, Document, Novelty},
     trust,
@@ -61,7 +61,12 @@ fn list(catalog: &Arc<Catalog>, args: &Args) -> ExitCode {
     if let Some(tag) = &args.tag
         && catalog.tag(tag).is_none()
     {
-        return super::fail(&format!("there is no tag {tag:?}; there are: {}", catalog.tags().join(", ")));
+        let lower = tag.to_ascii_lowercase();
+        let instead = match nearest(&lower, catalog.tags().iter().copied()) {
+            Some(near) => format!(". Did you mean {near}?"),
+            None => format!("; there are: {}", catalog.tags().join(", ")),
+        };
+        return super::fail(&format!("there is no tag {tag:?}{instead}"));
     }
     let chosen = catalog
         .operations()

@@ -115,6 +115,32 @@ impl Process {
         self.no_token.as_deref()
     }
 
+    /// What its 401 means here.
+    pub(super) fn unauthorized(&self) -> String {
+        let address = &self.address;
+        match (self.no_token(), self.has_token()) {
+            (Some(why), _) => format!(
+                "{address} asks for admin.token, and the one that is configured here cannot be used: {why}"
+            ),
+            (None, true) => format!(
+                "{address} does not accept the admin.token that is configured here; was it changed after the process started, or does \
+                 another process listen there?"
+            ),
+            (None, false) => format!(
+                "{address} asks for admin.token, and the configuration here has none: set CLAVIGER_ADMIN__TOKEN, or run this \
+                 where ./claviger.toml or /etc/claviger/claviger.toml has it"
+            ),
+        }
+    }
+
+    /// An answer that is none to what was asked.
+    pub(super) fn refusal(&self, answer: &Answer) -> String {
+        match answer.status {
+            401 => self.unauthorized(),
+            _ => format!("{}: {}", self.address, answer.last_line()),
+        }
+    }
+
     /// Asks it, without a body.
     pub(super) fn ask(&self, method: &str, target: &str) -> io::Result<Answer> {
         self.send(method, target, "", PATIENCE)

@@ -71,7 +71,7 @@ fn not_started(error: &StartError, paths: &[PathBuf]) -> ExitCode {
     };
     if let Ok(loaded) = super::load(paths) {
         for what in Start::of(&loaded.config).errors.iter().filter(|what| !what.starts_with(said)) {
-            tracing::error!("{what}");
+            tracing::error!("{}", loaded.placed(what));
         }
     }
     ExitCode::from(super::NO)

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::{
     exec,
     path::{KeyPath, Trail},
-    problem::{Mistake, Problem},
+    problem::{Mistake, Problem, nearest},
     tree::{Node, Value},
 };
 use crate::{
@@ -131,6 +131,10 @@ impl Intake<'_> {
                     let alone =
                         Node { value: Value::Map(std::mem::take(members)), origin: node.origin.clone() };
                     node.value = Value::Sequence(vec![alone]);
+                    let path = trail.path();
+                    if self.reported.iter().any(|said| said.is_within(&path)) {
+                        self.reported.push(path.index(0));
+                    }
                 }
             }
             Value::Sequence(items) => {
@@ -219,10 +223,14 @@ impl Intake<'_> {
             ("file" | "env", _) => {
                 Err(Mistake::new(format!("the {key} of this reference is not text"), format!("{FORMS}.")))
             }
-            _ => Err(Mistake::new(
-                "this reference to a secret has neither the key `file` nor the key `env`",
-                format!("{FORMS}."),
-            )),
+            _ => {
+                let meant = nearest(key, ["file", "env", "exec"]);
+                let meant = meant.map(|it| format!("Did you mean `{it}`? ")).unwrap_or_default();
+                Err(Mistake::new(
+                    "this reference to a secret has neither the key `file` nor the key `env`",
+                    format!("{meant}{FORMS}."),
+                ))
+            }
         }
     }
 }

@@ -21,7 +21,7 @@ use super::{
     layer::{self, Layer},
     listen::Listen,
     origin::Origin,
-    path::Trail,
+    path::{KeyPath, Trail},
     policy::RuleCheck,
     problem::{Problem, Problems},
     read::read,
@@ -83,10 +83,34 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
     /// Secrets that are not there, and need not be for what it is read for ([`References::MayBeAbsent`]).
     pub absent: Vec<Problem>,
+    /// Where the keys stand that are about what is outside the configuration.
+    places: Vec<(&'static str, Origin)>,
     /// Everything that was read, files of secrets and certificates included.
     pub files: Vec<PathBuf>,
     /// Fingerprint of all that was read, secrets included: another digest, another configuration. Not to be shown.
     pub digest: Digest,
+}
+
+/// Keys whose values are about the machine.
+const OUTSIDE: [&str; 10] = [
+    "audit.output",
+    "listen.admin",
+    "listen.proxy",
+    "listen.tls",
+    "listen.tls.cert",
+    "listen.tls.client_ca",
+    "listen.tls.crl",
+    "listen.tls.key",
+    "vault",
+    "vault.store",
+];
+
+impl Loaded {
+    /// What is said of a key of those, as it begins with it, behind the file and the line of the key.
+    pub fn placed(&self, said: &str) -> String {
+        let place = self.places.iter().find(|(key, _)| said.split(": ").next() == Some(key));
+        place.map_or_else(|| said.to_owned(), |(_, origin)| format!("{origin}: {said}"))
+    }
 }
 
 /// Loads a configuration. Blocking: reads files. Called again to see whether anything has changed.
@@ -146,7 +170,12 @@ pub fn load(request: &LoadRequest<'_>) -> Result<Loaded, Problems> {
         Some(config) if remarks.problems.is_empty() => {
             let digest = inputs.digest();
             let Remarks { warnings, absent, .. } = remarks;
-            Ok(Loaded { config, warnings, absent, files: inputs.into_files(), digest })
+            let place = |key: &&'static str| {
+                let path = KeyPath::of(&key.split('.').collect::<Vec<_>>());
+                root.place(&path).map(|origin| (*key, origin))
+            };
+            let places = OUTSIDE.iter().filter_map(place).collect();
+            Ok(Loaded { config, warnings, absent, places, files: inputs.into_files(), digest })
         }
         _ => {
             let admin_token = admin_token(&root, &secrets, &request.env);

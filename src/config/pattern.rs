@@ -9,7 +9,7 @@ pub(super) const ADDRESS: &str =
     r"^(unix:.{1,107}|[0-9.]+:[0-9]{1,5}|\[[0-9A-Fa-f:.]+(%[0-9]+)?\]:[0-9]{1,5})$";
 pub(super) const ADDRESS_OR_OFF: &str =
     r"^(off|false|unix:.{1,107}|[0-9.]+:[0-9]{1,5}|\[[0-9A-Fa-f:.]+(%[0-9]+)?\]:[0-9]{1,5})$";
-pub(super) const DURATION: &str = "^ *(0|([0-9]+ *[a-zA-Z\u{b5}]+ *)+)$";
+pub(super) const DURATION: &str = "^ *(0|([0-9]+ *[dhmMnsuwy\u{b5}][a-z]* *)+)$";
 pub(super) const MODE: &str = "^ *(0o)*[0-7]{1,3}$|^ *(0o)*0[0-7]{1,3}$";
 pub(super) const ENDPOINT: &str = "^https?://[^/@?#\\s]+/?$";
 pub(super) const BASE_URL: &str = "^https?://[^/?#\\s]";

@@ -78,6 +78,7 @@ pub(super) fn explanation(facts: &Facts<'_>) -> Explanation {
         "path": facts.path(),
         "rule": facts.rule().map(|rule| rule.to_string()),
         "reason": words::reason(facts),
+        "allowed_on": facts.parts().into_iter().map(|(path, _)| path).collect::<Vec<_>>(),
         "rules": rules.collect::<Vec<_>>(),
         "depends_on_body": facts.depends_on_body(),
         "sensitive": risks.unwrap_or_default().iter().map(|risk| risk.describe()).collect::<Vec<_>>(),

@@ -10,7 +10,12 @@ mod text;
 mod unclear;
 mod url;
 
-pub use self::{request::Asked, text::MAX_LEN, unclear::Unclear};
+pub(super) use self::request::placeholder;
+pub use self::{
+    request::{Asked, Refused},
+    text::MAX_LEN,
+    unclear::Unclear,
+};
 
 #[cfg(test)]
 mod tests;

@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use super::question::Meant;
 use crate::{
-    catalog::{Api, Op, Operation, Secrets},
+    catalog::{Api, Op, Operation, Secrets, template::Template},
     config::{Caller, Config, Quota, Rate},
     ids::{CallerIndex, CallerName, TenantName},
     policy::{
-        Tenant as _,
+        Extents, Tenant as _,
         conditions::{check_body, check_query},
-        decide::{RuleSource, Verdict},
+        decide::{RuleSet, RuleSource, Verdict},
         matched::Matched,
         path::CanonicalPath,
+        rules::Effect,
         target::Target,
     },
     proxy::{Allowed, Description, Failure, Learned, Pipeline, route},
@@ -120,7 +121,37 @@ impl<'f> Facts<'f> {
     /// As it would be forwarded; without a credential that somebody put there, and without the query.
     pub(super) fn path(&self) -> String {
         let path = self.matched.as_ref().map_or_else(|| self.meant.head.uri.path(), Matched::path);
-        self.pipeline.shown_path(path)
+        self.meant.any.shown(&self.pipeline.shown_path(path))
+    }
+
+    /// Where a template is asked about and a rule is about some of its paths: these, each with the rule that allows it.
+    pub(super) fn parts(&self) -> Vec<(String, Arc<RuleSource>)> {
+        let Some((rules, verb)) = self.rules_of_template().zip(self.matched.as_ref().and_then(Matched::verb))
+        else {
+            return Vec::new();
+        };
+        let Ok(template) = Template::parse(&self.path()) else { return Vec::new() };
+        let extents = Extents::new(self.pipeline.policy().catalog(self.api), rules);
+        let parts = extents.of(verb, &template).parts.into_iter();
+        let allowed = parts.filter_map(|(path, verdict)| match verdict {
+            Verdict::Allowed(rule) => Some((path, rule.clone())),
+            Verdict::Conditional(candidates) => candidates.rules().next().map(|rule| (path, rule.clone())),
+            _ => None,
+        });
+        allowed.collect()
+    }
+
+    /// Where a template is asked about: the rules that deny some of its paths alone.
+    pub(super) fn denied_parts(&self) -> Vec<&Arc<RuleSource>> {
+        let (Some(rules), Some(op)) = (self.rules_of_template(), self.op()) else { return Vec::new() };
+        let about = rules.about_some_paths(self.pipeline.policy().catalog(self.api), op);
+        about.filter(|rule| rule.effect == Effect::Deny).collect()
+    }
+
+    fn rules_of_template(&self) -> Option<&'f RuleSet> {
+        let index =
+            self.learned.caller.filter(|_| self.meant.any.is_some() && self.learned.tenant.is_some())?;
+        Some(self.pipeline.policy().rules(index, self.api))
     }
 
     /// The caller's rate limit, where it has one and the request would count towards it.

@@ -4,7 +4,10 @@
 use http::{HeaderValue, Request, header, request::Parts};
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 
-use super::asked::{Asked, Unclear};
+use super::{
+    any_path::AnyPath,
+    asked::{Asked, Unclear},
+};
 use crate::{
     authn::{Peer, PeerIdentity, Reach},
     config::{Address, Caller, Config, Identity, Tenant},
@@ -32,6 +35,8 @@ pub struct Question {
 pub(super) struct Meant {
     pub(super) head: Parts,
     pub(super) body: Option<Vec<u8>>,
+    /// Of which template its path is any.
+    pub(super) any: AnyPath,
     pub(super) peer: Peer,
     pub(super) who: Who,
     /// The caller that was named beside credentials, which must be theirs.
@@ -56,7 +61,7 @@ impl Question {
             asked.headers.remove(CLAVIGER_KEY);
             notes.push("its credential is for Logto, so it was not looked at".into());
         }
-        let target = within_public_url(&asked, config).unwrap_or_else(|| asked.target.clone());
+        let mut target = within_public_url(&asked, config).unwrap_or_else(|| asked.target.clone());
         let is_at_logto = logtos.is_some();
         let tenant = logtos.or(tenant).or_else(|| asked.tenant.take());
         if let Some(tenant) = tenant.filter(|_| !asked.headers.contains_key(CLAVIGER_TENANT)) {
@@ -76,6 +81,11 @@ impl Question {
         if path.split('/').any(|segment| segment.starts_with(':') && segment.len() > 1) {
             const NOTE: &str = "a segment begins with \":\" like a placeholder such as :id, and was taken for the id itself: write the id in its place";
             notes.push(NOTE.into());
+        }
+        let template = path.to_owned();
+        let any = if asked.any_path { AnyPath::settle(&mut target, config) } else { AnyPath::default() };
+        if any.is_some() {
+            notes.push(format!("decided for any {template}"));
         }
         notes.extend(address(&mut asked, config, peer.listener, is_at_logto));
         let named = caller.or(asked.caller.take()).map(|name| index_of(&name, config)).transpose()?;
@@ -109,7 +119,7 @@ impl Question {
                 "path and query hold a character that no URL has: percent-encode it, as clients do".into(),
             )
         })?;
-        Ok(Meant { head, body: asked.body, peer, who, named, assumed: taken_for, notes })
+        Ok(Meant { head, body: asked.body, any, peer, who, named, assumed: taken_for, notes })
     }
 }
 
@@ -234,6 +244,8 @@ fn address(asked: &mut Asked, config: &Config, listener: Reach, is_at_logto: boo
         let host = authority.as_deref().filter(is_name_of_loopback).unwrap_or("localhost");
         asked.headers.insert(header::HOST, HeaderValue::from_str(host).ok()?);
     }
+    // What stands for an address is none: that it was not read is said.
+    let authority = authority.filter(|it| !it.contains('$'));
     let foreign = authority.filter(|it| !is_name_of_loopback(&it.as_str()) && !may_be_here(it, config))?;
     let refused = match listener {
         Reach::Loopback => "; as a Host it would be refused (listen.allowed_hosts)",

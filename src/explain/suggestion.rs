@@ -45,7 +45,10 @@ impl Advice {
         let policy = facts.pipeline.policy();
         let api = facts.api;
         let catalog = policy.catalog(api);
-        let rules = Suggestion::all(catalog, policy.rules(index, api), matched);
+        let rules = {
+            let template = facts.meant.any.is_some().then(|| facts.path());
+            Suggestion::all(catalog, policy.rules(index, api), matched, template.as_deref())
+        };
         let is_masked = |op: &Op| {
             let hidden = |query| policy.reveals(index, api).hidden(catalog, Some(*op), query).is_some();
             hidden(None) || (Some(*op) == facts.op() && hidden(facts.meant.head.uri.query()))

@@ -46,7 +46,8 @@ allow = [
 [policies.naming]
 allow = [{ operation = "UpdateUser", body = ["username"] }]
 [policies.shared]
-allow = ["roles:write", "GetUser"]
+allow = ["roles:write", "GetUser", "DELETE /api/users/userId", "DELETE /api/users/u1", "POST /api/users/**"]
+deny = ["GET /api/users/root"]
 [callers.local]
 identify = { loopback = true }
 policies = ["reading"]

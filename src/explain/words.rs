@@ -16,7 +16,15 @@ use crate::{
 
 /// The whole of it, line by line.
 pub(super) fn lines(facts: &Facts<'_>, advice: Option<&Advice>) -> Vec<String> {
-    let mut lines = vec![headline(facts), format!("  {}", reason(facts))];
+    let parts = if facts.outcome.is_err() { facts.parts() } else { Vec::new() };
+    let mut lines = vec![headline(facts, !parts.is_empty())];
+    let method = &facts.meant.head.method;
+    lines.extend(parts.iter().map(|(path, rule)| format!("  allowed: {method} {path}, by {rule}")));
+    let elsewhere = if parts.is_empty() { "" } else { "on others " };
+    lines.push(format!("  {elsewhere}{}", reason(facts)));
+    if facts.outcome.is_ok() {
+        lines.extend(facts.denied_parts().iter().map(|rule| format!("  denied on some paths: by {rule}")));
+    }
     authentication(facts, &mut lines);
     // Of the one that allows it the reason says that it is this one.
     let decided = facts.rule().filter(|_| facts.outcome.is_ok());
@@ -55,8 +63,9 @@ pub(super) fn lines(facts: &Facts<'_>, advice: Option<&Advice>) -> Vec<String> {
     lines
 }
 
-fn headline(facts: &Facts<'_>) -> String {
+fn headline(facts: &Facts<'_>, in_part: bool) -> String {
     let word = match (facts.outcome, facts.assumed()) {
+        _ if in_part => "allowed on some paths only",
         (Ok(_), None) => "allowed",
         (Ok(_), Some(_)) => "allowed once it has the caller's credential",
         (Err(_), _) => "denied",
@@ -65,7 +74,13 @@ fn headline(facts: &Facts<'_>) -> String {
     line.extend(facts.operation().map(|operation| format!(" ({})", operation.id)));
     line.extend(facts.caller().map(|caller| format!(" by caller {}", caller.name)));
     line.extend(facts.tenant().map(|tenant| format!(" at tenant {tenant}")));
-    line.extend(facts.told.as_ref().map(|told| format!(": {} {}", told.status.as_u16(), told.code)));
+    line.extend(
+        facts
+            .told
+            .as_ref()
+            .filter(|_| !in_part)
+            .map(|told| format!(": {} {}", told.status.as_u16(), told.code)),
+    );
     line
 }
 

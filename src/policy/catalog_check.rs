@@ -5,7 +5,7 @@
 use super::rules::{Effect, Rule};
 use crate::{
     catalog::{
-        Api, Catalog, Op, Operation, Paging, nearest,
+        Api, Catalog, Op, Operation, Paging, Verb, nearest,
         template::{Segment, Template},
     },
     config::{QueryCondition, RuleCheck, RuleList},
@@ -26,15 +26,21 @@ impl RuleCheck for CatalogCheck {
 
     fn doubt(&self, catalog: &Catalog, list: RuleList, text: &str) -> Option<String> {
         let catalog = catalog.about(text);
-        let Ok(Rule::Template { template, .. }) = Rule::parse(catalog, Effect::Deny, text) else {
+        let Ok(Rule::Template { verb, template }) = Rule::parse(catalog, Effect::Deny, text) else {
             return None;
         };
-        let room = room(&template)?;
-        let near = misspelt(catalog, room)?;
         let effect = match list {
             RuleList::Allow => "allows",
             RuleList::Deny => "denies",
         };
+        if let Some((word, right)) = without_braces(catalog, verb, &template) {
+            let right = format!("{verb} {}{right}", catalog.api().mount());
+            return Some(format!(
+                "it {effect} one path alone, whose id is the word {word:?}. Write {right:?}, or the id."
+            ));
+        }
+        let room = room(&template)?;
+        let near = misspelt(catalog, room)?;
         Some(format!(
             "it {effect} nothing that Logto 1.42 has below {mount}/api/{room}. Did you mean \"{mount}/api/{near}\"?",
             mount = catalog.api().mount()
@@ -138,6 +144,20 @@ fn operation<'c>(catalog: &'c Catalog, rule: &str) -> Option<(Op, &'c Operation)
 fn misspelt<'c>(catalog: &'c Catalog, name: &str) -> Option<&'c str> {
     let known = || catalog.operations().filter_map(|(_, operation)| room(&operation.template));
     if known().any(|known| known.eq_ignore_ascii_case(name)) { None } else { nearest(name, known()) }
+}
+
+/// A segment that is the name of the operation's parameter, or "id", and the template with that in braces.
+fn without_braces(catalog: &Catalog, verb: Verb, template: &Template) -> Option<(String, String)> {
+    let op = catalog.find(verb, template.as_str())?;
+    let of_operation = catalog.operation(op).template.as_str().split('/');
+    let (mut word, mut right) = (None, Vec::new());
+    for (own, its) in template.as_str().split('/').zip(of_operation) {
+        let name = its.strip_prefix('{').and_then(|its| its.strip_suffix('}'));
+        let is_name = name.is_some_and(|name| name.eq_ignore_ascii_case(own) || own == "id");
+        word = word.or(is_name.then(|| own.to_owned()));
+        right.push(if is_name { its } else { own });
+    }
+    word.map(|word| (word, right.join("/")))
 }
 
 /// The segment after `/api`, where it is one name.
@@ -282,6 +302,30 @@ mod tests {
             "*",
         ] {
             assert_eq!(doubt(RuleList::Deny, text), "", "{text}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_parameter_without_its_braces_is_likely_a_slip() {
+        let doubt = |list, text| CatalogCheck.doubt(Catalog::logto(), list, text).unwrap_or_default();
+        assert_eq!(
+            doubt(RuleList::Allow, "DELETE /api/users/userId"),
+            "it allows one path alone, whose id is the word \"userId\". Write \"DELETE /api/users/{userId}\", or the id."
+        );
+        assert_eq!(
+            doubt(RuleList::Deny, "GET /api/users/{id}/identities/TARGET"),
+            "it denies one path alone, whose id is the word \"TARGET\". Write \"GET /api/users/{id}/identities/{target}\", or the id."
+        );
+        assert!(
+            doubt(RuleList::Allow, "GET /api/roles/id").contains("Write \"GET /api/roles/{id}\", or the id.")
+        );
+        assert!(
+            doubt(RuleList::Allow, "DELETE /api/users/id").contains("Write \"DELETE /api/users/{userId}\"")
+        );
+        for text in
+            ["DELETE /api/users/u1", "GET /api/new-things/id", "GET /api/users/{userId}", "GET /api/id/**"]
+        {
+            assert_eq!(doubt(RuleList::Allow, text), "", "{text}");
         }
     }
 

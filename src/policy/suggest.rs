@@ -26,15 +26,20 @@ pub struct Suggestion {
 
 impl Suggestion {
     /// For a request that `rules` do not allow, though none of them denies it: first the rule to add, which is the operation's
-    /// name, then others, narrower and wider. None where no rule could allow it.
-    pub fn all(catalog: &Catalog, rules: &RuleSet, matched: &Matched<'_>) -> Vec<Self> {
+    /// name, then others, narrower and wider. None where no rule could allow it. `template` is that of which the path is any.
+    pub fn all(
+        catalog: &Catalog,
+        rules: &RuleSet,
+        matched: &Matched<'_>,
+        template: Option<&str>,
+    ) -> Vec<Self> {
         let Some(verb) = matched.verb() else { return Vec::new() };
-        let this_path = format!("{verb} {}{}", catalog.api().mount(), matched.path());
+        let this_path = format!("{verb} {}{}", catalog.api().mount(), template.unwrap_or(matched.path()));
         let candidates = match matched.op().map(|op| catalog.operation(op)) {
             Some(operation) => {
                 let access = if operation.verb.reads() { "read" } else { "write" };
                 let mut candidates = vec![(operation.id.to_owned(), false)];
-                if operation.template.segments().contains(&Segment::Param) {
+                if template.is_none() && operation.template.segments().contains(&Segment::Param) {
                     candidates.push((this_path, true));
                 }
                 candidates.push((format!("{}:{access}", operation.tag), false));

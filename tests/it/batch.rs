@@ -155,6 +155,9 @@ async fn b61_a_caller_that_nobody_knows_is_no_result() {
     desk.write([user("a"), user("b")]);
     let finished = desk.run(&[]).await;
     assert!(finished.assert_code(1).stderr.contains("goes on where it was"), "{}", finished.stderr);
+    let says = ": 401 The caller could not be authenticated: give the caller's key with --key-file or --key-env; Claviger's log says why it \
+                refuses one (request ";
+    assert!(finished.stderr.contains(says), "{}", finished.stderr);
     assert_eq!(desk.results(), Vec::<Value>::new());
     std::fs::write(desk.path("key"), "CANARY-held-key-of-who-runs-batches\n").expect("it can be written");
     let finished = desk.run(&["--key-file", "key"]).await;

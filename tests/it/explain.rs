@@ -369,3 +369,27 @@ async fn the_matrix_of_the_process_is_that_of_its_file() {
     });
     assert_eq!(*users, expected);
 }
+
+/// The process is asked about the operation and not about a path with the name of its parameter, and a line means what it says.
+#[tokio::test]
+async fn what_a_running_process_is_asked_is_what_was_meant() {
+    let logto = Logto::start().await;
+    let allow =
+        "['DELETE /api/users/userId', { operation = 'ListUsers', query = { page_size = { max = 5 } } }]";
+    let proxy = Proxy::builder().tenant("acme", &logto).set("policies.all.allow", allow).start().await;
+    let address = proxy.admin_authority();
+    let operation = claviger(&["explain", "--address", &address, "DeleteUser"]).await;
+    let says = "allowed on some paths only: DELETE /api/users/{userId} (DeleteUser) by caller local at tenant acme\n";
+    assert!(operation.assert_code(1).stdout.starts_with(says), "{}", operation.stdout);
+    let sent = r#"{"method":"DELETE","path":"/api/users/{userId}","caller":"local"}"#;
+    let sent = with_input(&["explain", "--address", &address, "-"], sent).await;
+    assert!(sent.assert_code(1).stdout.contains("400 claviger.path_ambiguous"), "{}", sent.stdout);
+    proxy.get("/api/users?page_size=6").await.assert_problem(403, "not_permitted");
+    proxy.logged("page_size is above 5").await;
+    let log = proxy.log();
+    let line = log.lines().find(|line| line.contains("page_size is above 5")).expect("it is there");
+    let again = with_input(&["explain", "--address", &address, "-"], line).await;
+    let says =
+        "\n  note: the line says 403 claviger.not_permitted: ListUsers: query parameter page_size is above 5";
+    assert!(again.assert_code(1).stdout.contains(says), "{}", again.stdout);
+}

@@ -201,6 +201,7 @@ async fn a_hundred_tenants_are_shown_those_with_problems_first_and_any_by_name()
     let some = proxy.admin("/status?tenant=customer-00*&limit=4").await.json();
     assert_eq!((names(&some).len(), &some["tenants_matching"]), (4, &10.into()));
     assert_eq!(some["errors"], 1, "problems of others are not hidden");
+    assert_eq!((&some["problems_elsewhere"], &status["problems_elsewhere"]), (&1.into(), &0.into()));
     for (query, code) in [("tenant=nobody", 404), ("tenant=../x", 400), ("limit=0", 400), ("tenants=a", 400)]
     {
         let answer = proxy.admin(&format!("/status?{query}")).await;

@@ -61,6 +61,30 @@ async fn what_is_wrong_comes_first_with_its_remedy_and_ends_with_1() {
 }
 
 #[tokio::test]
+async fn of_other_tenants_it_is_only_said_that_they_have_problems() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::builder()
+        .tenant("acme", &logto)
+        .tenant("beta", &logto)
+        .set("retry.attempts", "1")
+        .set("callers.local.tenants", "['*']")
+        .start()
+        .await;
+    logto.api_fault(Effect::status(500));
+    assert_eq!(proxy.get("/t/acme/api/users").await.status, 500);
+    let address = proxy.admin_authority();
+    let told = claviger(&["status", "--address", &address, "--tenant", "beta"]).await;
+    let says = "\n1 problem of other tenants: leave --tenant out.\n";
+    assert!(
+        told.assert_code(0).stdout.contains(says) && !told.stdout.contains("tenants.acme"),
+        "{}",
+        told.stdout
+    );
+    let told = claviger(&["status", "--address", &address, "--tenant", "acme"]).await;
+    assert!(told.assert_code(1).stdout.contains("error    tenants.acme"), "{}", told.stdout);
+}
+
+#[tokio::test]
 async fn it_finds_the_process_and_its_token_by_the_configuration() {
     let logto = Logto::start().await;
     let proxy = Proxy::builder().tenant("acme", &logto).set("admin.token", quoted(TOKEN)).start().await;

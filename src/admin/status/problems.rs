@@ -56,10 +56,15 @@ impl Problem {
             "severity": self.severity.as_str(),
             "about": self.about,
             "what": self.what,
-            "remedy": self.remedy,
+            "remedy": remedy(&self.remedy),
             "at": self.at,
         })
     }
+}
+
+/// Of some what is wrong says what to do.
+pub(super) fn remedy(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
 }
 
 /// Errors and warnings.

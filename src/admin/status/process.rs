@@ -5,7 +5,10 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
-use super::moments::{after, before};
+use super::{
+    moments::{after, before},
+    problems::remedy,
+};
 use crate::{
     authn::jwt::KeyringStatus,
     clock::Moment,
@@ -65,6 +68,6 @@ pub(super) fn issuer(keyring: &KeyringStatus, now: Moment) -> Value {
         "asked_seconds_ago": keyring.asked.map(|ago| ago.as_secs()),
         "consecutive_failures": keyring.consecutive_failures,
         "last_error": keyring.last_error.as_ref().map(ToString::to_string),
-        "remedy": keyring.last_error.as_ref().map(|error| error.remedy()),
+        "remedy": keyring.last_error.as_ref().and_then(|error| remedy(error.remedy())),
     })
 }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     moments::{after, at, before},
-    problems::{Problem, Severity, state},
+    problems::{Problem, Severity, remedy, state},
 };
 use crate::{
     admin::traffic::{Ring, WINDOW},
@@ -137,7 +137,7 @@ impl TenantNow {
             "circuit": self.circuit(now),
             "last_error": health.last().map(|last| json!({
                 "what": last.what,
-                "remedy": self.remedy_of(last.kind),
+                "remedy": remedy(self.remedy_of(last.kind)),
                 "at": at(now, last.at),
                 "seconds_ago": now.instant.saturating_duration_since(last.at).as_secs(),
             })),
@@ -171,7 +171,7 @@ fn token(status: &SlotStatus, now: Moment) -> Value {
         "last_error": status.last_error.as_ref().map(|error| json!({
             "kind": error.label(),
             "what": error.to_string(),
-            "remedy": error.remedy(),
+            "remedy": remedy(error.remedy()),
             "at": status.failed.map(|ago| before(now, ago)),
             "seconds_ago": status.failed.map(|ago| ago.as_secs()),
             "next_try_in_seconds": error.retry_after(Instant::now()).as_secs(),

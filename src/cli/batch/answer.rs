@@ -58,6 +58,14 @@ impl Answer {
             return format!("what answers there is not Claviger's proxy (it answered {})", self.status);
         }
         let message = self.body["message"].as_str().unwrap_or_default();
+        if self.code() == "caller_unknown" {
+            let what = message.split_once(". ").map_or(message, |(what, _)| what);
+            let id = self.body["instance"].as_str().map(|id| format!(" (request {id})")).unwrap_or_default();
+            return format!(
+                "{} {what}: give the caller's key with --key-file or --key-env; Claviger's log says why it refuses one{id}",
+                self.status
+            );
+        }
         let instead = match self.title() {
             NO_TENANT_NAMED => ": write --tenant NAME",
             NO_ACCOUNT_NAMED => ": write a path that begins with /cloud/ACCOUNT/api/",

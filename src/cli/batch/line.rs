@@ -90,6 +90,10 @@ impl Line {
         };
         let unique = body.and_then(|body| unique::of(verb, &path, &mount, body));
         let mut target = mount + &path;
+        if let Some((_, query)) = path.split_once('?') {
+            let names = form_urlencoded::parse(query.as_bytes());
+            query_fits(verb, &path, &names.map(|(name, _)| (name.into_owned(), Value::Null)).collect())?;
+        }
         if !written.query.is_empty() {
             query_fits(verb, &path, &written.query)?;
             let joint = if target.contains('?') { '&' } else { '?' };
@@ -341,6 +345,10 @@ mod tests {
             (
                 r#"{"operation":"ListUsers","query":{"pagesize":2}}"#,
                 "query parameter \"pagesize\". Did you mean \"page_size\"?",
+            ),
+            (
+                r#"{"method":"GET","path":"/api/users?pagesize=3"}"#,
+                "ListUsers takes no query parameter \"pagesize\". Did you mean \"page_size\"?",
             ),
             (
                 r#"{"method":"GET","path":"/api/roles?page=1","query":{"x":1}}"#,

@@ -108,11 +108,11 @@ impl Patience {
     }
 }
 
-/// In whole seconds, or milliseconds below one.
+/// In whole seconds, or milliseconds below one; rounded up, so that two of them are no less together than what they stand for.
 fn whole(time: Duration) -> humantime::FormattedDuration {
-    let time =
-        if time < Duration::from_secs(1) { time.as_millis() } else { u128::from(time.as_secs()) * 1000 };
-    humantime::format_duration(Duration::from_millis(u64::try_from(time).unwrap_or(u64::MAX)))
+    let unit = if time < Duration::from_secs(1) { 1_000_000 } else { 1_000_000_000 };
+    let time = time.as_nanos().div_ceil(unit).saturating_mul(unit);
+    humantime::format_duration(Duration::from_nanos_u128(time))
 }
 
 /// On standard error, in the place of the bar if there is one.
@@ -135,6 +135,12 @@ mod tests {
             let told = patience.wait(Some(Duration::from_secs(asked)), 0, "429 slow down").await.unwrap_err();
             assert!(told.contains("another ") && told.contains("--patience is 10m: 429 slow down"), "{told}");
         }
+        // Two parts of a second that are left out by both would make a sum that is not above the whole.
+        let short = Patience::new(Duration::from_secs(3));
+        short.wait(Some(Duration::from_millis(1900)), 0, "x").await.unwrap();
+        let told = short.wait(Some(Duration::from_millis(1900)), 0, "x").await.unwrap_err();
+        let sum = "nothing was completed for 2s, another 2s would be waited for, and --patience is 3s: x";
+        assert_eq!(told, sum);
         let boundless = Patience::new(Duration::MAX);
         boundless.wait(Some(Duration::from_secs(7)), 0, "x").await.unwrap();
     }

@@ -49,17 +49,7 @@ pub(super) fn answer(process: &Process, question: &Question) -> Result<Answer, F
             let notes: String = notes.iter().map(|note| format!(" ({note})")).collect();
             Err(Failed::Refused(format!("{}{notes}", json["error"].as_str().unwrap_or_default())))
         }
-        (401, _) if let Some(why) = process.no_token() => Err(Failed::Refused(format!(
-            "{address} asks for admin.token, and the one that is configured here cannot be used: {why}"
-        ))),
-        (401, _) if process.has_token() => Err(Failed::Refused(format!(
-            "{address} does not accept the admin.token that is configured here; was it changed after the process started, or does \
-             another process listen there?"
-        ))),
-        (401, _) => Err(Failed::Refused(format!(
-            "{address} asks for admin.token, and the configuration here has none: set CLAVIGER_ADMIN__TOKEN, or run this where \
-             ./claviger.toml or /etc/claviger/claviger.toml has it"
-        ))),
+        (401, _) => Err(Failed::Refused(process.unauthorized())),
         (404 | 405, _) => Err(Failed::Refused(format!(
             "{address}: the process there does not know `explain`: is it an older version?"
         ))),
@@ -99,5 +89,6 @@ fn written(question: &Question) -> Value {
         "body": asked.body.as_ref().map(|body| String::from_utf8_lossy(body)),
         "certificate": question.certificate,
         "is_whole": asked.is_whole,
+        "any_path": asked.any_path,
     })
 }

@@ -14,8 +14,11 @@ pub(super) struct Document {
 
 impl Document {
     pub(super) fn parse(address: String, text: &str) -> Option<Self> {
-        let root: Value = serde_json::from_str(text).ok()?;
-        root["state"].is_string().then_some(Self { address, root })
+        let mut root: Value = serde_json::from_str(text).ok()?;
+        root["state"].is_string().then(|| {
+            narrow(&mut root);
+            Self { address, root }
+        })
     }
 
     pub(super) fn json(&self) -> String {
@@ -36,6 +39,18 @@ impl Document {
     pub(super) fn root(&self) -> Node<'_> {
         Node { value: &self.root, now: time(&self.root["time"]) }
     }
+}
+
+/// Leaves out the problems of tenants that were not asked for, which come last.
+fn narrow(root: &mut Value) {
+    let number = |of: &str| root[of].as_u64().unwrap_or_default();
+    let (elsewhere, all) = (number("problems_elsewhere"), number("errors") + number("warnings"));
+    let own = usize::try_from(all.saturating_sub(elsewhere)).unwrap_or(usize::MAX);
+    let Some(problems) = root["problems"].as_array_mut().filter(|_| elsewhere > 0) else { return };
+    problems.truncate(own);
+    let errors = problems.iter().filter(|problem| problem["severity"] == "error").count();
+    let warnings = problems.len() - errors;
+    (root["errors"], root["warnings"]) = (errors.into(), warnings.into());
 }
 
 /// A part of it.

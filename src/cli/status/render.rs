@@ -21,8 +21,13 @@ pub(super) fn lines(document: &Document, paint: &Paint) -> Vec<String> {
         lines.push(String::new());
         lines.extend(of_problem(problem, paint));
     }
-    if root.at("problems").list().len() == 0 {
-        lines.extend([String::new(), "Nothing is wrong.".to_owned()]);
+    match root.at("problems_elsewhere").number() {
+        0 if root.at("problems").list().len() > 0 => {}
+        0 => lines.extend([String::new(), "Nothing is wrong.".to_owned()]),
+        other => lines.extend([
+            String::new(),
+            format!("{} of other tenants: leave --tenant out.", counted(other, "problem")),
+        ]),
     }
     for table in [tenants(root), accounts(root), callers(root, paint.has_unicode), expiring(root)] {
         if table.rows.len() > 1 {

@@ -101,7 +101,7 @@ fn through(process: &Process, config: &Config, ask: &Ask) -> Option<Result<Value
             Err(ask.alias().and_then(|alias| of_configuration(alias, config)).unwrap_or(why))
         }
         (_, Some(why)) => Err(why),
-        _ => Err(format!("{}: {}", process.address, answer.last_line())),
+        _ => Err(process.refusal(&answer)),
     })
 }
 

@@ -94,7 +94,7 @@ fn created(process: &Process, new: &NewTenant) -> Result<Value, String> {
         None if answer.status == 200 && was_sent => {
             unknown(&format!("{}: the process broke off", process.address))
         }
-        None => format!("{}: {}", process.address, answer.last_line()),
+        None => process.refusal(&answer),
     })
 }
 

@@ -125,10 +125,7 @@ fn running<'p>(process: Option<&'p Process>, first: &str) -> Result<Option<&'p P
             let value: Value = serde_json::from_str(&answer.body).unwrap_or_default();
             match answer.status == 200 || value["code"] == "claviger.tenant_unknown" {
                 true => Ok(Some(process)),
-                false => {
-                    Err(refused(&value)
-                        .unwrap_or_else(|| format!("{}: {}", process.address, answer.last_line())))
-                }
+                false => Err(refused(&value).unwrap_or_else(|| process.refusal(&answer))),
             }
         }
         Err(error) if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) => Ok(None),
@@ -166,7 +163,7 @@ fn asked(process: &Process, adoption: &Adoption) -> Result<&'static str, String>
         (200, _) if value["unchanged"] == true => Ok(UNCHANGED),
         (200, _) => Ok(ADOPTED),
         (_, Some(why)) => Err(why),
-        _ => Err(answer.last_line().to_owned()),
+        _ => Err(process.refusal(&answer)),
     }
 }
 

@@ -59,6 +59,14 @@ fn names_in_certificates() {
 }
 
 #[test]
+fn a_method_whose_secret_is_refused_is_not_empty() {
+    let secret = "this reference to a secret has neither the key `file` nor the key `env`. Did you mean `file`? \
+                  Write { file = \"/run/secrets/…\" } or { env = \"NAME\" }.";
+    let want = format!("c.toml:7: callers.c.identify.api_key: {secret}");
+    says("", "identify = { api_key = { fil = \"x\" } }", &[&want]);
+}
+
+#[test]
 fn tokens() {
     says(
         "",

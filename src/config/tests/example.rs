@@ -58,6 +58,17 @@ pub(super) fn schema_accepts(text: &str) -> bool {
     DeTable::parse(text).is_ok_and(|table| VALIDATOR.is_valid(&table_as_json(table.get_ref())))
 }
 
+#[test]
+fn a_duration_has_a_unit_that_there_is() {
+    let accepts = |text: &str| schema_accepts(&format!("[timeouts]\nresponse = {text:?}\n"));
+    for fine in ["0", "5s", "500ms", "1m 30s", "1h30m", "2 days", "3 months", "1y", "10µs", "7nanos"] {
+        assert!(accepts(fine), "{fine}");
+    }
+    for wrong in ["5x", "5", "s", "5 Tage"] {
+        assert!(!accepts(wrong), "{wrong}");
+    }
+}
+
 /// All keys below a schema, with `*` for names and `[]` for elements.
 fn schema_keys(schema: &Value, root: &Value, at: &str, keys: &mut BTreeSet<String>) {
     if let Some(name) = schema["$ref"].as_str() {

@@ -86,7 +86,7 @@ fn tenants() {
         SECRET,
         "client_secret = { flie = \"x\" }",
         &[
-            "c.toml:4: tenants.acme.client_secret: this reference to a secret has neither the key `file` nor the key `env`. Write { file = \"/run/secrets/…\" } or { env = \"NAME\" }.",
+            "c.toml:4: tenants.acme.client_secret: this reference to a secret has neither the key `file` nor the key `env`. Did you mean `file`? Write { file = \"/run/secrets/…\" } or { env = \"NAME\" }.",
         ],
     );
     says(

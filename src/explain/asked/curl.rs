@@ -7,7 +7,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use http::{HeaderName, header};
 
 use super::{
-    request::{Asked, read_method},
+    request::{Asked, CREDENTIAL_IN_A_VARIABLE, URL_WITH_A_VARIABLE, read_method},
     shell::Word,
     unclear::Unclear,
     url::Url,
@@ -91,6 +91,7 @@ impl Command {
             "head" => self.head = true,
             "path-as-is" => self.path_as_is = true,
             "next" => return Err(several()),
+            _ if let Some(own) = options::of_explain(name) => return Err(behind(own)),
             _ => {}
         }
         Ok(())
@@ -101,7 +102,7 @@ impl Command {
             "url" if self.url.is_some() => return Err(several()),
             "url" => {
                 if value.expands {
-                    self.notes.push("a variable in its URL was not read".into());
+                    self.notes.push(URL_WITH_A_VARIABLE.into());
                 }
                 self.url = Some(value.text);
             }
@@ -123,6 +124,7 @@ impl Command {
                 (self.data, self.body_is_elsewhere) = (Some(String::new()), true);
             }
             "upload-file" => (self.uploads, self.body_is_elsewhere) = (true, true),
+            "config" if value.text.ends_with(".toml") => return Err(behind("--config")),
             "config" => {
                 self.credential_is_elsewhere = true;
                 self.notes.push("what the file of --config says was not read".into());
@@ -235,15 +237,21 @@ impl Command {
                 .any(|it| name.trim().eq_ignore_ascii_case(it.as_str()));
             if word.expands && is_credential {
                 self.credential_is_elsewhere = true;
-                let what =
-                    "its credential is in a variable, which was not read: name its caller with --caller";
-                self.notes.push(what.into());
+                self.notes.push(CREDENTIAL_IN_A_VARIABLE.into());
                 continue;
             }
             asked.add_header(name, value)?;
         }
         Ok(())
     }
+}
+
+/// An option of `claviger explain` that was read as one of curl's.
+fn behind(option: &str) -> Unclear {
+    Unclear(format!(
+        "{option} stands behind curl, and was read as an option of curl: write it in front of it, as in \
+         claviger explain {option} … curl …"
+    ))
 }
 
 fn several() -> Unclear {

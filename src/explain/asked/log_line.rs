@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    request::{Asked, read_method},
+    request::{Asked, Refused, read_method},
     unclear::Unclear,
     url::Url,
 };
@@ -48,8 +48,13 @@ pub(super) fn for_people(text: &str) -> Option<Map<String, Value>> {
         |who: &&str| !["by", "from", "secrets", "via", "shared", "replayed", "answered", "the"].contains(who);
     let caller = who.filter(is_word).filter(|who| CallerName::parse(who).is_ok());
     let tenant = tenant.filter(|_| caller.is_some() && arrow == Some("→"));
-    let line =
-        json!({ "method": method, "path": path, "caller": caller, "tenant": tenant, "has_query": has_query });
+    let operation = words.next().filter(|_| tenant.is_some());
+    let below = text.lines().skip(1).find_map(|line| line.trim().strip_prefix("claviger."));
+    let (code, cause) = below.and_then(|below| below.split_once(": ")).unzip();
+    let line = json!({
+        "method": method, "path": path, "caller": caller, "tenant": tenant, "has_query": has_query, "cause": cause,
+        "status": status.parse::<u16>().ok(), "code": code.map(|code| format!("claviger.{code}")), "operation": operation,
+    });
     line.as_object().cloned()
 }
 
@@ -62,8 +67,16 @@ pub(super) fn read(line: &Map<String, Value>) -> Result<Asked, Unclear> {
             let Url { authority, target } = Url::read(&path.replace("[redacted]", "redacted"))?;
             let method = read_method(text("method").unwrap_or("GET"))?;
             let mut asked = Asked { method, authority, target, ..Asked::default() };
-            if !asked.target.contains('?') && line.get("has_query") != Some(&false.into()) {
-                asked.notes.push("decided without a query, which logs leave out".into());
+            let query = !asked.target.contains('?') && line.get("has_query") != Some(&false.into());
+            let body = matches!(asked.method.as_str(), "POST" | "PUT" | "PATCH");
+            let without = match (query, body) {
+                (true, true) => "query and body",
+                (true, false) => "a query",
+                (false, true) => "a body",
+                (false, false) => "",
+            };
+            if !without.is_empty() {
+                asked.notes.push(format!("decided without {without}, which logs leave out"));
             }
             asked
         }
@@ -90,11 +103,33 @@ pub(super) fn read(line: &Map<String, Value>) -> Result<Asked, Unclear> {
     {
         return Err(refused);
     }
-    if let Some(code) = text("code").filter(|code| status >= 400 && is_beyond_explaining(code)) {
-        asked.notes.push(format!("the line says {status} {code}, for a reason that is not looked at here"));
-    }
+    let refused = text("code").filter(|_| status >= 400).and_then(|code| {
+        let cause = text("cause").map(|cause| format!(": {}", shown(cause))).unwrap_or_default();
+        let condition = operation.map(|operation| format!("{operation}: "));
+        if is_beyond_explaining(code) {
+            let why = "for a reason that is not looked at here";
+            asked.notes.push(format!("the line says {status} {code}, {why}{cause}"));
+            return (status < 500).then_some(Refused::Beyond);
+        }
+        let is_condition = text("cause").zip(condition).is_some_and(|(cause, it)| cause.starts_with(&it));
+        (code == "claviger.not_permitted" && is_condition).then(|| {
+            asked.notes.push(format!("the line says {status} {code}{cause}"));
+            Refused::Condition
+        })
+    });
     let owned = |name: &str| text(name).map(ToOwned::to_owned);
-    Ok(Asked { caller: owned("caller"), tenant: owned("tenant"), ..asked })
+    Ok(Asked { caller: owned("caller"), tenant: owned("tenant"), refused, ..asked })
+}
+
+/// What a line says, without what a terminal would obey.
+fn shown(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(300).collect()
+}
+
+/// Whether a text begins as a line of the log does that is written as JSON, and does not end as one.
+pub(super) fn is_cut_off(text: &str) -> bool {
+    text.find("{\"").is_some_and(|start| !text[..start].contains(['"', '\'', '/']))
+        && !text.lines().all(|line| line.trim().is_empty() || object(line).is_some())
 }
 
 /// Of a line that says that a request was refused before anybody asked what its caller may do: what a rule would say of it is no answer.

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use super::{unclear::Unclear, url::Url};
 use crate::{
-    catalog::{Operation, template::Segment},
+    catalog::Operation,
     headers::{CLAVIGER_KEY, CLAVIGER_TENANT},
 };
 
@@ -23,6 +23,22 @@ const READ: [HeaderName; 10] = [
     HeaderName::from_static("x-original-method"),
     HeaderName::from_static("x-original-uri"),
 ];
+
+/// A note.
+pub(super) const URL_WITH_A_VARIABLE: &str = "a variable in its URL was not read";
+
+/// Why a line of the log is of a refusal that cannot be repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// Query or body did not meet a condition of its rule.
+    Condition,
+    /// For something else than who asks for what.
+    Beyond,
+}
+
+/// A note, which ends otherwise where a caller is named.
+pub(super) const CREDENTIAL_IN_A_VARIABLE: &str =
+    "its credential is in a variable, which was not read: name its caller with --caller";
 
 /// A request as it was written down. It may hold credentials, so it cannot be printed.
 #[derive(Clone, Default)]
@@ -41,6 +57,10 @@ pub struct Asked {
     pub caller: Option<String>,
     /// Where it went, where a log says so.
     pub tenant: Option<String>,
+    /// Whether `{x}` in its path stands for whatever may stand there.
+    pub any_path: bool,
+    /// Where a line of the log says that it was refused for what lines leave out, or what nobody looks at here.
+    pub refused: Option<Refused>,
     /// Whether it is a command: all that is sent, so that a credential which it lacks is lacking.
     pub is_whole: bool,
     /// What the reader of an explanation has to know of how this was read.
@@ -51,22 +71,26 @@ impl Asked {
     /// Of a method and a path or a URL.
     pub(super) fn of_line(method: &str, target: &str) -> Result<Self, Unclear> {
         let Url { authority, target } = Url::read(target)?;
-        Ok(Self { method: read_method(method)?, authority, target, ..Self::default() })
+        let path = target.split('?').next().unwrap_or_default();
+        let any_path = path.split('/').enumerate().any(|(at, segment)| placeholder(at, segment).is_some());
+        let is_variable = authority.as_ref().is_some_and(|authority| authority.contains('$'));
+        let notes = is_variable.then(|| URL_WITH_A_VARIABLE.to_owned()).into_iter().collect();
+        Ok(Self { method: read_method(method)?, authority, target, any_path, notes, ..Self::default() })
     }
 
     /// The request that an operation of the catalog is, whatever its parameters.
     pub fn of_operation(operation: &Operation) -> Self {
-        let names = operation.template.as_str().split('/').skip(1).map(|name| {
-            // `{userId}` cannot stand in a path as it is.
-            name.trim_matches(|c| c == '{' || c == '}')
-        });
-        let target = names.fold(String::new(), |path, name| path + "/" + name);
+        let target = operation.template.as_str().to_owned();
         let method = Method::from_bytes(operation.verb.as_str().as_bytes()).unwrap_or_default();
-        let mut asked = Self { method, target, ..Self::default() };
-        if operation.template.segments().contains(&Segment::Param) {
-            asked.notes.push(format!("decided for any {}", operation.template));
+        Self { method, target, any_path: true, ..Self::default() }
+    }
+
+    /// Takes it for what a caller sends who is named beside it.
+    pub fn is_of(&mut self, caller: &str) {
+        for note in self.notes.iter_mut().filter(|note| *note == CREDENTIAL_IN_A_VARIABLE) {
+            *note =
+                format!("its credential is in a variable, which was not read: taken for that of {caller}");
         }
-        asked
     }
 
     /// Adds a header field, if anybody looks at it.
@@ -112,6 +136,14 @@ impl fmt::Debug for Asked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Asked(..)")
     }
+}
+
+/// The name in the braces of a path's segment; what begins a path is no placeholder, nor is the tenant's.
+pub(in crate::explain) fn placeholder(at: usize, segment: &str) -> Option<&str> {
+    let name = segment.strip_prefix('{')?.strip_suffix('}')?;
+    let is_name =
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    (at > 2 && is_name).then_some(name)
 }
 
 /// A method in any case.

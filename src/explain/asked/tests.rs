@@ -34,7 +34,7 @@ fn what_is_at_hand_is_read_as_it_is() {
         ("  Delete\t/api/users/u1\n", "DELETE /api/users/u1"),
         ("api/users/u1", "GET /api/users/u1"),
         ("ListUsers", "GET /api/users"),
-        ("UpdateUser", "PATCH /api/users/userId"),
+        ("UpdateUser", "PATCH /api/users/{userId}"),
         ("https://claviger.internal/t/prod/api/users", "GET //claviger.internal /t/prod/api/users"),
         ("https://acme.logto.app/api/users#top", "GET //acme.logto.app /api/users"),
         ("post http://localhost:3600/api/users", "POST //localhost:3600 /api/users"),
@@ -98,7 +98,7 @@ fn what_is_at_hand_is_read_as_it_is() {
         ),
         (
             r#"{"level":"INFO","target":"claviger::request","message":"request","caller":"","tenant":"acme","operation":"UpdateUser","method":"PATCH"}"#,
-            "PATCH /api/users/userId tenant:acme",
+            "PATCH /api/users/{userId} tenant:acme",
         ),
         (
             r#"2026-11-28T10:00:00.1Z stderr F {"method":"DELETE","path":"/api/roles/[redacted]","caller":"local"}"#,
@@ -118,7 +118,7 @@ fn what_is_no_request_is_told_so_and_not_repeated() {
         ("", "there is no request"),
         (" \n", "there is no request"),
         (KEY, "this is no request. Write GET /api/users"),
-        ("one two", "a path begins with \"/\""),
+        ("one two", "this is no request"),
         ("GET users", "a path begins with \"/\""),
         ("G€T /api/users", "the method is GET"),
         ("one two three", "this is no request"),
@@ -178,7 +178,6 @@ fn what_was_not_read_is_said() {
         ("curl http://h/api/users -H @headers", "a file of header fields was not read"),
         ("curl http://h/api/users -K more", "--config"),
         ("curl http://h/api/users -E c.pem", "--cert"),
-        ("GetUser", "decided for any /api/users/{userId}"),
         (r#"{"path":"/api/users"}"#, "without a query"),
         (
             r#"{"path":"/api/users","status":431,"code":"claviger.bad_request","caller":"local"}"#,
@@ -189,6 +188,78 @@ fn what_was_not_read_is_said() {
         assert!(asked.notes.iter().any(|said| said.contains(note)), "{text}: {:?}", asked.notes);
         assert!(asked.body.is_none_or(|body| body.is_empty()), "{text}");
     }
+}
+
+#[test]
+fn an_option_of_explain_behind_curl_is_no_option_of_curl() {
+    let says = |option: &str| {
+        format!(
+            "unclear: {option} stands behind curl, and was read as an option of curl: write it in front of it, as in \
+             claviger explain {option} … curl …"
+        )
+    };
+    for option in ["--caller", "--tenant", "--address"] {
+        for value in [format!("{option} billing"), format!("{option}=billing")] {
+            assert_eq!(read(&format!("curl http://h/api/users {value}")), says(option), "{value}");
+        }
+    }
+    assert_eq!(read("curl http://h/api/users --config good.toml"), says("--config"));
+    assert_eq!(read("curl http://h/api/users --config curlrc"), "GET //h /api/users");
+}
+
+#[test]
+fn what_is_no_request_is_told_what_is() {
+    let cut =
+        "unclear: this begins like a line of the log, and is cut off: give the whole line, to its last }";
+    let line = r#"{"timestamp":"2026-11-29T22:25:45Z","level":"INFO","path":"/api/users","status":403}"#;
+    for text in
+        [&line[..60], &format!("2026-11-29T22:25:45Z stderr F {}", &line[..40]), r#"{"log":"{\"timest"#]
+    {
+        assert_eq!(read(text), cut, "{text}");
+    }
+    assert!(read(&format!("{line}\n{line}")).starts_with("unclear: these are several lines"));
+    for text in ["hello world", "nonsense", "hello"] {
+        assert!(
+            read(text).starts_with("unclear: this is no request. Write GET /api/users, "),
+            "{text}: {}",
+            read(text)
+        );
+    }
+    assert_eq!(read("GET api/users"), "unclear: a path begins with \"/\": write /api/users");
+}
+
+#[test]
+fn a_line_says_itself_why_it_was_refused_where_that_cannot_be_judged_again() {
+    let of = |more: &str| {
+        let line = format!(
+            r#"{{"caller":"support","operation":"ListUsers","method":"GET","path":"/api/users","status":403,"code":"claviger.not_permitted"{more}}}"#
+        );
+        let asked = Asked::parse(&line).unwrap();
+        (asked.refused, asked.notes.join("; "))
+    };
+    let without = "decided without a query, which logs leave out";
+    let broken = r#","cause":"ListUsers: query parameter page_size is above 50 \u001b""#;
+    let (refused, notes) = of(broken);
+    assert_eq!(refused, Some(Refused::Condition));
+    assert_eq!(
+        notes,
+        format!(
+            "{without}; the line says 403 claviger.not_permitted: ListUsers: query parameter page_size is above 50 "
+        )
+    );
+    assert_eq!(of(r#","cause":"no rule allows ListUsers""#), (None, without.to_owned()));
+    let line = r#"{"caller":"x","method":"PATCH","path":"/api/users/u1","has_query":false,"status":413,"code":"claviger.body_too_large","cause":"more than 1 MiB"}"#;
+    let asked = Asked::parse(line).unwrap();
+    assert_eq!(asked.refused, Some(Refused::Beyond));
+    assert_eq!(
+        asked.notes,
+        [
+            "decided without a body, which logs leave out",
+            "the line says 413 claviger.body_too_large, for a reason that is not looked at here: more than 1 MiB"
+        ]
+    );
+    let shown = "22:26:13Z  403  0.1 ms  GET  /api/roles  billing → acme  ListRoles\n    claviger.not_permitted: ListRoles: query parameter page_size is above 50";
+    assert_eq!(Asked::parse(shown).unwrap().refused, Some(Refused::Condition));
 }
 
 #[test]

@@ -37,6 +37,11 @@ impl Asked {
         if let Some(object) = log_line::object(text) {
             return log_line::read(&object);
         }
+        if log_line::is_cut_off(text) {
+            let what =
+                "this begins like a line of the log, and is cut off: give the whole line, to its last }";
+            return Err(Unclear(what.into()));
+        }
         if let Some(refused) = log_line::shown_before_any_rule(text) {
             return Err(refused);
         }
@@ -52,12 +57,18 @@ impl Asked {
         match *words {
             [] => Err(Unclear("there is no request".into())),
             [only] => Self::of_one_word(only),
-            [method, target] => Self::of_line(method, target),
+            [method, target] => {
+                let is_one = target.starts_with('/') || target.contains("://") || is_method(method);
+                if is_one { Self::of_line(method, target) } else { Err(unclear()) }
+            }
             [method, _, further] if further.starts_with('/') && request::read_method(method).is_ok() => {
                 Err(Unclear("these are several requests: give one of them".into()))
             }
-            _ => within(&words)
-                .map_or_else(|| Err(unclear()), |(method, target)| Self::of_line(method, target)),
+            _ => {
+                let (method, target) = within(&words).ok_or_else(unclear)?;
+                // It was sent so.
+                Ok(Self { any_path: false, ..Self::of_line(method, target)? })
+            }
         }
     }
 
@@ -124,15 +135,17 @@ fn unclear() -> Unclear {
 
 /// Method and target somewhere in a line, as in the access logs of most servers: `"GET /api/users HTTP/1.1" 200`.
 fn within<'w>(words: &[&'w str]) -> Option<(&'w str, &'w str)> {
-    const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
     words.windows(2).find_map(|pair| {
         let (method, target) =
             (pair[0].trim_start_matches(['"', '\'', '[']), pair[1].trim_end_matches(['"', '\'']));
-        let is_method = METHODS.iter().any(|known| known.eq_ignore_ascii_case(method));
         let is_target =
             target.starts_with('/') || target.starts_with("http://") || target.starts_with("https://");
-        (is_method && is_target).then_some((method, target))
+        (is_method(method) && is_target).then_some((method, target))
     })
+}
+
+fn is_method(word: &str) -> bool {
+    ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"].iter().any(|known| known.eq_ignore_ascii_case(word))
 }
 
 fn is_curl(word: &str) -> bool {

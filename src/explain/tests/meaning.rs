@@ -105,6 +105,22 @@ async fn a_command_without_a_credential_is_not_the_callers_that_was_named() {
     }
 }
 
+/// What was not read is said once, and what was done already is not advised.
+#[tokio::test]
+async fn a_variable_is_not_taken_for_what_it_may_stand_for() {
+    for text in ["curl \"$BASE/t/acme/api/users\"", "$BASE/t/acme/api/users"] {
+        let url = said("local", text).await;
+        let note = "  note: a variable in its URL was not read\n";
+        assert!(url.ends_with(note) && !url.contains("endpoint"), "{url}");
+    }
+    let text = "curl http://127.0.0.1:3600/t/acme/api/users/u1 -H \"Claviger-Key: $KEY\"";
+    let mut named = question("support", text).unwrap();
+    named.asked.is_of("support");
+    let named = explain(&pipeline().await, named).await.unwrap().text;
+    let note = "  note: its credential is in a variable, which was not read: taken for that of support\n";
+    assert!(named.ends_with(note), "{named}");
+}
+
 #[tokio::test]
 async fn a_placeholder_in_the_style_of_a_router_earns_a_note() {
     let told = |text: &'static str| async move {

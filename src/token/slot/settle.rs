@@ -107,7 +107,7 @@ impl Slot {
         if is_repeated {
             tracing::debug!(%tenant, error = %fault, failures, %retry_in, "still no token");
         } else {
-            let remedy = fault.remedy();
+            let remedy = Some(fault.remedy()).filter(|remedy| !remedy.is_empty());
             if live {
                 tracing::warn!(%tenant, error = %fault, failures, %retry_in, remedy,
                     "the token cannot be renewed; it stays in use until it expires");

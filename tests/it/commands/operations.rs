@@ -108,6 +108,11 @@ async fn commands_know_what_a_catalog_file_adds() {
         "{}",
         listed.stdout
     );
+    for tag in ["user", "Users"] {
+        let slip = claviger(&["operations", "--tag", tag]).await;
+        let says = format!("claviger: there is no tag {tag:?}. Did you mean users?\n");
+        assert_eq!(slip.assert_code(1).stderr, says);
+    }
     assert!(!claviger(&["operations"]).await.stdout.contains("ListDevices"), "Claviger's own catalog alone");
 
     file(&files.0, "catalog.tsv", &LINE.replace("\tsecrets\t", "\t?\t").replace("\t/secret", ""));

@@ -23,7 +23,10 @@ async fn check_finds_places_that_are_not_there() {
     let missing = claviger(&["check", "--config", &files.with(&sockets("/nonexistent/claviger"))]).await;
     missing.assert_code(0);
     for key in ["listen.proxy", "listen.admin"] {
-        let said = format!("warning: {key}: there is no directory /nonexistent/claviger here.");
+        let said = format!(
+            "/claviger.toml:{}: {key}: there is no directory /nonexistent/claviger here.",
+            line(&files, key)
+        );
         assert!(missing.stderr.contains(&said), "{key}: {}", missing.stderr);
     }
     let nowhere = usual()
@@ -33,8 +36,9 @@ async fn check_finds_places_that_are_not_there() {
     nowhere.assert_code(64);
     for key in ["audit.output", "vault.store"] {
         let said = format!(
-            "error: {key}: there is no directory /nonexistent/claviger, and claviger serve would not start. Create it, writable for the \
-             user of claviger serve.\n"
+            ":{}: {key}: there is no directory /nonexistent/claviger, and claviger serve would not start. Create it, writable for the \
+             user of claviger serve.\n",
+            line(&files, key)
         );
         assert!(nowhere.stderr.contains(&said), "{key}: {}", nowhere.stderr);
     }
@@ -89,12 +93,12 @@ async fn check_opens_the_vault_with_its_key() {
     assert!(before == look(&files), "it was written to");
     let other = claviger(&["check", "--config", &with(wrong)]).await;
     let said = format!(
-        "error: vault: the vault is unavailable: vault.key is not the key that {there}/v is sealed with. "
+        ": vault: the vault is unavailable: vault.key is not the key that {there}/v is sealed with. "
     );
     assert!(other.assert_code(64).stderr.contains(&said), "{}", other.stderr);
     std::fs::write(files.0.path().join("v"), "something else").expect("it can be written");
     let foreign = claviger(&["check", "--config", &with(right)]).await;
-    let said = format!("error: vault: the vault is unavailable: {there}/v is not a vault of Claviger. ");
+    let said = format!(": vault: the vault is unavailable: {there}/v is not a vault of Claviger. ");
     assert!(foreign.assert_code(64).stderr.contains(&said), "{}", foreign.stderr);
 }
 
@@ -234,7 +238,7 @@ async fn check_finds_what_this_user_cannot_write_and_what_another_process_writes
     said.assert_code(64);
     for (key, place) in [("audit.output", audit.display().to_string()), ("vault.store", there)] {
         let says = format!(
-            "error: {key}: user 65534, who runs this, may not write to {place}, and claviger serve would not start as this user. Give it \
+            ": {key}: user 65534, who runs this, may not write to {place}, and claviger serve would not start as this user. Give it \
              to the user of claviger serve, and check as that user.\n"
         );
         assert!(said.stderr.contains(&says), "{says}: {said:?}");
@@ -286,4 +290,10 @@ async fn check_online_says_what_is_silent_or_speaks_first() {
         assert!(issuer.contains(says) && issuer.contains(of_issuer), "{url}: {issuer}");
     }
     drop(quiet);
+}
+
+/// Where a key stands in the file.
+fn line(files: &Files, key: &str) -> usize {
+    let text = std::fs::read_to_string(files.0.path().join("claviger.toml")).expect("it was written");
+    1 + text.lines().position(|line| line.starts_with(key)).expect("it has the key")
 }

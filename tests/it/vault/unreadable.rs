@@ -116,6 +116,13 @@ async fn an_admin_token_that_cannot_be_read_is_said_to_be_the_reason() {
     for says in ["vault.redb open, and it could not be asked: ", &missing] {
         assert!(listed.assert_code(1).stderr.contains(says), "{says}: {listed:?}");
     }
+    std::fs::write(&token, "another-token-than-the-one-of-the-process").expect("it can be written");
+    for command in [&["status"][..], &["explain", "/api/users"], &["tenant", "list"]] {
+        let told = finish(program().args(command).current_dir(proxy.directory())).await;
+        let says = " does not accept the admin.token that is configured here; was it changed after the process started, or does another process listen there?";
+        assert!(told.stderr.contains(says), "{command:?}: {told:?}");
+    }
+    std::fs::remove_file(&token).expect("it is there");
     let created = tenant(&file, &["create", "x", "--name", "x", "--region", "EU"]).await;
     assert!(created.assert_code(1).stderr.contains(&missing), "{created:?}");
 

@@ -30,6 +30,12 @@ pub(super) fn takes_value(name: &str) -> bool {
     }
 }
 
+/// The option of `claviger explain` that curl does not have, where it is one.
+pub(super) fn of_explain(name: &str) -> Option<&'static str> {
+    let name = name.split('=').next().unwrap_or_default();
+    ["--caller", "--tenant", "--address"].into_iter().find(|own| own[2..] == *name)
+}
+
 /// The long name of an option with one letter, where it means something here.
 pub(super) fn long(short: char) -> &'static str {
     match short {
