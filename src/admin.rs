@@ -250,7 +250,13 @@ impl Admin {
                 configuration::shown(&self.pipeline.load().config()),
             ),
             "/events" => self.events(request.method()),
-            "/matrix" => json(&crate::explain::matrix(&self.pipeline.load_full(), request.uri().query())),
+            "/matrix" => {
+                let mut shown = crate::explain::matrix(&self.pipeline.load_full(), request.uri().query());
+                if let Some(note) = self.older() {
+                    shown["note"] = note.into();
+                }
+                json(&shown)
+            }
             EXPLAIN => self.explain(request).await,
             path if is_of_tenants(path) => Box::pin(self.tenants(request)).await,
             path if is_of_proxy(path) => text(

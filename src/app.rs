@@ -35,7 +35,7 @@ pub use in_process::InProcess;
 pub use probe::{ProbeError, probe, probe_redis};
 pub use reload::{Loader, Reloader};
 pub use start_error::StartError;
-pub use vault::{open_store, open_vault, open_vault_file, vault_key};
+pub use vault::{look_into_vault, open_store, open_vault, open_vault_file, vault_key};
 
 use self::{
     core::Core,

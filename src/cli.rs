@@ -39,7 +39,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use self::{
-    output::{INVALID_CONFIGURATION, NO, count, fail, print, report, usage},
+    output::{INVALID_CONFIGURATION, NO, count, fail, print, report, report_first, usage},
     runtime::runtime,
     sources::{Plain, Sources, load, load_policy},
 };

@@ -8,6 +8,11 @@ use rustls::{
     crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, pem::PemObject as _},
 };
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
 
 use crate::config::Roots;
 
@@ -91,10 +96,7 @@ pub fn explain(error: &(dyn Error + 'static)) -> Option<&'static str> {
         let error = error.downcast_ref::<hyper::Error>()?;
         // What comes before it is asked for, such as SSH's first line, has no predicate.
         let is_other = error.is_parse() || error.to_string().starts_with("received unexpected message");
-        is_other.then_some(Some(
-            "what answers there does not speak HTTP: if the port speaks TLS, write https:// in place of http://; else another service \
-             listens there, such as a database or SSH: look at host and port",
-        ))
+        is_other.then_some(Some(NO_HTTP))
     })
     .flatten()
     // tokio-rustls' own, which has no type.
@@ -169,6 +171,43 @@ fn first<'e, T>(
     None
 }
 
+/// Why there is no answer, where it was `why` and `url` was asked: with what its server proves to speak, if that was left open. It is
+/// asked once more for that, in plain HTTP and without a credential.
+pub async fn look_closer(why: String, url: &reqwest::Url) -> String {
+    // A TLS alert, or the beginning of a status line.
+    let (sign, says): (&[u8], _) = match &*why {
+        NO_HTTP => (&[0x15, 0x03], SPEAKS_TLS),
+        NO_TLS => (b"HTTP/", "the port speaks plain HTTP: write http:// in place of https://"),
+        _ => return why,
+    };
+    let first = async {
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let mut stream = TcpStream::connect((host, url.port_or_known_default()?)).await.ok()?;
+        stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await.ok()?;
+        let mut first = [0; 5];
+        let first = first.get_mut(..sign.len())?;
+        stream.read_exact(first).await.ok()?;
+        (first == sign).then_some(())
+    };
+    match timeout(CLOSER, first).await {
+        Ok(Some(())) => says.to_owned(),
+        _ => why,
+    }
+}
+
+/// How long a server may take that is asked once more.
+const CLOSER: Duration = Duration::from_secs(1);
+const NO_HTTP: &str = "what answers there does not speak HTTP: if the port speaks TLS, write https:// in place of http://; else another service \
+                       listens there, such as a database or SSH: look at host and port";
+const NO_TLS: &str = "what answers there does not speak TLS: if the port speaks plain HTTP, write http:// in place of https://; else look at host and port";
+/// Of plain HTTP at a port that speaks TLS.
+pub const SPEAKS_TLS: &str = "the port speaks TLS: write https:// in place of http://";
+
+/// Whether a page says that it was asked in plain HTTP at such a port, as nginx, Apache and Go do with 400.
+pub fn is_of_tls_port(status: http::StatusCode, page: &[u8]) -> bool {
+    status == http::StatusCode::BAD_REQUEST && memchr::memmem::find(page, b"HTTPS").is_some()
+}
+
 const HUNG_UP: &str = "the server closed the connection during the TLS handshake, as a port does that does not speak TLS: look at host and port";
 /// Nobody takes connections at the port.
 pub const REFUSED: &str = "connection refused";
@@ -195,9 +234,7 @@ pub fn plainly(error: &(dyn Error + 'static)) -> Option<&'static str> {
 
 fn of_tls(error: &rustls::Error) -> Option<&'static str> {
     Some(match error {
-        rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => {
-            "what answers there does not speak TLS: if the port speaks plain HTTP, write http:// in place of https://; else look at host and port"
-        }
+        rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => NO_TLS,
         rustls::Error::InvalidCertificate(error) => match error {
             CertificateError::UnknownIssuer => {
                 "the certificate's authority is not trusted: name its file in `tls.roots`"

@@ -89,6 +89,27 @@ pub fn may_issue(der: &[u8]) -> Option<bool> {
     is_authority(der).ok()
 }
 
+/// Whether clients may take a certificate for a server's by its extended key usage (RFC 5280 section 4.2.1.12), which may be left out;
+/// `None` where that cannot be read.
+pub fn may_serve(der: &[u8]) -> Option<bool> {
+    is_for_servers(der).ok()
+}
+
+fn is_for_servers(der: &[u8]) -> der::Result<bool> {
+    const EXTENDED_KEY_USAGE: [u8; 3] = [0x55, 0x1D, 0x25];
+    const SERVER_AUTH: [u8; 8] = [0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01];
+    const ANY: [u8; 4] = [0x55, 0x1D, 0x25, 0x00];
+    let Some(purposes) = extension(der, EXTENDED_KEY_USAGE)? else { return Ok(true) };
+    let mut purposes = inside(&mut SliceReader::new(purposes)?, Tag::Sequence)?;
+    while !purposes.is_finished() {
+        let purpose: AnyRef<'_> = purposes.decode()?;
+        if purpose.value() == SERVER_AUTH || purpose.value() == ANY {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn is_authority(der: &[u8]) -> der::Result<bool> {
     const BASIC_CONSTRAINTS: [u8; 3] = [0x55, 0x1D, 0x13];
     let mut tbs = signed(der)?;

@@ -26,6 +26,8 @@ struct Body {
     headers: Map<String, Value>,
     body: Option<String>,
     certificate: Option<String>,
+    #[serde(default)]
+    is_whole: bool,
 }
 
 impl Admin {
@@ -54,12 +56,16 @@ impl Admin {
         response
     }
 
+    /// What whoever reads lines of the configuration in force has to know.
+    pub(super) fn older(&self) -> Option<&'static str> {
+        self.health.reload_error().map(|_| {
+            "the configuration was changed, and that was refused: this is decided by the one before it, so its lines may have other numbers now"
+        })
+    }
+
     async fn answer_to(&self, body: &[u8]) -> Result<(&'static str, Value), Unclear> {
         let mut question = Body::read(body)?.question()?;
-        if self.health.reload_error().is_some() {
-            const NOTE: &str = "the configuration was changed, and that was refused: this is decided by the one before it, so its lines may have other numbers now";
-            question.asked.notes.push(NOTE.into());
-        }
+        question.asked.notes.extend(self.older().map(Into::into));
         let explanation = explain(&self.pipeline.load_full(), question).await?;
         Ok((explanation.outcome.as_str(), explanation.to_json().clone()))
     }
@@ -89,6 +95,7 @@ impl Body {
                 asked.add_header(name, value)?;
             }
         }
+        asked.is_whole |= self.is_whole;
         if let Some(body) = self.body {
             asked.body = Some(body.into_bytes());
         }

@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, SystemTime},
@@ -71,14 +71,30 @@ pub async fn open_store(options: &VaultOptions, redis: Option<&Redis>) -> Result
 /// # Errors
 /// [`VaultError`].
 pub async fn open_vault_file(options: &VaultOptions) -> Result<Option<Box<dyn Store>>, VaultError> {
+    existing(options, Embedded::open_existing).await
+}
+
+/// The same for whoever only looks: a file stays as it is.
+///
+/// # Errors
+/// [`VaultError`].
+pub async fn look_into_vault(options: &VaultOptions) -> Result<Option<Box<dyn Store>>, VaultError> {
+    existing(options, Embedded::open_copy).await
+}
+
+async fn existing<F>(
+    options: &VaultOptions,
+    open: impl FnOnce(PathBuf, Secret) -> F,
+) -> Result<Option<Box<dyn Store>>, VaultError>
+where
+    F: Future<Output = Result<Embedded, VaultError>>,
+{
     fn boxed(store: impl Store + 'static) -> Box<dyn Store> {
         Box::new(store)
     }
     Ok(match &options.store {
         StoreOptions::File(path) if !path.exists() => None,
-        StoreOptions::File(path) => {
-            Some(boxed(Embedded::open_existing(path.clone(), vault_key(options).await?).await?))
-        }
+        StoreOptions::File(path) => Some(boxed(open(path.clone(), vault_key(options).await?).await?)),
         StoreOptions::Redis(redis) => {
             InRedis::open_existing(connect(redis)?, vault_key(options).await?).await?.map(boxed)
         }

@@ -5,7 +5,8 @@ mod start;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use self::{online::online, start::Start};
+use self::online::online;
+pub(super) use self::start::Start;
 use crate::{
     clock::Clock,
     config::{Address, Caller, Config, Identity, Issue},
@@ -29,7 +30,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> ExitCode {
     let loaded = match super::load(&args.sources.paths) {
         Ok(loaded) => loaded,
-        Err(problems) => return super::report(&problems),
+        Err(problems) => return super::report_first(&problems),
     };
     let config = &loaded.config;
     let (found, errors) = match proxy::examine(config, &Clock::system()) {

@@ -65,13 +65,22 @@ pub(super) fn usage(why: &str) -> ExitCode {
 
 /// Prints every problem, then how many there were.
 pub(super) fn report(problems: &Problems) -> ExitCode {
+    report_with("", problems)
+}
+
+/// The same, where more is looked at once they are mended.
+pub(super) fn report_first(problems: &Problems) -> ExitCode {
+    report_with("claviger: more errors and warnings may show when these are mended\n", problems)
+}
+
+fn report_with(more: &str, problems: &Problems) -> ExitCode {
     for warning in &problems.warnings {
         tell!("warning: {warning}");
     }
     for problem in &problems.problems {
         tell!("error: {problem}");
     }
-    tell!("claviger: the configuration is invalid: {}", count(problems.problems.len(), "problem"));
+    tell!("{more}claviger: the configuration is invalid: {}", count(problems.problems.len(), "problem"));
     ExitCode::from(INVALID_CONFIGURATION)
 }
 

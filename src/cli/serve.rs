@@ -7,8 +7,9 @@ use tokio::{
     sync::mpsc,
 };
 
+use super::check::Start;
 use crate::{
-    app::{App, Loader, ProbeError},
+    app::{App, Loader, ProbeError, StartError},
     clock::Clock,
     config::Loaded,
     observe::{Metrics, log},
@@ -43,42 +44,56 @@ pub(super) fn run(args: Args) -> ExitCode {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
+    let paths = args.sources.paths.clone();
     let ended = match super::runtime() {
-        Ok(runtime) => runtime.block_on(async {
-            tokio::spawn(repeated.tell());
-            serve(loaded, args, metrics).await
-        }),
+        Ok(runtime) => {
+            let ended = runtime.block_on(async {
+                tokio::spawn(repeated.tell());
+                serve(loaded, args, metrics).await
+            });
+            ended.unwrap_or_else(|error| not_started(&error, &paths))
+        }
         Err(error) => super::fail(&format!("cannot start: {error}")),
     };
     log::flush();
     ended
 }
 
-async fn serve(loaded: Loaded, args: Args, metrics: Arc<Metrics>) -> ExitCode {
+/// Says all that is in the way of a start, as far as it is found without making anything.
+fn not_started(error: &StartError, paths: &[PathBuf]) -> ExitCode {
+    for what in error.each() {
+        tracing::error!("{what}");
+    }
+    let said = match error {
+        StartError::Bind(_) => "listen.",
+        StartError::Audit(_) => "audit.",
+        _ => return ExitCode::from(super::NO),
+    };
+    if let Ok(loaded) = super::load(paths) {
+        for what in Start::of(&loaded.config).errors.iter().filter(|what| !what.starts_with(said)) {
+            tracing::error!("{what}");
+        }
+    }
+    ExitCode::from(super::NO)
+}
+
+async fn serve(loaded: Loaded, args: Args, metrics: Arc<Metrics>) -> Result<ExitCode, StartError> {
     // Before anything else: a signal that comes while it starts must not kill it.
     let (stop, reload) = match signals() {
         Ok(signals) => signals,
         Err(error) => {
             tracing::error!("cannot watch for signals: {error}");
-            return ExitCode::from(super::NO);
+            return Ok(ExitCode::from(super::NO));
         }
     };
     let mut stop = pin!(stop);
     let paths = args.sources.paths;
     let loader: Loader = Box::new(move || super::load(&paths));
-    let app = match App::start(loaded, loader, metrics, Clock::system()).await {
-        Ok(app) => app,
-        Err(error) => {
-            for what in error.each() {
-                tracing::error!("{what}");
-            }
-            return ExitCode::from(super::NO);
-        }
-    };
+    let app = App::start(loaded, loader, metrics, Clock::system()).await?;
     if args.strict {
         tokio::select! {
-            work = credentials_work(&app) => if !work { return ExitCode::from(super::NO) },
-            () = &mut stop => return ExitCode::SUCCESS,
+            work = credentials_work(&app) => if !work { return Ok(ExitCode::from(super::NO)) },
+            () = &mut stop => return Ok(ExitCode::SUCCESS),
         }
     }
     // The log is complete up to here once the process is ready.
@@ -87,12 +102,12 @@ async fn serve(loaded: Loaded, args: Args, metrics: Arc<Metrics>) -> ExitCode {
         && let Err(error) = app.addresses().write(path)
     {
         tracing::error!("--ready-file {}: {error}", path.display());
-        return ExitCode::from(super::NO);
+        return Ok(ExitCode::from(super::NO));
     }
-    match app.run(stop, reload).await {
+    Ok(match app.run(stop, reload).await {
         true => ExitCode::SUCCESS,
         false => ExitCode::from(super::NO),
-    }
+    })
 }
 
 /// Whether Logto refuses no tenant's credential.

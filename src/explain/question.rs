@@ -83,9 +83,16 @@ impl Question {
         let mut taken_for = None;
         let who = match (named, config.callers.as_slice()) {
             _ if presents => Who::Presented,
-            (Some(named), _) => Who::Caller(named),
+            (Some(named), callers) => {
+                let caller = callers.get(named.0).filter(|_| asked.is_whole && !is_at_logto);
+                taken_for = caller.and_then(|caller| {
+                    let by = format!("as if caller {} had sent it", caller.name);
+                    assumed(caller, &by, by_address(callers, peer.listener))
+                });
+                Who::Caller(named)
+            }
             (None, [only]) => {
-                taken_for = assumed(only);
+                taken_for = assumed(only, &format!("for the only caller, {}", only.name), None);
                 Who::Caller(CallerIndex(0))
             }
             (None, callers) => return Err(whose(callers, &notes)),
@@ -128,15 +135,22 @@ impl Meant {
     }
 }
 
-/// That a request without a credential is taken for the only caller's, and what it has to have as it is sent.
-fn assumed(only: &Caller) -> Option<String> {
-    let mut proofs: Vec<&str> = only.identify.iter().map(proof).collect::<Option<_>>()?;
+/// That a request without a credential is taken for a caller's, what it is as it is sent, and what it has to have.
+fn assumed(caller: &Caller, decided: &str, by_address: Option<&Caller>) -> Option<String> {
+    let mut proofs: Vec<&str> = caller.identify.iter().map(proof).collect::<Option<_>>()?;
     proofs.dedup();
+    let is = by_address.map_or("a 401".into(), |other| format!("taken for caller {} (loopback)", other.name));
     let what = match proofs.is_empty() {
-        true => "nothing identifies it, so it is a 401 as it is sent".to_owned(),
-        false => format!("as it is sent without one it is a 401. Add {}", proofs.join(", or ")),
+        true => format!("nothing identifies it, so it is {is} as it is sent"),
+        false => format!("as it is sent without one it is {is}. Add {}", proofs.join(", or ")),
     };
-    Some(format!("no credential was given: decided for the only caller, {}; {what}", only.name))
+    Some(format!("no credential was given: decided {decided}; {what}"))
+}
+
+/// Whose whatever comes from this machine is.
+fn by_address(callers: &[Caller], listener: Reach) -> Option<&Caller> {
+    let is_near = matches!(listener, Reach::Loopback | Reach::Unix);
+    callers.iter().find(|caller| is_near && caller.identify.contains(&Identity::Loopback))
 }
 
 /// What a request has to have to be of a caller that is identified so; `None`: nothing.

@@ -341,7 +341,7 @@ async fn a_condition_on_the_body_is_judged_where_there_is_a_body() {
         said("support", &text).await
     };
     for (body, says) in [
-        ("--json '{\"name\":\"A\"}'", "allowed: "),
+        ("--json '{\"name\":\"A\"}'", "allowed once it has the caller's credential: "),
         ("--json '{\"username\":\"a\"}'", "policy naming (c.toml:24)"),
         ("--json '{\"isSuspended\":true}'", "not met: member isSuspended is not allowed by the grant"),
         (
@@ -351,7 +351,7 @@ async fn a_condition_on_the_body_is_judged_where_there_is_a_body() {
         ("-d '{\"name\":\"A\"}'", "415 claviger.content_type_missing"),
         ("--json '{\"name\":\"[redacted by claviger]\"}'", "409 claviger.masked_value"),
         ("-H 'Content-Encoding: gzip' --json '{}'", "415 claviger.content_encoded"),
-        ("", "allowed: "),
+        ("", "allowed once it has"),
         ("-d @file", "note: its body is in a file or a variable, which was not read"),
     ] {
         let said = with(body).await;

@@ -47,8 +47,8 @@ pub enum BrokerError {
     #[error("the form of the token request did not arrive whole within `timeouts.form`")]
     Incomplete,
     /// A parameter more than once (RFC 6749 section 3.2).
-    #[error("the token request names a parameter twice")]
-    Twice,
+    #[error("the token request names `{0}` twice")]
+    Twice(&'static str),
     /// More than one resource (RFC 8707 section 2.2).
     #[error("a token is for one `resource`")]
     Resources,
@@ -70,6 +70,18 @@ pub enum BrokerError {
     #[error(transparent)]
     Seal(#[from] SealError),
 }
+
+/// The parameters that are read.
+const PARAMETERS: [&str; 8] = [
+    "grant_type",
+    "client_id",
+    "client_secret",
+    "client_assertion",
+    "client_assertion_type",
+    "resource",
+    "organization_id",
+    "scope",
+];
 
 /// The one kind of assertion that is taken (RFC 7523 section 2.2).
 const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -135,7 +147,8 @@ impl BrokerRequest {
         let mut request = Self::default();
         let (mut grant_type, mut assertion_type) = (None, None);
         for (name, value) in form_urlencoded::parse(form) {
-            let twice = match &*name {
+            let Some(&name) = PARAMETERS.iter().find(|known| **known == name) else { continue };
+            let is_twice = match name {
                 "grant_type" => grant_type.replace(value).is_some(),
                 "client_id" => request.client_id.replace(value.into_owned()).is_some(),
                 "client_secret" => request.client_secret.replace(secret(value)).is_some(),
@@ -147,8 +160,8 @@ impl BrokerRequest {
                 "client_assertion_type" => assertion_type.replace(value).is_some(),
                 _ => false,
             };
-            if twice {
-                return Err(BrokerError::Twice);
+            if is_twice {
+                return Err(BrokerError::Twice(name));
             }
         }
         if grant_type.as_deref() != Some("client_credentials") {
@@ -325,7 +338,10 @@ mod tests {
         const GRANT: &str = "grant_type=client_credentials";
         assert_eq!(parse(None, ""), Err(BrokerError::GrantType.to_string()));
         assert_eq!(parse(None, "grant_type=password"), Err(BrokerError::GrantType.to_string()));
-        assert_eq!(parse(None, &format!("{GRANT}&{GRANT}")), Err(BrokerError::Twice.to_string()));
+        assert_eq!(
+            parse(None, &format!("{GRANT}&{GRANT}")),
+            Err(BrokerError::Twice("grant_type").to_string())
+        );
         for form in ["&client_secret=b", "&client_id=other"] {
             let error = parse(Some(&basic_of("a:b")), &format!("{GRANT}{form}"));
             assert_eq!(error, Err(BrokerError::Credentials.to_string()));
@@ -350,7 +366,11 @@ mod tests {
             format!("{}&client_assertion=x", grant.replace("jwt-bearer", "saml2-bearer")),
             BrokerError::Assertion,
         );
-        refused(None, format!("{grant}&client_assertion=x&client_assertion=x"), BrokerError::Twice);
+        refused(
+            None,
+            format!("{grant}&client_assertion=x&client_assertion=x"),
+            BrokerError::Twice("client_assertion"),
+        );
         refused(None, format!("{grant}&client_assertion=x&client_secret=y"), BrokerError::Credentials);
         refused(
             Some(&basic_of("a:b")),

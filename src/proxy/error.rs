@@ -168,12 +168,10 @@ impl Failure {
                     | TargetError::Authz,
                 ) => table::NOT_FOUND,
                 Refusal::Target(TargetError::TwoSlashes) => table::TWO_SLASHES,
-                Refusal::Target(
-                    TargetError::NotOriginForm
-                    | TargetError::Query
-                    | TargetError::TenantHeader
-                    | TargetError::TenantConflict,
-                ) => table::BAD_REQUEST,
+                Refusal::Target(TargetError::NotOriginForm) => table::PATH_ALONE,
+                Refusal::Target(TargetError::Query) => table::QUERY_UNESCAPED,
+                Refusal::Target(TargetError::TenantHeader) => table::BAD_REQUEST,
+                Refusal::Target(TargetError::TenantConflict) => table::TWO_TENANTS,
                 Refusal::TenantNotNamed(_) => table::TENANT_NOT_NAMED,
                 Refusal::AccountNotNamed(..) => table::ACCOUNT_NOT_NAMED,
                 Refusal::Path(_) => table::PATH_AMBIGUOUS,
@@ -248,7 +246,7 @@ impl Failure {
                 UpstreamError::Body(RequestBodyError::Encoded) => table::CONTENT_ENCODED,
                 UpstreamError::Body(RequestBodyError::JsonAsForm) => table::CONTENT_TYPE_FALSE,
                 UpstreamError::Body(RequestBodyError::Silent(_)) => table::BODY_SILENT,
-                UpstreamError::Body(RequestBodyError::Broken(_)) => table::BAD_REQUEST,
+                UpstreamError::Body(RequestBodyError::Broken(_)) => table::BODY_INCOMPLETE,
             },
             Self::Reply(_) => table::ANSWER_WITHHELD,
             Self::ForwardAuth(ForwardAuthError::Question) => table::BAD_REQUEST,
@@ -259,9 +257,10 @@ impl Failure {
             Self::Broker(BrokerError::GrantType) => table::GRANT_TYPE,
             Self::Broker(BrokerError::Form) => table::TOKEN_FORM,
             Self::Broker(BrokerError::Credentials) => table::CLIENT_TWICE,
-            Self::Broker(BrokerError::Incomplete | BrokerError::Twice | BrokerError::Assertion) => {
-                table::BAD_REQUEST
-            }
+            Self::Broker(BrokerError::Incomplete) => table::BODY_INCOMPLETE,
+            Self::Broker(BrokerError::Twice("scope")) => table::SCOPE_TWICE,
+            Self::Broker(BrokerError::Twice(_)) => table::ONCE,
+            Self::Broker(BrokerError::Assertion) => table::ASSERTION,
             Self::Broker(BrokerError::TooLarge) => table::BODY_TOO_LARGE,
             Self::Creation(CreationError::Alias(_)) => table::BAD_REQUEST,
             Self::Creation(CreationError::NoAccount) => table::TENANT_UNKNOWN,
@@ -352,6 +351,9 @@ impl Failure {
                 ..
             }) => return format!("Ask the operator to add {operation:?} to a policy; {EXPLAIN}").into(),
             Self::Policy(Refusal::Path(ambiguous)) => ambiguous.remedy(),
+            Self::Vault(error @ (VaultError::Unfit(_) | VaultError::NoExport(_))) => {
+                return error.remedy().to_owned().into();
+            }
             _ => description.remedy,
         };
         fixed.into()

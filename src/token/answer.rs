@@ -8,7 +8,6 @@ use std::{
 };
 
 use http::{HeaderValue, StatusCode};
-use memchr::memmem;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
@@ -16,6 +15,7 @@ use zeroize::Zeroizing;
 use crate::{
     secret::Secret,
     token::error::{Fault, Flaw, GrantFailure},
+    trust::{SPEAKS_TLS, is_of_tls_port},
 };
 
 /// The largest body that is read, in bytes. A Logto token answer has about 700, 1200 with RS256 (fact 1.2).
@@ -29,7 +29,6 @@ pub const UNSTATED_LIFE: Duration = Duration::from_mins(1);
 const MAX_TOKEN: usize = 16 * 1024;
 const MAX_ERROR: usize = 64;
 const MAX_DESCRIPTION: usize = 200;
-const SPEAKS_TLS: &str = "the port speaks TLS: write https:// in place of http://";
 
 /// An answer as it came, its body already bounded by [`MAX_BODY`].
 pub struct Answer {
@@ -179,10 +178,7 @@ fn refusal(answer: &Answer) -> Fault {
                 |b| matches!(b, b' '..=b'~'),
             ),
         },
-        // As nginx, Apache and Go answer plain HTTP at a port with TLS.
-        None if status == StatusCode::BAD_REQUEST && memmem::find(&answer.body, b"HTTPS").is_some() => {
-            Fault::Unreachable(SPEAKS_TLS.into())
-        }
+        None if is_of_tls_port(status, &answer.body) => Fault::Unreachable(SPEAKS_TLS.into()),
         _ => Fault::Status(status.as_u16()),
     }
 }

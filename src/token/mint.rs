@@ -18,7 +18,7 @@ use crate::{
         error::{Fault, Flaw},
         key::TokenKey,
     },
-    trust::RESET,
+    trust::{RESET, look_closer},
 };
 
 /// Whoever answers token requests. A seam for tests; [`HttpIssuer`] is the real one.
@@ -162,12 +162,15 @@ impl HttpIssuer {
     }
 
     /// A server with TLS may close a connection on which it reads plain HTTP.
-    fn unsent(&self, error: reqwest::Error) -> Fault {
-        match fault(error) {
-            Fault::Unreachable(why) if *why == *RESET && self.url.starts_with("http://") => {
+    async fn unsent(&self, error: reqwest::Error) -> Fault {
+        match (fault(error), reqwest::Url::parse(&self.url)) {
+            (Fault::Unreachable(why), Ok(url)) if *why == *RESET && url.scheme() == "http" => {
                 Fault::Unreachable(RESET_IN_PLAIN.into())
             }
-            fault => fault,
+            (Fault::Unreachable(why), Ok(url)) => {
+                Fault::Unreachable(look_closer(why.to_string(), &url).await.into())
+            }
+            (fault, _) => fault,
         }
     }
 
@@ -180,7 +183,10 @@ impl HttpIssuer {
         if let Some(authorization) = request.authorization {
             call = call.header(header::AUTHORIZATION, authorization);
         }
-        let mut response = call.send().await.map_err(|error| self.unsent(error))?;
+        let mut response = match call.send().await {
+            Ok(response) => response,
+            Err(error) => return Err(self.unsent(error).await),
+        };
         let status = response.status();
         let content_type = response.headers().get(header::CONTENT_TYPE).cloned();
         let retry_after = response.headers().get(header::RETRY_AFTER).cloned();

@@ -53,6 +53,14 @@ impl Embedded {
         Self::start(path, move |path| VaultFile::open_existing(path, &key)).await
     }
 
+    /// What such a file holds; the file itself stays as it is, whatever is asked for.
+    ///
+    /// # Errors
+    /// As of [`Embedded::open`].
+    pub async fn open_copy(path: PathBuf, key: Secret) -> Result<Self, VaultError> {
+        Self::start(path, move |path| VaultFile::open_copy(path, &key)).await
+    }
+
     async fn start(
         path: PathBuf,
         open: impl FnOnce(PathBuf) -> Result<VaultFile, Unavailable> + Send + 'static,

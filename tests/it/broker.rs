@@ -169,6 +169,34 @@ async fn a_client_that_is_named_twice_is_told_to_send_one_of_them() {
 }
 
 #[tokio::test]
+async fn a_token_request_that_is_nearly_right_is_told_what_to_write() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    for (form, says) in [
+        (
+            "grant_type=client_credentials&scope=a&scope=b",
+            "The token request names `scope` twice. Send it once; several scopes are one value with spaces between them.",
+        ),
+        (
+            "grant_type=client_credentials&client_id=a&client_id=a",
+            "The token request names `client_id` twice. Send it once.",
+        ),
+        (
+            "grant_type=client_credentials&resource=a&resource=b",
+            "A token is for one `resource`. Send it once.",
+        ),
+        (
+            "grant_type=client_credentials&client_assertion=x",
+            "client_assertion must be a JWT, with client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer. Send both, or \
+             neither.",
+        ),
+    ] {
+        let body = proxy.ask(&Request::form("/oidc/token", form)).await.json();
+        assert_eq!(body["error_description"], says, "{form}");
+    }
+}
+
+#[tokio::test]
 async fn a_form_that_does_not_arrive_is_not_called_something_else() {
     let logto = Logto::start().await;
     let proxy = Proxy::builder().tenant("acme", &logto).set("timeouts.form", "'100ms'").start().await;
@@ -178,7 +206,9 @@ async fn a_form_that_does_not_arrive_is_not_called_something_else() {
     let answer = client.read_to_end().await;
     let text = String::from_utf8_lossy(&answer);
     assert!(
-        text.contains("The form of the token request did not arrive whole within `timeouts.form`."),
+        text.contains(
+            "The form of the token request did not arrive whole within `timeouts.form`. Send as many bytes as Content-Length says, at once."
+        ),
         "{text}"
     );
 }

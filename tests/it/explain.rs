@@ -242,6 +242,11 @@ async fn the_command_asks_the_process_and_else_the_files() {
     let asked = finish(&mut here(&["GET", "/api/organizations", "--caller", "local"])).await;
     asked.assert_code(0);
     assert_eq!(asked.stderr, format!("claviger: asked the running process at {address}\n"));
+    let keyed = finish(&mut here(&["--caller", "keyed", "curl", "http://localhost/t/beta/api/roles"])).await;
+    let note = "decided as if caller keyed had sent it; as it is sent without one it is taken for caller local (loopback). Add its";
+    assert!(keyed.stdout.contains(note), "{keyed:?}");
+    let keyed = finish(&mut here(&["--caller", "keyed", "http://localhost/t/beta/api/roles"])).await;
+    assert!(!keyed.stdout.contains("no credential"), "{keyed:?}");
     let curl = ["curl", "-X", "DELETE", "http://h/api/users/u1"];
     let denied = finish(&mut here(&[&["--json", "--caller", "local"][..], &curl].concat())).await;
     denied.assert_code(1);
@@ -288,9 +293,13 @@ async fn the_command_asks_the_process_and_else_the_files() {
     let note =
         "  note: the configuration was changed, and that was refused: this is decided by the one before it";
     assert!(by_the_old.assert_code(0).stdout.contains(note), "{by_the_old:?}");
+    let matrix = proxy.admin("/matrix").await.json();
+    let said = matrix["note"].as_str().unwrap_or_default();
+    assert!(said.starts_with(note.trim_start_matches("  note: ")), "{said}");
     std::fs::write(&file, text).expect("it can be written");
     assert!(proxy.reload().await);
     assert!(!finish(&mut here(&delete)).await.stdout.contains("note: the configuration"));
+    assert!(proxy.admin("/matrix").await.json().get("note").is_none());
 
     for (arguments, says) in [
         (&["/api/users"][..], "whose request is it?"),

@@ -279,6 +279,33 @@ async fn a_port_that_is_taken_is_said_so() {
     for key in ["listen.proxy: cannot listen on", "listen.admin: cannot listen on"] {
         assert!(finished.assert_code(1).stderr.contains(key), "in one run: {}", finished.stderr);
     }
+    let vault = "{ file = '/nonexistent/claviger/vault' }";
+    let all = |audit: &str, proxy_at: &str| {
+        let settings =
+            Settings::usual().tenant("acme", &logto).set("listen.proxy", format!("['{proxy_at}']"));
+        let settings = settings.set("audit.output", format!("{{ file = '{audit}' }}"));
+        settings
+            .set("vault.store", vault)
+            .set("vault.key", "'0123456789abcdef0123456789abcdef'")
+            .write(&file);
+    };
+    let errors = async || {
+        let finished = claviger(&["serve", "--config", &file.display().to_string()]).await;
+        let lines = finished.assert_code(1).stderr.lines().filter(|line| line.contains("ERROR"));
+        lines.map(ToOwned::to_owned).collect::<Vec<_>>()
+    };
+    all("/nonexistent/claviger/audit.jsonl", &proxy.authority());
+    let said = errors().await;
+    let keys =
+        ["listen.proxy: ", "audit.output: there is no directory", "vault.store: there is no directory"];
+    assert!(said.len() == 3 && keys.iter().zip(&said).all(|(key, line)| line.contains(key)), "{said:?}");
+    all("/nonexistent/claviger/audit.jsonl", "127.0.0.1:0");
+    let said = errors().await;
+    assert!(said.len() == 2 && said[1].contains(keys[2]), "{said:?}");
+    let audit = proxy.directory().join("other.jsonl");
+    all(&audit.display().to_string(), &proxy.authority());
+    let said = errors().await;
+    assert!(said.len() == 2 && !audit.exists(), "nothing is made that was not there: {said:?}");
 }
 
 #[tokio::test]

@@ -258,3 +258,34 @@ async fn b16_what_has_a_free_name_can_be_renamed_and_deleted() {
     }
     assert!(logto.api_requests_seen().is_empty());
 }
+
+/// Each says what to write, or the sentence itself does.
+#[tokio::test]
+async fn a_malformed_request_is_told_what_to_write() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    for (line, header, says) in [
+        (
+            "GET http://x/api/users",
+            "",
+            "The request target is not a path that begins with \"/\". Send the path alone after the method, such as GET /api/users.",
+        ),
+        (
+            "GET /t/acme/api/users",
+            "Claviger-Tenant: beta\r\n",
+            "The path and the Claviger-Tenant header name different tenants. Name the tenant in one of the two.",
+        ),
+        (
+            "GET /api/users",
+            "Claviger-Tenant: acme\r\nClaviger-Tenant: acme\r\n",
+            "The Claviger-Tenant header must be sent once, with one name.",
+        ),
+    ] {
+        let mut client = proxy.connect().await;
+        let request = format!("{line} HTTP/1.1\r\nHost: localhost\r\n{header}\r\n");
+        client.write(request.as_bytes()).await.expect("it is read");
+        let answer = client.read_answer("GET").await.expect("it is answered");
+        answer.assert_problem(400, "bad_request");
+        assert_eq!(answer.json()["detail"], says, "{line}");
+    }
+}

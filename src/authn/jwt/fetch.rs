@@ -12,6 +12,7 @@ use super::key_set::{KeySet, KeySetError};
 use crate::{
     config::{Issuer, Jwks},
     secret::{Bearer, Secret, SecretProvider, Unreadable},
+    trust::{SPEAKS_TLS, is_of_tls_port, look_closer},
 };
 
 /// The most that is read of one document.
@@ -106,14 +107,13 @@ impl FetchError {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Url(_) => "Correct `issuer` or `jwks`: a URL begins with https://.",
-            Self::Unreachable(why) if why.ends_with("look at host and port") => {
+            Self::Unreachable(why)
+                if why.contains("write http") || why.ends_with("look at host and port") =>
+            {
                 "Correct `issuer` or `jwks`; the fetch is repeated by itself."
             }
             Self::Unreachable(_) => {
                 "Check `issuer` and `jwks`, DNS, the network policy and `tls.roots`; the fetch is repeated by itself."
-            }
-            Self::Status(400) => {
-                "Check `issuer` and `jwks`: nothing with keys is at this address; if its port speaks TLS, write https://."
             }
             Self::Status(_) => "Check `issuer` and `jwks`: nothing with keys is at this address.",
             Self::CredentialWanted(_) => {
@@ -202,27 +202,40 @@ impl HttpFetch {
 
     async fn read(&self, url: Url, server: Server) -> Result<Document, FetchError> {
         let server_of_it = url.origin().ascii_serialization();
-        let unreachable = |error| FetchError::Unreachable(format!("{server_of_it}: {}", describe(error)));
+        let unreachable = |why: String| FetchError::Unreachable(format!("{server_of_it}: {why}"));
         let shown = match server {
             Server::Configured => self.bearer().await?,
             Server::Discovered => None,
         };
         let accept = "application/json, application/jwk-set+json";
-        let mut request = self.http.get(url).header(header::ACCEPT, accept);
+        let mut request = self.http.get(url.clone()).header(header::ACCEPT, accept);
         if let Some(token) = &shown {
             let value = token.header("Bearer ").map_err(|_| FetchError::BearerForm)?;
             request = request.header(header::AUTHORIZATION, value);
         }
-        let mut response = request.send().await.map_err(unreachable)?;
-        if response.status() != http::StatusCode::OK {
-            return Err(self.refusal(response.status(), server, shown.as_ref()));
+        let mut response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => return Err(unreachable(look_closer(describe(error), &url).await)),
+        };
+        let status = response.status();
+        if !matches!(status, http::StatusCode::OK | http::StatusCode::BAD_REQUEST) {
+            return Err(self.refusal(status, server, shown.as_ref()));
         }
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(describe(error)))? {
             if body.len() + chunk.len() > MAX_BODY {
-                return Err(FetchError::TooLarge);
+                return Err(match status {
+                    http::StatusCode::OK => FetchError::TooLarge,
+                    _ => self.refusal(status, server, shown.as_ref()),
+                });
             }
             body.extend_from_slice(&chunk);
+        }
+        if is_of_tls_port(status, &body) {
+            return Err(unreachable(SPEAKS_TLS.to_owned()));
+        }
+        if status != http::StatusCode::OK {
+            return Err(self.refusal(status, server, shown.as_ref()));
         }
         Ok(Document { body, shown })
     }

@@ -19,8 +19,8 @@ use crate::{
 };
 
 /// What was found.
-pub(super) struct Start {
-    pub(super) errors: Vec<String>,
+pub(in crate::cli) struct Start {
+    pub(in crate::cli) errors: Vec<String>,
     pub(super) warnings: Vec<String>,
     pub(super) notes: Vec<String>,
     /// The tenants of the vault, as `serve` would find them.
@@ -28,7 +28,7 @@ pub(super) struct Start {
 }
 
 impl Start {
-    pub(super) fn of(config: &Config) -> Self {
+    pub(in crate::cli) fn of(config: &Config) -> Self {
         let (errors, warnings, notes) = (Vec::new(), Vec::new(), Vec::new());
         let mut this = Self { errors, warnings, notes, vault: Ok(VaultTenants::default()) };
         this.sockets(config);
@@ -104,7 +104,7 @@ impl Start {
             return;
         }
         let read = async {
-            let Some(store) = app::open_vault_file(options).await? else { return Ok(Vec::new()) };
+            let Some(store) = app::look_into_vault(options).await? else { return Ok(Vec::new()) };
             store.list().await
         };
         self.vault = runtime

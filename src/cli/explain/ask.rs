@@ -98,5 +98,6 @@ fn written(question: &Question) -> Value {
         "headers": headers,
         "body": asked.body.as_ref().map(|body| String::from_utf8_lossy(body)),
         "certificate": question.certificate,
+        "is_whole": asked.is_whole,
     })
 }

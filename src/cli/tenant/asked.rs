@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::super::{audit, output::sentence, process::Process, vault::not_configured};
 use crate::{
-    app::{GrantMetrics, open_vault, open_vault_file},
+    app::{GrantMetrics, look_into_vault, open_vault, open_vault_file},
     clock::{Clock, Random},
     config::{Config, Loaded},
     observe::Metrics,
@@ -121,7 +121,11 @@ async fn in_the_file(
         let vault = open_vault(&options).await.map_err(|error| not_opened(error, process))?.0;
         return adopted(config, vault, adoption).await;
     }
-    let vault = open_vault_file(&options).await.map_err(|error| not_opened(error, process))?;
+    let vault = match ask {
+        Ask::List | Ask::Show(_) => look_into_vault(&options).await,
+        _ => open_vault_file(&options).await,
+    };
+    let vault = vault.map_err(|error| not_opened(error, process))?;
     if let (None, Some(file)) = (&vault, options.file())
         && file.parent().is_some_and(|parent| !parent.as_os_str().is_empty() && !parent.is_dir())
     {

@@ -23,6 +23,7 @@ use crate::{
         tls::{ListenTls, PemFile},
     },
     secret::Secret,
+    x509,
 };
 
 impl Checker<'_> {
@@ -38,6 +39,9 @@ impl Checker<'_> {
                 None
             }
         };
+        if let Some(cert) = &cert {
+            self.for_servers(&at.key("cert"), cert);
+        }
         let key = self.private_key(&at.key("key"), raw.key);
         let client_ca = raw.client_ca.and_then(|leaf| {
             let path = self.leaf(&at, "client_ca", Some(leaf))?;
@@ -98,6 +102,17 @@ impl Checker<'_> {
         let what = format!("{} holds a revocation list that cannot be read: {error}", file.path.display());
         self.problem(key, what, "Fetch it again; it must be a version 2 list, whole, and not a delta.");
         false
+    }
+
+    fn for_servers(&mut self, key: &KeyPath, cert: &PemFile) {
+        let own = CertificateDer::pem_slice_iter(&cert.pem).find_map(Result::ok);
+        if own.and_then(|own| x509::may_serve(&own)) == Some(false) {
+            let what = format!(
+                "the certificate in {} is not made for servers (extended key usage), so clients refuse it",
+                cert.path.display()
+            );
+            self.problem(key, what, "Issue it with extendedKeyUsage = serverAuth.");
+        }
     }
 
     fn pair(&mut self, at: &KeyPath, cert: &PemFile, key: &Secret) {

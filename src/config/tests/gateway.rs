@@ -534,6 +534,38 @@ fn an_encrypted_key_is_told_to_be_decrypted() {
     }
 }
 
+/// Clients refuse it in the handshake, whatever else is right.
+#[test]
+fn a_certificate_that_is_for_clients_alone_is_no_servers() {
+    use rcgen::ExtendedKeyUsagePurpose::{Any, ClientAuth, EmailProtection, ServerAuth};
+
+    use crate::listen::tls::pki::{Authority, Wanted};
+    let text = GATEWAY.replace(", crl = \"ca.crl\"", "");
+    let authority = Authority::new("servers");
+    let said = |certificate: &str, key: &str, is_fine: bool| {
+        let bench = bench(&text);
+        bench.write("tls.crt", certificate);
+        bench.write("tls.key", key);
+        if is_fine { bench.warnings() } else { bench.problems() }
+    };
+    for (purposes, is_fine) in [
+        (vec![ClientAuth], false),
+        (vec![EmailProtection, ClientAuth], false),
+        (vec![ServerAuth], true),
+        (vec![ClientAuth, ServerAuth], true),
+        (vec![ClientAuth, Any], true),
+    ] {
+        let issued = authority.issue(&Wanted { purposes, ..Wanted::default() });
+        let said = said(&issued.cert_pem, &issued.key_pem, is_fine);
+        let what = "c.toml:4: listen.tls.cert: the certificate in tls.crt is not made for servers (extended key usage), so clients refuse it. Issue \
+                    it with extendedKeyUsage = serverAuth.";
+        assert_eq!(said, if is_fine { vec![] } else { vec![what] });
+    }
+    // Without any such extension.
+    let own = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
+    assert_eq!(said(&own.cert.pem(), &own.signing_key.serialize_pem(), true), [""; 0]);
+}
+
 #[test]
 fn authorities_that_have_issued_nothing_are_a_warning() {
     use crate::listen::tls::pki::{Authority, Wanted};

@@ -31,6 +31,8 @@ struct Command {
     target: Option<String>,
     /// What it sends is in a file, in several parts, or a variable.
     body_is_elsewhere: bool,
+    /// So may be its credential; or its connection is one.
+    credential_is_elsewhere: bool,
     uploads: bool,
     get: bool,
     head: bool,
@@ -121,10 +123,18 @@ impl Command {
                 (self.data, self.body_is_elsewhere) = (Some(String::new()), true);
             }
             "upload-file" => (self.uploads, self.body_is_elsewhere) = (true, true),
-            "config" => self.notes.push("what the file of --config says was not read".into()),
-            "cert" => self.notes.push(
-                "its client certificate was not looked at: give the file with --cert in front of curl".into(),
-            ),
+            "config" => {
+                self.credential_is_elsewhere = true;
+                self.notes.push("what the file of --config says was not read".into());
+            }
+            "cert" => {
+                self.credential_is_elsewhere = true;
+                self.notes.push(
+                    "its client certificate was not looked at: give the file with --cert in front of curl"
+                        .into(),
+                );
+            }
+            "unix-socket" | "abstract-unix-socket" => self.credential_is_elsewhere = true,
             _ => {}
         }
         Ok(())
@@ -167,6 +177,8 @@ impl Command {
         } else {
             asked.body = Some(self.data.take().unwrap_or_default().into_bytes());
         }
+        let is_partial = self.credential_is_elsewhere || self.body_is_elsewhere && asked.is_for_a_token();
+        asked.is_whole = !is_partial;
         asked.notes.append(&mut self.notes);
         Ok(asked)
     }
@@ -208,18 +220,21 @@ impl Command {
             .map(|word| Word { text: format!("{}: {}", header::AUTHORIZATION.as_str(), word.text), ..word });
         for word in self.headers.iter().chain(&authorization) {
             if word.text.starts_with('@') {
+                self.credential_is_elsewhere = true;
                 self.notes.push("a file of header fields was not read".into());
                 continue;
             }
             // `Name:` takes a field out, `Name;` sends an empty one.
             let Some((name, value)) = word.text.split_once(':').filter(|(_, value)| !value.trim().is_empty())
             else {
+                self.credential_is_elsewhere |= word.expands;
                 continue;
             };
             let is_credential = [header::AUTHORIZATION, CLAVIGER_KEY]
                 .iter()
                 .any(|it| name.trim().eq_ignore_ascii_case(it.as_str()));
             if word.expands && is_credential {
+                self.credential_is_elsewhere = true;
                 let what =
                     "its credential is in a variable, which was not read: name its caller with --caller";
                 self.notes.push(what.into());

@@ -41,6 +41,8 @@ pub struct Asked {
     pub caller: Option<String>,
     /// Where it went, where a log says so.
     pub tenant: Option<String>,
+    /// Whether it is a command: all that is sent, so that a credential which it lacks is lacking.
+    pub is_whole: bool,
     /// What the reader of an explanation has to know of how this was read.
     pub notes: Vec<String>,
 }
@@ -95,10 +97,13 @@ impl Asked {
             || self.has_client()
     }
 
+    pub(super) fn is_for_a_token(&self) -> bool {
+        self.target.split('?').next().unwrap_or_default().ends_with("/oidc/token")
+    }
+
     /// Whether it is a token request whose form says which client sends it.
     fn has_client(&self) -> bool {
-        let path = self.target.split('?').next().unwrap_or_default();
-        let form = self.body.as_deref().filter(|_| path.ends_with("/oidc/token")).unwrap_or_default();
+        let form = self.body.as_deref().filter(|_| self.is_for_a_token()).unwrap_or_default();
         form_urlencoded::parse(form).any(|(name, _)| matches!(&*name, "client_secret" | "client_assertion"))
     }
 }

@@ -65,6 +65,46 @@ async fn whose_a_request_is_comes_from_whatever_says_so() {
     );
 }
 
+/// A command is all that is sent, so a credential that it lacks is lacking; a path that somebody asks about is none yet.
+#[tokio::test]
+async fn a_command_without_a_credential_is_not_the_callers_that_was_named() {
+    let curl = |url: &str, more: &str| format!("curl http://{url}/t/acme/api/users/u1 {more}");
+    let key = "Add its API key, as the header Claviger-Key\n";
+    let here = said("support", &curl("127.0.0.1:3600", "")).await;
+    assert!(
+        here.starts_with(
+            "allowed once it has the caller's credential: GET /api/users/u1 (GetUser) by caller support"
+        ),
+        "{here}"
+    );
+    let note = "  note: no credential was given: decided as if caller support had sent it; as it is sent without one it is \
+                taken for caller local (loopback). ";
+    assert!(here.ends_with(&format!("{note}{key}")), "{here}");
+    let there = said("support", &curl("0.0.0.0:3700", "")).await;
+    let note = "  note: no credential was given: decided as if caller support had sent it; as it is sent without one it is a 401. ";
+    assert!(there.ends_with(&format!("{note}{key}")), "{there}");
+    for (caller, text) in [
+        ("support", "/t/acme/api/users/u1".to_owned()),
+        (
+            "support",
+            r#"{"method":"GET","path":"/api/users/u1","caller":"support","tenant":"acme"}"#.to_owned(),
+        ),
+        ("local", curl("127.0.0.1:3600", "")),
+        ("support", curl("127.0.0.1:3600", &format!("-H 'Claviger-Key: {KEY}'"))),
+        // It has one that nobody read.
+        ("support", curl("127.0.0.1:3600", "-H \"Claviger-Key: $KEY\"")),
+        ("support", curl("127.0.0.1:3600", "-H \"$AUTH\"")),
+        ("support", curl("127.0.0.1:3600", "-H @headers")),
+        ("support", curl("127.0.0.1:3600", "-K more")),
+        ("support", curl("127.0.0.1:3600", "--cert client.pem")),
+        ("two", curl("localhost", "--unix-socket /run/claviger.sock")),
+        ("support", "curl https://acme.logto.app/api/users/u1".to_owned()),
+    ] {
+        let said = said(caller, &text).await;
+        assert!(!said.contains("no credential was given") && !said.contains("once it has"), "{text}: {said}");
+    }
+}
+
 #[tokio::test]
 async fn a_placeholder_in_the_style_of_a_router_earns_a_note() {
     let told = |text: &'static str| async move {

@@ -46,10 +46,18 @@ const fn row(status: u16, code: &'static str, side: Side, proxy_error: &'static 
     Description { status, code, title, side, remedy, proxy_error, oauth, retry_after: None }
 }
 
-pub(super) const BAD_REQUEST: Description = row(400, "claviger.bad_request", Caller, MALFORMED, "Malformed request", "Correct the request.");
+/// Of what says itself what to write.
+pub(super) const BAD_REQUEST: Description = row(400, "claviger.bad_request", Caller, MALFORMED, "Malformed request", "");
 pub(super) const TOKEN_FORM: Description = row(400, "claviger.bad_request", Caller, MALFORMED, "Malformed request", "Send the fields grant_type=client_credentials, client_id (the caller's name) and client_secret (its API key) as a form, not as JSON; the last two may come by HTTP Basic.");
 pub(super) const CLIENT_TWICE: Description = Description { remedy: "Send one of them.", ..BAD_REQUEST };
-pub(super) const RESOURCES: Description = Description { oauth: "invalid_target", ..BAD_REQUEST };
+pub(super) const ONCE: Description = Description { remedy: "Send it once.", ..BAD_REQUEST };
+pub(super) const SCOPE_TWICE: Description = Description { remedy: "Send it once; several scopes are one value with spaces between them.", ..BAD_REQUEST };
+pub(super) const ASSERTION: Description = Description { remedy: "Send both, or neither.", ..BAD_REQUEST };
+pub(super) const PATH_ALONE: Description = Description { remedy: "Send the path alone after the method, such as GET /api/users.", ..BAD_REQUEST };
+pub(super) const QUERY_UNESCAPED: Description = Description { remedy: "Percent-encode it: a space is %20, # is %23.", ..BAD_REQUEST };
+pub(super) const TWO_TENANTS: Description = Description { remedy: "Name the tenant in one of the two.", ..BAD_REQUEST };
+pub(super) const BODY_INCOMPLETE: Description = Description { remedy: "Send as many bytes as Content-Length says, at once.", ..BAD_REQUEST };
+pub(super) const RESOURCES: Description = Description { oauth: "invalid_target", ..ONCE };
 pub(super) const GRANT_TYPE: Description = Description { oauth: "unsupported_grant_type", ..TOKEN_FORM };
 pub(super) const TOKEN_NOT_GRANTED: Description = row(400, "claviger.bad_request", Caller, DENIED, "Token not granted", "Leave it out for the token that the grant names.");
 pub(super) const TENANT_NOT_NAMED: Description = row(400, "claviger.bad_request", Caller, MALFORMED, "No tenant named", "Put /t/{tenant} in front of the path, or name the tenant in the header Claviger-Tenant.");

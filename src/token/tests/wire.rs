@@ -230,10 +230,7 @@ async fn tls_is_the_configuration_it_was_given_and_speaks_http_1() {
 
     let plain = ask(&url.replace("https:", "http:"), &super::key("acme"), "s").await.unwrap_err();
     let Fault::Unreachable(why) = &plain else { panic!("{plain:?}") };
-    assert!(
-        why.starts_with("what answers there does not speak HTTP: if the port speaks TLS, write https://"),
-        "{why}"
-    );
+    assert_eq!(&**why, "the port speaks TLS: write https:// in place of http://");
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let plain = format!("https://localhost:{}/oidc/token", listener.local_addr().unwrap().port());

@@ -6,21 +6,23 @@ pub(super) mod dying;
 mod error;
 
 use std::{
-    fs::File,
-    io,
+    fs::{File, TryLockError},
+    io::{self, Read as _},
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
 use redb::{
-    Builder, Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, WriteTransaction,
-    backends::FileBackend,
+    Builder, Database, ReadableDatabase as _, ReadableTable as _, StorageBackend as _, TableDefinition,
+    WriteTransaction,
+    backends::{FileBackend, InMemoryBackend},
 };
 use zeroize::Zeroizing;
 
 use self::error::{Reason, unavailable};
 use crate::{
     ids::TenantName,
+    regular_file,
     secret::Secret,
     vault::{
         encoding,
@@ -43,6 +45,8 @@ const PROOF: &str = "key";
 const LAST: &str = "version";
 /// Bytes of the file that are kept in memory; ten thousand records have about six million, and are read once.
 const CACHE: usize = 1 << 20;
+/// The largest file that is copied into memory.
+const MOST_COPIED: u64 = 1 << 30;
 
 /// The file, open and locked.
 pub(super) struct VaultFile {
@@ -50,6 +54,8 @@ pub(super) struct VaultFile {
     sealer: Sealer,
     /// `None` after an error, which the next use tries to mend by opening it again.
     database: Option<Database>,
+    /// How it is opened.
+    open: fn(&Path) -> Result<Database, Reason>,
 }
 
 impl VaultFile {
@@ -63,7 +69,20 @@ impl VaultFile {
     }
 
     pub(super) fn open_existing(path: PathBuf, key: &Secret) -> Result<Self, Unavailable> {
-        let mut file = Self { path, sealer: seal::sealer(key), database: None };
+        Self::proved(path, key, database)
+    }
+
+    /// What is in the file, in memory: it is neither sealed, nor mended after a crash, nor changed in any other way.
+    pub(super) fn open_copy(path: PathBuf, key: &Secret) -> Result<Self, Unavailable> {
+        Self::proved(path, key, copy)
+    }
+
+    fn proved(
+        path: PathBuf,
+        key: &Secret,
+        open: fn(&Path) -> Result<Database, Reason>,
+    ) -> Result<Self, Unavailable> {
+        let mut file = Self { path, sealer: seal::sealer(key), database: None, open };
         file.prove_key()?;
         Ok(file)
     }
@@ -148,7 +167,7 @@ impl VaultFile {
     pub(super) fn verify(&mut self) -> Result<Checkup, Unavailable> {
         // Opening it anew looks at all of its pages.
         self.database = None;
-        let mut database = database(&self.path).map_err(|error| unavailable(&self.path, error))?;
+        let mut database = (self.open)(&self.path).map_err(|error| unavailable(&self.path, error))?;
         let sound = database.check_integrity().map_err(|error| unavailable(&self.path, error))?;
         self.database = Some(database);
         if !sound {
@@ -191,7 +210,8 @@ impl VaultFile {
     /// A file that is not there, in the place of one that is to be let go.
     #[cfg(test)]
     pub(super) fn nowhere() -> Self {
-        Self { path: PathBuf::new(), sealer: seal::sealer(&Secret::new(Vec::new())), database: None }
+        let sealer = seal::sealer(&Secret::new(Vec::new()));
+        Self { path: PathBuf::new(), sealer, database: None, open: database }
     }
 
     /// Does something with the database, which is opened anew after an error.
@@ -201,7 +221,7 @@ impl VaultFile {
     ) -> Result<T, Unavailable> {
         let database = match self.database.take() {
             Some(database) => database,
-            None => database(&self.path).map_err(|error| unavailable(&self.path, error))?,
+            None => (self.open)(&self.path).map_err(|error| unavailable(&self.path, error))?,
         };
         let done = work(&database, &self.sealer).map_err(|error| unavailable(&self.path, error))?;
         self.database = Some(database);
@@ -305,12 +325,35 @@ fn database(path: &Path) -> Result<Database, Reason> {
     if !file.metadata()?.is_file() {
         return Err(Reason::Foreign);
     }
-    let mut builder = Builder::new();
-    builder.set_cache_size(CACHE);
+    let builder = builder();
     let backend = FileBackend::new(file)?;
     #[cfg(test)]
     if let Some(plan) = dying::plan() {
         return Ok(builder.create_with_backend(dying::Mortal::new(backend, plan))?);
     }
     Ok(builder.create_with_backend(backend)?)
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE);
+    builder
+}
+
+fn copy(path: &Path) -> Result<Database, Reason> {
+    let (mut file, _) = regular_file::open(path)?;
+    // The database itself locks it so as well, for the sake of its older versions.
+    if let Err(TryLockError::WouldBlock) = file.try_lock_shared() {
+        return Err(Reason::Locked);
+    }
+    let mut bytes = Vec::new();
+    file.by_ref().take(MOST_COPIED + 1).read_to_end(&mut bytes)?;
+    let length = bytes.len() as u64;
+    if length > MOST_COPIED {
+        return Err(io::Error::other("it is larger than 1 GiB, so it was not tried").into());
+    }
+    let memory = InMemoryBackend::new();
+    memory.set_len(length)?;
+    memory.write(0, &bytes)?;
+    Ok(builder().create_with_backend(memory)?)
 }

@@ -84,7 +84,9 @@ async fn check_opens_the_vault_with_its_key() {
     assert!(running.assert_code(0).stdout.contains(said), "{running:?}");
     child.kill().await.expect("it is a child");
 
+    let before = look(&files);
     claviger(&["check", "--config", &with(right)]).await.assert_code(0);
+    assert!(before == look(&files), "it was written to");
     let other = claviger(&["check", "--config", &with(wrong)]).await;
     let said = format!(
         "error: vault: the vault is unavailable: vault.key is not the key that {there}/v is sealed with. "
@@ -96,6 +98,29 @@ async fn check_opens_the_vault_with_its_key() {
     assert!(foreign.assert_code(64).stderr.contains(&said), "{}", foreign.stderr);
 }
 
+/// The file is as it was, byte for byte and to the moment.
+#[tokio::test]
+async fn whoever_only_looks_at_a_vault_does_not_seal_it() {
+    let files = Files::new();
+    let there = files.0.path().display().to_string();
+    let settings = offline().set("tenants.acme.client_secret", "'0123456789abcdef'");
+    let config = files.with(&with_key(settings.set("vault.store", quoted_file(&there, "v"))));
+    for (text, code) in [("", 0), ("something else", 64)] {
+        std::fs::write(files.0.path().join("v"), text).expect("it can be written");
+        let before = look(&files);
+        claviger(&["check", "--config", &config]).await.assert_code(code);
+        claviger(&["tenant", "list", "--config", &config]).await.assert_code(code.min(1));
+        assert!(before == look(&files), "{text:?}");
+    }
+}
+
+/// What the vault holds, and since when.
+fn look(files: &Files) -> (std::time::SystemTime, Vec<u8>) {
+    let vault = files.0.path().join("v");
+    let changed = std::fs::metadata(&vault).and_then(|about| about.modified()).expect("it is there");
+    (changed, std::fs::read(&vault).expect("it can be read"))
+}
+
 /// Another service at the port, and another server of HTTP: of Logto's own side and of an issuer's.
 #[tokio::test]
 async fn check_online_says_what_is_no_logto_and_no_issuer() {
@@ -103,13 +128,18 @@ async fn check_online_says_what_is_no_logto_and_no_issuer() {
     let files = Files::new();
     let no_http = "what answers there does not speak HTTP: if the port speaks TLS, write https:// in place of http://; else another service \
                    listens there, such as a database or SSH: look at host and port. ";
+    let speaks_tls = "the port speaks TLS: write https:// in place of http://";
+    let speaks_plain = "the port speaks plain HTTP: write http:// in place of https://";
+    let page = "HTTP/1.1 400 Bad Request\r\nContent-Length: 52\r\nConnection: close\r\n\r\nThe plain HTTP request was sent to HTTPS port, nginx";
     let closed = "the server closed the connection without an answer, as a port does that does not speak HTTP: look at host and port. ";
     let no_endpoint =
         "This does not look like Logto's token endpoint: set `endpoint` to the tenant's own address";
     for (scheme, says, of_tenant, of_issuer) in [
         ("http", "SSH-2.0-OpenSSH_9.6\r\n", no_http, no_http),
         ("http", "-ERR unknown command 'POST'\r\n", no_http, no_http),
-        ("http", "\x15\x03\x01\0\x02\x02\x0a", no_http, no_http),
+        ("http", "\x15\x03\x01\0\x02\x02\x0a", speaks_tls, speaks_tls),
+        ("http", page, speaks_tls, speaks_tls),
+        ("https", html, speaks_plain, speaks_plain),
         ("http", "", closed, closed),
         (
             "https",
