@@ -1,31 +1,81 @@
 //! Who may see what. Probes and metrics are for everybody who can reach the listener; what names callers, tenants and requests
 //! takes `admin.token`, or a listener that only this machine reaches.
 
+use std::{
+    net::SocketAddr,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use tokio::time::Instant;
 
 use super::{
     Admin,
     reply::{Body, text},
 };
-use crate::{authn::Reach, secret::Digest};
+use crate::{authn::Reach, observe::audit::AdminRecord, secret::Digest};
+
+/// How often is said that somebody has a wrong token.
+const SELDOM: Duration = Duration::from_mins(1);
+
+/// Requests with a wrong token since the last that was told of, and when that was.
+#[derive(Debug, Default)]
+pub(super) struct Guesses(Mutex<(u64, Option<Instant>)>);
+
+impl Guesses {
+    /// One more; how many there were, where it is time to say so.
+    fn add(&self, now: Instant) -> Option<u64> {
+        let mut guesses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (count, last) = (guesses.0 + 1, guesses.1);
+        let is_time = last.is_none_or(|last| now.saturating_duration_since(last) >= SELDOM);
+        *guesses = if is_time { (0, Some(now)) } else { (count, last) };
+        is_time.then_some(count)
+    }
+}
 
 impl Admin {
     /// Why a request may not see what is more than a number: it is without the token, or, where there is none, from elsewhere.
-    pub(super) fn refusal(&self, headers: &HeaderMap, reach: Reach) -> Option<Response<Body>> {
+    pub(super) fn refusal(
+        &self,
+        headers: &HeaderMap,
+        reach: Reach,
+        peer: Option<SocketAddr>,
+    ) -> Option<Response<Body>> {
         let config = self.pipeline.load().config();
         let Some(token) = &config.admin.token else { return self.closed(reach) };
         let mut given = headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes);
         let bearer = given.next().filter(|_| given.next().is_none()).and_then(bearer);
         let fits = |given: &[u8]| Digest::of(given).matches(&Digest::of(token.expose()));
         (!bearer.is_some_and(fits)).then(|| {
-            let remedy = match bearer {
-                Some(_) => "that is not `admin.token`\n",
-                None => "send `admin.token` as Authorization: Bearer\n",
+            let (reason, remedy) = match bearer {
+                Some(_) => ("token_wrong", "that is not `admin.token`\n"),
+                None => ("token_missing", "send `admin.token` as Authorization: Bearer\n"),
             };
+            self.shared.metrics.admin_refused.of([&reason]).inc();
+            if bearer.is_some() {
+                self.tell_of_guess(peer);
+            }
             let mut refused = text(StatusCode::UNAUTHORIZED, remedy);
             refused.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             refused
         })
+    }
+
+    /// Somebody may be guessing. Seldom, as whoever guesses must not push everything else out of the logs.
+    fn tell_of_guess(&self, peer: Option<SocketAddr>) {
+        const WHY: &str = "that is not `admin.token`";
+        let now = self.shared.clock.now();
+        let Some(count) = self.guesses.add(now.instant) else { return };
+        tracing::warn!(
+            peer = peer.map(tracing::field::display),
+            count,
+            "a request was refused at the admin listener: {WHY}"
+        );
+        if let Some(audit) = &self.shared.audit {
+            let record = AdminRecord::new(now.wall, "refused", peer, "denied", Some(WHY.to_owned()));
+            audit.admin(AdminRecord { count, ..record });
+        }
     }
 
     /// Why nothing is shown to anybody: the network reaches the listener, and there is no token to ask for.
