@@ -7,6 +7,7 @@ mod configuration;
 mod events;
 mod explain;
 mod gauges;
+mod guesses;
 mod health;
 mod page;
 mod places;
@@ -37,8 +38,8 @@ use tokio::{
 };
 
 use self::{
-    access::Guesses,
     configuration::ConfigDigest,
+    guesses::Guesses,
     places::{Place, Places},
     query::Query,
     reply::{Body, json, text},

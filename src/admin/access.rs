@@ -1,38 +1,15 @@
 //! Who may see what. Probes and metrics are for everybody who can reach the listener; what names callers, tenants and requests
 //! takes `admin.token`, or a listener that only this machine reaches.
 
-use std::{
-    net::SocketAddr,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::net::SocketAddr;
 
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use tokio::time::Instant;
 
 use super::{
     Admin,
     reply::{Body, text},
 };
 use crate::{authn::Reach, observe::audit::AdminRecord, secret::Digest};
-
-/// How often is said that somebody has a wrong token.
-const SELDOM: Duration = Duration::from_mins(1);
-
-/// Requests with a wrong token since the last that was told of, and when that was.
-#[derive(Debug, Default)]
-pub(super) struct Guesses(Mutex<(u64, Option<Instant>)>);
-
-impl Guesses {
-    /// One more; how many there were, where it is time to say so.
-    fn add(&self, now: Instant) -> Option<u64> {
-        let mut guesses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (count, last) = (guesses.0 + 1, guesses.1);
-        let is_time = last.is_none_or(|last| now.saturating_duration_since(last) >= SELDOM);
-        *guesses = if is_time { (0, Some(now)) } else { (count, last) };
-        is_time.then_some(count)
-    }
-}
 
 impl Admin {
     /// Why a request may not see what is more than a number: it is without the token, or, where there is none, from elsewhere.
