@@ -7,6 +7,7 @@ mod configuration;
 mod events;
 mod explain;
 mod gauges;
+mod guesses;
 mod health;
 mod page;
 mod places;
@@ -22,6 +23,7 @@ mod traffic;
 use std::{
     convert::Infallible,
     io,
+    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError, atomic::AtomicUsize},
     time::Duration,
 };
@@ -37,6 +39,7 @@ use tokio::{
 
 use self::{
     configuration::ConfigDigest,
+    guesses::Guesses,
     places::{Place, Places},
     query::Query,
     reply::{Body, json, text},
@@ -69,6 +72,9 @@ const EXPLAIN: &str = "/explain";
 /// What is done with tenants of the vault: `GET`, `POST` and `DELETE`.
 const TENANTS: &str = "/tenants";
 
+/// Through which listener somebody asks, and from which address, where it has one.
+type From = (Reach, Option<SocketAddr>);
+
 /// What the admin listener shows.
 pub struct Admin {
     pipeline: Arc<ArcSwap<Pipeline>>,
@@ -84,6 +90,7 @@ pub struct Admin {
     readers: AtomicUsize,
     /// When it was last said that somebody speaks something else than HTTP here.
     misspoken: Mutex<Option<Instant>>,
+    guesses: Guesses,
 }
 
 impl Admin {
@@ -99,7 +106,7 @@ impl Admin {
         reread: Reread,
     ) -> Self {
         let traffic = Traffic::new(shared.clock.now().instant);
-        let (digest, readers, misspoken) = Default::default();
+        let (digest, readers, misspoken, guesses) = Default::default();
         Self {
             pipeline,
             settings,
@@ -112,6 +119,7 @@ impl Admin {
             reread,
             readers,
             misspoken,
+            guesses,
         }
     }
 
@@ -138,10 +146,10 @@ impl Admin {
                 let listener = TcpListener::from_std(socket)?;
                 loop {
                     match listener.accept().await {
-                        Ok((stream, _)) => {
+                        Ok((stream, peer)) => {
                             let (place, closing) = (places.enter(MAX_CONNECTIONS), Closing::default());
                             let stream = Stream::Tcp(Tcp::new(stream, closing.clone()));
-                            self.clone().spawn(stream, place, closing, bound.reach);
+                            self.clone().spawn(stream, place, closing, (bound.reach, Some(peer)));
                             spare.keep();
                         }
                         Err(_) => spare.give().await,
@@ -156,7 +164,8 @@ impl Admin {
                         Ok((stream, _)) => {
                             bound_buffers(&stream, buffers);
                             let place = places.enter(MAX_CONNECTIONS);
-                            self.clone().spawn(Stream::Unix(stream), place, Closing::default(), bound.reach);
+                            let from = (bound.reach, None);
+                            self.clone().spawn(Stream::Unix(stream), place, Closing::default(), from);
                             spare.keep();
                         }
                         Err(_) => spare.give().await,
@@ -166,11 +175,11 @@ impl Admin {
         }
     }
 
-    fn spawn(self: Arc<Self>, stream: Stream, place: Place, closing: Closing, reach: Reach) {
+    fn spawn(self: Arc<Self>, stream: Stream, place: Place, closing: Closing, from: From) {
         tokio::spawn(async move {
             let service = service_fn(|request| {
                 let this = self.clone();
-                async move { Ok::<_, Infallible>(this.answer(request, reach).await) }
+                async move { Ok::<_, Infallible>(this.answer(request, from).await) }
             });
             let served = http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -204,7 +213,7 @@ impl Admin {
         }
     }
 
-    async fn answer(self: &Arc<Self>, request: Request<Incoming>, reach: Reach) -> Response<Body> {
+    async fn answer(self: &Arc<Self>, request: Request<Incoming>, (reach, peer): From) -> Response<Body> {
         let path = request.uri().path();
         if !matches!(path, RETRY | EXPLAIN)
             && !is_of_tenants(path)
@@ -217,7 +226,7 @@ impl Admin {
             return refused;
         }
         match path {
-            RETRY => self.retry_tokens(&request, reach).await,
+            RETRY => self.retry(&request, (reach, peer)).await,
             "/livez" => text(StatusCode::OK, "ok\n"),
             "/startupz" => self.startup(),
             "/readyz" if self.health.is_ready() => text(StatusCode::OK, "ok\n"),
@@ -233,7 +242,7 @@ impl Admin {
             }
             path if (matches!(path, "/status" | "/config" | "/events" | "/matrix" | EXPLAIN)
                 || is_of_tenants(path))
-                && let Some(refused) = self.refusal(request.headers(), reach) =>
+                && let Some(refused) = self.refusal(request.headers(), reach, peer) =>
             {
                 refused
             }

@@ -21,6 +21,7 @@ mod request_log;
 mod shown_rule;
 mod side;
 mod usual;
+mod withheld;
 
 pub use answered_by::{AnsweredBy, CacheUse};
 pub use apart::{Apart, Sends};
@@ -37,3 +38,4 @@ pub use request_log::RequestLog;
 pub use shown_rule::ShownRule;
 pub use side::Side;
 pub use usual::Pace;
+pub use withheld::LastWithheld;

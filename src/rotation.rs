@@ -269,7 +269,7 @@ impl Rotator {
         // The note of a creation is nobody's credential.
         match stored.filter(|stored| stored.record.creating.is_none()) {
             Some(stored) => Ok(stored),
-            None => self.take_over(alias).await,
+            None => self.take_over(alias, OPERATOR).await,
         }
     }
 

@@ -1,7 +1,7 @@
 //! TLS towards upstreams and issuers: rustls with one provider, TLS 1.2 and 1.3, and the roots that the
 //! tenant names. Verification cannot be switched off.
 
-use std::{error::Error, io, sync::Arc, time::Duration};
+use std::{borrow::Cow, error::Error, io, sync::Arc, time::Duration};
 
 use rustls::{
     CertificateError, ClientConfig, RootCertStore,
@@ -88,7 +88,7 @@ pub fn cold_client(mut tls: ClientConfig, connect: Duration) -> reqwest::ClientB
 }
 
 /// What a failed connection comes to in the user's terms, with what to write instead; `None` where the error says it all.
-pub fn explain(error: &(dyn Error + 'static)) -> Option<&'static str> {
+pub fn explain(error: &(dyn Error + 'static)) -> Option<Cow<'static, str>> {
     first(error, |error| {
         if let Some(error) = error.downcast_ref::<rustls::Error>() {
             return Some(of_tls(error));
@@ -96,20 +96,45 @@ pub fn explain(error: &(dyn Error + 'static)) -> Option<&'static str> {
         let error = error.downcast_ref::<hyper::Error>()?;
         // What comes before it is asked for, such as SSH's first line, has no predicate.
         let is_other = error.is_parse() || error.to_string().starts_with("received unexpected message");
-        is_other.then_some(Some(NO_HTTP))
+        is_other.then_some(Some(NO_HTTP.into()))
     })
     .flatten()
     // tokio-rustls' own, which has no type.
-    .or_else(|| first(error, |error| (error.to_string() == "tls handshake eof").then_some(HUNG_UP)))
+    .or_else(|| first(error, |error| (error.to_string() == "tls handshake eof").then_some(HUNG_UP.into())))
+}
+
+/// That a host has no address, where that is why; hyper-util's error for it has no type.
+pub fn no_address(error: &(dyn Error + 'static), host: Option<&str>) -> Option<String> {
+    let host = host?;
+    let is_dns = |error: &(dyn Error + 'static)| (error.to_string() == "dns error").then_some(());
+    first(error, is_dns).map(|()| format!("there is no address for {host} (DNS): is it spelt right?"))
+}
+
+/// Whether what a failed connection comes to says what to do, so that no general advice is to follow.
+pub fn says_what_to_do(why: &str) -> bool {
+    [
+        "write http",
+        "`tls.roots`",
+        "look at host and port",
+        "write a name",
+        "have one made",
+        "set the clock",
+        "(DNS)",
+    ]
+    .iter()
+    .any(|said| why.contains(said))
 }
 
 /// What a failed request comes to, in one line: in the user's terms where they are known, else the chain of causes without the
 /// outermost, which only says that a request failed.
 pub fn describe(error: reqwest::Error) -> String {
+    if let Some(why) = no_address(&error, error.url().and_then(reqwest::Url::host_str)) {
+        return why;
+    }
     let unconnected = unconnected(&error);
     let error = error.without_url();
-    if let Some(known) = plainly_of_answer(&error).or(unconnected) {
-        return known.to_owned();
+    if let Some(known) = plainly_of_answer(&error).or(unconnected.map(Cow::Borrowed)) {
+        return known.into_owned();
     }
     let mut causes = Vec::new();
     let mut cause = error.source();
@@ -138,12 +163,12 @@ pub fn unconnected(error: &reqwest::Error) -> Option<&'static str> {
 
 /// What a request that nobody answered comes to in the user's terms, where it was the first on its connection; `None` where the error
 /// says it all.
-pub fn plainly_of_answer(error: &(dyn Error + 'static)) -> Option<&'static str> {
+pub fn plainly_of_answer(error: &(dyn Error + 'static)) -> Option<Cow<'static, str>> {
     let closed = |error: &(dyn Error + 'static)| {
         let cut = error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message);
         cut.then_some("the server closed the connection without an answer, as a port does that does not speak HTTP: look at host and port")
     };
-    explain(error).or_else(|| plainly(error)).or_else(|| first(error, closed))
+    explain(error).or_else(|| plainly(error).or_else(|| first(error, closed)).map(Cow::Borrowed))
 }
 
 /// What TLS says, where that is the cause.
@@ -232,18 +257,22 @@ pub fn plainly(error: &(dyn Error + 'static)) -> Option<&'static str> {
     None
 }
 
-fn of_tls(error: &rustls::Error) -> Option<&'static str> {
-    Some(match error {
+fn of_tls(error: &rustls::Error) -> Option<Cow<'static, str>> {
+    let known = match error {
         rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => NO_TLS,
         rustls::Error::InvalidCertificate(error) => match error {
             CertificateError::UnknownIssuer => {
                 "the certificate's authority is not trusted: name its file in `tls.roots`"
             }
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                "the server's certificate has expired, or this machine's clock is wrong"
+                "the server's certificate has expired, or this machine's clock is wrong: renew it there, or set the clock here"
             }
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                "the server's certificate is for another host name"
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                "the server's certificate is not valid yet, or this machine's clock is wrong: set the clock here"
+            }
+            CertificateError::NotValidForNameContext { presented, .. } => return Some(of_names(presented)),
+            CertificateError::NotValidForName => {
+                "the server's certificate is for another host name: write a name that it has"
             }
             // The library has no variant of its own for it.
             error if format!("{error:?}").contains("CaUsedAsEndEntity") => {
@@ -252,5 +281,82 @@ fn of_tls(error: &rustls::Error) -> Option<&'static str> {
             _ => return None,
         },
         _ => return None,
-    })
+    };
+    Some(known.into())
+}
+
+/// Of a certificate with other names than was asked for, which stand there as the library's `DnsName("localhost")`.
+fn of_names(presented: &[String]) -> Cow<'static, str> {
+    const MOST: usize = 5;
+    const LONGEST: usize = 30;
+    if presented.is_empty() {
+        return "the server's certificate has no name (subjectAltName): have one made with that of its host"
+            .into();
+    }
+    let plain = |name: &String| {
+        let name = name.split_once('(').map_or(&**name, |(_, name)| name);
+        let name = name.trim_matches(['"', ')']).chars().take(LONGEST);
+        name.map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect::<String>()
+    };
+    let names: Vec<_> = presented.iter().take(MOST).map(plain).collect();
+    let more = if presented.len() > MOST { ", …" } else { "" };
+    let names = names.join(", ");
+    format!("the server's certificate is for another host name: write a name that it has ({names}{more})")
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::pki_types::ServerName;
+
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_certificate_says_what_to_do() {
+        let named = |presented: &[&str]| CertificateError::NotValidForNameContext {
+            expected: ServerName::try_from("127.0.0.2").unwrap(),
+            presented: presented.iter().map(|&name| name.to_owned()).collect(),
+        };
+        for (error, said) in [
+            (
+                CertificateError::Expired,
+                "the server's certificate has expired, or this machine's clock is wrong: renew it there, or set the clock here",
+            ),
+            (
+                CertificateError::NotValidYet,
+                "the server's certificate is not valid yet, or this machine's clock is wrong: set the clock here",
+            ),
+            (
+                named(&["DnsName(\"localhost\")", "IpAddress(127.0.0.1)"]),
+                "the server's certificate is for another host name: write a name that it has (localhost, 127.0.0.1)",
+            ),
+            (
+                named(&[]),
+                "the server's certificate has no name (subjectAltName): have one made with that of its host",
+            ),
+        ] {
+            // As hyper-rustls hands it on.
+            let error = io::Error::other(io::Error::other(rustls::Error::InvalidCertificate(error)));
+            let shown = explain(&error).unwrap();
+            assert_eq!(shown, said);
+            assert!(says_what_to_do(&shown), "{shown}");
+        }
+        let many = vec!["DnsName(\"\u{1b}[2Jx.example\")"; 1000];
+        let error = io::Error::other(rustls::Error::InvalidCertificate(named(&many)));
+        let shown = explain(&error).unwrap();
+        assert!(
+            shown.len() < 300 && shown.contains("(?[2Jx.example, ?[2Jx.example") && shown.ends_with(", …)"),
+            "{shown}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_name_without_an_address_is_named() {
+        let tls = client(&Roots::Bundled).unwrap();
+        let http = cold_client(tls, Duration::from_secs(5)).build().unwrap();
+        let error = http.get("http://no-such-host.invalid/oidc/token").send().await.unwrap_err();
+        let shown = describe(error);
+        assert_eq!(shown, "there is no address for no-such-host.invalid (DNS): is it spelt right?");
+        assert!(says_what_to_do(&shown));
+    }
 }

@@ -95,6 +95,27 @@ pub fn may_serve(der: &[u8]) -> Option<bool> {
     is_for_servers(der).ok()
 }
 
+/// Whether a certificate has names that clients compare with the one they wrote: DNS names or addresses (RFC 9525 section 6.3); `None`
+/// where that cannot be read.
+pub fn has_host_names(der: &[u8]) -> Option<bool> {
+    names_hosts(der).ok()
+}
+
+fn names_hosts(der: &[u8]) -> der::Result<bool> {
+    const OF_HOSTS: [TagNumber; 2] = [TagNumber(2), TagNumber(7)];
+    let Some(names) = extension(der, ALTERNATIVE_NAMES)? else { return Ok(false) };
+    let mut names = inside(&mut SliceReader::new(names)?, Tag::Sequence)?;
+    while !names.is_finished() {
+        let name: AnyRef<'_> = names.decode()?;
+        if let Tag::ContextSpecific { number, .. } = der::Tagged::tag(&name)
+            && OF_HOSTS.contains(&number)
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn is_for_servers(der: &[u8]) -> der::Result<bool> {
     const EXTENDED_KEY_USAGE: [u8; 3] = [0x55, 0x1D, 0x25];
     const SERVER_AUTH: [u8; 8] = [0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01];
@@ -134,9 +155,8 @@ fn is_authority(der: &[u8]) -> der::Result<bool> {
 }
 
 fn alternative_uris(der: &[u8]) -> der::Result<usize> {
-    const SUBJECT_ALT_NAME: [u8; 3] = [0x55, 0x1D, 0x11];
     let uri = Tag::ContextSpecific { constructed: false, number: TagNumber(6) };
-    let Some(names) = extension(der, SUBJECT_ALT_NAME)? else { return Ok(0) };
+    let Some(names) = extension(der, ALTERNATIVE_NAMES)? else { return Ok(0) };
     let (mut names, mut uris) = (inside(&mut SliceReader::new(names)?, Tag::Sequence)?, 0);
     while !names.is_finished() {
         let name: AnyRef<'_> = names.decode()?;
@@ -144,6 +164,8 @@ fn alternative_uris(der: &[u8]) -> der::Result<usize> {
     }
     Ok(uris)
 }
+
+const ALTERNATIVE_NAMES: [u8; 3] = [0x55, 0x1D, 0x11];
 
 /// The value of an extension (RFC 5280 section 4.2), which a certificate has once at most.
 fn extension(der: &[u8], wanted: [u8; 3]) -> der::Result<Option<&[u8]>> {

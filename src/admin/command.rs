@@ -8,10 +8,12 @@ use hyper::body::Incoming;
 use tokio::{task::JoinSet, time::Instant};
 
 use super::{
-    Admin,
+    Admin, From,
     reply::{Body, text},
 };
-use crate::{authn::Reach, ids::TenantName, token::TokenError, upstream::Tenant};
+use crate::{
+    authn::Reach, ids::TenantName, observe::audit::AdminRecord, token::TokenError, upstream::Tenant,
+};
 
 /// How long is waited for what comes of it.
 const PATIENCE: Duration = Duration::from_secs(12);
@@ -24,8 +26,23 @@ const NOT_TAKEN_OVER: &str =
 const MOST: usize = 20;
 
 impl Admin {
+    /// The same, for the audit log.
+    pub(super) async fn retry(&self, request: &Request<Incoming>, (reach, peer): From) -> Response<Body> {
+        let response = self.retry_tokens(request, reach).await;
+        if let Some(audit) = &self.shared.audit {
+            let status = response.status();
+            let outcome = if status.is_success() { "done" } else { "failed" };
+            let error = (!status.is_success()).then(|| status.to_string());
+            let tenant = request.uri().query().and_then(|query| query.strip_prefix("tenant="));
+            let tenant = tenant.and_then(|name| TenantName::parse(name).ok());
+            let record = AdminRecord::new(self.shared.clock.now().wall, "retry", peer, outcome, error);
+            audit.admin(AdminRecord { tenant, ..record });
+        }
+        response
+    }
+
     /// `POST /token/retry`, with `?tenant=NAME` for one: reads the files again, ends cool-downs of tokens, and says of each tenant what came of it.
-    pub(super) async fn retry_tokens(&self, request: &Request<Incoming>, reach: Reach) -> Response<Body> {
+    async fn retry_tokens(&self, request: &Request<Incoming>, reach: Reach) -> Response<Body> {
         if *request.method() != Method::POST {
             return text(StatusCode::METHOD_NOT_ALLOWED, "this takes POST\n");
         }

@@ -85,6 +85,12 @@ pub async fn probe(tenant: &Arc<Tenant>, shared: &Shared) -> Result<(), ProbeErr
              Set `endpoint` to the tenant's own address.",
             tenant.endpoint()
         ))),
+        StatusCode::FORBIDDEN if tenant.config().scopes.iter().any(|scope| scope == "all") => {
+            Err(ProbeError::Refused(format!(
+                "a token with the scope all was granted, so it is not the role, but the Management API answers {status}. A firewall in front of Logto \
+             may answer so, or `resource` is another tenant's."
+            )))
+        }
         StatusCode::FORBIDDEN => Err(ProbeError::Refused(format!(
             "a token was granted, but the Management API answers {status}. Assign a role with the permission `all` of the \
              Logto Management API to this machine-to-machine application; tokens issued before that do not have it until they expire, within an hour."

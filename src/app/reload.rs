@@ -117,7 +117,9 @@ impl Reloader {
                 }
                 self.take_over(Arc::new(loaded.config));
             }
-            Err(problems) => {
+            Err(mut problems) => {
+                problems.problems =
+                    problems.problems.into_iter().map(config::Problem::while_running).collect();
                 for problem in &problems.problems {
                     tracing::error!("{problem}");
                 }

@@ -45,6 +45,17 @@ fn show_roots<S: Serializer>(roots: &Roots, serializer: S) -> Result<S::Ok, S::E
 }
 
 impl Issuer {
+    /// What is asked for its keys first; `None` where a file has them.
+    pub fn asked(&self) -> Option<String> {
+        match &self.jwks {
+            Jwks::Url(url) => Some(url.clone()),
+            Jwks::Discovery => {
+                Some(format!("{}/.well-known/openid-configuration", self.issuer.trim_end_matches('/')))
+            }
+            Jwks::File { .. } => None,
+        }
+    }
+
     /// The default of `algorithms`.
     pub const ALGORITHMS: [Algorithm; 7] = [
         Algorithm::Rs256,

@@ -255,9 +255,24 @@ fn place(problem: &Problem, files: &[PathBuf]) -> (usize, usize) {
     (file.unwrap_or(usize::MAX), origin.line() as usize)
 }
 
+/// How somebody begins.
+const START: &str = "Write a claviger.toml (config/minimal.toml is one), or set LOGTO_ENDPOINT, LOGTO_M2M_APP_ID and \
+                     LOGTO_M2M_APP_SECRET. To look around without a Logto tenant: claviger demo.";
+
+impl Problem {
+    /// The same for whoever has a process that runs with what was there before.
+    #[must_use]
+    pub fn while_running(self) -> Self {
+        let is_gone = self.remedy == START;
+        let remedy = match is_gone {
+            true => "What this process was started with is gone from there: put it back.".into(),
+            false => self.remedy,
+        };
+        Self { remedy, ..self }
+    }
+}
+
 fn nothing(request: &LoadRequest<'_>, layers: &[Layer]) -> Problem {
-    let start = "Write a claviger.toml (config/minimal.toml is one), or set LOGTO_ENDPOINT, LOGTO_M2M_APP_ID and \
-                 LOGTO_M2M_APP_SECRET. To look around without a Logto tenant: claviger demo.";
     let what = match layers.first() {
         Some(file) if layers.len() > 1 => format!("{} configures nothing", file.name),
         _ => {
@@ -268,7 +283,7 @@ fn nothing(request: &LoadRequest<'_>, layers: &[Layer]) -> Problem {
             )
         }
     };
-    Problem { key: String::new(), origin: None, what, remedy: start.into() }
+    Problem { key: String::new(), origin: None, what, remedy: START.into() }
 }
 
 /// Reads and parses one file.

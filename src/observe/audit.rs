@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 
 pub use self::{
     error::AuditError,
-    record::{ConfigurationRecord, Reading, TenantRecord},
+    record::{AdminRecord, ConfigurationRecord, Reading, TenantRecord},
 };
 use self::{
     file::Rotated,
@@ -127,6 +127,11 @@ impl Audit {
     /// A tenant of the vault was changed, or its secret.
     pub fn tenant(&self, record: TenantRecord) {
         self.write(AuditRecord::Tenant(record));
+    }
+
+    /// Something was done, or refused, at the admin listener.
+    pub fn admin(&self, record: AdminRecord) {
+        self.write(AuditRecord::Admin(record));
     }
 
     /// Waits until everything so far is written, or `patience` is over: for the end of the process.

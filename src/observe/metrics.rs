@@ -15,6 +15,7 @@ use self::{
     families::{Counters, Families, Gauges, Histograms},
     process::Process,
 };
+use super::withheld::Withheld;
 
 /// The metrics of a process. A reason, an outcome or a result is from the closed set of the room that counts it.
 #[derive(Debug)]
@@ -57,6 +58,7 @@ pub struct Metrics {
     pub(crate) issuer_failures: Gauges<1>,
     pub(crate) handshakes_failed: Counters<1>,
     pub(crate) unreadable: Counters<1>,
+    pub(crate) admin_refused: Counters<1>,
     pub(crate) certificate_expiry: Gauges<0>,
     pub(crate) crl_next_update: Gauges<0>,
     pub(crate) idempotency: Counters<1>,
@@ -78,6 +80,7 @@ pub struct Metrics {
     pub(crate) audit_lost: IntCounter,
     reload_ok: IntGauge,
     reload_time: Gauge,
+    withheld: Withheld,
     process: Process,
     tenants: AtomicUsize,
     families: Families,
@@ -272,6 +275,12 @@ impl Metrics {
                 ["reason"],
                 closed::UNREADABLE,
             ),
+            admin_refused: families.closed_counters(
+                "admin_refused_total",
+                "Number of requests to the admin listener that were refused for their token, by reason.",
+                ["reason"],
+                closed::ADMIN,
+            ),
             certificate_expiry: families.gauges(
                 "tls_certificate_expiry_timestamp_seconds",
                 "Unix time at which the listener's certificate expires, in seconds.",
@@ -360,6 +369,7 @@ impl Metrics {
                 "config_last_reload_success_timestamp_seconds",
                 "Unix time at which the configuration was last taken over, in seconds.",
             ),
+            withheld: Withheld::default(),
             process: Process::new(&families),
             tenants: AtomicUsize::new(0),
             families,

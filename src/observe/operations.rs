@@ -2,6 +2,7 @@
 //! without a label look-up and without a lock, and nothing is made that is not used.
 
 use std::{
+    fmt,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -280,9 +281,18 @@ impl OperationMetrics {
         self.usual.compare(took)
     }
 
-    /// Counts an answer that was stopped because it repeated a credential.
-    pub fn echo_stopped(&self) {
-        self.metrics.echo_guard.of([&self.tenant]).inc();
+    /// Counts an answer that was stopped for this reason: as it repeated a credential, or could not be looked through.
+    pub fn withheld(&self, is_echo: bool, why: &dyn fmt::Display) {
+        if is_echo {
+            self.metrics.echo_guard.of([&self.tenant]).inc();
+        }
+        let why = why.to_string();
+        let what = why.strip_prefix("the upstream's answer ").unwrap_or(&why);
+        self.metrics.withheld(
+            self.tenant(),
+            is_echo,
+            format!("the upstream's answer to {} {what}", self.operation),
+        );
     }
 
     /// The metrics of the process.

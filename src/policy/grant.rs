@@ -76,6 +76,9 @@ impl Grant {
         };
         let plain = |own: &'_ TenantName| own.as_str().trim_start_matches(Api::Cloud.prefix()).into();
         let is_named = |own: &&TenantName| own.as_str().strip_prefix(Api::Cloud.prefix()) == named;
+        if accounts.is_empty() {
+            return Err(Refusal::NoAccount(self.name.clone()));
+        }
         let own = match (named, &*self.accounts) {
             (Some(_), own) => own.iter().find(is_named).ok_or_else(not_granted)?,
             (None, [only]) => only,

@@ -37,6 +37,9 @@ pub enum Refusal {
     /// The caller may use no account at Logto Cloud, or not this one.
     #[error("caller {caller} has no grant for {named}", caller = .0, named = account(.1.as_ref()))]
     AccountNotGranted(CallerName, Option<TenantName>),
+    /// There is no account at Logto Cloud.
+    #[error("caller {0} has no grant for the Logto Cloud API")]
+    NoAccount(CallerName),
     /// The caller has several accounts and named none.
     #[error("the request names no account at Logto Cloud, and caller {caller} has several: {names}", caller = .0, names = .1.join(", "))]
     AccountNotNamed(CallerName, Box<[Box<str>]>),

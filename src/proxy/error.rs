@@ -25,7 +25,9 @@ use crate::{
     limit::{LimitError, NotSent},
     observe::Side,
     openapi::CutError,
-    policy::{ForwardAuthError, NoDocument, Refusal, decide::RuleSource, target::TargetError},
+    policy::{
+        ForwardAuthError, NoDocument, Refusal, conditions::Broken, decide::RuleSource, target::TargetError,
+    },
     token::{Fault, TokenError},
     upstream::{BodyError, RequestBodyError, SendError, UpstreamError},
     vault::VaultError,
@@ -184,8 +186,12 @@ impl Failure {
                     Description { oauth: "invalid_scope", ..table::TOKEN_NOT_GRANTED }
                 }
                 Refusal::TokenOfOtherTenant | Refusal::TokenOfTenant => table::TOKEN_ELSEWHERE,
+                Refusal::Condition { unmet, .. } if matches!(unmet.broken, Broken::Json(_)) => {
+                    table::BODY_NOT_JSON
+                }
                 Refusal::TenantNotGranted { .. }
                 | Refusal::AccountNotGranted(..)
+                | Refusal::NoAccount(_)
                 | Refusal::NotPermitted { .. }
                 | Refusal::Condition { .. } => table::NOT_PERMITTED,
                 Refusal::Document(NoDocument::Off | NoDocument::Other | NoDocument::Lent) => table::NOT_FOUND,
@@ -214,6 +220,7 @@ impl Failure {
                 Fault::Unreachable(_)
                 | Fault::Timeout
                 | Fault::Status(_)
+                | Fault::Gateway(_)
                 | Fault::RateLimited
                 | Fault::TokenCap
                 | Fault::Invalid(_)
@@ -340,10 +347,10 @@ impl Failure {
             Self::Caller(unauthenticated) => unauthenticated.remedy().unwrap_or(description.remedy),
             Self::Upstream(UpstreamError::Body(RequestBodyError::TooLarge { key, .. })) => match *key {
                 "limits.replay" => {
-                    "This body is held in memory, for a rule that looks into it or for its Idempotency-Key: send less, or have the operator raise the key"
+                    "This body is held in memory, for a rule that looks into it or for its Idempotency-Key: send less, or have the operator raise `limits.replay`."
                 }
-                "limits.multipart_body" => "Send less: Logto takes files of up to 20 MiB",
-                _ => "Send less: Logto answers JSON over 1 MiB and forms or text over 56 kB with 404",
+                "limits.multipart_body" => "Send less: Logto takes files of up to 20 MiB.",
+                _ => "Send less: Logto answers JSON over 1 MiB and forms or text over 56 kB with 404.",
             },
             Self::Policy(Refusal::NotPermitted {
                 operation,

@@ -41,7 +41,10 @@ struct Problem<'a> {
 
 /// The answer to a request that failed; notes it in the record.
 pub(super) fn answer(failure: &Failure, record: &mut Record) -> Response<Body> {
-    let description = failure.describe();
+    let mut description = failure.describe();
+    if record.method.is_safe() {
+        description = description.for_reader();
+    }
     let detail = failure.detail(&description);
     let short = description.code.strip_prefix("claviger.").unwrap_or(description.code);
     // RFC 6749 section 5.2: the broker's clients look for these.

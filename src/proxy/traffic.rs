@@ -39,7 +39,11 @@ impl Pipeline {
                 tell(Counted::Caller(&caller.name, tally(refused)));
             }
         }
+        let mut withheld = self.metrics.take_withheld();
         for tenant in self.tenants.all().into_iter().chain(self.accounts.all()) {
+            if let Some(last) = withheld.remove(tenant.config().name.as_str()) {
+                tenant.health().withheld(last);
+            }
             let mut tries = Tries { served: 0, failed: tenant.health().look() };
             tenant.metrics().look(|caller, tally| {
                 tries.served += tally.served;

@@ -1,6 +1,6 @@
 //! What can go wrong with a Redis: for the operator, without values.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{borrow::Cow, error::Error, sync::Arc, time::Duration};
 
 use redis::{ErrorKind, ServerErrorKind};
 
@@ -69,29 +69,30 @@ pub(super) fn is_elsewhere(error: &redis::RedisError) -> bool {
 }
 
 /// What a failed connection comes to in the operator's terms; `None` where the error says it all.
-pub(super) fn plainly(error: &(dyn Error + 'static)) -> Option<&'static str> {
+pub(super) fn plainly(error: &(dyn Error + 'static)) -> Option<Cow<'static, str>> {
     use rustls::{
         AlertDescription, CertificateError,
         Error::{AlertReceived, InvalidCertificate, InvalidMessage},
     };
-    match trust::tls_error(error) {
-        Some(InvalidMessage(_)) => Some(
-            "what answers there does not speak TLS: is it a port without TLS? That is redis://, not rediss://",
-        ),
-        Some(InvalidCertificate(CertificateError::UnknownIssuer)) => {
-            Some("the certificate's authority is not trusted: name its file in `redis.tls.roots`")
+    let known = match trust::tls_error(error) {
+        Some(InvalidMessage(_)) => {
+            "what answers there does not speak TLS: is it a port without TLS? That is redis://, not rediss://"
         }
-        Some(AlertReceived(AlertDescription::CertificateRequired)) => Some(
-            "it wants a client certificate, and Claviger has none: set `tls-auth-clients optional` there",
-        ),
-        _ => trust::explain(error).or_else(|| trust::plainly(error)),
-    }
+        Some(InvalidCertificate(CertificateError::UnknownIssuer)) => {
+            "the certificate's authority is not trusted: name its file in `redis.tls.roots`"
+        }
+        Some(AlertReceived(AlertDescription::CertificateRequired)) => {
+            "it wants a client certificate, and Claviger has none: set `tls-auth-clients optional` there"
+        }
+        _ => return trust::explain(error).or_else(|| trust::plainly(error).map(Cow::Borrowed)),
+    };
+    Some(known.into())
 }
 
 /// What the server or the system said, on one line.
 pub(super) fn said(error: &redis::RedisError) -> Arc<str> {
     if let Some(plain) = plainly(error) {
-        return plain.into();
+        return (*plain).into();
     }
     let text = match (error.code(), error.detail()) {
         (Some(code), Some(detail)) => format!("{code} {detail}"),

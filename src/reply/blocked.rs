@@ -5,9 +5,7 @@ use crate::{filter::Blocked, observe::Record};
 /// Reports it.
 pub fn report(blocked: Blocked, record: &Record) {
     let operation = &record.operation;
-    if blocked == Blocked::Echo {
-        operation.echo_stopped();
-    }
+    operation.withheld(blocked == Blocked::Echo, &blocked);
     tracing::error!(
         request_id = record.id.as_str(),
         caller = operation.caller(),

@@ -94,7 +94,9 @@ impl Rotator {
 
     /// After a failure, so that others may try. Where this fails too, they wait.
     async fn release(&self, alias: &TenantName) {
-        let Ok(Stored { record, version }) = self.stored(alias).await else { return };
+        // One that was removed meanwhile is not begun anew.
+        let Ok(vault) = self.vault() else { return };
+        let Ok(Some(Stored { record, version })) = vault.get(alias).await else { return };
         if record.rotation.lease.as_ref().is_some_and(|lease| lease.holder == self.leases.me())
             && matches!(
                 record.rotation.step,

@@ -179,6 +179,7 @@ fn refusal(answer: &Answer) -> Fault {
             ),
         },
         None if is_of_tls_port(status, &answer.body) => Fault::Unreachable(SPEAKS_TLS.into()),
+        _ if status.is_server_error() && is_html(answer) => Fault::Gateway(status.as_u16()),
         _ => Fault::Status(status.as_u16()),
     }
 }

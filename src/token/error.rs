@@ -6,7 +6,10 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::{secret::Unreadable, trust::REFUSED};
+use crate::{
+    secret::Unreadable,
+    trust::{self, REFUSED},
+};
 
 /// What went wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +23,9 @@ pub enum Fault {
     /// An answer that is neither a token nor an OAuth error: 5xx, a redirect, a proxy's page.
     #[error("Logto answered with status {0}")]
     Status(u16),
+    /// A 5xx with a web page: what is in front of Logto answers in its stead.
+    #[error("a web page with status {0} was answered in place of a token")]
+    Gateway(u16),
     /// 429.
     #[error("Logto limits the rate of token requests")]
     RateLimited,
@@ -118,7 +124,7 @@ impl Fault {
         match self {
             Self::Unreachable(_) => "unreachable",
             Self::Timeout => "timeout",
-            Self::Status(_) => "status",
+            Self::Status(_) | Self::Gateway(_) => "status",
             Self::RateLimited => "rate_limited",
             Self::TokenCap => "token_cap",
             Self::Quota => "quota",
@@ -176,13 +182,7 @@ impl Fault {
                 "Does Logto run there? Compare host and port with `endpoint` (LOGTO_ENDPOINT)."
             }
             // It says what to write.
-            Self::Unreachable(why)
-                if ["write http", "`tls.roots`", "look at host and port"]
-                    .iter()
-                    .any(|said| why.contains(said)) =>
-            {
-                ""
-            }
+            Self::Unreachable(why) if trust::says_what_to_do(why) => "",
             Self::Unreachable(_) => "Check `endpoint`, DNS, the network policy and `tls.roots`.",
             Self::SecretUnreadable(_) => "Look at where `client_secret` comes from.",
             Self::Timeout | Self::Interrupted | Self::Deadline => {
@@ -195,6 +195,9 @@ impl Fault {
                 "This does not look like Logto's token endpoint: set `endpoint` to the tenant's own address, such as https://acme.logto.app, without a path and not the console's."
             }
             Self::Status(_) => "It is an error of Logto's own: look at its log and at its database.",
+            Self::Gateway(_) => {
+                "What is in front of Logto answers in its place, such as a gateway or a load balancer: look at its log, and at whether Logto runs."
+            }
             Self::RateLimited | Self::Quota => {
                 "Too many requests for this tenant; token requests resume by themselves."
             }

@@ -11,6 +11,8 @@ use std::{
 
 use tokio::time::Instant;
 
+use crate::observe::LastWithheld;
+
 /// How an upstream fares; nothing is kept of one that never failed.
 #[derive(Debug, Default)]
 pub struct UpstreamHealth(OnceLock<Box<Failures>>);
@@ -42,6 +44,8 @@ pub enum TryFailure {
     TokenRejected,
     /// An answer that is not a Management API's.
     Invalid,
+    /// An answer that repeats a credential that Claviger holds.
+    Echo,
 }
 
 /// The last try that failed. It stays when others go well again.
@@ -84,6 +88,13 @@ impl UpstreamHealth {
         failures.failed.fetch_add(1, Relaxed);
         *failures.last.lock().unwrap_or_else(PoisonError::into_inner) =
             Some(LastFailure { at: now, kind, what });
+    }
+
+    /// Answers were withheld from their callers.
+    pub fn withheld(&self, last: LastWithheld) {
+        let kind = if last.is_echo { TryFailure::Echo } else { TryFailure::Invalid };
+        self.failed(last.at, kind, last.what);
+        self.failures().failed.fetch_add(last.count.saturating_sub(1), Relaxed);
     }
 
     /// It refused a connection; since when it does. Refusals that are further apart than `patience` are not one.

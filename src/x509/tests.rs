@@ -49,7 +49,7 @@ fn a_name_of_unknown_attributes_is_told_as_such() {
 proptest! {
     #[test]
     fn nothing_that_is_read_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let _ = (Certificate::read(&bytes), RevocationList::read(&bytes), Signed::read(&bytes), may_serve(&bytes));
+        let _ = (Certificate::read(&bytes), RevocationList::read(&bytes), Signed::read(&bytes), may_serve(&bytes), has_host_names(&bytes));
         let _ = Name(bytes.into()).to_string();
     }
 
@@ -63,7 +63,7 @@ proptest! {
             if let Some(place) = der.get_mut(at) {
                 *place = byte;
             }
-            let _ = (Signed::read(&der), may_serve(&der));
+            let _ = (Signed::read(&der), may_serve(&der), has_host_names(&der));
             if let Some(read) = Certificate::read(&der) {
                 let _ = read.subject.to_string();
             }

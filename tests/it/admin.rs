@@ -1,8 +1,9 @@
 //! The admin listener: probes, metrics, status, configuration.
 
 use claviger_emulator::Effect;
+use serde_json::{Value, json};
 
-use crate::support::{Logto, Proxy, Request, Settings, quoted, soon};
+use crate::support::{Logto, Proxy, Request, Settings, quoted, soon, until, wire::Place};
 
 #[tokio::test]
 async fn metrics_have_closed_labels_and_count_every_answer_once() {
@@ -215,4 +216,46 @@ async fn without_a_token_they_are_shown_where_only_the_machine_can_look() {
     }
     let local = start("127.0.0.1:0").await;
     assert_eq!(local.admin("/status").await.status, 200);
+}
+
+/// Whoever guesses is seen, and whoever has tokens asked for anew is on record.
+#[tokio::test]
+async fn refused_requests_and_what_is_done_at_the_admin_listener_are_told() {
+    let logto = Logto::start().await;
+    let directory = tempfile::tempdir().expect("there is a temporary directory");
+    let audit = directory.path().join("audit.jsonl");
+    let proxy = Proxy::builder()
+        .tenant("acme", &logto)
+        .set("audit.output", format!("{{ file = {} }}", quoted(audit.display())))
+        .set("admin.token", "'an-admin-token-of-some-length'")
+        .start()
+        .await;
+    let admin = Place::parse(&proxy.admin_authority());
+    let ask = async |request: &Request| {
+        let mut client = admin.connect(proxy.tap().clone()).await.expect("it listens");
+        client.ask(request).await.status
+    };
+    for guess in ["guess-1", "guess-2", "guess-3"] {
+        let bearer = format!("Bearer {guess}");
+        assert_eq!(ask(&Request::get("/config").header("Authorization", &bearer)).await, 401);
+    }
+    assert_eq!(ask(&Request::get("/config")).await, 401);
+    let refused = |reason: &str| format!("claviger_admin_refused_total{{reason=\"{reason}\"}}");
+    assert_eq!(proxy.metric(&refused("token_wrong")).await, 3.0);
+    assert_eq!(proxy.metric(&refused("token_missing")).await, 1.0);
+    proxy.logged("was refused at the admin listener: that is not `admin.token`").await;
+    assert_eq!(ask(&Request::post("/token/retry?tenant=acme", "")).await, 200);
+    let told = || {
+        let text = std::fs::read_to_string(&audit).expect("it is there");
+        assert!(!text.contains("guess"), "{text}");
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.filter(|it| it["event"] == "admin").collect::<Vec<_>>()
+    };
+    let all = until("the record of the retry", || Some(told()).filter(|all| all.len() > 1)).await;
+    let of = |it: &Value| ["action", "tenant", "outcome"].map(|member| it[member].clone());
+    assert_eq!(of(&all[0]), [json!("refused"), Value::Null, json!("denied")]);
+    assert_eq!(all[0]["count"], 1, "one in a minute, which says how many there were: {}", all[0]);
+    assert!(all[0]["peer"].as_str().is_some_and(|peer| peer.starts_with("127.0.0.1:")), "{}", all[0]);
+    assert_eq!(of(&all[1]), [json!("retry"), json!("acme"), json!("done")]);
+    assert_eq!(all.len(), 2);
 }

@@ -21,7 +21,7 @@ mod unusable;
 use claviger_emulator::{Effect, Emulator, Options};
 use serde_json::json;
 
-use crate::support::{Proxy, Request, canary::MARK, proxy::Builder, quoted};
+use crate::support::{Logto, Proxy, Request, canary::MARK, proxy::Builder, quoted};
 
 /// An account, with its token.
 pub(crate) async fn account() -> (Emulator, String) {
@@ -45,6 +45,14 @@ pub(crate) fn create(name: &str) -> Request {
 
 pub(crate) fn body(name: &str) -> String {
     json!({ "name": name, "tag": "development", "regionName": "EU" }).to_string()
+}
+
+#[tokio::test]
+async fn whoever_asks_where_there_is_no_account_is_told_that_there_is_none() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    proxy.get("/cloud/api/tenants").await.assert_problem(403, "not_permitted");
+    proxy.logged("No account at Logto Cloud is configured: write [cloud.NAME], and add its name to callers.local.cloud.").await;
 }
 
 #[tokio::test]

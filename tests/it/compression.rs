@@ -221,6 +221,22 @@ async fn b45_an_echo_in_a_compressed_answer_is_stopped() {
     }
     assert_eq!(proxy.metric("claviger_echo_guard_total{tenant=\"acme\"}").await, stopped);
     proxy.logged("repeats a credential").await;
+    // Each was carried out, and none of that is fine.
+    let status = proxy.status().await;
+    let (upstream, problem) = (&status["tenants"]["acme"]["upstream"], &status["problems"][0]);
+    assert!(upstream["tries"].as_f64() >= Some(stopped), "{status}");
+    assert_eq!(upstream["failed"].as_f64(), Some(stopped), "{status}");
+    assert_eq!(
+        upstream["last_error"]["what"],
+        "the upstream's answer to ListRoles repeats a credential that Claviger holds"
+    );
+    assert!(
+        problem["what"].as_str().is_some_and(|what| what.contains("to ListRoles repeats a credential")),
+        "{status}"
+    );
+    let said = "Find out what at `endpoint` repeats the request's Authorization";
+    assert!(problem["remedy"].as_str().is_some_and(|it| it.starts_with(said)), "{status}");
+    proxy.logged(said).await;
 }
 
 /// 64 MiB of spaces in 64 KiB; the end never matters.

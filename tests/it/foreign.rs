@@ -58,6 +58,8 @@ async fn b21_a_web_page_is_not_an_answer_of_the_api() {
             answer.assert_problem(told, "upstream_invalid");
             let says = format!("a web page (text/html) with status {status}");
             assert!(answer.text().contains(&says), "{}", answer.text());
+            assert!(answer.text().contains("The operator checks `endpoint`"), "{}", answer.text());
+            assert_eq!(answer.text().contains("A write"), method != "GET", "{}", answer.text());
             assert_eq!(logto.api_requests_seen().len(), 1, "{method} {status} is not sent again");
         }
     }

@@ -99,6 +99,10 @@ async fn a_body_passes_with_the_members_of_the_grant_and_no_others() {
         assert_eq!(answer.outcome(), (413, "claviger.body_too_large".into()), "{}", answer.text());
         assert!(detail(&answer).contains("limits.replay"), "{}", detail(&answer));
     }
+    let cut = proxy.ask(&patch(r#"{"name":"x""#)).await;
+    assert_eq!(cut.outcome(), (403, "claviger.not_permitted".into()));
+    let said = "it is not valid JSON: EOF while parsing an object at line 1 column 11. Correct the body.";
+    assert!(detail(&cut).ends_with(said), "{}", detail(&cut));
     assert!(logto.api_requests_seen().is_empty(), "nothing was sent: {:?}", logto.api_requests_seen());
 }
 

@@ -95,7 +95,8 @@ async fn b60_what_is_no_key_is_refused_before_anything_is_sent() {
     let large = Request::post("/api/users", format!(r#"{{"name":"{}"}}"#, "x".repeat(70_000)));
     let answer = proxy.ask(&large.header("Idempotency-Key", "large")).await;
     answer.assert_problem(413, "body_too_large");
-    assert!(answer.text().contains("limits.replay"), "{}", answer.text());
+    let remedy = "or for its Idempotency-Key: send less, or have the operator raise `limits.replay`.\"";
+    assert!(answer.text().contains(remedy), "{}", answer.text());
     assert!(logto.api_requests_seen().is_empty());
 }
 

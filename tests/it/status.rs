@@ -249,13 +249,14 @@ async fn an_issuer_without_keys_is_an_error_with_a_remedy() {
     let mut proxy = Proxy::of(&logto).await;
     assert!(proxy.reload_with(issuer).await);
     proxy.logged("the issuer's keys could not be fetched").await;
+    proxy.logged("\"remedy\":\"Check `issuer` and `jwks`, DNS").await;
+    let asked = "http://127.0.0.1:1/.well-known/openid-configuration";
+    proxy.logged(&format!("\"url\":\"{asked}\"")).await;
     let status = proxy.status().await;
     let problem = problem(&status, "issuers.ci");
     assert_eq!(problem["severity"], "error");
-    assert!(
-        problem["what"].as_str().is_some_and(|it| it.contains("every token of this issuer is refused")),
-        "{problem}"
-    );
+    let what = problem["what"].as_str().unwrap_or_default();
+    assert!(what.contains("every token of this issuer is refused") && what.contains(asked), "{problem}");
     assert!(
         problem["remedy"].as_str().is_some_and(|it| it.starts_with("Check `issuer` and `jwks`, DNS")),
         "{problem}"

@@ -44,7 +44,7 @@ impl TenantNow {
                     "Logto fails whatever it is asked, so nothing is sent there, and requests are answered with 503, until one that is tried succeeds{}",
                     why.unwrap_or_default()
                 ),
-                remedy: last.map_or("", |last| self.remedy_of(last.kind)).into(),
+                remedy: last.map_or("", |last| self.remedy_of(&last)).into(),
                 at: circuit.since.map(|since| at(now, since)),
             });
             return problems;
@@ -77,10 +77,13 @@ impl TenantNow {
             });
         }
         let (failed, all) = (self.tries.failed, self.tries.failed + self.tries.served);
+        let last = self.tenant.health().last();
+        let has_echo = last.is_some_and(|last| last.kind == TryFailure::Echo);
         let severity = match () {
             () if failed == 0 => return problems,
             () if failed * 2 >= all => Severity::Error,
             () if failed * 20 >= all && failed > 1 => Severity::Warning,
+            () if has_echo => Severity::Warning,
             () => return problems,
         };
         let health = self.tenant.health();
@@ -98,7 +101,7 @@ impl TenantNow {
                     "{failed} of {all} attempts failed in the last minutes{since}; the last: {}",
                     last.what
                 ),
-                remedy: self.remedy_of(last.kind).into(),
+                remedy: self.remedy_of(&last).into(),
                 at: Some(at(now, last.at)),
             });
         }

@@ -231,7 +231,11 @@ fn of_issuer(keyring: &KeyringStatus, now: Moment) -> Option<Problem> {
     Some(Problem {
         severity,
         about: format!("issuers.{}", keyring.issuer.name),
-        what: format!("the signing keys cannot be fetched, and {consequence}: {}", error?),
+        what: format!(
+            "the signing keys cannot be fetched, and {consequence}: {} ({})",
+            error?,
+            keyring.issuer.asked()?
+        ),
         remedy: error?.remedy().into(),
         at: keyring.asked.map(|ago| before(now, ago)),
     })

@@ -18,7 +18,8 @@ use crate::{
     limit::Limited as _,
     proxy::{REMEDY_OF_ACCOUNT, Tries, remedy_of_try},
     token::SlotStatus,
-    upstream::{Tenant, TryFailure},
+    trust,
+    upstream::{LastFailure, Tenant, TryFailure},
 };
 
 /// A tenant, and what is known about it now.
@@ -108,9 +109,10 @@ impl TenantNow {
     }
 
     /// What the operator does about tries that fail in this way.
-    pub(super) fn remedy_of(&self, failure: TryFailure) -> &'static str {
-        match failure {
+    pub(super) fn remedy_of(&self, failure: &LastFailure) -> &'static str {
+        match failure.kind {
             TryFailure::TokenRejected if self.tenant.config().is_account() => REMEDY_OF_ACCOUNT,
+            TryFailure::Unreachable if trust::says_what_to_do(&failure.what) => "",
             other => remedy_of_try(other),
         }
     }
@@ -137,7 +139,7 @@ impl TenantNow {
             "circuit": self.circuit(now),
             "last_error": health.last().map(|last| json!({
                 "what": last.what,
-                "remedy": remedy(self.remedy_of(last.kind)),
+                "remedy": remedy(self.remedy_of(&last)),
                 "at": at(now, last.at),
                 "seconds_ago": now.instant.saturating_duration_since(last.at).as_secs(),
             })),

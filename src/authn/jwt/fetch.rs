@@ -12,7 +12,7 @@ use super::key_set::{KeySet, KeySetError};
 use crate::{
     config::{Issuer, Jwks},
     secret::{Bearer, Secret, SecretProvider, Unreadable},
-    trust::{SPEAKS_TLS, is_of_tls_port, look_closer},
+    trust::{self, SPEAKS_TLS, is_of_tls_port, look_closer},
 };
 
 /// The most that is read of one document.
@@ -107,9 +107,10 @@ impl FetchError {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Url(_) => "Correct `issuer` or `jwks`: a URL begins with https://.",
-            Self::Unreachable(why)
-                if why.contains("write http") || why.ends_with("look at host and port") =>
-            {
+            Self::Unreachable(why) if why.contains("set the clock") || why.contains("`tls.roots`") => {
+                "The fetch is repeated by itself."
+            }
+            Self::Unreachable(why) if trust::says_what_to_do(why) => {
                 "Correct `issuer` or `jwks`; the fetch is repeated by itself."
             }
             Self::Unreachable(_) => {
@@ -191,7 +192,7 @@ impl HttpFetch {
         connect: Duration,
         whole: Duration,
     ) -> Result<Arc<Self>, Box<str>> {
-        let http = crate::trust::cold_client(tls, connect)
+        let http = trust::cold_client(tls, connect)
             .timeout(whole)
             .pool_max_idle_per_host(0)
             .user_agent(concat!("claviger/", env!("CARGO_PKG_VERSION")))
@@ -272,11 +273,14 @@ impl Fetch for HttpFetch {
 
 /// The innermost cause: the rest only says that a request failed.
 fn describe(error: reqwest::Error) -> String {
+    if let Some(why) = trust::no_address(&error, error.url().and_then(Url::host_str)) {
+        return why;
+    }
     let unanswered = error.is_timeout().then_some("no answer in time");
-    let unconnected = crate::trust::unconnected(&error).or(unanswered);
+    let unconnected = trust::unconnected(&error).or(unanswered);
     let error = error.without_url();
-    if let Some(known) = crate::trust::plainly_of_answer(&error).or(unconnected) {
-        return known.to_owned();
+    if let Some(known) = trust::plainly_of_answer(&error).or(unconnected.map(Into::into)) {
+        return known.into_owned();
     }
     let mut cause: &dyn std::error::Error = &error;
     while let Some(inner) = cause.source() {

@@ -302,13 +302,13 @@ impl Keyring {
     }
 
     fn report(&self, error: &FetchError, wait: Duration) {
-        let (issuer, held) = (&self.issuer.name, self.held.load());
+        let (issuer, url, held) = (&self.issuer.name, self.issuer.asked(), self.held.load());
         match held.count() {
             0 => {
-                tracing::error!(%issuer, %error, keys = 0, again_in = %format_args!("{wait:.0?}"), "the issuer's keys could not be fetched, and none is held: every token of this issuer is refused");
+                tracing::error!(%issuer, url, %error, remedy = error.remedy(), keys = 0, again_in = %format_args!("{wait:.0?}"), "the issuer's keys could not be fetched, and none is held: every token of this issuer is refused");
             }
             keys => {
-                tracing::warn!(%issuer, %error, keys, again_in = %format_args!("{wait:.0?}"), "the issuer's keys could not be fetched; those that are held stay in use");
+                tracing::warn!(%issuer, url, %error, remedy = error.remedy(), keys, again_in = %format_args!("{wait:.0?}"), "the issuer's keys could not be fetched; those that are held stay in use");
             }
         }
     }

@@ -6,7 +6,6 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use rustls::CertificateError;
 use serde_json::Value;
 
 use super::answer::Answer;
@@ -153,26 +152,25 @@ impl Lost {
     }
 }
 
-/// What is to be added to a failure of TLS that the next attempt would meet again; `None` of any other.
-fn tls_refusal(error: &rustls::Error) -> Option<&'static str> {
-    match error {
-        rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => Some(""),
-        rustls::Error::InvalidCertificate(
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-        ) => Some(": write a name in --url that the certificate has"),
-        rustls::Error::InvalidCertificate(_) => Some(""),
-        _ => None,
-    }
+/// Whether it is a failure of TLS that the next attempt would meet again.
+fn is_tls_refusal(error: &rustls::Error) -> bool {
+    use rustls::{Error::*, InvalidMessage::InvalidContentType};
+    matches!(error, InvalidMessage(InvalidContentType) | InvalidCertificate(_))
 }
+
+/// What `trust` says of a connection, in words of this command's options.
+const OPTIONS: [(&str, &str); 3] = [
+    ("`tls.roots`", "--roots"),
+    (" (`timeouts.connect`)", ""),
+    ("write a name that it has", "write a name in --url that the certificate has"),
+];
 
 async fn by_url(request: reqwest::RequestBuilder) -> Result<Response<Vec<u8>>, Lost> {
     let lost = |error: reqwest::Error| {
         let was_sent = !error.is_connect() && !error.is_builder();
-        let instead = trust::tls_error(&error).and_then(tls_refusal);
-        let why =
-            trust::describe(error).replace("`tls.roots`", "--roots").replace(" (`timeouts.connect`)", "");
-        let refuses_command = instead.is_some() && !was_sent;
-        Lost { was_sent, refuses_command, why: why + instead.unwrap_or_default() }
+        let refuses_command = trust::tls_error(&error).is_some_and(is_tls_refusal) && !was_sent;
+        let why = OPTIONS.iter().fold(trust::describe(error), |why, (key, ours)| why.replace(key, ours));
+        Lost { was_sent, refuses_command, why }
     };
     let mut response = request.send().await.map_err(lost)?;
     let mut answer = Response::new(Vec::new());

@@ -105,13 +105,21 @@ impl Checker<'_> {
     }
 
     fn for_servers(&mut self, key: &KeyPath, cert: &PemFile) {
-        let own = CertificateDer::pem_slice_iter(&cert.pem).find_map(Result::ok);
-        if own.and_then(|own| x509::may_serve(&own)) == Some(false) {
+        let Some(own) = CertificateDer::pem_slice_iter(&cert.pem).find_map(Result::ok) else { return };
+        let file = cert.path.display();
+        if x509::may_serve(&own) == Some(false) {
             let what = format!(
-                "the certificate in {} is not made for servers (extended key usage), so clients refuse it",
-                cert.path.display()
+                "the certificate in {file} is not made for servers (extended key usage), so clients refuse it"
             );
             self.problem(key, what, "Issue it with extendedKeyUsage = serverAuth.");
+        }
+        // Not an error: a client may be told to look at no name.
+        if x509::has_host_names(&own) == Some(false) {
+            let what = format!(
+                "the certificate in {file} has no name that clients look at (subjectAltName), so they refuse it"
+            );
+            let remedy = "Issue it with the names and addresses that clients write, as subjectAltName.";
+            self.warn(key, what, remedy);
         }
     }
 

@@ -166,6 +166,13 @@ fn nothing_at_all() {
          claviger.toml (config/minimal.toml is one), or set LOGTO_ENDPOINT, LOGTO_M2M_APP_ID and LOGTO_M2M_APP_SECRET. \
          To look around without a Logto tenant: claviger demo."
     );
+    let gone = Bench::new().load().unwrap_err().problems.remove(0).while_running().to_string();
+    assert!(
+        gone.ends_with(
+            "nothing in the environment. What this process was started with is gone from there: put it back."
+        ),
+        "{gone}"
+    );
     assert!(Bench::new().with("c.toml", "# later\n").problems()[0].contains("c.toml configures nothing. "));
     let bench = Bench::new().with("c.toml", "workers = 1\n");
     assert_eq!(

@@ -555,15 +555,22 @@ fn a_certificate_that_is_for_clients_alone_is_no_servers() {
         (vec![ClientAuth, ServerAuth], true),
         (vec![ClientAuth, Any], true),
     ] {
-        let issued = authority.issue(&Wanted { purposes, ..Wanted::default() });
+        let issued = authority.issue(&Wanted { purposes, dns: vec!["localhost"], ..Wanted::default() });
         let said = said(&issued.cert_pem, &issued.key_pem, is_fine);
         let what = "c.toml:4: listen.tls.cert: the certificate in tls.crt is not made for servers (extended key usage), so clients refuse it. Issue \
                     it with extendedKeyUsage = serverAuth.";
         assert_eq!(said, if is_fine { vec![] } else { vec![what] });
     }
-    // Without any such extension.
-    let own = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
-    assert_eq!(said(&own.cert.pem(), &own.signing_key.serialize_pem(), true), [""; 0]);
+    // Without any such extension; and without a name, as clients look at no other (RFC 9110, section 4.3.4).
+    let own = |names: &[&str]| {
+        let own =
+            rcgen::generate_simple_self_signed(names.iter().map(ToString::to_string).collect::<Vec<_>>())
+                .unwrap();
+        said(&own.cert.pem(), &own.signing_key.serialize_pem(), true)
+    };
+    let nameless = "c.toml:4: listen.tls.cert: the certificate in tls.crt has no name that clients look at (subjectAltName), so they refuse it. \
+                    Issue it with the names and addresses that clients write, as subjectAltName.";
+    assert_eq!((own(&["localhost"]), own(&[])), (vec![], vec![nameless.to_owned()]));
 }
 
 #[test]

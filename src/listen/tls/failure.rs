@@ -113,7 +113,10 @@ impl HandshakeFailure {
             (None, _) => Reason::Closed,
         };
         let detail = match inner {
-            Some(Error::AlertReceived(alert)) => format!("alert {alert:?}"),
+            Some(Error::AlertReceived(alert)) => match of_own_certificate(*alert) {
+                Some(remedy) => format!("alert {alert:?}: {remedy}"),
+                None => format!("alert {alert:?}"),
+            },
             // The one case of many that is not our mistake, and the library has no words for it.
             Some(Error::InvalidCertificate(error)) if format!("{error:?}").contains("CaUsedAsEndEntity") => {
                 "it is an authority's own, CA:TRUE; issue one for the client".to_owned()
@@ -122,6 +125,22 @@ impl HandshakeFailure {
         };
         Self { reason, detail }
     }
+}
+
+/// What to do where the peer says this of the listener's certificate.
+fn of_own_certificate(alert: AlertDescription) -> Option<&'static str> {
+    Some(match alert {
+        AlertDescription::UnknownCA => {
+            "the client has to trust the authority of listen.tls.cert; are the intermediate certificates in that file?"
+        }
+        AlertDescription::CertificateExpired => "renew listen.tls.cert, or set the client's clock",
+        // rustls says so of names, OpenSSL of what it finds no other word for.
+        AlertDescription::BadCertificate | AlertDescription::CertificateUnknown => {
+            "has listen.tls.cert the name that the client writes, as subjectAltName?"
+        }
+        AlertDescription::UnsupportedCertificate => "is listen.tls.cert made for servers?",
+        _ => return None,
+    })
 }
 
 fn reason(error: &Error) -> Reason {
@@ -201,6 +220,21 @@ impl HandshakeFailures {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_client_says_of_our_certificate_says_what_to_do() {
+        for (alert, remedy) in [
+            (
+                AlertDescription::UnknownCA,
+                "the client has to trust the authority of listen.tls.cert; are the intermediate certificates in that file?",
+            ),
+            (AlertDescription::CertificateExpired, "renew listen.tls.cert, or set the client's clock"),
+        ] {
+            let failure = HandshakeFailure::of(&io::Error::other(Error::AlertReceived(alert)));
+            let whole = format!("the peer refused our certificate or our TLS (alert {alert:?}: {remedy})");
+            assert_eq!(failure.to_string(), whole);
+        }
+    }
 
     #[test]
     fn a_connection_without_a_byte_is_no_warning() {

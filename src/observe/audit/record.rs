@@ -1,6 +1,6 @@
 //! A record of the audit log, as `docs/audit.md` describes it. No member can hold a secret or a body.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{net::SocketAddr, sync::Arc, time::SystemTime};
 
 use serde::{Serialize, Serializer};
 
@@ -22,6 +22,43 @@ pub(super) enum AuditRecord {
     Request(RequestRecord),
     Configuration(ConfigurationRecord),
     Tenant(TenantRecord),
+    Admin(AdminRecord),
+}
+
+/// What was done, or refused, at the admin listener, beside what is done with tenants.
+#[derive(Debug, Serialize)]
+pub struct AdminRecord {
+    /// By the wall clock.
+    #[serde(serialize_with = "moment")]
+    pub time: SystemTime,
+    /// The version of the schema in `docs/audit.md`.
+    pub schema: u32,
+    /// "retry", or "refused".
+    pub action: &'static str,
+    /// Which tenant it was about; `None`: all, or none.
+    pub tenant: Option<TenantName>,
+    /// The other end, where it has an address.
+    pub peer: Option<String>,
+    /// "done", "failed" or "denied".
+    pub outcome: &'static str,
+    /// Why not.
+    pub error: Option<String>,
+    /// How many there were since the last such record.
+    pub count: u64,
+}
+
+impl AdminRecord {
+    /// At `time`, one of them.
+    pub fn new(
+        time: SystemTime,
+        action: &'static str,
+        peer: Option<SocketAddr>,
+        outcome: &'static str,
+        error: Option<String>,
+    ) -> Self {
+        let peer = peer.map(|peer| peer.to_string());
+        Self { time, schema: SCHEMA, action, tenant: None, peer, outcome, error, count: 1 }
+    }
 }
 
 /// That a tenant of the vault was changed, or its secret.

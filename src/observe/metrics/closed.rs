@@ -155,5 +155,8 @@ pub(super) const HANDSHAKES: &[[&str; 1]] = &[
     ["other"],
 ];
 
+/// Of `admin_refused_total`.
+pub(super) const ADMIN: &[[&str; 1]] = &[["token_wrong"], ["token_missing"]];
+
 /// Of `unreadable_requests_total`.
 pub(super) const UNREADABLE: &[[&str; 1]] = &[["head_too_large"], ["malformed"], ["tls"], ["http2"]];

@@ -1,9 +1,9 @@
 //! What is said of the process as a whole, and which metrics are there before they count anything.
 
-use std::{sync::atomic::Ordering::Relaxed, time::SystemTime};
+use std::{collections::HashMap, sync::atomic::Ordering::Relaxed, time::SystemTime};
 
 use super::{Metrics, closed, families};
-use crate::ids::TenantName;
+use crate::{ids::TenantName, observe::LastWithheld};
 
 /// Tenants whose counters are there before they count anything.
 pub(super) const MOST_PRESENT: usize = 100;
@@ -28,6 +28,16 @@ impl Metrics {
             family.of([tenant]);
         }
         self.token_duration.of([tenant]);
+    }
+
+    /// An answer of this tenant was withheld: `what` says so in a sentence.
+    pub(in crate::observe) fn withheld(&self, tenant: &str, is_echo: bool, what: String) {
+        self.withheld.add(tenant, is_echo, what);
+    }
+
+    /// What was withheld since the last look, by tenant. There is one who looks: what is told here is told once.
+    pub fn take_withheld(&self) -> HashMap<Box<str>, LastWithheld> {
+        self.withheld.take()
     }
 
     /// The configuration was read: taken over at `taken_over`, or refused.

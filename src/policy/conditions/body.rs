@@ -32,6 +32,10 @@ pub fn check(members: &[String], headers: &HeaderMap, body: &[u8]) -> Result<(),
     let read = (&mut object).deserialize(&mut json).and_then(|()| json.end());
     match (object.broken, read) {
         (Some(broken), _) => Err(broken),
+        // Its words are the library's alone; of JSON of another kind they would repeat a value.
+        (None, Err(error)) if error.is_syntax() || error.is_eof() => {
+            Err(Broken::Json(error.to_string().into()))
+        }
         (None, Err(_)) => Err(Broken::Body("one JSON object and nothing else")),
         (None, Ok(())) => Ok(()),
     }

@@ -41,6 +41,9 @@ pub enum Broken {
     /// A body that has not been read whole.
     #[error("the grant has conditions on the body, which cannot be checked here")]
     Unseen,
+    /// A body that no reader of JSON takes: what is wrong with it, and where.
+    #[error("the grant has conditions on the body, and it is not valid JSON: {0}")]
+    Json(Box<str>),
     /// A body that is not plainly JSON.
     #[error("the grant has conditions on the body, so it must be {0}")]
     Body(&'static str),

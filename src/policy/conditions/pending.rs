@@ -65,7 +65,11 @@ impl Pending {
             });
             match judged {
                 Ok(()) => return Ok(rule),
-                Err(broken) => first = first.or_else(|| Some(Unmet { rule: rule.clone(), broken })),
+                // Whatever a rule asks for, this is to be mended first.
+                Err(broken) if first.is_none() || matches!(broken, Broken::Json(_)) => {
+                    first = Some(Unmet { rule: rule.clone(), broken });
+                }
+                Err(_) => {}
             }
         }
         Err(first.expect("there is at least one rule"))

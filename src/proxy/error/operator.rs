@@ -9,11 +9,13 @@ use super::{
 };
 use crate::{
     config::Class,
+    filter::Blocked,
     idempotency::IdempotencyError,
     ids::TenantName,
     limit::LimitError,
-    policy::Refusal,
+    policy::{Refusal, conditions::Broken},
     proxy::HostError,
+    trust,
     upstream::{SendError, TryFailure, UpstreamError},
 };
 
@@ -56,6 +58,9 @@ impl Failure {
             Self::Policy(Refusal::TenantNotGranted { named, known }) => {
                 format!("To allow it, add \"{named}\" to callers.{}.tenants.", known.caller()).into()
             }
+            Self::Policy(Refusal::NoAccount(caller)) => {
+                format!("No account at Logto Cloud is configured: write [cloud.NAME], and add its name to callers.{caller}.cloud.").into()
+            }
             Self::Policy(Refusal::AccountNotGranted(caller, account)) => {
                 let account = account.as_ref().map_or("…", TenantName::as_str);
                 format!(
@@ -63,7 +68,7 @@ impl Failure {
                 )
                 .into()
             }
-            Self::Policy(Refusal::Condition { unmet, .. }) => {
+            Self::Policy(Refusal::Condition { unmet, .. }) if !matches!(unmet.broken, Broken::Json(_)) => {
                 let origin = &unmet.rule.rule.origin;
                 format!("Send what the condition asks for, or change the rule ({origin}).").into()
             }
@@ -89,6 +94,13 @@ impl Failure {
                 };
                 format!("{first} Raise tenants.{tenant}.quota only if Logto allows more; several replicas count together only through [redis].").into()
             }
+            Self::Upstream(UpstreamError::Unreachable(error, _))
+                if trust::says_what_to_do(&error.cause()) =>
+            {
+                "".into()
+            }
+            Self::Reply(Blocked::Echo) => remedy_of_try(TryFailure::Echo).into(),
+            Self::Reply(_) => remedy_of_try(TryFailure::Invalid).into(),
             Self::Upstream(error) => {
                 let of_operator = try_of(error).map(remedy_of_try);
                 of_operator.map_or_else(|| self.remedy_of_caller(description), Cow::Borrowed)
@@ -124,6 +136,7 @@ pub fn remedy_of_try(failure: TryFailure) -> &'static str {
         TryFailure::Gateway => table::OPERATOR_GATEWAY,
         TryFailure::TokenRejected => table::OPERATOR_TOKEN_REJECTED,
         TryFailure::Invalid => table::OPERATOR_INVALID,
+        TryFailure::Echo => table::OPERATOR_ECHO,
     }
 }
 

@@ -67,6 +67,7 @@ pub(super) const TWO_SLASHES: Description = Description { remedy: "Does the base
 pub(super) const CALLER_UNKNOWN: Description = row(401, "claviger.caller_unknown", Caller, DENIED, "Unknown caller", "Send a credential that Claviger knows (an API key goes as `Claviger-Key` or `Authorization: Bearer`), or, on the same machine, none at all if a caller there has `loopback = true`. The operator's log says why, under this instance.");
 pub(super) const CREDENTIAL_EXPIRED: Description = row(401, "claviger.caller_unknown", Caller, DENIED, "Credential expired", "Get another one and send the request again.");
 pub(super) const NOT_PERMITTED: Description = row(403, "claviger.not_permitted", Caller, DENIED, "Not permitted", "Ask the operator; `claviger explain` shows which rule decides.");
+pub(super) const BODY_NOT_JSON: Description = Description { remedy: "Correct the body.", ..NOT_PERMITTED };
 pub(super) const TOKEN_ELSEWHERE: Description = Description { remedy: "", ..NOT_PERMITTED };
 pub(super) const OPERATION_UNKNOWN: Description = row(404, "claviger.operation_unknown", Caller, DENIED, "Unknown operation", "Check method and path; an operation newer than the catalog needs a rule with its method and path.");
 pub(super) const OPERATION_MEANT: Description = Description { remedy: "", ..OPERATION_UNKNOWN };
@@ -130,4 +131,18 @@ pub(super) const OPERATOR_GATEWAY: &str = "What is in front of Logto answers in 
 pub(super) const OPERATOR_TOKEN_REJECTED: &str = "Check the tenant's `resource`, the clocks of both sides, and whether Logto's signing keys were rotated.";
 /// What the operator does where Logto Cloud refuses the token of an account.
 pub const REMEDY_OF_ACCOUNT: &str = "Make another personal access token in the Logto Console, in the settings of the profile, and put it where `token` of the account takes it from.";
+pub(super) const OPERATOR_ECHO: &str = "Find out what at `endpoint` repeats the request's Authorization, such as a debugging proxy or an echo server. If others may have seen it, replace the client secret.";
 pub(super) const OPERATOR_INVALID: &str = "Check the tenant's `endpoint`: it must be the tenant's own address, without a path. If it is, see whether a firewall or another server in front of Logto answers in its place.";
+
+impl Description {
+    /// The same for whoever only reads, and need not fear for a write.
+    pub(in crate::proxy) fn for_reader(self) -> Self {
+        const WRITE: &str = "A write may have been carried out: look before you repeat it. ";
+        let remedy = match self.remedy {
+            _ if self.remedy == UPSTREAM_TIMEOUT.remedy => "Try again later.",
+            _ if self.remedy == UPSTREAM_BROKEN.remedy => "Send it again.",
+            remedy => remedy.strip_prefix(WRITE).unwrap_or(remedy),
+        };
+        Self { remedy, ..self }
+    }
+}

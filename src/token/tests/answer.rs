@@ -148,3 +148,26 @@ fn refusals_are_told_in_the_users_terms() {
     assert!(remedy(302, "").contains("redirect"));
     assert!(remedy(429, r#"{"code":"auth.exceed_token_limit"}"#).contains("plan"));
 }
+
+/// Logto has not seen the request.
+#[test]
+fn a_page_of_what_is_in_front_of_logto_is_not_an_error_of_logtos_own() {
+    for (content_type, body, remedy) in [
+        (
+            "text/html",
+            "<html>503 Service Temporarily Unavailable</html>",
+            "What is in front of Logto answers in its place",
+        ),
+        ("application/json", "{}", "It is an error of Logto's own"),
+    ] {
+        let answer = Answer {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            content_type: Some(HeaderValue::from_static(content_type)),
+            retry_after: None,
+            body: Zeroizing::new(body.into()),
+        };
+        let fault = parse(&answer, &[], SystemTime::UNIX_EPOCH).unwrap_err().fault;
+        assert!(fault.remedy().starts_with(remedy), "{fault}. {}", fault.remedy());
+        assert!(fault.to_string().contains("503") && fault.label() == "status", "{fault}");
+    }
+}

@@ -17,7 +17,7 @@ use tokio::{task::JoinHandle, time::Instant};
 use tower::{Service as _, ServiceExt as _};
 
 use super::error::SendError;
-use crate::upstream::replay::RequestBody;
+use crate::{trust, upstream::replay::RequestBody};
 
 /// Heads of answers: more than Logto's longest `Link` lines (fact 4.5).
 const MAX_ANSWER_HEAD: usize = 64 * 1024;
@@ -131,7 +131,10 @@ impl Dialler {
         let patience = self.patience;
         let dialling = async {
             let connector = self.connector.ready().await.map_err(SendError::Connect)?;
-            let stream = connector.call(self.target.clone()).await.map_err(SendError::Connect)?;
+            let stream = connector.call(self.target.clone()).await.map_err(|error| {
+                let unknown = trust::no_address(&*error, self.target.host());
+                SendError::Connect(unknown.map_or(error, Into::into))
+            })?;
             let connected: Connected = stream.connected();
             let handshake = |error: hyper::Error| SendError::Connect(error.into());
             if connected.is_negotiated_h2() {

@@ -68,10 +68,11 @@ impl SendError {
             Self::ConnectTimeout(_) => None,
             Self::Closed(source) | Self::Broken(source) => Some(source),
         };
-        let known =
-            cause.and_then(|error| crate::trust::explain(error).or_else(|| crate::trust::plainly(error)));
+        let known = cause.and_then(|error| {
+            crate::trust::explain(error).or_else(|| crate::trust::plainly(error).map(Into::into))
+        });
         if let Some(known) = known {
-            return known.to_owned();
+            return known.into_owned();
         }
         let mut innermost = String::new();
         while let Some(error) = cause {

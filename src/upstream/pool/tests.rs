@@ -104,3 +104,15 @@ async fn b46_a_connection_that_was_begun_is_for_the_next_request() {
         assert_eq!(connections.load(SeqCst), 1);
     }
 }
+
+#[tokio::test]
+async fn a_host_without_an_address_is_named() {
+    let endpoint =
+        Endpoint { scheme: http::uri::Scheme::HTTPS, authority: "no-such-host.invalid".parse().unwrap() };
+    let times = PoolTimes { connect: Duration::from_secs(5), idle: Duration::from_secs(4) };
+    let tls = trust::client(&Roots::Bundled).unwrap();
+    let pool = Pool::new(&endpoint, tls, true, times, PoolBuffers::default());
+    let request = Request::get("/api/users").body(RequestBody::Held(Bytes::new())).unwrap();
+    let refused = pool.send(request, Instant::now()).await.err().unwrap().error;
+    assert_eq!(refused.cause(), "there is no address for no-such-host.invalid (DNS): is it spelt right?");
+}

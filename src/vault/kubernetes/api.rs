@@ -256,10 +256,11 @@ fn slow() -> Unavailable {
 const REACH: &str = "Look at the API server, DNS and network policies; it is tried again by itself.";
 
 pub(super) fn unreachable(error: reqwest::Error) -> Unavailable {
+    let unknown = trust::no_address(&error, error.url().and_then(reqwest::Url::host_str));
     let error = error.without_url();
-    let known = trust::plainly_of_answer(&error);
+    let known = unknown.map(Into::into).or_else(|| trust::plainly_of_answer(&error));
     let what = match known {
-        Some(known) => known.to_owned(),
+        Some(known) => known.into_owned(),
         None if error.is_timeout() => "no answer in time".to_owned(),
         None => error.to_string(),
     };

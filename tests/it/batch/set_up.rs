@@ -116,7 +116,7 @@ async fn b61_a_scheme_or_a_certificate_that_cannot_be_right_stops_the_run_at_onc
         (
             format!("https://127.0.0.1:{port}"),
             &["--roots", "ca.pem"],
-            "the server's certificate is for another host name: write a name in --url that the certificate has",
+            "the server's certificate is for another host name: write a name in --url that the certificate has (localhost)",
         ),
         (
             format!("http://localhost:{port}"),

@@ -243,6 +243,10 @@ async fn check_online_tells_a_page_of_somebody_else_from_logtos_own_refusal() {
             Effect::body(503, "text/html", "<html>nginx"),
             "503 Service Unavailable. What is in front of Logto answers in its place",
         ),
+        (
+            Effect::body(403, "application/json", r#"{"code":"blocked"}"#),
+            "a token with the scope all was granted, so it is not the role, but the Management API answers 403 Forbidden. A firewall in front of Logto",
+        ),
     ] {
         logto.faults().set(vec![Fault::new(Target::Api, effect)]);
         let finished = claviger(&["check", "--online", "--config", &file]).await;

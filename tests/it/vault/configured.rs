@@ -1,9 +1,10 @@
 //! Client secrets of tenants of the configuration, replaced while the program runs and kept in the vault.
 
 use claviger_emulator::Emulator;
+use serde_json::Value;
 
 use super::{Place, adopt, tenant};
-use crate::support::{Logto, Request, canary::MARK, command::claviger};
+use crate::support::{Logto, Request, canary::MARK, command::claviger, quoted, until, within};
 
 #[tokio::test]
 async fn the_secret_of_a_configured_tenant_is_replaced_and_the_vault_comes_first() {
@@ -70,4 +71,32 @@ async fn the_secret_of_a_configured_tenant_is_replaced_and_the_vault_comes_first
     tenant(&proxy.file(), &["remove", "configured", "--yes"]).await.assert_code(0);
     let answer = proxy.ask(&Request::get("/api/roles")).await;
     assert_eq!(answer.status, 200, "a token that is held stays good");
+}
+
+/// What is refused before it begins leaves no record, whose secret would come before the one that is written.
+#[tokio::test]
+async fn a_configured_tenant_whose_application_is_anothers_as_well_stays_out_of_the_vault() {
+    let (logto, place) = (Logto::start().await, Place::new());
+    let audit = place.path("audit.jsonl");
+    let output = format!("{{ file = {} }}", quoted(audit.display()));
+    let proxy = place.builder(&logto).set("audit.output", &output).start().await;
+    adopt(&place, &proxy.file(), "acme", &logto, logto.secret()).await.assert_code(0);
+    let listed = async || tenant(&proxy.file(), &["list"]).await.assert_code(0).stdout.clone();
+    let before = listed().await;
+    let refused = tenant(&proxy.file(), &["rotate", "configured"]).await;
+    let said = "the tenants configured and acme are one application at Logto";
+    assert!(refused.assert_code(1).stderr.contains(said), "{refused:?}");
+    assert_eq!(listed().await, before);
+    // With an application of its own it is taken in, and that is a change of the vault like another.
+    let removed = async || tenant(&proxy.file(), &["remove", "acme"]).await.code == Some(0);
+    within("acme to be removed", async { while !removed().await {} }).await;
+    tenant(&proxy.file(), &["rotate", "configured"]).await.assert_code(0).keep(proxy.tap());
+    let told = || {
+        let text = std::fs::read_to_string(&audit).expect("it is there");
+        let lines: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let ours = lines.iter().filter(|it| it["event"] == "tenant" && it["tenant"] == "configured");
+        ours.map(|it| format!("{} {}", it["action"], it["outcome"]).replace('"', "")).collect::<Vec<_>>()
+    };
+    let all = until("the rotation", || Some(told()).filter(|all| all.len() > 2)).await;
+    assert_eq!(all, ["rotate failed", "adopt done", "rotate switched"]);
 }
