@@ -41,13 +41,13 @@ impl Admin {
 
     /// Somebody may be guessing. Seldom, as whoever guesses must not push everything else out of the logs.
     fn tell_of_guess(&self, peer: Option<SocketAddr>) {
-        const WHY: &str = "that is not `admin.token`";
+        const WHY: &str = "its token is not `admin.token`";
         let now = self.shared.clock.now();
         let Some(count) = self.guesses.add(now.instant) else { return };
         tracing::warn!(
             peer = peer.map(tracing::field::display),
             count,
-            "a request was refused at the admin listener: {WHY}"
+            "a request to the admin listener was refused (401): {WHY}"
         );
         if let Some(audit) = &self.shared.audit {
             let record = AdminRecord::new(now.wall, "refused", peer, "denied", Some(WHY.to_owned()));

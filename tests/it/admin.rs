@@ -243,7 +243,7 @@ async fn refused_requests_and_what_is_done_at_the_admin_listener_are_told() {
     let refused = |reason: &str| format!("claviger_admin_refused_total{{reason=\"{reason}\"}}");
     assert_eq!(proxy.metric(&refused("token_wrong")).await, 3.0);
     assert_eq!(proxy.metric(&refused("token_missing")).await, 1.0);
-    proxy.logged("was refused at the admin listener: that is not `admin.token`").await;
+    proxy.logged("was refused (401): its token is not `admin.token`").await;
     assert_eq!(ask(&Request::post("/token/retry?tenant=acme", "")).await, 200);
     let told = || {
         let text = std::fs::read_to_string(&audit).expect("it is there");
