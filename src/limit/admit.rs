@@ -69,7 +69,8 @@ struct RateLimit {
 /// A permitted request within its caller's limit. Only [`RateLimits::admit`] makes one.
 #[derive(Debug)]
 pub struct Admitted<T> {
-    pub(super) permit: Permit<T>,
+    /// In a box, as it is handed on from stage to stage, and each has room for it.
+    pub(super) permit: Box<Permit<T>>,
     pub(super) memory: Arc<CallerMemory>,
     pub(super) turn: Turn,
     /// While it waits.
@@ -107,7 +108,7 @@ impl RateLimits {
             return Err(LimitError::Rate { caller: caller.clone(), rate, wait });
         }
         let turn = Turn { caller: limits.id, class: limits.class, weight: limits.weight };
-        Ok(Admitted { permit, memory: limits.memory.clone(), turn, held: None })
+        Ok(Admitted { permit: Box::new(permit), memory: limits.memory.clone(), turn, held: None })
     }
 
     /// What a caller holds.

@@ -114,3 +114,19 @@ impl Handler for Service {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes<F>(_: fn(&'static Service, &'static Connection, Request<Incoming>, Busy) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Every connection of HTTP/1.1 has room for it from its first moment to its last.
+    #[test]
+    fn what_a_request_takes_while_it_is_answered_does_not_creep() {
+        let bytes = bytes(|service, connection, request, busy| service.handle(connection, request, busy));
+        assert!(bytes <= 7 * 1024, "{bytes} bytes");
+    }
+}
