@@ -81,6 +81,7 @@ enum Command {
 Examples:
   claviger serve --config /etc/claviger/claviger.toml
   LOGTO_ENDPOINT=https://acme.logto.app LOGTO_M2M_APP_ID=… LOGTO_M2M_APP_SECRET_FILE=… CLAVIGER_ALLOW=users:read claviger serve
+  CLAVIGER_LISTEN__PROXY=127.0.0.1:3700 claviger serve   (any key of the configuration can be set so)
 
 Signals:
   SIGTERM, SIGINT  finish the requests under way, then end; a second one ends at once
