@@ -67,7 +67,7 @@ pub async fn probe(tenant: &Arc<Tenant>, shared: &Shared) -> Result<(), ProbeErr
                 ProbeError::Unknown(why)
             });
         }
-        Err(UpstreamError::TokenRejected(..)) if is_account => {
+        Err(UpstreamError::AccountRefused(_)) => {
             return Err(ProbeError::Refused(format!(
                 "{} refuses the personal access token. {REMEDY_OF_ACCOUNT}",
                 tenant.endpoint()

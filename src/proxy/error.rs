@@ -247,6 +247,7 @@ impl Failure {
                 }
                 UpstreamError::TokenRejected(..) => table::TOKEN_REJECTED,
                 UpstreamError::Body(RequestBodyError::TooLarge { .. }) => table::BODY_TOO_LARGE,
+                UpstreamError::AccountRefused(_) => table::ACCOUNT_REFUSED,
                 UpstreamError::Body(RequestBodyError::Limit(_)) => table::OVERLOADED,
                 UpstreamError::Body(RequestBodyError::NoContentType) => table::CONTENT_TYPE_MISSING,
                 UpstreamError::Body(RequestBodyError::Masked) => table::MASKED_VALUE,

@@ -101,6 +101,7 @@ impl Failure {
             }
             Self::Reply(Blocked::Echo) => remedy_of_try(TryFailure::Echo).into(),
             Self::Reply(_) => remedy_of_try(TryFailure::Invalid).into(),
+            Self::Upstream(UpstreamError::AccountRefused(_)) => table::REMEDY_OF_ACCOUNT.into(),
             Self::Upstream(error) => {
                 let of_operator = try_of(error).map(remedy_of_try);
                 of_operator.map_or_else(|| self.remedy_of_caller(description), Cow::Borrowed)

@@ -112,6 +112,17 @@ async fn what_the_account_refuses_is_explained() {
 
 #[tokio::test]
 async fn the_admin_listener_creates_for_whoever_has_the_token() {
+#[tokio::test]
+async fn a_personal_access_token_that_is_refused_is_what_is_to_be_replaced() {
+    let (cloud, _) = account().await;
+    let proxy = started(&cloud, &format!("{MARK}another-0123456789")).await;
+    let refused = tenant(&proxy.file(), &ACME).await;
+    let said = &refused.assert_code(1).stderr;
+    let told = "Logto Cloud refuses the personal access token of account default. Make another personal access token";
+    assert!(said.contains(told) && !said.contains("clocks"), "{said}");
+    assert_unseen(&proxy);
+}
+
     let (cloud, token) = account().await;
     let proxy = started(&cloud, &token).await;
     let new =
