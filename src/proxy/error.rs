@@ -30,7 +30,7 @@ use crate::{
     },
     token::{Fault, TokenError},
     upstream::{BodyError, RequestBodyError, SendError, UpstreamError},
-    vault::VaultError,
+    vault::{Unavailable, VaultError},
 };
 
 /// Why a request is not answered by the upstream.
@@ -281,6 +281,8 @@ impl Failure {
             Self::Vault(VaultError::Unknown(_)) => table::TENANT_UNKNOWN,
             Self::Vault(VaultError::Unfit(_) | VaultError::NoExport(_)) => table::BAD_REQUEST,
             Self::Vault(VaultError::Unavailable(_)) => table::VAULT_UNAVAILABLE,
+            Self::Vault(VaultError::Unavailable(why)) if is_absent(why) => table::NO_VAULT,
+            Self::Vault(VaultError::Unavailable(why)) if why.is_wrong() => table::VAULT_WRONG,
             Self::Idempotency(error) => match error {
                 IdempotencyError::Malformed(_) => table::KEY_MALFORMED,
                 IdempotencyError::Missing => table::KEY_MISSING,
@@ -308,7 +310,9 @@ impl Failure {
             }
             Self::Upstream(UpstreamError::Unreachable(_, wait) | UpstreamError::Foreign(_, wait)) => *wait,
             Self::OpenApi(CutError::Busy) => Some(Duration::from_secs(1)),
-            Self::Vault(VaultError::Unavailable(_)) => Some(Duration::from_secs(5)),
+            Self::Vault(VaultError::Unavailable(why)) => {
+                (!why.is_wrong() && !is_absent(why)).then_some(Duration::from_secs(5))
+            }
             Self::Idempotency(error) => error.retry_after(),
             Self::Token(error) => Some(error.retry_after(Instant::now())),
             Self::Caller(unauthenticated) => unauthenticated.retry_after(),
@@ -331,6 +335,9 @@ impl Failure {
                 format!("the request's body is larger than {limit} bytes (`{key}`)")
             }
             // Why may name a file: that is for the log.
+            Self::Vault(VaultError::Unavailable(why)) if is_absent(why) => {
+                "no vault is configured".to_owned()
+            }
             Self::Vault(VaultError::Unavailable(_)) => "the vault is unavailable".to_owned(),
             other => other.to_string(),
         };
@@ -377,6 +384,11 @@ impl Failure {
 }
 
 /// With a capital, unless it begins with a name such as `grant_type`.
+/// Whether there is no vault, and will be none before the configuration has one.
+fn is_absent(why: &Unavailable) -> bool {
+    *why == Unavailable::not_configured()
+}
+
 fn sentence(text: &str) -> String {
     let word = text.split(' ').next().unwrap_or_default();
     let (first, rest) =

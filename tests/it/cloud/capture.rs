@@ -98,7 +98,12 @@ async fn without_a_vault_nothing_is_created_but_for_who_sees_the_secret() {
     let (cloud, token) = account().await;
     let may_create = "['cloud:CreateTenant']";
     let proxy = with(&cloud, &token).set("policies.all.allow", may_create).start().await;
-    proxy.ask(&create("Acme")).await.assert_problem(503, "vault_unavailable");
+    let answer = proxy.ask(&create("Acme")).await;
+    answer.assert_problem(503, "vault_unavailable");
+    assert_eq!(answer.value("retry-after"), None, "nobody waits for what never comes");
+    assert_eq!(answer.json()["detail"], "No vault is configured. The operator writes `[vault]`.");
+    proxy.logged("the vault is unavailable: none is configured").await;
+    proxy.logged("Write [vault] with store").await;
     assert_eq!(cloud.api_requests(), 0);
     let proxy = with(&cloud, &token)
         .set("policies.all.allow", may_create)
