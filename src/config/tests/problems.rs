@@ -401,6 +401,19 @@ fn callers_and_policies() {
         ],
     );
 }
+    let behind_a_proxy = "with authz.enabled everybody who reaches the other proxy is this caller, without a key: the connection is that proxy's. \
+                          Write identify = { api_key = { env = \"KEY\" } } or another method that goes by what a request presents.";
+    for identify in [IDENTIFY, "identify = [{ unix_uid = 5 }, { loopback = true }]"] {
+        let text = GOOD
+            .replacen("[callers.c]", "[authz]\nenabled = true\n[callers.c]", 1)
+            .replacen(IDENTIFY, identify, 1);
+        let bench = Bench::new().with("c.toml", text).env("S", "secret");
+        let warnings = bench.warnings();
+        assert!(
+            warnings.contains(&format!("c.toml:10: callers.c.identify: {behind_a_proxy}")),
+            "{warnings:?}"
+        );
+    }
 
 #[test]
 fn two_callers_with_one_key() {
