@@ -164,6 +164,7 @@ impl Failure {
             Self::Policy(refusal) => match refusal {
                 Refusal::Target(
                     TargetError::NotFound
+                    | TargetError::NotFoundNorAuthz
                     | TargetError::Meant { .. }
                     | TargetError::TokenBelowApi { .. }
                     | TargetError::OfAdmin { .. }
@@ -246,8 +247,8 @@ impl Failure {
                     Description { status: foreign.status(), ..table::UPSTREAM_FOREIGN }
                 }
                 UpstreamError::TokenRejected(..) => table::TOKEN_REJECTED,
-                UpstreamError::Body(RequestBodyError::TooLarge { .. }) => table::BODY_TOO_LARGE,
                 UpstreamError::AccountRefused(_) => table::ACCOUNT_REFUSED,
+                UpstreamError::Body(RequestBodyError::TooLarge { .. }) => table::BODY_TOO_LARGE,
                 UpstreamError::Body(RequestBodyError::Limit(_)) => table::OVERLOADED,
                 UpstreamError::Body(RequestBodyError::NoContentType) => table::CONTENT_TYPE_MISSING,
                 UpstreamError::Body(RequestBodyError::Masked) => table::MASKED_VALUE,
@@ -280,9 +281,9 @@ impl Failure {
             Self::Vault(VaultError::Changed(_)) => table::TENANT_CHANGED,
             Self::Vault(VaultError::Unknown(_)) => table::TENANT_UNKNOWN,
             Self::Vault(VaultError::Unfit(_) | VaultError::NoExport(_)) => table::BAD_REQUEST,
-            Self::Vault(VaultError::Unavailable(_)) => table::VAULT_UNAVAILABLE,
             Self::Vault(VaultError::Unavailable(why)) if is_absent(why) => table::NO_VAULT,
             Self::Vault(VaultError::Unavailable(why)) if why.is_wrong() => table::VAULT_WRONG,
+            Self::Vault(VaultError::Unavailable(_)) => table::VAULT_UNAVAILABLE,
             Self::Idempotency(error) => match error {
                 IdempotencyError::Malformed(_) => table::KEY_MALFORMED,
                 IdempotencyError::Missing => table::KEY_MISSING,
@@ -334,10 +335,10 @@ impl Failure {
             Self::Upstream(UpstreamError::Body(RequestBodyError::TooLarge { limit, key })) => {
                 format!("the request's body is larger than {limit} bytes (`{key}`)")
             }
-            // Why may name a file: that is for the log.
             Self::Vault(VaultError::Unavailable(why)) if is_absent(why) => {
                 "no vault is configured".to_owned()
             }
+            // Why may name a file: that is for the log.
             Self::Vault(VaultError::Unavailable(_)) => "the vault is unavailable".to_owned(),
             other => other.to_string(),
         };
@@ -383,12 +384,12 @@ impl Failure {
     }
 }
 
-/// With a capital, unless it begins with a name such as `grant_type`.
 /// Whether there is no vault, and will be none before the configuration has one.
 fn is_absent(why: &Unavailable) -> bool {
     *why == Unavailable::not_configured()
 }
 
+/// With a capital, unless it begins with a name such as `grant_type`.
 fn sentence(text: &str) -> String {
     let word = text.split(' ').next().unwrap_or_default();
     let (first, rest) =

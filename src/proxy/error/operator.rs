@@ -68,6 +68,13 @@ impl Failure {
                 )
                 .into()
             }
+            Self::Policy(Refusal::Condition { operation, unmet, .. }) if matches!(unmet.broken, Broken::Unseen) => {
+                let origin = &unmet.rule.rule.origin;
+                format!(
+                    "Nothing that is sent can meet it: grant {operation} without conditions on the body ({origin}), or let the request pass through Claviger's own proxy."
+                )
+                .into()
+            }
             Self::Policy(Refusal::Condition { unmet, .. }) if !matches!(unmet.broken, Broken::Json(_)) => {
                 let origin = &unmet.rule.rule.origin;
                 format!("Send what the condition asks for, or change the rule ({origin}).").into()
@@ -94,6 +101,7 @@ impl Failure {
                 };
                 format!("{first} Raise tenants.{tenant}.quota only if Logto allows more; several replicas count together only through [redis].").into()
             }
+            Self::Upstream(UpstreamError::AccountRefused(_)) => table::REMEDY_OF_ACCOUNT.into(),
             Self::Upstream(UpstreamError::Unreachable(error, _))
                 if trust::says_what_to_do(&error.cause()) =>
             {
@@ -101,7 +109,6 @@ impl Failure {
             }
             Self::Reply(Blocked::Echo) => remedy_of_try(TryFailure::Echo).into(),
             Self::Reply(_) => remedy_of_try(TryFailure::Invalid).into(),
-            Self::Upstream(UpstreamError::AccountRefused(_)) => table::REMEDY_OF_ACCOUNT.into(),
             Self::Upstream(error) => {
                 let of_operator = try_of(error).map(remedy_of_try);
                 of_operator.map_or_else(|| self.remedy_of_caller(description), Cow::Borrowed)
