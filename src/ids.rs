@@ -78,6 +78,11 @@ impl TenantName {
     pub fn of_account(name: &Self) -> Self {
         Self(format!("cloud:{name}").into())
     }
+
+    /// The name of the account that this one is for.
+    pub fn as_account(&self) -> &str {
+        self.as_str().trim_start_matches("cloud:")
+    }
 }
 
 name!(

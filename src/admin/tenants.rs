@@ -44,11 +44,18 @@ impl Admin {
         }
         let path = request.uri().path();
         let name = path.strip_prefix(TENANTS).unwrap_or_default().trim_start_matches('/').to_owned();
+        let mut about = name.clone();
         let done = match (request.method(), name.split_once('/').unwrap_or((&name, ""))) {
             (&Method::GET, ("", "")) => self.list().await,
             (&Method::POST, ("", "")) => {
                 let watched = is_watched(request.headers());
-                match posted(request).await {
+                let posted = posted(request).await;
+                match &posted {
+                    Ok(Posted::Adoption(adoption)) => about.clone_from(&adoption.alias),
+                    Ok(Posted::New(new)) => about = new.alias.clone().unwrap_or_default(),
+                    Err(_) => {}
+                }
+                match posted {
                     Ok(Posted::Adoption(adoption)) => self.adopt(*adoption).await,
                     Ok(Posted::New(new)) if watched => return self.create_watched(new),
                     Ok(Posted::New(new)) => self.create(new).await,
@@ -69,7 +76,9 @@ impl Admin {
             Ok(value) => shown(&value),
             Err(refused) => {
                 if refused.status.is_server_error() {
-                    tracing::warn!(tenant = %name.escape_debug(), remedy = refused.remedy(), "{}", refused.message());
+                    // A list is about none of them.
+                    let tenant = (!about.is_empty()).then(|| tracing::field::display(about.escape_debug()));
+                    tracing::warn!(tenant, remedy = refused.remedy(), "{}", refused.message());
                 }
                 let mut response = shown(&refused.shown());
                 *response.status_mut() = refused.status;

@@ -67,7 +67,7 @@ pub async fn probe(tenant: &Arc<Tenant>, shared: &Shared) -> Result<(), ProbeErr
                 ProbeError::Unknown(why)
             });
         }
-        Err(UpstreamError::TokenRejected(..)) if is_account => {
+        Err(UpstreamError::AccountRefused(_)) => {
             return Err(ProbeError::Refused(format!(
                 "{} refuses the personal access token. {REMEDY_OF_ACCOUNT}",
                 tenant.endpoint()
@@ -147,7 +147,8 @@ fn explain(failure: &Failure) -> String {
 }
 
 fn sentences(what: &str, remedy: &str) -> String {
-    if remedy.is_empty() { format!("{what}.") } else { format!("{what}. {remedy}") }
+    let end = if what.ends_with('?') { "" } else { "." };
+    if remedy.is_empty() { format!("{what}{end}") } else { format!("{what}{end} {remedy}") }
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -159,6 +160,15 @@ fn is_json(headers: &HeaderMap) -> bool {
 mod tests {
     use super::*;
     use crate::config::RedisAddress;
+
+    #[test]
+    fn what_ends_with_a_question_has_no_full_stop_behind_it() {
+        assert_eq!(
+            sentences("no address for x: is it spelt right?", ""),
+            "no address for x: is it spelt right?"
+        );
+        assert_eq!(sentences("refused", "Look."), "refused. Look.");
+    }
 
     /// The attempt ends at the same time as the wait for it would.
     #[tokio::test(start_paused = true)]

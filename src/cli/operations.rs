@@ -134,11 +134,13 @@ fn diff(catalog: &Catalog, from: &str, json: bool) -> ExitCode {
 /// The document of a server, or what is in a file.
 fn read(from: &str) -> Result<Vec<u8>, String> {
     if !from.starts_with("http://") && !from.starts_with("https://") {
-        let about = std::fs::metadata(Path::new(from)).map_err(|error| error.to_string())?;
+        let path = Path::new(from);
+        let why = |error| super::output::why_unopened(path, &error);
+        let about = std::fs::metadata(path).map_err(why)?;
         if about.len() > MOST as u64 {
             return Err(format!("it is larger than {MOST} bytes"));
         }
-        return std::fs::read(from).map_err(|error| error.to_string());
+        return std::fs::read(path).map_err(why);
     }
     let mut url = reqwest::Url::parse(from).map_err(|error| error.to_string())?;
     if url.path() == "/" {

@@ -86,7 +86,11 @@ fn report_with(more: &str, problems: &Problems) -> ExitCode {
 
 /// Why a file that somebody named cannot be opened or read.
 pub(super) fn unopened(option: &str, path: &Path, error: &io::Error) -> String {
-    let shown = path.display();
+    format!("{option}{}: {}", path.display(), why_unopened(path, error))
+}
+
+/// The same without its name.
+pub(super) fn why_unopened(path: &Path, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => {
             let directory = path.parent().filter(|it| !it.as_os_str().is_empty() && !it.exists());
@@ -94,9 +98,9 @@ pub(super) fn unopened(option: &str, path: &Path, error: &io::Error) -> String {
                 Some(directory) => format!("there is no directory {}", directory.display()),
                 None => "there is no such file".to_owned(),
             };
-            format!("{option}{shown}: {what}: look at the path")
+            format!("{what}: look at the path")
         }
-        _ => format!("{option}{shown}: {error}"),
+        _ => error.to_string(),
     }
 }
 

@@ -57,7 +57,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     if let Some(file) = &args.svg
         && let Err(error) = std::fs::write(file, svg::draw(&outcome))
     {
-        return super::fail(&format!("cannot write {}: {error}", file.display()));
+        return super::fail(&super::output::unopened("--svg ", file, &error));
     }
     super::print(&table(&outcome))
 }
@@ -69,7 +69,7 @@ fn read(file: &Path) -> Result<Scenario, String> {
         std::fs::read_to_string(file)
     };
     let name = file.display();
-    let text = text.map_err(|error| format!("{name}: {error}"))?;
+    let text = text.map_err(|error| super::output::unopened("", file, &error))?;
     Scenario::parse(&text).map_err(|error| match error.line {
         Some(line) => format!("{name}:{line}: {error}"),
         None => format!("{name}: {error}"),

@@ -10,6 +10,7 @@ use crate::{
     authn::Found,
     catalog::Slip,
     config::Issue,
+    ids::TenantName,
     policy::{Refusal, conditions::Words},
     proxy::{Allowed, Failure},
 };
@@ -206,6 +207,17 @@ fn reason_of_refusal(refusal: &Refusal, facts: &Facts<'_>) -> String {
         Refusal::TenantUnknown { .. } => format!("there is no tenant of that name; there are: {}", tenants()),
         Refusal::TenantNotGranted { named, known } => {
             format!("{refusal}. To grant it, add {:?} to callers.{}.tenants", named.as_str(), known.caller())
+        }
+        Refusal::NoAccount(caller) => format!(
+            "{refusal}. To grant it, write [cloud.default] with its token, and callers.{caller}.cloud = \"default\""
+        ),
+        Refusal::AccountNotGranted(caller, named) => {
+            let first = facts.config.cloud.first().map(|account| &account.name);
+            let name = named.as_ref().or(first).map_or("default", TenantName::as_str);
+            match facts.caller().is_none_or(|caller| caller.cloud.is_empty()) {
+                true => format!("{refusal}. To grant it, write callers.{caller}.cloud = {name:?}"),
+                false => format!("{refusal}. To grant it, add {name:?} to callers.{caller}.cloud"),
+            }
         }
         Refusal::Path(ambiguous) => format!("{ambiguous}. {}", ambiguous.remedy()),
         other => other.to_string(),

@@ -74,6 +74,9 @@ pub enum TargetError {
         "there is no such path here: the Management API is below /api or /t/{{tenant}}/api, the Logto Cloud API below /cloud/api, the token broker is /oidc/token"
     )]
     NotFound,
+    /// 404 `claviger.not_found`, where other proxies may ask (`authz.enabled`).
+    #[error("{}, and other proxies ask at /authz", Self::NotFound)]
+    NotFoundNorAuthz,
     /// 404 `claviger.not_found`: a path of this proxy, but for a slip at its beginning or end.
     #[error("there is no such path here{}. Did you mean {tenant}{path}?", .slip.map_or_else(String::new, |slip| format!(": {slip}")))]
     Meant {

@@ -51,6 +51,7 @@ pub fn examine(config: &Config, clock: &Clock) -> Result<Findings, Vec<BuildErro
     match (tls, keyrings, grants) {
         (Ok(tls), Ok(()), Ok(grants)) => {
             let mut concerns = policy::idle_allows(config);
+            concerns.extend(policy::idle_cloud(config));
             concerns.extend(policy::idle_reveals(&grants, config));
             concerns.extend(tls.map(|tls| tls.dates().concerns(clock.now().wall)).unwrap_or_default());
             Ok(Findings { concerns, notes: policy::idle_denies(&grants, config) })

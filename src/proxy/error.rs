@@ -30,7 +30,7 @@ use crate::{
     },
     token::{Fault, TokenError},
     upstream::{BodyError, RequestBodyError, SendError, UpstreamError},
-    vault::VaultError,
+    vault::{Unavailable, VaultError},
 };
 
 /// Why a request is not answered by the upstream.
@@ -164,6 +164,7 @@ impl Failure {
             Self::Policy(refusal) => match refusal {
                 Refusal::Target(
                     TargetError::NotFound
+                    | TargetError::NotFoundNorAuthz
                     | TargetError::Meant { .. }
                     | TargetError::TokenBelowApi { .. }
                     | TargetError::OfAdmin { .. }
@@ -246,6 +247,7 @@ impl Failure {
                     Description { status: foreign.status(), ..table::UPSTREAM_FOREIGN }
                 }
                 UpstreamError::TokenRejected(..) => table::TOKEN_REJECTED,
+                UpstreamError::AccountRefused(_) => table::ACCOUNT_REFUSED,
                 UpstreamError::Body(RequestBodyError::TooLarge { .. }) => table::BODY_TOO_LARGE,
                 UpstreamError::Body(RequestBodyError::Limit(_)) => table::OVERLOADED,
                 UpstreamError::Body(RequestBodyError::NoContentType) => table::CONTENT_TYPE_MISSING,
@@ -279,6 +281,8 @@ impl Failure {
             Self::Vault(VaultError::Changed(_)) => table::TENANT_CHANGED,
             Self::Vault(VaultError::Unknown(_)) => table::TENANT_UNKNOWN,
             Self::Vault(VaultError::Unfit(_) | VaultError::NoExport(_)) => table::BAD_REQUEST,
+            Self::Vault(VaultError::Unavailable(why)) if is_absent(why) => table::NO_VAULT,
+            Self::Vault(VaultError::Unavailable(why)) if why.is_wrong() => table::VAULT_WRONG,
             Self::Vault(VaultError::Unavailable(_)) => table::VAULT_UNAVAILABLE,
             Self::Idempotency(error) => match error {
                 IdempotencyError::Malformed(_) => table::KEY_MALFORMED,
@@ -307,7 +311,9 @@ impl Failure {
             }
             Self::Upstream(UpstreamError::Unreachable(_, wait) | UpstreamError::Foreign(_, wait)) => *wait,
             Self::OpenApi(CutError::Busy) => Some(Duration::from_secs(1)),
-            Self::Vault(VaultError::Unavailable(_)) => Some(Duration::from_secs(5)),
+            Self::Vault(VaultError::Unavailable(why)) => {
+                (!why.is_wrong() && !is_absent(why)).then_some(Duration::from_secs(5))
+            }
             Self::Idempotency(error) => error.retry_after(),
             Self::Token(error) => Some(error.retry_after(Instant::now())),
             Self::Caller(unauthenticated) => unauthenticated.retry_after(),
@@ -328,6 +334,9 @@ impl Failure {
             },
             Self::Upstream(UpstreamError::Body(RequestBodyError::TooLarge { limit, key })) => {
                 format!("the request's body is larger than {limit} bytes (`{key}`)")
+            }
+            Self::Vault(VaultError::Unavailable(why)) if is_absent(why) => {
+                "no vault is configured".to_owned()
             }
             // Why may name a file: that is for the log.
             Self::Vault(VaultError::Unavailable(_)) => "the vault is unavailable".to_owned(),
@@ -373,6 +382,11 @@ impl Failure {
             _ => None,
         }
     }
+}
+
+/// Whether there is no vault, and will be none before the configuration has one.
+fn is_absent(why: &Unavailable) -> bool {
+    *why == Unavailable::not_configured()
 }
 
 /// With a capital, unless it begins with a name such as `grant_type`.

@@ -40,7 +40,10 @@ impl<'r> Route<'r> {
         let target = match target(&head.uri, head.version, &head.headers) {
             Err(TargetError::NotFound) => {
                 let path = head.uri.path();
-                return Issuer::of(path).map(Self::Discovery).ok_or_else(|| not_found(path));
+                return Issuer::of(path).map(Self::Discovery).ok_or_else(|| match not_found(path) {
+                    TargetError::NotFound if forward_auth => TargetError::NotFoundNorAuthz,
+                    other => other,
+                });
             }
             other => other?,
         };

@@ -144,11 +144,11 @@ pub async fn send(
             let refusal = refusal((response, connection)).await;
             let rejection = handle.reject(token.generation());
             if let Some(why) = why_not_again(&body, renewals, rejection) {
-                return Err(noted(
-                    &tenant,
-                    TryFailure::TokenRejected,
-                    UpstreamError::TokenRejected(refusal, why),
-                ));
+                let error = match tenant.config() {
+                    config if config.is_account() => UpstreamError::AccountRefused(config.name.clone()),
+                    _ => UpstreamError::TokenRejected(refusal, why),
+                };
+                return Err(noted(&tenant, TryFailure::TokenRejected, error));
             }
             // One that had been replaced already was not new: another try with the next one is left.
             renewals += if rejection == Rejection::Superseded { 1 } else { MOST_RENEWALS };

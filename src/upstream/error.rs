@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{foreign::Foreign, pool::SendError, replay::RequestBodyError, retry::Outcome};
-use crate::{limit::LimitError, token::TokenError};
+use crate::{ids::TenantName, limit::LimitError, token::TokenError};
 
 /// Why there is no answer to hand on.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +33,9 @@ pub enum UpstreamError {
     /// The upstream refused the token; what it said, and what was done about it.
     #[error("the upstream refused the access token ({0}); {1}")]
     TokenRejected(&'static str, &'static str),
+    /// The same of the token of this account.
+    #[error("Logto Cloud refuses the personal access token of account {}", .0.as_account())]
+    AccountRefused(TenantName),
     /// There was a head, and nothing after it.
     #[error("the upstream's answer broke off at its beginning; the request may have been carried out")]
     BrokeOff,

@@ -243,7 +243,7 @@ async fn what_is_known_of_a_refused_request_is_in_its_line_and_its_labels() {
         .set("authz.enabled", "true")
         .set("callers.keyed.identify", format!("{{ api_key = '{MARK}key-of-keyed-0123456789' }}"))
         .set("callers.keyed.policies", "['some']")
-        .set("policies.some.allow", "['users:read', 'applications:read', 'ListApplications']")
+        .set("policies.some.allow", "['users:read', 'applications:read', 'ListApplications', { operation = 'UpdateUser', body = ['name'] }]")
         .start()
         .await;
     let keyed = |method: &str, target: &str, id: &str| {
@@ -283,6 +283,15 @@ async fn what_is_known_of_a_refused_request_is_in_its_line_and_its_labels() {
     assert!(
         masked["cause"].as_str().is_some_and(|cause| cause.contains("ListApplications holds secrets")),
         "{masked}"
+    );
+    proxy.ask(&asked("PATCH", "/api/users/x", "unseen")).await.assert_problem(403, "not_permitted");
+    let remedy = line(&proxy, "unseen").await["remedy"].clone();
+    let remedy = remedy.as_str().unwrap_or_default();
+    assert!(
+        remedy.starts_with(
+            "Nothing that is sent can meet it: grant UpdateUser without conditions on the body ("
+        ) && remedy.ends_with("), or let the request pass through Claviger's own proxy."),
+        "{remedy}"
     );
     proxy.ask(&keyed("GET", "/authz", "half")).await.assert_problem(400, "bad_request");
     assert_eq!(line(&proxy, "half").await["via"], "authz");

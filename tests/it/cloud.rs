@@ -147,7 +147,12 @@ async fn one_of_several_accounts_is_named_in_the_path() {
 async fn a_token_that_the_account_refuses_is_named_as_ours() {
     let (cloud, _) = account().await;
     let proxy = with(&cloud, &format!("{MARK}another-0123456789")).start().await;
-    proxy.get("/cloud/api/tenants").await.assert_problem(502, "token_rejected");
+    let answer = proxy.get("/cloud/api/tenants").await;
+    answer.assert_problem(502, "token_rejected");
+    let told =
+        "Logto Cloud refuses the personal access token of account default. The operator makes another.";
+    assert_eq!(answer.json()["detail"], told);
+    proxy.logged("Make another personal access token in the Logto Console").await;
 }
 
 #[tokio::test]

@@ -137,6 +137,9 @@ async fn another_proxy_may_ask_where_it_is_allowed_to() {
         assert_eq!(answer.status, status, "{what}: {}", answer.text());
         assert_eq!(answer.value("authorization"), None, "{what}");
     }
+    let near = proxy.get("/authx").await;
+    near.assert_problem(404, "not_found");
+    assert!(near.text().contains("/oidc/token, and other proxies ask at /authz."), "{}", near.text());
     let mut last = 0;
     for _ in 0..12 {
         last = aside(&proxy, &nginx("GET", "/api/users")).await.status;

@@ -57,7 +57,8 @@ impl Answer {
         if !self.is_claviger && self.status < 500 {
             return format!("what answers there is not Claviger's proxy (it answered {})", self.status);
         }
-        let message = self.body["message"].as_str().unwrap_or_default();
+        let message =
+            self.body["message"].as_str().filter(|it| !it.is_empty()).unwrap_or("without a message");
         if self.code() == "caller_unknown" {
             let what = message.split_once(". ").map_or(message, |(what, _)| what);
             let id = self.body["instance"].as_str().map(|id| format!(" (request {id})")).unwrap_or_default();

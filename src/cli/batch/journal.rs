@@ -94,7 +94,10 @@ impl Journal {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(format!("{}: another run has it", journal.display()));
+                return Err(format!(
+                    "{}: another run has it: wait until that has ended, or end it",
+                    journal.display()
+                ));
             }
             Err(TryLockError::Error(error)) => return Err(of(journal, error)),
         }

@@ -95,7 +95,7 @@ impl Run {
         while under_way.join_next().await.is_some() {}
         this.client.end().await;
         let mut journal = this.journal();
-        let synced = journal.sync().err().map(|error| format!("the results cannot be written: {error}"));
+        let synced = journal.sync().err().map(|error| unwritten("results", &error));
         let given_up = given_up.or(synced).map(|why| {
             let next = match (this.is_refused.load(Ordering::Relaxed), journal.is_untouched()) {
                 (true, true) => "Nothing was sent",
@@ -140,7 +140,7 @@ impl Run {
                 done.map_err(|error| error.to_string())??;
             }
             if synced.elapsed() >= SYNCED_EVERY {
-                self.journal().sync().map_err(|error| format!("the results cannot be written: {error}"))?;
+                self.journal().sync().map_err(|error| unwritten("results", &error))?;
                 synced = Instant::now();
             }
         }
@@ -161,9 +161,7 @@ impl Run {
         let fresh: Vec<_> =
             lines.iter().filter(|(_, earlier)| earlier.is_none()).map(|(line, _)| (line, 1)).collect();
         if !fresh.is_empty() {
-            journal
-                .sends(fresh.into_iter())
-                .map_err(|error| format!("the journal cannot be written: {error}"))?;
+            journal.sends(fresh.into_iter()).map_err(|error| unwritten("journal", &error))?;
         }
         Ok(lines)
     }
@@ -171,9 +169,7 @@ impl Run {
     async fn carry_out(self: Arc<Self>, line: Line, earlier: Option<u32>) -> Result<(), String> {
         let concluded = self.conclude(&line, earlier).await?;
         self.patience.progress();
-        self.journal()
-            .concludes(&line, &concluded)
-            .map_err(|error| format!("the results cannot be written: {error}"))
+        self.journal().concludes(&line, &concluded).map_err(|error| unwritten("results", &error))
     }
 
     async fn conclude(&self, line: &Line, earlier: Option<u32>) -> Result<Concluded, String> {
@@ -200,7 +196,7 @@ impl Run {
                         Settled::Anew(_) => {
                             (anew, attempt) = (anew + 1, attempt + 1);
                             let noted = self.journal().sends(std::iter::once((line, attempt)));
-                            noted.map_err(|error| format!("the journal cannot be written: {error}"))?;
+                            noted.map_err(|error| unwritten("journal", &error))?;
                         }
                     }
                 }
@@ -254,7 +250,7 @@ impl Run {
     fn unsent(&self, line: &Line, attempt: u32, why: String) -> String {
         match self.journal().unsent(line, attempt) {
             Ok(()) => why,
-            Err(error) => format!("{why}; and the journal cannot be written: {error}"),
+            Err(error) => format!("{why}; and {}", unwritten("journal", &error)),
         }
     }
 
@@ -282,4 +278,13 @@ impl Run {
         let outcome = if is_fine || is_gone { Outcome::Done } else { Outcome::Failed };
         Ok(Concluded { outcome, status: Some(answer.status), body: answer.body, settled })
     }
+}
+
+/// Why one of the two files cannot be written, and what to do.
+fn unwritten(file: &str, error: &std::io::Error) -> String {
+    let what = match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ": make room",
+        _ => "",
+    };
+    format!("the {file} cannot be written: {error}{what}")
 }

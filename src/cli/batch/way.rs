@@ -24,6 +24,7 @@ use crate::{
     ids::CallerIndex,
     observe::{Metrics, log},
     secret::Secret,
+    vault::VaultError,
 };
 
 /// Bytes of a credential, with what is beside it.
@@ -156,7 +157,10 @@ impl Chosen {
         tokio::spawn(repeated.tell());
         let app = InProcess::start(*config, caller, metrics, Clock::system()).await;
         let app = app.map_err(|error| match error {
-            StartError::Audit(_) | StartError::Vault(_) => {
+            StartError::Vault(VaultError::Unavailable(why)) if why.is_in_use() => {
+                format!("{why}: send through it, with --url in place of --caller")
+            }
+            StartError::Audit(_) => {
                 format!(
                     "{error}. If a running Claviger has it, send through that: --url in place of --caller"
                 )

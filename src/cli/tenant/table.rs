@@ -54,7 +54,11 @@ pub(super) fn text(value: &Value, now: SystemTime) -> String {
         lines.push(("callers", NOBODY.into()));
     }
     if value["in_force"] == false {
-        lines.push(("in force", "no: the configuration has a tenant of this name".into()));
+        let why = match value["creating"].is_object() {
+            true => "no: it has no credential",
+            false => "no: the configuration has a tenant of this name",
+        };
+        lines.push(("in force", why.into()));
     }
     lines.iter().map(|(key, value)| format!("{key:<10} {value}\n")).collect()
 }
@@ -81,10 +85,12 @@ fn list(all: &[Value], now: SystemTime) -> String {
 fn step(value: &Value, now: SystemTime) -> Option<String> {
     if let Some(account) = value["creating"]["account"].as_str() {
         let alias = word(&value["alias"]);
+        let template =
+            value["template"].as_str().map(|name| format!(" --template {name}")).unwrap_or_default();
         return Some(match value["tenant_id"].as_str() {
             Some(id) => format!(
                 "creation cut off: {id} exists at Logto Cloud and its credential is lost; make a secret in its Console, then: \
-                 claviger tenant adopt {alias} --tenant-id {id} --client-id …"
+                 claviger tenant adopt {alias} --tenant-id {id}{template} --client-id …"
             ),
             None => format!(
                 "being created at Logto Cloud by account {account}; if that takes too long, Claviger looks for it there"
@@ -125,6 +131,22 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_creation_that_was_cut_off_has_no_credential_and_is_adopted_with_its_template() {
+        let mut value = json!({
+            "alias": "acme", "tenant_id": "abc123", "template": "customer", "creating": { "account": "default" }, "in_force": false,
+        });
+        let said = text(&value, SystemTime::UNIX_EPOCH);
+        assert!(
+            said.contains("claviger tenant adopt acme --tenant-id abc123 --template customer --client-id …"),
+            "{said}"
+        );
+        assert!(said.ends_with("in force   no: it has no credential\n"), "{said}");
+        value["creating"].take();
+        let said = text(&value, SystemTime::UNIX_EPOCH);
+        assert!(said.ends_with("in force   no: the configuration has a tenant of this name\n"), "{said}");
+    }
 
     #[test]
     fn a_secret_that_should_be_deleted_by_now_is_said_to_work_still() {

@@ -97,15 +97,17 @@ impl Checker<'_> {
         }
         if let Some(quota) = quota
             && quota.tokens
-            && quota.burst == 1
-            && Duration::from_nanos(quota.interval()) >= Duration::from_secs(1)
+            && quota.burst <= 2
+            // Half of the burst is left to interactive callers.
+            && let wait = quota.interval() / u64::from(quota.burst)
+            && Duration::from_nanos(wait) >= Duration::from_secs(1)
         {
-            let interval = Duration::from_millis(quota.interval() / 1_000_000);
             let what = format!(
-                "a token request draws on the quota too, and may take the only request that passes at once: the first one of a caller waits {} then, or is refused",
-                humantime::format_duration(interval)
+                "a token request draws on the quota too, and leaves nothing of a burst of {} to callers with the priority normal: their first request waits {} then, or is refused",
+                quota.burst,
+                humantime::format_duration(Duration::from_millis(wait / 1_000_000))
             );
-            let remedy = "Allow more, write a burst of 2 or more, or tokens = false if token requests do not count at Logto.";
+            let remedy = "Allow more, write a burst of 3 or more, or tokens = false if token requests do not count at Logto.";
             self.warn(&section.key("quota"), what, remedy);
         }
         quota

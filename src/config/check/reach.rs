@@ -2,7 +2,13 @@
 //! one policy file serves a sidecar, a socket and a gateway, and only the listeners differ.
 
 use super::checker::Checker;
-use crate::config::{address::Address, caller::Identity, effective::Config, listen::Listen, path::KeyPath};
+use crate::config::{
+    address::Address,
+    caller::{Caller, Identity},
+    effective::Config,
+    listen::Listen,
+    path::KeyPath,
+};
 
 /// Why a method cannot be used, and what to write.
 type Reason = (&'static str, &'static str);
@@ -23,6 +29,9 @@ impl Checker<'_> {
                 }
             }
         }
+        if config.authz.enabled {
+            self.let_in_by_another_proxy(config);
+        }
         let by_place_alone = config
             .callers
             .iter()
@@ -34,6 +43,19 @@ impl Checker<'_> {
             let key = KeyPath::of(&["callers", caller.name.as_str(), "identify"]);
             let what = format!("callers on {address} are not known by loopback, even from this machine");
             self.warn(&key, what, "Let them use the loopback address, or identify by api_key.");
+        }
+    }
+
+    /// Another proxy that asks connects itself, for whoever reaches it.
+    fn let_in_by_another_proxy(&mut self, config: &Config) {
+        let by_place = |caller: &&Caller| caller.identify.iter().any(|it| matches!(it, Identity::Loopback));
+        if let Some(caller) = config.callers.iter().find(by_place)
+            && config.listen.proxy.iter().any(is_local)
+        {
+            let key = KeyPath::of(&["callers", caller.name.as_str(), "identify"]);
+            let what = "with authz.enabled everybody who reaches the other proxy is this caller, without a key: the connection is that proxy's";
+            let remedy = "Write identify = { api_key = { env = \"KEY\" } } or another method that goes by what a request presents.";
+            self.warn(&key, what, remedy);
         }
     }
 }

@@ -282,3 +282,12 @@ fn labels_tell_the_keys_of_a_caller_apart() {
         "c.toml:7: callers.c.identify[0]: there is a label, and no key that it is for. Write { api_key = { file = \"…\" }, label = \"…\" }.",
     );
 }
+
+#[test]
+fn other_proxies_may_ask_where_that_is_said() {
+    let keyed = GOOD.replacen("loopback = true", "api_key = { env = \"K\" }", 1);
+    let on =
+        Bench::new().with("c.toml", keyed).env("S", "secret").env("K", "0123456789abcdef0123456789abcdef");
+    let on = on.env("CLAVIGER_AUTHZ__ENABLED", "true");
+    assert!(on.config().authz.enabled && !Config::default().authz.enabled);
+}

@@ -265,9 +265,17 @@ fn tenants() {
         ID,
         &format!("quota = {{ requests = 1, per = \"1m\", share = 1 }}\n{ID}"),
         &[
-            "c.toml:3: tenants.acme.quota: a token request draws on the quota too, and may take the only request that passes at once: the first one of a caller waits 1m then, or is refused. Allow more, write a burst of 2 or more, or tokens = false if token requests do not count at Logto.",
+            "c.toml:3: tenants.acme.quota: a token request draws on the quota too, and leaves nothing of a burst of 1 to callers with the priority normal: their first request waits 1m then, or is refused. Allow more, write a burst of 3 or more, or tokens = false if token requests do not count at Logto.",
         ],
     );
+    warns(
+        ID,
+        &format!("quota = {{ requests = 2, per = \"10s\", share = 1 }}\n{ID}"),
+        &[
+            "c.toml:3: tenants.acme.quota: a token request draws on the quota too, and leaves nothing of a burst of 2 to callers with the priority normal: their first request waits 2s 500ms then, or is refused. Allow more, write a burst of 3 or more, or tokens = false if token requests do not count at Logto.",
+        ],
+    );
+    warns(ID, &format!("quota = {{ requests = 3, per = \"10s\", share = 1 }}\n{ID}"), &[]);
     warns(ID, &format!("quota = {{ requests = 1, per = \"1m\", tokens = false }}\n{ID}"), &[]);
     warns(ID, &format!("quota = {{ requests = 20, per = \"10s\" }}\n{ID}"), &[]);
     warns(
@@ -393,6 +401,19 @@ fn callers_and_policies() {
         "[policies.q]\nallow = \"*\"\n[callers.c]",
         &["c.toml:7: policies.q: no caller has this policy. Name it in a caller's policies, or take it out."],
     );
+    let behind_a_proxy = "with authz.enabled everybody who reaches the other proxy is this caller, without a key: the connection is that proxy's. \
+                          Write identify = { api_key = { env = \"KEY\" } } or another method that goes by what a request presents.";
+    for identify in [IDENTIFY, "identify = [{ unix_uid = 5 }, { loopback = true }]"] {
+        let text = GOOD
+            .replacen("[callers.c]", "[authz]\nenabled = true\n[callers.c]", 1)
+            .replacen(IDENTIFY, identify, 1);
+        let bench = Bench::new().with("c.toml", text).env("S", "secret");
+        let warnings = bench.warnings();
+        assert!(
+            warnings.contains(&format!("c.toml:10: callers.c.identify: {behind_a_proxy}")),
+            "{warnings:?}"
+        );
+    }
     warns(
         IDENTIFY,
         "identify = { unix_uid = 5 }",

@@ -35,6 +35,8 @@ use crate::{
     vault::{self, Reservation, Vault, VaultError, fault_point},
 };
 
+/// What is said to whoever does not know whether there is a tenant now.
+const AGAIN: &str = ". The same request may be given again: they are listed before anything is sent";
 /// What those between say who stopped waiting for an answer: Request Timeout, and nginx' Client Closed Request.
 const GAVE_UP: [u16; 2] = [408, 499];
 /// What the account says to one creation more than it takes, or to the same a second time: perhaps somebody between has sent it twice, and
@@ -311,13 +313,13 @@ impl Keep {
             }
             (Ok(Some(_)), Some(name)) => {
                 format!(
-                    "the account's tenants were listed, and none that is not known here is named {name:?}"
+                    "the account's tenants were listed, and none that is not known here is named {name:?}{AGAIN}"
                 )
             }
             (Ok(_), _) => {
                 "the request names no tenant by which it could be found in the list of them".to_owned()
             }
-            (Err(_), _) => "the account's tenants could not be listed either".to_owned(),
+            (Err(_), _) => format!("the account's tenants could not be listed either{AGAIN}"),
         };
         CreationError::Unknown { told: cause.describe().into(), cause: cause.to_string(), found }.into()
     }

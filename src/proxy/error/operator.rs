@@ -68,6 +68,13 @@ impl Failure {
                 )
                 .into()
             }
+            Self::Policy(Refusal::Condition { operation, unmet, .. }) if matches!(unmet.broken, Broken::Unseen) => {
+                let origin = &unmet.rule.rule.origin;
+                format!(
+                    "Nothing that is sent can meet it: grant {operation} without conditions on the body ({origin}), or let the request pass through Claviger's own proxy."
+                )
+                .into()
+            }
             Self::Policy(Refusal::Condition { unmet, .. }) if !matches!(unmet.broken, Broken::Json(_)) => {
                 let origin = &unmet.rule.rule.origin;
                 format!("Send what the condition asks for, or change the rule ({origin}).").into()
@@ -94,6 +101,7 @@ impl Failure {
                 };
                 format!("{first} Raise tenants.{tenant}.quota only if Logto allows more; several replicas count together only through [redis].").into()
             }
+            Self::Upstream(UpstreamError::AccountRefused(_)) => table::REMEDY_OF_ACCOUNT.into(),
             Self::Upstream(UpstreamError::Unreachable(error, _))
                 if trust::says_what_to_do(&error.cause()) =>
             {

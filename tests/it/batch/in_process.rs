@@ -182,6 +182,22 @@ async fn b61_in_process_what_keeps_a_run_from_beginning_is_said() {
     assert!(said.assert_code(1).stderr.contains("--url in place of --caller"), "{}", said.stderr);
     drop(running);
 
+    let vault = |desk: &Desk| format!("{{ file = {} }}", quoted(desk.path("vault.redb").display()));
+    let key = "'CANARY-held-vault-key-0123456789-0123456789'";
+    let vaulted = Desk::to("--caller", "importer");
+    let both = settings(&vaulted, &logto).set("vault.store", vault(&vaulted)).set("vault.key", key);
+    both.write(&vaulted.path("claviger.toml"));
+    vaulted.write([user("a")]);
+    let running = Proxy::builder()
+        .tenant("acme", &logto)
+        .set("vault.store", vault(&vaulted))
+        .set("vault.key", key)
+        .start()
+        .await;
+    let said = run(&vaulted, &[]).await.assert_code(1).stderr.clone();
+    assert!(said.ends_with("vault.redb open: send through it, with --url in place of --caller\n"), "{said}");
+    drop(running);
+
     let refused = desk(&logto, |settings| settings.set("tenants.acme.client_secret", "'CANARY-held-wrong'"));
     refused.write((0..3).map(|n| user(&format!("no_{n}"))));
     let said = run(&refused, &[]).await;

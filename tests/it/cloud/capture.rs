@@ -98,7 +98,12 @@ async fn without_a_vault_nothing_is_created_but_for_who_sees_the_secret() {
     let (cloud, token) = account().await;
     let may_create = "['cloud:CreateTenant']";
     let proxy = with(&cloud, &token).set("policies.all.allow", may_create).start().await;
-    proxy.ask(&create("Acme")).await.assert_problem(503, "vault_unavailable");
+    let answer = proxy.ask(&create("Acme")).await;
+    answer.assert_problem(503, "vault_unavailable");
+    assert_eq!(answer.value("retry-after"), None, "nobody waits for what never comes");
+    assert_eq!(answer.json()["detail"], "No vault is configured. The operator writes `[vault]`.");
+    proxy.logged("the vault is unavailable: none is configured").await;
+    proxy.logged("Write [vault] with store").await;
     assert_eq!(cloud.api_requests(), 0);
     let proxy = with(&cloud, &token)
         .set("policies.all.allow", may_create)
@@ -129,7 +134,8 @@ async fn a_creation_of_unknown_outcome_is_looked_up_and_never_sent_again() {
     cloud.faults().add(only_post(Effect::Reset).times(1));
     let answer = proxy.ask(&create("Never")).await;
     answer.assert_problem(502, "upstream_unreachable");
-    assert!(answer.text().contains("listed"), "{}", answer.text());
+    let safe = "The same request may be given again: they are listed before anything is sent.";
+    assert!(answer.text().contains(safe), "{}", answer.text());
     assert_eq!(posts(), 2);
     // Then its caller may.
     assert_eq!(proxy.ask(&create("Never")).await.status, 201);

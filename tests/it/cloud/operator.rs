@@ -91,6 +91,8 @@ async fn what_the_account_refuses_is_explained() {
     cloud.faults().add(post(Effect::Truncate { after: 10 }));
     let lost = tenant(&proxy.file(), &ACME).await;
     let id = cloud.cloud_tenants().remove(0).0;
+    let shown = tenant(&proxy.file(), &["show", "acme"]).await;
+    assert!(shown.assert_code(0).stdout.contains("in force   no: it has no credential\n"), "{shown:?}");
     // Or it is a refusal, of whoever was asked a second time.
     cloud.faults().add(post(Effect::body(409, "application/json", r#"{"message":"There is one"}"#)));
     let second = tenant(&proxy.file(), &["create", "beta", "--name", "Acme", "--region", "EU"]).await;
@@ -111,6 +113,17 @@ async fn what_the_account_refuses_is_explained() {
 }
 
 #[tokio::test]
+async fn a_personal_access_token_that_is_refused_is_what_is_to_be_replaced() {
+    let (cloud, _) = account().await;
+    let proxy = started(&cloud, &format!("{MARK}another-0123456789")).await;
+    let refused = tenant(&proxy.file(), &ACME).await;
+    let said = &refused.assert_code(1).stderr;
+    let told = "Logto Cloud refuses the personal access token of account default. Make another personal access token";
+    assert!(said.contains(told) && !said.contains("clocks"), "{said}");
+    assert_unseen(&proxy);
+}
+
+#[tokio::test]
 async fn the_admin_listener_creates_for_whoever_has_the_token() {
     let (cloud, token) = account().await;
     let proxy = started(&cloud, &token).await;
@@ -124,6 +137,12 @@ async fn the_admin_listener_creates_for_whoever_has_the_token() {
     assert_eq!((&created.json()["alias"], &created.json()["usable"]), (&json!("acme"), &json!(true)));
     let taken = proxy.ask_admin(&new().header("Authorization", &bearer)).await;
     assert_eq!((taken.status, &taken.json()["code"]), (409, &json!("claviger.alias_taken")));
+    // What fails is logged with the alias that it is about, and a list is about none.
+    let unproved = json!({ "alias": "lost", "endpoint": "http://127.0.0.1:1", "client_id": "a", "client_secret": "CANARY-held-secret" });
+    let unproved = Request::post("/tenants", unproved.to_string()).header("Authorization", &bearer);
+    assert_eq!(proxy.ask_admin(&unproved).await.status, 502);
+    proxy.logged(r#""tenant":"lost""#).await;
+    assert!(!proxy.log().contains(r#""tenant":"""#), "{}", proxy.log());
     for odd in [json!({ "alias": "x" }), json!({ "name": "x", "secret": "y" })] {
         let odd = Request::post("/tenants", odd.to_string()).header("Authorization", &bearer);
         assert_eq!(proxy.ask_admin(&odd).await.status, 400);

@@ -39,9 +39,10 @@ async fn a_document_is_compared_with_the_catalog() {
         "GET\t/api/users/{id}/devices\tListDevices\tusers\t?\t-\tpublic\tkind\t-\t-"
     );
 
-    for (what, name, text) in
-        [("not an OpenAPI document", "other.json", "{}"), ("No such file", "missing.json", "")]
-    {
+    for (what, name, text) in [
+        ("not an OpenAPI document", "other.json", "{}"),
+        ("there is no directory /nonexistent", "missing.json", ""),
+    ] {
         let path =
             if text.is_empty() { format!("/nonexistent/{name}") } else { file(&directory, name, text) };
         let trouble = claviger(&["operations", "--diff", &path]).await;
@@ -142,4 +143,24 @@ async fn the_document_itself_is_explained() {
         explained.assert_code(code);
         assert!(explained.stdout.contains(says), "{}", explained.stdout);
     }
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_there_is_named_with_what_to_do() {
+    let directory = tempfile::tempdir().expect("there is a temporary directory");
+    let (nofile, scenario) = (directory.path().join("nofile"), directory.path().join("s.toml"));
+    std::fs::write(
+        &scenario,
+        "duration = \"1s\"\nquota = { requests = 10, per = \"1s\" }\n[load.a]\nrate = 1\n",
+    )
+    .expect("it can be written");
+    let (nofile, scenario) = (nofile.display().to_string(), scenario.display().to_string());
+    let missing = format!("claviger: {nofile}: there is no such file: look at the path\n");
+    assert_eq!(claviger(&["simulate", &nofile]).await.assert_code(1).stderr, missing);
+    assert_eq!(claviger(&["operations", "--diff", &nofile]).await.assert_code(2).stderr, missing);
+    let below = format!("{nofile}/a.svg");
+    assert_eq!(
+        claviger(&["simulate", &scenario, "--svg", &below]).await.assert_code(1).stderr,
+        format!("claviger: --svg {below}: there is no directory {nofile}: look at the path\n")
+    );
 }

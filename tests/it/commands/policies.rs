@@ -342,3 +342,43 @@ async fn check_warns_of_a_deny_that_takes_all_of_an_allow() {
         assert!(!some.stderr.contains("allows nothing"), "{allow} {deny}: {some:?}");
     }
 }
+
+#[tokio::test]
+async fn rules_about_logto_cloud_that_come_to_nothing_are_said_with_what_to_write() {
+    let files = Files::new();
+    let said = async |settings: Settings, command: &[&str]| {
+        let file = files.with(&settings.set("policies.all.allow", "['users:read', 'cloud:CreateTenant']"));
+        let run =
+            finish(program().args(command).args(["--config", &file]).env("ACME_SECRET", "0123456789abcdef"))
+                .await;
+        format!("{}{}", run.stdout, run.stderr)
+    };
+    let account = || offline().set("cloud.default.token", "{ env = 'ACME_SECRET' }");
+    let nobodys = "policies.all.allow: \"cloud:CreateTenant\" allows nothing: no caller with this policy may use an account at Logto Cloud. \
+                   Write callers.local.cloud = \"default\"";
+    let none = said(offline(), &["check"]).await;
+    assert!(none.contains(&format!("{nobodys}, and [cloud.default] with its token.\n")), "{none}");
+    let unused = said(account(), &["check"]).await;
+    assert!(unused.contains(&format!("{nobodys}.\n")), "{unused}");
+    let explain = ["explain", "POST", "/cloud/api/tenants", "--caller", "local"];
+    for (settings, what) in [
+        (
+            account(),
+            "caller local has no grant for the Logto Cloud API. To grant it, write callers.local.cloud = \"default\"\n",
+        ),
+        (
+            offline(),
+            "caller local has no grant for the Logto Cloud API. To grant it, write [cloud.default] with its token, and callers.local.cloud = \"default\"\n",
+        ),
+    ] {
+        let explained = said(settings, &explain).await;
+        assert!(explained.contains(what), "{explained}");
+    }
+    let granted = || account().set("callers.local.cloud", "'default'").set("callers.local.tenants", "['*']");
+    let unkept = "policies.all.allow: \"cloud:CreateTenant\" creates nothing: there is no vault for the credential of a new tenant. \
+                  Write [vault] with store = { file = \"/var/lib/claviger/vault.redb\" } and key = { file = \"…\" }.";
+    let without = said(granted(), &["check"]).await;
+    assert!(without.contains(unkept) && !without.contains("allows nothing"), "{without}");
+    let revealed = said(granted().set("callers.local.reveal", "['cloud:CreateTenant']"), &["check"]).await;
+    assert!(!revealed.contains("no vault") && revealed.contains(", 0 warnings"), "{revealed}");
+}

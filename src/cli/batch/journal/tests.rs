@@ -119,7 +119,11 @@ fn a_line_that_was_cut_off_anywhere_is_none() {
 fn a_journal_is_for_one_run_at_a_time_of_one_file() {
     let desk = Desk::new();
     let mut journal = desk.open().unwrap_or_else(|why| panic!("{why}"));
-    assert!(desk.open().err().is_some_and(|why| why.contains("another run has it")));
+    assert!(
+        desk.open()
+            .err()
+            .is_some_and(|why| why.ends_with("another run has it: wait until that has ended, or end it"))
+    );
     journal.sends(std::iter::once((&desk.input().line(0).unwrap(), 1))).unwrap();
     drop(journal);
     let other = Journal::open(&desk.path("j"), &desk.path("r"), &desk.input(), Some("acme"), false);
