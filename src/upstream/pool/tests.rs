@@ -109,7 +109,7 @@ async fn b46_a_connection_that_was_begun_is_for_the_next_request() {
 async fn a_host_without_an_address_is_named() {
     // Longer than a label can be, so that no server is asked for it.
     let host = "a".repeat(64);
-    let endpoint = Endpoint { scheme: http::uri::Scheme::HTTPS, authority: host.parse().unwrap() };
+    let endpoint = Endpoint { scheme: http::uri::Scheme::HTTP, authority: host.parse().unwrap() };
     let times = PoolTimes { connect: Duration::from_secs(5), idle: Duration::from_secs(4) };
     let tls = trust::client(&Roots::Bundled).unwrap();
     let pool = Pool::new(&endpoint, tls, true, times, PoolBuffers::default());
