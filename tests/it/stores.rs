@@ -11,6 +11,8 @@ mod kubernetes;
 mod limits;
 #[path = "stores/redis.rs"]
 mod redis;
+#[path = "stores/refused.rs"]
+mod refused;
 #[path = "stores/replicas.rs"]
 mod replicas;
 #[path = "stores/tls.rs"]
