@@ -122,10 +122,7 @@ pub struct Stored {
 pub struct Version(pub u64);
 
 /// Which of the tenants that are known has no record.
-pub(super) fn missing<'k>(
-    known: &'k [TenantName],
-    is_there: impl Fn(&TenantName) -> bool,
-) -> Vec<&'k TenantName> {
+pub(super) fn missing(known: &[TenantName], is_there: impl Fn(&TenantName) -> bool) -> Vec<&TenantName> {
     known.iter().filter(|alias| !is_there(alias)).collect()
 }
 

@@ -109,6 +109,10 @@ impl Start {
         if options.file().is_some_and(|path| path.is_dir() || unwritable(path).is_some()) {
             return;
         }
+        if let Some(path) = options.file().filter(|path| !path.exists() && missing_directory(path).is_none())
+        {
+            self.notes.push(format!("there is no vault at {} yet: claviger serve begins it", path.display()));
+        }
         let read = async {
             let Some(store) = app::look_into_vault(options).await? else { return Ok(Vec::new()) };
             store.list().await
