@@ -10,6 +10,7 @@ mod messages;
 mod script;
 mod state;
 mod stay;
+mod trial;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -22,6 +23,7 @@ pub use self::{
     messages::{Message, Messages},
     script::Script,
     state::RedisStatus,
+    trial::Uses,
 };
 use crate::{
     config::{RedisAddress, RedisOptions},

@@ -74,6 +74,10 @@ impl Store for Metered {
         self.timed("list", self.store.list())
     }
 
+    fn go_over(&self, known: Vec<TenantName>) -> Pending<'_, Vec<Stored>> {
+        self.timed("list", self.store.go_over(known))
+    }
+
     fn notices(&self) -> Option<mpsc::Receiver<Notice>> {
         self.store.notices()
     }

@@ -11,7 +11,7 @@ use crate::{
     limit::Dispatch,
     observe::{OperationMetrics, Record, Recorder, RequestId},
     proxy::{Failure, REMEDY_OF_ACCOUNT, Shared},
-    redis::Redis,
+    redis::{Redis, RedisError, Uses},
     upstream::{self, Outbound, Prepared, Tenant, UpstreamError},
 };
 
@@ -128,12 +128,20 @@ fn of_account(account: &Tenant, status: StatusCode, is_json: bool) -> Result<(),
 ///
 /// # Errors
 /// Why there is no connection, in the user's terms.
-pub async fn probe_redis(options: &RedisOptions) -> Result<String, String> {
+pub async fn probe_redis(options: &RedisOptions, has_vault: bool) -> Result<String, String> {
     let redis = Redis::new(options).map_err(|error| error.to_string())?;
     let all = options.connect_timeout.saturating_mul(u32::try_from(options.url.len()).unwrap_or(u32::MAX));
     // A little longer than the attempt takes, which says at its end why it failed.
     let connected = redis.connected(all + Duration::from_secs(1)).await;
-    connected.map_err(|error| sentences(&error.to_string(), error.remedy()))?;
+    let said = |error: RedisError| sentences(&error.to_string(), error.remedy());
+    connected.map_err(said)?;
+    let uses = Uses {
+        vault: has_vault,
+        limits: options.share_limits,
+        tokens: options.token_key.is_some(),
+        keys: options.share_idempotency,
+    };
+    redis.tried(uses).await.map_err(said)?;
     Ok(redis.server().map(|server| server.to_string()).unwrap_or_default())
 }
 
@@ -185,7 +193,7 @@ mod tests {
             ("redis", 8, "no answer within 3s."),
         ] {
             let url = RedisAddress::parse(&format!("{scheme}://127.0.0.1:{port}")).unwrap();
-            let why = probe_redis(&RedisOptions::at(vec![url; addresses])).await.unwrap_err();
+            let why = probe_redis(&RedisOptions::at(vec![url; addresses]), true).await.unwrap_err();
             assert!(why.contains(says), "{scheme}: {why}");
         }
     }

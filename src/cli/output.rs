@@ -118,6 +118,9 @@ pub(super) fn keep(path: &Path, secret: &str) -> Result<(), String> {
     written.map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => "it is there already and stays as it is. Name another file.".into(),
         io::ErrorKind::NotFound => "its directory does not exist. Create it first.".into(),
+        io::ErrorKind::StorageFull => "the disk is full. Make room, or name another place.".into(),
+        io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only. Name another place.".into(),
+        io::ErrorKind::PermissionDenied => "this user may not write there. Name another place.".into(),
         _ => error.to_string(),
     })
 }

@@ -1,6 +1,7 @@
 //! `claviger vault`: the vault as a whole. A process that holds its file must be stopped first; one that shares a store goes on.
 
 use std::{
+    io::ErrorKind,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -8,11 +9,14 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{audit, output::sentence};
+use super::{
+    audit,
+    output::{sentence, unopened},
+};
 use crate::{
     app::{open_store, open_vault_file, vault_key},
     clock::Clock,
-    config::{Loaded, Problem, VaultOptions},
+    config::{Loaded, Problem, StoreOptions, VaultOptions},
     ids::{OPERATOR, TenantName},
     observe::{Metrics, audit::TenantRecord},
     secret::{Secret, SecretSource},
@@ -133,7 +137,10 @@ async fn answer(options: Result<&VaultOptions, String>, command: &Command) -> Re
             let there = open_vault_file(options).await.map_err(said)?;
             there.ok_or_else(|| match options.file() {
                 Some(path) => format!("there is no vault at {}", path.display()),
-                None => "there is no vault yet".to_owned(),
+                None => format!(
+                    "there is no vault in {}: was its data lost? Else the first `claviger serve` begins it",
+                    place(options)
+                ),
             })?
         }
     };
@@ -153,7 +160,7 @@ async fn answer(options: Result<&VaultOptions, String>, command: &Command) -> Re
             Ok(with(text, json!(checkup)))
         }
         Command::Rekey { new_key, .. } => {
-            let count = store.rekey(key(new_key)?).await.map_err(said)?;
+            let count = store.rekey(new(new_key)?).await.map_err(said)?;
             let text = format!(
                 "{} sealed with the new key: let `vault.key` in the configuration name {} before the next start",
                 super::count(count, "record"),
@@ -162,10 +169,7 @@ async fn answer(options: Result<&VaultOptions, String>, command: &Command) -> Re
             Ok(with(text, json!({ "records": count })))
         }
         Command::Export { out, key: sealing, .. } => {
-            let sealing = key(sealing).map_err(|error| match sealing.exists() {
-                true => error,
-                false => format!("{error}. Make it with: openssl rand -hex 32 > {}", sealing.display()),
-            })?;
+            let sealing = new(sealing)?;
             if vault_key(options).await.is_ok_and(|own| own == sealing) {
                 return Err(
                     "this is the vault's own key: use another one for the export: openssl rand -hex 32"
@@ -182,8 +186,13 @@ async fn answer(options: Result<&VaultOptions, String>, command: &Command) -> Re
             ))
         }
         Command::Import { from, key: sealing, .. } => {
-            let text =
-                std::fs::read_to_string(from).map_err(|error| format!("{}: {error}", from.display()))?;
+            let text = std::fs::read_to_string(from).map_err(|error| match error.kind() {
+                ErrorKind::InvalidData => format!(
+                    "{}: this is no export of a vault. Name a file of `claviger vault export`",
+                    from.display()
+                ),
+                _ => unopened("", from, &error),
+            })?;
             let records = exported(&text, &key(sealing)?).map_err(said)?;
             let imported = store.import(records).await.map_err(said)?;
             let taken: Vec<_> = imported.taken.iter().map(ToString::to_string).collect();
@@ -196,6 +205,28 @@ async fn answer(options: Result<&VaultOptions, String>, command: &Command) -> Re
             Ok(with(format!("{count} taken in{left}"), json!(imported)))
         }
     }
+}
+
+/// Where a vault that is no file would be.
+fn place(options: &VaultOptions) -> String {
+    match &options.store {
+        StoreOptions::Redis(redis) => {
+            let urls: Vec<_> = redis.url.iter().map(ToString::to_string).collect();
+            format!("Redis ({}, redis.prefix {})", urls.join(", "), redis.prefix)
+        }
+        StoreOptions::Kubernetes(kubernetes) => {
+            format!("Secrets of the namespace {}", kubernetes.namespace)
+        }
+        StoreOptions::File(path) => path.display().to_string(),
+    }
+}
+
+/// A key that may have to be made first.
+fn new(path: &Path) -> Result<Secret, String> {
+    key(path).map_err(|error| match path.exists() {
+        true => error,
+        false => format!("{error}. Make it with: openssl rand -hex 32 > {}", path.display()),
+    })
 }
 
 fn with(text: String, mut value: Value) -> Value {

@@ -50,9 +50,9 @@ pub enum IdempotencyError {
         "there are as many Idempotency-Keys of unknown outcome as can be remembered (`limits.idempotency_keys`)"
     )]
     Full,
-    /// The store that replicas share does not answer.
+    /// The store that replicas share does not answer, or refuses.
     #[error(
-        "Redis, where the replicas share their Idempotency-Keys, does not answer, so nobody knows whether this request is the first with its key; it is not sent"
+        "Redis, where the replicas share their Idempotency-Keys, does not answer or refuses, so nobody knows whether this request is the first with its key; it is not sent"
     )]
     Unavailable(RedisError),
 }
@@ -114,7 +114,7 @@ impl fmt::Display for NotKept {
             Self::NoRoom => "there was no room for it (`limits.idempotency_memory`)",
             Self::NoKey => "replicas share answers only sealed, with a `redis.token_key`",
             Self::NotOpened => {
-                "what rests in Redis is not what was sealed with this `redis.token_key`, or is damaged"
+                "what rests in Redis was not sealed with the `redis.token_key` of this replica, if it has one, or is damaged"
             }
         })
     }

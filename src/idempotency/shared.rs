@@ -241,7 +241,7 @@ impl Inner {
     fn went(&self, error: &RedisError) {
         if self.why().replace((error.clone(), Instant::now(), self.redis.connections())).is_none() {
             tracing::warn!(reason = %error, remedy = error.remedy(),
-                "requests with an Idempotency-Key are refused: the store of keys that replicas share does not answer");
+                "requests with an Idempotency-Key are refused: Redis, where replicas share them, does not answer or refuses");
         }
     }
 

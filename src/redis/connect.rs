@@ -16,7 +16,7 @@ use tokio::{
 
 use super::{
     bounded::Bounded,
-    error::{not_admitted, plainly, said, shortened},
+    error::{RedisError, SENTINELS, not_admitted, plainly, said, shortened, unusable},
 };
 use crate::{
     config::{RedisAddress, RedisOptions},
@@ -81,9 +81,12 @@ impl Connect {
     }
 
     /// To the first that can be had.
-    pub(super) async fn connect(&mut self, push: impl AsyncPushSender + Clone) -> Result<Connected, Why> {
+    pub(super) async fn connect(
+        &mut self,
+        push: impl AsyncPushSender + Clone,
+    ) -> Result<Connected, RedisError> {
         let count = self.options.url.len();
-        let mut last: Why = "no address".into();
+        let mut last: RedisError = "no address".into();
         for n in 0..count {
             let index = (self.first + n) % count;
             let address = self.options.url[index].clone();
@@ -92,7 +95,8 @@ impl Connect {
                     self.first = index;
                     return Ok(connected);
                 }
-                Ok(Err(why)) => last = format!("{address}: {why}").into(),
+                Ok(Err(RedisError::Away(why))) => last = RedisError::Away(format!("{address}: {why}").into()),
+                Ok(Err(why)) => last = why,
                 Err(_) => {
                     let within = humantime::format_duration(self.options.connect_timeout);
                     let hint = if address.is_tls() {
@@ -100,7 +104,7 @@ impl Connect {
                     } else {
                         ""
                     };
-                    last = format!("{address}: no answer within {within}{hint}").into();
+                    last = RedisError::Away(format!("{address}: no answer within {within}{hint}").into());
                 }
             }
         }
@@ -108,7 +112,11 @@ impl Connect {
     }
 
     /// To the server that this address leads to.
-    async fn by(&self, address: &RedisAddress, push: impl AsyncPushSender + Clone) -> Result<Connected, Why> {
+    async fn by(
+        &self,
+        address: &RedisAddress,
+        push: impl AsyncPushSender + Clone,
+    ) -> Result<Connected, RedisError> {
         let mut server = match &self.options.master {
             None => address.clone(),
             Some(master) => self.master(address, master).await?,
@@ -153,26 +161,37 @@ impl Connect {
         &self,
         connection: &MultiplexedConnection,
         server: &RedisAddress,
-    ) -> Result<Option<RedisAddress>, Why> {
-        let mut connection = connection.clone();
+    ) -> Result<Option<RedisAddress>, RedisError> {
+        let (mut connection, mut master) = (connection.clone(), None);
         // Whoever may not ask for the role learns it by the first write.
         if let Ok(Value::Array(role)) = connection.send_packed_command(&redis::cmd("ROLE")).await {
-            let role: Option<String> =
-                role.first().and_then(|role| redis::from_redis_value(role.clone()).ok());
-            // A node of a cluster says better itself who has the keys.
-            if role.as_deref() == Some("slave") && self.options.master.is_some() {
+            let text = |at: usize| {
+                role.get(at)
+                    .and_then(|it| redis::from_redis_value::<String>(it.clone()).ok())
+                    .unwrap_or_default()
+            };
+            if text(0) == "slave" {
+                master = Some(format!("{}:{}", text(1), text(2)));
+            }
+            if master.is_some() && self.options.master.is_some() {
                 return Err("this server is a replica, not yet the master".into());
             }
         }
         let ask = redis::cmd("EXISTS").arg(&self.key).to_owned();
         match connection.send_packed_command(&ask).await.and_then(Value::extract_error) {
-            Ok(_) => Ok(None),
+            // A node of a cluster says better itself who has the keys.
+            Ok(_) => match master {
+                Some(master) => Err(RedisError::Away(shortened(&format!(
+                    "it is a read-only replica of {master}: write the master's address into `redis.url`, or those of Sentinels, and set `redis.master`"
+                )))),
+                None => Ok(None),
+            },
             Err(error) => match error.redirect_node() {
                 Some((node, _)) => {
                     let (host, port) = node.rsplit_once(':').ok_or("a node without a port")?;
                     Ok(Some(server.at(host, port.parse().map_err(|_| "a node without a port")?)))
                 }
-                None => Err(said(&error)),
+                None => Err(unusable(&error, &self.key)),
             },
         }
     }
@@ -200,7 +219,7 @@ impl Connect {
                 info = info.set_username(name);
             }
         }
-        let key = if push.is_some() { "redis.password" } else { "redis.sentinel_password" };
+        let key = if push.is_some() { "redis.password" } else { SENTINELS };
         let mut config = AsyncConnectionConfig::new().set_response_timeout(Some(self.options.timeout));
         if let Some(push) = push {
             config = config.set_push_sender(push);

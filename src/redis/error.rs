@@ -6,6 +6,8 @@ use redis::{ErrorKind, ServerErrorKind};
 
 use crate::trust;
 
+/// Where the password of Sentinels is configured.
+pub(super) const SENTINELS: &str = "redis.sentinel_password";
 /// As much as is shown of what a server says.
 const MAX_SHOWN: usize = 200;
 
@@ -24,6 +26,9 @@ pub enum RedisError {
     /// The user may not do that.
     #[error("the user of `redis.username` lacks a permission: {0}")]
     Permission(Arc<str>),
+    /// It takes no more data.
+    #[error("Redis is full (maxmemory)")]
+    Full,
     /// It does not have the script that was named, and has run nothing.
     #[error("Redis does not have the script")]
     NoScript,
@@ -39,6 +44,11 @@ impl RedisError {
     pub(super) fn of(error: &redis::RedisError) -> Self {
         let said = said(error);
         match error.kind() {
+            // In a script the server names neither the command nor, before Redis 7.2, the kind.
+            _ if said.contains("can't run this command") || said.contains("ACL failure in script") => {
+                Self::Permission("a script may not run a command that it needs".into())
+            }
+            _ if error.code() == Some("OOM") => Self::Full,
             ErrorKind::Io => Self::Broken(said),
             ErrorKind::Server(ServerErrorKind::NoPerm) => Self::Permission(said),
             ErrorKind::Server(ServerErrorKind::NoScript) => Self::NoScript,
@@ -53,12 +63,35 @@ impl RedisError {
             Self::Away(_) | Self::Slow(_) | Self::Broken(_) => {
                 "Look at the Redis and at [redis] of the configuration. A running process tries again all the time; a change of [redis] takes a restart."
             }
-            Self::Permission(_) => "Give the user what docs/tenants.md lists, with ACL SETUSER.",
+            Self::Permission(_) => {
+                "Give the user what docs/tenants.md lists, with ACL SETUSER; `claviger check --online` names what it lacks."
+            }
+            Self::Full => "Give it more memory, or take other data out of it; it is used again by itself.",
             Self::Refused(_) | Self::NoScript => {
                 "Look at what Redis says; docs/tenants.md lists what it has to allow."
             }
             Self::Unexpected => "Check that redis.prefix is used by Claviger alone.",
         }
+    }
+}
+
+impl From<Arc<str>> for RedisError {
+    fn from(why: Arc<str>) -> Self {
+        Self::Away(why)
+    }
+}
+
+impl From<&str> for RedisError {
+    fn from(why: &str) -> Self {
+        Self::Away(why.into())
+    }
+}
+
+/// Why a server with which there is a connection does not let it be used for `what`.
+pub(super) fn unusable(error: &redis::RedisError, what: &str) -> RedisError {
+    match RedisError::of(error) {
+        RedisError::Permission(said) => RedisError::Permission(shortened(&format!("{said}: {what}"))),
+        _ => RedisError::Away(said(error)),
     }
 }
 
@@ -122,6 +155,10 @@ pub(super) fn not_admitted(error: &redis::RedisError, password: &str, database: 
             "what answers there does not speak Redis' protocol: compare host and port".into()
         }
         (_, Some("WRONGPASS")) | (ErrorKind::AuthenticationFailed, _) => refused.into(),
+        (_, Some("NOAUTH")) if password == SENTINELS => format!(
+            "it wants a password: if it is a Sentinel, write `{password}`, else take `redis.master` out"
+        )
+        .into(),
         (_, Some("NOAUTH")) => format!("it wants a password: write `{password}`").into(),
         (ErrorKind::Server(ServerErrorKind::NoPerm), _) => "the user may not use HELLO or SELECT".into(),
         (ErrorKind::Server(ServerErrorKind::BusyLoading), _) => "it is still loading its data".into(),

@@ -21,11 +21,11 @@ pub enum RedisStatus {
     /// There is.
     Connected,
     /// There is none, for this reason.
-    Away(Arc<str>),
+    Away(RedisError),
 }
 
 pub(super) struct State {
-    connection: ArcSwap<Result<MultiplexedConnection, Arc<str>>>,
+    connection: ArcSwap<Result<MultiplexedConnection, RedisError>>,
     status: watch::Sender<RedisStatus>,
     connections: AtomicU64,
     server: Mutex<Option<RedisAddress>>,
@@ -38,7 +38,7 @@ pub(super) struct State {
 
 impl Default for State {
     fn default() -> Self {
-        let why: Arc<str> = "no connection yet".into();
+        let why = RedisError::from("no connection yet");
         Self {
             connection: ArcSwap::from_pointee(Err(why.clone())),
             status: watch::Sender::new(RedisStatus::Away(why)),
@@ -53,7 +53,7 @@ impl Default for State {
 
 impl State {
     pub(super) fn connection(&self) -> Result<MultiplexedConnection, RedisError> {
-        (**self.connection.load()).clone().map_err(RedisError::Away)
+        (**self.connection.load()).clone()
     }
 
     pub(super) fn status(&self) -> watch::Receiver<RedisStatus> {
@@ -76,7 +76,7 @@ impl State {
         self.status.send_replace(RedisStatus::Connected);
     }
 
-    pub(super) fn went(&self, why: &Arc<str>) {
+    pub(super) fn went(&self, why: &RedisError) {
         self.connection.store(Arc::new(Err(why.clone())));
         self.status.send_replace(RedisStatus::Away(why.clone()));
     }

@@ -3,11 +3,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use redis::{PushInfo, aio::MultiplexedConnection};
+use redis::{
+    PushInfo,
+    aio::{AsyncPushSender, MultiplexedConnection},
+};
+use tokio::time::Instant;
 
 use super::{
     connect::{Connect, Connected},
-    error::said,
+    error::{RedisError, said, unusable},
     state::State,
 };
 
@@ -27,22 +31,27 @@ pub(super) async fn connected(mut connect: Connect, state: Arc<State>) {
             pushes.pushed(&info);
             Ok::<(), ()>(())
         };
-        let why = match connect.connect(push).await {
-            Ok(connected) => {
-                pause = FIRST_PAUSE;
+        let why = match begun(&mut connect, push, &state).await {
+            Ok((connected, known)) => {
                 if is_away {
                     tracing::info!(server = %connected.server, "Redis is back");
                 } else if !before {
                     tracing::info!(server = %connected.server, "connected to Redis");
                 }
                 (is_away, before) = (false, true);
-                until_lost(connected, &state, connect.timeout()).await
+                let since = Instant::now();
+                let why = until_lost(connected, known, &state, connect.timeout()).await;
+                // One that is lost at once is tried ever more seldom.
+                if since.elapsed() >= LONGEST_PAUSE {
+                    pause = FIRST_PAUSE;
+                }
+                why
             }
             Err(why) => why,
         };
         state.went(&why);
         if !is_away {
-            tracing::warn!(reason = %why, "Redis is away; connecting goes on");
+            tracing::warn!(reason = %why, remedy = why.remedy(), "Redis is away; connecting goes on");
             is_away = true;
         }
         // Replicas that lost it together do not come back together.
@@ -52,14 +61,28 @@ pub(super) async fn connected(mut connect: Connect, state: Arc<State>) {
     }
 }
 
-/// Lends the connection to everybody, until it is lost: why.
-async fn until_lost(connected: Connected, state: &State, timeout: Duration) -> Arc<str> {
-    let Connected { connection, mut driver, server } = connected;
-    let mut known: Vec<Box<str>> = Vec::new();
-    if let Err(why) = subscribe(&connection, state, &mut known, timeout).await {
-        driver.abort();
-        return why;
+/// Channels that a connection receives.
+type Known = Vec<Box<str>>;
+
+/// A connection that receives what somebody waits for.
+async fn begun(
+    connect: &mut Connect,
+    push: impl AsyncPushSender + Clone,
+    state: &State,
+) -> Result<(Connected, Known), RedisError> {
+    let (connected, mut known) = (connect.connect(push).await?, Known::new());
+    match subscribe(&connected.connection, state, &mut known, connect.timeout()).await {
+        Ok(()) => Ok((connected, known)),
+        Err(why) => {
+            connected.driver.abort();
+            Err(why)
+        }
     }
+}
+
+/// Lends the connection to everybody, until it is lost: why.
+async fn until_lost(connected: Connected, mut known: Known, state: &State, timeout: Duration) -> RedisError {
+    let Connected { connection, mut driver, server } = connected;
     state.came(connection.clone(), server);
     let why = loop {
         tokio::select! {
@@ -76,7 +99,7 @@ async fn until_lost(connected: Connected, state: &State, timeout: Duration) -> A
                 let answer = tokio::time::timeout(timeout, connection.send_packed_command(&ping)).await;
                 match answer {
                     Ok(Ok(_)) => {}
-                    Ok(Err(error)) => break said(&error),
+                    Ok(Err(error)) => break said(&error).into(),
                     Err(_) => break "no answer".into(),
                 }
             }
@@ -90,16 +113,16 @@ async fn until_lost(connected: Connected, state: &State, timeout: Duration) -> A
 async fn subscribe(
     connection: &MultiplexedConnection,
     state: &State,
-    known: &mut Vec<Box<str>>,
+    known: &mut Known,
     timeout: Duration,
-) -> Result<(), Arc<str>> {
+) -> Result<(), RedisError> {
     for channel in state.channels() {
         if !known.contains(&channel) {
             let mut connection = connection.clone();
             let subscribing = tokio::time::timeout(timeout, connection.subscribe(&*channel)).await;
             match subscribing {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => return Err(said(&error)),
+                Ok(Err(error)) => return Err(unusable(&error, &format!("the channel {channel}"))),
                 Err(_) => return Err("no answer".into()),
             }
             known.push(channel.clone());

@@ -27,6 +27,10 @@ impl Rotator {
                     (2.., _) | (_, RotationError::Configured(_)) => {
                         tracing::debug!(%tenant, %error, "{UNSEEN}");
                     }
+                    // Logto has answered.
+                    (_, RotationError::Vault(_)) => {
+                        tracing::warn!(%tenant, %error, remedy = error.remedy(), "cannot note when the client secret expires");
+                    }
                     _ => tracing::warn!(%tenant, %error, "{UNSEEN}: Logto is asked again until it answers"),
                 }
                 stored

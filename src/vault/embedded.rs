@@ -150,7 +150,7 @@ fn guarded<T, E: From<Unavailable>>(work: impl FnOnce() -> Result<T, E>) -> Resu
     done.unwrap_or_else(|_| {
         Err(Unavailable::wrong(
             "its file is damaged",
-            "Restore a copy of the file, or an export; it was not changed.",
+            "Move the file away, then restore a copy of it, or take an export in with `claviger vault import`; it was not changed.",
         )
         .into())
     })

@@ -4,6 +4,9 @@ use std::{fmt, sync::Arc};
 
 use crate::ids::TenantName;
 
+/// Tenants that are named of those that a vault lacks.
+const MOST_NAMED: usize = 5;
+
 /// What can go wrong with the vault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VaultError {
@@ -74,6 +77,8 @@ enum Kind {
     Away,
     /// Another process has it, which is no fault.
     InUse,
+    /// Another vault is in its place.
+    Replaced,
     /// It stays so until somebody corrects the configuration, or what is stored.
     Wrong,
 }
@@ -99,6 +104,11 @@ impl Unavailable {
         self.kind == Kind::InUse
     }
 
+    /// Whether another vault is in the place of the one that was opened.
+    pub(super) fn is_replaced(&self) -> bool {
+        self.kind == Kind::Replaced
+    }
+
     /// Whether it stays so until somebody corrects the configuration, or what is stored.
     pub fn is_wrong(&self) -> bool {
         self.kind == Kind::Wrong
@@ -121,8 +131,25 @@ impl Unavailable {
     pub(super) fn gone(place: impl fmt::Display) -> Self {
         Self::new(
             format!("{place} is gone: its data was lost, or another server answers"),
-            "Bring the data back, or start Claviger anew and take an export in (claviger vault import). What is in force stays in force until then.",
+            "Bring the data back, or run `claviger vault import` with an export, before any Claviger is started: one that starts begins an empty vault. What is in force stays in force.",
         )
+    }
+
+    /// Another vault is in `place` than the one that was opened, and has no record of `missing`, which are in force.
+    pub(super) fn replaced(place: impl fmt::Display, missing: &[&TenantName]) -> Self {
+        let more = missing.len().saturating_sub(MOST_NAMED);
+        let named: Vec<_> = missing.iter().take(MOST_NAMED).map(|alias| alias.as_str()).collect();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let lacks = if named.is_empty() {
+            String::new()
+        } else {
+            format!(", and it lacks tenants that are in force: {}{more}", named.join(", "))
+        };
+        let what = format!(
+            "another vault is in the place of {place}, begun by a Claviger that started after its data was lost{lacks}"
+        );
+        let remedy = "Bring the data back, or run `claviger vault import` with an export: this process takes up what has all its tenants. Do not restart it before: it would start with that vault as it is.";
+        Self { kind: Kind::Replaced, ..Self::new(what, remedy) }
     }
 
     /// There is none.

@@ -23,6 +23,8 @@ use crate::ids::TenantName;
 
 /// Until a store that did not answer is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How often the log repeats that it does not.
+const REPEAT: Duration = Duration::from_mins(10);
 /// Records that are read in one go.
 const AT_A_TIME: usize = 64;
 
@@ -52,7 +54,8 @@ struct Due {
 impl Follower {
     /// Until nobody is left to tell, or to change anything.
     pub(super) async fn run(mut self) {
-        let (mut due, mut is_away) = (Due::default(), false);
+        // Which remedy was told, and when.
+        let (mut due, mut away) = (Due::default(), None::<(String, Instant)>);
         let mut next = Instant::now() + self.relist;
         loop {
             tokio::select! {
@@ -72,29 +75,33 @@ impl Follower {
             while let Ok(asked) = self.asked.try_recv() {
                 due.ask(asked);
             }
-            if is_away && !due.all && Instant::now() < next {
+            if away.is_some() && !due.all && Instant::now() < next {
                 // All will be read when it is back.
                 continue;
             }
             let read = if due.all { self.all().await } else { self.some(&due.some).await };
             match read {
                 Ok(changes) => {
-                    if is_away {
+                    if away.take().is_some() {
                         tracing::info!("the vault answers again");
                     }
                     if due.all {
                         next = Instant::now() + self.relist;
                     }
-                    is_away = false;
                     if !self.take_up(changes, std::mem::take(&mut due)).await {
                         return;
                     }
                 }
                 Err(error) => {
-                    if !is_away {
+                    // The texts of one cause differ from try to try; its remedy does not.
+                    let is_told = away
+                        .as_ref()
+                        .is_some_and(|(remedy, at)| *remedy == error.remedy() && at.elapsed() < REPEAT);
+                    if !is_told {
                         tracing::error!(%error, remedy = error.remedy(), "the vault does not answer; what is in force stays in force");
+                        away = Some((error.remedy().to_owned(), Instant::now()));
                     }
-                    (is_away, due.all, next) = (true, false, Instant::now() + AGAIN);
+                    (due.all, next) = (false, Instant::now() + AGAIN);
                     due.some.clear();
                 }
             }
@@ -103,11 +110,23 @@ impl Follower {
 
     /// What differs from what is in force.
     async fn all(&self) -> Result<Vec<(TenantName, Option<Stored>)>, VaultError> {
-        let all = self.store.list().await?;
+        let (all, is_other) = match self.store.list().await {
+            Err(VaultError::Unavailable(why)) if why.is_replaced() => {
+                let all = self.store.go_over(self.known.keys().cloned().collect()).await?;
+                tracing::warn!(
+                    tenants = all.len(),
+                    "another vault is in the place of the one before; it has all tenants that are in force, and is followed from now on"
+                );
+                (all, true)
+            }
+            all => (all?, false),
+        };
         let there: BTreeSet<_> = all.iter().map(|stored| stored.record.alias.clone()).collect();
         let gone = self.known.keys().filter(|alias| !there.contains(*alias));
         let mut changes: Vec<_> = gone.map(|alias| (alias.clone(), None)).collect();
-        let is_new = |stored: &Stored| self.known.get(&stored.record.alias) != Some(&stored.version);
+        // Another vault counts its versions anew.
+        let is_new =
+            |stored: &Stored| is_other || self.known.get(&stored.record.alias) != Some(&stored.version);
         let new = all.into_iter().filter(is_new);
         changes.extend(new.map(|stored| (stored.record.alias.clone(), Some(stored))));
         Ok(changes)

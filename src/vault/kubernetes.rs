@@ -8,7 +8,11 @@ mod name;
 mod object;
 mod watch;
 
-use std::{fmt, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use tokio::sync::mpsc;
@@ -23,7 +27,7 @@ use super::{
     error::{Holder, Unavailable, VaultError},
     record::Record,
     seal::{self, Sealer},
-    store::{Checkup, Imported, Notice, Pending, Store, Stored, Version},
+    store::{self, Checkup, Imported, Notice, Pending, Store, Stored, Version},
 };
 use crate::{ids::TenantName, secret::Secret};
 
@@ -43,6 +47,8 @@ const MOST_LISTS: usize = 5;
 pub struct KubernetesSecrets {
     api: Arc<Api>,
     sealer: Sealer,
+    /// The proof of the key as it was found. No two vaults have the same, as each is sealed with a nonce of its own.
+    opened: Mutex<Vec<u8>>,
 }
 
 impl KubernetesSecrets {
@@ -51,13 +57,16 @@ impl KubernetesSecrets {
     /// # Errors
     /// [`VaultError::Unavailable`]; one that another key has sealed stays as it is.
     pub async fn open(server: Server, key: Secret) -> Result<Self, VaultError> {
-        let this = Self { api: Arc::new(Api::new(server)?), sealer: seal::sealer(&key) };
+        let this = Self::at(server, &key)?;
         if this.proof().await?.is_none() {
             let proof = seal::proof(&this.sealer).ok_or_else(Unavailable::no_seal)?;
             // Another replica may have been first: then its proof is looked at.
-            this.api.create(&Object::proof(&proof)).await?;
-            this.proof().await?;
+            if let Answer::Done(_) = this.api.create(&Object::proof(&proof)).await? {
+                store::begun(format_args!("Secrets of the namespace {}", this.api.namespace()));
+            }
         }
+        let there = this.proof().await?.ok_or_else(|| Unavailable::gone(PLACE))?;
+        this.goes_by(&there);
         Ok(this)
     }
 
@@ -66,8 +75,20 @@ impl KubernetesSecrets {
     /// # Errors
     /// As of [`KubernetesSecrets::open`].
     pub async fn open_existing(server: Server, key: Secret) -> Result<Option<Self>, VaultError> {
-        let this = Self { api: Arc::new(Api::new(server)?), sealer: seal::sealer(&key) };
-        Ok(this.proof().await?.map(|_| this))
+        let this = Self::at(server, &key)?;
+        let Some(there) = this.proof().await? else { return Ok(None) };
+        this.goes_by(&there);
+        Ok(Some(this))
+    }
+
+    fn at(server: Server, key: &Secret) -> Result<Self, Unavailable> {
+        let api = Arc::new(Api::new(server)?);
+        Ok(Self { api, sealer: seal::sealer(key), opened: Mutex::default() })
+    }
+
+    /// From now on this vault is the one that is there.
+    fn goes_by(&self, proof: &Object) {
+        *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = proof.sealed().unwrap_or_default();
     }
 
     /// The Secret with the proof of the key, which must be ours.
@@ -82,7 +103,11 @@ impl KubernetesSecrets {
     /// The same of a vault that has been opened. Without it nobody knows which tenants there are: a namespace that was emptied is not one
     /// whose tenants were removed.
     async fn there(&self) -> Result<Object, Unavailable> {
-        self.proof().await?.ok_or_else(|| Unavailable::gone(PLACE))
+        let proof = self.proof().await?.ok_or_else(|| Unavailable::gone(PLACE))?;
+        if proof.sealed().as_ref() != Some(&*self.opened.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return Err(Unavailable::replaced(PLACE, &[]));
+        }
+        Ok(proof)
     }
 
     fn sealed(&self, record: &Record, sealer: &Sealer) -> Result<Object, VaultError> {
@@ -175,6 +200,23 @@ impl KubernetesSecrets {
     async fn all(&self) -> Result<Vec<Stored>, VaultError> {
         let objects = self.objects().await?;
         self.there().await?;
+        self.all_of(&objects).await
+    }
+
+    async fn gone_over(&self, known: Vec<TenantName>) -> Result<Vec<Stored>, VaultError> {
+        let proof = self.proof().await?.ok_or_else(|| Unavailable::gone(PLACE))?;
+        let objects = self.objects().await?;
+        let there: BTreeSet<_> = objects.iter().filter_map(Object::alias).collect();
+        let missing = store::missing(&known, |alias| there.contains(alias));
+        if !missing.is_empty() {
+            return Err(Unavailable::replaced(PLACE, &missing).into());
+        }
+        let all = self.all_of(&objects).await?;
+        self.goes_by(&proof);
+        Ok(all)
+    }
+
+    async fn all_of(&self, objects: &[Object]) -> Result<Vec<Stored>, VaultError> {
         let mut all = Vec::with_capacity(objects.len());
         for (n, object) in objects.iter().enumerate() {
             all.push(self.opened(object).await?);
@@ -273,6 +315,10 @@ impl Store for KubernetesSecrets {
 
     fn list(&self) -> Pending<'_, Vec<Stored>> {
         Box::pin(self.all())
+    }
+
+    fn go_over(&self, known: Vec<TenantName>) -> Pending<'_, Vec<Stored>> {
+        Box::pin(self.gone_over(known))
     }
 
     fn notices(&self) -> Option<mpsc::Receiver<Notice>> {

@@ -3,7 +3,10 @@
 //! all replicas look. Versions come from a counter: no two records have the same. A script also compares the proof of the
 //! key, so that nobody writes with the key of before a `rekey`.
 
+mod concerns;
+mod notices;
 mod scripts;
+mod sealing;
 
 use std::{
     collections::BTreeMap,
@@ -15,21 +18,20 @@ use std::{
 use redis::Cmd;
 use tokio::sync::mpsc;
 
+use self::sealing::{PLACE, Sealing, ours};
 use super::{
     encoding,
     error::{Holder, Unavailable, VaultError},
     record::Record,
-    seal::{self, Sealer},
-    store::{Checkup, Imported, Notice, Pending, Store, Stored, Version},
+    seal,
+    store::{self, Checkup, Imported, Notice, Pending, Store, Stored, Version},
 };
 use crate::{
     ids::TenantName,
-    redis::{Message, Redis, RedisError},
+    redis::{Redis, RedisError},
     secret::Secret,
 };
 
-/// What errors call it.
-const PLACE: &str = "the vault in Redis";
 /// The fields that are no alias: no alias has a colon.
 const PROOF: &str = ":key";
 const COUNTER: &str = ":version";
@@ -39,8 +41,6 @@ const PAGE: usize = 1000;
 const AT_A_TIME: usize = 500;
 /// How long a start waits for Redis, which may be starting as well.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Notices that wait.
-const QUEUE: usize = 1024;
 
 /// A vault in a Redis.
 pub struct InRedis {
@@ -48,13 +48,6 @@ pub struct InRedis {
     key: String,
     channel: String,
     sealing: Mutex<Arc<Sealing>>,
-}
-
-/// With what records are sealed.
-struct Sealing {
-    sealer: Sealer,
-    /// As it stands in Redis.
-    proof: Vec<u8>,
 }
 
 impl InRedis {
@@ -84,8 +77,12 @@ impl InRedis {
             let ask =
                 redis::cmd("EVAL").arg(scripts::OPEN).arg(1).arg(&name).arg(PROOF).arg(proof).to_owned();
             let made: String = redis.ask(&ask).await.map_err(unavailable)?;
-            if made == "foreign" {
-                return Err(damaged(&format!("the hash {name} is not a vault of Claviger")).into());
+            match &*made {
+                "foreign" => {
+                    return Err(damaged(&format!("the hash {name} is not a vault of Claviger")).into());
+                }
+                "made" => store::begun(format_args!("the hash {name} in Redis")),
+                _ => {}
             }
         }
         let proof: Option<Vec<u8>> = redis.ask(&field(&name, PROOF)).await.map_err(unavailable)?;
@@ -93,12 +90,16 @@ impl InRedis {
         if !seal::proves(&sealer, &proof) {
             return Err(Unavailable::other_key(PLACE).into());
         }
-        let channel = name.clone();
-        Ok(Some(Self { redis, key: name, channel, sealing: Mutex::new(Arc::new(Sealing { sealer, proof })) }))
+        let (channel, sealing) = (name.clone(), Sealing { sealer: Arc::new(sealer), proof });
+        Ok(Some(Self { redis, key: name, channel, sealing: Mutex::new(Arc::new(sealing)) }))
     }
 
     fn sealing(&self) -> Arc<Sealing> {
         self.sealing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn seal_as(&self, sealing: Sealing) {
+        *self.sealing.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(sealing);
     }
 
     async fn ask<T: redis::FromRedisValue>(&self, command: &Cmd) -> Result<T, Unavailable> {
@@ -147,27 +148,31 @@ impl InRedis {
             "taken" => Err(VaultError::AliasTaken { alias: alias.clone(), by: Holder::Vault }),
             "unknown" => Err(VaultError::Unknown(alias.clone())),
             "changed" => Err(VaultError::Changed(alias.clone())),
-            _ => Err(self.sealed_otherwise().await.into()),
+            _ => Err(self.sealed_otherwise(sealing).await.into()),
         }
     }
 
-    /// Why the proof in Redis is not ours.
-    async fn sealed_otherwise(&self) -> Unavailable {
-        match self.ask::<Option<Vec<u8>>>(&field(&self.key, PROOF)).await {
-            Ok(Some(_)) => Unavailable::other_key(PLACE),
-            Ok(None) => Unavailable::gone(PLACE),
+    /// Why the proof in Redis was not ours.
+    async fn sealed_otherwise(&self, sealing: &Sealing) -> Unavailable {
+        match self.proof().await {
+            Ok(proof) => ours(sealing, proof)
+                .err()
+                .unwrap_or_else(|| Unavailable::new("the vault was another meanwhile", "Try again.")),
             Err(error) => error,
         }
+    }
+
+    async fn proof(&self) -> Result<Option<Vec<u8>>, Unavailable> {
+        self.ask(&field(&self.key, PROOF)).await
     }
 
     async fn found(&self, alias: TenantName) -> Result<Option<Stored>, VaultError> {
         let ask = redis::cmd("HMGET").arg(&self.key).arg(alias.as_str()).arg(PROOF).to_owned();
         let (found, proof): (Option<Vec<u8>>, Option<Vec<u8>>) = self.ask(&ask).await?;
-        if proof.is_none() {
-            return Err(Unavailable::gone(PLACE).into());
-        }
+        let sealing = self.sealing();
+        ours(&sealing, proof)?;
         let Some(found) = found else { return Ok(None) };
-        Ok(Some(self.stored(alias.as_str(), &found, &self.sealing()).await?))
+        Ok(Some(self.stored(alias.as_str(), &found, &sealing).await?))
     }
 
     /// The record of what stands under the alias.
@@ -176,36 +181,58 @@ impl InRedis {
             return Ok(stored);
         }
         // Somebody may have sealed it with another key since.
-        let proof: Option<Vec<u8>> = self.ask(&field(&self.key, PROOF)).await?;
-        Err(match proof {
-            Some(proof) if proof == sealing.proof => {
-                damaged(&format!("the record of {} does not open", alias.escape_debug()))
-            }
-            Some(_) => Unavailable::other_key(PLACE),
-            None => Unavailable::gone(PLACE),
-        })
+        ours(sealing, self.proof().await?)?;
+        Err(damaged(&format!("the record of {} does not open", alias.escape_debug())))
     }
 
-    /// What stands under each alias.
-    async fn sealed(&self) -> Result<BTreeMap<String, Vec<u8>>, Unavailable> {
-        let (mut cursor, mut all, mut is_there) = (0_u64, BTreeMap::new(), false);
+    /// What stands under each alias of this vault.
+    async fn sealed(&self, sealing: &Sealing) -> Result<BTreeMap<String, Vec<u8>>, Unavailable> {
+        ours(sealing, self.proof().await?)?;
+        let (mut cursor, mut all) = (0_u64, BTreeMap::new());
         loop {
             let ask = redis::cmd("HSCAN").arg(&self.key).arg(cursor).arg("COUNT").arg(PAGE).to_owned();
             let (next, page): (u64, Vec<(String, Vec<u8>)>) = self.ask(&ask).await?;
-            is_there |= page.iter().any(|(field, _)| field == PROOF);
             all.extend(page.into_iter().filter(|(alias, _)| !alias.starts_with(':')));
             if next == 0 {
-                return if is_there { Ok(all) } else { Err(Unavailable::gone(PLACE)) };
+                // It may have been lost between two pages.
+                ours(sealing, self.proof().await?)?;
+                return Ok(all);
             }
             cursor = next;
         }
     }
 
     async fn all(&self) -> Result<Vec<Stored>, VaultError> {
-        let (sealing, sealed) = (self.sealing(), self.sealed().await?);
+        let sealing = self.sealing();
+        let sealed = self.sealed(&sealing).await?;
+        self.all_of(&sealed, &sealing).await
+    }
+
+    async fn gone_over(&self, known: Vec<TenantName>) -> Result<Vec<Stored>, VaultError> {
+        let before = self.sealing();
+        let proof = self.proof().await?.ok_or_else(|| Unavailable::gone(PLACE))?;
+        if !seal::proves(&before.sealer, &proof) {
+            return Err(Unavailable::other_key(PLACE).into());
+        }
+        let sealing = Sealing { sealer: before.sealer.clone(), proof };
+        let sealed = self.sealed(&sealing).await?;
+        let missing = store::missing(&known, |alias| sealed.contains_key(alias.as_str()));
+        if !missing.is_empty() {
+            return Err(Unavailable::replaced(PLACE, &missing).into());
+        }
+        let all = self.all_of(&sealed, &sealing).await?;
+        self.seal_as(sealing);
+        Ok(all)
+    }
+
+    async fn all_of(
+        &self,
+        sealed: &BTreeMap<String, Vec<u8>>,
+        sealing: &Sealing,
+    ) -> Result<Vec<Stored>, VaultError> {
         let mut all = Vec::with_capacity(sealed.len());
         for (n, (alias, found)) in sealed.iter().enumerate() {
-            all.push(self.stored(alias, found, &sealing).await?);
+            all.push(self.stored(alias, found, sealing).await?);
             if n % 256 == 255 {
                 // Opening takes a while, and others are served here.
                 tokio::task::yield_now().await;
@@ -215,31 +242,14 @@ impl InRedis {
     }
 
     async fn checkup(&self) -> Result<Checkup, VaultError> {
-        let bytes = self.sealed().await?.values().map(|sealed| sealed.len() as u64).sum();
+        let bytes = self.sealed(&self.sealing()).await?.values().map(|sealed| sealed.len() as u64).sum();
         let records = self.all().await?.len();
         Ok(Checkup { records, bytes, open_to_others: None, concerns: self.concerns().await })
     }
 
     /// How Redis may lose what it was given, as far as it says.
     pub async fn concerns(&self) -> Vec<String> {
-        let info = async |section| {
-            let ask = redis::cmd("INFO").arg(section).to_owned();
-            self.redis.ask::<String>(&ask).await.unwrap_or_default()
-        };
-        let (persistence, memory) = (info("persistence").await, info("memory").await);
-        let mut concerns = Vec::new();
-        if persistence.lines().any(|line| line == "aof_enabled:0") {
-            concerns.push(
-                "Redis does not write each change to its disk (appendonly no): with its process the last credentials are gone. Set appendonly yes and appendfsync always".to_owned(),
-            );
-        }
-        let policy = memory.lines().find_map(|line| line.strip_prefix("maxmemory_policy:"));
-        if let Some(policy) = policy.filter(|policy| policy.starts_with("allkeys-")) {
-            concerns.push(format!(
-                "Redis may throw the vault away when its memory is full (maxmemory-policy {policy}). Set noeviction or a volatile policy"
-            ));
-        }
-        concerns
+        concerns::concerns(&self.redis).await
     }
 
     async fn resealed(&self, key: Secret) -> Result<usize, VaultError> {
@@ -259,11 +269,10 @@ impl InRedis {
         let said: String = self.ask(&ask).await?;
         match &*said {
             "done" => {
-                *self.sealing.lock().unwrap_or_else(PoisonError::into_inner) =
-                    Arc::new(Sealing { sealer, proof });
+                self.seal_as(Sealing { sealer: Arc::new(sealer), proof });
                 Ok(all.len())
             }
-            "key" => Err(self.sealed_otherwise().await.into()),
+            "key" => Err(self.sealed_otherwise(&old).await.into()),
             _ => Err(Unavailable::new(
                 "somebody changed a record meanwhile",
                 "Run it again; nothing was changed.",
@@ -291,7 +300,7 @@ impl InRedis {
             }
             let added: Vec<u8> = self.ask(&ask).await?;
             if added.len() != page.len() {
-                return Err(self.sealed_otherwise().await.into());
+                return Err(self.sealed_otherwise(&sealing).await.into());
             }
             for (record, added) in page.into_iter().zip(added) {
                 let to = if added == 1 { &mut imported.added } else { &mut imported.taken };
@@ -343,22 +352,17 @@ impl Store for InRedis {
         Box::pin(self.all())
     }
 
+    fn go_over(&self, known: Vec<TenantName>) -> Pending<'_, Vec<Stored>> {
+        Box::pin(self.gone_over(known))
+    }
+
     fn notices(&self) -> Option<mpsc::Receiver<Notice>> {
-        let mut messages = self.redis.messages(&self.channel);
-        let (sender, notices) = mpsc::channel(QUEUE);
-        tokio::spawn(async move {
-            while let Some(message) = messages.next().await {
-                let alias = match message {
-                    Message::Payload(alias) => String::from_utf8(alias).ok(),
-                    Message::Gap => None,
-                };
-                let alias = alias.and_then(|alias| TenantName::parse(&alias).ok());
-                if sender.send(alias.map_or(Notice::Any, Notice::One)).await.is_err() {
-                    return;
-                }
-            }
-        });
-        Some(notices)
+        Some(notices::notices(
+            &self.redis,
+            &self.channel,
+            field(&self.key, PROOF),
+            self.sealing().proof.clone(),
+        ))
     }
 
     fn is_shared(&self) -> bool {

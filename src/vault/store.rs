@@ -39,6 +39,12 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// All records, in order of alias.
     fn list(&self) -> Pending<'_, Vec<Stored>>;
 
+    /// Of a store whose reads say that another vault is in the place of the one that was opened: goes over to that one, where it has a
+    /// record of each of these, and reads all of it.
+    fn go_over(&self, _known: Vec<TenantName>) -> Pending<'_, Vec<Stored>> {
+        self.list()
+    }
+
     /// What other processes change, from now on; `None` where there are no others. The first notice is [`Notice::Any`].
     fn notices(&self) -> Option<mpsc::Receiver<Notice>> {
         None
@@ -115,6 +121,19 @@ pub struct Stored {
 #[serde(transparent)]
 pub struct Version(pub u64);
 
+/// Which of the tenants that are known has no record.
+pub(super) fn missing(known: &[TenantName], is_there: impl Fn(&TenantName) -> bool) -> Vec<&TenantName> {
+    known.iter().filter(|alias| !is_there(alias)).collect()
+}
+
+/// Says that a vault was begun, where one may have been expected.
+pub(super) fn begun(place: impl fmt::Display) {
+    tracing::warn!(
+        "a new vault was begun, as there was none: {place}. If there should have been one, its data was lost or this is another place: bring it back, \
+         or run `claviger vault import` with an export"
+    );
+}
+
 impl Store for Box<dyn Store> {
     fn create(&self, record: Record) -> Pending<'_, Version> {
         (**self).create(record)
@@ -134,6 +153,10 @@ impl Store for Box<dyn Store> {
 
     fn list(&self) -> Pending<'_, Vec<Stored>> {
         (**self).list()
+    }
+
+    fn go_over(&self, known: Vec<TenantName>) -> Pending<'_, Vec<Stored>> {
+        (**self).go_over(known)
     }
 
     fn notices(&self) -> Option<mpsc::Receiver<Notice>> {

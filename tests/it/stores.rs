@@ -11,6 +11,8 @@ mod kubernetes;
 mod limits;
 #[path = "stores/redis.rs"]
 mod redis;
+#[path = "stores/refused.rs"]
+mod refused;
 #[path = "stores/replicas.rs"]
 mod replicas;
 #[path = "stores/tls.rs"]
@@ -124,6 +126,25 @@ async fn takes_another_key(one: &dyn Store, other: &dyn Store, count: usize) {
         let error = refused.expect_err("it has the key of before");
         assert!(error.to_string().contains("vault.key is not the key"), "{error}");
     }
+}
+
+/// What one does whose vault was lost, after the other has begun another one in its place.
+async fn goes_over_when_all_are_there(one: &dyn Store, other: &dyn Store, known: Version) {
+    let says = |error: VaultError, what: &str| assert!(error.to_string().contains(what), "{error}");
+    says(one.list().await.expect_err("it is another"), "another vault is in the place");
+    says(one.get(&alias("acme")).await.expect_err("it is another"), "another vault is in the place");
+    says(one.create(record("beta", "s")).await.expect_err("it is another"), "another vault is in the place");
+    assert!(one.remove(&alias("acme"), known).await.is_err());
+    let all = vec![alias("acme"), alias("beta")];
+    says(one.go_over(all.clone()).await.expect_err("they are missing"), "in force: acme, beta");
+    other.create(record("acme", "t")).await.expect("it is free");
+    says(one.go_over(all.clone()).await.expect_err("it is missing"), "in force: beta");
+    other.create(record("beta", "t")).await.expect("it is free");
+    let found = one.go_over(all).await.expect("all are there");
+    let mut found: Vec<_> = found.into_iter().map(|stored| stored.record).collect();
+    assert_eq!(found.pop(), Some(record("beta", "t")));
+    assert_eq!(one.list().await.map(|all| all.len()), Ok(2));
+    one.create(record("gamma", "s")).await.expect("it follows that one now");
 }
 
 const NONE: Version = Version(0);

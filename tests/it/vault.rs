@@ -4,6 +4,8 @@
 mod audit;
 #[path = "vault/configured.rs"]
 mod configured;
+#[path = "vault/files.rs"]
+mod files;
 #[path = "vault/import.rs"]
 mod import;
 #[path = "vault/rotation.rs"]

@@ -13,7 +13,7 @@ use crate::{
     idempotency::SharedKeys,
     limit::Replicas,
     listen::tls::dates::{Dates, date},
-    redis::{RedisError, RedisStatus},
+    redis::RedisStatus,
     vault::VaultError,
 };
 
@@ -139,7 +139,7 @@ impl Admin {
                 if self.shared.vault.is_some() {
                     effects.push("tenants in force are served, and none can be added or changed".to_owned());
                 }
-                RedisError::Away(why)
+                why
             }
             (RedisStatus::Connected, Some(why)) => why,
             (RedisStatus::Connected, None) => keys_why.clone()?,

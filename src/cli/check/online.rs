@@ -5,7 +5,7 @@ use std::{process::ExitCode, sync::Arc};
 use crate::{
     app::{self, GrantMetrics},
     clock::{Clock, Random},
-    config::{Config, Jwks},
+    config::{Config, Jwks, StoreOptions},
     observe::Metrics,
     proxy::Shared,
     token::Tokens,
@@ -21,7 +21,9 @@ pub(super) async fn online(config: Config, vault: Result<VaultTenants, VaultErro
     let shared = Shared::new(metrics, clock, tokens);
     let mut is_away = false;
     if let Some(options) = &config.redis {
-        match app::probe_redis(options).await {
+        let has_vault =
+            config.vault.as_ref().is_some_and(|vault| matches!(vault.store, StoreOptions::Redis(_)));
+        match app::probe_redis(options, has_vault).await {
             Ok(server) => say!("redis: fine: connected to {server}"),
             Err(why) => {
                 is_away = true;

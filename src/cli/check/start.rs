@@ -78,7 +78,13 @@ impl Start {
                     "{key}: {} is a directory. Write the path of a file in it.",
                     path.display()
                 ));
-            } else if let Some(place) = unwritable(path) {
+            } else if let Some((place, Errno::ROFS)) = unwritable(path) {
+                self.errors.push(format!(
+                    "{key}: {} is on a file system that is read-only, and claviger serve would not start. Put it where that may write: a \
+                     volume of its own.",
+                    place.display()
+                ));
+            } else if let Some((place, _)) = unwritable(path) {
                 let uid = rustix::process::geteuid();
                 self.errors.push(format!(
                     "{key}: user {uid}, who runs this, may not write to {}, and claviger serve would not start as this user. Give it to the user \
@@ -102,6 +108,10 @@ impl Start {
         // That was said.
         if options.file().is_some_and(|path| path.is_dir() || unwritable(path).is_some()) {
             return;
+        }
+        if let Some(path) = options.file().filter(|path| !path.exists() && missing_directory(path).is_none())
+        {
+            self.notes.push(format!("there is no vault at {} yet: claviger serve begins it", path.display()));
         }
         let read = async {
             let Some(store) = app::look_into_vault(options).await? else { return Ok(Vec::new()) };
@@ -136,13 +146,13 @@ fn directory(path: &Path) -> &Path {
 }
 
 /// What this user may not write to, so that the file cannot be made or gone on with: it, or its directory.
-fn unwritable(path: &Path) -> Option<&Path> {
+fn unwritable(path: &Path) -> Option<(&Path, Errno)> {
     let (place, wanted) = match path.exists() {
         true => (path, Access::READ_OK | Access::WRITE_OK),
         false => (directory(path), Access::WRITE_OK | Access::EXEC_OK),
     };
-    let allowed = rustix::fs::access(place, wanted);
-    allowed.is_err_and(|error| matches!(error, Errno::ACCESS | Errno::ROFS)).then_some(place)
+    let refused = rustix::fs::access(place, wanted).err();
+    refused.filter(|error| matches!(*error, Errno::ACCESS | Errno::ROFS)).map(|error| (place, error))
 }
 
 /// Whether another process has the file, as only one may.

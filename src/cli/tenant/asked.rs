@@ -131,6 +131,9 @@ async fn in_the_file(
     {
         return Err(format!("there is no vault at {}: its directory does not exist", file.display()));
     }
+    if let (None, Some(file), Ask::List) = (&vault, options.file(), ask) {
+        tell!("there is no vault at {} yet", file.display());
+    }
     let vault = vault.map(Vault::new);
     if let (Ask::Remove { alias, yes }, Some(vault)) = (ask, &vault) {
         let shown = if *yes {

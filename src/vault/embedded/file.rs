@@ -30,7 +30,7 @@ use crate::{
         memory::matches,
         record::Record,
         seal::{self, Sealer},
-        store::{Checkup, Imported, Stored, Version},
+        store::{self, Checkup, Imported, Stored, Version},
     },
 };
 
@@ -61,11 +61,24 @@ pub(super) struct VaultFile {
 impl VaultFile {
     pub(super) fn open(path: PathBuf, key: &Secret) -> Result<Self, Unavailable> {
         let made = create(&path).map_err(|error| unavailable(&path, error))?;
-        if made {
-            // The file's own name is on the disk before anything in it is relied on.
-            sync_directory(&path).map_err(|error| unavailable(&path, error))?;
+        if !made {
+            return Self::open_existing(path, key);
         }
-        Self::open_existing(path, key)
+        // The file's own name is on the disk before anything in it is relied on.
+        sync_directory(&path).map_err(|error| unavailable(&path, error))?;
+        match Self::proved(path.clone(), key, fresh) {
+            Ok(file) => {
+                store::begun(path.display());
+                Ok(Self { open: database, ..file })
+            }
+            Err(error) => {
+                // Nothing is left behind that the next start would take for a vault that was emptied.
+                if !error.is_in_use() {
+                    let _: io::Result<()> = std::fs::remove_file(&path);
+                }
+                Err(error)
+            }
+        }
     }
 
     pub(super) fn open_existing(path: PathBuf, key: &Secret) -> Result<Self, Unavailable> {
@@ -320,13 +333,26 @@ fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
 }
 
+/// One that there is.
 fn database(path: &Path) -> Result<Database, Reason> {
+    open_or_begin(path, false)
+}
+
+/// One that this process made, with nothing in it yet.
+fn fresh(path: &Path) -> Result<Database, Reason> {
+    open_or_begin(path, true)
+}
+
+fn open_or_begin(path: &Path, may_be_empty: bool) -> Result<Database, Reason> {
     let file = File::options().read(true).write(true).open(path)?;
     if !file.metadata()?.is_file() {
         return Err(Reason::Foreign);
     }
     let builder = builder();
     let backend = FileBackend::new(file)?;
+    if !may_be_empty && backend.len()? == 0 {
+        return Err(Reason::Empty);
+    }
     #[cfg(test)]
     if let Some(plan) = dying::plan() {
         return Ok(builder.create_with_backend(dying::Mortal::new(backend, plan))?);
@@ -349,6 +375,9 @@ fn copy(path: &Path) -> Result<Database, Reason> {
     let mut bytes = Vec::new();
     file.by_ref().take(MOST_COPIED + 1).read_to_end(&mut bytes)?;
     let length = bytes.len() as u64;
+    if length == 0 {
+        return Err(Reason::Empty);
+    }
     if length > MOST_COPIED {
         return Err(io::Error::other("it is larger than 1 GiB, so it was not tried").into());
     }

@@ -10,7 +10,8 @@ use claviger::{
 };
 
 use super::{
-    alias, creations::reserve_once, has_one_winner, is_told, keeps_records, key, record, takes_another_key,
+    alias, creations::reserve_once, goes_over_when_all_are_there, has_one_winner, is_told, keeps_records,
+    key, record, takes_another_key,
 };
 use crate::support::{
     canary::MARK,
@@ -93,6 +94,7 @@ async fn a_vault_that_is_gone_is_no_empty_one() {
     gone(store.remove(&alias("acme"), known).await.expect_err("there is no vault"));
     gone(store.verify().await.expect_err("there is no vault"));
     assert_eq!(api.secrets().len(), 0, "nothing is made in its place");
+    goes_over_when_all_are_there(&*store, &*token.opened(&api).await, known).await;
 }
 
 #[tokio::test]

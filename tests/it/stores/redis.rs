@@ -15,8 +15,8 @@ use claviger::{
 use tokio::time::Instant;
 
 use super::{
-    NONE, alias, are_one, creations::reserve_once, has_one_winner, is_told, keeps_records, key, record,
-    takes_another_key, tls::refused,
+    NONE, alias, are_one, creations::reserve_once, goes_over_when_all_are_there, has_one_winner, is_told,
+    keeps_records, key, record, takes_another_key, tls::refused,
 };
 use crate::support::{RedisServer, canary::MARK, within};
 
@@ -147,6 +147,7 @@ async fn a_vault_that_is_gone_is_no_empty_one() {
     gone(store.remove(&alias("acme"), known).await.expect_err("there is no vault"));
     gone(store.verify().await.expect_err("there is no vault"));
     assert_eq!(server.told(&["DBSIZE"]).await.trim(), "0", "nothing is made in its place");
+    goes_over_when_all_are_there(&store, &opened(&server).await, known).await;
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use tokio::{task::JoinSet, time::Instant};
 
 use super::alias;
 use crate::{
-    support::{Logto, Proxy, RedisServer, Request, proxy::Builder, quoted, wait, within},
+    support::{Logto, Proxy, RedisServer, Request, claviger, proxy::Builder, quoted, wait, within},
     vault::{Place, adopt},
 };
 
@@ -221,4 +221,50 @@ async fn b50_a_replica_learns_at_once_what_another_changed_of_a_secret() {
     })
     .await;
     assert_eq!(creations(&logto), 1, "one new secret at Logto");
+}
+
+/// Whoever starts over a Redis that has lost its data begins a vault anew; nobody takes that for the removal of all tenants.
+#[tokio::test]
+async fn b49_a_vault_that_was_begun_anew_takes_no_tenant_from_those_who_run() {
+    let name = "b49_a_vault_that_was_begun_anew_takes_no_tenant_from_those_who_run";
+    let Some(server) = RedisServer::start(name).await else { return };
+    let (logto, place) = (Logto::start().await, Place::new());
+    let one = replica(&place, &logto, &server, "one").start().await;
+    adopt(&place, &one.file(), "acme", &logto, logto.secret()).await.assert_code(0);
+    let config = one.file().display().to_string();
+    let (out, way) = (place.path("out").display().to_string(), place.path("way").display().to_string());
+    std::fs::write(&way, "0123456789".repeat(4)).expect("it can be written to");
+    claviger(&["vault", "export", &out, "--key", &way, "--config", &config]).await.assert_code(0);
+
+    let token = std::fs::read_to_string(place.path("admin-token")).expect("it is there");
+    let ask = Request::get("/status").header("authorization", &format!("Bearer {token}"));
+    let problems = async || one.ask_admin(&ask).await.json()["problems"].to_string();
+    let told = async |says: &str| {
+        within(format!("{says:?} to be a problem"), async {
+            while !problems().await.contains(says) {
+                wait::pass(Duration::from_millis(50)).await;
+            }
+        })
+        .await;
+    };
+    server.told(&["FLUSHALL"]).await;
+    told("the vault in Redis is gone").await;
+    assert!(problems().await.contains("before any Claviger is started"), "{}", problems().await);
+    let other = replica(&place, &logto, &server, "other").start().await;
+    other.logged("a new vault was begun").await;
+    told("another vault is in the place").await;
+    one.logged("another vault is in the place").await;
+    assert!(problems().await.contains("acme"), "which tenants it lacks: {}", problems().await);
+    assert!(works(&one).await, "what is in force stays in force");
+
+    claviger(&["vault", "import", &out, "--key", &way, "--config", &config]).await.assert_code(0);
+    in_force(&other).await;
+    within("the vault to be taken up", async {
+        while problems().await.contains("another vault") {
+            assert!(works(&one).await);
+            wait::pass(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    adopt(&place, &one.file(), "beta", &logto, logto.secret()).await.assert_code(0);
 }

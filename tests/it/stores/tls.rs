@@ -74,7 +74,7 @@ pub(super) async fn refused(options: &RedisOptions) -> String {
     let mut status = redis.status();
     let why = |status: &claviger::redis::RedisStatus| match status {
         claviger::redis::RedisStatus::Away(why) => {
-            Some(why.to_string()).filter(|it| it != "no connection yet")
+            Some(why.to_string()).filter(|it| !it.ends_with("no connection yet"))
         }
         claviger::redis::RedisStatus::Connected => panic!("it is connected"),
     };

@@ -13,6 +13,8 @@ pub(in crate::vault::embedded) enum Reason {
     Locked,
     /// It is sealed with another key.
     Key,
+    /// It has nothing in it, as one that was to be restored onto a full disk.
+    Empty,
     /// It is no vault.
     Foreign,
     /// What is in it does not fit together.
@@ -27,16 +29,20 @@ pub(super) fn unavailable(path: &Path, reason: impl Into<Reason>) -> Unavailable
     match reason.into() {
         Reason::Locked => Unavailable::in_use(
             format!("another process has {path} open"),
-            "Stop it, or go through it: with admin.tenants = true `claviger tenant` asks the running process.",
+            "Stop it first; `claviger tenant` and its `export` work while it runs, with admin.tenants = true.",
         ),
         Reason::Key => Unavailable::other_key(path),
+        Reason::Empty => Unavailable::wrong(
+            format!("{path} is empty"),
+            "Restore a copy, or remove it to begin anew. Nothing was changed.",
+        ),
         Reason::Foreign => Unavailable::wrong(
             format!("{path} is not a vault of Claviger"),
             "Write the path of another file into vault.store; one that does not exist is made. Nothing was changed.",
         ),
         Reason::Damaged(what) => Unavailable::wrong(
             format!("{path} is damaged: {what}"),
-            "Restore a copy of the file, or take an export in with `claviger vault import`. Nothing was changed.",
+            "Move the file away, then restore a copy of it, or take an export in with `claviger vault import`. Nothing was changed.",
         ),
         Reason::Seal => Unavailable::no_seal(),
         Reason::Io(error) => {
@@ -45,6 +51,7 @@ pub(super) fn unavailable(path: &Path, reason: impl Into<Reason>) -> Unavailable
                     "there is no such file or directory",
                     "Make the directory, for the user of this process.",
                 ),
+                io::ErrorKind::IsADirectory => ("it is a directory", "Write the path of a file in it."),
                 io::ErrorKind::PermissionDenied => (
                     "this process may not read and write it",
                     "Give the file, and the directory it is in, to the user of this process.",
