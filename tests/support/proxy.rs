@@ -140,8 +140,12 @@ impl Proxy {
 
     /// A new connection to its admin listener.
     pub(crate) async fn connect_admin(&self) -> Client {
+        self.try_connect_admin().await.expect("it listens")
+    }
+
+    pub(crate) async fn try_connect_admin(&self) -> std::io::Result<Client> {
         let place = self.admin.as_ref().expect("it has an admin listener");
-        place.connect(self.tap.clone()).await.expect("it listens")
+        place.connect(self.tap.clone()).await
     }
 
     /// `/status`.
