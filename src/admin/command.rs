@@ -26,11 +26,11 @@ const NOT_TAKEN_OVER: &str =
 const MOST: usize = 20;
 
 impl Admin {
-    /// The same, for the audit log.
+    /// The same, for the audit log. What is refused has done nothing, and whoever gets here could fill the log with it.
     pub(super) async fn retry(&self, request: &Request<Incoming>, (reach, peer): From) -> Response<Body> {
         let response = self.retry_tokens(request, reach).await;
-        if let Some(audit) = &self.shared.audit {
-            let status = response.status();
+        let status = response.status();
+        if let Some(audit) = self.shared.audit.as_ref().filter(|_| !status.is_client_error()) {
             let outcome = if status.is_success() { "done" } else { "failed" };
             let error = (!status.is_success()).then(|| status.to_string());
             let tenant = request.uri().query().and_then(|query| query.strip_prefix("tenant="));

@@ -244,6 +244,9 @@ async fn refused_requests_and_what_is_done_at_the_admin_listener_are_told() {
     assert_eq!(proxy.metric(&refused("token_wrong")).await, 3.0);
     assert_eq!(proxy.metric(&refused("token_missing")).await, 1.0);
     proxy.logged("was refused (401): its token is not `admin.token`").await;
+    // What is refused does nothing, and anybody who gets here could fill the disk with it.
+    assert_eq!(ask(&Request::get("/token/retry")).await, 405);
+    assert_eq!(ask(&Request::post("/token/retry?tenant=nobody", "")).await, 404);
     assert_eq!(ask(&Request::post("/token/retry?tenant=acme", "")).await, 200);
     let told = || {
         let text = std::fs::read_to_string(&audit).expect("it is there");
