@@ -283,10 +283,13 @@ mod tests {
         assert!(member("DeleteUser", "name").starts_with("DeleteUser takes nothing"));
     }
 
+    fn doubt(list: RuleList, text: &str) -> String {
+        CatalogCheck.doubt(Catalog::logto(), list, text).unwrap_or_default()
+    }
+
     /// A `deny` that is about nothing denies nothing, and nobody would be told so by a request.
     #[test]
     fn a_template_that_is_about_nothing_known_is_likely_a_slip() {
-        let doubt = |list, text| CatalogCheck.doubt(Catalog::logto(), list, text).unwrap_or_default();
         assert_eq!(
             doubt(RuleList::Deny, "DELETE /api/usres/**"),
             "it denies nothing that Logto 1.42 has below /api/usres. Did you mean \"/api/users\"?"
@@ -307,7 +310,6 @@ mod tests {
 
     #[test]
     fn the_name_of_a_parameter_without_its_braces_is_likely_a_slip() {
-        let doubt = |list, text| CatalogCheck.doubt(Catalog::logto(), list, text).unwrap_or_default();
         assert_eq!(
             doubt(RuleList::Allow, "DELETE /api/users/userId"),
             "it allows one path alone, whose id is the word \"userId\". Write \"DELETE /api/users/{userId}\", or the id."
