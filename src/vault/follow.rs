@@ -83,7 +83,7 @@ impl Follower {
             match read {
                 Ok(changes) => {
                     if away.take().is_some() {
-                        tracing::info!("the vault answers again");
+                        tracing::info!("changes of the vault are followed again");
                     }
                     if due.all {
                         next = Instant::now() + self.relist;
@@ -98,7 +98,7 @@ impl Follower {
                         .as_ref()
                         .is_some_and(|(remedy, at)| *remedy == error.remedy() && at.elapsed() < REPEAT);
                     if !is_told {
-                        tracing::error!(%error, remedy = error.remedy(), "the vault does not answer; what is in force stays in force");
+                        tracing::error!(%error, remedy = error.remedy(), "changes of the vault are not followed: what is in force stays in force");
                         away = Some((error.remedy().to_owned(), Instant::now()));
                     }
                     (due.all, next) = (false, Instant::now() + AGAIN);
