@@ -215,7 +215,8 @@ impl<H: Handler> Acceptor<H> {
         closing: &Closing,
     ) -> Option<(Box<TlsStream<Tcp>>, Protocol, Connection)> {
         let secured = tokio::select! {
-            secured = self.secure(stream, tls, &connection.peer, patience, closing) => secured,
+            biased;
+            secured = self.secure(stream, tls, &connection, patience, closing) => secured,
             () = connection.standing.has_had_its_time() => {
                 tracing::debug!("a connection gives way to another before it is secure");
                 closing.orderly(false);
@@ -233,14 +234,14 @@ impl<H: Handler> Acceptor<H> {
         &self,
         stream: TcpStream,
         tls: &Tls,
-        peer: &Peer,
+        connection: &Connection,
         patience: Duration,
         closing: &Closing,
     ) -> Option<Secured<Tcp>> {
         let begun = tokio::time::Instant::now();
         let failed = |failure: &HandshakeFailure| {
             self.metrics.handshakes_failed.of([&failure.reason.label()]).inc();
-            self.failures.log(failure, peer.address, tokio::time::Instant::now());
+            self.failures.log(failure, connection.peer.address, tokio::time::Instant::now());
         };
         match plain::first(&stream, patience).await {
             First::Http => {
@@ -258,7 +259,8 @@ impl<H: Handler> Acceptor<H> {
         let stream = Tcp::new(stream, closing.clone());
         // A handshake that fails ends with an alert, which is for the peer to read.
         closing.orderly(true);
-        tls.accept(stream, patience).await.inspect_err(failed).ok()
+        let heard = || connection.standing.has_spoken();
+        tls.accept(stream, patience, heard).await.inspect_err(failed).ok()
     }
 }
 

@@ -8,7 +8,10 @@
 use std::{
     collections::{BTreeMap, HashMap},
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -25,6 +28,9 @@ const AMONG_OTHERS: Duration = Duration::from_millis(150);
 const GOODBYE: Duration = Duration::from_millis(20);
 /// How long a stranger has from when it got its place, to say who it is. Where more come than that, the oldest has had it.
 const NEW: Duration = Duration::from_millis(25);
+/// How long one has that has not said anything whole: a client's hello comes right behind its connection, or has come while the
+/// connection waited to be accepted. So a flood of silent ones is over before a newcomer has to wait for it.
+const SILENT: Duration = Duration::from_millis(3);
 /// What is here and unread by then is read before a connection leaves: a stranger's request may be.
 pub(super) const GLANCE: Duration = Duration::from_millis(1);
 
@@ -67,6 +73,7 @@ pub(super) struct Way {
 pub struct Standing {
     id: u64,
     admitted: OnceLock<Instant>,
+    has_spoken: AtomicBool,
     caller: OnceLock<Arc<CallerMemory>>,
     way: Way,
     strangers: Arc<Strangers>,
@@ -95,6 +102,7 @@ impl Strangers {
         Some(Arc::new(Standing {
             id,
             admitted: OnceLock::new(),
+            has_spoken: AtomicBool::new(false),
             caller: OnceLock::new(),
             way,
             strangers: self.clone(),
@@ -206,6 +214,11 @@ impl Standing {
         self.admitted.get_or_init(Instant::now);
     }
 
+    /// Its peer has said something whole: a TLS client hello (RFC 8446 section 4.1.2).
+    pub(super) fn has_spoken(&self) {
+        self.has_spoken.store(true, Relaxed);
+    }
+
     /// Whose it is.
     pub fn caller(&self) -> Option<&Arc<CallerMemory>> {
         self.caller.get()
@@ -214,13 +227,23 @@ impl Standing {
     /// Ends when it is to give way and has been given the time that it gets for what it is at.
     pub async fn has_had_its_time(&self) {
         self.way.told().await;
-        tokio::time::sleep(self.stays(true)).await;
+        // It may speak meanwhile.
+        loop {
+            let stays = self.stays(true);
+            if stays.is_zero() {
+                return;
+            }
+            tokio::time::sleep(stays).await;
+        }
     }
 
     /// How much longer it may stay that is to give way, and that has said so to its peer or is yet to.
     pub(super) fn stays(&self, has_said: bool) -> Duration {
         match (self.caller.get(), self.way.activity.oldest()) {
-            (None, _) => NEW.saturating_sub(self.admitted.get().map(Instant::elapsed).unwrap_or_default()),
+            (None, begun) => {
+                let has = if begun.is_some() || self.has_spoken.load(Relaxed) { NEW } else { SILENT };
+                has.saturating_sub(self.admitted.get().map(Instant::elapsed).unwrap_or_default())
+            }
             (Some(_), None) if !has_said => GOODBYE,
             (Some(_), None) => Duration::ZERO,
             (Some(_), Some(begun)) => self.way.moment().saturating_sub(begun.elapsed()),
@@ -312,6 +335,27 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn b29_a_silent_stranger_has_less_time_than_one_that_has_spoken() {
+        let strangers = strangers(9);
+        let lasts = async |speaks_after: Option<Duration>| {
+            let standing = strangers.enter(None).unwrap();
+            standing.admitted();
+            assert!(strangers.make_room_for(&strangers.enter(None).unwrap()));
+            let begun = Instant::now();
+            let speaks = async {
+                let Some(after) = speaks_after else { return };
+                tokio::time::sleep(after).await;
+                standing.has_spoken();
+            };
+            tokio::join!(standing.has_had_its_time(), speaks);
+            begun.elapsed()
+        };
+        assert_eq!(lasts(None).await, SILENT);
+        assert_eq!(lasts(Some(Duration::ZERO)).await, NEW);
+        assert_eq!(lasts(Some(SILENT / 2)).await, NEW, "while it is looked at");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn b46_a_request_that_has_just_begun_is_finished_and_one_that_lasts_is_not() {
         let strangers = strangers(9);
         let standing = strangers.enter(None).unwrap();
@@ -322,7 +366,7 @@ mod tests {
         let second = Busy::begin(standing.way.activity());
         assert_eq!(standing.stays(false), ALONE);
         tokio::time::advance(ALONE / 2).await;
-        assert_eq!(strangers.enter(None).unwrap().stays(false), NEW, "has yet to get a place");
+        assert_eq!(strangers.enter(None).unwrap().stays(false), SILENT, "has yet to get a place");
         let third = Busy::begin(standing.way.activity());
         drop(second);
         assert_eq!(standing.stays(true), ALONE / 2, "the oldest counts");

@@ -11,14 +11,14 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 use rustls::{
     HandshakeKind, RootCertStore, ServerConfig,
     pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime, pem::PemObject},
-    server::{VerifierBuilderError, WebPkiClientVerifier, danger::ClientCertVerifier},
+    server::{Acceptor, VerifierBuilderError, WebPkiClientVerifier, danger::ClientCertVerifier},
     time_provider::TimeProvider,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::timeout,
 };
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 
 use self::{dates::Dates, failure::HandshakeFailure};
 use super::connection::Protocol;
@@ -111,15 +111,25 @@ impl Tls {
         &self.dates
     }
 
-    /// Shakes hands within `patience`.
+    /// Shakes hands within `patience`; `heard` is told when the client's hello is there.
     ///
     /// # Errors
     /// Why that failed: for the log alone, since there is nobody to answer to then.
-    pub async fn accept<IO>(&self, io: IO, patience: Duration) -> Result<Secured<IO>, HandshakeFailure>
+    pub async fn accept<IO>(
+        &self,
+        io: IO,
+        patience: Duration,
+        heard: impl FnOnce(),
+    ) -> Result<Secured<IO>, HandshakeFailure>
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
-        let stream = timeout(patience, TlsAcceptor::from(self.server.clone()).accept(io))
+        let shaken = async {
+            let begun = LazyConfigAcceptor::new(Acceptor::default(), io).await?;
+            heard();
+            begun.into_stream(self.server.clone()).await
+        };
+        let stream = timeout(patience, shaken)
             .await
             .map_err(|_| HandshakeFailure::too_slow())?
             .map_err(|error| HandshakeFailure::of(&error))?;

@@ -76,7 +76,7 @@ async fn connect(tls: &Tls, client: ClientConfig) -> Option<Secured<DuplexStream
         stream.read_u8().await
     };
     let ours = async {
-        let mut secured = tls.accept(far, Duration::from_secs(5)).await.ok()?;
+        let mut secured = tls.accept(far, Duration::from_secs(5), || ()).await.ok()?;
         secured.stream.write_u8(7).await.unwrap();
         secured.stream.flush().await.unwrap();
         Some(secured)
@@ -139,7 +139,7 @@ async fn why(tls: &Tls, client: ClientConfig) -> Reason {
         let mut stream = TlsConnector::from(Arc::new(client)).connect(name, near).await?;
         stream.read_u8().await
     };
-    let (theirs, ours) = tokio::join!(theirs, tls.accept(far, Duration::from_secs(5)));
+    let (theirs, ours) = tokio::join!(theirs, tls.accept(far, Duration::from_secs(5), || ()));
     assert!(theirs.is_err());
     ours.map(drop).unwrap_err().reason
 }
@@ -178,7 +178,7 @@ async fn each_failure_has_its_reason() {
     let (mut near, far) = duplex(1024);
     near.write_all(&[0x16, 3, 1]).await.unwrap();
     drop(near);
-    let closed = fresh.accept(far, Duration::from_secs(5)).await.map(drop).unwrap_err();
+    let closed = fresh.accept(far, Duration::from_secs(5), || ()).await.map(drop).unwrap_err();
     assert_eq!(closed.reason, Reason::Closed, "{closed}");
 }
 
@@ -188,7 +188,7 @@ async fn b22_a_handshake_that_does_not_come_is_not_waited_for() {
     let (mut near, far) = duplex(1024);
     near.write_all(&[0x16, 3, 1]).await.unwrap();
     let start = tokio::time::Instant::now();
-    let failure = tls.accept(far, Duration::from_secs(2)).await.map(drop).unwrap_err();
+    let failure = tls.accept(far, Duration::from_secs(2), || ()).await.map(drop).unwrap_err();
     assert_eq!(failure, HandshakeFailure::too_slow());
     assert_eq!(start.elapsed(), Duration::from_secs(2));
 }
@@ -198,7 +198,7 @@ async fn plain_http_is_no_handshake() {
     let tls = tls(&config(&AUTHORITY.server(&["localhost"])));
     let (mut near, far) = duplex(1024);
     near.write_all(b"GET /api/users HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
-    let failure = tls.accept(far, Duration::from_secs(5)).await.map(drop).unwrap_err();
+    let failure = tls.accept(far, Duration::from_secs(5), || ()).await.map(drop).unwrap_err();
     assert_eq!(failure.reason, Reason::NotTls, "{failure}");
 }
 
