@@ -64,6 +64,8 @@ pub enum NotKept {
     InClear,
     /// It has more bytes than may be kept of one.
     TooLarge,
+    /// It did not come whole within the request's deadline.
+    TooSlow,
     /// It did not come whole.
     BrokeOff,
     /// A credential was in it.
@@ -79,9 +81,10 @@ pub enum NotKept {
 }
 
 impl NotKept {
-    const ALL: [(Self, &str); 8] = [
+    const ALL: [(Self, &str); 9] = [
         (Self::InClear, "clear"),
         (Self::TooLarge, "large"),
+        (Self::TooSlow, "slow"),
         (Self::BrokeOff, "broken"),
         (Self::OfCreation, "creation"),
         (Self::MaskedNow, "masked"),
@@ -106,6 +109,7 @@ impl fmt::Display for NotKept {
         f.write_str(match self {
             Self::InClear => "it holds secrets that your grant reveals, which are kept nowhere",
             Self::TooLarge => "it is larger than `limits.idempotency_answer`",
+            Self::TooSlow => "it was still coming when `timeouts.deadline` ended",
             Self::BrokeOff => "it broke off, or was withheld",
             Self::OfCreation => {
                 "that of a tenant's creation is not kept: GET /cloud/api/tenants lists which there are"

@@ -224,12 +224,13 @@ impl Sending {
         let most = most.filter(|_| status != StatusCode::TOO_MANY_REQUESTS);
         let streamed = |head, body| Response::from_parts(head, Body::streamed(body));
         let (answered, outcome) = match most {
-            Some(most) => match answer.whole(&head, idle, most).await {
+            Some(most) => match answer.whole(&head, idle, most, deadline).await {
                 Ok(Whole::Kept(answer, kept)) => {
                     (Ok(Response::from(answer).map(Body::whole)), Outcome::Answered(kept))
                 }
-                Ok(Whole::TooLarge(head, body)) => {
-                    (Ok(streamed(head, body)), Outcome::NotKept(status, NotKept::TooLarge))
+                Ok(Whole::Streamed(head, body)) => {
+                    let why = if Instant::now() < deadline { NotKept::TooLarge } else { NotKept::TooSlow };
+                    (Ok(streamed(head, body)), Outcome::NotKept(status, why))
                 }
                 Err(error) => (Err(error), Outcome::NotKept(status, NotKept::BrokeOff)),
             },

@@ -119,6 +119,21 @@ async fn b60_a_repeat_that_comes_too_early_is_told_to_wait() {
 }
 
 #[tokio::test]
+async fn b60_an_answer_that_trickles_is_handed_on_at_the_deadline_and_not_kept() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::builder().tenant("acme", &logto).set("timeouts.deadline", "'1s'").start().await;
+    logto.api_fault_times(1, Effect::Drip { bytes: 1, every_ms: 200 });
+    let request = creation("ada", "k");
+    let mut client = proxy.connect().await;
+    client.write(&[&request.head()[..], br#"{"name":"ada"}"#].concat()).await.expect("it is read");
+    let head = client.read_head().await.expect("it is handed on");
+    assert_eq!(head.status, 200, "{head:?}");
+    let again = proxy.ask(&request).await;
+    again.assert_problem(409, "idempotency_not_kept");
+    assert!(again.text().contains("timeouts.deadline"), "{}", again.text());
+}
+
+#[tokio::test]
 async fn b60_a_request_goes_on_when_its_caller_has_left_and_its_repeat_gets_the_answer() {
     let logto = Logto::start().await;
     let proxy = Proxy::of(&logto).await;

@@ -8,6 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, request, response::Parts};
+use tokio::time::Instant;
 
 use super::{Answer, BodyError, FilteredBody, Gathered, WholeAnswer};
 use crate::policy::{PermittedOperation, Refusal};
@@ -24,13 +25,13 @@ pub struct KeptAnswer {
 pub enum Whole {
     /// All of it, to hand on and to keep.
     Kept(WholeAnswer, Arc<KeptAnswer>),
-    /// It is larger than what is kept: to hand on.
-    TooLarge(Parts, Box<FilteredBody>),
+    /// It is larger than what is kept, or slower than it is waited for: to hand on.
+    Streamed(Parts, Box<FilteredBody>),
 }
 
 impl Answer {
     /// Reads the answer to `request`, as its caller may see it, where head and body have no more bytes than `most`. Each piece is
-    /// waited for, `idle` at most.
+    /// waited for, `idle` at most, and all of it until `deadline`.
     ///
     /// # Errors
     /// [`BodyError`]: nothing of it may pass, or it broke off.
@@ -39,18 +40,19 @@ impl Answer {
         request: &request::Parts,
         idle: Duration,
         most: usize,
+        deadline: Instant,
     ) -> Result<Whole, BodyError> {
         let is_masked = self.masking.is_some();
         let (head, body) = self.filtered(request, idle).await?;
         let Some(room) = most.checked_sub(size_of(&head.headers)) else {
-            return Ok(Whole::TooLarge(head, body));
+            return Ok(Whole::Streamed(head, body));
         };
-        Ok(match body.gathered(head, room, Duration::MAX).await? {
+        Ok(match body.gathered(head, room, deadline - Instant::now()).await? {
             Gathered::Whole(answer) => {
                 let kept = KeptAnswer { answer: answer.to_keep(None), is_masked };
                 Whole::Kept(answer, Arc::new(kept))
             }
-            Gathered::Streamed(head, body) => Whole::TooLarge(head, body),
+            Gathered::Streamed(head, body) => Whole::Streamed(head, body),
         })
     }
 }
