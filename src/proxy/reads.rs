@@ -27,7 +27,7 @@ use tokio::time::Instant;
 
 pub(super) use self::flights::{Followers, Joined, Landing, Lead};
 use self::{
-    fitness::{Fitness, age, strip_own, validator},
+    fitness::{Fitness, age, freshen, strip_own, validator},
     flights::{FlightKey, Flights},
     key::{Key, Manner},
     store::Store,
@@ -181,13 +181,13 @@ impl Reads {
         if read.kept.is_none() {
             return (answer, None);
         }
-        let (mut fitness, mut is_true) = (as_it_came.fitness(&answer), false);
-        if answer.status() == StatusCode::NOT_MODIFIED
-            && let Some(kept) = asked_with
-        {
-            (answer, fitness, is_true) = (kept.answer.clone(), Fitness::Kept(kept.longest), true);
+        let confirmed = asked_with.filter(|_| answer.status() == StatusCode::NOT_MODIFIED);
+        let is_true = confirmed.is_some();
+        if let Some(kept) = confirmed {
+            let not_modified = std::mem::replace(&mut answer, kept.answer.clone());
+            freshen(answer.headers_mut(), not_modified.headers());
         }
-        let is_kept = match fitness {
+        let is_kept = match as_it_came.fitness(&answer) {
             Fitness::Kept(longest) => self.keep(read, &answer, longest, now),
             Fitness::Shared | Fitness::Alone => false,
         };

@@ -79,6 +79,26 @@ pub(super) fn strip_own(headers: &mut HeaderMap) {
     }
 }
 
+/// Takes over what a 304 says of an answer that is kept (RFC 9111 section 4.3.4).
+pub(super) fn freshen(kept: &mut HeaderMap, not_modified: &HeaderMap) {
+    const SAID_AGAIN: [HeaderName; 6] = [
+        header::CACHE_CONTROL,
+        header::DATE,
+        header::ETAG,
+        header::EXPIRES,
+        header::LAST_MODIFIED,
+        header::VARY,
+    ];
+    kept.remove(header::AGE);
+    for name in SAID_AGAIN.iter().chain([&header::AGE]) {
+        let mut values = not_modified.get_all(name).iter();
+        if let Some(first) = values.next() {
+            kept.insert(name, first.clone());
+            values.for_each(|value| _ = kept.append(name, value.clone()));
+        }
+    }
+}
+
 /// How old it was when it came (RFC 9111 section 5.1).
 pub(super) fn age(headers: &HeaderMap) -> Duration {
     let seconds = headers.get(header::AGE).and_then(|value| value.to_str().ok()?.trim().parse().ok());

@@ -201,6 +201,43 @@ async fn b63_a_revalidated_answer_is_as_old_as_the_question_and_masked_ones_have
 }
 
 #[tokio::test(start_paused = true)]
+async fn b63_a_revalidated_answer_is_good_for_as_long_as_the_304_says() {
+    let kept_for = Some(Duration::from_secs(5));
+    for (said, want) in [
+        (&[][..], Some(5)),
+        (&[("cache-control", "max-age=2")], Some(2)),
+        (&[("cache-control", "no-store")], None),
+        (&[("cache-control", "max-age=9"), ("age", "3")], Some(2)),
+        (&[("set-cookie", "a=b")], None),
+    ] {
+        let (reads, writes) = (reads(1 << 20), Arc::new(Writes::default()));
+        let arrive = |answer: WholeAnswer, stale: Option<&Kept>| {
+            let fit = AsItCame::of(answer.headers());
+            reads.arrived(&a_read(&writes, TARGET, kept_for), answer, fit, stale, Instant::now())
+        };
+        let mut first = an_answer(7);
+        first.headers_mut().insert(http::header::AGE, 1.into());
+        arrive(first, None);
+        tokio::time::advance(Duration::from_secs(6)).await;
+        let read = a_read(&writes, TARGET, kept_for);
+        let Found::Stale(stale) = reads.find(&read, Instant::now()) else { panic!("it is too old") };
+        let mut not_modified =
+            WholeAnswer::of(StatusCode::NOT_MODIFIED, HeaderMap::new(), Default::default());
+        for (name, value) in said {
+            let name = http::HeaderName::from_static(name);
+            not_modified.headers_mut().insert(name, http::HeaderValue::from_static(value));
+        }
+        let arrived = arrive(not_modified, Some(&stale)).0;
+        assert_eq!((arrived.status(), value(&arrived)), (StatusCode::OK, 7), "{said:?}");
+        let good_for = match reads.find(&read, Instant::now()) {
+            Found::Good(_, _, ttl) => Some(ttl.as_secs()),
+            _ => None,
+        };
+        assert_eq!(good_for, want, "{said:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn b63_an_answer_that_came_too_old_is_not_kept_however_old_it_says_that_it_is() {
     let (reads, writes) = (reads(1 << 20), Arc::new(Writes::default()));
     for age in [5, 6, u64::MAX] {
