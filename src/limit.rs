@@ -9,6 +9,7 @@
 //! a fresh allowance by touching a file.
 
 mod admit;
+pub mod agreement;
 mod belief;
 mod bucket;
 mod circuit;

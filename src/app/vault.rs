@@ -168,13 +168,13 @@ pub(super) async fn open(config: &Config, shared: &mut Shared) -> Result<Opened,
     let mut tokens = None;
     if let Some(options) = &config.redis {
         let redis = connect(options)?;
-        if options.share_limits {
-            shared.share_limits(Replicas::new(redis.clone(), options.replicas));
-        }
         let key = match &options.token_key {
             Some(key) => Some(sealing_key("redis.token_key", key).await?),
             None => None,
         };
+        if options.share_limits {
+            shared.share_limits(Replicas::new(redis.clone(), options.replicas, key.as_ref()));
+        }
         tokens = key.as_ref().map(|key| SharedTokens::new(redis.clone(), key, shared.clock.clone()));
         if options.share_idempotency {
             shared.share_keys(SharedKeys::new(redis.clone(), key.as_ref()));

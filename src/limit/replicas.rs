@@ -5,7 +5,7 @@
 use std::{
     fmt,
     sync::{
-        Arc, LazyLock, Mutex, PoisonError, Weak,
+        Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -13,7 +13,11 @@ use std::{
 
 use tokio::{runtime, time::Instant};
 
-use crate::redis::{Redis, RedisError, RedisStatus, Script};
+use super::agreement::{self, Agreement};
+use crate::{
+    redis::{Redis, RedisError, RedisStatus, Script},
+    secret::Secret,
+};
 
 /// How often a replica shows itself.
 const EVERY: Duration = Duration::from_secs(2);
@@ -55,6 +59,7 @@ struct Inner {
     is_told: AtomicBool,
     why: Mutex<Option<RedisError>>,
     leases: [AtomicU64; 4],
+    agreement: Mutex<Agreement>,
 }
 
 /// What came of asking for permits.
@@ -80,15 +85,19 @@ pub struct ReplicasStatus {
     pub why: Option<RedisError>,
     /// How often permits were granted, refused, not answered, and answered too late for a request.
     pub leases: [u64; 4],
+    /// Whether another one has another `redis.token_key`, or none.
+    pub other_keys: bool,
+    /// The limits that are others at another one, each with whether that has lasted for minutes.
+    pub other_limits: Vec<(String, bool)>,
 }
 
 impl Replicas {
     /// What can come of asking for permits, in the order of [`ReplicasStatus::leases`].
     pub const OUTCOMES: [&str; 4] = ["granted", "refused", "failed", "late"];
 
-    /// Begins to show itself. `least` are there even if they have not been seen. To be called in the runtime that outlives those of
-    /// requests.
-    pub fn new(redis: Redis, least: u32) -> Self {
+    /// Begins to show itself. `least` are there even if they have not been seen; tokens are sealed with `token_key`. To be called in the
+    /// runtime that outlives those of requests.
+    pub fn new(redis: Redis, least: u32, token_key: Option<&Secret>) -> Self {
         let inner = Arc::new(Inner {
             redis,
             runtime: runtime::Handle::current(),
@@ -101,6 +110,7 @@ impl Replicas {
             is_told: AtomicBool::new(false),
             why: Mutex::default(),
             leases: Default::default(),
+            agreement: Mutex::new(Agreement::new(token_key)),
         });
         tokio::spawn(show(Arc::downgrade(&inner)));
         Self(inner)
@@ -120,6 +130,7 @@ impl Replicas {
             is_told: AtomicBool::new(false),
             why: Mutex::default(),
             leases: Default::default(),
+            agreement: Mutex::new(Agreement::new(None)),
         }))
     }
 
@@ -132,12 +143,15 @@ impl Replicas {
     pub fn status(&self) -> ReplicasStatus {
         let why = self.0.why.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let leases = self.0.leases.each_ref().map(|count| count.load(Relaxed));
+        let (other_keys, other_limits) = self.0.agreement().differing(Instant::now());
         ReplicasStatus {
             count: self.count(),
             seen: self.0.seen.load(Relaxed),
             is_away: self.is_away(),
             why,
             leases,
+            other_keys,
+            other_limits,
         }
     }
 
@@ -162,6 +176,16 @@ impl Replicas {
         self.0.went(error);
     }
 
+    /// Another replica has another value of this setting, by what it leases.
+    pub(super) fn differs(&self, setting: &str, now: Instant) {
+        if self.0.agreement().differs(setting, now) {
+            tracing::warn!(
+                remedy = agreement::REMEDY,
+                "{setting}: another replica has another one; both spend of the same, so neither holds"
+            );
+        }
+    }
+
     pub(super) fn count_lease(&self, leased: Leased) {
         self.0.leases[leased as usize].fetch_add(1, Relaxed);
     }
@@ -176,6 +200,19 @@ impl Inner {
                 "limits are not shared: this replica keeps to its part of each");
         }
         *self.why.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    }
+
+    fn agreement(&self) -> MutexGuard<'_, Agreement> {
+        self.agreement.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shows the mark of this replica's key among those of the others.
+    async fn compare_keys(&self) -> Result<(), RedisError> {
+        let key = format!("{}:token_keys", self.redis.prefix());
+        let arguments = [self.agreement().key_mark().to_owned(), GONE.to_string(), "0".to_owned()];
+        let (marks, ..) = self.redis.run::<(u32, u32, u64)>(&SHOW, &[&key], &arguments).await?;
+        self.agreement().counted_keys(marks);
+        Ok(())
     }
 
     fn came(&self, count: u32) {
@@ -217,7 +254,9 @@ async fn show(replicas: Weak<Inner>) {
         let key = format!("{}:replicas", inner.redis.prefix());
         let since = back.as_ref().map(|back| back.since);
         let arguments = [inner.name.clone(), GONE.to_string(), since.unwrap_or_default().to_string()];
-        match inner.redis.run::<(u32, u32, u64)>(&SHOW, &[&key], &arguments).await {
+        let shown = inner.redis.run::<(u32, u32, u64)>(&SHOW, &[&key], &arguments).await;
+        let compared = if shown.is_ok() { inner.compare_keys().await } else { Ok(()) };
+        match compared.and(shown) {
             Ok((count, there, now)) => {
                 if inner.away.load(Relaxed) && inner.has_shared.load(Relaxed) {
                     let expected = inner.seen.load(Relaxed).max(inner.least);

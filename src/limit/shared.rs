@@ -52,6 +52,8 @@ pub(super) struct SharedBucket(Arc<Inner>);
 
 struct Inner {
     key: String,
+    /// What it is of in the configuration.
+    setting: String,
     replicas: Replicas,
     lessor: Arc<dyn Lessor>,
     rate: Rate,
@@ -88,17 +90,26 @@ impl SharedBucket {
     pub(super) fn of_quota(tenant: &TenantName, quota: Quota, replicas: Replicas) -> Self {
         let own = Bucket::of(Some(quota));
         let look = (own.ahead[0] / 4).max(2 * own.full).min(LONGEST_LOOK.max(own.full));
-        Self::new(format!("quota:{tenant}"), quota.spent(), own, look, replicas)
+        let setting = format!("tenants.{tenant}.quota");
+        Self::new((format!("quota:{tenant}"), setting), quota.spent(), own, look, replicas)
     }
 
     /// What a caller may send: nobody waits for it, so nothing is reserved.
     pub(super) fn of_rate(caller: &CallerName, rate: Rate, replicas: Replicas) -> Self {
-        Self::new(format!("rate:{caller}"), rate, Bucket::new(Some(rate)), 0, replicas)
+        let setting = format!("callers.{caller}.rate");
+        Self::new((format!("rate:{caller}"), setting), rate, Bucket::new(Some(rate)), 0, replicas)
     }
 
-    fn new(name: String, rate: Rate, own: Bucket, look: u64, replicas: Replicas) -> Self {
+    fn new(
+        (name, setting): (String, String),
+        rate: Rate,
+        own: Bucket,
+        look: u64,
+        replicas: Replicas,
+    ) -> Self {
         Self(Arc::new(Inner {
             key: format!("{}:{name}", replicas.redis().prefix()),
+            setting,
             lessor: Arc::new(replicas.redis().clone()),
             replicas,
             rate,
@@ -191,6 +202,9 @@ impl Inner {
         let mut state = self.lock();
         let goes_on = match answer {
             Ok(lease) => {
+                if lease.is_others {
+                    replicas.differs(&self.setting, now);
+                }
                 state.take_up(self.since_epoch(now), lease);
                 if ask.want > 0 {
                     let is_refused = lease.count == 0;
@@ -227,6 +241,7 @@ impl Inner {
             pause: news.pause,
             pace: state.pace,
             pace_lasts: if news.pace { period * PACE_LASTS } else { 0 },
+            limit: format!("{}/{}/{}", self.rate.requests, self.rate.per.as_millis(), self.rate.burst),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::{
     authn::jwt::KeyringStatus,
     clock::Moment,
     idempotency::SharedKeys,
-    limit::Replicas,
+    limit::{Replicas, agreement},
     listen::tls::dates::{Dates, date},
     redis::RedisStatus,
     vault::VaultError,
@@ -87,6 +87,7 @@ impl Admin {
         problems.extend(dates.into_iter().flat_map(|dates| of_tls(dates, now)));
         problems.extend(self.of_audit());
         problems.extend(self.of_redis());
+        problems.extend(self.of_replicas());
         problems.extend(self.of_vault());
         problems.extend(self.of_rotations(now));
         problems
@@ -159,6 +160,20 @@ impl Admin {
             remedy: error.remedy().to_owned(),
             at: None,
         })
+    }
+
+    /// Limits that have been others at another replica for longer than a rollout takes.
+    fn of_replicas(&self) -> Vec<Problem> {
+        let others = self.shared.limiters.replicas().map(|replicas| replicas.status().other_limits);
+        let lasting = others.into_iter().flatten().filter(|(_, lasts)| *lasts);
+        let problem = |(setting, _): (String, bool)| Problem {
+            severity: Severity::Warning,
+            about: setting,
+            what: "another replica has another one; both spend of the same, so neither holds".into(),
+            remedy: agreement::REMEDY.into(),
+            at: None,
+        };
+        lasting.map(problem).collect()
     }
 
     /// A Redis that is away is a problem of its own.

@@ -13,6 +13,7 @@ use crate::{
     authn::jwt::KeyringStatus,
     clock::Moment,
     config::{Config, StoreOptions},
+    limit::Replicas,
     listen::tls::dates::{Dates, date},
     proxy::Shared,
     redis::{Redis, RedisStatus},
@@ -46,12 +47,16 @@ pub(super) fn redis(redis: &Redis, config: &Config, shared: &Shared) -> Value {
         (shared.keys.is_some(), "idempotency_keys"),
         (is_vault, "vault"),
     ];
+    let replicas = shared.limiters.replicas().map(Replicas::status);
     json!({
         "connected": *redis.status().borrow() == RedisStatus::Connected,
         "server": redis.server().map(|server| server.to_string()),
         "prefix": options.map(|options| &options.prefix),
         "shares": shares.into_iter().filter_map(|(is, what)| is.then_some(what)).collect::<Vec<_>>(),
-        "replicas": shared.limiters.replicas().map(|replicas| replicas.status().seen),
+        "replicas": replicas.as_ref().map(|replicas| replicas.seen),
+        "other_token_keys": replicas.as_ref().map(|replicas| replicas.other_keys),
+        "other_limits": replicas
+            .map(|it| it.other_limits.into_iter().map(|(setting, _)| setting).collect::<Vec<_>>()),
     })
 }
 

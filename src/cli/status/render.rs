@@ -79,9 +79,14 @@ fn redis(redis: Node<'_>) -> Option<String> {
     let server = redis.at("server").text();
     redis.is_there().then(|| match redis.at("connected").is(true) {
         true => format!(
-            "{server}, prefix {}: {shares} shared{}",
+            "{server}, prefix {}: {shares} shared{}{}",
             redis.at("prefix").text(),
-            with.unwrap_or_default()
+            with.unwrap_or_default(),
+            if redis.at("other_token_keys").is(true) {
+                "; another replica has another token_key, or none"
+            } else {
+                ""
+            }
         ),
         false => format!("Redis is away; not shared meanwhile: {shares}"),
     })

@@ -10,10 +10,10 @@ use crate::redis::{Redis, RedisError, Script};
 static LEASE: LazyLock<Script> = LazyLock::new(|| Script::new(TEXT));
 pub(super) const TEXT: &str = r"local cost, reach, want, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local used, least, pause = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local pace, lasts, who = tonumber(ARGV[8]), tonumber(ARGV[9]), ARGV[10]
+local pace, lasts, who, limit = tonumber(ARGV[8]), tonumber(ARGV[9]), ARGV[10], ARGV[11]
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
-local s = redis.call('HMGET', KEYS[1], 'at', 'paused', 'pace', 'slow', 'by')
+local s = redis.call('HMGET', KEYS[1], 'at', 'paused', 'pace', 'slow', 'by', 'limit')
 local at, paused = tonumber(s[1] or 0) or 0, tonumber(s[2] or 0) or 0
 local slowest, slow, by = tonumber(s[3] or 1) or 1, tonumber(s[4] or 0) or 0, s[5] or ''
 -- What lies further ahead than anything may is of a clock that was set back, or nobody's: it does not count. No comparison with what is no number holds.
@@ -35,10 +35,11 @@ at = at + count * cost
 local ends = math.max(at, paused, slow)
 if ends > now then
   redis.call('HSET', KEYS[1], 'at', string.format('%.2f', at), 'paused', string.format('%.0f', paused),
-    'pace', slowest, 'slow', string.format('%.0f', slow), 'by', by)
+    'pace', slowest, 'slow', string.format('%.0f', slow), 'by', by, 'limit', limit)
   redis.call('PEXPIRE', KEYS[1], math.min(math.ceil((ends - now) / 1000), 4e10) + 1000)
 end
-return {count, math.ceil(first * 1000), math.ceil(cost * 1000), math.max(0, math.ceil((paused - now) * 1000))}";
+return {count, math.ceil(first * 1000), math.ceil(cost * 1000), math.max(0, math.ceil((paused - now) * 1000)),
+  (s[6] and s[6] ~= limit) and 1 or 0}";
 
 /// What is said. In nanoseconds.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -61,6 +62,8 @@ pub(super) struct Ask {
     pub(super) pace: f64,
     /// For how long the others are to keep it as well; zero, where it is not news.
     pub(super) pace_lasts: u64,
+    /// The limit as it is configured, to tell another from.
+    pub(super) limit: String,
 }
 
 /// What is answered. In nanoseconds, from when it was answered.
@@ -73,6 +76,8 @@ pub(super) struct Lease {
     pub(super) cost: u64,
     /// How long nobody gets any.
     pub(super) paused: u64,
+    /// Whether whoever asked before has another limit.
+    pub(super) is_others: bool,
 }
 
 /// Where the bucket is.
@@ -87,17 +92,18 @@ pub(super) type Leasing<'a> = Pin<Box<dyn Future<Output = Result<Lease, RedisErr
 impl Lessor for Redis {
     fn lease<'a>(&'a self, key: &'a str, who: &'a str, ask: &'a Ask) -> Leasing<'a> {
         Box::pin(async move {
-            let (count, first, cost, paused) = self.run(&LEASE, &[key], &arguments(who, ask)).await?;
+            let (count, first, cost, paused, others) =
+                self.run::<(u64, u64, u64, u64, u8)>(&LEASE, &[key], &arguments(who, ask)).await?;
             // More than was asked for would be memory, and without a cost there would be no end.
             if count > ask.want || cost == 0 {
                 return Err(RedisError::Unexpected);
             }
-            Ok(Lease { count, first, cost, paused })
+            Ok(Lease { count, first, cost, paused, is_others: others == 1 })
         })
     }
 }
 
-pub(super) fn arguments(who: &str, ask: &Ask) -> [String; 10] {
+pub(super) fn arguments(who: &str, ask: &Ask) -> [String; 11] {
     let micros = |nanos: u64| format!("{}.{:03}", nanos / 1000, nanos % 1000);
     [
         micros(ask.cost),
@@ -110,5 +116,6 @@ pub(super) fn arguments(who: &str, ask: &Ask) -> [String; 10] {
         ask.pace.to_string(),
         micros(ask.pace_lasts),
         who.to_owned(),
+        ask.limit.clone(),
     ]
 }

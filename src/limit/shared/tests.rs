@@ -32,14 +32,15 @@ struct Model {
     pace: f64,
     slow: u64,
     by: Option<usize>,
+    limit: Option<String>,
 }
 
 impl Model {
     fn lease(&mut self, now: u64, who: usize, ask: &Ask) -> Lease {
         let micros = |nanos: u64| nanos / 1000;
         // What is further ahead than anything may be is of a clock that was set back.
-        if self.slow <= now || self.slow > now + 180_000_000 {
-            self.pace = 1.0;
+        if self.slow <= now || self.slow > now + 180_000_000 || self.pace >= 1.0 {
+            (self.pace, self.slow) = (1.0, 0);
         }
         if self.paused > now + 60_000_000 {
             self.paused = 0;
@@ -66,7 +67,12 @@ impl Model {
         let count = if may { ask.want.min((micros(ask.reach) - first) / cost + 1) } else { 0 };
         self.at = at + count * cost;
         let paused = self.paused.saturating_sub(now) * 1000;
-        Lease { count, first: first * 1000, cost: cost * 1000, paused }
+        let is_others = self.limit.as_ref().is_some_and(|limit| *limit != ask.limit);
+        // Where nothing is ahead, nothing is written.
+        if self.at.max(self.paused).max(self.slow) > now {
+            self.limit = Some(ask.limit.clone());
+        }
+        Lease { count, first: first * 1000, cost: cost * 1000, paused, is_others }
     }
 }
 
@@ -75,7 +81,7 @@ async fn b55_the_script_does_what_its_model_does_whatever_it_is_asked() {
     let directory = tempfile::tempdir().unwrap();
     let Some((_server, redis)) = server(directory.path()) else { return };
     redis.connected(Duration::from_secs(20)).await.unwrap();
-    let text = lease::TEXT.replace("redis.call('TIME')", "{ARGV[11], ARGV[12]}");
+    let text = lease::TEXT.replace("redis.call('TIME')", "{ARGV[12], ARGV[13]}");
     assert_ne!(text, lease::TEXT);
     let script = Script::new(Box::leak(text.into_boxed_str()));
     let mut random = fastrand::Rng::with_seed(7);
@@ -99,17 +105,19 @@ async fn b55_the_script_does_what_its_model_does_whatever_it_is_asked() {
             pause: millis(rarely(&mut random, 200)),
             pace,
             pace_lasts: millis(rarely(&mut random, 2000)),
+            limit: ["7/1000/7", "8/1000/7"][random.usize(..2)].into(),
         };
         let who = random.usize(..3);
         let mut arguments = lease::arguments(&who.to_string(), &ask).to_vec();
         arguments.extend([(now / 1_000_000).to_string(), (now % 1_000_000).to_string()]);
-        let (count, first, cost, paused) = redis.run(&script, &["{claviger}:t"], &arguments).await.unwrap();
-        let answer = Lease { count, first, cost, paused };
+        let (count, first, cost, paused, others): (u64, u64, u64, u64, u8) =
+            redis.run(&script, &["{claviger}:t"], &arguments).await.unwrap();
+        let answer = Lease { count, first, cost, paused, is_others: others == 1 };
         assert_eq!(answer, model.lease(now, who, &ask), "{n}: {ask:?}");
         granted += count;
     }
     // Whatever somebody else wrote there stops nobody.
-    for (field, garbage) in ["at", "paused", "pace", "slow"].iter().flat_map(|field| {
+    for (field, garbage) in ["at", "paused", "pace", "slow", "limit"].iter().flat_map(|field| {
         ["99999999999999999999", "nan", "inf", "-inf", "x", "-1", "0"].map(|garbage| (*field, garbage))
     }) {
         let _: ::redis::Value = redis
@@ -127,7 +135,7 @@ async fn b55_the_script_does_what_its_model_does_whatever_it_is_asked() {
         };
         let mut arguments = lease::arguments("0", &ask).to_vec();
         arguments.extend([(now / 1_000_000).to_string(), (now % 1_000_000).to_string()]);
-        let (count, first, _cost, paused): (u64, u64, u64, u64) =
+        let (count, first, _cost, paused, _others): (u64, u64, u64, u64, u8) =
             redis.run(&script, &["{claviger}:t"], &arguments).await.unwrap();
         assert_eq!((count, first, paused), (1, 0, 0), "{field} {garbage}");
     }

@@ -224,7 +224,7 @@ async fn a_user_with_what_the_documentation_lists_can_do_all_and_no_more() {
     are_one(&one, &other).await;
     assert_eq!(one.concerns().await, Vec::<String>::new());
     takes_another_key(&one, &other, 3).await;
-    let replicas = Replicas::new(connect("hunter2"), 1);
+    let replicas = Replicas::new(connect("hunter2"), 1, None);
     let limiter = Limiters::shared(replicas.clone())
         .of_quota(&alias("acme"), Some(Quota::new(1000, Duration::from_secs(1), 1.0)));
     within("a lease", async {
