@@ -75,19 +75,13 @@ fn redis(redis: Node<'_>) -> Option<String> {
     let shares = redis.at("shares").list().map(|what| what.text().replace('_', " ")).collect::<Vec<_>>();
     let shares = if shares.is_empty() { "nothing".to_owned() } else { shares.join(", ") };
     let replicas = redis.at("replicas");
-    let with = replicas.is_there().then(|| format!(" by {}", counted(replicas.number(), "replica")));
-    let server = redis.at("server").text();
+    let by = replicas.is_there().then(|| format!(" by {}", counted(replicas.number(), "replica")));
+    let by = by.unwrap_or_default();
+    let odd =
+        if redis.at("other_token_keys").is(true) { ", not all with the same token_key" } else { "" };
+    let (server, prefix) = (redis.at("server").text(), redis.at("prefix").text());
     redis.is_there().then(|| match redis.at("connected").is(true) {
-        true => format!(
-            "{server}, prefix {}: {shares} shared{}{}",
-            redis.at("prefix").text(),
-            with.unwrap_or_default(),
-            if redis.at("other_token_keys").is(true) {
-                "; another replica has another token_key, or none"
-            } else {
-                ""
-            }
-        ),
+        true => format!("{server}, prefix {prefix}: {shares} shared{by}{odd}"),
         false => format!("Redis is away; not shared meanwhile: {shares}"),
     })
 }

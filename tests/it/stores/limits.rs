@@ -8,7 +8,6 @@ use claviger::{
     limit::{Limiter, Limiters, Replicas},
 };
 use claviger_emulator::Effect;
-use serde_json::{Value, json};
 use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
@@ -307,50 +306,6 @@ async fn b55_what_has_not_shown_itself_of_late_by_the_servers_clock_is_no_replic
     within("the other to be gone", async {
         while replicas.status().count > 1 {
             wait::pass(SECOND / 50).await;
-        }
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn b55_replicas_that_are_configured_otherwise_are_shown() {
-    let name = "b55_replicas_that_are_configured_otherwise_are_shown";
-    let Some(server) = RedisServer::start(name).await else { return };
-    let logto = logto(1000, SECOND).await;
-    let with = |quota: &'static str, key: &'static str| {
-        let builder = builder(&logto, quota).set("redis.url", quoted(server.url()));
-        builder.set("redis.token_key", quoted(key))
-    };
-    let key = "0123456789abcdef0123456789abcdef";
-    let one = with(QUOTA, key).start().await;
-    let redis = async |replica: &Proxy| replica.status().await["redis"].clone();
-    within("one replica to agree with itself", async {
-        while one.metric("claviger_redis_fallback").await > 0.0 {
-            wait::pass(SECOND / 20).await;
-        }
-    })
-    .await;
-    assert_eq!(
-        (&redis(&one).await["other_token_keys"], &redis(&one).await["other_limits"]),
-        (&false.into(), &json!([]))
-    );
-    let other =
-        with("{ requests = 999, per = '10s', share = 0.7, burst = 30 }", "f123456789abcdef0123456789abcdef")
-            .start()
-            .await;
-    within("both to be shown at both", async {
-        loop {
-            for replica in [&one, &other] {
-                assert_eq!(replica.ask(&of("interactive")).await.status, 200);
-            }
-            let shown = [redis(&one).await, redis(&other).await];
-            let both = |shown: &Value| {
-                shown["other_token_keys"] == true && shown["other_limits"] == json!(["tenants.acme.quota"])
-            };
-            if shown.iter().all(both) {
-                return;
-            }
-            wait::pass(SECOND / 20).await;
         }
     })
     .await;

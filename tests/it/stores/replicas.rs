@@ -14,10 +14,12 @@ use claviger::{
     secret::Secret,
     vault::{InRedis, Record, Store as _},
 };
+use serde_json::{Value, json};
 use tokio::{task::JoinSet, time::Instant};
 
 use super::alias;
 use crate::{
+    quota::{builder, logto, of},
     support::{Logto, Proxy, RedisServer, Request, claviger, proxy::Builder, quoted, wait, within},
     vault::{Place, adopt},
 };
@@ -267,4 +269,47 @@ async fn b49_a_vault_that_was_begun_anew_takes_no_tenant_from_those_who_run() {
     })
     .await;
     adopt(&place, &one.file(), "beta", &logto, logto.secret()).await.assert_code(0);
+}
+
+#[tokio::test]
+async fn b55_replicas_that_are_configured_otherwise_are_shown() {
+    let name = "b55_replicas_that_are_configured_otherwise_are_shown";
+    let Some(server) = RedisServer::start(name).await else { return };
+    let logto = logto(1000, Duration::from_secs(1)).await;
+    let with = |quota: &'static str, key: &'static str| {
+        let builder = builder(&logto, quota).set("redis.url", quoted(server.url()));
+        builder.set("redis.token_key", quoted(key))
+    };
+    let key = "0123456789abcdef0123456789abcdef";
+    let one = with("{ requests = 1000, per = '10s' }", key).start().await;
+    let redis = async |replica: &Proxy| replica.status().await["redis"].clone();
+    within("one replica to agree with itself", async {
+        while one.metric("claviger_redis_fallback").await > 0.0 {
+            wait::pass(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+    assert_eq!(
+        (&redis(&one).await["other_token_keys"], &redis(&one).await["other_limits"]),
+        (&false.into(), &json!([]))
+    );
+    let other = with("{ requests = 999, per = '10s', share = 1.0 }", "f123456789abcdef0123456789abcdef")
+        .start()
+        .await;
+    within("both to be shown at both", async {
+        loop {
+            for replica in [&one, &other] {
+                assert_eq!(replica.ask(&of("interactive")).await.status, 200);
+            }
+            let shown = [redis(&one).await, redis(&other).await];
+            let both = |shown: &Value| {
+                shown["other_token_keys"] == true && shown["other_limits"] == json!(["tenants.acme.quota"])
+            };
+            if shown.iter().all(both) {
+                return;
+            }
+            wait::pass(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
 }
