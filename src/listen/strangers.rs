@@ -1,5 +1,6 @@
 //! Who gives way when there is no place left for another connection: the oldest on which nobody has authenticated yet, of which
-//! each address may have a share. So strangers hold only what no caller wants. Where they are few, as newcomers must have time to
+//! each address may have a share; first one that has said nothing, so that a flood of those breaks no handshake of a caller far away. So
+//! strangers hold only what no caller wants. Where they are few, as newcomers must have time to
 //! authenticate, it is the caller with the most connections instead, if it has more than they: its oldest that is idle, else its oldest
 //! whose answer has been long in coming or in being taken, else its oldest. So no caller holds what another one wants. All leave as politely
 //! as time allows: a request that has just begun is finished, so a burst of one caller at its limit breaks none of its own. A connection is
@@ -46,8 +47,9 @@ pub struct Strangers {
 #[derive(Debug, Default)]
 struct Table {
     next: u64,
-    /// By age.
-    strangers: BTreeMap<u64, Stranger>,
+    /// By age: those that have said nothing whole yet, and the others.
+    silent: BTreeMap<u64, Stranger>,
+    spoken: BTreeMap<u64, Stranger>,
     of_peers: HashMap<IpAddr, usize>,
     /// By age, of each caller.
     known: HashMap<CallerName, BTreeMap<u64, Way>>,
@@ -56,6 +58,7 @@ struct Table {
 #[derive(Debug)]
 struct Stranger {
     peer: Option<IpAddr>,
+    came: Instant,
     way: Way,
 }
 
@@ -98,7 +101,7 @@ impl Strangers {
         let id = table.next;
         table.next += 1;
         let way = Way::default();
-        table.strangers.insert(id, Stranger { peer, way: way.clone() });
+        table.silent.insert(id, Stranger { peer, came: Instant::now(), way: way.clone() });
         Some(Arc::new(Standing {
             id,
             admitted: OnceLock::new(),
@@ -112,12 +115,11 @@ impl Strangers {
     /// Has another connection than that of `newcomer` give its place up; whether there was one.
     pub(super) fn make_room_for(&self, newcomer: &Standing) -> bool {
         let mut table = self.table();
-        let strangers = table.strangers.len();
+        let strangers = table.silent.len() + table.spoken.len();
         let is_greedy =
             strangers <= self.few && table.known.values().any(|of_caller| of_caller.len() > strangers);
         let moment = if table.known.len() > 1 { AMONG_OTHERS } else { ALONE };
-        let oldest = table.strangers.keys().copied().find(|id| *id != newcomer.id);
-        let way = match oldest.filter(|_| !is_greedy) {
+        let way = match table.oldest_but(newcomer.id).filter(|_| !is_greedy) {
             Some(id) => table.remove_stranger(id).map(|stranger| stranger.way),
             None => table.of_the_greediest(moment),
         };
@@ -130,8 +132,15 @@ impl Strangers {
 }
 
 impl Table {
+    /// The stranger that gives way to this one.
+    fn oldest_but(&self, newcomer: u64) -> Option<u64> {
+        let silent = self.silent.iter().find(|(id, _)| **id != newcomer);
+        let has_had_its_time = silent.filter(|(_, stranger)| stranger.came.elapsed() >= SILENT);
+        has_had_its_time.or_else(|| self.spoken.first_key_value()).or(silent).map(|(id, _)| *id)
+    }
+
     fn remove_stranger(&mut self, id: u64) -> Option<Stranger> {
-        let stranger = self.strangers.remove(&id)?;
+        let stranger = self.silent.remove(&id).or_else(|| self.spoken.remove(&id))?;
         if let Some(peer) = stranger.peer
             && let Some(of_peer) = self.of_peers.get_mut(&peer)
         {
@@ -217,6 +226,10 @@ impl Standing {
     /// Its peer has said something whole: a TLS client hello (RFC 8446 section 4.1.2).
     pub(super) fn has_spoken(&self) {
         self.has_spoken.store(true, Relaxed);
+        let mut table = self.strangers.table();
+        if let Some(stranger) = table.silent.remove(&self.id) {
+            table.spoken.insert(self.id, stranger);
+        }
     }
 
     /// Whose it is.
@@ -264,119 +277,4 @@ impl Drop for Standing {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{activity::Busy, limit::Memory};
-
-    fn strangers(most_of_a_peer: usize) -> Arc<Strangers> {
-        Arc::new(Strangers::new(most_of_a_peer, 2))
-    }
-
-    fn caller(name: &str) -> Arc<CallerMemory> {
-        Memory::default().of(&CallerName::parse(name).unwrap())
-    }
-
-    #[test]
-    fn b29_an_address_has_its_share_until_it_authenticates() {
-        let strangers = strangers(2);
-        let peer = Some(IpAddr::from([192, 0, 2, 1]));
-        let (first, _second) = (strangers.enter(peer).unwrap(), strangers.enter(peer).unwrap());
-        assert!(strangers.enter(peer).is_none());
-        assert!(strangers.enter(Some(IpAddr::from([192, 0, 2, 2]))).is_some(), "another address");
-        assert!((0..9).all(|_| strangers.enter(None).is_some()), "this machine");
-        first.authenticated(&caller("billing"));
-        assert!(first.caller().is_some());
-        let third = strangers.enter(peer).unwrap();
-        assert!(strangers.enter(peer).is_none());
-        drop(third);
-        assert!(strangers.enter(peer).is_some(), "one has left");
-    }
-
-    #[test]
-    fn b29_the_oldest_stranger_gives_way_before_any_known_caller() {
-        let strangers = strangers(9);
-        let standings: Vec<_> = (0..3).map(|_| strangers.enter(None).unwrap()).collect();
-        let gives_way = |n: usize| standings[n].way.told.is_cancelled();
-        let newcomer = strangers.enter(None).unwrap();
-        standings[0].authenticated(&caller("billing"));
-        assert!(strangers.make_room_for(&newcomer));
-        assert_eq!([gives_way(0), gives_way(1), gives_way(2)], [false, true, false]);
-        assert!(strangers.make_room_for(&newcomer) && gives_way(2));
-        assert!(!gives_way(0));
-        drop((standings, newcomer));
-        let table = strangers.table();
-        assert!(table.strangers.is_empty() && table.of_peers.is_empty() && table.known.is_empty());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn b46_then_the_caller_with_the_most_connections_those_first_that_cost_it_least() {
-        let strangers = strangers(9);
-        let (hog, calm) = (caller("hog"), caller("calm"));
-        let standings: Vec<_> = (0..5).map(|_| strangers.enter(None).unwrap()).collect();
-        standings[0].authenticated(&calm);
-        standings[1..].iter().for_each(|standing| standing.authenticated(&hog));
-        let begin = |n: usize| Busy::begin(standings[n].way.activity());
-        let _long = begin(3);
-        tokio::time::advance(AMONG_OTHERS).await;
-        let _short = [begin(1), begin(2), begin(3)];
-        let newcomer = strangers.enter(None).unwrap();
-        let told = || {
-            assert!(strangers.make_room_for(&newcomer));
-            (0..5).filter(|n| standings[*n].way.told.is_cancelled()).collect::<Vec<_>>()
-        };
-        assert_eq!(told(), [4], "the idle one");
-        assert_eq!(told(), [3, 4], "the one that has been at a request for long");
-        assert_eq!(told(), [1, 3, 4], "the oldest");
-        assert_eq!(
-            [1, 3, 4].map(|n: usize| standings[n].way.moment()),
-            [AMONG_OTHERS; 3],
-            "calm is here, too"
-        );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn b29_a_silent_stranger_has_less_time_than_one_that_has_spoken() {
-        let strangers = strangers(9);
-        let lasts = async |speaks_after: Option<Duration>| {
-            let standing = strangers.enter(None).unwrap();
-            standing.admitted();
-            assert!(strangers.make_room_for(&strangers.enter(None).unwrap()));
-            let begun = Instant::now();
-            let speaks = async {
-                let Some(after) = speaks_after else { return };
-                tokio::time::sleep(after).await;
-                standing.has_spoken();
-            };
-            tokio::join!(standing.has_had_its_time(), speaks);
-            begun.elapsed()
-        };
-        assert_eq!(lasts(None).await, SILENT);
-        assert_eq!(lasts(Some(Duration::ZERO)).await, NEW);
-        assert_eq!(lasts(Some(SILENT / 2)).await, NEW, "while it is looked at");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn b46_a_request_that_has_just_begun_is_finished_and_one_that_lasts_is_not() {
-        let strangers = strangers(9);
-        let standing = strangers.enter(None).unwrap();
-        let first = Busy::begin(standing.way.activity());
-        standing.admitted();
-        assert_eq!(standing.stays(false), NEW, "of nobody known");
-        standing.authenticated(&caller("billing"));
-        let second = Busy::begin(standing.way.activity());
-        assert_eq!(standing.stays(false), ALONE);
-        tokio::time::advance(ALONE / 2).await;
-        assert_eq!(strangers.enter(None).unwrap().stays(false), SILENT, "has yet to get a place");
-        let third = Busy::begin(standing.way.activity());
-        drop(second);
-        assert_eq!(standing.stays(true), ALONE / 2, "the oldest counts");
-        tokio::time::advance(ALONE).await;
-        assert_eq!(standing.stays(false), Duration::ZERO);
-        drop(first);
-        assert_eq!(standing.stays(true), Duration::ZERO, "the next one is old, too");
-        drop(third);
-        assert!(strangers.make_room_for(&strangers.enter(None).unwrap()));
-        assert_eq!(standing.way.moment(), ALONE, "nobody else is known");
-        assert_eq!([false, true].map(|has_said| standing.stays(has_said)), [GOODBYE, Duration::ZERO]);
-    }
-}
+mod tests;

@@ -2,7 +2,7 @@
 """Thousands of hostile connections against the release program in a control group of 64 MiB: `run.py [NAME…]`.
 
 For each attack the program is started anew. Meanwhile a caller who means no harm asks on a connection that it keeps
-and on new ones, and a kubelet probes the admin listener. Wanted: the program is not killed, the others are served
+and on new ones, another one does that from far away, and a kubelet probes the admin listener. Wanted: the program is not killed, the others are served
 (99 of 100 within 250 ms), the log stays small, and afterwards no more than half of the memory is kept (by the allocator, for the next burst).
 
 Needs a control group of its own: version 2 (`memory.max`) or version 1 with socket buffers counted
@@ -33,6 +33,8 @@ MIB = 1 << 20
 PATIENCE = 0.250
 # Lines of the log in a second, beside those of requests that were served.
 LINES = 100
+# How far away the far caller is, there and back.
+ROUND_TRIP = 0.050
 CALM, KNOWN = "key-of-the-calm-caller-0123456789", "key-of-the-known-caller-012345678"
 HOGS = [f"key-of-hog-number-{n}-0123456789012" for n in range(4)]
 PAGE = json.dumps([{"id": f"user-{n:06}", "name": "x" * 200} for n in range(16_000)]).encode()
@@ -208,11 +210,40 @@ def no_questions():
     return context
 
 
+def ask_from_afar(port):
+    """One request on a new connection whose peer takes a round trip for each answer in the handshake."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    secured, answer = no_questions().wrap_bio(incoming, outgoing, server_hostname="localhost"), b""
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as plain:
+        def receive():
+            plain.sendall(outgoing.read())
+            data = plain.recv(65536)
+            if not data:
+                raise OSError(f"closed after {answer!r}")
+            incoming.write(data)
+
+        while True:
+            try:
+                secured.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                receive()
+                time.sleep(ROUND_TRIP)
+        secured.write(f"GET /api/roles HTTP/1.1\r\nHost: localhost\r\nClaviger-Key: {CALM}\r\n\r\n".encode())
+        while b"\r\n\r\n" not in answer:
+            receive()
+            with contextlib.suppress(ssl.SSLWantReadError):
+                answer += secured.read(65536)
+    if not answer.startswith(b"HTTP/1.1 200 "):
+        raise OSError(repr(answer[:300]))
+
+
 class Others:
-    """A caller on a kept connection, the same on new ones, and a kubelet."""
+    """A caller on a kept connection, the same on new ones, the same from far away, and a kubelet."""
 
     def __init__(self, proxy):
-        self.proxy, self.took, self.failed, self.over = proxy, {"kept": [], "new": [], "probe": []}, [], threading.Event()
+        self.took = {"kept": [], "new": [], "far": [], "probe": []}
+        self.proxy, self.failed, self.over = proxy, [], threading.Event()
         self.threads = [threading.Thread(target=self.run, args=(kind,), daemon=True) for kind in self.took]
         for thread in self.threads:
             thread.start()
@@ -227,6 +258,9 @@ class Others:
         while not self.over.is_set():
             begun = time.monotonic()
             try:
+                if kind == "far":
+                    ask_from_afar(self.proxy.port)
+                    continue
                 path, key = ("/livez", {}) if kind == "probe" else ("/api/roles", {"Claviger-Key": CALM})
                 if kind != "kept":
                     connection.close()
@@ -240,8 +274,9 @@ class Others:
                     self.failed.append(f"{kind}: {error!r}")
                 connection.close()
                 connection = self.open(kind)
-            self.took[kind].append(time.monotonic() - begun)
-            time.sleep(0.02 if kind == "kept" else 0.05)
+            finally:
+                self.took[kind].append(time.monotonic() - begun)
+                time.sleep(0.02 if kind == "kept" else 0.05)
 
     def finish(self):
         self.over.set()
@@ -470,7 +505,7 @@ def assault(name, args, upstream_port):
     asked = sum(map(len, others.took.values()))
     row = {
         "attack": name, "opened": opened, "idle": idle / MIB, "peak": proxy.group.peak / MIB, "after": after / MIB, "killed": killed,
-        "kept": others.p99("kept"), "new": others.p99("new"), "probe": others.p99("probe"),
+        **{kind: others.p99(kind) for kind in others.took},
         "failed": len(others.failed), "asked": asked, "lines": lines / lasted,
     }
     wrong = []
@@ -478,7 +513,7 @@ def assault(name, args, upstream_port):
         wrong.append("killed, or would have been")
     if len(others.failed) * 100 > asked:
         wrong.append(f"others failed: {others.failed[:2]}")
-    for kind in ("kept", "new", "probe"):
+    for kind in others.took:
         if row[kind] > PATIENCE:
             wrong.append(f"{kind}: p99 {row[kind] * 1000:.0f} ms")
     # Whatever was served has its own line where that is configured.
@@ -511,13 +546,13 @@ def main():
     kind = group.kind()
     group.close()
     print(f"== {args.connections} connections, {args.memory} MiB, {args.seconds:.0f} s each; {kind}", flush=True)
-    print(f"{'attack':28} {'opened':>7} {'idle':>5} {'peak':>6} {'after':>6} killed {'kept':>6} {'new':>6} {'probe':>6} {'failed':>11} {'lines/s':>8}")
+    print(f"{'attack':28} {'opened':>7} {'idle':>5} {'peak':>6} {'after':>6} killed {'kept':>6} {'new':>6} {'far':>6} {'probe':>6} {'failed':>11} {'lines/s':>8}")
     bad = 0
     for name in args.names or ATTACKS:
         row, wrong = assault(name, args, port)
         ms = lambda kind: f"{min(row[kind], 99) * 1000:6.0f}"
         print(f"{name:28} {row['opened']:7} {row['idle']:5.1f} {row['peak']:6.1f} {row['after']:6.1f} {'YES' if row['killed'] else 'no':>6} "
-              f"{ms('kept')} {ms('new')} {ms('probe')} {row['failed']:5}/{row['asked']:5} {row['lines']:8.1f}  {'; '.join(wrong)}", flush=True)
+              f"{ms('kept')} {ms('new')} {ms('far')} {ms('probe')} {row['failed']:5}/{row['asked']:5} {row['lines']:8.1f}  {'; '.join(wrong)}", flush=True)
         bad += bool(wrong)
     server.kill()
     if bad:

@@ -77,8 +77,7 @@ fn redis(redis: Node<'_>) -> Option<String> {
     let replicas = redis.at("replicas");
     let by = replicas.is_there().then(|| format!(" by {}", counted(replicas.number(), "replica")));
     let by = by.unwrap_or_default();
-    let odd =
-        if redis.at("other_token_keys").is(true) { ", not all with the same token_key" } else { "" };
+    let odd = if redis.at("other_token_keys").is(true) { ", not all with the same token_key" } else { "" };
     let (server, prefix) = (redis.at("server").text(), redis.at("prefix").text());
     redis.is_there().then(|| match redis.at("connected").is(true) {
         true => format!("{server}, prefix {prefix}: {shares} shared{by}{odd}"),
