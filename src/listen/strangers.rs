@@ -1,10 +1,9 @@
-//! Who gives way when there is no place left for another connection: the oldest on which nobody has authenticated yet, of which
-//! each address may have a share; first one that has said nothing, so that a flood of those breaks no handshake of a caller far away. So
-//! strangers hold only what no caller wants. Where they are few, as newcomers must have time to
-//! authenticate, it is the caller with the most connections instead, if it has more than they: its oldest that is idle, else its oldest
-//! whose answer has been long in coming or in being taken, else its oldest. So no caller holds what another one wants. All leave as politely
-//! as time allows: a request that has just begun is finished, so a burst of one caller at its limit breaks none of its own. A connection is
-//! its caller's with the first request that authenticates. No lock is held over a wait.
+//! Who gives way when there is no place left for another connection. Where a caller has more connections than all strangers, on which nobody
+//! has authenticated yet, it is that caller's: its oldest that is idle, else its oldest whose answer has been long in coming or in being taken,
+//! else its oldest. So newcomers have time to authenticate, and no caller holds what another one wants. Else it is the oldest stranger; first
+//! one that has said nothing, so that a flood of those breaks no handshake of a caller far away. Of strangers each address may have a share.
+//! All leave as politely as time allows: a request that has just begun is finished, so a burst of one caller at its limit breaks none of its
+//! own. A connection is its caller's with the first request that authenticates. No lock is held over a wait.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -39,7 +38,6 @@ pub(super) const GLANCE: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub struct Strangers {
     most_of_a_peer: usize,
-    few: usize,
     known: Mutex<Table>,
 }
 
@@ -83,9 +81,9 @@ pub struct Standing {
 }
 
 impl Strangers {
-    /// None yet; an address may have so many, and so many are few. Peers without an address (loopback, Unix sockets) have no such limit.
-    pub fn new(most_of_a_peer: usize, few: usize) -> Self {
-        Self { most_of_a_peer, few, known: Mutex::default() }
+    /// None yet; an address may have so many. Peers without an address (loopback, Unix sockets) have no such limit.
+    pub fn new(most_of_a_peer: usize) -> Self {
+        Self { most_of_a_peer, known: Mutex::default() }
     }
 
     /// A connection from `peer`; `None` when it has too many already.
@@ -116,8 +114,7 @@ impl Strangers {
     pub(super) fn make_room_for(&self, newcomer: &Standing) -> bool {
         let mut table = self.table();
         let strangers = table.silent.len() + table.spoken.len();
-        let is_greedy =
-            strangers <= self.few && table.known.values().any(|of_caller| of_caller.len() > strangers);
+        let is_greedy = table.known.values().any(|of_caller| of_caller.len() > strangers);
         let moment = if table.known.len() > 1 { AMONG_OTHERS } else { ALONE };
         let way = match table.oldest_but(newcomer.id).filter(|_| !is_greedy) {
             Some(id) => table.remove_stranger(id).map(|stranger| stranger.way),

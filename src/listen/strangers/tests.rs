@@ -4,7 +4,7 @@ use super::*;
 use crate::{activity::Busy, limit::Memory};
 
 fn strangers(most_of_a_peer: usize) -> Arc<Strangers> {
-    Arc::new(Strangers::new(most_of_a_peer, 2))
+    Arc::new(Strangers::new(most_of_a_peer))
 }
 
 fn caller(name: &str) -> Arc<CallerMemory> {
