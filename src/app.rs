@@ -180,7 +180,7 @@ impl App {
             places: Arc::new(Semaphore::new(self.budget.connections.min(Semaphore::MAX_PERMITS))),
             spare: self.budget.connections / 16,
             buffers: self.budget.socket_buffer,
-            strangers: Arc::new(Strangers::new(self.budget.connections_of_a_peer)),
+            strangers: Arc::new(Strangers::new(self.budget.connections, self.budget.connections_of_a_peer)),
             metrics: self.shared.metrics.clone(),
             failures: Arc::default(),
             crowded: Arc::default(),

@@ -41,7 +41,7 @@ impl<H: Handler> InProcess<H> {
         let uid = Some(rustix::process::getuid().as_raw());
         let peer = Peer { uid, ..Peer::at(Reach::CommandLine(caller)) };
         // They have no address, and none gives way to another.
-        let strangers = Arc::new(Strangers::new(0));
+        let strangers = Arc::new(Strangers::new(0, 0));
         Self { handler, settings, peer, strangers, open: TaskTracker::new() }
     }
 

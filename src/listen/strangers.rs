@@ -1,9 +1,11 @@
-//! Who gives way when there is no place left for another connection. Where a caller has more connections than all strangers, on which nobody
-//! has authenticated yet, it is that caller's: its oldest that is idle, else its oldest whose answer has been long in coming or in being taken,
-//! else its oldest. So newcomers have time to authenticate, and no caller holds what another one wants. Else it is the oldest stranger; first
-//! one that has said nothing, so that a flood of those breaks no handshake of a caller far away. Of strangers each address may have a share.
-//! All leave as politely as time allows: a request that has just begun is finished, so a burst of one caller at its limit breaks none of its
-//! own. A connection is its caller's with the first request that authenticates. No lock is held over a wait.
+//! Who gives way when there is no place left for another connection: first a stranger, on whose connection nobody has authenticated yet, that
+//! has said nothing, so that a flood of those costs nobody else anything; then the caller with the most connections, its oldest that is idle,
+//! else its oldest whose answer has been long in coming or in being taken, else its oldest; then the oldest stranger. But a stranger that is
+//! still authenticating comes before a caller's last connection, and strangers never have more than half of the places for long, unless
+//! nobody wants them. So newcomers have time to authenticate, however far away, and no caller holds what another one wants. Of
+//! strangers each address may have a share. All leave as politely as time allows: a request that has just begun is finished, so a burst of
+//! one caller at its limit breaks none of its own. A connection is its caller's with the first request that authenticates. No lock is held
+//! over a wait.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -31,6 +33,9 @@ const NEW: Duration = Duration::from_millis(25);
 /// How long one has that has not said anything whole: a client's hello comes right behind its connection, or has come while the
 /// connection waited to be accepted. So a flood of silent ones is over before a newcomer has to wait for it.
 const SILENT: Duration = Duration::from_millis(3);
+/// The same as long as strangers have no more than half of the places: two round trips to the other end of a continent, for a
+/// handshake and a request.
+const FAR: Duration = Duration::from_millis(100);
 /// What is here and unread by then is read before a connection leaves: a stranger's request may be.
 pub(super) const GLANCE: Duration = Duration::from_millis(1);
 
@@ -38,6 +43,7 @@ pub(super) const GLANCE: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub struct Strangers {
     most_of_a_peer: usize,
+    half: usize,
     known: Mutex<Table>,
 }
 
@@ -81,9 +87,10 @@ pub struct Standing {
 }
 
 impl Strangers {
-    /// None yet; an address may have so many. Peers without an address (loopback, Unix sockets) have no such limit.
-    pub fn new(most_of_a_peer: usize) -> Self {
-        Self { most_of_a_peer, known: Mutex::default() }
+    /// None yet, of so many connections; an address may have so many. Peers without an address (loopback, Unix sockets) have no such
+    /// limit.
+    pub fn new(connections: usize, most_of_a_peer: usize) -> Self {
+        Self { most_of_a_peer, half: connections / 2, known: Mutex::default() }
     }
 
     /// A connection from `peer`; `None` when it has too many already.
@@ -113,10 +120,8 @@ impl Strangers {
     /// Has another connection than that of `newcomer` give its place up; whether there was one.
     pub(super) fn make_room_for(&self, newcomer: &Standing) -> bool {
         let mut table = self.table();
-        let strangers = table.silent.len() + table.spoken.len();
-        let is_greedy = table.known.values().any(|of_caller| of_caller.len() > strangers);
         let moment = if table.known.len() > 1 { AMONG_OTHERS } else { ALONE };
-        let way = match table.oldest_but(newcomer.id).filter(|_| !is_greedy) {
+        let way = match table.stranger_for(newcomer.id, self.half) {
             Some(id) => table.remove_stranger(id).map(|stranger| stranger.way),
             None => table.of_the_greediest(moment),
         };
@@ -129,11 +134,17 @@ impl Strangers {
 }
 
 impl Table {
-    /// The stranger that gives way to this one.
-    fn oldest_but(&self, newcomer: u64) -> Option<u64> {
+    /// The stranger that gives way to this one; `None` where it is a caller.
+    fn stranger_for(&self, newcomer: u64, half: usize) -> Option<u64> {
+        let is_over = |(_, stranger): &(&u64, &Stranger), time| stranger.came.elapsed() >= time;
         let silent = self.silent.iter().find(|(id, _)| **id != newcomer);
-        let has_had_its_time = silent.filter(|(_, stranger)| stranger.came.elapsed() >= SILENT);
-        has_had_its_time.or_else(|| self.spoken.first_key_value()).or(silent).map(|(id, _)| *id)
+        let spoken = self.spoken.first_key_value();
+        let strangers = self.silent.len() + self.spoken.len();
+        let greediest = self.known.values().map(BTreeMap::len).max().unwrap_or_default();
+        let is_callers = greediest > strangers
+            || greediest > 1 && strangers <= half && !spoken.is_some_and(|spoken| is_over(&spoken, FAR));
+        let rest = spoken.or(silent).filter(|_| !is_callers);
+        silent.filter(|silent| is_over(silent, SILENT)).or(rest).map(|(id, _)| *id)
     }
 
     fn remove_stranger(&mut self, id: u64) -> Option<Stranger> {

@@ -4,7 +4,7 @@ use super::*;
 use crate::{activity::Busy, limit::Memory};
 
 fn strangers(most_of_a_peer: usize) -> Arc<Strangers> {
-    Arc::new(Strangers::new(most_of_a_peer))
+    Arc::new(Strangers::new(8, most_of_a_peer))
 }
 
 fn caller(name: &str) -> Arc<CallerMemory> {
@@ -68,6 +68,38 @@ async fn b29_the_silent_give_way_before_those_that_have_spoken() {
     assert!(strangers.make_room_for(&newcomer) && young.way.told.is_cancelled(), "if there is nobody else");
     drop((standings, newcomer, young));
     assert!(strangers.table().spoken.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn b29_a_newcomer_that_authenticates_comes_before_what_a_caller_has_beyond_its_last() {
+    let strangers = strangers(9);
+    let (one, other) = (caller("one"), caller("other"));
+    let standings: Vec<_> = (0..7).map(|_| strangers.enter(None).unwrap()).collect();
+    standings[..2].iter().for_each(|standing| standing.authenticated(&one));
+    standings[2].authenticated(&other);
+    standings[3..].iter().for_each(|standing| standing.has_spoken());
+    let newcomer = strangers.enter(None).unwrap();
+    let told = || {
+        assert!(strangers.make_room_for(&newcomer));
+        (0..7).filter(|n| standings[*n].way.told.is_cancelled()).collect::<Vec<_>>()
+    };
+    assert_eq!(told(), [3], "strangers have more than half");
+    assert_eq!(told(), [0, 3], "and now no more than that");
+    assert_eq!(told(), [0, 3, 4], "a caller keeps its last");
+}
+
+#[tokio::test(start_paused = true)]
+async fn b29_a_stranger_that_is_long_about_it_gives_way_before_a_caller() {
+    for (waits, is_the_strangers) in [(FAR / 2, false), (FAR, true)] {
+        let strangers = strangers(9);
+        let standings: Vec<_> = (0..3).map(|_| strangers.enter(None).unwrap()).collect();
+        standings[..2].iter().for_each(|standing| standing.authenticated(&caller("one")));
+        standings[2].has_spoken();
+        tokio::time::advance(waits).await;
+        assert!(strangers.make_room_for(&strangers.enter(None).unwrap()));
+        let told: Vec<_> = standings.iter().map(|standing| standing.way.told.is_cancelled()).collect();
+        assert_eq!(told, [!is_the_strangers, false, is_the_strangers], "{waits:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
