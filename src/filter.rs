@@ -7,6 +7,7 @@ mod blocked;
 mod compressed;
 mod crc32;
 mod echo_guard;
+mod errors;
 pub mod gunzip;
 mod mask_detector;
 pub mod redact;
@@ -20,7 +21,7 @@ pub use self::{
     echo_guard::{Echo, EchoGuard, KnownSecrets},
     mask_detector::MaskDetector,
 };
-use self::{compressed::Compressed, gunzip::Gunzip, redact::Redactor, screen::Screen};
+use self::{compressed::Compressed, errors::ErrorBody, gunzip::Gunzip, redact::Redactor, screen::Screen};
 use crate::{
     catalog::Secrets,
     headers::{self, Coding},
@@ -82,16 +83,19 @@ impl ResponseFilter {
         };
         let redactor = match hidden {
             Some(secrets) if !is_empty && is_masked(&request.method, head, secrets)? => {
-                OF_UNMASKED.iter().chain(&OF_ORIGINAL).for_each(|name| _ = head.headers.remove(name));
+                strip_of_unmasked(&mut head.headers);
                 has_body.then(|| Box::new(Redactor::new(secrets)))
             }
             _ => None,
         };
+        let is_error = head.status.is_client_error() || head.status.is_server_error();
+        let error = (is_error && has_body && is_json(&head.headers)).then(ErrorBody::default);
         let body = match coding {
             Coding::Identity => Body::Nothing,
             Coding::Gzip => {
                 let gunzip = Gunzip::new(expansion);
-                let goes_on = redactor.is_none() && headers::prefers_gzip(&request.headers);
+                let goes_on =
+                    redactor.is_none() && error.is_none() && headers::prefers_gzip(&request.headers);
                 vary(&mut head.headers);
                 Body::Compressed(Box::new(if goes_on {
                     Compressed::as_it_came(gunzip)
@@ -102,7 +106,19 @@ impl ResponseFilter {
                 }))
             }
         };
-        Ok(Self { screen: Screen { redactor, guard }, body })
+        Ok(Self { screen: Screen { error, redactor, guard }, body })
+    }
+
+    /// Whether what passes first is a whole error.
+    pub fn reads_error(&self) -> bool {
+        self.screen.error.is_some()
+    }
+
+    /// Takes out of the head of an error, once that has passed, what is not true of it any more.
+    pub fn finish_error(&self, headers: &mut HeaderMap) {
+        if self.screen.redactor.is_some() {
+            strip_of_unmasked(headers);
+        }
     }
 
     /// Takes what came; more will come. To be called when all that came before has been handed on.
@@ -154,7 +170,8 @@ impl ResponseFilter {
 
     /// Bytes that came and have not passed yet; `None` where not as many will pass as came.
     pub fn kept(&self) -> Option<usize> {
-        let as_many = self.screen.redactor.is_none() && !matches!(self.body, Body::Compressed(_));
+        let is_as_it_came = self.screen.redactor.is_none() && self.screen.error.is_none();
+        let as_many = is_as_it_came && !matches!(self.body, Body::Compressed(_));
         as_many.then(|| self.screen.guard.kept())
     }
 }
@@ -179,6 +196,10 @@ fn vary(headers: &mut HeaderMap) {
     if !headers.get_all(header::VARY).iter().any(says_so) {
         headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
     }
+}
+
+fn strip_of_unmasked(headers: &mut HeaderMap) {
+    OF_UNMASKED.iter().chain(&OF_ORIGINAL).for_each(|name| _ = headers.remove(name));
 }
 
 /// Whether there is nothing to read, by its head (RFC 9110 section 6.4).

@@ -10,6 +10,7 @@ mod client;
 mod error;
 mod foreign;
 mod health;
+mod media;
 mod peeked;
 mod pool;
 mod pools;

@@ -69,12 +69,28 @@ pub enum Place {
 pub struct Step(u8);
 
 static BY_NAME: LazyLock<Secrets> = LazyLock::new(Secrets::by_name);
+static OF_GENERAL_ERROR: LazyLock<Secrets> = LazyLock::new(|| Secrets::of_error(&["/data", "/message"]));
+static OF_CONNECTOR_ERROR: LazyLock<Secrets> = LazyLock::new(|| Secrets::of_error(&["/data"]));
 
 impl Secrets {
     /// What to take for a secret in the answers of an operation that the catalog does not know: members whose names
     /// are unmistakable, wherever they stand.
     pub fn of_unknown() -> &'static Self {
         &BY_NAME
+    }
+
+    /// What to mask in the error `connector.general`, whose message repeats its data (fact 6.9).
+    pub fn of_general_error() -> &'static Self {
+        &OF_GENERAL_ERROR
+    }
+
+    /// The same in other errors of connectors.
+    pub fn of_connector_error() -> &'static Self {
+        &OF_CONNECTOR_ERROR
+    }
+
+    fn of_error(places: &'static [&'static str]) -> Self {
+        Self::parse(places.iter().copied()).expect("its test reads these very places")
     }
 
     /// Reads places such as `/config/headers`.

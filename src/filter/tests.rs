@@ -181,3 +181,55 @@ fn an_echo_is_stopped_with_and_without_secrets_to_mask_but_not_where_it_was_mask
 }
 
 mod compressed;
+
+#[test]
+fn b25_what_connectors_say_in_errors_is_masked() {
+    let general = r#"{"code":"connector.general","data":{"options":{"headers":{"authorization":"S3"},"n":5}},"message":"{\"S3\"}"}"#;
+    let masked = r#"{"code":"connector.general","data":{"options":{"headers":{"authorization":"[redacted by claviger]"},"n":"[redacted by claviger]"}},"message":"[redacted by claviger]"}"#;
+    let late = r#"{"message":"S3","data":"S3","code":"connector.general"}"#;
+    let late_masked =
+        r#"{"message":"[redacted by claviger]","data":"[redacted by claviger]","code":"connector.general"}"#;
+    let other = r#"{"message":"no connector","code":"connector.not_found","data":{"type":"S3"}}"#;
+    let other_masked =
+        r#"{"message":"no connector","code":"connector.not_found","data":{"type":"[redacted by claviger]"}}"#;
+    let plain = r#"{"message":"said","code":"user.username_already_in_use","data":{"type":"said"}}"#;
+    for (status, body, want) in [
+        (400, general, masked),
+        (500, late, late_masked),
+        (404, other, other_masked),
+        (422, plain, plain),
+        (500, r#"{"message":"Internal server error"}"#, r#"{"message":"Internal server error"}"#),
+        (400, "no JSON", "no JSON"),
+        (200, general, general),
+    ] {
+        for pieces in [1, 3, 7] {
+            let length = body.len().to_string();
+            let mut head = head(status, &[JSON, ("content-length", &length), ("etag", "x")]);
+            let mut filter = screen(&Method::POST, &mut head, None).unwrap();
+            assert_eq!(filter.reads_error(), status >= 400);
+            let mut passed = Vec::new();
+            for chunk in body.as_bytes().chunks(body.len() / pieces) {
+                filter.take(Bytes::copy_from_slice(chunk));
+                passed.extend(rest(&mut filter).unwrap());
+                assert!(status == 200 || passed.is_empty(), "not before it is there whole");
+            }
+            passed.extend(last(&mut filter, "").unwrap());
+            filter.finish_error(&mut head.headers);
+            assert_eq!(std::str::from_utf8(&passed).unwrap(), want);
+            assert_eq!(head.headers.contains_key("content-length"), body == want);
+        }
+    }
+}
+
+#[test]
+fn b25_an_error_without_end_is_masked_as_it_comes() {
+    let mut head = head(400, &[JSON]);
+    let mut filter = screen(&Method::POST, &mut head, None).unwrap();
+    let mut passed = Vec::new();
+    for chunk in [&br#"{"code":"x","n":["#[..], &b"0,".repeat(40_000), br#"0],"data":"S3"}"#] {
+        filter.take(Bytes::copy_from_slice(chunk));
+        passed.extend(rest(&mut filter).unwrap());
+    }
+    passed.extend(last(&mut filter, "").unwrap());
+    assert!(passed.ends_with(br#"0],"data":"[redacted by claviger]"}"#));
+}

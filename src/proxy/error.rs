@@ -253,6 +253,7 @@ impl Failure {
                 UpstreamError::Body(RequestBodyError::NoContentType) => table::CONTENT_TYPE_MISSING,
                 UpstreamError::Body(RequestBodyError::Masked) => table::MASKED_VALUE,
                 UpstreamError::Body(RequestBodyError::Encoded) => table::CONTENT_ENCODED,
+                UpstreamError::Body(RequestBodyError::UnreadContentType) => table::CONTENT_TYPE_UNREAD,
                 UpstreamError::Body(RequestBodyError::JsonAsForm) => table::CONTENT_TYPE_FALSE,
                 UpstreamError::Body(RequestBodyError::Silent(_)) => table::BODY_SILENT,
                 UpstreamError::Body(RequestBodyError::Broken(_)) => table::BODY_INCOMPLETE,

@@ -20,6 +20,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, Version, request, response::Parts};
 use http_body::{Body as _, Frame, SizeHint};
+use tokio::time::timeout;
 
 use super::{peeked::Peeked, pool::ConnectionGuard, tenant::Tenant};
 use crate::{
@@ -146,7 +147,8 @@ impl Answer {
         self.response.headers_mut()
     }
 
-    /// Head and body of the answer to `request`, as its caller may see them. The body's beginning is waited for, `idle` at most: where that must not pass, there is time yet to say so with a status.
+    /// Head and body of the answer to `request`, as its caller may see them. The body's beginning is waited for, and all of an error, `idle`
+    /// at most: where that must not pass, there is time yet to say so with a status.
     ///
     /// # Errors
     /// [`BodyError`]: nothing of it may pass, or it does not even begin.
@@ -167,7 +169,15 @@ impl Answer {
             exchange: self.exchange,
             is_kept: request.version == Version::HTTP_2,
         });
-        body.first = poll_fn(|cx| body.poll_screened(cx)).await.transpose()?;
+        body.first = if body.filter.reads_error() {
+            let whole = timeout(idle, poll_fn(|cx| body.poll_screened(cx))).await;
+            let whole = whole.map_err(|_| BodyError::Idle(idle))?;
+            body.filter.finish_error(&mut head.headers);
+            whole
+        } else {
+            poll_fn(|cx| body.poll_screened(cx)).await
+        }
+        .transpose()?;
         body.place = body.place.take().map(Place::begun);
         Ok((head, body))
     }

@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::media::Media;
 use crate::{
     config::Limits,
     filter::MaskDetector,
@@ -35,6 +36,9 @@ pub enum RequestBodyError {
     /// A body that says nothing about itself.
     #[error("the request has a body but no Content-Type")]
     NoContentType,
+    /// A body of a type that Logto does not look at.
+    #[error("the request's Content-Type is none of those that Logto reads a body of")]
+    UnreadContentType,
     /// A body that nobody here can look through.
     #[error("the request's body has a Content-Encoding, so it cannot be looked through for masked values")]
     Encoded,
@@ -238,17 +242,22 @@ pub fn check(
 impl Check {
     /// Of the headers.
     fn begin(method: &Method, headers: &HeaderMap, limits: &Limits) -> Result<Self, RequestBodyError> {
-        let content_type = headers.get(header::CONTENT_TYPE);
-        if content_type.is_none() && matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
-            return Err(RequestBodyError::NoContentType);
+        let media = headers.get(header::CONTENT_TYPE).map(|value| Media::of(value.as_bytes()));
+        // Elsewhere Logto reads none.
+        if matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
+            match media {
+                None => return Err(RequestBodyError::NoContentType),
+                Some(Media::Unread) => return Err(RequestBodyError::UnreadContentType),
+                Some(_) => {}
+            }
         }
         if headers.get_all(header::CONTENT_ENCODING).iter().any(|coding| !is_identity(coding)) {
             return Err(RequestBodyError::Encoded);
         }
-        let content_type = content_type.map_or(&b""[..], |value| value.as_bytes());
-        let (left, key) = limit_for(content_type, limits);
+        let media = media.unwrap_or(Media::Unread);
+        let (left, key) = limit_for(media, limits);
         let over = RequestBodyError::TooLarge { limit: left, key };
-        let kind = if is_form(content_type) { Kind::Form } else { Kind::Other };
+        let kind = if media == Media::Form { Kind::Form } else { Kind::Other };
         Ok(Self { left, over, mask: MaskDetector::default(), kind })
     }
 
@@ -271,22 +280,12 @@ fn is_identity(coding: &HeaderValue) -> bool {
     coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity")
 }
 
-fn is_form(content_type: &[u8]) -> bool {
-    begins(content_type, "application/x-www-form-urlencoded")
-}
-
-fn begins(content_type: &[u8], with: &str) -> bool {
-    content_type.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with.as_bytes()))
-}
-
 /// Which limit counts: the larger kinds of body must say what they are.
-fn limit_for(content_type: &[u8], limits: &Limits) -> (u64, &'static str) {
-    if begins(content_type, "multipart/") {
-        (limits.multipart_body, "limits.multipart_body")
-    } else if is_form(content_type) || begins(content_type, "text/") {
-        (limits.form_body, "limits.form_body")
-    } else {
-        (limits.body, "limits.body")
+fn limit_for(media: Media, limits: &Limits) -> (u64, &'static str) {
+    match media {
+        Media::Multipart => (limits.multipart_body, "limits.multipart_body"),
+        Media::Form | Media::Text => (limits.form_body, "limits.form_body"),
+        Media::Json | Media::Unread => (limits.body, "limits.body"),
     }
 }
 

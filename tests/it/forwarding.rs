@@ -317,6 +317,25 @@ async fn json_that_calls_itself_a_form_is_refused_before_it_makes_an_empty_user(
 }
 
 #[tokio::test]
+async fn a_body_that_logto_would_not_read_is_refused_before_it_makes_an_empty_user() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    let user = r#"{"username":"bob"}"#;
+    for content_type in ["aplication/json", "application/xml", "application/octet-stream", "json", ""] {
+        let answer = proxy.ask(&Request::new("POST", "/api/users").body(content_type, user)).await;
+        answer.assert_problem(415, "content_type_missing");
+        assert!(answer.text().contains("Content-Type: application/json"), "{}", answer.text());
+    }
+    assert!(logto.api_requests_seen().is_empty(), "none of them was sent");
+    let text = proxy.ask(&Request::new("POST", "/api/users").body("text/json", user)).await;
+    assert_eq!(text.status, 400, "Logto says so itself: {}", text.text());
+    for content_type in ["application/json; charset=utf-8", "Application/JSON", "application/vnd.api+json"] {
+        let answer = proxy.ask(&Request::new("PATCH", "/api/users/none").body(content_type, "{}")).await;
+        assert_ne!(answer.status, 415, "{content_type}");
+    }
+}
+
+#[tokio::test]
 async fn a_post_without_a_body_says_so() {
     let logto = Logto::start().await;
     let proxy = Proxy::of(&logto).await;

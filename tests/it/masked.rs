@@ -1,5 +1,7 @@
 //! Masks that come back: an answer that is written back would put the mask in place of the secret, with 200.
 
+use claviger_emulator::Effect;
+
 use crate::support::{Logto, Proxy, Reaction, Request, Scripted, Seen, quoted};
 
 const MASK: &str = "[redacted by claviger]";
@@ -126,4 +128,29 @@ async fn b34_an_upload_is_cut_off_before_the_mask_is_out() {
             assert!(bytes.ends_with(before.as_bytes()), "{spelling} at {split}");
         }
     }
+}
+
+#[tokio::test]
+async fn b25_what_a_connector_says_in_an_error_is_masked_for_whoever_may_send_a_code() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::builder()
+        .tenant("acme", &logto)
+        .set("policies.all.allow", "['verification-codes:*', 'roles:read']")
+        .start()
+        .await;
+    let error = r#"{"code":"connector.general","data":{"options":{"headers":{"authorization":"S3NTINEL"}}},"message":"{\"authorization\":\"S3NTINEL\"}"}"#;
+    logto.api_fault_times(1, Effect::body(400, "application/json", error));
+    let request = Request::post("/api/verification-codes", r#"{"email":"who@example.com"}"#);
+    let answer = proxy.ask(&request).await;
+    assert_eq!((answer.status, answer.json()["code"].as_str()), (400, Some("connector.general")));
+    assert_eq!(answer.json()["data"]["options"]["headers"]["authorization"], MASK);
+    assert!(!answer.text().contains("S3NTINEL"), "{}", answer.text());
+    // An error of anything else is as it came, its length included.
+    let plain = r#"{"code":"guard.invalid_input","data":{"path":["page"]},"message":"no page"}"#;
+    logto.api_fault_times(1, Effect::body(400, "application/json", plain));
+    let answer = proxy.get("/api/roles").await;
+    assert_eq!(
+        (answer.text().as_str(), answer.value("content-length")),
+        (plain, Some(&*plain.len().to_string()))
+    );
 }

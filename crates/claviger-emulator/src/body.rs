@@ -71,7 +71,7 @@ impl Payload {
         match media.as_str() {
             "application/json" => self.json(),
             "application/x-www-form-urlencoded" => self.form(),
-            "text/plain" => self.text(),
+            text if text.starts_with("text/") => self.text(),
             "multipart/form-data" => Ok(Parsed::Multipart),
             _ => Ok(Parsed::Absent),
         }

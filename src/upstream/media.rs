@@ -1,0 +1,64 @@
+//! How Logto reads a body, by its Content-Type (fact 5.2; types from the source of koa-body).
+
+/// What kind of body it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Media {
+    Json,
+    Form,
+    Multipart,
+    /// Logto refuses it where it wants JSON.
+    Text,
+    /// Logto does not look at it, and acts on an empty object.
+    Unread,
+}
+
+impl Media {
+    /// By the value of the header.
+    pub(super) fn of(content_type: &[u8]) -> Self {
+        const JSON: [&[u8]; 6] = [
+            b"application/json",
+            b"application/json-patch+json",
+            b"application/vnd.api+json",
+            b"application/csp-report",
+            b"application/reports+json",
+            b"application/scim+json",
+        ];
+        let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+        let begins = |with: &[u8]| essence.get(..with.len()).is_some_and(|it| it.eq_ignore_ascii_case(with));
+        if JSON.iter().any(|json| essence.eq_ignore_ascii_case(json)) {
+            Self::Json
+        } else if essence.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {
+            Self::Form
+        } else if begins(b"multipart/") {
+            Self::Multipart
+        } else if begins(b"text/") {
+            Self::Text
+        } else {
+            Self::Unread
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_is_known_by_its_name_alone() {
+        for (content_type, media) in [
+            ("application/json", Media::Json),
+            ("Application/JSON ; charset=utf-8", Media::Json),
+            ("application/json-patch+json", Media::Json),
+            ("application/x-www-form-urlencoded;charset=UTF-8", Media::Form),
+            ("multipart/form-data; boundary=x", Media::Multipart),
+            ("text/json", Media::Text),
+            ("aplication/json", Media::Unread),
+            ("application/jsonp", Media::Unread),
+            ("application/octet-stream", Media::Unread),
+            ("json", Media::Unread),
+            ("", Media::Unread),
+        ] {
+            assert_eq!(Media::of(content_type.as_bytes()), media, "{content_type}");
+        }
+    }
+}
