@@ -33,11 +33,17 @@ impl<T> Directory<T> {
         self.current.load().get(name).cloned()
     }
 
-    /// The only tenant, where there is just one.
-    pub fn only(&self) -> Option<Arc<T>> {
+    /// The only tenant that fits, where there is just one. Among very many none is looked for: a request is not to take as long as
+    /// there are many.
+    pub fn only(&self, fits: impl Fn(&T) -> bool) -> Option<Arc<T>> {
+        const MANY: usize = 256;
         let current = self.current.load();
-        let mut all = current.values();
-        all.next().filter(|_| current.size() == 1).cloned()
+        if current.size() > MANY {
+            return None;
+        }
+        let mut fitting = current.values().filter(|tenant| fits(tenant));
+        let first = fitting.next()?;
+        fitting.next().is_none().then(|| first.clone())
     }
 
     /// How many there are.
@@ -123,12 +129,14 @@ mod tests {
         assert!(tenants.is_empty() && tenants.get("a").is_none());
         tenants.apply(put(&[("b", 2), ("a", 1)]));
         assert_eq!(tenants.all(), [Arc::new(1), Arc::new(2)]);
-        assert_eq!(tenants.only(), None);
+        assert_eq!(tenants.only(|_| true), None);
+        assert_eq!(tenants.only(|tenant| *tenant > 1).as_deref(), Some(&2));
+        assert_eq!(tenants.only(|_| false), None);
         let held = tenants.get("a").unwrap();
         tenants.apply(put(&[("a", 11)]));
         assert_eq!((*held, *tenants.get("a").unwrap()), (1, 11), "a request keeps the tenant that it has");
         tenants.apply(Change { removed: vec![name("b")], ..Change::default() });
-        assert_eq!(tenants.only().as_deref(), Some(&11));
+        assert_eq!(tenants.only(|_| true).as_deref(), Some(&11));
     }
 
     #[test]

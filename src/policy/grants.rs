@@ -168,8 +168,7 @@ impl Grants {
                 None => return Err(grant.no_tenant(name)),
             },
             None => tenants
-                .only()
-                .filter(|only| grant.includes(&**only))
+                .only(|tenant| grant.includes(tenant))
                 .ok_or_else(|| Refusal::TenantNotNamed(grant.known_tenants()))?,
         };
         Ok(tenant)
