@@ -4,7 +4,7 @@
 use std::{borrow::Cow, error::Error, io, sync::Arc, time::Duration};
 
 use rustls::{
-    CertificateError, ClientConfig, RootCertStore,
+    AlertDescription, CertificateError, ClientConfig, RootCertStore,
     crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, pem::PemObject as _},
 };
@@ -120,6 +120,8 @@ pub fn says_what_to_do(why: &str) -> bool {
         "have one made",
         "set the clock",
         "(DNS)",
+        "have it speak",
+        "look at what is in front",
     ]
     .iter()
     .any(|said| why.contains(said))
@@ -260,6 +262,16 @@ pub fn plainly(error: &(dyn Error + 'static)) -> Option<&'static str> {
 fn of_tls(error: &rustls::Error) -> Option<Cow<'static, str>> {
     let known = match error {
         rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => NO_TLS,
+        rustls::Error::AlertReceived(AlertDescription::ProtocolVersion) => {
+            "the server speaks no TLS that is safe: have it speak TLS 1.2 or 1.3"
+        }
+        rustls::Error::AlertReceived(AlertDescription::HandshakeFailure)
+        | rustls::Error::PeerIncompatible(_) => {
+            "the server has no TLS version or cipher in common with Claviger: have it speak TLS 1.2 or 1.3, with an ECDHE cipher"
+        }
+        rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
+            "the server wants a client certificate, which Claviger does not have: look at what is in front of it"
+        }
         rustls::Error::InvalidCertificate(error) => match error {
             CertificateError::UnknownIssuer => {
                 "the certificate's authority is not trusted: name its file in `tls.roots`"
@@ -340,6 +352,15 @@ mod tests {
             let shown = explain(&error).unwrap();
             assert_eq!(shown, said);
             assert!(says_what_to_do(&shown), "{shown}");
+        }
+        for alert in [
+            AlertDescription::ProtocolVersion,
+            AlertDescription::HandshakeFailure,
+            AlertDescription::CertificateRequired,
+        ] {
+            let error = io::Error::other(io::Error::other(rustls::Error::AlertReceived(alert)));
+            let shown = explain(&error).unwrap();
+            assert!(says_what_to_do(&shown) && !shown.contains("alert"), "{shown}");
         }
         let many = vec!["DnsName(\"\u{1b}[2Jx.example\")"; 1000];
         let error = io::Error::other(rustls::Error::InvalidCertificate(named(&many)));

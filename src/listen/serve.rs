@@ -23,7 +23,7 @@ use super::{
     unreadable::Unreadable,
     watch::{PERIOD, Patience, Slow, Watched},
 };
-use crate::activity::Busy;
+use crate::activity::{Busy, State};
 
 /// Smallest buffer that hyper takes.
 const MIN_HEAD: usize = 8 * 1024;
@@ -227,7 +227,10 @@ where
                 Some(Slow::Idle) => finish(served.as_mut()),
                 Some(slow) => {
                     tracing::debug!(?slow, "a caller's connection is too slow: closed");
-                    return Ended::cut_off(false);
+                    // One that said nothing was no request.
+                    let has_begun = slow == Slow::Head && way.activity().state() == State::Reading;
+                    let unreadable = has_begun.then_some(Unreadable::HeadTooSlow);
+                    return Ended { by_itself: false, unreadable };
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Requests that the HTTP parser refuses before anybody sees them: counted, and said at most once a minute for each reason. Nothing
+//! Requests that the HTTP parser refuses before anybody sees them, and those that do not come to their head's end: counted, and said at most once a minute for each reason. Nothing
 //! of what the peer sent is shown.
 
 use std::net::SocketAddr;
@@ -13,6 +13,8 @@ use crate::{activity::Foreign, observe::Metrics};
 pub(super) enum Unreadable {
     /// The head is larger than it may be, or has more fields.
     HeadTooLarge = 0,
+    /// It was not there within `timeouts.head`.
+    HeadTooSlow,
     /// The bytes are no HTTP request.
     Malformed,
     /// The peer speaks TLS, and the listener does not.
@@ -36,6 +38,7 @@ impl Unreadable {
     fn label(self) -> &'static str {
         match self {
             Self::HeadTooLarge => "head_too_large",
+            Self::HeadTooSlow => "head_too_slow",
             Self::Malformed => "malformed",
             Self::Tls => "tls",
             Self::Http2 => "http2",
@@ -46,6 +49,9 @@ impl Unreadable {
         match self {
             Self::HeadTooLarge => {
                 "a request was refused (431): its head is larger than `limits.head`, or has more fields than `limits.headers`"
+            }
+            Self::HeadTooSlow => {
+                "a connection was closed: the head of its request was not there within `timeouts.head`"
             }
             Self::Malformed => "a request was refused (400): it is not HTTP/1.1",
             Self::Tls => "this listener speaks plain HTTP, and a client speaks TLS",
@@ -58,6 +64,9 @@ impl Unreadable {
             Self::HeadTooLarge => {
                 "have the client send fewer or shorter header fields, such as cookies and tokens, or a shorter query; or raise the one or the \
                  other. Logto itself refuses a head over about 16 kB"
+            }
+            Self::HeadTooSlow => {
+                "look at the client at this address, and at what is between: a request's head is sent at once; or raise `timeouts.head`"
             }
             Self::Malformed => "look at what the client at this address sends",
             Self::Tls => "write http:// in the client, or set `listen.tls`",

@@ -271,7 +271,7 @@ impl Metrics {
             ),
             unreadable: families.closed_counters(
                 "unreadable_requests_total",
-                "Number of requests that the HTTP parser refused, by reason.",
+                "Number of requests that could not be read, by reason.",
                 ["reason"],
                 closed::UNREADABLE,
             ),

@@ -87,7 +87,11 @@ impl Attempt<'_> {
         let took = self.ended();
         let Self { tenant, operation, started, .. } = self;
         let (health, places) = (tenant.health(), tenant.in_flight());
-        health.answered();
+        if let Some(since) = health.answered() {
+            let (name, endpoint) = (&tenant.config().name, &tenant.config().endpoint);
+            let after = humantime::format_duration(Duration::from_secs(since.elapsed().as_secs()));
+            tracing::info!(tenant = %name, %endpoint, %after, "the upstream takes connections again");
+        }
         // How long it took to send a body says nothing of the upstream.
         let measured = self.is_held.then_some(took);
         match sign(status, measured, |took| self.record.operation().pace(took)) {

@@ -265,6 +265,9 @@ async fn pause(again: Again, record: &dyn Sends) {
     tokio::time::sleep(again.after).await;
 }
 
+/// What the upstream says of a request whose token did not reach it, in the operator's terms.
+pub const STRIPPED: &str = "no Authorization header reached it: a proxy between Claviger and Logto takes it out, and has to pass it on";
+
 /// Logto's code for a refused token, from the body of a 401.
 async fn refusal((response, connection): Tried) -> &'static str {
     const KNOWN: [&str; 9] = [
@@ -284,5 +287,9 @@ async fn refusal((response, connection): Tried) -> &'static str {
     let Ok(Ok(body)) = tokio::time::timeout(REFUSAL_PATIENCE, body).await else { return NONE };
     let body = filter::beginning(&head.headers, body.to_bytes());
     drop(connection);
-    KNOWN.into_iter().find(|code| memchr::memmem::find(&body, code.as_bytes()).is_some()).unwrap_or(NONE)
+    let says = |code: &str| memchr::memmem::find(&body, code.as_bytes()).is_some();
+    if says("auth.authorization_header_missing") {
+        return STRIPPED;
+    }
+    KNOWN.into_iter().find(|code| says(code)).unwrap_or(NONE)
 }

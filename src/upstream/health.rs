@@ -73,13 +73,13 @@ impl UpstreamHealth {
         self.failed(now, kind, what);
     }
 
-    /// There was an answer, whatever its status.
-    pub fn answered(&self) {
+    /// There was an answer, whatever its status. Since when connections had been refused, if they had.
+    pub fn answered(&self) -> Option<Instant> {
         // Read before it is written, since all requests of all workers come by here.
-        if let Some(failures) = self.0.get().filter(|it| it.consecutive.load(Relaxed) != 0) {
-            failures.consecutive.store(0, Relaxed);
-            *failures.refusing.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        }
+        let failures = self.0.get().filter(|it| it.consecutive.load(Relaxed) != 0)?;
+        failures.consecutive.store(0, Relaxed);
+        let refusing = failures.refusing.lock().unwrap_or_else(PoisonError::into_inner).take();
+        refusing.map(|refusing| refusing.since)
     }
 
     /// A try failed, although it may have been answered.

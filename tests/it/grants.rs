@@ -383,19 +383,3 @@ async fn the_example_of_the_page_does_what_the_page_says() {
         assert!(operations.stdout.contains(&format!(" {name} ")), "{name} is no operation");
     }
 }
-
-#[tokio::test]
-async fn a_caller_with_one_tenant_need_not_name_it_whatever_others_there_are() {
-    let (logto, other) = (Logto::start().await, Logto::start().await);
-    let mut proxy = Proxy::builder()
-        .tenant("acme", &logto)
-        .tenant("beta", &other)
-        .set("tenants.acme.labels", "['customer']")
-        .set("callers.local.tenants", "['gone-*', { label = 'customer' }]")
-        .start()
-        .await;
-    assert_eq!(proxy.get("/api/roles").await.status, 200);
-    assert_eq!((logto.api_requests(), other.api_requests()), (1, 0));
-    assert!(proxy.reload_with(|it| it.set("tenants.beta.labels", "['customer']")).await);
-    proxy.get("/api/roles").await.assert_problem(400, "bad_request");
-}

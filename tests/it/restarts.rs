@@ -44,6 +44,10 @@ async fn b36_a_restart_of_seven_seconds_fails_nobody_whose_request_was_not_sent(
     let failed: Vec<_> = answers.iter().filter(|it| it.status != 200).map(|it| it.text()).collect();
     assert!(failed.is_empty(), "{} of 60 failed: {failed:?}", failed.len());
     assert_eq!(logto.api_requests() - before, 60, "each arrived once");
+    proxy.logged("the upstream takes connections again").await;
+    for said in ["requests wait for the upstream", "takes connections again"] {
+        assert_eq!(proxy.log().matches(said).count(), 1, "{said}");
+    }
 }
 
 #[tokio::test]

@@ -68,6 +68,14 @@ async fn b26_the_body_of_a_401_stays_here() {
         assert!(answer.text().contains("auth.unauthorized"), "the code is no secret: {}", answer.text());
         assert_eq!(answer.value("www-authenticate"), None);
     }
+    logto.faults().clear();
+    logto.api_fault(Effect::body(401, "application/json", r#"{"code":"auth.authorization_header_missing"}"#));
+    let answer = proxy.get("/api/roles").await;
+    answer.assert_problem(502, "token_rejected");
+    let says = "a proxy between Claviger and Logto takes it out";
+    assert!(answer.text().contains(says), "{}", answer.text());
+    let problems = proxy.status().await["problems"].to_string();
+    assert!(problems.contains(says) && !problems.contains("the clocks of both sides"), "{problems}");
 }
 
 #[tokio::test]

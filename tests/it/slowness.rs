@@ -31,6 +31,9 @@ async fn b22_a_head_that_does_not_come() {
     };
     tokio::join!(silent.read_to_end(), partial.read_to_end(), trickle);
     assert!((Duration::from_millis(900)..LATEST).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    proxy.logged("was not there within `timeouts.head`").await;
+    let counted = proxy.metric("claviger_unreadable_requests_total{reason=\"head_too_slow\"}").await;
+    assert!((counted - 2.0).abs() < 0.1, "{counted}: who said nothing was no request");
 }
 
 #[tokio::test]

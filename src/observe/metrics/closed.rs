@@ -159,4 +159,5 @@ pub(super) const HANDSHAKES: &[[&str; 1]] = &[
 pub(super) const ADMIN: &[[&str; 1]] = &[["token_wrong"], ["token_missing"]];
 
 /// Of `unreadable_requests_total`.
-pub(super) const UNREADABLE: &[[&str; 1]] = &[["head_too_large"], ["malformed"], ["tls"], ["http2"]];
+pub(super) const UNREADABLE: &[[&str; 1]] =
+    &[["head_too_large"], ["head_too_slow"], ["malformed"], ["tls"], ["http2"]];
