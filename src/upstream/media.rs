@@ -1,4 +1,4 @@
-//! How Logto reads a body, by its Content-Type (fact 5.2; types from the source of koa-body).
+//! How Logto reads a body, by its Content-Type (fact 5.2; each type was tried on Logto 1.42.0).
 
 /// What kind of body it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,13 +15,12 @@ pub(super) enum Media {
 impl Media {
     /// By the value of the header.
     pub(super) fn of(content_type: &[u8]) -> Self {
-        const JSON: [&[u8]; 6] = [
+        const JSON: [&[u8]; 5] = [
             b"application/json",
             b"application/json-patch+json",
             b"application/vnd.api+json",
             b"application/csp-report",
             b"application/reports+json",
-            b"application/scim+json",
         ];
         let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
         let begins = |with: &[u8]| essence.get(..with.len()).is_some_and(|it| it.eq_ignore_ascii_case(with));
@@ -54,6 +53,7 @@ mod tests {
             ("text/json", Media::Text),
             ("aplication/json", Media::Unread),
             ("application/jsonp", Media::Unread),
+            ("application/scim+json", Media::Unread),
             ("application/octet-stream", Media::Unread),
             ("json", Media::Unread),
             ("", Media::Unread),
