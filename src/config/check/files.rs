@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     config::{
-        inputs::References, leaf::Either, path::KeyPath, raw_roots::RawRootsFile, tenant::Roots,
-        words::RootsName,
+        inputs::References, leaf::Either, path::KeyPath, problem::Mistake, raw_roots::RawRootsFile,
+        tenant::Roots, words::RootsName,
     },
     regular_file, x509,
 };
@@ -106,10 +106,9 @@ impl Checker<'_> {
     fn no_certificate(&mut self, key: &KeyPath, path: &Path, bytes: &[u8]) {
         let none = || {
             let remedy = "Name a PEM file with -----BEGIN CERTIFICATE----- in it.";
-            (format!("{} holds no certificate", path.display()), remedy.to_owned())
+            Mistake::new(format!("{} holds no certificate", path.display()), remedy)
         };
-        let (what, remedy) = encodings::of_certificates(path, bytes).unwrap_or_else(none);
-        self.problem(key, what, remedy);
+        self.mistake(key, encodings::of_certificates(path, bytes).unwrap_or_else(none));
     }
 }
 

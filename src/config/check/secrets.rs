@@ -148,7 +148,12 @@ impl Checker<'_> {
                 let directory = std::io::Error::from(std::io::ErrorKind::IsADirectory);
                 let source = if path.is_dir() { &directory } else { source };
                 let what = format!("cannot read the file {}: {}", path.display(), reason(source));
-                (what, unreadable_remedy(source).into())
+                let is_home = path.components().any(|part| part.as_os_str() == "~");
+                let remedy = match source.kind() {
+                    std::io::ErrorKind::NotFound if is_home => "~ is not expanded: write the whole path.",
+                    _ => unreadable_remedy(source),
+                };
+                (what, remedy.into())
             }
             (SecretError::Exec, _) => {
                 (error.to_string(), "Write { file = \"/run/secrets/…\" } or { env = \"NAME\" }.".into())

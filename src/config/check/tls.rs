@@ -19,6 +19,7 @@ use crate::{
         leaf::{KeySecretId, Leaf},
         origin::Written,
         path::KeyPath,
+        problem::Mistake,
         raw::RawListenTls,
         tls::{ListenTls, PemFile},
     },
@@ -90,25 +91,25 @@ impl Checker<'_> {
         key: &str,
         leaf: Leaf<PathBuf>,
         (kind, label): (&str, &str),
-        encoded: fn(&Path, &[u8]) -> Option<(String, String)>,
+        encoded: fn(&Path, &[u8]) -> Option<Mistake>,
     ) -> Option<PemFile> {
         let path = self.leaf(at, key, Some(leaf))?;
         let key = at.key(key);
         let pem = self.file(&key, &path)?;
         let sections: Result<Vec<T>, pem::Error> = T::pem_slice_iter(&pem).collect();
         let remedy = || format!("Name a PEM file with -----BEGIN {label}----- in it.");
-        let (what, remedy) = match sections {
+        let mistake = match sections {
             Ok(sections) if !sections.is_empty() => {
                 return Some(PemFile { path, pem, origin: Written(self.tree.place(&key)) });
             }
             Ok(_) => encoded(&path, &pem)
-                .unwrap_or_else(|| (format!("{} holds no {kind}", path.display()), remedy())),
-            Err(_) => (
+                .unwrap_or_else(|| Mistake::new(format!("{} holds no {kind}", path.display()), remedy())),
+            Err(_) => Mistake::new(
                 format!("{} is not PEM throughout: a section of it cannot be read", path.display()),
                 remedy(),
             ),
         };
-        self.problem(&key, what, remedy);
+        self.mistake(&key, mistake);
         None
     }
 
@@ -194,9 +195,8 @@ impl Checker<'_> {
             );
         } else {
             let remedy = "Name a PEM file with -----BEGIN PRIVATE KEY----- in it.";
-            let (what, remedy) =
-                encodings::of_key(secret.expose()).unwrap_or(("this is not a private key", remedy));
-            self.problem(key, what, remedy);
+            let none = || Mistake::new("this is not a private key", remedy);
+            self.mistake(key, encodings::of_key(secret.expose()).unwrap_or_else(none));
         }
         None
     }

@@ -1,7 +1,7 @@
 //! The types that are written as text: durations, sizes, addresses and words. A value is quoted in a message
 //! only where it cannot be a secret.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use schemars::{Schema, json_schema};
 
@@ -222,10 +222,9 @@ impl FromText for Address {
             ));
         }
         text.parse().map(Self::Tcp).map_err(|_| {
-            if text.contains(',') && !text.contains('"') {
-                let items: Vec<_> = text.split(',').map(|item| format!("\"{}\"", item.trim())).collect();
+            if let Some(items) = several(text) {
                 let what = format!("{} is several addresses in one text", quoted(text));
-                return Mistake::new(what, format!("Write a list: [{}].", items.join(", ")));
+                return Mistake::new(what, format!("Write a list: [{items}]; in a shell put '…' around it."));
             }
             let remedy = match text.trim_start_matches(':').parse::<u16>() {
                 Ok(port) => format!("Write \"127.0.0.1:{port}\" for this machine alone, or \"0.0.0.0:{port}\" for all."),
@@ -238,6 +237,16 @@ impl FromText for Address {
     fn schema() -> Schema {
         json_schema!({ "type": "string", "pattern": pattern::ADDRESS, "examples": ["127.0.0.1:3600", "unix:/run/claviger/claviger.sock"] })
     }
+}
+
+/// The addresses between the commas of a text, as a list has them; also where a shell took the quotes out of one.
+fn several(text: &str) -> Option<String> {
+    let inside = text.trim();
+    let inside = inside.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(inside);
+    let is_one = |item: &str| item.starts_with("unix:") || item.parse::<SocketAddr>().is_ok();
+    let items: Vec<_> = inside.split(',').map(str::trim).collect();
+    let are_all = items.len() > 1 && items.iter().copied().all(is_one);
+    are_all.then(|| items.iter().map(|item| format!("\"{item}\"")).collect::<Vec<_>>().join(", "))
 }
 
 /// An address, or `off`.
