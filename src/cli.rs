@@ -67,7 +67,7 @@ Exit codes:
   64  invalid configuration, before any port is bound
 
 Files:
-  ./claviger.toml, /etc/claviger/claviger.toml   the first that exists, if --config names none"
+  ./claviger.toml, /etc/claviger/claviger.toml   the first that exists, if neither --config nor CLAVIGER_CONFIG names one"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -102,7 +102,7 @@ Examples:
     /// Make an API key for a caller.
     #[command(subcommand)]
     Caller(caller::Command),
-    /// Validate the configuration: all errors in one run.
+    /// Validate the configuration: all errors that can be found at once.
     #[command(after_long_help = "\
 Examples:
   claviger check --config claviger.toml

@@ -101,6 +101,17 @@ pub fn has_host_names(der: &[u8]) -> Option<bool> {
     names_hosts(der).ok()
 }
 
+/// Whether it is a PKCS #12 file (RFC 7292 section 4: a sequence that begins with the version, 3), which holds a key and certificates
+/// under a password.
+pub fn is_pkcs12(der: &[u8]) -> bool {
+    let version = || -> der::Result<bool> {
+        let mut members = inside(&mut SliceReader::new(der)?, Tag::Sequence)?;
+        let version: AnyRef<'_> = members.decode()?;
+        Ok(of_kind(version, Tag::Integer)?.value() == [3])
+    };
+    version().unwrap_or(false)
+}
+
 fn names_hosts(der: &[u8]) -> der::Result<bool> {
     const OF_HOSTS: [TagNumber; 2] = [TagNumber(2), TagNumber(7)];
     let Some(names) = extension(der, ALTERNATIVE_NAMES)? else { return Ok(false) };

@@ -232,9 +232,10 @@ fn as_far_as_can_be(old: &Config, new: &Config) -> Config {
 /// Names alone, and not without end.
 fn tell_of(changed: &[String]) {
     let (named, rest) = changed.split_at(changed.len().min(MOST_NAMED));
+    let named = named.join(", ");
     match rest.len() {
-        0 => tracing::info!(changed = ?named, "the configuration was reloaded"),
-        more => tracing::info!(changed = ?named, more, "the configuration was reloaded"),
+        0 => tracing::info!(changed = named, "the configuration was reloaded"),
+        more => tracing::info!(changed = named, more, "the configuration was reloaded"),
     }
     if changed.iter().any(|key| key == "broker.key") {
         tracing::warn!(key = "broker.key", "tokens issued earlier are refused from now");

@@ -1,12 +1,12 @@
 //! The name that somebody probably meant, for messages about names that do not exist.
 
-/// The candidate with the fewest edits from `text`, where that is few enough to be a slip: a third of its
-/// letters. A difference of case alone counts as none.
+/// The candidate with the fewest edits from `text`, where that is few enough to be a slip: one, or a quarter
+/// of its letters. A difference of case alone counts as none.
 pub fn nearest<'n>(text: &str, candidates: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let text = text.to_ascii_lowercase();
     let (distance, name) =
         candidates.map(|name| (edits(&text, &name.to_ascii_lowercase()), name)).min_by_key(|(d, _)| *d)?;
-    (distance <= text.len() / 3 + 1).then_some(name)
+    (distance <= (text.len() / 4).max(1)).then_some(name)
 }
 
 /// Edits from one name to the other, in bytes, as the names are ASCII: letters that are left out, added or exchanged, and two

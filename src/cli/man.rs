@@ -21,12 +21,14 @@ const SOURCES: &str = "\
 Environment:
   LOGTO_ENDPOINT, LOGTO_M2M_APP_ID, LOGTO_M2M_APP_SECRET, LOGTO_M2M_APP_SECRET_FILE, CLAVIGER_ALLOW
       One tenant and one local caller, without a file.
+  CLAVIGER_CONFIG
+      The file of the configuration, where no --config names one.
   CLAVIGER_…
       Any key of the configuration: CLAVIGER_LISTEN__ADMIN is listen.admin.
 
 Files:
   ./claviger.toml, /etc/claviger/claviger.toml
-      The configuration where no --config names one: the first of these that is there.";
+      The configuration where neither --config nor CLAVIGER_CONFIG names one: the first of these that is there.";
 
 /// The order of sections behind those that every page has.
 const ORDER: [&str; 5] = ["SIGNALS", "EXIT STATUS", "ENVIRONMENT", "FILES", "EXAMPLES"];

@@ -11,7 +11,7 @@ use crate::{
 #[derive(clap::Args, Clone)]
 pub(super) struct Sources {
     /// Configuration file (.toml, .yaml, .json); may be repeated, a later one wins.
-    /// Left out: ./claviger.toml, then /etc/claviger/claviger.toml, else the environment alone.
+    /// Left out: the file that CLAVIGER_CONFIG names, else ./claviger.toml, then /etc/claviger/claviger.toml, else the environment alone.
     #[arg(short = 'c', long = "config", value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
 }

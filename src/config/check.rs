@@ -18,6 +18,7 @@ pub(super) mod checker;
 mod client_secrets;
 mod cloud;
 mod cross;
+mod encodings;
 mod files;
 mod identities;
 mod issuers;

@@ -33,6 +33,12 @@ pub struct InvalidEndpoint {
     pub remedy: String,
 }
 
+/// Of a URL that a browser would show so: what is wrong with it, and what to write.
+pub(super) const NOT_ASCII: (&str, &str) = (
+    "a URL is written in ASCII here, and this has other characters",
+    "Write the host as DNS has it, with xn-- in it, as the address bar of a browser copies it: \"xn--bcher-kva.example\" for bücher.example.",
+);
+
 impl Endpoint {
     /// Reads scheme and authority, such as `https://acme.logto.app`.
     ///
@@ -42,7 +48,11 @@ impl Endpoint {
         const FORM: &str = "Write scheme and host, such as \"https://acme.logto.app\".";
         let invalid = |what, remedy: &str| InvalidEndpoint { what, remedy: remedy.to_owned() };
         let Ok(url) = text.trim().parse::<http::Uri>() else {
-            return Err(invalid("this is not a URL", FORM));
+            let (what, remedy) = match text.is_ascii() {
+                true => ("this is not a URL", FORM),
+                false => NOT_ASCII,
+            };
+            return Err(invalid(what, remedy));
         };
         let (Some(scheme), Some(authority)) = (url.scheme(), url.authority()) else {
             let remedy = match text.trim().trim_end_matches('/') {

@@ -1,33 +1,35 @@
 //! Environment variables into a [`Node`]: `CLAVIGER_LISTEN__ADMIN=off` is `listen.admin = "off"`. A value is
-//! text, or a list or table in TOML's inline form. A variable that holds a secret does not enter the tree: it
+//! text, or a list or table in TOML's inline form or in JSON. A variable that holds a secret does not enter the tree: it
 //! becomes a reference to itself.
 
 use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use super::{
-    intake::{Secrets, holds_secret, names_key_file},
+    intake::{Secrets, holds_secret, names_key_file, referring},
     origin::Origin,
+    path::KeyPath,
     problem::{Problem, nearest},
     read::SECTIONS,
+    remarks::Remarks,
     toml,
     tree::{MAX_DEPTH, Node, Value},
+    yaml,
 };
 
 /// The environment, as a value: loading reads no other.
 pub type Environment = BTreeMap<OsString, OsString>;
 
 const PREFIX: &str = "CLAVIGER_";
-/// Keys that stand at the top and are not tables, and variables that are no keys.
-const SINGLE: [&str; 2] = ["CLAVIGER_WORKERS", "CLAVIGER_ALLOW"];
-/// Read elsewhere (the short form; the command line).
-const RESERVED: [&str; 2] = ["CLAVIGER_ALLOW", "CLAVIGER_CONFIG"];
-
-/// `[listen]` as a whole.
-const LISTEN: &str = "CLAVIGER_LISTEN";
+/// Keys that stand at the top and are not tables, and variables that are no keys: without the prefix, which is near to all.
+const SINGLE: [&str; 3] = ["WORKERS", "ALLOW", "CONFIG"];
+/// The file of the configuration, where the command line names none.
+const CONFIG: &str = "CLAVIGER_CONFIG";
+/// Read elsewhere (the short form; the choice of files).
+const RESERVED: [&str; 2] = ["CLAVIGER_ALLOW", CONFIG];
 
 pub(super) fn origin(name: &str) -> Origin {
     Origin::from(format!("environment variable {name}"))
@@ -38,18 +40,23 @@ pub(super) fn text<'e>(env: &'e Environment, name: &str) -> Option<&'e str> {
     env.get(OsStr::new(name)).and_then(|value| value.to_str()).filter(|value| !value.trim().is_empty())
 }
 
+/// The file that the environment names.
+pub(super) fn config(env: &Environment) -> Option<PathBuf> {
+    env.get(OsStr::new(CONFIG)).filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
 /// The names that begin with the prefix, in order.
 pub(super) fn names(env: &Environment) -> impl Iterator<Item = &str> {
     env.keys().filter_map(|name| name.to_str()).filter(|name| name.starts_with(PREFIX))
 }
 
 /// All configuration that the environment holds. A variable that one of `secrets` names is no key.
-pub(super) fn tree(env: &Environment, secrets: &Secrets, problems: &mut Vec<Problem>) -> Node {
+pub(super) fn tree(env: &Environment, secrets: &Secrets, remarks: &mut Remarks) -> Node {
     let mut root = Node::map(&Origin::from("environment"));
     for name in names(env).filter(|name| !RESERVED.contains(name)) {
         let origin = origin(name);
         let mut problem = |what: &str, remedy: String| {
-            problems.push(Problem {
+            remarks.problems.push(Problem {
                 key: String::new(),
                 origin: Some(origin.clone()),
                 what: what.into(),
@@ -68,15 +75,26 @@ pub(super) fn tree(env: &Environment, secrets: &Secrets, problems: &mut Vec<Prob
             Some(value) if names_key_file(&path, value) && !value.trim_start().starts_with(['[', '{']) => {
                 Node::text(value, &origin)
             }
-            _ if holds_secret(&path) => secret(name, value.unwrap_or_default(), &origin),
+            _ if holds_secret(&path) => {
+                let Some(node) = secret(name, value.unwrap_or_default(), &origin) else {
+                    let what = "the value begins as a reference to a secret, and cannot be read as one";
+                    problem(
+                        what,
+                        format!(
+                            "Write {name}='{{ file = \"/run/secrets/…\" }}'; a secret that begins so goes into a file."
+                        ),
+                    );
+                    remarks.reported.push(KeyPath::of(&path));
+                    continue;
+                };
+                node
+            }
             Some("") => {
                 problem("the variable is set, but empty", "Unset it, or give it a value.".into());
                 continue;
             }
-            // The section of which one key is likely meant.
-            Some(value) if name == LISTEN && !value.trim_start().starts_with('{') => {
-                let remedy = format!("Write {LISTEN}__PROXY or {LISTEN}__ADMIN.");
-                problem("this is a whole section, and no key of one", remedy);
+            Some(value) if !value.trim_start().starts_with('{') && is_section(&path) => {
+                problem("this is a whole section, and no key of one", key_of(name, value));
                 continue;
             }
             Some(value) => node(value, &origin),
@@ -115,45 +133,67 @@ fn is_service_link(name: &str) -> bool {
         })
 }
 
+/// Whether the keys lead to a section whose keys have no names of their own choice.
+fn is_section(path: &[&str]) -> bool {
+    const OTHERS: [&str; 7] =
+        ["workers", "tenant_templates", "cloud", "issuers", "tenants", "policies", "callers"];
+    matches!(*path, [section] if !OTHERS.contains(&section))
+}
+
+/// What to set in place of a whole section. The value is not repeated but where it is a word of the log's: it may be a secret.
+fn key_of(name: &str, value: &str) -> String {
+    match name.trim_start_matches(PREFIX) {
+        "LISTEN" => format!("Write {name}__PROXY or {name}__ADMIN."),
+        "LOG" if matches!(value, "json" | "human" | "auto") => format!("Write {name}__FORMAT={value}."),
+        "LOG" if matches!(value, "error" | "warn" | "info" | "debug" | "trace") => {
+            format!("Write {name}__LEVEL={value}.")
+        }
+        "LOG" => format!("Write {name}__LEVEL or {name}__FORMAT."),
+        "ADMIN" => format!("Write {name}__TOKEN, or {PREFIX}LISTEN__ADMIN for the address."),
+        "AUDIT" => format!("Write {name}__OUTPUT."),
+        "REDIS" => format!("Write {name}__URL."),
+        "CATALOG" => format!("Write {name}__FILE."),
+        _ => format!("Two underscores stand before the key: {name}__KEY."),
+    }
+}
+
 fn meant(name: &str) -> String {
-    match nearest(name, SINGLE) {
-        Some(near) => format!("Did you mean {near}?"),
+    match nearest(name.strip_prefix(PREFIX).unwrap_or(name), SINGLE) {
+        Some(near) => format!("Did you mean {PREFIX}{near}?"),
         None => "Two underscores stand between the keys of a path: CLAVIGER_LISTEN__ADMIN for listen.admin."
             .into(),
     }
 }
 
-/// Text, or a list or table in TOML's inline form.
+/// Text, or a list or table in TOML's inline form, or in JSON.
 pub(super) fn node(value: &str, origin: &Origin) -> Node {
-    let inline = value.trim_start().starts_with(['[', '{']).then(|| toml::parse_inline(value.trim(), origin));
-    inline.flatten().unwrap_or_else(|| Node::text(value, origin))
+    inline(value, origin).unwrap_or_else(|| Node::text(value, origin))
 }
 
-/// A reference to the variable itself, unless what it holds is a reference, or a list of secrets.
-fn secret(name: &str, value: &str, origin: &Origin) -> Node {
-    let is_reference = |node: &Node| match &node.value {
-        Value::Map(map) => map.len() == 1 && (map.get("file").is_some() || map.get("env").is_some()),
-        _ => false,
-    };
-    if let Some(inline) =
-        value.trim_start().starts_with(['[', '{']).then(|| toml::parse_inline(value.trim(), origin)).flatten()
-    {
-        let written_out = match &inline.value {
-            Value::Sequence(items) => {
-                !items.is_empty()
-                    && items.iter().all(|item| is_reference(item) || matches!(item.value, Value::Text(_)))
-            }
-            _ => is_reference(&inline),
-        };
-        if written_out {
-            return inline;
+fn inline(value: &str, origin: &Origin) -> Option<Node> {
+    let value = Some(value.trim()).filter(|value| value.starts_with(['[', '{']))?;
+    toml::parse_inline(value, origin).or_else(|| yaml::parse_inline(value, origin))
+}
+
+/// A reference to the variable itself, unless what it holds is a reference, or a list of secrets. `None` where it begins as a
+/// reference and is none: that would be taken for the secret.
+fn secret(name: &str, value: &str, origin: &Origin) -> Option<Node> {
+    let is_one = |item: &Node| matches!(item.value, Value::Text(_) | Value::Map(_));
+    match inline(value, origin) {
+        Some(node) if matches!(node.value, Value::Map(_)) => return Some(node),
+        Some(Node { value: Value::Sequence(items), origin })
+            if !items.is_empty() && items.iter().all(is_one) =>
+        {
+            return Some(Node { value: Value::Sequence(items), origin });
         }
+        _ if referring(value).is_some() => return None,
+        _ => {}
     }
     let mut reference = Node::map(origin);
     if let Value::Map(map) = &mut reference.value {
         map.insert("env", Node::text(name, origin));
     }
-    reference
+    Some(reference)
 }
 
 /// Puts `node` at `keys`; `false` where a value that is no table stands in the way.

@@ -219,7 +219,13 @@ impl Intake<'_> {
                 Err(Mistake::new(format!("the {key} of this reference is empty"), format!("{FORMS}.")))
             }
             ("file", Value::Text(text)) => Ok(Some(SecretSource::File(self.base.join(text.as_str())))),
-            ("env", Value::Text(text)) => Ok(Some(SecretSource::Env(text.to_string()))),
+            ("env", Value::Text(text)) => match without_dollar(text) {
+                Some(name) => Err(Mistake::new(
+                    "the env of this reference is written as a shell would expand it",
+                    format!("Write the name alone: {{ env = \"{name}\" }}."),
+                )),
+                None => Ok(Some(SecretSource::Env(text.to_string()))),
+            },
             ("file" | "env", _) => {
                 Err(Mistake::new(format!("the {key} of this reference is not text"), format!("{FORMS}.")))
             }
@@ -233,4 +239,22 @@ impl Intake<'_> {
             }
         }
     }
+}
+
+/// The key of a text that begins as a reference to a secret: `{ file = …`, `{"env": …`.
+pub(super) fn referring(text: &str) -> Option<&str> {
+    let (key, _) = text.trim().strip_prefix('{')?.split_once(['=', ':'])?;
+    let key = key.trim().trim_matches(['"', '\'']);
+    Some(key).filter(|key| matches!(*key, "file" | "env" | "exec"))
+}
+
+/// The name in `$NAME` or `${NAME}`, where it is the name of a variable.
+fn without_dollar(text: &str) -> Option<&str> {
+    let name = text.strip_prefix('$')?;
+    let name = name.strip_prefix('{').and_then(|name| name.strip_suffix('}')).unwrap_or(name);
+    let is_name = |name: &str| {
+        name.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
+            && name.starts_with(|first: char| !first.is_ascii_digit())
+    };
+    Some(name).filter(|name| is_name(name))
 }

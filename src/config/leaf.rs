@@ -17,7 +17,9 @@ use super::{
 
 mod text;
 
-pub(super) use text::{AddressOrOff, Forbidden, HexDigest, Mode, Off, Size, Unconditional};
+pub(super) use text::{
+    AddressOrOff, DURATIONS, Forbidden, HexDigest, Mode, Off, SIZES, Size, Unconditional, WHOLE_NUMBERS,
+};
 
 /// A value, or what is wrong with it.
 pub(super) struct Leaf<T>(pub(super) Result<T, Mistake>);
@@ -53,6 +55,16 @@ pub(super) struct Mixed<W, T> {
 pub(super) enum Either<W, T> {
     Text(Leaf<W>),
     Table(T),
+}
+
+impl<T> Leaf<T> {
+    /// With the range of its key in place of that of its type, where it is said what may be written.
+    pub(super) fn in_range(self, of_type: &str, of_key: &str) -> Self {
+        Self(self.0.map_err(|mistake| match mistake.remedy == of_type {
+            true => Mistake { remedy: of_key.into(), ..mistake },
+            false => mistake,
+        }))
+    }
 }
 
 impl<T: FromText> Leaf<T> {

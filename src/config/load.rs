@@ -48,7 +48,7 @@ const ADMIN_TOKEN: &str = "CLAVIGER_ADMIN__TOKEN";
 pub struct LoadRequest<'a> {
     /// The files given by `--config`, in order; a later one wins.
     pub paths: Vec<PathBuf>,
-    /// Where to look when `paths` is empty: the first of these that exists. See [`LoadRequest::SEARCH`].
+    /// Where to look when `paths` is empty and `CLAVIGER_CONFIG` is not set: the first of these that exists. See [`LoadRequest::SEARCH`].
     pub search: Vec<PathBuf>,
     /// The environment variables.
     pub env: Environment,
@@ -147,7 +147,7 @@ pub fn load(request: &LoadRequest<'_>) -> Result<Loaded, Problems> {
         return Err(Problems { admin, admin_token, ..problems(remarks, inputs) });
     }
 
-    let root = env::tree(&request.env, &secrets, &mut remarks.problems);
+    let root = env::tree(&request.env, &secrets, &mut remarks);
     let environment = taken_in("environment".into(), root, env::base(), &mut secrets, &mut remarks);
     let short = short::layer(&request.env, &layers, &environment, &mut remarks);
     layers.push(environment);
@@ -184,7 +184,7 @@ pub fn load(request: &LoadRequest<'_>) -> Result<Loaded, Problems> {
     }
 }
 
-/// The files to read: the given ones, each once, or the first that is found.
+/// The files to read: the given ones, each once, or the one that the environment names, or the first that is found.
 fn chosen(request: &LoadRequest<'_>) -> Vec<PathBuf> {
     let mut chosen: Vec<PathBuf> = Vec::new();
     for path in &request.paths {
@@ -193,7 +193,8 @@ fn chosen(request: &LoadRequest<'_>) -> Vec<PathBuf> {
         }
     }
     if chosen.is_empty() {
-        chosen.extend(request.search.iter().find(|path| path.exists()).cloned());
+        let found = || request.search.iter().find(|path| path.exists()).cloned();
+        chosen.extend(env::config(&request.env).or_else(found));
     }
     chosen
 }

@@ -22,6 +22,7 @@ mod newcomers;
 mod policies;
 mod problems;
 mod reference;
+mod remedies;
 mod resources;
 mod scope;
 mod secrecy;

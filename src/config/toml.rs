@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 use super::{
     origin::Origin,
     problem::Problem,
-    tree::{Lines, Node, Value},
+    tree::{Lines, Node},
 };
 
 mod build;
@@ -49,19 +49,6 @@ pub(super) fn parse_inline(text: &str, origin: &Origin) -> Option<Node> {
     }
     let lines = Lines::new(Path::new(""), "");
     let mut node = Build::new(&lines).value(value, origin.clone(), 0).ok()?;
-    settle(&mut node, origin);
+    node.settle(origin);
     Some(node)
-}
-
-/// An inline value stands in one place, whatever the parser says of its lines.
-fn settle(node: &mut Node, origin: &Origin) {
-    node.origin = origin.clone();
-    match &mut node.value {
-        Value::Sequence(items) => items.iter_mut().for_each(|item| settle(item, origin)),
-        Value::Map(map) => map.retain(|_, item| {
-            settle(item, origin);
-            true
-        }),
-        Value::Text(_) | Value::Secret(_) => {}
-    }
 }

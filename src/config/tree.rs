@@ -45,6 +45,19 @@ impl Node {
         Self { value: Value::Sequence(items), origin: origin.clone() }
     }
 
+    /// Says that all of it stands in one place, as an inline value does, whatever the parser says of its lines.
+    pub(super) fn settle(&mut self, origin: &Origin) {
+        self.origin = origin.clone();
+        match &mut self.value {
+            Value::Sequence(items) => items.iter_mut().for_each(|item| item.settle(origin)),
+            Value::Map(map) => map.retain(|_, item| {
+                item.settle(origin);
+                true
+            }),
+            Value::Text(_) | Value::Secret(_) => {}
+        }
+    }
+
     /// The members of a map.
     pub(super) fn members(&self) -> Option<&Members> {
         match &self.value {

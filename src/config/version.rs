@@ -78,7 +78,7 @@ mod tests {
         let first = version(GOOD, "secret");
         assert_eq!(first.len(), 32);
         let moved = format!("# moved down\n\n{GOOD}\n[timeouts]\nhead = \"3s\"\n");
-        assert_eq!(version(&moved, "another secret"), first, "neither lines, nor secrets, nor the rest");
+        assert_eq!(version(&moved, "another-secret"), first, "neither lines, nor secrets, nor the rest");
         let others = [
             ("allow = [", "deny = [\"ListRoles\"]\nallow = ["),
             ("policies = [", "rate = { requests = 5, per = \"1s\" }\npolicies = ["),

@@ -35,6 +35,21 @@ pub(super) fn parse(file: &Path, text: &str) -> Result<Node, Vec<Problem>> {
     }
 }
 
+/// Reads one value that is JSON, such as `["a", { "b": 1 }]`; `None` where `text` is not one.
+pub(super) fn parse_inline(text: &str, origin: &Origin) -> Option<Node> {
+    serde_json::from_str::<serde::de::IgnoredAny>(text).ok()?;
+    let document = Zeroizing::new(format!("{{\"value\": {text}}}"));
+    let mut root = parse(Path::new(""), &document).ok()?;
+    let Value::Map(members) = &mut root.value else { return None };
+    let mut value = None;
+    members.retain(|_, node| {
+        node.settle(origin);
+        value = Some(std::mem::replace(node, Node::map(origin)));
+        false
+    });
+    value
+}
+
 struct Build<'i, 'l> {
     parser: Parser<'i, StrInput<'i>>,
     text: &'i str,

@@ -140,6 +140,9 @@ impl Rule {
         if text.starts_with('/') {
             return Err(RuleError::NoMethod { path: text.into() });
         }
+        if let Some(right) = spaced(text) {
+            return Err(RuleError::NoSpace { right: right.into() });
+        }
         if name.contains(':')
             && let Some((tag, access)) = text.rsplit_once(':')
         {
@@ -194,6 +197,13 @@ impl Rule {
             Self::Template { verb, template } => check_template(catalog, *verb, template),
         }
     }
+}
+
+/// The rule that was meant by `GET/api/users`, or by `get:/api/users`.
+fn spaced(text: &str) -> Option<String> {
+    let (method, path) = text.split_at(text.find('/')?);
+    let method = method.trim_end_matches(':').to_ascii_uppercase();
+    Verb::parse(&method).map(|verb| format!("{verb} {path}"))
 }
 
 /// Whether it would be Logto's path behind `/api`.

@@ -217,7 +217,7 @@ fn of_configuration(reload: &Reload) -> Vec<Problem> {
         severity: Severity::Error,
         about: "configuration".into(),
         what: format!("the changed configuration was refused, and the previous one stays in force: {error}"),
-        remedy: "`claviger check` names every problem of it.".into(),
+        remedy: "`claviger check` names its problems.".into(),
         at: Some(date(at.wall)),
     });
     let pending = (!reload.pending_restart.is_empty()).then(|| Problem {

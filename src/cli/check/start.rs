@@ -8,7 +8,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::{fs::Access, io::Errno};
+use rustix::{
+    fs::{Access, PROC_SUPER_MAGIC},
+    io::Errno,
+};
 
 use crate::{
     app,
@@ -78,6 +81,11 @@ impl Start {
                     "{key}: {} is a directory. Write the path of a file in it.",
                     path.display()
                 ));
+            } else if is_kernels(directory(path)) {
+                self.errors.push(format!(
+                    "{key}: {} shows what the kernel knows, and no file can be made there. Name a file in another directory.",
+                    directory(path).display()
+                ));
             } else if let Some((place, Errno::ROFS)) = unwritable(path) {
                 self.errors.push(format!(
                     "{key}: {} is on a file system that is read-only, and claviger serve would not start. Put it where that may write: a \
@@ -143,6 +151,14 @@ fn missing_directory(path: &Path) -> Option<PathBuf> {
 
 fn directory(path: &Path) -> &Path {
     path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
+}
+
+/// Whether what is in a directory is made up by the kernel, as in /proc and /sys.
+fn is_kernels(directory: &Path) -> bool {
+    const SYSFS: u32 = 0x6265_6572;
+    const CGROUP2: u32 = 0x6367_7270;
+    let is_one = |kind: u32| [PROC_SUPER_MAGIC as u32, SYSFS, CGROUP2].contains(&kind);
+    rustix::fs::statfs(directory).is_ok_and(|about| is_one(about.f_type as u32))
 }
 
 /// What this user may not write to, so that the file cannot be made or gone on with: it, or its directory.

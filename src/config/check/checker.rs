@@ -16,7 +16,7 @@ use crate::{
         env::Environment,
         inputs::{Inputs, References},
         intake::Secrets,
-        leaf::{Leaf, List, Size},
+        leaf::{DURATIONS, Leaf, List, SIZES, Size, WHOLE_NUMBERS},
         node::{FromNode, Named},
         path::{KeyPath, Trail},
         policy::RuleCheck,
@@ -189,13 +189,14 @@ impl Checker<'_> {
         leaf: Option<Leaf<Duration>>,
         allowed: RangeInclusive<Duration>,
     ) -> Option<Duration> {
-        let value = self.leaf(section, key, leaf)?;
+        let (least, most) = (as_written(*allowed.start()), as_written(*allowed.end()));
+        let remedy = format!("Write a duration from \"{least}\" to \"{most}\".");
+        let value = self.leaf(section, key, leaf.map(|leaf| leaf.in_range(DURATIONS, &remedy)))?;
         if allowed.contains(&value) {
             return Some(value);
         }
-        let (least, most) = (as_written(*allowed.start()), as_written(*allowed.end()));
         let what = format!("{} is out of range", as_written(value));
-        self.problem(&section.key(key), what, format!("Write a duration from \"{least}\" to \"{most}\"."));
+        self.problem(&section.key(key), what, remedy);
         None
     }
 
@@ -206,11 +207,11 @@ impl Checker<'_> {
         leaf: Option<Leaf<Size>>,
         allowed: RangeInclusive<u64>,
     ) -> Option<N> {
-        let Size(value) = self.leaf(section, key, leaf)?;
+        let remedy = format!("Write a size from {} to {} bytes.", allowed.start(), allowed.end());
+        let Size(value) = self.leaf(section, key, leaf.map(|leaf| leaf.in_range(SIZES, &remedy)))?;
         if let Some(size) = N::try_from(value).ok().filter(|_| allowed.contains(&value)) {
             return Some(size);
         }
-        let remedy = format!("Write a size from {} to {} bytes.", allowed.start(), allowed.end());
         self.problem(&section.key(key), format!("{value} bytes is out of range"), remedy);
         None
     }
@@ -223,10 +224,10 @@ impl Checker<'_> {
         leaf: Option<Leaf<u64>>,
         allowed: RangeInclusive<u64>,
     ) -> Option<N> {
-        let value = self.leaf(section, key, leaf)?;
+        let remedy = format!("Write a whole number from {} to {}.", allowed.start(), allowed.end());
+        let value = self.leaf(section, key, leaf.map(|leaf| leaf.in_range(WHOLE_NUMBERS, &remedy)))?;
         let number = N::try_from(value).ok().filter(|_| allowed.contains(&value));
         if number.is_none() {
-            let remedy = format!("Write a whole number from {} to {}.", allowed.start(), allowed.end());
             self.problem(&section.key(key), format!("{value} is out of range"), remedy);
         }
         number

@@ -2,11 +2,15 @@
 
 use std::{ffi::OsStr, os::unix::fs::PermissionsExt as _, path::Path};
 
-use super::checker::{Checker, is_visible};
+use super::{
+    checker::{Checker, is_visible},
+    secrets::around,
+};
 use crate::{
     config::{
         leaf::{ClientSecretIds, SecretId},
         path::KeyPath,
+        problem::quoted,
     },
     secret::{ClientSecret, Command, SecretSource},
 };
@@ -36,6 +40,9 @@ impl Checker<'_> {
             self.problem(key, what, "Copy the App secret alone, without anything around it.");
         } else if bytes.first() == Some(&b' ') || bytes.last() == Some(&b' ') {
             self.warn(key, "the secret begins or ends with a space", "Is the space part of it?");
+        } else if bytes.contains(&b' ') && around(bytes).is_none() {
+            let what = "the secret has a space in it, and no secret that Logto makes has one";
+            self.warn(key, what, "Copy the App secret alone, without words in front of it or behind it.");
         }
         Some(ClientSecret::Held(secret))
     }
@@ -48,7 +55,15 @@ impl Checker<'_> {
             || path.into_iter().flat_map(std::env::split_paths).map(|directory| directory.join(program));
         let is_path = command.program.contains('/');
         let found = if is_path { is_executable(program) } else { in_path().any(|file| is_executable(&file)) };
-        if !found {
+        if !found && let Some((word, _)) = command.program.split_once(char::is_whitespace) {
+            // What follows is an argument, and may be a password.
+            let what = "the exec begins with a text that has a space in it, and no program here is called so";
+            let remedy = format!(
+                "Write the program and each of its arguments as a text of its own: exec = [{}, \"…\"].",
+                quoted(word)
+            );
+            self.warn(key, what, remedy);
+        } else if !found {
             let what = format!("there is no program {} here that can be executed", command.program);
             self.warn(key, what, "Install it where claviger serve runs, or write the path of it.");
         }

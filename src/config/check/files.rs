@@ -10,12 +10,13 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 
 use super::{
     checker::Checker,
+    encodings,
     secrets::{reason, unreadable_remedy},
 };
 use crate::{
     config::{
-        inputs::References, leaf::Either, path::KeyPath, raw_roots::RawRootsFile, tenant::Roots,
-        words::RootsName,
+        inputs::References, leaf::Either, path::KeyPath, problem::Mistake, raw_roots::RawRootsFile,
+        tenant::Roots, words::RootsName,
     },
     regular_file, x509,
 };
@@ -87,7 +88,7 @@ impl Checker<'_> {
             }
         }
         if store.is_empty() {
-            self.no_certificate(key, &path);
+            self.no_certificate(key, &path, &pem);
             return None;
         }
         let mut certificates = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok);
@@ -102,9 +103,12 @@ impl Checker<'_> {
         Some((path, pem))
     }
 
-    pub(super) fn no_certificate(&mut self, key: &KeyPath, path: &Path) {
-        let what = format!("{} holds no certificate", path.display());
-        self.problem(key, what, "Name a PEM file with -----BEGIN CERTIFICATE----- in it.");
+    fn no_certificate(&mut self, key: &KeyPath, path: &Path, bytes: &[u8]) {
+        let none = || {
+            let remedy = "Name a PEM file with -----BEGIN CERTIFICATE----- in it.";
+            Mistake::new(format!("{} holds no certificate", path.display()), remedy)
+        };
+        self.mistake(key, encodings::of_certificates(path, bytes).unwrap_or_else(none));
     }
 }
 

@@ -1,7 +1,7 @@
 //! `callers.NAME.identify`: the methods to prove who one is, each of them right and complete. Whether two callers
 //! could be taken for each other is seen in `look_alikes`.
 
-use super::checker::Checker;
+use super::{checker::Checker, placeholder::of_no_key};
 use crate::{
     config::{
         caller::{ClaimMatch, Identity},
@@ -265,6 +265,12 @@ impl Checker<'_> {
             let remedy = "Print one with: printf %s \"$KEY\" | sha256sum";
             self.missing(key, "there is no digest in the list", remedy);
             return None;
+        }
+        for (path, HexDigest(digest)) in &digests {
+            if let Some(what) = of_no_key(digest) {
+                let remedy = "Make a key with: claviger caller key NAME. It prints the digest to write here.";
+                self.problem(path, what, remedy);
+            }
         }
         Some(digests.into_iter().map(|(_, HexDigest(digest))| digest).collect())
     }

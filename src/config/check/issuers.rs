@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use super::checker::{Checker, DAY, MINUTE, SECOND, is_visible};
 use crate::{
     config::{
-        endpoint::is_loopback,
+        endpoint::{NOT_ASCII, is_loopback},
         issuer::{Algorithm, Issuer, Jwks},
         leaf::{BearerId, Either, Leaf, List, SecretId},
         node::Named,
@@ -18,6 +18,12 @@ use crate::{
 };
 
 const FORM: &str = "Write an https URL, such as \"https://accounts.example.com\".";
+
+/// Whether a text in the place of a URL is the path of a file: it begins as one, or is a name with the ending of one.
+fn is_file(text: &str) -> bool {
+    let is_named = || [".json", ".jwks", ".jwk"].iter().any(|end| text.to_ascii_lowercase().ends_with(end));
+    text.starts_with(['/', '.']) || (!text.contains([':', '@', '?']) && is_named())
+}
 
 impl Checker<'_> {
     pub(super) fn issuers(&mut self, raw: Option<Named<RawIssuer>>) -> Vec<Arc<Issuer>> {
@@ -87,7 +93,11 @@ impl Checker<'_> {
         let authority =
             parsed.as_ref().and_then(|url| url.authority()).filter(|authority| !authority.host().is_empty());
         let (Some(parsed), Some(authority)) = (&parsed, authority) else {
-            self.problem(key, "this is not a URL", FORM);
+            let (what, remedy) = match url.is_ascii() {
+                true => ("this is not a URL", FORM),
+                false => NOT_ASCII,
+            };
+            self.problem(key, what, remedy);
             return false;
         };
         // The text is not quoted before it is known to hold no password.
@@ -111,7 +121,7 @@ impl Checker<'_> {
             None => Some(Jwks::Discovery),
             Some(Either::Text(leaf)) => {
                 let url = self.leaf(at, "jwks", Some(leaf))?;
-                if url.starts_with(['/', '.']) {
+                if is_file(&url) {
                     let remedy = format!("Write jwks = {{ file = {url:?} }}.");
                     self.problem(&key, "this is a path, not a URL", remedy);
                     return None;

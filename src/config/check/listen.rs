@@ -1,5 +1,7 @@
 //! `[listen]`: addresses that do not collide, valid host names and valid origins.
 
+use std::net::Ipv4Addr;
+
 use super::checker::Checker;
 use crate::config::{
     address::Address,
@@ -17,8 +19,10 @@ impl Checker<'_> {
         let given = proxy.is_some();
         let admin =
             self.leaf(&at, "admin", raw.admin).map_or(defaults.admin, |AddressOrOff(address)| address);
+        let proxy = proxy.unwrap_or_default();
+        let free = free_for_admin(&proxy);
         let mut addresses: Vec<Address> = Vec::new();
-        for (path, address) in proxy.unwrap_or_default() {
+        for (path, address) in proxy {
             let same = |other: &Address| overlap(other, &address);
             if addresses.iter().any(same) {
                 self.remarks.reported.push(path.clone());
@@ -29,9 +33,15 @@ impl Checker<'_> {
                 );
             } else if admin.as_ref().is_some_and(same) {
                 let remedy =
-                    "Give admin a port of its own, such as \"127.0.0.1:3601\", or write admin = \"off\".";
+                    format!("Give admin a port of its own, such as \"{free}\", or write admin = \"off\".");
+                let what = match self.tree.has(&at.key("admin")) {
+                    true => "this is the address of listen.admin as well",
+                    false => {
+                        "this is the address of listen.admin as well, where nothing else is written for it"
+                    }
+                };
                 self.remarks.reported.push(path.clone());
-                self.problem(&path, "this is the address of listen.admin as well", remedy);
+                self.problem(&path, what, remedy);
             } else {
                 addresses.push(address);
             }
@@ -51,11 +61,14 @@ impl Checker<'_> {
                 Some(host) => allowed_hosts.push(host),
                 None => {
                     let what = format!("{} is not a host name", quoted(&host));
-                    self.problem(
-                        &path,
-                        what,
-                        "Write the name alone, without scheme, port and path: \"logto.internal\".",
-                    );
+                    let remedy = match &*host {
+                        pattern if pattern.contains('*') => {
+                            "Write each name that this listener is called by; there are no patterns: [\"logto.internal\"]."
+                        }
+                        list if list.contains(',') => "Write a list: [\"logto.internal\", \"logto\"].",
+                        _ => "Write the name alone, without scheme, port and path: \"logto.internal\".",
+                    };
+                    self.problem(&path, what, remedy);
                 }
             }
         }
@@ -121,10 +134,18 @@ fn overlap(one: &Address, other: &Address) -> bool {
     }
 }
 
+/// An address for `admin` that none of the proxy's is, near to the usual one.
+fn free_for_admin(proxy: &[(KeyPath, Address)]) -> Address {
+    let is_free = |address: &Address| !proxy.iter().any(|(_, taken)| overlap(taken, address));
+    let mut near = (3601..=u16::MAX).map(|port| Address::Tcp((Ipv4Addr::LOCALHOST, port).into()));
+    near.find(is_free).unwrap_or(Address::Tcp((Ipv4Addr::LOCALHOST, 0).into()))
+}
+
 /// A host name or address alone, in lower case.
 fn bare_host(text: &str) -> Option<String> {
     let authority: http::uri::Authority = text.parse().ok()?;
-    let alone = authority.port().is_none() && authority.host() == text && !text.is_empty();
+    let is_name = !text.is_empty() && !text.contains(['*', ',']);
+    let alone = authority.port().is_none() && authority.host() == text && is_name;
     alone.then(|| text.to_ascii_lowercase())
 }
 

@@ -27,10 +27,12 @@ impl Checker<'_> {
             let Some(raw) = self.table::<RawPolicy>("policies", name, node) else { continue };
             let at = section.key(name);
             let unruly = raw.allow.is_none();
+            // Rules that are none were said to be so.
+            let is_empty = raw.allow.as_ref().is_none_or(|list| list.items.is_empty());
             let allow = self.allowed(&at, raw.allow);
             let deny = self.denied(&at, raw.deny);
             let key = at.key("allow");
-            if allow.is_empty() && !self.is_reported(&key) {
+            if is_empty && !self.is_reported(&key) {
                 let what = if unruly { "the policy has no allow" } else { "the list is empty" };
                 // To callers that have another policy as well, it may be meant to deny and no more.
                 let remedy = match deny.is_empty() {

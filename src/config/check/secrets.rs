@@ -4,9 +4,15 @@ use std::{ffi::OsStr, path::Path};
 
 use super::{checker::Checker, placeholder::is_placeholder};
 use crate::{
-    config::{inputs::References, leaf::SecretId, path::KeyPath, short},
+    config::{inputs::References, leaf::SecretId, path::KeyPath},
     secret::{Secret, SecretError, SecretSource},
 };
+
+mod instead;
+
+use instead::instead;
+
+pub(super) use instead::around;
 
 impl Checker<'_> {
     /// The secret of a plain key.
@@ -50,8 +56,7 @@ impl Checker<'_> {
         let source = secrets.at(*id)?;
         // Before it is said to be written in the configuration.
         if let SecretSource::Literal(text) = source
-            && let Some((what, remedy)) =
-                instead_of_path(source, text.expose()).or_else(|| instead_of_variable(source, text.expose()))
+            && let Some((what, remedy)) = instead(source, text.expose())
         {
             self.problem(key, what, remedy);
             return None;
@@ -66,8 +71,7 @@ impl Checker<'_> {
             self.problem(key, "this is the placeholder of an example, which everybody knows", remedy);
             return None;
         }
-        let instead = instead_of_path(source, secret.expose());
-        if let Some((what, remedy)) = instead.or_else(|| instead_of_variable(source, secret.expose())) {
+        if let Some((what, remedy)) = instead(source, secret.expose()) {
             self.problem(key, what, remedy);
             return None;
         }
@@ -144,7 +148,12 @@ impl Checker<'_> {
                 let directory = std::io::Error::from(std::io::ErrorKind::IsADirectory);
                 let source = if path.is_dir() { &directory } else { source };
                 let what = format!("cannot read the file {}: {}", path.display(), reason(source));
-                (what, unreadable_remedy(source).into())
+                let is_home = path.components().any(|part| part.as_os_str() == "~");
+                let remedy = match source.kind() {
+                    std::io::ErrorKind::NotFound if is_home => "~ is not expanded: write the whole path.",
+                    _ => unreadable_remedy(source),
+                };
+                (what, remedy.into())
             }
             (SecretError::Exec, _) => {
                 (error.to_string(), "Write { file = \"/run/secrets/…\" } or { env = \"NAME\" }.".into())
@@ -204,90 +213,6 @@ fn stays_readable(path: &Path, mode: u32) -> bool {
 /// Whether a user with these groups reads a file by more than what all may do.
 fn is_beside_others((owner, group, mode): (u32, u32, u32), user: u32, groups: &[u32]) -> bool {
     user == 0 || user == owner || (mode & 0o040 != 0 && groups.contains(&group))
-}
-
-/// What is said where the path of a secret's file stands in the place of the secret.
-fn instead_of_path(source: &SecretSource, secret: &[u8]) -> Option<(String, String)> {
-    /// A key in Base64 may begin with / as well, but hardly with one of these.
-    const ROOTS: [&[u8]; 14] = [
-        b"./",
-        b"../",
-        b"~/",
-        b"/etc/",
-        b"/home/",
-        b"/mnt/",
-        b"/opt/",
-        b"/run/",
-        b"/secrets/",
-        b"/srv/",
-        b"/tmp/",
-        b"/usr/",
-        b"/var/",
-        b"/vault/",
-    ];
-    if !ROOTS.iter().any(|root| secret.starts_with(root)) {
-        return None;
-    }
-    let wanted = "the path of a file, where the secret itself is wanted";
-    match source {
-        SecretSource::Literal(_) => {
-            Some((format!("this is {wanted}"), "Write { file = \"…\" } around it.".into()))
-        }
-        SecretSource::Env(name) if name == short::APP_SECRET => Some((
-            format!("{name} holds {wanted}"),
-            format!("Set {} to that path, and unset {name}.", short::APP_SECRET_FILE),
-        )),
-        SecretSource::Env(name) => {
-            Some((format!("{name} holds {wanted}"), "Write { file = \"…\" } with that path.".into()))
-        }
-        SecretSource::File(_) | SecretSource::Exec(_) => None,
-    }
-}
-
-/// What is said where a variable is written as a shell would expand it.
-fn instead_of_variable(source: &SecretSource, secret: &[u8]) -> Option<(String, String)> {
-    let text = std::str::from_utf8(secret).ok()?.trim();
-    let (name, is_sure) = match text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) {
-        // With `:-` and a default behind it.
-        Some(inside) => (inside.split([':', '-', '?']).next().unwrap_or_default(), true),
-        None => (text.strip_prefix('$')?, false),
-    };
-    let is_of_name = |byte: u8| {
-        byte == b'_'
-            || byte.is_ascii_uppercase()
-            || byte.is_ascii_digit()
-            || (is_sure && byte.is_ascii_lowercase())
-    };
-    if !name.bytes().all(is_of_name) || name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
-        return None;
-    }
-    let what = "this is the name of a variable, and variables are not expanded";
-    let remedy = match source {
-        SecretSource::Literal(_) => format!("Write {{ env = \"{name}\" }}."),
-        SecretSource::Env(holder) => format!("Set {holder} to the secret itself."),
-        SecretSource::File(_) | SecretSource::Exec(_) => "Write the secret itself into the file.".into(),
-    };
-    Some((what.into(), remedy))
-}
-
-/// What seems to stand around a secret, as in a file of variables.
-fn around(secret: &[u8]) -> Option<(&'static str, &'static str)> {
-    let is_quoted =
-        |quote: u8| secret.len() > 2 && secret.first() == Some(&quote) && secret.last() == Some(&quote);
-    if is_quoted(b'"') || is_quoted(b'\'') {
-        return Some(("the secret stands in quotes", "Are they part of it? Write it without anything else."));
-    }
-    let equals = secret.iter().position(|byte| *byte == b'=')?;
-    let (name, value) = (&secret[..equals], &secret[equals + 1..]);
-    let name = name.strip_prefix(b"export ").unwrap_or(name);
-    // What Base64 ends with is no value.
-    let is_assigned = value.iter().any(|byte| *byte != b'=')
-        && name.contains(&b'_')
-        && name.iter().all(|byte| *byte == b'_' || byte.is_ascii_uppercase() || byte.is_ascii_digit());
-    is_assigned.then_some((
-        "the secret begins as the line NAME=… of a file of variables",
-        "Is the name part of it? Write the secret without it.",
-    ))
 }
 
 /// The mode of a file that every user of the machine may read.

@@ -1,7 +1,7 @@
 //! `listen.tls`: that each file is there and holds PEM of its kind, that a revocation list can be read, and that key
 //! and certificate belong together. Dates are no matter here: they change while the configuration does not.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustls::{
     crypto::aws_lc_rs::sign::any_supported_type,
@@ -13,12 +13,13 @@ use rustls::{
 };
 use webpki::BorrowedCertRevocationList;
 
-use super::checker::Checker;
+use super::{checker::Checker, encodings};
 use crate::{
     config::{
         leaf::{KeySecretId, Leaf},
         origin::Written,
         path::KeyPath,
+        problem::Mistake,
         raw::RawListenTls,
         tls::{ListenTls, PemFile},
     },
@@ -31,7 +32,8 @@ impl Checker<'_> {
         let at = KeyPath::of(&["listen", "tls"]);
         let cert = match raw.cert {
             Some(leaf) => {
-                self.pem_file::<CertificateDer<'_>>(&at, "cert", leaf, "certificate", "CERTIFICATE")
+                let kind = ("certificate", "CERTIFICATE");
+                self.pem_file::<CertificateDer<'_>>(&at, "cert", leaf, kind, encodings::of_certificates)
             }
             None => {
                 let remedy = "Write cert = \"/tls/tls.crt\".";
@@ -39,10 +41,23 @@ impl Checker<'_> {
                 None
             }
         };
-        if let Some(cert) = &cert {
+        let key = self.private_key(&at.key("key"), raw.key);
+        let misplaced =
+            cert.as_ref().zip(key.as_ref()).and_then(|(cert, key)| position(cert, key)).filter(|at| *at > 0);
+        if let Some((cert, place)) = cert.as_ref().zip(misplaced) {
+            let what = format!(
+                "the first certificate in {} is not the server's own: the private key belongs to number {}",
+                cert.path.display(),
+                place + 1
+            );
+            self.problem(
+                &at.key("cert"),
+                what,
+                "Put the server's certificate first, and those that issued it behind it.",
+            );
+        } else if let Some(cert) = &cert {
             self.for_servers(&at.key("cert"), cert);
         }
-        let key = self.private_key(&at.key("key"), raw.key);
         let client_ca = raw.client_ca.and_then(|leaf| {
             let path = self.leaf(&at, "client_ca", Some(leaf))?;
             let (path, pem) = self.authorities(&at.key("client_ca"), path)?;
@@ -58,12 +73,12 @@ impl Checker<'_> {
                 &at,
                 "crl",
                 leaf,
-                "revocation list",
-                "X509 CRL",
+                ("revocation list", "X509 CRL"),
+                encodings::of_lists,
             );
             lists.filter(|file| self.are_lists(&at.key("crl"), file))
         });
-        if let (Some(cert), Some(key)) = (&cert, &key) {
+        if let (Some(cert), Some(key), None) = (&cert, &key, misplaced) {
             self.pair(&at, cert, key);
         }
         Some(ListenTls { cert: cert?, key: key?, client_ca, crl })
@@ -75,21 +90,26 @@ impl Checker<'_> {
         at: &KeyPath,
         key: &str,
         leaf: Leaf<PathBuf>,
-        kind: &str,
-        label: &str,
+        (kind, label): (&str, &str),
+        encoded: fn(&Path, &[u8]) -> Option<Mistake>,
     ) -> Option<PemFile> {
         let path = self.leaf(at, key, Some(leaf))?;
         let key = at.key(key);
         let pem = self.file(&key, &path)?;
         let sections: Result<Vec<T>, pem::Error> = T::pem_slice_iter(&pem).collect();
-        let what = match sections {
+        let remedy = || format!("Name a PEM file with -----BEGIN {label}----- in it.");
+        let mistake = match sections {
             Ok(sections) if !sections.is_empty() => {
                 return Some(PemFile { path, pem, origin: Written(self.tree.place(&key)) });
             }
-            Ok(_) => format!("{} holds no {kind}", path.display()),
-            Err(_) => format!("{} is not PEM throughout: a section of it cannot be read", path.display()),
+            Ok(_) => encoded(&path, &pem)
+                .unwrap_or_else(|| Mistake::new(format!("{} holds no {kind}", path.display()), remedy())),
+            Err(_) => Mistake::new(
+                format!("{} is not PEM throughout: a section of it cannot be read", path.display()),
+                remedy(),
+            ),
         };
-        self.problem(&key, what, format!("Name a PEM file with -----BEGIN {label}----- in it."));
+        self.mistake(&key, mistake);
         None
     }
 
@@ -175,8 +195,16 @@ impl Checker<'_> {
             );
         } else {
             let remedy = "Name a PEM file with -----BEGIN PRIVATE KEY----- in it.";
-            self.problem(key, "this is not a private key", remedy);
+            let none = || Mistake::new("this is not a private key", remedy);
+            self.mistake(key, encodings::of_key(secret.expose()).unwrap_or_else(none));
         }
         None
     }
+}
+
+/// Which certificate of a file the private key belongs to, counted from 0.
+fn position(cert: &PemFile, key: &Secret) -> Option<usize> {
+    let key = any_supported_type(&PrivateKeyDer::from_pem_slice(key.expose()).ok()?).ok()?;
+    let belongs = |own| CertifiedKey::new(vec![own], key.clone()).keys_match().is_ok();
+    CertificateDer::pem_slice_iter(&cert.pem).filter_map(Result::ok).position(belongs)
 }

@@ -1,7 +1,7 @@
 //! The types that are written as text: durations, sizes, addresses and words. A value is quoted in a message
 //! only where it cannot be a secret.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use schemars::{Schema, json_schema};
 
@@ -62,12 +62,22 @@ impl FromText for bool {
     }
 }
 
+/// What may be written where the key has no range of its own.
+pub(in crate::config) const WHOLE_NUMBERS: &str = "Write a whole number from 0 to 18446744073709551615.";
+/// The same of durations and sizes.
+pub(in crate::config) const DURATIONS: &str = "Write a shorter one, such as \"1d\".";
+pub(in crate::config) const SIZES: &str = "Write a size of at most 18446744073709551615 bytes.";
+
 impl FromText for u64 {
     const WANTED: &'static str = "a whole number";
 
     fn from_text(text: &str) -> Result<Self, Mistake> {
         let digits = text.trim().replace('_', "");
         digits.parse().map_err(|_| {
+            let number = digits.strip_prefix('-').unwrap_or(&digits);
+            if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) {
+                return Mistake::new(format!("{} is out of range", quoted(text)), WHOLE_NUMBERS);
+            }
             Mistake::new(
                 format!("{} is not a whole number", quoted(text)),
                 "Write digits alone, such as 100.",
@@ -112,7 +122,10 @@ impl FromText for Duration {
                 ),
             ));
         }
-        humantime::parse_duration(text).map_err(|_| {
+        humantime::parse_duration(text).map_err(|error| {
+            if matches!(error, humantime::DurationError::NumberOverflow) {
+                return Mistake::new(format!("{} is out of range", quoted(text)), DURATIONS);
+            }
             Mistake::new(
                 format!("{} is not a duration", quoted(text)),
                 "Write a number with a unit, such as \"10s\", \"500ms\" or \"1m 30s\".",
@@ -148,8 +161,11 @@ impl FromText for Size {
             "GiB" => 1 << 30,
             _ => return Err(mistake()),
         };
-        let number: u64 = number.parse().map_err(|_| mistake())?;
-        number.checked_mul(factor).map(Self).ok_or_else(mistake)
+        if number.is_empty() {
+            return Err(mistake());
+        }
+        let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
+        bytes.map(Self).ok_or_else(|| Mistake::new(format!("{} is out of range", quoted(text)), SIZES))
     }
 
     fn schema() -> Schema {
@@ -206,6 +222,10 @@ impl FromText for Address {
             ));
         }
         text.parse().map(Self::Tcp).map_err(|_| {
+            if let Some(items) = several(text) {
+                let what = format!("{} is several addresses in one text", quoted(text));
+                return Mistake::new(what, format!("Write a list: [{items}]; in a shell put '…' around it."));
+            }
             let remedy = match text.trim_start_matches(':').parse::<u16>() {
                 Ok(port) => format!("Write \"127.0.0.1:{port}\" for this machine alone, or \"0.0.0.0:{port}\" for all."),
                 Err(_) => "Write an IP address and a port, such as \"127.0.0.1:3600\" or \"[::1]:3600\", or \"unix:/path\".".into(),
@@ -217,6 +237,16 @@ impl FromText for Address {
     fn schema() -> Schema {
         json_schema!({ "type": "string", "pattern": pattern::ADDRESS, "examples": ["127.0.0.1:3600", "unix:/run/claviger/claviger.sock"] })
     }
+}
+
+/// The addresses between the commas of a text, as a list has them; also where a shell took the quotes out of one.
+fn several(text: &str) -> Option<String> {
+    let inside = text.trim();
+    let inside = inside.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(inside);
+    let is_one = |item: &str| item.starts_with("unix:") || item.parse::<SocketAddr>().is_ok();
+    let items: Vec<_> = inside.split(',').map(str::trim).collect();
+    let are_all = items.len() > 1 && items.iter().copied().all(is_one);
+    are_all.then(|| items.iter().map(|item| format!("\"{item}\"")).collect::<Vec<_>>().join(", "))
 }
 
 /// An address, or `off`.

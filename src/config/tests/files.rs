@@ -29,7 +29,7 @@ fn all_problems_of_a_file_at_once() {
             "c.toml:23: policies.p: found a single value where a table is wanted. Write [policies.p] and its keys below it.",
             "c.toml:24: callers.c.tenants: there are several tenants, and nothing says which ones this caller may name. Write tenants = [\"acme\"], or [\"*\"] for all.",
             "c.toml:25: callers.c.identify[0]: found a single value where a table is wanted. Write identify = { loopback = true }, or another authentication method.",
-            "c.toml:25: callers.c.identify[1].unix_uid: \"-1\" is not a whole number. Write digits alone, such as 100.",
+            "c.toml:25: callers.c.identify[1].unix_uid: \"-1\" is out of range. Write a whole number from 0 to 4294967294.",
             "c.toml:27: callers.c.limits: there is no such key. `limits` stands at the top, before the first [section] or as [limits].",
         ]
     );

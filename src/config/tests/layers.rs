@@ -63,8 +63,8 @@ fn an_overlay_replaces_a_reference_to_a_secret_whole() {
     let bench = Bench::new()
         .with("a.toml", GOOD)
         .with("b.toml", "[tenants.acme]\nclient_secret = { file = \"s\" }\n");
-    bench.write("s", "from the file");
-    assert_eq!(bench.config().tenants[0].client_secrets[0].held().unwrap().expose(), b"from the file");
+    bench.write("s", "from-the-file");
+    assert_eq!(bench.config().tenants[0].client_secrets[0].held().unwrap().expose(), b"from-the-file");
 }
 
 #[test]
@@ -87,17 +87,21 @@ fn variables_that_are_no_keys() {
         .env("CLAVIGER_LISTEN_ADMIN", "off")
         .env("CLAVIGER_TOKEN__BACKOFF", "")
         .env("CLAVIGER_TENANTS__ACME__CLIENT_SECRET_FILE", "/x")
-        .env("CLAVIGER_LOG", "json")
-        .env("CLAVIGER_LOG__LEVEL", "info");
+        .env("CLAVIGER_ADDRESS", "127.0.0.1:1")
+        .env("CLAVIGER_CONFG", "x.toml")
+        .env("CLAVIGER_AUDIT__OUTPUT", "stdout")
+        .env("CLAVIGER_AUDIT__OUTPUT__FILE", "/x");
     assert_eq!(
         bench.problems(),
         [
+            "environment variable CLAVIGER_ADDRESS: no key of the configuration has this name. \
+             Two underscores stand between the keys of a path: CLAVIGER_LISTEN__ADMIN for listen.admin.",
             "environment variable CLAVIGER_ALOW: no key of the configuration has this name. Did you mean CLAVIGER_ALLOW?",
+            "environment variable CLAVIGER_AUDIT__OUTPUT__FILE: another variable gives a value to the key above this one. Set the one or the other.",
+            "environment variable CLAVIGER_CONFG: no key of the configuration has this name. Did you mean CLAVIGER_CONFIG?",
             "environment variable CLAVIGER_LISTEN_ADMIN: no key of the configuration has this name. \
              Two underscores stand between the keys of a path: CLAVIGER_LISTEN__ADMIN for listen.admin.",
-            "environment variable CLAVIGER_LOG__LEVEL: another variable gives a value to the key above this one. Set the one or the other.",
             "environment variable CLAVIGER_TOKEN__BACKOFF: the variable is set, but empty. Unset it, or give it a value.",
-            "environment variable CLAVIGER_LOG: log: found a single value where a table is wanted. Write its keys: log = { … }.",
             "environment variable CLAVIGER_TENANTS__ACME__CLIENT_SECRET_FILE: tenants.acme.client_secret_file: \
              there is no such key. Write client_secret = { file = \"…\" }.",
         ]

@@ -473,7 +473,7 @@ fn listeners() {
     with(
         "proxy = \"127.0.0.1:3601\"",
         &[
-            "c.toml:8: listen.proxy: this is the address of listen.admin as well. Give admin a port of its own, such as \"127.0.0.1:3601\", or write admin = \"off\".",
+            "c.toml:8: listen.proxy: this is the address of listen.admin as well, where nothing else is written for it. Give admin a port of its own, such as \"127.0.0.1:3602\", or write admin = \"off\".",
         ],
     );
     with(

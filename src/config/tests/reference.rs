@@ -23,8 +23,9 @@ const HEAD: &str = "\
 Each key with its type, its default, and what it is for. [config/example.toml](../../config/example.toml) shows each key in its place,
 [config/minimal.toml](../../config/minimal.toml) the least that works; `claviger schema` prints the JSON Schema ([in an editor](commands.md#in-an-editor)).
 
-**Files** are TOML, YAML or JSON, by their extension: those of `--config` in that order, a later one wins key by key. The environment
-(`CLAVIGER_LISTEN__ADMIN=off` for `listen.admin`) wins over files. Unknown keys are errors; `claviger check` reports every problem at once.
+**Files** are TOML, YAML or JSON, by their extension: those of `--config` in that order, a later one wins key by key; without any, the one that
+`CLAVIGER_CONFIG` names, else the first there is of `./claviger.toml` and `/etc/claviger/claviger.toml`. The environment
+(`CLAVIGER_LISTEN__ADMIN=off` for `listen.admin`) wins over files. Unknown keys are errors; `claviger check` reports all problems that can be found at once.
 Changes are taken up while running, within `reload.interval` or on SIGHUP; a file that is wrong leaves the old configuration in force.
 
 **A secret** is `{ file = \"PATH\" }` or `{ env = \"NAME\" }`; written out it works and earns a warning. A tenant's can be what a command prints, such as

@@ -44,6 +44,10 @@ pub(super) fn remedy(path: &str, error: &io::Error) -> Option<String> {
         _ => ".".to_owned(),
     };
     Some(match error.kind() {
+        // As in /proc: the directory is there, and no file can be made in it.
+        io::ErrorKind::NotFound if directory != "." && Path::new(&directory).is_dir() => {
+            format!("No file can be made in {directory}: name one in another directory.")
+        }
         io::ErrorKind::NotFound => format!("Create the directory {directory}, writable for uid {uid}."),
         io::ErrorKind::PermissionDenied => {
             format!("Let uid {uid} write to the directory {directory} and to the audit files in it.")

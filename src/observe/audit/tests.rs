@@ -252,6 +252,8 @@ fn what_cannot_be_written_is_said_with_its_file_and_a_remedy() {
         remedy("a.jsonl", &io::ErrorKind::NotFound.into()).unwrap().split(',').next(),
         Some("Create the directory .")
     );
+    let there = remedy("/proc/a.jsonl", &io::ErrorKind::NotFound.into()).unwrap();
+    assert_eq!(there, "No file can be made in /proc: name one in another directory.");
     let lines = Captured::default();
     let subscriber = tracing_subscriber::fmt().with_writer(lines.clone()).with_ansi(false).finish();
     tracing::subscriber::with_default(subscriber, || {

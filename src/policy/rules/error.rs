@@ -46,6 +46,12 @@ pub enum RuleError {
         /// What stands where a path is expected.
         path: Box<str>,
     },
+    /// A method and a path without the space between them.
+    #[error("a space stands between method and path: write {right:?}")]
+    NoSpace {
+        /// The rule as it should be.
+        right: Box<str>,
+    },
     /// Not a method of the Management API.
     #[error("{method:?} is not a method: write GET, POST, PUT, PATCH or DELETE; a rule has one method")]
     Method {
@@ -108,8 +114,17 @@ pub enum RuleError {
 fn did_you_mean(nearest: Option<&str>, access: &str) -> String {
     match nearest {
         Some(name) if access.is_empty() => format!("; did you mean {name:?}?"),
-        Some(name) => format!("; did you mean \"{name}:{access}\"?"),
+        Some(name) => format!("; did you mean \"{name}:{}\"?", likely(access)),
         None => "; `claviger operations` lists all tags and operations".into(),
+    }
+}
+
+/// The access that was meant.
+fn likely(access: &str) -> &'static str {
+    match &*access.to_ascii_lowercase() {
+        "write" => "write",
+        "*" => "*",
+        _ => "read",
     }
 }
 

@@ -177,7 +177,7 @@ fn reviewed(files: &Files) -> String {
             .into_iter()
             .enumerate()
     {
-        let digest = format!("'{:064x}'", number);
+        let digest = format!("'{:064x}'", number + 1);
         settings = settings
             .set(&format!("callers.{name}.identify"), format!("{{ api_key_sha256 = {digest} }}"))
             .set(&format!("callers.{name}.policies"), "['part']");

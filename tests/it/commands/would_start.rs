@@ -48,6 +48,11 @@ async fn check_finds_places_that_are_not_there() {
         nowhere.stderr
     );
 
+    let made_up = usual().set("audit.output", quoted_file("/proc", "audit.jsonl"));
+    let made_up = claviger(&["check", "--config", &files.with(&made_up)]).await;
+    let said = "audit.output: /proc shows what the kernel knows, and no file can be made there. Name a file in another directory.\n";
+    assert!(made_up.assert_code(64).stderr.contains(said), "{}", made_up.stderr);
+
     std::fs::write(files.0.path().join("s"), "").expect("it can be written");
     std::fs::create_dir(files.0.path().join("d")).expect("it can be made");
     let in_the_way = with_key(sockets(&there).set("vault.store", quoted_file(&there, "d")));
