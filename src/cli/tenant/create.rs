@@ -81,6 +81,7 @@ fn created(process: &Process, new: &NewTenant) -> Result<Value, String> {
         Err(error) if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) => {
             return Err(NOBODY.to_owned());
         }
+        Err(error) if error.kind() == ErrorKind::InvalidData => return Err(process.unreachable(&error)),
         Err(error) => {
             return Err(unknown(&format!("{}: the process gave no answer: {error}", process.address)));
         }
