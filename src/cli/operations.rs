@@ -66,7 +66,7 @@ fn list(catalog: &Arc<Catalog>, args: &Args) -> ExitCode {
             Some(near) => format!(". Did you mean {near}?"),
             None => format!("; there are: {}", catalog.tags().join(", ")),
         };
-        return super::fail(&format!("there is no tag {tag:?}{instead}"));
+        return super::usage(&format!("there is no tag {tag:?}{instead}"));
     }
     let chosen = catalog
         .operations()

@@ -55,11 +55,12 @@ impl Document {
 
 /// As much of what a server says as an operator may see: it could repeat what it was shown.
 fn quoted(text: &str, shown: Option<&Secret>) -> String {
-    let repeated = shown.and_then(|shown| std::str::from_utf8(shown.expose()).ok());
-    if repeated.is_some_and(|shown| text.contains(shown)) {
-        return "…".into();
-    }
-    text.chars().take(MAX_SHOWN).collect()
+    if repeats(text, shown) { "…".into() } else { text.chars().take(MAX_SHOWN).collect() }
+}
+
+fn repeats(text: &str, shown: Option<&Secret>) -> bool {
+    let shown = shown.and_then(|shown| std::str::from_utf8(shown.expose()).ok());
+    shown.is_some_and(|shown| text.contains(shown))
 }
 
 /// Why an issuer's keys could not be fetched.
@@ -237,9 +238,11 @@ impl HttpFetch {
         };
         let status = response.status();
         if !matches!(status, http::StatusCode::OK | http::StatusCode::BAD_REQUEST) {
-            let to = status.is_redirection().then(|| target(&url, response.headers())).flatten();
             return Err(match status.is_redirection() {
-                true => FetchError::Redirect(status.as_u16(), to.map(|to| quoted(&to, shown.as_ref()))),
+                true => {
+                    let to = target(&url, response.headers(), shown.as_ref());
+                    FetchError::Redirect(status.as_u16(), to)
+                }
                 false => self.refusal(status, server, shown.as_ref()),
             });
         }
@@ -287,9 +290,11 @@ impl HttpFetch {
 }
 
 /// Where a redirect leads: no more of it than says what to write.
-fn target(url: &Url, headers: &HeaderMap) -> Option<String> {
-    let to = url.join(headers.get(header::LOCATION)?.to_str().ok()?).ok()?;
-    to.has_host().then(|| format!("{}{}", to.origin().ascii_serialization(), to.path()))
+fn target(url: &Url, headers: &HeaderMap, shown: Option<&Secret>) -> Option<String> {
+    // As it came: a URL's host is in small letters afterwards.
+    let location = headers.get(header::LOCATION)?.to_str().ok().filter(|it| !repeats(it, shown))?;
+    let to = url.join(location).ok().filter(Url::has_host)?;
+    Some(quoted(&format!("{}{}", to.origin().ascii_serialization(), to.path()), shown))
 }
 
 impl Fetch for HttpFetch {
