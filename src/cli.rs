@@ -33,6 +33,7 @@ mod sources;
 mod status;
 mod tenant;
 mod token;
+mod unused_proxy;
 mod vault;
 
 use std::process::ExitCode;
