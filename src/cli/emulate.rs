@@ -2,8 +2,9 @@
 
 use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
-use super::number;
 use claviger_emulator::{Client, Emulator, ManagementRole, Options, Quota, Seed};
+
+use super::number;
 
 /// Rows that the emulator keeps of a kind.
 const MOST_USERS: u64 = 20_000;

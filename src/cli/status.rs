@@ -10,8 +10,10 @@ mod watch;
 use std::process::ExitCode;
 
 use self::{paint::Paint, question::Question};
-use super::number;
-use super::process::{Process, parse_address};
+use super::{
+    number,
+    process::{Process, parse_address},
+};
 use crate::{config::Address, ids::TenantName};
 
 #[derive(clap::Args)]
