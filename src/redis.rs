@@ -146,6 +146,14 @@ impl Redis {
         }
     }
 
+    /// Tries what these uses need, all of it.
+    ///
+    /// # Errors
+    /// [`RedisError::Permission`] names what the user lacks, [`RedisError::Full`]; [`RedisError`].
+    pub async fn tried(&self, uses: Uses) -> Result<(), RedisError> {
+        trial::tried(&self.0.state.connection()?, self.prefix(), uses, self.timeout()).await
+    }
+
     fn failed(&self, error: &redis::RedisError) -> RedisError {
         if let Some(why) = error::elsewhere(error) {
             self.0.state.look_elsewhere(why);

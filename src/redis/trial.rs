@@ -5,10 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use redis::{Value, aio::MultiplexedConnection};
 
-use super::{
-    Redis,
-    error::{RedisError, said},
-};
+use super::error::{RedisError, said};
 
 /// As much as is written, to see whether there is room: more than most records have.
 const LARGE: usize = 64 * 1024;
@@ -91,17 +88,7 @@ impl Uses {
     }
 }
 
-impl Redis {
-    /// Tries what these uses need, all of it.
-    ///
-    /// # Errors
-    /// [`RedisError::Permission`] names what the user lacks, [`RedisError::Full`]; [`RedisError`].
-    pub async fn tried(&self, uses: Uses) -> Result<(), RedisError> {
-        tried(&self.0.state.connection()?, self.prefix(), uses, self.timeout()).await
-    }
-}
-
-/// The same on this connection.
+/// Tries on this connection what these uses need, all of it.
 pub(super) async fn tried(
     connection: &MultiplexedConnection,
     prefix: &str,
