@@ -1,5 +1,5 @@
 //! The command line: one file a command. Standard output is for what was asked for, standard error for
-//! everything else. Exit codes: 0 fine, 1 the answer is no or start-up failed, 2 wrong usage, 64 invalid
+//! everything else. Exit codes: 0 fine, 1 the answer is no or it could not be done, 2 wrong usage, 64 invalid
 //! configuration.
 
 #[macro_use]
@@ -23,6 +23,7 @@ mod matrix;
 mod misplaced;
 #[cfg(any(test, not(feature = "emulator")))]
 mod no_emulator;
+mod number;
 mod operations;
 mod process;
 mod runtime;
@@ -32,6 +33,7 @@ mod sources;
 mod status;
 mod tenant;
 mod token;
+mod unused_proxy;
 mod vault;
 
 use std::process::ExitCode;
@@ -62,7 +64,7 @@ Examples:
 
 Exit codes:
   0   fine
-  1   the answer is no; start-up failed; or requests were cut off at the end
+  1   the answer is no, or it could not be done; requests were cut off at the end
   2   wrong usage
   64  invalid configuration, before any port is bound
 

@@ -35,6 +35,8 @@ pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key
 pub const CLAVIGER_REPLAY: HeaderName = HeaderName::from_static("claviger-replay");
 /// Of an answer that was given before, as several APIs mark it.
 pub const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// `Server` of each answer of the admin listener: by it commands know that it is Claviger which they ask.
+pub const CLAVIGER: HeaderValue = HeaderValue::from_static("claviger");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");

@@ -47,10 +47,22 @@ impl Redis {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn new(options: &RedisOptions) -> Result<Self, TlsError> {
+        Self::connecting(options, None)
+    }
+
+    /// The same for a trial: where the user may not even connect, all that it lacks for these uses is named.
+    ///
+    /// # Errors
+    /// As of [`Redis::new`].
+    pub fn on_trial(options: &RedisOptions, uses: Uses) -> Result<Self, TlsError> {
+        Self::connecting(options, Some(uses))
+    }
+
+    fn connecting(options: &RedisOptions, on_trial: Option<Uses>) -> Result<Self, TlsError> {
         let tls = options.url.iter().any(RedisAddress::is_tls);
         let tls = tls.then(|| trust::client(&options.roots)).transpose()?.map(Arc::new);
         let prefix = format!("{{{}}}", options.prefix).into_boxed_str();
-        let connect = Connect::new(options.clone(), tls, prefix.clone());
+        let connect = Connect::new(options.clone(), tls, prefix.clone(), on_trial);
         let state = Arc::new(State::default());
         let task = tokio::spawn(stay::connected(connect, state.clone())).abort_handle();
         Ok(Self(Arc::new(Inner { state, prefix, timeout: options.timeout, task })))
@@ -134,9 +146,17 @@ impl Redis {
         }
     }
 
+    /// Tries what these uses need, all of it.
+    ///
+    /// # Errors
+    /// [`RedisError::Permission`] names what the user lacks, [`RedisError::Full`]; [`RedisError`].
+    pub async fn tried(&self, uses: Uses) -> Result<(), RedisError> {
+        trial::tried(&self.0.state.connection()?, self.prefix(), uses, self.timeout()).await
+    }
+
     fn failed(&self, error: &redis::RedisError) -> RedisError {
-        if error::is_elsewhere(error) {
-            self.0.state.look_elsewhere();
+        if let Some(why) = error::elsewhere(error) {
+            self.0.state.look_elsewhere(why);
         }
         RedisError::of(error)
     }

@@ -121,7 +121,9 @@ impl Told {
         self.granted.sort();
         self.held.sort();
         let failed = self.failed.iter().map(|(name, error)| {
-            let line = format!("{name}: no token: {error}. {}", error.remedy());
+            let said = error.to_string();
+            let end = if said.ends_with('?') { "" } else { "." };
+            let line = format!("{name}: no token: {said}{end} {}", error.remedy());
             format!("{}\n", line.trim_end())
         });
         let granted = self.granted.iter().map(|name| format!("{name}: got a token\n"));

@@ -1,5 +1,5 @@
-//! Answers of the admin listener: whole texts, and the one that goes on. Each says that it is neither kept, nor guessed at, nor
-//! shown in another page.
+//! Answers of the admin listener: whole texts, and the one that goes on. Each says whose it is, and that it is neither kept, nor
+//! guessed at, nor shown in another page.
 
 use std::{
     convert::Infallible,
@@ -13,7 +13,7 @@ use http_body::{Frame, SizeHint};
 use http_body_util::Full;
 use tokio::sync::mpsc;
 
-use crate::proxy::Task;
+use crate::{headers, proxy::Task};
 
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
@@ -76,7 +76,8 @@ pub(super) fn answer(
 ) -> Response<Body> {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
-    let headers = response.headers_mut();
+    let fields = response.headers_mut();
+    fields.insert(header::SERVER, headers::CLAVIGER);
     for (name, value) in [
         (header::CONTENT_TYPE, content_type),
         (header::CACHE_CONTROL, "no-store"),
@@ -85,7 +86,7 @@ pub(super) fn answer(
         (RESOURCE_POLICY, "same-origin"),
         (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
     ] {
-        headers.insert(name, HeaderValue::from_static(value));
+        fields.insert(name, HeaderValue::from_static(value));
     }
     response
 }

@@ -44,8 +44,9 @@ impl Admin {
         }
         let path = request.uri().path();
         let name = path.strip_prefix(TENANTS).unwrap_or_default().trim_start_matches('/').to_owned();
-        let mut about = name.clone();
-        let done = match (request.method(), name.split_once('/').unwrap_or((&name, ""))) {
+        let (alias, action) = name.split_once('/').unwrap_or((&name, ""));
+        let mut about = alias.to_owned();
+        let done = match (request.method(), (alias, action)) {
             (&Method::GET, ("", "")) => self.list().await,
             (&Method::POST, ("", "")) => {
                 let watched = is_watched(request.headers());

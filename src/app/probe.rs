@@ -129,18 +129,25 @@ fn of_account(account: &Tenant, status: StatusCode, is_json: bool) -> Result<(),
 /// # Errors
 /// Why there is no connection, in the user's terms.
 pub async fn probe_redis(options: &RedisOptions, has_vault: bool) -> Result<String, String> {
-    let redis = Redis::new(options).map_err(|error| error.to_string())?;
-    let all = options.connect_timeout.saturating_mul(u32::try_from(options.url.len()).unwrap_or(u32::MAX));
-    // A little longer than the attempt takes, which says at its end why it failed.
-    let connected = redis.connected(all + Duration::from_secs(1)).await;
-    let said = |error: RedisError| sentences(&error.to_string(), error.remedy());
-    connected.map_err(said)?;
     let uses = Uses {
         vault: has_vault,
         limits: options.share_limits,
         tokens: options.token_key.is_some(),
         keys: options.share_idempotency,
     };
+    let redis = Redis::on_trial(options, uses).map_err(|error| error.to_string())?;
+    let all = options.connect_timeout.saturating_mul(u32::try_from(options.url.len()).unwrap_or(u32::MAX));
+    // A little longer than the attempt takes, which says at its end why it failed.
+    let connected = redis.connected(all + Duration::from_secs(1)).await;
+    let said = |error: RedisError| {
+        let remedy = match error {
+            // All that is lacking was named.
+            RedisError::Permission(_) => "Give the user what docs/tenants.md lists, with ACL SETUSER.",
+            _ => error.remedy(),
+        };
+        sentences(&error.to_string(), remedy)
+    };
+    connected.map_err(said)?;
     redis.tried(uses).await.map_err(said)?;
     Ok(redis.server().map(|server| server.to_string()).unwrap_or_default())
 }

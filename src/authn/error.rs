@@ -90,6 +90,13 @@ impl AuthnError {
             }
             ("jwt", "cut") => "Look at the client: is the token cut off, in a variable or a file?",
             ("jwt", "algorithm") => "Compare alg with issuers.NAME.algorithms.",
+            ("jwt", "times") => {
+                "Have the issuer set exp: a number, in seconds since 1970, as nbf and iat are where it sets them."
+            }
+            ("jwt", "subject") => "Have the issuer set sub: whom the token is about.",
+            ("jwt", "header") => {
+                "Have the issuer make tokens with typ JWT or at+jwt, and with no key or extension in their header."
+            }
             ("jwt", "not_yet_valid") => "Compare the clocks of issuer and Claviger.",
             ("claviger_token", "sealed") => {
                 "Give all replicas one broker.key; the client gets another token by itself."

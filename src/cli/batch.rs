@@ -66,8 +66,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME", add = clap_complete::ArgValueCandidates::new(super::complete::tenants))]
     tenant: Option<String>,
     /// Operations at the same time; 1: one after the other, in order.
-    #[arg(long, value_name = "NUMBER", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
-    concurrency: u16,
+    #[arg(long, value_name = "NUMBER", default_value_t = 8, allow_negative_numbers = true, value_parser = |text: &str| super::number::within(text, 1..=256))]
+    concurrency: u64,
     /// How long nothing may get on before the run is given up, to be resumed.
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = humantime::parse_duration)]
     patience: Duration,
@@ -134,7 +134,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         let client = chosen.open().await?;
         let stop = super::serve::stopping().map_err(|error| format!("cannot watch for signals: {error}"))?;
         let run = Run::new(client, journal, args.repeat_unknown, args.patience);
-        Ok::<_, String>(run.all(input, usize::from(args.concurrency), stop).await)
+        Ok::<_, String>(run.all(input, usize::try_from(args.concurrency).unwrap_or(1), stop).await)
     });
     log::flush();
     let Ended { tally, first_failure, given_up } = match ended {

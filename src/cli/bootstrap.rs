@@ -119,11 +119,11 @@ fn print_sql(args: &Args) -> ExitCode {
 
 fn check(args: &Args) -> ExitCode {
     let (Some(endpoint), Some(client_id)) = (&args.endpoint, &args.client_id) else {
-        return super::fail("--check takes --endpoint and --client-id");
+        return super::usage("--check takes --endpoint and --client-id");
     };
     let endpoint = match Endpoint::parse(endpoint) {
         Ok(endpoint) => endpoint,
-        Err(error) => return super::fail(&format!("--endpoint: {error}. {}", error.remedy)),
+        Err(error) => return super::usage(&format!("--endpoint: {error}. {}", error.remedy)),
     };
     let secret = match SecretSource::File(args.client_secret_file.clone()).read() {
         Ok(secret) => secret,

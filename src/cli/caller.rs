@@ -35,7 +35,7 @@ pub(super) fn run(command: &Command) -> ExitCode {
     let Command::Key { name, out, json } = command;
     let name = match CallerName::parse(name) {
         Ok(name) => name,
-        Err(error) => return super::fail(&error.to_string()),
+        Err(error) => return super::usage(&error.to_string()),
     };
     let mut random = Zeroizing::new([0; 32]);
     if aws_lc_rs::rand::fill(&mut *random).is_err() {

@@ -79,6 +79,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         .chain(unguarded(config))
         .chain(wrong_keys(config))
         .chain(hidden_status(config))
+        .chain(args.online.then(|| super::unused_proxy::note(config)).flatten())
     {
         say!("  {note}");
     }

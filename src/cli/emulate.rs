@@ -4,6 +4,11 @@ use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 use claviger_emulator::{Client, Emulator, ManagementRole, Options, Quota, Seed};
 
+use super::number;
+
+/// Rows that the emulator keeps of a kind.
+const MOST_USERS: u64 = 20_000;
+
 #[derive(clap::Args)]
 pub(super) struct Args {
     /// Where to listen; port 0 takes a free one, which is printed.
@@ -15,9 +20,9 @@ pub(super) struct Args {
     /// Its secret; may be repeated.
     #[arg(long = "client-secret", value_name = "SECRET", default_value = "emulator-secret")]
     client_secrets: Vec<String>,
-    /// The number of users that it starts with.
-    #[arg(long, default_value_t = 25)]
-    users: usize,
+    /// The number of users that it starts with, 20000 at the most.
+    #[arg(long, value_name = "NUMBER", default_value_t = 25, allow_negative_numbers = true, value_parser = |text: &str| number::within(text, 0..=MOST_USERS))]
+    users: u64,
     /// Emulate an account at Logto Cloud instead, with this personal access token: POST /api/tenants creates tenants, each an
     /// emulator on a port of its own.
     #[arg(long, value_name = "PAT", conflicts_with_all = ["client_id", "client_secrets", "users", "token_ttl"])]
@@ -27,7 +32,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "REQUESTS/SECONDS")]
     quota: Option<Quota>,
     /// Life of its tokens, in seconds.
-    #[arg(long, default_value_t = 3600, value_name = "SECONDS")]
+    #[arg(long, default_value_t = 3600, value_name = "SECONDS", allow_negative_numbers = true, value_parser = |text: &str| number::seconds(text))]
     token_ttl: u64,
 }
 
@@ -41,13 +46,13 @@ pub(super) fn run(args: &Args) -> ExitCode {
 async fn emulate(args: &Args) -> ExitCode {
     let options = Options {
         bind: args.listen,
-        seed: Seed::Demo { users: args.users },
+        seed: Seed::Demo { users: usize::try_from(args.users).unwrap_or(usize::MAX) },
         clients: vec![Client {
             id: args.client_id.clone(),
             secrets: args.client_secrets.clone(),
             role: ManagementRole::Granted,
         }],
-        token_ttl: Duration::from_secs(args.token_ttl.max(1)),
+        token_ttl: Duration::from_secs(args.token_ttl),
         quota: args.quota,
         cloud: args.cloud_token.clone(),
         ..Options::default()

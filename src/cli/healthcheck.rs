@@ -29,6 +29,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Err(exit) => return exit,
     };
     match process.ask("GET", &args.probe) {
+        // Only an answer of Claviger comes through as one.
         Ok(answer) if answer.status == 200 => ExitCode::SUCCESS,
         Ok(answer) => super::fail(
             &answer

@@ -47,7 +47,7 @@ pub(super) fn run(args: &Args, program: clap::Command) -> ExitCode {
         let Some(below) = command.find_subcommand(word) else {
             let there: Vec<_> = shown(&command).map(clap::Command::get_name).collect();
             let name = words.join(" ");
-            return super::fail(&format!("{name} has no command {word:?}; there are: {}", there.join(", ")));
+            return super::usage(&format!("{name} has no command {word:?}; there are: {}", there.join(", ")));
         };
         command = below.clone();
         words.push(word);

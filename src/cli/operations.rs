@@ -66,7 +66,7 @@ fn list(catalog: &Arc<Catalog>, args: &Args) -> ExitCode {
             Some(near) => format!(". Did you mean {near}?"),
             None => format!("; there are: {}", catalog.tags().join(", ")),
         };
-        return super::fail(&format!("there is no tag {tag:?}{instead}"));
+        return super::usage(&format!("there is no tag {tag:?}{instead}"));
     }
     let chosen = catalog
         .operations()
@@ -117,12 +117,12 @@ fn object(operation: &Operation) -> serde_json::Value {
 }
 
 fn diff(catalog: &Catalog, from: &str, json: bool) -> ExitCode {
-    let document =
-        read(from).and_then(|bytes| Document::read(bytes).map_err(|unusable| unusable.to_string()));
+    let unusable = |unusable| format!("{from}: {unusable}");
+    let document = read(from).and_then(|bytes| Document::read(bytes).map_err(unusable));
     let difference = match document {
         Ok(document) => Difference::of(&document, catalog),
         Err(why) => {
-            tell!("claviger: {from}: {why}");
+            tell!("claviger: {why}");
             return ExitCode::from(TROUBLE);
         }
     };
@@ -135,14 +135,14 @@ fn diff(catalog: &Catalog, from: &str, json: bool) -> ExitCode {
 fn read(from: &str) -> Result<Vec<u8>, String> {
     if !from.starts_with("http://") && !from.starts_with("https://") {
         let path = Path::new(from);
-        let why = |error| super::output::why_unopened(path, &error);
+        let why = |error| format!("{from}: {}", super::output::why_unopened(path, &error));
         let about = std::fs::metadata(path).map_err(why)?;
         if about.len() > MOST as u64 {
-            return Err(format!("it is larger than {MOST} bytes"));
+            return Err(format!("{from}: it is larger than {MOST} bytes"));
         }
         return std::fs::read(path).map_err(why);
     }
-    let mut url = reqwest::Url::parse(from).map_err(|error| error.to_string())?;
+    let mut url = reqwest::Url::parse(from).map_err(|error| format!("{from}: {error}"))?;
     if url.path() == "/" {
         url.set_path(openapi::PATH);
     }

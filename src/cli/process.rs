@@ -1,5 +1,7 @@
 //! The running process: where its admin listener is, and how to send it a request.
 
+mod answer;
+
 use std::{
     io::{self, BufRead as _, Read, Write},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
@@ -7,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+pub(super) use self::answer::Answer;
+use self::answer::{is_of_claviger, strange};
 use crate::{
     config::{Address, Loaded, Problem, Problems},
     secret::Secret,
@@ -25,30 +29,6 @@ pub(super) struct Process {
     token: Option<Secret>,
     /// Why it is not known here, though it is configured.
     no_token: Option<Box<Problem>>,
-}
-
-/// What it said.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) body: String,
-}
-
-impl Answer {
-    /// The last line of a refusal.
-    pub(super) fn last_line(&self) -> &str {
-        self.body.lines().last().unwrap_or("no answer")
-    }
-
-    /// What to say where it is the proxy that was asked: its errors are of this type, those of the admin listener only about tenants.
-    pub(super) fn of_proxy(&self, address: &Address) -> Option<String> {
-        let json: serde_json::Value = serde_json::from_str(&self.body).ok()?;
-        let is_problem = self.status >= 400 && json["type"].as_str()?.starts_with("urn:claviger:error:");
-        is_problem.then(|| {
-            format!(
-                "{address} is where the proxy listens (listen.proxy); name the admin listener (listen.admin), such as 127.0.0.1:3601"
-            )
-        })
-    }
 }
 
 impl Process {
@@ -135,9 +115,10 @@ impl Process {
 
     /// An answer that is none to what was asked.
     pub(super) fn refusal(&self, answer: &Answer) -> String {
-        match answer.status {
-            401 => self.unauthorized(),
-            _ => format!("{}: {}", self.address, answer.last_line()),
+        match (answer.of_proxy(&self.address), answer.status) {
+            (Some(proxy), _) => proxy,
+            (None, 401) => self.unauthorized(),
+            (None, _) => format!("{}: {}", self.address, answer.last_line()),
         }
     }
 
@@ -204,6 +185,7 @@ impl Process {
                     self.address
                 )
             }
+            io::ErrorKind::InvalidData => format!("{}: {error}", self.address),
             _ => format!("{}: {error}; is `claviger serve` running?", self.address),
         }
     }
@@ -220,11 +202,13 @@ impl Process {
         // A refusal may come, and the connection end, before the body was taken.
         let mut answer = Vec::new();
         let read = stream.take(MAX_ANSWER).read_to_end(&mut answer);
-        if let Some(answer) = parsed(&String::from_utf8_lossy(&answer)) {
-            return Ok(answer);
+        match Answer::parse(&String::from_utf8_lossy(&answer), &self.address) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                sent.and(read)?;
+                Err(error)
+            }
+            answer => answer,
         }
-        sent.and(read)?;
-        Err(strange())
     }
 
     fn lines(
@@ -241,24 +225,24 @@ impl Process {
         let status = lines.next().transpose()?.unwrap_or_default();
         let status = status.strip_prefix("HTTP/1.0 ").and_then(|rest| rest.get(..3)?.parse().ok());
         let status: u16 = status.ok_or_else(strange)?;
-        let mut is_lines = false;
+        let (mut is_lines, mut is_own) = (false, false);
         for header in lines.by_ref() {
             match header?.to_ascii_lowercase() {
                 end if end.is_empty() => break,
                 kind if kind.starts_with("content-type:") => is_lines = kind.contains("ndjson"),
-                _ => {}
+                line => is_own |= is_of_claviger(&line),
             }
         }
         let mut rest = String::new();
         for line in lines {
             let line = line?;
-            if is_lines {
+            if is_lines && is_own {
                 each(&line);
             } else {
                 rest = rest + &line + "\n";
             }
         }
-        Ok(Answer { status, body: rest })
+        Answer::of_parts(status, is_own, rest, &self.address)
     }
 
     /// What every request has behind its first line.
@@ -274,10 +258,6 @@ impl Process {
     }
 }
 
-fn strange() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "the server there does not answer as Claviger does")
-}
-
 /// What is wrong with `admin.token`, where that is why it is not known.
 fn no_token(loaded: &Result<Loaded, Problems>) -> Option<Box<Problem>> {
     let is_token = |problem: &&Problem| problem.key == "admin.token";
@@ -291,17 +271,6 @@ fn no_token(loaded: &Result<Loaded, Problems>) -> Option<Box<Problem>> {
 /// Where the process may be whose configuration has become invalid.
 fn address_of(problems: &Problems) -> Address {
     problems.admin.as_deref().cloned().unwrap_or(Address::Tcp(([127, 0, 0, 1], 3601).into()))
-}
-
-/// Status and body, where all of it has come.
-fn parsed(answer: &str) -> Option<Answer> {
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    let status = head.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
-    let length = head.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
-    });
-    (length? == body.len()).then(|| Answer { status, body: body.to_owned() })
 }
 
 pub(super) fn parse_address(text: &str) -> Result<Address, String> {
@@ -343,7 +312,7 @@ pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
 
 #[cfg(test)]
 mod tests {
-    use super::{parse_address, parse_socket, parsed};
+    use super::{parse_address, parse_socket};
 
     #[test]
     fn a_port_without_an_address_is_told_what_to_write() {
@@ -364,17 +333,5 @@ mod tests {
             assert_eq!(parse_address(text).unwrap_err(), says);
         }
         assert!(parse_socket("[::1]:0").is_ok() && parse_address("unix:/x").is_ok());
-    }
-
-    #[test]
-    fn half_an_answer_is_none() {
-        let whole = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n";
-        let answer = parsed(whole).unwrap();
-        assert_eq!((answer.status, answer.last_line()), (200, "ok"));
-        for bad in
-            ["", "HTTP/1.1 200 OK\r\n\r\nok", &whole[..whole.len() - 1], "SSH-2.0-x\r\n\r\n", "HTTP/1.1 2"]
-        {
-            assert!(parsed(bad).is_none(), "{bad:?}");
-        }
     }
 }

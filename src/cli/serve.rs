@@ -7,7 +7,7 @@ use tokio::{
     sync::mpsc,
 };
 
-use super::check::Start;
+use super::{check::Start, unused_proxy};
 use crate::{
     app::{App, Loader, ProbeError, StartError},
     clock::Clock,
@@ -43,6 +43,9 @@ pub(super) fn run(args: Args) -> ExitCode {
     };
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
+    }
+    if let Some(note) = unused_proxy::note(&loaded.config) {
+        tracing::warn!("{note}");
     }
     let paths = args.sources.paths.clone();
     let ended = match super::runtime() {

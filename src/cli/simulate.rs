@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use super::number;
 use crate::simulate::{self, Fate, Outcome, SIGN_IN, Scenario, percentile};
 
 #[derive(clap::Args)]
@@ -41,14 +42,14 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
     /// Another one is another run.
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, allow_negative_numbers = true, value_parser = number::any)]
     seed: u64,
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
     let scenario = match read(&args.file) {
         Ok(scenario) => scenario,
-        Err(why) => return super::fail(&why),
+        Err(exit) => return exit,
     };
     let outcome = match simulate::run(scenario, args.seed) {
         Ok(outcome) => outcome,
@@ -62,17 +63,17 @@ pub(super) fn run(args: &Args) -> ExitCode {
     super::print(&table(&outcome))
 }
 
-fn read(file: &Path) -> Result<Scenario, String> {
+fn read(file: &Path) -> Result<Scenario, ExitCode> {
     let text = if file.as_os_str() == "-" {
         std::io::read_to_string(std::io::stdin())
     } else {
         std::fs::read_to_string(file)
     };
     let name = file.display();
-    let text = text.map_err(|error| super::output::unopened("", file, &error))?;
+    let text = text.map_err(|error| super::fail(&super::output::unopened("", file, &error)))?;
     Scenario::parse(&text).map_err(|error| match error.line {
-        Some(line) => format!("{name}:{line}: {error}"),
-        None => format!("{name}: {error}"),
+        Some(line) => super::usage(&format!("{name}:{line}: {error}")),
+        None => super::usage(&format!("{name}: {error}")),
     })
 }
 

@@ -10,7 +10,10 @@ mod watch;
 use std::process::ExitCode;
 
 use self::{paint::Paint, question::Question};
-use super::process::{Process, parse_address};
+use super::{
+    number,
+    process::{Process, parse_address},
+};
 use crate::{config::Address, ids::TenantName};
 
 #[derive(clap::Args)]
@@ -27,8 +30,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME", value_parser = tenant)]
     tenant: Option<String>,
     /// The most tenants and callers; those with problems come first.
-    #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
-    limit: u16,
+    #[arg(long, value_name = "NUMBER", default_value_t = 20, allow_negative_numbers = true, value_parser = |text: &str| number::within(text, 1..=1000))]
+    limit: u64,
     /// The document as the process gives it.
     #[arg(long)]
     json: bool,

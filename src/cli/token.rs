@@ -34,7 +34,7 @@ pub(super) fn run(Command::Retry(args): &Command) -> ExitCode {
     let target = match args.tenant.as_deref().map(TenantName::parse) {
         None => RETRY.to_owned(),
         Some(Ok(tenant)) => format!("{RETRY}?tenant={tenant}"),
-        Some(Err(error)) => return super::fail(&error.to_string()),
+        Some(Err(error)) => return super::usage(&error.to_string()),
     };
     let process = match Process::find(&args.sources, args.address.clone()) {
         Ok(process) => process,

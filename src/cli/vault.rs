@@ -45,7 +45,7 @@ pub(super) enum Command {
     Export {
         /// The new file.
         out: PathBuf,
-        /// The file with the key that seals it, of 32 bytes or more; never the vault's own.
+        /// A file that is there, with a key of 32 bytes or more that seals it, as of openssl rand -hex 32; never the vault's own.
         #[arg(long, value_name = "FILE")]
         key: PathBuf,
         #[command(flatten)]

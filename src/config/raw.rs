@@ -156,7 +156,7 @@ tables! {
     RawTenant {
         /// Labels, by which callers' grants may name the tenant.
         labels: List<String>,
-        /// Scheme and authority of the tenant. Left out: `https://NAME.logto.app`.
+        /// Scheme and authority of the tenant, to which Claviger connects directly: HTTPS_PROXY and the like are not used. Left out: `https://NAME.logto.app`.
         #[schemars(transform = pattern::texts(pattern::ENDPOINT))]
         endpoint: Leaf<String>,
         /// The API resource indicator. Left out: `ENDPOINT/api` on *.logto.app, else `https://default.logto.app/api`.

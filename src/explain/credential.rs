@@ -15,6 +15,7 @@ pub(super) fn remedy(error: &AuthnError, config: &Config, pipeline: &Pipeline) -
     match (error.reason(), issuer) {
         ("expired", _) => Some("get a new one".into()),
         ("not_yet_valid", _) => Some("compare the clocks of the machines".into()),
+        ("times", _) => Some("have the issuer set exp, in seconds since 1970".into()),
         ("audience", Some(issuer)) => {
             let wanted = listed(issuer.audience.iter().map(|audience| format!("{audience:?}")));
             Some(format!("issuers.{}.audience is {wanted}: have the token made for it", issuer.name))

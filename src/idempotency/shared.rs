@@ -2,6 +2,7 @@
 //! and answers sealed for the request that they answer. A claim whose holder does not settle it in its time is one of unknown
 //! outcome, never free. Redis away: no request with a key is sent, and what became of those under way is told when it is back.
 
+mod again;
 mod script;
 mod tell;
 
@@ -10,7 +11,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -40,7 +41,7 @@ use crate::{
 const PURPOSE: &[u8] = b"claviger answer 1";
 /// How much longer than its deadline a request counts as under way, so that what became of it can be told.
 const GRACE: Duration = Duration::from_secs(5);
-/// For how long a request that was refused is a problem of now.
+/// For how long a request that was refused is a problem of now, where nothing else is known.
 const LATELY: Duration = Duration::from_mins(1);
 
 /// Keys that replicas share. Cheap to clone.
@@ -62,6 +63,8 @@ struct Inner {
     untold_bytes: AtomicUsize,
     /// Why Redis could not be asked the last time, when that was, and how many connections there had been.
     why: Mutex<Option<(RedisError, Instant, u64)>>,
+    /// It is asked again in the background.
+    asks_again: AtomicBool,
 }
 
 /// A claim of this replica's.
@@ -93,6 +96,7 @@ impl SharedKeys {
             untold: watch::Sender::new(0),
             untold_bytes: AtomicUsize::new(0),
             why: Mutex::default(),
+            asks_again: AtomicBool::new(false),
         }))
     }
 
@@ -133,6 +137,7 @@ impl SharedKeys {
                 // Where it was not even sent, there is nothing to give back.
                 unheard.1.take_if(|_| matches!(error, RedisError::Away(_)));
                 self.0.went(&error);
+                self.ask_again();
                 return Err(IdempotencyError::Unavailable(error));
             }
         };

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::{StatusCode, header};
 
 use super::document::Unusable;
+use crate::trust;
 
 /// Why there is no document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,7 +47,7 @@ pub async fn get(
     most: usize,
     whole: Duration,
 ) -> Result<Vec<u8>, FetchError> {
-    let unreachable = |error| FetchError::Unreachable(describe(error));
+    let unreachable = |error| FetchError::Unreachable(trust::describe(error));
     let request = http.get(url).header(header::ACCEPT, "application/json").timeout(whole);
     let mut response = request.send().await.map_err(unreachable)?;
     if response.status() != StatusCode::OK {
@@ -64,14 +65,4 @@ pub async fn get(
         body.extend_from_slice(&chunk);
     }
     Ok(body)
-}
-
-/// The innermost cause: the rest only says that a request failed.
-fn describe(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
 }

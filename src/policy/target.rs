@@ -67,7 +67,7 @@ impl<'r> Target<'r> {
 }
 
 /// Why a request is for nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
     /// 404 `claviger.not_found`
     #[error(
@@ -82,8 +82,8 @@ pub enum TargetError {
     Meant {
         /// What is wrong, where that has a name.
         slip: Option<&'static str>,
-        /// How the path that was meant begins: with nothing, or with `/t/{tenant}`.
-        tenant: &'static str,
+        /// How the path that was meant begins: with nothing, or with `/t/` and the tenant.
+        tenant: Box<str>,
         /// The operation that was meant, or the token endpoint.
         path: &'static str,
     },
@@ -106,8 +106,8 @@ pub enum TargetError {
         "there is no such path here: the token endpoint is {tenant}/oidc/token. Write the base URL without /api"
     )]
     TokenBelowApi {
-        /// How the path that was meant begins: with nothing, or with `/t/{tenant}`.
-        tenant: &'static str,
+        /// How the path that was meant begins: with nothing, or with `/t/` and the tenant.
+        tenant: Box<str>,
     },
     /// 400 `claviger.path_ambiguous`: mostly a base URL with a slash at its end.
     #[error("the path begins with \"//\"")]

@@ -7,6 +7,7 @@ use super::{discovery::Issuer, forward_auth};
 use crate::{
     catalog::{Catalog, Meant, Slip},
     headers::CLAVIGER_TENANT,
+    ids::TenantName,
     policy::{
         Asked,
         target::{Target, TargetError},
@@ -93,8 +94,7 @@ pub fn target<'r>(uri: &'r Uri, version: Version, headers: &'r HeaderMap) -> Res
         return Err(TargetError::TwoSlashes);
     }
     if path == "/api/oidc/token" {
-        let tenant = if in_path.is_some() { "/t/{tenant}" } else { "" };
-        return Err(TargetError::TokenBelowApi { tenant });
+        return Err(TargetError::TokenBelowApi { tenant: at(in_path) });
     }
     if !is_api && path != "/oidc/token" {
         return Err(TargetError::NotFound);
@@ -150,16 +150,24 @@ const OF_ADMIN: [(&str, &str); 12] = [
     ("/ready", "/readyz"),
 ];
 
+/// How a path of a tenant begins whose name is not known.
+const UNNAMED: &str = "/t/{tenant}";
+
+/// How a path of this tenant begins; what is no name is not repeated.
+fn at(tenant: Option<&str>) -> Box<str> {
+    let Some(tenant) = tenant else { return Box::default() };
+    TenantName::parse(tenant).map_or_else(|_| UNNAMED.into(), |name| format!("/t/{name}").into())
+}
+
 /// What to say of a path that is nothing here.
 fn not_found(path: &str) -> TargetError {
     if let Some((asked, path)) = OF_ADMIN.iter().find(|(asked, _)| *asked == path) {
         return TargetError::OfAdmin { asked, path };
     }
-    let (tenant, path) =
-        match path.strip_prefix("/t/").and_then(|rest| rest.find('/').map(|end| &rest[end..])) {
-            Some(rest) => ("/t/{tenant}", rest),
-            None => ("", path),
-        };
+    let (tenant, path) = match path.strip_prefix("/t/").and_then(|rest| named(rest).ok()) {
+        Some((tenant, rest)) => (at(tenant), rest),
+        None => (at(None), path),
+    };
     if path.trim_end_matches('/').eq_ignore_ascii_case("/oidc/token") {
         return TargetError::Meant { slip: None, tenant, path: "/oidc/token" };
     }
@@ -179,7 +187,7 @@ fn not_found(path: &str) -> TargetError {
         && let Some(meant) = api.meant(rest)
     {
         const SLIP: &str = "in front of /api stands nothing, or /t/ and the name of a tenant";
-        return TargetError::Meant { slip: Some(SLIP), tenant: "/t/{tenant}", path: meant.template };
+        return TargetError::Meant { slip: Some(SLIP), tenant: UNNAMED.into(), path: meant.template };
     }
     TargetError::NotFound
 }

@@ -17,6 +17,7 @@ use tokio::{
 use super::{
     bounded::Bounded,
     error::{RedisError, SENTINELS, not_admitted, plainly, said, shortened, unusable},
+    trial::{self, Uses},
 };
 use crate::{
     config::{RedisAddress, RedisOptions},
@@ -34,6 +35,9 @@ pub(super) struct Connect {
     tls: Option<Arc<rustls::ClientConfig>>,
     password: Option<Arc<dyn SecretProvider>>,
     sentinel_password: Option<Arc<dyn SecretProvider>>,
+    prefix: Box<str>,
+    /// For what all that the user lacks is to be named.
+    on_trial: Option<Uses>,
     /// A key of ours, of which a node of a cluster says whether it has it.
     key: String,
     /// Which of the addresses is asked first.
@@ -67,13 +71,15 @@ impl Connect {
         options: RedisOptions,
         tls: Option<Arc<rustls::ClientConfig>>,
         prefix: Box<str>,
+        on_trial: Option<Uses>,
     ) -> Self {
         let provider = |of: &Option<crate::secret::Bearer>| {
             of.as_ref().map(|secret| secret.provider(options.connect_timeout))
         };
         let (password, sentinel_password) =
             (provider(&options.password), provider(&options.sentinel_password));
-        Self { tls, password, sentinel_password, key: format!("{prefix}:vault"), first: 0, options }
+        let key = format!("{prefix}:vault");
+        Self { tls, password, sentinel_password, prefix, on_trial, key, first: 0, options }
     }
 
     pub(super) fn timeout(&self) -> Duration {
@@ -191,7 +197,12 @@ impl Connect {
                     let (host, port) = node.rsplit_once(':').ok_or("a node without a port")?;
                     Ok(Some(server.at(host, port.parse().map_err(|_| "a node without a port")?)))
                 }
-                None => Err(unusable(&error, &self.key)),
+                None => {
+                    if let (RedisError::Permission(_), Some(uses)) = (RedisError::of(&error), self.on_trial) {
+                        trial::tried(&connection, &self.prefix, uses, self.options.timeout).await?;
+                    }
+                    Err(unusable(&error, &self.key))
+                }
             },
         }
     }

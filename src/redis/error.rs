@@ -42,6 +42,9 @@ pub enum RedisError {
 
 impl RedisError {
     pub(super) fn of(error: &redis::RedisError) -> Self {
+        if let Some(elsewhere) = elsewhere(error) {
+            return elsewhere;
+        }
         let said = said(error);
         match error.kind() {
             // In a script the server names neither the command nor, before Redis 7.2, the kind.
@@ -64,7 +67,7 @@ impl RedisError {
                 "Look at the Redis and at [redis] of the configuration. A running process tries again all the time; a change of [redis] takes a restart."
             }
             Self::Permission(_) => {
-                "Give the user what docs/tenants.md lists, with ACL SETUSER; `claviger check --online` names what it lacks."
+                "Give the user what docs/tenants.md lists, with ACL SETUSER; in `claviger check --online` the line of `redis` names all that it lacks."
             }
             Self::Full => "Give it more memory, or take other data out of it; it is used again by itself.",
             Self::Refused(_) | Self::NoScript => {
@@ -95,10 +98,20 @@ pub(super) fn unusable(error: &redis::RedisError, what: &str) -> RedisError {
     }
 }
 
-/// Whether the server says that another one is to be asked, now and in time to come.
-pub(super) fn is_elsewhere(error: &redis::RedisError) -> bool {
+/// What the server says of itself where another one is to be asked, now and in time to come. Nothing was carried out then.
+pub(super) fn elsewhere(error: &redis::RedisError) -> Option<RedisError> {
     use ServerErrorKind::{Ask, ClusterDown, MasterDown, Moved, ReadOnly};
-    matches!(error.kind(), ErrorKind::Server(Ask | ClusterDown | MasterDown | Moved | ReadOnly))
+    let ErrorKind::Server(kind) = error.kind() else { return None };
+    let why = match kind {
+        ReadOnly => {
+            "it has become a read-only replica: without Sentinels (`redis.master`), write the master's address into `redis.url`"
+        }
+        MasterDown => "it is a replica that has lost its master (MASTERDOWN): look at the master",
+        Moved | Ask => "another node of the cluster has the keys now",
+        ClusterDown => "its cluster is down (CLUSTERDOWN): look at the other nodes",
+        _ => return None,
+    };
+    Some(RedisError::Away(why.into()))
 }
 
 /// What a failed connection comes to in the operator's terms; `None` where the error says it all.
@@ -160,6 +173,9 @@ pub(super) fn not_admitted(error: &redis::RedisError, password: &str, database: 
         )
         .into(),
         (_, Some("NOAUTH")) => format!("it wants a password: write `{password}`").into(),
+        (_, Some("DENIED")) => {
+            "it is in protected mode, which takes connections of its own machine alone: set a password there (requirepass), and `redis.password` here; or have it listen at addresses that you name (bind)".into()
+        }
         (ErrorKind::Server(ServerErrorKind::NoPerm), _) => "the user may not use HELLO or SELECT".into(),
         (ErrorKind::Server(ServerErrorKind::BusyLoading), _) => "it is still loading its data".into(),
         _ => "it refuses HELLO, AUTH or SELECT: Redis 6.2 or later, or Valkey, is needed".into(),
@@ -174,6 +190,39 @@ pub(super) fn shortened(text: &str) -> Arc<str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_that_is_not_to_be_asked_any_more_says_so_itself() {
+        for (kind, says) in [
+            (ServerErrorKind::ReadOnly, "Redis cannot be reached: it has become a read-only replica: "),
+            (
+                ServerErrorKind::MasterDown,
+                "Redis cannot be reached: it is a replica that has lost its master",
+            ),
+            (ServerErrorKind::Moved, "Redis cannot be reached: another node of the cluster has the keys now"),
+            (ServerErrorKind::ClusterDown, "Redis cannot be reached: its cluster is down"),
+        ] {
+            let error = redis::RedisError::from((ErrorKind::Server(kind), "x", "script: 58b4".to_owned()));
+            let why = RedisError::of(&error);
+            assert!(why.to_string().starts_with(says), "{why}");
+            assert!(why.remedy().starts_with("Look at the Redis"), "{}", why.remedy());
+        }
+    }
+
+    /// Its own words name four ways out, one of which is to switch the protection off.
+    #[test]
+    fn protected_mode_is_no_old_version() {
+        let said = b"-DENIED Redis is running in protected mode because protected mode is enabled and no password is set\r\n";
+        let error = match redis::parse_redis_value(said) {
+            Ok(value) => value.extract_error().unwrap_err(),
+            Err(error) => error,
+        };
+        let why = not_admitted(&error, "redis.password", 0);
+        assert!(
+            why.starts_with("it is in protected mode, ") && why.contains("set a password there"),
+            "{why}"
+        );
+    }
 
     #[test]
     fn a_database_that_is_not_there_is_named() {

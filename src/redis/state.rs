@@ -30,8 +30,9 @@ pub(super) struct State {
     connections: AtomicU64,
     server: Mutex<Option<RedisAddress>>,
     inboxes: Mutex<Vec<Inbox>>,
-    /// Another server is to be asked from now on.
+    /// Another server is to be asked from now on; why.
     pub(super) elsewhere: Notify,
+    why_elsewhere: Mutex<Option<RedisError>>,
     /// There is another channel.
     pub(super) subscribed: Notify,
 }
@@ -46,6 +47,7 @@ impl Default for State {
             server: Mutex::default(),
             inboxes: Mutex::default(),
             elsewhere: Notify::new(),
+            why_elsewhere: Mutex::default(),
             subscribed: Notify::new(),
         }
     }
@@ -81,8 +83,15 @@ impl State {
         self.status.send_replace(RedisStatus::Away(why.clone()));
     }
 
-    pub(super) fn look_elsewhere(&self) {
+    pub(super) fn look_elsewhere(&self, why: RedisError) {
+        *self.why_elsewhere.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
         self.elsewhere.notify_one();
+    }
+
+    /// What the server said of itself when it was last to be left.
+    pub(super) fn why_elsewhere(&self) -> RedisError {
+        let why = self.why_elsewhere.lock().unwrap_or_else(PoisonError::into_inner).take();
+        why.unwrap_or_else(|| "another server is to be asked".into())
     }
 
     pub(super) fn subscribe(&self, channel: &str) -> Messages {

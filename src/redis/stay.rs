@@ -87,7 +87,7 @@ async fn until_lost(connected: Connected, mut known: Known, state: &State, timeo
     let why = loop {
         tokio::select! {
             _ = &mut driver => break "the connection was closed".into(),
-            () = state.elsewhere.notified() => break "another server is the one to ask".into(),
+            () = state.elsewhere.notified() => break state.why_elsewhere(),
             () = state.subscribed.notified() => {
                 if let Err(why) = subscribe(&connection, state, &mut known, timeout).await {
                     break why;

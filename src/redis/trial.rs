@@ -1,28 +1,21 @@
-//! What the user may not do of what is needed, found out by doing it: on a key and a channel of their own, which are left as they were.
+//! What the user may not do of what is needed, and whether there is room, found out by doing it: on a key and a channel of their own,
+//! which are left as they were.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
-use super::{Message, Redis, RedisError, RedisStatus, Script};
+use redis::{Value, aio::MultiplexedConnection};
 
-/// Runs each line, with the key in the place of K, and says which commands the user may not run. What else the server says of them does not
-/// matter: the key is of one type.
-const TRY: &str = "
-local lacks = {}
-for _, line in ipairs(ARGV) do
-  local words = {}
-  for word in string.gmatch(line, '%S+') do words[#words + 1] = word == 'K' and KEYS[1] or word end
-  local said = redis.pcall(unpack(words))
-  local why = type(said) == 'table' and said.err or ''
-  if string.find(why, 'NOPERM') or string.find(why, 'can.t run this') or string.find(why, 'ACL failure') then
-    lacks[#lacks + 1] = words[1]
-  end
-end
-redis.pcall('DEL', KEYS[1])
-return lacks";
+use super::error::{RedisError, said};
+
+/// As much as is written, to see whether there is room: more than most records have.
+const LARGE: usize = 64 * 1024;
+
+/// Words of commands: K stands for the key, V for a value of some size.
+const ALWAYS: &[&str] = &["ping", "exists K"];
 const VAULT: &[&str] = &[
-    "hset K f 1",
+    "eval return{} 1 K",
+    "hset K f V",
     "pexpire K 1000",
-    "exists K",
     "type K",
     "hget K f",
     "hmget K f",
@@ -34,9 +27,11 @@ const VAULT: &[&str] = &[
     "hdel K f",
     "publish K x",
 ];
+/// The name of a script that nobody has.
+const SCRIPTS: &[&str] = &["evalsha 0000000000000000000000000000000000000000 1 K", "eval return{} 1 K"];
 const LIMITS: &[&str] = &[
     "time",
-    "hset K f 1",
+    "hset K f V",
     "hmget K f",
     "pexpire K 1000",
     "zadd K 1 a",
@@ -44,10 +39,10 @@ const LIMITS: &[&str] = &[
     "zcount K 0 1",
     "zremrangebyscore K 0 1",
 ];
-const TOKENS: &[&str] = &["set K 1 px 1000", "get K", "pttl K", "del K"];
+const TOKENS: &[&str] = &["set K V px 1000", "get K", "pttl K", "del K"];
 const KEYS: &[&str] = &[
     "time",
-    "hset K f 1",
+    "hset K f V",
     "pexpire K 1000",
     "hget K f",
     "hlen K",
@@ -61,6 +56,8 @@ const KEYS: &[&str] = &[
     "zrem K a",
     "publish K x",
 ];
+/// So that nothing stays; whoever may not do the first has the second.
+const AFTERWARDS: &[&str] = &["del K", "hdel K f n"];
 
 /// What Redis is used for.
 #[derive(Debug, Clone, Copy, Default)]
@@ -75,44 +72,78 @@ pub struct Uses {
     pub keys: bool,
 }
 
-impl Redis {
-    /// Tries what these uses need.
-    ///
-    /// # Errors
-    /// [`RedisError::Permission`] names what the user lacks; [`RedisError`].
-    pub async fn tried(&self, uses: Uses) -> Result<(), RedisError> {
-        let lines = [(uses.vault, VAULT), (uses.limits, LIMITS), (uses.tokens, TOKENS), (uses.keys, KEYS)];
-        let lines: Vec<_> =
-            lines.into_iter().filter(|(is_used, _)| *is_used).flat_map(|(_, lines)| lines).collect();
-        if lines.is_empty() {
-            return Ok(());
+impl Uses {
+    fn lines(self) -> impl Iterator<Item = &'static &'static str> {
+        let Self { vault, limits, tokens, keys } = self;
+        let scripts = limits || tokens || keys;
+        let lines = [
+            (true, ALWAYS),
+            (scripts, SCRIPTS),
+            (vault, VAULT),
+            (limits, LIMITS),
+            (tokens, TOKENS),
+            (keys, KEYS),
+        ];
+        lines.into_iter().filter(|(is_used, _)| *is_used).flat_map(|(_, lines)| lines)
+    }
+}
+
+/// Tries on this connection what these uses need, all of it.
+pub(super) async fn tried(
+    connection: &MultiplexedConnection,
+    prefix: &str,
+    uses: Uses,
+    timeout: Duration,
+) -> Result<(), RedisError> {
+    let (key, value) = (format!("{prefix}:check"), "x".repeat(LARGE));
+    let tried = async |line: &str| {
+        let mut words = line.split(' ');
+        let mut command = redis::cmd(words.next().unwrap_or_default());
+        for word in words {
+            command.arg(match word {
+                "K" => &key,
+                "V" => &value,
+                word => word,
+            });
         }
-        let key = format!("{}:check", self.prefix());
-        let mut lacks: Vec<String> = self.run(&Script::new(TRY), &[&key], &lines).await?;
-        if (uses.vault || uses.keys) && !self.may_subscribe(&key).await? {
-            lacks.push("subscribe, or the channels of its prefix".into());
-        }
-        lacks.sort();
-        lacks.dedup();
-        match lacks.is_empty() {
-            true => Ok(()),
-            false => Err(RedisError::Permission(lacks.join(", ").into())),
+        let mut connection = connection.clone();
+        let answer = tokio::time::timeout(timeout, connection.send_packed_command(&command)).await;
+        let answer = answer.map_err(|_| RedisError::Slow(timeout))?;
+        Ok::<_, RedisError>(answer.and_then(Value::extract_error).err())
+    };
+    let (mut lacks, mut is_full) = (BTreeSet::new(), false);
+    for line in uses.lines() {
+        let Some(error) = tried(line).await? else { continue };
+        match RedisError::of(&error) {
+            RedisError::Permission(why) => {
+                // Where it is a command, the server names it.
+                let is_command = why.contains("command");
+                let name = line.split(' ').next().unwrap_or_default().to_owned();
+                lacks.insert(if is_command { name } else { format!("the keys of its prefix (~{prefix}:*)") });
+            }
+            RedisError::Full => is_full = true,
+            gone @ (RedisError::Broken(_) | RedisError::Away(_)) => return Err(gone),
+            // What else it says does not matter: the key is of one type.
+            _ => {}
         }
     }
-
-    async fn may_subscribe(&self, channel: &str) -> Result<bool, RedisError> {
-        let (mut messages, mut status) = (self.messages(channel), self.status());
-        let begun = async {
-            tokio::select! {
-                message = messages.next() => Ok(message == Some(Message::Gap)),
-                away = status.wait_for(|status| *status != RedisStatus::Connected) => match away.as_deref() {
-                    Ok(RedisStatus::Away(RedisError::Permission(_))) => Ok(false),
-                    Ok(RedisStatus::Away(why)) => Err(why.clone()),
-                    _ => Err(RedisError::Unexpected),
-                },
+    for line in AFTERWARDS {
+        tried(line).await?;
+    }
+    if uses.vault || uses.keys {
+        let mut connection = connection.clone();
+        match tokio::time::timeout(timeout, connection.subscribe(&*key)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) if matches!(RedisError::of(&error), RedisError::Permission(_)) => {
+                lacks.insert(format!("subscribe, or the channels of its prefix (&{prefix}:*)"));
             }
-        };
-        let longest = self.timeout() + Duration::from_secs(1);
-        tokio::time::timeout(longest, begun).await.unwrap_or(Err(RedisError::Slow(longest)))
+            Ok(Err(error)) => return Err(RedisError::Away(said(&error))),
+            Err(_) => return Err(RedisError::Slow(timeout)),
+        }
+    }
+    match lacks.is_empty() {
+        false => Err(RedisError::Permission(lacks.into_iter().collect::<Vec<_>>().join(", ").into())),
+        true if is_full => Err(RedisError::Full),
+        true => Ok(()),
     }
 }

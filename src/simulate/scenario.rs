@@ -75,7 +75,7 @@ impl Scenario {
             .knows(&["duration", "quota", "patience", "queue", "latency", "direct", "sign_in", "load"])?;
         let duration = file.duration("duration", Duration::from_mins(1))?;
         if duration.is_zero() || duration > Duration::from_hours(24) {
-            return Err(file.wrong("duration", "write one of up to \"24h\""));
+            return Err(file.wrong("duration", "write one above \"0s\", of at most \"24h\""));
         }
         let loads = file
             .section("load", LOAD)?

@@ -117,7 +117,16 @@ fn what_is_wrong_with_a_scenario_is_said_with_its_line_and_what_to_write() {
             "duration: write a duration in quotation marks with its unit, such as \"10s\"",
         ),
         ("load.a.rate = 1\nduration = 10", Some(2), "duration: write a duration in quotation marks"),
-        ("load.a.rate = 1\nduration = \"30d\"", Some(2), "duration: write one of up to \"24h\""),
+        (
+            "load.a.rate = 1\nduration = \"30d\"",
+            Some(2),
+            "duration: write one above \"0s\", of at most \"24h\"",
+        ),
+        (
+            "load.a.rate = 1\nduration = \"0s\"",
+            Some(2),
+            "duration: write one above \"0s\", of at most \"24h\"",
+        ),
         ("load.a.rate = 1\ndirect = \"yes\"", Some(2), "direct: write true or false"),
         (
             "load.a.rate = 1\ncolour = 3",

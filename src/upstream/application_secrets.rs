@@ -19,6 +19,7 @@ use crate::{
     limit::Quota,
     secret::Secret,
     token::{TokenError, TokenHandle},
+    trust,
 };
 
 /// How long one call may take, its token included.
@@ -56,8 +57,13 @@ pub enum SecretsError {
     #[error("the tenant's quota is used up")]
     Quota,
     /// No whole answer.
-    #[error("no answer from the Management API: {0}")]
-    Unreachable(String),
+    #[error("no answer from the Management API{at}: {why}")]
+    Unreachable {
+        /// Where it should be, as far as that is known.
+        at: String,
+        /// What became of the connection.
+        why: String,
+    },
     /// An answer that says no.
     #[error("the Management API answers {0}")]
     Status(StatusCode),
@@ -159,7 +165,10 @@ impl ApplicationSecrets {
             request = request.header(header::CONTENT_TYPE, "application/json").body(body);
         }
         let write = self.writes.begin_with(method);
-        let unreachable = |error: reqwest::Error| SecretsError::Unreachable(error.without_url().to_string());
+        let unreachable = |error: reqwest::Error| {
+            let at = error.url().map(|url| format!(" at {}", url.authority())).unwrap_or_default();
+            SecretsError::Unreachable { at, why: trust::describe(error) }
+        };
         let mut response = request.send().await.map_err(unreachable)?;
         let status = response.status();
         if let Some(foreign) = Foreign::of(status, response.headers(), OperationId::OURSELVES) {

@@ -7,7 +7,7 @@ use std::{
     cell::Cell,
     fmt,
     panic::{self, AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
+    path::{Path, PathBuf},
     thread,
     time::Duration,
 };
@@ -68,7 +68,7 @@ impl Embedded {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (tell, told) = oneshot::channel();
         let at = path.clone();
-        let work = move || match guarded(|| open(at)) {
+        let work = move || match guarded(&at, || open(at.clone())) {
             Ok(file) => {
                 // Whoever asked may have left; then there is no job either.
                 let _ = tell.send(Ok(()));
@@ -89,9 +89,10 @@ impl Embedded {
         work: impl FnOnce(&mut VaultFile) -> Result<T, VaultError> + Send + 'static,
     ) -> Result<T, VaultError> {
         let (tell, told) = oneshot::channel();
+        let path = self.path.clone();
         let job: Job = Box::new(move |file| {
             // Whoever asked may have stopped waiting.
-            let _ = tell.send(guarded(|| work(file)));
+            let _ = tell.send(guarded(&path, || work(file)));
         });
         let sent = tokio::time::timeout(PATIENCE, self.jobs.send(job)).await;
         if !matches!(sent, Ok(Ok(()))) {
@@ -143,13 +144,13 @@ pub fn print_no_caught_panic() {
 }
 
 /// Nothing that a damaged file makes of the store's code ends the thread.
-fn guarded<T, E: From<Unavailable>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+fn guarded<T, E: From<Unavailable>>(path: &Path, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     GUARDED.set(true);
     let done = catch_unwind(AssertUnwindSafe(work));
     GUARDED.set(false);
     done.unwrap_or_else(|_| {
         Err(Unavailable::wrong(
-            "its file is damaged",
+            format!("{} is damaged", path.display()),
             "Move the file away, then restore a copy of it, or take an export in with `claviger vault import`; it was not changed.",
         )
         .into())

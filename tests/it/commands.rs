@@ -113,7 +113,7 @@ async fn operations_are_listed() {
         users.stdout.lines().all(|line| line.contains("/api/users")) && users.stdout.contains("ListUsers")
     );
     let none = claviger(&["operations", "--tag", "userz"]).await;
-    none.assert_code(1);
+    none.assert_code(2);
     assert!(none.stderr.contains("users"), "{}", none.stderr);
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use tokio::time::Instant;
 
-use crate::support::{Logto, Proxy, Settings, claviger, quoted};
+use crate::support::{Logto, Proxy, Reaction, Scripted, Settings, claviger, quoted};
 
 #[tokio::test]
 async fn healthcheck_asks_the_running_process() {
@@ -60,5 +60,56 @@ async fn a_process_that_hangs_fails_its_probe_in_time_and_one_that_wakes_up_pass
         assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
         proxy.signal(Signal::CONT);
         claviger(&["healthcheck", "--address", &address]).await.assert_code(0);
+    }
+}
+
+/// A server that answers is not yet Claviger: the emulator, a web server's page, one that has the same probes.
+#[tokio::test]
+async fn another_server_is_not_taken_for_claviger() {
+    let logto = Logto::start().await;
+    let page = |server: &str, body: &str| {
+        let head = format!(
+            "HTTP/1.1 200 OK\r\n{server}Content-Type: text/html\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        Reaction::Bytes([head.as_bytes(), body.as_bytes()].concat())
+    };
+    let nginx = Scripted::start(&logto, page("Server: nginx\r\n", "<html>CANARY-foreign page</html>")).await;
+    let alike = Scripted::start(&logto, page("", "ok\n")).await;
+    let directory = tempfile::tempdir().expect("there is a temporary directory");
+    for url in [logto.base_url(), nginx.base_url(), alike.base_url()] {
+        let text = url.trim_start_matches("http://").to_owned();
+        let config = directory.path().join("claviger.toml");
+        let settings = Settings::usual().tenant("acme", &logto).set("listen.admin", quoted(&text));
+        let settings = settings.set("admin.token", quoted("CANARY-held-admin-token-0123456789"));
+        let settings = settings
+            .set("admin.tenants", "true")
+            .set("vault.key", quoted("CANARY-0123456789abcdef0123456789abcdef"));
+        let store = directory.path().join("vault.redb").display().to_string();
+        settings.set("vault.store", format!("{{ file = {} }}", quoted(store))).write(&config);
+        let file = config.display().to_string();
+        let at = ["--address", &*text];
+        let commands: [(&[&str], &[&str], i32); 7] = [
+            (&["healthcheck"], &at, 1),
+            (&["healthcheck", "--probe", "/readyz"], &at, 1),
+            (&["status"], &at, 1),
+            (&["status", "--json"], &at, 1),
+            (&["token", "retry"], &at, 1),
+            (&["token", "retry", "acme"], &at, 1),
+            (&["explain", "/api/users"], &at, 2),
+        ];
+        for (command, at, code) in commands {
+            let said = claviger(&[command, at].concat()).await;
+            said.assert_code(code);
+            let says =
+                format!("{text}: what answers there is not Claviger's admin listener (listen.admin)\n");
+            assert!(said.stderr.ends_with(&says), "{command:?}: {}", said.stderr);
+            assert!(said.stdout.is_empty() && !said.stderr.contains("CANARY"), "{command:?}: {said:?}");
+        }
+        for command in [&["tenant", "list"][..], &["tenant", "show", "acme"], &["tenant", "rotate", "acme"]] {
+            let said = claviger(&[command, &["--config", &file]].concat()).await;
+            said.assert_code(1);
+            assert!(said.stderr.contains("is not Claviger's admin listener"), "{command:?}: {}", said.stderr);
+        }
     }
 }

@@ -159,7 +159,8 @@ async fn a_bearer_token_is_shown_to_the_configured_server_alone() {
         }
         panic!("{why}: {shown}");
     };
-    error(&mut proxy, "100s", "the answer was 302 instead of 200").await;
+    let leads_to = format!("the answer was 302 instead of 200: a redirect to {}", other.url());
+    error(&mut proxy, "100s", &leads_to).await;
     assert_eq!((issuer.seen(), other.seen()), (vec![own("/.well-known/openid-configuration")], vec![]));
     assert_eq!(proxy.ask(&request(&signer, &issuer)).await.status, 200, "the keys that are held");
 }
@@ -248,6 +249,15 @@ async fn check_online_shows_the_bearer_token_as_well_and_says_what_is_wrong() {
     issuer.keys_are_at(&format!("{}/keys", other.url().replace("127.0.0.1", "localhost")));
     says(&settings, 1, "neither https nor of the issuer's own origin").await;
     assert_eq!(other.asked(), 0);
+    // As does one that sends it elsewhere.
+    issuer.redirect_to(&format!("https://{}.example", bearer("one")));
+    says(&settings, 1, "the answer was 302 instead of 200: a redirect, which is not followed").await;
+    issuer.redirect_to(&other.url());
+    let leads_to = format!(
+        "a redirect to {}/.well-known/openid-configuration, which is not followed. Write the address of the keys to which it leads into `jwks`.",
+        other.url()
+    );
+    says(&settings, 1, &leads_to).await;
     std::fs::remove_file(&token).expect("it is there");
     says(&settings, 1, "the token of `bearer` cannot be read: cannot read the file").await;
     let valid = check(&settings).await;

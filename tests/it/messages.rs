@@ -37,7 +37,7 @@ async fn a_mistaken_request_is_told_what_to_write_instead() {
         (
             get("/t/acme/users"),
             404,
-            "There is no such path here: /api is missing. Did you mean /t/{tenant}/api/users?",
+            "There is no such path here: /api is missing. Did you mean /t/acme/api/users?",
         ),
         (
             get("/nothing"),
@@ -45,7 +45,7 @@ async fn a_mistaken_request_is_told_what_to_write_instead() {
             "There is no such path here: the Management API is below /api or /t/{tenant}/api, the Logto Cloud API below /cloud/api, the token broker is /oidc/token.",
         ),
         (get("/Api/users"), 404, "There is no such path here. Did you mean /api/users?"),
-        (get("/t/acme/API/usres"), 404, "There is no such path here. Did you mean /t/{tenant}/api/users?"),
+        (get("/t/acme/API/usres"), 404, "There is no such path here. Did you mean /t/acme/api/users?"),
         (
             get("/acme/api/users/u1"),
             404,

@@ -88,6 +88,7 @@ async fn the_page_may_do_nothing_but_ask_its_own_listener() {
             ("x-frame-options", "DENY"),
             ("cross-origin-opener-policy", "same-origin"),
             ("cross-origin-resource-policy", "same-origin"),
+            ("server", "claviger"),
         ] {
             assert_eq!(answer.value(name), Some(value), "{file}: {name}");
         }
@@ -104,6 +105,7 @@ async fn the_page_may_do_nothing_but_ask_its_own_listener() {
             ("x-content-type-options", "nosniff"),
             ("cache-control", "no-store"),
             ("referrer-policy", "no-referrer"),
+            ("server", "claviger"),
         ] {
             assert_eq!(answer.value(name), Some(value), "{data}: {name}");
         }

@@ -217,7 +217,10 @@ async fn without_a_process_the_commands_go_to_the_file_and_with_one_it_is_locked
     }
     let damaged = claviger(&["vault", "verify", "--config", &name]).await;
     assert!(
-        damaged.assert_code(1).stderr.contains("the vault is unavailable: its file is damaged"),
+        damaged.assert_code(1).stderr.contains(&format!(
+            "the vault is unavailable: {} is damaged",
+            place.path("vault.redb").display()
+        )),
         "{damaged:?}"
     );
     assert!(!damaged.stderr.contains("panicked"), "{damaged:?}");

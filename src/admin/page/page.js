@@ -188,7 +188,7 @@ function tenants(status) {
       el('td', {}, ...ends),
       el('td', {}, upstream.circuit.state !== 'closed' ? el('span', { class: 'error' }, 'stopped, one is tried next') : share === null ? el('span', { class: 'quiet' }, 'nothing sent') : el('span', { class: share >= .5 ? 'error' : share >= .05 ? 'warning' : '' }, share ? (share * 100).toFixed(share < .1 ? 1 : 0) + ' % of ' + tries(upstream.tries) + ' failed' : tries(upstream.tries) + ', none failed')),
       el('td', { class: 'r wide' + (tenant.in_flight_limit < tenant.max_in_flight ? ' warning' : '') }, tenant.in_flight + ' / ' + tenant.in_flight_limit + (waiting(tenant) ? ', ' + number.format(waiting(tenant)) + ' wait' : '')),
-      el('td', { class: 'r wide' }, tenant.quota ? number.format(tenant.quota.remaining) + ' / ' + number.format(tenant.quota.burst) + (waiting(tenant.quota) ? '; ' + Object.entries(tenant.quota.waiting).filter(([, many]) => many).map(([of, many]) => number.format(many) + ' ' + of).join(', ') + ' wait' : '') : el('span', { class: 'quiet' }, 'none')));
+      el('td', { class: 'r wide' }, tenant.quota ? number.format(tenant.quota.remaining) + ' / ' + number.format(tenant.quota.burst) + (waiting(tenant.quota) ? '; ' + Object.entries(tenant.quota.waiting).filter(([, many]) => many).map(([of, many]) => number.format(many) + ' ' + of).join(', ') + ' wait' : '') : el('span', { class: 'quiet' }, 'no quota set')));
   };
   const sign = name => {
     const { state, token, upstream, in_flight, in_flight_limit, quota } = status.tenants[name];
@@ -238,9 +238,9 @@ function configuration(status) {
   const pairs = [
     ['Digest', el('span', { class: 'code' }, config.digest)],
     ['In force for', clock(config.in_force_since, 'since')],
-    ['Last reload', config.last_reload_error ? el('span', { class: 'error' }, 'refused ', clock(config.last_reload_failed, 'ago')) : 'taken over'],
+    ['Last reload', config.last_reload_error ? el('span', { class: 'error' }, 'refused ', clock(config.last_reload_failed, 'ago')) : 'accepted'],
     ['Waits for a restart', config.pending_restart.length ? el('span', { class: 'warning' }, config.pending_restart.join(', ')) : 'nothing'],
-    ['Holds', [count(config.tenants, 'tenant'), count(config.callers, 'caller'), config.policies === 1 ? '1 policy' : config.policies + ' policies'].join(', ')],
+    ['Contains', [count(config.tenants, 'tenant'), count(config.callers, 'caller'), config.policies === 1 ? '1 policy' : config.policies + ' policies'].join(', ')],
     ['TLS', tls ? tls.certificate ? tls.certificate.subject : 'on' : 'off'],
     ['Audit log', audit ? audit.file + (audit.lost ? ', ' + count(audit.lost, 'record') + ' lost' : '') : 'off'],
     ...Object.entries(issuers).map(([name, issuer]) => ['Issuer ' + name, el('span', { class: issuer.keys ? '' : 'error' }, count(issuer.keys, 'key') + (issuer.from === 'file' ? ' of a file' : ''))]),

@@ -203,7 +203,10 @@ impl Admin {
             (None, 0) => return None,
             (None, lost) => (
                 Severity::Warning,
-                format!("{lost} records were lost since the start"),
+                match lost {
+                    1 => "1 record was lost since the start".to_owned(),
+                    _ => format!("{lost} records were lost since the start"),
+                },
                 "The disk was slower than the requests, or full for a while; records come whole again."
                     .to_owned(),
             ),

@@ -64,6 +64,7 @@ pub(super) fn redis(redis: &Redis, config: &Config, shared: &Shared) -> Value {
 pub(super) fn issuer(keyring: &KeyringStatus, now: Moment) -> Value {
     json!({
         "issuer": keyring.issuer.issuer,
+        "url": keyring.issuer.asked(),
         "keys": keyring.keys,
         "kids": keyring.kids,
         "usable_until": keyring.usable_for.map(|left| after(now, left)),

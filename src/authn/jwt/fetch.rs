@@ -4,7 +4,7 @@
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use http::header;
+use http::{HeaderMap, header};
 use reqwest::Url;
 use serde::Deserialize;
 
@@ -47,14 +47,20 @@ pub(super) struct Document {
 }
 
 impl Document {
-    /// As much of `text`, which stands in it, as an operator may see: a server could repeat what it was shown.
+    /// As much of `text`, which stands in it, as an operator may see.
     fn quoted(&self, text: &str) -> String {
-        let repeated = self.shown.as_ref().and_then(|shown| std::str::from_utf8(shown.expose()).ok());
-        if repeated.is_some_and(|shown| text.contains(shown)) {
-            return "…".into();
-        }
-        text.chars().take(MAX_SHOWN).collect()
+        quoted(text, self.shown.as_ref())
     }
+}
+
+/// As much of what a server says as an operator may see: it could repeat what it was shown.
+fn quoted(text: &str, shown: Option<&Secret>) -> String {
+    if repeats(text, shown) { "…".into() } else { text.chars().take(MAX_SHOWN).collect() }
+}
+
+fn repeats(text: &str, shown: Option<&Secret>) -> bool {
+    let shown = shown.and_then(|shown| std::str::from_utf8(shown.expose()).ok());
+    shown.is_some_and(|shown| text.contains(shown))
 }
 
 /// Why an issuer's keys could not be fetched.
@@ -63,12 +69,15 @@ pub enum FetchError {
     /// The configuration or the discovery document has something else in place of a URL.
     #[error("{0} is not a URL")]
     Url(String),
-    /// No answer: the system's or the TLS library's reason.
+    /// No answer: the system's or the TLS library's reason; with the server, where it is not the one that the configuration names.
     #[error("{0}")]
     Unreachable(String),
     /// An answer with another status than 200.
     #[error("the answer was {0} instead of 200")]
     Status(u16),
+    /// A redirect; where it leads, where that can be said.
+    #[error("the answer was {0} instead of 200: a redirect{to}, which is not followed", to = .1.as_deref().map(|to| format!(" to {to}")).unwrap_or_default())]
+    Redirect(u16, Option<String>),
     /// 401 or 403 without a bearer token.
     #[error("the answer was {0} instead of 200: its server wants a credential, which `bearer` can name")]
     CredentialWanted(u16),
@@ -116,7 +125,11 @@ impl FetchError {
             Self::Unreachable(_) => {
                 "Check `issuer` and `jwks`, DNS, the network policy and `tls.roots`; the fetch is repeated by itself."
             }
+            Self::Status(429 | 500..) => {
+                "It is an error of the server there: look at its log. The fetch is repeated by itself."
+            }
             Self::Status(_) => "Check `issuer` and `jwks`: nothing with keys is at this address.",
+            Self::Redirect(..) => "Write the address of the keys to which it leads into `jwks`.",
             Self::CredentialWanted(_) => {
                 "Write `bearer = { file = \"…\" }`; in a cluster, the token of Claviger's own ServiceAccount."
             }
@@ -202,8 +215,13 @@ impl HttpFetch {
     }
 
     async fn read(&self, url: Url, server: Server) -> Result<Document, FetchError> {
-        let server_of_it = url.origin().ascii_serialization();
-        let unreachable = |why: String| FetchError::Unreachable(format!("{server_of_it}: {why}"));
+        let unreachable = |why: String| {
+            FetchError::Unreachable(match server {
+                // Whoever shows the error shows the URL beside it.
+                Server::Configured => why,
+                Server::Discovered => format!("{}: {why}", url.origin().ascii_serialization()),
+            })
+        };
         let shown = match server {
             Server::Configured => self.bearer().await?,
             Server::Discovered => None,
@@ -220,7 +238,13 @@ impl HttpFetch {
         };
         let status = response.status();
         if !matches!(status, http::StatusCode::OK | http::StatusCode::BAD_REQUEST) {
-            return Err(self.refusal(status, server, shown.as_ref()));
+            return Err(match status.is_redirection() {
+                true => {
+                    let to = target(&url, response.headers(), shown.as_ref());
+                    FetchError::Redirect(status.as_u16(), to)
+                }
+                false => self.refusal(status, server, shown.as_ref()),
+            });
         }
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(describe(error)))? {
@@ -263,6 +287,14 @@ impl HttpFetch {
             (_, None) => FetchError::CredentialWanted(number),
         }
     }
+}
+
+/// Where a redirect leads: no more of it than says what to write.
+fn target(url: &Url, headers: &HeaderMap, shown: Option<&Secret>) -> Option<String> {
+    // As it came: a URL's host is in small letters afterwards.
+    let location = headers.get(header::LOCATION)?.to_str().ok().filter(|it| !repeats(it, shown))?;
+    let to = url.join(location).ok().filter(Url::has_host)?;
+    Some(quoted(&format!("{}{}", to.origin().ascii_serialization(), to.path()), shown))
 }
 
 impl Fetch for HttpFetch {

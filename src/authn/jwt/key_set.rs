@@ -21,7 +21,7 @@ pub enum KeySetError {
     #[error("this is not a JSON Web Key Set")]
     Form,
     /// A file without a usable key; how many others it has.
-    #[error("none of its {0} keys is a public key for RS, PS, ES256, ES384 or EdDSA signatures")]
+    #[error("{} a public key for RS, PS, ES256, ES384 or EdDSA signatures", if *.0 == 1 { "its one key is not".to_owned() } else { format!("none of its {} keys is", .0) })]
     Useless(usize),
 }
 

@@ -64,6 +64,13 @@ struct Noted {
     settled: Option<IgnoredAny>,
 }
 
+/// What to do without a journal: nobody knows what was sent.
+const NO_JOURNAL: &str = ": if it is this batch's, put a copy of it back. Without one, take out of the batch's file all lines that the results say are \
+                          over, look at Logto for those that may have been sent, and begin with another --journal and --results. If it is another file, name another one by --journal";
+/// The journal knows what was sent, and Claviger what came of it.
+const NO_RESULTS: &str = ": move it away, and give the same command once more: what was sent is asked after by its key, not sent again. If it \
+                          is another file, name another one by --results";
+
 /// The files of a run, of which there is one at a time.
 pub(super) struct Journal {
     head: Head,
@@ -87,8 +94,8 @@ impl Journal {
         repeats_unknown: bool,
     ) -> Result<Self, String> {
         let of = |path: &Path, error: io::Error| output::unopened("", path, &error);
-        let damaged = |path: &Path, number: usize| {
-            format!("{}:{number}: the file is damaged, or is something else", path.display())
+        let damaged = |path: &Path, number: usize, remedy: &str| {
+            format!("{}:{number}: the file is damaged, or is something else{remedy}", path.display())
         };
         let mut file = regular_file::open_to_append(journal).map_err(|error| of(journal, error))?;
         match file.try_lock() {
@@ -113,7 +120,7 @@ impl Journal {
             true
         })
         .map_err(|error| of(journal, error))?
-        .map_or(Ok(()), |number| Err(damaged(journal, number)))?;
+        .map_or(Ok(()), |number| Err(damaged(journal, number, NO_JOURNAL)))?;
         let has_results = results.metadata().is_ok_and(|it| it.len() > 0);
         let is_untouched = sent.is_empty() && !has_results;
         let head = match head {
@@ -172,7 +179,7 @@ impl Journal {
             true
         })
         .map_err(|error| of(results, error))?
-        .map_or(Ok(()), |number| Err(damaged(results, number)))?;
+        .map_or(Ok(()), |number| Err(damaged(results, number, NO_RESULTS)))?;
         Ok(Self { head, journal: file, results: results_file, sent, concluded, tally, first_failure })
     }
 

@@ -2,6 +2,7 @@
 
 use std::{process::ExitCode, sync::Arc};
 
+use super::super::output::sentence;
 use crate::{
     app::{self, GrantMetrics},
     clock::{Clock, Random},
@@ -76,7 +77,7 @@ pub(super) async fn online(config: Config, vault: Result<VaultTenants, VaultErro
                 say!("issuers.{}: fine: {}", issuer.name, super::super::count(keys, "key"));
                 continue;
             }
-            Some(Err(error)) => format!("{error}. {}", error.remedy()),
+            Some(Err(error)) => format!("{} {}", sentence(&error.to_string()), error.remedy()),
         };
         mute += 1;
         let asked = match &issuer.jwks {
@@ -105,6 +106,6 @@ fn not_tried(error: &VaultError) -> String {
              process shows: claviger status"
                 .to_owned()
         }
-        error => format!("its tenants and the secrets that were rotated were not tried: {error}. {}", error.remedy()),
+        error => format!("its tenants and the secrets that were rotated were not tried: {} {}", sentence(&error.to_string()), error.remedy()),
     }
 }

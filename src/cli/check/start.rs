@@ -136,7 +136,7 @@ impl Start {
             ),
             Err(error) => {
                 let is_wrong = matches!(error, VaultError::Unavailable(why) if why.is_wrong());
-                let said = format!("vault: {error}. {}", error.remedy());
+                let said = format!("vault: {} {}", crate::cli::output::sentence(&error.to_string()), error.remedy());
                 if is_wrong { self.errors.push(said) } else { self.warnings.push(said) }
             }
         }

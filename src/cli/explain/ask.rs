@@ -30,9 +30,7 @@ pub(super) fn answer(process: &Process, question: &Question) -> Result<Answer, F
     }
     let body = Zeroizing::new(written(question).to_string());
     let answer = process.send("POST", "/explain", &body, PATIENCE).map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidData => {
-            Failed::Refused(format!("{address}: this is not Claviger's admin listener"))
-        }
+        io::ErrorKind::InvalidData => Failed::Refused(process.unreachable(&error)),
         _ => Failed::Nobody(format!("{address}: {error}")),
     })?;
     if let Some(proxy) = answer.of_proxy(address) {

@@ -19,7 +19,7 @@ impl Question {
         match answer.status {
             200 => Document::parse(address, &answer.body)
                 .ok_or_else(|| format!("{}: what is there is not Claviger's /status", self.process.address)),
-            _ => Err(answer.of_proxy(&self.process.address).unwrap_or_else(|| self.process.refusal(&answer))),
+            _ => Err(self.process.refusal(&answer)),
         }
     }
 }

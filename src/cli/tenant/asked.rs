@@ -88,6 +88,9 @@ fn through(process: &Process, config: &Config, ask: &Ask) -> Option<Result<Value
         Err(error) if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) => {
             return None;
         }
+        Err(error) if error.kind() == ErrorKind::InvalidData => {
+            return Some(Err(process.unreachable(&error)));
+        }
         // It may have been done.
         Err(error) => {
             let what = format!("{}: the process gave no answer: {error}", process.address);

@@ -47,7 +47,7 @@ pub(super) fn run(args: Create) -> ExitCode {
         tag: args.tag,
     };
     if let Some(Err(error)) = new.alias.as_deref().map(alias) {
-        return super::super::fail(&error.to_string());
+        return super::super::usage(&error.to_string());
     }
     let found = Process::quietly(&plain.sources, None);
     if let Some(why) = found.as_ref().and_then(Process::no_token) {
@@ -81,6 +81,7 @@ fn created(process: &Process, new: &NewTenant) -> Result<Value, String> {
         Err(error) if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) => {
             return Err(NOBODY.to_owned());
         }
+        Err(error) if error.kind() == ErrorKind::InvalidData => return Err(process.unreachable(&error)),
         Err(error) => {
             return Err(unknown(&format!("{}: the process gave no answer: {error}", process.address)));
         }

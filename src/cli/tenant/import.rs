@@ -129,6 +129,7 @@ fn running<'p>(process: Option<&'p Process>, first: &str) -> Result<Option<&'p P
             }
         }
         Err(error) if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) => Ok(None),
+        Err(error) if error.kind() == ErrorKind::InvalidData => Err(process.unreachable(&error)),
         Err(error) => Err(format!("{}: the process gave no answer: {error}", process.address)),
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn text(value: &Value, now: SystemTime) -> String {
     if let Some(why) = failure["message"].as_str() {
         let (at, next, remedy) = (word(&failure["at"]), word(&failure["next_try"]), &failure["remedy"]);
         let remedy =
-            remedy.as_str().filter(|it| !it.is_empty()).map(|it| format!("; {it}")).unwrap_or_default();
+            remedy.as_str().filter(|it| !it.is_empty()).map(|it| format!(". {it}")).unwrap_or_default();
         lines.push(("failed", format!("{at}: {why}; next try at {next}{remedy}")));
     }
     if let Some(base) = value["base_url"].as_str() {
@@ -165,7 +165,7 @@ mod tests {
             "message": "it was rotated, and not deleted", "remedy": "Wait.", "at": "2026-11-29T12:00:01Z", "next_try": "2026-11-29T12:10:01Z",
         });
         let said = text(&value, late);
-        let failed = "failed     2026-11-29T12:00:01Z: it was rotated, and not deleted; next try at 2026-11-29T12:10:01Z; Wait.\n";
+        let failed = "failed     2026-11-29T12:00:01Z: it was rotated, and not deleted; next try at 2026-11-29T12:10:01Z. Wait.\n";
         assert!(said.contains(failed), "{said}");
     }
 }

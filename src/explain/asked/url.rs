@@ -1,5 +1,7 @@
 //! A URL or a path as it was written. Nothing in path and query is decoded, repaired or left out: that is what is judged.
 
+use std::net::Ipv6Addr;
+
 use super::unclear::Unclear;
 
 pub(super) struct Url {
@@ -32,6 +34,12 @@ impl Url {
         if host.is_empty() {
             return Err(Unclear("the URL has no host".into()));
         }
+        if !is_host(host) {
+            return Err(Unclear(
+                "this is no URL: an IPv6 address stands in brackets, as in http://[::1]:3600/api/users"
+                    .into(),
+            ));
+        }
         let slash = if target.starts_with('/') { "" } else { "/" };
         Ok(Self { authority: Some(host.to_owned()), target: format!("{slash}{target}") })
     }
@@ -62,6 +70,18 @@ impl Url {
     }
 }
 
+/// Whether brackets, where there are any, hold an IPv6 address, with nothing but a port behind it.
+fn is_host(authority: &str) -> bool {
+    if !authority.contains(['[', ']']) {
+        return true;
+    }
+    let Some((address, rest)) = authority.strip_prefix('[').and_then(|it| it.split_once(']')) else {
+        return false;
+    };
+    let port = rest.strip_prefix(':').unwrap_or(rest);
+    address.parse::<Ipv6Addr>().is_ok() && (rest.is_empty() || port.parse::<u16>().is_ok() && rest != port)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,6 +105,16 @@ mod tests {
         assert_eq!(read("/api/../x#y"), (None, "/api/../x".into()));
         for bad in ["", "users", "ftp://h/api", "https:///api", "http://u@/api"] {
             assert!(Url::read(bad).is_err(), "{bad}");
+        }
+        for bad in [
+            "http://[::1/api",
+            "http://::1]/api",
+            "http://[acme]/api",
+            "http://[::1]x/api",
+            "http://[::1]:x/api",
+        ] {
+            let why = Url::read(bad).err().map(|why| why.to_string()).unwrap_or_default();
+            assert!(why.starts_with("this is no URL: an IPv6 address stands in brackets"), "{bad}: {why}");
         }
     }
 

@@ -232,6 +232,33 @@ async fn b60_without_its_redis_nothing_is_the_first_and_what_was_is_told_when_it
     assert_eq!(keys.0.untold_bytes.load(Relaxed), 0);
 }
 
+/// What is wrong is told for as long as it is, whether anybody sends a key or not.
+#[tokio::test]
+async fn a_redis_that_has_room_again_is_known_to_have_it_before_the_next_key() {
+    let Some(server) = Server::start().await else { return };
+    let keys = server.replica(Some("k"));
+    settled(&keys, 1, answer()).await;
+    server.ask::<()>("CONFIG SET maxmemory 1").await;
+    assert_eq!(told(&keys, 2).await, "unavailable");
+    assert_eq!(keys.why_away(), Some(RedisError::Full));
+    server.ask::<()>("CONFIG SET maxmemory 0").await;
+    let back = async {
+        while keys.why_away().is_some() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(MINUTE, back).await.expect("it is asked again");
+    let over = async {
+        while keys.0.asks_again.load(Relaxed) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(MINUTE, over).await.expect("it is not asked for ever");
+    // Nothing of it stays.
+    assert_eq!(server.ask::<usize>("HLEN {claviger}:idempotency:records").await, 1);
+    assert_eq!(told(&keys, 1).await, "replayed 201");
+}
+
 #[tokio::test(start_paused = true)]
 async fn b60_what_cannot_be_told_is_given_up_when_its_time_is_over_and_never_too_much_waits() {
     let options = RedisOptions {

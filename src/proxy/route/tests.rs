@@ -90,8 +90,16 @@ fn anything_else_is_not_found() {
     for target in ["//api/users", "//", "/t/acme//api/users"] {
         assert_eq!(outcome(target, &[]), Err(TargetError::TwoSlashes), "{target}");
     }
-    for (target, tenant) in [("/api/oidc/token", ""), ("/t/acme/api/oidc/token", "/t/{tenant}")] {
-        assert_eq!(outcome(target, &[]), Err(TargetError::TokenBelowApi { tenant }), "{target}");
+    for (target, tenant) in [
+        ("/api/oidc/token", ""),
+        ("/t/acme/api/oidc/token", "/t/acme"),
+        ("/t/A%43ME/api/oidc/token", "/t/{tenant}"),
+    ] {
+        assert_eq!(
+            outcome(target, &[]),
+            Err(TargetError::TokenBelowApi { tenant: tenant.into() }),
+            "{target}"
+        );
     }
     for target in ["/t//api/users", "/t//oidc/token", "/cloud//api/tenants"] {
         assert_eq!(outcome(target, &[]), Err(TargetError::TenantEmpty), "{target}");

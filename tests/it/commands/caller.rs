@@ -12,7 +12,7 @@ async fn a_made_key_is_the_one_its_digest_stands_for() {
     assert!(key.starts_with("cvk_") && key.len() == 68, "{key}");
     let digest = claviger::secret::Digest::of(key.as_bytes()).to_hex();
     assert_eq!(made["sha256"], digest);
-    claviger(&["caller", "key", "Not A Name"]).await.assert_code(1);
+    claviger(&["caller", "key", "Not A Name"]).await.assert_code(2);
 }
 
 /// What goes where, so that `> file` makes a key file and `>> claviger.toml` a configuration that loads.

@@ -80,7 +80,7 @@ async fn a_key_set_of_no_use_is_told_with_its_place() {
     finished.assert_code(64);
     assert!(finished.stderr.contains(&format!("error: {file}:")), "{}", finished.stderr);
     assert!(finished.stderr.contains(": issuers.kubernetes.jwks: "), "{}", finished.stderr);
-    assert!(finished.stderr.contains("none of its 1 keys"), "{}", finished.stderr);
+    assert!(finished.stderr.contains(": its one key is not a public key for RS, "), "{}", finished.stderr);
     assert!(finished.stderr.ends_with("the configuration is invalid: 1 problem\n"), "{}", finished.stderr);
 }
 

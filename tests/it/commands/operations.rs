@@ -112,7 +112,7 @@ async fn commands_know_what_a_catalog_file_adds() {
     for tag in ["user", "Users"] {
         let slip = claviger(&["operations", "--tag", tag]).await;
         let says = format!("claviger: there is no tag {tag:?}. Did you mean users?\n");
-        assert_eq!(slip.assert_code(1).stderr, says);
+        assert_eq!(slip.assert_code(2).stderr, says);
     }
     assert!(!claviger(&["operations"]).await.stdout.contains("ListDevices"), "Claviger's own catalog alone");
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use claviger::{
     config::RedisOptions,
-    redis::Redis,
+    redis::{Redis, RedisStatus, Script},
     secret::{Bearer, Secret},
     vault::{InRedis, Store as _},
 };
@@ -13,6 +13,9 @@ use tokio::time::Instant;
 use super::{key, record};
 use crate::support::{Logto, Proxy, RedisServer, claviger, quoted, wait};
 
+/// One that may do next to nothing.
+const BARE: [&str; 8] =
+    ["--user", "bare", "on", ">hunter2", "~{claviger}:*", "resetchannels", "+hello", "+get"];
 const ALL: [&str; 8] = ["--user", "app", "on", ">hunter2", "~{claviger}:*", "resetchannels", "+@all", "-acl"];
 
 /// A server with a user that may do this.
@@ -79,7 +82,7 @@ async fn check_online_says_what_a_redis_does_not_allow() {
     let name = "check_online_says_what_a_redis_does_not_allow";
     let port = RedisServer::free_port().to_string();
     let arguments =
-        [&["--port", &*port, "--bind", "127.0.0.1"][..], &ALL, &["-pexpire", "-subscribe"]].concat();
+        [&["--port", &*port, "--bind", "127.0.0.1"][..], &ALL, &["-pexpire", "-subscribe"], &BARE].concat();
     let Some(master) = RedisServer::start_with(name, &arguments).await else { return };
     let follows = ["--replicaof", "127.0.0.1", &*port];
     let Some(replica) = RedisServer::start_with(name, &follows).await else { return };
@@ -103,14 +106,52 @@ async fn check_online_says_what_a_redis_does_not_allow() {
     let says = format!("is a read-only replica of 127.0.0.1:{port}");
     assert!(told.assert_code(1).stderr.contains(&says), "{told:?}");
     assert!(told.stderr.contains("redis.master"), "{told:?}");
-    let limited = text.replace("redis.url", "redis.username = 'app'\nredis.password = 'hunter2'\nredis.url");
-    let told = check(limited).await;
+    let of_user = |name: &str| {
+        text.replace(
+            "redis.url",
+            &format!("redis.username = '{name}'\nredis.password = 'hunter2'\nredis.url"),
+        )
+    };
+    // All of it at once, and not where to read it: it is here.
+    let told = check(of_user("bare")).await;
+    let lacks = "redis: the user of `redis.username` lacks a permission: eval, evalsha, exists, hdel, hexists, hget, hincrby, hlen, hmget, hscan, hset, hsetnx, pexpire, ping, publish, subscribe, or the channels of its prefix (&{claviger}:*), time, type, zadd, zcard, zcount, zincrby, zrange, zrangebylex, zrangebyscore, zrem, zremrangebyscore. Give the user what docs/tenants.md lists, with ACL SETUSER.\n";
+    assert!(told.assert_code(1).stderr.contains(lacks), "{told:?}");
+    let told = check(of_user("app")).await;
     let told = told.assert_code(1);
     assert!(told.stderr.contains("redis: the user of `redis.username` lacks a permission: "), "{told:?}");
     for command in ["pexpire", "subscribe"] {
         assert!(told.stderr.to_lowercase().contains(command), "{command}: {told:?}");
     }
+    master.told(&["CONFIG", "SET", "maxmemory", "1mb"]).await;
+    let full = check(text.clone()).await;
+    let says = "redis: Redis is full (maxmemory). Give it more memory";
+    assert!(full.assert_code(1).stderr.contains(says), "{full:?}");
+    master.told(&["CONFIG", "SET", "maxmemory", "0"]).await;
     let began = Instant::now();
     check(text).await.assert_code(0);
+    assert_eq!(master.told(&["EXISTS", "{claviger}:check"]).await, "0");
     assert!(began.elapsed() < Duration::from_secs(8));
+}
+
+/// As after a failover that Claviger knows nothing of.
+#[tokio::test]
+async fn a_server_that_becomes_a_replica_is_said_to_be_one() {
+    let name = "a_server_that_becomes_a_replica_is_said_to_be_one";
+    let Some(server) = RedisServer::start(name).await else { return };
+    let port = RedisServer::free_port().to_string();
+    let store = InRedis::open(server.connect(), key("k")).await.expect("it can be opened");
+    let redis = server.connect();
+    redis.connected(Duration::from_secs(10)).await.expect("it is there");
+    server.told(&["REPLICAOF", "127.0.0.1", &port]).await;
+    let script = Script::new("return redis.call('SET', KEYS[1], '1')");
+    let why = redis.run::<()>(&script, &["{claviger}:x"], &[""]).await.expect_err("it takes no writes");
+    let says = "Redis cannot be reached: it has become a read-only replica: ";
+    assert!(why.to_string().starts_with(says) && !why.to_string().contains("script"), "{why}");
+    let mut status = redis.status();
+    let away = status.wait_for(|status| *status != RedisStatus::Connected).await.expect("it is watched");
+    let RedisStatus::Away(why) = &*away else { panic!("{away:?}") };
+    assert!(why.to_string().contains("read-only replica"), "{why}");
+    let why = store.create(record("acme", "s")).await.expect_err("it takes no writes");
+    assert!(why.to_string().contains("read-only replica"), "{why}");
+    assert!(!why.remedy().contains("allow"), "{}", why.remedy());
 }

@@ -81,7 +81,7 @@ async fn b59_three_thousand_first_requests_at_three_replicas_cost_one_grant() {
     }
     assert!((taken - 2.0).abs() < 0.1, "{taken}");
     // What rests in Redis tells nothing.
-    let names = server.told(&["KEYS", "*token*"]).await;
+    let names = server.told(&["KEYS", "*:token:*"]).await;
     assert!(names.starts_with("{claviger}:token:") && names.lines().count() == 1, "{names}");
     let token = logto.tokens_seen().pop().expect("one was sent");
     let rests = server.told(&["GET", &names]).await;
@@ -144,7 +144,7 @@ async fn b59_a_replica_that_died_while_it_got_a_token_is_waited_for_and_no_longe
     let logto = Logto::start().await;
     let replica = replica(&logto, &server).await;
     crowd(std::slice::from_ref(&replica), 1, 1).await;
-    let lock = format!("{}:lock", server.told(&["KEYS", "*token*"]).await);
+    let lock = format!("{}:lock", server.told(&["KEYS", "*:token:*"]).await);
     // Keys take their time to be made: the lock comes after.
     no_longer_takes_any(&logto);
     assert_eq!(server.told(&["SET", &lock, "another", "PX", "1500"]).await, "OK");

@@ -146,6 +146,22 @@ async fn an_old_secret_that_cannot_be_deleted_is_told_of_until_it_is() {
     assert_eq!(names(&proxy, &logto).await.len(), 2);
 }
 
+#[tokio::test]
+async fn a_rotation_without_logto_says_where_it_was_looked_for_and_what_came_of_it() {
+    let (logto, place) = (Logto::start().await, Place::new());
+    let proxy = builder(&place, &logto, "1h").start().await;
+    adopt(&place, &proxy.file(), "acme", &logto, logto.secret()).await.assert_code(0);
+    assert!(works(&proxy).await);
+    let at = logto.addr();
+    drop(logto);
+    let refused = tenant(&proxy.file(), &["rotate", "acme"]).await;
+    let says = format!("no answer from the Management API at {at}: connection refused");
+    assert!(refused.assert_code(1).stderr.contains(&says), "{refused:?}");
+    proxy.logged(&says).await;
+    let log = proxy.log();
+    assert!(log.contains("\"tenant\":\"acme\"") && !log.contains("acme/rotate"), "{log}");
+}
+
 /// Of a firewall, or of another server: what is not there counts as deleted.
 #[tokio::test]
 async fn a_web_page_with_404_is_not_taken_for_a_secret_that_is_gone() {

@@ -67,6 +67,22 @@ fn each_cause_by_its_name() {
     assert_eq!(why("eyJx.y.z"), ("the JWT is not well-formed".into(), "malformed"));
 }
 
+/// Another credential would not help: the issuer's setting is what is wrong.
+#[test]
+fn what_the_issuer_leaves_out_is_for_the_operator_to_have_set_there() {
+    let remedy = |changes: Value| {
+        let token = EC.sign(&with(account("shop", "billing"), changes));
+        let why = World::offline().why(&token).now_or_never().expect("nothing to wait for");
+        why.operators_remedy()
+    };
+    let times = Some(
+        "Have the issuer set exp: a number, in seconds since 1970, as nbf and iat are where it sets them.",
+    );
+    assert_eq!(remedy(json!({ "exp": null })), times);
+    assert_eq!(remedy(json!({ "exp": "3600" })), times);
+    assert_eq!(remedy(json!({ "sub": "" })), Some("Have the issuer set sub: whom the token is about."));
+}
+
 #[test]
 fn a_refused_token_is_remembered_with_its_cause_and_an_accepted_one_ends_with_one() {
     let world = World::offline();

@@ -360,3 +360,16 @@ async fn the_fetching_ends_with_the_last_holder() {
     assert_eq!(fake.count(), 1);
     assert_eq!(Arc::strong_count(&fake), 1);
 }
+
+/// What passes by itself is not to be looked for in the configuration.
+#[test]
+fn an_answer_that_says_no_is_told_by_whose_fault_it_is() {
+    for (status, says) in [
+        (500, "It is an error of the server there: look at its log. The fetch is repeated by itself."),
+        (503, "It is an error of the server there: look at its log. The fetch is repeated by itself."),
+        (429, "It is an error of the server there: look at its log. The fetch is repeated by itself."),
+        (404, "Check `issuer` and `jwks`: nothing with keys is at this address."),
+    ] {
+        assert_eq!(FetchError::Status(status).remedy(), says, "{status}");
+    }
+}

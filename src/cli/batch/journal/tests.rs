@@ -63,7 +63,11 @@ fn a_file_of_somebody_elses_stays_as_it_is() {
         let desk = Desk::new();
         std::fs::write(desk.path("j"), text).unwrap();
         let why = desk.open().err().unwrap();
-        assert!(why.contains("the file is damaged, or is something else"), "{why}");
+        assert!(
+            why.contains("the file is damaged, or is something else: if it is this batch's, put a copy"),
+            "{why}"
+        );
+        assert!(why.ends_with("If it is another file, name another one by --journal"), "{why}");
         assert_eq!(desk.text("j"), text);
     }
     let desk = Desk::new();
@@ -182,7 +186,12 @@ fn results_of_another_batch_are_believed_by_none_and_stay_as_they_are() {
     {
         std::fs::write(desk.path("r"), other).unwrap();
         let refused = desk.open().err().expect(other);
-        assert!(refused.ends_with("r:1: the file is damaged, or is something else"), "{refused}");
+        assert!(
+            refused.contains(
+                "r:1: the file is damaged, or is something else: move it away, and give the same command"
+            ),
+            "{refused}"
+        );
         assert_eq!(desk.text("r"), other);
     }
     std::fs::write(desk.path("r"), "").unwrap();
