@@ -114,9 +114,16 @@ impl ResponseFilter {
         self.screen.error.is_some()
     }
 
-    /// Takes out of the head of an error, once that has passed, what is not true of it any more.
+    /// Has the error go on as it comes, masked whatever it is.
+    pub fn give_up_error(&mut self) {
+        if let Some(error) = &mut self.screen.error {
+            error.give_up();
+        }
+    }
+
+    /// Takes out of the head of an error, which has passed or was given up, what is not true of it any more.
     pub fn finish_error(&self, headers: &mut HeaderMap) {
-        if self.screen.redactor.is_some() {
+        if self.screen.redactor.is_some() || self.screen.error.is_some() {
             strip_of_unmasked(headers);
         }
     }

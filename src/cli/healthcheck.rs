@@ -19,8 +19,8 @@ pub(super) struct Args {
 
 /// A path; which, the process knows.
 fn parse_probe(text: &str) -> Result<String, String> {
-    let meant = nearest(text, ["/livez", "/readyz", "/startupz"].into_iter()).unwrap_or("/livez");
-    if text.starts_with('/') { Ok(text.to_owned()) } else { Err(format!("write a path: {meant}")) }
+    let meant = || nearest(text, ["livez", "readyz", "startupz"].into_iter()).unwrap_or("livez");
+    if text.starts_with('/') { Ok(text.to_owned()) } else { Err(format!("write a path: /{}", meant())) }
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {

@@ -17,7 +17,10 @@ const GENERAL: &str = "connector.general";
 
 /// An error that is read.
 #[derive(Debug, Default)]
-pub(super) struct ErrorBody(BytesMut);
+pub(super) struct ErrorBody {
+    held: BytesMut,
+    is_late: bool,
+}
 
 /// What is to be masked in an error, and the error.
 pub(super) type Judged = (Option<&'static Secrets>, Bytes);
@@ -30,25 +33,35 @@ struct Code<'e> {
 }
 
 impl ErrorBody {
-    /// Takes what comes next; the error, where it is too long to be one of Logto's: all of it that came, to be masked.
+    /// Takes what comes next; the error, where it is too long to be one of Logto's, or late: all of it that came, to be masked.
     pub(super) fn take(&mut self, chunk: &Bytes) -> Option<Judged> {
-        self.0.extend_from_slice(chunk);
-        (self.0.len() > MOST).then(|| (Some(Secrets::of_general_error()), self.0.split().freeze()))
+        self.held.extend_from_slice(chunk);
+        let is_given_up = self.is_late || self.held.len() > MOST;
+        is_given_up.then(|| (Some(Secrets::of_general_error()), self.held.split().freeze()))
+    }
+
+    /// It is not waited for any more.
+    pub(super) fn give_up(&mut self) {
+        self.is_late = true;
     }
 
     /// The error, of which this came last.
     pub(super) fn last(mut self, chunk: Bytes) -> Judged {
-        let whole = if self.0.is_empty() {
+        let whole = if self.held.is_empty() {
             chunk
         } else {
-            self.0.extend_from_slice(&chunk);
-            self.0.freeze()
+            self.held.extend_from_slice(&chunk);
+            self.held.freeze()
         };
-        // What is no JSON, or has no code, is none of a connector's (fact 6.2).
-        let code = serde_json::from_slice::<Code<'_>>(&whole).ok().and_then(|error| error.code);
-        let secrets = match code.as_deref() {
-            Some(GENERAL) => Some(Secrets::of_general_error()),
-            Some(code) if code.starts_with(CONNECTORS) => Some(Secrets::of_connector_error()),
+        let names_connectors = || memchr::memmem::find(&whole, CONNECTORS.as_bytes()).is_some();
+        let secrets = match serde_json::from_slice::<Code<'_>>(&whole) {
+            _ if self.is_late => Some(Secrets::of_general_error()),
+            Ok(Code { code: Some(code) }) if code == GENERAL => Some(Secrets::of_general_error()),
+            Ok(Code { code: Some(code) }) if code.starts_with(CONNECTORS) => {
+                Some(Secrets::of_connector_error())
+            }
+            // What has no code, or is no JSON, is none of a connector's (fact 6.2), unless it says so.
+            Err(_) if names_connectors() => Some(Secrets::of_general_error()),
             _ => None,
         };
         (secrets, whole)

@@ -200,6 +200,11 @@ fn b25_what_connectors_say_in_errors_is_masked() {
         (422, plain, plain),
         (500, r#"{"message":"Internal server error"}"#, r#"{"message":"Internal server error"}"#),
         (400, "no JSON", "no JSON"),
+        (
+            400,
+            r#"{"code":"x","code":"connector.general","data":"S3"}"#,
+            r#"{"code":"x","code":"connector.general","data":"[redacted by claviger]"}"#,
+        ),
         (200, general, general),
     ] {
         for pieces in [1, 3, 7] {
@@ -218,6 +223,26 @@ fn b25_what_connectors_say_in_errors_is_masked() {
             assert_eq!(std::str::from_utf8(&passed).unwrap(), want);
             assert_eq!(head.headers.contains_key("content-length"), body == want);
         }
+    }
+}
+
+#[test]
+fn b25_an_error_that_is_late_goes_on_masked() {
+    for ends in [false, true] {
+        let mut head = head(422, &[JSON, ("content-length", "40")]);
+        let mut filter = screen(&Method::POST, &mut head, None).unwrap();
+        filter.take(Bytes::from_static(br#"{"code":"user.exists","mess"#));
+        assert_eq!(rest(&mut filter).unwrap(), b"");
+        filter.give_up_error();
+        filter.finish_error(&mut head.headers);
+        assert!(!head.headers.contains_key("content-length"));
+        let mut passed = Vec::new();
+        if !ends {
+            filter.take(Bytes::from_static(br#"age""#));
+            passed.extend(rest(&mut filter).unwrap());
+        }
+        passed.extend(last(&mut filter, if ends { r#"age":"S3"}"# } else { r#":"S3"}"# }).unwrap());
+        assert_eq!(passed, br#"{"code":"user.exists","message":"[redacted by claviger]"}"#);
     }
 }
 

@@ -14,6 +14,8 @@ const PURPOSE: &[u8] = b"claviger agreement 1";
 const NONE: &str = "none";
 /// A rollout takes no longer, mostly.
 const LASTS: Duration = Duration::from_mins(2);
+/// How far apart it has to have shown at least, to be another replica's.
+const AGAIN: Duration = Duration::from_secs(1);
 /// After which a limit is no longer known to differ.
 const FADES: Duration = Duration::from_mins(1);
 /// As many limits are named at the most.
@@ -74,7 +76,10 @@ impl Agreement {
 
     /// Whether another replica has another `redis.token_key`, or none; and the limits that differ, each with whether that has lasted.
     pub(super) fn differing(&self, now: Instant) -> (bool, Vec<(String, bool)>) {
-        let known = self.limits.iter().filter(|(_, it)| now.saturating_duration_since(it.last) < FADES);
+        // This replica's own, of before a change, shows once.
+        let again = |it: &Differs| it.last.saturating_duration_since(it.since) >= AGAIN;
+        let known =
+            self.limits.iter().filter(|(_, it)| again(it) && now.saturating_duration_since(it.last) < FADES);
         (self.other_keys, known.map(|(setting, it)| (setting.clone(), it.is_told)).collect())
     }
 }
@@ -97,13 +102,17 @@ mod tests {
         ] {
             let now = begun + Duration::from_secs(seconds);
             assert_eq!(agreement.differs(quota, now), is_told, "{seconds}");
-            assert_eq!(agreement.differing(now).1, [(quota.to_owned(), lasts)], "{seconds}");
+            let shown = agreement.differing(now).1;
+            let once = seconds == 0;
+            assert_eq!(shown.first(), (!once).then_some(&(quota.to_owned(), lasts)), "{seconds}");
         }
         let later = begun + Duration::from_secs(140) + FADES;
         assert!(agreement.differing(later).1.is_empty());
         assert!(!agreement.differs(quota, later), "it begins anew");
-        (0..2 * MOST).for_each(|n| _ = agreement.differs(&n.to_string(), later));
-        assert_eq!(agreement.differing(later).1.len(), MOST);
+        for at in [later, later + AGAIN] {
+            (0..2 * MOST).for_each(|n| _ = agreement.differs(&n.to_string(), at));
+        }
+        assert_eq!(agreement.differing(later + AGAIN).1.len(), MOST - 1, "and the quota, once");
     }
 
     #[test]

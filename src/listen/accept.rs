@@ -165,8 +165,8 @@ impl<H: Handler> Acceptor<H> {
         };
         let Ok(detached) = detached else { return };
         let acceptor = self.clone();
-        standing.admitted();
         self.workers.spawn(move |worker| async move {
+            standing.admitted();
             let _open = Open::new(acceptor.metrics.clone(), place);
             let connection = Connection { peer, worker, scheme: "http", standing };
             let closing = Closing::default();

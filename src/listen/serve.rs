@@ -23,7 +23,7 @@ use super::{
     unreadable::Unreadable,
     watch::{PERIOD, Patience, Slow, Watched},
 };
-use crate::activity::{Busy, State};
+use crate::activity::Busy;
 
 /// Smallest buffer that hyper takes.
 const MIN_HEAD: usize = 8 * 1024;
@@ -57,6 +57,7 @@ pub(super) async fn serve<H: Handler>(
         Protocol::Http1 => {
             let service = service_fn(|request: Request<Incoming>| {
                 let (handler, connection, busy) = (&handler, &connection, Busy::begin(&activity));
+                connection.standing.has_spoken();
                 async move { Ok::<_, Infallible>(handler.handle(connection, request, busy).await) }
             });
             let plain = connection.scheme == "http";
@@ -74,6 +75,7 @@ pub(super) async fn serve<H: Handler>(
             let service = service_fn(move |request: Request<Incoming>| {
                 let (handler, connection, busy) =
                     (handler.clone(), connection.clone(), Busy::begin(&activity));
+                connection.standing.has_spoken();
                 let taken = Taken { way: connection.standing.way().clone(), most, is_answered: false };
                 // In a box, so that an answer that waits for its reader holds nothing of how it was made.
                 Box::pin(async move {
@@ -227,8 +229,7 @@ where
                 Some(Slow::Idle) => finish(served.as_mut()),
                 Some(slow) => {
                     tracing::debug!(?slow, "a caller's connection is too slow: closed");
-                    // One that said nothing was no request.
-                    let has_begun = slow == Slow::Head && way.activity().state() == State::Reading;
+                    let has_begun = slow == Slow::Head && patience.has_begun(way.activity());
                     let unreadable = has_begun.then_some(Unreadable::HeadTooSlow);
                     return Ended { by_itself: false, unreadable };
                 }

@@ -1,8 +1,8 @@
 //! Who gives way when there is no place left for another connection: first a stranger, on whose connection nobody has authenticated yet, that
 //! has said nothing, so that a flood of those costs nobody else anything; then the caller with the most connections, its oldest that is idle,
-//! else its oldest whose answer has been long in coming or in being taken, else its oldest; then the oldest stranger. But a stranger that is
-//! still authenticating comes before a caller's last connection, and strangers never have more than half of the places for long, unless
-//! nobody wants them. So newcomers have time to authenticate, however far away, and no caller holds what another one wants. Of
+//! else its oldest whose answer has been long in coming or in being taken, else its oldest; then the oldest stranger. A stranger that is long about
+//! authenticating gives way before any caller, and so does the oldest where strangers have more than half of the places. So newcomers have time
+//! to authenticate, from far away as well unless very many do so at once, and no caller holds what another one wants. Of
 //! strangers each address may have a share. All leave as politely as time allows: a request that has just begun is finished, so a burst of
 //! one caller at its limit breaks none of its own. A connection is its caller's with the first request that authenticates. No lock is held
 //! over a wait.
@@ -141,8 +141,8 @@ impl Table {
         let spoken = self.spoken.first_key_value();
         let strangers = self.silent.len() + self.spoken.len();
         let greediest = self.known.values().map(BTreeMap::len).max().unwrap_or_default();
-        let is_callers = greediest > strangers
-            || greediest > 1 && strangers <= half && !spoken.is_some_and(|spoken| is_over(&spoken, FAR));
+        let is_callers =
+            greediest > 1 && strangers <= half && !spoken.is_some_and(|spoken| is_over(&spoken, FAR));
         let rest = spoken.or(silent).filter(|_| !is_callers);
         silent.filter(|silent| is_over(silent, SILENT)).or(rest).map(|(id, _)| *id)
     }
@@ -231,9 +231,11 @@ impl Standing {
         self.admitted.get_or_init(Instant::now);
     }
 
-    /// Its peer has said something whole: a TLS client hello (RFC 8446 section 4.1.2).
+    /// Its peer has said something whole: a TLS client hello (RFC 8446 section 4.1.2), or the head of a request.
     pub(super) fn has_spoken(&self) {
-        self.has_spoken.store(true, Relaxed);
+        if self.has_spoken.load(Relaxed) || self.has_spoken.swap(true, Relaxed) {
+            return;
+        }
         let mut table = self.strangers.table();
         if let Some(stranger) = table.silent.remove(&self.id) {
             table.spoken.insert(self.id, stranger);
@@ -248,7 +250,8 @@ impl Standing {
     /// Ends when it is to give way and has been given the time that it gets for what it is at.
     pub async fn has_had_its_time(&self) {
         self.way.told().await;
-        // It may speak meanwhile.
+        // What has come is looked at first, by whoever waits beside this. It may speak meanwhile.
+        tokio::time::sleep(GLANCE).await;
         loop {
             let stays = self.stays(true);
             if stays.is_zero() {

@@ -85,6 +85,12 @@ impl Patience {
             _ => None,
         }
     }
+
+    /// Whether the head that is slow has begun. What says nothing, or is between requests or frames, has not.
+    pub(super) fn has_begun(&self, activity: &Activity) -> bool {
+        let is_first = self.protocol == Protocol::Http1 && activity.requests() == 0;
+        is_first && activity.state() == State::Reading
+    }
 }
 
 /// A watched stream.

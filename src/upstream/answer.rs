@@ -44,6 +44,9 @@ pub struct Answer {
     exchange: Option<Arc<Held>>,
 }
 
+/// How long an error is waited for before it is handed on as it comes. Logto has one whole before its head goes out (fact 8.7).
+const ERROR: Duration = Duration::from_secs(1);
+
 /// Pieces of what came at one time that are screened in a row: then other tasks have their turn.
 const PIECES_IN_A_ROW: usize = 4;
 
@@ -147,8 +150,8 @@ impl Answer {
         self.response.headers_mut()
     }
 
-    /// Head and body of the answer to `request`, as its caller may see them. The body's beginning is waited for, and all of an error, `idle`
-    /// at most: where that must not pass, there is time yet to say so with a status.
+    /// Head and body of the answer to `request`, as its caller may see them. The body's beginning is waited for, `idle` at most, and
+    /// all of an error for a moment: where that must not pass, there is time yet to say so with a status.
     ///
     /// # Errors
     /// [`BodyError`]: nothing of it may pass, or it does not even begin.
@@ -170,8 +173,11 @@ impl Answer {
             is_kept: request.version == Version::HTTP_2,
         });
         body.first = if body.filter.reads_error() {
-            let whole = timeout(idle, poll_fn(|cx| body.poll_screened(cx))).await;
-            let whole = whole.map_err(|_| BodyError::Idle(idle))?;
+            let whole = timeout(ERROR, poll_fn(|cx| body.poll_screened(cx))).await;
+            let whole = whole.unwrap_or_else(|_| {
+                body.filter.give_up_error();
+                None
+            });
             body.filter.finish_error(&mut head.headers);
             whole
         } else {

@@ -87,7 +87,7 @@ impl Attempt<'_> {
         let took = self.ended();
         let Self { tenant, operation, started, .. } = self;
         let (health, places) = (tenant.health(), tenant.in_flight());
-        if let Some(since) = health.answered() {
+        if let Some(since) = health.answered(Instant::now()) {
             let (name, endpoint) = (&tenant.config().name, &tenant.config().endpoint);
             let after = humantime::format_duration(Duration::from_secs(since.elapsed().as_secs()));
             tracing::info!(tenant = %name, %endpoint, %after, "the upstream takes connections again");

@@ -59,6 +59,10 @@ pub struct LastFailure {
     pub what: String,
 }
 
+/// How long connections have to be refused before it is said that they are taken again; and after which nobody remembers.
+const WORTH_A_WORD: Duration = Duration::from_secs(1);
+const STALE: Duration = Duration::from_mins(10);
+
 /// An upstream that refuses connections.
 #[derive(Debug, Clone, Copy)]
 struct Refusing {
@@ -73,13 +77,18 @@ impl UpstreamHealth {
         self.failed(now, kind, what);
     }
 
-    /// There was an answer, whatever its status. Since when connections had been refused, if they had.
-    pub fn answered(&self) -> Option<Instant> {
+    /// There was an answer, whatever its status. Since when connections had been refused until now, if that was worth a word.
+    pub fn answered(&self, now: Instant) -> Option<Instant> {
         // Read before it is written, since all requests of all workers come by here.
         let failures = self.0.get().filter(|it| it.consecutive.load(Relaxed) != 0)?;
         failures.consecutive.store(0, Relaxed);
         let refusing = failures.refusing.lock().unwrap_or_else(PoisonError::into_inner).take();
-        refusing.map(|refusing| refusing.since)
+        let lasted = |refusing: &Refusing| {
+            let (since, last) =
+                [refusing.since, refusing.last].map(|at| now.saturating_duration_since(at)).into();
+            since >= WORTH_A_WORD && last < STALE
+        };
+        refusing.filter(lasted).map(|refusing| refusing.since)
     }
 
     /// A try failed, although it may have been answered.

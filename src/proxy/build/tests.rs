@@ -80,7 +80,7 @@ async fn a_tenant_takes_less_than_four_kib_of_memory_beside_its_token() {
 fn look(tenant: &Tenant) {
     let health = tenant.health();
     assert_eq!((health.consecutive(), health.look(), health.last().is_none()), (0, 0, true));
-    health.answered();
+    health.answered(tokio::time::Instant::now());
     let (quota, in_flight) = (tenant.quota().status().unwrap(), tenant.in_flight().used());
     assert_eq!((quota.waiting, in_flight), ([0; 3], 0));
     assert!((quota.pace - 1.0).abs() < f64::EPSILON);
