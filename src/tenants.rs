@@ -12,6 +12,9 @@ use crate::ids::TenantName;
 /// Tenants by name, as they are at one moment. Cheap to clone.
 type Snapshot<T> = HashTrieMapSync<TenantName, Arc<T>>;
 
+/// So many that a request is not to look at each.
+const MANY: usize = 256;
+
 /// The tenants of a process.
 pub struct Directory<T> {
     current: ArcSwap<Snapshot<T>>,
@@ -36,7 +39,6 @@ impl<T> Directory<T> {
     /// The only tenant that fits, where there is just one. Among very many none is looked for: a request is not to take as long as
     /// there are many.
     pub fn only(&self, fits: impl Fn(&T) -> bool) -> Option<Arc<T>> {
-        const MANY: usize = 256;
         let current = self.current.load();
         if current.size() > MANY {
             return None;
@@ -44,6 +46,12 @@ impl<T> Directory<T> {
         let mut fitting = current.values().filter(|tenant| fits(tenant));
         let first = fitting.next()?;
         fitting.next().is_none().then(|| first.clone())
+    }
+
+    /// Whether there may be one that fits: among very many it is not looked for.
+    pub fn may_have(&self, fits: impl Fn(&T) -> bool) -> bool {
+        let current = self.current.load();
+        current.size() > MANY || current.values().any(|tenant| fits(tenant))
     }
 
     /// How many there are.

@@ -267,7 +267,7 @@ fn of_tls(error: &rustls::Error) -> Option<Cow<'static, str>> {
         }
         rustls::Error::AlertReceived(AlertDescription::HandshakeFailure)
         | rustls::Error::PeerIncompatible(_) => {
-            "the server has no TLS version or cipher in common with Claviger: have it speak TLS 1.2 or 1.3, with an ECDHE cipher"
+            "the server refuses the TLS handshake: have it speak TLS 1.2 or 1.3 with an ECDHE cipher, and want no client certificate, as Claviger has none"
         }
         rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
             "the server wants a client certificate, which Claviger does not have: look at what is in front of it"

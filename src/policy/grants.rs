@@ -167,9 +167,12 @@ impl Grants {
                 Some(tenant) => return Err(grant.not_granted(tenant.name())),
                 None => return Err(grant.no_tenant(name)),
             },
-            None => tenants
-                .only(|tenant| grant.includes(tenant))
-                .ok_or_else(|| Refusal::TenantNotNamed(grant.known_tenants()))?,
+            None => tenants.only(|tenant| grant.includes(tenant)).ok_or_else(|| {
+                match tenants.may_have(|tenant| grant.includes(tenant)) {
+                    true => Refusal::TenantNotNamed(grant.known_tenants()),
+                    false => Refusal::NoTenant(grant.name.clone()),
+                }
+            })?,
         };
         Ok(tenant)
     }

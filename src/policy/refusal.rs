@@ -65,6 +65,9 @@ pub enum Refusal {
     /// The caller has several tenants and named none.
     #[error("the request names no tenant, and caller {caller} has several{names}", caller = .0.caller, names = .0.names())]
     TenantNotNamed(KnownTenants),
+    /// The caller has no tenant, as none that there is fits its grant.
+    #[error("the request names no tenant, and caller {0} has none: no tenant fits `callers.{0}.tenants`")]
+    NoTenant(CallerName),
     /// The rules deny it, or no rule allows it.
     #[error("caller {caller} may not use {operation} at tenant {tenant}: {}", because(.reason))]
     NotPermitted {

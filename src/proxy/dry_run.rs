@@ -180,7 +180,7 @@ impl Pipeline {
             _ => None,
         };
         let Some(body) = body else { return Ok(Allowed::Operation { rule, masking, cache }) };
-        upstream::check_body(&head.method, &head.headers, body, &self.config.limits)?;
+        upstream::check_body((&head.method, &head.headers, operation.name()), body, &self.config.limits)?;
         let (_, by_body) = operation.approve(&head.headers, Some(body))?;
         Ok(Allowed::Operation { rule: by_body.or(rule), masking, cache })
     }

@@ -176,6 +176,7 @@ impl Failure {
                 Refusal::Target(TargetError::TenantHeader) => table::BAD_REQUEST,
                 Refusal::Target(TargetError::TenantConflict) => table::TWO_TENANTS,
                 Refusal::TenantNotNamed(_) => table::TENANT_NOT_NAMED,
+                Refusal::NoTenant(_) => table::NO_TENANT,
                 Refusal::AccountNotNamed(..) => table::ACCOUNT_NOT_NAMED,
                 Refusal::Path(_) => table::PATH_AMBIGUOUS,
                 Refusal::TenantUnknown { .. } => table::TENANT_UNKNOWN,

@@ -331,8 +331,13 @@ impl Pipeline {
     ) -> Result<Prepared, Failure> {
         let (timeouts, limits) = (&self.config.timeouts, &self.config.limits);
         admitted.hold(Prepared::held_of(&body, limits, extent))?;
+        let operation = match admitted.action() {
+            Action::Forward(operation) => operation.name(),
+            _ => "",
+        };
         let reading = async {
-            let body = Prepared::read(&head.method, &head.headers, body, limits, timeouts.body).await?;
+            let request = (&head.method, &head.headers, operation);
+            let body = Prepared::read(request, body, limits, timeouts.body).await?;
             if extent == Extent::Whole { body.hold(limits).await } else { Ok(body) }
         };
         timeout_at(deadline, reading)

@@ -228,6 +228,9 @@ impl Fault {
             "invalid_request" if self.says_expired() => {
                 "The client secret has expired: create a new one in Logto Console, Applications, the application, App secrets."
             }
+            "invalid_request" if description.contains("no client authentication") => {
+                "A proxy between Claviger and Logto takes the Authorization header out of token requests: have it pass that on, or set `client_auth` to \"client_secret_post\"."
+            }
             "invalid_target" => {
                 "Set `resource` to the identifier of the Management API, letter by letter and without a trailing slash: https://<tenant id>.logto.app/api on Logto Cloud (also with a custom domain), https://default.logto.app/api elsewhere."
             }

@@ -134,8 +134,7 @@ impl Prepared {
     /// # Errors
     /// [`RequestBodyError`].
     pub async fn read(
-        method: &Method,
-        headers: &HeaderMap,
+        (method, headers, operation): (&Method, &HeaderMap, &str),
         body: Incoming,
         limits: &Limits,
         idle: Duration,
@@ -143,7 +142,7 @@ impl Prepared {
         if body.is_end_stream() {
             return Ok(Self::Held(Bytes::new()));
         }
-        let check = Check::begin(method, headers, limits)?;
+        let check = Check::begin((method, headers, operation), limits)?;
         let (length, limit) = (body.size_hint().exact(), check.left);
         if length.is_some_and(|length| length > limit) {
             return Err(check.over);
@@ -231,18 +230,20 @@ impl Prepared {
 /// # Errors
 /// [`RequestBodyError`].
 pub fn check(
-    method: &Method,
-    headers: &HeaderMap,
+    request: (&Method, &HeaderMap, &str),
     body: &[u8],
     limits: &Limits,
 ) -> Result<(), RequestBodyError> {
-    if body.is_empty() { Ok(()) } else { Check::begin(method, headers, limits)?.take(body) }
+    if body.is_empty() { Ok(()) } else { Check::begin(request, limits)?.take(body) }
 }
 
 impl Check {
-    /// Of the headers.
-    fn begin(method: &Method, headers: &HeaderMap, limits: &Limits) -> Result<Self, RequestBodyError> {
-        let media = headers.get(header::CONTENT_TYPE).map(|value| Media::of(value.as_bytes()));
+    /// Of the headers, in a request for this operation.
+    fn begin(
+        (method, headers, operation): (&Method, &HeaderMap, &str),
+        limits: &Limits,
+    ) -> Result<Self, RequestBodyError> {
+        let media = headers.get(header::CONTENT_TYPE).map(|value| Media::of(value.as_bytes(), operation));
         // Elsewhere Logto reads none.
         if matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
             match media {

@@ -364,4 +364,11 @@ async fn a_caller_with_one_tenant_need_not_name_it_whatever_others_there_are() {
     assert_eq!((logto.api_requests(), other.api_requests()), (1, 0));
     assert!(proxy.reload_with(|it| it.set("tenants.beta.labels", "['customer']")).await);
     proxy.get("/api/roles").await.assert_problem(400, "bad_request");
+    let none = |it: crate::support::Settings| {
+        it.set("tenants.beta.labels", "['x']").set("tenants.acme.labels", "['x']")
+    };
+    assert!(proxy.reload_with(none).await);
+    let answer = proxy.get("/api/roles").await;
+    answer.assert_problem(400, "bad_request");
+    assert!(answer.text().contains("caller local has none"), "{}", answer.text());
 }

@@ -326,6 +326,9 @@ async fn a_body_that_logto_would_not_read_is_refused_before_it_makes_an_empty_us
         answer.assert_problem(415, "content_type_missing");
         assert!(answer.text().contains("Content-Type: application/json"), "{}", answer.text());
     }
+    let multipart = "--x\r\nContent-Disposition: form-data; name=\"username\"\r\n\r\nbob\r\n--x--\r\n";
+    let form = Request::new("POST", "/api/users").body("multipart/form-data; boundary=x", multipart);
+    proxy.ask(&form).await.assert_problem(415, "content_type_missing");
     assert!(logto.api_requests_seen().is_empty(), "none of them was sent");
     let text = proxy.ask(&Request::new("POST", "/api/users").body("text/json", user)).await;
     assert_eq!(text.status, 400, "Logto says so itself: {}", text.text());

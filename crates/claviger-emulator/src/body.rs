@@ -69,7 +69,11 @@ impl Payload {
             return Err(Refused::Error(ApiError::not_implemented("compressed request bodies")));
         }
         match media.as_str() {
-            "application/json" => self.json(),
+            "application/json"
+            | "application/json-patch+json"
+            | "application/vnd.api+json"
+            | "application/csp-report"
+            | "application/reports+json" => self.json(),
             "application/x-www-form-urlencoded" => self.form(),
             text if text.starts_with("text/") => self.text(),
             "multipart/form-data" => Ok(Parsed::Multipart),

@@ -142,8 +142,11 @@ impl Journal {
                 head
             }
             None if has_results => {
-                let what = "is there, and not the journal that belongs to it: move it away, or name another by --results";
-                return Err(format!("{} {what}", results.display()));
+                return Err(format!(
+                    "{} is empty, and {} is not{NO_JOURNAL}",
+                    journal.display(),
+                    results.display()
+                ));
             }
             None => {
                 let head = Head::new(input, tenant).ok_or("the system gives no random bytes")?;
