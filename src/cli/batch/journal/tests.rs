@@ -138,7 +138,7 @@ fn a_journal_is_for_one_run_at_a_time_of_one_file() {
     std::fs::write(desk.path("r"), "[]\n").unwrap();
     assert!(desk.open().err().is_some_and(|why| why.contains("damaged")));
     std::fs::remove_file(desk.path("j")).unwrap();
-    assert!(desk.open().err().is_some_and(|why| why.contains("move it away")));
+    assert!(desk.open().err().is_some_and(|why| why.contains("put a copy of it back")));
 }
 
 #[test]
