@@ -226,7 +226,7 @@ impl Standing {
         }
     }
 
-    /// It has a place.
+    /// It has a place, and is looked at from now on: what has come by then is read before its time is over.
     pub(super) fn admitted(&self) {
         self.admitted.get_or_init(Instant::now);
     }
@@ -250,8 +250,7 @@ impl Standing {
     /// Ends when it is to give way and has been given the time that it gets for what it is at.
     pub async fn has_had_its_time(&self) {
         self.way.told().await;
-        // What has come is looked at first, by whoever waits beside this. It may speak meanwhile.
-        tokio::time::sleep(GLANCE).await;
+        // It may speak meanwhile.
         loop {
             let stays = self.stays(true);
             if stays.is_zero() {
