@@ -13,7 +13,8 @@ use super::{
 };
 use crate::{
     config::{
-        endpoint::{Endpoint, InvalidEndpoint},
+        endpoint::{Endpoint, InvalidEndpoint, NOT_EXPANDED},
+        env,
         leaf::{Leaf, List},
         node::Named,
         path::KeyPath,
@@ -160,6 +161,10 @@ impl Checker<'_> {
         let endpoint = match Endpoint::parse(text) {
             Ok(endpoint) => endpoint,
             Err(InvalidEndpoint { what, remedy }) => {
+                let remedy = match env::name_of(key).filter(|_| what == NOT_EXPANDED) {
+                    Some(name) => format!("Write the address itself, or set {name} to it."),
+                    None => remedy,
+                };
                 self.problem(key, what, remedy);
                 return None;
             }

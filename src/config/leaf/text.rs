@@ -8,7 +8,7 @@ use schemars::{Schema, json_schema};
 use crate::{
     config::{
         address::Address,
-        from_text::FromText,
+        from_text::{FromText, unexpanded},
         issuer::Algorithm,
         pattern,
         problem::{Mistake, nearest, quoted},
@@ -34,6 +34,12 @@ impl FromText for PathBuf {
     fn from_text(text: &str) -> Result<Self, Mistake> {
         if text.is_empty() {
             return Err(Mistake::new("the path is empty", "Write the path of a file."));
+        }
+        if text.ends_with('/') {
+            return Err(Mistake::new(
+                "the path ends with a slash, so it is a directory's",
+                "Name a file in it.",
+            ));
         }
         Ok(text.into())
     }
@@ -213,7 +219,10 @@ impl FromText for Address {
                     "Write unix:/run/claviger.sock.",
                 ));
             }
-            return Ok(Self::Unix(path.into()));
+            return match unexpanded(path) {
+                Some(mistake) => Err(mistake),
+                None => Ok(Self::Unix(path.into())),
+            };
         }
         if let Some(port) = text.strip_prefix("localhost:").and_then(|port| port.parse::<u16>().ok()) {
             return Err(Mistake::new(

@@ -127,7 +127,11 @@ fn a_name_of_a_variable_is_written_without_the_dollar() {
 #[test]
 fn a_tilde_is_told_not_to_be_expanded() {
     let said = replaced(SECRET, "client_secret = { file = \"~/acme\" }").problems();
-    assert!(said[0].ends_with("there is no such file. ~ is not expanded: write the whole path."), "{said:?}");
+    assert!(
+        said[0]
+            .ends_with("there is no such file. ~ is not expanded, nor is a variable: write the whole path."),
+        "{said:?}"
+    );
 }
 
 #[test]
