@@ -76,6 +76,10 @@ impl Endpoint {
             let remedy = "Take the part before the @ out: credentials have keys of their own.";
             return Err(invalid("the endpoint holds a user name or password", remedy));
         }
+        if authority.port_u16() == Some(0) {
+            let remedy = "Write the port that Logto listens on, or leave it out.";
+            return Err(invalid("nobody can be reached at port 0", remedy));
+        }
         let Some(authority) = plain_authority(scheme, authority) else {
             return Err(invalid("host and port cannot be read", FORM));
         };

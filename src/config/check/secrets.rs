@@ -10,7 +10,7 @@ use crate::{
 
 mod instead;
 
-use instead::instead;
+use instead::{instead, like_a_reference};
 
 pub(super) use instead::around;
 
@@ -76,6 +76,9 @@ impl Checker<'_> {
             return None;
         }
         if let Some((what, remedy)) = around(secret.expose()) {
+            self.warn(key, what, remedy);
+        }
+        if let Some((what, remedy)) = like_a_reference(source, secret.expose()) {
             self.warn(key, what, remedy);
         }
         Some(secret)

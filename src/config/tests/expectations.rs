@@ -165,3 +165,90 @@ fn the_variable_of_the_file_is_found_under_names_near_to_it() {
         ]
     );
 }
+
+#[test]
+fn names_in_one_text_are_shown_as_a_list() {
+    let two = format!("{GOOD}[policies.q]\nallow = [\"roles:read\"]\n");
+    for (text, list) in [("p,q", "\"p\", \"q\""), ("p q", "\"p\", \"q\""), ("[p]", "\"p\"")] {
+        assert_eq!(
+            bench(&two).env("CLAVIGER_CALLERS__C__POLICIES", text).problems(),
+            [format!(
+                "environment variable CLAVIGER_CALLERS__C__POLICIES: callers.c.policies: there is no policy \"{text}\". \
+                 Write a list: [{list}]; in a shell put '…' around it."
+            )]
+        );
+    }
+    for text in ["[127.0.0.1:3700]", "['127.0.0.1:3700']"] {
+        let said = bench(GOOD).env("CLAVIGER_LISTEN__PROXY", text);
+        match text.contains('\'') {
+            true => assert_eq!(said.config().listen.proxy.len(), 1),
+            false => assert_eq!(
+                said.problems(),
+                [
+                    "environment variable CLAVIGER_LISTEN__PROXY: listen.proxy: \"[127.0.0.1:3700]\" is a list of addresses as text. \
+                     Write a list: [\"127.0.0.1:3700\"]; in a shell put '…' around it."
+                ]
+            ),
+        }
+    }
+}
+
+#[test]
+fn an_issuer_and_its_keys_are_named_as_they_are() {
+    let said = |issuer: &str, jwks: &str| {
+        above(&format!("[issuers.x]\nissuer = \"{issuer}\"\naudience = \"c\"\njwks = \"{jwks}\"")).problems()
+    };
+    let jwks =
+        "c.toml:4: issuers.x.jwks: this is a path, not a URL. Write jwks = { file = \"/x/jwks.json\" }.";
+    for url in ["file:///x/jwks.json", "file:/x/jwks.json"] {
+        assert_eq!(said("https://x.example", url), [jwks]);
+    }
+    assert_eq!(
+        said("https://x.example/oidc/.well-known/openid-configuration", "https://x.example/keys"),
+        [
+            "c.toml:2: issuers.x.issuer: this is the URL of a document about the issuer; the issuer is what the claim iss of its tokens says. \
+             Write \"https://x.example/oidc\"."
+        ]
+    );
+}
+
+#[test]
+fn nobody_is_reached_at_port_0() {
+    assert_eq!(
+        replaced("client_id", "endpoint = \"https://x.example:0\"\nclient_id").problems(),
+        [
+            "c.toml:3: tenants.acme.endpoint: nobody can be reached at port 0. Write the port that Logto listens on, or leave it out."
+        ]
+    );
+}
+
+#[test]
+fn a_host_is_written_as_dns_has_it() {
+    let remedy = "Write the host as DNS has it, with xn-- in it";
+    for (key, value) in [
+        ("allowed_hosts", "[\"größe.example\"]"),
+        ("allowed_origins", "[\"https://größe.example\"]"),
+        ("public_url", "\"https://größe.example\""),
+    ] {
+        let said = above(&format!("[listen]\n{key} = {value}")).problems();
+        assert!(said.len() == 1 && said[0].contains(remedy), "{said:?}");
+    }
+}
+
+#[test]
+fn a_secret_that_begins_as_a_reference_is_doubted() {
+    let what = "tenants.acme.client_secret: the secret begins as a reference to one, and is taken as it is.";
+    let variable = "CLAVIGER_TENANTS__ACME__CLIENT_SECRET";
+    for value in ["file:acme", "@acme"] {
+        assert_eq!(
+            bench(GOOD).env(variable, value).warnings(),
+            [format!(
+                "environment variable {variable}: {what} If it is one, write {variable}='{{ file = \"…\" }}'."
+            )]
+        );
+        assert_eq!(
+            Bench::new().with("c.toml", GOOD).env("S", value).warnings(),
+            [format!("c.toml:4: {what} If it is one, write {{ file = \"…\" }}.")]
+        );
+    }
+}

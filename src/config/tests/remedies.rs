@@ -204,11 +204,13 @@ fn an_address_of_admin_that_is_proposed_is_free() {
 #[test]
 fn several_values_in_one_text_are_shown_as_a_list() {
     // The second as a shell leaves a list without quotes around it.
-    for text in ["127.0.0.1:1, [::1]:2", "[127.0.0.1:1,[::1]:2]"] {
+    for text in
+        ["127.0.0.1:1, [::1]:2", "[127.0.0.1:1,[::1]:2]", "127.0.0.1:1;[::1]:2", "127.0.0.1:1 [::1]:2"]
+    {
         assert_eq!(
             bench(GOOD).env("CLAVIGER_LISTEN__PROXY", text).problems(),
             [format!(
-                "environment variable CLAVIGER_LISTEN__PROXY: listen.proxy: \"{text}\" is several addresses in one text. \
+                "environment variable CLAVIGER_LISTEN__PROXY: listen.proxy: \"{text}\" is a list of addresses as text. \
                  Write a list: [\"127.0.0.1:1\", \"[::1]:2\"]; in a shell put '…' around it."
             )]
         );
