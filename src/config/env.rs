@@ -35,7 +35,7 @@ const RESERVED: [&str; 2] = ["CLAVIGER_ALLOW", CONFIG];
 const NAMED: [&str; 6] = ["tenant_templates", "cloud", "issuers", "tenants", "policies", "callers"];
 
 pub(super) fn origin(name: &str) -> Origin {
-    Origin::from(format!("environment variable {name}"))
+    Origin::from(format!("{}{name}", Origin::VARIABLE))
 }
 
 /// The text of a variable; `None` where it is not set or empty.

@@ -58,6 +58,15 @@ fn a_variable_in_an_address_is_not_expanded() {
 }
 
 #[test]
+fn a_variable_in_the_variable_of_an_address_is_to_be_replaced_there() {
+    let name = "CLAVIGER_TENANTS__ACME__ENDPOINT";
+    let said = format!(
+        "environment variable {name}: tenants.acme.endpoint: variables are not expanded here. Set {name} to the address itself."
+    );
+    assert_eq!(bench(GOOD).env(name, "$LOGTO").problems(), [said]);
+}
+
+#[test]
 fn the_variable_of_a_whole_table_is_told_which_keys_it_has() {
     let what = "this is a whole table, and no key of one.";
     for (name, remedy) in [
