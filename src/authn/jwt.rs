@@ -61,6 +61,8 @@ const REMEMBERED: u64 = 10_000;
 /// that they do not push out those of callers.
 const REFUSED: u64 = 1_000;
 const REFUSED_FOR: Duration = Duration::from_secs(10);
+/// No time of a token in seconds, as it is after the year 5000, and each of today in milliseconds.
+const MILLISECONDS: Duration = Duration::from_secs(100_000_000_000);
 
 pub(super) struct Jwts {
     /// By `iss`.
@@ -250,6 +252,9 @@ impl Issuer {
         }
         if now >= expires {
             return Err(JwtError::Expired(now.saturating_sub(ends)));
+        }
+        if begins > MILLISECONDS {
+            return Err(JwtError::Milliseconds);
         }
         if begins > now + leeway {
             return Err(JwtError::NotYetValid(begins.saturating_sub(now)));

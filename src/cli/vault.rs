@@ -160,7 +160,14 @@ async fn answer(options: Result<&VaultOptions, String>, command: &Command) -> Re
             Ok(with(text, json!(checkup)))
         }
         Command::Rekey { new_key, .. } => {
-            let count = store.rekey(new(new_key)?).await.map_err(said)?;
+            let new = new(new_key)?;
+            if vault_key(options).await.is_ok_and(|own| own == new) {
+                return Err(
+                    "this is the key that the vault is sealed with already: make another one with: openssl rand -hex 32"
+                        .into(),
+                );
+            }
+            let count = store.rekey(new).await.map_err(said)?;
             let text = format!(
                 "{} sealed with the new key: let `vault.key` in the configuration name {} before the next start",
                 super::count(count, "record"),

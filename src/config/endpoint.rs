@@ -39,6 +39,9 @@ pub(super) const NOT_ASCII: (&str, &str) = (
     "Write the host as DNS has it, with xn-- in it, as the address bar of a browser copies it: \"xn--bcher-kva.example\" for bücher.example.",
 );
 
+/// Of a URL that a shell would have to expand.
+pub(super) const NOT_EXPANDED: &str = "variables are not expanded here";
+
 impl Endpoint {
     /// Reads scheme and authority, such as `https://acme.logto.app`.
     ///
@@ -47,6 +50,9 @@ impl Endpoint {
     pub fn parse(text: &str) -> Result<Self, InvalidEndpoint> {
         const FORM: &str = "Write scheme and host, such as \"https://acme.logto.app\".";
         let invalid = |what, remedy: &str| InvalidEndpoint { what, remedy: remedy.to_owned() };
+        if text.contains('$') && !text.contains('@') {
+            return Err(invalid(NOT_EXPANDED, FORM));
+        }
         let Ok(url) = text.trim().parse::<http::Uri>() else {
             let (what, remedy) = match text.is_ascii() {
                 true => ("this is not a URL", FORM),
@@ -69,6 +75,10 @@ impl Endpoint {
         if authority.as_str().contains('@') {
             let remedy = "Take the part before the @ out: credentials have keys of their own.";
             return Err(invalid("the endpoint holds a user name or password", remedy));
+        }
+        if authority.port_u16() == Some(0) {
+            let remedy = "Write the port that Logto listens on, or leave it out.";
+            return Err(invalid("nobody can be reached at port 0", remedy));
         }
         let Some(authority) = plain_authority(scheme, authority) else {
             return Err(invalid("host and port cannot be read", FORM));

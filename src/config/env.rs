@@ -31,8 +31,11 @@ const CONFIG: &str = "CLAVIGER_CONFIG";
 /// Read elsewhere (the short form; the choice of files).
 const RESERVED: [&str; 2] = ["CLAVIGER_ALLOW", CONFIG];
 
+/// Sections whose keys are names of one's own choice.
+const NAMED: [&str; 6] = ["tenant_templates", "cloud", "issuers", "tenants", "policies", "callers"];
+
 pub(super) fn origin(name: &str) -> Origin {
-    Origin::from(format!("environment variable {name}"))
+    Origin::from(format!("{}{name}", Origin::VARIABLE))
 }
 
 /// The text of a variable; `None` where it is not set or empty.
@@ -97,6 +100,11 @@ pub(super) fn tree(env: &Environment, secrets: &Secrets, remarks: &mut Remarks) 
                 problem("this is a whole section, and no key of one", key_of(name, value));
                 continue;
             }
+            Some(value) if !value.trim_start().starts_with('{') && is_named_table(&path) => {
+                problem("this is a whole table, and no key of one", key_of_named(name, &path));
+                remarks.reported.push(KeyPath::of(&path));
+                continue;
+            }
             Some(value) => node(value, &origin),
             None => {
                 problem("the value is not UTF-8", "Set it to text.".into());
@@ -135,9 +143,12 @@ fn is_service_link(name: &str) -> bool {
 
 /// Whether the keys lead to a section whose keys have no names of their own choice.
 fn is_section(path: &[&str]) -> bool {
-    const OTHERS: [&str; 7] =
-        ["workers", "tenant_templates", "cloud", "issuers", "tenants", "policies", "callers"];
-    matches!(*path, [section] if !OTHERS.contains(&section))
+    matches!(*path, [section] if section != "workers" && !NAMED.contains(&section))
+}
+
+/// Whether the keys lead to a table that has a name, or to all of a kind.
+fn is_named_table(path: &[&str]) -> bool {
+    matches!(*path, [section] | [section, _] if NAMED.contains(&section))
 }
 
 /// What to set in place of a whole section. The value is not repeated but where it is a word of the log's: it may be a secret.
@@ -157,7 +168,32 @@ fn key_of(name: &str, value: &str) -> String {
     }
 }
 
+/// The variable that stands for the key at `path`, where it has one that every shell can set.
+pub(super) fn name_of(path: &KeyPath) -> Option<String> {
+    let steps = path.steps();
+    let is_plain = |step: &&str| {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+        !step.is_empty() && step.bytes().all(plain) && !step.contains("__")
+    };
+    steps.iter().all(is_plain).then(|| format!("{PREFIX}{}", steps.join("__").to_ascii_uppercase()))
+}
+
+/// What to set in place of a table under a name, or of all of a kind. The value is not repeated.
+fn key_of_named(name: &str, path: &[&str]) -> String {
+    match path {
+        [_] => format!("Two underscores stand before a name and before its key: {name}__NAME__KEY."),
+        ["policies", ..] => format!("Write {name}__ALLOW, such as {name}__ALLOW=users:read."),
+        ["tenants", ..] => format!("Write {name}__ENDPOINT, {name}__CLIENT_ID and {name}__CLIENT_SECRET."),
+        ["callers", ..] => format!("Write {name}__IDENTIFY and {name}__POLICIES."),
+        ["issuers", ..] => format!("Write {name}__ISSUER and {name}__AUDIENCE."),
+        _ => format!("Two underscores stand before the key: {name}__KEY."),
+    }
+}
+
 fn meant(name: &str) -> String {
+    if matches!(name.strip_prefix(PREFIX), Some("CONFIG_FILE" | "CONFIG_PATH" | "CONFIGURATION")) {
+        return format!("Did you mean {CONFIG}?");
+    }
     match nearest(name.strip_prefix(PREFIX).unwrap_or(name), SINGLE) {
         Some(near) => format!("Did you mean {PREFIX}{near}?"),
         None => "Two underscores stand between the keys of a path: CLAVIGER_LISTEN__ADMIN for listen.admin."

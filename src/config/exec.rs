@@ -6,7 +6,7 @@ use std::{ops::RangeInclusive, path::Path, time::Duration};
 use schemars::{Schema, json_schema};
 
 use super::{
-    from_text::FromText as _,
+    from_text::{FromText as _, unexpanded},
     problem::Mistake,
     tree::{Members, Node, Value},
 };
@@ -33,6 +33,10 @@ pub(super) fn command(members: &Members, base: &Path) -> Result<Command, Mistake
     let mut words = words.into_iter();
     let program = words.next().filter(|program| !program.trim().is_empty());
     let program = program.ok_or_else(|| Mistake::new("the exec of this reference names no program", FORM))?;
+    if let Some(Mistake { remedy, .. }) = unexpanded(&program) {
+        let what = "the program of this reference is written as a shell would expand it, and neither ~ nor variables are expanded here";
+        return Err(Mistake::new(what, remedy));
+    }
     let program = if program.contains('/') { base.join(program).display().to_string() } else { program };
     Ok(Command { program, arguments: words.collect(), ttl, timeout })
 }

@@ -43,6 +43,11 @@ impl Inputs {
         self.fingerprint.add(content.unwrap_or_default());
     }
 
+    /// All files so far.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(|path| &**path)
+    }
+
     pub(super) fn digest(&self) -> Digest {
         self.fingerprint.digest()
     }

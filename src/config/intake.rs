@@ -7,6 +7,8 @@ use zeroize::Zeroizing;
 
 use super::{
     exec,
+    from_text::unexpanded,
+    origin::Origin,
     path::{KeyPath, Trail},
     problem::{Mistake, Problem, nearest},
     tree::{Node, Value},
@@ -28,6 +30,14 @@ impl Secrets {
     /// Whether some secret is taken from the environment variable `name`.
     pub(super) fn reads_variable(&self, name: &str) -> bool {
         self.0.iter().any(|source| matches!(source, SecretSource::Env(known) if known == name))
+    }
+
+    /// The files that secrets are taken from.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        self.0.iter().filter_map(|source| match source {
+            SecretSource::File(path) => Some(&**path),
+            _ => None,
+        })
     }
 
     pub(super) fn keep(&mut self, source: SecretSource) -> Value {
@@ -121,6 +131,10 @@ impl Intake<'_> {
                         && let Value::Text(text) = &mut child.value
                         && !text.is_empty()
                     {
+                        if let Some(mistake) = unexpanded(text) {
+                            self.say(&trail, child.origin.clone(), mistake);
+                            return false;
+                        }
                         *text = Zeroizing::new(self.base.join(text.as_str()).display().to_string());
                     }
                     self.walk(&trail, child);
@@ -175,17 +189,16 @@ impl Intake<'_> {
             }
             Ok(None) => true,
             Err(mistake) => {
-                let path = trail.path();
-                self.reported.push(path.clone());
-                self.problems.push(Problem {
-                    key: path.to_string(),
-                    origin: Some(node.origin.clone()),
-                    what: mistake.what,
-                    remedy: mistake.remedy,
-                });
+                self.say(trail, node.origin.clone(), mistake);
                 false
             }
         }
+    }
+
+    fn say(&mut self, trail: &Trail<'_>, origin: Origin, Mistake { what, remedy }: Mistake) {
+        let path = trail.path();
+        self.problems.push(Problem { key: path.to_string(), origin: Some(origin), what, remedy });
+        self.reported.push(path);
     }
 
     /// The secret that `value` is or names; `None` where it was taken before. Says nothing of what it holds: a
@@ -219,6 +232,10 @@ impl Intake<'_> {
                 Err(Mistake::new(format!("the {key} of this reference is empty"), format!("{FORMS}.")))
             }
             ("file", Value::Text(text)) => Ok(Some(SecretSource::File(self.base.join(text.as_str())))),
+            ("env", Value::Text(text)) if !may_be_a_name(text) => Err(Mistake::new(
+                "the env of this reference cannot be the name of a variable",
+                "Write a name of letters, digits and _: { env = \"LOGTO_SECRET\" }.",
+            )),
             ("env", Value::Text(text)) => match without_dollar(text) {
                 Some(name) => Err(Mistake::new(
                     "the env of this reference is written as a shell would expand it",
@@ -248,9 +265,16 @@ pub(super) fn referring(text: &str) -> Option<&str> {
     Some(key).filter(|key| matches!(*key, "file" | "env" | "exec"))
 }
 
-/// The name in `$NAME` or `${NAME}`, where it is the name of a variable.
+/// Whether a text could be the name of a variable, or is one as a shell would expand it.
+fn may_be_a_name(text: &str) -> bool {
+    without_dollar(text).is_some()
+        || !text.contains(|c: char| c.is_whitespace() || matches!(c, '=' | '%' | '\0'))
+}
+
+/// The name in `$NAME`, `${NAME}` or `%NAME%`, where it is the name of a variable.
 fn without_dollar(text: &str) -> Option<&str> {
-    let name = text.strip_prefix('$')?;
+    let by_percent = text.strip_prefix('%').and_then(|name| name.strip_suffix('%'));
+    let name = text.strip_prefix('$').or(by_percent)?;
     let name = name.strip_prefix('{').and_then(|name| name.strip_suffix('}')).unwrap_or(name);
     let is_name = |name: &str| {
         name.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())

@@ -12,6 +12,9 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// What stands before the name of an environment variable.
+    pub(super) const VARIABLE: &str = "environment variable ";
+
     /// A place in a file, with its line counted from 1.
     pub fn in_file(file: &Arc<str>, line: usize) -> Self {
         Self { source: file.clone(), line: u32::try_from(line).unwrap_or(u32::MAX) }
@@ -20,6 +23,11 @@ impl Origin {
     /// The file or other source.
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// The environment variable, where it is one.
+    pub(super) fn variable(&self) -> Option<&str> {
+        self.source.strip_prefix(Self::VARIABLE)
     }
 
     /// The line, or 0.

@@ -13,6 +13,7 @@ mod callers;
 mod catalog;
 mod example;
 mod exec;
+mod expectations;
 mod files;
 mod gateway;
 mod good;

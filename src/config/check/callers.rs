@@ -5,6 +5,7 @@ use crate::{
     catalog::Api,
     config::{
         caller::Caller,
+        from_text::as_list,
         leaf::List,
         node::Named,
         origin::Origin,
@@ -138,6 +139,7 @@ impl Checker<'_> {
             return None;
         }
         let remedy = match nearest(text, known.iter()) {
+            _ if let Some(listed) = as_list(text, |name| known.contains(name)) => listed,
             Some(near) => format!("Did you mean {}?", quoted(near)),
             None if known.is_empty() => format!("No {kind} is defined yet."),
             None => format!("There are: {}.", known.listed()),

@@ -13,7 +13,7 @@ use super::names::Names;
 use crate::{
     catalog::Catalog,
     config::{
-        env::Environment,
+        env::{self, Environment},
         inputs::{Inputs, References},
         intake::Secrets,
         leaf::{DURATIONS, Leaf, List, SIZES, Size, WHOLE_NUMBERS},
@@ -147,10 +147,23 @@ impl Checker<'_> {
         match leaf?.0 {
             Ok(value) => Some(value),
             Err(mistake) => {
-                self.mistake(&section.key(key), mistake);
+                let key = section.key(key);
+                let mistake = self.of_reference(&key, mistake);
+                self.mistake(&key, mistake);
                 None
             }
         }
+    }
+
+    /// A mistake, with what to write in place of a reference that stands where no secret is wanted.
+    fn of_reference(&self, key: &KeyPath, mistake: Mistake) -> Mistake {
+        let refers = ["env", "file"].iter().any(|form| self.tree.has(&key.key(form)));
+        if !refers || !mistake.remedy.is_empty() {
+            return mistake;
+        }
+        let variable = env::name_of(key).map(|name| format!(", or set {name} to it")).unwrap_or_default();
+        let what = "this is no secret, and only a secret is written as a reference";
+        Mistake::new(what, format!("Write the text itself{variable}."))
     }
 
     /// The value of a plain key that may be anything of its type.

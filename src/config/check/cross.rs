@@ -3,6 +3,8 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    os::unix::fs::MetadataExt as _,
+    path::Path,
     sync::Arc,
 };
 
@@ -10,6 +12,7 @@ use super::checker::Checker;
 use crate::{
     config::{
         address::Address,
+        audit::AuditOutput,
         caller::{Caller, Identity},
         effective::Config,
         path::KeyPath,
@@ -17,6 +20,7 @@ use crate::{
         scope::{TenantMatch, TenantPattern, TenantScope},
         sections::Limits,
         tenant::Tenant,
+        vault::StoreOptions,
     },
     ids::{IssuerName, Label, PolicyName, TenantName},
 };
@@ -25,6 +29,7 @@ impl Checker<'_> {
     pub(super) fn across(&mut self, config: &Config) {
         self.look_alikes(&config.callers);
         self.down_selection(config);
+        self.spoilt(config);
         if self.remarks.problems.is_empty() {
             // Of half a configuration these would be guesses.
             self.own_address(config);
@@ -32,6 +37,22 @@ impl Checker<'_> {
             self.encrypted(config);
             self.without_effect(config);
             self.unused(config);
+        }
+    }
+
+    /// An audit log that would be written into a file that the configuration reads, or into the vault.
+    fn spoilt(&mut self, config: &Config) {
+        let AuditOutput::File { path, .. } = &config.audit.output else { return };
+        let vault = config.vault.as_ref().and_then(|vault| match &vault.store {
+            StoreOptions::File(file) => Some(&**file),
+            _ => None,
+        });
+        let others = || self.inputs.files().chain(self.secrets.files()).chain(vault);
+        if others().any(|other| is_same(path, other)) {
+            let what =
+                "the configuration names this file for something else, which the audit log would spoil";
+            let key = KeyPath::of(&["audit", "output", "file"]);
+            self.problem(&key, what, "Name a file of its own, such as \"/var/log/claviger/audit.jsonl\".");
         }
     }
 
@@ -134,6 +155,12 @@ impl Checker<'_> {
             self.warn(&key, "no caller may name this tenant", remedy);
         }
     }
+}
+
+/// Whether two paths lead to one file.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let about = |path: &Path| std::fs::metadata(path).ok().map(|about| (about.dev(), about.ino()));
+    one == other || about(one).is_some_and(|one| about(other) == Some(one))
 }
 
 /// The tenants of a scope. `tenants` are in order of name.

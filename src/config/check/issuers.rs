@@ -11,6 +11,7 @@ use crate::{
         node::Named,
         origin::Written,
         path::KeyPath,
+        problem::quoted,
         raw::{RawIssuer, RawJwksFile},
     },
     ids::IssuerName,
@@ -59,7 +60,7 @@ impl Checker<'_> {
                 if !plain {
                     self.problem(&key, "the URL of an issuer has no query", FORM);
                 }
-                self.key_source(&key, url) && plain
+                self.key_source(&key, url) && plain && self.is_no_document(&key, url)
             }),
             None => {
                 let what = "nothing says what the claim iss of its tokens is";
@@ -85,6 +86,18 @@ impl Checker<'_> {
             ca: ca?,
             refresh: refresh.unwrap_or(Issuer::REFRESH),
         })
+    }
+
+    /// Whether it is the issuer, and not the document that says where its keys are.
+    fn is_no_document(&mut self, key: &KeyPath, url: &str) -> bool {
+        const DOCUMENTS: [&str; 3] = ["openid-configuration", "oauth-authorization-server", "jwks.json"];
+        let Some((issuer, document)) = url.split_once("/.well-known/") else { return true };
+        if !DOCUMENTS.contains(&document) {
+            return true;
+        }
+        let what = "this is the URL of a document about the issuer; the issuer is what the claim iss of its tokens says";
+        self.problem(key, what, format!("Write {}.", quoted(issuer)));
+        false
     }
 
     /// Whether keys may be fetched from `url`: an attacker who can change them on the way can be any caller.
@@ -121,8 +134,9 @@ impl Checker<'_> {
             None => Some(Jwks::Discovery),
             Some(Either::Text(leaf)) => {
                 let url = self.leaf(at, "jwks", Some(leaf))?;
-                if is_file(&url) {
-                    let remedy = format!("Write jwks = {{ file = {url:?} }}.");
+                let path = url.strip_prefix("file:").map(|path| path.strip_prefix("//").unwrap_or(path));
+                if path.is_some() || is_file(&url) {
+                    let remedy = format!("Write jwks = {{ file = {:?} }}.", path.unwrap_or(&url));
                     self.problem(&key, "this is a path, not a URL", remedy);
                     return None;
                 }

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use super::checker::Checker;
 use crate::config::{
     address::Address,
+    endpoint::NOT_ASCII,
     leaf::{AddressOrOff, Mode},
     listen::Listen,
     path::KeyPath,
@@ -62,6 +63,7 @@ impl Checker<'_> {
                 None => {
                     let what = format!("{} is not a host name", quoted(&host));
                     let remedy = match &*host {
+                        host if !host.is_ascii() => NOT_ASCII.1,
                         pattern if pattern.contains('*') => {
                             "Write each name that this listener is called by; there are no patterns: [\"logto.internal\"]."
                         }
@@ -78,7 +80,12 @@ impl Checker<'_> {
                 Some(origin) => allowed_origins.push(origin),
                 None => {
                     let what = format!("{} is not an origin", quoted(&text));
-                    let remedy = "Write scheme, host and port of one origin, without a path: \"http://localhost:5173\".";
+                    let remedy = match text.is_ascii() {
+                        true => {
+                            "Write scheme, host and port of one origin, without a path: \"http://localhost:5173\"."
+                        }
+                        false => NOT_ASCII.1,
+                    };
                     self.problem(&path, what, remedy);
                 }
             }
@@ -110,12 +117,14 @@ impl Checker<'_> {
                 && !text.contains('#')
         });
         if !fits {
-            let what = "this is not the base of a URL";
-            self.problem(
-                &at.key("public_url"),
-                what,
-                "Write scheme and host, such as \"https://logto.internal\".",
-            );
+            let (what, remedy) = match text.is_ascii() {
+                true => (
+                    "this is not the base of a URL",
+                    "Write scheme and host, such as \"https://logto.internal\".",
+                ),
+                false => NOT_ASCII,
+            };
+            self.problem(&at.key("public_url"), what, remedy);
             return None;
         }
         Some(text.trim_end_matches('/').to_owned())

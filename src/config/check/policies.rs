@@ -107,6 +107,15 @@ impl Checker<'_> {
 
     /// A rule that is one, says the policy module.
     pub(super) fn accepted(&mut self, list: RuleList, path: &KeyPath, text: String) -> Option<RuleText> {
+        if let Some(denied) = text
+            .strip_prefix('!')
+            .filter(|_| list == RuleList::Allow && path.steps().first() == Some(&"policies"))
+        {
+            self.remarks.reported.push(path.clone());
+            let remedy = format!("Put {} into deny, beside allow.", quoted(denied.trim_start()));
+            self.problem(path, format!("{} is no rule: none takes anything back", quoted(&text)), remedy);
+            return None;
+        }
         if let Err(why) = self.settings.rule_check.rule(&self.catalog, list, &text) {
             self.remarks.reported.push(path.clone());
             self.objection(path, &why);

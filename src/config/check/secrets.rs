@@ -4,13 +4,13 @@ use std::{ffi::OsStr, path::Path};
 
 use super::{checker::Checker, placeholder::is_placeholder};
 use crate::{
-    config::{inputs::References, leaf::SecretId, path::KeyPath},
+    config::{from_text::unexpanded, inputs::References, leaf::SecretId, path::KeyPath},
     secret::{Secret, SecretError, SecretSource},
 };
 
 mod instead;
 
-use instead::instead;
+use instead::{instead, like_a_reference};
 
 pub(super) use instead::around;
 
@@ -76,6 +76,9 @@ impl Checker<'_> {
             return None;
         }
         if let Some((what, remedy)) = around(secret.expose()) {
+            self.warn(key, what, remedy);
+        }
+        if let Some((what, remedy)) = like_a_reference(source, secret.expose()) {
             self.warn(key, what, remedy);
         }
         Some(secret)
@@ -148,9 +151,14 @@ impl Checker<'_> {
                 let directory = std::io::Error::from(std::io::ErrorKind::IsADirectory);
                 let source = if path.is_dir() { &directory } else { source };
                 let what = format!("cannot read the file {}: {}", path.display(), reason(source));
-                let is_home = path.components().any(|part| part.as_os_str() == "~");
+                let is_home = path.components().any(|part| {
+                    let part = part.as_os_str().to_string_lossy();
+                    part == "~" || unexpanded(&part).is_some()
+                });
                 let remedy = match source.kind() {
-                    std::io::ErrorKind::NotFound if is_home => "~ is not expanded: write the whole path.",
+                    std::io::ErrorKind::NotFound if is_home => {
+                        "~ is not expanded, nor is a variable: write the whole path."
+                    }
                     _ => unreadable_remedy(source),
                 };
                 (what, remedy.into())

@@ -13,7 +13,8 @@ use super::{
 };
 use crate::{
     config::{
-        endpoint::{Endpoint, InvalidEndpoint},
+        endpoint::{Endpoint, InvalidEndpoint, NOT_EXPANDED},
+        env,
         leaf::{Leaf, List},
         node::Named,
         path::KeyPath,
@@ -160,6 +161,14 @@ impl Checker<'_> {
         let endpoint = match Endpoint::parse(text) {
             Ok(endpoint) => endpoint,
             Err(InvalidEndpoint { what, remedy }) => {
+                let origin = self.tree.place(key);
+                let variable = origin.as_ref().and_then(|origin| origin.variable());
+                let remedy = match (variable, env::name_of(key)) {
+                    _ if what != NOT_EXPANDED => remedy,
+                    (Some(name), _) => format!("Set {name} to the address itself."),
+                    (None, Some(name)) => format!("Write the address itself, or set {name} to it."),
+                    (None, None) => remedy,
+                };
                 self.problem(key, what, remedy);
                 return None;
             }

@@ -8,7 +8,7 @@ use schemars::{Schema, json_schema};
 use crate::{
     config::{
         address::Address,
-        from_text::FromText,
+        from_text::{FromText, as_list, unexpanded},
         issuer::Algorithm,
         pattern,
         problem::{Mistake, nearest, quoted},
@@ -34,6 +34,12 @@ impl FromText for PathBuf {
     fn from_text(text: &str) -> Result<Self, Mistake> {
         if text.is_empty() {
             return Err(Mistake::new("the path is empty", "Write the path of a file."));
+        }
+        if text.ends_with('/') {
+            return Err(Mistake::new(
+                "the path ends with a slash, so it is a directory's",
+                "Name a file in it.",
+            ));
         }
         Ok(text.into())
     }
@@ -200,6 +206,10 @@ impl FromText for Address {
 
     fn from_text(text: &str) -> Result<Self, Mistake> {
         const MOST: usize = 107;
+        let is_one = |item: &str| item.starts_with("unix:") || item.parse::<SocketAddr>().is_ok();
+        if let Some(remedy) = as_list(text, is_one) {
+            return Err(Mistake::new(format!("{} is a list of addresses as text", quoted(text)), remedy));
+        }
         if let Some(path) = text.strip_prefix("unix:") {
             if path.len() > MOST {
                 return Err(Mistake::new(
@@ -213,7 +223,10 @@ impl FromText for Address {
                     "Write unix:/run/claviger.sock.",
                 ));
             }
-            return Ok(Self::Unix(path.into()));
+            return match unexpanded(path) {
+                Some(mistake) => Err(mistake),
+                None => Ok(Self::Unix(path.into())),
+            };
         }
         if let Some(port) = text.strip_prefix("localhost:").and_then(|port| port.parse::<u16>().ok()) {
             return Err(Mistake::new(
@@ -222,10 +235,6 @@ impl FromText for Address {
             ));
         }
         text.parse().map(Self::Tcp).map_err(|_| {
-            if let Some(items) = several(text) {
-                let what = format!("{} is several addresses in one text", quoted(text));
-                return Mistake::new(what, format!("Write a list: [{items}]; in a shell put '…' around it."));
-            }
             let remedy = match text.trim_start_matches(':').parse::<u16>() {
                 Ok(port) => format!("Write \"127.0.0.1:{port}\" for this machine alone, or \"0.0.0.0:{port}\" for all."),
                 Err(_) => "Write an IP address and a port, such as \"127.0.0.1:3600\" or \"[::1]:3600\", or \"unix:/path\".".into(),
@@ -237,16 +246,6 @@ impl FromText for Address {
     fn schema() -> Schema {
         json_schema!({ "type": "string", "pattern": pattern::ADDRESS, "examples": ["127.0.0.1:3600", "unix:/run/claviger/claviger.sock"] })
     }
-}
-
-/// The addresses between the commas of a text, as a list has them; also where a shell took the quotes out of one.
-fn several(text: &str) -> Option<String> {
-    let inside = text.trim();
-    let inside = inside.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(inside);
-    let is_one = |item: &str| item.starts_with("unix:") || item.parse::<SocketAddr>().is_ok();
-    let items: Vec<_> = inside.split(',').map(str::trim).collect();
-    let are_all = items.len() > 1 && items.iter().copied().all(is_one);
-    are_all.then(|| items.iter().map(|item| format!("\"{item}\"")).collect::<Vec<_>>().join(", "))
 }
 
 /// An address, or `off`.

@@ -127,7 +127,11 @@ fn a_name_of_a_variable_is_written_without_the_dollar() {
 #[test]
 fn a_tilde_is_told_not_to_be_expanded() {
     let said = replaced(SECRET, "client_secret = { file = \"~/acme\" }").problems();
-    assert!(said[0].ends_with("there is no such file. ~ is not expanded: write the whole path."), "{said:?}");
+    assert!(
+        said[0]
+            .ends_with("there is no such file. ~ is not expanded, nor is a variable: write the whole path."),
+        "{said:?}"
+    );
 }
 
 #[test]
@@ -200,11 +204,13 @@ fn an_address_of_admin_that_is_proposed_is_free() {
 #[test]
 fn several_values_in_one_text_are_shown_as_a_list() {
     // The second as a shell leaves a list without quotes around it.
-    for text in ["127.0.0.1:1, [::1]:2", "[127.0.0.1:1,[::1]:2]"] {
+    for text in
+        ["127.0.0.1:1, [::1]:2", "[127.0.0.1:1,[::1]:2]", "127.0.0.1:1;[::1]:2", "127.0.0.1:1 [::1]:2"]
+    {
         assert_eq!(
             bench(GOOD).env("CLAVIGER_LISTEN__PROXY", text).problems(),
             [format!(
-                "environment variable CLAVIGER_LISTEN__PROXY: listen.proxy: \"{text}\" is several addresses in one text. \
+                "environment variable CLAVIGER_LISTEN__PROXY: listen.proxy: \"{text}\" is a list of addresses as text. \
                  Write a list: [\"127.0.0.1:1\", \"[::1]:2\"]; in a shell put '…' around it."
             )]
         );

@@ -60,6 +60,8 @@ async fn exports_and_keys_that_cannot_be_used_are_named() {
     assert!(told.stderr.contains("look at the path"), "{told:?}");
     let told = vault(&place, &["rekey", "--new-key", &path("none")]).await;
     assert!(told.assert_code(1).stderr.contains("Make it with: openssl rand -hex 32 > "), "{told:?}");
+    let told = vault(&place, &["rekey", "--new-key", &path("key")]).await;
+    assert!(told.assert_code(1).stderr.contains("is sealed with already"), "{told:?}");
     let told = tenant(&place.path("c.toml"), &["import", &out]).await;
     assert!(told.assert_code(1).stderr.contains("`claviger vault import`"), "{told:?}");
     let told = tenant(&place.path("c.toml"), &["import", &path("vault.redb")]).await;

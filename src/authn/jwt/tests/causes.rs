@@ -39,6 +39,11 @@ fn each_cause_by_its_name() {
         (claims(json!({ "iat": NOW + 7200 })), "not valid for another 2 h", "not_yet_valid"),
         (claims(json!({ "exp": null })), "exp is missing, or exp, nbf or iat is not a number", "times"),
         (claims(json!({ "nbf": CHOSEN })), "exp is missing, or exp, nbf or iat is not a number", "times"),
+        (
+            claims(json!({ "iat": NOW * 1000 })),
+            "nbf or iat is in milliseconds, and is to be in seconds",
+            "times",
+        ),
         (claims(json!({ "sub": "" })), "sub is missing or empty", "subject"),
         (header(json!({ "kid": CHOSEN })), "kid names no key of the issuer (4 keys held)", "key_unknown"),
         (header(json!({ "kid": 1 })), "kid is not a string, or is empty or too long", "header"),

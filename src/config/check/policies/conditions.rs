@@ -7,7 +7,7 @@ use crate::config::{
     leaf::{Either, Forbidden, Leaf},
     path::KeyPath,
     policy::{Conditions, OtherParameters, QueryCondition, RuleList, RuleText},
-    problem::quoted,
+    problem::{Mistake, quoted},
     raw::{RawQueryCondition, RawRule},
 };
 
@@ -25,6 +25,13 @@ impl Checker<'_> {
             return None;
         };
         let key = at.key("operation");
+        let leaf = match leaf {
+            Leaf(Err(mistake)) if self.tree.has(&key.index(0)) => {
+                let remedy = "Write a rule for each: { operation = \"ListUsers\", … }, { operation = \"GetUser\", … }.";
+                Leaf(Err(Mistake::new(mistake.what, remedy)))
+            }
+            leaf => leaf,
+        };
         let text = self.leaf(at, "operation", Some(leaf))?.trim().to_owned();
         let rule = self.one_operation(&key, text)?;
         let cache = cache.filter(|_| self.may_be_cached(&at.key("cache"), &rule));

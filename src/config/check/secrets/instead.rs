@@ -106,6 +106,25 @@ fn instead_of_reference(source: &SecretSource, secret: &[u8]) -> Option<(String,
     Some(said)
 }
 
+/// What is said of a secret that looks like a reference, as other programs write one, and may be a secret all the same.
+pub(super) fn like_a_reference(source: &SecretSource, secret: &[u8]) -> Option<(&'static str, String)> {
+    const BEGINNINGS: [&[u8]; 6] = [b"@", b"file:", b"file=", b"env:", b"env=", b"exec:"];
+    if !BEGINNINGS.iter().any(|beginning| secret.starts_with(beginning)) {
+        return None;
+    }
+    let remedy = match source {
+        SecretSource::Env(name) if name == short::APP_SECRET => {
+            format!("If it is one, set {} to the path of the file.", short::APP_SECRET_FILE)
+        }
+        SecretSource::Env(name) if name.starts_with("CLAVIGER_") => {
+            format!("If it is one, write {name}='{{ file = \"…\" }}'.")
+        }
+        SecretSource::Env(_) | SecretSource::Literal(_) => "If it is one, write { file = \"…\" }.".into(),
+        SecretSource::File(_) | SecretSource::Exec(_) => return None,
+    };
+    Some(("the secret begins as a reference to one, and is taken as it is", remedy))
+}
+
 /// What seems to stand around a secret, as in a file of variables.
 pub(in crate::config::check) fn around(secret: &[u8]) -> Option<(&'static str, &'static str)> {
     let is_quoted =
