@@ -61,7 +61,7 @@ const REMEMBERED: u64 = 10_000;
 /// that they do not push out those of callers.
 const REFUSED: u64 = 1_000;
 const REFUSED_FOR: Duration = Duration::from_secs(10);
-/// No time of a token in seconds, as it is after the year 5000, and each of today in milliseconds.
+/// From here on a time is in milliseconds: in seconds this is the year 5138, in milliseconds a day in 1973.
 const MILLISECONDS: Duration = Duration::from_secs(100_000_000_000);
 
 pub(super) struct Jwts {

@@ -28,7 +28,7 @@ pub(super) enum JwtError {
     KeyIdForm,
     /// `exp` is missing, or a time is not a number.
     Times,
-    /// `nbf` or `iat` is a time of the far future in seconds, and one of today in milliseconds.
+    /// `nbf` or `iat` is in milliseconds, where seconds are wanted (RFC 7519 section 2).
     Milliseconds,
     /// `exp` has passed, leeway included; how long ago.
     Expired(Duration),

@@ -1,22 +1,9 @@
 //! What other programs take and this one does not: variables and ~ that are expanded, lists by spaces, a table's name for its key.
 
-use super::*;
-
-const SECRET: &str = "client_secret = { env = \"S\" }";
-
-fn bench(text: &str) -> Bench {
-    Bench::new().with("c.toml", text).env("S", "secret")
-}
-
-fn replaced(from: &str, to: &str) -> Bench {
-    assert!(GOOD.contains(from), "{from}");
-    bench(&GOOD.replacen(from, to, 1))
-}
-
-/// In front of the tables of `GOOD`.
-fn above(text: &str) -> Bench {
-    bench(&format!("{text}\n{GOOD}"))
-}
+use super::{
+    remedies::{SECRET, above, bench, replaced},
+    *,
+};
 
 #[test]
 fn the_audit_log_spoils_no_file_that_is_named_for_something_else() {

@@ -2,20 +2,20 @@
 
 use super::*;
 
-const SECRET: &str = "client_secret = { env = \"S\" }";
+pub(super) const SECRET: &str = "client_secret = { env = \"S\" }";
 const IDENTIFY: &str = "identify = { loopback = true }";
 
-fn bench(text: &str) -> Bench {
+pub(super) fn bench(text: &str) -> Bench {
     Bench::new().with("c.toml", text).env("S", "secret")
 }
 
-fn replaced(from: &str, to: &str) -> Bench {
+pub(super) fn replaced(from: &str, to: &str) -> Bench {
     assert!(GOOD.contains(from), "{from}");
     bench(&GOOD.replacen(from, to, 1))
 }
 
 /// In front of the tables of `GOOD`.
-fn above(text: &str) -> Bench {
+pub(super) fn above(text: &str) -> Bench {
     bench(&format!("{text}\n{GOOD}"))
 }
 

@@ -264,3 +264,23 @@ proptest! {
         prop_assert_eq!(out, bytes);
     }
 }
+
+#[test]
+fn b25_a_compressed_error_is_masked_and_goes_on_as_text() {
+    let general = br#"{"code":"connector.general","data":{"k":"S3"},"message":"S3"}"#;
+    let masked = r#"{"code":"connector.general","data":{"k":"[redacted by claviger]"},"message":"[redacted by claviger]"}"#;
+    let plain = br#"{"code":"user.exists","message":"said"}"#;
+    for (text, want) in [(&general[..], masked.as_bytes()), (&plain[..], &plain[..])] {
+        let whole = gzip(text, 6);
+        for size in [1, 7, whole.len()] {
+            let mut head = head(422, &[JSON, GZIP, ("content-length", "77")]);
+            let mut screen = filter(&asked(&Method::POST, "gzip"), &mut head, None).unwrap();
+            let chunks = whole.chunks(size).map(Bytes::copy_from_slice).collect();
+            let (passed, blocked) = passed(&mut screen, chunks);
+            screen.finish_error(&mut head.headers);
+            assert_eq!((passed.concat().as_slice(), blocked), (want, None), "{size}");
+            assert!(!head.headers.contains_key("content-encoding"));
+            assert!(!head.headers.contains_key("content-length"));
+        }
+    }
+}
