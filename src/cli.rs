@@ -43,7 +43,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use self::{
     output::{INVALID_CONFIGURATION, NO, count, fail, print, report, report_first, usage},
     runtime::runtime,
-    sources::{Plain, Sources, load, load_policy},
+    sources::{Plain, Sources, load, load_policy, unseen_vault},
 };
 use crate::config;
 

@@ -99,8 +99,17 @@ pub fn explain(error: &(dyn Error + 'static)) -> Option<Cow<'static, str>> {
         is_other.then_some(Some(NO_HTTP.into()))
     })
     .flatten()
-    // tokio-rustls' own, which has no type.
-    .or_else(|| first(error, |error| (error.to_string() == "tls handshake eof").then_some(HUNG_UP.into())))
+    .or_else(|| hung_up(error).then_some(HUNG_UP.into()))
+}
+
+/// Whether a TLS handshake was cut off: connectors hand on its errors in another, and no others so.
+fn hung_up(error: &(dyn Error + 'static)) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    let inner = |error: &(dyn Error + 'static)| {
+        Some(error.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref::<io::Error>()?.kind())
+    };
+    let mut kinds = std::iter::successors(Some(error), |&error| error.source()).filter_map(inner);
+    kinds.any(|kind| matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof))
 }
 
 /// That a host has no address, where that is why; hyper-util's error for it has no type.
@@ -122,6 +131,8 @@ pub fn says_what_to_do(why: &str) -> bool {
         "(DNS)",
         "have it speak",
         "look at what is in front",
+        "connect past it",
+        "has to pass it on",
     ]
     .iter()
     .any(|said| why.contains(said))
@@ -204,7 +215,7 @@ pub async fn look_closer(why: String, url: &reqwest::Url) -> String {
     // A TLS alert, or the beginning of a status line.
     let (sign, says): (&[u8], _) = match &*why {
         NO_HTTP => (&[0x15, 0x03], SPEAKS_TLS),
-        NO_TLS => (b"HTTP/", "the port speaks plain HTTP: write http:// in place of https://"),
+        NO_TLS | HUNG_UP => (b"HTTP/", "the port speaks plain HTTP: write http:// in place of https://"),
         _ => return why,
     };
     let first = async {
@@ -235,7 +246,10 @@ pub fn is_of_tls_port(status: http::StatusCode, page: &[u8]) -> bool {
     status == http::StatusCode::BAD_REQUEST && memchr::memmem::find(page, b"HTTPS").is_some()
 }
 
-const HUNG_UP: &str = "the server closed the connection during the TLS handshake, as a port does that does not speak TLS: look at host and port";
+/// A forward proxy answers in place of whom was asked, with 407.
+pub const PROXY_LOGIN: &str = "a forward proxy in between wants a login (407), which Claviger does not send: have it let Claviger through without one, or connect past it";
+const HUNG_UP: &str = "the server closed the connection during the TLS handshake: either the port speaks no TLS, the host name is none of its own (SNI), it \
+                       wants a client certificate, which Claviger does not have, or a firewall cuts in: look at host and port";
 /// Nobody takes connections at the port.
 pub const REFUSED: &str = "connection refused";
 

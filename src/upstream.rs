@@ -25,7 +25,7 @@ pub use answer::{
     Answer, BodyError, Created, CreationAnswer, FilteredBody, Gathered, KeptAnswer, Whole, WholeAnswer,
 };
 pub use application_secrets::{ApplicationSecret, ApplicationSecrets, SecretsError};
-pub use client::{STRIPPED, hand_out, lend, send};
+pub use client::{hand_out, lend, send};
 pub use error::UpstreamError;
 pub use foreign::Foreign;
 pub use health::{LastFailure, TryFailure, UpstreamHealth};

@@ -57,6 +57,9 @@ pub(super) fn run(args: &Args) -> ExitCode {
         }
     };
     let columns: Vec<_> = Column::all(catalog, config, &grants, &args.callers).collect();
+    if let Some(note) = super::unseen_vault(&loaded) {
+        tell!("claviger: {note}");
+    }
     let format = if args.json { Format::Json } else { args.format };
     super::print(&match format {
         Format::Text => table::text(&columns),

@@ -31,6 +31,11 @@ pub(super) fn load_policy(paths: &[PathBuf]) -> Result<Loaded, Problems> {
     config::load(&LoadRequest { references: References::MayBeAbsent, ..request })
 }
 
+/// What commands that go by the files have to say of a vault that these name.
+pub(super) fn unseen_vault(loaded: &Loaded) -> Option<&'static str> {
+    loaded.has("vault").then_some("the vault was not looked at: tenants adopted into it are unknown here")
+}
+
 /// What a command about the vault takes beside what it is about.
 #[derive(clap::Args)]
 pub(super) struct Plain {

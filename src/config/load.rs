@@ -106,6 +106,11 @@ const OUTSIDE: [&str; 10] = [
 ];
 
 impl Loaded {
+    /// Whether this one of those is written, though what it needs may be absent.
+    pub fn has(&self, key: &str) -> bool {
+        self.places.iter().any(|(place, _)| *place == key)
+    }
+
     /// What is said of a key of those, as it begins with it, behind the file and the line of the key.
     pub fn placed(&self, said: &str) -> String {
         let place = self.places.iter().find(|(key, _)| said.split(": ").next() == Some(key));

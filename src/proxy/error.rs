@@ -29,6 +29,7 @@ use crate::{
         ForwardAuthError, NoDocument, Refusal, conditions::Broken, decide::RuleSource, target::TargetError,
     },
     token::{Fault, TokenError},
+    trust,
     upstream::{BodyError, RequestBodyError, SendError, UpstreamError},
     vault::{Unavailable, VaultError},
 };
@@ -244,9 +245,7 @@ impl Failure {
                 UpstreamError::Spent => table::UPSTREAM_BROKEN,
                 UpstreamError::Deadline(_) => table::DEADLINE,
                 UpstreamError::Invalid(_) => table::UPSTREAM_INVALID,
-                UpstreamError::Foreign(foreign, _) => {
-                    Description { status: foreign.status(), ..table::UPSTREAM_FOREIGN }
-                }
+                UpstreamError::Foreign(foreign, _) => table::foreign(foreign.status()),
                 UpstreamError::TokenRejected(..) => table::TOKEN_REJECTED,
                 UpstreamError::AccountRefused(_) => table::ACCOUNT_REFUSED,
                 UpstreamError::Body(RequestBodyError::TooLarge { .. }) => table::BODY_TOO_LARGE,
@@ -369,6 +368,7 @@ impl Failure {
                 ..
             }) => return format!("Ask the operator to add {operation:?} to a policy; {EXPLAIN}").into(),
             Self::Policy(Refusal::Path(ambiguous)) => ambiguous.remedy(),
+            Self::Upstream(error) if trust::says_what_to_do(&error.to_string()) => "",
             Self::Vault(error @ (VaultError::Unfit(_) | VaultError::NoExport(_))) => {
                 return error.remedy().to_owned().into();
             }

@@ -268,6 +268,6 @@ impl Connect {
         let name =
             ServerName::try_from(host.clone()).map_err(|_| "the host is no name that a certificate has")?;
         let stream = tokio_rustls::TlsConnector::from(config).connect(name, stream).await;
-        Ok(Box::pin(stream.map_err(unreachable)?))
+        Ok(Box::pin(stream.map_err(std::io::Error::other).map_err(unreachable)?))
     }
 }

@@ -116,10 +116,8 @@ pub(super) async fn tried(
         let Some(error) = tried(line).await? else { continue };
         match RedisError::of(&error) {
             RedisError::Permission(why) => {
-                // Where it is a command, the server names it.
-                let is_command = why.contains("command");
-                let name = line.split(' ').next().unwrap_or_default().to_owned();
-                lacks.insert(if is_command { name } else { format!("the keys of its prefix (~{prefix}:*)") });
+                let name = line.split(' ').next().unwrap_or_default();
+                lacks.insert(lacking(&why, name, prefix));
             }
             RedisError::Full => is_full = true,
             gone @ (RedisError::Broken(_) | RedisError::Away(_)) => return Err(gone),
@@ -134,10 +132,12 @@ pub(super) async fn tried(
         let mut connection = connection.clone();
         match tokio::time::timeout(timeout, connection.subscribe(&*key)).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) if matches!(RedisError::of(&error), RedisError::Permission(_)) => {
-                lacks.insert(format!("subscribe, or the channels of its prefix (&{prefix}:*)"));
-            }
-            Ok(Err(error)) => return Err(RedisError::Away(said(&error))),
+            Ok(Err(error)) => match RedisError::of(&error) {
+                RedisError::Permission(why) => {
+                    lacks.insert(lacking(&why, &format!("subscribe on {}", channels(prefix)), prefix));
+                }
+                _ => return Err(RedisError::Away(said(&error))),
+            },
             Err(_) => return Err(RedisError::Slow(timeout)),
         }
     }
@@ -145,5 +145,18 @@ pub(super) async fn tried(
         false => Err(RedisError::Permission(lacks.into_iter().collect::<Vec<_>>().join(", ").into())),
         true if is_full => Err(RedisError::Full),
         true => Ok(()),
+    }
+}
+
+fn channels(prefix: &str) -> String {
+    format!("the channels of its prefix (&{prefix}:*)")
+}
+
+/// What of it the user lacks by what the server says: the command, which that names, or else what it was to be used on.
+fn lacking(why: &str, command: &str, prefix: &str) -> String {
+    match () {
+        () if why.contains("command") => command.to_owned(),
+        () if why.contains("channel") => channels(prefix),
+        () => format!("the keys of its prefix (~{prefix}:*)"),
     }
 }

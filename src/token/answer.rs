@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::{
     secret::Secret,
     token::error::{Fault, Flaw, GrantFailure},
-    trust::{SPEAKS_TLS, is_of_tls_port},
+    trust::{PROXY_LOGIN, SPEAKS_TLS, is_of_tls_port},
 };
 
 /// The largest body that is read, in bytes. A Logto token answer has about 700, 1200 with RS256 (fact 1.2).
@@ -166,6 +166,9 @@ fn refusal(answer: &Answer) -> Fault {
         let code = refusal.and_then(|r| text(r.code?)).unwrap_or_default();
         let capped = code.as_str() == "auth.exceed_token_limit";
         return if capped { Fault::TokenCap } else { Fault::RateLimited };
+    }
+    if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+        return Fault::Unreachable(PROXY_LOGIN.into());
     }
     // 404 and 405 say `invalid_request` as well, but the fault is in the path (fact 1.5).
     let elsewhere = matches!(status.as_u16(), 404 | 405 | 408 | 425);

@@ -228,8 +228,12 @@ impl Fault {
             "invalid_request" if self.says_expired() => {
                 "The client secret has expired: create a new one in Logto Console, Applications, the application, App secrets."
             }
-            "invalid_request" if description.contains("no client authentication") => {
-                "A proxy between Claviger and Logto takes the Authorization header out of token requests: have it pass that on, or set `client_auth` to \"client_secret_post\"."
+            // The second is of one that is not Basic (transcript token_bearer_header_instead_of_basic).
+            "invalid_request"
+                if description.contains("no client authentication")
+                    || description.contains("authorization header value") =>
+            {
+                "A proxy between Claviger and Logto takes the Authorization header out of token requests, or replaces it: have it pass that on, or set `client_auth` to \"client_secret_post\"."
             }
             "invalid_target" => {
                 "Set `resource` to the identifier of the Management API, letter by letter and without a trailing slash: https://<tenant id>.logto.app/api on Logto Cloud (also with a custom domain), https://default.logto.app/api elsewhere."

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use http_body_util::BodyExt as _;
 use tokio::time::Instant;
 
@@ -141,7 +141,7 @@ pub async fn send(
             return Err(noted(&tenant, TryFailure::Invalid, UpstreamError::Foreign(foreign, None)));
         }
         if response.status() == StatusCode::UNAUTHORIZED {
-            let refusal = refusal((response, connection)).await;
+            let refusal = refusal((response, connection), &tenant.config().client_id, token.header()).await;
             let rejection = handle.reject(token.generation());
             if let Some(why) = why_not_again(&body, renewals, rejection) {
                 let error = match tenant.config() {
@@ -266,11 +266,13 @@ async fn pause(again: Again, record: &dyn Sends) {
 }
 
 /// What the upstream says of a request whose token did not reach it, in the operator's terms.
-pub const STRIPPED: &str = "no Authorization header reached it: a proxy between Claviger and Logto takes it out, and has to pass it on";
+const STRIPPED: &str = "no Authorization header reached it: a proxy between Claviger and Logto takes it out, and has to pass it on";
+/// The same where something else reached it.
+const REPLACED: &str = "another Authorization header than Claviger's reached it: a proxy between Claviger and Logto replaces it, and has to pass it on";
 
-/// Logto's code for a refused token, from the body of a 401.
-async fn refusal((response, connection): Tried) -> &'static str {
-    const KNOWN: [&str; 9] = [
+/// Logto's code for a refused token, from the body of a 401; or that it was not `sent`, the token of the application `client_id`.
+async fn refusal((response, connection): Tried, client_id: &str, sent: &HeaderValue) -> &'static str {
+    const KNOWN: [&str; 8] = [
         "ERR_JWT_EXPIRED",
         "ERR_JWT_CLAIM_VALIDATION_FAILED",
         "ERR_JWS_SIGNATURE_VERIFICATION_FAILED",
@@ -278,7 +280,6 @@ async fn refusal((response, connection): Tried) -> &'static str {
         "ERR_JWKS_NO_MATCHING_KEY",
         "ERR_JWKS_MULTIPLE_MATCHING_KEYS",
         "auth.jwt_sub_missing",
-        "auth.authorization_token_type_not_supported",
         "auth.unauthorized",
     ];
     const NONE: &str = "no reason given";
@@ -290,6 +291,12 @@ async fn refusal((response, connection): Tried) -> &'static str {
     let says = |code: &str| memchr::memmem::find(&body, code.as_bytes()).is_some();
     if says("auth.authorization_header_missing") {
         return STRIPPED;
+    }
+    // The claims of the token that it read are in what it says of them (fact 2.2).
+    let is_anothers = says("\"payload\"") && !says(client_id);
+    let is_no_jwt = says("ERR_JWS_INVALID") && sent.as_bytes().starts_with(b"Bearer eyJ");
+    if is_anothers || is_no_jwt || says("auth.authorization_token_type_not_supported") {
+        return REPLACED;
     }
     KNOWN.into_iter().find(|code| says(code)).unwrap_or(NONE)
 }

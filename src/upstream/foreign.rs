@@ -1,11 +1,11 @@
-//! What shows that an answer is not the Management API's, although the upstream's address gave it: of another server, of a firewall, or
-//! of a gateway in front of Logto. What becomes of it is decided where requests are sent, in `client`.
+//! What shows that an answer is not the Management API's, although the upstream's address gave it: of another server, of a firewall, of
+//! a gateway in front of Logto, or of a forward proxy. What becomes of it is decided where requests are sent, in `client`.
 
 use std::fmt;
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use crate::ids::OperationId;
+use crate::{ids::OperationId, trust::PROXY_LOGIN};
 
 /// The operations that answer browsers, by a redirect where all goes well (Logto's OpenAPI document has no other 3xx).
 const REDIRECTING: [OperationId; 4] = [
@@ -25,6 +25,9 @@ pub struct Foreign {
     page: Option<&'static str>,
 }
 
+/// What a forward proxy says that wants a login.
+const LOGIN: StatusCode = StatusCode::PROXY_AUTHENTICATION_REQUIRED;
+
 impl Foreign {
     /// What is wrong with an answer, if anything is. Logto's errors are JSON or plain text, and outside `/api` it answers 200 with
     /// a web page (fact 3.4); a 304 is an answer to a condition.
@@ -34,7 +37,8 @@ impl Foreign {
             |page: &&&str| kind.get(..page.len()).is_some_and(|it| it.eq_ignore_ascii_case(page.as_bytes()));
         let page = PAGES.iter().find(is_of).copied();
         let is_redirect = status.is_redirection() && status != StatusCode::NOT_MODIFIED;
-        let is_foreign = page.is_some() || (is_redirect && !REDIRECTING.contains(&operation));
+        let is_foreign =
+            page.is_some() || status == LOGIN || (is_redirect && !REDIRECTING.contains(&operation));
         is_foreign.then_some(Self { status, page })
     }
 
@@ -60,13 +64,14 @@ impl Foreign {
 
     /// Whether it says that the request was not carried out.
     pub(super) fn was_kept_out(self) -> bool {
-        self.status == StatusCode::TOO_MANY_REQUESTS
+        matches!(self.status, StatusCode::TOO_MANY_REQUESTS | LOGIN)
     }
 }
 
 impl fmt::Display for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.page {
+            _ if self.status == LOGIN => f.write_str(PROXY_LOGIN),
             Some(page) => write!(f, "a web page ({page}) with status {}", self.status),
             None => write!(f, "a redirect with status {}", self.status),
         }

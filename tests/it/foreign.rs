@@ -103,3 +103,33 @@ async fn b21_a_page_of_a_gateway_keeps_its_status_and_says_so() {
     let remedy = upstream["last_error"]["remedy"].as_str().unwrap_or_default();
     assert!(remedy.contains("What is in front of Logto answers in its place"), "{upstream:#}");
 }
+
+/// In HTML, as most say it, and otherwise.
+#[tokio::test]
+async fn a_forward_proxy_that_wants_a_login_is_named() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    let says =
+        "(407), which Claviger does not send: have it let Claviger through without one, or connect past it";
+    for kind in ["text/html", "application/json", "text/plain"] {
+        for request in
+            [Request::get("/api/roles"), Request::post("/api/roles", r#"{"name":"n","description":"d"}"#)]
+        {
+            logto.clear_recorded();
+            logto.api_fault_times(1, Effect::body(407, kind, "<!doctype html>"));
+            let answer = proxy.ask(&request).await;
+            answer.assert_problem(502, "upstream_invalid");
+            let text = answer.text();
+            assert!(
+                text.contains(says) && !text.contains("carried out") && !text.contains("`endpoint`"),
+                "{text}"
+            );
+            assert_eq!(logto.api_requests_seen().len(), 1, "it is not sent again");
+            let line = causes::line(&proxy, answer.value("x-request-id").expect("it has one")).await;
+            assert!(line["cause"].as_str().is_some_and(|it| it.contains(says)), "{line}");
+            assert!(line["remedy"].is_null(), "{line}");
+        }
+    }
+    let last = &proxy.status().await["tenants"]["acme"]["upstream"]["last_error"];
+    assert!(last["what"].as_str().is_some_and(|it| it.contains(says)) && last["remedy"].is_null(), "{last}");
+}

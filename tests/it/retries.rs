@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use claviger_emulator::{Effect, Fault, Target};
 
+use super::causes;
 use crate::support::{Logto, Proxy, Request, wire::Answer};
 
 /// Sends one request while `effect` hits the next `times`; the answer, and how often the request arrived.
@@ -59,7 +60,8 @@ async fn b07_a_streamed_body_does_not_and_the_caller_is_told() {
 async fn b26_the_body_of_a_401_stays_here() {
     let logto = Logto::start().await;
     let proxy = Proxy::of(&logto).await;
-    let echo = r#"{"code":"auth.unauthorized","data":{"claim":"aud","payload":{"sub":"THE-CLAIMS"}}}"#;
+    let echo = r#"{"code":"auth.unauthorized","data":{"claim":"aud","payload":{"jti":"THE-CLAIMS","client_id":"ID"}}}"#;
+    let echo = echo.replace("ID", logto.client());
     logto.api_fault(Effect::body(401, "application/json", echo));
     for _ in 0..3 {
         let answer = proxy.get("/api/roles").await;
@@ -68,14 +70,35 @@ async fn b26_the_body_of_a_401_stays_here() {
         assert!(answer.text().contains("auth.unauthorized"), "the code is no secret: {}", answer.text());
         assert_eq!(answer.value("www-authenticate"), None);
     }
-    logto.faults().clear();
-    logto.api_fault(Effect::body(401, "application/json", r#"{"code":"auth.authorization_header_missing"}"#));
-    let answer = proxy.get("/api/roles").await;
-    answer.assert_problem(502, "token_rejected");
-    let says = "a proxy between Claviger and Logto takes it out";
-    assert!(answer.text().contains(says), "{}", answer.text());
     let problems = proxy.status().await["problems"].to_string();
-    assert!(problems.contains(says) && !problems.contains("the clocks of both sides"), "{problems}");
+    assert!(problems.contains("a proxy between Claviger and Logto replaces the Authorization"), "{problems}");
+}
+
+/// What Logto says of an Authorization that is not the one of Claviger: of another scheme, of no JWT, of another application's.
+#[tokio::test]
+async fn what_takes_out_or_replaces_the_token_on_its_way_is_told_from_a_token_that_is_refused() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    let (stripped, replaced) = ("takes it out, and has to pass it on", "replaces it, and has to pass it on");
+    let of_another = r#"{"code":"ERR_JWT_EXPIRED","payload":{"client_id":"THE-OTHER","sub":"THE-OTHER"}}"#;
+    for (body, says) in [
+        (r#"{"code":"auth.authorization_header_missing"}"#, stripped),
+        (r#"{"code":"auth.authorization_token_type_not_supported"}"#, replaced),
+        (r#"{"code":"auth.unauthorized","data":{"code":"ERR_JWS_INVALID"}}"#, replaced),
+        (of_another, replaced),
+    ] {
+        logto.faults().clear();
+        logto.api_fault(Effect::body(401, "application/json", body));
+        let answer = proxy.get("/api/roles").await;
+        answer.assert_problem(502, "token_rejected");
+        let text = answer.text();
+        assert!(text.contains(says) && !text.contains("clocks") && !text.contains("THE-OTHER"), "{text}");
+        let line = causes::line(&proxy, answer.value("x-request-id").expect("it has one")).await;
+        assert!(line["cause"].as_str().is_some_and(|it| it.contains(says)), "{line}");
+        assert!(line["remedy"].is_null(), "{line}");
+        let problems = proxy.status().await["problems"].to_string();
+        assert!(problems.contains(says) && !problems.contains("the clocks of both sides"), "{problems}");
+    }
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use crate::{
     proxy::{REMEDY_OF_ACCOUNT, Tries, remedy_of_try},
     token::SlotStatus,
     trust,
-    upstream::{self, LastFailure, Tenant, TryFailure},
+    upstream::{LastFailure, Tenant, TryFailure},
 };
 
 /// A tenant, and what is known about it now.
@@ -112,8 +112,7 @@ impl TenantNow {
     pub(super) fn remedy_of(&self, failure: &LastFailure) -> &'static str {
         match failure.kind {
             TryFailure::TokenRejected if self.tenant.config().is_account() => REMEDY_OF_ACCOUNT,
-            TryFailure::TokenRejected if failure.what.contains(upstream::STRIPPED) => "",
-            TryFailure::Unreachable if trust::says_what_to_do(&failure.what) => "",
+            _ if trust::says_what_to_do(&failure.what) => "",
             other => remedy_of_try(other),
         }
     }

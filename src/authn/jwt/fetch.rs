@@ -12,7 +12,7 @@ use super::key_set::{KeySet, KeySetError};
 use crate::{
     config::{Issuer, Jwks},
     secret::{Bearer, Secret, SecretProvider, Unreadable},
-    trust::{self, SPEAKS_TLS, is_of_tls_port, look_closer},
+    trust::{self, PROXY_LOGIN, SPEAKS_TLS, is_of_tls_port, look_closer},
 };
 
 /// The most that is read of one document.
@@ -116,7 +116,9 @@ impl FetchError {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Url(_) => "Correct `issuer` or `jwks`: a URL begins with https://.",
-            Self::Unreachable(why) if why.contains("set the clock") || why.contains("`tls.roots`") => {
+            Self::Unreachable(why)
+                if ["set the clock", "`tls.roots`", PROXY_LOGIN].iter().any(|it| why.contains(it)) =>
+            {
                 "The fetch is repeated by itself."
             }
             Self::Unreachable(why) if trust::says_what_to_do(why) => {
@@ -237,6 +239,9 @@ impl HttpFetch {
             Err(error) => return Err(unreachable(look_closer(describe(error), &url).await)),
         };
         let status = response.status();
+        if status == http::StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+            return Err(unreachable(PROXY_LOGIN.to_owned()));
+        }
         if !matches!(status, http::StatusCode::OK | http::StatusCode::BAD_REQUEST) {
             return Err(match status.is_redirection() {
                 true => {

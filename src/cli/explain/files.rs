@@ -42,6 +42,7 @@ pub(super) fn answer(
             "not all that the configuration names is here, so the credential may be valid all the same: {first}"
         ));
     }
+    question.asked.notes.extend(cli::unseen_vault(&loaded).map(str::to_owned));
     let by = if sources.paths.is_empty() {
         "the configuration that is found here".to_owned()
     } else {

@@ -16,7 +16,7 @@ use crate::{
     policy::{Refusal, conditions::Broken},
     proxy::HostError,
     trust,
-    upstream::{self, SendError, TryFailure, UpstreamError},
+    upstream::{SendError, TryFailure, UpstreamError},
 };
 
 impl Failure {
@@ -102,12 +102,7 @@ impl Failure {
                 format!("{first} Raise tenants.{tenant}.quota only if Logto allows more; several replicas count together only through [redis].").into()
             }
             Self::Upstream(UpstreamError::AccountRefused(_)) => table::REMEDY_OF_ACCOUNT.into(),
-            Self::Upstream(UpstreamError::TokenRejected(upstream::STRIPPED, _)) => "".into(),
-            Self::Upstream(UpstreamError::Unreachable(error, _))
-                if trust::says_what_to_do(&error.cause()) =>
-            {
-                "".into()
-            }
+            Self::Upstream(_) if self.cause().is_some_and(|why| trust::says_what_to_do(&why)) => "".into(),
             Self::Reply(Blocked::Echo) => remedy_of_try(TryFailure::Echo).into(),
             Self::Reply(_) => remedy_of_try(TryFailure::Invalid).into(),
             Self::Upstream(error) => {

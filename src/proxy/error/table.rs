@@ -133,11 +133,16 @@ pub(super) const OPERATOR_BROKEN: &str = "Look at Logto's log and at what is bet
 pub(super) const OPERATOR_TIMEOUT: &str = "Look at how Logto and its database fare; `timeouts.response` is how long an answer may take.";
 pub(super) const OPERATOR_SERVER_ERROR: &str = "Logto answers with an error of its own, which callers get as it is: look at Logto's log and at its database.";
 pub(super) const OPERATOR_GATEWAY: &str = "What is in front of Logto answers in its place, such as a gateway or a load balancer: look at its log, and at whether Logto runs.";
-pub(super) const OPERATOR_TOKEN_REJECTED: &str = "Check the tenant's `resource`, the clocks of both sides, and whether Logto's signing keys were rotated.";
+pub(super) const OPERATOR_TOKEN_REJECTED: &str = "Check the tenant's `resource`, the clocks of both sides, whether Logto's signing keys were rotated, and whether a proxy between Claviger and Logto replaces the Authorization header.";
 /// What the operator does where Logto Cloud refuses the token of an account.
 pub const REMEDY_OF_ACCOUNT: &str = "Make another personal access token in the Logto Console, in the settings of the profile, and put it where `token` of the account takes it from.";
 pub(super) const OPERATOR_ECHO: &str = "Find out what at `endpoint` repeats the request's Authorization, such as a debugging proxy or an echo server. If others may have seen it, replace the client secret.";
 pub(super) const OPERATOR_INVALID: &str = "Check the tenant's `endpoint`: it must be the tenant's own address, without a path. If it is, see whether a firewall or another server in front of Logto answers in its place.";
+
+/// Of an answer of somebody else's.
+pub(super) fn foreign(status: StatusCode) -> Description {
+    Description { status, ..UPSTREAM_FOREIGN }
+}
 
 impl Description {
     /// The same for whoever only reads, and need not fear for a write.

@@ -10,7 +10,7 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::ServerConfig;
-use tokio::net::TcpListener;
+use tokio::{io::AsyncReadExt as _, net::TcpListener};
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
@@ -116,4 +116,28 @@ async fn a_host_without_an_address_is_named() {
     let request = Request::get("/api/users").body(RequestBody::Held(Bytes::new())).unwrap();
     let refused = pool.send(request, Instant::now()).await.err().unwrap().error;
     assert_eq!(refused.cause(), format!("there is no address for {host} (DNS): is it spelt right?"));
+}
+
+#[tokio::test]
+async fn a_tls_handshake_that_is_cut_off_says_so() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let authority = listener.local_addr().unwrap().to_string().parse().unwrap();
+    let endpoint = Endpoint { scheme: http::uri::Scheme::HTTPS, authority };
+    let times = PoolTimes { connect: Duration::from_secs(5), idle: Duration::from_secs(4) };
+    let pool =
+        Pool::new(&endpoint, trust::client(&Roots::Bundled).unwrap(), true, times, PoolBuffers::default());
+    for resets in [false, true] {
+        let request = Request::get("/api/users").body(RequestBody::Held(Bytes::new())).unwrap();
+        let server = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            assert_ne!(stream.read(&mut [0; 4096]).await.unwrap(), 0);
+            if resets {
+                stream.set_zero_linger().unwrap();
+            }
+        };
+        let (refused, ()) = tokio::join!(pool.send(request, Instant::now()), server);
+        let cause = refused.err().unwrap().error.cause();
+        assert!(cause.starts_with("the server closed the connection during the TLS handshake: "), "{cause}");
+        assert!(trust::says_what_to_do(&cause), "{cause}");
+    }
 }

@@ -141,6 +141,10 @@ async fn check_online_says_what_is_no_logto_and_no_issuer() {
     let speaks_plain = "the port speaks plain HTTP: write http:// in place of https://";
     let page = "HTTP/1.1 400 Bad Request\r\nContent-Length: 52\r\nConnection: close\r\n\r\nThe plain HTTP request was sent to HTTPS port, nginx";
     let closed = "the server closed the connection without an answer, as a port does that does not speak HTTP: look at host and port. ";
+    let hung_up = "the server closed the connection during the TLS handshake: either the port speaks no TLS, the host name is none of its own (SNI), \
+                   it wants a client certificate, which Claviger does not have, or a firewall cuts in: look at host and port";
+    let wants_login = "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Type: text/html\r\nContent-Length: 15\r\nConnection: close\r\n\r\n<!doctype html>";
+    let login = "a forward proxy in between wants a login (407), which Claviger does not send: have it let Claviger through without one, or connect past it.";
     let no_endpoint =
         "This does not look like Logto's token endpoint: set `endpoint` to the tenant's own address";
     for (scheme, says, of_tenant, of_issuer) in [
@@ -150,12 +154,9 @@ async fn check_online_says_what_is_no_logto_and_no_issuer() {
         ("http", page, speaks_tls, speaks_tls),
         ("https", html, speaks_plain, speaks_plain),
         ("http", "", closed, closed),
-        (
-            "https",
-            "",
-            "during the TLS handshake, as a port does that does not speak TLS: look at host and port. ",
-            "as a port does that does not speak TLS: look at host and port. Correct `issuer` or `jwks`; ",
-        ),
+        ("https", "", hung_up, hung_up),
+        ("https", RESETS, hung_up, hung_up),
+        ("http", wants_login, login, &format!("{login} The fetch is repeated by itself.")),
         ("http", html, no_endpoint, "it is not a JSON object with issuer and jwks_uri"),
         (
             "http",
@@ -192,6 +193,9 @@ async fn online(files: &Files, settings: &Settings) -> (String, String) {
     (line("acme: "), line("issuers.ci: "))
 }
 
+/// Of who says nothing and resets the connection.
+const RESETS: &str = "RST";
+
 /// Something that says this to whoever connects, and hangs up when it has been said anything.
 async fn other_service(says: &str) -> String {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -205,6 +209,10 @@ async fn other_service(says: &str) -> String {
             let says = says.clone();
             tokio::spawn(async move {
                 let _: std::io::Result<usize> = stream.read(&mut [0; 4096]).await;
+                if says == RESETS {
+                    stream.set_zero_linger().expect("it is a socket");
+                    return;
+                }
                 let _: std::io::Result<()> = stream.write_all(says.as_bytes()).await;
             });
         }

@@ -47,3 +47,30 @@ async fn what_was_assumed_of_a_request_without_a_credential_is_said() {
         }
     }
 }
+
+/// Its tenants are not in the files, and it is not opened for a question.
+#[tokio::test]
+async fn that_the_vault_was_not_looked_at_is_said_once() {
+    let directory = tempfile::tempdir().expect("there is a temporary directory");
+    let file = directory.path().join("claviger.toml");
+    let path = file.display().to_string();
+    for (vault, says) in [("", 0), ("[vault]\nstore = { file = \"v\" }\nkey = { env = \"NOT_SET\" }\n", 1)] {
+        let text = format!(
+            "[tenants.acme]\nendpoint = \"https://acme.logto.app\"\nclient_id = \"m2m\"\nclient_secret = {{ env = \"NOT_SET\" }}\n\
+             [policies.all]\nallow = [\"users:read\"]\n[callers.local]\nidentify = {{ loopback = true }}\npolicies = [\"all\"]\n{vault}"
+        );
+        std::fs::write(&file, text).expect("it can be written");
+        let note = "the vault was not looked at: tenants adopted into it are unknown here";
+        for (request, code) in [("/t/acme/api/users", 0), ("/t/adopted/api/users", 1)] {
+            let said = claviger(&["explain", "--config", &path, request]).await;
+            let text = &said.assert_code(code).stdout;
+            assert_eq!(text.matches(&format!("  note: {note}\n")).count(), says, "{text}");
+            let said = claviger(&["explain", "--json", "--config", &path, request]).await;
+            let shown: serde_json::Value = serde_json::from_str(&said.stdout).expect("it is JSON");
+            assert_eq!(shown["notes"].to_string().contains(note), says == 1, "{shown}");
+        }
+        let matrix = claviger(&["policy", "matrix", "--config", &path]).await;
+        assert_eq!(matrix.assert_code(0).stderr.matches(note).count(), says, "{matrix:?}");
+    }
+    assert!(!directory.path().join("v").exists());
+}

@@ -114,13 +114,23 @@ async fn check_online_says_what_a_redis_does_not_allow() {
     };
     // All of it at once, and not where to read it: it is here.
     let told = check(of_user("bare")).await;
-    let lacks = "redis: the user of `redis.username` lacks a permission: eval, evalsha, exists, hdel, hexists, hget, hincrby, hlen, hmget, hscan, hset, hsetnx, pexpire, ping, publish, subscribe, or the channels of its prefix (&{claviger}:*), time, type, zadd, zcard, zcount, zincrby, zrange, zrangebylex, zrangebyscore, zrem, zremrangebyscore. Give the user what docs/tenants.md lists, with ACL SETUSER.\n";
+    let lacks = "redis: the user of `redis.username` lacks a permission: eval, evalsha, exists, hdel, hexists, hget, hincrby, hlen, hmget, hscan, hset, hsetnx, pexpire, ping, publish, subscribe on the channels of its prefix (&{claviger}:*), time, type, zadd, zcard, zcount, zincrby, zrange, zrangebylex, zrangebyscore, zrem, zremrangebyscore. Give the user what docs/tenants.md lists, with ACL SETUSER.\n";
     assert!(told.assert_code(1).stderr.contains(lacks), "{told:?}");
     let told = check(of_user("app")).await;
     let told = told.assert_code(1);
     assert!(told.stderr.contains("redis: the user of `redis.username` lacks a permission: "), "{told:?}");
     for command in ["pexpire", "subscribe"] {
         assert!(told.stderr.to_lowercase().contains(command), "{command}: {told:?}");
+    }
+    for (rights, lacks) in [
+        (&["+@all", "-acl"][..], "the channels of its prefix (&{claviger}:*). Give"),
+        (&["&*", "resetkeys"][..], "the keys of its prefix (~{claviger}:*). Give"),
+        (&["~*", "-publish"][..], "publish. Give"),
+    ] {
+        master.told(&[&["ACL", "SETUSER", "app"][..], rights].concat()).await;
+        let told = check(of_user("app")).await;
+        let says = format!("redis: the user of `redis.username` lacks a permission: {lacks}");
+        assert!(told.assert_code(1).stderr.contains(&says), "{told:?}");
     }
     master.told(&["CONFIG", "SET", "maxmemory", "1mb"]).await;
     let full = check(text.clone()).await;

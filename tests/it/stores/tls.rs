@@ -123,6 +123,30 @@ async fn what_is_wrong_with_tls_is_said() {
     redis.connected(Duration::from_secs(20)).await.expect("it is right");
 }
 
+/// By a firewall, or by what stands in front of Redis.
+#[tokio::test]
+async fn a_tls_handshake_that_is_cut_off_is_said_to_be() {
+    let Some(server) = Server::start("a_tls_handshake_that_is_cut_off_is_said_to_be", &NO_CLIENTS).await
+    else {
+        return;
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let url = format!("rediss://{}", listener.local_addr().expect("it is bound"));
+    tokio::spawn(async move {
+        for n in 0.. {
+            let Ok((mut stream, _)) = listener.accept().await else { return };
+            let _: std::io::Result<usize> = tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 4096]).await;
+            if n % 2 == 0 {
+                stream.set_zero_linger().expect("it is a socket");
+            }
+        }
+    });
+    for _ in 0..2 {
+        let why = refused(&server.options(&url, &server.authority)).await;
+        assert!(why.contains(": the server closed the connection during the TLS handshake: "), "{why}");
+    }
+}
+
 /// As Redis is by default.
 #[tokio::test]
 async fn a_server_that_wants_a_client_certificate_is_told_from_others() {
