@@ -17,7 +17,7 @@ use super::{
     connection::{Connection, Protocol},
     handler::Handler,
     settings::ListenSettings,
-    strangers::{GLANCE, Standing, Way},
+    strangers::{GLANCE, Progress, Standing, Way},
     stream::Stream,
     streams::Streams,
     unreadable::Unreadable,
@@ -51,13 +51,13 @@ pub(super) async fn serve<H: Handler>(
 ) -> Option<Unreadable> {
     let standing = connection.standing.clone();
     let activity = standing.way().activity().clone();
-    let io = TokioIo::new(Watched::new(stream, activity.clone()));
+    let io = TokioIo::new(Watched::new(stream, standing.clone()));
     let patience = Patience::new(&settings.timeouts, protocol);
     match protocol {
         Protocol::Http1 => {
             let service = service_fn(|request: Request<Incoming>| {
                 let (handler, connection, busy) = (&handler, &connection, Busy::begin(&activity));
-                connection.standing.has_spoken();
+                connection.standing.got(Progress::Spoken);
                 async move { Ok::<_, Infallible>(handler.handle(connection, request, busy).await) }
             });
             let plain = connection.scheme == "http";
@@ -75,7 +75,7 @@ pub(super) async fn serve<H: Handler>(
             let service = service_fn(move |request: Request<Incoming>| {
                 let (handler, connection, busy) =
                     (handler.clone(), connection.clone(), Busy::begin(&activity));
-                connection.standing.has_spoken();
+                connection.standing.got(Progress::Spoken);
                 let taken = Taken { way: connection.standing.way().clone(), most, is_answered: false };
                 // In a box, so that an answer that waits for its reader holds nothing of how it was made.
                 Box::pin(async move {
