@@ -17,7 +17,7 @@ use super::{
     connection::{Connection, Protocol},
     handler::Handler,
     settings::ListenSettings,
-    strangers::{GLANCE, Progress, Standing, Way},
+    strangers::{Progress, Standing, Way},
     stream::Stream,
     streams::Streams,
     unreadable::Unreadable,
@@ -161,10 +161,12 @@ struct Leaving {
 }
 
 impl Leaving {
-    /// What has come by now is read first: hyper closes a connection that says goodbye before it has read anything.
-    fn begin(moment: Duration) -> Self {
-        let look = Box::pin(tokio::time::sleep(GLANCE));
-        Self { look, end: Instant::now() + GLANCE + moment, has_said: false }
+    /// What has come by now is read first, since a stranger's request may be, and hyper closes a connection that says goodbye before it has
+    /// read anything: so the system is asked once, as it is when a task yields. A timer would be too long where there are few places.
+    async fn begin(moment: Duration) -> Self {
+        tokio::task::yield_now().await;
+        let look = Box::pin(tokio::time::sleep(Duration::ZERO));
+        Self { look, end: Instant::now() + moment, has_said: false }
     }
 }
 
@@ -207,7 +209,7 @@ where
             }
             () = &mut told, if leaving.is_none() => {
                 tracing::debug!("a connection gives way to another");
-                leaving = Some(Leaving::begin(way.moment()));
+                leaving = Some(Leaving::begin(way.moment()).await);
             }
             () = async { if let Some(leaving) = &mut leaving { leaving.look.as_mut().await } }, if leaving.is_some() => {
                 let Some(leaving) = &mut leaving else { continue };
@@ -243,3 +245,6 @@ fn describe(error: &hyper::Error) -> String {
     let source = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
     format!("{error}{source}")
 }
+
+#[cfg(test)]
+mod tests;

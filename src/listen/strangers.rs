@@ -45,8 +45,6 @@ const FAR: Duration = Duration::from_millis(100);
 const LEFT: usize = 8;
 /// Of the next, so many are compared: the one whose address has the most connections gives way.
 const COMPARED: usize = 8;
-/// What is here and unread by then is read before a connection leaves: a stranger's request may be.
-pub(super) const GLANCE: Duration = Duration::from_millis(1);
 
 /// All connections.
 #[derive(Debug)]

@@ -236,13 +236,12 @@ async fn get_through(hellos: u32, addresses: u32, away: Duration) -> f64 {
         connect(&mut open, n % addresses).await;
         match far.take() {
             None => {
-                asked += 1;
                 far = connect(&mut open, u32::MAX >> 8).await.map(|standing| (standing, Instant::now()));
             }
-            Some((standing, _)) if standing.way.told.is_cancelled() => {}
+            Some((standing, _)) if standing.way.told.is_cancelled() => asked += 1,
             Some((standing, began)) if began.elapsed() >= away => {
                 standing.authenticated(&caller("far"));
-                served += 1;
+                (served, asked) = (served + 1, asked + 1);
                 open.retain(|(other, _)| !Arc::ptr_eq(other, &standing));
             }
             waits => far = waits,
