@@ -38,7 +38,9 @@ const NEW: Duration = Duration::from_millis(25);
 /// How long one has that has not said anything: a client's hello comes right behind its connection, or has come while the
 /// connection waited to be accepted. So a flood of silent ones is over before a newcomer has to wait for it.
 const SILENT: Duration = Duration::from_millis(3);
-/// The same as long as strangers have no more than half of the places: two round trips to the other end of a continent, for a
+/// How long one has that has only begun, which costs as little: where there are few places, others wait for this long.
+const BEGUN: Duration = Duration::from_millis(8);
+/// How long one has in all, as long as strangers have no more than half of the places: two round trips to the other end of a continent, for a
 /// handshake and a request.
 const FAR: Duration = Duration::from_millis(100);
 /// Of those that have begun, one in so many, the oldest, are left until then, however many come behind: so some that are far away get through.
@@ -317,8 +319,11 @@ impl Standing {
     pub(super) fn stays(&self, has_said: bool) -> Duration {
         match (self.caller.get(), self.way.activity.oldest()) {
             (None, _) => {
-                let has_begun = self.progress.load(Relaxed) >= Progress::Begun as u8;
-                let has = if has_begun { NEW } else { SILENT };
+                let has = match self.progress.load(Relaxed) {
+                    progress if progress >= Progress::Spoken as u8 => NEW,
+                    progress if progress == Progress::Begun as u8 => BEGUN,
+                    _ => SILENT,
+                };
                 has.saturating_sub(self.admitted.get().map(Instant::elapsed).unwrap_or_default())
             }
             (Some(_), None) if !has_said => GOODBYE,

@@ -137,22 +137,23 @@ async fn b46_then_the_caller_with_the_most_connections_those_first_that_cost_it_
 #[tokio::test(start_paused = true)]
 async fn b29_a_silent_stranger_has_less_time_than_one_that_has_spoken() {
     let strangers = strangers(9);
-    let lasts = async |speaks_after: Option<Duration>| {
+    let lasts = async |speaks_after: Option<(Duration, Progress)>| {
         let standing = placed(&strangers);
         standing.admitted();
         assert!(make_room(&strangers));
         let begun = Instant::now();
         let speaks = async {
-            let Some(after) = speaks_after else { return };
+            let Some((after, progress)) = speaks_after else { return };
             tokio::time::sleep(after).await;
-            standing.got(Progress::Spoken);
+            standing.got(progress);
         };
         tokio::join!(standing.has_had_its_time(), speaks);
         begun.elapsed()
     };
     assert_eq!(lasts(None).await, SILENT);
-    assert_eq!(lasts(Some(Duration::ZERO)).await, NEW);
-    assert_eq!(lasts(Some(SILENT / 2)).await, NEW, "while it is looked at");
+    assert_eq!(lasts(Some((Duration::ZERO, Progress::Begun))).await, BEGUN);
+    assert_eq!(lasts(Some((Duration::ZERO, Progress::Spoken))).await, NEW);
+    assert_eq!(lasts(Some((SILENT / 2, Progress::Spoken))).await, NEW, "while it is looked at");
 }
 
 #[tokio::test(start_paused = true)]
