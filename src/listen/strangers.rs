@@ -48,6 +48,9 @@ const LEFT: usize = 8;
 /// Of the next, so many are compared: the one whose address has the most connections gives way.
 const COMPARED: usize = 8;
 
+/// Of half of the places, the part that is a few.
+const FEW: usize = 8;
+
 /// All connections.
 #[derive(Debug)]
 pub struct Strangers {
@@ -176,7 +179,9 @@ impl Table {
             let (id, stranger) = of.first_key_value()?;
             (stranger.came.elapsed() >= after).then_some(*id)
         };
-        if let Some(id) = oldest(silent, SILENT) {
+        // A few are no flood: they are honest, and slow, as likely as those that have begun.
+        let are_few = silent.len() <= half / FEW;
+        if let Some(id) = oldest(silent, if are_few { NEW } else { SILENT }) {
             return Some(id);
         }
         let late = oldest(begun, FAR).or_else(|| oldest(spoken, FAR));

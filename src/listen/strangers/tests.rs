@@ -298,3 +298,15 @@ async fn b29_no_more_give_way_than_places_are_needed() {
         [(true, false), (false, true)]
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn b29_one_whose_hello_takes_a_moment_does_not_make_room_for_a_flood_of_them() {
+    let strangers = Arc::new(Strangers::new(64, 64));
+    let slow = placed(&strangers);
+    let hellos: Vec<_> = (0..40).map(|_| placed(&strangers)).collect();
+    hellos.iter().for_each(|standing| standing.got(Progress::Begun));
+    tokio::time::advance(SILENT).await;
+    assert!(make_room(&strangers) && !slow.way.told.is_cancelled());
+    tokio::time::advance(NEW).await;
+    assert!(make_room(&strangers) && slow.way.told.is_cancelled());
+}
