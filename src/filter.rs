@@ -15,6 +15,7 @@ mod screen;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request, response::Parts};
+use memchr::memmem::find;
 
 pub use self::{
     blocked::Blocked,
@@ -89,7 +90,8 @@ impl ResponseFilter {
             _ => None,
         };
         let is_error = head.status.is_client_error() || head.status.is_server_error();
-        let error = (is_error && has_body && is_json(&head.headers)).then(ErrorBody::default);
+        // Whatever it says that it is: some callers' libraries read JSON where they find it.
+        let error = (is_error && has_body).then(ErrorBody::default);
         let body = match coding {
             Coding::Identity => Body::Nothing,
             Coding::Gzip => {
@@ -226,9 +228,11 @@ fn is_masked(method: &Method, head: &Parts, secrets: &'static Secrets) -> Result
     if is_json(&head.headers) {
         return Ok(true);
     }
-    // An operation that is not in the catalog may well answer with something else.
-    let is_known = secrets.are_known() || !head.headers.contains_key(header::CONTENT_TYPE);
-    if is_known && method != Method::HEAD { Err(Blocked::NotJson) } else { Ok(false) }
+    // An operation that is not in the catalog may well answer with something else, if it says so.
+    let names_json = |kind: &HeaderValue| find(&kind.as_bytes().to_ascii_lowercase(), b"json").is_some();
+    let mut types = head.headers.get_all(header::CONTENT_TYPE).iter().peekable();
+    let is_else = !secrets.are_known() && types.peek().is_some() && !types.any(names_json);
+    if is_else || method == Method::HEAD { Ok(false) } else { Err(Blocked::NotJson) }
 }
 
 /// `application/json` or `…+json`, in UTF-8 as RFC 8259 section 8.1 has it. Another charset has other bytes for the

@@ -147,7 +147,14 @@ fn an_operation_that_nobody_knows_may_answer_with_something_else() {
         "{\"a\":[{\"clientSecret\":\"x\",\"b\":\"y\"}]}",
     );
     assert_eq!(masked.unwrap(), "{\"a\":[{\"clientSecret\":\"[redacted by claviger]\",\"b\":\"y\"}]}");
-    assert_eq!(screen(&Method::GET, &mut head(200, &[]), unknown).err(), Some(Blocked::NotJson));
+    let twice = &[JSON, JSON][..];
+    let utf_16 = &[("content-type", "Application/JSON; charset=utf-16")][..];
+    for headers in
+        [&[], twice, utf_16, &[("content-type", "text/json")], &[("content-type", "application/x-ndjson")]]
+    {
+        let refused = screen(&Method::GET, &mut head(200, headers), unknown).err();
+        assert_eq!(refused, Some(Blocked::NotJson), "{headers:?}");
+    }
     let encoded = &mut head(200, &[JSON, ("content-encoding", "br")]);
     assert_eq!(screen(&Method::GET, encoded, unknown).err(), Some(Blocked::Encoded));
 }
@@ -224,6 +231,26 @@ fn b25_what_connectors_say_in_errors_is_masked() {
             assert_eq!(head.headers.contains_key("content-length"), body == want);
         }
     }
+}
+
+#[test]
+fn b25_what_connectors_say_is_masked_whatever_their_error_says_that_it_is() {
+    let error = r#"{"code":"connector.general","data":"S3","message":"S3"}"#;
+    let masked =
+        r#"{"code":"connector.general","data":"[redacted by claviger]","message":"[redacted by claviger]"}"#;
+    let types = ["text/plain", "application/octet-stream", "application/json; charset=utf-16", "text/json"];
+    let typed = types.iter().map(|kind| vec![("content-type", *kind)]);
+    for headers in typed.chain([vec![], vec![JSON, ("content-type", "text/plain")]]) {
+        let mut head = head(400, &headers);
+        let mut filter = screen(&Method::POST, &mut head, None).unwrap();
+        assert_eq!(last(&mut filter, error).unwrap(), masked, "{headers:?}");
+        let text = |body| last(&mut screen(&Method::POST, &mut head.clone(), None).unwrap(), body);
+        assert_eq!(text("Bad Request").unwrap(), "Bad Request", "{headers:?}");
+        assert!(matches!(text("connector.general: S3"), Err(Blocked::Unmaskable(_))), "{headers:?}");
+    }
+    let mut filter = screen(&Method::POST, &mut head(502, &[("content-type", "text/plain")]), None).unwrap();
+    filter.take(Bytes::from(b"no JSON, and no end ".repeat(5_000)));
+    assert!(rest(&mut filter).is_err(), "nobody has looked through all of it");
 }
 
 #[test]

@@ -85,8 +85,8 @@ pub struct ReplicasStatus {
     pub why: Option<RedisError>,
     /// How often permits were granted, refused, not answered, and answered too late for a request.
     pub leases: [u64; 4],
-    /// Whether another one has another `redis.token_key`, or none.
-    pub other_keys: bool,
+    /// Whether another one has another `redis.token_key`, or none; `None` where Redis does not say.
+    pub other_keys: Option<bool>,
     /// The limits that are others at another one, each with whether that has lasted for minutes.
     pub other_limits: Vec<(String, bool)>,
 }
@@ -150,7 +150,7 @@ impl Replicas {
             is_away: self.is_away(),
             why,
             leases,
-            other_keys,
+            other_keys: (!self.is_away()).then_some(other_keys),
             other_limits,
         }
     }

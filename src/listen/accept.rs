@@ -19,7 +19,7 @@ use super::{
     plain::{self, First},
     serve::serve,
     settings::ListenSettings,
-    strangers::{Standing, Strangers},
+    strangers::{Progress, Standing, Strangers},
     stream::Stream,
     tls::{
         Secured, Tls,
@@ -133,10 +133,16 @@ impl<H: Handler> Acceptor<H> {
 
     /// A place for the connection of `standing`: a free one, else that of whoever gives way, else the next that is left.
     async fn place(&self, standing: &Standing) -> Option<OwnedSemaphorePermit> {
-        if self.places.available_permits() <= self.spare && self.strangers.make_room_for(standing) {
+        let (free, has_made_room) = self.strangers.take(&self.places, self.spare);
+        if has_made_room {
             self.crowded(Crowded::ByAll, None);
         }
-        self.places.clone().acquire_owned().await.ok()
+        let place = match free {
+            Some(place) => place,
+            None => self.places.clone().acquire_owned().await.ok()?,
+        };
+        standing.got(Progress::Silent);
+        Some(place)
     }
 
     fn crowded(&self, why: Crowded, peer: Option<SocketAddr>) {
@@ -224,6 +230,7 @@ impl<H: Handler> Acceptor<H> {
             }
         };
         let Secured { stream, protocol, certificate } = secured?;
+        connection.standing.got(Progress::Spoken);
         closing.orderly(false);
         connection.scheme = "https";
         connection.peer.certificate = certificate;
@@ -259,7 +266,7 @@ impl<H: Handler> Acceptor<H> {
         let stream = Tcp::new(stream, closing.clone());
         // A handshake that fails ends with an alert, which is for the peer to read.
         closing.orderly(true);
-        let heard = || connection.standing.has_spoken();
+        let heard = || connection.standing.got(Progress::Begun);
         tls.accept(stream, patience, heard).await.inspect_err(failed).ok()
     }
 }

@@ -17,7 +17,7 @@ use super::{
     connection::{Connection, Protocol},
     handler::Handler,
     settings::ListenSettings,
-    strangers::{GLANCE, Standing, Way},
+    strangers::{Progress, Standing, Way},
     stream::Stream,
     streams::Streams,
     unreadable::Unreadable,
@@ -51,13 +51,13 @@ pub(super) async fn serve<H: Handler>(
 ) -> Option<Unreadable> {
     let standing = connection.standing.clone();
     let activity = standing.way().activity().clone();
-    let io = TokioIo::new(Watched::new(stream, activity.clone()));
+    let io = TokioIo::new(Watched::new(stream, standing.clone()));
     let patience = Patience::new(&settings.timeouts, protocol);
     match protocol {
         Protocol::Http1 => {
             let service = service_fn(|request: Request<Incoming>| {
                 let (handler, connection, busy) = (&handler, &connection, Busy::begin(&activity));
-                connection.standing.has_spoken();
+                connection.standing.got(Progress::Spoken);
                 async move { Ok::<_, Infallible>(handler.handle(connection, request, busy).await) }
             });
             let plain = connection.scheme == "http";
@@ -75,7 +75,7 @@ pub(super) async fn serve<H: Handler>(
             let service = service_fn(move |request: Request<Incoming>| {
                 let (handler, connection, busy) =
                     (handler.clone(), connection.clone(), Busy::begin(&activity));
-                connection.standing.has_spoken();
+                connection.standing.got(Progress::Spoken);
                 let taken = Taken { way: connection.standing.way().clone(), most, is_answered: false };
                 // In a box, so that an answer that waits for its reader holds nothing of how it was made.
                 Box::pin(async move {
@@ -161,10 +161,12 @@ struct Leaving {
 }
 
 impl Leaving {
-    /// What has come by now is read first: hyper closes a connection that says goodbye before it has read anything.
-    fn begin(moment: Duration) -> Self {
-        let look = Box::pin(tokio::time::sleep(GLANCE));
-        Self { look, end: Instant::now() + GLANCE + moment, has_said: false }
+    /// What has come by now is read first, since a stranger's request may be, and hyper closes a connection that says goodbye before it has
+    /// read anything: so the system is asked once, as it is when a task yields. A timer would be too long where there are few places.
+    async fn begin(moment: Duration) -> Self {
+        tokio::task::yield_now().await;
+        let look = Box::pin(tokio::time::sleep(Duration::ZERO));
+        Self { look, end: Instant::now() + moment, has_said: false }
     }
 }
 
@@ -207,7 +209,7 @@ where
             }
             () = &mut told, if leaving.is_none() => {
                 tracing::debug!("a connection gives way to another");
-                leaving = Some(Leaving::begin(way.moment()));
+                leaving = Some(Leaving::begin(way.moment()).await);
             }
             () = async { if let Some(leaving) = &mut leaving { leaving.look.as_mut().await } }, if leaving.is_some() => {
                 let Some(leaving) = &mut leaving else { continue };
@@ -243,3 +245,6 @@ fn describe(error: &hyper::Error) -> String {
     let source = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
     format!("{error}{source}")
 }
+
+#[cfg(test)]
+mod tests;

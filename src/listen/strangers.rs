@@ -1,23 +1,28 @@
 //! Who gives way when there is no place left for another connection: first a stranger, on whose connection nobody has authenticated yet, that
 //! has said nothing, so that a flood of those costs nobody else anything; then the caller with the most connections, its oldest that is idle,
-//! else its oldest whose answer has been long in coming or in being taken, else its oldest; then the oldest stranger. A stranger that is long about
-//! authenticating gives way before any caller, and so does the oldest where strangers have more than half of the places. So newcomers have time
-//! to authenticate, from far away as well unless very many do so at once, and no caller holds what another one wants. Of
+//! else its oldest whose answer has been long in coming or in being taken, else its oldest; then a stranger that has only begun, as anybody
+//! can by repeating a hello; then the oldest one that got further. A stranger that is long about
+//! authenticating gives way before any caller, and so does one where strangers have more than half of the places. So newcomers have time
+//! to authenticate, from far away as well, and no caller holds what another one wants. Of
 //! strangers each address may have a share. All leave as politely as time allows: a request that has just begun is finished, so a burst of
 //! one caller at its limit breaks none of its own. A connection is its caller's with the first request that authenticates. No lock is held
 //! over a wait.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, HashMap},
     net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicU8, Ordering::Relaxed},
     },
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{activity::Activity, ids::CallerName, limit::CallerMemory};
@@ -30,14 +35,21 @@ const AMONG_OTHERS: Duration = Duration::from_millis(150);
 const GOODBYE: Duration = Duration::from_millis(20);
 /// How long a stranger has from when it got its place, to say who it is. Where more come than that, the oldest has had it.
 const NEW: Duration = Duration::from_millis(25);
-/// How long one has that has not said anything whole: a client's hello comes right behind its connection, or has come while the
+/// How long one has that has not said anything: a client's hello comes right behind its connection, or has come while the
 /// connection waited to be accepted. So a flood of silent ones is over before a newcomer has to wait for it.
 const SILENT: Duration = Duration::from_millis(3);
-/// The same as long as strangers have no more than half of the places: two round trips to the other end of a continent, for a
+/// How long one has that has only begun, which costs as little: where there are few places, others wait for this long.
+const BEGUN: Duration = Duration::from_millis(8);
+/// How long one has in all, as long as strangers have no more than half of the places: two round trips to the other end of a continent, for a
 /// handshake and a request.
 const FAR: Duration = Duration::from_millis(100);
-/// What is here and unread by then is read before a connection leaves: a stranger's request may be.
-pub(super) const GLANCE: Duration = Duration::from_millis(1);
+/// Of those that have begun, one in so many, the oldest, are left until then, however many come behind: so some that are far away get through.
+const LEFT: usize = 8;
+/// Of the next, so many are compared: the one whose address has the most connections gives way.
+const COMPARED: usize = 8;
+
+/// Of half of the places, the part that is a few.
+const FEW: usize = 8;
 
 /// All connections.
 #[derive(Debug)]
@@ -51,17 +63,33 @@ pub struct Strangers {
 #[derive(Debug, Default)]
 struct Table {
     next: u64,
-    /// By age: those that have said nothing whole yet, and the others.
-    silent: BTreeMap<u64, Stranger>,
-    spoken: BTreeMap<u64, Stranger>,
-    of_peers: HashMap<IpAddr, usize>,
+    /// By [`Progress`] and age.
+    strangers: [BTreeMap<u64, Stranger>; Progress::Spoken as usize + 1],
+    of_peers: HashMap<Option<IpAddr>, usize>,
     /// By age, of each caller.
     known: HashMap<CallerName, BTreeMap<u64, Way>>,
+    /// Those that were told to give way and are still here.
+    leaving: usize,
+}
+
+/// How far a stranger got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Progress {
+    /// It has no place yet, and so none to give up.
+    Waiting = 0,
+    /// It has said nothing.
+    Silent = 1,
+    /// There is a TLS client hello (RFC 8446 section 4.1.2), or the beginning of a request: what anybody can send, without reading an answer.
+    Begun = 2,
+    /// It has shaken hands, or sent the head of a request.
+    Spoken = 3,
 }
 
 #[derive(Debug)]
 struct Stranger {
     peer: Option<IpAddr>,
+    /// When it got its place.
     came: Instant,
     way: Way,
 }
@@ -80,7 +108,7 @@ pub(super) struct Way {
 pub struct Standing {
     id: u64,
     admitted: OnceLock<Instant>,
-    has_spoken: AtomicBool,
+    progress: AtomicU8,
     caller: OnceLock<Arc<CallerMemory>>,
     way: Way,
     strangers: Arc<Strangers>,
@@ -96,36 +124,33 @@ impl Strangers {
     /// A connection from `peer`; `None` when it has too many already.
     pub(super) fn enter(self: &Arc<Self>, peer: Option<IpAddr>) -> Option<Arc<Standing>> {
         let mut table = self.table();
-        if let Some(peer) = peer {
-            let of_peer = table.of_peers.entry(peer).or_default();
-            if *of_peer >= self.most_of_a_peer {
-                return None;
-            }
-            *of_peer += 1;
+        let of_peer = table.of_peers.entry(peer).or_default();
+        if peer.is_some() && *of_peer >= self.most_of_a_peer {
+            return None;
         }
+        *of_peer += 1;
         let id = table.next;
         table.next += 1;
         let way = Way::default();
-        table.silent.insert(id, Stranger { peer, came: Instant::now(), way: way.clone() });
+        let stranger = Stranger { peer, came: Instant::now(), way: way.clone() };
+        table.strangers[Progress::Waiting as usize].insert(id, stranger);
         Some(Arc::new(Standing {
             id,
             admitted: OnceLock::new(),
-            has_spoken: AtomicBool::new(false),
+            progress: AtomicU8::new(Progress::Waiting as u8),
             caller: OnceLock::new(),
             way,
             strangers: self.clone(),
         }))
     }
 
-    /// Has another connection than that of `newcomer` give its place up; whether there was one.
-    pub(super) fn make_room_for(&self, newcomer: &Standing) -> bool {
+    /// Takes one of `places`, where one is free; and has a connection give its up where none is, or fewer than `spare` are left, those that are
+    /// about to leave included. Whether there was one to do so. Both under one lock: of two listeners each sees what the other one took.
+    pub(super) fn take(&self, places: &Arc<Semaphore>, spare: usize) -> (Option<OwnedSemaphorePermit>, bool) {
         let mut table = self.table();
-        let moment = if table.known.len() > 1 { AMONG_OTHERS } else { ALONE };
-        let way = match table.stranger_for(newcomer.id, self.half) {
-            Some(id) => table.remove_stranger(id).map(|stranger| stranger.way),
-            None => table.of_the_greediest(moment),
-        };
-        way.inspect(|way| way.end(moment)).is_some()
+        let place = places.clone().try_acquire_owned().ok();
+        let is_short = place.is_none() || places.available_permits() + table.leaving < spare;
+        (place, is_short && table.make_room(self.half))
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -134,27 +159,53 @@ impl Strangers {
 }
 
 impl Table {
-    /// The stranger that gives way to this one; `None` where it is a caller.
-    fn stranger_for(&self, newcomer: u64, half: usize) -> Option<u64> {
-        let is_over = |(_, stranger): &(&u64, &Stranger), time| stranger.came.elapsed() >= time;
-        let silent = self.silent.iter().find(|(id, _)| **id != newcomer);
-        let spoken = self.spoken.first_key_value();
-        let strangers = self.silent.len() + self.spoken.len();
+    /// Has a connection give its place up; whether there was one.
+    fn make_room(&mut self, half: usize) -> bool {
+        let moment = if self.known.len() > 1 { AMONG_OTHERS } else { ALONE };
+        let way = match self.stranger_to_go(half) {
+            Some(id) => self.remove_stranger(id).map(|stranger| stranger.way),
+            None => self.of_the_greediest(moment),
+        };
+        let Some(way) = way else { return false };
+        self.leaving += 1;
+        way.end(moment);
+        true
+    }
+
+    /// The stranger that gives way; `None` where it is a caller.
+    fn stranger_to_go(&self, half: usize) -> Option<u64> {
+        let [_, silent, begun, spoken] = &self.strangers;
+        let oldest = |of: &'_ BTreeMap<u64, Stranger>, after: Duration| {
+            let (id, stranger) = of.first_key_value()?;
+            (stranger.came.elapsed() >= after).then_some(*id)
+        };
+        // A few are no flood: they are honest, and slow, as likely as those that have begun.
+        let are_few = silent.len() <= half / FEW;
+        if let Some(id) = oldest(silent, if are_few { NEW } else { SILENT }) {
+            return Some(id);
+        }
+        let late = oldest(begun, FAR).or_else(|| oldest(spoken, FAR));
+        let strangers: usize = self.strangers.iter().map(BTreeMap::len).sum();
         let greediest = self.known.values().map(BTreeMap::len).max().unwrap_or_default();
-        let is_callers =
-            greediest > 1 && strangers <= half && !spoken.is_some_and(|spoken| is_over(&spoken, FAR));
-        let rest = spoken.or(silent).filter(|_| !is_callers);
-        silent.filter(|silent| is_over(silent, SILENT)).or(rest).map(|(id, _)| *id)
+        if greediest > 1 && strangers <= half && late.is_none() {
+            return None;
+        }
+        // Whoever shakes hands without end leaves half of the places to those that are yet to.
+        let too_many = || oldest(spoken, Duration::ZERO).filter(|_| spoken.len() > half);
+        let next = || {
+            let compared = begun.iter().skip(begun.len() / LEFT).take(COMPARED);
+            compared.min_by_key(|(_, stranger)| Reverse(self.of_peers.get(&stranger.peer))).map(|(id, _)| *id)
+        };
+        let rest = || [spoken, silent].into_iter().find_map(|of| oldest(of, Duration::ZERO));
+        late.or_else(too_many).or_else(next).or_else(rest)
     }
 
     fn remove_stranger(&mut self, id: u64) -> Option<Stranger> {
-        let stranger = self.silent.remove(&id).or_else(|| self.spoken.remove(&id))?;
-        if let Some(peer) = stranger.peer
-            && let Some(of_peer) = self.of_peers.get_mut(&peer)
-        {
+        let stranger = self.strangers.iter_mut().find_map(|strangers| strangers.remove(&id))?;
+        if let Some(of_peer) = self.of_peers.get_mut(&stranger.peer) {
             *of_peer -= 1;
             if *of_peer == 0 {
-                self.of_peers.remove(&peer);
+                self.of_peers.remove(&stranger.peer);
             }
         }
         Some(stranger)
@@ -174,14 +225,17 @@ impl Table {
     }
 
     fn leave(&mut self, id: u64, caller: Option<&CallerName>) {
-        self.remove_stranger(id);
+        if self.remove_stranger(id).is_some() {
+            return;
+        }
+        let connections = caller.and_then(|caller| self.known.get_mut(caller));
+        if connections.is_none_or(|connections| connections.remove(&id).is_none()) {
+            self.leaving = self.leaving.saturating_sub(1);
+        }
         if let Some(caller) = caller
-            && let Some(connections) = self.known.get_mut(caller)
+            && self.known.get(caller).is_some_and(BTreeMap::is_empty)
         {
-            connections.remove(&id);
-            if connections.is_empty() {
-                self.known.remove(caller);
-            }
+            self.known.remove(caller);
         }
     }
 }
@@ -226,19 +280,25 @@ impl Standing {
         }
     }
 
-    /// It has a place, and is looked at from now on: what has come by then is read before its time is over.
+    /// It is looked at from now on: what has come by then is read before its time is over.
     pub(super) fn admitted(&self) {
         self.admitted.get_or_init(Instant::now);
     }
 
-    /// Its peer has said something whole: a TLS client hello (RFC 8446 section 4.1.2), or the head of a request.
-    pub(super) fn has_spoken(&self) {
-        if self.has_spoken.load(Relaxed) || self.has_spoken.swap(true, Relaxed) {
+    /// How far it got; it never goes back.
+    pub(super) fn got(&self, progress: Progress) {
+        let to = progress as u8;
+        if self.progress.load(Relaxed) >= to || self.progress.fetch_max(to, Relaxed) >= to {
             return;
         }
         let mut table = self.strangers.table();
-        if let Some(stranger) = table.silent.remove(&self.id) {
-            table.spoken.insert(self.id, stranger);
+        let mut lower = table.strangers[..usize::from(to)].iter_mut().enumerate();
+        if let Some((from, mut stranger)) = lower.find_map(|(from, all)| Some((from, all.remove(&self.id)?)))
+        {
+            if from == Progress::Waiting as usize {
+                stranger.came = Instant::now();
+            }
+            table.strangers[usize::from(to)].insert(self.id, stranger);
         }
     }
 
@@ -263,8 +323,12 @@ impl Standing {
     /// How much longer it may stay that is to give way, and that has said so to its peer or is yet to.
     pub(super) fn stays(&self, has_said: bool) -> Duration {
         match (self.caller.get(), self.way.activity.oldest()) {
-            (None, begun) => {
-                let has = if begun.is_some() || self.has_spoken.load(Relaxed) { NEW } else { SILENT };
+            (None, _) => {
+                let has = match self.progress.load(Relaxed) {
+                    progress if progress >= Progress::Spoken as u8 => NEW,
+                    progress if progress == Progress::Begun as u8 => BEGUN,
+                    _ => SILENT,
+                };
                 has.saturating_sub(self.admitted.get().map(Instant::elapsed).unwrap_or_default())
             }
             (Some(_), None) if !has_said => GOODBYE,

@@ -11,7 +11,10 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::connection::Protocol;
+use super::{
+    connection::Protocol,
+    strangers::{Progress, Standing},
+};
 use crate::{
     activity::{Activity, State},
     config::Timeouts,
@@ -98,13 +101,14 @@ impl Patience {
 pub(super) struct Watched<IO> {
     io: IO,
     activity: Arc<Activity>,
-    has_opened: bool,
+    /// Until the first bytes have come.
+    unopened: Option<Arc<Standing>>,
 }
 
 impl<IO> Watched<IO> {
-    /// Watches `io`.
-    pub(super) fn new(io: IO, activity: Arc<Activity>) -> Self {
-        Self { io, activity, has_opened: false }
+    /// Watches `io`, the connection of `standing`.
+    pub(super) fn new(io: IO, standing: Arc<Standing>) -> Self {
+        Self { io, activity: standing.way().activity().clone(), unopened: Some(standing) }
     }
 
     fn wrote<T>(&self, poll: Poll<T>) -> Poll<T> {
@@ -125,8 +129,8 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
         let before = buf.filled().len();
         let poll = Pin::new(&mut self.io).poll_read(cx, buf);
         if buf.filled().len() > before {
-            if !self.has_opened {
-                self.has_opened = true;
+            if let Some(standing) = self.unopened.take() {
+                standing.got(Progress::Begun);
                 self.activity.opened(&buf.filled()[before..]);
             }
             self.activity.read();

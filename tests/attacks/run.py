@@ -5,11 +5,12 @@ For each attack the program is started anew. Meanwhile a caller who means no har
 and on new ones, another one does that from far away, and a kubelet probes the admin listener. Wanted: the program is not killed, the others are served
 (99 of 100 within 250 ms), the log stays small, and afterwards no more than half of the memory is kept (by the allocator, for the next burst).
 
-Needs a control group of its own: version 2 (`memory.max`) or version 1 with socket buffers counted
+Needs a network namespace of its own, for attackers with addresses, and a control group: version 2 (`memory.max`) or version 1 with socket buffers counted
 (`memory.kmem.tcp.*`), where what version 2 would count is the sum of both. Without, it says so and watches resident memory.
 """
 import argparse
 import asyncio
+import collections
 import contextlib
 import gzip
 import http.client
@@ -33,6 +34,8 @@ MIB = 1 << 20
 PATIENCE = 0.250
 # Lines of the log in a second, beside those of requests that were served.
 LINES = 100
+# Of this machine alone, and none of those that peers on one machine have.
+ADDRESSES = [f"192.0.2.{n}" for n in range(1, 9)]
 # How far away the far caller is, there and back.
 ROUND_TRIP = 0.050
 CALM, KNOWN = "key-of-the-calm-caller-0123456789", "key-of-the-known-caller-012345678"
@@ -325,8 +328,10 @@ def streams(count, method, path, fields, end=True, data=b""):
 class Attack:
     """What a connection is sent; how it is opened; whether what comes is read."""
 
-    def __init__(self, send=lambda n: b"", tls="http/1.1", reads=True, trickle=b"", at="port", repeat=False, few=None):
+    def __init__(self, send=lambda n: b"", tls="http/1.1", reads=True, trickle=b"", at="port", repeat=False, few=None, rate=None, addresses=()):
         self.send, self.tls, self.reads, self.trickle, self.at, self.repeat, self.few = send, tls, reads, trickle, at, repeat, few
+        # So many new connections in a second, whatever becomes of the others, from these addresses in turn.
+        self.rate, self.addresses = rate, addresses
 
 
 def key(text):
@@ -372,10 +377,20 @@ def mixed(n):
     return kinds[n // 4 % len(kinds)](n)
 
 
+def a_hello():
+    outgoing = ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        no_questions().wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="localhost").do_handshake()
+    hello = outgoing.read()
+    return lambda n: hello
+
+
 ATTACKS = {
     "tcp_idle": Attack(tls=None),
     "tcp_garbage": Attack(lambda n: b"\x16\x03\x01\x40\x00" + b"x" * 12_000, tls=None),
     "tls_idle": Attack(),
+    "tls_hello_replayed": Attack(a_hello(), tls=None, rate=3000, addresses=ADDRESSES),
+    "tls_hello_replayed_locally": Attack(a_hello(), tls=None, rate=1500),
     "h1_unfinished_head": Attack(lambda n: b"GET /api/roles HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 15_000),
     "h1_form_never_comes": Attack(lambda n: b"POST /oidc/token HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 500\r\n\r\n"),
     "h2_idle": Attack(h2(lambda n: b""), "h2"),
@@ -459,7 +474,30 @@ async def one(attack, n, port, counts, gate):
         await asyncio.sleep(0.1)
 
 
+def flood(attack, port, count, counts, is_over):
+    """New connections at a steady rate, none of which is continued; each is left open as long as there is room for it here."""
+    left_open, begun, n = collections.deque(maxlen=count), time.monotonic(), 0
+    while not is_over():
+        if n > (time.monotonic() - begun) * attack.rate:
+            time.sleep(0.001)
+            continue
+        n += 1
+        with contextlib.suppress(OSError):
+            source = (attack.addresses[n % len(attack.addresses)], 0) if attack.addresses else None
+            plain = socket.create_connection(("127.0.0.1", port), timeout=1, source_address=source)
+            # Closed by being forgotten.
+            left_open.append(plain)
+            plain.sendall(attack.send(n))
+            counts["opened"] += 1
+
+
 def attacker(name, port, count, pipe):
+    if ATTACKS[name].rate:
+        counts = {"opened": 0}
+        flood(ATTACKS[name], port, count, counts, pipe.poll)
+        pipe.send((pipe.recv(), counts["opened"]))
+        os._exit(0)
+
     async def run():
         attack, counts, gate = ATTACKS[name], {"opened": 0}, asyncio.Semaphore(64)
         asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
@@ -535,6 +573,12 @@ def main():
     args = parser.parse_args()
     if unknown := [name for name in args.names if name not in ATTACKS]:
         parser.error(f"no such attack: {unknown}")
+    if "ATTACKS_NETWORK" not in os.environ:
+        os.environ["ATTACKS_NETWORK"] = "in their own network"
+        os.execvp("unshare", ["unshare", "--net", sys.executable, *sys.argv])
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    for address in ADDRESSES:
+        subprocess.run(["ip", "address", "add", f"{address}/32", "dev", "lo"], check=True)
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     multiprocessing.set_start_method("fork")

@@ -274,7 +274,7 @@ async fn b49_a_vault_that_was_begun_anew_takes_no_tenant_from_those_who_run() {
 #[tokio::test]
 async fn b55_replicas_that_are_configured_otherwise_are_shown() {
     let name = "b55_replicas_that_are_configured_otherwise_are_shown";
-    let Some(server) = RedisServer::start(name).await else { return };
+    let Some(mut server) = RedisServer::start(name).await else { return };
     let logto = logto(1000, Duration::from_secs(1)).await;
     let with = |quota: &'static str, key: &'static str| {
         let builder = builder(&logto, quota).set("redis.url", quoted(server.url()));
@@ -308,6 +308,13 @@ async fn b55_replicas_that_are_configured_otherwise_are_shown() {
             if shown.iter().all(both) {
                 return;
             }
+            wait::pass(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+    server.kill().await;
+    within("nothing to be said of keys", async {
+        while !redis(&one).await["other_token_keys"].is_null() {
             wait::pass(Duration::from_millis(50)).await;
         }
     })
