@@ -12,7 +12,7 @@ case $target in
   *-gnu) export RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static" ;;
 esac
 # Without the emulator: nobody runs `claviger demo` in a cluster.
-cargo build --release --locked --package claviger --no-default-features --bin claviger --target "$target"
+scripts/release.sh "$target" --no-default-features
 
 mkdir -p "$out"
 install -d -m 0755 "$out/etc/claviger"

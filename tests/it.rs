@@ -113,6 +113,8 @@ mod terminal;
 mod tls;
 #[path = "it/tokens.rs"]
 mod tokens;
+#[path = "it/training.rs"]
+mod training;
 #[path = "it/vault.rs"]
 mod vault;
 #[path = "it/who_asked.rs"]

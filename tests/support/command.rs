@@ -1,6 +1,9 @@
 //! One run of a command of the program, to its end.
 
-use std::process::{ExitStatus, Stdio};
+use std::{
+    ffi::OsString,
+    process::{ExitStatus, Stdio},
+};
 
 use tokio::process::Command;
 
@@ -28,16 +31,21 @@ impl Finished {
     }
 }
 
+/// The program of this build, or another that the environment names.
+fn binary() -> OsString {
+    std::env::var_os("TEST_CLAVIGER_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_claviger").into())
+}
+
 /// The program, with nothing in its environment that would configure it.
 pub(crate) fn program() -> Command {
-    prepared(Command::new(env!("CARGO_BIN_EXE_claviger")))
+    prepared(Command::new(binary()))
 }
 
 /// The same, with as many open files as `most` (`ulimit -n`).
 pub(crate) fn program_with_descriptors(most: u32) -> Command {
     let mut command = Command::new("/bin/sh");
     let limited = format!("ulimit -n {most}; exec \"$@\"");
-    command.args(["-c", &limited, "sh", env!("CARGO_BIN_EXE_claviger")]);
+    command.args(["-c", &limited, "sh"]).arg(binary());
     prepared(command)
 }
 
