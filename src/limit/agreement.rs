@@ -1,6 +1,6 @@
 //! Whether replicas that share limits and tokens have been configured alike. A limit that is another at another replica shows with the
-//! leases of both; `redis.token_key` by a mark that each replica shows. Limits differ for a while wherever a change is rolled out, so only
-//! what lasts is a fault; keys may differ on purpose, so that is a fact.
+//! leases of both; `redis.token_key` by a mark that each replica shows. Both differ for a while wherever a change is rolled out, so only
+//! what lasts is a fault.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -16,22 +16,44 @@ const NONE: &str = "none";
 const LASTS: Duration = Duration::from_mins(2);
 /// How far apart it has to have shown at least, to be another replica's.
 const AGAIN: Duration = Duration::from_secs(1);
-/// After which a limit is no longer known to differ.
-const FADES: Duration = Duration::from_mins(1);
+/// After which a limit is no longer known to differ: at a tenant with little to do both lease at the same time now and then only.
+const FADES: Duration = Duration::from_mins(5);
 /// As many limits are named at the most.
 const MOST: usize = 100;
 
-/// What to do about limits that differ.
+/// The key that tokens and kept answers are sealed with.
+const TOKEN_KEY: &str = "redis.token_key";
+
+/// What to do about settings that differ.
 pub const REMEDY: &str =
     "Give all replicas the same one. What is another deployment needs a `redis.prefix` of its own.";
+
+/// What comes of it that this setting differs.
+pub fn effect(setting: &str) -> &'static str {
+    if setting == TOKEN_KEY {
+        "another replica has another one, or none; neither can use the tokens, nor the answers to an Idempotency-Key, that the other one keeps"
+    } else {
+        "another replica has another one; both spend of the same, so neither holds"
+    }
+}
 
 /// What is known to differ.
 #[derive(Debug)]
 pub(super) struct Agreement {
     key_mark: String,
-    other_keys: bool,
     /// By the name of the setting.
-    limits: BTreeMap<String, Differs>,
+    settings: BTreeMap<String, Differs>,
+}
+
+/// What differs, as it is shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Differing {
+    /// Whether another replica has another `redis.token_key`, or none.
+    pub keys: bool,
+    /// The limits that do.
+    pub limits: Vec<String>,
+    /// What has for longer than a rollout takes, the key included.
+    pub lasting: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +71,7 @@ impl Agreement {
             || NONE.to_owned(),
             |alias| alias.iter().map(|byte| format!("{byte:02x}")).collect(),
         );
-        Self { key_mark, other_keys: false, limits: BTreeMap::new() }
+        Self { key_mark, settings: BTreeMap::new() }
     }
 
     /// What this replica shows.
@@ -57,30 +79,44 @@ impl Agreement {
         &self.key_mark
     }
 
-    /// So many marks are shown.
-    pub(super) fn counted_keys(&mut self, marks: u32) {
-        self.other_keys = marks > 1;
+    /// So many marks are shown. The setting that somebody is to be told of now.
+    pub(super) fn counted_keys(&mut self, marks: u32, now: Instant) -> Option<&'static str> {
+        if marks > 1 {
+            return self.differs(TOKEN_KEY, now).then_some(TOKEN_KEY);
+        }
+        self.settings.remove(TOKEN_KEY);
+        None
     }
 
-    /// Another replica leases by another limit. Whether somebody is to be told now.
+    /// Another replica has another value of this setting. Whether somebody is to be told now.
     pub(super) fn differs(&mut self, setting: &str, now: Instant) -> bool {
-        self.limits.retain(|_, differs| now.saturating_duration_since(differs.last) < FADES);
-        if !self.limits.contains_key(setting) && self.limits.len() < MOST {
-            self.limits.insert(setting.to_owned(), Differs { since: now, last: now, is_told: false });
+        self.settings.retain(|_, differs| now.saturating_duration_since(differs.last) < FADES);
+        if !self.settings.contains_key(setting) && self.settings.len() < MOST {
+            self.settings.insert(setting.to_owned(), Differs { since: now, last: now, is_told: false });
         }
-        let Some(differs) = self.limits.get_mut(setting) else { return false };
+        let Some(differs) = self.settings.get_mut(setting) else { return false };
         differs.last = now;
         now.saturating_duration_since(differs.since) >= LASTS
             && !std::mem::replace(&mut differs.is_told, true)
     }
 
-    /// Whether another replica has another `redis.token_key`, or none; and the limits that differ, each with whether that has lasted.
-    pub(super) fn differing(&self, now: Instant) -> (bool, Vec<(String, bool)>) {
-        // This replica's own, of before a change, shows once.
-        let again = |it: &Differs| it.last.saturating_duration_since(it.since) >= AGAIN;
-        let known =
-            self.limits.iter().filter(|(_, it)| again(it) && now.saturating_duration_since(it.last) < FADES);
-        (self.other_keys, known.map(|(setting, it)| (setting.clone(), it.is_told)).collect())
+    pub(super) fn differing(&self, now: Instant) -> Differing {
+        let mut differing = Differing::default();
+        for (setting, it) in &self.settings {
+            if now.saturating_duration_since(it.last) >= FADES {
+                continue;
+            }
+            if it.is_told {
+                differing.lasting.push(setting.clone());
+            }
+            if setting == TOKEN_KEY {
+                differing.keys = true;
+            } else if it.last.saturating_duration_since(it.since) >= AGAIN {
+                // This replica's own, of before a change, shows once.
+                differing.limits.push(setting.clone());
+            }
+        }
+        differing
     }
 }
 
@@ -102,17 +138,31 @@ mod tests {
         ] {
             let now = begun + Duration::from_secs(seconds);
             assert_eq!(agreement.differs(quota, now), is_told, "{seconds}");
-            let shown = agreement.differing(now).1;
+            let shown = agreement.differing(now);
             let once = seconds == 0;
-            assert_eq!(shown.first(), (!once).then_some(&(quota.to_owned(), lasts)), "{seconds}");
+            let named = |is: bool| if is { vec![quota.to_owned()] } else { Vec::new() };
+            assert_eq!((shown.limits, shown.lasting), (named(!once), named(lasts)), "{seconds}");
         }
         let later = begun + Duration::from_secs(140) + FADES;
-        assert!(agreement.differing(later).1.is_empty());
+        assert_eq!(agreement.differing(later), Differing::default());
         assert!(!agreement.differs(quota, later), "it begins anew");
         for at in [later, later + AGAIN] {
             (0..2 * MOST).for_each(|n| _ = agreement.differs(&n.to_string(), at));
         }
-        assert_eq!(agreement.differing(later + AGAIN).1.len(), MOST - 1, "and the quota, once");
+        assert_eq!(agreement.differing(later + AGAIN).limits.len(), MOST - 1, "and the quota, once");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_key_is_shown_at_once_told_when_it_lasts_and_over_when_all_have_the_same() {
+        let mut agreement = Agreement::new(None);
+        let now = Instant::now();
+        assert_eq!(agreement.counted_keys(2, now), None);
+        assert_eq!(agreement.differing(now), Differing { keys: true, ..Differing::default() });
+        assert_eq!(agreement.counted_keys(2, now + LASTS), Some(TOKEN_KEY));
+        assert_eq!(agreement.differing(now + LASTS).lasting, [TOKEN_KEY]);
+        assert_eq!(agreement.counted_keys(2, now + LASTS), None, "once");
+        assert_eq!(agreement.counted_keys(1, now + LASTS), None);
+        assert_eq!(agreement.differing(now + LASTS), Differing::default());
     }
 
     #[test]

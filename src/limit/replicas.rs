@@ -87,8 +87,10 @@ pub struct ReplicasStatus {
     pub leases: [u64; 4],
     /// Whether another one has another `redis.token_key`, or none; `None` where Redis does not say.
     pub other_keys: Option<bool>,
-    /// The limits that are others at another one, each with whether that has lasted for minutes.
-    pub other_limits: Vec<(String, bool)>,
+    /// The limits that are others at another one.
+    pub other_limits: Vec<String>,
+    /// The settings that have been for minutes.
+    pub lasting: Vec<String>,
 }
 
 impl Replicas {
@@ -143,15 +145,16 @@ impl Replicas {
     pub fn status(&self) -> ReplicasStatus {
         let why = self.0.why.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let leases = self.0.leases.each_ref().map(|count| count.load(Relaxed));
-        let (other_keys, other_limits) = self.0.agreement().differing(Instant::now());
+        let differing = self.0.agreement().differing(Instant::now());
         ReplicasStatus {
             count: self.count(),
             seen: self.0.seen.load(Relaxed),
             is_away: self.is_away(),
             why,
             leases,
-            other_keys: (!self.is_away()).then_some(other_keys),
-            other_limits,
+            other_keys: (!self.is_away()).then_some(differing.keys),
+            other_limits: differing.limits,
+            lasting: differing.lasting,
         }
     }
 
@@ -178,11 +181,9 @@ impl Replicas {
 
     /// Another replica has another value of this setting, by what it leases.
     pub(super) fn differs(&self, setting: &str, now: Instant) {
-        if self.0.agreement().differs(setting, now) {
-            tracing::warn!(
-                remedy = agreement::REMEDY,
-                "{setting}: another replica has another one; both spend of the same, so neither holds"
-            );
+        let is_to_be_told = self.0.agreement().differs(setting, now);
+        if is_to_be_told {
+            tell(setting);
         }
     }
 
@@ -211,7 +212,10 @@ impl Inner {
         let key = format!("{}:token_keys", self.redis.prefix());
         let arguments = [self.agreement().key_mark().to_owned(), GONE.to_string(), "0".to_owned()];
         let (marks, ..) = self.redis.run::<(u32, u32, u64)>(&SHOW, &[&key], &arguments).await?;
-        self.agreement().counted_keys(marks);
+        let told = self.agreement().counted_keys(marks, Instant::now());
+        if let Some(setting) = told {
+            tell(setting);
+        }
         Ok(())
     }
 
@@ -224,6 +228,10 @@ impl Inner {
             tracing::info!(replicas = count.max(self.least), "limits are shared with the other replicas");
         }
     }
+}
+
+fn tell(setting: &str) {
+    tracing::warn!(remedy = agreement::REMEDY, "{setting}: {}", agreement::effect(setting));
 }
 
 /// Redis is back for this replica, and not yet for all: whoever shared all of a limit now would do so beside those who keep to their part.

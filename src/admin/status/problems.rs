@@ -162,18 +162,17 @@ impl Admin {
         })
     }
 
-    /// Limits that have been others at another replica for longer than a rollout takes.
+    /// Settings that have been others at another replica for longer than a rollout takes.
     fn of_replicas(&self) -> Vec<Problem> {
-        let others = self.shared.limiters.replicas().map(|replicas| replicas.status().other_limits);
-        let lasting = others.into_iter().flatten().filter(|(_, lasts)| *lasts);
-        let problem = |(setting, _): (String, bool)| Problem {
+        let lasting = self.shared.limiters.replicas().map(|replicas| replicas.status().lasting);
+        let problem = |setting: String| Problem {
             severity: Severity::Warning,
+            what: agreement::effect(&setting).into(),
             about: setting,
-            what: "another replica has another one; both spend of the same, so neither holds".into(),
             remedy: agreement::REMEDY.into(),
             at: None,
         };
-        lasting.map(problem).collect()
+        lasting.into_iter().flatten().map(problem).collect()
     }
 
     /// A Redis that is away is a problem of its own.

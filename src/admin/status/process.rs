@@ -55,8 +55,7 @@ pub(super) fn redis(redis: &Redis, config: &Config, shared: &Shared) -> Value {
         "shares": shares.into_iter().filter_map(|(is, what)| is.then_some(what)).collect::<Vec<_>>(),
         "replicas": replicas.as_ref().map(|replicas| replicas.seen),
         "other_token_keys": replicas.as_ref().and_then(|replicas| replicas.other_keys),
-        "other_limits": replicas
-            .map(|it| it.other_limits.into_iter().map(|(setting, _)| setting).collect::<Vec<_>>()),
+        "other_limits": replicas.map(|it| it.other_limits),
     })
 }
 
