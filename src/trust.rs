@@ -287,7 +287,8 @@ fn of_tls(error: &rustls::Error) -> Option<Cow<'static, str>> {
             "the server wants a client certificate, which Claviger does not have: look at what is in front of it"
         }
         rustls::Error::InvalidCertificate(error) => match error {
-            CertificateError::UnknownIssuer => {
+            // The second: there is an authority of this name, with another key.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
                 "the certificate's authority is not trusted: name its file in `tls.roots`"
             }
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
@@ -300,7 +301,7 @@ fn of_tls(error: &rustls::Error) -> Option<Cow<'static, str>> {
             CertificateError::NotValidForName => {
                 "the server's certificate is for another host name: write a name that it has"
             }
-            // The library has no variant of its own for it.
+            // It is no variant of its own.
             error if format!("{error:?}").contains("CaUsedAsEndEntity") => {
                 "the certificate is one of an authority (CA:TRUE) and cannot be a server's: make one with basicConstraints=CA:FALSE"
             }

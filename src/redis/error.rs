@@ -124,7 +124,7 @@ pub(super) fn plainly(error: &(dyn Error + 'static)) -> Option<Cow<'static, str>
         Some(InvalidMessage(_)) => {
             "what answers there does not speak TLS: is it a port without TLS? That is redis://, not rediss://"
         }
-        Some(InvalidCertificate(CertificateError::UnknownIssuer)) => {
+        Some(InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)) => {
             "the certificate's authority is not trusted: name its file in `redis.tls.roots`"
         }
         Some(AlertReceived(AlertDescription::CertificateRequired)) => {
@@ -153,6 +153,9 @@ pub(super) fn not_admitted(error: &redis::RedisError, password: &str, database: 
     let refused =
         format!("it refuses user or password: compare `{password}` and `redis.username` with its ACL");
     let text = error.to_string();
+    if let Some(RedisError::Away(why)) = elsewhere(error) {
+        return why;
+    }
     let refuses_database = |why: &str| database != 0 && text.contains(why);
     match (error.kind(), error.code()) {
         (ErrorKind::Io, _) => said(error),
@@ -164,6 +167,9 @@ pub(super) fn not_admitted(error: &redis::RedisError, password: &str, database: 
             "it is a node of a cluster, which has database 0 alone: leave /{database} out of redis.url"
         )
         .into(),
+        _ if text.contains("max number of clients") => {
+            "it has as many clients as it takes: raise `maxclients` there, or look who they are (CLIENT LIST)".into()
+        }
         (ErrorKind::UnexpectedReturnType | ErrorKind::Parse, _) => {
             "what answers there does not speak Redis' protocol: compare host and port".into()
         }
@@ -209,19 +215,24 @@ mod tests {
         }
     }
 
-    /// Its own words name four ways out, one of which is to switch the protection off.
     #[test]
-    fn protected_mode_is_no_old_version() {
-        let said = b"-DENIED Redis is running in protected mode because protected mode is enabled and no password is set\r\n";
-        let error = match redis::parse_redis_value(said) {
-            Ok(value) => value.extract_error().unwrap_err(),
-            Err(error) => error,
-        };
-        let why = not_admitted(&error, "redis.password", 0);
-        assert!(
-            why.starts_with("it is in protected mode, ") && why.contains("set a password there"),
-            "{why}"
-        );
+    fn what_keeps_everybody_out_is_no_old_version() {
+        for (said, says) in [
+            // Its own words name four ways out, one of which is to switch the protection off.
+            (
+                "-DENIED Redis is running in protected mode because no password is set",
+                "it is in protected mode, ",
+            ),
+            ("-ERR max number of clients reached", "it has as many clients as it takes: raise `maxclients`"),
+            ("-MASTERDOWN Link with MASTER is down", "it is a replica that has lost its master"),
+        ] {
+            let error = match redis::parse_redis_value(format!("{said}\r\n").as_bytes()) {
+                Ok(value) => value.extract_error().unwrap_err(),
+                Err(error) => error,
+            };
+            let why = not_admitted(&error, "redis.password", 0);
+            assert!(why.starts_with(says), "{why}");
+        }
     }
 
     #[test]
