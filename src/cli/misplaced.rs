@@ -1,4 +1,4 @@
-//! Options that other servers have, and what says the same here. Every other mistake keeps clap's words, but for its advice to give an
+//! Commands and options that other servers have, and what says the same here. Every other mistake keeps clap's words, but for its advice to give an
 //! option as a file's name.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -7,6 +7,14 @@ const ADDRESSES: [&str; 9] =
     ["--port", "-p", "--listen", "--bind", "--addr", "--address", "--host", "--http", "--proxy"];
 
 pub(super) fn explained(mut error: clap::Error, command: Option<&str>) -> clap::Error {
+    if let Some(ContextValue::String(asked)) = error.get(ContextKind::InvalidSubcommand)
+        && command == Some(asked)
+        && let Some(tip) = instead_of(asked)
+    {
+        error.remove(ContextKind::SuggestedSubcommand);
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+        return error;
+    }
     if error.kind() != ErrorKind::UnknownArgument {
         return error;
     }
@@ -26,6 +34,23 @@ pub(super) fn explained(mut error: clap::Error, command: Option<&str>) -> clap::
     error
 }
 
+/// What does here what a command of this name does elsewhere.
+fn instead_of(command: &str) -> Option<&'static str> {
+    Some(match command {
+        "run" | "start" | "server" | "up" | "proxy" => "to run the proxy: claviger serve",
+        "validate" | "test" | "lint" | "verify" | "configtest" => {
+            "to validate the configuration: claviger check"
+        }
+        "version" => "to print the version: claviger --version",
+        "help" => "to print help: claviger --help, or claviger COMMAND --help",
+        "reload" | "restart" => {
+            "to have the configuration read again, send the running process the signal SIGHUP"
+        }
+        "stop" => "to end the running process, send it the signal SIGTERM",
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -37,6 +62,24 @@ mod tests {
         let all = [&["claviger"], arguments].concat();
         let error = Cli::command().try_get_matches_from(all).expect_err("there is no such option");
         explained(error, arguments.first().copied()).to_string()
+    }
+
+    #[test]
+    fn commands_of_other_servers_are_told_their_names_here() {
+        for (command, want) in [
+            ("run", "claviger serve"),
+            ("start", "claviger serve"),
+            ("validate", "claviger check"),
+            ("version", "claviger --version"),
+            ("help", "claviger COMMAND --help"),
+            ("reload", "SIGHUP"),
+        ] {
+            let said = said(&[command]);
+            assert!(said.contains(want) && !said.contains("similar"), "{command}: {said}");
+        }
+        let below = said(&["tenant", "run"]);
+        assert!(!below.contains("claviger serve"), "{below}");
+        assert!(said(&["serv"]).contains("'serve'"), "{}", said(&["serv"]));
     }
 
     #[test]

@@ -272,7 +272,7 @@ fn may_be_a_name(text: &str) -> bool {
 }
 
 /// The name in `$NAME`, `${NAME}` or `%NAME%`, where it is the name of a variable.
-fn without_dollar(text: &str) -> Option<&str> {
+pub(super) fn without_dollar(text: &str) -> Option<&str> {
     let by_percent = text.strip_prefix('%').and_then(|name| name.strip_suffix('%'));
     let name = text.strip_prefix('$').or(by_percent)?;
     let name = name.strip_prefix('{').and_then(|name| name.strip_suffix('}')).unwrap_or(name);

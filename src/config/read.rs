@@ -77,6 +77,24 @@ pub(super) fn read<T: FromNode>(
 fn note(root: &Node, path: KeyPath, kind: &Kind, remarks: &mut Remarks) {
     let origin = root.place(&path);
     let is_toml = origin.as_ref().is_none_or(|origin| origin.source().ends_with(".toml"));
+    if is_manifest(root)
+        && path.len() == 1
+        && let Kind::Unknown { key, .. } = kind
+    {
+        // Said once, in place of all that is missing.
+        if key != "apiVersion" {
+            return;
+        }
+        remarks.problems.push(Problem {
+            key: path.to_string(),
+            origin,
+            what: "this is a manifest of Kubernetes".into(),
+            remedy: "The configuration is the text in it, below `data:`: write that alone into the file."
+                .into(),
+        });
+        remarks.reported.push(KeyPath::default());
+        return;
+    }
     let (what, remedy) = words(&path, kind, is_toml);
     if let Kind::Unknown { key, known } = kind
         && let Some(near) = nearest(key, known.iter().copied())
@@ -96,7 +114,9 @@ fn note(root: &Node, path: KeyPath, kind: &Kind, remarks: &mut Remarks) {
         remarks.reported.push(rule.key("operation"));
     }
     let key = match kind {
-        Kind::Unknown { key, known } if may_be_a_value(key, known) => path.hiding_last().to_string(),
+        Kind::Unknown { key, known } if may_be_a_value(key, known) && !is_camel_case(&path, key) => {
+            path.hiding_last().to_string()
+        }
         _ => path.to_string(),
     };
     remarks.problems.push(Problem { key, origin, what, remedy });
@@ -156,6 +176,18 @@ fn may_be_a_value(field: &str, known: &[&str]) -> bool {
     is_odd(field) && nearest(field, known.iter().copied()).is_none()
 }
 
+/// Whether an unknown key at the top is a word or two as other programs write theirs. It is shorter than Logto's secrets.
+fn is_camel_case(path: &KeyPath, key: &str) -> bool {
+    path.len() == 1
+        && key.len() <= 24
+        && key.starts_with(|c: char| c.is_ascii_lowercase())
+        && key.bytes().all(|byte| byte.is_ascii_alphabetic())
+}
+
+fn is_manifest(root: &Node) -> bool {
+    ["apiVersion", "kind"].iter().all(|key| root.has(&KeyPath::of(&[key])))
+}
+
 /// What to write in a table with `roots` for what other programs call so.
 fn of_trust(field: &str) -> Option<&'static str> {
     match &*field.to_ascii_lowercase().replace(['-', '_'], "") {
@@ -182,6 +214,10 @@ fn unknown(path: &KeyPath, field: &str, known: &[&str]) -> (String, String) {
     if let ["audit", "output", key @ ("max_size" | "keep")] = steps[..] {
         return (what, format!("`{key}` belongs to [audit], beside output: write audit.{key}."));
     }
+    if let ["timeouts", "read"] = steps[..] {
+        let remedy = "Did you mean `response`, for an answer to begin, or `body`, for the next part of it?";
+        return (what, remedy.into());
+    }
     if let Some(tag) = tag_as_key(path, field) {
         return (what, format!("Write the rule as one text, in quotes and without a space: \"{tag}:read\"."));
     }
@@ -195,6 +231,14 @@ fn unknown(path: &KeyPath, field: &str, known: &[&str]) -> (String, String) {
     }
     if let Some(near) = nearest(field, known.iter().copied()) {
         return (what, format!("Did you mean `{near}`?"));
+    }
+    // `logLevel` for log.level.
+    if steps.len() == 1
+        && let Some((section, rest)) =
+            SECTIONS.iter().find_map(|section| Some((section, field.strip_prefix(section)?)))
+        && rest.starts_with(|c: char| c.is_ascii_uppercase() || matches!(c, '_' | '-' | '.'))
+    {
+        return (what, format!("Did you mean a key of [{section}]?"));
     }
     // A key of another section that was written at the top, or the other way round.
     if steps.len() > 1 && SECTIONS.contains(&field) {

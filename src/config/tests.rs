@@ -15,6 +15,7 @@ mod example;
 mod exec;
 mod expectations;
 mod files;
+mod foreign;
 mod gateway;
 mod good;
 mod layers;

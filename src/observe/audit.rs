@@ -21,7 +21,8 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 pub use self::{
-    error::AuditError,
+    error::{AuditError, NO_FILE},
+    file::no_file,
     record::{AdminRecord, ConfigurationRecord, Reading, TenantRecord},
 };
 use self::{
@@ -90,6 +91,9 @@ impl Audit {
             }
             AuditOutput::File { path, max_bytes, keep } => {
                 let shown = path.display().to_string();
+                if no_file(path) {
+                    return Err(AuditError::NoFile { path: shown });
+                }
                 match Rotated::open(path.clone(), *max_bytes, *keep) {
                     Ok(file) => (shown, Box::new(file)),
                     Err(error) => return Err(AuditError::new(shown, error)),

@@ -17,6 +17,7 @@ use crate::{
     app,
     clock::Clock,
     config::{Address, AuditOutput, Config},
+    observe::audit,
     regular_file,
     vault::{VaultError, VaultTenants},
 };
@@ -81,6 +82,8 @@ impl Start {
                     "{key}: {} is a directory. Write the path of a file in it.",
                     path.display()
                 ));
+            } else if key == "audit.output" && audit::no_file(path) {
+                self.errors.push(format!("{key}: {} {}", path.display(), audit::NO_FILE));
             } else if is_kernels(directory(path)) {
                 self.errors.push(format!(
                     "{key}: {} shows what the kernel knows, and no file can be made there. Name a file in another directory.",

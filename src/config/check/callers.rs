@@ -140,6 +140,11 @@ impl Checker<'_> {
         }
         let remedy = match nearest(text, known.iter()) {
             _ if let Some(listed) = as_list(text, |name| known.contains(name)) => listed,
+            _ if text.contains([',', ';', ' '])
+                && let Some(listed) = as_list(text, |name| parse(name).is_ok()) =>
+            {
+                listed
+            }
             Some(near) => format!("Did you mean {}?", quoted(near)),
             None if known.is_empty() => format!("No {kind} is defined yet."),
             None => format!("There are: {}.", known.listed()),

@@ -212,7 +212,13 @@ impl Checker<'_> {
             for (path, value) in given {
                 if value.is_empty() {
                     self.problem(&path, "the value is empty", FORM);
-                } else if !values.contains(&value) {
+                    continue;
+                }
+                if value.contains('*') {
+                    let what = "`*` is no pattern in a claim: only a token with a * in this claim would do";
+                    self.warn(&path, what, "Write each value in full, as a list if there are several.");
+                }
+                if !values.contains(&value) {
                     values.push(value);
                 }
             }

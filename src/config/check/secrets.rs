@@ -12,7 +12,7 @@ mod instead;
 
 use instead::{instead, like_a_reference};
 
-pub(super) use instead::around;
+pub(super) use instead::{Foreign, around};
 
 impl Checker<'_> {
     /// The secret of a plain key.
@@ -56,7 +56,7 @@ impl Checker<'_> {
         let source = secrets.at(*id)?;
         // Before it is said to be written in the configuration.
         if let SecretSource::Literal(text) = source
-            && let Some((what, remedy)) = instead(source, text.expose())
+            && let Some((what, remedy)) = instead(key, source, text.expose())
         {
             self.problem(key, what, remedy);
             return None;
@@ -71,7 +71,7 @@ impl Checker<'_> {
             self.problem(key, "this is the placeholder of an example, which everybody knows", remedy);
             return None;
         }
-        if let Some((what, remedy)) = instead(source, secret.expose()) {
+        if let Some((what, remedy)) = instead(key, source, secret.expose()) {
             self.problem(key, what, remedy);
             return None;
         }

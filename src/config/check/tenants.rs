@@ -10,11 +10,13 @@ use http::uri::Scheme;
 use super::{
     checker::{Checker, is_visible},
     placeholder::is_placeholder,
+    secrets::Foreign,
 };
 use crate::{
     config::{
         endpoint::{Endpoint, InvalidEndpoint, NOT_EXPANDED},
         env,
+        intake::without_dollar,
         leaf::{Leaf, List},
         node::Named,
         path::KeyPath,
@@ -224,6 +226,15 @@ impl Checker<'_> {
         }
         if is_placeholder(id.as_bytes()) {
             self.problem(&key, "this is the placeholder of an example", REMEDY);
+            return None;
+        }
+        let is_variable = without_dollar(&id).is_some().then_some(Foreign::Expansion);
+        if let Some(foreign) = Foreign::of(&id).or(is_variable) {
+            let remedy = match foreign {
+                Foreign::Template => "Render the template first.",
+                _ => "Write the App ID itself, or set CLAVIGER_TENANTS__NAME__CLIENT_ID to it.",
+            };
+            self.problem(&key, foreign.what(), remedy);
             return None;
         }
         Some(id)

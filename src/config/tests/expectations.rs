@@ -235,7 +235,7 @@ fn a_host_is_written_as_dns_has_it() {
 fn a_secret_that_begins_as_a_reference_is_doubted() {
     let what = "tenants.acme.client_secret: the secret begins as a reference to one, and is taken as it is.";
     let variable = "CLAVIGER_TENANTS__ACME__CLIENT_SECRET";
-    for value in ["file:acme", "@acme"] {
+    for value in ["exec:acme", "@acme"] {
         assert_eq!(
             bench(GOOD).env(variable, value).warnings(),
             [format!(

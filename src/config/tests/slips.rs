@@ -77,3 +77,64 @@ fn a_name_that_is_to_be_renamed_is_not_proposed() {
     let other = said("c.toml", &renamed.replacen("[callers.c]", "[callers.c]\ntenants = [\"beta\"]", 1));
     assert!(other.len() == 2 && other[1].contains("there is no tenant \"beta\""), "{other:?}");
 }
+
+#[test]
+fn a_key_at_the_top_as_other_programs_write_it_is_shown() {
+    let said = |line: &str| {
+        let said = Bench::new().with("c.toml", format!("{line}\n{GOOD}")).env("S", "secret").problems();
+        assert_eq!(said.len(), 1, "{said:?}");
+        said[0].clone()
+    };
+    assert_eq!(
+        said("logLevel = \"info\""),
+        "c.toml:1: logLevel: there is no such section. Did you mean a key of [log]?"
+    );
+    assert!(said("fooBar = 1").starts_with("c.toml:1: fooBar: there is no such section."));
+    for value in ["hunter2Hunter2", "abcdefghijklmnopQRSTUVWXYZabcdef", "Secret"] {
+        let said = said(&format!("{value} = 1"));
+        assert!(!said.contains(value), "{said}");
+    }
+}
+
+#[test]
+fn a_manifest_of_kubernetes_is_called_one() {
+    let yaml = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: claviger\ndata:\n  claviger.yaml: |\n    tenants: {}\n";
+    assert_eq!(
+        Bench::new().with("c.yaml", yaml).problems(),
+        [
+            "c.yaml:1: apiVersion: this is a manifest of Kubernetes. The configuration is the text in it, below `data:`: write that alone into the file."
+        ]
+    );
+}
+
+#[test]
+fn a_star_in_a_claim_is_a_character() {
+    let jwt = |sub: &str| {
+        let identify = format!("{{ jwt = {{ issuer = \"i\", claims = {{ sub = {sub} }} }} }}");
+        let text = GOOD.replacen("{ loopback = true }", &identify, 1);
+        let issuer = "[issuers.i]\nissuer = \"https://i.example\"\naudience = \"a\"\n";
+        Bench::new().with("c.toml", format!("{text}{issuer}")).env("S", "secret").warnings()
+    };
+    let want = "`*` is no pattern in a claim: only a token with a * in this claim would do. Write each value in full, as a list if there are several.";
+    let of_stars = |said: Vec<String>| said.into_iter().filter(|it| it.ends_with(want)).count();
+    assert_eq!(of_stars(jwt("\"repo:org/*\"")), 1, "{:?}", jwt("\"repo:org/*\""));
+    assert_eq!(of_stars(jwt("[\"repo:org/a\", \"*\"]")), 1);
+    assert_eq!(of_stars(jwt("\"repo:org/a\"")), 0);
+}
+
+#[test]
+fn names_that_are_not_taken_are_told_which_are() {
+    let text = format!("{GOOD}[timeouts]\nread = \"10s\"\n");
+    let line = text.lines().count();
+    assert_eq!(
+        Bench::new().with("c.toml", text).env("S", "secret").problems(),
+        [format!(
+            "c.toml:{line}: timeouts.read: there is no such key. Did you mean `response`, for an answer to begin, or `body`, for the next part of it?"
+        )]
+    );
+    for list in ["p, other", "p other", "one;other"] {
+        let text = GOOD.replacen("[\"p\"]", &format!("\"{list}\""), 1);
+        let said = Bench::new().with("c.toml", text).env("S", "secret").problems();
+        assert!(said.len() == 1 && said[0].contains("Write a list: [\""), "{said:?}");
+    }
+}

@@ -4,6 +4,10 @@ use std::io;
 
 use super::health::remedy;
 
+/// What is said of a path that is [`no_file`](super::no_file).
+pub const NO_FILE: &str = "is no regular file, and the audit log is rotated by renaming its file. Write output = \"stdout\" for \
+                           standard output, \"off\" for none, or the path of a file.";
+
 /// Why there can be no audit log.
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
@@ -11,6 +15,12 @@ pub enum AuditError {
     #[error("audit.output: {path} is written by another process; give each one a file of its own")]
     Taken {
         /// The file.
+        path: String,
+    },
+    /// Rotation would rename a device, a pipe or a link to what a process has open.
+    #[error("audit.output: {path} {NO_FILE}")]
+    NoFile {
+        /// What stands in the place of the file.
         path: String,
     },
     /// The system does not let us.

@@ -9,6 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::fs::PROC_SUPER_MAGIC;
+
 use super::writer::Sink;
 
 /// The file and its predecessors.
@@ -94,6 +96,22 @@ impl Sink for Rotated {
     }
 }
 
+/// Whether a device, a pipe or a socket is at `path`, or a name for what a process has open, as /dev/stdout is one for
+/// what may be a regular file.
+pub fn no_file(path: &Path) -> bool {
+    const MOST_LINKS: usize = 8;
+    let mut at = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let directory = at.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+        let Ok(target) = fs::read_link(&at) else { break };
+        if rustix::fs::statfs(directory).is_ok_and(|about| about.f_type as u32 == PROC_SUPER_MAGIC as u32) {
+            return true;
+        }
+        at = directory.join(target);
+    }
+    fs::metadata(path).is_ok_and(|about| !about.is_file() && !about.is_dir())
+}
+
 /// Nobody but the user of this process reads it, and no other process writes it. A line that a crash cut short is
 /// ended.
 fn open(path: &Path) -> io::Result<(File, u64)> {
@@ -116,9 +134,9 @@ fn locked(path: &Path) -> io::Result<File> {
     loop {
         let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
         let about = file.metadata()?;
-        // A device or a pipe is not rotated, and may well have several writers.
+        // It was put there since it was looked at.
         if !about.is_file() {
-            return Ok(file);
+            return Err(io::Error::other("it is not a regular file"));
         }
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::WouldBlock.into()),

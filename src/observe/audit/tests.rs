@@ -229,18 +229,28 @@ fn a_full_disk_costs_the_records_of_that_time_and_each_is_counted() {
     assert_eq!(text.lines().count(), 2);
 }
 
+/// A rotation renames what is there: a device, a pipe, or the link by which a container reaches its standard output.
 #[test]
-fn a_real_full_device_is_counted_and_half_a_line_is_taken_back() {
-    let lost = counter();
-    // Every write to it fails with "no space left".
-    let Ok(Some(audit)) = Audit::open(&to_file("/dev/full".as_ref(), 1 << 40, 0), lost.clone()) else {
-        return;
-    };
-    for number in 0..5 {
-        audit.write(record(number));
+fn what_is_no_regular_file_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    assert!(std::process::Command::new("mkfifo").arg(at("pipe")).status().unwrap().success());
+    std::os::unix::fs::symlink("/proc/self/fd/1", at("link")).unwrap();
+    std::os::unix::fs::symlink("link", at("link-to-it")).unwrap();
+    std::fs::write(at("file"), "").unwrap();
+    let file = std::fs::File::open(at("file")).unwrap();
+    let descriptor = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file));
+    std::os::unix::fs::symlink(&descriptor, at("link-to-file")).unwrap();
+    let devices = ["/dev/null", "/dev/full", "/dev/stdout", "/dev/stderr", "/dev/fd/1", &descriptor];
+    let made = ["pipe", "link", "link-to-it", "link-to-file"].map(at);
+    for path in devices.map(std::path::PathBuf::from).into_iter().chain(made) {
+        let error = Audit::open(&to_file(&path, 1 << 40, 0), counter()).unwrap_err().to_string();
+        let want = format!("audit.output: {} is no regular file, ", path.display());
+        assert!(error.starts_with(&want) && error.contains("Write output = \"stdout\""), "{error}");
+        assert!(std::fs::symlink_metadata(&path).is_ok(), "{}", path.display());
     }
-    flush(&audit);
-    assert_eq!(lost.get(), 5);
+    std::os::unix::fs::symlink("file", at("to-a-file")).unwrap();
+    assert!(Audit::open(&to_file(&at("to-a-file"), 1 << 40, 0), counter()).is_ok());
 }
 
 #[test]

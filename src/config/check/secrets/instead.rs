@@ -2,15 +2,16 @@
 //! text. Nothing of it is repeated but names of variables.
 
 use crate::{
-    config::{intake::referring, short},
+    config::{intake::referring, path::KeyPath, short},
     secret::SecretSource,
 };
 
-/// What is said of such a text: what is wrong, and what to write.
-pub(super) fn instead(source: &SecretSource, secret: &[u8]) -> Option<(String, String)> {
+/// What is said of such a text at `key`: what is wrong, and what to write.
+pub(super) fn instead(key: &KeyPath, source: &SecretSource, secret: &[u8]) -> Option<(String, String)> {
     instead_of_path(source, secret)
         .or_else(|| instead_of_variable(source, secret))
         .or_else(|| instead_of_reference(source, secret))
+        .or_else(|| instead_of_foreign(key, source, secret))
 }
 
 /// What is said where the path of a secret's file stands in the place of the secret.
@@ -106,9 +107,118 @@ fn instead_of_reference(source: &SecretSource, secret: &[u8]) -> Option<(String,
     Some(said)
 }
 
+/// A text that another program would put something else in the place of, and this one does not. Whoever reads the
+/// deployment knows it, so it must not become a credential.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::config::check) enum Foreign<'t> {
+    Template,
+    Expansion,
+    Variable(&'t str),
+    File,
+    Store,
+}
+
+impl<'t> Foreign<'t> {
+    pub(in crate::config::check) fn of(text: &'t str) -> Option<Self> {
+        /// Of Vault, AWS, 1Password, Google, Azure, vals.
+        const STORES: [&str; 13] = [
+            "vault:",
+            "hashivault:",
+            "arn:aws",
+            "op://",
+            "awskms:",
+            "gcpkms:",
+            "azurekms:",
+            "sm://",
+            "ssm://",
+            "secretsmanager:",
+            "secretref:",
+            "@Microsoft.KeyVault(",
+            "ref+",
+        ];
+        let text = text.trim();
+        let begins_with_any = |beginnings: &[&str]| beginnings.iter().any(|it| text.starts_with(it));
+        let is_name = |name: &str| {
+            !name.is_empty() && name.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
+        };
+        // Whether there is an opening with its end behind it, and what looks like a name right between.
+        let has = |open: &str, close: &str| {
+            let inside = text.split_once(open).and_then(|(_, rest)| rest.split_once(close));
+            inside
+                .is_some_and(|(inside, _)| inside.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'))
+        };
+        if text.split_once("{{").is_some_and(|(_, rest)| rest.contains("}}")) {
+            Some(Self::Template)
+        } else if has("${", "}") || has("$(", ")") {
+            Some(Self::Expansion)
+        } else if let Some(name) = text.strip_prefix("env:").or_else(|| text.strip_prefix("env=")) {
+            Some(Self::Variable(name.trim_start_matches('/')))
+                .filter(|_| is_name(name.trim_start_matches('/')))
+        } else if begins_with_any(&["file:", "file=", "@/", "@./", "@../", "@~/"]) {
+            Some(Self::File)
+        } else if begins_with_any(&STORES) || (text.starts_with("projects/") && text.contains("/secrets/")) {
+            Some(Self::Store)
+        } else {
+            None
+        }
+    }
+
+    pub(in crate::config::check) fn what(&self) -> &'static str {
+        match self {
+            Self::Template => "this is a template that was not rendered",
+            Self::Expansion => {
+                "there is a variable or a command in this as a shell writes it, and nothing is expanded here"
+            }
+            Self::Variable(_) | Self::File | Self::Store => {
+                "this is a reference as another program writes it, and is not followed here"
+            }
+        }
+    }
+}
+
+/// What is said of a text that another program would put the secret in the place of. What a file holds or a command prints
+/// is taken as it is.
+fn instead_of_foreign(key: &KeyPath, source: &SecretSource, secret: &[u8]) -> Option<(String, String)> {
+    let foreign = Foreign::of(std::str::from_utf8(secret).ok()?)?;
+    let may_run = matches!(
+        key.steps()[..],
+        ["tenants" | "tenant_templates", _, "client_secret", ..]
+            | ["cloud", _, "token", ..]
+            | ["issuers", _, "bearer"]
+            | ["redis", "password" | "sentinel_password"]
+            | ["vault", "store", "kubernetes", "bearer"]
+    );
+    let what = match source {
+        SecretSource::Literal(_) => foreign.what().to_owned(),
+        // What is set from outside may well have it in it.
+        SecretSource::Env(_) if foreign == Foreign::Expansion => return None,
+        SecretSource::Env(name) => format!("{name}: {}", foreign.what()),
+        SecretSource::File(_) | SecretSource::Exec(_) => return None,
+    };
+    let remedy = match (&foreign, source) {
+        (Foreign::Template, _) => "Render the template first.".to_owned(),
+        (Foreign::File, SecretSource::Env(name)) if name == short::APP_SECRET => {
+            format!("Set {} to the path of the file, and unset {name}.", short::APP_SECRET_FILE)
+        }
+        (_, SecretSource::Env(name)) => {
+            format!(
+                "Set {name} to the secret itself, or write {{ file = \"…\" }} in place of {{ env = \"{name}\" }}."
+            )
+        }
+        (Foreign::Variable(name), _) => format!("Write {{ env = \"{name}\" }}."),
+        (Foreign::File, _) => "Write { file = \"…\" } with the path of the file.".to_owned(),
+        _ if may_run => {
+            "Write { file = \"…\" }, { env = \"…\" }, or { exec = [\"…\"] } with a command that prints it."
+                .to_owned()
+        }
+        _ => "Write { file = \"…\" } or { env = \"…\" }.".to_owned(),
+    };
+    Some((what, remedy))
+}
+
 /// What is said of a secret that looks like a reference, as other programs write one, and may be a secret all the same.
 pub(super) fn like_a_reference(source: &SecretSource, secret: &[u8]) -> Option<(&'static str, String)> {
-    const BEGINNINGS: [&[u8]; 6] = [b"@", b"file:", b"file=", b"env:", b"env=", b"exec:"];
+    const BEGINNINGS: [&[u8]; 4] = [b"@", b"env:", b"env=", b"exec:"];
     if !BEGINNINGS.iter().any(|beginning| secret.starts_with(beginning)) {
         return None;
     }
