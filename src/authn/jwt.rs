@@ -61,8 +61,8 @@ const REMEMBERED: u64 = 10_000;
 /// that they do not push out those of callers.
 const REFUSED: u64 = 1_000;
 const REFUSED_FOR: Duration = Duration::from_secs(10);
-/// From here on a time is in milliseconds: in seconds this is the year 5138, in milliseconds a day in 1973.
-const MILLISECONDS: Duration = Duration::from_secs(100_000_000_000);
+/// Beyond this a time is in milliseconds: in seconds it is the end of the year 9999, in milliseconds a day in 1978.
+const MILLISECONDS: Duration = Duration::from_secs(253_402_300_799);
 
 pub(super) struct Jwts {
     /// By `iss`.
@@ -254,7 +254,11 @@ impl Issuer {
             return Err(JwtError::Expired(now.saturating_sub(ends)));
         }
         if begins > MILLISECONDS {
-            return Err(JwtError::Milliseconds);
+            return Err(JwtError::Milliseconds("nbf or iat"));
+        }
+        // It would be good for ever.
+        if ends > MILLISECONDS {
+            return Err(JwtError::Milliseconds("exp"));
         }
         if begins > now + leeway {
             return Err(JwtError::NotYetValid(begins.saturating_sub(now)));

@@ -175,11 +175,7 @@ fn refusal(answer: &Answer) -> Fault {
     match error {
         Some(error) if status.is_client_error() && !elsewhere && !is_passing(&error) => Fault::Rejected {
             error: clean(&error, MAX_ERROR, |b| b.is_ascii_alphanumeric() || b"_.-".contains(&b)),
-            description: clean(
-                &refusal.and_then(|r| text(r.error_description?)).unwrap_or_default(),
-                MAX_DESCRIPTION,
-                |b| matches!(b, b' '..=b'~'),
-            ),
+            description: description(&refusal.and_then(|r| text(r.error_description?)).unwrap_or_default()),
         },
         None if is_of_tls_port(status, &answer.body) => Fault::Unreachable(SPEAKS_TLS.into()),
         _ if status.is_server_error() && is_html(answer) => Fault::Gateway(status.as_u16()),
@@ -195,6 +191,11 @@ pub(super) fn told(body: &[u8]) -> [Zeroizing<String>; 2] {
     let error = refusal.and_then(|r| text(r.error?));
     let description = refusal.and_then(|r| text(r.error_description?));
     [error, description].map(Option::unwrap_or_default)
+}
+
+/// As much of a description as is shown, cleaned.
+pub(super) fn description(text: &str) -> Box<str> {
+    clean(text, MAX_DESCRIPTION, |b| matches!(b, b' '..=b'~'))
 }
 
 /// OAuth errors that pass by themselves, whatever the status.

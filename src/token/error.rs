@@ -45,7 +45,7 @@ pub enum Fault {
     Rejected {
         /// `error`, at most 64 bytes of `a-z0-9_.-`.
         error: Box<str>,
-        /// `error_description`, at most 200 bytes of printable ASCII; may name the client id.
+        /// `error_description`, at most 200 bytes of printable ASCII, with [`SWAPPED`] perhaps.
         description: Box<str>,
     },
     /// A token, but without these scopes. Logto answers 200 for it (fact 1.4).
@@ -64,6 +64,9 @@ pub enum Fault {
     #[error("the grant was cut short")]
     Interrupted,
 }
+
+/// Behind a complaint of an unknown client id that is as long as Logto's secrets, where the secret is as long as its ids.
+pub(super) const SWAPPED: &str = " (it is as long as a secret, and the secret as long as an id)";
 
 /// What is wrong with a 2xx answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -218,6 +221,9 @@ impl Fault {
     fn remedy_of_rejection(&self) -> &'static str {
         let Self::Rejected { error, description } = self else { return "" };
         match &**error {
+            "invalid_client" if description.ends_with(SWAPPED) => {
+                "`client_id` and `client_secret` look swapped: at Logto an App ID has 21 characters, an App secret 32."
+            }
             // Logto says `invalid client X` for an id it does not know (fact 1.5).
             "invalid_client" if description.starts_with("invalid client") => {
                 "The tenant has no application with this `client_id`: copy the App ID from Logto Console, and check that `endpoint` is this application's tenant."

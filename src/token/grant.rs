@@ -14,7 +14,7 @@ use crate::{
     secret::{Age, Secret, SecretHandle, SecretProvider as _},
     token::{
         answer,
-        error::{Fault, GrantFailure},
+        error::{Fault, GrantFailure, SWAPPED},
         events::GrantEvents,
         mint::GrantRequest,
         source::TokenSource,
@@ -157,7 +157,10 @@ impl Attempts<'_> {
             Ok(Ok(answer)) => {
                 answer::parse(&answer, &source.key.scopes, self.clock.now().wall).map_err(|failure| {
                     let fault = withhold(failure.fault, &answer.body, &self.known(), authorization.as_ref());
-                    GrantFailure { fault, ..failure }
+                    GrantFailure {
+                        fault: unnamed(fault, &answer.body, &source.key.client_id, secret),
+                        ..failure
+                    }
                 })
             }
         };
@@ -180,6 +183,9 @@ impl Attempts<'_> {
     }
 }
 
+const WITHHELD: &str = "(withheld:";
+/// Of a secret and of an id at Logto, in the place of each other.
+const SWAPPED_LENGTHS: (usize, usize) = (32, 21);
 /// How every JWT begins: a JSON object in base64.
 const JWT: &[u8] = b"eyJ";
 
@@ -205,8 +211,25 @@ fn withhold(fault: Fault, body: &[u8], secrets: &[Secret], authorization: Option
     };
     Fault::Rejected {
         error: known(error).into(),
-        description: format!("(withheld: it repeats {repeated})").into(),
+        description: format!("{WITHHELD} it repeats {repeated})").into(),
     }
+}
+
+/// Puts a placeholder where the issuer repeats the client id, which is the secret where the two were swapped. Looks at the texts
+/// as they stood in the body, as [`withhold`] does, and at none of a fault that it has withheld.
+fn unnamed(fault: Fault, body: &[u8], id: &str, secret: &Secret) -> Fault {
+    let Fault::Rejected { error, description } = fault else { return fault };
+    let told = answer::told(body);
+    // A shorter one is no secret of Logto's, and may be part of a word.
+    if id.len() < 8 || description.starts_with(WITHHELD) || !told.iter().any(|text| text.contains(id)) {
+        return Fault::Rejected { error, description };
+    }
+    let error = if told[0].contains(id) { known(&error).into() } else { error };
+    let mut text = answer::description(&told[1].replace(id, "<client_id>")).into_string();
+    if &*error == "invalid_client" && (id.len(), secret.expose().len()) == SWAPPED_LENGTHS {
+        text.push_str(SWAPPED);
+    }
+    Fault::Rejected { error, description: text.into() }
 }
 
 /// Keeps the meaning of an error whose text is withheld.

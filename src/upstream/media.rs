@@ -1,6 +1,8 @@
 //! How Logto reads a body, by its Content-Type (fact 5.2; each type was tried on Logto 1.42.0).
 
-use crate::catalog::Catalog;
+use http::{HeaderMap, header::CONTENT_TYPE};
+
+use crate::{catalog::Catalog, config::Limits};
 
 /// The operations that take files, as the OpenAPI document has them; Logto does not read a multipart body elsewhere.
 const WITH_FILES: [&str; 2] = ["CreateUserAsset", "UploadCustomUiAssets"];
@@ -8,6 +10,14 @@ const WITH_FILES: [&str; 2] = ["CreateUserAsset", "UploadCustomUiAssets"];
 /// Whether an operation takes a multipart body; one that the catalog does not know (`other`), or has from a file, may.
 fn takes_files(operation: &str) -> bool {
     WITH_FILES.contains(&operation) || Catalog::logto().by_id(operation).is_none()
+}
+
+/// Whether a request says that it is JSON, and its operation takes an object: each that Logto has says that it must be sent; one that the
+/// catalog has from a file may do without.
+pub(super) fn must_hold_object(headers: &HeaderMap, operation: &str) -> bool {
+    let catalog = Catalog::logto();
+    headers.get(CONTENT_TYPE).is_some_and(|it| Media::of(it.as_bytes(), operation) == Media::Json)
+        && catalog.by_id(operation).is_some_and(|op| catalog.parameters(op).members().next().is_some())
 }
 
 /// What kind of body it is.
@@ -44,6 +54,15 @@ impl Media {
             Self::Text
         } else {
             Self::Unread
+        }
+    }
+
+    /// Which limit counts: the larger kinds of body must say what they are.
+    pub(super) fn limit(self, limits: &Limits) -> (u64, &'static str) {
+        match self {
+            Self::Multipart => (limits.multipart_body, "limits.multipart_body"),
+            Self::Form | Self::Text => (limits.form_body, "limits.form_body"),
+            Self::Json | Self::Unread => (limits.body, "limits.body"),
         }
     }
 }

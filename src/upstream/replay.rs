@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::media::Media;
+use super::media::{Media, must_hold_object};
 use crate::{
     config::Limits,
     filter::MaskDetector,
@@ -48,6 +48,9 @@ pub enum RequestBodyError {
     /// JSON that calls itself a form, as of `curl -d '{…}'`.
     #[error("the request's body is JSON, and its Content-Type says that it is a form")]
     JsonAsForm,
+    /// JSON of no bytes, as of `curl --json "$UNSET"`: Logto acts on an empty object.
+    #[error("the request says that it is JSON, and has no body")]
+    Empty,
     /// The caller stopped in the middle.
     #[error("no part of the request's body arrived for {0:?}")]
     Silent(Duration),
@@ -109,6 +112,8 @@ enum Kind {
     /// A form whose first byte has yet to come. Logto would read JSON there as one member with an odd name, drop it, and
     /// act on an empty object (fact 5.2).
     Form,
+    /// JSON whose first byte has yet to come, where there has to be one.
+    Json,
     Other,
 }
 
@@ -140,10 +145,13 @@ impl Prepared {
         idle: Duration,
     ) -> Result<Self, RequestBodyError> {
         if body.is_end_stream() {
-            return Ok(Self::Held(Bytes::new()));
+            return check((method, headers, operation), b"", limits).map(|()| Self::Held(Bytes::new()));
         }
-        let check = Check::begin((method, headers, operation), limits)?;
+        let mut check = Check::begin((method, headers, operation), limits)?;
         let (length, limit) = (body.size_hint().exact(), check.left);
+        if length.is_none() && must_hold_object(headers, operation) {
+            check.kind = Kind::Json;
+        }
         if length.is_some_and(|length| length > limit) {
             return Err(check.over);
         }
@@ -234,7 +242,11 @@ pub fn check(
     body: &[u8],
     limits: &Limits,
 ) -> Result<(), RequestBodyError> {
-    if body.is_empty() { Ok(()) } else { Check::begin(request, limits)?.take(body) }
+    match body {
+        [] if must_hold_object(request.1, request.2) => Err(RequestBodyError::Empty),
+        [] => Ok(()),
+        _ => Check::begin(request, limits)?.take(body),
+    }
 }
 
 impl Check {
@@ -256,7 +268,7 @@ impl Check {
             return Err(RequestBodyError::Encoded);
         }
         let media = media.unwrap_or(Media::Unread);
-        let (left, key) = limit_for(media, limits);
+        let (left, key) = media.limit(limits);
         let over = RequestBodyError::TooLarge { limit: left, key };
         let kind = if media == Media::Form { Kind::Form } else { Kind::Other };
         Ok(Self { left, over, mask: MaskDetector::default(), kind })
@@ -265,13 +277,11 @@ impl Check {
     /// Of what comes next.
     fn take(&mut self, data: &[u8]) -> Result<(), RequestBodyError> {
         self.left = self.left.checked_sub(data.len() as u64).ok_or_else(|| self.over.clone())?;
-        if self.kind == Kind::Form
-            && let Some(first) = data.trim_ascii_start().first()
-        {
-            self.kind = Kind::Other;
-            if matches!(first, b'{' | b'[') {
-                return Err(RequestBodyError::JsonAsForm);
-            }
+        match (self.kind, data.trim_ascii_start().first()) {
+            (Kind::Form, Some(b'{' | b'[')) => return Err(RequestBodyError::JsonAsForm),
+            (Kind::Form, Some(_)) => self.kind = Kind::Other,
+            (Kind::Json, _) if !data.is_empty() => self.kind = Kind::Other,
+            _ => {}
         }
         if self.mask.ends_in(data) { Err(RequestBodyError::Masked) } else { Ok(()) }
     }
@@ -279,15 +289,6 @@ impl Check {
 
 fn is_identity(coding: &HeaderValue) -> bool {
     coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity")
-}
-
-/// Which limit counts: the larger kinds of body must say what they are.
-fn limit_for(media: Media, limits: &Limits) -> (u64, &'static str) {
-    match media {
-        Media::Multipart => (limits.multipart_body, "limits.multipart_body"),
-        Media::Form | Media::Text => (limits.form_body, "limits.form_body"),
-        Media::Json | Media::Unread => (limits.body, "limits.body"),
-    }
 }
 
 impl Streamed {
@@ -332,6 +333,9 @@ impl Streamed {
                 return Poll::Ready(Some(Err(RequestBodyError::Silent(self.idle.limit()))));
             }
         };
+        if frame.is_none() && self.check.kind == Kind::Json {
+            return Poll::Ready(Some(Err(RequestBodyError::Empty)));
+        }
         Poll::Ready(frame.map(|frame| {
             let frame = frame.map_err(|error| RequestBodyError::Broken(Arc::new(error)))?;
             let data = frame.data_ref().map_or(&[][..], |data| data);
@@ -375,7 +379,10 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Held(bytes) => bytes.is_empty(),
-            Self::Streamed(streamed) => streamed.end.is_none() && streamed.incoming.is_end_stream(),
+            Self::Streamed(streamed) => {
+                let is_over = streamed.end.is_none() && streamed.incoming.is_end_stream();
+                is_over && streamed.check.kind != Kind::Json
+            }
         }
     }
 
@@ -386,3 +393,6 @@ impl Body for RequestBody {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -112,3 +112,22 @@ async fn b22_the_beginning_arrives_before_the_end_is_there() {
     let begun = client.take_unread().len();
     assert!(begun < length, "the first of {length} bytes came with the last");
 }
+
+#[tokio::test]
+async fn json_without_a_body_is_refused_before_it_makes_an_empty_user() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    let empty = Request::new("POST", "/api/users").body("application/json", "");
+    for request in [
+        empty.clone(),
+        empty.clone().header("Content-Length", "0"),
+        empty.header("Transfer-Encoding", "chunked"),
+    ] {
+        let answer = proxy.ask(&request).await;
+        assert_eq!(answer.outcome(), (400, "claviger.bad_request".into()), "{}", answer.text());
+        assert!(answer.text().contains("Write {}"), "{}", answer.text());
+    }
+    assert_eq!(logto.api_requests(), 0, "none of them was carried out");
+    let chunked = Request::post("/api/users", "{}").header("Transfer-Encoding", "chunked");
+    assert_eq!(proxy.ask(&chunked).await.status, 200);
+}

@@ -28,8 +28,8 @@ pub(super) enum JwtError {
     KeyIdForm,
     /// `exp` is missing, or a time is not a number.
     Times,
-    /// `nbf` or `iat` is in milliseconds, where seconds are wanted (RFC 7519 section 2).
-    Milliseconds,
+    /// This one of `exp`, `nbf` and `iat` is in milliseconds, where seconds are wanted (RFC 7519 section 2).
+    Milliseconds(&'static str),
     /// `exp` has passed, leeway included; how long ago.
     Expired(Duration),
     /// `nbf` or `iat` is in the future, leeway included; for how long.
@@ -86,7 +86,7 @@ impl JwtError {
             Self::Cut => "cut",
             Self::Header | Self::Type | Self::KeyIdForm => "header",
             Self::Algorithm => "algorithm",
-            Self::Times | Self::Milliseconds => "times",
+            Self::Times | Self::Milliseconds(_) => "times",
             Self::Expired(_) => "expired",
             Self::NotYetValid(_) => "not_yet_valid",
             Self::Audience => "audience",
@@ -114,7 +114,9 @@ impl fmt::Display for JwtError {
             Self::Algorithm => f.write_str("alg is not allowed"),
             Self::KeyIdForm => f.write_str("kid is not a string, or is empty or too long"),
             Self::Times => f.write_str("exp is missing, or exp, nbf or iat is not a number"),
-            Self::Milliseconds => f.write_str("nbf or iat is in milliseconds, and is to be in seconds"),
+            Self::Milliseconds(name) => {
+                write!(f, "{name} is in milliseconds, and is to be in seconds (RFC 7519, NumericDate)")
+            }
             Self::Expired(ago) => write!(f, "expired {} ago", Rounded(*ago)),
             Self::NotYetValid(wait) => write!(f, "not valid for another {}", Rounded(*wait)),
             Self::Audience => f.write_str("aud names none of the configured audiences"),

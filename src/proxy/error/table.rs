@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::observe::Side::{self, Caller, Claviger, Issuer, Upstream};
+use crate::{observe::Side::{self, Caller, Claviger, Issuer, Upstream}, upstream::RequestBodyError};
 
 /// What a caller is told.
 #[derive(Debug, Clone)]
@@ -90,6 +90,7 @@ pub(super) const ANSWER_NOT_KEPT: Description = row(409, "claviger.idempotency_n
 pub(super) const ALIAS_TAKEN: Description = row(409, "claviger.alias_taken", Caller, DENIED, "Alias taken", "Choose another alias; nothing was sent to Logto.");
 pub(super) const TENANT_CHANGED: Description = row(409, "claviger.tenant_changed", Caller, DENIED, "Tenant changed meanwhile", "Look at it again, and repeat the request if it still applies.");
 pub(super) const CONTENT_ENCODED: Description = row(415, "claviger.content_encoded", Caller, MALFORMED, "Compressed body", "Send the body without Content-Encoding.");
+pub(super) const BODY_EMPTY: Description = Description { title: "JSON without a body", remedy: "Write {} if nothing is meant to be in it; Logto would act on an empty object. Was a variable unset?", ..BAD_REQUEST };
 pub(super) const CONTENT_TYPE_FALSE: Description = row(415, "claviger.content_type_missing", Caller, MALFORMED, "JSON sent as a form", "Send `Content-Type: application/json` (curl: `--json`, or `-H 'Content-Type: application/json'`); Logto would read a form with no member that it knows, and act on an empty object.");
 pub(super) const CONTENT_TYPE_UNREAD: Description = row(415, "claviger.content_type_missing", Caller, MALFORMED, "Content-Type that Logto does not read", "Send `Content-Type: application/json`, spelt so (multipart/form-data is for uploads alone); Logto would ignore the body and act on an empty object.");
 pub(super) const KEY_REUSED: Description = row(422, "claviger.idempotency_key_reused", Caller, DENIED, "Idempotency-Key used for another request", "Send the request as it was the first time, or use another key.");
@@ -138,6 +139,22 @@ pub(super) const OPERATOR_TOKEN_REJECTED: &str = "Check the tenant's `resource`,
 pub const REMEDY_OF_ACCOUNT: &str = "Make another personal access token in the Logto Console, in the settings of the profile, and put it where `token` of the account takes it from.";
 pub(super) const OPERATOR_ECHO: &str = "Find out what at `endpoint` repeats the request's Authorization, such as a debugging proxy or an echo server. If others may have seen it, replace the client secret.";
 pub(super) const OPERATOR_INVALID: &str = "Check the tenant's `endpoint`: it must be the tenant's own address, without a path. If it is, see whether a firewall or another server in front of Logto answers in its place.";
+
+/// Of a request's body.
+pub(super) fn of_body(wrong: &RequestBodyError) -> Description {
+    match wrong {
+        RequestBodyError::TooLarge { .. } => BODY_TOO_LARGE,
+        RequestBodyError::Limit(_) => OVERLOADED,
+        RequestBodyError::NoContentType => CONTENT_TYPE_MISSING,
+        RequestBodyError::Masked => MASKED_VALUE,
+        RequestBodyError::Encoded => CONTENT_ENCODED,
+        RequestBodyError::UnreadContentType => CONTENT_TYPE_UNREAD,
+        RequestBodyError::JsonAsForm => CONTENT_TYPE_FALSE,
+        RequestBodyError::Empty => BODY_EMPTY,
+        RequestBodyError::Silent(_) => BODY_SILENT,
+        RequestBodyError::Broken(_) => BODY_INCOMPLETE,
+    }
+}
 
 /// Of an answer of somebody else's.
 pub(super) fn foreign(status: StatusCode) -> Description {

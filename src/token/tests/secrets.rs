@@ -232,3 +232,43 @@ async fn no_secret_and_no_token_can_be_printed() {
     let shown = format!("{shown} {token:?} {:?} {handle:?} {:?}", token.header(), world.tokens.status());
     assert!(!shown.contains(canary) && !shown.contains("token-1"), "{shown}");
 }
+
+/// Logto repeats the client id, which is the secret where the two were swapped.
+#[tokio::test(start_paused = true)]
+async fn a_secret_in_the_place_of_the_client_id_is_not_shown_either() {
+    let canary = "canary7f3aXYZcanary7f3aXYZ012345";
+    let far = "x".repeat(190);
+    for (body, expected) in [
+        (
+            format!(r#"{{"error":"invalid_client","error_description":"invalid client {canary}"}}"#),
+            "invalid client <client_id>",
+        ),
+        (format!(r#"{{"error":"invalid_request","error_description":"{far} {canary}"}}"#), "<client_i"),
+        (
+            format!(r#"{{"error":"invalid_target","error_description":"{canary}, {canary} \u00e9"}}"#),
+            "<client_id>, <client_id> ?",
+        ),
+        (format!(r#"{{"error":"{canary}","error_description":"?"}}"#), "unknown"),
+    ] {
+        let world = World::new(Reply::Status(400, body.leak()));
+        let mut source = with_secrets(&world, &["abcdefghijklmnopqrstu"]);
+        source.key = TokenKey { client_id: canary.into(), ..key("acme") }.into();
+        let handle = world.tokens.handle(source);
+        let error = handle.get(soon()).await.expect_err("no token");
+        let shown = format!("{error} {error:?} {:?} {}", world.tokens.status(), error.remedy());
+        assert!(!shown.contains("canar") && shown.contains(expected), "{shown}");
+        let swapped = expected.starts_with("invalid client");
+        assert_eq!(error.remedy().contains("swapped"), swapped, "{shown}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_client_id_of_its_own_length_is_not_called_swapped() {
+    let body = r#"{"error":"invalid_client","error_description":"invalid client abcdefghijklmnopqrstu"}"#;
+    let world = World::new(Reply::Status(400, body));
+    let mut source = with_secrets(&world, &["canary7f3aXYZcanary7f3aXYZ012345"]);
+    source.key = TokenKey { client_id: "abcdefghijklmnopqrstu".into(), ..key("acme") }.into();
+    let error = world.tokens.handle(source).get(soon()).await.expect_err("no token");
+    assert_eq!(error.to_string(), "Logto refused with invalid_client: invalid client <client_id>");
+    assert!(error.remedy().contains("has no application with this `client_id`"), "{}", error.remedy());
+}

@@ -41,7 +41,12 @@ fn each_cause_by_its_name() {
         (claims(json!({ "nbf": CHOSEN })), "exp is missing, or exp, nbf or iat is not a number", "times"),
         (
             claims(json!({ "iat": NOW * 1000 })),
-            "nbf or iat is in milliseconds, and is to be in seconds",
+            "nbf or iat is in milliseconds, and is to be in seconds (RFC 7519, NumericDate)",
+            "times",
+        ),
+        (
+            claims(json!({ "exp": (NOW + 600) * 1000 })),
+            "exp is in milliseconds, and is to be in seconds (RFC 7519, NumericDate)",
             "times",
         ),
         (claims(json!({ "sub": "" })), "sub is missing or empty", "subject"),
