@@ -28,7 +28,7 @@ Each key with its type, its default, and what it is for. [config/example.toml](.
 (`CLAVIGER_LISTEN__ADMIN=off` for `listen.admin`) wins over files. Unknown keys are errors; `claviger check` reports all problems that can be found at once.
 Changes are taken up while running, within `reload.interval` or on SIGHUP; a file that is wrong leaves the old configuration in force.
 
-**A secret** is `{ file = \"PATH\" }` or `{ env = \"NAME\" }`; written out it works and earns a warning. A tenant's can be what a command prints, such as
+**A secret** is `{ file = \"PATH\" }` or `{ env = \"NAME\" }`; written out it works and earns a warning, but not as `vault:…`, `${…}` or `{{ … }}`, which other programs replace. A tenant's can be what a command prints, such as
 `{ exec = [\"vault\", \"kv\", \"get\", \"…\"] }` ([secrets.md](../secrets.md)). **Durations** are `\"10s\"` or `\"1m 30s\"`, **sizes** bytes or `\"64KiB\"`, **rates**
 `{ requests = 200, per = \"10s\", burst = 200 }` (`burst` left out: as many as `requests`).
 
