@@ -164,6 +164,7 @@ impl Authenticators {
             Some(Credential::Ambiguous) => return Err(AuthnError::new(NO_METHOD, SEVERAL)),
             Some(Credential::Other) if presented.asks_for_token => request = Some((NO_METHOD, NOT_BASIC)),
             Some(Credential::Other) => request = Some((NO_METHOD, SCHEME)),
+            Some(Credential::Elsewhere) => request = Some((NO_METHOD, ELSEWHERE)),
             _ => {}
         }
         for method in &self.methods {
@@ -242,6 +243,8 @@ const COMMAND_LINE: &str = "command_line";
 
 const SEVERAL: Cause = Cause::new("several", "more than one credential was sent, where one is allowed");
 const SCHEME: Cause = Cause::new("scheme", "the scheme of Authorization is not supported here");
+const ELSEWHERE: Cause =
+    Cause::new("scheme", "no credential was sent where one is read: X-API-Key and Api-Key are not");
 const NOT_BASIC: Cause =
     Cause::new("scheme", "the Authorization of a token request is not HTTP Basic with a name and a key");
 

@@ -18,6 +18,11 @@ const KEY_WITH_SCHEME: Cause =
     Cause::new("scheme", "Claviger-Key begins with Bearer, where it has to be the key alone");
 const BEARER: Cause =
     Cause::new("unknown", "the bearer token is neither a caller's key nor a token that is accepted here");
+const KEY_EMPTY: Cause = Cause::new("unknown", "Claviger-Key is empty: was a variable unset?");
+const KEY_IN_QUOTES: Cause = Cause::new("unknown", "Claviger-Key is in quotes, which do not belong to a key");
+const BEARER_TWICE: Cause = Cause::new("unknown", "Authorization has Bearer twice");
+const BEARER_IN_QUOTES: Cause =
+    Cause::new("unknown", "the bearer token is in quotes, which do not belong to it");
 const CLIENT: Cause = Cause::new("unknown", "client_id and client_secret are not a caller's name and key");
 
 pub(super) struct ApiKeys {
@@ -55,12 +60,22 @@ impl ApiKeys {
     fn verify(&self, presented: &Presented<'_>) -> (Option<(Digest, &Arc<ApiKey>)>, Finding) {
         match presented.credential {
             Some(Credential::Key(key)) => {
-                let wrong = if bearer(key).is_some() { KEY_WITH_SCHEME } else { KEY };
+                let wrong = match key.trim_ascii() {
+                    b"" => KEY_EMPTY,
+                    it if bearer(it).is_some() => KEY_WITH_SCHEME,
+                    it if is_in_quotes(it) => KEY_IN_QUOTES,
+                    _ => KEY,
+                };
                 (self.find(key), Finding::Rejected(wrong))
             }
             // Of a token of the broker there is a better cause already.
             Some(Credential::Bearer(key)) => {
-                (self.find(key), Finding::Pass((!is_token(key)).then_some(BEARER)))
+                let wrong = match key {
+                    _ if bearer(key).is_some() => BEARER_TWICE,
+                    _ if is_in_quotes(key) => BEARER_IN_QUOTES,
+                    _ => BEARER,
+                };
+                (self.find(key), Finding::Pass((!is_token(key)).then_some(wrong)))
             }
             Some(Credential::Client(Client::Secret { id, secret, raw })) => {
                 let found = self.find(secret).or_else(|| self.find(raw));
@@ -72,6 +87,10 @@ impl ApiKeys {
             _ => (None, Finding::Pass(None)),
         }
     }
+}
+
+fn is_in_quotes(key: &[u8]) -> bool {
+    matches!(key, [first @ (b'"' | b'\''), .., last] if first == last)
 }
 
 impl Authenticator for ApiKeys {

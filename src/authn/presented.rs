@@ -26,6 +26,8 @@ pub(super) enum Credential<'a> {
     Client(Client<'a>),
     /// `Authorization` with another scheme.
     Other,
+    /// None that is read, and a header that other gateways take a key from.
+    Elsewhere,
     /// Several, so none.
     Ambiguous,
 }
@@ -61,7 +63,7 @@ impl<'a> Presented<'a> {
             (None, _, Some(value), None) => {
                 Some(bearer(value.as_bytes()).map_or(Credential::Other, Credential::Bearer))
             }
-            (None, _, None, _) => None,
+            (None, _, None, _) => is_elsewhere(headers).then_some(Credential::Elsewhere),
             _ => Some(Credential::Ambiguous),
         };
         Self { peer, credential, asks_for_token: false }
@@ -79,6 +81,10 @@ impl<'a> Presented<'a> {
         };
         Self { peer, credential, asks_for_token: true }
     }
+}
+
+fn is_elsewhere(headers: &HeaderMap) -> bool {
+    ["x-api-key", "api-key"].into_iter().any(|name| headers.contains_key(name))
 }
 
 /// The token of a `Bearer` value; the scheme is matched without regard to case (RFC 9110 section 11.1).

@@ -340,6 +340,30 @@ fn the_operator_learns_the_cause_and_the_one_who_asks_does_not() {
         "the bearer token is neither a caller's key nor a token that is accepted here",
     );
     assert_eq!(why(&NETWORK, &[("authorization", "Bearer wrong")]), unknown);
+    for (name, sent, reason, cause) in [
+        (
+            "x-api-key",
+            "wrong",
+            ("none", "scheme"),
+            "no credential was sent where one is read: X-API-Key and Api-Key are not",
+        ),
+        ("claviger-key", "", ("api_key", "unknown"), "Claviger-Key is empty: was a variable unset?"),
+        (
+            "claviger-key",
+            "\"wrong\"",
+            ("api_key", "unknown"),
+            "Claviger-Key is in quotes, which do not belong to a key",
+        ),
+        ("authorization", "Bearer Bearer wrong", ("api_key", "unknown"), "Authorization has Bearer twice"),
+        (
+            "authorization",
+            "Bearer 'wrong'",
+            ("api_key", "unknown"),
+            "the bearer token is in quotes, which do not belong to it",
+        ),
+    ] {
+        assert_eq!(why(&NETWORK, &[(name, sent)]), said(reason.0, reason.1, cause));
+    }
     let foreign = token(&Seal::new(None).unwrap(), "keyed");
     let sealed = "broker token: cannot be opened (another broker.key, or other client secrets?)";
     assert_eq!(why(&NETWORK, &[("authorization", &foreign)]), said("claviger_token", "sealed", sealed));
