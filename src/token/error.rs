@@ -45,7 +45,7 @@ pub enum Fault {
     Rejected {
         /// `error`, at most 64 bytes of `a-z0-9_.-`.
         error: Box<str>,
-        /// `error_description`, at most 200 bytes of printable ASCII, with [`SWAPPED`] perhaps.
+        /// `error_description`, at most 200 bytes of printable ASCII; may say that id and secret look swapped.
         description: Box<str>,
     },
     /// A token, but without these scopes. Logto answers 200 for it (fact 1.4).
