@@ -99,6 +99,12 @@ def build(out):
         if not shutil.which("rustup") or subprocess.run(["rustup", "target", "add", musl], cwd=ROOT).returncode:
             environment["CLAVIGER_TARGET"] = f"{os.uname().machine}-unknown-linux-gnu"
             say(f"{musl} is not to be had: this run tests a binary linked statically against glibc, not the image's")
+    profdata = Path(sysroot.stdout.strip(), "lib/rustlib", f"{os.uname().machine}-unknown-linux-gnu", "bin/llvm-profdata")
+    if not profdata.exists():
+        say("installing llvm-tools with rustup")
+        if not shutil.which("rustup") or subprocess.run(["rustup", "component", "add", "llvm-tools"], cwd=ROOT).returncode:
+            environment["CLAVIGER_WITHOUT_PROFILE"] = "1"
+            say("llvm-tools are not to be had: this run tests a binary that no profile guides, not the image's")
     say("building the static binary (release)")
     done = subprocess.run([context() / "deploy" / "rootfs.sh", out], env=environment)
     if done.returncode:
