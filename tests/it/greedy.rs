@@ -125,8 +125,11 @@ async fn b46_a_request_that_waits_for_its_tenant_is_refused_and_not_broken_when_
         client
     };
     let mut first = Vec::new();
-    for _ in 0..16 {
+    for n in 1..=16 {
         first.push(begin().await);
+        // One behind the other, so that those are with Logto that give way first.
+        let all = async { while proxy.metric("claviger_requests_in_flight").await < f64::from(n) {} };
+        within("the requests to begin", all).await;
     }
     // Kept, so that they take their places.
     let _newcomers = join_all((0..6).map(|_| begin())).await;
