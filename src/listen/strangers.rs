@@ -47,7 +47,6 @@ const FAR: Duration = Duration::from_millis(100);
 const LEFT: usize = 8;
 /// Of the next, so many are compared: the one whose address has the most connections gives way.
 const COMPARED: usize = 8;
-
 /// Of half of the places, the part that is a few.
 const FEW: usize = 8;
 

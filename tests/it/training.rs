@@ -14,6 +14,7 @@ use crate::support::{
     canary::MARK,
     issuer::{Issuer, Signer, account, in_seconds, key_set},
     pki::{Authority, Wanted},
+    proxy::Builder,
     quoted,
     secure::Secure,
 };
@@ -28,6 +29,15 @@ fn key() -> String {
 
 fn keyed(request: Request) -> Request {
     request.header("Authorization", &format!("Bearer {}", key()))
+}
+
+/// Bob by his key, and billing.
+fn with_callers(builder: Builder, billing: &str) -> Builder {
+    builder
+        .set("callers.bob.identify", format!("{{ api_key = '{}' }}", key()))
+        .set("callers.bob.policies", "['all']")
+        .set("callers.billing.identify", billing)
+        .set("callers.billing.policies", "['all']")
 }
 
 /// Asks on a few connections at a time; `request` is told the number of each, and all are answered alike.
@@ -55,7 +65,10 @@ fn access_token(answer: &Answer) -> String {
 async fn plain(logto: &Logto) {
     let signer = Signer::new("one");
     let issuer = Issuer::start(key_set(&[&signer])).await;
-    let builder = Proxy::builder().tenant("acme", logto);
+    let builder = with_callers(
+        Proxy::builder().tenant("acme", logto),
+        "{ service_account = 'shop/billing', issuer = 'cluster' }",
+    );
     let socket = builder.directory().join("claviger.sock");
     let proxy = builder
         .set("listen.proxy", format!("['127.0.0.1:0', 'unix:{}']", socket.display()))
@@ -64,10 +77,6 @@ async fn plain(logto: &Logto) {
         .set("log.requests", "'all'")
         .set("issuers.cluster.issuer", quoted(issuer.url()))
         .set("issuers.cluster.audience", "'claviger'")
-        .set("callers.bob.identify", format!("{{ api_key = '{}' }}", key()))
-        .set("callers.bob.policies", "['all']")
-        .set("callers.billing.identify", "{ service_account = 'shop/billing', issuer = 'cluster' }")
-        .set("callers.billing.policies", "['all']")
         .start()
         .await;
     let connect = async || proxy.connect().await;
@@ -121,17 +130,13 @@ async fn plain(logto: &Logto) {
 /// A gateway with TLS: both versions of HTTP, connections that are kept and such that are not, certificates of callers.
 async fn secure(logto: &Logto) {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
-    let builder = with_tls(logto, &servers.server(&["localhost"]));
+    let builder = with_callers(
+        with_tls(logto, &servers.server(&["localhost"])),
+        "{ spiffe = 'spiffe://prod/ns/shop/sa/billing' }",
+    );
     let ca = builder.directory().join("ca.crt");
     std::fs::write(&ca, &clients.pem).expect("it can be written");
-    let proxy = builder
-        .set("listen.tls.client_ca", quoted(ca.display()))
-        .set("callers.bob.identify", format!("{{ api_key = '{}' }}", key()))
-        .set("callers.bob.policies", "['all']")
-        .set("callers.billing.identify", "{ spiffe = 'spiffe://prod/ns/shop/sa/billing' }")
-        .set("callers.billing.policies", "['all']")
-        .start()
-        .await;
+    let proxy = builder.set("listen.tls.client_ca", quoted(ca.display())).start().await;
     let billing =
         clients.issue(&Wanted { uris: vec!["spiffe://prod/ns/shop/sa/billing"], ..Wanted::default() });
     let page = Request::get("/api/users?page=1&page_size=2");
