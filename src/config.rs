@@ -89,7 +89,7 @@ pub use sections::{
     Timeouts, TokenOptions,
 };
 pub use template::TenantTemplate;
-pub use tenant::{DEFAULT_MAX_IN_FLIGHT, Resource, Roots, Tenant, UpstreamTls};
+pub use tenant::{DEFAULT_MAX_IN_FLIGHT, Resource, Roots, SWAPPED, Tenant, UpstreamTls, look_swapped};
 pub use tls::{ListenTls, PemFile};
 pub use vault::{KubernetesOptions, StoreOptions, VaultOptions};
 pub use version::PolicyVersion;

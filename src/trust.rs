@@ -235,7 +235,7 @@ pub async fn look_closer(why: String, url: &reqwest::Url) -> String {
 
 /// How long a server may take that is asked once more.
 const CLOSER: Duration = Duration::from_secs(1);
-const NO_HTTP: &str = "what answers there does not speak HTTP: if the port speaks TLS, write https:// in place of http://; else another service \
+pub(crate) const NO_HTTP: &str = "what answers there does not speak HTTP: if the port speaks TLS, write https:// in place of http://; else another service \
                        listens there, such as a database or SSH: look at host and port";
 const NO_TLS: &str = "what answers there does not speak TLS: if the port speaks plain HTTP, write http:// in place of https://; else look at host and port";
 /// Of plain HTTP at a port that speaks TLS.

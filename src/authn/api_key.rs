@@ -18,11 +18,7 @@ const KEY_WITH_SCHEME: Cause =
     Cause::new("scheme", "Claviger-Key begins with Bearer, where it has to be the key alone");
 const BEARER: Cause =
     Cause::new("unknown", "the bearer token is neither a caller's key nor a token that is accepted here");
-const KEY_EMPTY: Cause = Cause::new("unknown", "Claviger-Key is empty: was a variable unset?");
-const KEY_IN_QUOTES: Cause = Cause::new("unknown", "Claviger-Key is in quotes, which do not belong to a key");
 const BEARER_TWICE: Cause = Cause::new("unknown", "Authorization has Bearer twice");
-const BEARER_IN_QUOTES: Cause =
-    Cause::new("unknown", "the bearer token is in quotes, which do not belong to it");
 const CLIENT: Cause = Cause::new("unknown", "client_id and client_secret are not a caller's name and key");
 
 pub(super) struct ApiKeys {
@@ -56,15 +52,38 @@ impl ApiKeys {
         })
     }
 
+    /// What stands at `place` instead of a key, where that can be told. Nothing of it is repeated.
+    fn instead(&self, place: &str, sent: &[u8]) -> Option<Cause> {
+        let text = std::str::from_utf8(sent).ok()?;
+        let digest = || Digest::from_hex(text.strip_prefix("sha256:").unwrap_or(text));
+        let name = text.split_once(':').map_or("", |(name, _)| name);
+        let what = if sent.is_empty() {
+            "empty: was a variable unset?"
+        } else if matches!(sent, [first @ (b'"' | b'\''), .., last] if first == last) {
+            "in quotes, which do not belong to it"
+        } else if text.starts_with(['$', '{']) {
+            "a variable or a template that nobody replaced"
+        } else if digest().is_some_and(|digest| self.keys.contains_key(&digest)) {
+            "the SHA-256 of a caller's key, and has to be the key itself"
+        } else if self.names.iter().any(|known| known.as_str() == name) {
+            "a caller's name with something behind it, and has to be the key alone"
+        } else if text.starts_with("eyJ") && text.matches('.').count() == 2 {
+            "a JWT, which is accepted as Authorization: Bearer alone, and of configured issuers"
+        } else if is_token(sent) {
+            "a token of the broker, which goes as Authorization: Bearer"
+        } else {
+            return None;
+        };
+        Some(Cause::of("unknown", format!("{place} is {what}")))
+    }
+
     /// The key, and the finding where there is none.
     fn verify(&self, presented: &Presented<'_>) -> (Option<(Digest, &Arc<ApiKey>)>, Finding) {
         match presented.credential {
             Some(Credential::Key(key)) => {
                 let wrong = match key.trim_ascii() {
-                    b"" => KEY_EMPTY,
                     it if bearer(it).is_some() => KEY_WITH_SCHEME,
-                    it if is_in_quotes(it) => KEY_IN_QUOTES,
-                    _ => KEY,
+                    it => self.instead("Claviger-Key", it).unwrap_or(KEY),
                 };
                 (self.find(key), Finding::Rejected(wrong))
             }
@@ -72,8 +91,7 @@ impl ApiKeys {
             Some(Credential::Bearer(key)) => {
                 let wrong = match key {
                     _ if bearer(key).is_some() => BEARER_TWICE,
-                    _ if is_in_quotes(key) => BEARER_IN_QUOTES,
-                    _ => BEARER,
+                    _ => self.instead("the bearer token", key).unwrap_or(BEARER),
                 };
                 (self.find(key), Finding::Pass((!is_token(key)).then_some(wrong)))
             }
@@ -87,10 +105,6 @@ impl ApiKeys {
             _ => (None, Finding::Pass(None)),
         }
     }
-}
-
-fn is_in_quotes(key: &[u8]) -> bool {
-    matches!(key, [first @ (b'"' | b'\''), .., last] if first == last)
 }
 
 impl Authenticator for ApiKeys {

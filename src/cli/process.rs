@@ -10,7 +10,7 @@ use std::{
 };
 
 pub(super) use self::answer::Answer;
-use self::answer::{is_of_claviger, strange};
+use self::answer::{NAME_ADMIN, is_of_claviger, strange};
 use crate::{
     config::{Address, Loaded, Problem, Problems},
     secret::Secret,
@@ -181,11 +181,14 @@ impl Process {
         match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
                 format!(
-                    "{}: no answer within {PATIENCE:?}; the process there hangs, or is overloaded",
+                    "{}: no answer within {PATIENCE:?}; the process there hangs, is overloaded, or is not Claviger",
                     self.address
                 )
             }
             io::ErrorKind::InvalidData => format!("{}: {error}", self.address),
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
+                format!("{}: {error}; if another service listens there, {NAME_ADMIN}", self.address)
+            }
             _ => format!("{}: {error}; is `claviger serve` running?", self.address),
         }
     }
@@ -276,6 +279,7 @@ fn address_of(problems: &Problems) -> Address {
 pub(super) fn parse_address(text: &str) -> Result<Address, String> {
     match text.strip_prefix("unix:") {
         Some(path) => Ok(Address::Unix(path.into())),
+        None if text.starts_with('/') => Err(format!("write unix:{text}")),
         None => socket(text, 3601).map(Address::Tcp).map_err(|why| format!("{why}, or unix: and a path")),
     }
 }
@@ -289,11 +293,22 @@ pub(super) fn parse_socket(text: &str) -> Result<SocketAddr, String> {
 /// Where that port would be an example.
 fn socket(text: &str, example: u16) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
-        let port = text.strip_prefix("localhost:").or(text.strip_prefix(':')).unwrap_or(text);
-        match port.parse::<u16>() {
-            Ok(port) => format!("write 127.0.0.1:{port}"),
-            Err(_) if text == "localhost" => format!("write 127.0.0.1:{example}"),
-            Err(_) => format!("write an IP address and a port, such as 127.0.0.1:{example}"),
+        let bare = text.split_once("://").map_or(text, |(_, rest)| rest);
+        let bare = bare.split('/').next().unwrap_or_default();
+        let port = bare.strip_prefix("localhost:").or(bare.strip_prefix(':')).unwrap_or(bare);
+        let named = bare.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+        if let Ok(port) = port.parse::<u16>() {
+            format!("write 127.0.0.1:{port}")
+        } else if bare.parse::<SocketAddr>().is_ok() {
+            format!("write {bare}")
+        } else if let Ok(ip) = bare.trim_matches(['[', ']']).parse() {
+            format!("write {}", SocketAddr::new(ip, example))
+        } else if bare == "localhost" {
+            format!("write 127.0.0.1:{example}")
+        } else if let Some(port) = named {
+            format!("host names are not looked up: write the IP address, as in 127.0.0.1:{port}")
+        } else {
+            format!("write an IP address and a port, such as 127.0.0.1:{example}")
         }
     })
 }
@@ -321,13 +336,29 @@ mod tests {
             let why = parse_address(text).unwrap_err();
             assert_eq!(why, "write 127.0.0.1:3001, or unix: and a path", "{text}");
         }
-        for text in ["", "70000", "127.0.0.1", "logto.example:3001"] {
-            let why = parse_socket(text).unwrap_err();
-            assert_eq!(why, "write an IP address and a port, such as 127.0.0.1:3600", "{text}");
+        for (text, says) in [
+            ("", "write an IP address and a port, such as 127.0.0.1:3600"),
+            ("70000", "write an IP address and a port, such as 127.0.0.1:3600"),
+            ("127.0.0.1", "write 127.0.0.1:3600"),
+            ("[::1]", "write [::1]:3600"),
+            (
+                "logto.example:3001",
+                "host names are not looked up: write the IP address, as in 127.0.0.1:3001",
+            ),
+            (
+                "http://logto:3001/",
+                "host names are not looked up: write the IP address, as in 127.0.0.1:3001",
+            ),
+            ("http://127.0.0.1:3001", "write 127.0.0.1:3001"),
+            ("http://localhost:3001/livez", "write 127.0.0.1:3001"),
+            ("http://localhost", "write 127.0.0.1:3600"),
+        ] {
+            assert_eq!(parse_socket(text).unwrap_err(), says, "{text}");
         }
         // Every command that asks a process asks its admin listener.
         for (text, says) in [
             ("localhost", "write 127.0.0.1:3601, or unix: and a path"),
+            ("/run/claviger/admin.sock", "write unix:/run/claviger/admin.sock"),
             ("nowhere", "write an IP address and a port, such as 127.0.0.1:3601, or unix: and a path"),
         ] {
             assert_eq!(parse_address(text).unwrap_err(), says);

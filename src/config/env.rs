@@ -48,6 +48,37 @@ pub(super) fn config(env: &Environment) -> Option<PathBuf> {
     env.get(OsStr::new(CONFIG)).filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
+/// Warns of variables that would be read if their names were in capitals: nobody else's are called so.
+fn not_in_capitals(env: &Environment, secrets: &Secrets, remarks: &mut Remarks) {
+    for name in env.keys().filter_map(|name| name.to_str()).filter(|name| !name.starts_with(PREFIX)) {
+        let upper = name.to_ascii_uppercase();
+        let known = RESERVED.contains(&&*upper) || keys(&upper).is_some();
+        let meant = with_underscores(&upper).or_else(|| known.then_some(upper));
+        let Some(meant) = meant.filter(|meant| text(env, meant).is_none()) else { continue };
+        if text(env, name).is_some() && !secrets.reads_variable(name) {
+            remarks.warnings.push(Problem {
+                key: String::new(),
+                origin: Some(origin(name)),
+                what: "it is not read, because its name is not in capitals".into(),
+                remedy: format!("Write {meant}."),
+            });
+        }
+    }
+}
+
+/// `CLAVIGER_LISTEN_ADMIN` as it has to be written.
+fn with_underscores(name: &str) -> Option<String> {
+    let path = name.strip_prefix(PREFIX)?;
+    SECTIONS.iter().find_map(|section| {
+        let (begin, key) = path.split_at_checked(section.len())?;
+        let key = key
+            .strip_prefix('_')
+            .filter(|key| !key.is_empty() && !key.starts_with('_') && !key.contains("__"))?;
+        let key = if NAMED.contains(section) { "NAME__KEY".into() } else { key.replace("TLS_", "TLS__") };
+        begin.eq_ignore_ascii_case(section).then(|| format!("{PREFIX}{begin}__{key}"))
+    })
+}
+
 /// The names that begin with the prefix, in order.
 pub(super) fn names(env: &Environment) -> impl Iterator<Item = &str> {
     env.keys().filter_map(|name| name.to_str()).filter(|name| name.starts_with(PREFIX))
@@ -55,6 +86,7 @@ pub(super) fn names(env: &Environment) -> impl Iterator<Item = &str> {
 
 /// All configuration that the environment holds. A variable that one of `secrets` names is no key.
 pub(super) fn tree(env: &Environment, secrets: &Secrets, remarks: &mut Remarks) -> Node {
+    not_in_capitals(env, secrets, remarks);
     let mut root = Node::map(&Origin::from("environment"));
     for name in names(env).filter(|name| !RESERVED.contains(name)) {
         let origin = origin(name);
@@ -67,7 +99,7 @@ pub(super) fn tree(env: &Environment, secrets: &Secrets, remarks: &mut Remarks) 
             });
         };
         let Some(keys) = keys(name) else {
-            if !is_service_link(name) && !secrets.reads_variable(name) {
+            if !is_service_link(name, text(env, name).unwrap_or_default()) && !secrets.reads_variable(name) {
                 problem("no key of the configuration has this name", meant(name));
             }
             continue;
@@ -131,11 +163,11 @@ fn keys(name: &str) -> Option<Vec<String>> {
 
 /// Kubernetes sets such variables for each Service, and one may be called `claviger`:
 /// `CLAVIGER_SERVICE_HOST`, `CLAVIGER_PORT=tcp://10.0.0.7:3600`, `CLAVIGER_ADMIN_PORT_3601_TCP_ADDR`.
-fn is_service_link(name: &str) -> bool {
+fn is_service_link(name: &str, value: &str) -> bool {
     let words: Vec<_> = name.split('_').collect();
     let number = |word: &&str| word.parse::<u16>().is_ok();
     words.windows(2).any(|pair| matches!(pair, ["SERVICE", "HOST" | "PORT"]))
-        || words.last() == Some(&"PORT")
+        || words.last() == Some(&"PORT") && value.contains("://")
         || words.windows(3).any(|three| {
             three[0] == "PORT" && number(&three[1]) && matches!(three[2], "TCP" | "UDP" | "SCTP")
         })
@@ -194,10 +226,22 @@ fn meant(name: &str) -> String {
     if matches!(name.strip_prefix(PREFIX), Some("CONFIG_FILE" | "CONFIG_PATH" | "CONFIGURATION")) {
         return format!("Did you mean {CONFIG}?");
     }
+    let listener = match name.trim_start_matches(PREFIX) {
+        "HOST" | "PORT" | "ADDRESS" | "ADDR" | "BIND" | "LISTEN_HOST" | "LISTEN_PORT" | "LISTEN_ADDRESS" => {
+            Some(("PROXY", 3600))
+        }
+        "ADMIN_PORT" | "ADMIN_ADDRESS" | "METRICS_PORT" => Some(("ADMIN", 3601)),
+        _ => None,
+    };
+    if let Some((key, port)) = listener {
+        return format!("Write {PREFIX}LISTEN__{key} with an address and a port, such as 127.0.0.1:{port}.");
+    }
     match nearest(name.strip_prefix(PREFIX).unwrap_or(name), SINGLE) {
         Some(near) => format!("Did you mean {PREFIX}{near}?"),
-        None => "Two underscores stand between the keys of a path: CLAVIGER_LISTEN__ADMIN for listen.admin."
-            .into(),
+        None => format!(
+            "Two underscores stand between the keys of a path: {}.",
+            with_underscores(name).unwrap_or_else(|| "CLAVIGER_LISTEN__ADMIN for listen.admin".into())
+        ),
     }
 }
 

@@ -107,8 +107,10 @@ pub(super) fn layer(
 /// Warns of variables whose names are slips of those read here. Any other that begins alike is the application's own.
 fn misspelt(env: &Environment, remarks: &mut Remarks) {
     let known = || VARIABLES.into_iter().filter(|name| name.starts_with("LOGTO_"));
-    for name in env.keys().filter_map(|name| name.to_str()).filter(|name| name.starts_with("LOGTO_")) {
-        let Some(near) = slip_of(name, known()).filter(|near| *near != name) else { continue };
+    for name in env.keys().filter_map(|name| name.to_str()) {
+        let upper = name.to_ascii_uppercase();
+        let slip = upper.starts_with("LOGTO_").then(|| slip_of(&upper, known())).flatten();
+        let Some(near) = slip.filter(|near| *near != name) else { continue };
         if text(env, name).is_some() && text(env, near).is_none() {
             ignored(remarks, name, "Claviger reads no such variable", &format!("Did you mean {near}?"));
         }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     ids::{CallerName, Label, TenantName},
-    secret::ClientSecret,
+    secret::{ClientSecret, Secret},
 };
 
 /// `[tenants.NAME]`
@@ -127,6 +127,15 @@ impl Default for UpstreamTls {
     fn default() -> Self {
         Self { roots: Roots::System, http2: false }
     }
+}
+
+/// What to say of an id and a secret that [`look_swapped`].
+pub const SWAPPED: &str =
+    "`client_id` and `client_secret` look swapped: at Logto an App ID has 21 characters, an App secret 32.";
+
+/// Whether an id is as long as Logto's secrets, and its secret as long as Logto's ids.
+pub fn look_swapped(id: &str, secret: &Secret) -> bool {
+    (id.len(), secret.expose().len()) == (32, 21)
 }
 
 /// The default of `max_in_flight`: Logto has 20 database connections a tenant, and takes two for a page of a list (fact 8.5).

@@ -352,7 +352,7 @@ async fn a_condition_on_the_body_is_judged_where_there_is_a_body() {
         ("-d '{\"name\":\"A\"}'", "415 claviger.content_type_missing"),
         ("--json '{\"name\":\"[redacted by claviger]\"}'", "409 claviger.masked_value"),
         ("-H 'Content-Encoding: gzip' --json '{}'", "415 claviger.content_encoded"),
-        ("", "allowed once it has"),
+        ("", "400 claviger.bad_request"),
         ("-d @file", "note: its body is in a file or a variable, which was not read"),
     ] {
         let said = with(body).await;

@@ -13,6 +13,7 @@ use crate::catalog::{
 };
 
 pub use self::{bring::Brings, error::RuleError};
+use error::access_of;
 
 /// Whether a rule gives or takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -152,7 +153,9 @@ impl Rule {
             (Some(op), _) => Ok(Self::Operation(op)),
             (None, Some(tag)) => Err(RuleError::TagAlone { tag }),
             (None, None) => {
-                Err(RuleError::UnknownOperation { id: text.into(), nearest: nearest(text, catalog.ids()) })
+                let nearest = nearest(text, catalog.ids());
+                let scope = if nearest.is_none() { read_scope(catalog, text) } else { None };
+                Err(scope.unwrap_or_else(|| RuleError::UnknownOperation { id: text.into(), nearest }))
             }
         }
     }
@@ -223,8 +226,27 @@ fn read_template(method: &str, path: &str) -> Result<Rule, RuleError> {
     }
 }
 
+/// What was meant by `read:users`, `users.read` or `all`, which is Logto's own scope.
+fn read_scope(catalog: &Catalog, text: &str) -> Option<RuleError> {
+    let near = |tag: &str| catalog.tag(tag).or_else(|| nearest(tag, catalog.tags().iter().copied()));
+    let of = |(tag, access): (&str, &str)| Some(format!("{}:{}", near(tag)?, access_of(access)?));
+    let halves =
+        [':', '.', '/', '_', '-'].into_iter().filter(|joint| text.contains(*joint)).find_map(|joint| {
+            let first = text.rsplit_once(joint).and_then(of);
+            first.or_else(|| text.split_once(joint).and_then(|(access, tag)| of((tag, access))))
+        });
+    let right = halves
+        .or_else(|| text.eq_ignore_ascii_case("all").then(|| format!("{}*", catalog.api().prefix())))?;
+    Some(RuleError::Scope { text: text.into(), right: right.into() })
+}
+
 fn read_tag(catalog: &Catalog, tag: &str, access: &str) -> Result<Rule, RuleError> {
     let Some(known) = catalog.tag(tag) else {
+        if access_of(tag).is_some()
+            && let Some(scope) = read_scope(catalog, &format!("{tag}:{access}"))
+        {
+            return Err(scope);
+        }
         let nearest = nearest(tag, catalog.tags().iter().copied());
         return Err(RuleError::UnknownTag { tag: tag.into(), access: access.into(), nearest });
     };

@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use crate::{
+    config,
     secret::Unreadable,
     trust::{self, REFUSED},
 };
@@ -221,9 +222,7 @@ impl Fault {
     fn remedy_of_rejection(&self) -> &'static str {
         let Self::Rejected { error, description } = self else { return "" };
         match &**error {
-            "invalid_client" if description.ends_with(SWAPPED) => {
-                "`client_id` and `client_secret` look swapped: at Logto an App ID has 21 characters, an App secret 32."
-            }
+            "invalid_client" if description.ends_with(SWAPPED) => config::SWAPPED,
             // Logto says `invalid client X` for an id it does not know (fact 1.5).
             "invalid_client" if description.starts_with("invalid client") => {
                 "The tenant has no application with this `client_id`: copy the App ID from Logto Console, and check that `endpoint` is this application's tenant."

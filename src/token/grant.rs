@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     clock::{Clock, Moment},
+    config::look_swapped,
     secret::{Age, Secret, SecretHandle, SecretProvider as _},
     token::{
         answer,
@@ -184,8 +185,6 @@ impl Attempts<'_> {
 }
 
 const WITHHELD: &str = "(withheld:";
-/// Of a secret and of an id at Logto, in the place of each other.
-const SWAPPED_LENGTHS: (usize, usize) = (32, 21);
 /// How every JWT begins: a JSON object in base64.
 const JWT: &[u8] = b"eyJ";
 
@@ -226,7 +225,7 @@ fn unnamed(fault: Fault, body: &[u8], id: &str, secret: &Secret) -> Fault {
     }
     let error = if told[0].contains(id) { known(&error).into() } else { error };
     let mut text = answer::description(&told[1].replace(id, "<client_id>")).into_string();
-    if &*error == "invalid_client" && (id.len(), secret.expose().len()) == SWAPPED_LENGTHS {
+    if &*error == "invalid_client" && look_swapped(id, secret) {
         text.push_str(SWAPPED);
     }
     Fault::Rejected { error, description: text.into() }

@@ -48,8 +48,8 @@ pub enum RequestBodyError {
     /// JSON that calls itself a form, as of `curl -d '{…}'`.
     #[error("the request's body is JSON, and its Content-Type says that it is a form")]
     JsonAsForm,
-    /// JSON of no bytes, as of `curl --json "$UNSET"`: Logto acts on an empty object.
-    #[error("the request says that it is JSON, and has no body")]
+    /// No bytes where an object has to be, as of `curl --json "$UNSET"`: Logto acts on an empty object, whatever the Content-Type.
+    #[error("the request has no body, and its operation takes a JSON object")]
     Empty,
     /// The caller stopped in the middle.
     #[error("no part of the request's body arrived for {0:?}")]
@@ -104,6 +104,8 @@ struct Check {
     over: RequestBodyError,
     mask: MaskDetector,
     kind: Kind,
+    /// Whether there has to be something, and nothing came so far.
+    is_awaited: bool,
 }
 
 /// What is looked for as a body comes in.
@@ -112,8 +114,6 @@ enum Kind {
     /// A form whose first byte has yet to come. Logto would read JSON there as one member with an odd name, drop it, and
     /// act on an empty object (fact 5.2).
     Form,
-    /// JSON whose first byte has yet to come, where there has to be one.
-    Json,
     Other,
 }
 
@@ -149,9 +149,7 @@ impl Prepared {
         }
         let mut check = Check::begin((method, headers, operation), limits)?;
         let (length, limit) = (body.size_hint().exact(), check.left);
-        if length.is_none() && must_hold_object(headers, operation) {
-            check.kind = Kind::Json;
-        }
+        check.is_awaited = must_hold_object(operation);
         if length.is_some_and(|length| length > limit) {
             return Err(check.over);
         }
@@ -243,7 +241,7 @@ pub fn check(
     limits: &Limits,
 ) -> Result<(), RequestBodyError> {
     match body {
-        [] if must_hold_object(request.1, request.2) => Err(RequestBodyError::Empty),
+        _ if body.trim_ascii().is_empty() && must_hold_object(request.2) => Err(RequestBodyError::Empty),
         [] => Ok(()),
         _ => Check::begin(request, limits)?.take(body),
     }
@@ -271,7 +269,7 @@ impl Check {
         let (left, key) = media.limit(limits);
         let over = RequestBodyError::TooLarge { limit: left, key };
         let kind = if media == Media::Form { Kind::Form } else { Kind::Other };
-        Ok(Self { left, over, mask: MaskDetector::default(), kind })
+        Ok(Self { left, over, mask: MaskDetector::default(), kind, is_awaited: false })
     }
 
     /// Of what comes next.
@@ -279,8 +277,7 @@ impl Check {
         self.left = self.left.checked_sub(data.len() as u64).ok_or_else(|| self.over.clone())?;
         match (self.kind, data.trim_ascii_start().first()) {
             (Kind::Form, Some(b'{' | b'[')) => return Err(RequestBodyError::JsonAsForm),
-            (Kind::Form, Some(_)) => self.kind = Kind::Other,
-            (Kind::Json, _) if !data.is_empty() => self.kind = Kind::Other,
+            (_, Some(_)) => (self.kind, self.is_awaited) = (Kind::Other, false),
             _ => {}
         }
         if self.mask.ends_in(data) { Err(RequestBodyError::Masked) } else { Ok(()) }
@@ -333,7 +330,7 @@ impl Streamed {
                 return Poll::Ready(Some(Err(RequestBodyError::Silent(self.idle.limit()))));
             }
         };
-        if frame.is_none() && self.check.kind == Kind::Json {
+        if frame.is_none() && self.check.is_awaited {
             return Poll::Ready(Some(Err(RequestBodyError::Empty)));
         }
         Poll::Ready(frame.map(|frame| {
@@ -381,7 +378,7 @@ impl Body for RequestBody {
             Self::Held(bytes) => bytes.is_empty(),
             Self::Streamed(streamed) => {
                 let is_over = streamed.end.is_none() && streamed.incoming.is_end_stream();
-                is_over && streamed.check.kind != Kind::Json
+                is_over && !streamed.check.is_awaited
             }
         }
     }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::support::{
-    Cut, Cutter, Finished, Logto, Proxy,
+    Cut, Cutter, Finished, Logto, Proxy, Reaction, Scripted,
     command::{finish, program},
 };
 
@@ -198,8 +198,17 @@ async fn b61_what_answers_must_be_claviger() {
         let said = desk.run(tenant).await;
         let want = format!("{url}: what answers there is not Claviger's proxy");
         assert!(said.assert_code(1).stderr.contains(&want), "{said:?}");
+        assert!(said.stderr.ends_with(" in --url. Nothing was sent\n"), "{said:?}");
         assert!(said.stdout.starts_with("0 of 3 done, 0 failed, 0 unknown"), "{said:?}");
     }
+    let redis = Scripted::start(&logto, Reaction::Bytes(b"-ERR unknown command\r\n".to_vec())).await;
+    let desk = Desk::to("--url", &redis.base_url());
+    desk.write([user("nobody")]);
+    let said = desk.run(&[]).await;
+    let want = "such as a database or SSH: look at host and port. Nothing was sent\n";
+    assert!(said.assert_code(1).stderr.ends_with(want), "{said:?}");
+    let seen = logto.api_requests_seen();
+    assert!(!seen.is_empty() && seen.iter().all(|it| it.method == "GET"), "{seen:?}");
 }
 
 #[tokio::test]

@@ -171,11 +171,6 @@ async fn b21_what_logto_would_misread_is_refused() {
     // Without a length it shows only on the way.
     let chunked = Request::post("/api/users", large).header("Transfer-Encoding", "chunked");
     proxy.ask(&chunked).await.assert_problem(413, "body_too_large");
-    assert_eq!(
-        proxy.ask(&Request::new("POST", "/api/roles")).await.outcome().1,
-        "",
-        "no body, no type: Logto's own answer"
-    );
 }
 
 #[tokio::test]
@@ -344,9 +339,11 @@ async fn a_post_without_a_body_says_so() {
     let proxy = Proxy::of(&logto).await;
     let length =
         || logto.last().headers.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-    proxy.ask(&Request::new("POST", "/api/roles").header("Content-Length", "0")).await;
+    // The catalog has no member of its body.
+    let path = "/api/custom-profile-fields/batch";
+    proxy.ask(&Request::new("POST", path).header("Content-Length", "0")).await;
     assert_eq!(length().map(|(_, value)| value), Some(b"0".to_vec()));
-    proxy.ask(&Request::new("POST", "/api/roles")).await;
+    proxy.ask(&Request::new("POST", path)).await;
     assert_eq!(length().map(|(_, value)| value), Some(b"0".to_vec()));
     proxy.get("/api/roles").await;
     assert_eq!(length(), None);

@@ -76,6 +76,11 @@ async fn another_server_is_not_taken_for_claviger() {
     };
     let nginx = Scripted::start(&logto, page("Server: nginx\r\n", "<html>CANARY-foreign page</html>")).await;
     let alike = Scripted::start(&logto, page("", "ok\n")).await;
+    let closes = Scripted::start(&logto, Reaction::Bytes(Vec::new())).await;
+    let at = closes.base_url().trim_start_matches("http://").to_owned();
+    let said = claviger(&["healthcheck", "--address", &at]).await;
+    let says = "; if another service listens there, name the admin listener (listen.admin), such as 127.0.0.1:3601\n";
+    assert!(said.assert_code(1).stderr.ends_with(says), "{said:?}");
     let directory = tempfile::tempdir().expect("there is a temporary directory");
     for url in [logto.base_url(), nginx.base_url(), alike.base_url()] {
         let text = url.trim_start_matches("http://").to_owned();
@@ -101,15 +106,20 @@ async fn another_server_is_not_taken_for_claviger() {
         for (command, at, code) in commands {
             let said = claviger(&[command, at].concat()).await;
             said.assert_code(code);
-            let says =
-                format!("{text}: what answers there is not Claviger's admin listener (listen.admin)\n");
+            let says = format!(
+                "{text}: what answers there is not Claviger: name the admin listener (listen.admin), such as 127.0.0.1:3601\n"
+            );
             assert!(said.stderr.ends_with(&says), "{command:?}: {}", said.stderr);
             assert!(said.stdout.is_empty() && !said.stderr.contains("CANARY"), "{command:?}: {said:?}");
         }
         for command in [&["tenant", "list"][..], &["tenant", "show", "acme"], &["tenant", "rotate", "acme"]] {
             let said = claviger(&[command, &["--config", &file]].concat()).await;
             said.assert_code(1);
-            assert!(said.stderr.contains("is not Claviger's admin listener"), "{command:?}: {}", said.stderr);
+            assert!(
+                said.stderr.contains("is not Claviger: name the admin listener"),
+                "{command:?}: {}",
+                said.stderr
+            );
         }
     }
 }

@@ -114,19 +114,28 @@ async fn b22_the_beginning_arrives_before_the_end_is_there() {
 }
 
 #[tokio::test]
-async fn json_without_a_body_is_refused_before_it_makes_an_empty_user() {
+async fn no_body_is_refused_before_it_makes_an_empty_user() {
     let logto = Logto::start().await;
     let proxy = Proxy::of(&logto).await;
-    let empty = Request::new("POST", "/api/users").body("application/json", "");
-    for request in [
-        empty.clone(),
-        empty.clone().header("Content-Length", "0"),
-        empty.header("Transfer-Encoding", "chunked"),
+    let bare = Request::new("POST", "/api/users");
+    let form = "application/x-www-form-urlencoded";
+    let of = |content_type| bare.clone().header("Content-Type", content_type);
+    for empty in [
+        bare.clone(),
+        of("application/json"),
+        of("application/json").header("Transfer-Encoding", "chunked"),
+        of(form),
+        of(form).header("Transfer-Encoding", "chunked"),
+        of("text/plain"),
+        of("multipart/form-data"),
     ] {
-        let answer = proxy.ask(&request).await;
+        let answer = proxy.ask(&empty).await;
         assert_eq!(answer.outcome(), (400, "claviger.bad_request".into()), "{}", answer.text());
-        assert!(answer.text().contains("Write {}"), "{}", answer.text());
+        assert!(answer.text().contains("Send JSON, or {}"), "{}", answer.text());
     }
+    // A line end is no form, either.
+    let line = proxy.ask(&Request::form("/api/users", "\n")).await;
+    assert_eq!(line.outcome(), (400, "claviger.bad_request".into()), "{}", line.text());
     assert_eq!(logto.api_requests(), 0, "none of them was carried out");
     let chunked = Request::post("/api/users", "{}").header("Transfer-Encoding", "chunked");
     assert_eq!(proxy.ask(&chunked).await.status, 200);

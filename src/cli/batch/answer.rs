@@ -55,7 +55,10 @@ impl Answer {
 
     pub(super) fn message(&self) -> String {
         if !self.is_claviger && self.status < 500 {
-            return format!("what answers there is not Claviger's proxy (it answered {})", self.status);
+            return format!(
+                "what answers there is not Claviger's proxy (it answered {}): write where `claviger serve` listens (listen.proxy) in --url",
+                self.status
+            );
         }
         let message =
             self.body["message"].as_str().filter(|it| !it.is_empty()).unwrap_or("without a message");

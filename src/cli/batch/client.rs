@@ -78,6 +78,11 @@ impl Client {
         &self.name
     }
 
+    /// Whether that is this process.
+    pub(super) fn is_in_process(&self) -> bool {
+        matches!(self.to, To::InProcess(_))
+    }
+
     /// Nothing more will be asked.
     pub(super) async fn end(&self) {
         if let To::InProcess(app) = &self.to {

@@ -116,7 +116,7 @@ impl Run {
     ) -> Result<(), String> {
         let mut shown = interval(SHOWN_EVERY);
         shown.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut next, mut synced) = (0, Instant::now());
+        let (mut next, mut synced, mut is_known) = (0, Instant::now(), false);
         loop {
             let mut fresh = Vec::new();
             while under_way.len() + fresh.len() < concurrency && next < input.len() {
@@ -124,6 +124,10 @@ impl Run {
                     fresh.push(input.line(next)?);
                 }
                 next += 1;
+            }
+            if !is_known && !fresh.is_empty() {
+                self.is_claviger().await?;
+                is_known = true;
             }
             for (line, earlier) in self.begin(fresh)? {
                 under_way.spawn(self.clone().carry_out(line, earlier));
@@ -236,7 +240,7 @@ impl Run {
     }
 
     pub(super) fn said(&self, answer: &Answer) -> String {
-        self.is_refused.fetch_or(answer.refuses_command(), Ordering::Relaxed);
+        self.is_refused.fetch_or(answer.refuses_command() || !answer.is_claviger, Ordering::Relaxed);
         format!("{}: {}", self.client.name(), answer.message())
     }
 

@@ -10,6 +10,7 @@ use super::{
     outcome::{Concluded, Outcome, Settled},
     run::Run,
 };
+use crate::trust::NO_HTTP;
 
 /// Pages of a list that are looked through.
 const MOST_PAGES: usize = 1000;
@@ -90,7 +91,8 @@ impl Run {
     pub(super) async fn find(&self, line: &Line) -> Result<Result<Option<Concluded>, String>, String> {
         let Some(unique) = &line.unique else { return Ok(Ok(None)) };
         for page in 1..=MOST_PAGES {
-            let listed = self.read(&format!("{}&page={page}", unique.list)).await?;
+            let listed =
+                self.read(&format!("{}&page={page}", unique.list), |it| it.says() == Says::Over).await?;
             let Some(things) = listed.body.as_array().filter(|_| listed.status == 200) else {
                 // By the set-up, which may be mended: what came of it stays open until then.
                 if matches!(listed.status, 400 | 403) {
@@ -118,18 +120,27 @@ impl Run {
         Ok(Ok(None))
     }
 
-    async fn read(&self, target: &str) -> Result<Answer, String> {
+    /// Whether it is Claviger that will be sent operations: anybody else might carry them out. It is asked for what is nowhere.
+    pub(super) async fn is_claviger(&self) -> Result<(), String> {
+        let asks_itself = self.client.is_in_process();
+        if asks_itself { Ok(()) } else { self.read("/api/", |it| it.is_claviger).await.map(drop) }
+    }
+
+    /// Asks until there is an answer that will do.
+    async fn read(&self, target: &str, will_do: impl Fn(&Answer) -> bool) -> Result<Answer, String> {
         let mut times = 0;
         loop {
             self.patience.turn().await?;
             let (asked, why) = match self.client.send(&http::Method::GET, target, None, None).await {
+                Ok(answer) if will_do(&answer) => return Ok(answer),
                 Ok(answer) => match answer.says() {
-                    Says::Stop | Says::Elsewhere => return Err(self.said(&answer)),
-                    Says::Over => return Ok(answer),
                     Says::Wait(asked) => (asked, answer.message()),
                     Says::Unknown => (None, answer.message()),
+                    _ => return Err(self.said(&answer)),
                 },
-                Err(lost) if lost.refuses_command => return Err(self.refused(lost)),
+                Err(lost) if lost.refuses_command || lost.why.ends_with(NO_HTTP) => {
+                    return Err(self.refused(lost));
+                }
                 Err(lost) => (None, lost.why),
             };
             self.patience.wait(asked, times, &why).await?;

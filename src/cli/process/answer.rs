@@ -5,6 +5,9 @@ use std::io;
 
 use crate::{config::Address, headers};
 
+/// What to do where something else was asked.
+pub(super) const NAME_ADMIN: &str = "name the admin listener (listen.admin), such as 127.0.0.1:3601";
+
 /// What it said.
 #[derive(Debug)]
 pub(in crate::cli) struct Answer {
@@ -24,11 +27,8 @@ impl Answer {
     pub(in crate::cli) fn of_proxy(&self, address: &Address) -> Option<String> {
         let json: serde_json::Value = serde_json::from_str(&self.body).ok()?;
         let is_problem = self.status >= 400 && json["type"].as_str()?.starts_with("urn:claviger:error:");
-        (is_problem && !self.is_own).then(|| {
-            format!(
-                "{address} is where the proxy listens (listen.proxy); name the admin listener (listen.admin), such as 127.0.0.1:3601"
-            )
-        })
+        (is_problem && !self.is_own)
+            .then(|| format!("{address} is where the proxy listens (listen.proxy); {NAME_ADMIN}"))
     }
 
     /// One that came in parts.
@@ -73,10 +73,7 @@ pub(super) fn is_of_claviger(line: &str) -> bool {
 
 /// Somebody else listens there.
 pub(super) fn strange() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::InvalidData,
-        "what answers there is not Claviger's admin listener (listen.admin)",
-    )
+    io::Error::new(io::ErrorKind::InvalidData, format!("what answers there is not Claviger: {NAME_ADMIN}"))
 }
 
 fn broken_off(what: &'static str) -> io::Error {

@@ -11,6 +11,7 @@ use crate::{
         leaf::{ClientSecretIds, SecretId},
         path::KeyPath,
         problem::quoted,
+        tenant::{SWAPPED, look_swapped},
     },
     secret::{ClientSecret, Command, SecretSource},
 };
@@ -25,6 +26,15 @@ impl Checker<'_> {
         }
         let secrets = self.up_to_two(&key, &ids, Self::client_secret);
         secrets.into_iter().map(|(_, secret)| secret).collect()
+    }
+
+    /// Warns where each is as long as Logto makes the other.
+    pub(super) fn not_swapped(&mut self, at: &KeyPath, id: &str, secrets: &[ClientSecret]) {
+        let swaps = |it: &ClientSecret| it.held().is_some_and(|secret| look_swapped(id, secret));
+        if secrets.iter().any(swaps) {
+            let what = "the client_id is as long as a secret, and the secret as long as an id";
+            self.warn(&at.key("client_id"), what, SWAPPED);
+        }
     }
 
     /// A secret that a command may print.

@@ -81,6 +81,7 @@ impl Checker<'_> {
         };
         let client_id = self.client_id(at, raw.client_id);
         let client_secrets = self.client_secrets(at, raw.client_secret);
+        self.not_swapped(at, client_id.as_deref().unwrap_or_default(), &client_secrets);
         let scopes = self.scopes(at, raw.scopes, resource.as_deref());
         let quota = self.quota(at, raw.quota);
         let quota = resource.as_deref().and_then(|resource| self.quota_of(at, quota, resource));

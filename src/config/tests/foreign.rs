@@ -2,8 +2,16 @@
 
 use super::*;
 
-const FOREIGN: [&str; 18] = [
+const FOREIGN: [&str; 26] = [
     "vault:secret/data/billing#apikey-0123456789",
+    "VAULT:secret/data/billing#apikey-0123456789",
+    "Arn:Aws:secretsmanager:eu-west-1:1:secret:foo-0123456789",
+    "OP://Infra/logto/credential-0123456789",
+    "@microsoft.keyvault(SecretUri=https://v.example/0123456789)",
+    "ENV:LOGTO_SECRET_OF_THE_TENANT_ACME_0123456789",
+    "File:secret-of-the-tenant-acme-0123456789",
+    "$${secret_of_the_tenant_acme_0123456789}-0123456789",
+    "$${secret_of_the_tenant_acme_0123456789_0123456789",
     "arn:aws:secretsmanager:eu-west-1:1:secret:foo-0123456789",
     "op://Infra/logto/credential-0123456789",
     "awskms:///arn:aws:kms:eu-west-1:1:key/0123456789",
@@ -82,6 +90,22 @@ fn it_is_said_what_to_write_instead() {
         (
             "env:LOGTO_SECRET",
             "this is a reference as another program writes it, and is not followed here. Write { env = \"LOGTO_SECRET\" }.",
+        ),
+        (
+            "Env:LOGTO_SECRET",
+            "this is a reference as another program writes it, and is not followed here. Write { env = \"LOGTO_SECRET\" }.",
+        ),
+        (
+            "$${LOGTO_SECRET}",
+            "this is the name of a variable, and variables are not expanded. Write { env = \"LOGTO_SECRET\" }.",
+        ),
+        (
+            "$$LOGTO_SECRET",
+            "this is the name of a variable, and variables are not expanded. Write { env = \"LOGTO_SECRET\" }.",
+        ),
+        (
+            "${LOGTO_SECRET",
+            "there is a variable or a command in this as a shell writes it, and nothing is expanded here. Write { file = \"…\" }, { env = \"…\" }, or { exec = [\"…\"] } with a command that prints it.",
         ),
         (
             "file:acme",

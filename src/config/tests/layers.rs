@@ -95,17 +95,72 @@ fn variables_that_are_no_keys() {
         bench.problems(),
         [
             "environment variable CLAVIGER_ADDRESS: no key of the configuration has this name. \
-             Two underscores stand between the keys of a path: CLAVIGER_LISTEN__ADMIN for listen.admin.",
+             Write CLAVIGER_LISTEN__PROXY with an address and a port, such as 127.0.0.1:3600.",
             "environment variable CLAVIGER_ALOW: no key of the configuration has this name. Did you mean CLAVIGER_ALLOW?",
             "environment variable CLAVIGER_AUDIT__OUTPUT__FILE: another variable gives a value to the key above this one. Set the one or the other.",
             "environment variable CLAVIGER_CONFG: no key of the configuration has this name. Did you mean CLAVIGER_CONFIG?",
             "environment variable CLAVIGER_LISTEN_ADMIN: no key of the configuration has this name. \
-             Two underscores stand between the keys of a path: CLAVIGER_LISTEN__ADMIN for listen.admin.",
+             Two underscores stand between the keys of a path: CLAVIGER_LISTEN__ADMIN.",
             "environment variable CLAVIGER_TOKEN__BACKOFF: the variable is set, but empty. Unset it, or give it a value.",
             "environment variable CLAVIGER_TENANTS__ACME__CLIENT_SECRET_FILE: tenants.acme.client_secret_file: \
              there is no such key. Write client_secret = { file = \"…\" }.",
         ]
     );
+}
+
+#[test]
+fn a_variable_that_is_not_in_capitals_or_has_one_underscore_is_told_its_name() {
+    for (name, says) in [
+        (
+            "claviger_listen__admin",
+            "it is not read, because its name is not in capitals. Write CLAVIGER_LISTEN__ADMIN.",
+        ),
+        (
+            "Claviger_Listen_Admin",
+            "it is not read, because its name is not in capitals. Write CLAVIGER_LISTEN__ADMIN.",
+        ),
+        ("claviger_workers", "it is not read, because its name is not in capitals. Write CLAVIGER_WORKERS."),
+        ("claviger_config", "it is not read, because its name is not in capitals. Write CLAVIGER_CONFIG."),
+        (
+            "claviger_tenants_acme_endpoint",
+            "it is not read, because its name is not in capitals. Write CLAVIGER_TENANTS__NAME__KEY.",
+        ),
+        ("claviger_version", ""),
+        ("CLAVIGER_listen__admin", ""),
+        ("listen__admin", ""),
+    ] {
+        let loaded = Bench::new().with("c.toml", GOOD).env("S", "secret").env(name, "off").load().unwrap();
+        let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
+        let want = format!("environment variable {name}: {says}");
+        assert_eq!(warnings.contains(&want), !says.is_empty(), "{warnings:?}");
+        assert!(!says.is_empty() || warnings.is_empty(), "{warnings:?}");
+    }
+    // One that is set under its right name as well is somebody else's.
+    let both = Bench::new().with("c.toml", GOOD).env("S", "secret").env("claviger_workers", "3");
+    assert_eq!(both.env("CLAVIGER_WORKERS", "2").load().unwrap().warnings, []);
+    for (name, says) in [
+        (
+            "CLAVIGER_REDIS_TOKEN_KEY",
+            "Two underscores stand between the keys of a path: CLAVIGER_REDIS__TOKEN_KEY.",
+        ),
+        (
+            "CLAVIGER_LISTEN_TLS_CERT",
+            "Two underscores stand between the keys of a path: CLAVIGER_LISTEN__TLS__CERT.",
+        ),
+        (
+            "CLAVIGER_CALLERS_CI_POLICIES",
+            "Two underscores stand between the keys of a path: CLAVIGER_CALLERS__NAME__KEY.",
+        ),
+        (
+            "CLAVIGER_ADMIN_PORT",
+            "Write CLAVIGER_LISTEN__ADMIN with an address and a port, such as 127.0.0.1:3601.",
+        ),
+        ("CLAVIGER_PORT", "Write CLAVIGER_LISTEN__PROXY with an address and a port, such as 127.0.0.1:3600."),
+    ] {
+        let said = Bench::new().with("c.toml", GOOD).env("S", "secret").env(name, "3000").problems();
+        let want = format!("environment variable {name}: no key of the configuration has this name. {says}");
+        assert_eq!(said, [want]);
+    }
 }
 
 fn short_form() -> Bench {

@@ -354,6 +354,8 @@ fn a_variable_of_the_short_form_that_is_misspelt_is_named() {
     let want = "environment variable LOGTO_RESOURSE: it has no effect, because Claviger reads no such variable. Did you mean \
                 LOGTO_RESOURCE?";
     assert!(said.contains(&want.to_owned()), "{said:?}");
+    let said = short(&[("logto_resource", "x")]);
+    assert!(said.iter().any(|it| it.ends_with("Did you mean LOGTO_RESOURCE?")), "{said:?}");
     let said = short(&[("LOGTO_APP_ID", "x"), ("LOGTO_APP_SECRET", "x"), ("LOGTO_COOKIE_SECRET", "x")]);
     assert!(!said.iter().any(|it| it.contains("Did you mean")), "{said:?}");
     let in_place = short(&[("LOGTO_RESOURCE", "https://x.example/api"), ("LOGTO_RESOURCES", "x")]);

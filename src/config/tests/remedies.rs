@@ -369,3 +369,18 @@ mod pem {
         <(SectionKind, Vec<u8>)>::from_pem_slice(text.as_bytes()).unwrap().1
     }
 }
+
+#[test]
+fn an_id_and_a_secret_in_the_place_of_each_other_are_named() {
+    let (id, secret) = ("abcdefghijklmnopqrstu", "abcdefghijklmnopqrstuvwxyz012345");
+    let said = |id: &str, secret: &str| {
+        let text = GOOD.replacen("\"app\"", &format!("\"{id}\""), 1);
+        Bench::new().with("c.toml", text).env("S", secret).warnings()
+    };
+    let want = "c.toml:3: tenants.acme.client_id: the client_id is as long as a secret, and the secret as long as an id. `client_id` and \
+                `client_secret` look swapped: at Logto an App ID has 21 characters, an App secret 32.";
+    assert_eq!(said(secret, id), [want]);
+    for (id, secret) in [(id, secret), (id, id), (secret, secret)] {
+        assert_eq!(said(id, secret), [""; 0], "{id} {secret}");
+    }
+}

@@ -16,6 +16,14 @@ pub enum RuleError {
         /// The one that differs in the fewest letters, where that is few enough for a slip.
         nearest: Option<&'static str>,
     },
+    /// A tag and an access, put together as elsewhere.
+    #[error("{text:?} is no rule; did you mean {right:?}?")]
+    Scope {
+        /// The whole text.
+        text: Box<str>,
+        /// The rule as it should be.
+        right: Box<str>,
+    },
     /// No operation has this tag.
     #[error("no tag is called {tag:?}{}", did_you_mean(*nearest, access))]
     UnknownTag {
@@ -121,11 +129,17 @@ fn did_you_mean(nearest: Option<&str>, access: &str) -> String {
 
 /// The access that was meant.
 fn likely(access: &str) -> &'static str {
-    match &*access.to_ascii_lowercase() {
-        "write" => "write",
-        "*" => "*",
-        _ => "read",
-    }
+    access_of(access).unwrap_or("read")
+}
+
+/// The access that goes by this word elsewhere.
+pub(super) fn access_of(word: &str) -> Option<&'static str> {
+    Some(match &*word.to_ascii_lowercase() {
+        "read" | "get" | "list" | "view" => "read",
+        "write" | "create" | "update" | "delete" | "edit" => "write",
+        "*" | "all" | "any" | "manage" | "admin" | "readwrite" => "*",
+        _ => return None,
+    })
 }
 
 fn quoted(rules: &[Box<str>]) -> String {

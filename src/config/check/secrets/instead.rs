@@ -55,6 +55,9 @@ fn instead_of_path(source: &SecretSource, secret: &[u8]) -> Option<(String, Stri
 /// What is said where a variable is written as a shell would expand it.
 fn instead_of_variable(source: &SecretSource, secret: &[u8]) -> Option<(String, String)> {
     let text = std::str::from_utf8(secret).ok()?.trim();
+    // Compose halves two of them.
+    let doubled = text.len() - text.trim_start_matches('$').len();
+    let text = &text[doubled.saturating_sub(1)..];
     let (name, is_sure) = match text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) {
         // With `:-` and a default behind it.
         Some(inside) => (inside.split([':', '-', '?']).next().unwrap_or_default(), true),
@@ -133,30 +136,31 @@ impl<'t> Foreign<'t> {
             "ssm://",
             "secretsmanager:",
             "secretref:",
-            "@Microsoft.KeyVault(",
+            "@microsoft.keyvault(",
             "ref+",
         ];
         let text = text.trim();
-        let begins_with_any = |beginnings: &[&str]| beginnings.iter().any(|it| text.starts_with(it));
+        let begins = |with: &str| text.get(..with.len()).is_some_and(|it| it.eq_ignore_ascii_case(with));
+        let begins_with_any = |beginnings: &[&str]| beginnings.iter().any(|it| begins(it));
         let is_name = |name: &str| {
             !name.is_empty() && name.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
         };
-        // Whether there is an opening with its end behind it, and what looks like a name right between.
+        // Whether there is an opening with what looks like a name behind it, and its end or nothing but dollars before it.
         let has = |open: &str, close: &str| {
-            let inside = text.split_once(open).and_then(|(_, rest)| rest.split_once(close));
-            inside
-                .is_some_and(|(inside, _)| inside.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'))
+            text.split_once(open).is_some_and(|(before, inside)| {
+                inside.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+                    && (inside.contains(close) || before.bytes().all(|byte| byte == b'$'))
+            })
         };
         if text.split_once("{{").is_some_and(|(_, rest)| rest.contains("}}")) {
             Some(Self::Template)
         } else if has("${", "}") || has("$(", ")") {
             Some(Self::Expansion)
-        } else if let Some(name) = text.strip_prefix("env:").or_else(|| text.strip_prefix("env=")) {
-            Some(Self::Variable(name.trim_start_matches('/')))
-                .filter(|_| is_name(name.trim_start_matches('/')))
+        } else if begins_with_any(&["env:", "env="]) {
+            Some(text[4..].trim_start_matches('/')).filter(|name| is_name(name)).map(Self::Variable)
         } else if begins_with_any(&["file:", "file=", "@/", "@./", "@../", "@~/"]) {
             Some(Self::File)
-        } else if begins_with_any(&STORES) || (text.starts_with("projects/") && text.contains("/secrets/")) {
+        } else if begins_with_any(&STORES) || (begins("projects/") && text.contains("/secrets/")) {
             Some(Self::Store)
         } else {
             None
@@ -219,7 +223,9 @@ fn instead_of_foreign(key: &KeyPath, source: &SecretSource, secret: &[u8]) -> Op
 /// What is said of a secret that looks like a reference, as other programs write one, and may be a secret all the same.
 pub(super) fn like_a_reference(source: &SecretSource, secret: &[u8]) -> Option<(&'static str, String)> {
     const BEGINNINGS: [&[u8]; 4] = [b"@", b"env:", b"env=", b"exec:"];
-    if !BEGINNINGS.iter().any(|beginning| secret.starts_with(beginning)) {
+    let begins =
+        |with: &&[u8]| secret.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with));
+    if !BEGINNINGS.iter().any(begins) {
         return None;
     }
     let remedy = match source {
