@@ -76,11 +76,8 @@ impl Pipeline {
         let (tenant, target) = (admitted.tenant().clone(), operation.target().clone());
         let most = (!operation.reveals_secrets()).then_some(self.config.limits.idempotency_answer);
         let deadline = record.started + self.config.timeouts.deadline;
-        let next = tokio::select! {
-            biased;
-            next = self.next(key, admitted, head, body, deadline, record) => next?,
-            () = connection.standing.has_had_its_time() => return Err(LimitError::Connections.into()),
-        };
+        let next = self.next(key, admitted, head, body, deadline, record);
+        let next = connection.standing.in_time(next).await.unwrap_or(Err(LimitError::Connections.into()))?;
         let mut answer = match next {
             Next::Answer(answer) => answer.map(Body::whole),
             Next::Send(begun, dispatch, body) => {
@@ -196,11 +193,7 @@ impl Pipeline {
             let dispatch = self.enter(admitted, head, body.held(), deadline, record).await?;
             Ok((begun, dispatch, body))
         };
-        tokio::select! {
-            biased;
-            prepared = preparing => prepared,
-            () = connection.standing.has_had_its_time() => Err(LimitError::Connections.into()),
-        }
+        connection.standing.in_time(preparing).await.unwrap_or(Err(LimitError::Connections.into()))
     }
 }
 
