@@ -12,7 +12,6 @@ use super::{
     path::{KeyPath, Trail},
     path_or_url::no_path,
     problem::{Mistake, Problem, nearest},
-    short::APP_SECRET_FILE,
     tree::{Node, Value},
 };
 use crate::{
@@ -267,7 +266,8 @@ impl Intake<'_> {
 
 /// What is wrong with a URL where a reference to a secret, or the key of a listener, names a file.
 fn no_file(trail: &Trail<'_>, node: &Node) -> Option<Mistake> {
-    let variable = node.origin.variable().filter(|name| *name == APP_SECRET_FILE);
+    // Of the short form: its value is the path alone.
+    let variable = node.origin.variable().filter(|name| name.ends_with("_SECRET_FILE"));
     match &node.value {
         Value::Text(text) if names_key_file(&trail.steps(), text) => {
             no_path(text, |path| format!("{path:?}"))
