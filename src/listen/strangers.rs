@@ -12,6 +12,7 @@ use std::{
     cmp::Reverse,
     collections::{BTreeMap, HashMap},
     net::IpAddr,
+    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU8, Ordering::Relaxed},
@@ -321,7 +322,7 @@ impl Standing {
 
     /// What a request on it waits for before anything is sent; `None` where the connection has had its time by then, be it in the same
     /// moment: it would be cut off with what had just begun.
-    pub async fn in_time<T>(&self, waiting: impl Future<Output = T>) -> Option<T> {
+    pub async fn in_time<T>(&self, waiting: Pin<&mut impl Future<Output = T>>) -> Option<T> {
         let waited = tokio::select! {
             biased;
             waited = waiting => waited,

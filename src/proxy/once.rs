@@ -76,8 +76,10 @@ impl Pipeline {
         let (tenant, target) = (admitted.tenant().clone(), operation.target().clone());
         let most = (!operation.reveals_secrets()).then_some(self.config.limits.idempotency_answer);
         let deadline = record.started + self.config.timeouts.deadline;
-        let next = self.next(key, admitted, head, body, deadline, record);
-        let next = connection.standing.in_time(next).await.unwrap_or(Err(LimitError::Connections.into()))?;
+        let next = {
+            let next = std::pin::pin!(self.next(key, admitted, head, body, deadline, record));
+            connection.standing.in_time(next).await.unwrap_or(Err(LimitError::Connections.into()))?
+        };
         let mut answer = match next {
             Next::Answer(answer) => answer.map(Body::whole),
             Next::Send(begun, dispatch, body) => {
@@ -193,6 +195,7 @@ impl Pipeline {
             let dispatch = self.enter(admitted, head, body.held(), deadline, record).await?;
             Ok((begun, dispatch, body))
         };
+        let preparing = std::pin::pin!(preparing);
         connection.standing.in_time(preparing).await.unwrap_or(Err(LimitError::Connections.into()))
     }
 }

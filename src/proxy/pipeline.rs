@@ -299,7 +299,7 @@ impl Pipeline {
         deadline: Instant,
         record: &mut Record,
     ) -> Result<(Dispatch<Tenant>, Prepared), Failure> {
-        let prepared = self.wait_to_send(admitted, head, body, deadline, record);
+        let prepared = std::pin::pin!(self.wait_to_send(admitted, head, body, deadline, record));
         connection.standing.in_time(prepared).await.unwrap_or(Err(LimitError::Connections.into()))
     }
 

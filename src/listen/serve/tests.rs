@@ -44,7 +44,7 @@ impl Handler for Waits {
     ) -> Response<Self::Body> {
         let memory = Memory::default().of(&CallerName::parse("billing").unwrap());
         connection.standing.authenticated(&memory);
-        let place = tokio::time::sleep_until(busy.since + Duration::from_secs(1));
+        let place = std::pin::pin!(tokio::time::sleep_until(busy.since + Duration::from_secs(1)));
         if connection.standing.in_time(place).await.is_some() {
             std::future::pending::<()>().await;
         }
