@@ -189,6 +189,10 @@ impl Process {
             io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
                 format!("{}: {error}; if another service listens there, {NAME_ADMIN}", self.address)
             }
+            _ if matches!(&self.address, Address::Tcp(address) if address.port() == 0) => format!(
+                "{}: claviger serve took a free port when it started: write --address with the one in the line `ready` of its log",
+                self.address
+            ),
             _ => format!("{}: {error}; is `claviger serve` running?", self.address),
         }
     }

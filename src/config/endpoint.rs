@@ -8,6 +8,8 @@ use std::{
 use http::uri::{Authority, Scheme};
 use serde::{Serialize, Serializer};
 
+use super::path_or_url::{NO_URL, path_in};
+
 /// Scheme and authority of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
@@ -52,6 +54,9 @@ impl Endpoint {
         let invalid = |what, remedy: &str| InvalidEndpoint { what, remedy: remedy.to_owned() };
         if text.contains('$') && !text.contains('@') {
             return Err(invalid(NOT_EXPANDED, FORM));
+        }
+        if path_in(text).is_some() {
+            return Err(invalid(NO_URL, FORM));
         }
         let Ok(url) = text.trim().parse::<http::Uri>() else {
             let (what, remedy) = match text.is_ascii() {

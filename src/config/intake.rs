@@ -10,6 +10,7 @@ use super::{
     from_text::unexpanded,
     origin::Origin,
     path::{KeyPath, Trail},
+    path_or_url::no_path,
     problem::{Mistake, Problem, nearest},
     tree::{Node, Value},
 };
@@ -131,7 +132,8 @@ impl Intake<'_> {
                         && let Value::Text(text) = &mut child.value
                         && !text.is_empty()
                     {
-                        if let Some(mistake) = unexpanded(text) {
+                        let as_text = |path: &str| format!("{path:?}");
+                        if let Some(mistake) = unexpanded(text).or_else(|| no_path(text, as_text)) {
                             self.say(&trail, child.origin.clone(), mistake);
                             return false;
                         }
@@ -175,6 +177,10 @@ impl Intake<'_> {
     }
 
     fn take_secret(&mut self, trail: &Trail<'_>, node: &mut Node) -> bool {
+        if let Some(mistake) = no_file(trail, node) {
+            self.say(trail, node.origin.clone(), mistake);
+            return false;
+        }
         if let Value::Text(text) = &node.value
             && names_key_file(&trail.steps(), text)
         {
@@ -255,6 +261,25 @@ impl Intake<'_> {
                 ))
             }
         }
+    }
+}
+
+/// What is wrong with a URL where a reference to a secret, or the key of a listener, names a file.
+fn no_file(trail: &Trail<'_>, node: &Node) -> Option<Mistake> {
+    // Of the short form: its value is the path alone.
+    let variable = node.origin.variable().filter(|name| name.ends_with("_SECRET_FILE"));
+    match &node.value {
+        Value::Text(text) if names_key_file(&trail.steps(), text) => {
+            no_path(text, |path| format!("{path:?}"))
+        }
+        Value::Map(members) => match &members.get("file")?.value {
+            Value::Text(text) => no_path(text, |path| match variable {
+                Some(name) => format!("{name}={path:?}"),
+                None => format!("{{ file = {path:?} }}"),
+            }),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

@@ -15,10 +15,12 @@ use super::{
     tree::{Node, Value},
 };
 
+mod address;
 mod text;
 
+pub(super) use address::AddressOrOff;
 pub(super) use text::{
-    AddressOrOff, DURATIONS, Forbidden, HexDigest, Mode, Off, SIZES, Size, Unconditional, WHOLE_NUMBERS,
+    DURATIONS, Forbidden, HexDigest, Mode, Off, SIZES, Size, Unconditional, WHOLE_NUMBERS,
 };
 
 /// A value, or what is wrong with it.

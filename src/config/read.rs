@@ -7,6 +7,7 @@ use super::{
     path::{KeyPath, Trail, is_odd},
     problem::{Problem, nearest},
     remarks::Remarks,
+    tls_names::{self, Meant},
     tree::Node,
 };
 use crate::catalog::Catalog;
@@ -96,6 +97,15 @@ fn note(root: &Node, path: KeyPath, kind: &Kind, remarks: &mut Remarks) {
         return;
     }
     let (what, remedy) = words(&path, kind, is_toml);
+    let tls = match kind {
+        Kind::Unknown { known, .. } => tls_names::meant(&path.steps(), known),
+        Kind::Shape(_) => None,
+    };
+    if let Some(key) = tls.as_ref().and_then(|meant| meant.key)
+        && let Some(table) = path.parent()
+    {
+        remarks.reported.push(table.key(key));
+    }
     if let Kind::Unknown { key, known } = kind
         && let Some(near) = nearest(key, known.iter().copied())
         && let Some(table) = path.parent()
@@ -114,7 +124,9 @@ fn note(root: &Node, path: KeyPath, kind: &Kind, remarks: &mut Remarks) {
         remarks.reported.push(rule.key("operation"));
     }
     let key = match kind {
-        Kind::Unknown { key, known } if may_be_a_value(key, known) && !is_camel_case(&path, key) => {
+        Kind::Unknown { key, known }
+            if may_be_a_value(key, known) && !is_camel_case(&path, key) && tls.is_none() =>
+        {
             path.hiding_last().to_string()
         }
         _ => path.to_string(),
@@ -166,6 +178,14 @@ fn words(path: &KeyPath, kind: &Kind, is_toml: bool) -> (String, String) {
             "a table is wanted",
             "For TLS begin redis.url with rediss://; redis.tls = { roots = … } says whom to trust.".into(),
         ),
+        ["listen", "tls"] => (
+            "a table is wanted",
+            "Write listen.tls = { cert = \"/tls/tls.crt\", key = \"/tls/tls.key\" }.".into(),
+        ),
+        [.., "tls"] => (
+            "a table is wanted",
+            format!("For TLS begin the address with https://; {path} = {{ roots = … }} says whom to trust."),
+        ),
         _ => ("a table is wanted", format!("Write its keys: {path} = {{ … }}.")),
     };
     (format!("found {found} where {wanted}"), remedy)
@@ -186,18 +206,6 @@ fn is_camel_case(path: &KeyPath, key: &str) -> bool {
 
 fn is_manifest(root: &Node) -> bool {
     ["apiVersion", "kind"].iter().all(|key| root.has(&KeyPath::of(&[key])))
-}
-
-/// What to write in a table with `roots` for what other programs call so.
-fn of_trust(field: &str) -> Option<&'static str> {
-    match &*field.to_ascii_lowercase().replace(['-', '_'], "") {
-        "ca" | "cas" | "cafile" | "cacert" | "cacerts" | "cert" | "certificate" | "certificates" | "file"
-        | "rootsfile" | "rootcas" => Some("Write roots = { file = \"ca.pem\" }."),
-        "verify" | "insecure" | "skipverify" | "insecureskipverify" | "rejectunauthorized" => Some(
-            "Certificates are always verified. To trust one of your own, write roots = { file = \"ca.pem\" }.",
-        ),
-        _ => None,
-    }
 }
 
 fn unknown(path: &KeyPath, field: &str, known: &[&str]) -> (String, String) {
@@ -224,10 +232,8 @@ fn unknown(path: &KeyPath, field: &str, known: &[&str]) -> (String, String) {
     if let Some(belongs) = belongs(field) {
         return (what, belongs);
     }
-    if known.contains(&"roots")
-        && let Some(remedy) = of_trust(field)
-    {
-        return (what, remedy.into());
+    if let Some(Meant { remedy, .. }) = tls_names::meant(&steps, known) {
+        return (what, remedy);
     }
     if let Some(near) = nearest(field, known.iter().copied()) {
         return (what, format!("Did you mean `{near}`?"));

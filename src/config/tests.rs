@@ -29,6 +29,8 @@ mod resources;
 mod scope;
 mod secrecy;
 mod slips;
+mod tls_names;
+mod urls;
 mod vault;
 
 /// A directory with configuration files, and an environment.

@@ -5,6 +5,7 @@ use serde::{Serialize, Serializer};
 
 use super::{
     from_text::FromText,
+    path_or_url::of_file_url,
     problem::{Mistake, nearest, quoted},
 };
 
@@ -155,8 +156,9 @@ words!(ClientAuth, "a method of client authentication", {
     "client_secret_post" => Self::Post,
 });
 words!(RootsName, "a set of certificate authorities", { "system" => Self::System, "bundled" => Self::Bundled }, |text: &str| {
-    match text.contains(['.', '/']) {
-        true => format!("For the certificates of a file write roots = {{ file = {} }}.", quoted(text)),
+    let path = of_file_url(text).unwrap_or(text);
+    match path.contains(['.', '/']) && !path.contains("://") {
+        true => format!("For the certificates of a file write roots = {{ file = {path:?} }}."),
         false => "Write \"system\", \"bundled\" or, for the certificates of a file, { file = \"ca.pem\" }.".to_owned(),
     }
 });

@@ -15,6 +15,10 @@ use crate::{authn::Reach, config::Address};
 /// for 128, and a client whose SYN finds no room sends it again after a second.
 const QUEUE: i32 = 4096;
 
+/// What to do where a port is refused to this user.
+pub const UNPRIVILEGED: &str =
+    "Write a port above 1023, or give claviger serve the capability CAP_NET_BIND_SERVICE.";
+
 /// A bound address.
 #[derive(Debug)]
 pub struct Bound {
@@ -119,9 +123,9 @@ fn remedy(address: &Address, error: &io::Error) -> String {
             format!("{} is a {kind}, not a socket: remove it, or choose another path.", path.display())
         }
         (io::ErrorKind::AddrInUse, _) => {
-            "Another process listens there: stop it, or choose another address.".into()
+            "Another process listens there (`ss -lp` shows which): stop it, or choose another address.".into()
         }
-        (io::ErrorKind::PermissionDenied, Address::Tcp(_)) => "Choose a port above 1023.".into(),
+        (io::ErrorKind::PermissionDenied, Address::Tcp(_)) => UNPRIVILEGED.into(),
         (io::ErrorKind::PermissionDenied, Address::Unix(_)) => {
             format!("Let uid {uid} write to the directory of the socket, or choose another.")
         }

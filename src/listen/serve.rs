@@ -35,6 +35,9 @@ const RESETS: usize = 64;
 /// Times as many requests as there may be at one time may be reset by whoever sent them, beyond those that are answered, before the
 /// connection ends: whoever gives some up loses nothing by that, whoever opens and resets without end must shake hands each time.
 const ABANDONED: u32 = 2;
+/// How much longer a connection stays whose time is over, for requests that are refused in this moment, as nothing of them was sent yet: over
+/// HTTP/2 by tasks of their own.
+const REFUSING: Duration = Duration::from_millis(2);
 /// A peer that does not answer a PING is gone.
 const PING: Duration = Duration::from_secs(20);
 const PONG: Duration = Duration::from_secs(10);
@@ -158,6 +161,8 @@ struct Leaving {
     end: Instant,
     /// Whether its peer was told to begin nothing more.
     has_said: bool,
+    /// Whether its time is over, but for answers that say so.
+    is_last: bool,
 }
 
 impl Leaving {
@@ -166,7 +171,7 @@ impl Leaving {
     async fn begin(moment: Duration) -> Self {
         tokio::task::yield_now().await;
         let look = Box::pin(tokio::time::sleep(Duration::ZERO));
-        Self { look, end: Instant::now() + moment, has_said: false }
+        Self { look, end: Instant::now() + moment, has_said: false, is_last: false }
     }
 }
 
@@ -214,13 +219,15 @@ where
             () = async { if let Some(leaving) = &mut leaving { leaving.look.as_mut().await } }, if leaving.is_some() => {
                 let Some(leaving) = &mut leaving else { continue };
                 let stays = standing.stays(leaving.has_said).min(leaving.end - Instant::now());
-                if stays.is_zero() {
-                    return Ended::cut_off(standing.caller().is_some() && way.activity().oldest().is_none());
+                let (is_known, is_busy) = (standing.caller().is_some(), way.activity().oldest().is_some());
+                let is_over = stays.is_zero();
+                if is_over && (!is_known || !is_busy || std::mem::replace(&mut leaving.is_last, true)) {
+                    return Ended::cut_off(is_known && !is_busy);
                 }
-                if standing.caller().is_some() && !std::mem::replace(&mut leaving.has_said, true) {
+                if is_known && !std::mem::replace(&mut leaving.has_said, true) {
                     finish(served.as_mut());
                 }
-                leaving.look.as_mut().reset(Instant::now() + stays);
+                leaving.look.as_mut().reset(Instant::now() + if is_over { REFUSING } else { stays });
             }
             () = drain.cancelled(), if !draining => {
                 draining = true;

@@ -12,6 +12,7 @@ use std::{
     cmp::Reverse,
     collections::{BTreeMap, HashMap},
     net::IpAddr,
+    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU8, Ordering::Relaxed},
@@ -317,6 +318,18 @@ impl Standing {
             }
             tokio::time::sleep(stays).await;
         }
+    }
+
+    /// What a request on it waits for before anything is sent; `None` where the connection has had its time by then, be it in the same
+    /// moment: it would be cut off with what had just begun.
+    pub async fn in_time<T>(&self, waiting: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+        let waited = tokio::select! {
+            biased;
+            waited = waiting => waited,
+            () = self.has_had_its_time() => return None,
+        };
+        let is_told = self.way.moment.get().is_some();
+        (!is_told || !self.stays(true).is_zero()).then_some(waited)
     }
 
     /// How much longer it may stay that is to give way, and that has said so to its peer or is yet to.

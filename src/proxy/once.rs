@@ -76,10 +76,9 @@ impl Pipeline {
         let (tenant, target) = (admitted.tenant().clone(), operation.target().clone());
         let most = (!operation.reveals_secrets()).then_some(self.config.limits.idempotency_answer);
         let deadline = record.started + self.config.timeouts.deadline;
-        let next = tokio::select! {
-            biased;
-            next = self.next(key, admitted, head, body, deadline, record) => next?,
-            () = connection.standing.has_had_its_time() => return Err(LimitError::Connections.into()),
+        let next = {
+            let next = std::pin::pin!(self.next(key, admitted, head, body, deadline, record));
+            connection.standing.in_time(next).await.unwrap_or(Err(LimitError::Connections.into()))?
         };
         let mut answer = match next {
             Next::Answer(answer) => answer.map(Body::whole),
@@ -196,11 +195,8 @@ impl Pipeline {
             let dispatch = self.enter(admitted, head, body.held(), deadline, record).await?;
             Ok((begun, dispatch, body))
         };
-        tokio::select! {
-            biased;
-            prepared = preparing => prepared,
-            () = connection.standing.has_had_its_time() => Err(LimitError::Connections.into()),
-        }
+        let preparing = std::pin::pin!(preparing);
+        connection.standing.in_time(preparing).await.unwrap_or(Err(LimitError::Connections.into()))
     }
 }
 

@@ -299,11 +299,8 @@ impl Pipeline {
         deadline: Instant,
         record: &mut Record,
     ) -> Result<(Dispatch<Tenant>, Prepared), Failure> {
-        tokio::select! {
-            biased;
-            prepared = self.wait_to_send(admitted, head, body, deadline, record) => prepared,
-            () = connection.standing.has_had_its_time() => Err(LimitError::Connections.into()),
-        }
+        let prepared = std::pin::pin!(self.wait_to_send(admitted, head, body, deadline, record));
+        connection.standing.in_time(prepared).await.unwrap_or(Err(LimitError::Connections.into()))
     }
 
     async fn wait_to_send(

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::{
     secret::Secret,
     token::error::{Fault, Flaw, GrantFailure},
-    trust::{PROXY_LOGIN, SPEAKS_TLS, is_of_tls_port},
+    trust::{PROXY_LOGIN, of_page},
 };
 
 /// The largest body that is read, in bytes. A Logto token answer has about 700, 1200 with RS256 (fact 1.2).
@@ -172,12 +172,16 @@ fn refusal(answer: &Answer) -> Fault {
     }
     // 404 and 405 say `invalid_request` as well, but the fault is in the path (fact 1.5).
     let elsewhere = matches!(status.as_u16(), 404 | 405 | 408 | 425);
+    if error.is_none()
+        && let Some(says) = of_page(status, &answer.body)
+    {
+        return Fault::Unreachable(says.into());
+    }
     match error {
         Some(error) if status.is_client_error() && !elsewhere && !is_passing(&error) => Fault::Rejected {
             error: clean(&error, MAX_ERROR, |b| b.is_ascii_alphanumeric() || b"_.-".contains(&b)),
             description: description(&refusal.and_then(|r| text(r.error_description?)).unwrap_or_default()),
         },
-        None if is_of_tls_port(status, &answer.body) => Fault::Unreachable(SPEAKS_TLS.into()),
         _ if status.is_server_error() && is_html(answer) => Fault::Gateway(status.as_u16()),
         _ => Fault::Status(status.as_u16()),
     }

@@ -12,6 +12,8 @@ mod help;
 mod operations;
 #[path = "commands/policies.rs"]
 mod policies;
+#[path = "commands/sockets.rs"]
+mod sockets;
 #[path = "commands/would_start.rs"]
 mod would_start;
 

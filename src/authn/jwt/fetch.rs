@@ -12,7 +12,7 @@ use super::key_set::{KeySet, KeySetError};
 use crate::{
     config::{Issuer, Jwks},
     secret::{Bearer, Secret, SecretProvider, Unreadable},
-    trust::{self, PROXY_LOGIN, SPEAKS_TLS, is_of_tls_port, look_closer},
+    trust::{self, PROXY_LOGIN, look_closer, of_page},
 };
 
 /// The most that is read of one document.
@@ -117,7 +117,9 @@ impl FetchError {
         match self {
             Self::Url(_) => "Correct `issuer` or `jwks`: a URL begins with https://.",
             Self::Unreachable(why)
-                if ["set the clock", "`tls.roots`", PROXY_LOGIN].iter().any(|it| why.contains(it)) =>
+                if ["set the clock", "`tls.roots`", "through without one"]
+                    .iter()
+                    .any(|it| why.contains(it)) =>
             {
                 "The fetch is repeated by itself."
             }
@@ -261,8 +263,8 @@ impl HttpFetch {
             }
             body.extend_from_slice(&chunk);
         }
-        if is_of_tls_port(status, &body) {
-            return Err(unreachable(SPEAKS_TLS.to_owned()));
+        if let Some(says) = of_page(status, &body) {
+            return Err(unreachable(says.to_owned()));
         }
         if status != http::StatusCode::OK {
             return Err(self.refusal(status, server, shown.as_ref()));

@@ -4,7 +4,6 @@
 
 use std::{
     fs::TryLockError,
-    os::unix::fs::FileTypeExt as _,
     path::{Path, PathBuf},
 };
 
@@ -16,11 +15,13 @@ use rustix::{
 use crate::{
     app,
     clock::Clock,
-    config::{Address, AuditOutput, Config},
+    config::{AuditOutput, Config},
     observe::audit,
     regular_file,
     vault::{VaultError, VaultTenants},
 };
+
+mod sockets;
 
 /// What was found.
 pub(in crate::cli) struct Start {
@@ -39,28 +40,6 @@ impl Start {
         this.files(config);
         this.vault(config);
         this
-    }
-
-    fn sockets(&mut self, config: &Config) {
-        let sockets = [
-            ("listen.proxy", config.listen.proxy.as_slice()),
-            ("listen.admin", config.listen.admin.as_slice()),
-        ];
-        for (key, addresses) in sockets {
-            for address in addresses {
-                let Address::Unix(path) = address else { continue };
-                if std::fs::symlink_metadata(path).is_ok_and(|there| !there.file_type().is_socket()) {
-                    self.errors
-                        .push(format!("{key}: {} exists and is not a socket. Remove it.", path.display()));
-                }
-                if let Some(directory) = missing_directory(path) {
-                    self.warnings.push(format!(
-                        "{key}: there is no directory {} here. Where claviger serve runs, create it, writable for its user.",
-                        directory.display()
-                    ));
-                }
-            }
-        }
     }
 
     /// What outlives the process is in a directory that does as well.
@@ -166,12 +145,15 @@ fn is_kernels(directory: &Path) -> bool {
 
 /// What this user may not write to, so that the file cannot be made or gone on with: it, or its directory.
 fn unwritable(path: &Path) -> Option<(&Path, Errno)> {
-    let (place, wanted) = match path.exists() {
-        true => (path, Access::READ_OK | Access::WRITE_OK),
-        false => (directory(path), Access::WRITE_OK | Access::EXEC_OK),
-    };
-    let refused = rustix::fs::access(place, wanted).err();
-    refused.filter(|error| matches!(*error, Errno::ACCESS | Errno::ROFS)).map(|error| (place, error))
+    match path.exists() {
+        true => refused(path, Access::READ_OK | Access::WRITE_OK),
+        false => refused(directory(path), Access::WRITE_OK | Access::EXEC_OK),
+    }
+}
+
+fn refused(place: &Path, wanted: Access) -> Option<(&Path, Errno)> {
+    let error = rustix::fs::access(place, wanted).err()?;
+    matches!(error, Errno::ACCESS | Errno::ROFS).then_some((place, error))
 }
 
 /// Whether another process has the file, as only one may.

@@ -5,7 +5,9 @@ use crate::config::{
     audit::{Audit, AuditOutput},
     leaf::{Either, Leaf},
     path::KeyPath,
+    path_or_url::of_file_url,
     raw::RawAudit,
+    tree::Value,
     words::AuditWord,
 };
 
@@ -22,8 +24,12 @@ impl Checker<'_> {
         let output = match raw.output {
             None => defaults.output,
             Some(Either::Text(Leaf(Err(mut mistake)))) if !mistake.remedy.starts_with("Did you") => {
-                mistake.remedy =
-                    "Write { file = \"audit.jsonl\" } for a file, or \"stdout\" or \"off\".".into();
+                let written = self.tree.member("audit").and_then(|audit| audit.member("output"));
+                let path = match written.map(|node| &node.value) {
+                    Some(Value::Text(text)) if text.contains(['.', '/']) => of_file_url(text).unwrap_or(text),
+                    _ => "audit.jsonl",
+                };
+                mistake.remedy = format!("Write {{ file = {path:?} }} for a file, or \"stdout\" or \"off\".");
                 self.leaf(&at, "output", Some(Leaf::<AuditWord>(Err(mistake))));
                 return defaults;
             }

@@ -34,6 +34,7 @@ impl Checker<'_> {
             // Of half a configuration these would be guesses.
             self.own_address(config);
             self.out_of_reach(config);
+            self.issuers_of_logto(config);
             self.encrypted(config);
             self.without_effect(config);
             self.unused(config);
@@ -68,6 +69,22 @@ impl Checker<'_> {
             let key = KeyPath::of(&["tenants", tenant.name.as_str(), "endpoint"]);
             let what = "this is Claviger's own address, listen.proxy";
             self.problem(&key, what, "Write the address of Logto, such as \"https://acme.logto.app\".");
+        }
+    }
+
+    /// A tenant's endpoint in the place of its issuer, which is below it (fact 1.2).
+    fn issuers_of_logto(&mut self, config: &Config) {
+        for issuer in &config.issuers {
+            let url = issuer.issuer.trim_end_matches('/');
+            let is_one = |tenant: &&Arc<Tenant>| tenant.endpoint.to_string() == url;
+            if let Some(tenant) = config.tenants.iter().find(is_one) {
+                let key = KeyPath::of(&["issuers", issuer.name.as_str(), "issuer"]);
+                let what = format!(
+                    "this is the endpoint of the tenant {}; the issuer of Logto's tokens is below it",
+                    tenant.name
+                );
+                self.warn(&key, what, format!("Write \"{url}/oidc\"."));
+            }
         }
     }
 

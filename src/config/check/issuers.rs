@@ -11,7 +11,7 @@ use crate::{
         node::Named,
         origin::Written,
         path::KeyPath,
-        problem::quoted,
+        path_or_url::{NO_URL, path_in},
         raw::{RawIssuer, RawJwksFile},
     },
     ids::IssuerName,
@@ -20,10 +20,30 @@ use crate::{
 
 const FORM: &str = "Write an https URL, such as \"https://accounts.example.com\".";
 
-/// Whether a text in the place of a URL is the path of a file: it begins as one, or is a name with the ending of one.
+/// What is asked at an issuer and is not the issuer: the end of its URL, and what it is.
+const NOT_THE_ISSUER: [(&str, &str); 8] = [
+    ("/.well-known/openid-configuration", DISCOVERY),
+    ("/.well-known/oauth-authorization-server", DISCOVERY),
+    ("/.well-known/jwks.json", KEY_SET),
+    ("/protocol/openid-connect/certs", KEY_SET),
+    ("/openid/v1/jwks", KEY_SET),
+    ("/jwks.json", KEY_SET),
+    ("/jwks", KEY_SET),
+    ("/token", "token endpoint"),
+];
+const DISCOVERY: &str = "discovery document";
+const KEY_SET: &str = "key set (JWKS)";
+
+/// What a URL is that has one of these ends, and the URL without it.
+fn not_the_issuer(url: &str) -> Option<(&'static str, &str)> {
+    let url = url.trim_end_matches('/');
+    NOT_THE_ISSUER.iter().find_map(|(end, what)| Some((*what, url.strip_suffix(end)?)))
+}
+
+/// Whether a text in the place of a URL is the name of a file of keys.
 fn is_file(text: &str) -> bool {
     let is_named = || [".json", ".jwks", ".jwk"].iter().any(|end| text.to_ascii_lowercase().ends_with(end));
-    text.starts_with(['/', '.']) || (!text.contains([':', '@', '?']) && is_named())
+    text.starts_with('.') || (!text.contains([':', '@', '?']) && is_named())
 }
 
 impl Checker<'_> {
@@ -60,7 +80,7 @@ impl Checker<'_> {
                 if !plain {
                     self.problem(&key, "the URL of an issuer has no query", FORM);
                 }
-                self.key_source(&key, url) && plain && self.is_no_document(&key, url)
+                self.key_source(&key, url) && plain && self.is_issuer(&key, url)
             }),
             None => {
                 let what = "nothing says what the claim iss of its tokens is";
@@ -68,7 +88,7 @@ impl Checker<'_> {
                 None
             }
         };
-        let jwks = self.jwks(at, raw.jwks);
+        let jwks = self.jwks(at, raw.jwks, issuer.as_deref());
         let audience = self.audience(at, raw.audience);
         let algorithms = self.algorithms(at, raw.algorithms);
         let leeway = self.duration(at, "leeway", raw.leeway, Duration::ZERO..=5 * MINUTE);
@@ -88,15 +108,29 @@ impl Checker<'_> {
         })
     }
 
-    /// Whether it is the issuer, and not the document that says where its keys are.
-    fn is_no_document(&mut self, key: &KeyPath, url: &str) -> bool {
-        const DOCUMENTS: [&str; 3] = ["openid-configuration", "oauth-authorization-server", "jwks.json"];
-        let Some((issuer, document)) = url.split_once("/.well-known/") else { return true };
-        if !DOCUMENTS.contains(&document) {
-            return true;
-        }
-        let what = "this is the URL of a document about the issuer; the issuer is what the claim iss of its tokens says";
-        self.problem(key, what, format!("Write {}.", quoted(issuer)));
+    /// Whether it is the issuer, and not what is asked there.
+    fn is_issuer(&mut self, key: &KeyPath, url: &str) -> bool {
+        let Some((what, issuer)) = not_the_issuer(url) else { return true };
+        let what = format!(
+            "this is the URL of the issuer's {what}; the issuer is what the claim iss of its tokens says"
+        );
+        let has_path = issuer.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
+        let slash = if has_path { "" } else { ", with a / at its end if the claim has one" };
+        self.problem(key, what, format!("Write {issuer:?}{slash}."));
+        false
+    }
+
+    /// Whether a URL may be a key set's, which those of the issuer and of its discovery document are not.
+    fn is_key_set(&mut self, key: &KeyPath, url: &str, issuer: Option<&str>) -> bool {
+        let bare = |url: &str| url.trim_end_matches('/').to_owned();
+        let what = match not_the_issuer(url) {
+            _ if issuer.is_some_and(|issuer| bare(issuer) == bare(url)) => "issuer",
+            Some((DISCOVERY, _)) => "issuer's discovery document",
+            _ => return true,
+        };
+        let remedy =
+            "Leave jwks out, and the keys are found by discovery; or write the jwks_uri of that document.";
+        self.problem(key, format!("this is the URL of the {what}, not of its {KEY_SET}"), remedy);
         false
     }
 
@@ -107,6 +141,7 @@ impl Checker<'_> {
             parsed.as_ref().and_then(|url| url.authority()).filter(|authority| !authority.host().is_empty());
         let (Some(parsed), Some(authority)) = (&parsed, authority) else {
             let (what, remedy) = match url.is_ascii() {
+                _ if path_in(url).is_some() => (NO_URL, FORM),
                 true => ("this is not a URL", FORM),
                 false => NOT_ASCII,
             };
@@ -128,19 +163,22 @@ impl Checker<'_> {
         false
     }
 
-    fn jwks(&mut self, at: &KeyPath, jwks: Option<Either<String, RawJwksFile>>) -> Option<Jwks> {
+    fn jwks(
+        &mut self,
+        at: &KeyPath,
+        jwks: Option<Either<String, RawJwksFile>>,
+        issuer: Option<&str>,
+    ) -> Option<Jwks> {
         let key = at.key("jwks");
         match jwks {
             None => Some(Jwks::Discovery),
             Some(Either::Text(leaf)) => {
                 let url = self.leaf(at, "jwks", Some(leaf))?;
-                let path = url.strip_prefix("file:").map(|path| path.strip_prefix("//").unwrap_or(path));
-                if path.is_some() || is_file(&url) {
-                    let remedy = format!("Write jwks = {{ file = {:?} }}.", path.unwrap_or(&url));
-                    self.problem(&key, "this is a path, not a URL", remedy);
+                if let Some(path) = path_in(&url).or_else(|| is_file(&url).then_some(&url)) {
+                    self.problem(&key, NO_URL, format!("Write jwks = {{ file = {path:?} }}."));
                     return None;
                 }
-                self.key_source(&key, &url).then_some(Jwks::Url(url))
+                (self.key_source(&key, &url) && self.is_key_set(&key, &url, issuer)).then_some(Jwks::Url(url))
             }
             Some(Either::Table(table)) => {
                 if table.file.is_none() {

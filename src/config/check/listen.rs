@@ -1,6 +1,9 @@
 //! `[listen]`: addresses that do not collide, valid host names and valid origins.
 
-use std::net::Ipv4Addr;
+use std::{
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+};
 
 use super::checker::Checker;
 use crate::config::{
@@ -135,12 +138,23 @@ impl Checker<'_> {
 fn overlap(one: &Address, other: &Address) -> bool {
     match (one, other) {
         (Address::Tcp(one), Address::Tcp(other)) => {
-            let same_ip = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
+            // Also as IPv6 has one of IPv4.
+            let (one_ip, other_ip) = (one.ip().to_canonical(), other.ip().to_canonical());
+            let same_ip = one_ip == other_ip || one_ip.is_unspecified() || other_ip.is_unspecified();
             // Port 0 is another port each time.
             one.port() == other.port() && one.port() != 0 && same_ip
         }
-        _ => one == other,
+        (Address::Unix(one), Address::Unix(other)) => {
+            one == other || real(one).is_some_and(|one| real(other) == Some(one))
+        }
+        _ => false,
     }
+}
+
+/// The path of a socket as it is without links and `..`, as far as its directory is there.
+fn real(path: &Path) -> Option<PathBuf> {
+    let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    Some(directory.canonicalize().ok()?.join(path.file_name()?))
 }
 
 /// An address for `admin` that none of the proxy's is, near to the usual one.

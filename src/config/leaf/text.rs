@@ -1,14 +1,13 @@
-//! The types that are written as text: durations, sizes, addresses and words. A value is quoted in a message
+//! The types that are written as text: durations, sizes and words. A value is quoted in a message
 //! only where it cannot be a secret.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use schemars::{Schema, json_schema};
 
 use crate::{
     config::{
-        address::Address,
-        from_text::{FromText, as_list, unexpanded},
+        from_text::FromText,
         issuer::Algorithm,
         pattern,
         problem::{Mistake, nearest, quoted},
@@ -198,71 +197,6 @@ impl FromText for Mode {
 
     fn schema() -> Schema {
         json_schema!({ "type": ["string", "integer"], "pattern": pattern::MODE, "examples": ["0660"] })
-    }
-}
-
-impl FromText for Address {
-    const WANTED: &'static str = "an address";
-
-    fn from_text(text: &str) -> Result<Self, Mistake> {
-        const MOST: usize = 107;
-        let is_one = |item: &str| item.starts_with("unix:") || item.parse::<SocketAddr>().is_ok();
-        if let Some(remedy) = as_list(text, is_one) {
-            return Err(Mistake::new(format!("{} is a list of addresses as text", quoted(text)), remedy));
-        }
-        if let Some(path) = text.strip_prefix("unix:") {
-            if path.len() > MOST {
-                return Err(Mistake::new(
-                    format!("the socket path has {} bytes; the system allows {MOST}", path.len()),
-                    "Choose a shorter path, such as unix:/run/claviger.sock.",
-                ));
-            }
-            if path.is_empty() || path.contains('\0') {
-                return Err(Mistake::new(
-                    "the socket path is empty or holds a NUL",
-                    "Write unix:/run/claviger.sock.",
-                ));
-            }
-            return match unexpanded(path) {
-                Some(mistake) => Err(mistake),
-                None => Ok(Self::Unix(path.into())),
-            };
-        }
-        if let Some(port) = text.strip_prefix("localhost:").and_then(|port| port.parse::<u16>().ok()) {
-            return Err(Mistake::new(
-                "localhost is a name; a listener needs an address",
-                format!("Write \"127.0.0.1:{port}\" or \"[::1]:{port}\"."),
-            ));
-        }
-        text.parse().map(Self::Tcp).map_err(|_| {
-            let remedy = match text.trim_start_matches(':').parse::<u16>() {
-                Ok(port) => format!("Write \"127.0.0.1:{port}\" for this machine alone, or \"0.0.0.0:{port}\" for all."),
-                Err(_) => "Write an IP address and a port, such as \"127.0.0.1:3600\" or \"[::1]:3600\", or \"unix:/path\".".into(),
-            };
-            Mistake::new(format!("{} is not an address to listen on", quoted(text)), remedy)
-        })
-    }
-
-    fn schema() -> Schema {
-        json_schema!({ "type": "string", "pattern": pattern::ADDRESS, "examples": ["127.0.0.1:3600", "unix:/run/claviger/claviger.sock"] })
-    }
-}
-
-/// An address, or `off`.
-pub(in crate::config) struct AddressOrOff(pub(in crate::config) Option<Address>);
-
-impl FromText for AddressOrOff {
-    const WANTED: &'static str = "an address or \"off\"";
-
-    fn from_text(text: &str) -> Result<Self, Mistake> {
-        match text {
-            "off" | "false" => Ok(Self(None)),
-            _ => Address::from_text(text).map(|address| Self(Some(address))),
-        }
-    }
-
-    fn schema() -> Schema {
-        json_schema!({ "type": "string", "pattern": pattern::ADDRESS_OR_OFF, "examples": ["127.0.0.1:3601", "off"] })
     }
 }
 

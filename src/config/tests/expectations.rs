@@ -202,7 +202,7 @@ fn an_issuer_and_its_keys_are_named_as_they_are() {
     assert_eq!(
         said("https://x.example/oidc/.well-known/openid-configuration", "https://x.example/keys"),
         [
-            "c.toml:2: issuers.x.issuer: this is the URL of a document about the issuer; the issuer is what the claim iss of its tokens says. \
+            "c.toml:2: issuers.x.issuer: this is the URL of the issuer's discovery document; the issuer is what the claim iss of its tokens says. \
              Write \"https://x.example/oidc\"."
         ]
     );

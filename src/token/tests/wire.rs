@@ -252,7 +252,7 @@ async fn tls_is_the_configuration_it_was_given_and_speaks_http_1() {
 }
 
 #[tokio::test]
-async fn plain_http_at_a_port_with_tls_is_told_what_to_write() {
+async fn what_a_port_with_tls_asks_for_is_told() {
     let page = "<html><center>The plain HTTP request was sent to HTTPS port</center></html>";
     let (url, _requests) = serve(http_answer("400 Bad Request\r\nContent-Type: text/html", page)).await;
     let answer = ask(&url, &key("acme"), "s").await.unwrap();
@@ -260,6 +260,20 @@ async fn plain_http_at_a_port_with_tls_is_told_what_to_write() {
     assert_eq!(
         failure.fault.to_string(),
         "Logto cannot be reached: the port speaks TLS: write https:// in place of http://"
+    );
+
+    // As nginx answers with `ssl_verify_client`.
+    let page = "<html><head><title>400 No required SSL certificate was sent</title></head></html>";
+    let (url, _requests) = serve(http_answer("400 Bad Request\r\nContent-Type: text/html", page)).await;
+    let answer = ask(&url, &key("acme"), "s").await.unwrap();
+    let fault = crate::token::answer::parse(&answer, &[], SystemTime::UNIX_EPOCH).unwrap_err().fault;
+    assert_eq!(
+        (fault.to_string().as_str(), fault.remedy()),
+        (
+            "Logto cannot be reached: the server, or a proxy in front of it, wants a client certificate, and Claviger shows none, nor has its \
+             configuration a key for one: have it let Claviger through without one",
+            ""
+        )
     );
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

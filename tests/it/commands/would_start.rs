@@ -140,6 +140,9 @@ async fn check_online_says_what_is_no_logto_and_no_issuer() {
     let speaks_tls = "the port speaks TLS: write https:// in place of http://";
     let speaks_plain = "the port speaks plain HTTP: write http:// in place of https://";
     let page = "HTTP/1.1 400 Bad Request\r\nContent-Length: 52\r\nConnection: close\r\n\r\nThe plain HTTP request was sent to HTTPS port, nginx";
+    let wants_certificate = "HTTP/1.1 400 Bad Request\r\nContent-Length: 40\r\nConnection: close\r\n\r\nNo required SSL certificate was sent....";
+    let certificate = "the server, or a proxy in front of it, wants a client certificate, and Claviger shows none, nor has its configuration a \
+                       key for one: have it let Claviger through without one";
     let closed = "the server closed the connection without an answer, as a port does that does not speak HTTP: look at host and port. ";
     let hung_up = "the server closed the connection during the TLS handshake: either the port speaks no TLS, the host name is none of its own (SNI), \
                    it wants a client certificate, which Claviger does not have, or a firewall cuts in: look at host and port";
@@ -152,6 +155,7 @@ async fn check_online_says_what_is_no_logto_and_no_issuer() {
         ("http", "-ERR unknown command 'POST'\r\n", no_http, no_http),
         ("http", "\x15\x03\x01\0\x02\x02\x0a", speaks_tls, speaks_tls),
         ("http", page, speaks_tls, speaks_tls),
+        ("http", wants_certificate, certificate, &format!("{certificate}. The fetch is repeated by itself.")),
         ("https", html, speaks_plain, speaks_plain),
         ("http", "", closed, closed),
         ("https", "", hung_up, hung_up),
