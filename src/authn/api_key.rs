@@ -18,6 +18,8 @@ const KEY_WITH_SCHEME: Cause =
     Cause::new("scheme", "Claviger-Key begins with Bearer, where it has to be the key alone");
 const BEARER: Cause =
     Cause::new("unknown", "the bearer token is neither a caller's key nor a token that is accepted here");
+const BEARER_JWT: Cause =
+    Cause::new("unknown", "the bearer token is a JWT, and none but those of configured issuers are accepted");
 const BEARER_TWICE: Cause = Cause::new("unknown", "Authorization has Bearer twice");
 const CLIENT: Cause = Cause::new("unknown", "client_id and client_secret are not a caller's name and key");
 
@@ -56,7 +58,7 @@ impl ApiKeys {
     fn instead(&self, place: &str, sent: &[u8]) -> Option<Cause> {
         let text = std::str::from_utf8(sent).ok()?;
         let digest = || Digest::from_hex(text.strip_prefix("sha256:").unwrap_or(text));
-        let name = text.split_once(':').map_or("", |(name, _)| name);
+        let is_name = |name: &str| self.names.iter().any(|known| known.as_str() == name);
         let what = if sent.is_empty() {
             "empty: was a variable unset?"
         } else if matches!(sent, [first @ (b'"' | b'\''), .., last] if first == last) {
@@ -65,9 +67,9 @@ impl ApiKeys {
             "a variable or a template that nobody replaced"
         } else if digest().is_some_and(|digest| self.keys.contains_key(&digest)) {
             "the SHA-256 of a caller's key, and has to be the key itself"
-        } else if self.names.iter().any(|known| known.as_str() == name) {
+        } else if text.split_once(':').is_some_and(|(name, _)| is_name(name)) {
             "a caller's name with something behind it, and has to be the key alone"
-        } else if text.starts_with("eyJ") && text.matches('.').count() == 2 {
+        } else if is_jwt(sent) {
             "a JWT, which is accepted as Authorization: Bearer alone, and of configured issuers"
         } else if is_token(sent) {
             "a token of the broker, which goes as Authorization: Bearer"
@@ -77,34 +79,42 @@ impl ApiKeys {
         Some(Cause::of("unknown", format!("{place} is {what}")))
     }
 
-    /// The key, and the finding where there is none.
-    fn verify(&self, presented: &Presented<'_>) -> (Option<(Digest, &Arc<ApiKey>)>, Finding) {
+    /// The key that is presented, if it is one.
+    fn presented(&self, presented: &Presented<'_>) -> Option<(Digest, &Arc<ApiKey>)> {
         match presented.credential {
-            Some(Credential::Key(key)) => {
-                let wrong = match key.trim_ascii() {
-                    it if bearer(it).is_some() => KEY_WITH_SCHEME,
-                    it => self.instead("Claviger-Key", it).unwrap_or(KEY),
-                };
-                (self.find(key), Finding::Rejected(wrong))
-            }
-            // Of a token of the broker there is a better cause already.
-            Some(Credential::Bearer(key)) => {
-                let wrong = match key {
-                    _ if bearer(key).is_some() => BEARER_TWICE,
-                    _ => self.instead("the bearer token", key).unwrap_or(BEARER),
-                };
-                (self.find(key), Finding::Pass((!is_token(key)).then_some(wrong)))
-            }
+            Some(Credential::Key(key) | Credential::Bearer(key)) => self.find(key),
             Some(Credential::Client(Client::Secret { id, secret, raw })) => {
                 let found = self.find(secret).or_else(|| self.find(raw));
-                (
-                    found.filter(|(_, key)| self.names[key.caller().0].as_str() == id),
-                    Finding::Pass(Some(self.of_client(id))),
-                )
+                found.filter(|(_, key)| self.names[key.caller().0].as_str() == id)
             }
-            _ => (None, Finding::Pass(None)),
+            _ => None,
         }
     }
+
+    /// What is to be said where there is none.
+    fn otherwise(&self, presented: &Presented<'_>) -> Finding {
+        match presented.credential {
+            Some(Credential::Key(key)) => Finding::Rejected(match key.trim_ascii() {
+                it if bearer(it).is_some() => KEY_WITH_SCHEME,
+                it => self.instead("Claviger-Key", it).unwrap_or(KEY),
+            }),
+            Some(Credential::Bearer(key)) => Finding::Pass(match key {
+                // There is a better cause already.
+                _ if is_token(key) => None,
+                // Mostly a good one, of an issuer that is asked next.
+                _ if is_jwt(key) => Some(BEARER_JWT),
+                _ if bearer(key).is_some() => Some(BEARER_TWICE),
+                _ => Some(self.instead("the bearer token", key).unwrap_or(BEARER)),
+            }),
+            Some(Credential::Client(Client::Secret { id, .. })) => Finding::Pass(Some(self.of_client(id))),
+            _ => Finding::Pass(None),
+        }
+    }
+}
+
+/// Whether it has the form of a JWT.
+fn is_jwt(sent: &[u8]) -> bool {
+    sent.starts_with(b"eyJ") && sent.iter().filter(|byte| **byte == b'.').count() == 2
 }
 
 impl Authenticator for ApiKeys {
@@ -113,12 +123,12 @@ impl Authenticator for ApiKeys {
     }
 
     fn authenticate<'a>(&'a self, presented: &'a Presented<'_>) -> Outcome<'a> {
-        let (found, otherwise) = self.verify(presented);
-        found.map_or(otherwise, |(_, key)| Finding::Known(key.into())).into()
+        let found = self.presented(presented);
+        found.map_or_else(|| self.otherwise(presented), |(_, key)| Finding::Known(key.into())).into()
     }
 
     fn key(&self, presented: &Presented<'_>) -> Option<Digest> {
-        self.verify(presented).0.map(|(digest, _)| digest)
+        self.presented(presented).map(|(digest, _)| digest)
     }
 
     fn is_credential(&self, text: &[u8]) -> bool {

@@ -330,7 +330,9 @@ impl Streamed {
                 return Poll::Ready(Some(Err(RequestBodyError::Silent(self.idle.limit()))));
             }
         };
-        if frame.is_none() && self.check.is_awaited {
+        // Nothing is asked for behind trailers.
+        let is_over = frame.as_ref().is_none_or(|frame| frame.as_ref().is_ok_and(Frame::is_trailers));
+        if is_over && self.check.is_awaited {
             return Poll::Ready(Some(Err(RequestBodyError::Empty)));
         }
         Poll::Ready(frame.map(|frame| {

@@ -136,6 +136,14 @@ async fn no_body_is_refused_before_it_makes_an_empty_user() {
     // A line end is no form, either.
     let line = proxy.ask(&Request::form("/api/users", "\n")).await;
     assert_eq!(line.outcome(), (400, "claviger.bad_request".into()), "{}", line.text());
+    // Nor is what comes behind a body.
+    for body in ["0\r\nX-Sum: 1\r\n\r\n", "1\r\n \r\n0\r\nX-Sum: 1\r\n\r\n"] {
+        let mut client = proxy.connect().await;
+        let chunked = of("application/json").header("Transfer-Encoding", "chunked").head();
+        client.write(&[&chunked[..], body.as_bytes()].concat()).await.expect("it is read");
+        let answer = client.read_answer("POST").await.expect("an answer");
+        assert_eq!(answer.outcome(), (400, "claviger.bad_request".into()), "{}", answer.text());
+    }
     assert_eq!(logto.api_requests(), 0, "none of them was carried out");
     let chunked = Request::post("/api/users", "{}").header("Transfer-Encoding", "chunked");
     assert_eq!(proxy.ask(&chunked).await.status, 200);

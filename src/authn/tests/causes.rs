@@ -72,7 +72,7 @@ fn the_operator_learns_the_cause_and_the_one_who_asks_does_not() {
             "authorization",
             &format!("Bearer {JWT}"),
             ("api_key", "unknown"),
-            "the bearer token is a JWT, which is accepted as Authorization: Bearer alone, and of configured issuers",
+            "the bearer token is a JWT, and none but those of configured issuers are accepted",
         ),
         (
             "claviger-key",
@@ -146,4 +146,36 @@ fn the_operator_learns_the_cause_and_the_one_who_asks_does_not() {
     let error = strict.verify(&Presented::by_headers(&Peer::at(Reach::Unix), &HeaderMap::new()));
     let cause = "no credential was sent, no caller has the peer's user or group, and this listener accepts no caller by locality";
     assert_eq!(error.unwrap_err().cause(), cause);
+}
+
+/// A cause is for those who are refused: it would be made for each request otherwise.
+#[test]
+fn a_known_key_is_not_looked_at_for_what_it_may_be_instead() {
+    let odd = ["{like-a-template}", "keyed:and-more", "eyJ.like.jwt", "plain"];
+    let keys = odd.map(|it| Identity::ApiKey { keys: vec![key(it)], label: None });
+    let config = [caller("keyed", keys.to_vec())];
+    let usage = KeyUsage::default();
+    let keys = api_key::ApiKeys::new(&config, &usage.keys(&config));
+    for text in odd {
+        for (name, value) in [("claviger-key", text.to_owned()), ("authorization", format!("Bearer {text}"))]
+        {
+            let value = HeaderValue::from_str(&value).unwrap();
+            let headers = HeaderMap::from_iter([(HeaderName::from_static(name), value)]);
+            let presented = Presented::by_headers(&NETWORK, &headers);
+            let measured = allocation_counter::measure(|| {
+                assert!(matches!(keys.authenticate(&presented), Outcome::Now(Finding::Known(_))));
+            });
+            assert_eq!(measured.count_total, 0, "{name}: {text}");
+        }
+    }
+    // What is a JWT is mostly a good one, of an issuer that is asked next.
+    let headers = HeaderMap::from_iter([(
+        http::header::AUTHORIZATION,
+        HeaderValue::from_str(&format!("Bearer {JWT}")).unwrap(),
+    )]);
+    let presented = Presented::by_headers(&NETWORK, &headers);
+    let measured = allocation_counter::measure(|| {
+        assert!(matches!(keys.authenticate(&presented), Outcome::Now(Finding::Pass(Some(_)))));
+    });
+    assert_eq!(measured.count_total, 0);
 }

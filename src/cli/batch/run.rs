@@ -125,8 +125,8 @@ impl Run {
                 }
                 next += 1;
             }
-            if !is_known && !fresh.is_empty() {
-                self.is_claviger().await?;
+            if let Some(line) = fresh.first().filter(|_| !is_known) {
+                self.is_claviger(line).await?;
                 is_known = true;
             }
             for (line, earlier) in self.begin(fresh)? {

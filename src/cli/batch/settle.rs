@@ -120,10 +120,12 @@ impl Run {
         Ok(Ok(None))
     }
 
-    /// Whether it is Claviger that will be sent operations: anybody else might carry them out. It is asked for what is nowhere.
-    pub(super) async fn is_claviger(&self) -> Result<(), String> {
+    /// Whether it is Claviger that will be sent operations such as this: anybody else might carry them out. It is asked for what is nowhere,
+    /// below the same beginning, as what stands in front of it may pass on nothing else.
+    pub(super) async fn is_claviger(&self, line: &Line) -> Result<(), String> {
+        let nowhere = line.target.split_inclusive("/api/").next().unwrap_or("/api/");
         let asks_itself = self.client.is_in_process();
-        if asks_itself { Ok(()) } else { self.read("/api/", |it| it.is_claviger).await.map(drop) }
+        if asks_itself { Ok(()) } else { self.read(nowhere, |it| it.is_claviger).await.map(drop) }
     }
 
     /// Asks until there is an answer that will do.

@@ -26,9 +26,11 @@ impl Checker<'_> {
             Some(Either::Text(Leaf(Err(mut mistake)))) if !mistake.remedy.starts_with("Did you") => {
                 let written = self.tree.member("audit").and_then(|audit| audit.member("output"));
                 let path = match written.map(|node| &node.value) {
-                    Some(Value::Text(text)) if text.contains(['.', '/']) => of_file_url(text).unwrap_or(text),
-                    _ => "audit.jsonl",
+                    Some(Value::Text(text)) => of_file_url(text).unwrap_or(text),
+                    _ => "",
                 };
+                let is_path = path.contains(['.', '/']) && !path.contains("://");
+                let path = if is_path { path } else { "audit.jsonl" };
                 mistake.remedy = format!("Write {{ file = {path:?} }} for a file, or \"stdout\" or \"off\".");
                 self.leaf(&at, "output", Some(Leaf::<AuditWord>(Err(mistake))));
                 return defaults;

@@ -29,10 +29,11 @@ const NOT_THE_ISSUER: [(&str, &str); 8] = [
     ("/openid/v1/jwks", KEY_SET),
     ("/jwks.json", KEY_SET),
     ("/jwks", KEY_SET),
-    ("/token", "token endpoint"),
+    ("/token", TOKEN),
 ];
 const DISCOVERY: &str = "discovery document";
 const KEY_SET: &str = "key set (JWKS)";
+const TOKEN: &str = "token endpoint";
 
 /// What a URL is that has one of these ends, and the URL without it.
 fn not_the_issuer(url: &str) -> Option<(&'static str, &str)> {
@@ -110,14 +111,20 @@ impl Checker<'_> {
 
     /// Whether it is the issuer, and not what is asked there.
     fn is_issuer(&mut self, key: &KeyPath, url: &str) -> bool {
-        let Some((what, issuer)) = not_the_issuer(url) else { return true };
+        let Some((kind, issuer)) = not_the_issuer(url) else { return true };
         let what = format!(
-            "this is the URL of the issuer's {what}; the issuer is what the claim iss of its tokens says"
+            "this is the URL of the issuer's {kind}; the issuer is what the claim iss of its tokens says"
         );
         let has_path = issuer.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
         let slash = if has_path { "" } else { ", with a / at its end if the claim has one" };
-        self.problem(key, what, format!("Write {issuer:?}{slash}."));
-        false
+        let remedy = format!("Write {issuer:?}{slash}");
+        // Of WSO2 it is the issuer as well.
+        let may_be = kind == TOKEN;
+        match may_be {
+            true => self.warn(key, what, format!("{remedy}, unless the claim is this URL.")),
+            false => self.problem(key, what, format!("{remedy}.")),
+        }
+        may_be
     }
 
     /// Whether a URL may be a key set's, which those of the issuer and of its discovery document are not.

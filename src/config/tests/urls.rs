@@ -81,6 +81,11 @@ fn a_url_in_the_place_of_a_path_is_called_one() {
              or \"stdout\" or \"off\".",
         ),
         (
+            "[audit]\noutput = \"https://logs.example/a\"",
+            "c.toml:2: audit.output: \"https://logs.example/a\" is not a place for the audit log. Write { file = \"audit.jsonl\" } for a \
+             file, or \"stdout\" or \"off\".",
+        ),
+        (
             "[redis]\nurl = \"rediss://x.example\"\ntls.roots = \"file:///run/ca.pem\"",
             "c.toml:3: redis.tls.roots: \"file:///run/ca.pem\" is not a set of certificate authorities. For the certificates of a file write \
              roots = { file = \"/run/ca.pem\" }.",
@@ -125,7 +130,6 @@ fn an_issuer_is_not_where_its_keys_are() {
     };
     for (url, what, issuer) in [
         ("https://acme.logto.app/oidc/jwks", "key set (JWKS)", "\"https://acme.logto.app/oidc\""),
-        ("https://acme.logto.app/oidc/token", "token endpoint", "\"https://acme.logto.app/oidc\""),
         (
             "https://x.example/realms/r/protocol/openid-connect/certs",
             "key set (JWKS)",
@@ -147,6 +151,16 @@ fn an_issuer_is_not_where_its_keys_are() {
     for issuer in ["https://x.example/jwks/oidc", "https://x.example/tokens"] {
         above(&format!("[issuers.x]\nissuer = \"{issuer}\"\naudience = \"c\"")).load().unwrap();
     }
+}
+
+/// WSO2's issuer is its token endpoint, as `https://localhost:9443/oauth2/token`.
+#[test]
+fn an_issuer_may_be_its_token_endpoint() {
+    let url = "https://id.example/oauth2/token";
+    let said = above(&format!("[issuers.x]\nissuer = \"{url}\"\naudience = \"c\"")).warnings().join("\n");
+    let want = "c.toml:2: issuers.x.issuer: this is the URL of the issuer's token endpoint; the issuer is what the claim iss of its tokens \
+                says. Write \"https://id.example/oauth2\", unless the claim is this URL.";
+    assert!(said.contains(want), "{said}");
 }
 
 #[test]

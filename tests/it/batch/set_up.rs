@@ -1,6 +1,10 @@
 //! What the set-up is to blame for is no outcome of a line: the run stops, and goes on when it is mended.
 
 use claviger_emulator::{Effect, Fault, Target};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional},
+    net::{TcpListener, TcpStream},
+};
 
 use super::{Desk, nameless, user};
 use crate::{
@@ -72,6 +76,34 @@ async fn b61_a_command_that_names_no_tenant_or_one_that_is_not_there_burns_nothi
         assert!(said.stdout.starts_with("0 of 3 done, 0 failed, 0 unknown"), "{said:?}");
     }
     desk.run(&["--tenant", "acme"]).await.assert_code(0);
+}
+
+/// As a web server with `location /t/acme/` in front of Claviger: the rest is others'.
+#[tokio::test]
+async fn b61_what_stands_in_front_may_pass_on_a_tenants_paths_alone() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::of(&logto).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let desk = Desk::to("--url", &format!("http://{}", listener.local_addr().expect("an address")));
+    let to = proxy.authority().to_owned();
+    let front = tokio::spawn(async move {
+        while let Ok((mut caller, _)) = listener.accept().await {
+            let mut head = vec![0; 65_536];
+            let length = caller.read(&mut head).await.expect("a request");
+            let head = &head[..length];
+            if head.split(|byte| *byte == b' ').nth(1).is_some_and(|path| path.starts_with(b"/t/acme/")) {
+                let mut claviger = TcpStream::connect(&to).await.expect("it listens");
+                claviger.write_all(head).await.expect("it reads");
+                tokio::spawn(async move { copy_bidirectional(&mut caller, &mut claviger).await });
+            } else {
+                let none = b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+                caller.write_all(none).await.expect("it reads");
+            }
+        }
+    });
+    desk.write([user("behind")]);
+    desk.run(&["--tenant", "acme"]).await.assert_code(0);
+    front.abort();
 }
 
 #[tokio::test]
