@@ -1,5 +1,6 @@
 //! A path as it may be written down, in log and audit log and wherever else a request is shown: without a credential that
-//! its sender put there, bounded, and of characters that no terminal acts on. There is no other cleaner of paths.
+//! its sender put there, bounded, and of characters that no terminal acts on. There is no other cleaner of paths. What is said
+//! of a request in words is cleaned of credentials as well.
 
 use std::borrow::Cow;
 
@@ -39,6 +40,22 @@ pub(super) fn shown(path: &str, is_credential: impl Fn(&str) -> bool) -> String 
         shown.push_str(LEFT_OUT);
     }
     shown
+}
+
+/// `text` without words that are or hold credentials, as where one was sent in the place of a name that is repeated.
+pub(super) fn told(text: &str, is_credential: impl Fn(&str) -> bool) -> String {
+    let is_between = |c: char| c.is_whitespace() || c == '"' || c == '`';
+    let mut told = String::with_capacity(text.len());
+    for piece in text.split_inclusive(is_between) {
+        let word = piece.trim_end_matches(is_between);
+        if gives_away(word, &is_credential) {
+            told.push_str(REDACTED);
+            told.push_str(&piece[word.len()..]);
+        } else {
+            told.push_str(piece);
+        }
+    }
+    told
 }
 
 /// Whether a segment is a credential, or holds one beside something else, as it is or percent-encoded.
@@ -121,6 +138,14 @@ mod tests {
             let path = format!("/api/{}", embedded.replace("{}", KEY));
             assert_eq!(clean(&path), "/api/[redacted]", "{path}");
         }
+    }
+
+    #[test]
+    fn what_is_told_of_a_request_repeats_no_credential() {
+        let told = |text: &str| told(text, |word| word == KEY);
+        let text = |name: &str| format!("there is no tenant \"{name}\"; caller a may use: acme, {name}.");
+        assert_eq!(told(&text(KEY)), text("[redacted]").replace("[redacted].", "[redacted]"));
+        assert_eq!(told(&text("prod")), text("prod"));
     }
 
     #[test]

@@ -158,6 +158,7 @@ impl Drop for Record {
         recorder.events.publish(event, |event| {
             event.path = target.as_ref().map(|target| recorder.shown(target.path()));
             event.has_query = target.as_ref().is_some_and(|target| target.query().is_some());
+            event.cause = event.cause.as_deref().map(|cause| recorder.told(cause));
         });
     }
 }

@@ -32,6 +32,11 @@ impl Recorder {
     pub fn shown(&self, path: &str) -> String {
         path::shown(path, &self.is_credential)
     }
+
+    /// What is said of a request, without credentials that its sender put in the place of names.
+    pub fn told(&self, text: &str) -> String {
+        path::told(text, &self.is_credential)
+    }
 }
 
 impl fmt::Debug for Recorder {

@@ -51,6 +51,13 @@ fn line(log: LogRequests, change: impl FnOnce(&mut Record)) -> Option<Value> {
 }
 
 #[test]
+fn a_key_in_the_place_of_a_name_is_not_repeated() {
+    let cause = "there is no tenant \"a-key\"; caller bob may use: acme";
+    let line = line(LogRequests::All, |record| record.cause = Some(cause.into())).unwrap();
+    assert_eq!(line["cause"], cause.replace("a-key", "[redacted]"));
+}
+
+#[test]
 fn which_requests_have_a_line() {
     use LogRequests::{All, Auto, Failures, Off};
     assert!(line(All, |_| {}).is_some());
