@@ -12,6 +12,14 @@ def without(text, part, instead=""):
     return text.replace(part, instead)
 
 
+def start_other(bench, binary):
+    """Another build as this one is started; without what it does not know, where it is from before that."""
+    try:
+        return bench.start_claviger("other-build", binary=binary)
+    except Broken:
+        return bench.start_claviger("other-build-of-old", lambda text: without(text, f"[limits]\n{ALONE}\n"), binary)
+
+
 def run(bench, options, target, verify):
     """CPU per request; ratios to Claviger as it is measured beside the others."""
     variants = {
@@ -19,13 +27,13 @@ def run(bench, options, target, verify):
         "no quota": lambda text: without(text, QUOTA),
         "coalescing": lambda text: without(text, ALONE, "coalesce = true"),
     }
+    starts = {name: lambda name=name, change=change: bench.start_claviger(name.replace(" ", "-"), change)
+              for name, change in variants.items()}
     if options.beside:
-        # It may be from before there was such a key.
-        variants["other build"] = lambda text: without(text, f"[limits]\n{ALONE}\n")
+        starts["other build"] = lambda: start_other(bench, options.beside)
     loads = {}
-    for name, change in variants.items():
-        binary = options.beside if name == "other build" else options.claviger
-        server, port, _ = bench.start_claviger(name.replace(" ", "-"), change, binary)
+    for name, start in starts.items():
+        server, port, _ = start()
         verify("claviger", port, target)
         loads[name] = Load(server, port, target)
     if options.verify_only:

@@ -92,21 +92,20 @@ def context():
 def build(out):
     """The root file system, by the script that the Dockerfile runs, from the files that it is given."""
     musl = f"{os.uname().machine}-unknown-linux-musl"
-    environment = {**os.environ, "CARGO_TARGET_DIR": str(ROOT / "target")}
     sysroot = subprocess.run(["rustc", "--print", "sysroot"], cwd=ROOT, text=True, capture_output=True, check=True)
     if not Path(sysroot.stdout.strip(), "lib/rustlib", musl, "lib").is_dir():
         say(f"installing the Rust target {musl} with rustup")
         if not shutil.which("rustup") or subprocess.run(["rustup", "target", "add", musl], cwd=ROOT).returncode:
-            environment["CLAVIGER_TARGET"] = f"{os.uname().machine}-unknown-linux-gnu"
+            os.environ["CLAVIGER_TARGET"] = f"{os.uname().machine}-unknown-linux-gnu"
             say(f"{musl} is not to be had: this run tests a binary linked statically against glibc, not the image's")
     profdata = Path(sysroot.stdout.strip(), "lib/rustlib", f"{os.uname().machine}-unknown-linux-gnu", "bin/llvm-profdata")
     if not profdata.exists():
         say("installing llvm-tools with rustup")
         if not shutil.which("rustup") or subprocess.run(["rustup", "component", "add", "llvm-tools"], cwd=ROOT).returncode:
-            environment["CLAVIGER_WITHOUT_PROFILE"] = "1"
+            os.environ["CLAVIGER_WITHOUT_PROFILE"] = "1"
             say("llvm-tools are not to be had: this run tests a binary that no profile guides, not the image's")
     say("building the static binary (release)")
-    done = subprocess.run([context() / "deploy" / "rootfs.sh", out], env=environment)
+    done = subprocess.run([context() / "deploy" / "rootfs.sh", out], env={**os.environ, "CARGO_TARGET_DIR": str(ROOT / "target")})
     if done.returncode:
         sys.exit("deploy: deploy/rootfs.sh failed")
 
@@ -616,7 +615,17 @@ def image_is_bare(world):
     offset, size, count = struct.unpack_from("<Q", data, 32)[0], *struct.unpack_from("<HH", data, 54)
     kinds = [struct.unpack_from("<I", data, offset + size * n)[0] for n in range(count)]
     check(3 not in kinds, "claviger asks for a dynamic linker: it is not static")
-    print(f"     {len(data) / 1e6:.1f} MB", flush=True)
+
+
+def image_is_small(world):
+    """the binary has the size that README gives"""
+    if {"CLAVIGER_WITHOUT_PROFILE", "CLAVIGER_TARGET"} & os.environ.keys() or os.uname().machine != "x86_64":
+        return "another binary than README's"
+    said = float(re.search(r"the image has ([\d.]+) MiB", (ROOT / "README.md").read_text())[1])
+    size = (world.root / "claviger").stat().st_size / 2**20
+    # No profile is quite as another.
+    check(abs(size - said) < 0.2, f"{size:.2f} MiB, where README says {said}")
+    print(f"     {size:.2f} MiB", flush=True)
 
 
 def image_runs(world):
@@ -733,7 +742,7 @@ def systemd_unit(world):
     check(done.returncode == 0, f"exposure above 2.0:\n{done.stdout[-1500:]}{done.stderr}")
 
 
-TESTS = [manifests_are_valid, manifests_are_restricted, vault_rights_are_least, manifests_hang_together, pods_live_and_end_well, egress_fits, monitoring_fits, image_is_bare, image_runs,
+TESTS = [manifests_are_valid, manifests_are_restricted, vault_rights_are_least, manifests_hang_together, pods_live_and_end_well, egress_fits, monitoring_fits, image_is_bare, image_is_small, image_runs,
          image_has_no_emulator, image_refuses_bad_config, configurations_pass, sidecar_runs, gateway_runs, systemd_unit]
 
 
