@@ -210,12 +210,12 @@ async fn b60_the_scripts_do_what_their_model_does_whatever_they_are_asked() {
     }
     assert!(seen.len() == 7 && seen.values().all(|count| *count > 20), "{seen:?}");
     assert!(told > 1000, "{told}");
-    // All goes when its time is over, whatever became of it.
+    // All goes when its time is over, whatever became of it. The last one has long enough that Redis does not forget it first.
     now += 20_000;
     let mut last = claims[0].clone();
     last.claim = hexed(9999, 32);
-    let _: Vec<Vec<u8>> = scripts.run(&scripts.claim, now, last.claiming(1, 1)).await;
-    let _: String = scripts.run(&scripts.settle, now, last.settling(1, &Fate::Free, MEMORY)).await;
+    let _: Vec<Vec<u8>> = scripts.run(&scripts.claim, now, last.claiming(6000, 9000)).await;
+    let _: String = scripts.run(&scripts.settle, now, last.settling(9000, &Fate::Free, MEMORY)).await;
     assert_eq!(
         server.ask::<u64>("DBSIZE").await,
         0,
