@@ -154,7 +154,7 @@ Examples:
     #[command(after_long_help = "\
 Examples:
   claviger tenant list
-  claviger tenant adopt acme --tenant-id abc123 --client-id m2mapp0000000000000001 --template customer < app-secret")]
+  claviger tenant adopt acme --tenant-id abc123 --client-id m2mapp000000000000001 --template customer < app-secret")]
     Tenant(tenant::Command),
     /// Verify, re-encrypt, export or import the vault.
     #[command(subcommand)]

@@ -9,7 +9,10 @@ use std::{
     process::ExitCode,
 };
 
-use crate::config::Problems;
+use crate::{
+    config::Problems,
+    secret::{may_be_secret, mistaken},
+};
 
 pub(super) const NO: u8 = 1;
 /// Wrong usage; of a question: it cannot be answered, neither yes nor no.
@@ -86,6 +89,10 @@ fn report_with(more: &str, problems: &Problems) -> ExitCode {
 
 /// Why a file that somebody named cannot be opened or read.
 pub(super) fn unopened(option: &str, path: &Path, error: &io::Error) -> String {
+    if error.kind() == io::ErrorKind::NotFound && may_be_secret(&path.to_string_lossy()) {
+        let option = Some(option.trim()).filter(|option| !option.is_empty());
+        return mistaken(option.unwrap_or("the argument"), "a file");
+    }
     format!("{option}{}: {}", path.display(), why_unopened(path, error))
 }
 

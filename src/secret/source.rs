@@ -9,7 +9,11 @@ use std::{
 
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::{Secret, exec::Command};
+use super::{
+    Secret,
+    exec::Command,
+    mistaken::{mistaken, names_variable},
+};
 use crate::regular_file;
 
 /// More than any client secret or key; a larger file is a mistake (a wrong path, a device).
@@ -55,7 +59,7 @@ pub enum SecretError {
     #[error("`exec` works for the client_secret of a tenant and the bearer of an issuer alone")]
     Exec,
     /// The variable is not set.
-    #[error("the environment variable {name} is not set")]
+    #[error("{}", unset(name))]
     Unset {
         /// The variable.
         name: String,
@@ -79,6 +83,14 @@ impl SecretSource {
                 }
             },
         }
+    }
+}
+
+fn unset(name: &str) -> String {
+    if names_variable(name) {
+        format!("the environment variable {name} is not set")
+    } else {
+        mistaken("env", "a variable")
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
     headers,
     ids::CallerIndex,
     observe::{Metrics, log},
-    secret::Secret,
+    secret::{Secret, mistaken, names_variable},
     vault::VaultError,
 };
 
@@ -114,7 +114,10 @@ impl Way {
             }
             (None, Some(name)) => {
                 let what = format!("--key-env {name}");
-                let value = std::env::var(name).map_err(|_| format!("{what}: there is no such variable"))?;
+                let value = std::env::var(name).map_err(|_| match names_variable(name) {
+                    true => format!("{what}: there is no such variable"),
+                    false => mistaken("--key-env", "a variable"),
+                })?;
                 Some((Zeroizing::new(value), what))
             }
             (None, None) => None,
@@ -177,4 +180,33 @@ fn short(path: &Path) -> io::Result<Zeroizing<String>> {
     let mut text = Zeroizing::new(String::with_capacity(MOST_SHORT));
     File::open(path)?.take(MOST_SHORT as u64).read_to_string(&mut text)?;
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::Way;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        way: Way,
+    }
+
+    #[test]
+    fn a_key_in_the_place_of_its_name_is_not_repeated() {
+        let key = "cvk_Xq3vL9pTz7Rk2Wm8Yc4Nb6Jd1Hf5Gs0A";
+        for (option, wanted) in
+            [("--key-env", "a variable"), ("--key-file", "a file"), ("--header-file", "a file")]
+        {
+            let said = Line::parse_from(["batch", option, key]).way.fields().unwrap_err();
+            let want = format!(
+                "{option} names {wanted}; this looks like the secret itself, and is not repeated here"
+            );
+            assert_eq!(said, want);
+        }
+        let said = Line::parse_from(["batch", "--key-env", "NOT_SET_ANYWHERE"]).way.fields().unwrap_err();
+        assert_eq!(said, "--key-env NOT_SET_ANYWHERE: there is no such variable");
+    }
 }

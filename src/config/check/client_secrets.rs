@@ -13,7 +13,7 @@ use crate::{
         problem::quoted,
         tenant::{SWAPPED, look_swapped},
     },
-    secret::{ClientSecret, Command, SecretSource},
+    secret::{ClientSecret, Command, SecretSource, may_be_secret, mistaken},
 };
 
 impl Checker<'_> {
@@ -65,7 +65,14 @@ impl Checker<'_> {
             || path.into_iter().flat_map(std::env::split_paths).map(|directory| directory.join(program));
         let is_path = command.program.contains('/');
         let found = if is_path { is_executable(program) } else { in_path().any(|file| is_executable(&file)) };
-        if !found && let Some((word, _)) = command.program.split_once(char::is_whitespace) {
+        if found {
+            return;
+        }
+        let written = self.as_written(key, program);
+        if may_be_secret(written.split_whitespace().next().unwrap_or_default()) {
+            let remedy = "Write the command that prints it: exec = [\"program\", \"argument\", …].";
+            self.problem(key, mistaken("exec", "a program"), remedy);
+        } else if let Some((word, _)) = command.program.split_once(char::is_whitespace) {
             // What follows is an argument, and may be a password.
             let what = "the exec begins with a text that has a space in it, and no program here is called so";
             let remedy = format!(
@@ -73,7 +80,7 @@ impl Checker<'_> {
                 quoted(word)
             );
             self.warn(key, what, remedy);
-        } else if !found {
+        } else {
             let what = format!("there is no program {} here that can be executed", command.program);
             self.warn(key, what, "Install it where claviger serve runs, or write the path of it.");
         }

@@ -240,7 +240,7 @@ impl Checker<'_> {
                 match source.read() {
                     Ok(token) if Bearer::has_the_form(&token) => {}
                     Ok(_) => self.warn(&key, format!("{} holds no bearer token", path.display()), FORM),
-                    Err(error) if self.may_be_absent(&error) => {}
+                    Err(error) if self.is_no_path(&key, &error) || self.may_be_absent(&error) => {}
                     Err(error) => {
                         let remedy = "It is read when keys are fetched, and until then the issuer's tokens are refused.";
                         self.warn(&key, error.to_string(), remedy);

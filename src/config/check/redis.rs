@@ -98,7 +98,7 @@ impl Checker<'_> {
             }
             source @ SecretSource::File(path) => {
                 match source.read() {
-                    Err(error) if !self.may_be_absent(&error) => {
+                    Err(error) if !self.is_no_path(key, &error) && !self.may_be_absent(&error) => {
                         self.warn(key, error.to_string(), "It is read when a connection is made.");
                     }
                     _ => {}

@@ -5,7 +5,7 @@ use std::{ffi::OsStr, path::Path};
 use super::{checker::Checker, placeholder::is_placeholder};
 use crate::{
     config::{from_text::unexpanded, inputs::References, leaf::SecretId, path::KeyPath},
-    secret::{Secret, SecretError, SecretSource},
+    secret::{Secret, SecretError, SecretSource, may_be_secret, names_variable},
 };
 
 mod instead;
@@ -128,6 +128,9 @@ impl Checker<'_> {
             Ok(secret) => return Some(secret),
             Err(error) => error,
         };
+        if self.is_no_path(key, &error) {
+            return None;
+        }
         let (what, remedy) = match (&error, name) {
             (SecretError::Empty { .. }, Some(name)) => {
                 (format!("the environment variable {name} is empty"), "Set it to the secret.".into())
@@ -143,10 +146,6 @@ impl Checker<'_> {
                         .into(),
                 ),
             },
-            (SecretError::Unreadable { path, source }, _) if looks_like_a_secret(path) && !path.exists() => (
-                format!("{}, and its name, not repeated here, looks like a secret", reason(source)),
-                "Name a file that holds the secret, not the secret itself.".into(),
-            ),
             (SecretError::Unreadable { path, source }, _) => {
                 let directory = std::io::Error::from(std::io::ErrorKind::IsADirectory);
                 let source = if path.is_dir() { &directory } else { source };
@@ -169,6 +168,10 @@ impl Checker<'_> {
             (SecretError::TooLarge { .. }, _) => {
                 (error.to_string(), "Name the file that holds the secret alone.".into())
             }
+            (SecretError::Unset { name }, _) if !names_variable(name) => (
+                error.to_string(),
+                "Write { file = \"…\" }, or { env = \"NAME\" } and set NAME to it.".into(),
+            ),
             (SecretError::Unset { name }, _) => {
                 (error.to_string(), format!("Set {name}, or write {{ file = \"…\" }}."))
             }
@@ -180,6 +183,25 @@ impl Checker<'_> {
             self.problem(key, what, remedy);
         }
         None
+    }
+
+    /// Reports a secret that stands in place of the path of its file.
+    pub(super) fn is_no_path(&mut self, key: &KeyPath, error: &SecretError) -> bool {
+        let SecretError::Unreadable { path, source } = error else { return false };
+        let is_none = !path.exists() && may_be_secret(&self.as_written(key, path));
+        if is_none {
+            let what = format!("{}, and its name, not repeated here, looks like a secret", reason(source));
+            self.problem(key, what, "Name a file that holds the secret, not the secret itself.");
+        }
+        is_none
+    }
+
+    /// A path without the directory that it became relative to.
+    pub(super) fn as_written(&self, key: &KeyPath, path: &Path) -> String {
+        let place = self.tree.place(key);
+        let directory = place.as_ref().and_then(|place| Path::new(place.source()).parent());
+        let written = directory.and_then(|directory| path.strip_prefix(directory).ok());
+        written.unwrap_or(path).display().to_string()
     }
 
     pub(super) fn may_be_absent(&self, error: &SecretError) -> bool {
@@ -243,15 +265,6 @@ fn is_mounted(path: &Path) -> bool {
         || through_data(path)
         || path.read_link().is_ok_and(|target| through_data(&target))
         || path.canonicalize().is_ok_and(|target| through_data(&target))
-}
-
-/// Whether what should be a path is written like a secret: no directory, no ending, long, with letters and digits.
-fn looks_like_a_secret(path: &Path) -> bool {
-    let text = path.as_os_str().as_encoded_bytes();
-    text.len() >= 20
-        && text.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-        && text.iter().any(u8::is_ascii_digit)
-        && text.iter().any(u8::is_ascii_alphabetic)
 }
 
 pub(super) fn reason(error: &std::io::Error) -> String {

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const FOREIGN: [&str; 26] = [
+const FOREIGN: [&str; 47] = [
     "vault:secret/data/billing#apikey-0123456789",
     "VAULT:secret/data/billing#apikey-0123456789",
     "Arn:Aws:secretsmanager:eu-west-1:1:secret:foo-0123456789",
@@ -29,6 +29,27 @@ const FOREIGN: [&str; 26] = [
     "billing-${ENVIRONMENT}-key-0123456789-0123456789",
     "$(cat /srv/secret-of-the-tenant-acme-0123456789)",
     "prefix-${ENV:-abc}-0123456789-0123456789-0123456789",
+    "ENC[AES256_GCM,data:0123456789,iv:0123456789,type:str]",
+    "{cipher}0123456789abcdef0123456789abcdef",
+    "%SECRET_OF_THE_TENANT_ACME_0123456789%",
+    "__SECRET_OF_THE_TENANT_ACME_0123456789__",
+    "#{secret.of-the-tenant-acme-0123456789}#",
+    "#{SecretOfTheTenantAcme0123456789}",
+    "$ENV{SECRET_OF_THE_TENANT_ACME_0123456789}",
+    "ENV[SECRET_OF_THE_TENANT_ACME_0123456789]",
+    "`cat /srv/secret-of-the-tenant-acme-0123456789`",
+    "$__file{/srv/secret-of-the-tenant-acme-0123456789}",
+    "aws:secret-of-the-tenant-acme-0123456789",
+    "AWS_SM:secret-of-the-tenant-acme-0123456789",
+    "gcp:secret-of-the-tenant-acme-0123456789",
+    "azurekeyvault://vault/secret-of-the-tenant-acme",
+    "bws://0123456789-0123456789-0123456789",
+    "infisical://project/env/secret-of-the-tenant-acme",
+    "doppler:secret-of-the-tenant-acme-0123456789",
+    "https://vault.example/v1/secret-of-the-tenant-acme",
+    "undefined",
+    "None",
+    "********",
 ];
 
 /// A configuration with `text` at a key that holds a secret.
@@ -69,7 +90,7 @@ fn what_another_program_would_replace_is_no_secret() {
         bench.write("held", text);
         assert!(bench.load().is_ok(), "{text}");
         // What a variable is set to may well have this in it.
-        if text.contains('$') {
+        if text.contains(['$', '`']) {
             continue;
         }
         let said = Bench::new().with("c.toml", GOOD).env("S", text).problems();
@@ -123,7 +144,23 @@ fn it_is_said_what_to_write_instead() {
             [format!("c.toml:4: tenants.acme.client_secret: {want}")]
         );
     }
-    for text in ["a$b{c}", "$", "{{", "a}}b{{c", "vaults", "open://x", "environment", "a-$1{x}", "p$({x"] {
+    for text in [
+        "a$b{c}",
+        "$",
+        "{{",
+        "a}}b{{c",
+        "vaults",
+        "open://x",
+        "environment",
+        "a-$1{x}",
+        "p$({x",
+        "nullable",
+        "awsx",
+        "%a",
+        "100%",
+        "__x",
+        "httpx",
+    ] {
         let configuration = GOOD.replacen("{ env = \"S\" }", &format!("\"{text}\""), 1);
         assert!(Bench::new().with("c.toml", configuration).load().is_ok(), "{text}");
     }

@@ -58,6 +58,37 @@ fn every_secret_key_is_covered() {
     assert_eq!(loaded.config.tenants[0].client_secrets[0].held().unwrap().expose(), b"canary");
 }
 
+#[test]
+fn a_secret_in_the_place_of_a_name_is_not_repeated() {
+    for secret in [
+        "Xq3vL9pTz7Rk2Wm8Yc4Nb6Jd1Hf5Gs0A",
+        "9f86d081884c7d659a2feaa0c55ad015",
+        "q3v/L9pTz7Rk2Wm8Yc4Nb6Jd1Hf5Gs0=",
+        "no-path!",
+    ] {
+        for (form, said) in [
+            (format!("{{ env = \"{secret}\" }}"), "env"),
+            (format!("{{ file = \"{secret}\" }}"), "looks like a secret"),
+            (
+                format!("{{ exec = [\"{secret}\", \"x\"] }}"),
+                "exec names a program; this looks like the secret itself",
+            ),
+        ] {
+            let issuer =
+                format!("[issuers.i]\nissuer = \"https://i.example\"\naudience = \"a\"\nbearer = {form}\n");
+            let redis =
+                format!("[redis]\nurl = \"redis://127.0.0.1:1\"\nusername = \"u\"\npassword = {form}\n");
+            for text in
+                [GOOD.replace("{ env = \"S\" }", &form), format!("{GOOD}{issuer}"), format!("{GOOD}{redis}")]
+            {
+                let bench = Bench::new().with("c.toml", text).env("S", "hush");
+                let shown = bench.problems().join("\n");
+                assert!(!shown.contains(secret) && shown.contains(said), "{form}: {shown}");
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 

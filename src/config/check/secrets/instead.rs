@@ -119,12 +119,13 @@ pub(in crate::config::check) enum Foreign<'t> {
     Variable(&'t str),
     File,
     Store,
+    Nothing,
 }
 
 impl<'t> Foreign<'t> {
     pub(in crate::config::check) fn of(text: &'t str) -> Option<Self> {
-        /// Of Vault, AWS, 1Password, Google, Azure, vals.
-        const STORES: [&str; 13] = [
+        /// Of Vault, AWS, 1Password, Google, Azure, vals, SOPS, Spring, Bitwarden, Infisical, Doppler, Grafana, Perl; of the web.
+        const STORES: [&str; 27] = [
             "vault:",
             "hashivault:",
             "arn:aws",
@@ -138,7 +139,23 @@ impl<'t> Foreign<'t> {
             "secretref:",
             "@microsoft.keyvault(",
             "ref+",
+            "enc[",
+            "env[",
+            "{cipher}",
+            "$env{",
+            "$__file{",
+            "aws:",
+            "aws_sm:",
+            "gcp:",
+            "azurekeyvault://",
+            "bws://",
+            "infisical://",
+            "doppler:",
+            "http://",
+            "https://",
         ];
+        /// What stands around the name in a template: of batch files, pipelines, Octopus.
+        const AROUND: [(&str, &str); 4] = [("%", "%"), ("__", "__"), ("#{", "}#"), ("#{", "}")];
         let text = text.trim();
         let begins = |with: &str| text.get(..with.len()).is_some_and(|it| it.eq_ignore_ascii_case(with));
         let begins_with_any = |beginnings: &[&str]| beginnings.iter().any(|it| begins(it));
@@ -152,9 +169,12 @@ impl<'t> Foreign<'t> {
                     && (inside.contains(close) || before.bytes().all(|byte| byte == b'$'))
             })
         };
-        if text.split_once("{{").is_some_and(|(_, rest)| rest.contains("}}")) {
+        let within = |(open, close): (&str, &str)| text.strip_prefix(open)?.strip_suffix(close);
+        let is_template =
+            AROUND.into_iter().filter_map(within).any(|name| is_name(&name.replace(['.', '-'], "_")));
+        if is_template || text.split_once("{{").is_some_and(|(_, rest)| rest.contains("}}")) {
             Some(Self::Template)
-        } else if has("${", "}") || has("$(", ")") {
+        } else if has("${", "}") || has("$(", ")") || within(("`", "`")).is_some() {
             Some(Self::Expansion)
         } else if begins_with_any(&["env:", "env="]) {
             Some(text[4..].trim_start_matches('/')).filter(|name| is_name(name)).map(Self::Variable)
@@ -162,6 +182,10 @@ impl<'t> Foreign<'t> {
             Some(Self::File)
         } else if begins_with_any(&STORES) || (begins("projects/") && text.contains("/secrets/")) {
             Some(Self::Store)
+        } else if ["null", "undefined", "none"].iter().any(|word| text.eq_ignore_ascii_case(word))
+            || (text.starts_with('*') && text.bytes().all(|byte| byte == b'*'))
+        {
+            Some(Self::Nothing)
         } else {
             None
         }
@@ -173,6 +197,7 @@ impl<'t> Foreign<'t> {
             Self::Expansion => {
                 "there is a variable or a command in this as a shell writes it, and nothing is expanded here"
             }
+            Self::Nothing => "this stands for a value that is missing or masked, and is none",
             Self::Variable(_) | Self::File | Self::Store => {
                 "this is a reference as another program writes it, and is not followed here"
             }
