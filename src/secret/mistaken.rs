@@ -19,9 +19,10 @@ pub fn may_be_secret(text: &str) -> bool {
 
 /// Whether this may be repeated as the name of a variable.
 pub fn names_variable(text: &str) -> bool {
+    let is_usual = text.contains('_') && !text.contains(|c: char| c.is_ascii_lowercase());
     text.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
         && text.starts_with(|first: char| !first.is_ascii_digit())
-        && !may_be_secret(text)
+        && (is_usual || !may_be_secret(text))
 }
 
 /// What to say where `option` wants `wanted`.
@@ -53,6 +54,7 @@ mod tests {
         ] {
             assert!(!may_be_secret(name) && names_variable(name), "{name}");
         }
+        assert!(names_variable("LOGTO_SECRET_OF_TENANT_20241"));
         for path in [
             "vault",
             "/nix/store/3b1k2Zq9v0w8x7y6a5b4c3d2e1f0g9h8/bin/vault",
