@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{catalog::nearest, config, ids::CallerName, secret::Digest};
 
+const HEADER: &str = "Claviger-Key";
 const KEY: Cause = Cause::new("unknown", "Claviger-Key is not a caller's key");
 /// Where the header's value begins as one of `Authorization` does.
 const KEY_WITH_SCHEME: Cause =
@@ -20,6 +21,11 @@ const BEARER: Cause =
     Cause::new("unknown", "the bearer token is neither a caller's key nor a token that is accepted here");
 const BEARER_TWICE: Cause = Cause::new("unknown", "Authorization has Bearer twice");
 const CLIENT: Cause = Cause::new("unknown", "client_id and client_secret are not a caller's name and key");
+
+/// Whether a cause leaves open what is wrong with what was sent.
+pub(super) fn is_any_other(cause: &str) -> bool {
+    [KEY, BEARER, CLIENT].iter().any(|it| cause.starts_with(&*it.text))
+}
 
 pub(super) struct ApiKeys {
     keys: HashMap<Digest, Arc<ApiKey>>,
@@ -67,7 +73,8 @@ impl ApiKeys {
             "the SHA-256 of a caller's key, and has to be the key itself"
         } else if self.names.iter().any(|known| known.as_str() == name) {
             "a caller's name with something behind it, and has to be the key alone"
-        } else if text.starts_with("eyJ") && text.matches('.').count() == 2 {
+        } else if place == HEADER && text.starts_with("eyJ") && text.matches('.').count() == 2 {
+            // Of a bearer token the method for JWTs says what is wrong.
             "a JWT, which is accepted as Authorization: Bearer alone, and of configured issuers"
         } else if is_token(sent) {
             "a token of the broker, which goes as Authorization: Bearer"
@@ -83,7 +90,7 @@ impl ApiKeys {
             Some(Credential::Key(key)) => {
                 let wrong = match key.trim_ascii() {
                     it if bearer(it).is_some() => KEY_WITH_SCHEME,
-                    it => self.instead("Claviger-Key", it).unwrap_or(KEY),
+                    it => self.instead(HEADER, it).unwrap_or(KEY),
                 };
                 (self.find(key), Finding::Rejected(wrong))
             }
