@@ -18,10 +18,13 @@ const KEY_WITH_SCHEME: Cause =
     Cause::new("scheme", "Claviger-Key begins with Bearer, where it has to be the key alone");
 const BEARER: Cause =
     Cause::new("unknown", "the bearer token is neither a caller's key nor a token that is accepted here");
-const BEARER_JWT: Cause =
-    Cause::new("unknown", "the bearer token is a JWT, and none but those of configured issuers are accepted");
 const BEARER_TWICE: Cause = Cause::new("unknown", "Authorization has Bearer twice");
 const CLIENT: Cause = Cause::new("unknown", "client_id and client_secret are not a caller's name and key");
+
+/// Whether a cause leaves open what is wrong with what was sent.
+pub(super) fn is_any_other(cause: &str) -> bool {
+    [KEY, BEARER, CLIENT].iter().any(|it| cause.starts_with(&*it.text))
+}
 
 pub(super) struct ApiKeys {
     keys: HashMap<Digest, Arc<ApiKey>>,
@@ -101,8 +104,8 @@ impl ApiKeys {
             Some(Credential::Bearer(key)) => Finding::Pass(match key {
                 // There is a better cause already.
                 _ if is_token(key) => None,
-                // Mostly a good one, of an issuer that is asked next.
-                _ if is_jwt(key) => Some(BEARER_JWT),
+                // Mostly a good one, of an issuer that is asked next; else that method says what is wrong with it.
+                _ if is_jwt(key) => Some(BEARER),
                 _ if bearer(key).is_some() => Some(BEARER_TWICE),
                 _ => Some(self.instead("the bearer token", key).unwrap_or(BEARER)),
             }),

@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, fmt, time::Duration};
 
-use super::{cause::Cause, presented::Presented};
+use super::{api_key, cause::Cause, jwt, presented::Presented};
 
 /// The request is unauthenticated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +78,9 @@ impl AuthnError {
             ("jwt", "audience") => {
                 "Ask the issuer for a token with the audience in issuers.NAME.audience; in a pod, that is `audience` of the projected volume."
             }
+            ("jwt", "issuer_unknown") if self.cause == jwt::NO_ISSUERS => {
+                "Write [issuers.NAME] with issuer and audience, or have the client send an API key."
+            }
             ("jwt", "issuer_unknown") => {
                 "Compare the token's iss with issuers.NAME.issuer, letter by letter."
             }
@@ -100,6 +103,9 @@ impl AuthnError {
             ("jwt", "not_yet_valid") => "Compare the clocks of issuer and Claviger.",
             ("claviger_token", "sealed") => {
                 "Give all replicas one broker.key; the client gets another token by itself."
+            }
+            ("api_key", "unknown") if !api_key::is_any_other(&self.cause.text) => {
+                "Have the client send the key as it is: `cause` says what it sends in its place."
             }
             ("api_key", "unknown") => {
                 "Compare the key with callers.NAME.identify.api_key; was it rotated, or does a line end belong to it?"

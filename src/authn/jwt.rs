@@ -30,6 +30,7 @@ use jsonwebtoken::Validation;
 use moka::{policy::EvictionPolicy, sync::Cache};
 use tokio::time::Instant;
 
+pub(super) use error::NO_ISSUERS;
 pub use fetch::FetchError;
 pub use key_set::KeySetError;
 pub use keyring::{Keyring, KeyringStatus, Trusted};
@@ -148,10 +149,16 @@ impl Jwts {
     }
 
     fn verify(&self, bytes: &[u8]) -> Result<Finding, KeyMissing<'_>> {
-        if self.issuers.is_empty() || !token::has_the_shape(bytes) {
+        let has_the_shape = token::has_the_shape(bytes);
+        if self.issuers.is_empty() || !has_the_shape {
             // A bearer may be meant for somebody else, whatever it begins with.
-            let is_cut = !self.issuers.is_empty() && token::begins_like_one(bytes);
-            return Ok(Finding::Pass(is_cut.then(|| JwtError::Cut.cause(None))));
+            let cause = match (self.issuers.is_empty(), has_the_shape) {
+                _ if !token::begins_like_one(bytes) => None,
+                (true, true) => Some(NO_ISSUERS),
+                (true, false) => None,
+                (false, _) => Some(JwtError::Cut.cause(None)),
+            };
+            return Ok(Finding::Pass(cause));
         }
         if bytes.len() > token::MAX_LEN {
             return Ok(rejected(JwtError::Malformed));

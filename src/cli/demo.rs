@@ -44,6 +44,9 @@ async fn demo(args: &Args) -> ExitCode {
             args.listen
         ));
     }
+    if let Some(why) = nobody_known(args.listen) {
+        return super::usage(&why);
+    }
     let client =
         Client { id: CLIENT_ID.into(), secrets: vec![CLIENT_SECRET.into()], role: ManagementRole::Granted };
     let options = Options { seed: Seed::Demo { users: 25 }, clients: vec![client], ..Options::default() };
@@ -104,6 +107,17 @@ async fn demo(args: &Args) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// Where no request would be let in.
+fn nobody_known(listen: SocketAddr) -> Option<String> {
+    (!listen.ip().to_canonical().is_loopback()).then(|| {
+        format!(
+            "--listen {listen}: the demo knows its caller by locality, so every request there would be answered with 401: write \
+             --listen 127.0.0.1:{}",
+            listen.port()
+        )
+    })
+}
+
 fn load(environment: &BTreeMap<&'static str, String>) -> Result<Loaded, Problems> {
     let env = environment.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect();
     let rule_check = &crate::policy::CatalogCheck;
@@ -143,4 +157,21 @@ Ctrl-C ends it.
 ",
         emulator = emulator.base_url(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nobody_known;
+
+    #[test]
+    fn a_demo_that_lets_nobody_in_does_not_start() {
+        for good in ["127.0.0.1:3600", "[::1]:0", "127.0.0.2:1"] {
+            assert_eq!(nobody_known(good.parse().unwrap()), None);
+        }
+        for (address, port) in [("0.0.0.0:3699", "3699"), ("[::]:0", "0"), ("10.0.0.1:3600", "3600")] {
+            let why = nobody_known(address.parse().unwrap()).unwrap();
+            assert!(why.starts_with(&format!("--listen {address}: ")), "{why}");
+            assert!(why.ends_with(&format!("write --listen 127.0.0.1:{port}")), "{why}");
+        }
+    }
 }

@@ -222,6 +222,14 @@ fn unknown(path: &KeyPath, field: &str, known: &[&str]) -> (String, String) {
     if let ["audit", "output", key @ ("max_size" | "keep")] = steps[..] {
         return (what, format!("`{key}` belongs to [audit], beside output: write audit.{key}."));
     }
+    if let ["vault", "address" | "addr" | "url" | "token"] = steps[..] {
+        let remedy = "[vault] is Claviger's own store; for a secret in HashiCorp Vault write client_secret = { exec = [\"vault\", \"kv\", \"get\", \"-field=…\", \"…\"] }.";
+        return (what, remedy.into());
+    }
+    if field == "token" && known.contains(&"api_key_sha256") {
+        let remedy = "For an API key write api_key = { file = \"…\" }, for a JWT jwt = { issuer = \"…\", claims = { … } }.";
+        return (what, remedy.into());
+    }
     if let ["timeouts", "read"] = steps[..] {
         let remedy = "Did you mean `response`, for an answer to begin, or `body`, for the next part of it?";
         return (what, remedy.into());

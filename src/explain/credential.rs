@@ -35,6 +35,7 @@ pub(super) fn remedy(error: &AuthnError, config: &Config, pipeline: &Pipeline) -
                 "keys of issuers.{name} are fetched by a running process: ask it, or claviger check --online"
             ))
         }
+        ("issuer_unknown", _) if config.issuers.is_empty() => None,
         ("issuer_unknown", _) => {
             let known = listed(config.issuers.iter().map(|it| format!("{} ({})", it.name, it.issuer)));
             Some(format!("issuers: {known}"))

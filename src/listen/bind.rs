@@ -119,8 +119,11 @@ fn remedy(address: &Address, error: &io::Error) -> String {
     let uid = rustix::process::geteuid().as_raw();
     match (error.kind(), address) {
         (io::ErrorKind::AddrInUse, Address::Unix(path)) if !is_socket(path) => {
-            let kind = if path.is_dir() { "directory" } else { "file" };
-            format!("{} is a {kind}, not a socket: remove it, or choose another path.", path.display())
+            let (kind, remedy) = match path.is_dir() {
+                true => ("directory", "name a socket in it"),
+                false => ("file", "remove it, or choose another path"),
+            };
+            format!("{} is a {kind}, not a socket: {remedy}.", path.display())
         }
         (io::ErrorKind::AddrInUse, _) => {
             "Another process listens there (`ss -lp` shows which): stop it, or choose another address.".into()

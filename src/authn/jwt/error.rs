@@ -68,6 +68,9 @@ pub(super) enum JwtError {
 
 /// `iss` is another issuer's: the token may not be meant for Claviger.
 pub(super) const FOREIGN: Cause = Cause::new("issuer_unknown", "iss names no configured issuer");
+/// The same of every JWT.
+pub(in crate::authn) const NO_ISSUERS: Cause =
+    Cause::new("issuer_unknown", "a JWT was sent, and no issuer is configured ([issuers])");
 
 impl JwtError {
     /// Of a token of `issuer`, where it names one of the configuration.

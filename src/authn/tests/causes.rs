@@ -71,8 +71,8 @@ fn the_operator_learns_the_cause_and_the_one_who_asks_does_not() {
         (
             "authorization",
             &format!("Bearer {JWT}"),
-            ("api_key", "unknown"),
-            "the bearer token is a JWT, and none but those of configured issuers are accepted",
+            ("jwt", "issuer_unknown"),
+            "a JWT was sent, and no issuer is configured ([issuers])",
         ),
         (
             "claviger-key",
@@ -178,4 +178,29 @@ fn a_known_key_is_not_looked_at_for_what_it_may_be_instead() {
         assert!(matches!(keys.authenticate(&presented), Outcome::Now(Finding::Pass(Some(_)))));
     });
     assert_eq!(measured.count_total, 0);
+}
+
+/// Whoever reads the remedy alone is not to look in the wrong place.
+#[test]
+fn a_remedy_fits_its_cause() {
+    let f = Fixture::new();
+    let remedy = |name: &'static str, sent: &str| {
+        let headers = HeaderMap::from_iter([(HeaderName::from_static(name), sent.parse().unwrap())]);
+        let error = f.verify(&Presented::by_headers(&NETWORK, &headers)).expect_err("it is to be refused");
+        error.operators_remedy()
+    };
+    let compare = "Compare the key with callers.NAME.identify.api_key; was it rotated, or does a line end belong to it?";
+    for sent in ["wrong", "nobody:wrong"] {
+        assert_eq!(remedy("claviger-key", sent), Some(compare));
+    }
+    assert_eq!(remedy("authorization", "Bearer wrong"), Some(compare));
+    let look = "Have the client send the key as it is: `cause` says what it sends in its place.";
+    for sent in ["", "\"wrong\"", "${KEY}", JWT, "keyed:wrong", &key("new-key").to_hex()] {
+        assert_eq!(remedy("claviger-key", sent), Some(look), "{sent}");
+    }
+    for sent in ["Bearer Bearer wrong", "Bearer 'wrong'"] {
+        assert_eq!(remedy("authorization", sent), Some(look), "{sent}");
+    }
+    let none = "Write [issuers.NAME] with issuer and audience, or have the client send an API key.";
+    assert_eq!(remedy("authorization", &format!("Bearer {JWT}")), Some(none));
 }

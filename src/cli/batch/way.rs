@@ -30,10 +30,13 @@ use crate::{
 /// Bytes of a credential, with what is beside it.
 const MOST_SHORT: usize = 64 * 1024;
 
+/// The first address of listen.proxy where nothing is configured.
+const USUAL: &str = "http://127.0.0.1:3600";
+
 /// Where operations are sent, and as whom.
 #[derive(clap::Args)]
 pub(super) struct Way {
-    /// The running Claviger. Left out: the first TCP address of listen.proxy.
+    /// The running Claviger. Left out: the first TCP address of listen.proxy, or 127.0.0.1:3600.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// The file with the caller's API key.
@@ -88,11 +91,18 @@ impl Way {
         if let Some(url) = &self.url {
             return Ok(url.trim_end_matches('/').to_owned());
         }
-        let Ok(loaded) = cli::load_policy(&sources.paths) else {
-            return Err(
-                "the configuration is invalid (see `claviger check`): write --url http://127.0.0.1:3600"
-                    .into(),
-            );
+        let loaded = match cli::load_policy(&sources.paths) {
+            Ok(loaded) => loaded,
+            Err(problems) if problems.files.is_empty() => {
+                tell!("claviger: there is no configuration file here; sending to {USUAL}");
+                return Ok(USUAL.to_owned());
+            }
+            // What is sent changes something: not to be sent to anybody else.
+            Err(_) => {
+                return Err(format!(
+                    "the configuration is invalid (see `claviger check`): write --url {USUAL}"
+                ));
+            }
         };
         let listen = loaded.config.listen;
         let scheme = if listen.tls.is_some() { "https" } else { "http" };
@@ -186,7 +196,7 @@ fn short(path: &Path) -> io::Result<Zeroizing<String>> {
 mod tests {
     use clap::Parser;
 
-    use super::Way;
+    use super::*;
 
     #[derive(Parser)]
     struct Line {
@@ -208,5 +218,21 @@ mod tests {
         }
         let said = Line::parse_from(["batch", "--key-env", "NOT_SET_ANYWHERE"]).way.fields().unwrap_err();
         assert_eq!(said, "--key-env NOT_SET_ANYWHERE: there is no such variable");
+    }
+
+    fn url(paths: &[&Path]) -> Result<String, String> {
+        let way =
+            Way { url: None, key_file: None, key_env: None, header_file: None, roots: None, caller: None };
+        way.url(&Sources { paths: paths.iter().map(|path| path.to_path_buf()).collect() })
+    }
+
+    #[test]
+    fn without_a_configuration_it_is_the_usual_address_that_is_asked() {
+        assert_eq!(url(&[]).as_deref(), Ok(USUAL));
+        // Not where there is one that may name another.
+        let directory = tempfile::tempdir().unwrap();
+        let broken = directory.path().join("c.toml");
+        std::fs::write(&broken, "nonsense\n").unwrap();
+        assert!(url(&[&broken]).unwrap_err().ends_with("write --url http://127.0.0.1:3600"));
     }
 }

@@ -15,6 +15,7 @@ use crate::{
         audit::AuditOutput,
         caller::{Caller, Identity},
         effective::Config,
+        endpoint::Endpoint,
         path::KeyPath,
         problem::quoted,
         scope::{TenantMatch, TenantPattern, TenantScope},
@@ -77,12 +78,16 @@ impl Checker<'_> {
         for issuer in &config.issuers {
             let url = issuer.issuer.trim_end_matches('/');
             let is_one = |tenant: &&Arc<Tenant>| tenant.endpoint.to_string() == url;
-            if let Some(tenant) = config.tenants.iter().find(is_one) {
+            let whose = match config.tenants.iter().find(is_one) {
+                Some(tenant) => Some(format!("the tenant {}", tenant.name)),
+                None => Endpoint::parse(url)
+                    .is_ok_and(|it| it.is_logto_app())
+                    .then(|| "a tenant of Logto Cloud".to_owned()),
+            };
+            if let Some(whose) = whose {
                 let key = KeyPath::of(&["issuers", issuer.name.as_str(), "issuer"]);
-                let what = format!(
-                    "this is the endpoint of the tenant {}; the issuer of Logto's tokens is below it",
-                    tenant.name
-                );
+                let what =
+                    format!("this is the endpoint of {whose}; the issuer of Logto's tokens is below it");
                 self.warn(&key, what, format!("Write \"{url}/oidc\"."));
             }
         }

@@ -70,7 +70,8 @@ impl Checker<'_> {
         let endpoint = match raw.endpoint {
             Some(leaf) => self
                 .leaf(at, "endpoint", Some(leaf))
-                .and_then(|text| self.endpoint(&at.key("endpoint"), &text)),
+                .and_then(|text| self.endpoint(&at.key("endpoint"), &text))
+                .filter(|endpoint| !self.is_the_console(&at.key("endpoint"), endpoint)),
             None => self.implied_endpoint(at, &name),
         };
         let resource = match raw.resource {
@@ -158,6 +159,16 @@ impl Checker<'_> {
                 None
             }
         }
+    }
+
+    fn is_the_console(&mut self, key: &KeyPath, endpoint: &Endpoint) -> bool {
+        let is_it = endpoint.authority.host() == "cloud.logto.io";
+        if is_it {
+            let what = "this is the Console of Logto Cloud, and no tenant";
+            let remedy = "Write the tenant's own address: \"https://TENANT-ID.logto.app\".";
+            self.problem(key, what, remedy);
+        }
+        is_it
     }
 
     pub(super) fn endpoint(&mut self, key: &KeyPath, text: &str) -> Option<Endpoint> {

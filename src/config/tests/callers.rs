@@ -291,3 +291,19 @@ fn other_proxies_may_ask_where_that_is_said() {
     let on = on.env("CLAVIGER_AUTHZ__ENABLED", "true");
     assert!(on.config().authz.enabled && !Config::default().authz.enabled);
 }
+
+#[test]
+fn one_list_has_two_keys_and_a_caller_any_number() {
+    let digest = |n: u8| format!("\"{}\"", format!("{n:02}").repeat(32));
+    let tables: Vec<_> = (2..5).map(|n| format!("{{ api_key_sha256 = {} }}", digest(n))).collect();
+    let config = bench("", &format!("identify = [{}]", tables.join(", "))).config();
+    assert_eq!(config.callers[0].api_keys().count(), 3);
+    let list = format!("identify = {{ api_key_sha256 = [{}, {}, {}] }}", digest(2), digest(3), digest(4));
+    says(
+        "",
+        &list,
+        &[
+            "c.toml:7: callers.c.identify[0].api_key_sha256: there are 3 keys; two is the most. Keep the new one and the one that it replaces.",
+        ],
+    );
+}

@@ -196,6 +196,42 @@ fn the_issuer_of_logto_is_below_its_endpoint() {
                 \"https://acme.logto.app/oidc\".";
     assert!(warnings("https://acme.logto.app").contains(want), "{}", warnings("https://acme.logto.app"));
     assert!(!warnings("https://acme.logto.app/oidc").contains("endpoint"));
+    // Of a tenant that is none here.
+    let want = "c.toml:2: issuers.x.issuer: this is the endpoint of a tenant of Logto Cloud; the issuer of Logto's tokens is below it. Write \
+                \"https://other.logto.app/oidc\".";
+    assert!(warnings("https://other.logto.app/").contains(want), "{}", warnings("https://other.logto.app/"));
+    assert!(!warnings("https://other.logto.app/oidc").contains("endpoint"));
+}
+
+#[test]
+fn the_console_of_logto_is_no_tenant() {
+    for url in ["https://cloud.logto.io", "https://cloud.logto.io/"] {
+        let said = replaced("client_id", &format!("endpoint = \"{url}\"\nclient_id")).problems();
+        assert_eq!(
+            said,
+            [
+                "c.toml:3: tenants.acme.endpoint: this is the Console of Logto Cloud, and no tenant. Write the tenant's own address: \
+                 \"https://TENANT-ID.logto.app\"."
+            ]
+        );
+    }
+}
+
+/// Not that of a token, which stands elsewhere for something else.
+#[test]
+fn a_token_is_no_section_that_was_written_elsewhere() {
+    let said = replaced("identify = {", "identify = { token = \"x\",").problems().join("\n");
+    let want = "callers.c.identify[0].token: there is no such key. For an API key write api_key = { file = \"…\" }, for a JWT jwt = { issuer \
+                = \"…\", claims = { … } }.";
+    assert!(said.contains(want), "{said}");
+    let said = above("[vault]\naddress = \"https://vault:8200\"\ntoken = \"x\"").problems().join("\n");
+    for key in ["address", "token"] {
+        let want = format!(
+            "vault.{key}: there is no such key. [vault] is Claviger's own store; for a secret in HashiCorp Vault write client_secret = {{ exec = \
+             [\"vault\", \"kv\", \"get\", \"-field=…\", \"…\"] }}."
+        );
+        assert!(said.contains(&want), "{said}");
+    }
 }
 
 /// What the second one would be told when it starts, by a system that does not know whose the first one is.

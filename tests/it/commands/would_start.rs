@@ -55,6 +55,12 @@ async fn check_finds_places_that_are_not_there() {
 
     std::fs::write(files.0.path().join("s"), "").expect("it can be written");
     std::fs::create_dir(files.0.path().join("d")).expect("it can be made");
+    let socket = usual().set("listen.proxy", format!("['unix:{there}/d']"));
+    let socket = claviger(&["check", "--config", &files.with(&socket)]).await;
+    let said = format!(
+        "listen.proxy: {there}/d is a directory. Name a socket in it, such as unix:{there}/d/claviger.sock.\n"
+    );
+    assert!(socket.assert_code(64).stderr.contains(&said), "{}", socket.stderr);
     let in_the_way = with_key(sockets(&there).set("vault.store", quoted_file(&there, "d")));
     let in_the_way = claviger(&["check", "--config", &files.with(&in_the_way)]).await;
     in_the_way.assert_code(64);

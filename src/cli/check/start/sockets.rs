@@ -63,8 +63,14 @@ impl Start {
     }
 
     fn socket(&mut self, key: &str, path: &Path) {
-        if std::fs::symlink_metadata(path).is_ok_and(|there| !there.file_type().is_socket()) {
-            self.errors.push(format!("{key}: {} exists and is not a socket. Remove it.", path.display()));
+        let shown = path.display();
+        if path.is_dir() {
+            self.errors.push(format!(
+                "{key}: {shown} is a directory. Name a socket in it, such as unix:{}.",
+                path.join("claviger.sock").display()
+            ));
+        } else if std::fs::symlink_metadata(path).is_ok_and(|there| !there.file_type().is_socket()) {
+            self.errors.push(format!("{key}: {shown} exists and is not a socket. Remove it."));
         }
         if let Some(directory) = missing_directory(path) {
             self.warnings.push(format!(
