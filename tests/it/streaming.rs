@@ -117,6 +117,11 @@ async fn b22_the_beginning_arrives_before_the_end_is_there() {
 async fn no_body_is_refused_before_it_makes_an_empty_user() {
     let logto = Logto::start().await;
     let proxy = Proxy::of(&logto).await;
+    let users = async || {
+        let page = proxy.ask(&Request::get("/api/users?page_size=1")).await;
+        page.value("total-number").expect("how many there are").to_owned()
+    };
+    let before = users().await;
     let bare = Request::new("POST", "/api/users");
     let form = "application/x-www-form-urlencoded";
     let of = |content_type| bare.clone().header("Content-Type", content_type);
@@ -144,7 +149,8 @@ async fn no_body_is_refused_before_it_makes_an_empty_user() {
         let answer = client.read_answer("POST").await.expect("an answer");
         assert_eq!(answer.outcome(), (400, "claviger.bad_request".into()), "{}", answer.text());
     }
-    assert_eq!(logto.api_requests(), 0, "none of them was carried out");
+    // The head of what comes in pieces may have been sent, and its end was not.
+    assert_eq!(users().await, before, "none of them was carried out");
     let chunked = Request::post("/api/users", "{}").header("Transfer-Encoding", "chunked");
     assert_eq!(proxy.ask(&chunked).await.status, 200);
 }
