@@ -83,18 +83,18 @@ fn of_listener(named: Named, within: bool) -> Option<Meant> {
 
 fn of_servers(named: Named, within: bool) -> Meant {
     let roots = if within { "roots" } else { "tls.roots" };
-    let trust = format!("write {roots} = {{ file = \"ca.pem\" }}");
+    let trust = format!("{roots} = {{ file = \"ca.pem\" }}");
     let remedy = match named {
-        Named::Authorities => format!("W{}.", trust.trim_start_matches('w')),
+        Named::Authorities => format!("Write {trust}."),
         Named::Tls => format!(
-            "TLS follows from https:// or rediss:// in the address; to trust a CA of your own {trust}."
+            "TLS follows from https:// or rediss:// in the address; to trust a CA of your own write {trust}."
         ),
         Named::Verification => {
-            format!("Certificates are always verified. To trust one of your own, {trust}.")
+            format!("Certificates are always verified. To trust one of your own, write {trust}.")
         }
         Named::Certificate | Named::Key | Named::OfClients => format!(
             "Claviger shows no client certificate, so have the server let it through without one. To trust the CA of the server's \
-             certificate, {trust}."
+             certificate, write {trust}."
         ),
     };
     Meant { remedy, key: None }
