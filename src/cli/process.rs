@@ -181,13 +181,19 @@ impl Process {
         match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
                 format!(
-                    "{}: no answer within {PATIENCE:?}; the process there hangs, is overloaded, or is not Claviger",
+                    "{}: no answer in time; the process there hangs, is overloaded, or is not Claviger",
                     self.address
                 )
             }
             io::ErrorKind::InvalidData => format!("{}: {error}", self.address),
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
-                format!("{}: {error}; if another service listens there, {NAME_ADMIN}", self.address)
+            io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe => {
+                format!(
+                    "{}: the connection ended without a whole answer; if another service listens there, {NAME_ADMIN}",
+                    self.address
+                )
             }
             _ if matches!(&self.address, Address::Tcp(address) if address.port() == 0) => format!(
                 "{}: claviger serve took a free port when it started: write --address with the one in the line `ready` of its log",
