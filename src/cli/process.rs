@@ -5,6 +5,7 @@ mod answer;
 use std::{
     io::{self, BufRead as _, Read, Write},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
+    os::unix::net::UnixStream,
     process::ExitCode,
     time::Duration,
 };
@@ -19,6 +20,10 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(2);
 /// More than any answer has.
 const MAX_ANSWER: u64 = 16 * 1024 * 1024;
+
+trait Stream: Read + Write {}
+
+impl<T: Read + Write> Stream for T {}
 
 /// A process, by its admin listener.
 #[derive(Clone)]
@@ -135,19 +140,18 @@ impl Process {
         body: &str,
         patience: Duration,
     ) -> io::Result<Answer> {
-        match &self.address {
-            Address::Tcp(address) => {
-                let stream = TcpStream::connect_timeout(&reachable(*address), PATIENCE)?;
-                stream.set_read_timeout(Some(patience))?;
-                stream.set_write_timeout(Some(patience))?;
-                self.exchange(stream, method, target, body)
+        let mut stream = self.connect(patience)?;
+        let sent = write!(stream, "{method} {target} HTTP/1.1\r\nConnection: close\r\n");
+        let sent = sent.and_then(|()| self.rest(&mut stream, body));
+        // A refusal may come, and the connection end, before the body was taken.
+        let mut answer = Vec::new();
+        let read = stream.take(MAX_ANSWER).read_to_end(&mut answer);
+        match Answer::parse(&String::from_utf8_lossy(&answer), &self.address) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                sent.and(read)?;
+                Err(error)
             }
-            Address::Unix(path) => {
-                let stream = std::os::unix::net::UnixStream::connect(path)?;
-                stream.set_read_timeout(Some(patience))?;
-                stream.set_write_timeout(Some(patience))?;
-                self.exchange(stream, method, target, body)
-            }
+            answer => answer,
         }
     }
 
@@ -160,20 +164,32 @@ impl Process {
         patience: Duration,
         each: &mut dyn FnMut(&str),
     ) -> io::Result<Answer> {
-        match &self.address {
-            Address::Tcp(address) => {
-                let stream = TcpStream::connect_timeout(&reachable(*address), PATIENCE)?;
-                stream.set_read_timeout(Some(patience))?;
-                stream.set_write_timeout(Some(PATIENCE))?;
-                self.lines(stream, target, body, each)
-            }
-            Address::Unix(path) => {
-                let stream = std::os::unix::net::UnixStream::connect(path)?;
-                stream.set_read_timeout(Some(patience))?;
-                stream.set_write_timeout(Some(PATIENCE))?;
-                self.lines(stream, target, body, each)
+        let mut stream = self.connect(patience)?;
+        // By HTTP/1.0 lines come as they are, and end with the connection.
+        write!(stream, "POST {target} HTTP/1.0\r\nAccept: application/x-ndjson\r\n")?;
+        self.rest(&mut stream, body)?;
+        let mut lines = io::BufReader::new(stream.take(MAX_ANSWER)).lines();
+        let status = lines.next().transpose()?.unwrap_or_default();
+        let status = status.strip_prefix("HTTP/1.0 ").and_then(|rest| rest.get(..3)?.parse().ok());
+        let status: u16 = status.ok_or_else(strange)?;
+        let (mut is_lines, mut is_own) = (false, false);
+        for header in lines.by_ref() {
+            match header?.to_ascii_lowercase() {
+                end if end.is_empty() => break,
+                kind if kind.starts_with("content-type:") => is_lines = kind.contains("ndjson"),
+                line => is_own |= is_of_claviger(&line),
             }
         }
+        let mut rest = String::new();
+        for line in lines {
+            let line = line?;
+            if is_lines && is_own {
+                each(&line);
+            } else {
+                rest = rest + &line + "\n";
+            }
+        }
+        Answer::of_parts(status, is_own, rest, &self.address)
     }
 
     /// Why there is no answer, and what to look at.
@@ -203,63 +219,26 @@ impl Process {
         }
     }
 
-    fn exchange(
-        &self,
-        mut stream: impl Read + Write,
-        method: &str,
-        target: &str,
-        body: &str,
-    ) -> io::Result<Answer> {
-        let sent = write!(stream, "{method} {target} HTTP/1.1\r\nConnection: close\r\n");
-        let sent = sent.and_then(|()| self.rest(&mut stream, body));
-        // A refusal may come, and the connection end, before the body was taken.
-        let mut answer = Vec::new();
-        let read = stream.take(MAX_ANSWER).read_to_end(&mut answer);
-        match Answer::parse(&String::from_utf8_lossy(&answer), &self.address) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                sent.and(read)?;
-                Err(error)
+    /// Within the time that anybody is given; it waits as long for what it reads and writes then.
+    fn connect(&self, patience: Duration) -> io::Result<Box<dyn Stream>> {
+        Ok(match &self.address {
+            Address::Tcp(address) => {
+                let stream = TcpStream::connect_timeout(&reachable(*address), PATIENCE)?;
+                stream.set_read_timeout(Some(patience))?;
+                stream.set_write_timeout(Some(patience))?;
+                Box::new(stream)
             }
-            answer => answer,
-        }
-    }
-
-    fn lines(
-        &self,
-        mut stream: impl Read + Write,
-        target: &str,
-        body: &str,
-        each: &mut dyn FnMut(&str),
-    ) -> io::Result<Answer> {
-        // By HTTP/1.0 lines come as they are, and end with the connection.
-        write!(stream, "POST {target} HTTP/1.0\r\nAccept: application/x-ndjson\r\n")?;
-        self.rest(&mut stream, body)?;
-        let mut lines = io::BufReader::new(stream.take(MAX_ANSWER)).lines();
-        let status = lines.next().transpose()?.unwrap_or_default();
-        let status = status.strip_prefix("HTTP/1.0 ").and_then(|rest| rest.get(..3)?.parse().ok());
-        let status: u16 = status.ok_or_else(strange)?;
-        let (mut is_lines, mut is_own) = (false, false);
-        for header in lines.by_ref() {
-            match header?.to_ascii_lowercase() {
-                end if end.is_empty() => break,
-                kind if kind.starts_with("content-type:") => is_lines = kind.contains("ndjson"),
-                line => is_own |= is_of_claviger(&line),
+            Address::Unix(path) => {
+                let stream = UnixStream::connect(path)?;
+                stream.set_read_timeout(Some(patience))?;
+                stream.set_write_timeout(Some(patience))?;
+                Box::new(stream)
             }
-        }
-        let mut rest = String::new();
-        for line in lines {
-            let line = line?;
-            if is_lines && is_own {
-                each(&line);
-            } else {
-                rest = rest + &line + "\n";
-            }
-        }
-        Answer::of_parts(status, is_own, rest, &self.address)
+        })
     }
 
     /// What every request has behind its first line.
-    fn rest(&self, stream: &mut impl Write, body: &str) -> io::Result<()> {
+    fn rest(&self, stream: &mut dyn Write, body: &str) -> io::Result<()> {
         write!(stream, "Host: localhost\r\nContent-Length: {}\r\n", body.len())?;
         if let Some(token) = self.token.as_ref().and_then(|token| token.header("Bearer ").ok()) {
             stream.write_all(b"Authorization: ")?;
