@@ -22,7 +22,7 @@ mod unreadable;
 mod watch;
 pub mod worker;
 
-pub use bind::{BindError, Bound, UNPRIVILEGED};
+pub use bind::{BindError, Bound, UNPRIVILEGED, in_place_of, is_missing};
 pub use connection::Connection;
 pub use handler::Handler;
 pub use in_process::InProcess;

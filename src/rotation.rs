@@ -156,11 +156,6 @@ impl Rotator {
         self.failed.of(alias)
     }
 
-    /// All such, by tenant.
-    pub fn failures(&self) -> BTreeMap<TenantName, RotationFailure> {
-        self.failed.all()
-    }
-
     /// Begins a rotation, and goes as far as it can go now: to the overlap.
     ///
     /// # Errors

@@ -117,9 +117,9 @@ struct Told {
 impl Told {
     /// A line for each, what failed first.
     fn text(mut self) -> String {
-        self.failed.sort_by(|(one, _), (other, _)| one.cmp(other));
-        self.granted.sort();
-        self.held.sort();
+        self.failed.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        self.granted.sort_unstable();
+        self.held.sort_unstable();
         let failed = self.failed.iter().map(|(name, error)| {
             let said = error.to_string();
             let end = if said.ends_with('?') { "" } else { "." };

@@ -47,7 +47,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let config = &loaded.config;
     let names: Vec<_> = config.callers.iter().map(|caller| caller.name.as_str()).collect();
     if let Some(unknown) = args.callers.iter().find(|name| !names.contains(&name.as_str())) {
-        return super::usage(&format!("there is no caller {unknown:?}; there are: {}", names.join(", ")));
+        return super::usage(&super::output::no_such("caller", unknown, &names));
     }
     let catalog = &*config.catalog.catalog;
     let grants = match Grants::new(config) {

@@ -6,7 +6,7 @@ use clap_complete::ArgValueCandidates;
 use serde_json::json;
 
 use crate::{
-    catalog::{Catalog, Operation, Requirement, Risk, nearest},
+    catalog::{Catalog, Operation, Requirement, Risk},
     config::Roots,
     openapi::{self, Change, Difference, Document, Novelty},
     trust,
@@ -61,12 +61,7 @@ fn list(catalog: &Arc<Catalog>, args: &Args) -> ExitCode {
     if let Some(tag) = &args.tag
         && catalog.tag(tag).is_none()
     {
-        let lower = tag.to_ascii_lowercase();
-        let instead = match nearest(&lower, catalog.tags().iter().copied()) {
-            Some(near) => format!(". Did you mean {near}?"),
-            None => format!("; there are: {}", catalog.tags().join(", ")),
-        };
-        return super::usage(&format!("there is no tag {tag:?}{instead}"));
+        return super::usage(&super::output::no_such("tag", tag, catalog.tags()));
     }
     let chosen = catalog
         .operations()
@@ -135,7 +130,7 @@ fn diff(catalog: &Catalog, from: &str, json: bool) -> ExitCode {
 fn read(from: &str) -> Result<Vec<u8>, String> {
     if !from.starts_with("http://") && !from.starts_with("https://") {
         let path = Path::new(from);
-        let why = |error| format!("{from}: {}", super::output::why_unopened(path, &error));
+        let why = |error| super::output::unopened("", path, &error);
         let about = std::fs::metadata(path).map_err(why)?;
         if about.len() > MOST as u64 {
             return Err(format!("{from}: it is larger than {MOST} bytes"));

@@ -10,6 +10,7 @@ use std::{
 };
 
 use crate::{
+    catalog::nearest,
     config::Problems,
     secret::{may_be_secret, mistaken},
 };
@@ -97,7 +98,7 @@ pub(super) fn unopened(option: &str, path: &Path, error: &io::Error) -> String {
 }
 
 /// The same without its name.
-pub(super) fn why_unopened(path: &Path, error: &io::Error) -> String {
+fn why_unopened(path: &Path, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => {
             let directory = path.parent().filter(|it| !it.as_os_str().is_empty() && !it.exists());
@@ -108,6 +109,15 @@ pub(super) fn why_unopened(path: &Path, error: &io::Error) -> String {
             format!("{what}: look at the path")
         }
         _ => error.to_string(),
+    }
+}
+
+/// What to say where `name` is none of these, which may be a secret that was given in the place of a name.
+pub(super) fn no_such(what: &str, name: &str, names: &[&str]) -> String {
+    let named = if may_be_secret(name) { "of that name".to_owned() } else { format!("{name:?}") };
+    match nearest(&name.to_ascii_lowercase(), names.iter().copied()) {
+        Some(near) => format!("there is no {what} {named}. Did you mean {near}?"),
+        None => format!("there is no {what} {named}; there are: {}", names.join(", ")),
     }
 }
 
@@ -138,7 +148,16 @@ pub(super) fn count(number: usize, what: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::sentence;
+    use super::{no_such, sentence};
+
+    #[test]
+    fn a_name_that_is_none_is_not_repeated_where_it_may_be_a_secret() {
+        let said = |name| no_such("caller", name, &["billing", "shop"]);
+        assert_eq!(said("Biling"), "there is no caller \"Biling\". Did you mean billing?");
+        assert_eq!(said("x"), "there is no caller \"x\"; there are: billing, shop");
+        let key = "cvk_Xq3vL9pTz7Rk2Wm8Yc4Nb6Jd1Hf5Gs0A";
+        assert_eq!(said(key), "there is no caller of that name; there are: billing, shop");
+    }
 
     #[test]
     fn a_sentence_has_one_end() {

@@ -5,6 +5,7 @@ mod answer;
 use std::{
     io::{self, BufRead as _, Read, Write},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
+    os::unix::net::UnixStream,
     process::ExitCode,
     time::Duration,
 };
@@ -19,6 +20,10 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(2);
 /// More than any answer has.
 const MAX_ANSWER: u64 = 16 * 1024 * 1024;
+
+trait Stream: Read + Write {}
+
+impl<T: Read + Write> Stream for T {}
 
 /// A process, by its admin listener.
 #[derive(Clone)]
@@ -135,75 +140,7 @@ impl Process {
         body: &str,
         patience: Duration,
     ) -> io::Result<Answer> {
-        match &self.address {
-            Address::Tcp(address) => {
-                let stream = TcpStream::connect_timeout(&reachable(*address), PATIENCE)?;
-                stream.set_read_timeout(Some(patience))?;
-                stream.set_write_timeout(Some(patience))?;
-                self.exchange(stream, method, target, body)
-            }
-            Address::Unix(path) => {
-                let stream = std::os::unix::net::UnixStream::connect(path)?;
-                stream.set_read_timeout(Some(patience))?;
-                stream.set_write_timeout(Some(patience))?;
-                self.exchange(stream, method, target, body)
-            }
-        }
-    }
-
-    /// Asks it for an answer of lines, and hands each on as it comes; returns the status, and what is no line of such an
-    /// answer. Between two of them it waits as long.
-    pub(super) fn watch(
-        &self,
-        target: &str,
-        body: &str,
-        patience: Duration,
-        each: &mut dyn FnMut(&str),
-    ) -> io::Result<Answer> {
-        match &self.address {
-            Address::Tcp(address) => {
-                let stream = TcpStream::connect_timeout(&reachable(*address), PATIENCE)?;
-                stream.set_read_timeout(Some(patience))?;
-                stream.set_write_timeout(Some(PATIENCE))?;
-                self.lines(stream, target, body, each)
-            }
-            Address::Unix(path) => {
-                let stream = std::os::unix::net::UnixStream::connect(path)?;
-                stream.set_read_timeout(Some(patience))?;
-                stream.set_write_timeout(Some(PATIENCE))?;
-                self.lines(stream, target, body, each)
-            }
-        }
-    }
-
-    /// Why there is no answer, and what to look at.
-    pub(super) fn unreachable(&self, error: &io::Error) -> String {
-        match error.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                format!(
-                    "{}: no answer within {PATIENCE:?}; the process there hangs, is overloaded, or is not Claviger",
-                    self.address
-                )
-            }
-            io::ErrorKind::InvalidData => format!("{}: {error}", self.address),
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
-                format!("{}: {error}; if another service listens there, {NAME_ADMIN}", self.address)
-            }
-            _ if matches!(&self.address, Address::Tcp(address) if address.port() == 0) => format!(
-                "{}: claviger serve took a free port when it started: write --address with the one in the line `ready` of its log",
-                self.address
-            ),
-            _ => format!("{}: {error}; is `claviger serve` running?", self.address),
-        }
-    }
-
-    fn exchange(
-        &self,
-        mut stream: impl Read + Write,
-        method: &str,
-        target: &str,
-        body: &str,
-    ) -> io::Result<Answer> {
+        let mut stream = self.connect(patience)?;
         let sent = write!(stream, "{method} {target} HTTP/1.1\r\nConnection: close\r\n");
         let sent = sent.and_then(|()| self.rest(&mut stream, body));
         // A refusal may come, and the connection end, before the body was taken.
@@ -218,13 +155,16 @@ impl Process {
         }
     }
 
-    fn lines(
+    /// Asks it for an answer of lines, and hands each on as it comes; returns the status, and what is no line of such an
+    /// answer. Between two of them it waits as long.
+    pub(super) fn watch(
         &self,
-        mut stream: impl Read + Write,
         target: &str,
         body: &str,
+        patience: Duration,
         each: &mut dyn FnMut(&str),
     ) -> io::Result<Answer> {
+        let mut stream = self.connect(patience)?;
         // By HTTP/1.0 lines come as they are, and end with the connection.
         write!(stream, "POST {target} HTTP/1.0\r\nAccept: application/x-ndjson\r\n")?;
         self.rest(&mut stream, body)?;
@@ -252,8 +192,53 @@ impl Process {
         Answer::of_parts(status, is_own, rest, &self.address)
     }
 
+    /// Why there is no answer, and what to look at.
+    pub(super) fn unreachable(&self, error: &io::Error) -> String {
+        match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                format!(
+                    "{}: no answer in time; the process there hangs, is overloaded, or is not Claviger",
+                    self.address
+                )
+            }
+            io::ErrorKind::InvalidData => format!("{}: {error}", self.address),
+            io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe => {
+                format!(
+                    "{}: the connection ended without a whole answer; if another service listens there, {NAME_ADMIN}",
+                    self.address
+                )
+            }
+            _ if matches!(&self.address, Address::Tcp(address) if address.port() == 0) => format!(
+                "{}: claviger serve took a free port when it started: write --address with the one in the line `ready` of its log",
+                self.address
+            ),
+            _ => format!("{}: {error}; is `claviger serve` running?", self.address),
+        }
+    }
+
+    /// Within the time that anybody is given; it waits as long for what it reads and writes then.
+    fn connect(&self, patience: Duration) -> io::Result<Box<dyn Stream>> {
+        Ok(match &self.address {
+            Address::Tcp(address) => {
+                let stream = TcpStream::connect_timeout(&reachable(*address), PATIENCE)?;
+                stream.set_read_timeout(Some(patience))?;
+                stream.set_write_timeout(Some(patience))?;
+                Box::new(stream)
+            }
+            Address::Unix(path) => {
+                let stream = UnixStream::connect(path)?;
+                stream.set_read_timeout(Some(patience))?;
+                stream.set_write_timeout(Some(patience))?;
+                Box::new(stream)
+            }
+        })
+    }
+
     /// What every request has behind its first line.
-    fn rest(&self, stream: &mut impl Write, body: &str) -> io::Result<()> {
+    fn rest(&self, stream: &mut dyn Write, body: &str) -> io::Result<()> {
         write!(stream, "Host: localhost\r\nContent-Length: {}\r\n", body.len())?;
         if let Some(token) = self.token.as_ref().and_then(|token| token.header("Bearer ").ok()) {
             stream.write_all(b"Authorization: ")?;

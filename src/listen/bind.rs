@@ -118,6 +118,9 @@ fn bind_unix(path: &Path, mode: u32) -> io::Result<std::os::unix::net::UnixListe
 fn remedy(address: &Address, error: &io::Error) -> String {
     let uid = rustix::process::geteuid().as_raw();
     match (error.kind(), address) {
+        (_, Address::Tcp(address)) if is_missing(error) => {
+            format!("This machine does not have the address. {}", in_place_of(*address))
+        }
         (io::ErrorKind::AddrInUse, Address::Unix(path)) if !is_socket(path) => {
             let (kind, remedy) = match path.is_dir() {
                 true => ("directory", "name a socket in it"),
@@ -132,13 +135,25 @@ fn remedy(address: &Address, error: &io::Error) -> String {
         (io::ErrorKind::PermissionDenied, Address::Unix(_)) => {
             format!("Let uid {uid} write to the directory of the socket, or choose another.")
         }
-        (io::ErrorKind::AddrNotAvailable, _) => {
-            "This machine does not have the address: check it, or use 127.0.0.1 or 0.0.0.0.".into()
-        }
         (io::ErrorKind::NotFound, _) => {
             format!("The directory of the socket does not exist: create it, writable for uid {uid}.")
         }
         _ => "Choose another address.".into(),
+    }
+}
+
+/// Whether the machine lacks an address, or all of its family: IPv6 may be switched off in the kernel.
+pub fn is_missing(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrNotAvailable
+        || error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
+}
+
+/// What to write instead of an address that is missing: nothing that is open to more machines.
+pub fn in_place_of(address: SocketAddr) -> String {
+    let port = address.port();
+    match address.ip().is_loopback() {
+        true => format!("Write \"127.0.0.1:{port}\"."),
+        false => format!("Write one that it has, or \"0.0.0.0:{port}\" for all of them."),
     }
 }
 
@@ -165,6 +180,18 @@ mod tests {
         let uid = rustix::process::geteuid().as_raw();
         let missing = said(&dir.path().join("none/s"));
         assert!(missing.ends_with(&format!("create it, writable for uid {uid}.")), "{missing}");
+    }
+
+    #[test]
+    fn in_place_of_an_address_that_is_missing_none_is_named_that_more_machines_reach() {
+        let instead = |text: &str| in_place_of(text.parse().unwrap());
+        assert_eq!(instead("[::1]:3600"), "Write \"127.0.0.1:3600\".");
+        let all = "Write one that it has, or \"0.0.0.0:3600\" for all of them.";
+        assert_eq!((instead("[::]:3600").as_str(), instead("192.0.2.7:3600").as_str()), (all, all));
+        assert!(is_missing(&rustix::io::Errno::AFNOSUPPORT.into()));
+        let foreign = Address::Tcp("192.0.2.7:3600".parse().unwrap());
+        let said = Bound::new("listen.proxy", &foreign, 0o600).unwrap_err().to_string();
+        assert!(said.ends_with(&format!("This machine does not have the address. {all}")), "{said}");
     }
 
     /// Until they are accepted they cost nothing here; what finds no room in the queue is sent again a second later.

@@ -113,10 +113,10 @@ impl Adoption {
             found.ok_or_else(|| {
                 let known: Vec<_> = known().take(MOST_SHOWN).map(TemplateName::as_str).collect();
                 let there = match &known[..] {
-                    [] => "the configuration has no template".to_owned(),
+                    [] => "write [tenant_templates.NAME]".to_owned(),
                     known => format!("there are: {}", known.join(", ")),
                 };
-                said(format!("there is no tenant_templates.{}; {there}", name.escape_debug()))
+                said(format!("there is no such template; {there}"))
             })
         });
         let template: Option<TemplateName> = template.transpose()?;

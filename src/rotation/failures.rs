@@ -1,7 +1,7 @@
 //! Rotations that have failed here: each is left alone for a while, and told of meanwhile.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -51,12 +51,6 @@ impl Failures {
     /// What the operator is told of this one.
     pub(super) fn of(&self, alias: &TenantName) -> Option<RotationFailure> {
         self.lock().get(alias)?.1.clone()
-    }
-
-    /// The same of all.
-    pub(super) fn all(&self) -> BTreeMap<TenantName, RotationFailure> {
-        let failed = self.lock();
-        failed.iter().filter_map(|(alias, (_, told))| Some((alias.clone(), told.clone()?))).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<TenantName, (Instant, Option<RotationFailure>)>> {

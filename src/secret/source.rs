@@ -2,7 +2,7 @@
 //! A command is only named here. Errors say which place, never what is there.
 
 use std::{
-    io::Read as _,
+    io::{ErrorKind, Read as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -12,7 +12,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 use super::{
     Secret,
     exec::Command,
-    mistaken::{mistaken, names_variable},
+    mistaken::{may_be_secret, mistaken, names_variable},
 };
 use crate::regular_file;
 
@@ -36,7 +36,7 @@ pub enum SecretSource {
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// The file is missing, unreadable or a directory.
-    #[error("cannot read the file {path}: {source}")]
+    #[error("{}", unreadable(path, source))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -84,6 +84,14 @@ impl SecretSource {
             },
         }
     }
+}
+
+fn unreadable(path: &Path, source: &std::io::Error) -> String {
+    let mut parts = [Some(path.as_os_str()), path.file_name()].into_iter().flatten();
+    if source.kind() == ErrorKind::NotFound && parts.any(|it| may_be_secret(&it.to_string_lossy())) {
+        return mistaken("file", "a file");
+    }
+    format!("cannot read the file {}: {source}", path.display())
 }
 
 fn unset(name: &str) -> String {
@@ -142,5 +150,14 @@ mod tests {
         }
         std::fs::write(&path, vec![b'x'; 64 * 1024 + 1]).unwrap();
         assert!(matches!(source.read(), Err(SecretError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn a_secret_in_the_place_of_its_file_is_not_repeated() {
+        let dir = tempfile::tempdir().unwrap();
+        let said = |name| SecretSource::File(dir.path().join(name)).read().unwrap_err().to_string();
+        let says = "file names a file; this looks like the secret itself, and is not repeated here";
+        assert_eq!(said("Xq3vL9pTz7Rk2Wm8Yc4Nb6Jd1Hf5Gs0A"), says);
+        assert!(said("acme").starts_with("cannot read the file /"), "{}", said("acme"));
     }
 }

@@ -88,7 +88,9 @@ impl Tokens {
     pub fn status(&self) -> Vec<SlotStatus> {
         let slots: Vec<_> = self.index().slots.values().filter_map(Weak::upgrade).collect();
         let mut all: Vec<_> = slots.iter().map(|slot| slot.status()).collect();
-        all.sort_by(|a, b| (&a.tenant, &a.resource, &a.scopes).cmp(&(&b.tenant, &b.resource, &b.scopes)));
+        all.sort_unstable_by(|a, b| {
+            (&a.tenant, &a.resource, &a.scopes).cmp(&(&b.tenant, &b.resource, &b.scopes))
+        });
         all
     }
 

@@ -4,7 +4,7 @@
 //! away changes nothing; it is asked again until it answers.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -121,7 +121,7 @@ impl Follower {
             }
             all => (all?, false),
         };
-        let there: BTreeSet<_> = all.iter().map(|stored| stored.record.alias.clone()).collect();
+        let there: HashSet<_> = all.iter().map(|stored| stored.record.alias.clone()).collect();
         let gone = self.known.keys().filter(|alias| !there.contains(*alias));
         let mut changes: Vec<_> = gone.map(|alias| (alias.clone(), None)).collect();
         // Another vault counts its versions anew.

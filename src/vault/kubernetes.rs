@@ -9,7 +9,7 @@ mod object;
 mod watch;
 
 use std::{
-    collections::BTreeSet,
+    collections::HashSet,
     fmt,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -206,7 +206,7 @@ impl KubernetesSecrets {
     async fn gone_over(&self, known: Vec<TenantName>) -> Result<Vec<Stored>, VaultError> {
         let proof = self.proof().await?.ok_or_else(|| Unavailable::gone(PLACE))?;
         let objects = self.objects().await?;
-        let there: BTreeSet<_> = objects.iter().filter_map(Object::alias).collect();
+        let there: HashSet<_> = objects.iter().filter_map(Object::alias).collect();
         let missing = store::missing(&known, |alias| there.contains(alias));
         if !missing.is_empty() {
             return Err(Unavailable::replaced(PLACE, &missing).into());
@@ -225,7 +225,7 @@ impl KubernetesSecrets {
                 tokio::task::yield_now().await;
             }
         }
-        all.sort_by(|one, other| one.record.alias.cmp(&other.record.alias));
+        all.sort_unstable_by(|one, other| one.record.alias.cmp(&other.record.alias));
         Ok(all)
     }
 

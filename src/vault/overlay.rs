@@ -61,7 +61,7 @@ impl VaultTenants {
             _ => own,
         });
         let mut tenants: Vec<_> = own.chain(ours).cloned().collect();
-        tenants.sort_by(|one, other| one.name.cmp(&other.name));
+        tenants.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         Config { tenants, ..config.clone() }
     }
 

@@ -79,8 +79,19 @@ async fn another_server_is_not_taken_for_claviger() {
     let closes = Scripted::start(&logto, Reaction::Bytes(Vec::new())).await;
     let at = closes.base_url().trim_start_matches("http://").to_owned();
     let said = claviger(&["healthcheck", "--address", &at]).await;
-    let says = "; if another service listens there, name the admin listener (listen.admin), such as 127.0.0.1:3601\n";
+    let says = ": the connection ended without a whole answer; if another service listens there, name the admin listener (listen.admin), \
+                such as 127.0.0.1:3601\n";
     assert!(said.assert_code(1).stderr.ends_with(says), "{said:?}");
+    // Redis or a database may not wait for the end of what is no request of theirs.
+    let hasty = std::net::TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    let at = hasty.local_addr().expect("it is bound").to_string();
+    std::thread::spawn(move || hasty.incoming().for_each(drop));
+    let commands: [&[&str]; 4] =
+        [&["healthcheck"], &["status"], &["token", "retry"], &["explain", "/api/users"]];
+    for command in commands {
+        let said = claviger(&[command, &["--address", &at]].concat()).await;
+        assert!(said.stderr.ends_with(says), "{command:?}: {said:?}");
+    }
     let directory = tempfile::tempdir().expect("there is a temporary directory");
     for url in [logto.base_url(), nginx.base_url(), alike.base_url()] {
         let text = url.trim_start_matches("http://").to_owned();

@@ -41,7 +41,7 @@ pub(super) fn all(dates: Option<&Dates>, keyrings: &[KeyringStatus], now: Moment
             ));
         }
     }
-    ends.sort();
+    ends.sort_unstable();
     let shown = |(end, kind, what, note): (SystemTime, &str, String, &str)| {
         json!({
             "kind": kind,

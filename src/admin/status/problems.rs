@@ -95,12 +95,11 @@ impl Admin {
 
     /// What could not be gone on with here, and old secrets that work longer than they should, whoever was to delete them.
     fn of_rotations(&self, now: Moment) -> Vec<Problem> {
-        let mut failures = self.rotator.failures();
         let mut problems = Vec::new();
         for dates in self.rotator.dates() {
             let overdue =
                 dates.retires_at.filter(|at| at.checked_add(LATE).is_some_and(|late| late < now.wall));
-            let failure = failures.remove(&dates.tenant);
+            let failure = self.rotator.failure(&dates.tenant);
             let what = match (&failure, overdue) {
                 (Some(failure), _) => failure.what.clone(),
                 (None, Some(at)) => format!(

@@ -1,6 +1,6 @@
 //! A tenant at this moment: its tokens, the health of its upstream, and what is wrong with either.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -147,7 +147,7 @@ impl TenantNow {
     }
 }
 
-fn by_class(waiting: [usize; 3]) -> BTreeMap<&'static str, usize> {
+fn by_class(waiting: [usize; 3]) -> Value {
     Class::ALL.iter().map(|class| (class.name(), waiting[class.index()])).collect()
 }
 

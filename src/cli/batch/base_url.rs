@@ -34,6 +34,20 @@ pub(super) fn check(url: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// What to say where nobody answers at a URL without a port.
+pub(super) fn no_port(url: &str) -> String {
+    match url.parse::<Uri>() {
+        Ok(uri) if uri.port().is_none() => {
+            let (scheme, host) = (uri.scheme_str().unwrap_or_default(), uri.host().unwrap_or_default());
+            let usual = if scheme == "https" { 443 } else { 80 };
+            format!(
+                "; without a port it is port {usual} that is asked. Claviger's usual one is {scheme}://{host}:{PORT}"
+            )
+        }
+        _ => String::new(),
+    }
+}
+
 /// The URL that was meant, as far as it can be told.
 fn meant(url: &str) -> String {
     if url.starts_with("unix:") || url.starts_with('/') && !url.starts_with("//") {
@@ -53,9 +67,23 @@ fn meant(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::check;
+    use super::{check, no_port};
 
     const NO_SOCKET: &str = "no Unix socket is spoken to: write the http:// URL of a TCP address in listen.proxy, such as http://127.0.0.1:3600";
+
+    #[test]
+    fn the_port_that_a_url_leaves_out_is_named_where_nobody_answers() {
+        let said = no_port("http://h/front");
+        assert_eq!(
+            said,
+            "; without a port it is port 80 that is asked. Claviger's usual one is http://h:3600"
+        );
+        assert!(
+            no_port("https://[::1]").contains("port 443")
+                && no_port("https://[::1]").ends_with("https://[::1]:3600")
+        );
+        assert_eq!(no_port("http://h:80"), "");
+    }
 
     #[test]
     fn a_url_is_one_to_which_paths_can_be_added() {

@@ -8,7 +8,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 
-use super::answer::Answer;
+use super::{answer::Answer, base_url};
 use crate::{
     app::InProcess,
     config::Roots,
@@ -50,7 +50,7 @@ pub(super) struct Lost {
 impl Client {
     /// Asks a running Claviger.
     pub(super) fn of_url(url: &str, roots: Option<&Path>, mut fields: HeaderMap) -> Result<Self, String> {
-        super::base_url::check(url)?;
+        base_url::check(url)?;
         let roots = match roots {
             None => Roots::System,
             Some(path) => {
@@ -116,11 +116,11 @@ impl Client {
                     Some(body) => request.body(body.to_owned()),
                     None => request,
                 };
-                Ok(read(
-                    &by_url(request)
-                        .await
-                        .map_err(|lost| Lost { why: format!("{}: {}", self.name, lost.why), ..lost })?,
-                ))
+                let answer = by_url(request).await.map_err(|lost| {
+                    let hint = if lost.was_sent { String::new() } else { base_url::no_port(&self.name) };
+                    Lost { why: format!("{}: {}{hint}", self.name, lost.why), ..lost }
+                })?;
+                Ok(read(&answer))
             }
             To::InProcess(app) => {
                 let mut request = Request::new(Full::from(body.unwrap_or_default().to_owned()));

@@ -83,7 +83,7 @@ impl Line {
                 return Err("an operation of /cloud has no tenant".into());
             }
             Some(tenant) => {
-                TenantName::parse(tenant).map_err(|error| format!("tenant {tenant:?}: {error}"))?;
+                TenantName::parse(tenant).map_err(|error| format!("tenant: {error}"))?;
                 format!("/t/{tenant}")
             }
             None => String::new(),

@@ -16,7 +16,6 @@ use zeroize::Zeroizing;
 use super::client::Client;
 use crate::{
     app::{InProcess, StartError},
-    catalog::nearest,
     cli::{self, Sources, usage},
     clock::Clock,
     config::{Address, Config, Log},
@@ -76,12 +75,8 @@ impl Way {
         let config = cli::load(&sources.paths).map_err(|problems| cli::report(&problems))?.config;
         let index = config.callers.iter().position(|caller| caller.name.as_str() == name);
         let index = index.ok_or_else(|| {
-            let names = || config.callers.iter().map(|caller| caller.name.as_str());
-            let instead = match nearest(name, names()) {
-                Some(near) => format!("Did you mean {near}?"),
-                None => format!("There are: {}", names().collect::<Vec<_>>().join(", ")),
-            };
-            usage(&format!("--caller {name}: there is no such caller. {instead}"))
+            let names: Vec<_> = config.callers.iter().map(|caller| caller.name.as_str()).collect();
+            usage(&cli::output::no_such("caller", name, &names))
         })?;
         Ok(Chosen::InProcess(config.into(), CallerIndex(index)))
     }

@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failed {
-    #[error("{0}; is `claviger serve` running?")]
+    #[error("{0}")]
     Nobody(String),
     #[error("{0}")]
     Refused(String),
@@ -31,7 +31,7 @@ pub(super) fn answer(process: &Process, question: &Question) -> Result<Answer, F
     let body = Zeroizing::new(written(question).to_string());
     let answer = process.send("POST", "/explain", &body, PATIENCE).map_err(|error| match error.kind() {
         io::ErrorKind::InvalidData => Failed::Refused(process.unreachable(&error)),
-        _ => Failed::Nobody(format!("{address}: {error}")),
+        _ => Failed::Nobody(process.unreachable(&error)),
     })?;
     if let Some(proxy) = answer.of_proxy(address) {
         return Err(Failed::Refused(proxy));

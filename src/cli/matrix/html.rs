@@ -1,7 +1,7 @@
 //! The matrix as one page for a browser and a printer: nothing to load and no script, in light and dark, and every text in
 //! it escaped.
 
-use super::numbered::{Marked, Numbered};
+use super::numbered::{Marked, Numbered, used};
 use crate::{
     config::Issue,
     policy::{
@@ -54,13 +54,7 @@ fn table(columns: &[Column<'_>], numbered: &Numbered<'_>) -> String {
         names.collect::<String>()
     );
     let mut tag = "";
-    let of_row = |row: usize| columns.iter().filter_map(move |column| column.cells.get(row));
-    for row in 0..columns.first().map_or(0, |column| column.cells.len()) {
-        let Some(cell) = of_row(row).next().filter(|_| of_row(row).any(|cell| cell.mark() != Mark::No))
-        else {
-            continue;
-        };
-        let operation = cell.operation;
+    for (operation, cells) in used(columns) {
         if operation.tag != tag {
             tag = operation.tag;
             let (span, shown) = (columns.len() + 1, Escaped(tag));
@@ -78,7 +72,7 @@ fn table(columns: &[Column<'_>], numbered: &Numbered<'_>) -> String {
             Escaped(operation.id),
             operation.verb.as_str(),
             Escaped(operation.template.as_str()),
-            of_row(row).map(|it| td(&numbered.cell(it), numbered)).collect::<String>(),
+            cells.iter().map(|it| td(&numbered.cell(it), numbered)).collect::<String>(),
         ));
     }
     html.push_str("</table>\n");

@@ -3,10 +3,13 @@
 
 use std::collections::HashMap;
 
-use crate::policy::{
-    decide::RuleSource,
-    matrix::{Cell, Column, Mark},
-    rules::Effect,
+use crate::{
+    catalog::Operation,
+    policy::{
+        decide::RuleSource,
+        matrix::{Cell, Column, Mark},
+        rules::Effect,
+    },
 };
 
 /// Rules by number, from 1 on.
@@ -27,17 +30,23 @@ pub(super) struct Marked {
     pub(super) unmasked: bool,
 }
 
+/// Each operation that some column may use, with its cell of each column.
+pub(super) fn used<'c>(
+    columns: &'c [Column<'c>],
+) -> impl Iterator<Item = (&'c Operation, Vec<&'c Cell<'c>>)> {
+    (0..columns.first().map_or(0, |column| column.cells.len())).filter_map(|row| {
+        let cells: Vec<_> = columns.iter().filter_map(|column| column.cells.get(row)).collect();
+        let used = cells.iter().find(|cell| cell.mark() != Mark::No)?;
+        Some((used.operation, cells))
+    })
+}
+
 impl<'c> Numbered<'c> {
     pub(super) fn new(columns: &'c [Column<'c>]) -> Self {
         let mut this = Self { numbers: HashMap::new(), rules: Vec::new() };
-        let rows = columns.first().map_or(0, |column| column.cells.len());
-        for row in 0..rows {
-            for cell in columns.iter().filter_map(|column| column.cells.get(row)) {
-                if cell.mark() != Mark::No {
-                    cell.rules().into_iter().for_each(|rule| this.add(rule));
-                    cell.about_some_paths.iter().for_each(|rule| this.add(rule));
-                }
-            }
+        for cell in used(columns).flat_map(|(_, cells)| cells).filter(|cell| cell.mark() != Mark::No) {
+            cell.rules().into_iter().for_each(|rule| this.add(rule));
+            cell.about_some_paths.iter().for_each(|rule| this.add(rule));
         }
         columns.iter().flat_map(|column| &column.beyond).for_each(|rule| this.add(rule));
         this

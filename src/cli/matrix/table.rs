@@ -1,13 +1,10 @@
 //! The matrix for a terminal: no line is wider than 100 columns, but for a path or a name that is. Callers that do not
 //! fit beside each other come in tables below each other.
 
-use super::numbered::{Marked, Numbered, listed};
+use super::numbered::{Marked, Numbered, listed, used};
 use crate::{
     config::Issue,
-    policy::{
-        conditions::Words,
-        matrix::{Column, Mark},
-    },
+    policy::{conditions::Words, matrix::Column},
 };
 
 const WIDTH: usize = 100;
@@ -87,19 +84,13 @@ fn rows(columns: &[Column<'_>], numbered: &Numbered<'_>, lines: &mut Vec<String>
         line.trim_end().to_owned()
     };
     lines.push(line("operation", columns.iter().map(|column| column.caller.name.to_string()).collect()));
-    let of_row = |row: usize| columns.iter().filter_map(move |column| column.cells.get(row));
-    for row in 0..columns.first().map_or(0, |column| column.cells.len()) {
-        let Some(cell) = of_row(row).next().filter(|_| of_row(row).any(|cell| cell.mark() != Mark::No))
-        else {
-            continue;
-        };
-        let operation = cell.operation;
+    for (operation, cells) in used(columns) {
         let sign = match operation {
             operation if operation.is_sensitive() => "*",
             operation if operation.is_safe_when_masked() => "+",
             _ => "",
         };
-        let cells = of_row(row).map(|cell| shown(&numbered.cell(cell))).collect();
+        let cells = cells.iter().map(|cell| shown(&numbered.cell(cell))).collect();
         lines.push(line(&format!("{}{sign}", operation.id), cells));
         lines.push(format!("  {} {}", operation.verb.as_str(), operation.template.as_str()));
     }

@@ -46,7 +46,7 @@ impl Answer {
     /// When it is not Claviger's, or not whole.
     pub(super) fn parse(text: &str, address: &Address) -> io::Result<Self> {
         if text.is_empty() {
-            return Err(broken_off("the connection ended without an answer"));
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
         let (head, body) = text.split_once("\r\n\r\n").ok_or_else(strange)?;
         let status = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
@@ -58,7 +58,7 @@ impl Answer {
         let is_own = head.lines().any(is_of_claviger);
         match length {
             Some(length) if length == body.len() => Self::of_parts(status, is_own, body.to_owned(), address),
-            _ if is_own => Err(broken_off("the answer broke off")),
+            _ if is_own => Err(io::ErrorKind::UnexpectedEof.into()),
             _ => Err(strange()),
         }
     }
@@ -74,10 +74,6 @@ pub(super) fn is_of_claviger(line: &str) -> bool {
 /// Somebody else listens there.
 pub(super) fn strange() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("what answers there is not Claviger: {NAME_ADMIN}"))
-}
-
-fn broken_off(what: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::UnexpectedEof, what)
 }
 
 #[cfg(test)]

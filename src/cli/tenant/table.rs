@@ -1,6 +1,6 @@
 //! Tenants of the vault as text, from the same JSON that `--json` prints.
 
-use std::{collections::BTreeSet, time::SystemTime};
+use std::time::SystemTime;
 
 use serde_json::Value;
 
@@ -116,8 +116,10 @@ fn step(value: &Value, now: SystemTime) -> Option<String> {
 /// Its own, and those of its template.
 fn labels(value: &Value) -> String {
     let all = ["labels", "template_labels"].map(|member| value[member].as_array());
-    let all: BTreeSet<_> = all.into_iter().flatten().flatten().filter_map(Value::as_str).collect();
-    if all.is_empty() { "-".into() } else { all.into_iter().collect::<Vec<_>>().join(", ") }
+    let mut all: Vec<_> = all.into_iter().flatten().flatten().filter_map(Value::as_str).collect();
+    all.sort_unstable();
+    all.dedup();
+    if all.is_empty() { "-".into() } else { all.join(", ") }
 }
 
 fn word(value: &Value) -> String {

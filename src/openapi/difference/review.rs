@@ -28,8 +28,10 @@ const WORDS: [(Risk, &[&str]); 4] = [
 pub(super) fn hints(described: &Described, shapes: &Shapes<'_>, members: &BTreeSet<String>) -> Vec<Hint> {
     let mut hints = Vec::new();
     let mut note = |risk, because: String| hints.push(Hint { risk, because });
-    let places = answers(described).into_iter().flat_map(|schema| shapes.secrets(&schema));
-    let places: Vec<_> = places.collect::<BTreeSet<_>>().into_iter().collect();
+    let mut places: Vec<_> =
+        answers(described).into_iter().flat_map(|schema| shapes.secrets(&schema)).collect();
+    places.sort_unstable();
+    places.dedup();
     if !places.is_empty() {
         note(Risk::Secrets, format!("its answer has {}", places.join(",")));
     }

@@ -167,7 +167,7 @@ async fn b61_in_process_what_keeps_a_run_from_beginning_is_said() {
     let importer = std::mem::replace(&mut one.whom, "imporetr".into());
     let said = run(&one, &[]).await;
     said.assert_code(2);
-    assert_eq!(said.stderr, "claviger: --caller imporetr: there is no such caller. Did you mean importer?\n");
+    assert_eq!(said.stderr, "claviger: there is no caller \"imporetr\". Did you mean importer?\n");
     one.whom = importer;
     let both = run(&one, &["--url", "http://127.0.0.1:1"]).await;
     assert!(both.assert_code(2).stderr.contains("cannot be used with"), "{}", both.stderr);

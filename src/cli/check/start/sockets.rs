@@ -13,7 +13,7 @@ use rustix::fs::Access;
 use super::{Start, directory, missing_directory, refused};
 use crate::{
     config::{Address, Config},
-    listen::UNPRIVILEGED,
+    listen::{UNPRIVILEGED, in_place_of, is_missing},
 };
 
 /// Ports that not everybody may have, on most machines.
@@ -48,12 +48,13 @@ impl Start {
             like_it.set_port(0);
         }
         let (ip, port) = (address.ip(), address.port());
-        let warning = match UdpSocket::bind(like_it).map_err(|error| error.kind()) {
-            Err(ErrorKind::AddrNotAvailable) => format!(
-                "{key}: this machine does not have the address {ip}, and claviger serve would not start here. Write one that it has, or \
-                 \"0.0.0.0:{port}\" for all of them."
+        let Err(error) = UdpSocket::bind(like_it) else { return };
+        let warning = match error.kind() {
+            _ if is_missing(&error) => format!(
+                "{key}: this machine does not have the address {ip}, and claviger serve would not start here. {}",
+                in_place_of(address)
             ),
-            Err(ErrorKind::PermissionDenied) => format!(
+            ErrorKind::PermissionDenied => format!(
                 "{key}: user {}, who runs this, may not listen on port {port}, and claviger serve would not start as this user. {UNPRIVILEGED}",
                 rustix::process::geteuid()
             ),
