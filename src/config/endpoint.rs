@@ -74,7 +74,7 @@ impl Endpoint {
         };
         let (Some(scheme), Some(authority)) = (url.scheme(), url.authority()) else {
             let remedy = match text.trim().trim_end_matches('/') {
-                id if id.bytes().all(|byte| byte.is_ascii_alphanumeric()) && id != "localhost" => {
+                id if is_label(id) => {
                     format!(
                         "Write \"https://{id}.logto.app\" for the tenant of Logto Cloud, or \"https://{id}\"."
                     )
@@ -141,6 +141,11 @@ impl Endpoint {
     pub(super) fn is_logto_app(&self) -> bool {
         self.authority.host().ends_with(".logto.app")
     }
+}
+
+/// Whether a text may be the ID of a tenant of Logto Cloud, and is no host that DNS knows.
+fn is_label(text: &str) -> bool {
+    !text.is_empty() && text != "localhost" && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// Whether a host is this machine.

@@ -58,7 +58,7 @@ impl Checker<'_> {
                 _ => "Copy the App secret alone, without anything around it.",
             };
             self.problem(key, what, remedy);
-        } else if is_jwt(bytes) {
+        } else if is_jwt(bytes) && key.steps().contains(&"client_secret") {
             let remedy = "Copy the App secret of the application; Claviger asks for tokens itself.";
             self.problem(key, "this is a token (a JWT), and no secret", remedy);
         } else if bytes.first() == Some(&b' ') || bytes.last() == Some(&b' ') {

@@ -125,10 +125,7 @@ fn a_value_that_cannot_be_what_it_is_written_as_is_told_so() {
     let deny = "allow = [\"users:read\"]\ndeny = [{ operation = \"GetUser\" }]";
     says(&replaced("allow = [\"users:read\"]", deny), "Write a text for each: deny = [\"…\"].");
     let body = "allow = [{ operation = \"UpdateUser\", body = { name = true } }]";
-    says(
-        &replaced("allow = [\"users:read\"]", body),
-        "Write a text for each: body = [\"…\"].",
-    );
+    says(&replaced("allow = [\"users:read\"]", body), "Write a text for each: body = [\"…\"].");
     let pem = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
     let vault = format!("{GOOD}[vault]\nstore = {{ file = \"v\" }}\nkey = {{ env = \"K\" }}\n");
     says(&bench(&vault).env("K", pem), "Make a key on one line with: openssl rand -hex 32");
