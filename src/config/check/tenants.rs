@@ -242,7 +242,7 @@ impl Checker<'_> {
         } else if is_jwt(id.as_bytes()) {
             Some("this is a token (a JWT), and no App ID")
         } else if id.contains(' ') && !id.contains(['{', '$']) {
-            Some("there is a space in it, and no App ID has one; is it the name of the application?")
+            Some("there is a space in it, as in the name of an application, and no App ID has one")
         } else {
             None
         };

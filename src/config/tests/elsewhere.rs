@@ -98,7 +98,10 @@ fn a_value_that_cannot_be_what_it_is_written_as_is_told_so() {
     );
     says(&replaced(SECRET, &format!("client_secret = \"{JWT}\"")), "this is a token (a JWT), and no secret.");
     says(&replaced(ID, &format!("client_id = \"{JWT}\"")), "this is a token (a JWT), and no App ID.");
-    says(&replaced(ID, "client_id = \"My Backend\""), "is it the name of the application?");
+    says(
+        &replaced(ID, "client_id = \"My Backend\""),
+        "as in the name of an application, and no App ID has one. Copy",
+    );
     for (endpoint, want) in [
         (
             "acme",
