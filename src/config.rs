@@ -15,6 +15,7 @@ mod changed;
 mod check;
 mod cloud;
 mod effective;
+mod elsewhere;
 mod endpoint;
 mod env;
 mod exec;

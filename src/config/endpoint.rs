@@ -58,6 +58,13 @@ impl Endpoint {
         if path_in(text).is_some() {
             return Err(invalid(NO_URL, FORM));
         }
+        let inner = text.trim().trim_matches(['"', '\'']);
+        if inner.len() + 1 < text.trim().len()
+            && let Ok(endpoint) = Self::parse(inner)
+        {
+            let remedy = format!("Take the inner ones away: \"{endpoint}\".");
+            return Err(invalid("the URL is in quotation marks twice", &remedy));
+        }
         let Ok(url) = text.trim().parse::<http::Uri>() else {
             let (what, remedy) = match text.is_ascii() {
                 true => ("this is not a URL", FORM),
@@ -67,6 +74,11 @@ impl Endpoint {
         };
         let (Some(scheme), Some(authority)) = (url.scheme(), url.authority()) else {
             let remedy = match text.trim().trim_end_matches('/') {
+                id if is_label(id) => {
+                    format!(
+                        "Write \"https://{id}.logto.app\" for the tenant of Logto Cloud, or \"https://{id}\"."
+                    )
+                }
                 host if !host.is_empty() && !host.contains(['/', '@', ' ']) => {
                     format!("Write \"https://{host}\".")
                 }
@@ -129,6 +141,11 @@ impl Endpoint {
     pub(super) fn is_logto_app(&self) -> bool {
         self.authority.host().ends_with(".logto.app")
     }
+}
+
+/// Whether a text may be the ID of a tenant of Logto Cloud, and is no host that DNS knows.
+fn is_label(text: &str) -> bool {
+    !text.is_empty() && text != "localhost" && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// Whether a host is this machine.

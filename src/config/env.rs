@@ -55,7 +55,9 @@ fn not_in_capitals(env: &Environment, secrets: &Secrets, remarks: &mut Remarks) 
         let known = RESERVED.contains(&&*upper) || keys(&upper).is_some();
         let meant = with_underscores(&upper).or_else(|| known.then_some(upper));
         let Some(meant) = meant.filter(|meant| text(env, meant).is_none()) else { continue };
-        if text(env, name).is_some() && !secrets.reads_variable(name) {
+        // Without a key behind a name it is somebody else's.
+        let is_whole = !meant.ends_with("__NAME__KEY") || name.matches('_').count() > 2;
+        if is_whole && text(env, name).is_some() && !secrets.reads_variable(name) {
             remarks.warnings.push(Problem {
                 key: String::new(),
                 origin: Some(origin(name)),
@@ -225,6 +227,16 @@ fn key_of_named(name: &str, path: &[&str]) -> String {
 fn meant(name: &str) -> String {
     if matches!(name.strip_prefix(PREFIX), Some("CONFIG_FILE" | "CONFIG_PATH" | "CONFIGURATION")) {
         return format!("Did you mean {CONFIG}?");
+    }
+    let short = match name.trim_start_matches(PREFIX) {
+        "DENY" => Some("CLAVIGER_POLICIES__DEFAULT__DENY"),
+        "ENDPOINT" => Some("LOGTO_ENDPOINT"),
+        "CLIENT_ID" | "APP_ID" => Some("LOGTO_M2M_APP_ID"),
+        "CLIENT_SECRET" | "APP_SECRET" => Some("LOGTO_M2M_APP_SECRET"),
+        _ => None,
+    };
+    if let Some(short) = short {
+        return format!("Did you mean {short}?");
     }
     let listener = match name.trim_start_matches(PREFIX) {
         "HOST" | "PORT" | "ADDRESS" | "ADDR" | "BIND" | "LISTEN_HOST" | "LISTEN_PORT" | "LISTEN_ADDRESS" => {

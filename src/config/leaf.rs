@@ -135,7 +135,7 @@ impl FromNode for SecretId {
                 None
             }
             _ => {
-                misfits.table(node, at);
+                misfits.table(node, at, &[]);
                 None
             }
         }

@@ -22,8 +22,9 @@ use super::{
     listen::Listen,
     origin::Origin,
     path::{KeyPath, Trail},
+    path_or_url::no_path,
     policy::RuleCheck,
-    problem::{Problem, Problems},
+    problem::{Mistake, Problem, Problems},
     read::read,
     remarks::Remarks,
     short, toml,
@@ -320,6 +321,9 @@ fn tree_of(path: &Path, inputs: &mut Inputs) -> Result<Node, Vec<Problem>> {
         Ok(bytes) => bytes,
         Err((what, remedy)) => {
             inputs.file(path, None);
+            if let Some(Mistake { what, remedy }) = no_path(&path.to_string_lossy(), str::to_owned) {
+                return Err(problem(what, &remedy));
+            }
             return Err(problem(what, remedy));
         }
     };

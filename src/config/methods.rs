@@ -78,7 +78,7 @@ pub(super) struct Methods(pub(super) Vec<RawMethod>);
 impl FromNode for Methods {
     fn from_node(node: &Node, at: &Trail<'_>, misfits: &mut Misfits) -> Option<Self> {
         let Value::Sequence(items) = &node.value else {
-            misfits.table(node, at)?;
+            misfits.table(node, at, &[])?;
             return None;
         };
         let method = |(index, item)| {

@@ -15,7 +15,7 @@ pub(super) trait FromNode: Sized {
 
 impl<T: FromNode> FromNode for BTreeMap<String, T> {
     fn from_node(node: &Node, at: &Trail<'_>, misfits: &mut Misfits) -> Option<Self> {
-        let members = misfits.table(node, at)?.iter();
+        let members = misfits.table(node, at, &[])?.iter();
         let read = members.filter_map(|(key, node)| {
             Some((key.to_owned(), T::from_node(node, &Trail::Key(at, key), misfits)?))
         });
@@ -28,7 +28,7 @@ pub(super) struct Named<T>(PhantomData<T>);
 
 impl<T> FromNode for Named<T> {
     fn from_node(node: &Node, at: &Trail<'_>, misfits: &mut Misfits) -> Option<Self> {
-        misfits.table(node, at).map(|_| Self(PhantomData))
+        misfits.table(node, at, &[]).map(|_| Self(PhantomData))
     }
 }
 
@@ -40,24 +40,30 @@ pub(super) struct Misfits(pub(super) Vec<(KeyPath, Kind)>);
 pub(super) enum Kind {
     /// There is no such key; these are known.
     Unknown { key: String, known: &'static [&'static str] },
-    /// What was found where a table is wanted.
-    Shape(&'static str),
+    /// What was found where a table is wanted, with these keys.
+    Shape { found: &'static str, known: &'static [&'static str] },
 }
 
 impl Misfits {
     /// The members of a table; anything else is noted.
-    pub(super) fn table<'n>(&mut self, node: &'n Node, at: &Trail<'_>) -> Option<&'n Members> {
-        match &node.value {
+    pub(super) fn table<'n>(
+        &mut self,
+        node: &'n Node,
+        at: &Trail<'_>,
+        known: &'static [&'static str],
+    ) -> Option<&'n Members> {
+        let found = match &node.value {
             Value::Map(members) => return Some(members),
-            Value::Sequence(_) => self.shape(at, "a list"),
-            Value::Text(_) | Value::Secret(_) => self.shape(at, "a single value"),
-        }
+            Value::Sequence(_) => "a list",
+            Value::Text(_) | Value::Secret(_) => "a single value",
+        };
+        self.0.push((at.path(), Kind::Shape { found, known }));
         None
     }
 
     /// Notes that there was something else than a table.
     pub(super) fn shape(&mut self, at: &Trail<'_>, found: &'static str) {
-        self.0.push((at.path(), Kind::Shape(found)));
+        self.0.push((at.path(), Kind::Shape { found, known: &[] }));
     }
 
     /// Notes a key that does not exist.

@@ -3,11 +3,12 @@
 
 use super::{
     belongs::belongs,
+    elsewhere,
     node::{FromNode, Kind, Misfits},
     path::{KeyPath, Trail, is_odd},
     problem::{Problem, nearest},
     remarks::Remarks,
-    tls_names::{self, Meant},
+    tls_names::Meant,
     tree::Node,
 };
 use crate::catalog::Catalog;
@@ -96,26 +97,19 @@ fn note(root: &Node, path: KeyPath, kind: &Kind, remarks: &mut Remarks) {
         remarks.reported.push(KeyPath::default());
         return;
     }
-    let (what, remedy) = words(&path, kind, is_toml);
-    let tls = match kind {
-        Kind::Unknown { known, .. } => tls_names::meant(&path.steps(), known),
-        Kind::Shape(_) => None,
-    };
-    if let Some(key) = tls.as_ref().and_then(|meant| meant.key)
-        && let Some(table) = path.parent()
-    {
-        remarks.reported.push(table.key(key));
-    }
-    if let Kind::Unknown { key, known } = kind
-        && let Some(near) = nearest(key, known.iter().copied())
-        && let Some(table) = path.parent()
-    {
+    let mut elsewhere = None;
+    if let (Kind::Unknown { key, known }, Some(table)) = (kind, path.parent()) {
+        elsewhere = elsewhere::meant(&path.steps(), known);
+        let meant = elsewhere.as_ref().map_or("", |meant| meant.keys).split_whitespace();
         // What was meant is not missing as well.
-        let meant = table.key(near);
-        if !root.has(&meant) {
-            remarks.reported.push(meant);
+        for meant in meant.chain(near(key, known)).map(|key| table.key(key)) {
+            if !root.has(&meant) {
+                remarks.reported.push(meant);
+            }
         }
     }
+    let shown = elsewhere.is_some();
+    let (what, remedy) = words(root, &path, kind, is_toml, elsewhere);
     if let Kind::Unknown { key, .. } = kind
         && tag_as_key(&path, key).is_some()
         && let Some(rule) = path.parent()
@@ -125,7 +119,7 @@ fn note(root: &Node, path: KeyPath, kind: &Kind, remarks: &mut Remarks) {
     }
     let key = match kind {
         Kind::Unknown { key, known }
-            if may_be_a_value(key, known) && !is_camel_case(&path, key) && tls.is_none() =>
+            if may_be_a_value(key, known) && !is_camel_case(&path, key) && !shown =>
         {
             path.hiding_last().to_string()
         }
@@ -145,11 +139,24 @@ fn tag_as_key(path: &KeyPath, key: &str) -> Option<&'static str> {
 
 /// The words for a key that does not exist, or a value of the wrong shape. The value itself is never quoted:
 /// under a misspelt key it may be a secret.
-fn words(path: &KeyPath, kind: &Kind, is_toml: bool) -> (String, String) {
-    let found = match kind {
-        Kind::Unknown { key, known } => return unknown(path, key, known),
-        Kind::Shape(found) => found,
+fn words(
+    root: &Node,
+    path: &KeyPath,
+    kind: &Kind,
+    is_toml: bool,
+    elsewhere: Option<Meant>,
+) -> (String, String) {
+    let (found, known) = match kind {
+        Kind::Unknown { key, known } => return unknown(path, key, known, elsewhere),
+        Kind::Shape { found, known } => (found, known),
     };
+    let text = root.text_at(path).filter(|_| !is_toml);
+    let begins =
+        |key: &&str| text.and_then(|text| text.strip_prefix(key)).is_some_and(|rest| rest.starts_with(':'));
+    if let Some(key) = known.iter().copied().find(begins) {
+        let what = format!("no space stands behind the colon of `{key}`, so this is one text");
+        return (what, format!("Write `{key}: …`, with a space."));
+    }
     let (wanted, remedy) = match path.steps()[..] {
         [] => ("sections are wanted", "Begin with a section such as [tenants.acme].".into()),
         [section @ ("issuers" | "tenants" | "tenant_templates" | "cloud" | "policies" | "callers")] => {
@@ -180,15 +187,35 @@ fn words(path: &KeyPath, kind: &Kind, is_toml: bool) -> (String, String) {
         ),
         ["listen", "tls"] => (
             "a table is wanted",
-            "Write listen.tls = { cert = \"/tls/tls.crt\", key = \"/tls/tls.key\" }.".into(),
+            "Write listen.tls = { cert = \"/tls/tls.crt\", key = \"/tls/tls.key\" }, or leave it out: no TLS.".into(),
+        ),
+        ["reload"] => (
+            "a table is wanted",
+            "Write reload.interval = \"5s\", or \"0s\" to reload on SIGHUP alone.".into(),
         ),
         [.., "tls"] => (
             "a table is wanted",
             format!("For TLS begin the address with https://; {path} = {{ roots = … }} says whom to trust."),
         ),
-        _ => ("a table is wanted", format!("Write its keys: {path} = {{ … }}.")),
+        _ => {
+            let keys = known.join(", ");
+            let remedy = match known {
+                [] => format!("Write its keys: {path} = {{ … }}."),
+                [key] => format!("Write {path} = {{ {key} = … }}."),
+                [key, ..] => format!("Write its keys, such as {path} = {{ {key} = … }}; they are: {keys}."),
+            };
+            ("a table is wanted", remedy)
+        }
     };
     (format!("found {found} where {wanted}"), remedy)
+}
+
+/// The key that was meant: it differs by a slip, is a word of what was written, or ends in it.
+fn near<'k>(field: &str, known: &[&'k str]) -> Option<&'k str> {
+    let is_part = |key: &&str| {
+        field.split(['_', '-']).any(|word| word == *key) || key.rsplit('_').next() == Some(field)
+    };
+    nearest(field, known.iter().copied()).or_else(|| known.iter().copied().find(is_part))
 }
 
 /// Whether an unknown key could be a secret that slipped to the left of its colon. Then it is not shown; its line is.
@@ -208,7 +235,7 @@ fn is_manifest(root: &Node) -> bool {
     ["apiVersion", "kind"].iter().all(|key| root.has(&KeyPath::of(&[key])))
 }
 
-fn unknown(path: &KeyPath, field: &str, known: &[&str]) -> (String, String) {
+fn unknown(path: &KeyPath, field: &str, known: &[&str], elsewhere: Option<Meant>) -> (String, String) {
     let steps = path.steps();
     let what = match steps[..] {
         [_] => "there is no such section".to_owned(),
@@ -222,25 +249,10 @@ fn unknown(path: &KeyPath, field: &str, known: &[&str]) -> (String, String) {
     if let ["audit", "output", key @ ("max_size" | "keep")] = steps[..] {
         return (what, format!("`{key}` belongs to [audit], beside output: write audit.{key}."));
     }
-    if let ["vault", "address" | "addr" | "url" | "token"] = steps[..] {
-        let remedy = "[vault] is Claviger's own store; for a secret in HashiCorp Vault write client_secret = { exec = [\"vault\", \"kv\", \"get\", \"-field=…\", \"…\"] }.";
-        return (what, remedy.into());
-    }
-    if field == "token" && known.contains(&"api_key_sha256") {
-        let remedy = "For an API key write api_key = { file = \"…\" }, for a JWT jwt = { issuer = \"…\", claims = { … } }.";
-        return (what, remedy.into());
-    }
-    if let ["timeouts", "read"] = steps[..] {
-        let remedy = "Did you mean `response`, for an answer to begin, or `body`, for the next part of it?";
-        return (what, remedy.into());
-    }
     if let Some(tag) = tag_as_key(path, field) {
         return (what, format!("Write the rule as one text, in quotes and without a space: \"{tag}:read\"."));
     }
-    if let Some(belongs) = belongs(field) {
-        return (what, belongs);
-    }
-    if let Some(Meant { remedy, .. }) = tls_names::meant(&steps, known) {
+    if let Some(remedy) = elsewhere.map(|meant| meant.remedy).or_else(|| belongs(field)) {
         return (what, remedy);
     }
     if let Some(near) = nearest(field, known.iter().copied()) {
@@ -257,6 +269,9 @@ fn unknown(path: &KeyPath, field: &str, known: &[&str]) -> (String, String) {
     // A key of another section that was written at the top, or the other way round.
     if steps.len() > 1 && SECTIONS.contains(&field) {
         return (what, format!("`{field}` stands at the top, before the first [section] or as [{field}]."));
+    }
+    if let Some(near) = near(field, known) {
+        return (what, format!("Did you mean `{near}`?"));
     }
     (what, format!("The keys here are: {}.", known.join(", ")))
 }

@@ -40,7 +40,7 @@ macro_rules! tables {
                 misfits: &mut $crate::config::node::Misfits,
             ) -> Option<Self> {
                 let mut table = Self::default();
-                for (key, node) in misfits.table(node, at)?.iter() {
+                for (key, node) in misfits.table(node, at, Self::KEYS)?.iter() {
                     let at = $crate::config::path::Trail::Key(at, key);
                     match key {
                         $(stringify!($field) => {

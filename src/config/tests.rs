@@ -11,6 +11,7 @@ use crate::ids::TenantName;
 
 mod callers;
 mod catalog;
+mod elsewhere;
 mod example;
 mod exec;
 mod expectations;

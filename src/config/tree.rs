@@ -103,6 +103,15 @@ impl Node {
         self.descend(path).len() == path.len() + 1
     }
 
+    /// The text at `path`, where there is one.
+    pub(super) fn text_at(&self, path: &KeyPath) -> Option<&str> {
+        let found = self.descend(path);
+        match &found.get(path.len())?.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
     fn descend(&self, path: &KeyPath) -> Vec<&Self> {
         path.descend(self, |node, key| node.member(key), |node, index| node.element(index))
     }

@@ -214,7 +214,21 @@ impl<'i> Build<'i, '_> {
             quoting if quoting.starts_with("unexpected character") => "unexpected character",
             fixed => fixed,
         };
-        let (what, remedy) = if self.begins_a_line(error.marker()) && what.contains("expected key") {
+        let line = error.marker().line();
+        let before = self.text.lines().take(line).map(str::trim);
+        let is_comment =
+            |line: &str| line.starts_with("//") || line.starts_with("/*") || line.contains(" // ");
+        let (what, remedy) = if before.clone().any(is_comment) {
+            (
+                "this is not YAML or JSON: a comment of another language".to_owned(),
+                "Begin comments with #, in JSON as well.",
+            )
+        } else if before.skip(line.saturating_sub(2)).any(lacks_space) {
+            (
+                "this is not YAML or JSON: no space stands behind the colon of a key".to_owned(),
+                "Write `key: value`, here or in the line above.",
+            )
+        } else if self.begins_a_line(error.marker()) && what.contains("expected key") {
             (
                 "this line is indented differently from those that it belongs to".to_owned(),
                 "Begin it in the same column as the keys beside it.",
@@ -228,6 +242,13 @@ impl<'i> Build<'i, '_> {
         let origin = Some(self.lines.line(error.marker().line().max(1)));
         Problem { key: String::new(), origin, what, remedy: remedy.into() }
     }
+}
+
+/// Whether a line begins as `key:value`.
+fn lacks_space(line: &str) -> bool {
+    let is_key = |key: &str| !key.is_empty() && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    let is_value = |rest: &str| !rest.is_empty() && !rest.starts_with([' ', '/']);
+    line.split_once(':').is_some_and(|(key, rest)| is_key(key) && is_value(rest))
 }
 
 fn scalar(text: String, style: ScalarStyle, path: &KeyPath, origin: &Origin) -> Option<Node> {

@@ -153,6 +153,9 @@ impl Rule {
             (Some(op), _) => Ok(Self::Operation(op)),
             (None, Some(tag)) => Err(RuleError::TagAlone { tag }),
             (None, None) => {
+                if let Some(access) = access_of(text).filter(|access| *access != "*") {
+                    return Err(RuleError::NoTag { text: text.into(), access });
+                }
                 let nearest = nearest(text, catalog.ids());
                 let scope = if nearest.is_none() { read_scope(catalog, text) } else { None };
                 Err(scope.unwrap_or_else(|| RuleError::UnknownOperation { id: text.into(), nearest }))
@@ -246,6 +249,9 @@ fn read_tag(catalog: &Catalog, tag: &str, access: &str) -> Result<Rule, RuleErro
             && let Some(scope) = read_scope(catalog, &format!("{tag}:{access}"))
         {
             return Err(scope);
+        }
+        if let ("*", Some(access)) = (tag, access_of(access)) {
+            return Err(RuleError::NoTag { text: format!("*:{access}").into(), access });
         }
         let nearest = nearest(tag, catalog.tags().iter().copied());
         return Err(RuleError::UnknownTag { tag: tag.into(), access: access.into(), nearest });

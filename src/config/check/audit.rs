@@ -31,7 +31,12 @@ impl Checker<'_> {
                 };
                 let is_path = path.contains(['.', '/']) && !path.contains("://");
                 let path = if is_path { path } else { "audit.jsonl" };
-                mistake.remedy = format!("Write {{ file = {path:?} }} for a file, or \"stdout\" or \"off\".");
+                let is_stdout = matches!(path, "/dev/stdout" | "/proc/self/fd/1");
+                mistake.remedy = if is_stdout {
+                    "Write \"stdout\".".to_owned()
+                } else {
+                    format!("Write {{ file = {path:?} }} for a file, or \"stdout\" or \"off\".")
+                };
                 self.leaf(&at, "output", Some(Leaf::<AuditWord>(Err(mistake))));
                 return defaults;
             }

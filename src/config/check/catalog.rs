@@ -37,6 +37,15 @@ impl Checker<'_> {
             Ok(catalog) => return Some(catalog),
             Err(problems) => problems,
         };
+        if problems.len() > 1 && !text.contains('\t') {
+            let what = format!("the file {} is no catalog: there is no tab in it", file.display());
+            self.problem(
+                key,
+                what,
+                "Name a file as docs/catalog.md describes it, or leave catalog.file out.",
+            );
+            return None;
+        }
         let source: Arc<str> = file.display().to_string().into();
         self.remarks.problems.extend(problems.into_iter().map(|FileProblem { line, what, remedy }| {
             Problem { key: key.to_string(), origin: Some(Origin::in_file(&source, line)), what, remedy }

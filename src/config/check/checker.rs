@@ -161,6 +161,14 @@ impl Checker<'_> {
         if !refers || !mistake.remedy.is_empty() {
             return mistake;
         }
+        if let Some(path) = self.tree.text_at(&key.key("file"))
+            && mistake.what.ends_with("a path is wanted")
+        {
+            return Mistake {
+                remedy: format!("Write the path alone: {} = {path:?}.", key.steps().last().unwrap_or(&"")),
+                ..mistake
+            };
+        }
         let variable = env::name_of(key).map(|name| format!(", or set {name} to it")).unwrap_or_default();
         let what = "this is no secret, and only a secret is written as a reference";
         Mistake::new(what, format!("Write the text itself{variable}."))
@@ -189,7 +197,12 @@ impl Checker<'_> {
             let at = if list.alone { path.clone() } else { path.index(index) };
             match leaf.0 {
                 Ok(value) => values.push((at, value)),
-                Err(mistake) => self.mistake(&at, mistake),
+                Err(mut mistake) => {
+                    if mistake.remedy.is_empty() {
+                        mistake.remedy = format!("Write a text for each: {key} = [\"…\"].");
+                    }
+                    self.mistake(&at, mistake);
+                }
             }
         }
         Some(values)

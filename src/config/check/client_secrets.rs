@@ -31,6 +31,12 @@ impl Checker<'_> {
     /// Warns where each is as long as Logto makes the other.
     pub(super) fn not_swapped(&mut self, at: &KeyPath, id: &str, secrets: &[ClientSecret]) {
         let swaps = |it: &ClientSecret| it.held().is_some_and(|secret| look_swapped(id, secret));
+        let is_the_same =
+            |it: &ClientSecret| it.held().is_some_and(|secret| secret.expose() == id.as_bytes());
+        if secrets.iter().any(is_the_same) {
+            let remedy = "Copy the App secret of the application from the Logto Console.";
+            self.problem(&at.key("client_secret"), "this is the client_id once more", remedy);
+        }
         if secrets.iter().any(swaps) {
             let what = "the client_id is as long as a secret, and the secret as long as an id";
             self.warn(&at.key("client_id"), what, SWAPPED);
@@ -47,7 +53,14 @@ impl Checker<'_> {
         let bytes = secret.expose();
         if !is_visible(bytes) {
             let what = "the secret holds line breaks, or characters other than visible ASCII";
-            self.problem(key, what, "Copy the App secret alone, without anything around it.");
+            let remedy = match key.steps()[..] {
+                [.., "key" | "token_key"] => "Make a key on one line with: openssl rand -hex 32",
+                _ => "Copy the App secret alone, without anything around it.",
+            };
+            self.problem(key, what, remedy);
+        } else if is_jwt(bytes) && key.steps().contains(&"client_secret") {
+            let remedy = "Copy the App secret of the application; Claviger asks for tokens itself.";
+            self.problem(key, "this is a token (a JWT), and no secret", remedy);
         } else if bytes.first() == Some(&b' ') || bytes.last() == Some(&b' ') {
             self.warn(key, "the secret begins or ends with a space", "Is the space part of it?");
         } else if bytes.contains(&b' ') && around(bytes).is_none() {
@@ -85,6 +98,11 @@ impl Checker<'_> {
             self.warn(key, what, "Install it where claviger serve runs, or write the path of it.");
         }
     }
+}
+
+/// Whether a text is a token: the first part of one is a JSON object.
+pub(super) fn is_jwt(text: &[u8]) -> bool {
+    text.starts_with(b"eyJ") && text.iter().filter(|byte| **byte == b'.').count() == 2
 }
 
 fn is_executable(file: &Path) -> bool {

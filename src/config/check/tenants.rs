@@ -9,6 +9,7 @@ use http::uri::Scheme;
 
 use super::{
     checker::{Checker, is_visible},
+    client_secrets::is_jwt,
     placeholder::is_placeholder,
     secrets::Foreign,
 };
@@ -236,8 +237,17 @@ impl Checker<'_> {
             );
             return None;
         }
-        if is_placeholder(id.as_bytes()) {
-            self.problem(&key, "this is the placeholder of an example", REMEDY);
+        let what = if is_placeholder(id.as_bytes()) {
+            Some("this is the placeholder of an example")
+        } else if is_jwt(id.as_bytes()) {
+            Some("this is a token (a JWT), and no App ID")
+        } else if id.contains(' ') && !id.contains(['{', '$']) {
+            Some("there is a space in it, as in the name of an application, and no App ID has one")
+        } else {
+            None
+        };
+        if let Some(what) = what {
+            self.problem(&key, what, REMEDY);
             return None;
         }
         let is_variable = without_dollar(&id).is_some().then_some(Foreign::Expansion);

@@ -34,6 +34,12 @@ impl FromText for Address {
                     "Write unix:/run/claviger.sock.",
                 ));
             }
+            if path.starts_with('@') {
+                return Err(Mistake::new(
+                    "this is an abstract socket, which every user of the machine may connect to",
+                    format!("Write a path: unix:/run/{}.", path.trim_start_matches('@')),
+                ));
+            }
             return match unexpanded(path) {
                 Some(mistake) => Err(mistake),
                 None => Ok(Self::Unix(path.into())),
@@ -55,6 +61,7 @@ impl FromText for Address {
             let bare = text.rsplit("://").next().unwrap_or_default().trim_end_matches('/');
             let remedy = match text.trim_start_matches(':').parse::<u16>() {
                 _ if bare.parse::<SocketAddr>().is_ok() => format!("Write \"{bare}\"."),
+                _ if bare.contains('%') => "Write the number of the interface, as `ip link` shows it, and the port: \"[fe80::1%2]:3600\".".into(),
                 Ok(port) => format!("Write \"127.0.0.1:{port}\" for this machine alone, or \"0.0.0.0:{port}\" for all."),
                 Err(_) => "Write an IP address and a port, such as \"127.0.0.1:3600\" or \"[::1]:3600\", or \"unix:/path\".".into(),
             };

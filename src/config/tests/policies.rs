@@ -108,7 +108,9 @@ fn a_rule_with_conditions_is_about_one_operation() {
     );
     says(
         "allow = \"x\"\ndeny = [{ operation = \"ListUsers\", body = [] }]",
-        &["c.toml:7: policies.p.deny[0]: found a table where a rule without conditions is wanted"],
+        &[
+            "c.toml:7: policies.p.deny[0]: found a table where a rule without conditions is wanted. Write a text for each: deny = [\"…\"].",
+        ],
     );
 }
 

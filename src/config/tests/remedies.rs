@@ -380,7 +380,5 @@ fn an_id_and_a_secret_in_the_place_of_each_other_are_named() {
     let want = "c.toml:3: tenants.acme.client_id: the client_id is as long as a secret, and the secret as long as an id. `client_id` and \
                 `client_secret` look swapped: at Logto an App ID has 21 characters, an App secret 32.";
     assert_eq!(said(secret, id), [want]);
-    for (id, secret) in [(id, secret), (id, id), (secret, secret)] {
-        assert_eq!(said(id, secret), [""; 0], "{id} {secret}");
-    }
+    assert_eq!(said(id, secret), [""; 0]);
 }

@@ -28,6 +28,26 @@ fn the_files_of_a_listener_are_named_as_they_are_here() {
         assert!(said.contains(&want), "{said:?}");
         assert!(!said.iter().any(|it| it.starts_with(&format!("c.toml:1: listen.tls.{here}: "))), "{said:?}");
     }
+    for (key, want) in [
+        (
+            "certificateRef",
+            "Write cert = \"/tls/tls.crt\" and key = \"/tls/tls.key\", where the Secret is mounted.",
+        ),
+        ("secretName", "where the Secret is mounted."),
+        ("clientAuth", "Write client_ca = \"/tls/ca.crt\"."),
+        ("min_version", "TLS 1.2 and 1.3 are spoken, with safe cipher suites alone: leave it out."),
+        ("ciphers", "with safe cipher suites alone: leave it out."),
+        ("passphrase", "PEM, and without a passphrase (openssl pkcs12 -nodes, openssl pkey)."),
+        ("pfx", "PEM, and without a passphrase"),
+    ] {
+        let said = above(&format!("[listen.tls]\n{key} = \"x\"")).problems();
+        assert!(
+            said.iter()
+                .any(|it| it.starts_with(&format!("c.toml:2: listen.tls.{key}: ")) && it.ends_with(want)
+                    || it.contains(want)),
+            "{said:?}"
+        );
+    }
     let both = "listen.tls = { cert = \"/tls/tls.crt\", key = \"/tls/tls.key\" }.";
     for (table, want) in [
         (
@@ -40,7 +60,10 @@ fn the_files_of_a_listener_are_named_as_they_are_here() {
         ),
         (
             "[listen]\ntls = true",
-            format!("c.toml:2: listen.tls: found a single value where a table is wanted. Write {both}"),
+            format!(
+                "c.toml:2: listen.tls: found a single value where a table is wanted. Write {}, or leave it out: no TLS.",
+                both.trim_end_matches('.')
+            ),
         ),
     ] {
         assert_eq!(above(table).problems(), [want]);

@@ -16,6 +16,14 @@ pub enum RuleError {
         /// The one that differs in the fewest letters, where that is few enough for a slip.
         nearest: Option<&'static str>,
     },
+    /// An access without a tag, or of every one.
+    #[error("{text:?} names no tag: write one, as in \"users:{access}\"; all tags are \"*\"")]
+    NoTag {
+        /// The whole text.
+        text: Box<str>,
+        /// What may be done.
+        access: &'static str,
+    },
     /// A tag and an access, put together as elsewhere.
     #[error("{text:?} is no rule; did you mean {right:?}?")]
     Scope {

@@ -42,6 +42,8 @@ fn what_is_no_rule_says_what_to_write() {
             "FrobnicateEverything",
             "no operation is called \"FrobnicateEverything\"; `claviger operations` lists all tags and operations",
         ),
+        ("*:read", "\"*:read\" names no tag: write one, as in \"users:read\"; all tags are \"*\""),
+        ("write", "\"write\" names no tag: write one, as in \"users:write\"; all tags are \"*\""),
         ("user:read", "no tag is called \"user\"; did you mean \"users:read\"?"),
         ("Users:read", "no tag is called \"Users\"; did you mean \"users:read\"?"),
         ("Users:Read", "no tag is called \"Users\"; did you mean \"users:read\"?"),
