@@ -1,12 +1,21 @@
-//! Commands and options that other servers have, and what says the same here. Every other mistake keeps clap's words, but for its advice to give an
-//! option as a file's name.
+//! Commands and options that other servers have, and what says the same here. Every other mistake keeps clap's words, but for what may be a
+//! secret, and its advice to give an option as a file's name.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use crate::secret::may_be_secret;
 
 const ADDRESSES: [&str; 9] =
     ["--port", "-p", "--listen", "--bind", "--addr", "--address", "--host", "--http", "--proxy"];
 
 pub(super) fn explained(mut error: clap::Error, command: Option<&str>) -> clap::Error {
+    for what in [ContextKind::InvalidValue, ContextKind::InvalidArg, ContextKind::InvalidSubcommand] {
+        // An option is shown with the name of its value: --address <ADDRESS>.
+        let is_secret = |it: &str| !it.starts_with(['-', '<', '[']) && may_be_secret(it);
+        if matches!(error.get(what), Some(ContextValue::String(given)) if is_secret(given)) {
+            error.insert(what, ContextValue::String("…".to_owned()));
+        }
+    }
     if let Some(ContextValue::String(asked)) = error.get(ContextKind::InvalidSubcommand)
         && command == Some(asked)
         && let Some(tip) = instead_of(asked)
@@ -80,6 +89,23 @@ mod tests {
         let below = said(&["tenant", "run"]);
         assert!(!below.contains("claviger serve"), "{below}");
         assert!(said(&["serv"]).contains("'serve'"), "{}", said(&["serv"]));
+    }
+
+    #[test]
+    fn a_secret_in_the_place_of_something_else_is_not_repeated() {
+        let key = "cvk_Xq3vL9pTz7Rk2Wm8Yc4Nb6Jd1Hf5Gs0A";
+        for arguments in [
+            &["status", "--tenant", key][..],
+            &["status", "--address", key],
+            &["healthcheck", "--probe", key],
+            &["serve", key],
+            &["token", key],
+            &[key],
+        ] {
+            let said = said(arguments);
+            assert!(!said.contains(key) && said.contains("'…'"), "{arguments:?}: {said}");
+        }
+        assert!(said(&["status", "--address", "x"]).contains("'x' for '--address <ADDRESS>'"));
     }
 
     #[test]
