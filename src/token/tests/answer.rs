@@ -171,3 +171,44 @@ fn a_page_of_what_is_in_front_of_logto_is_not_an_error_of_logtos_own() {
         assert!(fault.to_string().contains("503") && fault.label() == "status", "{fault}");
     }
 }
+
+fn refused(status: u16, kind: &'static str, body: &str) -> Fault {
+    let answer = Answer {
+        status: StatusCode::from_u16(status).unwrap(),
+        content_type: Some(HeaderValue::from_static(kind)),
+        retry_after: None,
+        body: Zeroizing::new(body.as_bytes().to_vec()),
+    };
+    parse(&answer, &[], SystemTime::UNIX_EPOCH).unwrap_err().fault
+}
+
+/// As nginx has it for `deny` and `auth_basic`.
+#[test]
+fn a_web_page_that_refuses_is_of_what_is_in_front_of_logto() {
+    for status in [401, 403] {
+        let page = format!("<html>\r\n<head><title>{status} Forbidden</title></head>");
+        let fault = refused(status, "text/html", &page);
+        assert_eq!(
+            fault.to_string(),
+            format!("a web page with status {status} was answered in place of a token")
+        );
+        let remedy = "Not Logto, but what is in front of it refuses, such as a reverse proxy or a firewall: have it let Claviger's requests through.";
+        assert_eq!(fault.remedy(), remedy);
+    }
+    assert_eq!(refused(404, "text/html", "<html>"), Fault::Status(404), "another server");
+    assert!(refused(502, "text/html", "<html>").remedy().contains("whether Logto runs"));
+}
+
+#[test]
+fn another_claviger_is_known_by_its_code() {
+    let body = r#"{"code":"claviger.caller_unknown","error":"invalid_client","error_description":"The caller could not"}"#;
+    let fault = refused(401, "application/json", body);
+    assert_eq!(
+        fault.to_string(),
+        "Logto refused with invalid_client: another Claviger is at `endpoint`, and has no caller with this name and key"
+    );
+    assert!(fault.remedy().starts_with("Set `endpoint` to Logto's own address; or, to go through that"));
+    assert!(fault.blames_secret(), "another secret may be a caller's key");
+    let other = r#"{"code":"claviger.bad_request","error":"invalid_target","error_description":"d"}"#;
+    assert_eq!(refused(400, "application/json", other).to_string(), "Logto refused with invalid_target: d");
+}
