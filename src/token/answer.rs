@@ -185,10 +185,9 @@ fn refusal(answer: &Answer) -> Fault {
             error: clean(&error, MAX_ERROR, |b| b.is_ascii_alphanumeric() || b"_.-".contains(&b)),
             description: description(&refusal.and_then(|r| text(r.error_description?)).unwrap_or_default()),
         },
-        // Logto's own refusals are OAuth's.
-        _ if (status.is_server_error() || matches!(status.as_u16(), 401 | 403)) && is_html(answer) => {
-            Fault::Gateway(status.as_u16())
-        }
+        // Logto's own are OAuth's.
+        None if matches!(status.as_u16(), 401 | 403) => Fault::Gateway(status.as_u16()),
+        _ if status.is_server_error() && is_html(answer) => Fault::Gateway(status.as_u16()),
         _ => Fault::Status(status.as_u16()),
     }
 }

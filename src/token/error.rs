@@ -24,8 +24,8 @@ pub enum Fault {
     /// An answer that is neither a token nor an OAuth error: 5xx, a redirect, a proxy's page.
     #[error("Logto answered with status {0}")]
     Status(u16),
-    /// A 5xx, 401 or 403 with a web page: what is in front of Logto answers in its stead.
-    #[error("a web page with status {0} was answered in place of a token")]
+    /// A 5xx with a web page, or a 401 or 403 that is no OAuth error: what is in front of Logto answers in its stead.
+    #[error("not Logto, but something in its place answered with status {0}")]
     Gateway(u16),
     /// 429.
     #[error("Logto limits the rate of token requests")]
@@ -204,7 +204,7 @@ impl Fault {
             }
             Self::Status(_) => "It is an error of Logto's own: look at its log and at its database.",
             Self::Gateway(..=499) => {
-                "Not Logto, but what is in front of it refuses, such as a reverse proxy or a firewall: have it let Claviger's requests through."
+                "A reverse proxy or a firewall in front of Logto refuses: have it let Claviger's requests through. Or `endpoint` is another server's: set it to Logto's."
             }
             Self::Gateway(_) => {
                 "What is in front of Logto answers in its place, such as a gateway or a load balancer: look at its log, and at whether Logto runs."

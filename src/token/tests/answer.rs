@@ -182,18 +182,22 @@ fn refused(status: u16, kind: &'static str, body: &str) -> Fault {
     parse(&answer, &[], SystemTime::UNIX_EPOCH).unwrap_err().fault
 }
 
-/// As nginx has it for `deny` and `auth_basic`.
+/// As nginx has it for `deny` and `auth_basic`, and Kong.
 #[test]
-fn a_web_page_that_refuses_is_of_what_is_in_front_of_logto() {
-    for status in [401, 403] {
-        let page = format!("<html>\r\n<head><title>{status} Forbidden</title></head>");
-        let fault = refused(status, "text/html", &page);
+fn a_refusal_that_is_no_oauth_error_is_of_what_is_in_front_of_logto() {
+    for (status, kind, body) in [
+        (403, "text/html", "<html>\r\n<head><title>403 Forbidden</title></head>"),
+        (401, "text/html", "<html>"),
+        (401, "application/json", r#"{"message":"Unauthorized"}"#),
+    ] {
+        let fault = refused(status, kind, body);
         assert_eq!(
             fault.to_string(),
-            format!("a web page with status {status} was answered in place of a token")
+            format!("not Logto, but something in its place answered with status {status}")
         );
-        let remedy = "Not Logto, but what is in front of it refuses, such as a reverse proxy or a firewall: have it let Claviger's requests through.";
-        assert_eq!(fault.remedy(), remedy);
+        assert!(
+            fault.remedy().starts_with("A reverse proxy or a firewall in front of Logto refuses: have it")
+        );
     }
     assert_eq!(refused(404, "text/html", "<html>"), Fault::Status(404), "another server");
     assert!(refused(502, "text/html", "<html>").remedy().contains("whether Logto runs"));

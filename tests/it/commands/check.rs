@@ -270,8 +270,7 @@ async fn check_online_tells_who_else_refuses() {
     };
     let settings = Settings::usual().tenant("acme", &logto);
     logto.faults().set(vec![Fault::new(Target::Token, Effect::body(403, "text/html", "<html>nginx"))]);
-    says(&settings, "a web page with status 403 was answered in place of a token. Not Logto, but what is in")
-        .await;
+    says(&settings, "not Logto, but something in its place answered with status 403. A reverse proxy").await;
     logto.faults().set(Vec::new());
 
     let other = Proxy::builder()
