@@ -70,16 +70,22 @@ impl Prepared {
             return Err(check.over);
         }
         let failure = BodyFailure::default();
-        let mut streamed = Streamed::new(body, check, idle, failure.clone());
-        match length.map(usize::try_from) {
-            Some(Ok(length)) if length <= limits.replay => {
-                return Ok(Self::Held(streamed.collect(length).await?));
-            }
-            Some(_) => {}
-            // It may be empty.
-            None => streamed.begin().await?,
+        let streamed = Streamed::new(body, check, idle, failure.clone());
+        match length.and_then(|length| usize::try_from(length).ok()) {
+            Some(length) if length <= limits.replay => Ok(Self::Held(streamed.collect(length).await?)),
+            _ => Ok(Self::Streamed(Some(Box::new(streamed)), failure)),
         }
-        Ok(Self::Streamed(Some(Box::new(streamed)), failure))
+    }
+
+    /// Waits for the first part of a streamed body, where it must have one: without, nothing is to be sent or drawn on a quota.
+    ///
+    /// # Errors
+    /// [`RequestBodyError`].
+    pub async fn begin(mut self) -> Result<Self, RequestBodyError> {
+        if let Self::Streamed(Some(streamed), _) = &mut self {
+            streamed.begin().await?;
+        }
+        Ok(self)
     }
 
     /// Reads a streamed body to its end, so that it can be looked at.

@@ -172,6 +172,7 @@ async fn an_empty_body_in_pieces_costs_the_tenant_nothing() {
     let proxy = Proxy::builder()
         .tenant("acme", &logto)
         .set("tenants.acme.quota", "{ requests = 2, per = '60s', tokens = false }")
+        .set("callers.local.priority", "'interactive'")
         .set("timeouts.quota", "'0s'")
         .start()
         .await;

@@ -50,9 +50,9 @@ impl Streamed {
         Self { incoming, check, idle, failure, entering: None, first: None, end: None }
     }
 
-    /// Waits for its first part, where it must have one: without, nothing is to be sent or drawn on a quota.
+    /// Waits for its first part, where it must have one and may have none.
     pub(super) async fn begin(&mut self) -> Result<(), RequestBodyError> {
-        if self.check.is_awaited {
+        if self.check.is_awaited && self.incoming.size_hint().exact().is_none() {
             self.first = std::future::poll_fn(|cx| self.poll_next(cx)).await.transpose()?;
         }
         Ok(())
