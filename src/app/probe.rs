@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::{
     config::{LogRequests, RedisOptions},
+    headers::PROXY_STATUS,
     limit::Dispatch,
     observe::{OperationMetrics, Record, Recorder, RequestId},
     proxy::{Failure, REMEDY_OF_ACCOUNT, Shared},
@@ -56,8 +57,8 @@ pub async fn probe(tenant: &Arc<Tenant>, shared: &Shared) -> Result<(), ProbeErr
     let dispatch = Dispatch::probe(tenant.clone(), target).await.map_err(|error| unknown(&error))?;
     let outbound = Outbound { head: &head, worker: 0, deadline };
     let body = Prepared::Held(bytes::Bytes::new());
-    let (status, is_json) = match upstream::send(dispatch, outbound, body, &mut record).await {
-        Ok(mut answer) => (answer.status(), is_json(answer.headers_mut())),
+    let (status, is_json, is_claviger) = match upstream::send(dispatch, outbound, body, &mut record).await {
+        Ok(mut answer) => (answer.status(), is_json(answer.headers_mut()), is_claviger(answer.headers_mut())),
         Err(UpstreamError::Token(error)) => {
             let what = format!("no token from {}/oidc/token: {error}", tenant.endpoint());
             let why = sentences(&what, error.remedy());
@@ -83,6 +84,11 @@ pub async fn probe(tenant: &Arc<Tenant>, shared: &Shared) -> Result<(), ProbeErr
         status if status.is_success() => Err(ProbeError::Refused(format!(
             "a token was granted, but the server at {} is not Logto's Management API: its answer is not JSON. \
              Set `endpoint` to the tenant's own address.",
+            tenant.endpoint()
+        ))),
+        status if status.is_client_error() && is_claviger => Err(ProbeError::Refused(format!(
+            "another Claviger is at {}, and answers {status}. Set `endpoint` to Logto's own address; or, to go through that Claviger, look at its \
+             log, and have the policies of its caller allow ListRoles.",
             tenant.endpoint()
         ))),
         StatusCode::FORBIDDEN if tenant.config().scopes.iter().any(|scope| scope == "all") => {
@@ -164,6 +170,10 @@ fn explain(failure: &Failure) -> String {
 fn sentences(what: &str, remedy: &str) -> String {
     let end = if what.ends_with('?') { "" } else { "." };
     if remedy.is_empty() { format!("{what}{end}") } else { format!("{what}{end} {remedy}") }
+}
+
+fn is_claviger(headers: &HeaderMap) -> bool {
+    headers.get(PROXY_STATUS).is_some_and(|value| value.as_bytes().starts_with(b"claviger;"))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

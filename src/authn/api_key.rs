@@ -19,6 +19,13 @@ const KEY_WITH_SCHEME: Cause =
 const BEARER: Cause =
     Cause::new("unknown", "the bearer token is neither a caller's key nor a token that is accepted here");
 const BEARER_TWICE: Cause = Cause::new("unknown", "Authorization has Bearer twice");
+/// In the two places of each other.
+const SWAPPED: Cause = Cause::new(
+    "unknown",
+    "client_id is a caller's key, which goes into client_secret, with the caller's name in client_id",
+);
+/// What a client sends that has no value for it.
+const UNSET: [&str; 4] = ["undefined", "null", "None", "nil"];
 const CLIENT: Cause = Cause::new("unknown", "client_id and client_secret are not a caller's name and key");
 
 /// Whether a cause leaves open what is wrong with what was sent.
@@ -49,7 +56,15 @@ impl ApiKeys {
     }
 
     /// With the caller whose name was likely meant. The name that was sent is not repeated: it may be anything.
-    fn of_client(&self, id: &str) -> Cause {
+    fn of_client(&self, id: &str, secret: &[u8]) -> Cause {
+        if self.find(id.as_bytes()).is_some() {
+            return SWAPPED;
+        }
+        // As a client secret they would be something else.
+        let is_token = is_jwt(secret) || is_token(secret);
+        if let Some(cause) = self.instead("client_secret", secret).filter(|_| !is_token) {
+            return cause;
+        }
         let names = || self.names.iter().map(CallerName::as_str);
         let near = if names().any(|name| name == id) { None } else { nearest(id, names()) };
         near.map_or(CLIENT, |near| {
@@ -66,11 +81,15 @@ impl ApiKeys {
             "empty: was a variable unset?"
         } else if matches!(sent, [first @ (b'"' | b'\''), .., last] if first == last) {
             "in quotes, which do not belong to it"
-        } else if text.starts_with(['$', '{']) {
+        } else if UNSET.contains(&text) {
+            "what becomes of an unset variable"
+        } else if text.starts_with(['$', '{', '<', '%', '[']) {
             "a variable or a template that nobody replaced"
         } else if digest().is_some_and(|digest| self.keys.contains_key(&digest)) {
             "the SHA-256 of a caller's key, and has to be the key itself"
-        } else if text.split_once(':').is_some_and(|(name, _)| is_name(name)) {
+        } else if is_name(text) {
+            "a caller's name, and has to be its key"
+        } else if text.split_once([':', '=']).is_some_and(|(name, _)| is_name(name)) {
             "a caller's name with something behind it, and has to be the key alone"
         } else if is_jwt(sent) {
             "a JWT, which is accepted as Authorization: Bearer alone, and of configured issuers"
@@ -109,7 +128,9 @@ impl ApiKeys {
                 _ if bearer(key).is_some() => Some(BEARER_TWICE),
                 _ => Some(self.instead("the bearer token", key).unwrap_or(BEARER)),
             }),
-            Some(Credential::Client(Client::Secret { id, .. })) => Finding::Pass(Some(self.of_client(id))),
+            Some(Credential::Client(Client::Secret { id, secret, .. })) => {
+                Finding::Pass(Some(self.of_client(id, secret)))
+            }
             _ => Finding::Pass(None),
         }
     }

@@ -180,6 +180,7 @@ impl Jwts {
         let token = match token::read(bytes) {
             Reading::Token(token) => token,
             Reading::Other => return Ok(Finding::Pass(None)),
+            Reading::Bad if token::is_cut(bytes) => return Ok(rejected(JwtError::Cut)),
             Reading::Bad => return Ok(rejected(JwtError::Malformed)),
         };
         let Some(name) = token.claims.issuer() else { return Ok(rejected(JwtError::NoIssuer)) };
@@ -213,7 +214,8 @@ impl Jwts {
                 Finding::Known(known)
             }
             Err(wrong) => {
-                let cause = issuer.cause(wrong);
+                let is_cut = wrong == JwtError::Signature && token::is_cut(bytes);
+                let cause = issuer.cause(if is_cut { JwtError::Cut } else { wrong });
                 let until = now.instant + REFUSED_FOR;
                 self.refused.insert(digest, Refused { until, cause: cause.clone() });
                 Finding::Rejected(cause)

@@ -3,13 +3,16 @@
 
 use std::fmt;
 
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, Method};
 
 use super::error::IdempotencyError;
 use crate::headers;
 
 /// The most characters of a key. A UUID has 36.
 const MOST: usize = 255;
+
+/// Another name for it, which is not read.
+const X_IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("x-idempotency-key");
 
 /// A key as its caller chose it. Never shown: nobody knows what is in it.
 #[derive(Clone, PartialEq, Eq)]
@@ -25,7 +28,15 @@ impl Key {
             return Self::none(headers);
         }
         let mut values = headers.get_all(headers::IDEMPOTENCY_KEY).iter();
-        let Some(value) = values.next() else { return Self::none(headers) };
+        let Some(value) = values.next() else {
+            // Who sends it takes the request for one that is not carried out twice.
+            return match headers.contains_key(X_IDEMPOTENCY_KEY) {
+                true => {
+                    Err(IdempotencyError::Malformed("its header is Idempotency-Key, not X-Idempotency-Key"))
+                }
+                false => Self::none(headers),
+            };
+        };
         if values.next().is_some() {
             return Err(IdempotencyError::Malformed("there are several"));
         }
@@ -152,5 +163,9 @@ mod tests {
         }
         headers.append(headers::IDEMPOTENCY_KEY, HeaderValue::from_static("k"));
         assert!(Key::of(&Method::POST, &headers).is_err());
+        let other = HeaderMap::from_iter([(X_IDEMPOTENCY_KEY, HeaderValue::from_static("k"))]);
+        let said = "the Idempotency-Key is malformed: its header is Idempotency-Key, not X-Idempotency-Key";
+        assert_eq!(Key::of(&Method::POST, &other).unwrap_err().to_string(), said);
+        assert!(Key::of(&Method::PUT, &other).unwrap().is_none());
     }
 }

@@ -35,7 +35,7 @@ impl Asked<'_> {
             spec.scopes(tenant).iter().flat_map(|own| own.split_ascii_whitespace()).any(|own| own == asked)
         };
         if !self.scope.unwrap_or_default().split_ascii_whitespace().all(has) {
-            return Err(Refusal::ScopeNotGranted);
+            return Err(Refusal::ScopeNotGranted(spec.scopes(tenant).join(" ").into()));
         }
         Ok(spec)
     }

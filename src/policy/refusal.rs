@@ -60,8 +60,8 @@ pub enum Refusal {
     #[error("`organization_id` is not the organization of this caller's tokens")]
     OrganizationNotGranted,
     /// The same.
-    #[error("`scope` names a scope that this caller's tokens do not have")]
-    ScopeNotGranted,
+    #[error("`scope` names a scope that this caller's tokens do not have: they have {0:?}")]
+    ScopeNotGranted(Box<str>),
     /// The caller has several tenants and named none.
     #[error("the request names no tenant, and caller {caller} has several{names}", caller = .0.caller, names = .0.names())]
     TenantNotNamed(KnownTenants),

@@ -184,9 +184,7 @@ impl Failure {
                 Refusal::ResourceNotGranted(_) | Refusal::OrganizationNotGranted => {
                     Description { oauth: "invalid_target", ..table::TOKEN_NOT_GRANTED }
                 }
-                Refusal::ScopeNotGranted => {
-                    Description { oauth: "invalid_scope", ..table::TOKEN_NOT_GRANTED }
-                }
+                Refusal::ScopeNotGranted(_) => table::SCOPE_NOT_GRANTED,
                 Refusal::TokenOfOtherTenant | Refusal::TokenOfTenant => table::TOKEN_ELSEWHERE,
                 Refusal::Condition { unmet, .. } if matches!(unmet.broken, Broken::Json(_)) => {
                     table::BODY_NOT_JSON

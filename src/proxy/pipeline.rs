@@ -335,7 +335,7 @@ impl Pipeline {
         let reading = async {
             let request = (&head.method, &head.headers, operation);
             let body = Prepared::read(request, body, limits, timeouts.body).await?;
-            if extent == Extent::Whole { body.hold(limits).await } else { Ok(body) }
+            if extent == Extent::Whole { body.hold(limits).await } else { body.begin().await }
         };
         timeout_at(deadline, reading)
             .await

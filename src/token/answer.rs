@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     secret::Secret,
-    token::error::{Fault, Flaw, GrantFailure},
+    token::error::{Fault, Flaw, GrantFailure, OTHER_CLAVIGER},
     trust::{PROXY_LOGIN, of_page},
 };
 
@@ -178,13 +178,22 @@ fn refusal(answer: &Answer) -> Fault {
         return Fault::Unreachable(says.into());
     }
     match error {
+        Some(error) if *error == "invalid_client" && is_of_claviger(refusal) => {
+            Fault::Rejected { error: error.as_str().into(), description: OTHER_CLAVIGER.into() }
+        }
         Some(error) if status.is_client_error() && !elsewhere && !is_passing(&error) => Fault::Rejected {
             error: clean(&error, MAX_ERROR, |b| b.is_ascii_alphanumeric() || b"_.-".contains(&b)),
             description: description(&refusal.and_then(|r| text(r.error_description?)).unwrap_or_default()),
         },
+        // Logto's own are OAuth's.
+        None if matches!(status.as_u16(), 401 | 403) => Fault::Gateway(status.as_u16()),
         _ if status.is_server_error() && is_html(answer) => Fault::Gateway(status.as_u16()),
         _ => Fault::Status(status.as_u16()),
     }
+}
+
+fn is_of_claviger(refusal: Option<&Refusal<'_>>) -> bool {
+    refusal.and_then(|r| text(r.code?)).is_some_and(|code| code.starts_with("claviger."))
 }
 
 /// `error` and `error_description` as the issuer wrote them, neither cleaned nor cut: for whoever has to know

@@ -24,8 +24,8 @@ pub enum Fault {
     /// An answer that is neither a token nor an OAuth error: 5xx, a redirect, a proxy's page.
     #[error("Logto answered with status {0}")]
     Status(u16),
-    /// A 5xx with a web page: what is in front of Logto answers in its stead.
-    #[error("a web page with status {0} was answered in place of a token")]
+    /// A 5xx with a web page, or a 401 or 403 that is no OAuth error: what is in front of Logto answers in its stead.
+    #[error("not Logto, but something in its place answered with status {0}")]
     Gateway(u16),
     /// 429.
     #[error("Logto limits the rate of token requests")]
@@ -68,6 +68,10 @@ pub enum Fault {
 
 /// Behind a complaint of an unknown client id that is as long as Logto's secrets, where the secret is as long as its ids.
 pub(super) const SWAPPED: &str = " (it is as long as a secret, and the secret as long as an id)";
+
+/// What is said of a refusal by another Claviger, in place of its own description.
+pub(super) const OTHER_CLAVIGER: &str =
+    "another Claviger is at `endpoint`, and has no caller with this name and key";
 
 /// What is wrong with a 2xx answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -199,6 +203,9 @@ impl Fault {
                 "This does not look like Logto's token endpoint: set `endpoint` to the tenant's own address, such as https://acme.logto.app, without a path and not the console's."
             }
             Self::Status(_) => "It is an error of Logto's own: look at its log and at its database.",
+            Self::Gateway(..=499) => {
+                "A reverse proxy or a firewall in front of Logto refuses: have it let Claviger's requests through. Or `endpoint` is another server's: set it to Logto's."
+            }
             Self::Gateway(_) => {
                 "What is in front of Logto answers in its place, such as a gateway or a load balancer: look at its log, and at whether Logto runs."
             }
@@ -223,6 +230,9 @@ impl Fault {
         let Self::Rejected { error, description } = self else { return "" };
         match &**error {
             "invalid_client" if description.ends_with(SWAPPED) => config::SWAPPED,
+            "invalid_client" if **description == *OTHER_CLAVIGER => {
+                "Set `endpoint` to Logto's own address; or, to go through that Claviger, `client_id` to the name of one of its callers and `client_secret` to its API key."
+            }
             // Logto says `invalid client X` for an id it does not know (fact 1.5).
             "invalid_client" if description.starts_with("invalid client") => {
                 "The tenant has no application with this `client_id`: copy the App ID from Logto Console, and check that `endpoint` is this application's tenant."

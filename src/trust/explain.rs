@@ -243,7 +243,7 @@ fn of_names(presented: &[String]) -> Cow<'static, str> {
     const MOST: usize = 5;
     const LONGEST: usize = 100;
     if presented.is_empty() {
-        return "the server's certificate has no name (subjectAltName): have one made with that of its host"
+        return "the server's certificate has no subjectAltName, and a CN is not looked at: have one made with the name of its host there"
             .into();
     }
     let plain = |name: &String| {
@@ -289,7 +289,7 @@ mod tests {
             ),
             (
                 named(&[]),
-                "the server's certificate has no name (subjectAltName): have one made with that of its host",
+                "the server's certificate has no subjectAltName, and a CN is not looked at: have one made with the name of its host there",
             ),
         ] {
             // As hyper-rustls hands it on.

@@ -86,6 +86,11 @@ async fn b35_the_broker_gives_no_token_for_what_the_grant_does_not_name() {
         }
     }
     assert_eq!(logto.token_requests(), grants, "nobody was asked");
+    let form = format!("grant_type=client_credentials&client_id=sealed&client_secret={}", key("sealed"));
+    let told = aside(&proxy, &Request::form("/oidc/token", &format!("{form}&scope=users:read"))).await;
+    let said = "`scope` names a scope that this caller's tokens do not have: they have \"all\". Leave it out: what the caller may do is in its \
+                policies, whatever the scope.";
+    assert_eq!(told.json()["detail"], said);
     let shop = "&resource=https%3A%2F%2Fapi.shop.example";
     assert_eq!(ask(&proxy, "real", shop).await, (200, json!(SHOP)));
     assert_eq!(ask(&proxy, "real", shop).await, (200, json!(SHOP)));

@@ -118,7 +118,7 @@ async fn an_unknown_caller_has_a_cause_in_the_log_the_audit_log_and_the_metrics_
             ),
             "jwt",
             "cut",
-            "it begins like a JWT, and does not have the three parts of one".into(),
+            "the JWT is incomplete: one of its three parts, or the end of its signature, is missing".into(),
         ),
         (
             bearer(&format!("{MARK}wrong")),

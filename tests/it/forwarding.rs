@@ -324,9 +324,12 @@ async fn a_body_that_logto_would_not_read_is_refused_before_it_makes_an_empty_us
     let multipart = "--x\r\nContent-Disposition: form-data; name=\"username\"\r\n\r\nbob\r\n--x--\r\n";
     let form = Request::new("POST", "/api/users").body("multipart/form-data; boundary=x", multipart);
     proxy.ask(&form).await.assert_problem(415, "content_type_missing");
+    for content_type in ["text/json", "Text/plain; charset=utf-8"] {
+        let answer = proxy.ask(&Request::new("POST", "/api/users").body(content_type, user)).await;
+        answer.assert_problem(415, "content_type_missing");
+        assert!(answer.text().contains("Content-Type: application/json"), "{}", answer.text());
+    }
     assert!(logto.api_requests_seen().is_empty(), "none of them was sent");
-    let text = proxy.ask(&Request::new("POST", "/api/users").body("text/json", user)).await;
-    assert_eq!(text.status, 400, "Logto says so itself: {}", text.text());
     for content_type in ["application/json; charset=utf-8", "Application/JSON", "application/vnd.api+json"] {
         let answer = proxy.ask(&Request::new("PATCH", "/api/users/none").body(content_type, "{}")).await;
         assert_ne!(answer.status, 415, "{content_type}");

@@ -41,7 +41,7 @@ async fn b34_a_masked_answer_that_is_written_back_never_reaches_logto() {
         ("a form", Request::form("/api/users", &format!("name={}", percent(MASK)))),
         ("a form with plus signs", Request::form("/api/users", "name=%5Bredacted+by+claviger%5D")),
         ("JSON in a form", Request::form("/api/users", &format!("a={}", percent(&escaped(MASK))))),
-        ("text", Request::new("PATCH", &path).body("text/plain", MASK)),
+        ("text", Request::new("POST", "/api/custom-profile-fields/batch").body("text/plain", MASK)),
         ("multipart", Request::new("POST", "/api/user-assets").body("multipart/form-data; boundary=x", file)),
         ("where there should be no body", Request::new("DELETE", &path).body(form, format!("a={MASK}"))),
     ] {

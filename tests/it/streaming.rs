@@ -141,16 +141,51 @@ async fn no_body_is_refused_before_it_makes_an_empty_user() {
     // A line end is no form, either.
     let line = proxy.ask(&Request::form("/api/users", "\n")).await;
     assert_eq!(line.outcome(), (400, "claviger.bad_request".into()), "{}", line.text());
-    // Nor is what comes behind a body.
-    for body in ["0\r\nX-Sum: 1\r\n\r\n", "1\r\n \r\n0\r\nX-Sum: 1\r\n\r\n"] {
+    // What comes in pieces is waited for: there is nothing to be sent.
+    let client = async |body: &[u8]| {
         let mut client = proxy.connect().await;
         let chunked = of("application/json").header("Transfer-Encoding", "chunked").head();
-        client.write(&[&chunked[..], body.as_bytes()].concat()).await.expect("it is read");
-        let answer = client.read_answer("POST").await.expect("an answer");
+        client.write(&[&chunked[..], body].concat()).await.expect("it is read");
+        client
+    };
+    let sent = logto.api_requests();
+    let mut late = client(b"").await;
+    late.write(b"0\r\n\r\n").await.expect("it is read");
+    let answer = late.read_answer("POST").await.expect("an answer");
+    assert_eq!(answer.outcome(), (400, "claviger.bad_request".into()), "{}", answer.text());
+    assert_eq!(logto.api_requests(), sent);
+    // Nor is what comes behind a body.
+    for body in ["0\r\nX-Sum: 1\r\n\r\n", "1\r\n \r\n0\r\nX-Sum: 1\r\n\r\n"] {
+        let answer = client(body.as_bytes()).await.read_answer("POST").await.expect("an answer");
         assert_eq!(answer.outcome(), (400, "claviger.bad_request".into()), "{}", answer.text());
     }
-    // The head of what comes in pieces may have been sent, and its end was not.
+    // The head of what begins with a blank was sent, and its end was not.
     assert_eq!(users().await, before, "none of them was carried out");
     let chunked = Request::post("/api/users", "{}").header("Transfer-Encoding", "chunked");
     assert_eq!(proxy.ask(&chunked).await.status, 200);
+}
+
+/// Of the quota, the attempts and the places among the tenant's requests nothing is used for a body that turns out to be none.
+#[tokio::test]
+async fn an_empty_body_in_pieces_costs_the_tenant_nothing() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::builder()
+        .tenant("acme", &logto)
+        .set("tenants.acme.quota", "{ requests = 2, per = '60s', tokens = false }")
+        .set("callers.local.priority", "'interactive'")
+        .set("timeouts.quota", "'0s'")
+        .start()
+        .await;
+    let empty = Request::new("POST", "/api/users")
+        .header("Content-Type", "application/json")
+        .header("Transfer-Encoding", "chunked");
+    for _ in 0..4 {
+        proxy.ask(&empty).await.assert_problem(400, "bad_request");
+    }
+    assert_eq!(logto.api_requests(), 0);
+    let user = |name: &str| Request::post("/api/users", format!("{{\"username\":\"{name}\"}}"));
+    for request in [user("one"), user("two").header("Transfer-Encoding", "chunked")] {
+        assert_eq!(proxy.ask(&request).await.status, 200);
+    }
+    proxy.ask(&user("three")).await.assert_problem(429, "quota_exhausted");
 }

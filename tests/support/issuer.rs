@@ -82,6 +82,8 @@ struct State {
     jwks_uri: Option<String>,
     /// The bearer token without which it answers 401.
     wanted: Option<String>,
+    /// Whether what is in front of it refuses everybody.
+    is_behind_a_page: bool,
     /// Where it sends everybody instead of answering.
     elsewhere: Option<String>,
     /// Path and bearer token of each request.
@@ -95,6 +97,9 @@ impl State {
         let bearer =
             head.lines().find_map(|line| line.strip_prefix("authorization: Bearer ")).map(str::to_owned);
         self.asked.push((path.clone(), bearer.clone()));
+        if self.is_behind_a_page {
+            return ("403 Forbidden", "Content-Type: text/html\r\n".into(), "<html>nginx".into());
+        }
         if let Some(elsewhere) = &self.elsewhere {
             return ("302 Found", format!("Location: {elsewhere}{path}\r\n"), String::new());
         }
@@ -115,8 +120,15 @@ impl Issuer {
     pub(crate) async fn start(keys: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
-        let state =
-            State { keys, issuer: None, jwks_uri: None, wanted: None, elsewhere: None, asked: Vec::new() };
+        let state = State {
+            keys,
+            issuer: None,
+            jwks_uri: None,
+            wanted: None,
+            is_behind_a_page: false,
+            elsewhere: None,
+            asked: Vec::new(),
+        };
         let state = Arc::new(Mutex::new(state));
         let shared = state.clone();
         let task = tokio::spawn(async move {
@@ -169,6 +181,11 @@ impl Issuer {
     /// Sends everybody to another server.
     pub(crate) fn redirect_to(&self, url: &str) {
         self.state().elsewhere = Some(url.into());
+    }
+
+    /// From now on what is in front of it refuses everybody, as nginx does.
+    pub(crate) fn refuse_with_a_page(&self) {
+        self.state().is_behind_a_page = true;
     }
 
     /// How often it was asked for anything.

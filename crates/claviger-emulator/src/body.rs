@@ -85,7 +85,8 @@ impl Payload {
         if self.len > JSON_LIMIT {
             return Err(Refused::TooLarge);
         }
-        let bytes = self.bytes.trim_ascii();
+        // What decodes a body there takes a byte-order mark off.
+        let bytes = self.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.bytes).trim_ascii();
         if bytes.is_empty() {
             return Ok(Parsed::Absent);
         }

@@ -14,7 +14,7 @@ pub(super) enum JwtError {
     NoJwt,
     /// Not a JWS in compact form (RFC 7515 section 7.1), or too long.
     Malformed,
-    /// It begins like one, and does not have its three parts.
+    /// It begins like one, and does not have its three parts, or a signature of a length that none has.
     Cut,
     /// `iss` is missing.
     NoIssuer,
@@ -110,7 +110,9 @@ impl fmt::Display for JwtError {
         match self {
             Self::NoJwt => f.write_str("client_assertion is not a JWT of a configured issuer"),
             Self::Malformed => f.write_str("the JWT is not well-formed"),
-            Self::Cut => f.write_str("it begins like a JWT, and does not have the three parts of one"),
+            Self::Cut => f.write_str(
+                "the JWT is incomplete: one of its three parts, or the end of its signature, is missing",
+            ),
             Self::NoIssuer => f.write_str("the JWT has no iss"),
             Self::Header => f.write_str("the header has a member that carries a key or an extension"),
             Self::Type => f.write_str("typ is neither JWT nor at+jwt"),

@@ -78,6 +78,11 @@ pub enum FetchError {
     /// A redirect; where it leads, where that can be said.
     #[error("the answer was {0} instead of 200: a redirect{to}, which is not followed", to = .1.as_deref().map(|to| format!(" to {to}")).unwrap_or_default())]
     Redirect(u16, Option<String>),
+    /// 401 or 403 with a web page, where issuers have JSON or nothing.
+    #[error(
+        "the answer was {0} instead of 200, with a web page: not the issuer, but what is in front of it refuses, such as a reverse proxy or a firewall"
+    )]
+    Page(u16),
     /// 401 or 403 without a bearer token.
     #[error("the answer was {0} instead of 200: its server wants a credential, which `bearer` can name")]
     CredentialWanted(u16),
@@ -134,6 +139,9 @@ impl FetchError {
             }
             Self::Status(_) => "Check `issuer` and `jwks`: nothing with keys is at this address.",
             Self::Redirect(..) => "Write the address of the keys to which it leads into `jwks`.",
+            Self::Page(_) => {
+                "Have it let Claviger fetch the keys; if it wants a token, `bearer` can name that."
+            }
             Self::CredentialWanted(_) => {
                 "Write `bearer = { file = \"…\" }`; in a cluster, the token of Claviger's own ServiceAccount."
             }
@@ -241,6 +249,7 @@ impl HttpFetch {
             Err(error) => return Err(unreachable(look_closer(describe(error), &url).await)),
         };
         let status = response.status();
+        let is_page = is_page(response.headers());
         if status == http::StatusCode::PROXY_AUTHENTICATION_REQUIRED {
             return Err(unreachable(PROXY_LOGIN.to_owned()));
         }
@@ -250,7 +259,11 @@ impl HttpFetch {
                     let to = target(&url, response.headers(), shown.as_ref());
                     FetchError::Redirect(status.as_u16(), to)
                 }
-                false => self.refusal(status, server, shown.as_ref()),
+                false => match self.refusal(status, server, shown.as_ref()) {
+                    error @ FetchError::Status(_) => error,
+                    _ if is_page => FetchError::Page(status.as_u16()),
+                    error => error,
+                },
             });
         }
         let mut body = Vec::new();
@@ -294,6 +307,10 @@ impl HttpFetch {
             (_, None) => FetchError::CredentialWanted(number),
         }
     }
+}
+
+fn is_page(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
 }
 
 /// Where a redirect leads: no more of it than says what to write.

@@ -48,6 +48,14 @@ pub(super) fn begins_like_one(bytes: &[u8]) -> bool {
     bytes.starts_with(BEGINNING.as_bytes())
 }
 
+/// Whether its last part is no whole signature: those of all algorithms have a multiple of 32 bytes.
+pub(super) fn is_cut(bytes: &[u8]) -> bool {
+    let last = bytes.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
+    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let whole = last.len() * 3 / 4;
+    last.iter().all(is_base64) && (whole < 64 || whole % 32 != 0)
+}
+
 pub(super) fn read(bytes: &[u8]) -> Reading<'_> {
     let Ok(text) = std::str::from_utf8(bytes) else { return Reading::Other };
     let mut parts = text.split('.');

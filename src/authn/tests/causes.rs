@@ -105,6 +105,30 @@ fn the_operator_learns_the_cause_and_the_one_who_asks_does_not() {
             ("api_key", "unknown"),
             "the bearer token is a caller's name with something behind it, and has to be the key alone",
         ),
+        (
+            "claviger-key",
+            "keyed=wrong",
+            ("api_key", "unknown"),
+            "Claviger-Key is a caller's name with something behind it, and has to be the key alone",
+        ),
+        (
+            "authorization",
+            "Bearer keyed",
+            ("api_key", "unknown"),
+            "the bearer token is a caller's name, and has to be its key",
+        ),
+        (
+            "claviger-key",
+            "undefined",
+            ("api_key", "unknown"),
+            "Claviger-Key is what becomes of an unset variable",
+        ),
+        (
+            "authorization",
+            "Bearer [object Object]",
+            ("api_key", "unknown"),
+            "the bearer token is a variable or a template that nobody replaced",
+        ),
         ("claviger-key", "nobody:wrong", ("api_key", "unknown"), "Claviger-Key is not a caller's key"),
         (
             "claviger-key",

@@ -21,24 +21,44 @@ use crate::{
 const FORM: &str = "Write an https URL, such as \"https://accounts.example.com\".";
 
 /// What is asked at an issuer and is not the issuer: the end of its URL, and what it is.
-const NOT_THE_ISSUER: [(&str, &str); 8] = [
+const NOT_THE_ISSUER: [(&str, &str); 10] = [
     ("/.well-known/openid-configuration", DISCOVERY),
     ("/.well-known/oauth-authorization-server", DISCOVERY),
-    ("/.well-known/jwks.json", KEY_SET),
     ("/protocol/openid-connect/certs", KEY_SET),
-    ("/openid/v1/jwks", KEY_SET),
+    ("/protocol/openid-connect/auth", SIGN_IN),
     ("/jwks.json", KEY_SET),
     ("/jwks", KEY_SET),
+    ("/keys", KEY_SET),
+    ("/authorize", SIGN_IN),
+    ("/oidc/auth", SIGN_IN),
     ("/token", TOKEN),
 ];
 const DISCOVERY: &str = "discovery document";
 const KEY_SET: &str = "key set (JWKS)";
+const SIGN_IN: &str = "authorization endpoint";
 const TOKEN: &str = "token endpoint";
 
-/// What a URL is that has one of these ends, and the URL without it.
-fn not_the_issuer(url: &str) -> Option<(&'static str, &str)> {
+/// What stands between an issuer and these, and what of it is the issuer's: of Keycloak, Kubernetes, Entra and Okta.
+const BETWEEN: [(&str, &str); 7] = [
+    ("/.well-known", ""),
+    ("/protocol/openid-connect", ""),
+    ("/openid/v1", ""),
+    ("/discovery/v2.0", "/v2.0"),
+    ("/oauth2/v2.0", "/v2.0"),
+    ("/oauth2/v1", ""),
+    ("/v1", ""),
+];
+
+/// What a URL is that has one of these ends, and the issuer whose it is.
+fn not_the_issuer(url: &str) -> Option<(&'static str, String)> {
     let url = url.trim_end_matches('/');
-    NOT_THE_ISSUER.iter().find_map(|(end, what)| Some((*what, url.strip_suffix(end)?)))
+    let (end, what) = NOT_THE_ISSUER.iter().find(|(end, _)| url.ends_with(end))?;
+    // Logto's issuer ends with it.
+    let kept = if *end == "/oidc/auth" { "/oidc" } else { "" };
+    let base = url.strip_suffix(end)?;
+    let own = BETWEEN.iter().find_map(|(between, own)| Some((base.strip_suffix(between)?, *own)));
+    let (base, own) = own.unwrap_or((base, kept));
+    Some((*what, format!("{base}{own}")))
 }
 
 /// Whether a text in the place of a URL is the name of a file of keys.
@@ -118,8 +138,8 @@ impl Checker<'_> {
         let has_path = issuer.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
         let slash = if has_path { "" } else { ", with a / at its end if the claim has one" };
         let remedy = format!("Write {issuer:?}{slash}");
-        // Of WSO2 it is the issuer as well.
-        let may_be = kind == TOKEN;
+        // Of WSO2 the token endpoint is the issuer as well.
+        let may_be = matches!(kind, TOKEN | SIGN_IN);
         match may_be {
             true => self.warn(key, what, format!("{remedy}, unless the claim is this URL.")),
             false => self.problem(key, what, format!("{remedy}.")),

@@ -145,10 +145,20 @@ fn an_issuer_is_not_where_its_keys_are() {
             "key set (JWKS)",
             "\"https://x.example\", with a / at its end if the claim has one",
         ),
+        (
+            "https://login.example/TENANT/discovery/v2.0/keys",
+            "key set (JWKS)",
+            "\"https://login.example/TENANT/v2.0\"",
+        ),
+        (
+            "https://x.example/oauth2/default/v1/keys",
+            "key set (JWKS)",
+            "\"https://x.example/oauth2/default\"",
+        ),
     ] {
         assert_eq!(said(url), of(what, issuer), "{url}");
     }
-    for issuer in ["https://x.example/jwks/oidc", "https://x.example/tokens"] {
+    for issuer in ["https://x.example/jwks/oidc", "https://x.example/tokens", "https://x.example/auth"] {
         above(&format!("[issuers.x]\nissuer = \"{issuer}\"\naudience = \"c\"")).load().unwrap();
     }
 }
@@ -161,6 +171,19 @@ fn an_issuer_may_be_its_token_endpoint() {
     let want = "c.toml:2: issuers.x.issuer: this is the URL of the issuer's token endpoint; the issuer is what the claim iss of its tokens \
                 says. Write \"https://id.example/oauth2\", unless the claim is this URL.";
     assert!(said.contains(want), "{said}");
+    for (path, kind, issuer) in [
+        ("/TENANT/oauth2/v2.0/token", "token", "/TENANT/v2.0"),
+        ("/TENANT/oauth2/v2.0/authorize", "authorization", "/TENANT/v2.0"),
+        ("/oauth2/default/v1/authorize", "authorization", "/oauth2/default"),
+        ("/realms/r/protocol/openid-connect/token", "token", "/realms/r"),
+        ("/realms/r/protocol/openid-connect/auth", "authorization", "/realms/r"),
+        ("/oidc/auth", "authorization", "/oidc"),
+    ] {
+        let url = format!("https://id.example{path}");
+        let said = above(&format!("[issuers.x]\nissuer = \"{url}\"\naudience = \"c\"")).warnings().join("\n");
+        assert!(said.contains(&format!("of the issuer's {kind} endpoint;")), "{said}");
+        assert!(said.contains(&format!("Write \"https://id.example{issuer}\", unless")), "{said}");
+    }
 }
 
 #[test]

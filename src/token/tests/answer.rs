@@ -171,3 +171,48 @@ fn a_page_of_what_is_in_front_of_logto_is_not_an_error_of_logtos_own() {
         assert!(fault.to_string().contains("503") && fault.label() == "status", "{fault}");
     }
 }
+
+fn refused(status: u16, kind: &'static str, body: &str) -> Fault {
+    let answer = Answer {
+        status: StatusCode::from_u16(status).unwrap(),
+        content_type: Some(HeaderValue::from_static(kind)),
+        retry_after: None,
+        body: Zeroizing::new(body.as_bytes().to_vec()),
+    };
+    parse(&answer, &[], SystemTime::UNIX_EPOCH).unwrap_err().fault
+}
+
+/// As nginx has it for `deny` and `auth_basic`, and Kong.
+#[test]
+fn a_refusal_that_is_no_oauth_error_is_of_what_is_in_front_of_logto() {
+    for (status, kind, body) in [
+        (403, "text/html", "<html>\r\n<head><title>403 Forbidden</title></head>"),
+        (401, "text/html", "<html>"),
+        (401, "application/json", r#"{"message":"Unauthorized"}"#),
+    ] {
+        let fault = refused(status, kind, body);
+        assert_eq!(
+            fault.to_string(),
+            format!("not Logto, but something in its place answered with status {status}")
+        );
+        assert!(
+            fault.remedy().starts_with("A reverse proxy or a firewall in front of Logto refuses: have it")
+        );
+    }
+    assert_eq!(refused(404, "text/html", "<html>"), Fault::Status(404), "another server");
+    assert!(refused(502, "text/html", "<html>").remedy().contains("whether Logto runs"));
+}
+
+#[test]
+fn another_claviger_is_known_by_its_code() {
+    let body = r#"{"code":"claviger.caller_unknown","error":"invalid_client","error_description":"The caller could not"}"#;
+    let fault = refused(401, "application/json", body);
+    assert_eq!(
+        fault.to_string(),
+        "Logto refused with invalid_client: another Claviger is at `endpoint`, and has no caller with this name and key"
+    );
+    assert!(fault.remedy().starts_with("Set `endpoint` to Logto's own address; or, to go through that"));
+    assert!(fault.blames_secret(), "another secret may be a caller's key");
+    let other = r#"{"code":"claviger.bad_request","error":"invalid_target","error_description":"d"}"#;
+    assert_eq!(refused(400, "application/json", other).to_string(), "Logto refused with invalid_target: d");
+}

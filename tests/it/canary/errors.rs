@@ -349,6 +349,8 @@ async fn no_credential_comes_out_of_any_error() {
     let mut driver = Driver { proxy: &away, seen };
     let keyed = credentials.from(Says::Key, "POST", "/t/acme/api/roles").body("application/json", "{}");
     driver.drive(&keyed.header("Idempotency-Key", &credentials.key)).await;
+    let text = credentials.from(Says::Key, "POST", "/t/acme/api/roles").body("text/plain", &*credentials.key);
+    driver.drive(&text).await;
     let seen = driver.seen;
     look_everywhere(&away).await;
 

@@ -6,7 +6,7 @@ use claviger_emulator::{Effect, Fault, Target};
 
 use super::{Files, offline};
 use crate::support::{
-    Logto, Settings, claviger,
+    Logto, Proxy, Settings, claviger,
     command::{finish, program},
     issuer::{Issuer, Signer, key_set},
     pki::Authority,
@@ -257,6 +257,47 @@ async fn check_online_tells_a_page_of_somebody_else_from_logtos_own_refusal() {
             finished.stderr
         );
     }
+}
+
+#[tokio::test]
+async fn check_online_tells_who_else_refuses() {
+    let logto = Logto::start().await;
+    let files = Files::new();
+    let says = async |settings: &Settings, what: &str| {
+        let finished = claviger(&["check", "--online", "--config", &files.with(settings)]).await;
+        finished.assert_code(1);
+        assert!(finished.stderr.contains(what), "{}", finished.stderr);
+    };
+    let settings = Settings::usual().tenant("acme", &logto);
+    logto.faults().set(vec![Fault::new(Target::Token, Effect::body(403, "text/html", "<html>nginx"))]);
+    says(&settings, "not Logto, but something in its place answered with status 403. A reverse proxy").await;
+    logto.faults().set(Vec::new());
+
+    let other = Proxy::builder()
+        .tenant("acme", &logto)
+        .set("policies.all.allow", "['users:read']")
+        .set("callers.keyed.identify", "{ api_key = 'a-key-of-the-caller-keyed-0123456789' }")
+        .set("callers.keyed.policies", "['all']")
+        .without("callers.local")
+        .start()
+        .await;
+    let through =
+        settings.clone().set("tenants.acme.endpoint", quoted(format!("http://{}", other.authority())));
+    says(&through, "another Claviger is at `endpoint`, and has no caller with this name and key. Set").await;
+    let through = through
+        .set("tenants.acme.client_id", "'keyed'")
+        .set("tenants.acme.client_secret", "'a-key-of-the-caller-keyed-0123456789'");
+    let what = format!("another Claviger is at http://{}, and answers 403 Forbidden. Set", other.authority());
+    says(&through, &what).await;
+
+    let issuer = Issuer::start(key_set(&[])).await;
+    issuer.refuse_with_a_page();
+    let vouched = settings
+        .set("issuers.ci.issuer", quoted(issuer.url()))
+        .set("issuers.ci.audience", "'claviger'")
+        .set("callers.ci.identify", "{ jwt = { issuer = 'ci', claims = { sub = 'x' } } }")
+        .set("callers.ci.policies", "['all']");
+    says(&vouched, "with a web page: not the issuer, but what is in front of it refuses").await;
 }
 
 /// Its value is in the environment anyway, but not in what is printed.

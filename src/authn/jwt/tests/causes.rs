@@ -71,10 +71,19 @@ fn each_cause_by_its_name() {
     assert_eq!(why(&foreign), ("iss names no configured issuer".into(), "issuer_unknown"));
     assert_eq!(why(&claims(json!({ "iss": null }))), ("the JWT has no iss".into(), "malformed"));
     for cut in ["eyJx.y", "eyJx", "eyJx.y.z.a"] {
-        let text = "it begins like a JWT, and does not have the three parts of one";
+        let text = "the JWT is incomplete: one of its three parts, or the end of its signature, is missing";
         assert_eq!(why(cut), (text.into(), "cut"));
     }
-    assert_eq!(why("eyJx.y.z"), ("the JWT is not well-formed".into(), "malformed"));
+    let (whole, cut) = (
+        EC.sign(&account("shop", "billing")),
+        "the JWT is incomplete: one of its three parts, or the end of its signature, is missing",
+    );
+    for less in [1, 2, 3, 4, 40, 86] {
+        let (why, reason) = why(&whole[..whole.len() - less]);
+        assert_eq!((why.trim_start_matches(&of_cluster("")), reason), (cut, "cut"), "{less}");
+    }
+    let odd = format!("eyJx.y.{}=", "z".repeat(85));
+    assert_eq!(why(&odd), ("the JWT is not well-formed".into(), "malformed"));
 }
 
 /// Another credential would not help: the issuer's setting is what is wrong.
@@ -121,7 +130,7 @@ fn an_assertion_says_what_is_wrong_with_it() {
     let other = "verified, but client_id is not the name of its caller";
     assert_eq!(why(Some("jobs"), &valid), Err(("jwt", other.into())));
     assert_eq!(why(None, "x"), Err(("jwt", "client_assertion is not a JWT of a configured issuer".into())));
-    let cut = "it begins like a JWT, and does not have the three parts of one";
+    let cut = "the JWT is incomplete: one of its three parts, or the end of its signature, is missing";
     assert_eq!(why(None, "eyJx.y"), Err(("jwt", cut.into())));
     let foreign = EC.sign(&with(account("shop", "billing"), json!({ "iss": CHOSEN })));
     assert_eq!(why(None, &foreign), Err(("jwt", "iss names no configured issuer".into())));
