@@ -1,7 +1,10 @@
 //! API keys. Only their SHA-256 is kept, and looked up: how long that takes says nothing about a key that is
 //! not known already, and the last comparison takes the same time wherever two digests differ.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use super::{
     authenticator::{Authenticator, Finding, Outcome},
@@ -10,7 +13,12 @@ use super::{
     presented::{Client, Credential, Presented, bearer},
     seal::is_token,
 };
-use crate::{catalog::nearest, config, ids::CallerName, secret::Digest};
+use crate::{
+    catalog::nearest,
+    config,
+    ids::{CallerIndex, CallerName},
+    secret::Digest,
+};
 
 const KEY: Cause = Cause::new("unknown", "Claviger-Key is not a caller's key");
 /// Where the header's value begins as one of `Authorization` does.
@@ -35,14 +43,18 @@ pub(super) fn is_any_other(cause: &str) -> bool {
 
 pub(super) struct ApiKeys {
     keys: HashMap<Digest, Arc<ApiKey>>,
-    names: Vec<CallerName>,
+    names: BTreeMap<CallerName, CallerIndex>,
 }
 
 impl ApiKeys {
     pub(super) fn new(config: &[config::Caller], keys: &[(Digest, Arc<ApiKey>)]) -> Self {
         Self {
             keys: keys.iter().cloned().collect(),
-            names: config.iter().map(|caller| caller.name.clone()).collect(),
+            names: (0..)
+                .map(CallerIndex)
+                .zip(config)
+                .map(|(index, caller)| (caller.name.clone(), index))
+                .collect(),
         }
     }
 
@@ -65,8 +77,8 @@ impl ApiKeys {
         if let Some(cause) = self.instead("client_secret", secret).filter(|_| !is_token) {
             return cause;
         }
-        let names = || self.names.iter().map(CallerName::as_str);
-        let near = if names().any(|name| name == id) { None } else { nearest(id, names()) };
+        let is_name = self.names.contains_key(id);
+        let near = if is_name { None } else { nearest(id, self.names.keys().map(CallerName::as_str)) };
         near.map_or(CLIENT, |near| {
             Cause::of("unknown", format!("{}: client_id is no caller's (did you mean {near}?)", CLIENT.text))
         })
@@ -76,7 +88,6 @@ impl ApiKeys {
     fn instead(&self, place: &str, sent: &[u8]) -> Option<Cause> {
         let text = std::str::from_utf8(sent).ok()?;
         let digest = || Digest::from_hex(text.strip_prefix("sha256:").unwrap_or(text));
-        let is_name = |name: &str| self.names.iter().any(|known| known.as_str() == name);
         let what = if sent.is_empty() {
             "empty: was a variable unset?"
         } else if matches!(sent, [first @ (b'"' | b'\''), .., last] if first == last) {
@@ -87,9 +98,9 @@ impl ApiKeys {
             "a variable or a template that nobody replaced"
         } else if digest().is_some_and(|digest| self.keys.contains_key(&digest)) {
             "the SHA-256 of a caller's key, and has to be the key itself"
-        } else if is_name(text) {
+        } else if self.names.contains_key(text) {
             "a caller's name, and has to be its key"
-        } else if text.split_once([':', '=']).is_some_and(|(name, _)| is_name(name)) {
+        } else if text.split_once([':', '=']).is_some_and(|(name, _)| self.names.contains_key(name)) {
             "a caller's name with something behind it, and has to be the key alone"
         } else if is_jwt(sent) {
             "a JWT, which is accepted as Authorization: Bearer alone, and of configured issuers"
@@ -107,7 +118,7 @@ impl ApiKeys {
             Some(Credential::Key(key) | Credential::Bearer(key)) => self.find(key),
             Some(Credential::Client(Client::Secret { id, secret, raw })) => {
                 let found = self.find(secret).or_else(|| self.find(raw));
-                found.filter(|(_, key)| self.names[key.caller().0].as_str() == id)
+                found.filter(|(_, key)| self.names.get(id) == Some(&key.caller()))
             }
             _ => None,
         }
