@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::{
     config::{self, LoadRequest, Loaded, Problems, References},
     policy::CatalogCheck,
+    secret::may_be_secret,
 };
 
 /// Where the configuration is.
@@ -18,7 +19,8 @@ pub(super) struct Sources {
 
 /// Of an argument that is a file: what to write instead.
 pub(super) fn by_option(text: &str) -> Result<PathBuf, String> {
-    Err(format!("write it as an option: --config {text}"))
+    let file = if may_be_secret(text) { "FILE" } else { text };
+    Err(format!("write it as an option: --config {file}"))
 }
 
 pub(super) fn load(paths: &[PathBuf]) -> Result<Loaded, Problems> {
