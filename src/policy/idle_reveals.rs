@@ -17,16 +17,17 @@ pub fn idle_reveals(grants: &Grants, config: &Config) -> Vec<Problem> {
             let Some(op) = catalog.by_id(text) else { continue };
             let (verdict, in_part) = grants.rules(CallerIndex(index), api).about(op, catalog.operation(op));
             let is_granted = in_part || matches!(verdict, Verdict::Allowed(_) | Verdict::Conditional(_));
-            let (what, remedy) = match (is_granted, catalog.secrets(op)) {
+            let masks = catalog.secrets(op).is_some() || catalog.secret_asked_by(op).is_some();
+            let (what, remedy) = match (is_granted, masks) {
                 (false, _) => (
                     format!("no policy of this caller allows {text}, so there is nothing to reveal"),
                     format!("Add {text:?} to `allow` of one of its policies, or take it out here."),
                 ),
-                (true, None) => (
+                (true, false) => (
                     format!("the answers of {text} hold no secrets that are masked"),
                     "Take it out.".to_owned(),
                 ),
-                (true, Some(_)) => continue,
+                (true, true) => continue,
             };
             let key = format!("callers.{}.reveal", caller.name);
             idle.push(Problem { key, origin: Some(origin.clone()), what, remedy });

@@ -99,7 +99,8 @@ impl Attempt<'_> {
             Some(Sign::Fine) => places.fine(started, started + took),
             None => {}
         }
-        if status.is_server_error() {
+        // Logto's own 501 is about the request alone: without an e-mail connector there are no invitations.
+        if status.is_server_error() && (status != StatusCode::NOT_IMPLEMENTED || foreign.is_some()) {
             let (kind, what) = match foreign {
                 Some(page) => (TryFailure::Gateway, UpstreamError::Foreign(page, None).to_string()),
                 None => (TryFailure::ServerError, format!("the upstream answered with {status}")),
@@ -179,7 +180,7 @@ enum Sign {
 fn sign(status: StatusCode, took: Option<Duration>, pace: impl FnOnce(Duration) -> Pace) -> Option<Sign> {
     match status {
         StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => Some(Sign::Overload),
-        StatusCode::TOO_MANY_REQUESTS => None,
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::NOT_IMPLEMENTED => None,
         status if status.is_server_error() => took.filter(|took| *took >= LATE).map(|_| Sign::Overload),
         _ => match pace(took?) {
             Pace::Slow => Some(Sign::Overload),
@@ -203,7 +204,7 @@ pub(super) fn failed(
 
 /// Whether Logto has asked its database, going by the status: other refusals it may send without.
 fn shows_database(status: StatusCode) -> bool {
-    !matches!(status.as_u16(), 400 | 401 | 403 | 405 | 413 | 415 | 429)
+    !matches!(status.as_u16(), 400 | 401 | 403 | 405 | 413 | 415 | 429 | 501)
 }
 
 #[cfg(test)]

@@ -10,9 +10,15 @@ fn takes_files(operation: &str) -> bool {
     WITH_FILES.contains(&operation) || Catalog::logto().by_id(operation).is_none()
 }
 
+/// What is usual without a body, and does no more than with one: an empty object is what is meant.
+const OFTEN_BARE: [&str; 2] = ["RotateOidcKeys", "CreateOrganizationInvitationMessage"];
+
 /// Whether an operation takes an object: each that Logto has says that it must be sent; one that the catalog has from a file may do
 /// without.
 pub(super) fn must_hold_object(operation: &str) -> bool {
+    if OFTEN_BARE.contains(&operation) {
+        return false;
+    }
     let catalog = Catalog::logto();
     catalog.by_id(operation).is_some_and(|op| catalog.parameters(op).members().next().is_some())
 }

@@ -102,6 +102,18 @@ async fn b56_neither_one_operation_nor_one_caller_closes_the_tenant_to_others() 
     assert_eq!(proxy.metric("claviger_circuit_opened_total{tenant=\"acme\"}").await, 0.0);
 }
 
+/// Logto says so of invitations, say, where there is no e-mail connector.
+#[tokio::test]
+async fn b56_a_501_of_logtos_own_is_no_outage() {
+    let logto = Logto::start().await;
+    let builder = with_callers(Proxy::builder().tenant("acme", &logto)).set("retry.attempts", 1);
+    let proxy = builder.start().await;
+    logto.api_fault(Effect::status(501));
+    assert!(ask_around(&proxy, 30).await.iter().all(|answer| answer.status == 501));
+    assert_eq!(proxy.metric("claviger_circuit_opened_total{tenant=\"acme\"}").await, 0.0);
+    assert_eq!(proxy.status().await["problems"], serde_json::json!([]));
+}
+
 /// First requests wait, and only then is the circuit open.
 #[tokio::test]
 async fn b56_connections_that_are_refused_for_longer_than_is_waited_open_it_whoever_asks() {

@@ -165,6 +165,17 @@ async fn no_body_is_refused_before_it_makes_an_empty_user() {
     assert_eq!(proxy.ask(&chunked).await.status, 200);
 }
 
+/// An empty object is what is meant, as of `curl -X POST …/rotate`.
+#[tokio::test]
+async fn a_rotation_of_keys_needs_no_body() {
+    let logto = Logto::start().await;
+    let builder = Proxy::builder().tenant("acme", &logto).set("policies.all.allow", "['RotateOidcKeys']");
+    let proxy = builder.start().await;
+    let rotate = Request::new("POST", "/api/configs/oidc/private-keys/rotate");
+    let answer = proxy.ask(&rotate).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
 /// Of the quota, the attempts and the places among the tenant's requests nothing is used for a body that turns out to be none.
 #[tokio::test]
 async fn an_empty_body_in_pieces_costs_the_tenant_nothing() {

@@ -114,20 +114,21 @@ async fn check_finds_what_has_no_effect_and_what_replicas_do_not_share() {
         &offline()
             .set("listen.proxy", "['0.0.0.0:3600']")
             .set("tenants.acme.quota", "{ requests = 200, per = '10s' }")
-            .set("policies.all.allow", "['users:read', 'hooks:read']")
+            .set("policies.all.allow", "['users:read', 'hooks:read', 'ListRoles']")
             .set("callers.local.identify", "[{ loopback = true }, { api_key_sha256 = '0000000000000000000000000000000000000000000000000000000000000001' }]")
-            .set("callers.local.reveal", "['GetHook', 'GetConnector', 'ListUsers']"),
+            .set("callers.local.reveal", "['GetHook', 'GetConnector', 'ListUsers', 'ListRoles']"),
     );
     let check =
         finish(program().args(["check", "--config", &file]).env("ACME_SECRET", "0123456789abcdef0123")).await;
     check.assert_code(0);
     for said in [
         "callers.local.reveal: no policy of this caller allows GetConnector, so there is nothing to reveal. Add \"GetConnector\" to `allow` of one of its policies, or take it out here.\n",
-        "callers.local.reveal: the answers of ListUsers hold no secrets that are masked. Take it out.\n",
+        "callers.local.reveal: the answers of ListRoles hold no secrets that are masked. Take it out.\n",
     ] {
         assert!(check.stderr.contains(said), "{said}: {}", check.stderr);
     }
-    assert!(!check.stderr.contains("GetHook"), "{}", check.stderr);
+    // The second holds secrets where a request asks for them.
+    assert!(!["GetHook", "ListUsers"].iter().any(|id| check.stderr.contains(id)), "{}", check.stderr);
     let shared = "  each replica counts for itself: the quota of acme. With N replicas, write one N-th of it, or share it through a [redis] (docs/quota.md)\n";
     assert!(check.stdout.contains(shared), "{}", check.stdout);
 }
