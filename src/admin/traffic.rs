@@ -34,7 +34,7 @@ pub(super) struct Ring {
     slot: u64,
     callers: BTreeMap<CallerName, Activity>,
     unauthenticated: Activity,
-    tenants: BTreeMap<TenantName, Slots<2>>,
+    tenants: BTreeMap<TenantName, Slots<3>>,
 }
 
 /// Of a caller.
@@ -107,7 +107,7 @@ impl Ring {
             }
             Counted::Tenant(tenant, tries) if tries != Tries::default() => {
                 let slots = self.tenants.entry(tenant.config().name.clone()).or_default();
-                slots.add(self.slot, [tries.served, tries.failed]);
+                slots.add(self.slot, [tries.served, tries.failed, tries.forbidden]);
             }
             Counted::Caller(..) | Counted::Unauthenticated(_) | Counted::Tenant(..) => {}
         }
@@ -139,8 +139,9 @@ impl Ring {
 
     /// What a tenant's upstream made of tries.
     pub(super) fn tries(&self, tenant: &TenantName) -> Tries {
-        let [served, failed] = self.tenants.get(tenant).map_or([0, 0], |slots| slots.sums(self.slot));
-        Tries { served, failed }
+        let [served, failed, forbidden] =
+            self.tenants.get(tenant).map_or([0; 3], |slots| slots.sums(self.slot));
+        Tries { served, failed, forbidden }
     }
 
     /// What of an activity lies within the window.

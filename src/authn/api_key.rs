@@ -6,6 +6,8 @@ use std::{
     sync::Arc,
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+
 use super::{
     authenticator::{Authenticator, Finding, Outcome},
     cause::Cause,
@@ -34,6 +36,8 @@ const SWAPPED: Cause = Cause::new(
 );
 /// What a client sends that has no value for it.
 const UNSET: [&str; 4] = ["undefined", "null", "None", "nil"];
+/// A place.
+const CLIENT_SECRET: &str = "client_secret";
 const CLIENT: Cause = Cause::new("unknown", "client_id and client_secret are not a caller's name and key");
 
 /// Whether a cause leaves open what is wrong with what was sent.
@@ -72,9 +76,8 @@ impl ApiKeys {
         if self.find(id.as_bytes()).is_some() {
             return SWAPPED;
         }
-        // As a client secret they would be something else.
-        let is_token = is_jwt(secret) || is_token(secret);
-        if let Some(cause) = self.instead("client_secret", secret).filter(|_| !is_token) {
+        // As a client secret it would be something else.
+        if let Some(cause) = self.instead(CLIENT_SECRET, secret).filter(|_| !is_token(secret)) {
             return cause;
         }
         let is_name = self.names.contains_key(id);
@@ -102,6 +105,12 @@ impl ApiKeys {
             "a caller's name, and has to be its key"
         } else if text.split_once([':', '=']).is_some_and(|(name, _)| self.names.contains_key(name)) {
             "a caller's name with something behind it, and has to be the key alone"
+        } else if self.is_encoded(text) {
+            "the base64 of a caller's key, and has to be the key itself"
+        } else if is_path(text) {
+            "a path, and has to be what the file has in it"
+        } else if is_jwt(sent) && place == CLIENT_SECRET {
+            "a JWT, which goes as client_assertion"
         } else if is_jwt(sent) {
             "a JWT, which is accepted as Authorization: Bearer alone, and of configured issuers"
         } else if is_token(sent) {
@@ -110,6 +119,11 @@ impl ApiKeys {
             return None;
         };
         Some(Cause::of("unknown", format!("{place} is {what}")))
+    }
+
+    /// Whether it is the base64 of a key, mostly with the end of a line.
+    fn is_encoded(&self, text: &str) -> bool {
+        BASE64.decode(text).is_ok_and(|bytes| self.find(bytes.trim_ascii()).is_some())
     }
 
     /// The key that is presented, if it is one.
@@ -145,6 +159,13 @@ impl ApiKeys {
             _ => Finding::Pass(None),
         }
     }
+}
+
+/// Whether it names a file. A key may begin with a slash as well, as one in base64 does now and then.
+fn is_path(text: &str) -> bool {
+    let first = text.strip_prefix('/').and_then(|rest| rest.split_once('/')).map(|(first, _)| first);
+    text.starts_with("file:/")
+        || first.is_some_and(|it| it.len() > 1 && it.bytes().all(|c| c.is_ascii_lowercase()))
 }
 
 /// Whether it has the form of a JWT.

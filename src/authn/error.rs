@@ -105,7 +105,7 @@ impl AuthnError {
                 "Give all replicas one broker.key; the client gets another token by itself."
             }
             ("api_key", "unknown") if !api_key::is_any_other(&self.cause.text) => {
-                "Have the client send the key as it is: `cause` says what it sends in its place."
+                "`cause` says what the client sends in the place of a key: have it send the key as it is, or that where it belongs."
             }
             ("api_key", "unknown") => {
                 "Compare the key with callers.NAME.identify.api_key; was it rotated, or does a line end belong to it?"

@@ -28,6 +28,8 @@ use crate::{
 
 /// Marks a token as ours, for people, for secret scanners, and to tell it from an API key.
 const PREFIX: &str = "cvt_";
+/// Likewise of the API keys that `claviger caller key` makes.
+const KEY_PREFIX: &str = "cvk_";
 /// What keys are made for, and what is sealed along with the tenant's name.
 const PURPOSE: &[u8] = b"claviger token 3";
 /// Opened tokens that are remembered, so that each is opened once.
@@ -75,9 +77,9 @@ pub(super) fn is_token(text: &[u8]) -> bool {
     text.starts_with(PREFIX.as_bytes())
 }
 
-/// Whether a token of the broker is, or may be, somewhere in `text`.
+/// Whether a token of the broker, or a key that Claviger made, whoever has it now, is, or may be, somewhere in `text`.
 pub(super) fn holds_token(text: &[u8]) -> bool {
-    memchr::memmem::find(text, PREFIX.as_bytes()).is_some()
+    [PREFIX, KEY_PREFIX].iter().any(|it| memchr::memmem::find(text, it.as_bytes()).is_some())
 }
 
 /// The key could not be made: the machine has no randomness to give.

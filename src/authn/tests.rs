@@ -305,3 +305,11 @@ fn failures_are_counted_against_addresses_of_others_in_one_spelling() {
     assert_eq!(ip("[::ffff:192.0.2.1]:1"), ip("192.0.2.1:2"));
     assert!(ip("192.0.2.1:2").is_some());
 }
+
+#[test]
+fn what_looks_like_a_token_or_a_key_of_ours_is_given_away_whoever_has_it() {
+    for text in ["cvt_AAAA", "cvk_AAAA", "acme.cvk_AAAA"] {
+        assert!(seal::holds_token(text.as_bytes()), "{text}");
+    }
+    assert!(!seal::holds_token(b"cv_AAAA"));
+}

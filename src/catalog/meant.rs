@@ -51,6 +51,9 @@ impl Catalog {
         if rest.starts_with("api/") {
             return self.of_any_verb(&path["/api".len()..], Slip::PrefixTwice);
         }
+        if let Some((_, below)) = rest.split_once('/').filter(|(version, _)| is_version(version)) {
+            return self.of_any_verb(&format!("/api/{below}"), Slip::Spelling);
+        }
         let given: Vec<&str> = path.split('/').skip(1).collect();
         let candidates = self.operations().map(|(_, operation)| &operation.template);
         let near = candidates.filter_map(|template| Some((distance(template, &given)?, template)));
@@ -62,6 +65,11 @@ impl Catalog {
         let op: Op = Verb::ALL.into_iter().find_map(|verb| self.find(verb, path))?;
         Some(Meant { template: self.operation(op).template.as_str(), slip })
     }
+}
+
+/// `v1`: other APIs have one in their paths.
+fn is_version(segment: &str) -> bool {
+    segment.strip_prefix('v').is_some_and(|number| number.parse::<u8>().is_ok())
 }
 
 /// Edits from the literals of a template to the segments of a path, where each is small enough to be a slip.
@@ -97,6 +105,7 @@ mod tests {
             ("/api/api/users/u1", Slip::PrefixTwice, "/api/users/{userId}"),
             ("/api/user", Slip::Spelling, "/api/users"),
             ("/api/usres/u1", Slip::Spelling, "/api/users/{userId}"),
+            ("/api/v1/users/u1", Slip::Spelling, "/api/users/{userId}"),
             ("/api", Slip::BaseAlone, "/api/users"),
             ("/api/", Slip::BaseAlone, "/api/users"),
             ("/api/organisations/o1/users", Slip::Spelling, "/api/organizations/{id}/users"),

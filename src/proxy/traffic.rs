@@ -22,6 +22,8 @@ pub struct Tries {
     pub served: u64,
     /// Answered with 5xx, in another unusable way, or not at all.
     pub failed: u64,
+    /// Of those that were served: answered with 403 by the upstream's API.
+    pub forbidden: u64,
 }
 
 impl Pipeline {
@@ -44,7 +46,9 @@ impl Pipeline {
             if let Some(last) = withheld.remove(tenant.config().name.as_str()) {
                 tenant.health().withheld(last);
             }
-            let mut tries = Tries { served: 0, failed: tenant.health().look() };
+            let health = tenant.health();
+            let mut tries =
+                Tries { served: 0, failed: health.look(), forbidden: health.look_for_forbidden() };
             tenant.metrics().look(|caller, tally| {
                 tries.served += tally.served;
                 tell(Counted::Caller(caller, tally));

@@ -219,6 +219,9 @@ impl Fault {
                 "The token's life is too short to use: check the access token's life of the API resource, and the clocks on both sides."
             }
             Self::Invalid(_) => "The answer breaks RFC 6749: check `endpoint` and what stands between.",
+            Self::ScopeMissing { missing } if **missing != *"all" => {
+                "Logto's Management API knows one scope, all: for it leave `scopes` out. For another API assign the application a role with this permission."
+            }
             Self::ScopeMissing { .. } => {
                 "Assign a role with the permissions of the Logto Management API to this machine-to-machine application: Logto Console, Applications, the application, Machine-to-machine roles."
             }

@@ -167,9 +167,13 @@ const WANTS_CERTIFICATE: &str = "the server, or a proxy in front of it, wants a 
                                  have it let Claviger through without one";
 
 /// What a page with status 400 comes to by which a server refuses what it is asked before it has looked at it: of plain HTTP at a port that
-/// speaks TLS, as nginx, Apache and Go have one, and of TLS without a client certificate, as nginx has one (`ssl_verify_client`).
+/// speaks TLS, as nginx, Apache, Go and another Claviger have one, and of TLS without a client certificate, as nginx has one (`ssl_verify_client`).
 pub fn of_page(status: http::StatusCode, page: &[u8]) -> Option<&'static str> {
-    let pages: [(&[u8], _); 2] = [(b"HTTPS", SPEAKS_TLS), (b"SSL certificate", WANTS_CERTIFICATE)];
+    let pages: [(&[u8], _); 3] = [
+        (b"HTTPS", SPEAKS_TLS),
+        (b"this listener speaks TLS", SPEAKS_TLS),
+        (b"SSL certificate", WANTS_CERTIFICATE),
+    ];
     let mut found = pages.iter().filter(|(sign, _)| memchr::memmem::find(page, sign).is_some());
     found.next().filter(|_| status == http::StatusCode::BAD_REQUEST).map(|(_, says)| *says)
 }
@@ -314,6 +318,14 @@ mod tests {
             shown.len() < 700 && shown.contains("(?[2Jx.example, ?[2Jx.example") && shown.ends_with(", …)"),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn a_page_of_a_port_that_speaks_tls_says_so() {
+        let says = |page: &[u8]| of_page(http::StatusCode::BAD_REQUEST, page);
+        assert_eq!(says(b"The plain HTTP request was sent to HTTPS port"), Some(SPEAKS_TLS));
+        assert_eq!(says(crate::listen::SPEAKS_TLS.as_bytes()), Some(SPEAKS_TLS));
+        assert_eq!(says(b"{}"), None);
     }
 
     #[tokio::test]

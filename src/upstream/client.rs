@@ -183,6 +183,9 @@ pub async fn send(
         if let Err(what) = headers::settle_length(response.headers_mut()) {
             return Err(noted(&tenant, TryFailure::Invalid, UpstreamError::Invalid(what)));
         }
+        if response.status() == StatusCode::FORBIDDEN {
+            tenant.health().forbidden();
+        }
         if let Some(write) = write {
             write.answered(response.status());
         }

@@ -23,6 +23,8 @@ struct Failures {
     consecutive: AtomicU32,
     /// Since somebody last looked.
     failed: AtomicU64,
+    /// Answers with 403 since then.
+    forbidden: AtomicU64,
     last: Mutex<Option<LastFailure>>,
     refusing: Mutex<Option<Refusing>>,
 }
@@ -123,6 +125,16 @@ impl UpstreamHealth {
     /// Tries that failed since the last look. There is one who looks: what is told here is told once.
     pub fn look(&self) -> u64 {
         self.0.get().map_or(0, |it| it.failed.swap(0, Relaxed))
+    }
+
+    /// The upstream's API answered with 403: one alone is its own business, and nothing else is a problem.
+    pub fn forbidden(&self) {
+        self.failures().forbidden.fetch_add(1, Relaxed);
+    }
+
+    /// Answers with 403 since the last look, likewise.
+    pub fn look_for_forbidden(&self) -> u64 {
+        self.0.get().map_or(0, |it| it.forbidden.swap(0, Relaxed))
     }
 
     /// The last try that failed.

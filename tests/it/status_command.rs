@@ -61,6 +61,33 @@ async fn what_is_wrong_comes_first_with_its_remedy_and_ends_with_1() {
 }
 
 #[tokio::test]
+async fn an_api_that_refuses_most_of_what_is_allowed_is_a_problem_and_one_refusal_is_none() {
+    let logto = Logto::start().await;
+    let proxy = Proxy::builder().tenant("acme", &logto).start().await;
+    for _ in 0..3 {
+        assert_eq!(proxy.get("/api/users").await.status, 200);
+    }
+    logto.api_fault_times(1, Effect::status(403));
+    assert_eq!(proxy.get("/api/users").await.status, 403);
+    let told = claviger(&["status", "--address", &proxy.admin_authority()]).await;
+    told.assert_code(0);
+    assert!(!told.stdout.contains("403"), "{}", told.stdout);
+    logto.api_fault(Effect::status(403));
+    for _ in 0..4 {
+        assert_eq!(proxy.get("/api/users").await.status, 403);
+    }
+    let told = claviger(&["status", "--address", &proxy.admin_authority()]).await;
+    for says in [
+        "tenants.acme",
+        "5 of 8 attempts were answered with 403 in the last minutes",
+        "Give the application a role",
+        "`claviger check --online`",
+    ] {
+        assert!(told.stdout.contains(says), "{says}: {}", told.stdout);
+    }
+}
+
+#[tokio::test]
 async fn of_other_tenants_it_is_only_said_that_they_have_problems() {
     let logto = Logto::start().await;
     let proxy = Proxy::builder()

@@ -7,10 +7,18 @@ use super::{
     problems::{Problem, Severity},
     tenants::TenantNow,
 };
-use crate::{clock::Moment, limit::Limited as _, upstream::TryFailure};
+use crate::{
+    clock::Moment,
+    limit::Limited as _,
+    proxy::{REMEDY_OF_ACCOUNT, Tries},
+    upstream::TryFailure,
+};
 
 /// Others that use a tenant's quota are a problem for so long since they last did.
 const LATELY: Duration = Duration::from_mins(5);
+
+/// What is done about an API that answers 403 to most requests.
+const REMEDY_OF_FORBIDDEN: &str = "Give the application a role with the permissions of the Management API in Logto, or have a firewall in front of Logto let Claviger through: `claviger check --online` says which.";
 
 impl TenantNow {
     /// Of a tenant's tokens and upstream.
@@ -76,7 +84,21 @@ impl TenantNow {
                 at: Some(before(now, ago)),
             });
         }
-        let (failed, all) = (self.tries.failed, self.tries.failed + self.tries.served);
+        let Tries { served, failed, forbidden } = self.tries;
+        let all = failed + served;
+        // A few are the business of Logto and of who asks.
+        if forbidden * 2 > all {
+            let is_account = self.tenant.config().is_account();
+            problems.push(Problem {
+                severity: if forbidden < all { Severity::Warning } else { Severity::Error },
+                about: about(),
+                what: format!(
+                    "{forbidden} of {all} attempts were answered with 403 in the last minutes, although Claviger allowed them and the access token is accepted"
+                ),
+                remedy: if is_account { REMEDY_OF_ACCOUNT } else { REMEDY_OF_FORBIDDEN }.into(),
+                at: None,
+            });
+        }
         let last = self.tenant.health().last();
         let has_echo = last.is_some_and(|last| last.kind == TryFailure::Echo);
         let severity = match () {

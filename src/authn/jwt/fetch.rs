@@ -134,7 +134,10 @@ impl FetchError {
             Self::Unreachable(_) => {
                 "Check `issuer` and `jwks`, DNS, the network policy and `tls.roots`; the fetch is repeated by itself."
             }
-            Self::Status(429 | 500..) => {
+            Self::Status(429) => {
+                "The server there limits the rate of requests; the fetch is repeated by itself."
+            }
+            Self::Status(500..) => {
                 "It is an error of the server there: look at its log. The fetch is repeated by itself."
             }
             Self::Status(_) => "Check `issuer` and `jwks`: nothing with keys is at this address.",

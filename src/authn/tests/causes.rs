@@ -62,6 +62,26 @@ fn the_operator_learns_the_cause_and_the_one_who_asks_does_not() {
             ("api_key", "unknown"),
             "Claviger-Key is in quotes, which do not belong to it",
         ),
+        // With the end of a line, as of `echo new-key | base64`.
+        (
+            "claviger-key",
+            "bmV3LWtleQo=",
+            ("api_key", "unknown"),
+            "Claviger-Key is the base64 of a caller's key, and has to be the key itself",
+        ),
+        (
+            "claviger-key",
+            "/run/secrets/key",
+            ("api_key", "unknown"),
+            "Claviger-Key is a path, and has to be what the file has in it",
+        ),
+        (
+            "authorization",
+            "Bearer file:///run/secrets/key",
+            ("api_key", "unknown"),
+            "the bearer token is a path, and has to be what the file has in it",
+        ),
+        ("claviger-key", "/Kq0zZk/3mQ", ("api_key", "unknown"), "Claviger-Key is not a caller's key"),
         (
             "claviger-key",
             JWT,
@@ -162,9 +182,14 @@ fn the_operator_learns_the_cause_and_the_one_who_asks_does_not() {
     f.seconds.fetch_add(607, Ordering::Relaxed);
     let ended = said("claviger_token", "expired", "broker token: expired 7 s ago");
     assert_eq!(why(&NETWORK, &[("authorization", &own)]), ended);
-    let client = Client::Secret { id: "keyed", secret: b"wrong", raw: b"wrong" };
-    let error = f.verify(&Presented::by_client(&NETWORK, &HeaderMap::new(), Some(client))).unwrap_err();
-    assert_eq!(error.cause(), "client_id and client_secret are not a caller's name and key");
+    for (secret, cause) in [
+        ("wrong", "client_id and client_secret are not a caller's name and key"),
+        (JWT, "client_secret is a JWT, which goes as client_assertion"),
+    ] {
+        let client = Client::Secret { id: "keyed", secret: secret.as_bytes(), raw: secret.as_bytes() };
+        let error = f.verify(&Presented::by_client(&NETWORK, &HeaderMap::new(), Some(client))).unwrap_err();
+        assert_eq!(error.cause(), cause);
+    }
     let mut strict = Fixture::new();
     strict.config.remove(1);
     let error = strict.verify(&Presented::by_headers(&Peer::at(Reach::Unix), &HeaderMap::new()));
@@ -218,7 +243,7 @@ fn a_remedy_fits_its_cause() {
         assert_eq!(remedy("claviger-key", sent), Some(compare));
     }
     assert_eq!(remedy("authorization", "Bearer wrong"), Some(compare));
-    let look = "Have the client send the key as it is: `cause` says what it sends in its place.";
+    let look = "`cause` says what the client sends in the place of a key: have it send the key as it is, or that where it belongs.";
     for sent in ["", "\"wrong\"", "${KEY}", JWT, "keyed:wrong", &key("new-key").to_hex()] {
         assert_eq!(remedy("claviger-key", sent), Some(look), "{sent}");
     }

@@ -6,7 +6,7 @@ use super::super::output::sentence;
 use crate::{
     app::{self, GrantMetrics},
     clock::{Clock, Random},
-    config::{Config, Jwks, StoreOptions},
+    config::{Config, StoreOptions},
     observe::Metrics,
     proxy::Shared,
     token::Tokens,
@@ -80,10 +80,7 @@ pub(super) async fn online(config: Config, vault: Result<VaultTenants, VaultErro
             Some(Err(error)) => format!("{} {}", sentence(&error.to_string()), error.remedy()),
         };
         mute += 1;
-        let asked = match &issuer.jwks {
-            Jwks::Url(url) => url,
-            Jwks::Discovery | Jwks::File { .. } => &issuer.issuer,
-        };
+        let asked = issuer.asked().unwrap_or_default();
         tell!("issuers.{}: {asked}: {why} None of its tokens would be accepted.", issuer.name);
     }
     let failed = [(bad, "tenant"), (mute, "issuer")].into_iter().filter(|(many, _)| *many > 0);

@@ -236,6 +236,7 @@ async fn b14_a_token_without_its_scope_is_not_kept() {
         let handle = world.handle();
         let error = handle.get(soon()).await.expect_err("no token");
         assert_eq!(error.fault(), &Fault::ScopeMissing { missing: "all".into() }, "{body}");
+        assert!(error.remedy().starts_with("Assign a role"), "{}", error.remedy());
         assert!(error.is_terminal() && error.remedy().contains("role"), "{}", error.remedy());
         assert!(handle.current().is_none());
         // The role is assigned: the next try has it.
@@ -310,4 +311,10 @@ async fn every_fault_has_a_remedy_and_a_status_that_shows_it() {
     assert_eq!((status.consecutive_failures, status.generation), (0, 1));
     assert_eq!((status.age, status.usable_for), (Some(2 * SECOND), Some(88 * SECOND)));
     assert!(status.last_error.is_none());
+}
+
+#[test]
+fn a_scope_that_the_management_api_does_not_know_is_to_be_left_out() {
+    let remedy = Fault::ScopeMissing { missing: "users:read".into() }.remedy();
+    assert!(remedy.contains("one scope, all: for it leave `scopes` out"), "{remedy}");
 }

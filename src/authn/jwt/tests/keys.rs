@@ -367,7 +367,7 @@ fn an_answer_that_says_no_is_told_by_whose_fault_it_is() {
     for (status, says) in [
         (500, "It is an error of the server there: look at its log. The fetch is repeated by itself."),
         (503, "It is an error of the server there: look at its log. The fetch is repeated by itself."),
-        (429, "It is an error of the server there: look at its log. The fetch is repeated by itself."),
+        (429, "The server there limits the rate of requests; the fetch is repeated by itself."),
         (404, "Check `issuer` and `jwks`: nothing with keys is at this address."),
     ] {
         assert_eq!(FetchError::Status(status).remedy(), says, "{status}");
