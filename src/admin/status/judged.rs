@@ -17,6 +17,9 @@ use crate::{
 /// Others that use a tenant's quota are a problem for so long since they last did.
 const LATELY: Duration = Duration::from_mins(5);
 
+/// Fewer are the business of Logto and of who asks.
+const FEW_FORBIDDEN: u64 = 3;
+
 /// What is done about an API that answers 403 to most requests.
 const REMEDY_OF_FORBIDDEN: &str = "Give the application a role with the permissions of the Management API in Logto, or have a firewall in front of Logto let Claviger through: `claviger check --online` says which.";
 
@@ -85,9 +88,9 @@ impl TenantNow {
             });
         }
         let Tries { served, failed, forbidden } = self.tries;
-        let all = failed + served;
-        // A few are the business of Logto and of who asks.
-        if forbidden * 2 > all {
+        // What was answered may be counted before it was served.
+        let all = failed + served.max(forbidden);
+        if forbidden >= FEW_FORBIDDEN && forbidden * 2 > all {
             let is_account = self.tenant.config().is_account();
             problems.push(Problem {
                 severity: if forbidden < all { Severity::Warning } else { Severity::Error },
