@@ -65,7 +65,10 @@ pub(super) fn run(args: &Args) -> ExitCode {
     for policy in &config.policies {
         for brings in Brings::of_all(&config.catalog.catalog, std::iter::once(policy)) {
             if !said.contains(&brings) {
-                say!("  {brings}");
+                if said.is_empty() {
+                    say!("  what the rules allow (each operation: claviger policy matrix):");
+                }
+                say!("    {brings}");
                 said.push(brings);
             }
         }

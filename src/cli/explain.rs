@@ -48,7 +48,7 @@ Examples:
 Exit codes:
   0   allowed
   1   denied; also where a line of the log says so for what is not in it, or not looked at here
-  2   wrong usage, or nobody to ask
+  2   wrong usage, or the process could not be asked
   64  invalid configuration";
 
 #[derive(clap::Args)]

@@ -17,8 +17,10 @@ pub(super) fn explained(mut error: clap::Error, command: Option<&str>) -> clap::
         }
     }
     if let Some(ContextValue::String(asked)) = error.get(ContextKind::InvalidSubcommand)
-        && command == Some(asked)
-        && let Some(tip) = instead_of(asked)
+        && let Some(tip) = match command {
+            Some("caller") => instead_of_below_caller(asked),
+            first => instead_of(asked).filter(|_| first == Some(asked)),
+        }
     {
         error.remove(ContextKind::SuggestedSubcommand);
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
@@ -35,9 +37,18 @@ pub(super) fn explained(mut error: clap::Error, command: Option<&str>) -> clap::
     {
         error.remove(ContextKind::Suggested);
     }
-    if command == Some("serve") && ADDRESSES.contains(&&*option) {
-        let tip = "where it listens is listen.proxy = \"127.0.0.1:3600\" in the configuration, or the environment variable \
-                   CLAVIGER_LISTEN__PROXY=127.0.0.1:3600";
+    let tip = match (command, &*option) {
+        (Some("serve"), option) if ADDRESSES.contains(&option) => Some(
+            "where it listens is listen.proxy = \"127.0.0.1:3600\" in the configuration, or the environment variable \
+                   CLAVIGER_LISTEN__PROXY=127.0.0.1:3600",
+        ),
+        (Some("batch"), "--key") => Some(
+            "--key-file FILE or --key-env VARIABLE: other users of this machine can see a key on the command line",
+        ),
+        _ => None,
+    };
+    if let Some(tip) = tip {
+        error.remove(ContextKind::SuggestedArg);
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
     error
@@ -58,6 +69,11 @@ fn instead_of(command: &str) -> Option<&'static str> {
         "stop" => "to end the running process, send it the signal SIGTERM",
         _ => return None,
     })
+}
+
+fn instead_of_below_caller(command: &str) -> Option<&'static str> {
+    matches!(command, "create" | "add" | "new")
+        .then_some("to make an API key for a caller: claviger caller key NAME")
 }
 
 #[cfg(test)]
@@ -89,6 +105,15 @@ mod tests {
         let below = said(&["tenant", "run"]);
         assert!(!below.contains("claviger serve"), "{below}");
         assert!(said(&["serv"]).contains("'serve'"), "{}", said(&["serv"]));
+        for command in ["create", "add", "new"] {
+            let said = said(&["caller", command, "billing"]);
+            assert!(said.contains("claviger caller key NAME"), "{said}");
+        }
+        let key = said(&["batch", "users.ndjson", "--key", "cvk_x"]);
+        assert!(
+            key.contains("tip: --key-file FILE or --key-env VARIABLE: ") && !key.contains("similar"),
+            "{key}"
+        );
     }
 
     #[test]

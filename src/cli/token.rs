@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(25);
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// Read changed files and ask for tokens again at once, after a role, a secret or an application was mended.
+    /// Read changed files, and ask at once for the tokens that are missing: after a role, a secret or an application was corrected.
     Retry(Retry),
 }
 

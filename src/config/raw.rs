@@ -316,7 +316,7 @@ tables! {
     RawCaller {
         /// How it authenticates: one method, or a list of which any will do. Required.
         identify: Methods,
-        /// The tenants that it may name: names, patterns such as "customer-*", labels, those that it had created, or "*" for all; a single one is its default, and so is the only one of these that there is, among no more than 256 tenants. Left out: the only tenant there is.
+        /// The tenants that it may use: names, patterns such as "customer-*", labels, those that it had created, or "*" for all. A request that names no tenant goes to the only tenant that this list covers; where it has patterns, labels or "*", that one is found only while there are at most 256 tenants. Left out: the only tenant there is.
         tenants: Mixed<String, RawGrouped>,
         /// The account at Logto Cloud that it may use, as far as its policies say, by the account's name; or several, of which each request names one. Left out: none.
         #[schemars(transform = pattern::texts(pattern::NAME))]

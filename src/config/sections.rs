@@ -143,7 +143,7 @@ sections! {
         token: Option<Secret> = None, secret;
         /// Whether tenants of the vault can be listed, created, adopted, rotated and removed here, by `claviger tenant`. Needs `admin.token` and a `[vault]`.
         tenants: bool = false, value;
-        /// Open pages and other readers of /events at the same time. While there is one, requests gather what the audit log would; 0: none.
+        /// Open pages and other readers of /events at the same time. While one is open, Claviger collects for each request what the audit log would record. 0: none.
         readers: usize = 8, count(0..=32);
     }
 

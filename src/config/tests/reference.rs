@@ -34,7 +34,9 @@ Changes are taken up while running, within `reload.interval` or on SIGHUP; a fil
 
 **The short form**, for one tenant without a file: `LOGTO_ENDPOINT`, `LOGTO_M2M_APP_ID`, `LOGTO_M2M_APP_SECRET` or `LOGTO_M2M_APP_SECRET_FILE`,
 `CLAVIGER_ALLOW` (rules separated by commas), and `LOGTO_RESOURCE` where the default does not fit. They make a tenant `default` and a caller `local`,
-authenticated by loopback. Other keys can be set beside them.
+authenticated by loopback. Other keys of `tenants.default` can be set
+beside them in the environment (`CLAVIGER_TENANTS__DEFAULT__…`), those of `policies.default` also in a file. The caller `local` cannot be changed: with any `[callers.NAME]`
+there is none.
 
 NAME stands for a name of your choice. A value that is marked *restart* takes effect only after one; all others are
 taken up while running.

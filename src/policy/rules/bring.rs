@@ -82,7 +82,10 @@ impl fmt::Display for Brings {
         write!(f, "{:?} brings {}", self.rule, count(self.operations))?;
         if !self.masked.is_empty() {
             let (number, verb) = (self.masked.len(), if self.masked.len() == 1 { "comes" } else { "come" });
-            write!(f, ", of which {number} {verb} with secrets masked: {}", self.masked.join(", "))?;
+            write!(f, ", of which {number} {verb} with secrets masked")?;
+            if self.rule != "*" {
+                write!(f, ": {}", self.masked.join(", "))?;
+            }
         }
         match self.by_name.len() {
             0 => {}
@@ -119,6 +122,10 @@ mod tests {
         );
         let all = Brings::of(Catalog::logto(), "*").unwrap();
         assert_eq!(all.masked.len(), 18);
+        assert!(
+            all.to_string().contains(", of which 18 come with secrets masked; "),
+            "the list is too long: {all}"
+        );
         assert_eq!(all.operations + all.by_name.len() + Catalog::logto().withheld().iter().count(), 275);
         assert!(said("*").ends_with(" only by their names"), "{}", said("*"));
         for text in ["ListHooks", "GET /api/hooks", "GET /api/**", "nonsense", "subject-tokens:*"] {
