@@ -17,7 +17,7 @@ pub use cached::{Cached, Fetch, Fetching};
 pub use client::{ClientSecret, SecretHandle};
 pub use exec::{Command, DEFAULT_TIMEOUT, DEFAULT_TTL, Exec};
 pub use mark::Mark;
-pub use mistaken::{may_be_secret, mistaken, names_variable};
+pub use mistaken::{looks_random, may_be_secret, mistaken, names_variable};
 pub use provider::{Age, Read, Reading, SecretProvider, Unreadable};
 pub use source::{SecretError, SecretSource};
 

@@ -8,9 +8,9 @@ const ADMIN: &str =
 const API_KEY: &str =
     "For an API key write api_key = { file = \"…\" }, for a JWT jwt = { issuer = \"…\", claims = { … } }.";
 
-/// The tables (`*.` stands for what is above one deep inside), the names there without `_` and `-`, the keys that are meant and
+/// The tables (`*.` stands for what is above one deep inside, a `.` at the end for the name of one), the names there without `_` and `-`, the keys that are meant and
 /// so not missing, and what to write.
-const NAMES: [(&str, &str, &str, &str); 26] = [
+const NAMES: [(&str, &str, &str, &str); 31] = [
     ("|listen", "server http proxy host port bind address addresses addr gateway", "", LISTEN),
     ("|listen", "metrics prometheus health healthcheck adminport", "", ADMIN),
     ("admin", "listen host port bind address addr", "", ADMIN),
@@ -107,6 +107,21 @@ const NAMES: [(&str, &str, &str, &str); 26] = [
         "requests per",
         "Write { requests = 50, per = \"1s\" }.",
     ),
+    ("tenants.", "tokenendpoint tokenurl tokenuri issuer", "", "It follows from endpoint: leave it out."),
+    (
+        "tenants.",
+        "audience",
+        "",
+        "It follows from endpoint: leave it out, or write resource if the API resource of Logto has another indicator.",
+    ),
+    ("tenants.", "proxy httpproxy httpsproxy", "", "Forward proxies are not used: leave it out."),
+    ("tenants.", "timeout timeouts", "", "Write it for all tenants, below [timeouts]."),
+    (
+        "",
+        "tracing otel otlp telemetry opentelemetry",
+        "",
+        "There is no export to OpenTelemetry; Prometheus finds metrics on listen.admin.",
+    ),
 ];
 
 /// What is meant by the key at the end of `steps`, in a table with the keys `known`.
@@ -117,6 +132,7 @@ pub(super) fn meant(steps: &[&str], known: &[&str]) -> Option<Meant> {
     let table = above.join(".");
     let is_here = |one: &str| match one.strip_prefix('*') {
         Some(end) => above.len() > 2 && table.ends_with(end),
+        None if one.ends_with('.') => above.len() == 2 && table.starts_with(one),
         None => one == table,
     };
     let row = NAMES.iter().find(|(tables, names, ..)| {

@@ -9,6 +9,7 @@ use http::uri::{Authority, Scheme};
 use serde::{Serialize, Serializer};
 
 use super::path_or_url::{NO_URL, path_in};
+use crate::secret::looks_random;
 
 /// Scheme and authority of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -74,6 +75,7 @@ impl Endpoint {
         };
         let (Some(scheme), Some(authority)) = (url.scheme(), url.authority()) else {
             let remedy = match text.trim().trim_end_matches('/') {
+                random if looks_random(random) => FORM.into(),
                 id if is_label(id) => {
                     format!(
                         "Write \"https://{id}.logto.app\" for the tenant of Logto Cloud, or \"https://{id}\"."

@@ -102,7 +102,7 @@ pub(super) fn tree(env: &Environment, secrets: &Secrets, remarks: &mut Remarks) 
         };
         let Some(keys) = keys(name) else {
             if !is_service_link(name, text(env, name).unwrap_or_default()) && !secrets.reads_variable(name) {
-                problem("no key of the configuration has this name", meant(name));
+                problem("no key of the configuration has this name", meant(env, name));
             }
             continue;
         };
@@ -136,6 +136,13 @@ pub(super) fn tree(env: &Environment, secrets: &Secrets, remarks: &mut Remarks) 
             }
             Some(value) if !value.trim_start().starts_with('{') && is_named_table(&path) => {
                 problem("this is a whole table, and no key of one", key_of_named(name, &path));
+                remarks.reported.push(KeyPath::of(&path));
+                continue;
+            }
+            Some(value) if value.trim_start().starts_with('{') && inline(value, &origin).is_none() => {
+                let what =
+                    "the value begins as a table, and is none: neither JSON nor an inline table of TOML";
+                problem(what, format!("Write {name}='{{ key = \"…\" }}'."));
                 remarks.reported.push(KeyPath::of(&path));
                 continue;
             }
@@ -224,11 +231,12 @@ fn key_of_named(name: &str, path: &[&str]) -> String {
     }
 }
 
-fn meant(name: &str) -> String {
+fn meant(env: &Environment, name: &str) -> String {
     if matches!(name.strip_prefix(PREFIX), Some("CONFIG_FILE" | "CONFIG_PATH" | "CONFIGURATION")) {
         return format!("Did you mean {CONFIG}?");
     }
     let short = match name.trim_start_matches(PREFIX) {
+        "DENY" if text(env, "LOGTO_ENDPOINT").is_none() => Some("policies.NAME.deny, in the file"),
         "DENY" => Some("CLAVIGER_POLICIES__DEFAULT__DENY"),
         "ENDPOINT" => Some("LOGTO_ENDPOINT"),
         "CLIENT_ID" | "APP_ID" => Some("LOGTO_M2M_APP_ID"),

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     ids::TenantName,
-    secret::{Secret, SecretSource},
+    secret::{Secret, SecretSource, names_variable},
 };
 
 /// The secrets of all sources, and where each stands. Literal ones are zeroed on drop.
@@ -245,7 +245,10 @@ impl Intake<'_> {
             ("env", Value::Text(text)) => match without_dollar(text) {
                 Some(name) => Err(Mistake::new(
                     "the env of this reference is written as a shell would expand it",
-                    format!("Write the name alone: {{ env = \"{name}\" }}."),
+                    format!(
+                        "Write the name alone: {{ env = \"{}\" }}.",
+                        if names_variable(name) { name } else { "…" }
+                    ),
                 )),
                 None => Ok(Some(SecretSource::Env(text.to_string()))),
             },

@@ -20,7 +20,7 @@ mod text;
 
 pub(super) use address::AddressOrOff;
 pub(super) use text::{
-    DURATIONS, Forbidden, HexDigest, Mode, Off, SIZES, Size, Unconditional, WHOLE_NUMBERS,
+    DURATIONS, Forbidden, HexDigest, Mode, Off, SIZES, Size, UNITS, Unconditional, WHOLE_NUMBERS,
 };
 
 /// A value, or what is wrong with it.

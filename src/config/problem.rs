@@ -4,7 +4,7 @@
 use std::{fmt, path::PathBuf};
 
 use super::{address::Address, origin::Origin};
-use crate::secret::{Digest, Secret};
+use crate::secret::{Digest, Secret, looks_random};
 
 /// One thing that is wrong, or (as a warning) that works but should not stay.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,9 +80,13 @@ impl Mistake {
     }
 }
 
-/// `text` in quotes, without control characters and not longer than a line.
+/// `text` in quotes, without control characters and not longer than a line; but nothing that may be a secret in a wrong place.
 pub(super) fn quoted(text: &str) -> String {
     const MOST: usize = 60;
+    let is_number = text.trim_end_matches(char::is_alphabetic).bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number && looks_random(text) {
+        return "what is written here (not shown: it may be a secret)".to_owned();
+    }
     match text.char_indices().nth(MOST) {
         None => format!("{text:?}"),
         Some((end, _)) => format!("{:?}…", &text[..end]),

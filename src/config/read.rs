@@ -160,7 +160,9 @@ fn words(
     let (wanted, remedy) = match path.steps()[..] {
         [] => ("sections are wanted", "Begin with a section such as [tenants.acme].".into()),
         [section @ ("issuers" | "tenants" | "tenant_templates" | "cloud" | "policies" | "callers")] => {
-            ("tables are wanted", format!("Write a table for each name: [{section}.NAME]."))
+            let written =
+                if is_toml { format!("[{section}.NAME]") } else { format!("{section}: {{ NAME: {{ … }} }}") };
+            ("tables are wanted", format!("Write a table for each name: {written}."))
         }
         [section @ ("issuers" | "tenants" | "tenant_templates" | "cloud" | "policies" | "callers"), name]
             if !is_toml =>

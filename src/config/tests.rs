@@ -22,6 +22,7 @@ mod good;
 mod layers;
 mod misread;
 mod newcomers;
+mod pasted;
 mod policies;
 mod problems;
 mod reference;

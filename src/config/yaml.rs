@@ -147,6 +147,11 @@ impl<'i> Build<'i, '_> {
                 return Ok(Node { value: Value::Map(map.into_iter().collect()), origin: origin.clone() });
             }
             self.plain_only(&event, span);
+            if let Event::Scalar(key, ScalarStyle::Plain, ..) = &event
+                && (key.starts_with("//") || key.starts_with("/*"))
+            {
+                return Err(self.refuse(span, COMMENT.0, COMMENT.1));
+            }
             let Event::Scalar(key, ..) = event else {
                 return Err(self.refuse(
                     span,
@@ -219,10 +224,7 @@ impl<'i> Build<'i, '_> {
         let is_comment =
             |line: &str| line.starts_with("//") || line.starts_with("/*") || line.contains(" // ");
         let (what, remedy) = if before.clone().any(is_comment) {
-            (
-                "this is not YAML or JSON: a comment of another language".to_owned(),
-                "Begin comments with #, in JSON as well.",
-            )
+            (COMMENT.0.to_owned(), COMMENT.1)
         } else if before.skip(line.saturating_sub(2)).any(lacks_space) {
             (
                 "this is not YAML or JSON: no space stands behind the colon of a key".to_owned(),
@@ -243,6 +245,10 @@ impl<'i> Build<'i, '_> {
         Problem { key: String::new(), origin, what, remedy: remedy.into() }
     }
 }
+
+/// What is said of `//` and `/*`.
+const COMMENT: (&str, &str) =
+    ("this is not YAML or JSON: a comment of another language", "Begin comments with #, in JSON as well.");
 
 /// Whether a line begins as `key:value`.
 fn lacks_space(line: &str) -> bool {

@@ -2,6 +2,12 @@
 
 /// Whether this may be a secret and no path or name: long with digits among letters, or with what hardly any path has in it.
 pub fn may_be_secret(text: &str) -> bool {
+    text.contains(['!', '"', '#', '&', '\'', '*', ';', '<', '=', '>', '?', '\\', '^', '`', '|'])
+        || looks_random(text)
+}
+
+/// Whether a word of this may be a secret, and no name: long with digits among letters.
+pub fn looks_random(text: &str) -> bool {
     let is_random = |word: &str| {
         let has = |is: fn(&u8) -> bool| word.bytes().any(|byte| is(&byte));
         let digits = word.bytes().filter(u8::is_ascii_digit).count();
@@ -13,8 +19,7 @@ pub fn may_be_secret(text: &str) -> bool {
                 _ => digits >= 5,
             }
     };
-    text.contains(['!', '"', '#', '&', '\'', '*', ';', '<', '=', '>', '?', '\\', '^', '`', '|'])
-        || text.split_whitespace().any(is_random)
+    text.split_whitespace().any(is_random)
 }
 
 /// Whether this may be repeated as the name of a variable.

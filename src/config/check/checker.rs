@@ -16,7 +16,7 @@ use crate::{
         env::{self, Environment},
         inputs::{Inputs, References},
         intake::Secrets,
-        leaf::{DURATIONS, Leaf, List, SIZES, Size, WHOLE_NUMBERS},
+        leaf::{DURATIONS, Leaf, List, SIZES, Size, UNITS, WHOLE_NUMBERS},
         node::{FromNode, Named},
         path::{KeyPath, Trail},
         policy::RuleCheck,
@@ -215,9 +215,12 @@ impl Checker<'_> {
         leaf: Option<Leaf<Duration>>,
         allowed: RangeInclusive<Duration>,
     ) -> Option<Duration> {
+        const ON_SIGHUP: &str = "Write \"5s\", or \"0s\" to reload on SIGHUP alone.";
         let (least, most) = (as_written(*allowed.start()), as_written(*allowed.end()));
         let remedy = format!("Write a duration from \"{least}\" to \"{most}\".");
-        let value = self.leaf(section, key, leaf.map(|leaf| leaf.in_range(DURATIONS, &remedy)))?;
+        let units = if section.steps() == ["reload"] { ON_SIGHUP } else { UNITS };
+        let leaf = leaf.map(|leaf| leaf.in_range(DURATIONS, &remedy).in_range(UNITS, units));
+        let value = self.leaf(section, key, leaf)?;
         if allowed.contains(&value) {
             return Some(value);
         }

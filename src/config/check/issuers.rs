@@ -291,6 +291,8 @@ impl Checker<'_> {
         for (path, text) in given {
             if text.trim().is_empty() {
                 self.problem(&path, "the audience is empty", REMEDY);
+            } else if text.contains('*') {
+                self.problem(&path, "`*` is no pattern here", "Write the audience that the tokens have.");
             } else if !audience.contains(&text) {
                 audience.push(text);
             }

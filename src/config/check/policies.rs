@@ -14,6 +14,7 @@ use crate::{
         raw::{RawPolicy, RawRule},
     },
     ids::PolicyName,
+    secret::looks_random,
 };
 
 mod conditions;
@@ -118,7 +119,10 @@ impl Checker<'_> {
         }
         if let Err(why) = self.settings.rule_check.rule(&self.catalog, list, &text) {
             self.remarks.reported.push(path.clone());
-            self.objection(path, &why);
+            match looks_random(&text) {
+                true => self.problem(path, format!("{} is no rule", quoted(&text)), ""),
+                false => self.objection(path, &why),
+            }
             return None;
         }
         if let Some(why) = self.settings.rule_check.doubt(&self.catalog, list, &text) {

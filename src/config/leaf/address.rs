@@ -1,6 +1,6 @@
 //! Addresses to listen on, as they are written.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use schemars::{Schema, json_schema};
 
@@ -59,8 +59,12 @@ impl FromText for Address {
         }
         text.parse().map(Self::Tcp).map_err(|_| {
             let bare = text.rsplit("://").next().unwrap_or_default().trim_end_matches('/');
+            let (host, port) = bare.rsplit_once(':').unwrap_or((bare, "3600"));
             let remedy = match text.trim_start_matches(':').parse::<u16>() {
                 _ if bare.parse::<SocketAddr>().is_ok() => format!("Write \"{bare}\"."),
+                _ if bare.parse::<Ipv4Addr>().is_ok() => format!("Write a port as well, such as \"{bare}:3600\"."),
+                _ if host == "*" => format!("Write \"0.0.0.0:{port}\"."),
+                _ if port.parse::<u32>().is_ok_and(|port| port > 65_535) => "A port is at most 65535.".into(),
                 _ if bare.contains('%') => "Write the number of the interface, as `ip link` shows it, and the port: \"[fe80::1%2]:3600\".".into(),
                 Ok(port) => format!("Write \"127.0.0.1:{port}\" for this machine alone, or \"0.0.0.0:{port}\" for all."),
                 Err(_) => "Write an IP address and a port, such as \"127.0.0.1:3600\" or \"[::1]:3600\", or \"unix:/path\".".into(),

@@ -71,6 +71,9 @@ impl FromText for bool {
 pub(in crate::config) const WHOLE_NUMBERS: &str = "Write a whole number from 0 to 18446744073709551615.";
 /// The same of durations and sizes.
 pub(in crate::config) const DURATIONS: &str = "Write a shorter one, such as \"1d\".";
+/// The same of what is no duration at all.
+pub(in crate::config) const UNITS: &str =
+    "Write a number with a unit, such as \"10s\", \"500ms\" or \"1m 30s\".";
 pub(in crate::config) const SIZES: &str = "Write a size of at most 18446744073709551615 bytes.";
 
 impl FromText for u64 {
@@ -131,10 +134,7 @@ impl FromText for Duration {
             if matches!(error, humantime::DurationError::NumberOverflow) {
                 return Mistake::new(format!("{} is out of range", quoted(text)), DURATIONS);
             }
-            Mistake::new(
-                format!("{} is not a duration", quoted(text)),
-                "Write a number with a unit, such as \"10s\", \"500ms\" or \"1m 30s\".",
-            )
+            Mistake::new(format!("{} is not a duration", quoted(text)), UNITS)
         })
     }
 

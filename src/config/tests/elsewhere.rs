@@ -162,7 +162,7 @@ fn a_colon_without_a_space_and_a_comment_of_another_language_are_named() {
 #[test]
 fn a_variable_of_a_key_of_the_short_form_names_it() {
     for (name, want) in [
-        ("CLAVIGER_DENY", "Did you mean CLAVIGER_POLICIES__DEFAULT__DENY?"),
+        ("CLAVIGER_DENY", "Did you mean policies.NAME.deny, in the file?"),
         ("CLAVIGER_CLIENT_ID", "Did you mean LOGTO_M2M_APP_ID?"),
     ] {
         says(&bench(GOOD).env(name, "x"), want);

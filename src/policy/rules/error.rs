@@ -9,7 +9,7 @@ pub enum RuleError {
     #[error("an empty rule: write a tag and \":read\", an operationId, a method and a path, or \"*\"")]
     Empty,
     /// No operation has this operationId.
-    #[error("no operation is called {id:?}{}", did_you_mean(*nearest, ""))]
+    #[error("no operation is called {id:?}{}", no_id(id, *nearest))]
     UnknownOperation {
         /// What stands where an operationId is expected.
         id: Box<str>,
@@ -17,7 +17,7 @@ pub enum RuleError {
         nearest: Option<&'static str>,
     },
     /// An access without a tag, or of every one.
-    #[error("{text:?} names no tag: write one, as in \"users:{access}\"; all tags are \"*\"")]
+    #[error("{text:?} names no tag: write one, as in \"users:{access}\"; all tags are {}", all_tags(access))]
     NoTag {
         /// The whole text.
         text: Box<str>,
@@ -125,6 +125,20 @@ pub enum RuleError {
         /// The operations that it would cover if they were not sensitive.
         sensitive: Vec<&'static str>,
     },
+}
+
+fn all_tags(access: &str) -> &'static str {
+    if access == "read" { "\"GET /api/**\"" } else { "\"*\"" }
+}
+
+fn no_id(id: &str, nearest: Option<&str>) -> String {
+    match id {
+        "openid" | "profile" | "email" | "offline_access" => "; scopes of OAuth are no rules".into(),
+        _ if id.contains('*') => {
+            "; there are no patterns over names: write \"users:read\", or \"GET /api/users/**\"".into()
+        }
+        _ => did_you_mean(nearest, ""),
+    }
 }
 
 fn did_you_mean(nearest: Option<&str>, access: &str) -> String {

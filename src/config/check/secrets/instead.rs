@@ -3,7 +3,7 @@
 
 use crate::{
     config::{intake::referring, path::KeyPath, short},
-    secret::SecretSource,
+    secret::{SecretSource, names_variable},
 };
 
 /// What is said of such a text at `key`: what is wrong, and what to write.
@@ -69,7 +69,7 @@ fn instead_of_variable(source: &SecretSource, secret: &[u8]) -> Option<(String, 
             || byte.is_ascii_digit()
             || (is_sure && byte.is_ascii_lowercase())
     };
-    if !name.bytes().all(is_of_name) || name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
+    if !name.bytes().all(is_of_name) || !names_variable(name) {
         return None;
     }
     let what = "this is the name of a variable, and variables are not expanded";
