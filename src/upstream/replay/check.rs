@@ -74,7 +74,7 @@ enum Kind {
     Other,
 }
 
-/// Checks a body that is whole, as [`Prepared::read`] does one that comes in: for `explain`, which sends nothing.
+/// Checks a body that is whole, as [`Prepared::read`](super::Prepared::read) does one that comes in: for `explain`, which sends nothing.
 ///
 /// # Errors
 /// [`RequestBodyError`].
