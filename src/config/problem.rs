@@ -85,7 +85,7 @@ pub(super) fn quoted(text: &str) -> String {
     const MOST: usize = 60;
     let is_number = text.trim_end_matches(char::is_alphabetic).bytes().all(|byte| byte.is_ascii_digit());
     if !is_number && looks_random(text) {
-        return "what is written here (not shown: it may be a secret)".to_owned();
+        return "\"…\" (not shown: it may be a secret)".to_owned();
     }
     match text.char_indices().nth(MOST) {
         None => format!("{text:?}"),

@@ -19,7 +19,9 @@ pub fn looks_random(text: &str) -> bool {
                 _ => digits >= 5,
             }
     };
-    text.split_whitespace().any(is_random)
+    // What is around it in a reference, a header or base64.
+    let around = |c: char| !c.is_ascii_alphanumeric() && c != '_';
+    text.split_whitespace().map(|word| word.trim_matches(around)).any(is_random)
 }
 
 /// Whether this may be repeated as the name of a variable.
@@ -37,7 +39,7 @@ pub fn mistaken(option: &str, wanted: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{may_be_secret, names_variable};
+    use super::{looks_random, may_be_secret, names_variable};
 
     #[test]
     fn a_secret_is_told_from_a_name() {
@@ -50,6 +52,10 @@ mod tests {
             "Claviger-Key: Xq3vL9pTz7Rk2Wm8Yc4Nb6Jd",
         ] {
             assert!(may_be_secret(secret) && !names_variable(secret), "{secret}");
+        }
+        let secret = "Xq3vL9pTz7Rk2Wm8Yc4Nb6Jd1Hf5Gs0A";
+        for around in [format!("{secret}="), format!("${{{secret}}}"), format!("<{secret}>")] {
+            assert!(looks_random(&around), "{around}");
         }
         for name in [
             "LOGTO_M2M_APP_SECRET",

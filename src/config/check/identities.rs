@@ -42,7 +42,14 @@ impl Checker<'_> {
     fn labels_differ(&mut self, key: &KeyPath, identities: &[Identity]) {
         let mut seen = Vec::new();
         for (index, identity) in identities.iter().enumerate() {
-            let Identity::ApiKey { label: Some(label), .. } = identity else { continue };
+            let Identity::ApiKey { keys, label: Some(label) } = identity else { continue };
+            if keys.contains(&Digest::of(label.as_str().as_bytes())) {
+                self.problem(
+                    &key.index(index).key("label"),
+                    "this is the key itself, and log, audit log and status show labels",
+                    "Write a name for the key, such as \"2026-11\".",
+                );
+            }
             if seen.contains(&label) {
                 let what = format!("two keys have the label {}", quoted(label.as_str()));
                 self.problem(

@@ -266,6 +266,10 @@ fn labels_tell_the_keys_of_a_caller_apart() {
         "c.toml:7: callers.c.identify[1].label: two keys have the label \"a\". Give each key a label of its own: log and status tell them apart by it.",
     );
     says_of(
+        "{ api_key_sha256 = \"3eb1bd439947eb762998e566ccc2e099c791118b2f40579cc4f7da2b5061b7f9\", label = \"0123456789abcdef0123456789abcdef\" }".into(),
+        "c.toml:7: callers.c.identify[0].label: this is the key itself, and log, audit log and status show labels. Write a name for the key, such as \"2026-11\".",
+    );
+    says_of(
         format!("{{ {}, label = \"No spaces\" }}", key(1)),
         "c.toml:7: callers.c.identify[0].label: \"No spaces\" is not a label: a name is 1 to 63 of a-z, 0-9, '-', '_' and '.', and begins with a letter or a digit. Write something like label = \"2026-11\".",
     );

@@ -15,6 +15,8 @@ fn says(bench: &Bench, want: &str) {
 fn a_secret_in_a_wrong_place_is_not_repeated() {
     let secret = "Xq3vL9pTz7Rk2Wm8Yc4Nb6Jd1Hf5Gs0A";
     for bench in [
+        replaced("allow = [\"users:read\"]", &format!("allow = [\"{secret}=\", \"${{{secret}}}\"]")),
+        replaced("policies = [\"p\"]", &format!("policies = [\"${{{secret}}}\", \"{secret}=\"]")),
         replaced(SECRET, &format!("client_secret = \"${{{secret}}}\"")),
         replaced(SECRET, &format!("client_secret = {{ env = \"${{{secret}}}\" }}")),
         replaced(SECRET, &format!("{SECRET}\nlabels = [\"{secret}\"]")),

@@ -133,7 +133,9 @@ fn all_tags(access: &str) -> &'static str {
 
 fn no_id(id: &str, nearest: Option<&str>) -> String {
     match id {
-        "openid" | "profile" | "email" | "offline_access" => "; scopes of OAuth are no rules".into(),
+        "openid" | "profile" | "email" | "offline_access" => {
+            "; scopes of OAuth are no rules: write what the caller may do, such as \"users:read\"".into()
+        }
         _ if id.contains('*') => {
             "; there are no patterns over names: write \"users:read\", or \"GET /api/users/**\"".into()
         }

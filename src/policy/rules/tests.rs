@@ -44,7 +44,10 @@ fn what_is_no_rule_says_what_to_write() {
             "no operation is called \"FrobnicateEverything\"; `claviger operations` lists all tags and operations",
         ),
         ("*:read", "\"*:read\" names no tag: write one, as in \"users:read\"; all tags are \"GET /api/**\""),
-        ("openid", "no operation is called \"openid\"; scopes of OAuth are no rules"),
+        (
+            "openid",
+            "no operation is called \"openid\"; scopes of OAuth are no rules: write what the caller may do, such as \"users:read\"",
+        ),
         (
             "List*",
             "no operation is called \"List*\"; there are no patterns over names: write \"users:read\", or \"GET /api/users/**\"",
