@@ -280,8 +280,9 @@ def mounts_of(file, directory):
 
 
 def filled_in(text):
-    """What an operator writes in the place of the placeholders, which Claviger refuses."""
-    return text.replace("replace-me-with-64-random-hexadecimal-digits", 32 * "7e").replace("replace-me", "filled-in")
+    """What an operator writes in the place of the placeholders, which Claviger refuses, as it does a secret that is the id."""
+    text = text.replace("replace-me-with-64-random-hexadecimal-digits", 32 * "7e")
+    return text.replace('"replace-me"', '"filled-in-id"').replace("replace-me", "filled-in")
 
 
 def project(sources, home):
